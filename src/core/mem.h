@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: heap allocation that cannot return NULL. Every large consumer asks the memory budget
+// (ledger/budget.h) before it allocates, so a failure here means that the machine itself is out of
+// memory: the process says so and aborts; what was acknowledged is in the journal.
+#ifndef SONDE_CORE_MEM_H
+#define SONDE_CORE_MEM_H
+
+#include <stddef.h>
+
+// Zeroed memory for `count` items of `size` bytes; freed with mem_free(). Aborts on overflow.
+void *mem_new(size_t count, size_t size) __attribute__((malloc, returns_nonnull));
+
+// Memory for `size` bytes, not zeroed.
+void *mem_alloc(size_t size) __attribute__((malloc, returns_nonnull));
+
+// Resizes an array to `count` items of `size` bytes; p may be NULL. New bytes are not zeroed.
+void *mem_resize(void *p, size_t count, size_t size) __attribute__((returns_nonnull));
+
+void mem_free(void *p);
+
+// Makes room in a growable array: returns `p` resized so that at least `need` items fit, doubling
+// *capacity (at least 16). The caller checks its own limit before it calls.
+void *mem_grow(void *p, size_t *capacity, size_t need, size_t size)
+    __attribute__((returns_nonnull));
+
+#endif

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: names from the OpenTelemetry semantic conventions that the server itself reads.
+// Source: opentelemetry.io/docs/specs/semconv (1.27).
+#ifndef SONDE_MODEL_SEMCONV_H
+#define SONDE_MODEL_SEMCONV_H
+
+#include "core/str.h"
+
+#define SEM_SERVICE_NAME        STR("service.name")
+#define SEM_SERVICE_NAMESPACE   STR("service.namespace") // the business line
+#define SEM_SERVICE_INSTANCE_ID STR("service.instance.id")
+#define SEM_ENVIRONMENT         STR("deployment.environment.name")
+
+// What the specification tells SDKs to use where service.name is absent.
+#define SEM_UNKNOWN_SERVICE STR("unknown_service")
+
+#endif

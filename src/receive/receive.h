@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the door. Receivers turn requests into batches, hand them to the journal and answer once
+// they are durable. Each shard (one thread, one loop) decodes into batches of its own, one per
+// business line; at the end of a loop turn, or when they are large enough, they are sealed and
+// appended to the journal as one record, so that many small requests cost one record. A request is
+// answered when every record that has its rows is durable.
+#ifndef SONDE_RECEIVE_RECEIVE_H
+#define SONDE_RECEIVE_RECEIVE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/err.h"
+#include "http/server.h"
+#include "journal/journal.h"
+#include "ledger/budget.h"
+#include "ledger/dead_letter.h"
+#include "ledger/ledger.h"
+#include "model/batch.h"
+
+struct receive;
+
+// What one journal record carries; entry->attachment in journal_options.on_durable points to it.
+// The consumer takes its own references on the batches.
+struct receive_group {
+    struct batch **batches; // sealed, one per business line
+    size_t count;
+};
+
+struct receive_options {
+    const char *otlp_grpc_address; // "127.0.0.1:4317"; NULL: off
+    const char *otlp_http_address; // "127.0.0.1:4318"; NULL: off
+    size_t shards;                 // 0: one per core, at most 8
+    struct http_tls *tls;          // NULL: plain text
+    struct str token;              // the ingest token; empty: none demanded
+    size_t body_bytes_max;
+    struct journal *journal;
+    struct budget *budget;
+    struct ledger *ledger;
+    struct dead_letter_sink dead_letters;
+    // Whether storage refuses for lack of disk; asked for each request. May be NULL.
+    bool (*is_full)(void *ctx);
+    void *ctx;
+};
+
+// Starts the shards; requests are taken when this returns.
+MUST_CHECK enum err receive_start(const struct receive_options *options,
+                                  struct receive **ret_receive, struct err_at *ret_at);
+
+// The addresses in force, with real ports; NULL where off.
+const char *receive_grpc_address(const struct receive *r);
+const char *receive_http_address(const struct receive *r);
+
+// GOAWAY, running requests answered, threads joined. The journal must still be running.
+void receive_stop(struct receive *r);
+
+// Decodes a journal record's payload into its batches (sealed, seq set, one reference each for the
+// caller); for replay. *ret_count of them in an array that the caller frees with mem_free().
+MUST_CHECK enum err receive_decode_record(struct str payload, uint64_t seq,
+                                          struct batch ***ret_batches, size_t *ret_count,
+                                          struct err_at *ret_at);
+
+struct receive_stats {
+    uint64_t requests, requests_refused, spans, bytes;
+    uint64_t ack_p50_ns, ack_p99_ns; // whole request to acknowledgement, last minute
+    uint64_t open_connections;
+};
+void receive_stats(const struct receive *r, struct receive_stats *ret_stats);
+
+#endif

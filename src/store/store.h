@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the span store: hot batches that no part holds yet, immutable parts, and the catalog
+// that makes every change atomic. It is a consumer of the journal: what it commits carries the
+// journal range it covers, per business line, so that a replay after a crash neither loses nor
+// doubles a row.
+//
+// Threads: the journal's thread calls store_add(); the store's own thread flushes; another, at low
+// priority, merges and expires; any thread takes views.
+#ifndef SONDE_STORE_STORE_H
+#define SONDE_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/err.h"
+#include "ledger/budget.h"
+#include "ledger/dead_letter.h"
+#include "ledger/ledger.h"
+#include "model/batch.h"
+#include "store/part.h"
+
+#define STORE_LINES_MAX 64 // business lines with a storage of their own; later ones share the last
+
+struct store;
+
+// Retention of one business line; zero means no limit.
+struct store_retention {
+    struct str line;
+    uint64_t age_ms;
+    uint64_t bytes;
+};
+
+struct store_options {
+    struct fs *fs;
+    const char *dir; // made when absent; holds catalog.db and parts/
+    struct budget *budget;
+    struct ledger *ledger;
+    size_t flush_rows;       // a line is written as a part at this many rows; 131,072 when 0
+    uint32_t flush_age_ms;   // or at this age of its oldest row; 30 s when 0
+    uint64_t merge_rows_max; // parts at least this large are not merged further; 4 Mi when 0
+    uint64_t free_bytes_min; // below it the store reports full; 256 MiB when 0
+    struct store_retention retention_default;
+    const struct store_retention *retention; // by line, over the default
+    size_t retention_count;
+    // Told after each commit: the journal may forget everything up to seq. May be NULL.
+    void (*on_committed)(void *ctx, uint64_t seq);
+    void *ctx;
+};
+
+MUST_CHECK enum err store_open(const struct store_options *options, struct store **ret_store,
+                               struct err_at *ret_at);
+
+// The journal seq up to which the line's rows are in parts: a replayed batch of that line with a
+// lower or equal seq is to be skipped. And the least of it over all lines, where replay starts.
+uint64_t store_line_seq(struct store *s, struct str line);
+uint64_t store_replay_after(struct store *s);
+
+// Starts the flushing and merging threads.
+void store_start(struct store *s);
+
+// Takes over one reference of a sealed, durable batch; its rows are searchable when this returns.
+// Batches come in order of seq. Never blocks; counts the rows as received.
+void store_add(struct store *s, struct batch *b);
+
+// Tells that the journal has nothing below seq for any line, so that idle lines do not hold it
+// back.
+void store_note_seq(struct store *s, uint64_t seq);
+
+// Writes all hot rows as parts and returns when they are committed.
+MUST_CHECK enum err store_flush(struct store *s);
+
+// Flushes, then merges until no merge is due. For benchmarks and tests.
+MUST_CHECK enum err store_quiesce(struct store *s);
+
+// Stops the threads after a flush (when possible) and closes the catalog.
+void store_close(struct store *s);
+
+// ---- Reading ---------------------------------------------------------------------------------
+
+// What was there at one moment: rows are in exactly one of hot and parts. Immutable; holds
+// references. Parts are ordered by max_start_ns, newest first; hot batches by arrival, newest
+// first.
+struct store_view {
+    struct part **parts;
+    size_t part_count;
+    struct batch **hot;
+    size_t hot_count;
+};
+struct store_view *store_view(struct store *s);
+void store_view_free(struct store_view *v);
+
+// ---- State -----------------------------------------------------------------------------------
+
+struct store_stats {
+    uint64_t hot_rows, hot_bytes;
+    uint64_t parts, part_rows, part_bytes;
+    uint64_t flushes, merges, merged_rows, expired_parts;
+    uint64_t flush_failures, merge_failures;
+    uint64_t dead_letters;
+    bool full; // the disk is full: new requests are to be refused, queries work
+};
+void store_stats(struct store *s, struct store_stats *ret_stats);
+
+// New limits, at once. Copies.
+void store_set_retention(struct store *s, struct store_retention fallback,
+                         const struct store_retention *lines, size_t count);
+
+// The dead-letter table: bounded to STORE_DEAD_LETTERS_MAX rows and 64 MiB, the oldest go first.
+#define STORE_DEAD_LETTERS_MAX 10000
+struct dead_letter_sink store_dead_letter_sink(struct store *s);
+// Newest first, at most `limit`.
+MUST_CHECK enum err store_dead_letters(struct store *s, size_t limit,
+                                       void (*each)(void *ctx, uint64_t id,
+                                                    const struct dead_letter *letter),
+                                       void *ctx);
+
+// One line per part for `sonde store stats` and the admin page.
+struct store_part_info {
+    uint64_t id;
+    uint32_t level;
+    const struct part_meta *meta;
+};
+void store_each_part(struct store *s, void (*each)(void *ctx, const struct store_part_info *info),
+                     void *ctx);
+
+#endif
