@@ -55,24 +55,24 @@ enum filter_op {
 };
 
 enum filter_field {
-    FIELD_OF_SPAN_ATTR,     // span.x
-    FIELD_OF_RESOURCE_ATTR, // resource.x
-    FIELD_OF_ANY_ATTR,      // .x
-    FIELD_OF_EVENT_ATTR,    // event.x
-    FIELD_OF_LINK_ATTR,     // link.x
-    FIELD_OF_SCOPE_ATTR,    // instrumentation.x
-    FIELD_NAME,             // name, span:name
-    FIELD_STATUS,           // status, span:status
-    FIELD_STATUS_TEXT,      // statusMessage, span:statusMessage
-    FIELD_KIND,             // kind, span:kind
-    FIELD_DURATION_NS,      // duration, span:duration
-    FIELD_TRACE_ID,         // traceID, trace:id
-    FIELD_SPAN_ID,          // spanID, span:id
-    FIELD_PARENT_ID,        // parentID, span:parentID
-    FIELD_EVENT_NAME,       // event:name
-    FIELD_SCOPE_NAME,       // instrumentation:name
-    FIELD_SCOPE_VERSION,    // instrumentation:version
-    FIELD_OF_COUNT
+    ON_SPAN_ATTR,      // span.x
+    ON_RESOURCE_ATTR,  // resource.x
+    ON_ANY_ATTR,       // .x
+    ON_EVENT_ATTR,     // event.x
+    ON_LINK_ATTR,      // link.x
+    ON_SCOPE_ATTR,     // instrumentation.x
+    ON_NAME,           // name, span:name
+    ON_STATUS,         // status, span:status
+    ON_STATUS_MESSAGE, // statusMessage, span:statusMessage
+    ON_KIND,           // kind, span:kind
+    ON_DURATION,       // duration, span:duration
+    ON_TRACE_ID,       // traceID, trace:id
+    ON_SPAN_ID,        // spanID, span:id
+    ON_PARENT_ID,      // parentID, span:parentID
+    ON_EVENT_NAME,     // event:name
+    ON_SCOPE_NAME,     // instrumentation:name
+    ON_SCOPE_VERSION,  // instrumentation:version
+    ON_COUNT
 };
 
 enum filter_type { VALUE_TEXT, VALUE_NUMBER, VALUE_BOOL, VALUE_STATUS, VALUE_KIND };

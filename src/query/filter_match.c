@@ -139,7 +139,7 @@ static void see_value(void *ctx, struct str key, const struct otlp_value *value)
 static void see_event(void *ctx, const struct otlp_event *event)
 {
     struct wire_search *s = ctx;
-    if (s->test->field == FIELD_EVENT_NAME) {
+    if (s->test->field == ON_EVENT_NAME) {
         s->satisfied = s->satisfied || test_text(s->test, event->name);
     } else {
         otlp_each_key_value(event->attributes, see_value, s);
@@ -154,7 +154,7 @@ static void see_link(void *ctx, const struct otlp_link *link)
 static bool test_wire(const struct filter_node *test, const struct batch *b, const struct span *s)
 {
     struct wire_search search = {.test = test};
-    if (test->field == FIELD_OF_LINK_ATTR) {
+    if (test->field == ON_LINK_ATTR) {
         otlp_each_link(batch_str(b, s->links), see_link, &search);
     } else {
         otlp_each_event(batch_str(b, s->events), see_event, &search);
@@ -190,19 +190,19 @@ static bool test_shared(const struct filter_node *test, const struct batch *b, u
 {
     const struct scope *sc = &b->scopes[scope];
     switch (test->field) {
-    case FIELD_OF_RESOURCE_ATTR:
+    case ON_RESOURCE_ATTR:
         return test_run(test, b, b->resources[resource].attrs);
-    case FIELD_OF_SCOPE_ATTR:
+    case ON_SCOPE_ATTR:
         return test_run(test, b, sc->attrs);
-    case FIELD_SCOPE_NAME:
+    case ON_SCOPE_NAME:
         return test_text(test, batch_str(b, sc->name));
-    case FIELD_SCOPE_VERSION:
+    case ON_SCOPE_VERSION:
         return test_text(test, batch_str(b, sc->version));
-    case FIELD_NAME:
+    case ON_NAME:
         return test_text(test, name);
-    case FIELD_STATUS:
+    case ON_STATUS:
         return holds(test->op, (int)status == test->value.integer ? 0 : 1);
-    case FIELD_KIND:
+    case ON_KIND:
         return holds(test->op, (int)kind == test->value.integer ? 0 : 1);
     default:
         MUST(!"a field that a shape knows");
@@ -213,26 +213,26 @@ static bool test_shared(const struct filter_node *test, const struct batch *b, u
 static bool test_span(const struct filter_node *test, const struct batch *b, const struct span *s)
 {
     switch (test->field) {
-    case FIELD_OF_SPAN_ATTR:
+    case ON_SPAN_ATTR:
         return test_run(test, b, s->attrs);
-    case FIELD_OF_ANY_ATTR:
+    case ON_ANY_ATTR:
         return test_run(test, b,
                         batch_find_attr(b, s->attrs, test->key) != NULL
                             ? s->attrs
                             : batch_resource(b, s)->attrs);
-    case FIELD_OF_EVENT_ATTR:
-    case FIELD_OF_LINK_ATTR:
-    case FIELD_EVENT_NAME:
+    case ON_EVENT_ATTR:
+    case ON_LINK_ATTR:
+    case ON_EVENT_NAME:
         return test_wire(test, b, s);
-    case FIELD_STATUS_TEXT:
+    case ON_STATUS_MESSAGE:
         return test_text(test, batch_str(b, s->status_message));
-    case FIELD_DURATION_NS:
+    case ON_DURATION:
         return test_duration(test, s->duration_ns);
-    case FIELD_TRACE_ID:
+    case ON_TRACE_ID:
         return test_id(test, s->trace.b, sizeof s->trace.b);
-    case FIELD_SPAN_ID:
+    case ON_SPAN_ID:
         return test_id(test, s->id.b, sizeof s->id.b);
-    case FIELD_PARENT_ID:
+    case ON_PARENT_ID:
         return test_id(test, s->parent.b, sizeof s->parent.b);
     default:
         return test_shared(test, b, s->resource, s->scope, batch_str(b, s->name), s->kind,
@@ -303,19 +303,19 @@ static enum verdict any_attr_verdict(const struct filter_node *test, const struc
 static enum verdict test_verdict(const struct filter_node *test, const struct filter_known *k)
 {
     switch (test->field) {
-    case FIELD_OF_SPAN_ATTR:
+    case ON_SPAN_ATTR:
         return k->attr(k->ctx, test);
-    case FIELD_OF_ANY_ATTR:
+    case ON_ANY_ATTR:
         return any_attr_verdict(test, k);
-    case FIELD_DURATION_NS:
+    case ON_DURATION:
         return duration_verdict(test, k->min_duration_ns, k->max_duration_ns);
-    case FIELD_OF_EVENT_ATTR:
-    case FIELD_OF_LINK_ATTR:
-    case FIELD_EVENT_NAME:
-    case FIELD_STATUS_TEXT:
-    case FIELD_TRACE_ID:
-    case FIELD_SPAN_ID:
-    case FIELD_PARENT_ID:
+    case ON_EVENT_ATTR:
+    case ON_LINK_ATTR:
+    case ON_EVENT_NAME:
+    case ON_STATUS_MESSAGE:
+    case ON_TRACE_ID:
+    case ON_SPAN_ID:
+    case ON_PARENT_ID:
         return VERDICT_MAYBE;
     default:
         return verdict_of(

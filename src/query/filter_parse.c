@@ -44,37 +44,37 @@ static const struct {
     const char *word;
     enum filter_field field;
 } intrinsics[] = {
-    {"name", FIELD_NAME},
-    {"span:name", FIELD_NAME},
-    {"status", FIELD_STATUS},
-    {"span:status", FIELD_STATUS},
-    {"statusMessage", FIELD_STATUS_TEXT},
-    {"span:statusMessage", FIELD_STATUS_TEXT},
-    {"kind", FIELD_KIND},
-    {"span:kind", FIELD_KIND},
-    {"duration", FIELD_DURATION_NS},
-    {"span:duration", FIELD_DURATION_NS},
-    {"traceID", FIELD_TRACE_ID},
-    {"trace:id", FIELD_TRACE_ID},
-    {"spanID", FIELD_SPAN_ID},
-    {"span:id", FIELD_SPAN_ID},
-    {"parentID", FIELD_PARENT_ID},
-    {"span:parentID", FIELD_PARENT_ID},
-    {"event:name", FIELD_EVENT_NAME},
-    {"instrumentation:name", FIELD_SCOPE_NAME},
-    {"instrumentation:version", FIELD_SCOPE_VERSION},
+    {"name", ON_NAME},
+    {"span:name", ON_NAME},
+    {"status", ON_STATUS},
+    {"span:status", ON_STATUS},
+    {"statusMessage", ON_STATUS_MESSAGE},
+    {"span:statusMessage", ON_STATUS_MESSAGE},
+    {"kind", ON_KIND},
+    {"span:kind", ON_KIND},
+    {"duration", ON_DURATION},
+    {"span:duration", ON_DURATION},
+    {"traceID", ON_TRACE_ID},
+    {"trace:id", ON_TRACE_ID},
+    {"spanID", ON_SPAN_ID},
+    {"span:id", ON_SPAN_ID},
+    {"parentID", ON_PARENT_ID},
+    {"span:parentID", ON_PARENT_ID},
+    {"event:name", ON_EVENT_NAME},
+    {"instrumentation:name", ON_SCOPE_NAME},
+    {"instrumentation:version", ON_SCOPE_VERSION},
 };
 
 static const struct {
     struct str prefix;
     enum filter_field field;
 } scopes[] = {
-    {{"span.", 5}, FIELD_OF_SPAN_ATTR},
-    {{"resource.", 9}, FIELD_OF_RESOURCE_ATTR},
-    {{"event.", 6}, FIELD_OF_EVENT_ATTR},
-    {{"link.", 5}, FIELD_OF_LINK_ATTR},
-    {{"instrumentation.", 16}, FIELD_OF_SCOPE_ATTR},
-    {{".", 1}, FIELD_OF_ANY_ATTR},
+    {{"span.", 5}, ON_SPAN_ATTR},
+    {{"resource.", 9}, ON_RESOURCE_ATTR},
+    {{"event.", 6}, ON_EVENT_ATTR},
+    {{"link.", 5}, ON_LINK_ATTR},
+    {{"instrumentation.", 16}, ON_SCOPE_ATTR},
+    {{".", 1}, ON_ANY_ATTR},
 };
 
 static const char *const status_words[STATUS_COUNT] = {"unset", "ok", "error"};
@@ -343,7 +343,7 @@ static bool field_of_word(struct str word, struct filter_node *test)
 
 static bool is_attr(enum filter_field field)
 {
-    return field <= FIELD_OF_SCOPE_ATTR;
+    return field <= ON_SCOPE_ATTR;
 }
 
 // What an intrinsic may be compared with; attributes take any text, number or boolean.
@@ -352,22 +352,22 @@ static const char *wrong_value(const struct filter_node *test)
     enum filter_type t = test->value.type;
     bool ordered = test->op == OP_EQ || test->op == OP_NE;
     switch (test->field) {
-    case FIELD_STATUS:
+    case ON_STATUS:
         return t == VALUE_STATUS && ordered ? NULL : "'=' or '!=' with error, ok or unset";
-    case FIELD_KIND:
+    case ON_KIND:
         return t == VALUE_KIND && ordered
                    ? NULL
                    : "'=' or '!=' with server, client, internal, producer, consumer or unspecified";
-    case FIELD_DURATION_NS:
+    case ON_DURATION:
         return t == VALUE_NUMBER ? NULL : "a duration such as 100ms or 1.5s";
-    case FIELD_NAME:
-    case FIELD_STATUS_TEXT:
-    case FIELD_TRACE_ID:
-    case FIELD_SPAN_ID:
-    case FIELD_PARENT_ID:
-    case FIELD_EVENT_NAME:
-    case FIELD_SCOPE_NAME:
-    case FIELD_SCOPE_VERSION:
+    case ON_NAME:
+    case ON_STATUS_MESSAGE:
+    case ON_TRACE_ID:
+    case ON_SPAN_ID:
+    case ON_PARENT_ID:
+    case ON_EVENT_NAME:
+    case ON_SCOPE_NAME:
+    case ON_SCOPE_VERSION:
         return t == VALUE_TEXT ? NULL : "a text in quotes";
     default:
         return t == VALUE_TEXT || t == VALUE_NUMBER || t == VALUE_BOOL
@@ -530,7 +530,7 @@ static enum err parse_or(struct parser *p, struct filter_node **ret_node)
     enum err e = parse_and(p, ret_node);
     while (e == ERR_OK && p->token == TOKEN_OR) {
         struct filter_node *made = NULL;
-        e = new_node(p, NODE_OR, & or);
+        e = new_node(p, NODE_OR, &made);
         if (e == ERR_OK) {
             lex(p);
             made->left = *ret_node;

@@ -3,24 +3,24 @@
 #include "core/must.h"
 #include "query/filter.h"
 
-static const char *const field_words[FIELD_OF_COUNT] = {
-    [FIELD_OF_SPAN_ATTR] = "span.",
-    [FIELD_OF_RESOURCE_ATTR] = "resource.",
-    [FIELD_OF_ANY_ATTR] = ".",
-    [FIELD_OF_EVENT_ATTR] = "event.",
-    [FIELD_OF_LINK_ATTR] = "link.",
-    [FIELD_OF_SCOPE_ATTR] = "instrumentation.",
-    [FIELD_NAME] = "name",
-    [FIELD_STATUS] = "status",
-    [FIELD_STATUS_TEXT] = "statusMessage",
-    [FIELD_KIND] = "kind",
-    [FIELD_DURATION_NS] = "duration",
-    [FIELD_TRACE_ID] = "trace:id",
-    [FIELD_SPAN_ID] = "span:id",
-    [FIELD_PARENT_ID] = "span:parentID",
-    [FIELD_EVENT_NAME] = "event:name",
-    [FIELD_SCOPE_NAME] = "instrumentation:name",
-    [FIELD_SCOPE_VERSION] = "instrumentation:version",
+static const char *const field_words[ON_COUNT] = {
+    [ON_SPAN_ATTR] = "span.",
+    [ON_RESOURCE_ATTR] = "resource.",
+    [ON_ANY_ATTR] = ".",
+    [ON_EVENT_ATTR] = "event.",
+    [ON_LINK_ATTR] = "link.",
+    [ON_SCOPE_ATTR] = "instrumentation.",
+    [ON_NAME] = "name",
+    [ON_STATUS] = "status",
+    [ON_STATUS_MESSAGE] = "statusMessage",
+    [ON_KIND] = "kind",
+    [ON_DURATION] = "duration",
+    [ON_TRACE_ID] = "trace:id",
+    [ON_SPAN_ID] = "span:id",
+    [ON_PARENT_ID] = "span:parentID",
+    [ON_EVENT_NAME] = "event:name",
+    [ON_SCOPE_NAME] = "instrumentation:name",
+    [ON_SCOPE_VERSION] = "instrumentation:version",
 };
 
 static const char *const op_words[] = {
