@@ -308,6 +308,9 @@ static bool h2_receive(struct conn *c, const char *bytes, size_t n)
 {
     struct h2 *h = c->state;
     ASSERT(h != NULL);
+    if (h->flooded) {
+        return true; // it has been told to go
+    }
     conn_flush_soon(c); // acknowledgements, window updates
     ssize_t used = nghttp2_session_mem_recv(h->session, (const uint8_t *)bytes, n);
     if (used < 0) {
