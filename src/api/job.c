@@ -12,9 +12,15 @@
 #define PROGRESS_MS 200
 
 static const char *const param_names[PARAM_COUNT] = {
-    [PARAM_Q] = "q",           [PARAM_FROM] = "from",           [PARAM_TO] = "to",
-    [PARAM_LIMIT] = "limit",   [PARAM_PREFIX] = "prefix",       [PARAM_SCOPE] = "scope",
-    [PARAM_COLUMNS] = "columns", [PARAM_NAMESPACE] = "namespace", [PARAM_ROWS] = "rows",
+    [PARAM_Q] = "q",
+    [PARAM_FROM] = "from",
+    [PARAM_TO] = "to",
+    [PARAM_LIMIT] = "limit",
+    [PARAM_PREFIX] = "prefix",
+    [PARAM_SCOPE] = "scope",
+    [PARAM_COLUMNS] = "columns",
+    [PARAM_NAMESPACE] = "namespace",
+    [PARAM_ROWS] = "rows",
 };
 
 static void on_timer_closed(uv_handle_t *handle)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: searching for traces and showing one: list, whole trace, outline for the waterfall, single
-// spans, raw OTLP.
+// Purpose: searching for traces and showing one: list, whole trace, outline for the waterfall,
+// single spans, raw OTLP.
 #include <stdlib.h>
 
 #include "api/job.h"
@@ -115,8 +115,8 @@ static enum err put_hits(struct job *j, struct json_writer *w, const struct stor
     return ERR_OK;
 }
 
-static void put_result(struct job *j, const struct store_view *view,
-                       const struct search_hit *hits, size_t count)
+static void put_result(struct job *j, const struct store_view *view, const struct search_hit *hits,
+                       size_t count)
 {
     struct json_writer w;
     json_init(&w, &j->out);
@@ -353,8 +353,9 @@ void api_trace_span(struct job *j)
     span_id wanted;
     // rest is "spans/<id>".
     if (!str_eq(slash, STR("spans")) || span_id_parse(word, &wanted) != ERR_OK) {
-        job_error(j, 400, "expected /api/v1/traces/{trace_id}/spans/{span_id}, the span ID with 16 "
-                          "hexadecimal digits");
+        job_error(j, 400,
+                  "expected /api/v1/traces/{trace_id}/spans/{span_id}, the span ID with 16 "
+                  "hexadecimal digits");
         return;
     }
     struct trace *t = load(j, id);
@@ -434,9 +435,21 @@ static void names_put(struct names *n, struct json_writer *w, const char *key)
     mem_free(n->index);
 }
 
-enum outline_column { COLUMN_PARENT, COLUMN_SERVICE, COLUMN_NAME, COLUMN_KIND, COLUMN_STATUS,
-                      COLUMN_START, COLUMN_DURATION, COLUMN_SELF, COLUMN_DEPTH, COLUMN_CRITICAL,
-                      COLUMN_PEER, COLUMN_SKEW, COLUMN_COUNT };
+enum outline_column {
+    COLUMN_PARENT,
+    COLUMN_SERVICE,
+    COLUMN_NAME,
+    COLUMN_KIND,
+    COLUMN_STATUS,
+    COLUMN_START,
+    COLUMN_DURATION,
+    COLUMN_SELF,
+    COLUMN_DEPTH,
+    COLUMN_CRITICAL,
+    COLUMN_PEER,
+    COLUMN_SKEW,
+    COLUMN_COUNT
+};
 
 static const char *const column_names[COLUMN_COUNT] = {
     "parent",      "service", "name",  "kind",        "status", "start_ns",
