@@ -572,6 +572,7 @@ void journal_stats(struct journal *j, struct journal_stats *ret_stats)
     pthread_mutex_lock(&j->lock);
     *ret_stats = j->stats;
     ret_stats->segments = j->segment_count;
+    ret_stats->disk_bytes_max = j->o.disk_bytes_max;
     ret_stats->first_seq = j->segment_count > 0 ? j->segments[0].first_seq : 1;
     ret_stats->last_seq = j->segment_count > 0 ? j->segments[j->segment_count - 1].last_seq : 0;
     pthread_mutex_unlock(&j->lock);

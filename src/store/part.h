@@ -144,6 +144,11 @@ enum span_field {
     FIELD_ALL = 511
 };
 
+// FIELD_START or FIELD_DURATION of all rows of one page without a batch around them, for scans:
+// `out` has room for PAGE_ROWS.
+MUST_CHECK enum err block_page_numbers(struct block *b, size_t page, enum span_field field,
+                                       uint64_t *out, size_t *ret_rows);
+
 struct page_request {
     unsigned fields;  // enum span_field bits
     bool all_columns; // every attribute column, else the listed ones

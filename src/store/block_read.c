@@ -1,0 +1,642 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: pages of a block back into the rows of a batch.
+//
+// A shape says which columns hold a value of its rows; values of a column lie one after another.
+// So a row's values are found by counting: skipped rows are counted by shape and settled at once
+// before the next row that is wanted.
+#include <xxhash.h>
+
+#include "core/mem.h"
+#include "core/must.h"
+#include "store/block.h"
+#include "store/text_codec.h"
+
+// At most so many rows are read with texts copied; more make the batch keep the block.
+#define COPY_ROWS_MAX 256
+
+// One column of the page being read.
+struct page_column {
+    bool wanted;
+    uint64_t count;
+    uint64_t at; // next value
+    const uint64_t *ints;
+    const uint8_t *ids;
+    const struct str *texts; // of the page, or the dictionary
+    uint32_t *codes;         // of each text in the batch, plus one; NULL when texts do not repeat
+    uint32_t key;            // in the batch, plus one
+};
+
+struct reader {
+    struct block *b;
+    struct batch *out;
+    const struct page_request *request;
+    bool copy;
+    size_t page, rows, first; // first: of the page, in the block
+    uint64_t *shapes;
+    struct page_column *columns;
+    uint32_t *skipped; // rows by shape, not yet settled
+    uint32_t *touched; // shapes with skipped rows
+    size_t touched_count;
+    uint32_t *names;     // in the batch plus one, by shape; so the next three
+    uint32_t *resources; // by resource
+    uint32_t *scopes;
+    uint32_t *resource_texts; // by string of the block's resources
+    uint64_t *starts;
+    const uint8_t *ids[BLOCK_PAGES]; // span IDs of pages, loaded when first used
+    size_t trace;                    // of the row at hand
+};
+
+static void *scratch(struct reader *r, size_t n, size_t size)
+{
+    return arena_new(&r->b->scratch, n > 0 ? n : 1, size);
+}
+
+static uint32_t put_text(struct reader *r, struct str s)
+{
+    if (s.n == 0) {
+        return 0;
+    }
+    return r->copy ? batch_intern(r->out, s) : batch_add_string(r->out, s, str_hash(s));
+}
+
+// ---- Loading pages ---------------------------------------------------------------------------
+
+static enum err load_ints(struct block *b, size_t column, size_t page, size_t n, uint64_t **ret)
+{
+    struct str bytes;
+    enum err e = block_region(b, block_page_region(b, column, page), &bytes);
+    if (e != ERR_OK) {
+        return e;
+    }
+    if (n == 0) {
+        return bytes.n == 0 ? ERR_OK : ERR_CORRUPT;
+    }
+    uint64_t *values = arena_alloc(&b->scratch, n * sizeof *values);
+    struct cursor c = cursor_of(bytes);
+    e = ints_decode(&c, n, values);
+    if (e == ERR_OK) {
+        *ret = values;
+    }
+    return e;
+}
+
+static enum err load_ids(struct block *b, size_t column, size_t page, size_t n,
+                         const uint8_t **ret_ids)
+{
+    struct str bytes;
+    enum err e = block_region(b, block_page_region(b, column, page), &bytes);
+    if (e == ERR_OK && bytes.n != n * SPAN_BYTES) {
+        e = ERR_CORRUPT;
+    }
+    if (e == ERR_OK) {
+        *ret_ids = (const uint8_t *)arena_str(&b->scratch, bytes).p;
+    }
+    return e;
+}
+
+static enum err load_texts(struct reader *r, size_t column, struct page_column *c)
+{
+    struct str bytes;
+    size_t n = (size_t)c->count;
+    enum err e = block_region(r->b, block_page_region(r->b, column, r->page), &bytes);
+    if (e != ERR_OK) {
+        return e;
+    }
+    struct str *texts = scratch(r, n, sizeof *texts);
+    struct cursor at = cursor_of(bytes);
+    e = texts_decode(&at, n, r->copy ? &r->b->scratch : &r->out->arena, texts);
+    c->texts = texts;
+    return e;
+}
+
+static enum err load_codes(struct reader *r, size_t column, struct page_column *c)
+{
+    enum err e = block_load_dictionary(r->b, column);
+    uint64_t *codes = NULL;
+    if (e == ERR_OK) {
+        e = load_ints(r->b, column, r->page, (size_t)c->count, &codes);
+    }
+    const struct block_column *column_of = &r->b->columns[column];
+    for (size_t i = 0; i < c->count && e == ERR_OK; i++) {
+        e = codes[i] < column_of->dictionary_count ? ERR_OK : ERR_CORRUPT;
+    }
+    c->ints = codes;
+    c->texts = column_of->dictionary;
+    c->codes = scratch(r, column_of->dictionary_count, sizeof *c->codes);
+    return e;
+}
+
+static enum err load_column(struct reader *r, size_t column)
+{
+    struct page_column *c = &r->columns[column];
+    uint64_t *ints = NULL;
+    enum err e = ERR_OK;
+    c->wanted = true;
+    if (c->count == 0) {
+        return ERR_OK;
+    }
+    switch (r->b->columns[column].kind) {
+    case COLUMN_INTS:
+        e = load_ints(r->b, column, r->page, (size_t)c->count, &ints);
+        c->ints = ints;
+        return e;
+    case COLUMN_IDS:
+        return load_ids(r->b, column, r->page, (size_t)c->count, &c->ids);
+    case COLUMN_CODES:
+        return load_codes(r, column, c);
+    case COLUMN_STRINGS:
+        return load_texts(r, column, c);
+    default:
+        return ERR_OK;
+    }
+}
+
+static enum err load_shapes(struct block *b, size_t page, uint64_t **ret_shapes)
+{
+    size_t n = block_page_rows(b, page);
+    enum err e = load_ints(b, COLUMN_SHAPE, page, n, ret_shapes);
+    uint64_t most = 0;
+    for (size_t i = 0; i < n && e == ERR_OK; i++) {
+        most = (*ret_shapes)[i] > most ? (*ret_shapes)[i] : most;
+    }
+    return e == ERR_OK && most >= b->shape_count ? ERR_CORRUPT : e;
+}
+
+// ---- Counting values -------------------------------------------------------------------------
+
+static const struct {
+    unsigned bit; // SHAPE_*
+    unsigned field;
+    size_t first, end; // columns
+} sparse[] = {
+    {SHAPE_STATUS_MESSAGE, FIELD_STATUS_MESSAGE, COLUMN_STATUS_MESSAGE, COLUMN_STATUS_MESSAGE + 1},
+    {SHAPE_TRACE_STATE, FIELD_TRACE_STATE, COLUMN_TRACE_STATE, COLUMN_TRACE_STATE + 1},
+    {SHAPE_EVENTS, FIELD_EVENTS, COLUMN_EVENTS, COLUMN_EVENTS + 1},
+    {SHAPE_LINKS, FIELD_LINKS, COLUMN_LINKS, COLUMN_LINKS + 1},
+    {SHAPE_COUNTS, FIELD_COUNTS, COLUMN_DROPPED_ATTRS, COLUMN_BACKWARDS + 1},
+};
+#define SPARSE_COUNT (sizeof sparse / sizeof *sparse)
+
+// Adds what `n` rows of a shape hold to a number of each column.
+static void add_rows(struct reader *r, size_t shape, uint64_t n, bool to_count)
+{
+    ASSERT(shape < r->b->shape_count);
+    const struct shape *s = &r->b->shapes[shape];
+    for (size_t i = 0; i < SPARSE_COUNT; i++) {
+        for (size_t k = sparse[i].first;
+             (r->b->shape_fields[shape] & sparse[i].bit) != 0 && k < sparse[i].end; k++) {
+            *(to_count ? &r->columns[k].count : &r->columns[k].at) += n;
+        }
+    }
+    struct page_column *attributes = r->columns + COLUMN_BUILTIN;
+    for (size_t i = 0; i < s->column_count; i++) {
+        struct page_column *c = &attributes[s->columns[i]];
+        *(to_count ? &c->count : &c->at) += n;
+    }
+}
+
+static void count_values(struct reader *r)
+{
+    for (size_t i = 0; i < r->rows; i++) {
+        r->skipped[r->shapes[i]]++;
+    }
+    for (size_t i = 0; i < r->b->shape_count; i++) {
+        if (r->skipped[i] > 0) {
+            add_rows(r, i, r->skipped[i], true);
+            r->skipped[i] = 0;
+        }
+    }
+    for (size_t i = 0; i <= COLUMN_PARENT; i++) {
+        r->columns[i].count = r->rows;
+    }
+}
+
+static void skip_row(struct reader *r, size_t i)
+{
+    size_t shape = (size_t)r->shapes[i];
+    ASSERT(shape < r->b->shape_count);
+    if (r->skipped[shape]++ == 0) {
+        r->touched[r->touched_count++] = (uint32_t)shape;
+    }
+    const struct page_column *parent = &r->columns[COLUMN_PARENT];
+    if (parent->wanted && parent->ints[i] == PARENT_OUTSIDE) {
+        r->columns[COLUMN_PARENT_ID].at++;
+    }
+}
+
+static void settle(struct reader *r)
+{
+    for (size_t i = 0; i < r->touched_count; i++) {
+        add_rows(r, r->touched[i], r->skipped[r->touched[i]], false);
+        r->skipped[r->touched[i]] = 0;
+    }
+    r->touched_count = 0;
+}
+
+// ---- Resources, scopes, names ----------------------------------------------------------------
+
+static uint32_t resource_text(struct reader *r, uint64_t code)
+{
+    ASSERT(code < r->b->resources->string_count);
+    if (r->resource_texts[code] == 0) {
+        r->resource_texts[code] = put_text(r, r->b->resources->strings[code]) + 1;
+    }
+    return r->resource_texts[code] - 1;
+}
+
+static struct attr_run copy_attrs(struct reader *r, struct attr_run run)
+{
+    struct attr_run out = {(uint32_t)r->out->attr_count, run.count};
+    for (uint32_t i = 0; i < run.count; i++) {
+        struct attr a = r->b->resources->attrs[run.first + i];
+        a.key = resource_text(r, a.key);
+        if (attr_type_is_text(a.type)) {
+            a.code = resource_text(r, a.code);
+        }
+        *batch_add_attr(r->out) = a;
+    }
+    return out;
+}
+
+static uint32_t resource_of(struct reader *r, uint32_t index)
+{
+    if (r->resources[index] == 0) {
+        struct resource x = r->b->resources->resources[index];
+        x.service = resource_text(r, x.service);
+        x.schema_url = resource_text(r, x.schema_url);
+        x.attrs = copy_attrs(r, x.attrs);
+        *batch_add_resource(r->out) = x;
+        r->resources[index] = (uint32_t)r->out->resource_count;
+    }
+    return r->resources[index] - 1;
+}
+
+static uint32_t scope_of(struct reader *r, uint32_t index)
+{
+    if (r->scopes[index] == 0) {
+        struct scope x = r->b->resources->scopes[index];
+        x.name = resource_text(r, x.name);
+        x.version = resource_text(r, x.version);
+        x.schema_url = resource_text(r, x.schema_url);
+        x.attrs = copy_attrs(r, x.attrs);
+        *batch_add_scope(r->out) = x;
+        r->scopes[index] = (uint32_t)r->out->scope_count;
+    }
+    return r->scopes[index] - 1;
+}
+
+// ---- Rows ------------------------------------------------------------------------------------
+
+static uint32_t next_text(struct reader *r, struct page_column *c)
+{
+    uint64_t at = c->at++;
+    MUST(at < c->count);
+    if (c->codes == NULL) {
+        return put_text(r, c->texts[at]);
+    }
+    uint64_t code = c->ints[at];
+    if (c->codes[code] == 0) {
+        c->codes[code] = put_text(r, c->texts[code]) + 1;
+    }
+    return c->codes[code] - 1;
+}
+
+static void read_sparse(struct reader *r, size_t shape, struct span *s)
+{
+    uint32_t *texts[] = {&s->status_message, &s->trace_state, &s->events, &s->links};
+    uint8_t fields = r->b->shape_fields[shape];
+    for (size_t i = 0; i + 1 < SPARSE_COUNT; i++) {
+        struct page_column *c = &r->columns[sparse[i].first];
+        if ((fields & sparse[i].bit) != 0) {
+            if (c->wanted) {
+                *texts[i] = next_text(r, c);
+            } else {
+                c->at++;
+            }
+        }
+    }
+    struct page_column *counts = &r->columns[COLUMN_DROPPED_ATTRS];
+    if ((fields & SHAPE_COUNTS) == 0 || !counts->wanted) {
+        return;
+    }
+    uint64_t at = counts->at++;
+    MUST(at < counts->count);
+    s->dropped_attrs = (uint32_t)counts[0].ints[at];
+    s->dropped_events = (uint32_t)counts[1].ints[at];
+    s->dropped_links = (uint32_t)counts[2].ints[at];
+    s->flags = (uint32_t)counts[3].ints[at];
+    s->end_before_start = counts[4].ints[at] != 0;
+}
+
+static void read_attrs(struct reader *r, const struct shape *shape, struct span *s)
+{
+    struct batch *out = r->out;
+    MUST(out->attr_count + shape->column_count < UINT32_MAX);
+    out->attrs = mem_grow(out->attrs, &out->attr_capacity, out->attr_count + shape->column_count,
+                          sizeof *out->attrs);
+    s->attrs.first = (uint32_t)out->attr_count;
+    for (size_t i = 0; i < shape->column_count; i++) {
+        size_t column = shape->columns[i];
+        struct page_column *c = &r->columns[COLUMN_BUILTIN + column];
+        if (!c->wanted) {
+            c->at++;
+            continue;
+        }
+        if (c->key == 0) {
+            c->key = put_text(r, r->b->attributes[column].key) + 1;
+        }
+        struct attr *a = &out->attrs[out->attr_count++];
+        a->key = c->key - 1;
+        a->type = r->b->attributes[column].type;
+        if (c->texts != NULL) {
+            a->code = next_text(r, c);
+        } else {
+            a->bits = c->ints != NULL ? c->ints[c->at] : 0;
+            c->at++;
+        }
+    }
+    s->attrs.count = (uint32_t)(out->attr_count - s->attrs.first);
+}
+
+static enum err ids_of_page(struct reader *r, size_t page)
+{
+    ASSERT(page < r->b->pages);
+    if (r->ids[page] != NULL) {
+        return ERR_OK;
+    }
+    return load_ids(r->b, COLUMN_ID, page, block_page_rows(r->b, page), &r->ids[page]);
+}
+
+static enum err read_parent(struct reader *r, size_t i, struct span *s)
+{
+    uint64_t code = r->columns[COLUMN_PARENT].ints[i];
+    if (code == PARENT_ROOT) {
+        return ERR_OK;
+    }
+    if (code == PARENT_OUTSIDE) {
+        struct page_column *c = &r->columns[COLUMN_PARENT_ID];
+        MUST(c->at < c->count);
+        memcpy(s->parent.b, c->ids + c->at++ * SPAN_BYTES, SPAN_BYTES);
+        return ERR_OK;
+    }
+    int64_t row = (int64_t)(r->first + i);
+    int64_t low = r->b->trace_first[r->trace], end = r->b->trace_first[r->trace + 1];
+    int64_t distance = unzigzag(code - 1);
+    if (distance < low - row || distance >= end - row) {
+        return ERR_CORRUPT;
+    }
+    size_t at = (size_t)(row + distance);
+    enum err e = ids_of_page(r, at / PAGE_ROWS);
+    if (e == ERR_OK) {
+        memcpy(s->parent.b, r->ids[at / PAGE_ROWS] + at % PAGE_ROWS * SPAN_BYTES, SPAN_BYTES);
+    }
+    return e;
+}
+
+static enum err read_row(struct reader *r, size_t i)
+{
+    size_t code = (size_t)r->shapes[i];
+    const struct shape *shape = &r->b->shapes[code];
+    settle(r);
+    uint32_t resource = resource_of(r, shape->resource), scope = scope_of(r, shape->scope);
+    if (r->names[code] == 0) {
+        r->names[code] = put_text(r, shape->name) + 1;
+    }
+    struct span *s = batch_add_span(r->out);
+    memcpy(s->trace.b, r->b->trace_ids + r->trace * TRACE_BYTES, TRACE_BYTES);
+    s->resource = resource;
+    s->scope = scope;
+    s->name = r->names[code] - 1;
+    s->kind = shape->kind;
+    s->status = shape->status;
+    if (r->starts != NULL) {
+        s->start_ns = r->starts[i];
+    }
+    if (r->columns[COLUMN_DURATION].wanted) {
+        s->duration_ns = r->columns[COLUMN_DURATION].ints[i];
+    }
+    if (r->columns[COLUMN_ID].wanted) {
+        memcpy(s->id.b, r->columns[COLUMN_ID].ids + i * SPAN_BYTES, SPAN_BYTES);
+    }
+    read_sparse(r, code, s);
+    read_attrs(r, shape, s);
+    return r->columns[COLUMN_PARENT].wanted ? read_parent(r, i, s) : ERR_OK;
+}
+
+// ---- A page ----------------------------------------------------------------------------------
+
+static size_t trace_of(const struct block *b, size_t row)
+{
+    size_t low = 0, high = b->traces;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (b->trace_first[middle] <= row) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    ASSERT(b->trace_first[low] <= row && row < b->trace_first[low + 1]);
+    return low;
+}
+
+// Adds the distances up, see part_format.h; in place.
+static void add_starts(const struct block *b, size_t page, uint64_t *values)
+{
+    size_t first = page * PAGE_ROWS, n = block_page_rows(b, page);
+    size_t trace = trace_of(b, first);
+    for (size_t i = 0; i < n; i++) {
+        bool begins = i == 0;
+        if (first + i >= b->trace_first[trace + 1]) {
+            trace++;
+            begins = true;
+        }
+        values[i] += begins ? b->trace_starts[trace] : values[i - 1];
+    }
+}
+
+static enum err load_builtins(struct reader *r)
+{
+    static const struct {
+        unsigned field;
+        size_t column;
+    } dense[] = {
+        {FIELD_DURATION, COLUMN_DURATION}, {FIELD_ID, COLUMN_ID}, {FIELD_PARENT, COLUMN_PARENT}};
+    unsigned fields = r->request->fields;
+    enum err e = ERR_OK;
+    for (size_t i = 0; i < sizeof dense / sizeof *dense && e == ERR_OK; i++) {
+        e = (fields & dense[i].field) != 0 ? load_column(r, dense[i].column) : ERR_OK;
+    }
+    for (size_t i = 0; i < SPARSE_COUNT; i++) {
+        for (size_t k = sparse[i].first;
+             e == ERR_OK && (fields & sparse[i].field) != 0 && k < sparse[i].end; k++) {
+            e = load_column(r, k);
+        }
+    }
+    if (e == ERR_OK && (fields & FIELD_START) != 0) {
+        e = load_ints(r->b, COLUMN_START, r->page, r->rows, &r->starts);
+    }
+    if (e == ERR_OK && (fields & FIELD_START) != 0) {
+        add_starts(r->b, r->page, r->starts);
+    }
+    if (e == ERR_OK && r->columns[COLUMN_ID].wanted) {
+        r->ids[r->page] = r->columns[COLUMN_ID].ids;
+    }
+    if (e != ERR_OK || (fields & FIELD_PARENT) == 0) {
+        return e;
+    }
+    for (size_t i = 0; i < r->rows; i++) {
+        r->columns[COLUMN_PARENT_ID].count += r->columns[COLUMN_PARENT].ints[i] == PARENT_OUTSIDE;
+    }
+    return load_column(r, COLUMN_PARENT_ID);
+}
+
+static enum err load_attributes(struct reader *r)
+{
+    const struct page_request *q = r->request;
+    size_t n = q->all_columns ? r->b->column_count - COLUMN_BUILTIN : q->column_count;
+    enum err e = ERR_OK;
+    for (size_t i = 0; i < n && e == ERR_OK; i++) {
+        size_t column = q->all_columns ? i : q->columns[i];
+        MUST(column < r->b->column_count - COLUMN_BUILTIN);
+        if (!r->columns[COLUMN_BUILTIN + column].wanted) {
+            e = load_column(r, COLUMN_BUILTIN + column);
+        }
+    }
+    return e;
+}
+
+static enum err read_rows(struct reader *r)
+{
+    const uint64_t *wanted = r->request->rows;
+    enum err e = ERR_OK;
+    r->trace = trace_of(r->b, r->first);
+    for (size_t i = 0; i < r->rows && e == ERR_OK; i++) {
+        r->trace += r->first + i >= r->b->trace_first[r->trace + 1];
+        if (wanted == NULL || (wanted[i / 64] >> (i % 64) & 1) != 0) {
+            e = read_row(r, i);
+        } else {
+            skip_row(r, i);
+        }
+    }
+    return e;
+}
+
+static void make_room(struct reader *r)
+{
+    struct block *b = r->b;
+    r->columns = scratch(r, b->column_count, sizeof *r->columns);
+    r->skipped = scratch(r, b->shape_count, sizeof *r->skipped);
+    r->touched = scratch(r, b->shape_count, sizeof *r->touched);
+    r->names = scratch(r, b->shape_count, sizeof *r->names);
+    r->resources = scratch(r, b->resources->resource_count, sizeof *r->resources);
+    r->scopes = scratch(r, b->resources->scope_count, sizeof *r->scopes);
+    r->resource_texts = scratch(r, b->resources->string_count, sizeof *r->resource_texts);
+}
+
+enum err block_append_page(struct block *b, size_t page, const struct page_request *request,
+                           bool copy, struct batch *out)
+{
+    MUST(b->part != NULL && page < b->pages);
+    arena_clear(&b->scratch);
+    struct reader r = {.b = b, .out = out, .request = request, .copy = copy, .page = page};
+    r.rows = block_page_rows(b, page);
+    r.first = page * PAGE_ROWS;
+    enum err e = block_load_traces(b);
+    if (e == ERR_OK) {
+        e = load_shapes(b, page, &r.shapes);
+    }
+    if (e == ERR_OK && request->all_columns) {
+        e = block_read_window(b, page);
+    }
+    if (e != ERR_OK) {
+        return e;
+    }
+    make_room(&r);
+    count_values(&r);
+    e = load_builtins(&r);
+    if (e == ERR_OK) {
+        e = load_attributes(&r);
+    }
+    return e == ERR_OK ? read_rows(&r) : e;
+}
+
+static size_t count_wanted(const uint64_t *rows, size_t n)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++) {
+        count += rows[i / 64] >> (i % 64) & 1;
+    }
+    return count;
+}
+
+static void release_block(void *block)
+{
+    block_unref(block);
+}
+
+enum err block_read_page(struct block *b, size_t page, const struct page_request *request,
+                         struct batch **ret_batch)
+{
+    MUST(page < b->pages);
+    size_t n = block_page_rows(b, page);
+    size_t wanted = request->rows == NULL ? n : count_wanted(request->rows, n);
+    bool copy = wanted <= COPY_ROWS_MAX;
+    struct batch *out = batch_new(b->part->footer.meta.line);
+    out->spans = mem_grow(out->spans, &out->span_capacity, wanted, sizeof *out->spans);
+    enum err e = block_append_page(b, page, request, copy, out);
+    if (!copy) {
+        (void)atomic_fetch_add_explicit(&b->refs, 1, memory_order_relaxed);
+        out->keep = b;
+        out->keep_release = release_block;
+    }
+    if (e != ERR_OK) {
+        batch_unref(out);
+        return e;
+    }
+    batch_seal(out);
+    *ret_batch = out;
+    return ERR_OK;
+}
+
+enum err block_page_shapes(struct block *b, size_t page, uint32_t *out, size_t *ret_rows)
+{
+    MUST(page < b->pages);
+    uint64_t *shapes = NULL;
+    arena_clear(&b->scratch);
+    enum err e = load_shapes(b, page, &shapes);
+    if (e != ERR_OK) {
+        return e;
+    }
+    size_t n = block_page_rows(b, page);
+    for (size_t i = 0; i < n; i++) {
+        out[i] = (uint32_t)shapes[i];
+    }
+    *ret_rows = n;
+    return ERR_OK;
+}
+
+enum err block_page_numbers(struct block *b, size_t page, enum span_field field, uint64_t *out,
+                            size_t *ret_rows)
+{
+    MUST(page < b->pages && (field == FIELD_START || field == FIELD_DURATION));
+    struct str bytes;
+    size_t n = block_page_rows(b, page);
+    size_t column = field == FIELD_START ? COLUMN_START : COLUMN_DURATION;
+    enum err e = field == FIELD_START ? block_load_traces(b) : ERR_OK;
+    if (e == ERR_OK) {
+        e = block_region(b, block_page_region(b, column, page), &bytes);
+    }
+    if (e != ERR_OK) {
+        return e;
+    }
+    struct cursor c = cursor_of(bytes);
+    e = ints_decode(&c, n, out);
+    if (e == ERR_OK && field == FIELD_START) {
+        add_starts(b, page, out);
+    }
+    if (e == ERR_OK) {
+        *ret_rows = n;
+    }
+    return e;
+}

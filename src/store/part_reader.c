@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: opening a part, and finding a trace in it.
+#include <xxhash.h>
+
+#include "core/mem.h"
+#include "core/must.h"
+#include "core/varint.h"
+#include "store/block.h"
+#include "store/bloom.h"
+#include "store/zpack.h"
+
+static enum err check_ends(struct file *f, uint64_t size, uint8_t *tail, struct err_at *at)
+{
+    uint8_t head[PART_HEAD_BYTES];
+    if (size < PART_HEAD_BYTES + PART_TAIL_BYTES) {
+        return err_at_set(at, ERR_CORRUPT, size, "The file is too short for a part.");
+    }
+    enum err e = f->ops->read_at(f, head, sizeof head, 0);
+    if (e == ERR_OK) {
+        e = f->ops->read_at(f, tail, PART_TAIL_BYTES, size - PART_TAIL_BYTES);
+    }
+    if (e != ERR_OK) {
+        return err_at_set(at, e, 0, "The file cannot be read.");
+    }
+    if (memcmp(head, PART_MAGIC, 8) != 0 || load_u32(head + 12) != 0) {
+        return err_at_set(at, ERR_CORRUPT, 0, "The file does not begin as a part does.");
+    }
+    if (load_u32(head + 8) != PART_VERSION || load_u32(tail + 4) != PART_VERSION) {
+        return err_at_set(at, ERR_UNSUPPORTED, 8, "The part has format version %u, not %u.",
+                          load_u32(head + 8), PART_VERSION);
+    }
+    if (memcmp(tail + 16, PART_MAGIC, 8) != 0) {
+        return err_at_set(at, ERR_CORRUPT, size - 8, "The file does not end as a part does.");
+    }
+    return ERR_OK;
+}
+
+static enum err read_footer(struct part *p, uint64_t size, struct err_at *at)
+{
+    ASSERT(p->file != NULL);
+    uint8_t tail[PART_TAIL_BYTES];
+    enum err e = check_ends(p->file, size, tail, at);
+    if (e != ERR_OK) {
+        return e;
+    }
+    uint64_t n = load_u32(tail);
+    if (n > PART_FOOTER_MAX || n > size - PART_HEAD_BYTES - PART_TAIL_BYTES) {
+        return err_at_set(at, ERR_CORRUPT, size - PART_TAIL_BYTES, "The footer has no room.");
+    }
+    uint64_t offset = size - PART_TAIL_BYTES - n;
+    char *bytes = mem_alloc((size_t)n + REGION_PAD);
+    e = p->file->ops->read_at(p->file, bytes, (size_t)n, offset);
+    memset(bytes + n, 0, REGION_PAD);
+    struct arena scratch = {0};
+    struct str raw = STR_NONE;
+    if (e == ERR_OK && XXH3_64bits(bytes, (size_t)n) != load_u64(tail + 8)) {
+        e = ERR_CORRUPT;
+    }
+    if (e == ERR_OK) {
+        struct cursor c = cursor_of((struct str){bytes, (size_t)n});
+        e = zpack_get(&c, &scratch, &raw);
+    }
+    if (e == ERR_OK) {
+        e = footer_decode(raw, size, &p->arena, &p->footer);
+        p->footer_bytes = n + PART_TAIL_BYTES;
+    }
+    arena_done(&scratch);
+    mem_free(bytes);
+    return e == ERR_OK ? ERR_OK : err_at_set(at, e, offset, "The footer is damaged.");
+}
+
+enum err part_open(struct fs *fs, const char *path, struct part **ret_part, struct err_at *ret_at)
+{
+    ASSERT(fs != NULL && path != NULL);
+    struct file *file;
+    uint64_t size = 0;
+    enum err e = fs->ops->open(fs, path, FS_READ, &file);
+    if (e != ERR_OK) {
+        return err_at_set(ret_at, e, 0, "The file cannot be opened.");
+    }
+    struct part *p = mem_new(1, sizeof *p);
+    atomic_init(&p->refs, 1);
+    p->file = file;
+    e = file->ops->size(file, &size);
+    e = e == ERR_OK ? read_footer(p, size, ret_at) : err_at_set(ret_at, e, 0, "No file size.");
+    if (e != ERR_OK) {
+        part_unref(p);
+        return e;
+    }
+    *ret_part = p;
+    return ERR_OK;
+}
+
+struct part *part_ref(struct part *p)
+{
+    int before = atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
+    MUST(before > 0);
+    return p;
+}
+
+void part_unref(struct part *p)
+{
+    if (p == NULL) {
+        return;
+    }
+    int before = atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel);
+    MUST(before > 0);
+    if (before == 1) {
+        p->file->ops->close(p->file);
+        arena_done(&p->arena);
+        mem_free(p);
+    }
+}
+
+const struct part_meta *part_meta(const struct part *p)
+{
+    ASSERT(p != NULL);
+    return &p->footer.meta;
+}
+
+const struct block_meta *part_block_meta(const struct part *p, size_t block)
+{
+    MUST(block < p->footer.meta.blocks);
+    return &p->footer.blocks[block];
+}
+
+// ---- Trace by ID -----------------------------------------------------------------------------
+
+// The first block whose last trace is not below the ID.
+static size_t first_block(const struct part *p, const trace_id *id)
+{
+    size_t low = 0, high = (size_t)p->footer.meta.blocks;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (trace_id_cmp(&p->footer.blocks[middle].last_trace, id) < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    ASSERT(low <= p->footer.meta.blocks);
+    return low;
+}
+
+static bool find_in_table(const struct block *b, const trace_id *id, size_t *ret_trace)
+{
+    size_t low = 0, high = b->traces;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int c = memcmp(b->trace_ids + middle * TRACE_BYTES, id->b, TRACE_BYTES);
+        if (c == 0) {
+            *ret_trace = middle;
+            return true;
+        }
+        if (c < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return false;
+}
+
+// Appends rows [first, end) of the block.
+static enum err append_rows(struct block *b, size_t first, size_t end, struct batch *out)
+{
+    ASSERT(first < end && end <= b->rows);
+    enum err e = ERR_OK;
+    for (size_t page = first / PAGE_ROWS; e == ERR_OK && page * PAGE_ROWS < end; page++) {
+        uint64_t rows[PAGE_ROWS / 64] = {0};
+        size_t base = page * PAGE_ROWS, n = block_page_rows(b, page);
+        size_t from = first > base ? first - base : 0;
+        size_t to = end - base < n ? end - base : n;
+        for (size_t i = from; i < to; i++) {
+            rows[i / 64] |= (uint64_t)1 << (i % 64);
+        }
+        struct page_request request = {.fields = FIELD_ALL, .all_columns = true, .rows = rows};
+        e = block_append_page(b, page, &request, true, out);
+    }
+    return e;
+}
+
+static enum err append_trace(struct part *p, size_t index, const trace_id *id, struct batch *out)
+{
+    struct block *b;
+    size_t trace;
+    enum err e = block_open(p, index, &b);
+    if (e != ERR_OK) {
+        return e;
+    }
+    e = block_load_traces(b);
+    if (e == ERR_OK && find_in_table(b, id, &trace)) {
+        e = append_rows(b, b->trace_first[trace], b->trace_first[trace + 1], out);
+    }
+    block_free(b);
+    return e;
+}
+
+enum err part_find_trace(struct part *p, trace_id id, struct batch **ret_batch)
+{
+    bool maybe = false;
+    const struct part_footer *f = &p->footer;
+    size_t i = first_block(p, &id);
+    if (i == f->meta.blocks || trace_id_cmp(&f->blocks[i].first_trace, &id) > 0) {
+        return ERR_NOT_FOUND;
+    }
+    enum err e = bloom_test(p->file, f->bloom_offset, f->bloom_blocks, trace_id_hash(id), &maybe);
+    if (e != ERR_OK || !maybe) {
+        return e != ERR_OK ? e : ERR_NOT_FOUND;
+    }
+    struct batch *out = batch_new(f->meta.line);
+    for (; e == ERR_OK && i < f->meta.blocks && trace_id_cmp(&f->blocks[i].first_trace, &id) <= 0;
+         i++) {
+        e = append_trace(p, i, &id, out);
+    }
+    if (e == ERR_OK && out->span_count == 0) {
+        e = ERR_NOT_FOUND;
+    }
+    if (e != ERR_OK) {
+        batch_unref(out);
+        return e;
+    }
+    batch_seal(out);
+    *ret_batch = out;
+    return ERR_OK;
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: runs of strings as bytes.
+#include "store/text_codec.h"
+
+#include "core/mem.h"
+#include "core/must.h"
+#include "store/part_format.h"
+
+void texts_encode(struct zpack *z, const struct str *texts, size_t n, struct buf *out)
+{
+    struct buf bytes;
+    buf_init(&bytes, REGION_MAX);
+    if (n > 0) {
+        uint64_t *lengths = mem_alloc(n * sizeof *lengths);
+        for (size_t i = 0; i < n; i++) {
+            lengths[i] = texts[i].n;
+            buf_add_str(&bytes, texts[i]);
+        }
+        ints_encode(z, lengths, n, INTS_COLD, out);
+        mem_free(lengths);
+    }
+    MUST(!bytes.failed);
+    zpack_add(z, buf_str(&bytes), out);
+    buf_done(&bytes);
+}
+
+enum err texts_decode(struct cursor *c, size_t n, struct arena *a, struct str *out)
+{
+    ASSERT(a != NULL);
+    struct str bytes;
+    uint64_t *lengths = mem_alloc(n * sizeof *lengths);
+    enum err e = n > 0 ? ints_decode(c, n, lengths) : ERR_OK;
+    if (e == ERR_OK) {
+        e = zpack_get(c, a, &bytes);
+    }
+    if (e == ERR_OK) {
+        size_t at = 0;
+        for (size_t i = 0; i < n && e == ERR_OK; i++) {
+            if (lengths[i] > bytes.n - at) {
+                e = ERR_CORRUPT;
+            } else {
+                out[i] = (struct str){bytes.p + at, (size_t)lengths[i]};
+                at += out[i].n;
+            }
+        }
+    }
+    mem_free(lengths);
+    return e;
+}
+
+void dictionary_encode(struct zpack *z, const struct str *texts, size_t n, struct buf *out)
+{
+    ASSERT(n <= UINT32_MAX);
+    buf_add_varint(out, n);
+    texts_encode(z, texts, n, out);
+}
+
+enum err dictionary_decode(struct cursor *c, size_t max, struct arena *a,
+                           const struct str **ret_texts, size_t *ret_n)
+{
+    ASSERT(max <= UINT32_MAX);
+    size_t n = cursor_below(c, max + 1);
+    if (c->failed) {
+        return ERR_CORRUPT;
+    }
+    struct str *texts = arena_new(a, n > 0 ? n : 1, sizeof *texts);
+    enum err e = texts_decode(c, n, a, texts);
+    if (e == ERR_OK) {
+        *ret_texts = texts;
+        *ret_n = n;
+    }
+    return e;
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: a set of distinct lists of numbers.
+#include "store/tuples.h"
+
+#include <string.h>
+#include <xxhash.h>
+
+#include "core/mem.h"
+#include "core/must.h"
+
+#define INDEX_MIN ((size_t)256)
+
+void tuples_done(struct tuples *t)
+{
+    ASSERT(t != NULL);
+    mem_free(t->items);
+    mem_free(t->ends);
+    mem_free(t->hashes);
+    mem_free(t->index);
+    *t = (struct tuples){0};
+}
+
+void tuples_clear(struct tuples *t)
+{
+    t->count = 0;
+    t->item_count = 0;
+    if (t->index_size > 0) {
+        ASSERT(t->index != NULL);
+        memset(t->index, 0, t->index_size * sizeof *t->index);
+    }
+}
+
+const uint32_t *tuples_get(const struct tuples *t, size_t number, size_t *ret_n)
+{
+    ASSERT(number < t->count);
+    size_t first = number == 0 ? 0 : t->ends[number - 1];
+    *ret_n = t->ends[number] - first;
+    return t->items + first;
+}
+
+static void put_index(struct tuples *t, uint32_t number)
+{
+    size_t mask = t->index_size - 1;
+    size_t at = t->hashes[number] & mask;
+    while (t->index[at] != 0) {
+        at = (at + 1) & mask;
+    }
+    t->index[at] = number + 1;
+}
+
+static void grow_index(struct tuples *t)
+{
+    t->index_size = t->index_size == 0 ? INDEX_MIN : t->index_size * 2;
+    mem_free(t->index);
+    t->index = mem_new(t->index_size, sizeof *t->index);
+    for (size_t i = 0; i < t->count; i++) {
+        put_index(t, (uint32_t)i);
+    }
+}
+
+static uint32_t append(struct tuples *t, const uint32_t *items, size_t n, uint64_t hash)
+{
+    MUST(t->count < UINT32_MAX / 2);
+    t->items = mem_grow(t->items, &t->item_capacity, t->item_count + n, sizeof *t->items);
+    t->ends = mem_grow(t->ends, &t->end_capacity, t->count + 1, sizeof *t->ends);
+    t->hashes = mem_grow(t->hashes, &t->hash_capacity, t->count + 1, sizeof *t->hashes);
+    if (n > 0) {
+        memcpy(t->items + t->item_count, items, n * sizeof *items);
+    }
+    t->item_count += n;
+    t->ends[t->count] = t->item_count;
+    t->hashes[t->count] = hash;
+    put_index(t, (uint32_t)t->count);
+    return (uint32_t)t->count++;
+}
+
+uint32_t tuples_add(struct tuples *t, const uint32_t *items, size_t n)
+{
+    ASSERT(items != NULL || n == 0);
+    if (t->count * 2 >= t->index_size) {
+        grow_index(t);
+    }
+    uint64_t hash = XXH3_64bits(items, n * sizeof *items);
+    size_t mask = t->index_size - 1;
+    for (size_t at = hash & mask; t->index[at] != 0; at = (at + 1) & mask) {
+        uint32_t number = t->index[at] - 1;
+        size_t m;
+        const uint32_t *have = tuples_get(t, number, &m);
+        if (t->hashes[number] == hash && m == n && (n == 0 || memcmp(have, items, 4 * n) == 0)) {
+            return number;
+        }
+    }
+    return append(t, items, n, hash);
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: zstd for the store: one compressor per writer, and a small shared pool of decompressors.
+//   packed = varint (raw length << 1 | compressed), then either the raw bytes, or varint length and
+//            one zstd frame
+#ifndef SONDE_STORE_ZPACK_H
+#define SONDE_STORE_ZPACK_H
+
+#include <stdbool.h>
+
+#include "core/arena.h"
+#include "core/buf.h"
+#include "core/err.h"
+#include "store/cursor.h"
+
+struct zpack;
+
+struct zpack *zpack_new(int level);
+void zpack_free(struct zpack *z);
+
+// Appends one bare frame of the bytes to `out` when it is smaller by a sixteenth; false, and
+// nothing appended, otherwise.
+bool zpack_frame(struct zpack *z, const void *bytes, size_t n, struct buf *out);
+
+// Appends the packed form.
+void zpack_add(struct zpack *z, struct str bytes, struct buf *out);
+
+// Decompresses one frame that must give exactly `n` bytes. ERR_CORRUPT otherwise. Any thread.
+MUST_CHECK enum err zpack_decode(const void *frame, size_t frame_n, void *out, size_t n);
+
+// Reads the packed form into `a`; the result has REGION_PAD bytes after it.
+MUST_CHECK enum err zpack_get(struct cursor *c, struct arena *a, struct str *ret_bytes);
+
+#endif
