@@ -235,6 +235,17 @@ bool decoder_key_value(struct decoder *d, struct str s, struct str *ret_key, str
     return true;
 }
 
+static inline struct attr *add_attr(struct batch *b)
+{
+    if (b->attr_count == b->attr_capacity) {
+        return batch_add_attr(b);
+    }
+    ASSERT(!b->sealed);
+    struct attr *a = &b->attrs[b->attr_count++];
+    *a = (struct attr){0};
+    return a;
+}
+
 // Appends one attribute. `previous` as in key_slot(); it moves on to the next prediction.
 static inline bool decode_attr(struct decoder *d, struct str s, struct key_slot ***previous)
 {
@@ -246,7 +257,7 @@ static inline bool decode_attr(struct decoder *d, struct str s, struct key_slot 
     if (slot == NULL) {
         return otlp_problem_in(&d->problem, "key", -1);
     }
-    struct attr *a = batch_add_attr(d->batch);
+    struct attr *a = add_attr(d->batch);
     a->key = slot->key.code;
     const uint8_t *v = (const uint8_t *)value.p;
     bool good;
