@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: fuzzing the OTLP decoder: any bytes are a request of each signal. What decodes is encoded
-// again, in protobuf and JSON, and must decode to the same number of spans.
+// Purpose: fuzzing the OTLP decoder: any bytes are a request of each signal. What decodes is
+// encoded again, in protobuf and JSON, and must decode to the same number of spans.
 #include "core/mem.h"
 #include "core/must.h"
 #include "wire/otlp.h"
