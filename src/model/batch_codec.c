@@ -203,13 +203,13 @@ static bool same_keys(const struct attr *a, const struct attr *b, uint32_t count
 
 static uint8_t *put_shape(struct encoder *e, uint8_t *p, struct attr_run run)
 {
-    const struct attr *attrs = e->b->attrs + run.first;
+    const struct attr *attrs = run.count > 0 ? e->b->attrs + run.first : NULL;
     uint64_t hash = shape_hash(attrs, run.count);
     size_t at = (size_t)(hash % SHAPE_INDEX);
     for (; e->shape_index[at] != 0; at = (at + 1) % SHAPE_INDEX) {
         const struct shape *s = &e->shapes[e->shape_index[at] - 1];
         if (s->hash == hash && s->run.count == run.count &&
-            same_keys(e->b->attrs + s->run.first, attrs, run.count)) {
+            (run.count == 0 || same_keys(e->b->attrs + s->run.first, attrs, run.count))) {
             return p + varint_put(p, e->shape_index[at]);
         }
     }
@@ -730,6 +730,7 @@ enum err batch_decode(struct str bytes, struct batch **ret_batch, struct err_at 
 {
     struct reader *r = mem_new(1, sizeof *r);
     MUST(ret_batch != NULL);
+    bytes = bytes.p != NULL ? bytes : STR("");
     r->p = (const uint8_t *)bytes.p;
     r->end = r->p + bytes.n;
     get_batch(r);

@@ -7,7 +7,7 @@
 
 void json_reader_init(struct json_reader *j, struct str text)
 {
-    ASSERT(text.p != NULL || text.n == 0);
+    ASSERT(text.p != NULL);
     *j = (struct json_reader){.p = text.p, .end = text.p + text.n};
     buf_init(&j->scratch, text.n + 1);
 }

@@ -323,6 +323,7 @@ enum err otlp_json_to_protobuf(enum otlp_signal signal, struct str json, struct 
 {
     struct transcoder t = {.out = out};
     ASSERT(out != NULL);
+    json = json.p != NULL ? json : STR("");
     json_reader_init(&t.in, json);
     buf_init(&t.number, json.n + 1);
     bool good = write_message(&t, otlp_request(signal), 0);

@@ -31,7 +31,9 @@ struct pb_field {
 
 static inline struct pb_reader pb_reader(struct str s)
 {
-    return (struct pb_reader){(const uint8_t *)s.p, (const uint8_t *)s.p + s.n};
+    const uint8_t *p = (const uint8_t *)(s.p != NULL ? s.p : "");
+    ASSERT(s.p != NULL || s.n == 0);
+    return (struct pb_reader){p, p + s.n};
 }
 
 // Reads the value that follows a tag. False when it is cut short or of no known wire type.
