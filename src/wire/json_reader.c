@@ -14,6 +14,7 @@ void json_reader_init(struct json_reader *j, struct str text)
 
 void json_reader_done(struct json_reader *j)
 {
+    ASSERT(j->p <= j->end);
     buf_done(&j->scratch);
 }
 
@@ -29,6 +30,7 @@ static bool wrong(struct json_reader *j, const char *at, const char *what)
 
 char json_peek(struct json_reader *j)
 {
+    ASSERT(j->p <= j->end);
     while (j->p < j->end && (*j->p == ' ' || *j->p == '\n' || *j->p == '\t' || *j->p == '\r')) {
         j->p++;
     }
@@ -135,6 +137,7 @@ static bool read_unicode_escape(struct json_reader *j)
 static bool read_escape(struct json_reader *j)
 {
     static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+    ASSERT(j->p <= j->end);
     if (j->p == j->end) {
         return wrong(j, j->p, "the text ends too early");
     }
@@ -205,6 +208,7 @@ bool json_read_string(struct json_reader *j, struct str *ret_text)
 
 static const char *digits_end(const char *p, const char *end)
 {
+    ASSERT(p <= end);
     while (p < end && *p >= '0' && *p <= '9') {
         p++;
     }
@@ -243,6 +247,7 @@ static const char *number_end(const char *p, const char *end)
 
 bool json_is_number(struct str text)
 {
+    ASSERT(text.p != NULL);
     return text.n > 0 && number_end(text.p, text.p + text.n) == text.p + text.n;
 }
 

@@ -63,6 +63,7 @@ static bool decode_resource(struct decoder *d, struct str bytes, uint32_t schema
     struct pb_reader r = pb_reader(bytes);
     struct pb_field f;
     struct resource row = {.schema_url = schema_url};
+    ASSERT(d->batch != NULL);
     if (!decoder_has_room(d, bytes.p) || !decoder_attrs(d, bytes, 1, &row.attrs)) {
         return false;
     }
@@ -250,6 +251,7 @@ static bool decode_resource_spans(struct decoder *d, struct str bytes)
 {
     struct head head = {STR_NONE, STR_NONE};
     uint32_t schema_url = 0;
+    ASSERT(bytes.p != NULL);
     if (!find_head(d, bytes, &head)) {
         return false;
     }
