@@ -3,6 +3,7 @@
 #include "wire/json_reader.h"
 
 #include "core/must.h"
+#include "core/varint.h"
 #include "wire/json_writer.h"
 
 void json_reader_init(struct json_reader *j, struct str text)
@@ -154,11 +155,29 @@ static bool read_escape(struct json_reader *j)
     return true;
 }
 
+#define BYTES(b) ((uint64_t)(b)*0x0101010101010101U)
+
+// A word with the high bit set in the first byte of `w` that ends a run of plain characters, and
+// perhaps in bytes after it; 0 when there is none.
+static uint64_t ends_in_word(uint64_t w)
+{
+    uint64_t quote = w ^ BYTES('"'), backslash = w ^ BYTES('\\');
+    return ((quote - BYTES(1)) & ~quote & BYTES(0x80)) |
+           ((backslash - BYTES(1)) & ~backslash & BYTES(0x80)) |
+           ((w - BYTES(0x20)) & ~w & BYTES(0x80));
+}
+
 // The end of the run of plain characters at p: a quote, a backslash, a control character or the
 // end of the text.
 static const char *plain_end(const char *p, const char *end)
 {
     ASSERT(p <= end);
+    for (; end - p >= 8; p += 8) {
+        uint64_t ends = ends_in_word(load_u64(p));
+        if (ends != 0) {
+            return p + (__builtin_ctzll(ends) >> 3);
+        }
+    }
     while (p < end && *p != '"' && *p != '\\' && (unsigned char)*p >= 0x20) {
         p++;
     }

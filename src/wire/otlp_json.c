@@ -254,7 +254,10 @@ static bool write_values(struct transcoder *t, const struct otlp_field *field, u
 
 static bool is_named(const struct otlp_field *field, struct str name)
 {
-    ASSERT(field->name != NULL && field->json_name != NULL);
+    ASSERT(field->name != NULL && field->json_name[0] == field->name[0]);
+    if (name.n == 0 || name.p[0] != field->name[0]) {
+        return false;
+    }
     return str_eq(name, str_of(field->json_name)) || str_eq(name, str_of(field->name));
 }
 

@@ -103,6 +103,10 @@ static inline bool pb_next(struct pb_reader *r, struct pb_field *f)
 static inline void pb_tag(struct buf *out, uint32_t number, enum pb_wire wire)
 {
     ASSERT(number > 0 && number <= PB_NUMBER_MAX);
+    if (number < 16 && out->n < out->capacity && !out->failed) {
+        out->p[out->n++] = (char)(number << 3 | wire);
+        return;
+    }
     buf_add_varint(out, (uint64_t)number << 3 | wire);
 }
 
