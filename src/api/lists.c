@@ -3,24 +3,13 @@
 #include <stdlib.h>
 
 #include "api/job.h"
+#include "api/put.h"
 #include "core/clock.h"
 #include "core/must.h"
 #include "query/aggregate.h"
 
 static const char *const kind_names[KIND_COUNT] = {"unspecified", "internal", "server",
                                                    "client",      "producer", "consumer"};
-
-static void put_str(struct json_writer *w, const char *key, struct str value)
-{
-    json_key(w, key);
-    json_str(w, value);
-}
-
-static void put_u64(struct json_writer *w, const char *key, uint64_t value)
-{
-    json_key(w, key);
-    json_u64(w, value);
-}
 
 // What every list begins with: a view and the range; the view is NULL after an error answer.
 static struct aggregate begin(struct job *j)
@@ -70,8 +59,7 @@ void api_services(struct job *j)
         put_str(&w, "name", g->items[i].name);
         put_str(&w, "namespace", g->items[i].line);
         put_group(&w, &g->items[i]);
-        json_key(&w, "last_seen_unix_ms");
-        json_double(&w, (double)(g->items[i].last_start_ns / NS_PER_US) / 1000.0);
+        put_ms(&w, "last_seen_unix_ms", g->items[i].last_start_ns);
         json_object_end(&w);
     }
     json_array_end(&w);
@@ -275,8 +263,7 @@ void api_filter(struct job *j)
     filter_print(filter, &canonical);
     json_init(&w, &j->out);
     json_object(&w);
-    json_key(&w, "ok");
-    json_bool(&w, true);
+    put_bool(&w, "ok", true);
     put_str(&w, "canonical", buf_str(&canonical));
     json_object_end(&w);
     buf_done(&canonical);

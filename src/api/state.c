@@ -8,30 +8,13 @@
 
 #include "api/job.h"
 #include "api/process.h"
+#include "api/put.h"
 #include "core/clock.h"
 #include "core/mem.h"
 #include "core/must.h"
 #include "wire/base64.h"
 
 #define PARTS_LISTED 1000
-
-static void put_str(struct json_writer *w, const char *key, struct str value)
-{
-    json_key(w, key);
-    json_str(w, value);
-}
-
-static void put_u64(struct json_writer *w, const char *key, uint64_t value)
-{
-    json_key(w, key);
-    json_u64(w, value);
-}
-
-static void put_ms(struct json_writer *w, const char *key, uint64_t ns)
-{
-    json_key(w, key);
-    json_double(w, (double)(ns / NS_PER_US) / 1000.0);
-}
 
 // ---- Status
 // --------------------------------------------------------------------------------------
@@ -92,8 +75,7 @@ static void put_store(struct json_writer *w, const struct api *a)
     put_u64(w, "flush_failures", s.flush_failures);
     put_u64(w, "merge_failures", s.merge_failures);
     put_u64(w, "dead_letters", s.dead_letters);
-    json_key(w, "full");
-    json_bool(w, s.full);
+    put_bool(w, "full", s.full);
     json_object_end(w);
 }
 
@@ -146,8 +128,7 @@ void api_status(struct job *j)
     json_key(&w, "timezone_offset_minutes");
     json_i64(&w, local.tm_gmtoff / 60);
     put_str(&w, "timezone", str_of(local.tm_zone));
-    json_key(&w, "ready");
-    json_bool(&w, r != NULL);
+    put_bool(&w, "ready", r != NULL);
     put_addresses(&w, a, r);
     put_memory(&w, a->o.budget);
     put_journal(&w, a);
@@ -223,8 +204,7 @@ static void put_ledger_row(struct json_writer *w, const struct ledger_row *row)
         }
     }
     json_object_end(w);
-    json_key(w, "balanced");
-    json_bool(w, received >= gone);
+    put_bool(w, "balanced", received >= gone);
     json_object_end(w);
 }
 
@@ -356,8 +336,7 @@ void api_config(struct job *j)
         put_str(&w, "value", str_of(settings[i].value));
         put_str(&w, "default", str_of(settings[i].standard));
         put_str(&w, "source", str_of(settings[i].source));
-        json_key(&w, "reloadable");
-        json_bool(&w, settings[i].reloadable);
+        put_bool(&w, "reloadable", settings[i].reloadable);
         json_object_end(&w);
     }
     json_array_end(&w);
@@ -410,19 +389,16 @@ void api_trace_id(struct job *j)
 {
     trace_id id;
     bool plausible;
-    char text[TRACE_ID_HEX + 1];
     struct json_writer w;
     if (trace_id_parse(j->path_param, &id) != ERR_OK) {
         job_error(j, 400, "a trace ID has 32 hexadecimal digits");
         return;
     }
     struct trace_id_parts p = trace_id_decode(id, clock_wall_ns() / NS_PER_MS, &plausible);
-    trace_id_hex(id, text);
     json_init(&w, &j->out);
     json_object(&w);
-    put_str(&w, "trace_id", str_of(text));
-    json_key(&w, "plausible");
-    json_bool(&w, plausible);
+    put_trace_id(&w, "trace_id", id);
+    put_bool(&w, "plausible", plausible);
     put_u64(&w, "time_unix_ms", p.unix_ms);
     put_str(&w, "ipv4",
             arena_printf(&j->arena, "%u.%u.%u.%u", p.ipv4 >> 24, p.ipv4 >> 16 & 255,

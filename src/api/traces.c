@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "api/job.h"
+#include "api/put.h"
 #include "core/clock.h"
 #include "core/mem.h"
 #include "core/must.h"
@@ -14,34 +15,6 @@
 static const char *const kind_names[KIND_COUNT] = {"unspecified", "internal", "server",
                                                    "client",      "producer", "consumer"};
 static const char *const status_names[STATUS_COUNT] = {"unset", "ok", "error"};
-
-static void put_id(struct json_writer *w, const char *key, trace_id id)
-{
-    char text[TRACE_ID_HEX + 1];
-    trace_id_hex(id, text);
-    json_key(w, key);
-    json_str(w, str_of(text));
-}
-
-static void put_span_id(struct json_writer *w, const char *key, span_id id)
-{
-    char text[SPAN_ID_HEX + 1];
-    span_id_hex(id, text);
-    json_key(w, key);
-    json_str(w, span_id_is_zero(id) ? STR("") : str_of(text));
-}
-
-static void put_str(struct json_writer *w, const char *key, struct str value)
-{
-    json_key(w, key);
-    json_str(w, value);
-}
-
-static void put_u64(struct json_writer *w, const char *key, uint64_t value)
-{
-    json_key(w, key);
-    json_u64(w, value);
-}
 
 // ---- The list -----------------------------------------------------------------------------------
 
@@ -74,18 +47,16 @@ static void put_summary(struct json_writer *w, const struct trace *t)
 {
     struct trace_summary s = trace_summary(t);
     json_object(w);
-    put_id(w, "trace_id", s.id);
+    put_trace_id(w, "trace_id", s.id);
     put_str(w, "root_service", s.root_service);
     put_str(w, "root_name", s.root_name);
     put_u64(w, "start_unix_nano", s.start_ns);
-    json_key(w, "start_unix_ms");
-    json_double(w, (double)(s.start_ns / NS_PER_US) / 1000.0);
+    put_ms(w, "start_unix_ms", s.start_ns);
     put_u64(w, "duration_ns", s.duration_ns);
     put_u64(w, "spans", s.spans);
     put_u64(w, "errors", s.errors);
     put_services(w, t);
-    json_key(w, "complete");
-    json_bool(w, s.complete);
+    put_bool(w, "complete", s.complete);
     json_object_end(w);
 }
 
@@ -258,7 +229,7 @@ static void put_link(void *ctx, const struct otlp_link *link)
 {
     struct json_writer *w = ctx;
     json_object(w);
-    put_id(w, "trace_id", link->trace);
+    put_trace_id(w, "trace_id", link->trace);
     put_span_id(w, "span_id", link->span);
     json_key(w, "attributes");
     json_object(w);
@@ -279,15 +250,13 @@ static void put_span_head(struct json_writer *w, struct trace *t, uint32_t i)
     put_str(w, "name", batch_str(b, s->name));
     put_str(w, "kind", str_of(kind_names[s->kind]));
     put_u64(w, "start_unix_nano", s->start_ns);
-    json_key(w, "start_unix_ms");
-    json_double(w, (double)(s->start_ns / NS_PER_US) / 1000.0);
+    put_ms(w, "start_unix_ms", s->start_ns);
     put_u64(w, "duration_ns", s->duration_ns);
     put_str(w, "status", str_of(status_names[s->status]));
     put_str(w, "status_message", batch_str(b, s->status_message));
     put_str(w, "trace_state", batch_str(b, s->trace_state));
     put_u64(w, "flags", s->flags);
-    json_key(w, "end_before_start");
-    json_bool(w, s->end_before_start != 0);
+    put_bool(w, "end_before_start", s->end_before_start != 0);
 }
 
 static void put_span(struct json_writer *w, struct trace *t, uint32_t i)
@@ -325,7 +294,7 @@ static void put_spans(struct job *j, struct trace *t, const span_id *only)
     struct json_writer w;
     json_init(&w, &j->out);
     json_object(&w);
-    put_id(&w, "trace_id", t->id);
+    put_trace_id(&w, "trace_id", t->id);
     json_key(&w, "spans");
     json_array(&w);
     for (uint32_t i = 0; i < t->count && !j->out.failed; i++) {
@@ -576,10 +545,9 @@ static void put_outline(struct json_writer *w, struct outline *o)
 {
     struct trace *t = o->t;
     json_object(w);
-    put_id(w, "trace_id", t->id);
+    put_trace_id(w, "trace_id", t->id);
     put_u64(w, "start_unix_nano", t->start_ns);
-    json_key(w, "start_unix_ms");
-    json_double(w, (double)(t->start_ns / NS_PER_US) / 1000.0);
+    put_ms(w, "start_unix_ms", t->start_ns);
     put_u64(w, "duration_ns", t->end_ns - t->start_ns);
     put_columns(w, o);
     names_put(&o->services, w, "services");
@@ -596,8 +564,7 @@ static void put_outline(struct json_writer *w, struct outline *o)
     put_u64(w, "orphans", t->orphans);
     put_u64(w, "errors", t->errors);
     put_u64(w, "total_spans", t->count + t->left_out);
-    json_key(w, "truncated");
-    json_bool(w, t->left_out > 0);
+    put_bool(w, "truncated", t->left_out > 0);
     json_object_end(w);
 }
 

@@ -491,7 +491,7 @@ struct str trace_rpc_id(struct trace *t, uint32_t span)
 {
     ASSERT(span < t->count);
     // Digits are written from the end: the chain is walked once, from the span towards its root.
-    size_t room = (RPC_LEVELS_MAX + 1) * 11;
+    size_t room = (RPC_LEVELS_MAX + 1) * (size_t)11;
     char *end = (char *)arena_alloc(&t->arena, room) + room, *at = end;
     unsigned levels = 0;
     uint32_t i = span;
@@ -506,8 +506,9 @@ struct str trace_rpc_id(struct trace *t, uint32_t span)
         } while (n > 0);
     }
     if (i != TRACE_NONE) {
-        at -= 3;
-        memcpy(at, "...", 3);
+        *--at = '.';
+        *--at = '.';
+        *--at = '.';
     }
     return (struct str){at, (size_t)(end - at)};
 }
