@@ -20,6 +20,7 @@ static void put_text(struct buf *out, uint32_t number, const struct batch *b, ui
 
 static void put_number(struct buf *out, uint32_t number, uint64_t v)
 {
+    ASSERT(number > 0);
     if (v != 0) {
         pb_put_varint(out, number, v);
     }
@@ -27,6 +28,7 @@ static void put_number(struct buf *out, uint32_t number, uint64_t v)
 
 static void put_value(struct buf *out, const struct batch *b, const struct attr *a)
 {
+    ASSERT(a->type < ATTR_TYPE_COUNT);
     switch ((enum attr_type)a->type) {
     case ATTR_STRING:
     case ATTR_BYTES:
@@ -122,6 +124,7 @@ static void put_span(struct buf *out, const struct batch *b, const struct span *
 static void put_resource(struct buf *out, const struct batch *b, const struct resource *r)
 {
     size_t resource = pb_begin(out, 1);
+    ASSERT(r->service < b->string_count);
     put_attrs(out, 1, b, r->attrs);
     put_number(out, 2, r->dropped_attrs);
     pb_end(out, resource);
@@ -131,6 +134,7 @@ static void put_resource(struct buf *out, const struct batch *b, const struct re
 static void put_scope(struct buf *out, const struct batch *b, const struct scope *s)
 {
     size_t scope = pb_begin(out, 1);
+    ASSERT(s->name < b->string_count);
     put_text(out, 1, b, s->name);
     put_text(out, 2, b, s->version);
     put_attrs(out, 3, b, s->attrs);
@@ -227,7 +231,12 @@ static void print_value(struct json_writer *w, const struct otlp_field *known,
         json_double(w, number);
         break;
     case OTLP_MESSAGE:
-        print_message(w, known->of, f->bytes);
+        // Deeper than anything that was let in: only a damaged disk says so.
+        if (w->depth + 3 > JSON_DEPTH_MAX) {
+            json_null(w);
+        } else {
+            print_message(w, known->of, f->bytes);
+        }
         break;
     }
 }
@@ -258,7 +267,7 @@ static void print_field(struct json_writer *w, const struct otlp_field *known, s
     }
 }
 
-// `bytes` come from our own encoder: they are well-formed and not too deep.
+// What is broken in `bytes` ends the message there.
 static void print_message(struct json_writer *w, const struct otlp_message *m, struct str bytes)
 {
     struct pb_reader r = pb_reader(bytes);

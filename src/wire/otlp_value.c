@@ -194,12 +194,12 @@ void otlp_attr_json(const struct batch *b, const struct attr *a, struct buf *out
 // The next length-delimited message of a concatenation; false at the end or where it is broken.
 static bool next_message(struct str *rest, struct str *ret_message)
 {
-    const uint8_t *p = (const uint8_t *)rest->p, *end = p + rest->n;
     uint64_t n = 0;
     ASSERT(ret_message != NULL);
     if (rest->n == 0) {
         return false;
     }
+    const uint8_t *p = (const uint8_t *)rest->p, *end = p + rest->n;
     const uint8_t *bytes = varint_get(p, end, &n);
     if (bytes == NULL || n > (size_t)(end - bytes)) {
         return false;

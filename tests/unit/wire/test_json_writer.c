@@ -49,7 +49,7 @@ static void test_strings(void **state)
     json_array(&w);
     json_str(&w, STR("\x01\\/ \t\r\x7f"));
     json_str(&w, STR("h\xc3\xa9 \xff\xc3(\xf0\x9f\x98\x80"));
-    json_str(&w, STR(""));
+    json_str(&w, STR_NONE);
     json_array_end(&w);
     assert_str(buf_str(&out), "[\"\\u0001\\\\/ \\t\\r\\u007f\","
                               "\"h\xc3\xa9 \xef\xbf\xbd\xef\xbf\xbd(\xf0\x9f\x98\x80\",\"\"]");
