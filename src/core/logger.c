@@ -15,7 +15,7 @@ static _Atomic int threshold = LOG_INFO;
 
 void log_set_level(enum log_level level)
 {
-    ASSERT(level <= LOG_ERROR);
+    ASSERT(level <= LOG_SILENT);
     atomic_store(&threshold, (int)level);
 }
 

@@ -6,9 +6,10 @@
 
 #include <stdint.h>
 
-enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
+enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR, LOG_SILENT };
 
-// Messages below `level` are not written; LOG_INFO until set.
+// Messages below `level` are not written; LOG_INFO until set; LOG_SILENT (never a
+// message's own level) keeps all back.
 void log_set_level(enum log_level level);
 
 // Writes `ts=... level=... component=... msg="..." ` and what the format adds after the message.

@@ -2,6 +2,8 @@
 // Purpose: comparing, splitting, hashing and checking runs of bytes.
 #include "core/str.h"
 
+// Strings are short: the call into the library would cost as much as the hash.
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include "core/must.h"

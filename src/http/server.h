@@ -33,6 +33,12 @@ struct http_header {
     struct str value;
 };
 
+// Why the server itself refuses a body that the handler had not refused.
+enum http_refusal {
+    HTTP_REFUSAL_TOO_LARGE, // over body_bytes_max
+    HTTP_REFUSAL_BUDGET,    // the memory budget has no room for it
+};
+
 // What a server is for. Called on the loop's thread.
 struct http_handler {
     // The headers are there, the body is not. Answer at once with http_respond() (401, 404, 413,
@@ -41,10 +47,15 @@ struct http_handler {
     // The whole request is there. Answer now or later, exactly once, with http_respond() or
     // http_stream_begin().
     void (*on_request)(void *ctx, struct http_request *r);
-    // The peer went away before the answer was complete: release what the request holds in
-    // http_user(). No call on the request is allowed after this returns. Requests that were
-    // answered completely get no cancel. May be NULL.
+    // The peer went away before the answer was complete (http_respond() or http_stream_end()):
+    // release what the request holds in http_user(). May come before on_request. No call on the
+    // request is allowed after this returns. Requests that were answered completely get no cancel.
+    // May be NULL.
     void (*on_cancel)(void *ctx, struct http_request *r);
+    // The body cannot be taken (on_headers was called before, on_request will not be). Answer at
+    // once with http_respond(), or do nothing: the server then answers 413 or 429 with retry-after
+    // (to gRPC: 200 with grpc-status 8). May be NULL.
+    void (*on_refused)(void *ctx, struct http_request *r, enum http_refusal why);
     void *ctx;
 };
 
@@ -88,7 +99,8 @@ MUST_CHECK enum err http_tls_new(const char *certificate_file, const char *key_f
 void http_tls_free(struct http_tls *t);
 
 // ---- A request --------------------------------------------------------------------------------
-// Strings live until the request is answered completely or cancelled.
+// Strings live until the request is answered completely (http_respond() or http_stream_end()) or
+// cancelled; the request is not touched after that.
 
 struct str http_method(const struct http_request *r);
 struct str http_path(const struct http_request *r);  // without the query, percent-decoded

@@ -50,6 +50,9 @@ struct journal_options {
     uint32_t sync_interval_ms;
     size_t segment_bytes;  // 64 MiB when 0
     size_t disk_bytes_max; // 4 GiB when 0: append fails with ERR_FULL beyond it
+    // New records get numbers above this even when the folder is empty: the newest offset that a
+    // consumer has committed, so that a lost journal never reuses a number.
+    uint64_t seq_floor;
     // Called on the journal's thread for every record, in order of seq, once it is durable and
     // before its entry's `done`. Must not block.
     void (*on_durable)(void *ctx, struct journal_entry *entry);

@@ -77,56 +77,100 @@ size_t batch_bytes(const struct batch *b)
 static uint32_t append_string(struct batch *b, struct str s, uint64_t hash)
 {
     MUST(!b->sealed && b->string_count < BATCH_STRINGS_MAX);
-    size_t capacity = b->string_capacity;
-    b->strings = mem_grow(b->strings, &capacity, b->string_count + 1, sizeof *b->strings);
-    b->hashes = mem_grow(b->hashes, &b->string_capacity, b->string_count + 1, sizeof *b->hashes);
-    MUST(capacity == b->string_capacity);
+    if (b->string_count == b->string_capacity) {
+        size_t capacity = b->string_capacity;
+        b->strings = mem_grow(b->strings, &capacity, b->string_count + 1, sizeof *b->strings);
+        b->hashes =
+            mem_grow(b->hashes, &b->string_capacity, b->string_count + 1, sizeof *b->hashes);
+        MUST(capacity == b->string_capacity);
+    }
     b->strings[b->string_count] = s;
     b->hashes[b->string_count] = hash;
     return (uint32_t)b->string_count++;
 }
 
-static void index_insert(struct batch *b, uint32_t code)
+// An entry of the index is, from the low end: 32 bits of code + 1 (0: free), 1 bit that says that
+// the string is known to be UTF-8, and the 31 high bits of its hash, so that a probe rarely has to
+// look at the string. The place comes from the hash's low bits.
+#define ENTRY_TEXT      ((uint64_t)1 << 32)
+#define ENTRY_HASH_MASK (~(uint64_t)0 << 33)
+
+static uint32_t entry_code(uint64_t entry)
 {
-    size_t mask = b->index_size - 1;
-    size_t at = b->hashes[code] & mask;
-    while (b->index[at] != 0) {
-        at = (at + 1) & mask;
-    }
-    b->index[at] = code + 1;
+    ASSERT((uint32_t)entry > 0);
+    return (uint32_t)entry - 1;
 }
 
 static void index_grow(struct batch *b)
 {
-    b->index_size = b->index_size == 0 ? INDEX_SIZE_MIN : b->index_size * 2;
-    mem_free(b->index);
+    size_t old_size = b->index_size;
+    uint64_t *old = b->index;
+    b->index_size = old_size == 0 ? INDEX_SIZE_MIN : old_size * 2;
     b->index = mem_new(b->index_size, sizeof *b->index);
-    for (size_t i = 0; i < b->string_count; i++) {
-        index_insert(b, (uint32_t)i);
+    size_t mask = b->index_size - 1;
+    for (size_t i = 0; i < old_size; i++) {
+        if (old[i] != 0) {
+            size_t at = b->hashes[entry_code(old[i])] & mask;
+            while (b->index[at] != 0) {
+                at = (at + 1) & mask;
+            }
+            b->index[at] = old[i];
+        }
     }
+    mem_free(old);
 }
 
-uint32_t batch_intern(struct batch *b, struct str s)
+// The place of the string in the index: its entry, or a free one.
+static uint64_t *index_find(struct batch *b, struct str s, uint64_t hash)
 {
     MUST(b->unique_strings && !b->sealed);
     if (b->string_count * 2 >= b->index_size) {
         index_grow(b);
     }
-    uint64_t hash = str_hash(s);
     size_t mask = b->index_size - 1;
-    for (size_t at = hash & mask; b->index[at] != 0; at = (at + 1) & mask) {
-        uint32_t code = b->index[at] - 1;
-        if (b->hashes[code] == hash && str_eq(b->strings[code], s)) {
-            return code;
+    size_t at = hash & mask;
+    for (; b->index[at] != 0; at = (at + 1) & mask) {
+        uint64_t entry = b->index[at];
+        if (((entry ^ hash) & ENTRY_HASH_MASK) == 0 && str_eq(b->strings[entry_code(entry)], s)) {
+            break;
         }
     }
+    return &b->index[at];
+}
+
+uint32_t batch_intern(struct batch *b, struct str s)
+{
+    uint64_t hash = str_hash(s);
+    uint64_t *entry = index_find(b, s, hash);
+    if (*entry != 0) {
+        return entry_code(*entry);
+    }
     uint32_t code = append_string(b, arena_str(&b->arena, s), hash);
-    index_insert(b, code);
+    *entry = (hash & ENTRY_HASH_MASK) | (code + 1);
     return code;
+}
+
+bool batch_intern_text(struct batch *b, struct str s, uint32_t *ret_code)
+{
+    uint64_t hash = str_hash(s);
+    uint64_t *entry = index_find(b, s, hash);
+    if ((*entry & ENTRY_TEXT) == 0) {
+        if (!str_utf8_valid(s, NULL)) {
+            return false;
+        }
+        if (*entry == 0) {
+            uint32_t code = append_string(b, arena_str(&b->arena, s), hash);
+            *entry = (hash & ENTRY_HASH_MASK) | (code + 1);
+        }
+        *entry |= ENTRY_TEXT;
+    }
+    *ret_code = entry_code(*entry);
+    return true;
 }
 
 uint32_t batch_add_string(struct batch *b, struct str s, uint64_t hash)
 {
+    ASSERT(s.p != NULL || s.n == 0);
     b->unique_strings = false;
     return append_string(b, s, hash);
 }

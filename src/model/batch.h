@@ -135,7 +135,7 @@ struct batch {
     struct str *strings;
     uint64_t *hashes; // str_hash() of each string
     size_t string_count, string_capacity;
-    uint32_t *index;   // open addressing over strings: code + 1, 0 is free
+    uint64_t *index;   // open addressing over strings, see batch.c
     size_t index_size; // power of two
 
     struct attr *attrs;
@@ -166,6 +166,10 @@ size_t batch_bytes(const struct batch *b);
 
 // The code of a string, copied in when it is new. Requires unique_strings.
 uint32_t batch_intern(struct batch *b, struct str s);
+
+// The same for text that came from a peer: false, and nothing is added, when it is not UTF-8. Only
+// a string that is not known as text yet is looked at.
+MUST_CHECK bool batch_intern_text(struct batch *b, struct str s, uint32_t *ret_code);
 
 // Adds a string without looking for an equal one and without copying: the bytes live in b->arena or
 // in what b->keep holds. Clears unique_strings.

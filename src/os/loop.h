@@ -29,11 +29,16 @@ void loop_run(struct loop *l);
 void loop_stop(struct loop *l);
 
 // Runs the task on the loop's thread soon, in order of posting per posting thread. Any thread; one
-// atomic exchange and, when the loop slept, one wake-up.
+// compare-and-swap and, when nothing was waiting yet, one wake-up.
 void loop_post(struct loop *l, struct loop_task *task);
 
+// Runs the task once at the end of this turn, after the hook and before the loop sleeps, in order:
+// this is where what the turn produced is written out in one go. Only on the loop's thread. The
+// task belongs to the loop until it runs.
+void loop_defer(struct loop *l, struct loop_task *task);
+
 // Called at the end of every turn in which something happened, on the loop's thread: this is where
-// a shard seals the batch that the turn filled. One hook a loop.
+// a shard seals the batch that the turn filled. One hook a loop; NULL takes it off.
 void loop_on_turn_end(struct loop *l, void (*hook)(void *ctx), void *ctx);
 
 // Monotonic milliseconds, read once a turn.

@@ -10,7 +10,7 @@
 #include "core/buf.h"
 #include "core/str.h"
 
-#define JSON_DEPTH_MAX 64
+#define JSON_DEPTH_MAX 160 // OTLP/JSON needs four levels for each of OTLP_DEPTH_MAX
 
 struct json_writer {
     struct buf *out;

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the API's server: its thread, its routes, who may call them.
+#include "api/api.h"
+
+#include <openssl/crypto.h>
+
+#include "api/job.h"
+#include "core/clock.h"
+#include "core/logger.h"
+#include "core/mem.h"
+#include "core/must.h"
+
+#define STOP_GRACE_MS 2000
+
+// Longer prefixes before shorter ones.
+static const struct route routes[] = {
+    {"/api/v1/traces/", "/outline", api_trace_outline, false},
+    {"/api/v1/traces/", "/raw", api_trace_raw, false},
+    {"/api/v1/traces/", "", api_trace, false},
+    {"/api/v1/traces", NULL, api_traces, false},
+    {"/api/v1/services/", "/operations", api_operations, false},
+    {"/api/v1/services", NULL, api_services, false},
+    {"/api/v1/attributes/", "/values", api_attribute_values, false},
+    {"/api/v1/attributes", NULL, api_attributes, false},
+    {"/api/v1/scatter", NULL, api_scatter, false},
+    {"/api/v1/filter", NULL, api_filter, false},
+    {"/api/v1/trace-id/", "", api_trace_id, false},
+    {"/api/v1/ledger", NULL, api_ledger, false},
+    {"/api/v1/store", NULL, api_store, false},
+    {"/api/v1/config", NULL, api_config, false},
+    {"/api/v1/dead-letters", NULL, api_dead_letters, false},
+    {"/api/v1/openapi.json", NULL, api_openapi, true},
+    {"/api/status", NULL, api_status, false},
+    {"/metrics", NULL, api_metrics, false},
+    {"/healthz", NULL, api_health, true},
+    {"/readyz", NULL, api_ready, true},
+};
+
+static const struct route span_route = {"/api/v1/traces/", "", api_trace_span, false};
+
+static bool matches(const struct route *route, struct str path, struct str *ret_param)
+{
+    struct str prefix = str_of(route->prefix);
+    if (route->suffix == NULL) {
+        *ret_param = STR_NONE;
+        return str_eq(path, prefix);
+    }
+    struct str suffix = str_of(route->suffix);
+    if (!str_starts(path, prefix) || path.n <= prefix.n + suffix.n ||
+        !str_eq(str_skip(path, path.n - suffix.n), suffix)) {
+        return false;
+    }
+    *ret_param = (struct str){path.p + prefix.n, path.n - prefix.n - suffix.n};
+    return true;
+}
+
+static const struct route *find_route(struct str path, struct str *ret_param)
+{
+    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
+        if (matches(&routes[i], path, ret_param)) {
+            bool span = routes[i].run == api_trace && memchr(ret_param->p, '/', ret_param->n);
+            return span ? &span_route : &routes[i];
+        }
+    }
+    return NULL;
+}
+
+static void respond_error(struct http_request *r, int status, struct str body,
+                          struct http_header extra)
+{
+    const struct http_header headers[] = {{STR("content-type"), STR("application/json")}, extra};
+    http_respond(r, status, headers, extra.name.n > 0 ? 2 : 1, body);
+}
+
+static bool is_allowed(const struct api *a, const struct http_request *r)
+{
+    struct str token = a->o.token, given = http_header(r, STR("authorization"));
+    if (token.n == 0) {
+        return true;
+    }
+    if (given.p == NULL || !str_starts(given, STR("Bearer "))) {
+        return false;
+    }
+    given = str_skip(given, 7);
+    return given.n == token.n && CRYPTO_memcmp(given.p, token.p, token.n) == 0;
+}
+
+static void on_request(void *ctx, struct http_request *r)
+{
+    struct api *a = ctx;
+    struct str path = http_path(r), param, method = http_method(r);
+    if (!str_eq(method, STR("GET")) && !str_eq(method, STR("HEAD"))) {
+        respond_error(r, 405, STR("{\"error\":\"only GET is allowed here\"}"),
+                      (struct http_header){STR("allow"), STR("GET, HEAD")});
+        return;
+    }
+    const struct route *route = find_route(path, &param);
+    if (route == NULL) {
+        if (str_starts(path, STR("/api/"))) {
+            respond_error(r, 404, STR("{\"error\":\"no such path; see /api/v1/openapi.json\"}"),
+                          (struct http_header){0});
+        } else {
+            assets_respond(r);
+        }
+        return;
+    }
+    if (!route->anonymous && !is_allowed(a, r)) {
+        respond_error(r, 401,
+                      STR("{\"error\":\"a query token is needed: authorization: Bearer ...\"}"),
+                      (struct http_header){STR("www-authenticate"), STR("Bearer")});
+        return;
+    }
+    job_start(a, route, param, r);
+}
+
+static void on_cancel(void *ctx, struct http_request *r)
+{
+    (void)ctx;
+    struct job *j = http_user(r);
+    if (j != NULL) {
+        job_cancel(j);
+    }
+}
+
+static void run(void *arg)
+{
+    struct api *a = arg;
+    loop_run(a->loop);
+}
+
+enum err api_start(const struct api_options *options, struct api **ret_api, struct err_at *ret_at)
+{
+    ASSERT(options->store != NULL && options->address != NULL);
+    struct api *a = mem_new(1, sizeof *a);
+    a->o = *options;
+    a->started_ns = clock_wall_ns();
+    a->loop = loop_new();
+    const struct http_server_options server = {
+        .loop = a->loop,
+        .address = options->address,
+        .tls = options->tls,
+        .handler = {.on_request = on_request, .on_cancel = on_cancel, .ctx = a},
+        .body_bytes_max = (size_t)1 << 20,
+    };
+    enum err e = http_server_new(&server, &a->server, ret_at);
+    if (e != ERR_OK) {
+        loop_free(a->loop);
+        mem_free(a);
+        return e;
+    }
+    MUST(uv_thread_create(&a->thread, run, a) == 0);
+    *ret_api = a;
+    return ERR_OK;
+}
+
+const char *api_address(const struct api *a)
+{
+    return http_server_address(a->server);
+}
+
+void api_set_ready(struct api *a, struct receive *receive)
+{
+    atomic_store(&a->receive, receive);
+}
+
+struct stopping {
+    struct loop_task task;
+    struct api *api;
+};
+
+static void on_stopped(void *ctx)
+{
+    struct api *a = ctx;
+    a->stopping = true;
+    if (a->jobs == 0) {
+        loop_stop(a->loop);
+    } // else the last job does it
+}
+
+static void stop_on_loop(struct loop_task *task)
+{
+    struct api *a = ((struct stopping *)task)->api;
+    http_server_stop(a->server, STOP_GRACE_MS, on_stopped, a);
+}
+
+void api_stop(struct api *a)
+{
+    if (a == NULL) {
+        return;
+    }
+    struct stopping s = {.task = {.run = stop_on_loop}, .api = a};
+    loop_post(a->loop, &s.task);
+    MUST(uv_thread_join(&a->thread) == 0);
+    http_server_free(a->server);
+    loop_free(a->loop);
+    mem_free(a);
+}

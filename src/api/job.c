@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the life of an API request: queued, run on a worker, answered on the loop.
+#include "api/job.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "core/clock.h"
+#include "core/mem.h"
+#include "core/must.h"
+
+#define PROGRESS_MS 200
+
+static const char *const param_names[PARAM_COUNT] = {
+    [PARAM_Q] = "q",           [PARAM_FROM] = "from",           [PARAM_TO] = "to",
+    [PARAM_LIMIT] = "limit",   [PARAM_PREFIX] = "prefix",       [PARAM_SCOPE] = "scope",
+    [PARAM_COLUMNS] = "columns", [PARAM_NAMESPACE] = "namespace", [PARAM_ROWS] = "rows",
+};
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    mem_free(handle);
+}
+
+static void stop_progress(struct job *j)
+{
+    if (j->progress != NULL) {
+        uv_close((uv_handle_t *)j->progress, on_timer_closed);
+        j->progress = NULL;
+    }
+}
+
+static void on_progress(uv_timer_t *timer)
+{
+    struct job *j = timer->data;
+    char line[128];
+    if (j->request == NULL || j->control.total_spans == 0) {
+        return;
+    }
+    int n = snprintf(line, sizeof line,
+                     "{\"progress\":{\"scanned_spans\":%llu,\"total_spans\":%llu}}\n",
+                     (unsigned long long)atomic_load(&j->control.scanned_spans),
+                     (unsigned long long)atomic_load(&j->control.total_spans));
+    http_stream_write(j->request, (struct str){line, (size_t)n});
+}
+
+static void run(uv_work_t *work)
+{
+    struct job *j = work->data;
+    j->route->run(j);
+}
+
+static void job_free(struct job *j)
+{
+    ASSERT(j->progress == NULL);
+    budget_give(j->api->o.budget, ACCOUNT_QUERY, j->out.capacity);
+    buf_done(&j->out);
+    arena_done(&j->arena);
+    mem_free(j);
+}
+
+static void answer(struct job *j)
+{
+    struct http_header headers[3] = {
+        {STR("content-type"), str_of(j->content_type)},
+        {STR("cache-control"), STR("no-store")},
+    };
+    size_t count = 2;
+    if (j->disposition != NULL) {
+        headers[count++] = (struct http_header){STR("content-disposition"), str_of(j->disposition)};
+    }
+    http_set_user(j->request, NULL);
+    http_respond(j->request, j->status, headers, count, buf_str(&j->out));
+}
+
+static void after(uv_work_t *work, int status)
+{
+    struct job *j = work->data;
+    struct api *a = j->api;
+    (void)status; // jobs are never taken back from the pool
+    a->jobs--;
+    stop_progress(j);
+    // The account is told afterwards: what one answer may take is bounded by API_ANSWER_MAX.
+    budget_force(a->o.budget, ACCOUNT_QUERY, j->out.capacity);
+    if (j->out.failed) {
+        buf_clear(&j->out);
+        job_error(j, 500, "the answer is larger than %zu MiB; ask for less", API_ANSWER_MAX >> 20);
+    }
+    atomic_fetch_add(&a->query_failures, j->status >= 500 ? 1 : 0);
+    if (j->request != NULL && j->lines) {
+        http_set_user(j->request, NULL);
+        http_stream_write(j->request, buf_str(&j->out));
+        http_stream_end(j->request, NULL, 0);
+    } else if (j->request != NULL) {
+        answer(j);
+    }
+    job_free(j);
+    if (a->stopping && a->jobs == 0) {
+        loop_stop(a->loop);
+    }
+}
+
+static void begin_lines(struct job *j)
+{
+    const struct http_header headers[] = {
+        {STR("content-type"), STR("application/x-ndjson")},
+        {STR("cache-control"), STR("no-store")},
+    };
+    http_stream_begin(j->request, 200, headers, 2);
+    j->progress = mem_new(1, sizeof *j->progress);
+    MUST(uv_timer_init(loop_uv(j->api->loop), j->progress) == 0);
+    j->progress->data = j;
+    MUST(uv_timer_start(j->progress, on_progress, PROGRESS_MS, PROGRESS_MS) == 0);
+}
+
+void job_start(struct api *a, const struct route *route, struct str path_param,
+               struct http_request *r)
+{
+    if (a->jobs >= API_JOBS_MAX) {
+        const struct http_header headers[] = {{STR("content-type"), STR("application/json")},
+                                              {STR("retry-after"), STR("1")}};
+        http_respond(r, 429, headers, 2, STR("{\"error\":\"too many queries at once\"}"));
+        return;
+    }
+    struct job *j = mem_new(1, sizeof *j);
+    j->api = a;
+    j->request = r;
+    j->route = route;
+    j->path_param = arena_str(&j->arena, path_param);
+    for (unsigned i = 0; i < PARAM_COUNT; i++) {
+        struct str value = http_query_param(r, str_of(param_names[i]));
+        j->params[i] = value.p != NULL ? arena_str(&j->arena, value) : STR_NONE;
+    }
+    j->begun_ns = clock_mono_ns();
+    j->status = 200;
+    j->content_type = "application/json";
+    buf_init(&j->out, API_ANSWER_MAX);
+    j->work.data = j;
+    http_set_user(r, j);
+    a->jobs++;
+    atomic_fetch_add(&a->queries, 1);
+    struct str accept = http_header(r, STR("accept"));
+    if (route->run == api_traces && accept.p != NULL &&
+        str_starts(accept, STR("application/x-ndjson"))) {
+        // A bad filter is still answered 400: parsing costs microseconds.
+        struct filter *f;
+        uint64_t from, to, limit;
+        if (job_filter(j, &f)) {
+            filter_free(f);
+            j->lines = job_range(j, &from, &to) &&
+                       job_number(j, PARAM_LIMIT, "limit", 20, 1, 1000, &limit);
+        }
+        if (j->lines) {
+            begin_lines(j);
+        }
+        j->status = 200;
+        buf_clear(&j->out);
+    }
+    MUST(uv_queue_work(loop_uv(a->loop), &j->work, run, after) == 0);
+}
+
+void job_cancel(struct job *j)
+{
+    ASSERT(j->request != NULL);
+    j->request = NULL;
+    stop_progress(j);
+    atomic_store(&j->control.cancelled, true);
+    atomic_fetch_add(&j->api->query_cancels, 1);
+}
+
+void job_error(struct job *j, int status, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+    struct json_writer w;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    j->status = status;
+    buf_clear(&j->out);
+    json_init(&w, &j->out);
+    json_object(&w);
+    json_key(&w, "error");
+    json_str(&w, str_of(text));
+    json_object_end(&w);
+    if (j->lines) {
+        buf_add_byte(&j->out, '\n');
+    }
+}
+
+void job_fail(struct job *j, enum err e)
+{
+    ASSERT(e != ERR_OK);
+    if (e == ERR_NOT_FOUND) {
+        job_error(j, 404, "no such trace is stored");
+    } else if (e == ERR_CANCELLED) {
+        job_error(j, 499, "the query was cancelled");
+    } else {
+        job_error(j, 500, "the query failed: %s (%s)", err_text(e), err_name(e));
+    }
+}
+
+bool job_number(struct job *j, enum param p, const char *name, uint64_t fallback, uint64_t min,
+                uint64_t max, uint64_t *ret_value)
+{
+    uint64_t v = fallback;
+    if (j->params[p].p != NULL && j->params[p].n > 0 &&
+        (str_to_u64(j->params[p], &v) != ERR_OK || v < min || v > max)) {
+        job_error(j, 400, "%s must be a whole number from %llu to %llu", name,
+                  (unsigned long long)min, (unsigned long long)max);
+        return false;
+    }
+    *ret_value = v;
+    return true;
+}
+
+bool job_range(struct job *j, uint64_t *ret_from_ns, uint64_t *ret_to_ns)
+{
+    const uint64_t latest_ms = UINT64_MAX / NS_PER_MS, hour_ms = 3600000;
+    uint64_t now_ms = clock_wall_ns() / NS_PER_MS, from, to;
+    // Spans of clocks that run a little ahead belong to "now" as well.
+    if (!job_number(j, PARAM_TO, "to", now_ms + 60000, 0, latest_ms, &to) ||
+        !job_number(j, PARAM_FROM, "from", to > hour_ms ? to - hour_ms : 0, 0, latest_ms, &from)) {
+        return false;
+    }
+    if (from > to) {
+        job_error(j, 400, "from must not lie after to");
+        return false;
+    }
+    *ret_from_ns = from * NS_PER_MS;
+    *ret_to_ns = to * NS_PER_MS;
+    return true;
+}
+
+bool job_filter(struct job *j, struct filter **ret_filter)
+{
+    struct str text = j->params[PARAM_Q].n > 0 ? j->params[PARAM_Q] : STR("{}");
+    struct err_at at = {0};
+    struct json_writer w;
+    if (filter_parse(text, ret_filter, &at) == ERR_OK) {
+        return true;
+    }
+    struct str expected = str_of(at.text);
+    if (str_starts(expected, STR("expected "))) {
+        expected = str_skip(expected, 9);
+    }
+    j->status = 400;
+    buf_clear(&j->out);
+    json_init(&w, &j->out);
+    json_object(&w);
+    json_key(&w, "error");
+    json_str(&w, str_of(at.text));
+    json_key(&w, "position");
+    json_u64(&w, at.offset);
+    json_key(&w, "expected");
+    json_str(&w, expected);
+    json_key(&w, "parameter");
+    json_str(&w, STR("q"));
+    json_object_end(&w);
+    return false;
+}
+
+void job_stats(struct job *j, struct json_writer *w, const struct store_view *view)
+{
+    json_key(w, "stats");
+    json_object(w);
+    json_key(w, "scanned_spans");
+    json_u64(w, atomic_load(&j->control.scanned_spans));
+    json_key(w, "total_spans");
+    json_u64(w, atomic_load(&j->control.total_spans));
+    json_key(w, "elapsed_ms");
+    json_double(w, (double)(clock_mono_ns() - j->begun_ns) / (double)NS_PER_MS);
+    json_key(w, "partial");
+    json_bool(w, false);
+    json_key(w, "parts");
+    json_u64(w, view->part_count);
+    json_key(w, "hot_batches");
+    json_u64(w, view->hot_count);
+    json_object_end(w);
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: one API request on its way: parameters copied out of the request, a handler that runs on a
+// worker thread and writes the answer, the answer sent by the loop. Internal to api/.
+#ifndef SONDE_API_JOB_H
+#define SONDE_API_JOB_H
+
+#include <stdatomic.h>
+
+#include <uv.h>
+
+#include "api/api.h"
+#include "core/arena.h"
+#include "core/buf.h"
+#include "query/filter.h"
+#include "query/scan.h"
+#include "wire/json_writer.h"
+
+#define API_JOBS_MAX   64                  // at once; more are answered 429
+#define API_ANSWER_MAX ((size_t)256 << 20) // bytes of one answer
+
+struct api {
+    struct api_options o;
+    struct loop *loop;
+    struct http_server *server;
+    uv_thread_t thread;
+    struct receive *_Atomic receive;
+    uint64_t started_ns;
+    unsigned jobs; // running; the loop's thread alone
+    bool stopping; // the server is gone
+    atomic_uint_fast64_t queries, query_failures, query_cancels;
+};
+
+struct job;
+
+struct route {
+    const char *prefix; // of the path
+    const char *suffix; // "" or what must stand at the end, the parameter in between
+    void (*run)(struct job *j);
+    bool anonymous; // needs no token
+};
+
+enum param {
+    PARAM_Q,
+    PARAM_FROM,
+    PARAM_TO,
+    PARAM_LIMIT,
+    PARAM_PREFIX,
+    PARAM_SCOPE,
+    PARAM_NAMESPACE,
+    PARAM_COLUMNS,
+    PARAM_ROWS,
+    PARAM_COUNT
+};
+
+struct job {
+    uv_work_t work;
+    uv_timer_t *progress; // NDJSON only
+    struct api *api;
+    struct http_request *request; // NULL once the client is gone
+    const struct route *route;
+    struct arena arena;
+    struct str path_param; // between the route's prefix and suffix
+    struct str params[PARAM_COUNT];
+    bool lines; // the client accepts application/x-ndjson
+    uint64_t begun_ns;
+    struct query_control control;
+    int status;
+    const char *content_type;
+    const char *disposition; // content-disposition, or NULL
+    struct buf out;
+};
+
+// Called on the loop's thread: copies the parameters and queues the job.
+void job_start(struct api *a, const struct route *route, struct str path_param,
+               struct http_request *r);
+// The client is gone.
+void job_cancel(struct job *j);
+
+// ---- For handlers, on a worker thread ---------------------------------------------------------
+
+// Answers with an error: {"error": text}.
+void job_error(struct job *j, int status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+// The same for an error of storage or query.
+void job_fail(struct job *j, enum err e);
+
+// from and to, with the last hour as the default; false after answering 400.
+bool job_range(struct job *j, uint64_t *ret_from_ns, uint64_t *ret_to_ns);
+// A number between min and max; false after answering 400.
+bool job_number(struct job *j, enum param p, const char *name, uint64_t fallback, uint64_t min,
+                uint64_t max, uint64_t *ret_value);
+// The filter in q; false after answering 400 with position and expectation.
+bool job_filter(struct job *j, struct filter **ret_filter);
+
+// Writes "stats": {...}; `view` is what was scanned.
+void job_stats(struct job *j, struct json_writer *w, const struct store_view *view);
+
+// ---- Handlers ---------------------------------------------------------------------------------
+
+void api_traces(struct job *j);
+void api_trace(struct job *j);
+void api_trace_outline(struct job *j);
+void api_trace_span(struct job *j);
+void api_trace_raw(struct job *j);
+void api_services(struct job *j);
+void api_operations(struct job *j);
+void api_attributes(struct job *j);
+void api_attribute_values(struct job *j);
+void api_scatter(struct job *j);
+void api_filter(struct job *j);
+void api_trace_id(struct job *j);
+void api_status(struct job *j);
+void api_ledger(struct job *j);
+void api_store(struct job *j);
+void api_config(struct job *j);
+void api_dead_letters(struct job *j);
+void api_health(struct job *j);
+void api_ready(struct job *j);
+void api_metrics(struct job *j);
+void api_openapi(struct job *j);
+
+// Answers a path outside the API with a file of the UI, or with the UI's page. On the loop's thread.
+void assets_respond(struct http_request *r);
+
+#endif

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: services, operations, attribute keys and values, the scatter, and the check of a filter.
+#include <stdlib.h>
+
+#include "api/job.h"
+#include "core/clock.h"
+#include "core/must.h"
+#include "query/aggregate.h"
+
+static const char *const kind_names[KIND_COUNT] = {"unspecified", "internal", "server",
+                                                   "client",      "producer", "consumer"};
+
+static void put_str(struct json_writer *w, const char *key, struct str value)
+{
+    json_key(w, key);
+    json_str(w, value);
+}
+
+static void put_u64(struct json_writer *w, const char *key, uint64_t value)
+{
+    json_key(w, key);
+    json_u64(w, value);
+}
+
+// What every list begins with: a view and the range; the view is NULL after an error answer.
+static struct aggregate begin(struct job *j)
+{
+    struct aggregate a = {.control = &j->control};
+    if (job_range(j, &a.from_ns, &a.to_ns)) {
+        a.view = store_view(j->api->o.store);
+    }
+    return a;
+}
+
+static void end(const struct aggregate *a)
+{
+    store_view_free((struct store_view *)a->view);
+}
+
+static void put_group(struct json_writer *w, const struct group *g)
+{
+    ASSERT(g->durations != NULL);
+    put_u64(w, "spans", g->spans);
+    put_u64(w, "errors", g->errors);
+    put_u64(w, "p50_ns", sketch_quantile(g->durations, 0.5));
+    put_u64(w, "p99_ns", sketch_quantile(g->durations, 0.99));
+}
+
+void api_services(struct job *j)
+{
+    struct aggregate a = begin(j);
+    struct groups *g;
+    struct json_writer w;
+    if (a.view == NULL) {
+        return;
+    }
+    enum err e = aggregate_services(&a, &g);
+    if (e != ERR_OK) {
+        job_fail(j, e);
+        end(&a);
+        return;
+    }
+    json_init(&w, &j->out);
+    json_object(&w);
+    json_key(&w, "services");
+    json_array(&w);
+    for (size_t i = 0; i < g->count; i++) {
+        json_object(&w);
+        put_str(&w, "id", g->items[i].name);
+        put_str(&w, "name", g->items[i].name);
+        put_str(&w, "namespace", g->items[i].line);
+        put_group(&w, &g->items[i]);
+        json_key(&w, "last_seen_unix_ms");
+        json_double(&w, (double)(g->items[i].last_start_ns / NS_PER_US) / 1000.0);
+        json_object_end(&w);
+    }
+    json_array_end(&w);
+    put_u64(&w, "left_out_spans", g->left_out);
+    job_stats(j, &w, a.view);
+    json_object_end(&w);
+    groups_free(g);
+    end(&a);
+}
+
+void api_operations(struct job *j)
+{
+    struct aggregate a = begin(j);
+    struct groups *g;
+    struct json_writer w;
+    if (a.view == NULL) {
+        return;
+    }
+    struct str line = j->params[PARAM_NAMESPACE];
+    enum err e = aggregate_operations(&a, j->path_param, line, line.p == NULL, &g);
+    if (e != ERR_OK) {
+        job_fail(j, e);
+        end(&a);
+        return;
+    }
+    json_init(&w, &j->out);
+    json_object(&w);
+    json_key(&w, "operations");
+    json_array(&w);
+    for (size_t i = 0; i < g->count; i++) {
+        json_object(&w);
+        put_str(&w, "name", g->items[i].name);
+        put_str(&w, "kind", str_of(kind_names[g->items[i].kind]));
+        put_group(&w, &g->items[i]);
+        json_object_end(&w);
+    }
+    json_array_end(&w);
+    put_u64(&w, "left_out_spans", g->left_out);
+    job_stats(j, &w, a.view);
+    json_object_end(&w);
+    groups_free(g);
+    end(&a);
+}
+
+static void put_types(struct json_writer *w, unsigned types)
+{
+    static const char *const names[ATTR_TYPE_COUNT] = {
+        [ATTR_EMPTY] = "empty",   [ATTR_STRING] = "string", [ATTR_BOOL] = "bool",
+        [ATTR_INT] = "int",       [ATTR_DOUBLE] = "double", [ATTR_ARRAY] = "array",
+        [ATTR_KVLIST] = "kvlist", [ATTR_BYTES] = "bytes",
+    };
+    json_key(w, "types");
+    json_array(w);
+    for (unsigned t = 0; t < ATTR_TYPE_COUNT; t++) {
+        if (types & 1U << t) {
+            json_str(w, str_of(names[t]));
+        }
+    }
+    json_array_end(w);
+}
+
+void api_attributes(struct job *j)
+{
+    struct aggregate a = begin(j);
+    struct attribute_key *keys;
+    size_t count;
+    uint64_t limit;
+    struct json_writer w;
+    if (a.view == NULL) {
+        return;
+    }
+    if (job_number(j, PARAM_LIMIT, "limit", 1000, 1, 10000, &limit)) {
+        enum err e = aggregate_keys(&a, j->params[PARAM_PREFIX], &j->arena, &keys, &count);
+        if (e != ERR_OK) {
+            job_fail(j, e);
+        } else {
+            json_init(&w, &j->out);
+            json_object(&w);
+            json_key(&w, "attributes");
+            json_array(&w);
+            for (size_t i = 0; i < count && i < limit; i++) {
+                json_object(&w);
+                put_str(&w, "scope", keys[i].of_resource ? STR("resource") : STR("span"));
+                put_str(&w, "key", keys[i].key);
+                put_types(&w, keys[i].types);
+                json_object_end(&w);
+            }
+            json_array_end(&w);
+            json_object_end(&w);
+        }
+    }
+    end(&a);
+}
+
+void api_attribute_values(struct job *j)
+{
+    struct aggregate a = begin(j);
+    struct groups *g;
+    uint64_t limit;
+    struct json_writer w;
+    struct str scope = j->params[PARAM_SCOPE];
+    if (a.view == NULL) {
+        return;
+    }
+    if (scope.n > 0 && !str_eq(scope, STR("span")) && !str_eq(scope, STR("resource"))) {
+        job_error(j, 400, "scope must be span or resource");
+    } else if (job_number(j, PARAM_LIMIT, "limit", 100, 1, 1000, &limit)) {
+        enum err e = aggregate_values(&a, str_eq(scope, STR("resource")), j->path_param,
+                                      j->params[PARAM_PREFIX], &g);
+        if (e != ERR_OK) {
+            job_fail(j, e);
+        } else {
+            json_init(&w, &j->out);
+            json_object(&w);
+            json_key(&w, "values");
+            json_array(&w);
+            for (size_t i = 0; i < g->count && i < limit; i++) {
+                json_object(&w);
+                put_str(&w, "value", g->items[i].name);
+                put_u64(&w, "spans", g->items[i].spans);
+                json_object_end(&w);
+            }
+            json_array_end(&w);
+            json_object_end(&w);
+            groups_free(g);
+        }
+    }
+    end(&a);
+}
+
+static void put_cells(struct json_writer *w, const struct scatter *s)
+{
+    json_key(w, "cells");
+    json_array(w);
+    for (size_t i = 0; i < s->count; i++) {
+        char id[TRACE_ID_HEX + 1];
+        trace_id_hex(s->cells[i].example, id);
+        json_array(w);
+        json_u64(w, s->cells[i].column);
+        json_u64(w, s->cells[i].row);
+        json_u64(w, s->cells[i].spans);
+        json_u64(w, s->cells[i].errors);
+        json_str(w, str_of(id));
+        json_array_end(w);
+    }
+    json_array_end(w);
+}
+
+static void scatter(struct job *j, const struct aggregate *a, const struct filter *filter,
+                    uint32_t columns, uint32_t rows)
+{
+    struct scatter s;
+    struct json_writer w;
+    enum err e = aggregate_scatter(a, filter, columns, rows, &s);
+    if (e != ERR_OK) {
+        job_fail(j, e);
+        return;
+    }
+    json_init(&w, &j->out);
+    json_object(&w);
+    put_u64(&w, "from", a->from_ns / NS_PER_MS);
+    put_u64(&w, "to", a->to_ns / NS_PER_MS);
+    put_u64(&w, "columns", s.columns);
+    json_key(&w, "column_ms");
+    json_double(&w, (double)s.column_ns / (double)NS_PER_MS);
+    put_u64(&w, "rows", s.rows);
+    put_u64(&w, "duration_min_ns", s.duration_min_ns);
+    put_u64(&w, "duration_max_ns", s.duration_max_ns);
+    put_cells(&w, &s);
+    job_stats(j, &w, a->view);
+    json_object_end(&w);
+    scatter_done(&s);
+}
+
+void api_scatter(struct job *j)
+{
+    uint64_t columns, rows;
+    struct filter *filter;
+    if (!job_number(j, PARAM_COLUMNS, "columns", 120, 1, SCATTER_COLUMNS_MAX, &columns) ||
+        !job_number(j, PARAM_ROWS, "rows", 40, 1, SCATTER_ROWS_MAX, &rows) ||
+        !job_filter(j, &filter)) {
+        return;
+    }
+    struct aggregate a = begin(j);
+    if (a.view != NULL) {
+        scatter(j, &a, filter, (uint32_t)columns, (uint32_t)rows);
+        end(&a);
+    }
+    filter_free(filter);
+}
+
+void api_filter(struct job *j)
+{
+    struct filter *filter;
+    struct json_writer w;
+    struct buf canonical;
+    if (!job_filter(j, &filter)) {
+        return;
+    }
+    buf_init(&canonical, 4 * FILTER_TEXT_MAX);
+    filter_print(filter, &canonical);
+    json_init(&w, &j->out);
+    json_object(&w);
+    json_key(&w, "ok");
+    json_bool(&w, true);
+    put_str(&w, "canonical", buf_str(&canonical));
+    json_object_end(&w);
+    buf_done(&canonical);
+    filter_free(filter);
+}

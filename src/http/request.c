@@ -1,0 +1,548 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the request object: what the handler reads and how it answers. Objects are pooled per
+// server with their arena and small buffers, so that a small request allocates nothing.
+#include "core/mem.h"
+#include "core/must.h"
+#include "http/internal.h"
+
+// ---- The body's share of the memory budget ------------------------------------------------------
+// Taken in steps, so that small requests do not touch shared counters.
+
+static bool take_body(struct http_server *s, size_t n)
+{
+    struct budget *budget = s->options.budget;
+    if (budget == NULL) {
+        return true;
+    }
+    if (s->body_credit < n && budget_take(budget, ACCOUNT_BODIES, n + HTTP_BODY_CREDIT_STEP)) {
+        s->body_credit += n + HTTP_BODY_CREDIT_STEP;
+    }
+    if (s->body_credit < n && budget_take(budget, ACCOUNT_BODIES, n - s->body_credit)) {
+        s->body_credit = n;
+    }
+    if (s->body_credit < n) {
+        return false;
+    }
+    s->body_credit -= n;
+    ASSERT(s->body_credit <= SIZE_MAX / 2);
+    return true;
+}
+
+static void give_body(struct http_server *s, size_t n)
+{
+    if (s->options.budget == NULL) {
+        return;
+    }
+    s->body_credit += n;
+    ASSERT(s->body_credit >= n);
+    if (s->body_credit > 2 * HTTP_BODY_CREDIT_STEP) {
+        budget_give(s->options.budget, ACCOUNT_BODIES, s->body_credit - HTTP_BODY_CREDIT_STEP);
+        s->body_credit = HTTP_BODY_CREDIT_STEP;
+    }
+}
+
+static void release_body(struct http_request *r)
+{
+    if (r->body.capacity > HTTP_POOLED_BYTES_MAX) {
+        buf_done(&r->body);
+    }
+    buf_clear(&r->body);
+    give_body(r->conn->server, r->body_charged);
+    r->body_charged = 0;
+}
+
+// ---- Life ---------------------------------------------------------------------------------------
+
+static struct http_request *pool_get(struct http_server *s)
+{
+    struct http_request *r = s->pool;
+    if (r == NULL) {
+        r = mem_new(1, sizeof *r);
+        buf_init(&r->body, s->options.body_bytes_max);
+        buf_init(&r->out, HTTP_ANSWER_BYTES_MAX);
+        return r;
+    }
+    ASSERT(s->pool_count > 0);
+    s->pool = r->next;
+    s->pool_count--;
+    return r;
+}
+
+struct http_request *request_new(struct conn *c)
+{
+    struct http_request *r = pool_get(c->server);
+    ASSERT(r->body.n == 0 && r->out.n == 0);
+    r->conn = c;
+    r->next = NULL;
+    r->prev = c->last;
+    if (c->last != NULL) {
+        c->last->next = r;
+    } else {
+        c->first = r;
+    }
+    c->last = r;
+    c->request_count++;
+    r->content_length = UINT64_MAX;
+    r->started_ms = loop_now_ms(c->server->loop);
+    return r;
+}
+
+static void unlink_request(struct conn *c, struct http_request *r)
+{
+    ASSERT(c->request_count > 0);
+    *(r->prev != NULL ? &r->prev->next : &c->first) = r->next;
+    *(r->next != NULL ? &r->next->prev : &c->last) = r->prev;
+    c->request_count--;
+    if (c->request_count == 0) {
+        c->idle_since_ms = loop_now_ms(c->server->loop);
+    }
+}
+
+static void request_destroy(struct http_request *r)
+{
+    ASSERT(r->body_charged == 0);
+    arena_done(&r->arena);
+    buf_done(&r->body);
+    buf_done(&r->out);
+    mem_free(r);
+}
+
+void request_free(struct http_request *r)
+{
+    struct conn *c = r->conn;
+    struct http_server *s = c->server;
+    ASSERT(r->out.n >= r->out_at);
+    unlink_request(c, r);
+    release_body(r);
+    c->pending_bytes -= r->out.n - r->out_at;
+    if (s->pool_count >= HTTP_POOLED_MAX) {
+        request_destroy(r);
+        return;
+    }
+    if (r->out.capacity > HTTP_POOLED_BYTES_MAX) {
+        buf_done(&r->out);
+    }
+    buf_clear(&r->out);
+    if (r->arena.held_bytes > HTTP_POOLED_BYTES_MAX) {
+        arena_done(&r->arena);
+    }
+    arena_clear(&r->arena);
+    *r = (struct http_request){.arena = r->arena, .body = r->body, .out = r->out, .next = s->pool};
+    s->pool = r;
+    s->pool_count++;
+}
+
+void request_cancel(struct http_request *r)
+{
+    const struct http_handler *h = &r->conn->server->options.handler;
+    ASSERT(r->conn != NULL);
+    if (r->told && !r->ended && h->on_cancel != NULL) {
+        r->told = false;
+        h->on_cancel(h->ctx, r);
+    }
+    request_free(r);
+}
+
+void request_pool_free(struct http_server *s)
+{
+    while (s->pool != NULL) {
+        struct http_request *r = s->pool;
+        s->pool = r->next;
+        request_destroy(r);
+    }
+    if (s->options.budget != NULL) {
+        budget_give(s->options.budget, ACCOUNT_BODIES, s->body_credit);
+    }
+    ASSERT(s->conns == NULL);
+    s->body_credit = 0;
+}
+
+// ---- What comes in ------------------------------------------------------------------------------
+
+bool request_add_header(struct http_request *r, struct str name, struct str value)
+{
+    r->header_bytes += name.n + value.n + 32; // as HTTP/2 counts
+    if (r->header_bytes > HTTP_HEADER_BYTES_MAX || r->header_count >= HTTP_HEADERS_MAX) {
+        return false;
+    }
+    if (r->header_count == r->header_capacity) {
+        size_t capacity = r->header_capacity == 0 ? 16 : 2 * r->header_capacity;
+        struct http_header *grown = arena_new(&r->arena, capacity, sizeof *grown);
+        if (r->header_count > 0) {
+            memcpy(grown, r->headers, r->header_count * sizeof *grown);
+        }
+        r->headers = grown;
+        r->header_capacity = capacity;
+    }
+    ASSERT(r->header_count < r->header_capacity);
+    r->headers[r->header_count++] =
+        (struct http_header){arena_str(&r->arena, name), arena_str(&r->arena, value)};
+    return true;
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+// Percent-decodes into the arena; false for a bad escape or a NUL.
+static bool percent_decode(struct arena *a, struct str s, bool plus_is_blank, struct str *ret)
+{
+    char *p = arena_alloc(a, s.n + 1);
+    size_t n = 0;
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+        if (c == '%') {
+            int high = s.n - i > 2 ? hex_digit(s.p[i + 1]) : -1;
+            int low = s.n - i > 2 ? hex_digit(s.p[i + 2]) : -1;
+            if (high < 0 || low < 0) {
+                return false;
+            }
+            c = (char)(high * 16 + low);
+            i += 2;
+        } else if (c == '+' && plus_is_blank) {
+            c = ' ';
+        }
+        if (c == '\0') {
+            return false;
+        }
+        p[n++] = c;
+    }
+    ASSERT(n <= s.n);
+    p[n] = '\0';
+    *ret = (struct str){p, n};
+    return true;
+}
+
+bool request_set_target(struct http_request *r, struct str target)
+{
+    struct str scheme = STR("http://");
+    if (str_starts(target, STR("https://"))) {
+        scheme = STR("https://");
+    }
+    if (str_starts(target, scheme)) { // absolute form: drop scheme and authority
+        target = str_skip(target, scheme.n);
+        const char *slash = target.n == 0 ? NULL : memchr(target.p, '/', target.n);
+        target = slash == NULL ? STR("/") : str_skip(target, (size_t)(slash - target.p));
+    }
+    if (target.n == 0 || (target.p[0] != '/' && !str_eq(target, STR("*")))) {
+        return false;
+    }
+    struct str path;
+    struct str query = str_split(target, '?', &path);
+    ASSERT(path.n <= target.n);
+    struct str fragment_cut;
+    (void)str_split(query, '#', &fragment_cut);
+    r->query = query.n == 0 ? STR("") : arena_str(&r->arena, fragment_cut);
+    return percent_decode(&r->arena, path, false, &r->path);
+}
+
+static void answer_error(struct http_request *r, int status, const char *text, bool retry)
+{
+    struct http_header headers[] = {{STR("content-type"), STR("application/json")},
+                                    {STR("retry-after"), STR("1")}};
+    ASSERT(text != NULL && strpbrk(text, "\"\\") == NULL);
+    struct str body = arena_printf(&r->arena, "{\"error\":\"%s\"}", text);
+    http_respond(r, status, headers, retry ? 2 : 1, body);
+}
+
+static void answer_grpc_exhausted(struct http_request *r, struct str text)
+{
+    struct http_header headers[] = {{STR("content-type"), STR("application/grpc")},
+                                    {STR("grpc-status"), STR("8")},
+                                    {STR("grpc-message"), text}};
+    ASSERT(!r->begun);
+    http_respond(r, 200, headers, 3, STR(""));
+}
+
+static void request_refuse(struct http_request *r, enum http_refusal why)
+{
+    struct http_server *s = r->conn->server;
+    const struct http_handler *h = &s->options.handler;
+    ASSERT(!r->begun);
+    bool large = why == HTTP_REFUSAL_TOO_LARGE;
+    stat_add(large ? &s->stats.too_large : &s->stats.over_budget, 1);
+    release_body(r);
+    if (h->on_refused != NULL) {
+        h->on_refused(h->ctx, r, why);
+    }
+    if (r->begun) {
+        return;
+    }
+    struct str text = large ? STR("The body is larger than the server takes.")
+                            : STR("The server is short of memory, try again.");
+    if (str_starts(http_header(r, STR("content-type")), STR("application/grpc"))) {
+        answer_grpc_exhausted(r, text);
+    } else {
+        answer_error(r, large ? 413 : 429, text.p, !large);
+    }
+}
+
+void request_headers_done(struct http_request *r)
+{
+    struct http_server *s = r->conn->server;
+    const struct http_handler *h = &s->options.handler;
+    ASSERT(!r->told && !r->begun);
+    stat_add(&s->stats.requests, 1);
+    r->is_head = str_eq(r->method, STR("HEAD"));
+    r->told = true;
+    if (h->on_headers != NULL) {
+        h->on_headers(h->ctx, r);
+    }
+    if (!r->begun && r->content_length != UINT64_MAX &&
+        r->content_length > s->options.body_bytes_max) {
+        request_refuse(r, HTTP_REFUSAL_TOO_LARGE);
+    }
+}
+
+// Grows the body's buffer by doubling, as buf.h does, after asking the budget.
+static bool body_reserve(struct http_request *r, size_t n)
+{
+    size_t max = r->conn->server->options.body_bytes_max;
+    size_t need = r->body.n + n;
+    size_t capacity = r->body_charged < 256 ? 256 : r->body_charged;
+    ASSERT(need <= max);
+    while (capacity < need) {
+        capacity *= 2;
+    }
+    capacity = capacity < max ? capacity : max;
+    if (capacity > r->body_charged) {
+        if (!take_body(r->conn->server, capacity - r->body_charged)) {
+            return false;
+        }
+        r->body_charged = capacity;
+    }
+    return buf_reserve(&r->body, n);
+}
+
+void request_body(struct http_request *r, const char *bytes, size_t n)
+{
+    if (r->begun) {
+        return; // answered already: the rest is discarded
+    }
+    ASSERT(r->told && !r->received);
+    if (n > r->conn->server->options.body_bytes_max - r->body.n) {
+        request_refuse(r, HTTP_REFUSAL_TOO_LARGE);
+    } else if (!body_reserve(r, n)) {
+        request_refuse(r, HTTP_REFUSAL_BUDGET);
+    } else {
+        buf_add(&r->body, bytes, n);
+    }
+}
+
+void request_received(struct http_request *r)
+{
+    const struct http_handler *h = &r->conn->server->options.handler;
+    ASSERT(!r->received);
+    r->received = true;
+    r->wants_continue = false;
+    if (!r->begun) {
+        if (r->body.p == NULL) {
+            (void)buf_reserve(&r->body, 1); // an empty body is padded too
+        }
+        h->on_request(h->ctx, r);
+    }
+}
+
+void request_fail(struct http_request *r, int status, const char *text)
+{
+    const struct http_handler *h = &r->conn->server->options.handler;
+    ASSERT(!r->ended);
+    if (r->told && h->on_cancel != NULL) {
+        h->on_cancel(h->ctx, r);
+    }
+    r->told = false;
+    if (!r->begun) {
+        answer_error(r, status, text, false);
+    } else {
+        conn_break(r->conn); // half an answer is out
+    }
+}
+
+// ---- What the handler reads ---------------------------------------------------------------------
+
+struct str http_method(const struct http_request *r)
+{
+    ASSERT(r->told);
+    return r->method;
+}
+
+struct str http_path(const struct http_request *r)
+{
+    ASSERT(r->told);
+    return r->path;
+}
+
+struct str http_query(const struct http_request *r)
+{
+    ASSERT(r->told);
+    return r->query;
+}
+
+struct str http_header(const struct http_request *r, struct str name)
+{
+    ASSERT(name.n > 0);
+    for (size_t i = 0; i < r->header_count; i++) {
+        if (str_eq(r->headers[i].name, name)) {
+            return r->headers[i].value;
+        }
+    }
+    return STR_NONE;
+}
+
+struct str http_body(const struct http_request *r)
+{
+    ASSERT(r->received);
+    return buf_str(&r->body);
+}
+
+struct str http_peer(const struct http_request *r)
+{
+    ASSERT(r->conn != NULL);
+    return str_of(r->conn->peer);
+}
+
+bool http_is_h2(const struct http_request *r)
+{
+    ASSERT(r->conn->proto != NULL);
+    return r->conn->proto == &http_h2_ops;
+}
+
+struct arena *http_arena(struct http_request *r)
+{
+    ASSERT(r->conn != NULL);
+    return &r->arena;
+}
+
+struct loop *http_loop(struct http_request *r)
+{
+    ASSERT(r->conn != NULL);
+    return r->conn->server->loop;
+}
+
+void http_set_user(struct http_request *r, void *user)
+{
+    ASSERT(r->told);
+    r->user = user;
+}
+
+void *http_user(const struct http_request *r)
+{
+    ASSERT(r->conn != NULL);
+    return r->user;
+}
+
+struct str http_query_param(struct http_request *r, struct str name)
+{
+    ASSERT(name.n > 0);
+    for (struct str rest = r->query; rest.n > 0;) {
+        struct str pair, raw_name, decoded;
+        rest = str_split(rest, '&', &pair);
+        struct str value = str_split(pair, '=', &raw_name);
+        if (!percent_decode(&r->arena, raw_name, true, &decoded) || !str_eq(decoded, name)) {
+            continue;
+        }
+        if (percent_decode(&r->arena, value, true, &decoded)) {
+            return decoded;
+        }
+    }
+    return STR_NONE;
+}
+
+// ---- What goes out ------------------------------------------------------------------------------
+
+void request_add_out(struct http_request *r, struct str bytes)
+{
+    struct conn *c = r->conn;
+    ASSERT(r->out_at <= r->out.n);
+    if (c->pending_bytes > 0 && c->pending_bytes + bytes.n > HTTP_PENDING_MAX) {
+        conn_break(c); // the peer reads too slowly
+        return;
+    }
+    buf_add_str(&r->out, bytes);
+    if (r->out.failed) {
+        conn_break(c);
+        return;
+    }
+    c->pending_bytes += bytes.n;
+}
+
+void request_produced(struct http_request *r, size_t n)
+{
+    ASSERT(n <= r->out.n - r->out_at);
+    r->out_at += n;
+    r->conn->pending_bytes -= n;
+    if (r->out_at == r->out.n) {
+        buf_clear(&r->out);
+        r->out_at = 0;
+    }
+}
+
+void http_respond(struct http_request *r, int status, const struct http_header *headers,
+                  size_t header_count, struct str body)
+{
+    MUST(!r->begun);
+    ASSERT(status >= 200 && status <= 599);
+    r->begun = true;
+    r->status = status;
+    bool bodiless = status == 204 || status == 304;
+    const struct proto_ops *proto = r->conn->proto;
+    proto->begin(r, headers, header_count, bodiless ? 0 : (int64_t)body.n);
+    if (!bodiless && !r->is_head && body.n > 0) {
+        proto->add(r, body);
+    }
+    r->ended = true;
+    proto->end(r);
+    conn_flush_soon(r->conn);
+}
+
+void http_stream_begin(struct http_request *r, int status, const struct http_header *headers,
+                       size_t header_count)
+{
+    MUST(!r->begun);
+    ASSERT(status >= 200 && status <= 599);
+    r->begun = true;
+    r->status = status;
+    r->conn->proto->begin(r, headers, header_count, -1);
+    conn_flush_soon(r->conn);
+}
+
+void http_stream_write(struct http_request *r, struct str bytes)
+{
+    MUST(r->begun && !r->ended);
+    ASSERT(bytes.n == 0 || bytes.p != NULL);
+    if (bytes.n > 0 && !r->is_head) {
+        r->conn->proto->add(r, bytes);
+        conn_flush_soon(r->conn);
+    }
+}
+
+size_t http_stream_pending(const struct http_request *r)
+{
+    ASSERT(r->out.n >= r->out_at);
+    const struct conn *c = r->conn;
+    return r->out.n - r->out_at + c->out.n + c->sending.n - c->sending_at;
+}
+
+void http_stream_end(struct http_request *r, const struct http_header *trailers,
+                     size_t trailer_count)
+{
+    MUST(r->begun && !r->ended);
+    ASSERT(trailer_count == 0 || trailers != NULL);
+    if (trailer_count > 0 && http_is_h2(r)) {
+        struct http_header *copy = arena_new(&r->arena, trailer_count, sizeof *copy);
+        for (size_t i = 0; i < trailer_count; i++) {
+            copy[i] = (struct http_header){arena_str(&r->arena, trailers[i].name),
+                                           arena_str(&r->arena, trailers[i].value)};
+        }
+        r->trailers = copy;
+        r->trailer_count = trailer_count;
+    }
+    r->ended = true;
+    r->conn->proto->end(r);
+    conn_flush_soon(r->conn);
+}

@@ -1,0 +1,599 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the journal on local disk: a list of segments, one writing thread, group commit.
+//
+// States of an entry: queued (journal_append) -> written -> durable (on_durable, done with ERR_OK),
+// or failed (done with the error) from any of them. The thread takes everything that is queued,
+// writes it with one call, syncs, and tells; what arrives meanwhile makes the next group, so groups
+// grow with load by themselves.
+//
+// When a write or a sync fails, nobody knows which part of the group the disk holds (after a failed
+// sync the kernel may even have dropped the pages): the segment is abandoned, the next group begins
+// a new one, and the failed sequence numbers are never used again.
+//
+// Every start begins a new segment. Segments that nobody needs are renamed to spare-N and used
+// again, so that in the long run writes go to blocks that are allocated already.
+#include "journal/journal.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "core/clock.h"
+#include "core/logger.h"
+#include "core/mem.h"
+#include "core/must.h"
+#include "journal/segment.h"
+
+#define SEGMENT_BYTES_DEFAULT ((size_t)64 << 20)
+#define DISK_BYTES_DEFAULT    ((size_t)4 << 30)
+#define SPARES_MAX            4
+#define GROUP_BYTES_MAX       ((size_t)8 << 20) // one entry larger than this makes a group alone
+#define LOG_PERIOD_NS         (10 * NS_PER_S)
+
+struct segment {
+    uint64_t first_seq;
+    uint64_t last_seq; // first_seq - 1 while empty
+    uint64_t acked_seq;
+    uint64_t bytes; // size of the file
+};
+
+struct journal {
+    struct journal_options o;
+    char *dir;
+    pthread_t thread;
+    bool started;
+
+    pthread_mutex_t lock; // over everything up to the blank line
+    pthread_cond_t wake;
+    struct journal_entry *queue, **queue_end;
+    bool closing;
+    struct segment *segments; // oldest first
+    size_t segment_count, segment_capacity;
+    unsigned spare[SPARES_MAX]; // numbers of spare-N files
+    size_t spare_count;
+    unsigned next_spare;
+    struct journal_stats stats;
+
+    // Of the writing thread alone.
+    struct file *file;
+    uint64_t offset, chain, next_seq;
+    uint64_t durable_seq;  // synced to disk up to here
+    uint64_t next_sync_ns; // with JOURNAL_SYNC_INTERVAL
+    bool unsynced;
+    struct buf group;
+    struct log_gate gate;
+};
+
+static void path_of(const struct journal *j, const char *name, char out[FS_PATH_MAX])
+{
+    int n = snprintf(out, FS_PATH_MAX, "%s/%s", j->dir, name);
+    MUST(n > 0 && n < FS_PATH_MAX);
+}
+
+static void segment_path(const struct journal *j, uint64_t first_seq, char out[FS_PATH_MAX])
+{
+    char name[SEGMENT_NAME_BYTES];
+    segment_name(first_seq, name);
+    path_of(j, name, out);
+}
+
+static void spare_path(const struct journal *j, unsigned number, char out[FS_PATH_MAX])
+{
+    char name[32];
+    (void)snprintf(name, sizeof name, "spare-%u", number);
+    path_of(j, name, out);
+}
+
+// ---- Opening ----------------------------------------------------------------------------------
+
+struct listing {
+    struct journal *j;
+    uint64_t *first_seqs;
+    size_t count, capacity;
+};
+
+static void note_file(void *ctx, const char *name)
+{
+    struct listing *l = ctx;
+    uint64_t seq;
+    unsigned number;
+    if (segment_name_parse(name, &seq) == ERR_OK) {
+        l->first_seqs = mem_grow(l->first_seqs, &l->capacity, l->count + 1, sizeof *l->first_seqs);
+        l->first_seqs[l->count++] = seq;
+    } else if (sscanf(name, "spare-%u", &number) == 1 && l->j->spare_count < SPARES_MAX) {
+        l->j->spare[l->j->spare_count++] = number;
+        l->j->next_spare = number >= l->j->next_spare ? number + 1 : l->j->next_spare;
+    }
+}
+
+static int by_number(const void *a, const void *b)
+{
+    uint64_t x, y;
+    memcpy(&x, a, sizeof x);
+    memcpy(&y, b, sizeof y);
+    return x < y ? -1 : x > y;
+}
+
+// Reads one segment through; `each` may be NULL. Records up to `after` are not handed out.
+static enum err scan_segment(struct journal *j, struct segment *s, uint64_t after,
+                             enum err (*each)(void *, uint64_t, struct str), void *ctx,
+                             uint64_t *ret_torn)
+{
+    char path[FS_PATH_MAX];
+    struct file *f;
+    struct segment_scan scan;
+    struct segment_header header;
+    segment_path(j, s->first_seq, path);
+    enum err e = j->o.fs->ops->open(j->o.fs, path, FS_READ, &f);
+    if (e != ERR_OK) {
+        return e;
+    }
+    e = segment_scan_init(&scan, f, &header);
+    if (e == ERR_OK && header.first_seq != s->first_seq) {
+        e = ERR_CORRUPT; // a recycled file whose new header was never written
+    }
+    uint64_t seq;
+    struct str payload;
+    while (e == ERR_OK && (e = segment_scan_next(&scan, &seq, &payload)) == ERR_OK) {
+        if (each != NULL && seq > after) {
+            e = each(ctx, seq, payload);
+        }
+    }
+    if (e == ERR_END) {
+        s->last_seq = scan.next_seq - 1;
+        s->acked_seq = header.acked_seq;
+        s->bytes = scan.file_bytes;
+        *ret_torn = segment_scan_torn_bytes(&scan);
+        e = ERR_OK;
+    }
+    segment_scan_done(&scan);
+    f->ops->close(f);
+    return e;
+}
+
+static void drop_segment_file(struct journal *j, uint64_t first_seq)
+{
+    char path[FS_PATH_MAX];
+    segment_path(j, first_seq, path);
+    enum err e = j->o.fs->ops->remove(j->o.fs, path);
+    if (e != ERR_OK && e != ERR_NOT_FOUND) {
+        log_write(LOG_WARN, "journal", "a segment that is not needed cannot be removed",
+                  "file=%s reason=%s", path, err_name(e));
+    }
+}
+
+// Takes in the segments found on disk and checks that nothing acknowledged is missing.
+static enum err take_in(struct journal *j, const struct listing *l, struct err_at *ret_at)
+{
+    for (size_t i = 0; i < l->count; i++) {
+        struct segment s = {.first_seq = l->first_seqs[i]};
+        uint64_t torn = 0;
+        enum err e = scan_segment(j, &s, 0, NULL, NULL, &torn);
+        if (e == ERR_CORRUPT && i + 1 == l->count) {
+            // The newest segment was being begun when the machine stopped: it holds nothing yet.
+            drop_segment_file(j, s.first_seq);
+            continue;
+        }
+        if (e != ERR_OK) {
+            return err_at_set(ret_at, e, 0, "journal segment %016llx.seg: %s",
+                              (unsigned long long)s.first_seq, err_text(e));
+        }
+        const struct segment *before =
+            j->segment_count > 0 ? &j->segments[j->segment_count - 1] : NULL;
+        if (before != NULL && before->last_seq < s.acked_seq) {
+            return err_at_set(
+                ret_at, ERR_CORRUPT, 0,
+                "journal segment %016llx.seg is damaged after record %llu, but records "
+                "up to %llu were acknowledged",
+                (unsigned long long)before->first_seq, (unsigned long long)before->last_seq,
+                (unsigned long long)s.acked_seq);
+        }
+        j->stats.torn_bytes += torn;
+        j->segments = mem_grow(j->segments, &j->segment_capacity, j->segment_count + 1, sizeof s);
+        j->segments[j->segment_count++] = s;
+        j->stats.disk_bytes += s.bytes;
+        j->next_seq = s.last_seq + 1;
+        j->durable_seq = s.last_seq >= s.first_seq ? s.last_seq : s.acked_seq;
+    }
+    return ERR_OK;
+}
+
+enum err journal_open(const struct journal_options *options, struct journal **ret_journal,
+                      struct err_at *ret_at)
+{
+    ASSERT(options->fs != NULL && options->dir != NULL);
+    struct fs *fs = options->fs;
+    struct journal *j = mem_new(1, sizeof *j);
+    struct listing l = {.j = j};
+    j->o = *options;
+    j->o.segment_bytes =
+        options->segment_bytes > 0 ? options->segment_bytes : SEGMENT_BYTES_DEFAULT;
+    j->o.disk_bytes_max =
+        options->disk_bytes_max > 0 ? options->disk_bytes_max : DISK_BYTES_DEFAULT;
+    j->dir = mem_alloc(strlen(options->dir) + 1);
+    memcpy(j->dir, options->dir, strlen(options->dir) + 1);
+    j->queue_end = &j->queue;
+    j->next_seq = 1;
+    buf_init(&j->group, JOURNAL_RECORD_MAX + GROUP_BYTES_MAX);
+    MUST(pthread_mutex_init(&j->lock, NULL) == 0);
+    pthread_condattr_t monotonic;
+    MUST(pthread_condattr_init(&monotonic) == 0);
+    MUST(pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) == 0);
+    MUST(pthread_cond_init(&j->wake, &monotonic) == 0);
+
+    enum err e = fs->ops->make_dir(fs, j->dir);
+    e = e == ERR_OK ? fs->ops->list(fs, j->dir, note_file, &l) : e;
+    if (e != ERR_OK) {
+        (void)err_at_set(ret_at, e, 0, "journal folder %s: %s", j->dir, err_text(e));
+    } else {
+        if (l.count > 0) {
+            qsort(l.first_seqs, l.count, sizeof *l.first_seqs, by_number);
+        }
+        e = take_in(j, &l, ret_at);
+    }
+    mem_free(l.first_seqs);
+    if (e != ERR_OK) {
+        journal_close(j);
+        return e;
+    }
+    if (j->next_seq <= options->seq_floor) {
+        j->next_seq = options->seq_floor + 1;
+    }
+    *ret_journal = j;
+    return ERR_OK;
+}
+
+enum err journal_replay(struct journal *j, uint64_t after,
+                        enum err (*each)(void *ctx, uint64_t seq, struct str payload), void *ctx)
+{
+    MUST(!j->started);
+    for (size_t i = 0; i < j->segment_count; i++) {
+        struct segment s = j->segments[i];
+        uint64_t torn;
+        if (s.last_seq <= after) {
+            continue;
+        }
+        enum err e = scan_segment(j, &s, after, each, ctx, &torn);
+        if (e != ERR_OK) {
+            return e;
+        }
+    }
+    return ERR_OK;
+}
+
+// ---- Segments that come and go ------------------------------------------------------------------
+
+// Gives the next segment's file its name: a spare one renamed, or a new one. Called without the
+// lock.
+static enum err make_file(struct journal *j, const char *path)
+{
+    struct fs *fs = j->o.fs;
+    char spare[FS_PATH_MAX] = "";
+    pthread_mutex_lock(&j->lock);
+    if (j->spare_count > 0) {
+        spare_path(j, j->spare[--j->spare_count], spare);
+    }
+    pthread_mutex_unlock(&j->lock);
+    if (spare[0] != 0 && fs->ops->rename(fs, spare, path) == ERR_OK) {
+        return fs->ops->open(fs, path, FS_WRITE, &j->file);
+    }
+    enum err e = fs->ops->open(fs, path, FS_WRITE | FS_CREATE, &j->file);
+    if (e != ERR_OK) {
+        return e;
+    }
+    return j->file->ops->allocate(j->file, j->o.segment_bytes);
+}
+
+static void forget_file(struct journal *j)
+{
+    if (j->file != NULL) {
+        j->file->ops->close(j->file);
+        j->file = NULL;
+        j->unsynced = false;
+    }
+}
+
+// Begins a segment with room for a group of `need` bytes.
+static enum err begin_segment(struct journal *j, size_t need)
+{
+    char path[FS_PATH_MAX];
+    struct segment_header header = {.first_seq = j->next_seq,
+                                    .acked_seq = j->durable_seq,
+                                    .seed = clock_wall_ns() ^ j->next_seq << 32};
+    uint64_t bytes = j->o.segment_bytes > need + SEGMENT_HEADER_BYTES ? j->o.segment_bytes
+                                                                      : need + SEGMENT_HEADER_BYTES;
+    forget_file(j);
+    pthread_mutex_lock(&j->lock);
+    // A segment that was begun before a crash and never got a record has this name already.
+    if (j->segment_count > 0 && j->segments[j->segment_count - 1].first_seq == j->next_seq) {
+        j->stats.disk_bytes -= j->segments[--j->segment_count].bytes;
+    }
+    bool full = j->stats.disk_bytes + bytes > j->o.disk_bytes_max;
+    pthread_mutex_unlock(&j->lock);
+    if (full) {
+        return ERR_FULL;
+    }
+    segment_path(j, header.first_seq, path);
+    enum err e = make_file(j, path);
+    e = e == ERR_OK ? segment_header_write(j->file, &header) : e;
+    e = e == ERR_OK ? j->file->ops->sync(j->file) : e;
+    e = e == ERR_OK ? j->o.fs->ops->sync_dir(j->o.fs, j->dir) : e;
+    if (e != ERR_OK) {
+        forget_file(j);
+        drop_segment_file(j, header.first_seq);
+        return e;
+    }
+    j->offset = SEGMENT_HEADER_BYTES;
+    j->chain = header.seed;
+    pthread_mutex_lock(&j->lock);
+    j->segments =
+        mem_grow(j->segments, &j->segment_capacity, j->segment_count + 1, sizeof *j->segments);
+    j->segments[j->segment_count++] = (struct segment){
+        .first_seq = header.first_seq,
+        .last_seq = header.first_seq - 1,
+        .acked_seq = header.acked_seq,
+        .bytes = bytes,
+    };
+    j->stats.disk_bytes += bytes;
+    pthread_mutex_unlock(&j->lock);
+    return ERR_OK;
+}
+
+void journal_release(struct journal *j, uint64_t seq)
+{
+    struct fs *fs = j->o.fs;
+    pthread_mutex_lock(&j->lock);
+    size_t gone = 0;
+    // The newest segment is being written (or, before the start, kept as the end of the sequence).
+    while (gone + 1 < j->segment_count && j->segments[gone].last_seq <= seq) {
+        struct segment *s = &j->segments[gone++];
+        char path[FS_PATH_MAX], spare[FS_PATH_MAX];
+        segment_path(j, s->first_seq, path);
+        spare_path(j, j->next_spare, spare);
+        j->stats.disk_bytes -= s->bytes;
+        if (j->spare_count < SPARES_MAX && s->bytes >= j->o.segment_bytes &&
+            fs->ops->rename(fs, path, spare) == ERR_OK) {
+            j->spare[j->spare_count++] = j->next_spare++;
+        } else {
+            drop_segment_file(j, s->first_seq);
+        }
+    }
+    if (gone > 0) {
+        memmove(j->segments, j->segments + gone, (j->segment_count - gone) * sizeof *j->segments);
+        j->segment_count -= gone;
+    }
+    pthread_mutex_unlock(&j->lock);
+}
+
+// ---- Writing -----------------------------------------------------------------------------------
+
+static void tell(struct journal *j, struct journal_entry *group, enum err result)
+{
+    while (group != NULL) {
+        struct journal_entry *entry = group;
+        group = entry->next; // `done` may free the entry
+        entry->result = result;
+        if (result == ERR_OK && j->o.on_durable != NULL) {
+            j->o.on_durable(j->o.ctx, entry);
+        }
+        entry->done(entry);
+    }
+}
+
+static enum err sync_file(struct journal *j)
+{
+    enum err e = j->file->ops->sync(j->file);
+    if (e != ERR_OK) {
+        forget_file(j);
+        return e;
+    }
+    j->unsynced = false;
+    j->durable_seq = j->next_seq - 1;
+    pthread_mutex_lock(&j->lock);
+    j->stats.syncs++;
+    pthread_mutex_unlock(&j->lock);
+    return ERR_OK;
+}
+
+// Writes the records in j->group behind the end of the segment.
+static enum err write_group(struct journal *j, uint64_t records, uint64_t chain)
+{
+    enum err e = j->file->ops->write_at(j->file, j->group.p, j->group.n, j->offset);
+    if (e != ERR_OK) {
+        forget_file(j);
+        return e;
+    }
+    j->unsynced = true;
+    if (j->o.sync == JOURNAL_SYNC_ALWAYS) {
+        e = sync_file(j);
+        if (e != ERR_OK) {
+            return e;
+        }
+    }
+    j->offset += j->group.n;
+    j->chain = chain;
+    pthread_mutex_lock(&j->lock);
+    j->segments[j->segment_count - 1].last_seq = j->next_seq - 1;
+    j->stats.records += records;
+    j->stats.bytes += j->group.n;
+    pthread_mutex_unlock(&j->lock);
+    return ERR_OK;
+}
+
+static size_t room(const struct journal *j)
+{
+    size_t end = j->o.segment_bytes;
+    return j->file == NULL || j->offset >= end ? 0 : end - (size_t)j->offset;
+}
+
+// Makes the records of a group and writes them; every entry of the group gets its seq.
+static enum err commit_group(struct journal *j, struct journal_entry *group, size_t need)
+{
+    if (room(j) < need) {
+        // Interval mode may have left the old segment unsynced.
+        enum err e = j->file != NULL && j->unsynced ? sync_file(j) : ERR_OK;
+        e = e == ERR_OK ? begin_segment(j, need) : e;
+        if (e != ERR_OK) {
+            return e;
+        }
+    }
+    uint64_t records = 0, chain = j->chain;
+    buf_clear(&j->group);
+    for (struct journal_entry *entry = group; entry != NULL; entry = entry->next, records++) {
+        entry->seq = j->next_seq++;
+        segment_record_add(&j->group, &chain, entry->seq, entry->payload);
+    }
+    MUST(!j->group.failed && j->group.n == need);
+    return write_group(j, records, chain);
+}
+
+// Cuts off the head of a list of entries: as many as one group may have.
+static struct journal_entry *cut_group(const struct journal *j, struct journal_entry **list,
+                                       size_t *ret_need)
+{
+    struct journal_entry *group = *list, *last = NULL;
+    size_t need = 0, most = j->o.segment_bytes - SEGMENT_HEADER_BYTES;
+    most = most < GROUP_BYTES_MAX ? most : GROUP_BYTES_MAX;
+    while (*list != NULL) {
+        size_t bytes = segment_record_bytes((*list)->payload.n);
+        if (last != NULL && need + bytes > most) {
+            break;
+        }
+        need += bytes;
+        last = *list;
+        *list = last->next;
+    }
+    ASSERT(last != NULL);
+    last->next = NULL;
+    *ret_need = need;
+    return group;
+}
+
+static void run_groups(struct journal *j, struct journal_entry *list)
+{
+    while (list != NULL) {
+        size_t need;
+        struct journal_entry *group = cut_group(j, &list, &need);
+        enum err e = commit_group(j, group, need);
+        if (e != ERR_OK) {
+            pthread_mutex_lock(&j->lock);
+            j->stats.failures++;
+            pthread_mutex_unlock(&j->lock);
+            uint64_t times = log_gate_pass(&j->gate, LOG_PERIOD_NS);
+            if (times > 0) {
+                log_write(LOG_ERROR, "journal", "a group could not be made durable",
+                          "reason=%s times=%llu", err_name(e), (unsigned long long)times);
+            }
+        }
+        tell(j, group, e);
+    }
+}
+
+// Waits for entries, the end, or the time of the next interval sync. Called with the lock held.
+static void wait_for_work(struct journal *j)
+{
+    while (j->queue == NULL && !j->closing) {
+        if (!j->unsynced) {
+            pthread_cond_wait(&j->wake, &j->lock);
+            continue;
+        }
+        struct timespec until = {.tv_sec = (time_t)(j->next_sync_ns / NS_PER_S),
+                                 .tv_nsec = (long)(j->next_sync_ns % NS_PER_S)};
+        if (pthread_cond_timedwait(&j->wake, &j->lock, &until) == ETIMEDOUT) {
+            return;
+        }
+    }
+}
+
+static void interval_sync(struct journal *j)
+{
+    uint64_t now = clock_mono_ns();
+    if (j->o.sync != JOURNAL_SYNC_INTERVAL || !j->unsynced || now < j->next_sync_ns) {
+        return;
+    }
+    enum err e = sync_file(j);
+    if (e != ERR_OK) {
+        log_write(LOG_ERROR, "journal", "an interval sync failed", "reason=%s", err_name(e));
+    }
+    j->next_sync_ns = now + (uint64_t)j->o.sync_interval_ms * NS_PER_MS;
+}
+
+static void *run(void *arg)
+{
+    struct journal *j = arg;
+    bool more = true;
+    while (more) {
+        pthread_mutex_lock(&j->lock);
+        wait_for_work(j);
+        struct journal_entry *list = j->queue;
+        j->queue = NULL;
+        j->queue_end = &j->queue;
+        more = list != NULL || !j->closing;
+        pthread_mutex_unlock(&j->lock);
+        run_groups(j, list);
+        interval_sync(j);
+    }
+    if (j->file != NULL && j->unsynced) {
+        (void)!sync_file(j); // the last chance of interval mode; nothing waits for it
+    }
+    return NULL;
+}
+
+void journal_start(struct journal *j)
+{
+    MUST(!j->started);
+    j->started = true;
+    MUST(pthread_create(&j->thread, NULL, run, j) == 0);
+}
+
+void journal_append(struct journal *j, struct journal_entry *entry)
+{
+    MUST(entry->payload.n <= JOURNAL_RECORD_MAX && entry->done != NULL);
+    entry->next = NULL;
+    pthread_mutex_lock(&j->lock);
+    bool closed = j->closing || !j->started;
+    if (!closed) {
+        *j->queue_end = entry;
+        j->queue_end = &entry->next;
+        pthread_cond_signal(&j->wake);
+    }
+    pthread_mutex_unlock(&j->lock);
+    if (closed) {
+        entry->result = ERR_CLOSED;
+        entry->done(entry);
+    }
+}
+
+void journal_stats(struct journal *j, struct journal_stats *ret_stats)
+{
+    pthread_mutex_lock(&j->lock);
+    *ret_stats = j->stats;
+    ret_stats->segments = j->segment_count;
+    ret_stats->first_seq = j->segment_count > 0 ? j->segments[0].first_seq : 1;
+    ret_stats->last_seq = j->segment_count > 0 ? j->segments[j->segment_count - 1].last_seq : 0;
+    pthread_mutex_unlock(&j->lock);
+}
+
+void journal_close(struct journal *j)
+{
+    if (j == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&j->lock);
+    j->closing = true;
+    pthread_cond_signal(&j->wake);
+    pthread_mutex_unlock(&j->lock);
+    if (j->started) {
+        MUST(pthread_join(j->thread, NULL) == 0);
+    }
+    forget_file(j);
+    buf_done(&j->group);
+    pthread_cond_destroy(&j->wake);
+    pthread_mutex_destroy(&j->lock);
+    mem_free(j->segments);
+    mem_free(j->dir);
+    mem_free(j);
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the memory budget's counters.
+#include "ledger/budget.h"
+
+#include <stdint.h>
+
+#include "core/must.h"
+
+void budget_init(struct budget *b, size_t limit_bytes)
+{
+    ASSERT(limit_bytes > 0);
+    b->limit_bytes = limit_bytes;
+    b->soft_bytes = limit_bytes - limit_bytes / 4;
+    for (int a = 0; a < ACCOUNT_COUNT; a++) {
+        atomic_init(&b->used[a], 0);
+    }
+    atomic_init(&b->total, 0);
+    atomic_init(&b->peak, 0);
+}
+
+static void note_peak(struct budget *b, size_t total)
+{
+    size_t peak = atomic_load_explicit(&b->peak, memory_order_relaxed);
+    ASSERT(total <= SIZE_MAX / 2); // more was given back than taken
+    while (peak < total &&
+           !atomic_compare_exchange_weak_explicit(&b->peak, &peak, total, memory_order_relaxed,
+                                                  memory_order_relaxed)) {
+    }
+}
+
+bool budget_take(struct budget *b, enum account a, size_t bytes)
+{
+    ASSERT(a < ACCOUNT_COUNT);
+    size_t total = atomic_load_explicit(&b->total, memory_order_relaxed);
+    do {
+        if (total > b->limit_bytes || bytes > b->limit_bytes - total) {
+            return false;
+        }
+    } while (!atomic_compare_exchange_weak_explicit(&b->total, &total, total + bytes,
+                                                    memory_order_relaxed, memory_order_relaxed));
+    atomic_fetch_add_explicit(&b->used[a], bytes, memory_order_relaxed);
+    note_peak(b, total + bytes);
+    return true;
+}
+
+void budget_force(struct budget *b, enum account a, size_t bytes)
+{
+    ASSERT(a < ACCOUNT_COUNT);
+    size_t before = atomic_fetch_add_explicit(&b->total, bytes, memory_order_relaxed);
+    atomic_fetch_add_explicit(&b->used[a], bytes, memory_order_relaxed);
+    note_peak(b, before + bytes);
+}
+
+void budget_give(struct budget *b, enum account a, size_t bytes)
+{
+    ASSERT(a < ACCOUNT_COUNT);
+    size_t before = atomic_fetch_sub_explicit(&b->used[a], bytes, memory_order_relaxed);
+    MUST(before >= bytes);
+    atomic_fetch_sub_explicit(&b->total, bytes, memory_order_relaxed);
+}
+
+bool budget_is_tight(struct budget *b)
+{
+    ASSERT(b->soft_bytes <= b->limit_bytes);
+    return atomic_load_explicit(&b->total, memory_order_relaxed) > b->soft_bytes;
+}
+
+const char *account_name(enum account a)
+{
+    static const char *const names[ACCOUNT_COUNT] = {
+        [ACCOUNT_BODIES] = "bodies",
+        [ACCOUNT_BATCHES] = "batches",
+        [ACCOUNT_STORE] = "store",
+        [ACCOUNT_QUERY] = "query",
+    };
+    ASSERT(a < ACCOUNT_COUNT);
+    return names[a];
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: what lists and charts show of many spans: services, operations, attribute keys and
+// values, and the scatter of duration over time. Each runs one scan and keeps a bounded number of
+// groups; what does not fit is counted in `left_out`.
+#ifndef SONDE_QUERY_AGGREGATE_H
+#define SONDE_QUERY_AGGREGATE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/arena.h"
+#include "core/err.h"
+#include "core/sketch.h"
+#include "query/scan.h"
+
+#define GROUPS_MAX 2048
+
+struct aggregate {
+    const struct store_view *view;
+    uint64_t from_ns, to_ns;
+    struct query_control *control;
+};
+
+// One group: a service (line, name), an operation (name, kind), or an attribute value (name).
+struct group {
+    struct str line, name;
+    uint8_t kind;
+    uint64_t spans, errors;
+    uint64_t last_start_ns;
+    struct sketch *durations; // NULL for attribute values
+    uint64_t hash;
+};
+
+struct groups {
+    struct arena arena;
+    struct group *items; // by number of spans, largest first
+    size_t count, capacity;
+    uint32_t *index;   // open addressing: group + 1; while filling
+    uint64_t left_out; // spans of groups beyond GROUPS_MAX
+};
+void groups_free(struct groups *g);
+
+MUST_CHECK enum err aggregate_services(const struct aggregate *a, struct groups **ret_groups);
+
+// Of one service: name and, unless `any_line`, business line.
+MUST_CHECK enum err aggregate_operations(const struct aggregate *a, struct str service,
+                                         struct str line, bool any_line,
+                                         struct groups **ret_groups);
+
+// Values of one attribute of spans (or resources) with the spans that have it; only values that
+// begin with `prefix`. Numbers and booleans as text.
+MUST_CHECK enum err aggregate_values(const struct aggregate *a, bool of_resource, struct str key,
+                                     struct str prefix, struct groups **ret_groups);
+
+// Every attribute key in the range, found in dictionaries alone: `types` has a bit 1 << enum
+// attr_type for each type seen.
+struct attribute_key {
+    struct str key;
+    bool of_resource;
+    unsigned types;
+};
+MUST_CHECK enum err aggregate_keys(const struct aggregate *a, struct str prefix,
+                                   struct arena *arena, struct attribute_key **ret_keys,
+                                   size_t *ret_count);
+
+// The duration-time scatter: `columns` of equal width over the range, `rows` of equal ratio over
+// the durations found.
+#define SCATTER_COLUMNS_MAX 400
+#define SCATTER_ROWS_MAX    200
+
+struct scatter_cell {
+    uint32_t column, row;
+    uint64_t spans, errors;
+    trace_id example; // a trace with an error where there is one
+};
+
+struct scatter {
+    uint32_t columns, rows;
+    uint64_t column_ns;
+    uint64_t duration_min_ns, duration_max_ns; // bounds of the first and the last row
+    struct scatter_cell *cells;
+    size_t count;
+};
+MUST_CHECK enum err aggregate_scatter(const struct aggregate *a, const struct filter *filter,
+                                      uint32_t columns, uint32_t rows, struct scatter *ret_scatter);
+void scatter_done(struct scatter *s);
+
+#endif

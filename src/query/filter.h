@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the filter language of the API, the UI and the command line: the TraceQL spanset filter.
+//
+//   filter  := '{' [ expr ] '}'              an empty filter matches every span
+//   expr    := and { '||' and }
+//   and     := unary { '&&' unary }
+//   unary   := '!' unary | '(' expr ')' | test
+//   test    := field [ op value ]            a field alone: it exists (a boolean field: it is true)
+//   op      := = != < <= > >= =~ !~
+//   value   := "text" | `raw text` | number | duration | true | false | nil | ok | error | unset |
+//              server | client | internal | producer | consumer | unspecified
+//   duration:= number ('ns' | 'us' | 'ms' | 's' | 'm' | 'h'), several may follow one another: 1m30s
+//   field   := intrinsic | ['span' | 'resource' | 'event' | 'link' | 'instrumentation'] '.' name
+//   name    := characters other than blanks, operators and brackets, or "quoted text"
+//   intrinsic := name | status | statusMessage | kind | duration | traceID | spanID | parentID, the
+//              first five also as span:name ..., then trace:id, span:id, span:parentID, event:name,
+//              instrumentation:name, instrumentation:version
+//
+// `.name` looks in the span's attributes first, then in the resource's. Comparisons are typed: a
+// number never equals a text; a test on an absent attribute is false for every operator, `!=` and
+// `!~` included, as in TraceQL; `= nil` and `!= nil` ask for absence and presence. Integers and
+// doubles compare by value, texts by bytes. A regular expression (PCRE2, with a match limit) must
+// match the whole value. A test on event or link attributes holds when any event or link satisfies
+// it.
+//
+// Source: Grafana Tempo, "Construct a TraceQL query", spanset filters.
+#ifndef SONDE_QUERY_FILTER_H
+#define SONDE_QUERY_FILTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/arena.h"
+#include "core/buf.h"
+#include "core/err.h"
+#include "core/str.h"
+#include "model/batch.h"
+
+#define FILTER_TEXT_MAX  ((size_t)16 << 10)
+#define FILTER_DEPTH_MAX 64
+#define FILTER_NODES_MAX 256
+
+enum filter_op {
+    OP_EQ,
+    OP_NE,
+    OP_LT,
+    OP_LE,
+    OP_GT,
+    OP_GE,
+    OP_MATCH,
+    OP_NOT_MATCH,
+    OP_EXISTS,
+    OP_ABSENT
+};
+
+enum filter_field {
+    ON_SPAN_ATTR,      // span.x
+    ON_RESOURCE_ATTR,  // resource.x
+    ON_ANY_ATTR,       // .x
+    ON_EVENT_ATTR,     // event.x
+    ON_LINK_ATTR,      // link.x
+    ON_SCOPE_ATTR,     // instrumentation.x
+    ON_NAME,           // name, span:name
+    ON_STATUS,         // status, span:status
+    ON_STATUS_MESSAGE, // statusMessage, span:statusMessage
+    ON_KIND,           // kind, span:kind
+    ON_DURATION,       // duration, span:duration
+    ON_TRACE_ID,       // traceID, trace:id
+    ON_SPAN_ID,        // spanID, span:id
+    ON_PARENT_ID,      // parentID, span:parentID
+    ON_EVENT_NAME,     // event:name
+    ON_SCOPE_NAME,     // instrumentation:name
+    ON_SCOPE_VERSION,  // instrumentation:version
+    ON_COUNT
+};
+
+enum filter_type { VALUE_TEXT, VALUE_NUMBER, VALUE_BOOL, VALUE_STATUS, VALUE_KIND };
+
+struct filter_value {
+    enum filter_type type;
+    struct str text; // VALUE_TEXT; of numbers and durations: as written
+    double number;   // VALUE_NUMBER; durations in nanoseconds
+    int64_t integer; // VALUE_NUMBER when is_integer, VALUE_BOOL, VALUE_STATUS, VALUE_KIND
+    bool is_integer;
+};
+
+enum filter_node_type { NODE_AND, NODE_OR, NODE_NOT, NODE_TEST, NODE_ALL };
+
+struct filter_node {
+    enum filter_node_type type;
+    struct filter_node *left, *right; // AND, OR; NOT uses left
+    enum filter_field field;          // TEST
+    struct str key;                   // of attribute fields
+    enum filter_op op;
+    struct filter_value value;
+    void *regex;     // pcre2_code of OP_MATCH and OP_NOT_MATCH
+    uint32_t offset; // of the test in the text
+};
+
+// A parsed filter; immutable, any thread.
+struct filter {
+    struct arena arena;
+    struct filter_node *root;
+    void **regexes;
+    size_t regex_count;
+};
+
+// ERR_INVALID with the position of the offending character and what was expected there.
+MUST_CHECK enum err filter_parse(struct str text, struct filter **ret_filter,
+                                 struct err_at *ret_at);
+void filter_free(struct filter *f);
+
+// Whether the span matches.
+bool filter_match(const struct filter *f, struct row row);
+
+// Three-valued: what can be said of every row that has this resource, scope, name, kind and status,
+// and among whose attributes are exactly those with the given (key, type) pairs, values unknown.
+enum verdict { VERDICT_NO, VERDICT_YES, VERDICT_MAYBE };
+
+// What is known of a set of rows. `batch` holds the resources and scopes.
+struct filter_known {
+    const struct batch *batch;
+    uint32_t resource, scope;
+    struct str name;
+    uint8_t kind, status;
+    // The verdict of a test on a span attribute with this key; asked for each such test. `ctx` is
+    // the asker's.
+    enum verdict (*attr)(void *ctx, const struct filter_node *test);
+    void *ctx;
+    uint64_t min_duration_ns, max_duration_ns;
+};
+enum verdict filter_verdict(const struct filter *f, const struct filter_known *known);
+
+// Whether one value (as a dictionary or a column holds it) satisfies a test's operator and value.
+bool filter_test_attr(const struct filter_node *test, enum attr_type type, uint64_t bits,
+                      struct str text);
+
+// Calls `each` with every test that the filter makes.
+void filter_each_test(const struct filter *f,
+                      void (*each)(void *ctx, const struct filter_node *test), void *ctx);
+
+// The filter in its normal form: one blank around operators, quoted texts, redundant brackets gone.
+void filter_print(const struct filter *f, struct buf *out);
+
+#endif

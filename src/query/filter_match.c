@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: what a filter says of one span, and what it says of all spans of a shape.
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#include "core/must.h"
+#include "query/filter.h"
+#include "wire/otlp.h"
+
+// Backtracking steps that one match may take; a pattern that needs more does not match.
+#define REGEX_STEPS_MAX 100000
+
+static bool holds(enum filter_op op, int order)
+{
+    switch (op) {
+    case OP_EQ:
+        return order == 0;
+    case OP_NE:
+        return order != 0;
+    case OP_LT:
+        return order < 0;
+    case OP_LE:
+        return order <= 0;
+    case OP_GT:
+        return order > 0;
+    case OP_GE:
+        return order >= 0;
+    default:
+        return false;
+    }
+}
+
+static bool regex_matches(const void *regex, struct str text)
+{
+    ASSERT(regex != NULL);
+    pcre2_match_data *data = pcre2_match_data_create(1, NULL);
+    pcre2_match_context *context = pcre2_match_context_create(NULL);
+    MUST(data != NULL && context != NULL);
+    pcre2_set_match_limit(context, REGEX_STEPS_MAX);
+    int found =
+        pcre2_match(regex, (PCRE2_SPTR)(text.n > 0 ? text.p : ""), text.n, 0, 0, data, context);
+    pcre2_match_context_free(context);
+    pcre2_match_data_free(data);
+    return found >= 0;
+}
+
+static bool test_text(const struct filter_node *test, struct str text)
+{
+    if (test->value.type != VALUE_TEXT) {
+        return false;
+    }
+    if (test->regex != NULL) {
+        return regex_matches(test->regex, text) == (test->op == OP_MATCH);
+    }
+    if (test->op == OP_EQ || test->op == OP_NE) {
+        return str_eq(text, test->value.text) == (test->op == OP_EQ);
+    }
+    return holds(test->op, str_cmp(text, test->value.text));
+}
+
+static bool test_integer(const struct filter_node *test, int64_t i)
+{
+    if (test->value.type != VALUE_NUMBER) {
+        return false;
+    }
+    if (test->value.is_integer) {
+        return holds(test->op, i < test->value.integer ? -1 : i > test->value.integer);
+    }
+    double d = (double)i;
+    return holds(test->op, d < test->value.number ? -1 : d > test->value.number);
+}
+
+static bool test_double(const struct filter_node *test, double d)
+{
+    if (test->value.type != VALUE_NUMBER || d != d) {
+        return false; // NaN is in no order, not even unequal
+    }
+    return holds(test->op, d < test->value.number ? -1 : d > test->value.number);
+}
+
+bool filter_test_attr(const struct filter_node *test, enum attr_type type, uint64_t bits,
+                      struct str text)
+{
+    ASSERT(test->type == NODE_TEST);
+    double d;
+    if (test->op == OP_EXISTS || test->op == OP_ABSENT) {
+        return test->op == OP_EXISTS;
+    }
+    switch (type) {
+    case ATTR_STRING:
+        return test_text(test, text);
+    case ATTR_INT:
+        return test_integer(test, (int64_t)bits);
+    case ATTR_DOUBLE:
+        memcpy(&d, &bits, sizeof d);
+        return test_double(test, d);
+    case ATTR_BOOL:
+        return test->value.type == VALUE_BOOL &&
+               holds(test->op, bits == (uint64_t)test->value.integer ? 0 : 1);
+    default:
+        return false; // arrays, lists and bytes can only be asked for existence
+    }
+}
+
+// ---- Attributes of one row
+// -----------------------------------------------------------------------
+
+static bool test_run(const struct filter_node *test, const struct batch *b, struct attr_run run)
+{
+    const struct attr *a = batch_find_attr(b, run, test->key);
+    if (a == NULL) {
+        return test->op == OP_ABSENT;
+    }
+    struct str text = attr_type_is_text(a->type) ? batch_str(b, a->code) : STR_NONE;
+    return filter_test_attr(test, (enum attr_type)a->type, a->bits, text);
+}
+
+// Looks for an event or a link that satisfies the test.
+struct wire_search {
+    const struct filter_node *test;
+    bool key_found, satisfied;
+};
+
+static void see_value(void *ctx, struct str key, const struct otlp_value *value)
+{
+    struct wire_search *s = ctx;
+    if (!str_eq(key, s->test->key)) {
+        return;
+    }
+    uint64_t bits = 0;
+    if (!attr_type_is_text(value->type)) {
+        memcpy(&bits, &value->i, sizeof bits);
+    }
+    struct str text = attr_type_is_text(value->type) ? value->text : STR_NONE;
+    s->key_found = true;
+    s->satisfied = s->satisfied || filter_test_attr(s->test, value->type, bits, text);
+}
+
+static void see_event(void *ctx, const struct otlp_event *event)
+{
+    struct wire_search *s = ctx;
+    if (s->test->field == ON_EVENT_NAME) {
+        s->satisfied = s->satisfied || test_text(s->test, event->name);
+    } else {
+        otlp_each_key_value(event->attributes, see_value, s);
+    }
+}
+
+static void see_link(void *ctx, const struct otlp_link *link)
+{
+    otlp_each_key_value(link->attributes, see_value, ctx);
+}
+
+static bool test_wire(const struct filter_node *test, const struct batch *b, const struct span *s)
+{
+    struct wire_search search = {.test = test};
+    if (test->field == ON_LINK_ATTR) {
+        otlp_each_link(batch_str(b, s->links), see_link, &search);
+    } else {
+        otlp_each_event(batch_str(b, s->events), see_event, &search);
+    }
+    return test->op == OP_ABSENT ? !search.key_found : search.satisfied;
+}
+
+static bool test_id(const struct filter_node *test, const uint8_t *bytes, size_t n)
+{
+    char text[TRACE_ID_HEX + 1];
+    if (n == sizeof(trace_id)) {
+        trace_id id;
+        memcpy(&id, bytes, sizeof id);
+        trace_id_hex(id, text);
+    } else {
+        span_id id;
+        ASSERT(n == sizeof id);
+        memcpy(&id, bytes, sizeof id);
+        span_id_hex(id, text);
+    }
+    return test_text(test, str_of(text));
+}
+
+static bool test_duration(const struct filter_node *test, uint64_t ns)
+{
+    double d = (double)ns;
+    return holds(test->op, d < test->value.number ? -1 : d > test->value.number);
+}
+
+// Tests on what a shape knows; the caller has sorted out the rest.
+static bool test_shared(const struct filter_node *test, const struct batch *b, uint32_t resource,
+                        uint32_t scope, struct str name, unsigned kind, unsigned status)
+{
+    const struct scope *sc = &b->scopes[scope];
+    switch (test->field) {
+    case ON_RESOURCE_ATTR:
+        return test_run(test, b, b->resources[resource].attrs);
+    case ON_SCOPE_ATTR:
+        return test_run(test, b, sc->attrs);
+    case ON_SCOPE_NAME:
+        return test_text(test, batch_str(b, sc->name));
+    case ON_SCOPE_VERSION:
+        return test_text(test, batch_str(b, sc->version));
+    case ON_NAME:
+        return test_text(test, name);
+    case ON_STATUS:
+        return holds(test->op, (int)status == test->value.integer ? 0 : 1);
+    case ON_KIND:
+        return holds(test->op, (int)kind == test->value.integer ? 0 : 1);
+    default:
+        MUST(!"a field that a shape knows");
+        return false;
+    }
+}
+
+static bool test_span(const struct filter_node *test, const struct batch *b, const struct span *s)
+{
+    switch (test->field) {
+    case ON_SPAN_ATTR:
+        return test_run(test, b, s->attrs);
+    case ON_ANY_ATTR:
+        return test_run(test, b,
+                        batch_find_attr(b, s->attrs, test->key) != NULL
+                            ? s->attrs
+                            : batch_resource(b, s)->attrs);
+    case ON_EVENT_ATTR:
+    case ON_LINK_ATTR:
+    case ON_EVENT_NAME:
+        return test_wire(test, b, s);
+    case ON_STATUS_MESSAGE:
+        return test_text(test, batch_str(b, s->status_message));
+    case ON_DURATION:
+        return test_duration(test, s->duration_ns);
+    case ON_TRACE_ID:
+        return test_id(test, s->trace.b, sizeof s->trace.b);
+    case ON_SPAN_ID:
+        return test_id(test, s->id.b, sizeof s->id.b);
+    case ON_PARENT_ID:
+        return test_id(test, s->parent.b, sizeof s->parent.b);
+    default:
+        return test_shared(test, b, s->resource, s->scope, batch_str(b, s->name), s->kind,
+                           s->status);
+    }
+}
+
+static bool match_node(const struct filter_node *n, const struct batch *b, const struct span *s)
+{
+    switch (n->type) {
+    case NODE_ALL:
+        return true;
+    case NODE_AND:
+        return match_node(n->left, b, s) && match_node(n->right, b, s);
+    case NODE_OR:
+        return match_node(n->left, b, s) || match_node(n->right, b, s);
+    case NODE_NOT:
+        return !match_node(n->left, b, s);
+    case NODE_TEST:
+        return test_span(n, b, s);
+    }
+    return false;
+}
+
+bool filter_match(const struct filter *f, struct row row)
+{
+    ASSERT(row.index < row.batch->span_count);
+    return match_node(f->root, row.batch, row_span(row));
+}
+
+// ---- All rows of a shape
+// -------------------------------------------------------------------------
+
+static enum verdict verdict_of(bool yes)
+{
+    return yes ? VERDICT_YES : VERDICT_NO;
+}
+
+// A duration test over the range that the rows' durations lie in.
+static enum verdict duration_verdict(const struct filter_node *test, uint64_t min, uint64_t max)
+{
+    bool at_min = test_duration(test, min), at_max = test_duration(test, max);
+    double v = test->value.number;
+    switch (test->op) {
+    case OP_LT:
+    case OP_LE:
+        return at_max ? VERDICT_YES : at_min ? VERDICT_MAYBE : VERDICT_NO;
+    case OP_GT:
+    case OP_GE:
+        return at_min ? VERDICT_YES : at_max ? VERDICT_MAYBE : VERDICT_NO;
+    case OP_EQ:
+        return v < (double)min || v > (double)max ? VERDICT_NO : VERDICT_MAYBE;
+    default:
+        return VERDICT_MAYBE;
+    }
+}
+
+static enum verdict any_attr_verdict(const struct filter_node *test, const struct filter_known *k)
+{
+    struct filter_node exists = *test;
+    exists.op = OP_EXISTS;
+    if (k->attr(k->ctx, &exists) == VERDICT_NO) {
+        return verdict_of(test_run(test, k->batch, k->batch->resources[k->resource].attrs));
+    }
+    return k->attr(k->ctx, test);
+}
+
+static enum verdict test_verdict(const struct filter_node *test, const struct filter_known *k)
+{
+    switch (test->field) {
+    case ON_SPAN_ATTR:
+        return k->attr(k->ctx, test);
+    case ON_ANY_ATTR:
+        return any_attr_verdict(test, k);
+    case ON_DURATION:
+        return duration_verdict(test, k->min_duration_ns, k->max_duration_ns);
+    case ON_EVENT_ATTR:
+    case ON_LINK_ATTR:
+    case ON_EVENT_NAME:
+    case ON_STATUS_MESSAGE:
+    case ON_TRACE_ID:
+    case ON_SPAN_ID:
+    case ON_PARENT_ID:
+        return VERDICT_MAYBE;
+    default:
+        return verdict_of(
+            test_shared(test, k->batch, k->resource, k->scope, k->name, k->kind, k->status));
+    }
+}
+
+static enum verdict node_verdict(const struct filter_node *n, const struct filter_known *k)
+{
+    enum verdict a, b;
+    switch (n->type) {
+    case NODE_ALL:
+        return VERDICT_YES;
+    case NODE_TEST:
+        return test_verdict(n, k);
+    case NODE_NOT:
+        a = node_verdict(n->left, k);
+        return a == VERDICT_MAYBE ? VERDICT_MAYBE : verdict_of(a == VERDICT_NO);
+    case NODE_AND:
+        a = node_verdict(n->left, k);
+        b = a == VERDICT_NO ? VERDICT_NO : node_verdict(n->right, k);
+        return a == VERDICT_NO || b == VERDICT_NO ? VERDICT_NO
+               : a == VERDICT_YES                 ? b
+                                                  : VERDICT_MAYBE;
+    case NODE_OR:
+        a = node_verdict(n->left, k);
+        b = a == VERDICT_YES ? VERDICT_YES : node_verdict(n->right, k);
+        return a == VERDICT_YES || b == VERDICT_YES ? VERDICT_YES
+               : a == VERDICT_NO                    ? b
+                                                    : VERDICT_MAYBE;
+    }
+    return VERDICT_MAYBE;
+}
+
+enum verdict filter_verdict(const struct filter *f, const struct filter_known *known)
+{
+    ASSERT(known->attr != NULL && known->batch != NULL);
+    return node_verdict(f->root, known);
+}
+
+static void each_test(const struct filter_node *n,
+                      void (*each)(void *ctx, const struct filter_node *test), void *ctx)
+{
+    if (n->type == NODE_TEST) {
+        each(ctx, n);
+    } else if (n->type != NODE_ALL) {
+        each_test(n->left, each, ctx);
+        if (n->right != NULL) {
+            each_test(n->right, each, ctx);
+        }
+    }
+}
+
+void filter_each_test(const struct filter *f,
+                      void (*each)(void *ctx, const struct filter_node *test), void *ctx)
+{
+    ASSERT(each != NULL);
+    each_test(f->root, each, ctx);
+}

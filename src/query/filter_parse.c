@@ -1,0 +1,596 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the filter language: text to tree. A recursive-descent parser over a one-token lexer;
+// every error names the byte where it stopped and what was expected there.
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#include <ctype.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "core/mem.h"
+#include "core/must.h"
+#include "query/filter.h"
+
+enum token {
+    TOKEN_END,
+    TOKEN_OPEN_BRACE,
+    TOKEN_CLOSE_BRACE,
+    TOKEN_OPEN,
+    TOKEN_CLOSE,
+    TOKEN_AND,
+    TOKEN_OR,
+    TOKEN_NOT,
+    TOKEN_OP,   // parser.op
+    TOKEN_WORD, // a field, a keyword, a number or a duration: parser.text
+    TOKEN_TEXT, // a quoted text, unescaped: parser.text
+    TOKEN_BAD,  // parser.problem says why
+};
+
+struct parser {
+    struct filter *f;
+    struct str input;
+    size_t next;  // where lexing goes on
+    size_t start; // of the current token
+    enum token token;
+    enum filter_op op;
+    struct str text;
+    const char *problem;
+    unsigned depth, nodes;
+    struct err_at *at;
+};
+
+static const struct {
+    const char *word;
+    enum filter_field field;
+} intrinsics[] = {
+    {"name", ON_NAME},
+    {"span:name", ON_NAME},
+    {"status", ON_STATUS},
+    {"span:status", ON_STATUS},
+    {"statusMessage", ON_STATUS_MESSAGE},
+    {"span:statusMessage", ON_STATUS_MESSAGE},
+    {"kind", ON_KIND},
+    {"span:kind", ON_KIND},
+    {"duration", ON_DURATION},
+    {"span:duration", ON_DURATION},
+    {"traceID", ON_TRACE_ID},
+    {"trace:id", ON_TRACE_ID},
+    {"spanID", ON_SPAN_ID},
+    {"span:id", ON_SPAN_ID},
+    {"parentID", ON_PARENT_ID},
+    {"span:parentID", ON_PARENT_ID},
+    {"event:name", ON_EVENT_NAME},
+    {"instrumentation:name", ON_SCOPE_NAME},
+    {"instrumentation:version", ON_SCOPE_VERSION},
+};
+
+static const struct {
+    struct str prefix;
+    enum filter_field field;
+} scopes[] = {
+    {{"span.", 5}, ON_SPAN_ATTR},
+    {{"resource.", 9}, ON_RESOURCE_ATTR},
+    {{"event.", 6}, ON_EVENT_ATTR},
+    {{"link.", 5}, ON_LINK_ATTR},
+    {{"instrumentation.", 16}, ON_SCOPE_ATTR},
+    {{".", 1}, ON_ANY_ATTR},
+};
+
+static const char *const status_words[STATUS_COUNT] = {"unset", "ok", "error"};
+static const char *const kind_words[KIND_COUNT] = {"unspecified", "internal", "server",
+                                                   "client",      "producer", "consumer"};
+
+// ---- Lexer --------------------------------------------------------------------------------------
+
+static bool is_word(char c)
+{
+    unsigned char u = (unsigned char)c;
+    return isalnum(u) || u >= 0x80 || (c != 0 && strchr("._:-/+@#$%*?'\\,;[]^~", c) != NULL);
+}
+
+static void bad(struct parser *p, size_t at, const char *problem)
+{
+    p->token = TOKEN_BAD;
+    p->start = at;
+    p->problem = problem;
+}
+
+// A text in double quotes with JSON's escapes, from the quote at p->next.
+static void lex_quoted(struct parser *p)
+{
+    char *out = arena_alloc(&p->f->arena, p->input.n - p->next + 1);
+    size_t n = 0, i = p->next + 1;
+    for (;; i++) {
+        if (i >= p->input.n) {
+            bad(p, p->next, "a text that is closed with '\"'");
+            return;
+        }
+        char c = p->input.p[i];
+        if (c == '"') {
+            break;
+        }
+        if (c == '\\' && i + 1 < p->input.n) {
+            c = p->input.p[++i];
+            // An unknown escape stays as written, so that regular expressions need no doubling.
+            if (c == 'n' || c == 't') {
+                c = c == 'n' ? '\n' : '\t';
+            } else if (c != '"' && c != '\\') {
+                out[n++] = '\\';
+            }
+        }
+        out[n++] = c;
+    }
+    p->token = TOKEN_TEXT;
+    p->text = (struct str){out, n};
+    p->next = i + 1;
+}
+
+static void lex_raw(struct parser *p)
+{
+    const char *from = p->input.p + p->next + 1;
+    const char *end = memchr(from, '`', p->input.n - p->next - 1);
+    if (end == NULL) {
+        bad(p, p->next, "a text that is closed with '`'");
+        return;
+    }
+    p->token = TOKEN_TEXT;
+    p->text = (struct str){from, (size_t)(end - from)};
+    p->next += p->text.n + 2;
+}
+
+// A word; a quoted name may follow a scope: span."strange name".
+static void lex_word(struct parser *p)
+{
+    size_t i = p->next;
+    while (i < p->input.n && is_word(p->input.p[i])) {
+        // "=~" and "!~" never begin inside a word, but '~' alone is no operator.
+        i++;
+    }
+    struct str word = {p->input.p + p->next, i - p->next};
+    if (i < p->input.n && p->input.p[i] == '"' && word.n > 0 && word.p[word.n - 1] == '.') {
+        p->next = i;
+        lex_quoted(p);
+        if (p->token == TOKEN_TEXT) {
+            p->text = arena_printf(&p->f->arena, "%.*s%.*s", STR_FMT(word), STR_FMT(p->text));
+            p->token = TOKEN_WORD;
+        }
+        return;
+    }
+    p->token = TOKEN_WORD;
+    p->text = word;
+    p->next = i;
+}
+
+static bool lex_operator(struct parser *p)
+{
+    static const struct {
+        struct str text;
+        enum token token;
+        enum filter_op op;
+    } table[] = {
+        // Longer ones before their prefixes.
+        {{"&&", 2}, TOKEN_AND, 0},       {{"||", 2}, TOKEN_OR, 0},
+        {{"=~", 2}, TOKEN_OP, OP_MATCH}, {{"!~", 2}, TOKEN_OP, OP_NOT_MATCH},
+        {{"!=", 2}, TOKEN_OP, OP_NE},    {{"<=", 2}, TOKEN_OP, OP_LE},
+        {{">=", 2}, TOKEN_OP, OP_GE},    {{"==", 2}, TOKEN_OP, OP_EQ},
+        {{"=", 1}, TOKEN_OP, OP_EQ},     {{"<", 1}, TOKEN_OP, OP_LT},
+        {{">", 1}, TOKEN_OP, OP_GT},     {{"!", 1}, TOKEN_NOT, 0},
+        {{"(", 1}, TOKEN_OPEN, 0},       {{")", 1}, TOKEN_CLOSE, 0},
+        {{"{", 1}, TOKEN_OPEN_BRACE, 0}, {{"}", 1}, TOKEN_CLOSE_BRACE, 0},
+    };
+    struct str rest = str_skip(p->input, p->next);
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        if (str_starts(rest, table[i].text)) {
+            p->token = table[i].token;
+            p->op = table[i].op;
+            p->next += table[i].text.n;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void lex(struct parser *p)
+{
+    while (p->next < p->input.n && isspace((unsigned char)p->input.p[p->next])) {
+        p->next++;
+    }
+    p->start = p->next;
+    if (p->next >= p->input.n) {
+        p->token = TOKEN_END;
+        return;
+    }
+    char c = p->input.p[p->next];
+    if (c == '"') {
+        lex_quoted(p);
+    } else if (c == '`') {
+        lex_raw(p);
+    } else if (!lex_operator(p)) {
+        if (is_word(c)) {
+            lex_word(p);
+        } else {
+            bad(p, p->next, "a field, an operator or a bracket");
+        }
+    }
+}
+
+// ---- Errors ------------------------------------------------------------------------------------
+
+static enum err expected(struct parser *p, const char *what)
+{
+    if (p->token == TOKEN_BAD) {
+        return err_at_set(p->at, ERR_INVALID, p->start, "expected %s", p->problem);
+    }
+    if (p->token == TOKEN_END) {
+        return err_at_set(p->at, ERR_INVALID, p->start, "expected %s, but the filter ends here",
+                          what);
+    }
+    struct str found = {p->input.p + p->start, p->next - p->start};
+    found.n = found.n > 40 ? 40 : found.n;
+    return err_at_set(p->at, ERR_INVALID, p->start, "expected %s, found '%.*s'", what,
+                      STR_FMT(found));
+}
+
+// ---- Values -------------------------------------------------------------------------------------
+
+// One "12.5ms" of a duration: the number's end is known, the unit is looked up.
+static bool take_unit(struct str *rest, double *ret_factor)
+{
+    static const struct {
+        struct str unit;
+        double factor;
+    } units[] = {{{"ns", 2}, 1},  {{"us", 2}, 1e3}, {{"\xc2\xb5s", 3}, 1e3}, {{"ms", 2}, 1e6},
+                 {{"s", 1}, 1e9}, {{"m", 1}, 60e9}, {{"h", 1}, 3600e9}};
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        if (str_starts(*rest, units[i].unit)) {
+            *rest = str_skip(*rest, units[i].unit.n);
+            *ret_factor = units[i].factor;
+            return true;
+        }
+    }
+    return false;
+}
+
+// Reads a number or a duration that fills the whole word.
+static bool number_of_word(struct str word, struct filter_value *v)
+{
+    char text[64];
+    if (word.n == 0 || word.n >= sizeof text ||
+        !(isdigit((unsigned char)word.p[0]) || strchr("+-.", word.p[0]) != NULL)) {
+        return false;
+    }
+    memcpy(text, word.p, word.n);
+    text[word.n] = 0;
+    char *end;
+    *v = (struct filter_value){.type = VALUE_NUMBER, .text = word};
+    v->integer = strtoll(text, &end, 10);
+    if (*end == 0) {
+        v->is_integer = true;
+        v->number = (double)v->integer;
+        return true;
+    }
+    v->integer = 0;
+    struct str rest = {text, word.n};
+    while (rest.n > 0) {
+        double factor, part = strtod(rest.p, &end);
+        size_t used = (size_t)(end - rest.p);
+        if (used == 0 || !isfinite(part)) {
+            return false;
+        }
+        rest = str_skip(rest, used);
+        if (rest.n == 0 && used == word.n) {
+            v->number = part; // a plain decimal number
+            return true;
+        }
+        if (!take_unit(&rest, &factor)) {
+            return false;
+        }
+        v->number += part * factor;
+    }
+    return true;
+}
+
+static int word_in(struct str word, const char *const *words, int count)
+{
+    for (int i = 0; i < count; i++) {
+        if (str_eq(word, str_of(words[i]))) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+static bool value_of_word(struct str word, struct filter_value *v)
+{
+    if (str_eq(word, STR("true")) || str_eq(word, STR("false"))) {
+        *v = (struct filter_value){
+            .type = VALUE_BOOL, .text = word, .integer = word.p[0] == 't' ? 1 : 0};
+        return true;
+    }
+    int at = word_in(word, status_words, STATUS_COUNT);
+    if (at >= 0) {
+        *v = (struct filter_value){.type = VALUE_STATUS, .text = word, .integer = at};
+        return true;
+    }
+    at = word_in(word, kind_words, KIND_COUNT);
+    if (at >= 0) {
+        *v = (struct filter_value){.type = VALUE_KIND, .text = word, .integer = at};
+        return true;
+    }
+    return number_of_word(word, v);
+}
+
+// ---- Tests --------------------------------------------------------------------------------------
+
+static bool field_of_word(struct str word, struct filter_node *test)
+{
+    for (size_t i = 0; i < sizeof intrinsics / sizeof intrinsics[0]; i++) {
+        if (str_eq(word, str_of(intrinsics[i].word))) {
+            test->field = intrinsics[i].field;
+            return true;
+        }
+    }
+    for (size_t i = 0; i < sizeof scopes / sizeof scopes[0]; i++) {
+        if (str_starts(word, scopes[i].prefix) && word.n > scopes[i].prefix.n) {
+            test->field = scopes[i].field;
+            test->key = str_skip(word, scopes[i].prefix.n);
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_attr(enum filter_field field)
+{
+    return field <= ON_SCOPE_ATTR;
+}
+
+// What an intrinsic may be compared with; attributes take any text, number or boolean.
+static const char *wrong_value(const struct filter_node *test)
+{
+    enum filter_type t = test->value.type;
+    bool ordered = test->op == OP_EQ || test->op == OP_NE;
+    switch (test->field) {
+    case ON_STATUS:
+        return t == VALUE_STATUS && ordered ? NULL : "'=' or '!=' with error, ok or unset";
+    case ON_KIND:
+        return t == VALUE_KIND && ordered
+                   ? NULL
+                   : "'=' or '!=' with server, client, internal, producer, consumer or unspecified";
+    case ON_DURATION:
+        return t == VALUE_NUMBER ? NULL : "a duration such as 100ms or 1.5s";
+    case ON_NAME:
+    case ON_STATUS_MESSAGE:
+    case ON_TRACE_ID:
+    case ON_SPAN_ID:
+    case ON_PARENT_ID:
+    case ON_EVENT_NAME:
+    case ON_SCOPE_NAME:
+    case ON_SCOPE_VERSION:
+        return t == VALUE_TEXT ? NULL : "a text in quotes";
+    default:
+        return t == VALUE_TEXT || t == VALUE_NUMBER || t == VALUE_BOOL
+                   ? NULL
+                   : "a text in quotes, a number, a duration, true or false";
+    }
+}
+
+static enum err compile_regex(struct parser *p, struct filter_node *test, size_t value_start)
+{
+    int code;
+    size_t at;
+    pcre2_code *regex = pcre2_compile((PCRE2_SPTR)test->value.text.p, test->value.text.n,
+                                      PCRE2_UTF | PCRE2_ANCHORED | PCRE2_ENDANCHORED |
+                                          PCRE2_DOTALL | PCRE2_NEVER_BACKSLASH_C,
+                                      &code, &at, NULL);
+    if (regex == NULL) {
+        char why[128] = "";
+        (void)pcre2_get_error_message(code, (PCRE2_UCHAR *)why, sizeof why);
+        return err_at_set(p->at, ERR_INVALID, value_start,
+                          "expected a regular expression: %s (at its character %zu)", why, at);
+    }
+    // Without JIT support on this machine the interpreter does the same, slower.
+    (void)pcre2_jit_compile(regex, PCRE2_JIT_COMPLETE);
+    MUST(p->f->regex_count < FILTER_NODES_MAX);
+    p->f->regexes[p->f->regex_count++] = regex;
+    test->regex = regex;
+    return ERR_OK;
+}
+
+static enum err parse_value(struct parser *p, struct filter_node *test)
+{
+    size_t start = p->start;
+    bool nil = p->token == TOKEN_WORD && str_eq(p->text, STR("nil"));
+    if (nil && is_attr(test->field) && (test->op == OP_EQ || test->op == OP_NE)) {
+        test->op = test->op == OP_EQ ? OP_ABSENT : OP_EXISTS;
+        lex(p);
+        return ERR_OK;
+    }
+    if (p->token == TOKEN_TEXT) {
+        test->value = (struct filter_value){.type = VALUE_TEXT, .text = p->text};
+    } else if (p->token != TOKEN_WORD || !value_of_word(p->text, &test->value)) {
+        return expected(p, "a value: a text in quotes, a number, a duration, true, false or nil");
+    }
+    bool regex = test->op == OP_MATCH || test->op == OP_NOT_MATCH;
+    if (regex && test->value.type != VALUE_TEXT) {
+        return expected(p, "a regular expression in quotes");
+    }
+    const char *wrong = wrong_value(test);
+    if (wrong != NULL) {
+        return expected(p, wrong);
+    }
+    if (regex) {
+        enum err e = compile_regex(p, test, start);
+        if (e != ERR_OK) {
+            return e;
+        }
+    }
+    lex(p);
+    return ERR_OK;
+}
+
+static enum err new_node(struct parser *p, enum filter_node_type type,
+                         struct filter_node **ret_node)
+{
+    if (++p->nodes > FILTER_NODES_MAX) {
+        return err_at_set(p->at, ERR_LIMIT, p->start, "expected at most %d tests and operators",
+                          FILTER_NODES_MAX);
+    }
+    struct filter_node *n = arena_new(&p->f->arena, 1, sizeof *n);
+    n->type = type;
+    n->offset = (uint32_t)p->start;
+    *ret_node = n;
+    return ERR_OK;
+}
+
+static enum err parse_test(struct parser *p, struct filter_node **ret_node)
+{
+    struct filter_node *test = NULL;
+    enum err e = new_node(p, NODE_TEST, &test);
+    if (e != ERR_OK) {
+        return e;
+    }
+    if (p->token != TOKEN_WORD) {
+        return expected(p, "a field such as resource.service.name, span.http.route or duration");
+    }
+    if (!field_of_word(p->text, test)) {
+        return expected(p,
+                        "a field: an intrinsic (name, status, kind, duration ...) or an attribute "
+                        "with its scope (span., resource., event. or just '.')");
+    }
+    lex(p);
+    *ret_node = test;
+    if (p->token != TOKEN_OP) {
+        if (!is_attr(test->field)) {
+            return expected(p, "an operator: = != < <= > >= =~ !~");
+        }
+        test->op = OP_EXISTS;
+        return p->token == TOKEN_WORD || p->token == TOKEN_TEXT || p->token == TOKEN_BAD
+                   ? expected(p, "an operator, '&&', '||' or '}'")
+                   : ERR_OK;
+    }
+    test->op = p->op;
+    lex(p);
+    return parse_value(p, test);
+}
+
+static enum err parse_or(struct parser *p, struct filter_node **ret_node);
+
+static enum err parse_unary(struct parser *p, struct filter_node **ret_node)
+{
+    enum err e;
+    if (p->depth >= FILTER_DEPTH_MAX) {
+        return err_at_set(p->at, ERR_LIMIT, p->start, "expected at most %d brackets in each other",
+                          FILTER_DEPTH_MAX);
+    }
+    p->depth++;
+    if (p->token == TOKEN_NOT) {
+        struct filter_node *made = NULL;
+        e = new_node(p, NODE_NOT, &made);
+        if (e == ERR_OK) {
+            lex(p);
+            e = parse_unary(p, &made->left);
+            *ret_node = made;
+        }
+    } else if (p->token == TOKEN_OPEN) {
+        lex(p);
+        e = parse_or(p, ret_node);
+        if (e == ERR_OK && p->token != TOKEN_CLOSE) {
+            e = expected(p, "')', '&&' or '||'");
+        }
+        if (e == ERR_OK) {
+            lex(p);
+        }
+    } else {
+        e = parse_test(p, ret_node);
+    }
+    p->depth--;
+    return e;
+}
+
+static enum err parse_and(struct parser *p, struct filter_node **ret_node)
+{
+    enum err e = parse_unary(p, ret_node);
+    while (e == ERR_OK && p->token == TOKEN_AND) {
+        struct filter_node *made = NULL;
+        e = new_node(p, NODE_AND, &made);
+        if (e == ERR_OK) {
+            lex(p);
+            made->left = *ret_node;
+            *ret_node = made;
+            e = parse_unary(p, &made->right);
+        }
+    }
+    return e;
+}
+
+static enum err parse_or(struct parser *p, struct filter_node **ret_node)
+{
+    enum err e = parse_and(p, ret_node);
+    while (e == ERR_OK && p->token == TOKEN_OR) {
+        struct filter_node *made = NULL;
+        e = new_node(p, NODE_OR, &made);
+        if (e == ERR_OK) {
+            lex(p);
+            made->left = *ret_node;
+            *ret_node = made;
+            e = parse_and(p, &made->right);
+        }
+    }
+    return e;
+}
+
+static enum err parse_filter(struct parser *p)
+{
+    lex(p);
+    if (p->token != TOKEN_OPEN_BRACE) {
+        return expected(p, "'{', as in { resource.service.name = \"cart\" }");
+    }
+    lex(p);
+    enum err e = p->token == TOKEN_CLOSE_BRACE ? new_node(p, NODE_ALL, &p->f->root)
+                                               : parse_or(p, &p->f->root);
+    if (e != ERR_OK) {
+        return e;
+    }
+    if (p->token != TOKEN_CLOSE_BRACE) {
+        return expected(p, "'&&', '||' or '}'");
+    }
+    lex(p);
+    return p->token == TOKEN_END ? ERR_OK : expected(p, "the end of the filter");
+}
+
+enum err filter_parse(struct str text, struct filter **ret_filter, struct err_at *ret_at)
+{
+    size_t bad_at;
+    if (text.n > FILTER_TEXT_MAX) {
+        return err_at_set(ret_at, ERR_LIMIT, FILTER_TEXT_MAX, "expected at most %zu bytes",
+                          FILTER_TEXT_MAX);
+    }
+    if (!str_utf8_valid(text, &bad_at)) {
+        return err_at_set(ret_at, ERR_INVALID, bad_at, "expected UTF-8 text");
+    }
+    struct filter *f = mem_new(1, sizeof *f);
+    f->regexes = mem_new(FILTER_NODES_MAX, sizeof *f->regexes);
+    struct parser p = {.f = f, .input = arena_str(&f->arena, text), .at = ret_at};
+    enum err e = parse_filter(&p);
+    if (e != ERR_OK) {
+        filter_free(f);
+        return e;
+    }
+    *ret_filter = f;
+    return ERR_OK;
+}
+
+void filter_free(struct filter *f)
+{
+    if (f == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < f->regex_count; i++) {
+        pcre2_code_free(f->regexes[i]);
+    }
+    mem_free(f->regexes);
+    arena_done(&f->arena);
+    mem_free(f);
+}

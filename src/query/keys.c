@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the attribute keys in use, from the columns of blocks and the attributes of hot batches;
+// no row of a part is read.
+#include <stdlib.h>
+
+#include "core/mem.h"
+#include "core/must.h"
+#include "query/aggregate.h"
+
+#define KEYS_MAX 4096
+
+struct key_set {
+    struct arena *arena;
+    struct str prefix;
+    struct attribute_key *keys;
+    size_t count;
+};
+
+static void add_key(struct key_set *set, struct str key, bool of_resource, unsigned type)
+{
+    ASSERT(type < ATTR_TYPE_COUNT);
+    if (!str_starts(key, set->prefix)) {
+        return;
+    }
+    for (size_t i = 0; i < set->count; i++) {
+        if (set->keys[i].of_resource == of_resource && str_eq(set->keys[i].key, key)) {
+            set->keys[i].types |= 1U << type;
+            return;
+        }
+    }
+    if (set->count < KEYS_MAX) {
+        set->keys[set->count++] =
+            (struct attribute_key){arena_str(set->arena, key), of_resource, 1U << type};
+    }
+}
+
+static void add_resources(struct key_set *set, const struct batch *b)
+{
+    for (size_t r = 0; r < b->resource_count; r++) {
+        struct attr_run run = b->resources[r].attrs;
+        for (uint32_t i = run.first; i < run.first + run.count; i++) {
+            add_key(set, batch_str(b, b->attrs[i].key), true, b->attrs[i].type);
+        }
+    }
+}
+
+// Adds each (key, type) of a hot batch once: codes repeat far more often than they differ.
+static void add_hot(struct key_set *set, const struct batch *b)
+{
+    uint8_t *seen = mem_new(b->string_count, 1);
+    add_resources(set, b);
+    for (size_t s = 0; s < b->span_count; s++) {
+        struct attr_run run = b->spans[s].attrs;
+        for (uint32_t i = run.first; i < run.first + run.count; i++) {
+            const struct attr *a = &b->attrs[i];
+            if (!(seen[a->key] & 1U << a->type)) {
+                seen[a->key] = (uint8_t)(seen[a->key] | 1U << a->type);
+                add_key(set, batch_str(b, a->key), false, a->type);
+            }
+        }
+    }
+    mem_free(seen);
+}
+
+static enum err add_block(struct key_set *set, struct part *p, size_t index)
+{
+    struct block *block;
+    const struct batch *resources;
+    size_t count;
+    enum err e = block_open(p, index, &block);
+    if (e != ERR_OK) {
+        return e;
+    }
+    const struct column *columns = block_columns(block, &count);
+    for (size_t i = 0; i < count; i++) {
+        add_key(set, columns[i].key, false, columns[i].type);
+    }
+    e = block_resources(block, &resources);
+    if (e == ERR_OK) {
+        add_resources(set, resources);
+    }
+    block_free(block);
+    return e;
+}
+
+static int by_key(const void *a, const void *b)
+{
+    const struct attribute_key *x = a, *y = b;
+    int c = str_cmp(x->key, y->key);
+    return c != 0 ? c : (int)x->of_resource - (int)y->of_resource;
+}
+
+enum err aggregate_keys(const struct aggregate *a, struct str prefix, struct arena *arena,
+                        struct attribute_key **ret_keys, size_t *ret_count)
+{
+    struct key_set set = {.arena = arena, .prefix = prefix};
+    set.keys = arena_new(arena, KEYS_MAX, sizeof *set.keys);
+    for (size_t i = 0; i < a->view->hot_count; i++) {
+        const struct batch *b = a->view->hot[i];
+        if (b->max_start_ns >= a->from_ns && b->min_start_ns < a->to_ns) {
+            add_hot(&set, b);
+        }
+    }
+    for (size_t i = 0; i < a->view->part_count; i++) {
+        struct part *p = a->view->parts[i];
+        for (size_t k = 0; k < part_meta(p)->blocks; k++) {
+            const struct block_meta *m = part_block_meta(p, k);
+            if (a->control != NULL && atomic_load(&a->control->cancelled)) {
+                return ERR_CANCELLED;
+            }
+            if (m->max_start_ns >= a->from_ns && m->min_start_ns < a->to_ns) {
+                enum err e = add_block(&set, p, k);
+                if (e != ERR_OK) {
+                    return e;
+                }
+            }
+        }
+    }
+    qsort(set.keys, set.count, sizeof *set.keys, by_key);
+    *ret_keys = set.keys;
+    *ret_count = set.count;
+    return ERR_OK;
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the duration-time scatter. The range of durations is not known before the scan, so spans
+// are counted in fine rows (eight per doubling) over all durations, and those are put together to
+// the rows asked for at the end.
+#include <math.h>
+
+#include "core/mem.h"
+#include "core/must.h"
+#include "query/aggregate.h"
+
+#define FINE_PER_DOUBLING 8
+#define FINE_ROWS         (64 * FINE_PER_DOUBLING)
+
+struct cell {
+    uint32_t spans, errors;
+    trace_id example;
+};
+
+struct filling {
+    uint64_t from_ns, column_ns;
+    uint32_t columns;
+    struct cell *cells; // FINE_ROWS for each column
+};
+
+static uint32_t fine_row(uint64_t duration_ns)
+{
+    double row = duration_ns <= 1 ? 0 : log2((double)duration_ns) * FINE_PER_DOUBLING;
+    return row >= FINE_ROWS ? FINE_ROWS - 1 : (uint32_t)row;
+}
+
+static bool see_span(void *ctx, struct row row)
+{
+    struct filling *f = ctx;
+    const struct span *s = row_span(row);
+    uint64_t column = (s->start_ns - f->from_ns) / f->column_ns;
+    column = column < f->columns ? column : f->columns - 1;
+    struct cell *c = &f->cells[column * FINE_ROWS + fine_row(s->duration_ns)];
+    bool error = s->status == STATUS_ERROR;
+    if (c->spans == 0 || (error && c->errors == 0)) {
+        c->example = s->trace;
+    }
+    c->spans++;
+    c->errors += error ? 1 : 0;
+    return true;
+}
+
+static void find_range(const struct filling *f, uint32_t *ret_low, uint32_t *ret_high)
+{
+    uint32_t low = FINE_ROWS, high = 0;
+    for (size_t i = 0; i < (size_t)f->columns * FINE_ROWS; i++) {
+        if (f->cells[i].spans > 0) {
+            uint32_t row = (uint32_t)(i % FINE_ROWS);
+            low = row < low ? row : low;
+            high = row + 1 > high ? row + 1 : high;
+        }
+    }
+    *ret_low = low < high ? low : 0;
+    *ret_high = low < high ? high : 1;
+}
+
+static void add_cell(struct cell *into, const struct cell *from)
+{
+    if (into->spans == 0 || (into->errors == 0 && from->errors > 0)) {
+        into->example = from->example;
+    }
+    into->spans += from->spans;
+    into->errors += from->errors;
+}
+
+static void put_together(const struct filling *f, uint32_t rows, struct scatter *out)
+{
+    uint32_t low, high;
+    find_range(f, &low, &high);
+    uint32_t fine_per_row = (high - low + rows - 1) / rows;
+    rows = (high - low + fine_per_row - 1) / fine_per_row;
+    out->rows = rows;
+    out->duration_min_ns = (uint64_t)exp2((double)low / FINE_PER_DOUBLING);
+    out->duration_max_ns = (uint64_t)exp2((double)(low + rows * fine_per_row) / FINE_PER_DOUBLING);
+    out->cells = mem_new((size_t)f->columns * rows, sizeof *out->cells);
+    for (uint32_t c = 0; c < f->columns; c++) {
+        for (uint32_t r = 0; r < rows; r++) {
+            struct cell sum = {0};
+            uint32_t first = low + r * fine_per_row;
+            for (uint32_t i = first; i < first + fine_per_row && i < high; i++) {
+                const struct cell *from = &f->cells[(size_t)c * FINE_ROWS + i];
+                if (from->spans > 0) {
+                    add_cell(&sum, from);
+                }
+            }
+            if (sum.spans > 0) {
+                out->cells[out->count++] =
+                    (struct scatter_cell){c, r, sum.spans, sum.errors, sum.example};
+            }
+        }
+    }
+}
+
+enum err aggregate_scatter(const struct aggregate *a, const struct filter *filter, uint32_t columns,
+                           uint32_t rows, struct scatter *ret_scatter)
+{
+    MUST(columns > 0 && columns <= SCATTER_COLUMNS_MAX && rows > 0 && rows <= SCATTER_ROWS_MAX);
+    uint64_t range = a->to_ns - a->from_ns;
+    struct filling f = {.from_ns = a->from_ns, .columns = columns};
+    f.column_ns = range / columns > 0 ? (range + columns - 1) / columns : 1;
+    f.cells = mem_new((size_t)columns * FINE_ROWS, sizeof *f.cells);
+    const struct scan scan = {.view = a->view,
+                              .filter = filter,
+                              .from_ns = a->from_ns,
+                              .to_ns = a->to_ns,
+                              .fields = FIELD_DURATION,
+                              .control = a->control,
+                              .visit = see_span,
+                              .ctx = &f};
+    enum err e = scan_run(&scan);
+    if (e == ERR_OK) {
+        struct scatter s = {.columns = columns, .column_ns = f.column_ns};
+        put_together(&f, rows, &s);
+        *ret_scatter = s;
+    }
+    mem_free(f.cells);
+    return e;
+}
+
+void scatter_done(struct scatter *s)
+{
+    mem_free(s->cells);
+    *s = (struct scatter){0};
+}

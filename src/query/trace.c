@@ -1,0 +1,533 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: putting a trace together. Works on flat arrays with explicit stacks, so that a chain of
+// 100,000 spans below one another needs no deep recursion.
+#include "query/trace.h"
+
+#include <stdlib.h>
+
+#include "core/mem.h"
+#include "core/must.h"
+
+#define EQUAL_IDS_MAX 8
+
+// Levels of an RpcId that are written; deeper ones show their last levels behind "...".
+#define RPC_LEVELS_MAX 64
+
+// Scratch of the assembly; indexes are into `spans` in order of start.
+struct assembly {
+    struct trace *t;
+    struct trace_span *spans;
+    uint32_t count;
+    uint32_t *index; // open addressing by span ID: span + 1
+    size_t index_size;
+};
+
+static const struct span *span_of(const struct trace_span *s)
+{
+    return row_span(s->row);
+}
+
+static struct str service_of(const struct trace_span *s)
+{
+    const struct batch *b = s->row.batch;
+    return batch_str(b, batch_resource(b, span_of(s))->service);
+}
+
+static int by_start(const void *a, const void *b)
+{
+    const struct trace_span *x = a, *y = b;
+    const struct span *s = span_of(x), *r = span_of(y);
+    if (s->start_ns != r->start_ns) {
+        return s->start_ns < r->start_ns ? -1 : 1;
+    }
+    if (s->duration_ns != r->duration_ns) {
+        return s->duration_ns > r->duration_ns ? -1 : 1; // the longer one is the outer one
+    }
+    int c = memcmp(s->id.b, r->id.b, sizeof s->id.b);
+    return c != 0 ? c : (int)s->kind - (int)r->kind;
+}
+
+// The same span twice: sent again by a client whose acknowledgement got lost.
+static bool is_duplicate(const struct trace_span *a, const struct trace_span *b)
+{
+    const struct span *x = span_of(a), *y = span_of(b);
+    return span_id_eq(x->id, y->id) && x->kind == y->kind && x->start_ns == y->start_ns &&
+           x->duration_ns == y->duration_ns && str_eq(service_of(a), service_of(b));
+}
+
+static void collect(struct assembly *a, struct batch *const *batches, size_t count)
+{
+    size_t found = 0, capacity = 0;
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < batches[i]->span_count; k++) {
+            if (trace_id_cmp(&batches[i]->spans[k].trace, &a->t->id) != 0) {
+                continue;
+            }
+            if (found == TRACE_SPANS_MAX) {
+                a->t->left_out++;
+                continue;
+            }
+            a->spans = mem_grow(a->spans, &capacity, found + 1, sizeof *a->spans);
+            a->spans[found++] = (struct trace_span){.row = {batches[i], (uint32_t)k}};
+        }
+    }
+    MUST(found > 0);
+    qsort(a->spans, found, sizeof *a->spans, by_start);
+    for (size_t i = 0; i < found; i++) {
+        if (a->count > 0 && is_duplicate(&a->spans[a->count - 1], &a->spans[i])) {
+            a->t->duplicates++;
+        } else {
+            a->spans[a->count++] = a->spans[i];
+        }
+    }
+}
+
+// ---- Parents
+// -------------------------------------------------------------------------------------
+
+static size_t id_slot(const struct assembly *a, span_id id)
+{
+    uint64_t h;
+    memcpy(&h, id.b, sizeof h);
+    return (size_t)(h * 0x9e3779b97f4a7c15U >> 32) & (a->index_size - 1);
+}
+
+static bool is_callee(const struct span *s)
+{
+    return s->kind == KIND_SERVER || s->kind == KIND_CONSUMER;
+}
+
+static void build_index(struct assembly *a)
+{
+    a->index_size = 16;
+    while (a->index_size < (size_t)a->count * 2) {
+        a->index_size *= 2;
+    }
+    a->index = mem_new(a->index_size, sizeof *a->index);
+    for (uint32_t i = 0; i < a->count; i++) {
+        span_id id = span_of(&a->spans[i])->id;
+        size_t at = id_slot(a, id);
+        unsigned equal = 0;
+        while (a->index[at] != 0) {
+            equal += span_id_eq(span_of(&a->spans[a->index[at] - 1])->id, id) ? 1 : 0;
+            at = (at + 1) & (a->index_size - 1);
+        }
+        // A broken tracer may give one ID to every span: only the first few can be parents, so that
+        // looking one up stays cheap.
+        if (equal < EQUAL_IDS_MAX) {
+            a->index[at] = i + 1;
+        }
+    }
+}
+
+// The span with this ID; where two halves share it, the callee or the caller half as asked, other
+// than `self`.
+static uint32_t find_span(const struct assembly *a, span_id id, bool callee, uint32_t self)
+{
+    uint32_t best = TRACE_NONE;
+    for (size_t at = id_slot(a, id); a->index[at] != 0; at = (at + 1) & (a->index_size - 1)) {
+        uint32_t i = a->index[at] - 1;
+        if (i == self || !span_id_eq(span_of(&a->spans[i])->id, id)) {
+            continue;
+        }
+        if (best == TRACE_NONE || is_callee(span_of(&a->spans[i])) == callee) {
+            best = i;
+        }
+    }
+    return best;
+}
+
+static uint32_t find_parent(const struct assembly *a, uint32_t i)
+{
+    const struct span *s = span_of(&a->spans[i]);
+    if (is_callee(s)) {
+        uint32_t twin = find_span(a, s->id, false, i);
+        if (twin != TRACE_NONE && !is_callee(span_of(&a->spans[twin]))) {
+            return twin; // the other half with the same ID
+        }
+    }
+    return span_id_is_zero(s->parent) ? TRACE_NONE : find_span(a, s->parent, true, i);
+}
+
+// Cuts cycles: a walk up from each span marks what it passes; meeting its own mark closes a circle,
+// and the span where it was met loses its parent.
+static void cut_cycles(struct assembly *a)
+{
+    uint32_t *mark = mem_new(a->count, sizeof *mark);
+    for (uint32_t i = 0; i < a->count; i++) {
+        uint32_t at = i;
+        while (at != TRACE_NONE && mark[at] == 0) {
+            mark[at] = i + 1;
+            at = a->spans[at].parent;
+        }
+        if (at != TRACE_NONE && mark[at] == i + 1) {
+            a->spans[at].parent = TRACE_NONE;
+        }
+    }
+    mem_free(mark);
+}
+
+static void link_parents(struct assembly *a)
+{
+    build_index(a);
+    for (uint32_t i = 0; i < a->count; i++) {
+        struct trace_span *s = &a->spans[i];
+        s->parent = find_parent(a, i);
+        s->first_child = s->next_sibling = s->peer = TRACE_NONE;
+        s->start_ns = span_of(s)->start_ns;
+    }
+    cut_cycles(a);
+    // Children are put before their elder siblings, so going from the last to the first gives lists
+    // in order of start.
+    for (uint32_t i = a->count; i-- > 0;) {
+        struct trace_span *s = &a->spans[i];
+        if (s->parent != TRACE_NONE) {
+            s->next_sibling = a->spans[s->parent].first_child;
+            a->spans[s->parent].first_child = i;
+        } else if (!span_id_is_zero(span_of(s)->parent)) {
+            a->t->orphans++;
+        }
+        a->t->errors += span_of(s)->status == STATUS_ERROR ? 1 : 0;
+    }
+    mem_free(a->index);
+}
+
+// ---- Display order ------------------------------------------------------------------------------
+
+// Rewrites the spans depth first; every index in them follows.
+static void order_depth_first(struct assembly *a)
+{
+    struct trace *t = a->t;
+    uint32_t *place = mem_new(a->count, sizeof *place); // old index -> new
+    uint32_t *stack = mem_new(a->count, sizeof *stack);
+    uint32_t next = 0, tops = 0;
+    t->spans = arena_alloc(&t->arena, a->count * sizeof *t->spans);
+    for (uint32_t top = 0; top < a->count; top++) {
+        if (a->spans[top].parent != TRACE_NONE) {
+            continue;
+        }
+        uint32_t depth = 0;
+        a->spans[top].rpc_index = tops++;
+        stack[depth++] = top;
+        while (depth > 0) {
+            uint32_t at = stack[depth - 1];
+            struct trace_span *s = &a->spans[at];
+            if (s->depth == 0) { // not placed yet: depth is stored plus one until the end
+                s->depth = depth;
+                place[at] = next++;
+                uint32_t n = 0;
+                for (uint32_t c = s->first_child; c != TRACE_NONE; c = a->spans[c].next_sibling) {
+                    a->spans[c].rpc_index = ++n;
+                }
+                if (s->first_child != TRACE_NONE) {
+                    stack[depth++] = s->first_child;
+                }
+                continue;
+            }
+            depth--;
+            if (depth > 0 && s->next_sibling != TRACE_NONE) {
+                stack[depth++] = s->next_sibling;
+            }
+        }
+    }
+    MUST(next == a->count);
+    for (uint32_t i = 0; i < a->count; i++) {
+        struct trace_span s = a->spans[i];
+        s.depth--;
+        s.parent = s.parent == TRACE_NONE ? TRACE_NONE : place[s.parent];
+        s.first_child = s.first_child == TRACE_NONE ? TRACE_NONE : place[s.first_child];
+        s.next_sibling = s.next_sibling == TRACE_NONE ? TRACE_NONE : place[s.next_sibling];
+        t->spans[place[i]] = s;
+    }
+    t->count = a->count;
+    mem_free(place);
+    mem_free(stack);
+}
+
+// ---- Half-spans and clock skew ------------------------------------------------------------------
+
+static bool are_halves(const struct span *caller, const struct span *callee)
+{
+    return (caller->kind == KIND_CLIENT && callee->kind == KIND_SERVER) ||
+           (caller->kind == KIND_PRODUCER && callee->kind == KIND_CONSUMER);
+}
+
+// How far a server half must be moved to lie inside its client half; 0 when it does already.
+// Messages wait in queues, so consumers are never moved.
+static int64_t skew_of(const struct trace_span *client, const struct trace_span *server)
+{
+    uint64_t client_ns = span_of(client)->duration_ns, server_ns = span_of(server)->duration_ns;
+    if (span_of(client)->kind != KIND_CLIENT) {
+        return 0;
+    }
+    if (server->start_ns >= client->start_ns &&
+        server->start_ns + server_ns <= client->start_ns + client_ns) {
+        return 0;
+    }
+    uint64_t lead = client_ns > server_ns ? (client_ns - server_ns) / 2 : 0;
+    return (int64_t)(client->start_ns + lead - server->start_ns);
+}
+
+// Parents come before children in display order, so one pass moves whole subtrees.
+static void join_halves(struct trace *t)
+{
+    for (uint32_t i = 0; i < t->count; i++) {
+        struct trace_span *s = &t->spans[i];
+        if (s->parent == TRACE_NONE) {
+            continue;
+        }
+        struct trace_span *p = &t->spans[s->parent];
+        s->skew_ns = p->skew_ns;
+        s->start_ns = span_of(s)->start_ns + (uint64_t)s->skew_ns;
+        if (p->peer == TRACE_NONE && are_halves(span_of(p), span_of(s))) {
+            p->peer = i;
+            s->peer = s->parent;
+            int64_t more = skew_of(p, s);
+            s->skew_ns += more;
+            s->start_ns += (uint64_t)more;
+        }
+    }
+    t->start_ns = UINT64_MAX;
+    for (uint32_t i = 0; i < t->count; i++) {
+        const struct trace_span *s = &t->spans[i];
+        uint64_t end = s->start_ns + span_of(s)->duration_ns;
+        t->start_ns = s->start_ns < t->start_ns ? s->start_ns : t->start_ns;
+        t->end_ns = end > t->end_ns ? end : t->end_ns;
+    }
+}
+
+// ---- Exclusive time -----------------------------------------------------------------------------
+
+static uint64_t end_of(const struct trace_span *s)
+{
+    return s->start_ns + span_of(s)->duration_ns;
+}
+
+// Children are in order of recorded start; skew may disturb that a little, so overlaps are measured
+// against the furthest end seen, which is exact for sorted children and never negative otherwise.
+static void self_times(struct trace *t)
+{
+    for (uint32_t i = 0; i < t->count; i++) {
+        struct trace_span *s = &t->spans[i];
+        uint64_t covered = 0, reached = s->start_ns, end = end_of(s);
+        for (uint32_t c = s->first_child; c != TRACE_NONE; c = t->spans[c].next_sibling) {
+            uint64_t from = t->spans[c].start_ns, to = end_of(&t->spans[c]);
+            from = from > reached ? from : reached;
+            to = to < end ? to : end;
+            if (to > from) {
+                covered += to - from;
+                reached = to;
+            }
+        }
+        s->self_ns = span_of(s)->duration_ns - covered;
+    }
+}
+
+// ---- Critical path ------------------------------------------------------------------------------
+
+// Where the walk stands in one span: time before `until_ns` is still to be given away.
+struct walk {
+    uint32_t span;
+    uint64_t until_ns;
+    uint32_t next;      // into the sorted children: how many are left to look at
+    uint32_t *children; // by end, the last to finish is the last
+};
+
+struct critical {
+    struct trace *t;
+    struct trace_segment *segments; // of the span `owner[i]`, found backwards in time
+    uint32_t *owner;
+    size_t count, capacity, owner_capacity;
+};
+
+static void give(struct critical *c, uint32_t span, uint64_t from, uint64_t to)
+{
+    if (to <= from) {
+        return;
+    }
+    c->segments = mem_grow(c->segments, &c->capacity, c->count + 1, sizeof *c->segments);
+    c->owner = mem_grow(c->owner, &c->owner_capacity, c->count + 1, sizeof *c->owner);
+    c->segments[c->count] = (struct trace_segment){from - c->t->start_ns, to - c->t->start_ns};
+    c->owner[c->count++] = span;
+    c->t->spans[span].critical_ns += to - from;
+}
+
+struct child_end {
+    uint64_t end_ns;
+    uint32_t span;
+};
+
+static int by_end(const void *a, const void *b)
+{
+    const struct child_end *x = a, *y = b;
+    if (x->end_ns != y->end_ns) {
+        return x->end_ns < y->end_ns ? -1 : 1;
+    }
+    return x->span < y->span ? -1 : 1;
+}
+
+static struct walk enter(struct trace *t, uint32_t span, uint64_t until_ns)
+{
+    struct trace_span *s = &t->spans[span];
+    uint32_t n = 0;
+    for (uint32_t c = s->first_child; c != TRACE_NONE; c = t->spans[c].next_sibling) {
+        n++;
+    }
+    struct walk w = {.span = span, .until_ns = until_ns, .next = n};
+    if (n == 0) {
+        return w;
+    }
+    struct child_end *ends = mem_new(n, sizeof *ends);
+    uint32_t i = 0;
+    for (uint32_t c = s->first_child; c != TRACE_NONE; c = t->spans[c].next_sibling) {
+        ends[i++] = (struct child_end){end_of(&t->spans[c]), c};
+    }
+    qsort(ends, n, sizeof *ends, by_end);
+    w.children = mem_new(n, sizeof *w.children);
+    for (i = 0; i < n; i++) {
+        w.children[i] = ends[i].span;
+    }
+    mem_free(ends);
+    return w;
+}
+
+// One step of the walk: gives time to the span on top of the stack, and enters a child or leaves.
+// Returns whether a child was entered (into *ret_child).
+static bool step(struct critical *c, struct walk *w, struct walk *ret_child)
+{
+    struct trace_span *s = &c->t->spans[w->span];
+    while (w->next > 0) {
+        uint32_t child = w->children[--w->next];
+        uint64_t from = c->t->spans[child].start_ns, end = end_of(&c->t->spans[child]);
+        // A child that outlives the point reached did not hold it up (asynchronous work), and one
+        // outside its parent cannot have.
+        if (end > w->until_ns || from < s->start_ns || from >= w->until_ns) {
+            continue;
+        }
+        give(c, w->span, end, w->until_ns);
+        w->until_ns = from;
+        *ret_child = enter(c->t, child, end);
+        return true;
+    }
+    give(c, w->span, s->start_ns, w->until_ns);
+    return false;
+}
+
+static void walk_from(struct critical *c, uint32_t top)
+{
+    size_t depth = 0, capacity = 0;
+    struct walk *stack = mem_grow(NULL, &capacity, 1, sizeof *stack);
+    stack[depth++] = enter(c->t, top, end_of(&c->t->spans[top]));
+    while (depth > 0) {
+        struct walk child;
+        if (step(c, &stack[depth - 1], &child)) {
+            stack = mem_grow(stack, &capacity, depth + 1, sizeof *stack);
+            stack[depth++] = child;
+        } else {
+            mem_free(stack[--depth].children);
+        }
+    }
+    mem_free(stack);
+}
+
+// The path is that of the first top-level span; pieces are then grouped by span, in order of time.
+static void critical_path(struct trace *t)
+{
+    struct critical c = {.t = t};
+    walk_from(&c, 0);
+    for (size_t i = 0; i < c.count; i++) {
+        t->spans[c.owner[i]].critical_count++;
+    }
+    uint32_t next = 0;
+    for (size_t i = 0; i < t->count; i++) {
+        t->spans[i].critical_first = next;
+        next += t->spans[i].critical_count;
+        t->spans[i].critical_count = 0;
+    }
+    t->segments = arena_new(&t->arena, c.count + 1, sizeof *t->segments);
+    t->segment_count = c.count;
+    for (size_t i = c.count; i-- > 0;) { // backwards: earliest first
+        struct trace_span *s = &t->spans[c.owner[i]];
+        t->segments[s->critical_first + s->critical_count++] = c.segments[i];
+    }
+    mem_free(c.segments);
+    mem_free(c.owner);
+}
+
+// ---- The whole ----------------------------------------------------------------------------------
+
+struct trace *trace_assemble(trace_id id, struct batch *const *batches, size_t count)
+{
+    struct trace *t = mem_new(1, sizeof *t);
+    struct assembly a = {.t = t};
+    t->id = id;
+    t->batches = arena_alloc(&t->arena, (count + 1) * sizeof(struct batch *));
+    for (size_t i = 0; i < count; i++) {
+        t->batches[t->batch_count++] = batch_ref(batches[i]);
+    }
+    collect(&a, batches, count);
+    link_parents(&a);
+    order_depth_first(&a);
+    join_halves(t);
+    self_times(t);
+    critical_path(t);
+    mem_free(a.spans);
+    return t;
+}
+
+void trace_free(struct trace *t)
+{
+    if (t == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < t->batch_count; i++) {
+        batch_unref(t->batches[i]);
+    }
+    arena_done(&t->arena);
+    mem_free(t);
+}
+
+struct str trace_rpc_id(struct trace *t, uint32_t span)
+{
+    ASSERT(span < t->count);
+    // Digits are written from the end: the chain is walked once, from the span towards its root.
+    size_t room = (RPC_LEVELS_MAX + 1) * 11;
+    char *end = (char *)arena_alloc(&t->arena, room) + room, *at = end;
+    unsigned levels = 0;
+    uint32_t i = span;
+    for (; i != TRACE_NONE && levels < RPC_LEVELS_MAX; i = t->spans[i].parent, levels++) {
+        uint32_t n = t->spans[i].rpc_index;
+        if (at != end) {
+            *--at = '.';
+        }
+        do {
+            *--at = (char)('0' + n % 10);
+            n /= 10;
+        } while (n > 0);
+    }
+    if (i != TRACE_NONE) {
+        at -= 3;
+        memcpy(at, "...", 3);
+    }
+    return (struct str){at, (size_t)(end - at)};
+}
+
+struct trace_summary trace_summary(const struct trace *t)
+{
+    ASSERT(t->count > 0);
+    const struct trace_span *root = &t->spans[0];
+    size_t tops = 0;
+    for (size_t i = 0; i < t->count; i++) {
+        tops += t->spans[i].parent == TRACE_NONE ? 1 : 0;
+    }
+    return (struct trace_summary){
+        .id = t->id,
+        .root_service = service_of(root),
+        .root_name = batch_str(root->row.batch, span_of(root)->name),
+        .start_ns = t->start_ns,
+        .duration_ns = t->end_ns - t->start_ns,
+        .spans = t->count,
+        .errors = t->errors,
+        .complete = tops == 1 && t->orphans == 0,
+    };
+}

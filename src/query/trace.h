@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: one trace put together from its rows: a tree with RpcIds, joined half-spans, exclusive
+// times and the critical path. Built for each request that shows a trace; rows are borrowed from
+// batches that the trace holds.
+//
+// Parents. A span's parent is the span with its parent ID. Where two spans share an ID (tracers
+// that give the client and the server half of a call one ID), the server half is the child of the
+// client half and callees hang below the server half. A span whose parent is absent, or that is its
+// own ancestor, becomes a top-level span and is counted as an orphan (a true root is not). RpcId
+// (HIRO): the first top-level span is "0", further ones "1", "2" ...; the n-th child (by start) of
+// X is "X.n", n from 1. Below 64 levels only the last 64 are given, behind "...". Half-spans. A
+// client (producer) span and the server (consumer) span below it are the two halves of one call;
+// the difference of their durations is the network and the queueing. A client span with several
+// server children (retries below one span) joins with the first. Clock skew. When the server half
+// does not lie inside its client half, the clocks of the two hosts differ: the server half and
+// everything below it are moved into the middle of the client half (where it is not longer than it,
+// else to its start); `skew_ns` says by how much. Critical path: from the end of the root
+// backwards, always into the child that finished last before the point reached; what no child
+// covers belongs to the span itself (as in CRISP, USENIX ATC 2022).
+#ifndef SONDE_QUERY_TRACE_H
+#define SONDE_QUERY_TRACE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/arena.h"
+#include "core/err.h"
+#include "model/batch.h"
+#include "store/store.h"
+
+#define TRACE_SPANS_MAX ((size_t)1 << 20) // more are left out, and counted in `left_out`
+
+#define TRACE_NONE UINT32_MAX
+
+struct trace_span {
+    struct row row;
+    uint32_t parent;                    // index, or TRACE_NONE
+    uint32_t first_child, next_sibling; // in order of start, or TRACE_NONE
+    uint32_t depth;
+    uint32_t peer;      // the other half-span, or TRACE_NONE
+    uint32_t rpc_index; // its number among its siblings
+    int64_t skew_ns;    // added to the recorded start
+    uint64_t start_ns;  // with skew_ns added
+    uint64_t self_ns;   // not covered by children
+    uint64_t critical_ns;
+    uint32_t critical_first, critical_count; // run of trace.segments
+};
+
+// A piece of the critical path, as offsets from the start of the trace.
+struct trace_segment {
+    uint64_t from_ns, to_ns;
+};
+
+struct trace {
+    trace_id id;
+    struct trace_span *spans; // display order: depth first, siblings by start
+    size_t count;
+    struct trace_segment *segments;
+    size_t segment_count;
+    uint64_t start_ns, end_ns; // of all spans
+    size_t orphans, errors, duplicates, left_out;
+    struct arena arena;
+    struct batch **batches;
+    size_t batch_count;
+};
+
+// Finds the trace's rows in the view and puts it together. ERR_NOT_FOUND when no span has the ID.
+MUST_CHECK enum err trace_load(const struct store_view *view, trace_id id,
+                               struct trace **ret_trace);
+
+// Puts together a trace from rows of batches (references are taken).
+struct trace *trace_assemble(trace_id id, struct batch *const *batches, size_t count);
+void trace_free(struct trace *t);
+
+// The RpcId of a span as text, into the trace's arena.
+struct str trace_rpc_id(struct trace *t, uint32_t span);
+
+// What a list of traces shows of one.
+struct trace_summary {
+    trace_id id;
+    struct str root_service, root_name; // of the first top-level span; live as long as the trace
+    uint64_t start_ns, duration_ns;
+    size_t spans, errors;
+    bool complete; // one root, no orphans
+};
+struct trace_summary trace_summary(const struct trace *t);
+
+#endif

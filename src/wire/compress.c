@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: request and answer bodies in gzip, deflate (the zlib format, as HTTP means it) and zstd.
+//
+// libdeflate needs the whole output at once, so the output starts at a guess and doubles up to the
+// buffer's maximum: a body costs at most twice its own decompression, and a bomb at most twice the
+// maximum. zstd streams, with a window of at most ZSTD_WINDOW_LOG_MAX (what RFC 8878 asks every
+// decoder to support).
+#include "wire/compress.h"
+
+#include <libdeflate.h>
+#include <zstd.h>
+
+#include "core/must.h"
+
+#define GUESS_RATIO         ((size_t)8)
+#define GUESS_MIN           ((size_t)4096)
+#define ZSTD_STEP           ((size_t)128 << 10)
+#define ZSTD_WINDOW_LOG_MAX 23
+#define DEFLATE_LEVEL       1
+#define ZSTD_LEVEL          1
+
+enum err compression_from_name(struct str name, enum compression *ret_compression)
+{
+    static const struct {
+        const char *name;
+        enum compression compression;
+    } names[] = {
+        {"", COMPRESSION_NONE},       {"identity", COMPRESSION_NONE},   {"gzip", COMPRESSION_GZIP},
+        {"x-gzip", COMPRESSION_GZIP}, {"deflate", COMPRESSION_DEFLATE}, {"zstd", COMPRESSION_ZSTD},
+    };
+    ASSERT(ret_compression != NULL);
+    name = str_trim(name);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (str_eq_nocase(name, str_of(names[i].name))) {
+            *ret_compression = names[i].compression;
+            return ERR_OK;
+        }
+    }
+    return ERR_UNSUPPORTED;
+}
+
+static enum err too_large(const struct buf *out, uint64_t offset, struct err_at *ret_at)
+{
+    return err_at_set(ret_at, ERR_LIMIT, offset, "the decompressed body is over %zu bytes",
+                      out->max);
+}
+
+// One gzip member or zlib stream at the start of `in`: decompresses it and says how much of the
+// input it took.
+static enum err deflate_member(struct libdeflate_decompressor *d, enum compression c, struct str in,
+                               uint64_t offset, struct buf *out, size_t *ret_used,
+                               struct err_at *ret_at)
+{
+    size_t room_max = out->max - out->n;
+    size_t room = in.n < room_max / GUESS_RATIO ? in.n * GUESS_RATIO : room_max;
+    room = room < GUESS_MIN ? GUESS_MIN : room;
+    for (;; room *= 2) {
+        room = room < room_max ? room : room_max;
+        if (!buf_reserve(out, room)) {
+            return too_large(out, offset, ret_at);
+        }
+        size_t used = 0, made = 0;
+        enum libdeflate_result r =
+            c == COMPRESSION_GZIP
+                ? libdeflate_gzip_decompress_ex(d, in.p, in.n, out->p + out->n, room, &used, &made)
+                : libdeflate_zlib_decompress_ex(d, in.p, in.n, out->p + out->n, room, &used, &made);
+        if (r == LIBDEFLATE_SUCCESS) {
+            ASSERT(used <= in.n && made <= room);
+            out->n += made;
+            *ret_used = used;
+            return ERR_OK;
+        }
+        if (r != LIBDEFLATE_INSUFFICIENT_SPACE) {
+            return err_at_set(ret_at, ERR_INVALID, offset, "the %s body is cut short or broken",
+                              c == COMPRESSION_GZIP ? "gzip" : "deflate");
+        }
+        if (room == room_max) {
+            return too_large(out, offset, ret_at);
+        }
+    }
+}
+
+static enum err inflate_body(enum compression c, struct str body, struct buf *out,
+                             struct err_at *ret_at)
+{
+    struct libdeflate_decompressor *d = libdeflate_alloc_decompressor();
+    MUST(d != NULL);
+    enum err e = ERR_OK;
+    size_t at = 0;
+    do {
+        size_t used = 0;
+        e = deflate_member(d, c, str_skip(body, at), at, out, &used, ret_at);
+        at += used;
+    } while (e == ERR_OK && at < body.n && c == COMPRESSION_GZIP);
+    libdeflate_free_decompressor(d);
+    if (e == ERR_OK && at < body.n) {
+        return err_at_set(ret_at, ERR_INVALID, at, "bytes follow the deflate body");
+    }
+    return e;
+}
+
+static enum err unzstd(struct str body, struct buf *out, struct err_at *ret_at)
+{
+    ZSTD_DCtx *d = ZSTD_createDCtx();
+    MUST(d != NULL);
+    size_t set = ZSTD_DCtx_setParameter(d, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MAX);
+    MUST(!ZSTD_isError(set));
+    ZSTD_inBuffer in = {body.p, body.n, 0};
+    enum err e = ERR_OK;
+    size_t more = 1; // 0 at the end of a frame
+    while (e == ERR_OK) {
+        size_t room = out->max - out->n < ZSTD_STEP ? out->max - out->n : ZSTD_STEP;
+        char beyond; // where the maximum is reached, one byte more tells whether that is the end
+        if (room > 0 && !buf_reserve(out, room)) {
+            e = too_large(out, in.pos, ret_at);
+            break;
+        }
+        ZSTD_outBuffer to = {room > 0 ? out->p + out->n : &beyond, room > 0 ? room : 1, 0};
+        more = ZSTD_decompressStream(d, &to, &in);
+        if (ZSTD_isError(more)) {
+            e = err_at_set(ret_at, ERR_INVALID, in.pos, "the zstd body is broken: %s",
+                           ZSTD_getErrorName(more));
+        } else if (room == 0 && to.pos > 0) {
+            e = too_large(out, in.pos, ret_at);
+        } else {
+            out->n += to.pos;
+            if (in.pos == in.size && (more == 0 || to.pos < to.size)) {
+                break;
+            }
+        }
+    }
+    ZSTD_freeDCtx(d);
+    if (e == ERR_OK && more != 0) {
+        return err_at_set(ret_at, ERR_INVALID, body.n, "the zstd body is cut short");
+    }
+    return e;
+}
+
+enum err decompress(enum compression c, struct str body, struct buf *out, struct err_at *ret_at)
+{
+    enum err e = ERR_OK;
+    switch (c) {
+    case COMPRESSION_NONE:
+        buf_add_str(out, body);
+        if (out->failed) {
+            return too_large(out, 0, ret_at);
+        }
+        break;
+    case COMPRESSION_GZIP:
+    case COMPRESSION_DEFLATE:
+        e = inflate_body(c, body, out, ret_at);
+        break;
+    case COMPRESSION_ZSTD:
+        e = unzstd(body, out, ret_at);
+        break;
+    default:
+        return ERR_UNSUPPORTED;
+    }
+    if (e != ERR_OK) {
+        return e;
+    }
+    bool room = buf_reserve(out, 0);
+    MUST(room);
+    memset(out->p + out->n, 0, BUF_PAD); // a decompressor may have written beyond the end
+    return ERR_OK;
+}
+
+static enum err deflate_body(enum compression c, struct str body, struct buf *out)
+{
+    struct libdeflate_compressor *z = libdeflate_alloc_compressor(DEFLATE_LEVEL);
+    MUST(z != NULL);
+    size_t room = c == COMPRESSION_GZIP ? libdeflate_gzip_compress_bound(z, body.n)
+                                        : libdeflate_zlib_compress_bound(z, body.n);
+    size_t n = 0;
+    if (buf_reserve(out, room)) {
+        n = c == COMPRESSION_GZIP
+                ? libdeflate_gzip_compress(z, body.p, body.n, out->p + out->n, room)
+                : libdeflate_zlib_compress(z, body.p, body.n, out->p + out->n, room);
+        MUST(n > 0);
+        out->n += n;
+    }
+    libdeflate_free_compressor(z);
+    return out->failed ? ERR_LIMIT : ERR_OK;
+}
+
+enum err compress(enum compression c, struct str body, struct buf *out)
+{
+    if (c == COMPRESSION_GZIP || c == COMPRESSION_DEFLATE) {
+        return deflate_body(c, body, out);
+    }
+    if (c == COMPRESSION_NONE) {
+        buf_add_str(out, body);
+        return out->failed ? ERR_LIMIT : ERR_OK;
+    }
+    if (c != COMPRESSION_ZSTD) {
+        return ERR_UNSUPPORTED;
+    }
+    size_t room = ZSTD_compressBound(body.n);
+    if (!buf_reserve(out, room)) {
+        return ERR_LIMIT;
+    }
+    size_t n = ZSTD_compress(out->p + out->n, room, body.p, body.n, ZSTD_LEVEL);
+    MUST(!ZSTD_isError(n));
+    out->n += n;
+    return ERR_OK;
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: JSON text into a buffer. One bit of state decides about the comma: whether something
+// stands in the innermost container. After a container closes its parent holds something, so no
+// stack is needed.
+#include "wire/json_writer.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/must.h"
+
+void json_init(struct json_writer *w, struct buf *out)
+{
+    ASSERT(out != NULL);
+    *w = (struct json_writer){.out = out, .first = true};
+}
+
+// What must stand before the next value.
+static void before_value(struct json_writer *w)
+{
+    if (w->after_key) {
+        w->after_key = false;
+    } else if (!w->first) {
+        buf_add_byte(w->out, ',');
+    }
+    w->first = false;
+}
+
+static void open_container(struct json_writer *w, char bracket)
+{
+    before_value(w);
+    MUST(w->depth < JSON_DEPTH_MAX);
+    buf_add_byte(w->out, (uint8_t)bracket);
+    w->depth++;
+    w->first = true;
+}
+
+static void close_container(struct json_writer *w, char bracket)
+{
+    MUST(w->depth > 0 && !w->after_key);
+    buf_add_byte(w->out, (uint8_t)bracket);
+    w->depth--;
+    w->first = false;
+}
+
+void json_object(struct json_writer *w)
+{
+    open_container(w, '{');
+}
+
+void json_object_end(struct json_writer *w)
+{
+    close_container(w, '}');
+}
+
+void json_array(struct json_writer *w)
+{
+    open_container(w, '[');
+}
+
+void json_array_end(struct json_writer *w)
+{
+    close_container(w, ']');
+}
+
+static void add_escape(struct buf *out, unsigned char c)
+{
+    static const char *const digits = "0123456789abcdef";
+    char text[6] = {'\\', 'u', '0', '0', digits[c >> 4], digits[c & 15]};
+    const char *brief = NULL;
+    switch (c) {
+    case '"':
+        brief = "\\\"";
+        break;
+    case '\\':
+        brief = "\\\\";
+        break;
+    case '\n':
+        brief = "\\n";
+        break;
+    case '\r':
+        brief = "\\r";
+        break;
+    case '\t':
+        brief = "\\t";
+        break;
+    default:
+        break;
+    }
+    buf_add(out, brief != NULL ? brief : text, brief != NULL ? 2 : sizeof text);
+}
+
+static void add_escaped(struct buf *out, struct str s)
+{
+    size_t from = 0;
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+        if (c < 0x20 || c == '"' || c == '\\' || c == 0x7f) {
+            buf_add(out, s.p + from, i - from);
+            add_escape(out, c);
+            from = i + 1;
+        }
+    }
+    buf_add(out, s.p + from, s.n - from);
+}
+
+static void add_quoted(struct buf *out, struct str s)
+{
+    buf_add_byte(out, '"');
+    size_t good = 0;
+    while (!str_utf8_valid(s, &good)) {
+        add_escaped(out, (struct str){s.p, good});
+        buf_add_str(out, STR("\xef\xbf\xbd"));
+        s = str_skip(s, good + 1);
+    }
+    add_escaped(out, s);
+    buf_add_byte(out, '"');
+}
+
+void json_key_str(struct json_writer *w, struct str key)
+{
+    MUST(w->depth > 0 && !w->after_key);
+    before_value(w);
+    add_quoted(w->out, key);
+    buf_add_byte(w->out, ':');
+    w->after_key = true;
+}
+
+void json_key(struct json_writer *w, const char *key)
+{
+    json_key_str(w, str_of(key));
+}
+
+void json_str(struct json_writer *w, struct str s)
+{
+    before_value(w);
+    add_quoted(w->out, s);
+}
+
+void json_u64(struct json_writer *w, uint64_t v)
+{
+    before_value(w);
+    char text[20];
+    size_t at = sizeof text;
+    do {
+        text[--at] = (char)('0' + v % 10);
+        v /= 10;
+    } while (v > 0);
+    buf_add(w->out, text + at, sizeof text - at);
+}
+
+void json_i64(struct json_writer *w, int64_t v)
+{
+    if (v >= 0) {
+        json_u64(w, (uint64_t)v);
+        return;
+    }
+    before_value(w);
+    buf_add_byte(w->out, '-');
+    w->first = w->after_key = true; // the digits belong to the same value
+    json_u64(w, 0 - (uint64_t)v);
+}
+
+void json_double(struct json_writer *w, double v)
+{
+    if (isnan(v)) {
+        json_str(w, STR("NaN"));
+        return;
+    }
+    if (isinf(v)) {
+        json_str(w, v > 0 ? STR("Infinity") : STR("-Infinity"));
+        return;
+    }
+    before_value(w);
+    char text[40];
+    // The shortest of the usual precisions that reads back as the same number.
+    int n = 0;
+    for (int precision = 15; precision <= 17; precision++) {
+        n = snprintf(text, sizeof text, "%.*g", precision, v);
+        MUST(n > 0 && (size_t)n < sizeof text);
+        double back = strtod(text, NULL);
+        if (memcmp(&back, &v, sizeof v) == 0) {
+            break;
+        }
+    }
+    buf_add(w->out, text, (size_t)n);
+}
+
+void json_bool(struct json_writer *w, bool v)
+{
+    before_value(w);
+    buf_add_str(w->out, v ? STR("true") : STR("false"));
+}
+
+void json_null(struct json_writer *w)
+{
+    before_value(w);
+    buf_add_str(w->out, STR("null"));
+}
+
+struct buf *json_raw(struct json_writer *w)
+{
+    before_value(w);
+    return w->out;
+}

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: ExportTraceServiceRequest -> batches. The hot path of the server.
+//
+// How it is quick:
+//   - Fields are read in wire order straight into the batch's rows; nothing is built in between.
+//   - Attribute keys repeat from span to span in the same order: each key remembers which key
+//     followed it last time, and that one is compared first. Then a small table of keys, then the
+//     batch's index.
+//   - Each key remembers its last value; then a small table of texts, then the index. Only what is
+//     new to the batch is copied and checked for UTF-8.
+//   - Strings are compared by words of 8 bytes that may be read past their end: the request is
+//     followed by BUF_PAD bytes, and strings in the batch's arena fill whole words.
+//   - Paths of errors are put together on the way out (otlp_check.h).
+// The resource and the scope may stand behind their spans on the wire, so that each ResourceSpans
+// and ScopeSpans is walked twice; the first walk jumps from field to field by their lengths.
+#include "core/must.h"
+#include "model/semconv.h"
+#include "wire/otlp_decoder.h"
+
+static bool attrs_equal(const struct batch *b, struct attr_run x, struct attr_run y)
+{
+    ASSERT(x.first + x.count <= b->attr_count && y.first + y.count <= b->attr_count);
+    return x.count == y.count && (x.count == 0 || memcmp(&b->attrs[x.first], &b->attrs[y.first],
+                                                         x.count * sizeof *b->attrs) == 0);
+}
+
+// Requests of one sender follow one another in a batch: a resource that equals the one before it
+// is not kept twice.
+static void share_resource(struct batch *b)
+{
+    if (b->resource_count < 2) {
+        return;
+    }
+    const struct resource *last = &b->resources[b->resource_count - 1], *before = last - 1;
+    if (last->dropped_attrs == before->dropped_attrs && last->schema_url == before->schema_url &&
+        attrs_equal(b, last->attrs, before->attrs)) {
+        ASSERT(last->attrs.first + last->attrs.count == b->attr_count);
+        b->attr_count = last->attrs.first;
+        b->resource_count--;
+    }
+}
+
+static void share_scope(struct batch *b)
+{
+    if (b->scope_count < 2) {
+        return;
+    }
+    const struct scope *last = &b->scopes[b->scope_count - 1], *before = last - 1;
+    if (last->dropped_attrs == before->dropped_attrs && last->schema_url == before->schema_url &&
+        last->name == before->name && last->version == before->version &&
+        attrs_equal(b, last->attrs, before->attrs)) {
+        ASSERT(last->attrs.first + last->attrs.count == b->attr_count);
+        b->attr_count = last->attrs.first;
+        b->scope_count--;
+    }
+}
+
+static bool decode_resource(struct decoder *d, struct str bytes, uint32_t schema_url)
+{
+    struct pb_reader r = pb_reader(bytes);
+    struct pb_field f;
+    struct resource row = {.schema_url = schema_url};
+    if (!decoder_has_room(d, bytes.p) || !decoder_attrs(d, bytes, 1, &row.attrs)) {
+        return false;
+    }
+    while (r.p < r.end) {
+        if (!pb_next(&r, &f)) {
+            return decoder_fail_broken(d, &f);
+        }
+        if (f.number == 2 && !decoder_u32(d, &f, "dropped_attributes_count", &row.dropped_attrs)) {
+            return false;
+        }
+    }
+    struct batch *b = d->batch;
+    const struct attr *name = batch_find_attr(b, row.attrs, SEM_SERVICE_NAME);
+    row.service = name != NULL && name->type == ATTR_STRING && name->code != 0
+                      ? (uint32_t)name->code
+                      : batch_intern(b, SEM_UNKNOWN_SERVICE);
+    *batch_add_resource(b) = row;
+    share_resource(b);
+    d->resource = (uint32_t)b->resource_count - 1;
+    return true;
+}
+
+static bool decode_scope(struct decoder *d, struct str bytes, uint32_t schema_url)
+{
+    struct pb_reader r = pb_reader(bytes);
+    struct pb_field f;
+    struct scope row = {.schema_url = schema_url};
+    if (!decoder_has_room(d, bytes.p) || !decoder_attrs(d, bytes, 3, &row.attrs)) {
+        return false;
+    }
+    while (r.p < r.end) {
+        if (!pb_next(&r, &f)) {
+            return decoder_fail_broken(d, &f);
+        }
+        if ((f.number == 1 && !decoder_text(d, &f, "name", &row.name)) ||
+            (f.number == 2 && !decoder_text(d, &f, "version", &row.version)) ||
+            (f.number == 4 &&
+             !decoder_u32(d, &f, "dropped_attributes_count", &row.dropped_attrs))) {
+            return false;
+        }
+    }
+    *batch_add_scope(d->batch) = row;
+    share_scope(d->batch);
+    d->scope = (uint32_t)d->batch->scope_count - 1;
+    return true;
+}
+
+// What stands beside the list in a ResourceSpans (resource) or ScopeSpans (scope): field 1, a
+// message, and field 3, the schema URL; field 2 is the list.
+struct head {
+    struct str owner, schema_url;
+};
+
+static bool find_head(struct decoder *d, struct str bytes, const char *owner_name,
+                      const char *list_name, struct head *ret_head)
+{
+    struct pb_reader r = pb_reader(bytes);
+    struct pb_field f;
+    struct head head = {{bytes.p, 0}, {bytes.p, 0}};
+    ASSERT(bytes.p != NULL);
+    while (r.p < r.end) {
+        if (!pb_next(&r, &f)) {
+            return decoder_fail_broken(d, &f);
+        }
+        if (f.number > 3) {
+            continue;
+        }
+        if (f.wire != PB_BYTES) {
+            return decoder_fail_field(d, &f,
+                                      f.number == 1   ? owner_name
+                                      : f.number == 2 ? list_name
+                                                      : "schema_url");
+        }
+        if (f.number == 1) {
+            head.owner = f.bytes;
+        } else if (f.number == 3) {
+            head.schema_url = f.bytes;
+        }
+    }
+    *ret_head = head;
+    return true;
+}
+
+static bool decode_schema_url(struct decoder *d, struct str url, uint32_t *ret_code)
+{
+    const struct pb_field f = {.wire = PB_BYTES, .bytes = url};
+    ASSERT(ret_code != NULL);
+    return decoder_text(d, &f, "schema_url", ret_code);
+}
+
+static bool decode_scope_spans(struct decoder *d, struct str bytes)
+{
+    struct head head;
+    uint32_t schema_url = 0;
+    if (!find_head(d, bytes, "scope", "spans", &head) ||
+        !decode_schema_url(d, head.schema_url, &schema_url)) {
+        return false;
+    }
+    if (!decode_scope(d, head.owner, schema_url)) {
+        return otlp_problem_in(&d->problem, "scope", -1);
+    }
+    struct pb_reader r = pb_reader(bytes);
+    struct pb_field f;
+    // find_head() walked the same bytes: nothing is broken at this level.
+    while (r.p < r.end && pb_next(&r, &f)) {
+        if (f.number == 2 && !decoder_span(d, f.bytes)) {
+            return otlp_problem_in_repeated(&d->problem, "spans", 2, bytes, f.at);
+        }
+    }
+    return true;
+}
+
+// The value of an AnyValue that is a string in UTF-8; "" otherwise.
+static struct str plain_text(struct str any_value)
+{
+    struct pb_reader r = pb_reader(any_value);
+    struct pb_field f;
+    struct str text = STR("");
+    while (r.p < r.end && pb_next(&r, &f)) {
+        text = f.number == ATTR_STRING && f.wire == PB_BYTES ? f.bytes : STR("");
+    }
+    ASSERT(text.p != NULL);
+    return str_utf8_valid(text, NULL) ? text : STR("");
+}
+
+// The business line, read before there is a batch to decode into. Broken bytes are reported by
+// decode_resource() afterwards.
+static struct str find_line(struct decoder *d, struct str resource)
+{
+    struct pb_reader r = pb_reader(resource);
+    struct pb_field f;
+    struct str key, value;
+    ASSERT(resource.p != NULL);
+    while (r.p < r.end && pb_next(&r, &f)) {
+        if (f.number != 1 || f.wire != PB_BYTES) {
+            continue;
+        }
+        if (!decoder_key_value(d, f.bytes, &key, &value)) {
+            break;
+        }
+        if (str_eq(key, SEM_SERVICE_NAMESPACE)) {
+            return plain_text(value);
+        }
+    }
+    return STR("");
+}
+
+// Forgets what belongs to another batch.
+static void use_batch(struct decoder *d, struct batch *batch)
+{
+    MUST(batch != NULL && !batch->sealed);
+    if (batch == d->batch) {
+        return;
+    }
+    d->batch = batch;
+    d->first = NULL;
+    memset(d->keys, 0, sizeof d->keys);
+    memset(d->texts, 0, (d->text_mask + 1) * sizeof d->texts[0]);
+}
+
+static bool decode_resource_spans(struct decoder *d, struct str bytes)
+{
+    struct head head;
+    uint32_t schema_url = 0;
+    if (!find_head(d, bytes, "resource", "scope_spans", &head)) {
+        return false;
+    }
+    use_batch(d, d->sink->batch_for(d->sink->ctx, find_line(d, head.owner)));
+    if (!decode_schema_url(d, head.schema_url, &schema_url)) {
+        return false;
+    }
+    if (!decode_resource(d, head.owner, schema_url)) {
+        return otlp_problem_in(&d->problem, "resource", -1);
+    }
+    struct pb_reader r = pb_reader(bytes);
+    struct pb_field f;
+    // find_head() walked the same bytes: nothing is broken at this level.
+    while (r.p < r.end && pb_next(&r, &f)) {
+        if (f.number == 2 && !decode_scope_spans(d, f.bytes)) {
+            return otlp_problem_in_repeated(&d->problem, "scope_spans", 2, bytes, f.at);
+        }
+    }
+    return true;
+}
+
+static bool decode_request(struct decoder *d)
+{
+    struct pb_reader r = pb_reader(d->request);
+    struct pb_field f;
+    ASSERT(d->batch == NULL);
+    while (r.p < r.end) {
+        if (!pb_next(&r, &f)) {
+            return decoder_fail_broken(d, &f);
+        }
+        if (f.number != 1) {
+            continue;
+        }
+        if (f.wire != PB_BYTES) {
+            return decoder_fail_field(d, &f, "resource_spans");
+        }
+        if (!decode_resource_spans(d, f.bytes)) {
+            return otlp_problem_in_repeated(&d->problem, "resource_spans", 1, d->request, f.at);
+        }
+    }
+    return true;
+}
+
+enum err otlp_decode_traces(struct str request, const struct otlp_sink *sink,
+                            struct otlp_counts *ret_counts, struct err_at *ret_at)
+{
+    struct decoder d;
+    MUST(sink->batch_for != NULL && sink->reject != NULL);
+    d.sink = sink;
+    d.batch = NULL;
+    d.counts = (struct otlp_counts){0};
+    d.request = request;
+    size_t slots = TEXT_SLOTS_MIN;
+    while (slots < TEXT_SLOTS_MAX && slots * BYTES_PER_TEXT < request.n) {
+        slots *= 2;
+    }
+    d.text_mask = slots - 1;
+    // A concatenation is not longer than what it was taken from, but for its lengths.
+    buf_init(&d.scratch, request.n + 1);
+    bool good = decode_request(&d);
+    buf_done(&d.scratch);
+    if (!good) {
+        return otlp_problem_report(&d.problem, request, ret_at);
+    }
+    *ret_counts = d.counts;
+    return ERR_OK;
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the state of the trace decoder, shared by its two halves: otlp_decode.c walks requests,
+// resources and scopes, otlp_span.c spans and attributes. Private to src/wire.
+//
+// Functions return false with d->problem set; the callers add their part of the path.
+#ifndef SONDE_WIRE_OTLP_DECODER_H
+#define SONDE_WIRE_OTLP_DECODER_H
+
+#include "wire/otlp.h"
+#include "wire/otlp_check.h"
+#include "wire/protobuf.h"
+
+#define KEY_SLOTS      64
+#define TEXT_SLOTS_MAX 1024
+#define TEXT_SLOTS_MIN 32
+#define BYTES_PER_TEXT 128 // of the request, for each slot
+// What one row can add to the strings at most, besides two per attribute.
+#define ROW_STRINGS 16
+
+struct text_slot {
+    const char *p; // in the batch's arena; NULL: free
+    size_t n;
+    uint32_t code;
+};
+
+struct key_slot {
+    struct text_slot key;
+    struct text_slot value; // the last one
+    struct key_slot *next;  // the key that followed last time
+};
+
+struct decoder {
+    const struct otlp_sink *sink;
+    struct batch *batch;
+    struct otlp_counts counts;
+    struct str request;
+    uint32_t resource, scope; // index in the batch
+    struct key_slot *first;   // the key that the last span began with
+    struct key_slot keys[KEY_SLOTS];
+    struct text_slot texts[TEXT_SLOTS_MAX];
+    size_t text_mask;
+    struct buf scratch; // events and links while they are put together
+    struct otlp_problem problem;
+};
+
+bool decoder_fail(struct decoder *d, const void *at, const char *what);
+bool decoder_fail_field(struct decoder *d, const struct pb_field *f, const char *name);
+bool decoder_fail_broken(struct decoder *d, const struct pb_field *f);
+
+// The value of one field; `name` is for the path.
+bool decoder_text(struct decoder *d, const struct pb_field *f, const char *name,
+                  uint32_t *ret_code);
+bool decoder_u32(struct decoder *d, const struct pb_field *f, const char *name,
+                 uint32_t *ret_value);
+
+// Takes a KeyValue apart.
+bool decoder_key_value(struct decoder *d, struct str s, struct str *ret_key, struct str *ret_value);
+
+// Appends the attributes of a resource or scope (field `number` of the message).
+bool decoder_attrs(struct decoder *d, struct str message, uint32_t number,
+                   struct attr_run *ret_run);
+
+// Whether one more row fits the batch.
+bool decoder_has_room(struct decoder *d, const void *at);
+
+// Appends one span, or rejects it to the sink.
+bool decoder_span(struct decoder *d, struct str bytes);
+
+#endif

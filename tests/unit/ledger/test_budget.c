@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: tests of the memory budget.
+#include "test.h"
+
+#include <pthread.h>
+
+#include "ledger/budget.h"
+
+static void test_takes_up_to_the_limit_and_not_a_byte_more(void **state)
+{
+    (void)state;
+    struct budget b;
+    budget_init(&b, 1000);
+    assert_true(budget_take(&b, ACCOUNT_BODIES, 600));
+    assert_false(budget_is_tight(&b));
+    assert_true(budget_take(&b, ACCOUNT_STORE, 400));
+    assert_true(budget_is_tight(&b));
+    assert_false(budget_take(&b, ACCOUNT_QUERY, 1));
+    assert_int_equal(atomic_load(&b.used[ACCOUNT_QUERY]), 0);
+    budget_give(&b, ACCOUNT_BODIES, 600);
+    assert_false(budget_is_tight(&b));
+    assert_false(budget_take(&b, ACCOUNT_QUERY, SIZE_MAX)); // no overflow
+    assert_true(budget_take(&b, ACCOUNT_QUERY, 600));
+    assert_int_equal(atomic_load(&b.peak), 1000);
+}
+
+static void test_force_passes_the_limit(void **state)
+{
+    (void)state;
+    struct budget b;
+    budget_init(&b, 100);
+    budget_force(&b, ACCOUNT_BATCHES, 250);
+    assert_int_equal(atomic_load(&b.total), 250);
+    assert_int_equal(atomic_load(&b.peak), 250);
+    assert_true(budget_is_tight(&b));
+    assert_false(budget_take(&b, ACCOUNT_BATCHES, 0 + 1));
+    budget_give(&b, ACCOUNT_BATCHES, 250);
+    assert_int_equal(atomic_load(&b.total), 0);
+    assert_string_equal(account_name(ACCOUNT_BATCHES), "batches");
+}
+
+static void *take_and_give(void *arg)
+{
+    struct budget *b = arg;
+    for (int i = 0; i < 100000; i++) {
+        if (budget_take(b, ACCOUNT_STORE, 40)) {
+            budget_give(b, ACCOUNT_STORE, 40);
+        }
+    }
+    return NULL;
+}
+
+static void test_threads_never_pass_the_limit(void **state)
+{
+    (void)state;
+    struct budget b;
+    budget_init(&b, 100); // room for two of the three
+    pthread_t threads[3];
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, take_and_give, &b), 0);
+    }
+    for (int i = 0; i < 3; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    assert_int_equal(atomic_load(&b.total), 0);
+    assert_in_range(atomic_load(&b.peak), 40, 100);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_takes_up_to_the_limit_and_not_a_byte_more),
+        cmocka_unit_test(test_force_passes_the_limit),
+        cmocka_unit_test(test_threads_never_pass_the_limit),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: tests of query/filter.h: grammar, positions of errors, matching, verdicts.
+#include "test.h"
+
+#include "query/filter.h"
+
+static void add_attr(struct batch *b, const char *key, enum attr_type type, uint64_t bits,
+                     const char *text)
+{
+    uint32_t k = batch_intern(b, str_of(key));
+    uint64_t v = text != NULL ? batch_intern(b, str_of(text)) : bits;
+    struct attr *a = batch_add_attr(b);
+    a->key = k;
+    a->type = type;
+    a->bits = v;
+}
+
+// One span of service "cart" with a bit of everything.
+static struct batch *sample(void)
+{
+    struct batch *b = batch_new(STR(""));
+    double ratio = 0.5;
+    uint64_t ratio_bits;
+    memcpy(&ratio_bits, &ratio, sizeof ratio);
+    add_attr(b, "service.name", ATTR_STRING, 0, "cart");
+    add_attr(b, "host.name", ATTR_STRING, 0, "h1");
+    *batch_add_resource(b) = (struct resource){.attrs = {0, 2}};
+    *batch_add_scope(b) = (struct scope){.name = batch_intern(b, STR("lib"))};
+    add_attr(b, "http.response.status_code", ATTR_INT, 503, NULL);
+    add_attr(b, "http.route", ATTR_STRING, 0, "/cart/{id}");
+    add_attr(b, "ratio", ATTR_DOUBLE, ratio_bits, NULL);
+    add_attr(b, "cached", ATTR_BOOL, 1, NULL);
+    add_attr(b, "host.name", ATTR_STRING, 0, "h2");
+    uint32_t name = batch_intern(b, STR("GET /cart"));
+    struct span *s = batch_add_span(b);
+    s->name = name;
+    s->attrs = (struct attr_run){2, 5};
+    s->duration_ns = 150000000;
+    s->kind = KIND_SERVER;
+    s->status = STATUS_ERROR;
+    s->trace.b[15] = 0xab;
+    s->id.b[7] = 1;
+    batch_seal(b);
+    return b;
+}
+
+static void test_matching(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool match;
+    } cases[] = {
+        {"{}", true},
+        {"{ }", true},
+        {"{ resource.service.name = \"cart\" && duration > 100ms && "
+         "span.http.response.status_code >= 500 }",
+         true},
+        {"{resource.service.name=\"cart\"&&duration>0.2s}", false},
+        {"{ span.http.response.status_code = 503 }", true},
+        {"{ span.http.response.status_code = 503.0 }", true},
+        {"{ span.http.response.status_code < 503.5 }", true},
+        {"{ span.http.response.status_code = \"503\" }", false},
+        {"{ span.http.response.status_code != \"503\" }", false}, // other type: no comparison holds
+        {"{ span.http.response.status_code != 500 }", true},
+        {"{ span.missing != 500 }", false},
+        {"{ !(span.missing = 500) }", true},
+        {"{ span.missing = nil }", true},
+        {"{ span.ratio != nil }", true},
+        {"{ span.ratio }", true},
+        {"{ span.ratio = 0.5 && span.ratio < 1 }", true},
+        {"{ span.cached = true }", true},
+        {"{ span.cached != true }", false},
+        {"{ .host.name = \"h2\" }", true}, // the span's own wins
+        {"{ resource.host.name = \"h1\" }", true},
+        {"{ .service.name = \"cart\" }", true},
+        {"{ span.service.name = \"cart\" }", false},
+        {"{ status = error && kind = server }", true},
+        {"{ status != ok }", true},
+        {"{ kind = client || name = \"GET /cart\" }", true},
+        {"{ name =~ \"GET .*\" }", true},
+        {"{ name =~ \"GET\" }", false}, // the whole value
+        {"{ name !~ \"POST.*\" }", true},
+        {"{ span.http.route =~ `/cart/\\{\\w+\\}` }", true},
+        {"{ span.\"http.route\" = \"/cart/{id}\" }", true},
+        {"{ instrumentation:name = \"lib\" }", true},
+        {"{ trace:id = \"000000000000000000000000000000ab\" }", true},
+        {"{ span:id = \"0000000000000002\" }", false},
+        {"{ duration >= 150ms && duration <= 150000us && duration = 150000000ns }", true},
+        {"{ duration > 1m30s || duration < 1h }", true},
+        {"{ (status = ok || kind = server) && !(name = \"x\") }", true},
+        {"{ status = ok || kind = server && name = \"x\" }", false}, // && binds tighter
+        {"{ event:name = \"exception\" }", false},
+        {"{ event.exception.type = nil }", true},
+    };
+    struct batch *b = sample();
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct filter *f = NULL;
+        struct err_at at = {0};
+        enum err e = filter_parse(str_of(cases[i].text), &f, &at);
+        if (e != ERR_OK || filter_match(f, (struct row){b, 0}) != cases[i].match) {
+            fail_msg("%s: %s", cases[i].text, e == ERR_OK ? "wrong match" : at.text);
+        }
+        // The printed form means the same and prints as itself.
+        struct buf once, twice;
+        struct filter *again = NULL;
+        buf_init(&once, 1 << 16);
+        buf_init(&twice, 1 << 16);
+        filter_print(f, &once);
+        assert_ok(filter_parse(buf_str(&once), &again, &at));
+        assert_int_equal(filter_match(again, (struct row){b, 0}), cases[i].match);
+        filter_print(again, &twice);
+        assert_true(str_eq(buf_str(&once), buf_str(&twice)));
+        buf_done(&once);
+        buf_done(&twice);
+        filter_free(again);
+        filter_free(f);
+    }
+    batch_unref(b);
+}
+
+static void test_errors(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        uint64_t position;
+        const char *part;
+    } cases[] = {
+        {"", 0, "expected '{'"},
+        {"service = 1", 0, "expected '{'"},
+        {"{ service.name = \"x\" }", 2, "expected a field"},
+        {"{ duration > }", 13, "expected a value"},
+        {"{ duration > 100 parsecs }", 17, "'&&', '||' or '}'"},
+        {"{ duration > \"x\" }", 13, "a duration such as"},
+        {"{ duration }", 11, "an operator"},
+        {"{ span.a = 1", 12, "the filter ends here"},
+        {"{ span.a = \"x }", 11, "closed with"},
+        {"{ (span.a = 1 }", 14, "')'"},
+        {"{ status = 500 }", 11, "error, ok or unset"},
+        {"{ status > error }", 11, "'=' or '!='"},
+        {"{ name =~ \"(\" }", 10, "regular expression"},
+        {"{ span.a =~ 5 }", 12, "regular expression in quotes"},
+        {"{ span.a = 1 } x", 15, "the end of the filter"},
+        {"{ span.a = 1 && }", 16, "a field"},
+        {"{ span.a = server }", 11, "a text in quotes, a number"},
+        {"{ span.a == 1 & span.b }", 14, "a field, an operator or a bracket"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct filter *f = NULL;
+        struct err_at at = {0};
+        assert_err(filter_parse(str_of(cases[i].text), &f, &at), ERR_INVALID);
+        if (at.offset != cases[i].position || strstr(at.text, cases[i].part) == NULL) {
+            fail_msg("%s: at %d: %s", cases[i].text, (int)at.offset, at.text);
+        }
+        assert_null(f);
+    }
+}
+
+static void test_limits(void **state)
+{
+    (void)state;
+    struct filter *f = NULL;
+    struct err_at at = {0};
+    struct buf b;
+    buf_init(&b, 1 << 20);
+    buf_add_byte(&b, '{');
+    for (int i = 0; i < 1000; i++) {
+        buf_add_byte(&b, '(');
+    }
+    assert_err(filter_parse(buf_str(&b), &f, &at), ERR_LIMIT);
+    buf_clear(&b);
+    buf_add_str(&b, STR("{ span.a"));
+    for (int i = 0; i < 300; i++) {
+        buf_add_str(&b, STR(" || span.a"));
+    }
+    buf_add_byte(&b, '}');
+    assert_err(filter_parse(buf_str(&b), &f, &at), ERR_LIMIT);
+    assert_err(filter_parse(STR("{ name = \"\xff\" }"), &f, &at), ERR_INVALID);
+    assert_int_equal(at.offset, 10);
+    buf_done(&b);
+}
+
+static enum verdict attr_maybe(void *ctx, const struct filter_node *test)
+{
+    (void)ctx;
+    bool has = str_eq(test->key, STR("a"));
+    if (test->op == OP_EXISTS || test->op == OP_ABSENT) {
+        return (test->op == OP_EXISTS) == has ? VERDICT_YES : VERDICT_NO;
+    }
+    return has ? VERDICT_MAYBE : VERDICT_NO;
+}
+
+static void test_verdicts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        enum verdict verdict;
+    } cases[] = {
+        {"{}", VERDICT_YES},
+        {"{ resource.service.name = \"cart\" }", VERDICT_YES},
+        {"{ resource.service.name = \"x\" && span.a = 1 }", VERDICT_NO},
+        {"{ resource.service.name = \"cart\" && span.a = 1 }", VERDICT_MAYBE},
+        {"{ resource.service.name = \"cart\" || span.a = 1 }", VERDICT_YES},
+        {"{ span.b = 1 }", VERDICT_NO},
+        {"{ !(span.b = 1) }", VERDICT_YES},
+        {"{ !(span.a = 1) }", VERDICT_MAYBE},
+        {"{ .service.name = \"cart\" }", VERDICT_YES},
+        {"{ .a = 3 }", VERDICT_MAYBE},
+        {"{ duration > 1s }", VERDICT_NO},
+        {"{ duration > 5ns }", VERDICT_YES},
+        {"{ duration > 50ns }", VERDICT_MAYBE},
+        {"{ duration < 10ns }", VERDICT_NO},
+        {"{ duration = 200ns }", VERDICT_NO},
+        {"{ kind = server && status = error && name = \"op\" }", VERDICT_YES},
+    };
+    struct batch *b = sample();
+    const struct filter_known known = {.batch = b,
+                                       .name = STR("op"),
+                                       .kind = KIND_SERVER,
+                                       .status = STATUS_ERROR,
+                                       .attr = attr_maybe,
+                                       .min_duration_ns = 10,
+                                       .max_duration_ns = 100};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct filter *f = NULL;
+        assert_ok(filter_parse(str_of(cases[i].text), &f, NULL));
+        if (filter_verdict(f, &known) != cases[i].verdict) {
+            fail_msg("%s", cases[i].text);
+        }
+        filter_free(f);
+    }
+    batch_unref(b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_matching),
+        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_verdicts),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
