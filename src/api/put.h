@@ -9,28 +9,28 @@
 
 static inline void put_str(struct json_writer *w, const char *key, struct str value)
 {
-    json_key(w, key);
-    json_str(w, value);
+    json_put_key(w, key);
+    json_put_str(w, value);
 }
 
 static inline void put_u64(struct json_writer *w, const char *key, uint64_t value)
 {
-    json_key(w, key);
-    json_u64(w, value);
+    json_put_key(w, key);
+    json_put_u64(w, value);
 }
 
 static inline void put_bool(struct json_writer *w, const char *key, bool value)
 {
-    json_key(w, key);
-    json_bool(w, value);
+    json_put_key(w, key);
+    json_put_bool(w, value);
 }
 
 // Nanoseconds as milliseconds with their microseconds as fraction, which a double holds exactly.
 static inline void put_ms(struct json_writer *w, const char *key, uint64_t ns)
 {
     uint64_t us = ns / 1000;
-    json_key(w, key);
-    json_double(w, (double)us / 1000.0);
+    json_put_key(w, key);
+    json_put_double(w, (double)us / 1000.0);
 }
 
 static inline void put_trace_id(struct json_writer *w, const char *key, trace_id id)
