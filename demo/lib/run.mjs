@@ -186,7 +186,8 @@ function telemetry(name, { protocol, compression, all }, sonde) {
     OTEL_METRIC_EXPORT_TIMEOUT: '5000',
     OTEL_BSP_SCHEDULE_DELAY: '500',
     OTEL_NODE_RESOURCE_DETECTORS: 'env,host,os,process',
-    OTEL_NODE_DISABLED_INSTRUMENTATIONS: 'fs,net,dns',
+    OTEL_NODE_DISABLED_INSTRUMENTATIONS: 'fs,net,dns,router', // a span for each layer, twice
+
     OTEL_SEMCONV_STABILITY_OPT_IN: 'http,database',
   }
 }

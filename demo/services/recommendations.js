@@ -10,6 +10,7 @@ const switches = require('./switches')
 
 const KEEP_S = 5
 const SHOWN = 4
+const PAIRS_MAX = 3 // of one order
 const BURN_MS = 150
 const tracer = trace.getTracer('shop.recommendations', '1.0.0')
 const redis = new Redis(process.env.SHOP_REDIS)
@@ -58,12 +59,9 @@ app.get('/recommendations/:id', async (req, res) => {
 
 app.post('/bought', express.json(), async (req, res) => {
   const pipeline = redis.pipeline()
-  for (const a of req.body) {
-    for (const b of req.body) {
-      if (a !== b) {
-        pipeline.zincrby(`pairs:${a}`, 1, b)
-      }
-    }
+  const pairs = req.body.flatMap((a, i) => req.body.slice(i + 1).map((b) => [a, b]))
+  for (const [a, b] of pairs.slice(0, PAIRS_MAX)) {
+    pipeline.zincrby(`pairs:${a}`, 1, b)
   }
   await pipeline.exec()
   res.json({ pairs: pipeline.length })
