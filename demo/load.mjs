@@ -15,7 +15,7 @@ const below = (n) => Math.floor(random() * n)
 const product = () => 1 + Math.floor(PRODUCTS * random() ** 2) // some are more popular
 
 function cart() {
-  return Array.from({ length: 2 + below(5) }, () => ({
+  return Array.from({ length: 3 + below(8) }, () => ({
     product: product(),
     quantity: 1 + below(3),
   }))

@@ -4,6 +4,8 @@
 'use strict'
 const express = require('express')
 
+const STOP_MS = 4000
+
 class HttpError extends Error {
   constructor(status, message, options) {
     super(message, options)
@@ -74,6 +76,7 @@ function serve(service, app, parts = []) {
       }
     })
     server.closeIdleConnections()
+    setTimeout(() => process.exit(0), STOP_MS).unref() // with no server left, the SDK tries for long
   })
   return server
 }
