@@ -10,8 +10,8 @@
 #include "model/batch_codec.h"
 #include "wire/otlp.h"
 
-#define REQUESTS      ((size_t)40)
-#define ROUNDS        15
+#define REQUESTS      ((size_t)8)
+#define ROUNDS        100
 #define REQUEST_BYTES ((size_t)8 << 20)
 
 static uint64_t random_state = 88172645463325252U;

@@ -48,8 +48,8 @@ MUST_CHECK enum err api_start(const struct api_options *options, struct api **re
                               struct err_at *ret_at);
 const char *api_address(const struct api *a);
 
-// From now on /readyz says yes and /api/status knows the receivers. `receive` outlives the API or is
-// taken away with NULL.
+// From now on /readyz says yes and /api/status knows the receivers. `receive` outlives the API or
+// is taken away with NULL.
 void api_set_ready(struct api *a, struct receive *receive);
 
 void api_stop(struct api *a);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: one API request on its way: parameters copied out of the request, a handler that runs on a
-// worker thread and writes the answer, the answer sent by the loop. Internal to api/.
+// Purpose: one API request on its way: parameters copied out of the request, a handler that runs on
+// a worker thread and writes the answer, the answer sent by the loop. Internal to api/.
 #ifndef SONDE_API_JOB_H
 #define SONDE_API_JOB_H
 
@@ -119,7 +119,8 @@ void api_ready(struct job *j);
 void api_metrics(struct job *j);
 void api_openapi(struct job *j);
 
-// Answers a path outside the API with a file of the UI, or with the UI's page. On the loop's thread.
+// Answers a path outside the API with a file of the UI, or with the UI's page. On the loop's
+// thread.
 void assets_respond(struct http_request *r);
 
 #endif

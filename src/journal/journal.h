@@ -41,6 +41,7 @@ struct journal_stats {
     uint64_t segments, disk_bytes;
     uint64_t torn_bytes; // cut at the last start
     uint64_t failures;   // writes or syncs that failed
+    uint64_t disk_bytes_max;
 };
 
 struct journal_options {

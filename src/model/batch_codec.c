@@ -203,13 +203,14 @@ static bool same_keys(const struct attr *a, const struct attr *b, uint32_t count
 
 static uint8_t *put_shape(struct encoder *e, uint8_t *p, struct attr_run run)
 {
-    const struct attr *attrs = e->b->attrs + run.first;
+    const struct attr *attrs = run.count > 0 ? e->b->attrs + run.first : NULL;
     uint64_t hash = shape_hash(attrs, run.count);
     size_t at = (size_t)(hash % SHAPE_INDEX);
+    ASSERT(e->shape_count <= SHAPES_MAX);
     for (; e->shape_index[at] != 0; at = (at + 1) % SHAPE_INDEX) {
         const struct shape *s = &e->shapes[e->shape_index[at] - 1];
         if (s->hash == hash && s->run.count == run.count &&
-            same_keys(e->b->attrs + s->run.first, attrs, run.count)) {
+            (run.count == 0 || same_keys(e->b->attrs + s->run.first, attrs, run.count))) {
             return p + varint_put(p, e->shape_index[at]);
         }
     }
@@ -336,6 +337,7 @@ static void put_span(struct encoder *e, uint32_t index)
 static void put_strings(const struct encoder *e, struct buf *out)
 {
     size_t total = 0;
+    ASSERT(e->used < e->b->string_count);
     for (uint32_t i = 1; i <= e->used; i++) {
         size_t n = batch_str(e->b, e->order[i]).n;
         buf_add_varint(out, n);
@@ -419,6 +421,7 @@ static inline uint64_t get_varint(struct reader *r)
 {
     uint64_t v = 0;
     const uint8_t *next = varint_get(r->p, r->end, &v);
+    ASSERT(r->p <= r->end);
     if (next == NULL) {
         return wrong(r, "cut short");
     }
@@ -431,6 +434,7 @@ static inline uint32_t get_below(struct reader *r, uint64_t limit, const char *w
 {
     const uint8_t *at = r->p;
     uint64_t v = get_varint(r);
+    ASSERT(limit > 0);
     if (v >= limit) {
         r->p = at;
         return (uint32_t)wrong(r, what);
@@ -450,6 +454,7 @@ static inline uint32_t get_u32(struct reader *r)
 
 static inline uint8_t get_byte(struct reader *r)
 {
+    ASSERT(r->p <= r->end);
     if (r->p == r->end) {
         return (uint8_t)wrong(r, "cut short");
     }
@@ -504,6 +509,7 @@ static void get_value(struct reader *r, struct attr *a)
 static struct attr *get_key(struct reader *r)
 {
     struct attr *a = batch_add_attr(r->b);
+    ASSERT(r->b->string_count > 0);
     a->key = get_code(r);
     a->type = get_below(r, ATTR_TYPE_COUNT, "no such attribute type");
     return a;
@@ -525,6 +531,7 @@ static struct attr_run get_shaped(struct reader *r)
 {
     struct attr_run run = {(uint32_t)r->b->attr_count, 0};
     uint32_t shape = get_below(r, (uint64_t)r->shape_count + 1, "no such shape");
+    ASSERT(r->shape_count <= SHAPES_MAX);
     if (shape == 0) {
         run.count = (uint32_t)get_count(r, 3, SPAN_ATTRS_MAX);
         for (uint32_t i = 0; i < run.count; i++) {
@@ -730,6 +737,7 @@ enum err batch_decode(struct str bytes, struct batch **ret_batch, struct err_at 
 {
     struct reader *r = mem_new(1, sizeof *r);
     MUST(ret_batch != NULL);
+    bytes = bytes.p != NULL ? bytes : STR("");
     r->p = (const uint8_t *)bytes.p;
     r->end = r->p + bytes.n;
     get_batch(r);

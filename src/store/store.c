@@ -397,6 +397,17 @@ uint64_t store_replay_after(struct store *s)
     return least;
 }
 
+uint64_t store_last_seq(struct store *s)
+{
+    uint64_t last = 0;
+    (void)pthread_mutex_lock(&s->lock);
+    for (size_t i = 0; i < s->line_count; i++) {
+        last = s->lines[i].seq > last ? s->lines[i].seq : last;
+    }
+    (void)pthread_mutex_unlock(&s->lock);
+    return last;
+}
+
 static void count_received(struct store *s, const struct batch *b)
 {
     uint64_t *rows = mem_new(b->resource_count, sizeof *rows);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: base64 (RFC 4648) and hexadecimal, as JSON carries bytes. Private to src/wire.
+// Purpose: base64 (RFC 4648) and hexadecimal, as JSON carries bytes.
 #ifndef SONDE_WIRE_BASE64_H
 #define SONDE_WIRE_BASE64_H
 

@@ -11,7 +11,9 @@
 #include <zstd.h>
 
 #include "core/must.h"
+#include "core/varint.h"
 
+#define DEFLATE_RATIO_MAX   ((size_t)1032)
 #define GUESS_RATIO         ((size_t)8)
 #define GUESS_MIN           ((size_t)4096)
 #define ZSTD_STEP           ((size_t)128 << 10)
@@ -45,6 +47,21 @@ static enum err too_large(const struct buf *out, uint64_t offset, struct err_at 
                       out->max);
 }
 
+// How much room to begin with: what the end of a gzip file says, while deflate could have packed so
+// much; else a guess.
+static size_t room_guess(enum compression c, struct str in)
+{
+    size_t guess = in.n > SIZE_MAX / DEFLATE_RATIO_MAX ? SIZE_MAX : in.n * GUESS_RATIO;
+    if (c == COMPRESSION_GZIP && in.n >= 8) {
+        size_t said = load_u32(in.p + in.n - 4);
+        if (said / DEFLATE_RATIO_MAX < in.n) {
+            guess = said;
+        }
+    }
+    ASSERT(GUESS_RATIO < DEFLATE_RATIO_MAX);
+    return guess < GUESS_MIN ? GUESS_MIN : guess;
+}
+
 // One gzip member or zlib stream at the start of `in`: decompresses it and says how much of the
 // input it took.
 static enum err deflate_member(struct libdeflate_decompressor *d, enum compression c, struct str in,
@@ -52,9 +69,7 @@ static enum err deflate_member(struct libdeflate_decompressor *d, enum compressi
                                struct err_at *ret_at)
 {
     size_t room_max = out->max - out->n;
-    size_t room = in.n < room_max / GUESS_RATIO ? in.n * GUESS_RATIO : room_max;
-    room = room < GUESS_MIN ? GUESS_MIN : room;
-    for (;; room *= 2) {
+    for (size_t room = room_guess(c, in);; room = room < room_max / 2 ? room * 2 : room_max) {
         room = room < room_max ? room : room_max;
         if (!buf_reserve(out, room)) {
             return too_large(out, offset, ret_at);

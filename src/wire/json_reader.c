@@ -3,17 +3,19 @@
 #include "wire/json_reader.h"
 
 #include "core/must.h"
+#include "core/varint.h"
 #include "wire/json_writer.h"
 
 void json_reader_init(struct json_reader *j, struct str text)
 {
-    ASSERT(text.p != NULL || text.n == 0);
+    ASSERT(text.p != NULL);
     *j = (struct json_reader){.p = text.p, .end = text.p + text.n};
     buf_init(&j->scratch, text.n + 1);
 }
 
 void json_reader_done(struct json_reader *j)
 {
+    ASSERT(j->p <= j->end);
     buf_done(&j->scratch);
 }
 
@@ -29,6 +31,7 @@ static bool wrong(struct json_reader *j, const char *at, const char *what)
 
 char json_peek(struct json_reader *j)
 {
+    ASSERT(j->p <= j->end);
     while (j->p < j->end && (*j->p == ' ' || *j->p == '\n' || *j->p == '\t' || *j->p == '\r')) {
         j->p++;
     }
@@ -135,6 +138,7 @@ static bool read_unicode_escape(struct json_reader *j)
 static bool read_escape(struct json_reader *j)
 {
     static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+    ASSERT(j->p <= j->end);
     if (j->p == j->end) {
         return wrong(j, j->p, "the text ends too early");
     }
@@ -151,11 +155,29 @@ static bool read_escape(struct json_reader *j)
     return true;
 }
 
+#define BYTES(b) ((uint64_t)(b)*0x0101010101010101U)
+
+// A word with the high bit set in the first byte of `w` that ends a run of plain characters, and
+// perhaps in bytes after it; 0 when there is none.
+static uint64_t ends_in_word(uint64_t w)
+{
+    uint64_t quote = w ^ BYTES('"'), backslash = w ^ BYTES('\\');
+    return ((quote - BYTES(1)) & ~quote & BYTES(0x80)) |
+           ((backslash - BYTES(1)) & ~backslash & BYTES(0x80)) |
+           ((w - BYTES(0x20)) & ~w & BYTES(0x80));
+}
+
 // The end of the run of plain characters at p: a quote, a backslash, a control character or the
 // end of the text.
 static const char *plain_end(const char *p, const char *end)
 {
     ASSERT(p <= end);
+    for (; end - p >= 8; p += 8) {
+        uint64_t ends = ends_in_word(load_u64(p));
+        if (ends != 0) {
+            return p + (__builtin_ctzll(ends) >> 3);
+        }
+    }
     while (p < end && *p != '"' && *p != '\\' && (unsigned char)*p >= 0x20) {
         p++;
     }
@@ -205,6 +227,7 @@ bool json_read_string(struct json_reader *j, struct str *ret_text)
 
 static const char *digits_end(const char *p, const char *end)
 {
+    ASSERT(p <= end);
     while (p < end && *p >= '0' && *p <= '9') {
         p++;
     }
@@ -243,6 +266,7 @@ static const char *number_end(const char *p, const char *end)
 
 bool json_is_number(struct str text)
 {
+    ASSERT(text.p != NULL);
     return text.n > 0 && number_end(text.p, text.p + text.n) == text.p + text.n;
 }
 

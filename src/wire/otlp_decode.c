@@ -11,8 +11,8 @@
 //   - Strings are compared by words of 8 bytes that may be read past their end: the request is
 //     followed by BUF_PAD bytes, and strings in the batch's arena fill whole words.
 //   - Paths of errors are put together on the way out (otlp_check.h).
-// The resource and the scope may stand behind their spans on the wire, so that each ResourceSpans
-// and ScopeSpans is walked twice; the first walk jumps from field to field by their lengths.
+// The resource may stand behind its spans on the wire, so that each ResourceSpans is walked twice;
+// the first walk jumps from field to field by their lengths. A ScopeSpans is walked once.
 #include "core/must.h"
 #include "model/semconv.h"
 #include "wire/otlp_decoder.h"
@@ -40,7 +40,8 @@ static void share_resource(struct batch *b)
     }
 }
 
-static void share_scope(struct batch *b)
+// The same for the scope of the spans from `first_span` on.
+static void share_scope(struct batch *b, size_t first_span)
 {
     if (b->scope_count < 2) {
         return;
@@ -49,9 +50,11 @@ static void share_scope(struct batch *b)
     if (last->dropped_attrs == before->dropped_attrs && last->schema_url == before->schema_url &&
         last->name == before->name && last->version == before->version &&
         attrs_equal(b, last->attrs, before->attrs)) {
-        ASSERT(last->attrs.first + last->attrs.count == b->attr_count);
-        b->attr_count = last->attrs.first;
         b->scope_count--;
+        for (size_t i = first_span; i < b->span_count; i++) {
+            ASSERT(b->spans[i].scope == b->scope_count);
+            b->spans[i].scope--;
+        }
     }
 }
 
@@ -60,6 +63,7 @@ static bool decode_resource(struct decoder *d, struct str bytes, uint32_t schema
     struct pb_reader r = pb_reader(bytes);
     struct pb_field f;
     struct resource row = {.schema_url = schema_url};
+    ASSERT(d->batch != NULL);
     if (!decoder_has_room(d, bytes.p) || !decoder_attrs(d, bytes, 1, &row.attrs)) {
         return false;
     }
@@ -82,39 +86,36 @@ static bool decode_resource(struct decoder *d, struct str bytes, uint32_t schema
     return true;
 }
 
-static bool decode_scope(struct decoder *d, struct str bytes, uint32_t schema_url)
+// Fills what an InstrumentationScope says into its row.
+static bool decode_scope(struct decoder *d, struct str bytes, struct scope *row)
 {
     struct pb_reader r = pb_reader(bytes);
     struct pb_field f;
-    struct scope row = {.schema_url = schema_url};
-    if (!decoder_has_room(d, bytes.p) || !decoder_attrs(d, bytes, 3, &row.attrs)) {
+    ASSERT(row != NULL);
+    *row = (struct scope){.schema_url = row->schema_url};
+    if (!decoder_has_room(d, bytes.p) || !decoder_attrs(d, bytes, 3, &row->attrs)) {
         return false;
     }
     while (r.p < r.end) {
         if (!pb_next(&r, &f)) {
             return decoder_fail_broken(d, &f);
         }
-        if ((f.number == 1 && !decoder_text(d, &f, "name", &row.name)) ||
-            (f.number == 2 && !decoder_text(d, &f, "version", &row.version)) ||
+        if ((f.number == 1 && !decoder_text(d, &f, "name", &row->name)) ||
+            (f.number == 2 && !decoder_text(d, &f, "version", &row->version)) ||
             (f.number == 4 &&
-             !decoder_u32(d, &f, "dropped_attributes_count", &row.dropped_attrs))) {
+             !decoder_u32(d, &f, "dropped_attributes_count", &row->dropped_attrs))) {
             return false;
         }
     }
-    *batch_add_scope(d->batch) = row;
-    share_scope(d->batch);
-    d->scope = (uint32_t)d->batch->scope_count - 1;
     return true;
 }
 
-// What stands beside the list in a ResourceSpans (resource) or ScopeSpans (scope): field 1, a
-// message, and field 3, the schema URL; field 2 is the list.
+// What stands beside the list in a ResourceSpans.
 struct head {
-    struct str owner, schema_url;
+    struct str resource, schema_url;
 };
 
-static bool find_head(struct decoder *d, struct str bytes, const char *owner_name,
-                      const char *list_name, struct head *ret_head)
+static bool find_head(struct decoder *d, struct str bytes, struct head *ret_head)
 {
     struct pb_reader r = pb_reader(bytes);
     struct pb_field f;
@@ -129,12 +130,12 @@ static bool find_head(struct decoder *d, struct str bytes, const char *owner_nam
         }
         if (f.wire != PB_BYTES) {
             return decoder_fail_field(d, &f,
-                                      f.number == 1   ? owner_name
-                                      : f.number == 2 ? list_name
+                                      f.number == 1   ? "resource"
+                                      : f.number == 2 ? "scope_spans"
                                                       : "schema_url");
         }
         if (f.number == 1) {
-            head.owner = f.bytes;
+            head.resource = f.bytes;
         } else if (f.number == 3) {
             head.schema_url = f.bytes;
         }
@@ -150,25 +151,51 @@ static bool decode_schema_url(struct decoder *d, struct str url, uint32_t *ret_c
     return decoder_text(d, &f, "schema_url", ret_code);
 }
 
+// One field of a ScopeSpans; `scope` is what is known of its row so far.
+static bool decode_scope_field(struct decoder *d, const struct pb_field *f, struct scope *scope)
+{
+    static const char *const names[] = {"scope", "spans", "schema_url"};
+    ASSERT(f->number > 0);
+    if (f->number > 3) {
+        return true;
+    }
+    if (f->wire != PB_BYTES) {
+        return decoder_fail_field(d, f, names[f->number - 1]);
+    }
+    if (f->number == 1) {
+        return decode_scope(d, f->bytes, scope) || otlp_problem_in(&d->problem, "scope", -1);
+    }
+    return f->number == 2 ? decoder_span(d, f->bytes)
+                          : decoder_text(d, f, "schema_url", &scope->schema_url);
+}
+
+// The spans are walked once: their scope gets its row first and its contents last, because they may
+// stand behind the spans.
 static bool decode_scope_spans(struct decoder *d, struct str bytes)
 {
-    struct head head;
-    uint32_t schema_url = 0;
-    if (!find_head(d, bytes, "scope", "spans", &head) ||
-        !decode_schema_url(d, head.schema_url, &schema_url)) {
-        return false;
-    }
-    if (!decode_scope(d, head.owner, schema_url)) {
-        return otlp_problem_in(&d->problem, "scope", -1);
-    }
     struct pb_reader r = pb_reader(bytes);
     struct pb_field f;
-    // find_head() walked the same bytes: nothing is broken at this level.
-    while (r.p < r.end && pb_next(&r, &f)) {
-        if (f.number == 2 && !decoder_span(d, f.bytes)) {
-            return otlp_problem_in_repeated(&d->problem, "spans", 2, bytes, f.at);
+    struct scope scope = {0};
+    struct batch *b = d->batch;
+    size_t first_span = b->span_count;
+    if (!decoder_has_room(d, bytes.p)) {
+        return false;
+    }
+    (void)batch_add_scope(b);
+    d->scope = (uint32_t)b->scope_count - 1;
+    while (r.p < r.end) {
+        if (!pb_next(&r, &f)) {
+            return decoder_fail_broken(d, &f);
+        }
+        if (!decode_scope_field(d, &f, &scope)) {
+            return f.number == 2 && f.wire == PB_BYTES
+                       ? otlp_problem_in_repeated(&d->problem, "spans", 2, bytes, f.at)
+                       : false;
         }
     }
+    ASSERT(d->scope < b->scope_count);
+    b->scopes[d->scope] = scope;
+    share_scope(b, first_span);
     return true;
 }
 
@@ -222,16 +249,17 @@ static void use_batch(struct decoder *d, struct batch *batch)
 
 static bool decode_resource_spans(struct decoder *d, struct str bytes)
 {
-    struct head head;
+    struct head head = {STR_NONE, STR_NONE};
     uint32_t schema_url = 0;
-    if (!find_head(d, bytes, "resource", "scope_spans", &head)) {
+    ASSERT(bytes.p != NULL);
+    if (!find_head(d, bytes, &head)) {
         return false;
     }
-    use_batch(d, d->sink->batch_for(d->sink->ctx, find_line(d, head.owner)));
+    use_batch(d, d->sink->batch_for(d->sink->ctx, find_line(d, head.resource)));
     if (!decode_schema_url(d, head.schema_url, &schema_url)) {
         return false;
     }
-    if (!decode_resource(d, head.owner, schema_url)) {
+    if (!decode_resource(d, head.resource, schema_url)) {
         return otlp_problem_in(&d->problem, "resource", -1);
     }
     struct pb_reader r = pb_reader(bytes);

@@ -20,6 +20,7 @@ static void put_text(struct buf *out, uint32_t number, const struct batch *b, ui
 
 static void put_number(struct buf *out, uint32_t number, uint64_t v)
 {
+    ASSERT(number > 0);
     if (v != 0) {
         pb_put_varint(out, number, v);
     }
@@ -27,6 +28,7 @@ static void put_number(struct buf *out, uint32_t number, uint64_t v)
 
 static void put_value(struct buf *out, const struct batch *b, const struct attr *a)
 {
+    ASSERT(a->type < ATTR_TYPE_COUNT);
     switch ((enum attr_type)a->type) {
     case ATTR_STRING:
     case ATTR_BYTES:
@@ -122,6 +124,7 @@ static void put_span(struct buf *out, const struct batch *b, const struct span *
 static void put_resource(struct buf *out, const struct batch *b, const struct resource *r)
 {
     size_t resource = pb_begin(out, 1);
+    ASSERT(r->service < b->string_count);
     put_attrs(out, 1, b, r->attrs);
     put_number(out, 2, r->dropped_attrs);
     pb_end(out, resource);
@@ -131,6 +134,7 @@ static void put_resource(struct buf *out, const struct batch *b, const struct re
 static void put_scope(struct buf *out, const struct batch *b, const struct scope *s)
 {
     size_t scope = pb_begin(out, 1);
+    ASSERT(s->name < b->string_count);
     put_text(out, 1, b, s->name);
     put_text(out, 2, b, s->version);
     put_attrs(out, 3, b, s->attrs);
@@ -167,7 +171,7 @@ void otlp_encode_traces(const struct row *rows, size_t count, struct buf *out)
 static void print_quoted(struct json_writer *w, struct str bytes,
                          void (*encode)(struct str bytes, struct buf *out))
 {
-    struct buf *out = json_raw(w);
+    struct buf *out = json_put_raw(w);
     ASSERT(encode != NULL);
     buf_add_byte(out, '"');
     encode(bytes, out);
@@ -177,7 +181,7 @@ static void print_quoted(struct json_writer *w, struct str bytes,
 // 64-bit integers are strings in protobuf's JSON.
 static void print_decimal(struct json_writer *w, uint64_t v, bool is_signed)
 {
-    struct buf *out = json_raw(w);
+    struct buf *out = json_put_raw(w);
     ASSERT(out != NULL);
     if (is_signed) {
         buf_printf(out, "\"%lld\"", (long long)v);
@@ -195,7 +199,7 @@ static void print_value(struct json_writer *w, const struct otlp_field *known,
     ASSERT(known->number == f->number);
     switch ((enum otlp_type)known->type) {
     case OTLP_STRING:
-        json_str(w, f->bytes);
+        json_put_str(w, f->bytes);
         break;
     case OTLP_BYTES:
         print_quoted(w, f->bytes, base64_encode);
@@ -204,7 +208,7 @@ static void print_value(struct json_writer *w, const struct otlp_field *known,
         print_quoted(w, f->bytes, hex_encode);
         break;
     case OTLP_BOOL:
-        json_bool(w, f->value != 0);
+        json_put_bool(w, f->value != 0);
         break;
     case OTLP_INT64:
     case OTLP_SFIXED64:
@@ -217,17 +221,22 @@ static void print_value(struct json_writer *w, const struct otlp_field *known,
     case OTLP_UINT32:
     case OTLP_FIXED32:
     case OTLP_ENUM:
-        json_u64(w, (uint32_t)f->value);
+        json_put_u64(w, (uint32_t)f->value);
         break;
     case OTLP_SINT32:
-        json_i64(w, unzigzag(f->value));
+        json_put_i64(w, unzigzag(f->value));
         break;
     case OTLP_DOUBLE:
         memcpy(&number, &f->value, sizeof number);
-        json_double(w, number);
+        json_put_double(w, number);
         break;
     case OTLP_MESSAGE:
-        print_message(w, known->of, f->bytes);
+        // Deeper than anything that was let in: only a damaged disk says so.
+        if (w->depth + 3 > JSON_DEPTH_MAX) {
+            json_put_null(w);
+        } else {
+            print_message(w, known->of, f->bytes);
+        }
         break;
     }
 }
@@ -237,9 +246,9 @@ static void print_field(struct json_writer *w, const struct otlp_field *known, s
 {
     struct pb_reader r = pb_reader(bytes);
     struct pb_field f, last = {.number = known->number};
-    json_key(w, known->json_name);
+    json_put_key(w, known->json_name);
     if (known->repeated) {
-        json_array(w);
+        json_put_array(w);
     }
     while (r.p < r.end && pb_next(&r, &f)) {
         if (f.number != known->number) {
@@ -252,13 +261,13 @@ static void print_field(struct json_writer *w, const struct otlp_field *known, s
         last = f;
     }
     if (known->repeated) {
-        json_array_end(w);
+        json_put_array_end(w);
     } else {
         print_value(w, known, &last);
     }
 }
 
-// `bytes` come from our own encoder: they are well-formed and not too deep.
+// What is broken in `bytes` ends the message there.
 static void print_message(struct json_writer *w, const struct otlp_message *m, struct str bytes)
 {
     struct pb_reader r = pb_reader(bytes);
@@ -274,14 +283,14 @@ static void print_message(struct json_writer *w, const struct otlp_message *m, s
     if (m->nests) {
         present &= (uint64_t)1 << last; // the fields of an AnyValue exclude one another
     }
-    json_object(w);
+    json_put_object(w);
     for (size_t i = 0; i < m->field_count; i++) {
         ASSERT(m->fields[i].number < 64);
         if (present >> m->fields[i].number & 1) {
             print_field(w, &m->fields[i], bytes);
         }
     }
-    json_object_end(w);
+    json_put_object_end(w);
 }
 
 void otlp_encode_traces_json(const struct row *rows, size_t count, struct buf *out)
@@ -293,7 +302,7 @@ void otlp_encode_traces_json(const struct row *rows, size_t count, struct buf *o
     if (request.failed) {
         out->failed = true; // its JSON is longer still
     } else {
-        json_init(&w, out);
+        json_writer_init(&w, out);
         print_message(&w, otlp_request(OTLP_TRACES), buf_str(&request));
         ASSERT(w.depth == 0);
     }

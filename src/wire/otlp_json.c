@@ -254,7 +254,10 @@ static bool write_values(struct transcoder *t, const struct otlp_field *field, u
 
 static bool is_named(const struct otlp_field *field, struct str name)
 {
-    ASSERT(field->name != NULL && field->json_name != NULL);
+    ASSERT(field->name != NULL && field->json_name[0] == field->name[0]);
+    if (name.n == 0 || name.p[0] != field->name[0]) {
+        return false;
+    }
     return str_eq(name, str_of(field->json_name)) || str_eq(name, str_of(field->name));
 }
 
@@ -323,6 +326,7 @@ enum err otlp_json_to_protobuf(enum otlp_signal signal, struct str json, struct 
 {
     struct transcoder t = {.out = out};
     ASSERT(out != NULL);
+    json = json.p != NULL ? json : STR("");
     json_reader_init(&t.in, json);
     buf_init(&t.number, json.n + 1);
     bool good = write_message(&t, otlp_request(signal), 0);

@@ -5,17 +5,20 @@
 
 bool decoder_fail(struct decoder *d, const void *at, const char *what)
 {
+    ASSERT(what != NULL);
     return otlp_problem_set(&d->problem, ERR_INVALID, at, what);
 }
 
 bool decoder_fail_field(struct decoder *d, const struct pb_field *f, const char *name)
 {
+    ASSERT(name != NULL);
     (void)decoder_fail(d, f->at, "wrong wire type");
     return otlp_problem_in(&d->problem, name, -1);
 }
 
 bool decoder_fail_broken(struct decoder *d, const struct pb_field *f)
 {
+    ASSERT(f->at != NULL);
     return decoder_fail(d, f->at, "broken or cut short field");
 }
 
@@ -32,6 +35,7 @@ static inline bool words_equal(const char *a, const char *b, size_t n)
 
 static inline bool slot_holds(const struct text_slot *slot, struct str s)
 {
+    ASSERT(s.p != NULL);
     return slot->n == s.n && slot->p != NULL && words_equal(slot->p, s.p, s.n);
 }
 
@@ -39,6 +43,7 @@ static inline bool slot_holds(const struct text_slot *slot, struct str s)
 static inline size_t quick_hash(struct str s)
 {
     uint64_t head = load_u64(s.p), tail;
+    ASSERT(s.n > 0);
     if (s.n >= 8) {
         tail = load_u64(s.p + s.n - 8);
     } else {
@@ -80,6 +85,7 @@ static inline const struct text_slot *text_slot(struct decoder *d, struct str s)
 
 bool decoder_text(struct decoder *d, const struct pb_field *f, const char *name, uint32_t *ret_code)
 {
+    ASSERT(ret_code != NULL);
     if (f->wire != PB_BYTES) {
         return decoder_fail_field(d, f, name);
     }
@@ -93,6 +99,7 @@ bool decoder_text(struct decoder *d, const struct pb_field *f, const char *name,
 
 bool decoder_u32(struct decoder *d, const struct pb_field *f, const char *name, uint32_t *ret_value)
 {
+    ASSERT(ret_value != NULL);
     if (f->wire != PB_VARINT) {
         return decoder_fail_field(d, f, name);
     }
@@ -107,6 +114,7 @@ static inline struct key_slot *key_slot(struct decoder *d, struct str key,
                                         struct key_slot **previous)
 {
     struct key_slot *slot = *previous;
+    ASSERT(previous != NULL);
     if (slot != NULL && slot_holds(&slot->key, key)) {
         return slot;
     }
@@ -124,6 +132,7 @@ static inline struct key_slot *key_slot(struct decoder *d, struct str key,
 
 static inline bool text_value(struct decoder *d, struct str s, struct key_slot *key, struct attr *a)
 {
+    ASSERT(key->key.p != NULL);
     a->type = ATTR_STRING;
     if (!slot_holds(&key->value, s)) {
         const struct text_slot *slot = text_slot(d, s);
@@ -202,6 +211,7 @@ static bool decode_any_value(struct decoder *d, struct str s, struct key_slot *k
 static inline bool split_key_value(struct str s, struct str *ret_key, struct str *ret_value)
 {
     const uint8_t *p = (const uint8_t *)s.p, *end = p + s.n;
+    ASSERT(s.p != NULL);
     if (s.n < 4 || p[0] != 0x0a || p[1] >= 0x80) {
         return false;
     }
@@ -219,6 +229,7 @@ bool decoder_key_value(struct decoder *d, struct str s, struct str *ret_key, str
 {
     struct pb_reader r = pb_reader(s);
     struct pb_field f;
+    ASSERT(s.p != NULL);
     *ret_key = *ret_value = STR("");
     while (r.p < r.end) {
         if (!pb_next(&r, &f)) {
@@ -235,10 +246,22 @@ bool decoder_key_value(struct decoder *d, struct str s, struct str *ret_key, str
     return true;
 }
 
+static inline struct attr *add_attr(struct batch *b)
+{
+    if (b->attr_count == b->attr_capacity) {
+        return batch_add_attr(b);
+    }
+    ASSERT(!b->sealed);
+    struct attr *a = &b->attrs[b->attr_count++];
+    *a = (struct attr){0};
+    return a;
+}
+
 // Appends one attribute. `previous` as in key_slot(); it moves on to the next prediction.
 static inline bool decode_attr(struct decoder *d, struct str s, struct key_slot ***previous)
 {
     struct str key, value;
+    ASSERT(*previous != NULL);
     if (!split_key_value(s, &key, &value) && !decoder_key_value(d, s, &key, &value)) {
         return false;
     }
@@ -246,7 +269,7 @@ static inline bool decode_attr(struct decoder *d, struct str s, struct key_slot 
     if (slot == NULL) {
         return otlp_problem_in(&d->problem, "key", -1);
     }
-    struct attr *a = batch_add_attr(d->batch);
+    struct attr *a = add_attr(d->batch);
     a->key = slot->key.code;
     const uint8_t *v = (const uint8_t *)value.p;
     bool good;
@@ -303,6 +326,7 @@ static bool decode_id(struct decoder *d, struct span_state *st, const struct pb_
                       const char *name, uint8_t *to, size_t size)
 {
     static const uint8_t zero[16];
+    ASSERT(size == sizeof(trace_id) || size == sizeof(span_id));
     if (f->wire != PB_BYTES) {
         return decoder_fail_field(d, f, name);
     }
@@ -345,6 +369,7 @@ static bool check_one(struct decoder *d, const struct pb_field *f, const struct 
                       const char *name)
 {
     uint64_t records = 0;
+    ASSERT(m != NULL);
     if (f->wire != PB_BYTES) {
         return decoder_fail_field(d, f, name);
     }
@@ -370,23 +395,23 @@ static bool decode_nested(struct decoder *d, struct span_state *st, const struct
     }
 }
 
+// An attribute that decoder_span() does not take itself: the span has too many. It is still
+// checked.
 static bool decode_span_attr(struct decoder *d, struct span_state *st, const struct pb_field *f)
 {
+    uint64_t records = 0;
     if (f->wire != PB_BYTES) {
         return decoder_fail_field(d, f, "attributes");
     }
-    if (st->span.attrs.count == SPAN_ATTRS_MAX) {
-        uint64_t records = 0;
-        st->reject = "too many attributes";
-        return otlp_check(&otlp_key_value, f->bytes, 0, &records, &d->problem);
-    }
-    st->span.attrs.count++;
-    return decode_attr(d, f->bytes, &st->previous);
+    ASSERT(st->span.attrs.count == SPAN_ATTRS_MAX);
+    st->reject = "too many attributes";
+    return otlp_check(&otlp_key_value, f->bytes, 0, &records, &d->problem);
 }
 
 static bool decode_time(struct decoder *d, const struct pb_field *f, const char *name,
                         uint64_t *ret_ns)
 {
+    ASSERT(ret_ns != NULL);
     if (f->wire != PB_FIXED64) {
         return decoder_fail_field(d, f, name);
     }
@@ -398,6 +423,7 @@ static bool decode_span_field(struct decoder *d, struct span_state *st, const st
 {
     struct span *s = &st->span;
     uint32_t kind = 0;
+    ASSERT(s == &st->span);
     switch (f->number) {
     case 1:
         return decode_id(d, st, f, "trace_id", s->trace.b, sizeof s->trace.b);
@@ -501,6 +527,7 @@ bool decoder_span(struct decoder *d, struct str bytes)
     struct span_state st;
     struct pb_reader r = pb_reader(bytes);
     struct pb_field f;
+    ASSERT(bytes.p >= d->request.p && bytes.p <= d->request.p + d->request.n);
     memset(&st, 0, sizeof st);
     st.span.attrs.first = (uint32_t)d->batch->attr_count;
     st.previous = &d->first;

@@ -31,7 +31,9 @@ struct pb_field {
 
 static inline struct pb_reader pb_reader(struct str s)
 {
-    return (struct pb_reader){(const uint8_t *)s.p, (const uint8_t *)s.p + s.n};
+    const uint8_t *p = (const uint8_t *)(s.p != NULL ? s.p : "");
+    ASSERT(s.p != NULL || s.n == 0);
+    return (struct pb_reader){p, p + s.n};
 }
 
 // Reads the value that follows a tag. False when it is cut short or of no known wire type.
@@ -101,6 +103,10 @@ static inline bool pb_next(struct pb_reader *r, struct pb_field *f)
 static inline void pb_tag(struct buf *out, uint32_t number, enum pb_wire wire)
 {
     ASSERT(number > 0 && number <= PB_NUMBER_MAX);
+    if (number < 16 && out->n < out->capacity && !out->failed) {
+        out->p[out->n++] = (char)(number << 3 | wire);
+        return;
+    }
     buf_add_varint(out, (uint64_t)number << 3 | wire);
 }
 

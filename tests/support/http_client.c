@@ -403,6 +403,11 @@ const struct client_answer *client_h2_wait(struct client_h2 *h, int32_t stream_i
     return a;
 }
 
+const struct client_answer *client_h2_peek(struct client_h2 *h, int32_t stream_id)
+{
+    return answer_of(h, stream_id);
+}
+
 uint32_t client_h2_wait_goaway(struct client_h2 *h)
 {
     while (!h->goaway && client_h2_pump(h)) {

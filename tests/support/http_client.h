@@ -61,6 +61,8 @@ void client_h2_ping(struct client_h2 *h);
 void client_h2_flush(struct client_h2 *h);
 // Waits for the stream's end; the answer belongs to `h`.
 const struct client_answer *client_h2_wait(struct client_h2 *h, int32_t stream_id);
+// The stream's answer as far as it has come.
+const struct client_answer *client_h2_peek(struct client_h2 *h, int32_t stream_id);
 // Waits for a GOAWAY; its error code.
 uint32_t client_h2_wait_goaway(struct client_h2 *h);
 bool client_h2_pump(struct client_h2 *h); // one exchange; false when the connection is over

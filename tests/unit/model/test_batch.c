@@ -24,6 +24,31 @@ static void test_intern(void **state)
     batch_unref(b);
 }
 
+static void test_intern_text(void **state)
+{
+    (void)state;
+    struct batch *b = batch_new(STR(""));
+    uint32_t code = 77;
+    // Bytes that are not text are not text either because they are in the batch already.
+    uint32_t bytes = batch_intern(b, STR("\xff"));
+    assert_false(batch_intern_text(b, STR("\xff"), &code));
+    assert_false(batch_intern_text(b, STR("\xfe"), &code));
+    assert_int_equal(code, 77);
+    assert_int_equal(b->string_count, 2);
+    uint32_t plain = batch_intern(b, STR("plain"));
+    assert_true(batch_intern_text(b, STR("plain"), &code));
+    assert_int_equal(code, plain);
+    char text[32];
+    for (int i = 0; i < 2000; i++) { // what is known survives the growing of the index
+        (void)snprintf(text, sizeof text, "value-%d", i);
+        assert_true(batch_intern_text(b, str_of(text), &code));
+        assert_int_equal(batch_intern(b, str_of(text)), code);
+    }
+    assert_false(batch_intern_text(b, STR("\xff"), &code));
+    assert_int_equal(batch_intern(b, STR("\xff")), bytes);
+    batch_unref(b);
+}
+
 static void test_rollback_and_seal(void **state)
 {
     (void)state;
@@ -52,6 +77,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_intern),
+        cmocka_unit_test(test_intern_text),
         cmocka_unit_test(test_rollback_and_seal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

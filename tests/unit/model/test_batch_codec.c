@@ -130,6 +130,7 @@ static void test_broken(void **state)
         assert_true(at.offset <= n);
         mem_free(copy);
     }
+    assert_err(batch_decode(STR_NONE, &back, &at), ERR_CORRUPT);
     size_t refused = 0;
     for (size_t round = 0; round < 20000; round++) {
         size_t where = random_below(&r, out.n);

@@ -342,6 +342,82 @@ static void test_rejected(void **state)
     }
 }
 
+static void test_limits(void **state)
+{
+    (void)state;
+    struct sink sink = {0};
+    struct otlp_counts counts;
+    struct err_at at;
+    struct buf out;
+    buf_init(&out, 1 << 20);
+    one_span(&out, fill_unusual, 0);
+    sink.batch = batch_new(STR(""));
+    sink.batch->span_count = BATCH_SPANS_MAX; // as if it were full: nothing may touch its rows
+    assert_err(decode(&sink, &out, &counts, &at), ERR_LIMIT);
+    assert_non_null(strstr(at.text, "the batch is full"));
+    sink.batch->span_count = 0;
+    buf_clear(&out);
+    size_t resource_spans = pb_begin(&out, 1);
+    size_t resource = pb_begin(&out, 1);
+    for (size_t i = 0; i <= SPAN_ATTRS_MAX; i++) {
+        size_t pair = pb_begin(&out, 1);
+        pb_put_bytes(&out, 1, STR("k"));
+        pb_end(&out, pair);
+    }
+    pb_end(&out, resource);
+    pb_end(&out, resource_spans);
+    assert_err(decode(&sink, &out, &counts, &at), ERR_LIMIT);
+    assert_string_equal(at.text, "resource_spans[0].resource: too many attributes");
+    batch_unref(sink.batch);
+    buf_done(&out);
+}
+
+// A scope may stand behind its spans, twice even; two requests may differ in it.
+static void test_scope_order(void **state)
+{
+    (void)state;
+    struct sink sink = {0};
+    struct otlp_counts counts;
+    struct err_at at;
+    struct buf out;
+    buf_init(&out, 4096);
+    for (int i = 0; i < 3; i++) {
+        size_t resource_spans = pb_begin(&out, 1);
+        size_t scope_spans = pb_begin(&out, 2);
+        size_t span = pb_begin(&out, 2);
+        pb_put_bytes(&out, 1, STR("0123456789abcdef"));
+        pb_put_bytes(&out, 2, STR("01234567"));
+        put_pair(&out, STR("of the span"), 1, STR("v"));
+        pb_end(&out, span);
+        pb_put_bytes(&out, 3, STR("url"));
+        for (int k = 0; k < 2; k++) {
+            size_t scope = pb_begin(&out, 1);
+            pb_put_bytes(&out, 1, k == 0 ? STR("first") : i < 2 ? STR("last") : STR("other"));
+            size_t pair = pb_begin(&out, 3);
+            pb_put_bytes(&out, 1, STR("of the scope"));
+            pb_end(&out, pair);
+            pb_end(&out, scope);
+        }
+        pb_end(&out, scope_spans);
+        pb_end(&out, resource_spans);
+    }
+    assert_ok(decode(&sink, &out, &counts, &at));
+    const struct batch *b = sink.batch;
+    assert_int_equal(b->span_count, 3);
+    assert_int_equal(b->scope_count, 2);
+    for (size_t i = 0; i < 3; i++) {
+        const struct scope *scope = &b->scopes[b->spans[i].scope];
+        struct str name = batch_str(b, scope->name);
+        assert_true(str_eq(name, i < 2 ? STR("last") : STR("other")));
+        assert_str(batch_str(b, scope->schema_url), "url");
+        assert_int_equal(scope->attrs.count, 1);
+        assert_str(batch_str(b, b->attrs[scope->attrs.first].key), "of the scope");
+        assert_str(batch_str(b, b->attrs[b->spans[i].attrs.first].key), "of the span");
+    }
+    batch_unref(sink.batch);
+    buf_done(&out);
+}
+
 static void test_empty(void **state)
 {
     (void)state;
@@ -442,9 +518,10 @@ static void test_mutated(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_unusual), cmocka_unit_test(test_bad),
-        cmocka_unit_test(test_depth),   cmocka_unit_test(test_rejected),
-        cmocka_unit_test(test_empty),   cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_unusual),     cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_depth),       cmocka_unit_test(test_rejected),
+        cmocka_unit_test(test_empty),       cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_scope_order), cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_mutated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -157,6 +157,8 @@ static void test_limit(void **state)
     struct buf out;
     struct err_at at = {0};
     buf_init(&out, 10);
+    assert_err(otlp_json_to_protobuf(OTLP_LOGS, STR_NONE, &out, &at), ERR_INVALID);
+    assert_int_equal(at.offset, 0);
     struct str json = STR("{\"resourceLogs\":[{\"schemaUrl\":\"longer than ten\"}]}");
     assert_err(otlp_json_to_protobuf(OTLP_LOGS, json, &out, &at), ERR_LIMIT);
     buf_done(&out);

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+# Purpose: the commands of this project. Meson and Ninja do the building.
+BUILD := build
+.DEFAULT_GOAL := all
+.PHONY: all run test bench lint asan fuzz install deb clean help
+
+help: ## list the commands
+	@grep -hE '^[a-z]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
+
+all: ## build build/sonde, the web UI included
+	@tools/deps build ui
+	@tools/ui
+	@[ -e $(BUILD)/build.ninja ] || meson setup $(BUILD) >/dev/null
+	@ninja -C $(BUILD) --quiet sonde
+
+run: all ## start the server and the demo shop; Ctrl-C stops everything
+	@tools/deps demo
+	@demo/run
+
+test: all ## run every test; ends with "N passed, N failed"
+	@tools/deps test browser demo fuzz lint
+	@tools/test
+
+bench: all ## measure, print a table, keep it in bench/RESULTS.md
+	@bench/run
+
+lint: all ## formatting, static analysis and the house checks
+	@tools/deps lint
+	@tools/lint
+
+asan: ## unit tests under AddressSanitizer and UBSan
+	@tools/deps build
+	@tools/sanitize address,undefined
+
+fuzz: ## every fuzzer for ten minutes
+	@tools/deps build fuzz
+	@tools/fuzz 600
+
+install: all ## install to PREFIX (default /usr/local)
+	@meson configure $(BUILD) --prefix=$(or $(PREFIX),/usr/local) && DESTDIR="$(DESTDIR)" meson install -C $(BUILD) --no-rebuild
+
+deb: all ## build a Debian package into build/
+	@tools/deps deb
+	@packaging/deb
+
+clean: ## remove what was built
+	@rm -rf $(BUILD) build-asan build-tsan build-fuzz ui/dist

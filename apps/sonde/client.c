@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: one GET, by libcurl.
+#include "client.h"
+
+#include <curl/curl.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/must.h"
+
+#define URL_MAX 65536
+
+void client_escape(struct buf *out, const char *text)
+{
+    static const char plain[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+    for (const char *p = text; *p != 0; p++) {
+        if (strchr(plain, *p) != NULL) {
+            buf_add_byte(out, (uint8_t)*p);
+        } else {
+            buf_printf(out, "%%%02X", (unsigned)(unsigned char)*p);
+        }
+    }
+}
+
+static size_t take(char *bytes, size_t size, size_t count, void *ctx)
+{
+    struct buf *out = ctx;
+    buf_add(out, bytes, size * count);
+    return out->failed ? 0 : size * count;
+}
+
+enum err client_get(const struct client_options *o, const char *path, struct buf *out,
+                    long *ret_status, struct err_at *ret_at)
+{
+    char url[URL_MAX], header[512];
+    size_t n = strlen(o->server);
+    while (n > 0 && o->server[n - 1] == '/') {
+        n--;
+    }
+    int length = snprintf(url, sizeof url, "%.*s%s", (int)n, o->server, path);
+    if (length < 0 || length >= URL_MAX) {
+        return err_at_set(ret_at, ERR_LIMIT, 0, "the request is too long");
+    }
+    CURL *c = curl_easy_init();
+    MUST(c != NULL);
+    struct curl_slist *headers = NULL;
+    if (o->token != NULL) {
+        (void)snprintf(header, sizeof header, "Authorization: Bearer %s", o->token);
+        headers = curl_slist_append(headers, header);
+    }
+    curl_easy_setopt(c, CURLOPT_URL, url);
+    curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take);
+    curl_easy_setopt(c, CURLOPT_WRITEDATA, out);
+    curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, 5L);
+    curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+    CURLcode code = curl_easy_perform(c);
+    long status = 0;
+    curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
+    curl_slist_free_all(headers);
+    curl_easy_cleanup(c);
+    if (code != CURLE_OK) {
+        return err_at_set(ret_at, ERR_CLOSED, 0, "%.*s cannot be reached: %s", (int)n, o->server,
+                          curl_easy_strerror(code));
+    }
+    *ret_status = status;
+    return ERR_OK;
+}

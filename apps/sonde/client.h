@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: one GET to a sonde server, for the command line.
+#ifndef SONDE_APPS_CLIENT_H
+#define SONDE_APPS_CLIENT_H
+
+#include "core/buf.h"
+#include "core/err.h"
+
+struct client_options {
+    const char *server; // "http://127.0.0.1:7070"
+    const char *token;  // NULL: none
+};
+
+// Appends `text`, percent-encoded for a query parameter.
+void client_escape(struct buf *out, const char *text);
+
+// Fetches server + path. ERR_CLOSED with a sentence when the server cannot be reached; any HTTP
+// status is ERR_OK with *ret_status.
+MUST_CHECK enum err client_get(const struct client_options *o, const char *path, struct buf *out,
+                               long *ret_status, struct err_at *ret_at);
+
+#endif

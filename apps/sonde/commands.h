@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: what the commands of the command line share: exit codes, flags, output.
+#ifndef SONDE_APPS_COMMANDS_H
+#define SONDE_APPS_COMMANDS_H
+
+#include <stdbool.h>
+
+// Exit codes, as `sonde --help` says them.
+enum exit_code {
+    EXIT_DONE = 0,      // done
+    EXIT_FAILED = 1,    // the server or the disk failed
+    EXIT_USAGE = 2,     // wrong flags, a wrong filter, a wrong configuration
+    EXIT_NOT_FOUND = 3, // no such trace
+    EXIT_DAMAGED = 4,   // `store verify` found damage
+    EXIT_NO_SERVER = 5, // the server cannot be reached
+};
+
+// One flag of a command: with a value (text != NULL) or without (on != NULL).
+struct flag {
+    const char *name; // "--server"
+    const char **text;
+    bool *on;
+};
+
+// Takes the flags out of argv and leaves the other words, in order, in words[0..*ret_count). A
+// flag's value follows it or an '='. `--` ends the flags. False after saying what is wrong.
+bool flags_parse(int argc, char **argv, const struct flag *flags, const char **words, int max_words,
+                 int *ret_count);
+
+// Whether to write tables for people: standard output is a terminal and --json was not given.
+bool wants_table(bool json);
+
+int command_trace(int argc, char **argv);
+int command_trace_id(int argc, char **argv);
+int command_store(int argc, char **argv);
+int command_config(int argc, char **argv);
+int command_completion(int argc, char **argv);
+
+#endif

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the configuration: one table of settings with their defaults; a YAML file, the
+// environment (SONDE_JOURNAL_SYNC for journal.sync) and flags override them in this order. Unknown
+// keys and bad values are refused with file, line and column.
+#ifndef SONDE_APPS_CONFIG_H
+#define SONDE_APPS_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/arena.h"
+#include "core/err.h"
+#include "store/store.h"
+
+// name, key, kind, default, may be reloaded, help
+#define SETTING_LIST(X)                                                                            \
+    X(DATA, "data", TEXT, "sonde-data", false, "folder of the journal and the store")              \
+    X(HTTP_ADDRESS, "http.address", TEXT, "127.0.0.1:7070", false,                                 \
+      "address of the API and the UI")                                                             \
+    X(HTTP_TOKEN, "http.token", SECRET, "", false, "token that queries must carry")                \
+    X(HTTP_TLS_CERTIFICATE, "http.tls.certificate", TEXT, "", false,                               \
+      "PEM file; empty: plain HTTP")                                                               \
+    X(HTTP_TLS_KEY, "http.tls.key", TEXT, "", false, "PEM file of the private key")                \
+    X(OTLP_GRPC, "otlp.grpc", TEXT, "127.0.0.1:4317", false, "address of OTLP/gRPC; off: none")    \
+    X(OTLP_HTTP, "otlp.http", TEXT, "127.0.0.1:4318", false, "address of OTLP/HTTP; off: none")    \
+    X(OTLP_TOKEN, "otlp.token", SECRET, "", false, "token that senders must carry")                \
+    X(OTLP_TLS_CERTIFICATE, "otlp.tls.certificate", TEXT, "", false,                               \
+      "PEM file; empty: plain text")                                                               \
+    X(OTLP_TLS_KEY, "otlp.tls.key", TEXT, "", false, "PEM file of the private key")                \
+    X(OTLP_BODY_MAX, "otlp.body_max", SIZE, "64MiB", false, "largest request, decompressed")       \
+    X(OTLP_SHARDS, "otlp.shards", NUMBER, "0", false, "receiving threads; 0: one per core")        \
+    X(MEMORY_LIMIT, "memory.limit", SIZE, "1GiB", false,                                           \
+      "what load may take; beyond it senders wait")                                                \
+    X(JOURNAL_SYNC, "journal.sync", SYNC, "always", false,                                         \
+      "always: acknowledge after the disk has it; interval")                                       \
+    X(JOURNAL_SYNC_INTERVAL, "journal.sync_interval", DURATION, "100ms", false,                    \
+      "how often interval syncs")                                                                  \
+    X(JOURNAL_SEGMENT, "journal.segment", SIZE, "64MiB", false, "size of a segment")               \
+    X(JOURNAL_MAX, "journal.max", SIZE, "4GiB", false, "largest size of the journal on disk")      \
+    X(STORE_FLUSH_ROWS, "store.flush_rows", NUMBER, "131072", false, "spans of a first part")      \
+    X(STORE_FLUSH_AGE, "store.flush_age", DURATION, "30s", false,                                  \
+      "oldest span that is in no part")                                                            \
+    X(STORE_FREE_MIN, "store.free_min", SIZE, "256MiB", false,                                     \
+      "free disk below which requests are refused")                                                \
+    X(RETENTION_AGE, "store.retention.age", DURATION, "7d", true, "older spans go; 0: never")      \
+    X(RETENTION_SIZE, "store.retention.size", SIZE, "0", true,                                     \
+      "per business line, the oldest go; 0: no limit")                                             \
+    X(LOG_LEVEL, "log.level", LEVEL, "info", true, "debug, info, warn or error")
+
+enum setting {
+#define SETTING_ENUM(name, key, kind, standard, reload, help) SETTING_##name,
+    SETTING_LIST(SETTING_ENUM)
+#undef SETTING_ENUM
+        SETTING_COUNT
+};
+
+enum setting_kind {
+    KIND_OF_TEXT,
+    KIND_OF_SECRET,
+    KIND_OF_SIZE,
+    KIND_OF_NUMBER,
+    KIND_OF_DURATION,
+    KIND_OF_SYNC,
+    KIND_OF_LEVEL
+};
+
+struct setting_info {
+    const char *key;
+    enum setting_kind kind;
+    const char *standard;
+    bool reloadable;
+    const char *help;
+};
+const struct setting_info *setting_info(enum setting s);
+
+enum setting_source { SOURCE_DEFAULT, SOURCE_FILE, SOURCE_ENVIRONMENT, SOURCE_FLAG };
+
+struct config {
+    struct arena arena;
+    const char *file; // "" without one
+    const char *text[SETTING_COUNT];
+    uint64_t number[SETTING_COUNT]; // sizes in bytes, durations in milliseconds
+    enum setting_source source[SETTING_COUNT];
+    struct store_retention lines[STORE_LINES_MAX]; // store.lines
+    size_t line_count;
+};
+
+// Defaults, then the file (NULL: none), then the environment. ERR_INVALID with "FILE:LINE:COLUMN:
+// what is wrong and what is expected" in the text. config_done() afterwards in every case.
+MUST_CHECK enum err config_load(struct config *c, const char *file, struct err_at *ret_at);
+void config_done(struct config *c);
+
+// Overrides one setting; `where` names the origin in errors ("--http").
+MUST_CHECK enum err config_set(struct config *c, enum setting s, const char *text,
+                               enum setting_source source, const char *where,
+                               struct err_at *ret_at);
+
+// What no single value shows: addresses beyond loopback need tokens, a certificate needs its key.
+MUST_CHECK enum err config_check(const struct config *c, struct err_at *ret_at);
+
+// "256MiB", "10GB", "4096" to bytes; "30s", "100ms", "7d" to milliseconds.
+MUST_CHECK enum err config_parse_size(const char *text, uint64_t *ret_bytes);
+MUST_CHECK enum err config_parse_duration(const char *text, uint64_t *ret_ms);
+
+#endif

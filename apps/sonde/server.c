@@ -1,0 +1,455 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: `sonde server`: puts the parts together, runs until it is told to stop, takes them
+// apart.
+//
+// Start: store (catalog and parts) -> journal -> API (not ready yet) -> replay of what the store
+// does not have -> receivers. Stop: receivers answer what they have, the API goes, the store
+// flushes, the journal is closed. A second signal ends at once; nothing acknowledged is lost by
+// that either.
+#include "server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "api/api.h"
+#include "commands.h"
+#include "config.h"
+#include "core/logger.h"
+#include "core/mem.h"
+#include "core/must.h"
+#include "journal/journal.h"
+#include "ledger/budget.h"
+#include "ledger/ledger.h"
+#include "receive/receive.h"
+#include "store/store.h"
+
+struct server {
+    struct config config;
+    const struct server_flags *flags;
+    pthread_mutex_t config_lock; // over config, once running
+    int lock_fd;                 // the data folder belongs to one process
+    struct budget budget;
+    struct ledger *ledger;
+    struct store *store;
+    struct journal *journal;
+    struct api *api;
+    struct receive *receive;
+    struct http_tls *api_tls, *otlp_tls;
+    uint64_t replayed;
+};
+
+// ---- Between the parts --------------------------------------------------------------------------
+
+static void on_durable(void *ctx, struct journal_entry *entry)
+{
+    struct server *s = ctx;
+    const struct receive_group *g = entry->attachment;
+    for (size_t i = 0; i < g->count; i++) {
+        g->batches[i]->seq = entry->seq;
+        store_add(s->store, batch_ref(g->batches[i]));
+    }
+    store_note_seq(s->store, entry->seq);
+}
+
+static void on_committed(void *ctx, uint64_t seq)
+{
+    struct server *s = ctx;
+    if (s->journal != NULL) {
+        journal_release(s->journal, seq);
+    }
+}
+
+static enum err on_replay(void *ctx, uint64_t seq, struct str payload)
+{
+    struct server *s = ctx;
+    struct batch **batches;
+    size_t count;
+    struct err_at at = {0};
+    enum err e = receive_decode_record(payload, seq, &batches, &count, &at);
+    if (e != ERR_OK) {
+        log_write(LOG_ERROR, "server", "a journal record cannot be read",
+                  "seq=%llu offset=%llu reason=\"%s\"", (unsigned long long)seq,
+                  (unsigned long long)at.offset, at.text);
+        return e;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (seq <= store_line_seq(s->store, batches[i]->line)) {
+            batch_unref(batches[i]);
+        } else {
+            s->replayed += batches[i]->span_count;
+            store_add(s->store, batches[i]);
+        }
+    }
+    mem_free(batches);
+    store_note_seq(s->store, seq);
+    return ERR_OK;
+}
+
+static bool is_full(void *ctx)
+{
+    struct store_stats stats;
+    store_stats(((struct server *)ctx)->store, &stats);
+    return stats.full;
+}
+
+static struct store_retention fallback_of(const struct config *c)
+{
+    return (struct store_retention){.age_ms = c->number[SETTING_RETENTION_AGE],
+                                    .bytes = c->number[SETTING_RETENTION_SIZE]};
+}
+
+static struct store_retention retention_of(void *ctx, struct str line)
+{
+    struct server *s = ctx;
+    pthread_mutex_lock(&s->config_lock);
+    struct store_retention found = fallback_of(&s->config);
+    for (size_t i = 0; i < s->config.line_count; i++) {
+        if (str_eq(s->config.lines[i].line, line)) {
+            found = s->config.lines[i];
+        }
+    }
+    found.line = line;
+    pthread_mutex_unlock(&s->config_lock);
+    return found;
+}
+
+// The texts stay valid: a reload keeps the arenas of what it replaces until the end.
+static size_t settings_of(void *ctx, struct api_setting *out, size_t max)
+{
+    static const char *const sources[] = {"default", "file", "environment", "flag"};
+    struct server *s = ctx;
+    size_t n = 0;
+    pthread_mutex_lock(&s->config_lock);
+    for (; n < SETTING_COUNT && n < max; n++) {
+        const struct setting_info *info = setting_info((enum setting)n);
+        const char *value = s->config.text[n];
+        bool secret = info->kind == KIND_OF_SECRET && value[0] != 0;
+        out[n] = (struct api_setting){.key = info->key,
+                                      .value = secret ? "(set)" : value,
+                                      .standard = info->standard,
+                                      .source = sources[s->config.source[n]],
+                                      .reloadable = info->reloadable};
+    }
+    pthread_mutex_unlock(&s->config_lock);
+    return n;
+}
+
+// ---- Start --------------------------------------------------------------------------------------
+
+static enum err load_config(const struct server_flags *flags, struct config *c,
+                            struct err_at *ret_at)
+{
+    const struct {
+        const char *text, *flag;
+        enum setting setting;
+    } overrides[] = {
+        {flags->data, "--data", SETTING_DATA},
+        {flags->http, "--http", SETTING_HTTP_ADDRESS},
+        {flags->otlp_grpc, "--otlp-grpc", SETTING_OTLP_GRPC},
+        {flags->otlp_http, "--otlp-http", SETTING_OTLP_HTTP},
+    };
+    enum err e = config_load(c, flags->config, ret_at);
+    for (size_t i = 0; e == ERR_OK && i < sizeof overrides / sizeof overrides[0]; i++) {
+        if (overrides[i].text != NULL) {
+            e = config_set(c, overrides[i].setting, overrides[i].text, SOURCE_FLAG,
+                           overrides[i].flag, ret_at);
+        }
+    }
+    return e == ERR_OK ? config_check(c, ret_at) : e;
+}
+
+// Makes the data folder and takes it: two servers on one folder would destroy it.
+static enum err take_folder(struct server *s, struct err_at *ret_at)
+{
+    char path[FS_PATH_MAX];
+    const char *dir = s->config.text[SETTING_DATA];
+    enum err e = fs_real()->ops->make_dir(fs_real(), dir);
+    if (e != ERR_OK) {
+        return err_at_set(ret_at, e, 0, "data folder %s: %s", dir, strerror(errno));
+    }
+    int n = snprintf(path, sizeof path, "%s/lock", dir);
+    if (n < 0 || n >= (int)sizeof path) {
+        return err_at_set(ret_at, ERR_LIMIT, 0, "the path of the data folder is too long");
+    }
+    s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+    if (s->lock_fd < 0 || flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+        return err_at_set(ret_at, ERR_BUSY, 0, "data folder %s is in use by another sonde server",
+                          dir);
+    }
+    return ERR_OK;
+}
+
+static enum err open_store(struct server *s, struct err_at *ret_at)
+{
+    const struct config *c = &s->config;
+    char dir[FS_PATH_MAX];
+    (void)snprintf(dir, sizeof dir, "%s/store", c->text[SETTING_DATA]);
+    const struct store_options o = {
+        .fs = fs_real(),
+        .dir = dir,
+        .budget = &s->budget,
+        .ledger = s->ledger,
+        .flush_rows = (size_t)c->number[SETTING_STORE_FLUSH_ROWS],
+        .flush_age_ms = (uint32_t)c->number[SETTING_STORE_FLUSH_AGE],
+        .free_bytes_min = c->number[SETTING_STORE_FREE_MIN],
+        .retention_default = fallback_of(c),
+        .retention = c->lines,
+        .retention_count = c->line_count,
+        .on_committed = on_committed,
+        .ctx = s,
+    };
+    return store_open(&o, &s->store, ret_at);
+}
+
+static enum err open_journal(struct server *s, struct err_at *ret_at)
+{
+    const struct config *c = &s->config;
+    char dir[FS_PATH_MAX];
+    (void)snprintf(dir, sizeof dir, "%s/journal", c->text[SETTING_DATA]);
+    const struct journal_options o = {
+        .fs = fs_real(),
+        .dir = dir,
+        .sync = (enum journal_sync)c->number[SETTING_JOURNAL_SYNC],
+        .sync_interval_ms = (uint32_t)c->number[SETTING_JOURNAL_SYNC_INTERVAL],
+        .segment_bytes = (size_t)c->number[SETTING_JOURNAL_SEGMENT],
+        .disk_bytes_max = (size_t)c->number[SETTING_JOURNAL_MAX],
+        .seq_floor = store_last_seq(s->store),
+        .on_durable = on_durable,
+        .ctx = s,
+    };
+    return journal_open(&o, &s->journal, ret_at);
+}
+
+static enum err replay(struct server *s, struct err_at *ret_at)
+{
+    enum err e = journal_replay(s->journal, store_replay_after(s->store), on_replay, s);
+    if (e != ERR_OK) {
+        return err_at_set(ret_at, e, 0, "the journal cannot be replayed: %s", err_text(e));
+    }
+    if (s->replayed > 0) {
+        log_write(LOG_INFO, "server", "the journal was replayed", "spans=%llu",
+                  (unsigned long long)s->replayed);
+    }
+    store_start(s->store);
+    journal_start(s->journal);
+    return ERR_OK;
+}
+
+static enum err make_tls(const struct config *c, enum setting certificate, enum setting key,
+                         struct http_tls **ret_tls, struct err_at *ret_at)
+{
+    if (c->text[certificate][0] == 0) {
+        return ERR_OK;
+    }
+    return http_tls_new(c->text[certificate], c->text[key], ret_tls, ret_at);
+}
+
+static enum err start_api(struct server *s, struct err_at *ret_at)
+{
+    const struct config *c = &s->config;
+    enum err e =
+        make_tls(c, SETTING_HTTP_TLS_CERTIFICATE, SETTING_HTTP_TLS_KEY, &s->api_tls, ret_at);
+    if (e != ERR_OK) {
+        return e;
+    }
+    const struct api_options o = {
+        .address = c->text[SETTING_HTTP_ADDRESS],
+        .tls = s->api_tls,
+        .token = str_of(c->text[SETTING_HTTP_TOKEN]),
+        .version = SONDE_VERSION,
+        .commit = SONDE_COMMIT,
+        .store = s->store,
+        .journal = s->journal,
+        .ledger = s->ledger,
+        .budget = &s->budget,
+        .journal_sync = c->text[SETTING_JOURNAL_SYNC],
+        .config_file = c->file,
+        .settings = settings_of,
+        .retention = retention_of,
+        .ctx = s,
+    };
+    return api_start(&o, &s->api, ret_at);
+}
+
+static const char *unless_off(const char *address)
+{
+    return strcmp(address, "off") == 0 ? NULL : address;
+}
+
+static enum err start_receive(struct server *s, struct err_at *ret_at)
+{
+    const struct config *c = &s->config;
+    enum err e =
+        make_tls(c, SETTING_OTLP_TLS_CERTIFICATE, SETTING_OTLP_TLS_KEY, &s->otlp_tls, ret_at);
+    if (e != ERR_OK) {
+        return e;
+    }
+    const struct receive_options o = {
+        .otlp_grpc_address = unless_off(c->text[SETTING_OTLP_GRPC]),
+        .otlp_http_address = unless_off(c->text[SETTING_OTLP_HTTP]),
+        .shards = (size_t)c->number[SETTING_OTLP_SHARDS],
+        .tls = s->otlp_tls,
+        .token = str_of(c->text[SETTING_OTLP_TOKEN]),
+        .body_bytes_max = (size_t)c->number[SETTING_OTLP_BODY_MAX],
+        .journal = s->journal,
+        .budget = &s->budget,
+        .ledger = s->ledger,
+        .dead_letters = store_dead_letter_sink(s->store),
+        .is_full = is_full,
+        .ctx = s,
+    };
+    return receive_start(&o, &s->receive, ret_at);
+}
+
+static enum err start(struct server *s, struct err_at *ret_at)
+{
+    enum err e = load_config(s->flags, &s->config, ret_at);
+    if (e != ERR_OK) {
+        return e;
+    }
+    log_set_level((enum log_level)s->config.number[SETTING_LOG_LEVEL]);
+    budget_init(&s->budget, (size_t)s->config.number[SETTING_MEMORY_LIMIT]);
+    s->ledger = ledger_new();
+    e = take_folder(s, ret_at);
+    e = e == ERR_OK ? open_store(s, ret_at) : e;
+    e = e == ERR_OK ? open_journal(s, ret_at) : e;
+    e = e == ERR_OK ? start_api(s, ret_at) : e;
+    e = e == ERR_OK ? replay(s, ret_at) : e;
+    e = e == ERR_OK ? start_receive(s, ret_at) : e;
+    if (e == ERR_OK) {
+        api_set_ready(s->api, s->receive);
+    }
+    return e;
+}
+
+static void stop(struct server *s)
+{
+    if (s->api != NULL) {
+        api_set_ready(s->api, NULL);
+    }
+    receive_stop(s->receive);
+    api_stop(s->api);
+    store_close(s->store);
+    journal_close(s->journal);
+    ledger_free(s->ledger);
+    http_tls_free(s->api_tls);
+    http_tls_free(s->otlp_tls);
+    if (s->lock_fd >= 0) {
+        (void)close(s->lock_fd);
+    }
+    config_done(&s->config);
+    pthread_mutex_destroy(&s->config_lock);
+}
+
+// ---- Running ------------------------------------------------------------------------------------
+
+// Takes over what may change while running, and says what may not.
+static void apply(struct server *s, const struct config *fresh)
+{
+    struct err_at at;
+    pthread_mutex_lock(&s->config_lock);
+    for (unsigned i = 0; i < SETTING_COUNT; i++) {
+        const struct setting_info *info = setting_info((enum setting)i);
+        if (strcmp(s->config.text[i], fresh->text[i]) == 0) {
+            continue;
+        }
+        if (!info->reloadable) {
+            log_write(LOG_WARN, "server", "a setting changed that needs a restart", "key=%s",
+                      info->key);
+            continue;
+        }
+        enum err e = config_set(&s->config, (enum setting)i, fresh->text[i], fresh->source[i],
+                                "reload", &at);
+        MUST(e == ERR_OK); // it was valid a moment ago
+    }
+    s->config.line_count = fresh->line_count;
+    for (size_t i = 0; i < fresh->line_count; i++) {
+        s->config.lines[i] = fresh->lines[i];
+        s->config.lines[i].line = arena_str(&s->config.arena, fresh->lines[i].line);
+    }
+    pthread_mutex_unlock(&s->config_lock);
+    log_set_level((enum log_level)s->config.number[SETTING_LOG_LEVEL]);
+    store_set_retention(s->store, fallback_of(&s->config), s->config.lines, s->config.line_count);
+}
+
+static void reload(struct server *s)
+{
+    struct config *fresh = mem_new(1, sizeof *fresh);
+    struct err_at at = {0};
+    enum err e = load_config(s->flags, fresh, &at);
+    if (e == ERR_OK) {
+        apply(s, fresh);
+        log_write(LOG_INFO, "server", "the configuration was reloaded", "file=%s", fresh->file);
+    } else {
+        log_write(LOG_ERROR, "server", "the configuration was not reloaded", "reason=\"%s\"",
+                  at.text);
+    }
+    config_done(fresh);
+    mem_free(fresh);
+}
+
+static void announce(const struct server *s)
+{
+    const char *scheme = s->api_tls != NULL ? "https" : "http";
+    printf("sonde server %s is ready\n", SONDE_VERSION);
+    printf("  http       %s   %s://%s/\n", api_address(s->api), scheme, api_address(s->api));
+    if (receive_grpc_address(s->receive) != NULL) {
+        printf("  otlp-grpc  %s\n", receive_grpc_address(s->receive));
+    }
+    if (receive_http_address(s->receive) != NULL) {
+        printf("  otlp-http  %s\n", receive_http_address(s->receive));
+    }
+    printf("  data       %s\n", s->config.text[SETTING_DATA]);
+    (void)fflush(stdout);
+}
+
+static void run(struct server *s, const sigset_t *signals)
+{
+    for (;;) {
+        int number = 0;
+        if (sigwait(signals, &number) != 0) {
+            continue;
+        }
+        if (number == SIGHUP) {
+            reload(s);
+            continue;
+        }
+        // From here on the default action of a second signal ends the process at once.
+        MUST(pthread_sigmask(SIG_UNBLOCK, signals, NULL) == 0);
+        log_write(LOG_INFO, "server", "stopping", "signal=%d", number);
+        return;
+    }
+}
+
+int server_run(const struct server_flags *flags)
+{
+    struct server *s = mem_new(1, sizeof *s);
+    struct err_at at = {0};
+    sigset_t signals;
+    s->flags = flags;
+    s->lock_fd = -1;
+    MUST(pthread_mutex_init(&s->config_lock, NULL) == 0);
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGHUP);
+    MUST(pthread_sigmask(SIG_BLOCK, &signals, NULL) == 0);
+    (void)signal(SIGPIPE, SIG_IGN);
+    enum err e = start(s, &at);
+    if (e == ERR_OK) {
+        announce(s);
+        run(s, &signals);
+    } else {
+        fprintf(stderr, "sonde: %s\n", at.text[0] != 0 ? at.text : err_text(e));
+    }
+    stop(s);
+    mem_free(s);
+    return e == ERR_OK ? EXIT_DONE : e == ERR_INVALID || e == ERR_DENIED ? EXIT_USAGE : EXIT_FAILED;
+}

@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: `sonde trace search`, `sonde trace get` and `sonde trace-id`: asking a running server.
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "client.h"
+#include "commands.h"
+#include "config.h"
+#include "core/clock.h"
+#include "model/ids.h"
+
+#define DEFAULT_SERVER "http://127.0.0.1:7070"
+#define ANSWER_MAX     ((size_t)512 << 20)
+
+static const char search_help[] =
+    "Usage: sonde trace search 'FILTER' [--since 1h | --from T --to T] [--limit N] [--json]\n"
+    "                          [--server URL] [--token TOKEN]\n"
+    "\n"
+    "Prints the traces that have a span matching FILTER, the newest first. T is epoch milliseconds "
+    "or\n"
+    "2026-01-31T12:00:00Z; without times the last hour is searched. SONDE_SERVER and SONDE_TOKEN "
+    "stand\n"
+    "in for the flags. Filters:\n"
+    "\n"
+    "  { }                                                     every span\n"
+    "  { resource.service.name = \"cart\" && duration > 100ms }   slow spans of one service\n"
+    "  { status = error && kind = server }                     failing requests\n"
+    "  { span.http.response.status_code >= 500 }               any attribute\n"
+    "  { name =~ \"GET /api/.*\" || .peer.service != nil }        regular expressions, presence\n";
+
+static const char get_help[] = "Usage: sonde trace get ID [--json] [--server URL] [--token TOKEN]\n"
+                               "\n"
+                               "Shows one trace as a tree: RpcId, service, operation, duration, "
+                               "status. With --json every span with\n"
+                               "its attributes, resource, events and links.\n";
+
+static const char id_help[] =
+    "Usage: sonde trace-id ID [--json]\n"
+    "\n"
+    "Decodes a trace ID made by Sonde's agents: time, host address, process, environment, "
+    "counter.\n"
+    "For IDs of other tracers the parts mean nothing, and the output says so.\n";
+
+static struct client_options options_of(const char *server, const char *token)
+{
+    const char *from_environment = getenv("SONDE_SERVER");
+    if (server == NULL) {
+        server = from_environment != NULL ? from_environment : DEFAULT_SERVER;
+    }
+    return (struct client_options){server, token != NULL ? token : getenv("SONDE_TOKEN")};
+}
+
+// Prints what the server answered instead of a result, and gives the exit code for it.
+static int explain(long status, const struct buf *answer, const char *filter)
+{
+    json_t *root = json_loadb(answer->p != NULL ? answer->p : "", answer->n, 0, NULL);
+    const char *error = json_string_value(json_object_get(root, "error"));
+    json_t *position = json_object_get(root, "position");
+    if (error == NULL) {
+        fprintf(stderr, "sonde: the server answered with status %ld\n", status);
+    } else {
+        fprintf(stderr, "sonde: %s\n", error);
+    }
+    if (position != NULL && filter != NULL) {
+        fprintf(stderr, "  %s\n  %*s^\n", filter, (int)json_integer_value(position), "");
+    }
+    json_decref(root);
+    return status == 404 ? EXIT_NOT_FOUND : status == 400 ? EXIT_USAGE : EXIT_FAILED;
+}
+
+// Fetches a path and parses the answer; *ret_exit is set when NULL is returned.
+static json_t *fetch(const struct client_options *o, const char *path, const char *filter,
+                     struct buf *answer, int *ret_exit)
+{
+    struct err_at at;
+    long status;
+    if (client_get(o, path, answer, &status, &at) != ERR_OK) {
+        fprintf(stderr, "sonde: %s\n", at.text);
+        *ret_exit = EXIT_NO_SERVER;
+        return NULL;
+    }
+    if (status != 200) {
+        *ret_exit = explain(status, answer, filter);
+        return NULL;
+    }
+    json_error_t why;
+    json_t *root = json_loadb(answer->p, answer->n, 0, &why);
+    if (root == NULL) {
+        fprintf(stderr, "sonde: the answer is not JSON: %s\n", why.text);
+        *ret_exit = EXIT_FAILED;
+    }
+    return root;
+}
+
+static void print_duration(char out[32], uint64_t ns)
+{
+    if (ns < 1000) {
+        (void)snprintf(out, 32, "%" PRIu64 " ns", ns);
+    } else if (ns < NS_PER_MS) {
+        (void)snprintf(out, 32, "%.1f us", (double)ns / 1e3);
+    } else if (ns < NS_PER_S) {
+        (void)snprintf(out, 32, "%.1f ms", (double)ns / 1e6);
+    } else {
+        (void)snprintf(out, 32, "%.2f s", (double)ns / 1e9);
+    }
+}
+
+static void print_time(char out[32], uint64_t ns)
+{
+    time_t seconds = (time_t)(ns / NS_PER_S);
+    struct tm local;
+    localtime_r(&seconds, &local);
+    size_t n = strftime(out, 32, "%m-%d %H:%M:%S", &local);
+    (void)snprintf(out + n, 32 - n, ".%03u", (unsigned)(ns / NS_PER_MS % 1000));
+}
+
+// ---- search -------------------------------------------------------------------------------------
+
+static uint64_t integer(json_t *object, const char *key)
+{
+    return (uint64_t)json_integer_value(json_object_get(object, key));
+}
+
+static void print_hits(json_t *traces, bool table)
+{
+    static const char *const keys[] = {"trace_id",        "root_service", "root_name",
+                                       "start_unix_nano", "duration_ns",  "spans",
+                                       "errors"};
+    size_t i;
+    json_t *t;
+    if (table) {
+        printf("%-32s  %-18s  %9s  %6s  %6s  %s\n", "TRACE ID", "START", "DURATION", "SPANS",
+               "ERRORS", "ROOT");
+    }
+    json_array_foreach(traces, i, t)
+    {
+        if (table) {
+            char duration[32], start[32];
+            print_duration(duration, integer(t, "duration_ns"));
+            print_time(start, integer(t, "start_unix_nano"));
+            printf("%-32s  %-18s  %9s  %6" PRIu64 "  %6" PRIu64 "  %s %s\n",
+                   json_string_value(json_object_get(t, "trace_id")), start, duration,
+                   integer(t, "spans"), integer(t, "errors"),
+                   json_string_value(json_object_get(t, "root_service")),
+                   json_string_value(json_object_get(t, "root_name")));
+            continue;
+        }
+        json_t *line = json_object();
+        for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++) {
+            json_object_set(line, keys[k], json_object_get(t, keys[k]));
+        }
+        char *text = json_dumps(line, JSON_COMPACT | JSON_PRESERVE_ORDER);
+        puts(text);
+        free(text);
+        json_decref(line);
+    }
+}
+
+// Epoch milliseconds, or a UTC time such as 2026-01-31T12:00:00Z.
+static bool parse_time(const char *text, uint64_t *ret_ms)
+{
+    struct tm utc = {0};
+    if (str_to_u64(str_of(text), ret_ms) == ERR_OK) {
+        return true;
+    }
+    const char *end = strptime(text, "%Y-%m-%dT%H:%M:%S", &utc);
+    if (end == NULL || (strcmp(end, "Z") != 0 && *end != 0)) {
+        fprintf(stderr, "sonde: '%s' is no time; use epoch milliseconds or 2026-01-31T12:00:00Z\n",
+                text);
+        return false;
+    }
+    *ret_ms = (uint64_t)timegm(&utc) * 1000;
+    return true;
+}
+
+struct search_flags {
+    const char *since, *from, *to, *limit, *server, *token;
+    bool json, help;
+};
+
+static bool search_path(const struct search_flags *f, const char *filter, struct buf *path)
+{
+    uint64_t now = clock_wall_ns() / NS_PER_MS, from, to = now + 60000, since = 3600000;
+    if (f->since != NULL && config_parse_duration(f->since, &since) != ERR_OK) {
+        fprintf(stderr, "sonde: --since is '%s', expected a duration such as 15m, 1h or 7d\n",
+                f->since);
+        return false;
+    }
+    from = now > since ? now - since : 0;
+    if ((f->from != NULL && !parse_time(f->from, &from)) ||
+        (f->to != NULL && !parse_time(f->to, &to))) {
+        return false;
+    }
+    buf_add_str(path, STR("/api/v1/traces?q="));
+    client_escape(path, filter);
+    buf_printf(path, "&from=%" PRIu64 "&to=%" PRIu64 "&limit=", from, to);
+    client_escape(path, f->limit != NULL ? f->limit : "20");
+    buf_add_byte(path, 0);
+    return true;
+}
+
+static int search(int argc, char **argv)
+{
+    struct search_flags f = {0};
+    const char *words[1] = {"{}"};
+    int count;
+    const struct flag flags[] = {
+        {"--since", &f.since, NULL}, {"--from", &f.from, NULL},     {"--to", &f.to, NULL},
+        {"--limit", &f.limit, NULL}, {"--server", &f.server, NULL}, {"--token", &f.token, NULL},
+        {"--json", NULL, &f.json},   {"--help", NULL, &f.help},     {NULL, NULL, NULL},
+    };
+    if (!flags_parse(argc, argv, flags, words, 1, &count)) {
+        return EXIT_USAGE;
+    }
+    if (f.help) {
+        fputs(search_help, stdout);
+        return EXIT_DONE;
+    }
+    struct buf path, answer;
+    buf_init(&path, (size_t)1 << 20);
+    buf_init(&answer, ANSWER_MAX);
+    int code = EXIT_USAGE;
+    if (search_path(&f, words[0], &path)) {
+        struct client_options o = options_of(f.server, f.token);
+        json_t *root = fetch(&o, path.p, words[0], &answer, &code);
+        if (root != NULL) {
+            json_t *traces = json_object_get(root, "traces");
+            bool table = wants_table(f.json);
+            print_hits(traces, table);
+            if (table && json_array_size(traces) == 0) {
+                puts("no trace matches; try a longer --since or `sonde trace search '{ }'`");
+            }
+            json_decref(root);
+            code = EXIT_DONE;
+        }
+    }
+    buf_done(&path);
+    buf_done(&answer);
+    return code;
+}
+
+// ---- get ----------------------------------------------------------------------------------------
+
+static void print_tree(json_t *spans)
+{
+    size_t i, width = 6;
+    json_t *s;
+    json_array_foreach(spans, i, s)
+    {
+        size_t n = strlen(json_string_value(json_object_get(s, "rpc_id")));
+        width = n > width ? n : width;
+    }
+    printf("%9s  %-6s  %-*s  %s\n", "DURATION", "STATUS", (int)width, "RPC ID",
+           "SERVICE  OPERATION");
+    json_array_foreach(spans, i, s)
+    {
+        const char *rpc = json_string_value(json_object_get(s, "rpc_id"));
+        char duration[32];
+        int depth = 0;
+        for (const char *p = rpc; *p != 0; p++) {
+            depth += *p == '.';
+        }
+        print_duration(duration, integer(s, "duration_ns"));
+        printf("%9s  %-6s  %-*s  %*s%s  %s\n", duration,
+               json_string_value(json_object_get(s, "status")), (int)width, rpc, depth * 2, "",
+               json_string_value(json_object_get(s, "service")),
+               json_string_value(json_object_get(s, "name")));
+    }
+}
+
+static int get(int argc, char **argv)
+{
+    const char *server = NULL, *token = NULL, *id = NULL;
+    bool json = false, help = false;
+    int count, code = EXIT_USAGE;
+    const struct flag flags[] = {
+        {"--server", &server, NULL}, {"--token", &token, NULL}, {"--json", NULL, &json},
+        {"--help", NULL, &help},     {NULL, NULL, NULL},
+    };
+    if (!flags_parse(argc, argv, flags, &id, 1, &count)) {
+        return EXIT_USAGE;
+    }
+    if (help || count == 0) {
+        fputs(get_help, help ? stdout : stderr);
+        return help ? EXIT_DONE : EXIT_USAGE;
+    }
+    struct buf path, answer;
+    buf_init(&path, 4096);
+    buf_init(&answer, ANSWER_MAX);
+    buf_add_str(&path, STR("/api/v1/traces/"));
+    client_escape(&path, id);
+    buf_add_byte(&path, 0);
+    struct client_options o = options_of(server, token);
+    json_t *root = path.failed ? NULL : fetch(&o, path.p, NULL, &answer, &code);
+    if (root != NULL) {
+        if (wants_table(json)) {
+            print_tree(json_object_get(root, "spans"));
+        } else {
+            printf("%.*s\n", STR_FMT(buf_str(&answer)));
+        }
+        json_decref(root);
+        code = EXIT_DONE;
+    }
+    buf_done(&path);
+    buf_done(&answer);
+    return code;
+}
+
+int command_trace(int argc, char **argv)
+{
+    if (argc > 0 && strcmp(argv[0], "search") == 0) {
+        return search(argc - 1, argv + 1);
+    }
+    if (argc > 0 && strcmp(argv[0], "get") == 0) {
+        return get(argc - 1, argv + 1);
+    }
+    fprintf(stderr, "%s\n%s", search_help, get_help);
+    return argc > 0 && strcmp(argv[0], "--help") == 0 ? EXIT_DONE : EXIT_USAGE;
+}
+
+// ---- trace-id -----------------------------------------------------------------------------------
+
+int command_trace_id(int argc, char **argv)
+{
+    const char *text = NULL;
+    bool json = false, help = false, plausible;
+    int count;
+    trace_id id;
+    const struct flag flags[] = {
+        {"--json", NULL, &json}, {"--help", NULL, &help}, {NULL, NULL, NULL}};
+    if (!flags_parse(argc, argv, flags, &text, 1, &count)) {
+        return EXIT_USAGE;
+    }
+    if (help || count == 0) {
+        fputs(id_help, help ? stdout : stderr);
+        return help ? EXIT_DONE : EXIT_USAGE;
+    }
+    if (trace_id_parse(str_of(text), &id) != ERR_OK) {
+        fprintf(stderr, "sonde: '%s' is no trace ID: expected 32 hexadecimal digits\n", text);
+        return EXIT_USAGE;
+    }
+    struct trace_id_parts p = trace_id_decode(id, clock_wall_ns() / NS_PER_MS, &plausible);
+    char address[32], when[32];
+    (void)snprintf(address, sizeof address, "%u.%u.%u.%u", p.ipv4 >> 24, p.ipv4 >> 16 & 255,
+                   p.ipv4 >> 8 & 255, p.ipv4 & 255);
+    if (!wants_table(json)) {
+        printf("{\"trace_id\":\"%s\",\"plausible\":%s,\"time_unix_ms\":%" PRIu64
+               ",\"ipv4\":\"%s\",\"pid\":%u,\"environment\":%u,\"counter\":%u}\n",
+               text, plausible ? "true" : "false", p.unix_ms, address, p.pid, p.environment,
+               p.counter);
+        return EXIT_DONE;
+    }
+    if (!plausible) {
+        puts("This ID was not made by one of Sonde's agents (its time part makes no sense).");
+        return EXIT_DONE;
+    }
+    print_time(when, p.unix_ms * NS_PER_MS);
+    printf("made at      %s (epoch ms %" PRIu64 ")\nhost         %s\nprocess      %u\n"
+           "environment  %u\ncounter      %u\n",
+           when, p.unix_ms, address, p.pid, p.environment, p.counter);
+    return EXIT_DONE;
+}

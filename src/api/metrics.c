@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the server's own metrics in the Prometheus text format (exposition format 0.0.4).
+#include "api/job.h"
+#include "api/process.h"
+#include "core/clock.h"
+#include "core/must.h"
+
+static void head(struct buf *out, const char *name, const char *type, const char *help)
+{
+    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void one(struct buf *out, const char *name, const char *type, const char *help, double value)
+{
+    head(out, name, type, help);
+    buf_printf(out, "%s %.15g\n", name, value);
+}
+
+// A label value with the three characters escaped that the format wants escaped.
+static void put_label(struct buf *out, struct str value)
+{
+    for (size_t i = 0; i < value.n; i++) {
+        char c = value.p[i];
+        if (c == '\n') {
+            buf_add_str(out, STR("\\n"));
+            continue;
+        }
+        if (c == '"' || c == '\\') {
+            buf_add_byte(out, '\\');
+        }
+        buf_add_byte(out, (uint8_t)c);
+    }
+}
+
+struct ledger_walk {
+    struct buf *out;
+    uint64_t sums[SIGNAL_COUNT][OUTCOME_COUNT][REASON_COUNT];
+};
+
+static void add_cell(void *ctx, const struct ledger_cell *c)
+{
+    struct ledger_walk *l = ctx;
+    l->sums[c->signal][c->outcome][c->reason] += c->count;
+}
+
+static void put_service_cell(void *ctx, const struct ledger_cell *c)
+{
+    struct ledger_walk *l = ctx;
+    buf_printf(l->out, "sonde_ledger_service_records_total{signal=\"%s\",service=\"",
+               signal_name(c->signal));
+    put_label(l->out, c->service);
+    buf_printf(l->out, "\",outcome=\"%s\",reason=\"%s\"} %llu\n", outcome_name(c->outcome),
+               reason_name(c->reason), (unsigned long long)c->count);
+}
+
+static uint64_t pending(const struct ledger_walk *l, unsigned signal)
+{
+    uint64_t received = l->sums[signal][OUTCOME_RECEIVED][REASON_NONE], gone = 0;
+    for (unsigned o = OUTCOME_STORED; o < OUTCOME_COUNT; o++) {
+        for (unsigned r = 0; r < REASON_COUNT; r++) {
+            gone += l->sums[signal][o][r];
+        }
+    }
+    return received > gone ? received - gone : 0;
+}
+
+static void put_ledger(struct job *j)
+{
+    struct ledger_walk *l = arena_new(&j->arena, 1, sizeof *l);
+    struct buf *out = l->out = &j->out;
+    ledger_each(j->api->o.ledger, add_cell, l);
+    head(out, "sonde_ledger_records_total", "counter",
+         "Records by where they went. received = stored + sampled + expired + dropped + pending. "
+         "stored falls when records expire.");
+    for (unsigned s = 0; s < SIGNAL_COUNT; s++) {
+        for (unsigned o = 0; o < OUTCOME_COUNT; o++) {
+            for (unsigned r = 0; r < REASON_COUNT; r++) {
+                // The plain outcomes are always there, so that dashboards find them at zero.
+                if (l->sums[s][o][r] > 0 || (o != OUTCOME_DROPPED && r == REASON_NONE)) {
+                    buf_printf(out,
+                               "sonde_ledger_records_total{signal=\"%s\",outcome=\"%s\","
+                               "reason=\"%s\"} %llu\n",
+                               signal_name((enum signal)s), outcome_name((enum outcome)o),
+                               reason_name((enum reason)r), (unsigned long long)l->sums[s][o][r]);
+                }
+            }
+        }
+    }
+    head(out, "sonde_ledger_pending_records", "gauge",
+         "Records that are durable in the journal and in no part yet.");
+    for (unsigned s = 0; s < SIGNAL_COUNT; s++) {
+        buf_printf(out, "sonde_ledger_pending_records{signal=\"%s\"} %llu\n",
+                   signal_name((enum signal)s), (unsigned long long)pending(l, s));
+    }
+    head(out, "sonde_ledger_service_records_total", "counter", "The same, by service.");
+    ledger_each(j->api->o.ledger, put_service_cell, l);
+}
+
+static void put_journal(struct job *j)
+{
+    struct journal_stats s;
+    struct buf *out = &j->out;
+    journal_stats(j->api->o.journal, &s);
+    one(out, "sonde_journal_records_total", "counter", "Records made durable since the start.",
+        (double)s.records);
+    one(out, "sonde_journal_bytes_total", "counter", "Bytes written.", (double)s.bytes);
+    one(out, "sonde_journal_syncs_total", "counter", "Syncs: one per group of records.",
+        (double)s.syncs);
+    one(out, "sonde_journal_failures_total", "counter", "Groups that could not be made durable.",
+        (double)s.failures);
+    one(out, "sonde_journal_disk_bytes", "gauge", "Size of all segments.", (double)s.disk_bytes);
+    one(out, "sonde_journal_segments", "gauge", "Segments in use.", (double)s.segments);
+}
+
+static void put_store(struct job *j)
+{
+    struct store_stats s;
+    struct buf *out = &j->out;
+    store_stats(j->api->o.store, &s);
+    one(out, "sonde_store_hot_spans", "gauge", "Spans in memory that no part holds.",
+        (double)s.hot_rows);
+    one(out, "sonde_store_hot_bytes", "gauge", "Memory of those spans.", (double)s.hot_bytes);
+    one(out, "sonde_store_parts", "gauge", "Parts.", (double)s.parts);
+    one(out, "sonde_store_part_spans", "gauge", "Spans in parts.", (double)s.part_rows);
+    one(out, "sonde_store_part_bytes", "gauge", "Size of all parts.", (double)s.part_bytes);
+    one(out, "sonde_store_flushes_total", "counter", "Parts written from memory.",
+        (double)s.flushes);
+    one(out, "sonde_store_flush_failures_total", "counter",
+        "Flushes that failed and were tried again.", (double)s.flush_failures);
+    one(out, "sonde_store_merges_total", "counter", "Merges of parts.", (double)s.merges);
+    one(out, "sonde_store_merged_spans_total", "counter", "Spans rewritten by merges.",
+        (double)s.merged_rows);
+    one(out, "sonde_store_merge_failures_total", "counter", "Merges that failed.",
+        (double)s.merge_failures);
+    one(out, "sonde_store_expired_parts_total", "counter", "Parts removed by retention.",
+        (double)s.expired_parts);
+    one(out, "sonde_store_dead_letters", "gauge", "Bad requests and records that are kept.",
+        (double)s.dead_letters);
+    one(out, "sonde_store_full", "gauge", "1 while the disk is full and requests are refused.",
+        s.full ? 1 : 0);
+}
+
+static void put_receive(struct job *j)
+{
+    struct receive_stats s = {0};
+    struct buf *out = &j->out;
+    const struct receive *r = atomic_load(&j->api->receive);
+    if (r != NULL) {
+        receive_stats(r, &s);
+    }
+    one(out, "sonde_receive_requests_total", "counter", "Requests at the door.",
+        (double)s.requests);
+    one(out, "sonde_receive_refused_total", "counter", "Requests refused.",
+        (double)s.requests_refused);
+    one(out, "sonde_receive_spans_total", "counter", "Spans accepted.", (double)s.spans);
+    one(out, "sonde_receive_bytes_total", "counter", "Bytes of bodies.", (double)s.bytes);
+    one(out, "sonde_receive_open_connections", "gauge", "Connections.", (double)s.open_connections);
+    head(out, "sonde_receive_ack_seconds", "summary",
+         "Whole request to acknowledgement, over the last minute.");
+    buf_printf(out, "sonde_receive_ack_seconds{quantile=\"0.5\"} %.9f\n",
+               (double)s.ack_p50_ns / 1e9);
+    buf_printf(out, "sonde_receive_ack_seconds{quantile=\"0.99\"} %.9f\n",
+               (double)s.ack_p99_ns / 1e9);
+}
+
+static void put_process(struct job *j)
+{
+    struct budget *b = j->api->o.budget;
+    struct buf *out = &j->out;
+    ASSERT(b != NULL);
+    one(out, "process_resident_memory_bytes", "gauge", "Resident memory.",
+        (double)process_rss_bytes());
+    one(out, "process_cpu_seconds_total", "counter", "CPU time, user and system.",
+        (double)clock_cpu_ns() / 1e9);
+    one(out, "process_start_time_seconds", "gauge", "Start, seconds since 1970.",
+        (double)j->api->started_ns / 1e9);
+    one(out, "sonde_memory_limit_bytes", "gauge", "memory.limit.", (double)b->limit_bytes);
+    one(out, "sonde_memory_peak_bytes", "gauge", "Most that the budget ever held.",
+        (double)atomic_load(&b->peak));
+    head(out, "sonde_memory_used_bytes", "gauge", "What the budget holds, by account.");
+    for (unsigned i = 0; i < ACCOUNT_COUNT; i++) {
+        buf_printf(out, "sonde_memory_used_bytes{account=\"%s\"} %zu\n",
+                   account_name((enum account)i), (size_t)atomic_load(&b->used[i]));
+    }
+    one(out, "sonde_api_queries_total", "counter", "API requests that ran.",
+        (double)atomic_load(&j->api->queries));
+    one(out, "sonde_api_query_failures_total", "counter", "API requests that failed.",
+        (double)atomic_load(&j->api->query_failures));
+    one(out, "sonde_api_query_cancels_total", "counter", "API requests whose client went away.",
+        (double)atomic_load(&j->api->query_cancels));
+}
+
+void api_metrics(struct job *j)
+{
+    j->content_type = "text/plain; version=0.0.4; charset=utf-8";
+    head(&j->out, "sonde_build_info", "gauge", "Version.");
+    buf_printf(&j->out, "sonde_build_info{version=\"%s\",commit=\"%s\"} 1\n", j->api->o.version,
+               j->api->o.commit);
+    put_ledger(j);
+    put_journal(j);
+    put_store(j);
+    put_receive(j);
+    put_process(j);
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: what the files of the door share: the shard, the group of batches that it fills, and the
+// request on its way through.
+//
+//   on_headers --admission--> on_request --decode--> rows in the shard's open group
+//        |                        |                        | turn's end, or large enough
+//        '-- refused, answered    '-- malformed: rolled    v
+//                                     back, answered    sealed, encoded, journal_append()
+//                                                          | journal's thread: done -> loop_post()
+//                                                          v
+//                                                   every waiting request is answered
+#ifndef SONDE_RECEIVE_INTERNAL_H
+#define SONDE_RECEIVE_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "core/buf.h"
+#include "core/sketch.h"
+#include "receive/receive.h"
+#include "wire/compress.h"
+#include "wire/otlp.h"
+
+#define SHARDS_MAX         ((size_t)8)
+#define GROUP_SPANS_SEAL   ((size_t)8192)     // a group this large does not wait for the turn's end
+#define GROUP_BYTES_SEAL   ((size_t)1 << 20)  // the same, in bytes of requests
+#define GROUP_LINES_MAX    ((size_t)256)      // business lines apart in one group; then line ""
+#define GROUPS_POOLED_MAX  ((size_t)16)       // idle groups of a shard
+#define GROUP_POOLED_BYTES ((size_t)4 << 20)  // payload kept by an idle group
+#define JOURNAL_QUEUED_MAX ((size_t)32 << 20) // of one shard in the journal; then 429
+#define SCRATCH_KEPT_BYTES ((size_t)1 << 20)  // of a decoding buffer between requests
+#define REJECTS_APART_MAX  ((size_t)32)       // services told apart among one request's rejects
+#define REJECT_LETTERS_MAX ((size_t)16)       // rejected spans of one request kept as dead letters
+#define STOP_GRACE_MS      5000
+#define LATENCY_WINDOW_NS  (60 * NS_PER_S)
+
+struct shard;
+struct group;
+
+enum door_kind { DOOR_PROTOBUF, DOOR_JSON, DOOR_GRPC };
+enum door_service { SERVICE_EXPORT, SERVICE_HEALTH_CHECK, SERVICE_HEALTH_WATCH };
+
+// One request on its way through; lives in the request's arena.
+struct door {
+    struct shard *shard;
+    struct http_request *request;
+    enum door_kind kind;
+    enum door_service service;
+    enum signal signal;
+    enum compression compression;
+    uint64_t started_ns;
+    struct group *group; // whose durability it awaits, or NULL
+    size_t group_index;  // in group->doors
+    uint64_t rejected;   // for partial success
+    struct str message;
+    struct door *watch_next, *watch_prev; // health watchers
+};
+
+struct slot {
+    struct batch_mark mark; // before the request `touched_by`
+    uint64_t touched_by;
+    size_t charged; // of ACCOUNT_BATCHES
+};
+
+// Batches that become one journal record.
+struct group {
+    struct journal_entry entry;
+    struct receive_group content; // entry.attachment
+    struct loop_task finish;
+    struct shard *shard;
+    struct group *next; // in the pool
+    struct batch *batches[GROUP_LINES_MAX];
+    struct slot slots[GROUP_LINES_MAX];
+    struct door **doors; // waiting; NULL where cancelled
+    size_t door_count, door_capacity;
+    size_t spans, request_bytes;
+    size_t charged;
+    struct buf payload;
+};
+
+// Spans that one request lost, until it is known that the rest of it is good.
+struct rejects {
+    struct {
+        struct str service;
+        uint64_t count;
+    } services[REJECTS_APART_MAX];
+    size_t service_count;
+    struct {
+        uint64_t offset;
+        const char *message;
+        struct str bytes;
+    } letters[REJECT_LETTERS_MAX];
+    size_t letter_count;
+    uint64_t count;
+};
+
+struct shard {
+    struct receive *receive;
+    struct loop *loop;
+    struct http_server *grpc, *http; // NULL where off
+    pthread_t thread;
+    struct loop_task stop;
+    bool stopping;
+    int servers_open;
+    struct group *open; // being filled, or NULL
+    struct group *pool;
+    size_t pool_count;
+    size_t in_flight;    // groups in the journal
+    size_t queued_bytes; // payloads in the journal
+    uint64_t request_number;
+    struct buf plain, protobuf; // decompressed, translated from JSON
+    size_t scratch_charged;
+    struct rejects rejects;
+    struct door *watchers;
+    atomic_uint_fast64_t requests, refused, spans, bytes;
+    pthread_mutex_t latency_lock;
+    struct sketch latency[2]; // this window and the one before
+    uint64_t latency_from_ns;
+};
+
+struct receive {
+    struct receive_options options;
+    char *token;
+    char *grpc_address, *http_address;
+    struct shard *shards;
+    size_t shard_count;
+};
+
+// ---- shard.c
+// Decodes a traces request into the open group; the door is answered when that is durable, or at
+// once when there is nothing to wait for or the request is bad.
+void shard_take_traces(struct door *d, struct str request);
+void shard_forget(struct door *d); // its peer is gone
+void shard_turn_end(void *ctx);    // seals the open group
+bool shard_is_idle(const struct shard *s);
+void shard_done(struct shard *s);
+void shard_maybe_end(struct shard *s); // receive.c: leaves the loop once nothing is left
+
+// ---- group_codec.c
+void group_encode(const struct receive_group *g, struct buf *out);
+
+// ---- otlp.c
+extern const struct http_handler receive_handler; // `ctx` is the shard
+// Counts the request as lost, keeps it as a dead letter and answers 400.
+void door_malformed(struct door *d, const struct err_at *at, struct str decoded);
+void door_dead_letter(struct door *d, enum reason reason, struct str message, uint64_t offset,
+                      uint64_t records, struct str body);
+
+// ---- answer.c
+// gRPC's status codes, as far as the door uses them.
+enum grpc_status {
+    GRPC_OK = 0,
+    GRPC_INVALID_ARGUMENT = 3,
+    GRPC_NOT_FOUND = 5,
+    GRPC_RESOURCE_EXHAUSTED = 8,
+    GRPC_UNIMPLEMENTED = 12,
+    GRPC_INTERNAL = 13,
+    GRPC_UNAVAILABLE = 14,
+    GRPC_UNAUTHENTICATED = 16,
+};
+
+struct failure {
+    int http_status;
+    enum grpc_status grpc_status;
+    bool retry; // says when: retry-after, RetryInfo
+    struct str message;
+    const struct err_at *at; // NULL where there is no place
+};
+
+void answer_success(struct door *d); // with d->rejected and d->message
+void answer_failure(struct door *d, const struct failure *f);
+// Before there is a door: JSON.
+void answer_plain_error(struct http_request *r, int status, const char *text);
+void answer_grpc_status(struct http_request *r, enum grpc_status status, struct str message,
+                        bool retry);
+
+// ---- grpc.c
+// Takes the one message out of its frame; false when the door has been answered.
+bool grpc_unwrap(struct door *d, struct str body, struct str *ret_message, bool *ret_compressed);
+void grpc_frame(struct buf *out, struct str message);
+void grpc_health(struct door *d);
+void grpc_end_watches(struct shard *s);
+void grpc_unwatch(struct door *d);
+
+#endif

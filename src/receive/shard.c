@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: groups: filling the open one, sealing it, and answering who waits once it is durable.
+// A request is decoded whole before a group can be sealed, so it always waits for exactly one.
+#include "core/clock.h"
+#include "core/mem.h"
+#include "core/must.h"
+#include "receive/internal.h"
+
+// ---- The open group -----------------------------------------------------------------------------
+
+static struct group *open_group(struct shard *s)
+{
+    if (s->open != NULL) {
+        return s->open;
+    }
+    struct group *g = s->pool;
+    if (g == NULL) {
+        g = mem_new(1, sizeof *g);
+        g->shard = s;
+        g->content.batches = g->batches;
+        buf_init(&g->payload, JOURNAL_RECORD_MAX);
+    } else {
+        s->pool = g->next;
+        s->pool_count--;
+    }
+    ASSERT(g->content.count == 0 && g->door_count == 0);
+    s->open = g;
+    return g;
+}
+
+static void group_free(struct group *g)
+{
+    ASSERT(g->content.count == 0);
+    buf_done(&g->payload);
+    mem_free(g->doors);
+    mem_free(g);
+}
+
+// Drops the batches and makes the group ready for reuse.
+static void group_clear(struct group *g)
+{
+    struct shard *s = g->shard;
+    for (size_t i = 0; i < g->content.count; i++) {
+        batch_unref(g->batches[i]);
+    }
+    budget_give(s->receive->options.budget, ACCOUNT_BATCHES, g->charged);
+    g->charged = g->content.count = g->door_count = g->spans = g->request_bytes = 0;
+    if (g->payload.capacity > GROUP_POOLED_BYTES) {
+        buf_done(&g->payload);
+    }
+    buf_clear(&g->payload);
+    if (s->pool_count >= GROUPS_POOLED_MAX) {
+        group_free(g);
+        return;
+    }
+    ASSERT(s->open != g);
+    g->next = s->pool;
+    s->pool = g;
+    s->pool_count++;
+}
+
+static size_t find_line(const struct group *g, struct str line)
+{
+    ASSERT(g->content.count <= GROUP_LINES_MAX);
+    size_t i = 0;
+    while (i < g->content.count && !str_eq(g->batches[i]->line, line)) {
+        i++;
+    }
+    return i;
+}
+
+static struct batch *batch_for(void *ctx, struct str line)
+{
+    struct shard *s = ctx;
+    struct group *g = s->open;
+    size_t i = find_line(g, line);
+    if (i == g->content.count && g->content.count + 1 >= GROUP_LINES_MAX) {
+        line = STR(""); // too many lines to keep apart; the last slot is kept for this one
+        i = find_line(g, line);
+    }
+    if (i == g->content.count) {
+        MUST(i < GROUP_LINES_MAX);
+        g->batches[i] = batch_new(line);
+        g->batches[i]->received_ns = clock_wall_ns();
+        g->slots[i] = (struct slot){0};
+        g->content.count++;
+    }
+    struct slot *slot = &g->slots[i];
+    if (slot->touched_by != s->request_number) {
+        slot->touched_by = s->request_number;
+        slot->mark = batch_mark(g->batches[i]);
+    }
+    return g->batches[i];
+}
+
+static void roll_back(struct shard *s)
+{
+    struct group *g = s->open;
+    ASSERT(g != NULL);
+    for (size_t i = 0; i < g->content.count; i++) {
+        if (g->slots[i].touched_by == s->request_number) {
+            batch_rollback(g->batches[i], g->slots[i].mark);
+        }
+    }
+}
+
+// Brings the account up to what the batches hold that this request touched.
+static void charge(struct shard *s)
+{
+    struct group *g = s->open;
+    for (size_t i = 0; i < g->content.count; i++) {
+        struct slot *slot = &g->slots[i];
+        if (slot->touched_by != s->request_number) {
+            continue;
+        }
+        size_t bytes = batch_bytes(g->batches[i]);
+        ASSERT(bytes >= slot->charged); // an open batch does not shrink
+        budget_force(s->receive->options.budget, ACCOUNT_BATCHES, bytes - slot->charged);
+        g->charged += bytes - slot->charged;
+        slot->charged = bytes;
+    }
+}
+
+// ---- Rejected spans -----------------------------------------------------------------------------
+
+static void on_reject(void *ctx, struct str service, uint64_t offset, const char *message,
+                      struct str bytes)
+{
+    struct shard *s = ctx;
+    struct rejects *x = &s->rejects;
+    ASSERT(message != NULL);
+    x->count++;
+    if (x->letter_count < REJECT_LETTERS_MAX) {
+        x->letters[x->letter_count].offset = offset;
+        x->letters[x->letter_count].message = message;
+        x->letters[x->letter_count].bytes = bytes;
+        x->letter_count++;
+    }
+    size_t i = 0;
+    while (i < x->service_count && !str_eq(x->services[i].service, service)) {
+        i++;
+    }
+    if (i == REJECTS_APART_MAX) {
+        i--; // too many to tell apart: counted with the last
+    } else if (i == x->service_count) {
+        x->services[i].service = service;
+        x->services[i].count = 0;
+        x->service_count++;
+    }
+    x->services[i].count++;
+}
+
+static void settle_rejects(struct door *d)
+{
+    struct rejects *x = &d->shard->rejects;
+    struct ledger *ledger = d->shard->receive->options.ledger;
+    for (size_t i = 0; i < x->service_count; i++) {
+        struct str service = x->services[i].service;
+        uint64_t n = x->services[i].count;
+        ledger_add(ledger, SIGNAL_TRACES, OUTCOME_RECEIVED, REASON_NONE, service, n);
+        ledger_add(ledger, SIGNAL_TRACES, OUTCOME_DROPPED, REASON_INVALID, service, n);
+    }
+    for (size_t i = 0; i < x->letter_count; i++) {
+        door_dead_letter(d, REASON_INVALID, str_of(x->letters[i].message), x->letters[i].offset, 1,
+                         x->letters[i].bytes);
+    }
+    if (x->count > 0) {
+        ASSERT(x->letter_count > 0);
+        d->rejected = x->count;
+        d->message = arena_printf(http_arena(d->request),
+                                  "%llu spans were rejected; the first, at byte %llu: %s",
+                                  (unsigned long long)x->count,
+                                  (unsigned long long)x->letters[0].offset, x->letters[0].message);
+    }
+}
+
+// ---- Sealing and answering ----------------------------------------------------------------------
+
+static void note_latency(struct shard *s, const struct group *g)
+{
+    uint64_t now_ns = clock_mono_ns();
+    MUST(pthread_mutex_lock(&s->latency_lock) == 0);
+    if (now_ns - s->latency_from_ns > LATENCY_WINDOW_NS) {
+        s->latency[1] = s->latency[0];
+        s->latency[0] = (struct sketch){0};
+        s->latency_from_ns = now_ns;
+    }
+    for (size_t i = 0; i < g->door_count; i++) {
+        if (g->doors[i] != NULL) {
+            sketch_add(&s->latency[0], now_ns - g->doors[i]->started_ns);
+        }
+    }
+    MUST(pthread_mutex_unlock(&s->latency_lock) == 0);
+}
+
+// The journal did not take the group: its spans never reach the store, which would count them.
+static void count_lost(struct shard *s, const struct group *g, enum reason reason)
+{
+    struct ledger *ledger = s->receive->options.ledger;
+    for (size_t i = 0; i < g->content.count; i++) {
+        const struct batch *b = g->batches[i];
+        for (size_t from = 0; from < b->span_count;) {
+            size_t to = from;
+            while (to < b->span_count && b->spans[to].resource == b->spans[from].resource) {
+                to++;
+            }
+            ASSERT(to > from);
+            struct str service = batch_str(b, batch_resource(b, &b->spans[from])->service);
+            ledger_add(ledger, SIGNAL_TRACES, OUTCOME_RECEIVED, REASON_NONE, service, to - from);
+            ledger_add(ledger, SIGNAL_TRACES, OUTCOME_DROPPED, reason, service, to - from);
+            from = to;
+        }
+    }
+}
+
+static void answer_lost(struct door *d, enum err why)
+{
+    struct failure f = {503, GRPC_UNAVAILABLE, true,
+                        why == ERR_FULL ? STR("The disk is full, nothing can be kept.")
+                                        : STR("The journal cannot be written."),
+                        NULL};
+    ASSERT(why != ERR_OK);
+    atomic_fetch_add_explicit(&d->shard->refused, 1, memory_order_relaxed);
+    answer_failure(d, &f);
+}
+
+static void on_finish(struct loop_task *task)
+{
+    struct group *g = (struct group *)((char *)task - offsetof(struct group, finish));
+    struct shard *s = g->shard;
+    enum err result = g->entry.result;
+    ASSERT(s->in_flight > 0);
+    note_latency(s, g);
+    if (result != ERR_OK) {
+        count_lost(s, g, result == ERR_FULL ? REASON_DISK_FULL : REASON_JOURNAL);
+    } else {
+        atomic_fetch_add_explicit(&s->spans, g->spans, memory_order_relaxed);
+    }
+    for (size_t i = 0; i < g->door_count; i++) {
+        struct door *d = g->doors[i];
+        if (d == NULL) {
+            continue;
+        }
+        d->group = NULL;
+        if (result == ERR_OK) {
+            answer_success(d);
+        } else {
+            answer_lost(d, result);
+        }
+    }
+    s->in_flight--;
+    s->queued_bytes -= g->payload.n;
+    group_clear(g);
+    shard_maybe_end(s);
+}
+
+// On the journal's thread.
+static void on_journal_done(struct journal_entry *entry)
+{
+    struct group *g = (struct group *)((char *)entry - offsetof(struct group, entry));
+    ASSERT(g->finish.run == on_finish);
+    loop_post(g->shard->loop, &g->finish);
+}
+
+// Keeps the batches that hold spans, sealed.
+static void seal_batches(struct group *g)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < g->content.count; i++) {
+        struct batch *b = g->batches[i];
+        if (b->span_count == 0) {
+            batch_unref(b);
+            continue;
+        }
+        batch_seal(b);
+        g->batches[kept++] = b;
+    }
+    ASSERT(kept <= g->content.count);
+    g->content.count = kept;
+}
+
+static void seal(struct shard *s)
+{
+    struct group *g = s->open;
+    s->open = NULL;
+    ASSERT(g != NULL);
+    seal_batches(g);
+    if (g->content.count == 0) {
+        MUST(g->door_count == 0);
+        group_clear(g);
+        return;
+    }
+    group_encode(&g->content, &g->payload);
+    budget_force(s->receive->options.budget, ACCOUNT_BATCHES, g->payload.capacity);
+    g->charged += g->payload.capacity;
+    g->finish.run = on_finish;
+    g->entry = (struct journal_entry){
+        .payload = buf_str(&g->payload), .done = on_journal_done, .attachment = &g->content};
+    s->in_flight++;
+    s->queued_bytes += g->payload.n;
+    if (g->payload.failed) { // cannot be one record
+        g->entry.result = ERR_LIMIT;
+        loop_post(s->loop, &g->finish);
+        return;
+    }
+    journal_append(s->receive->options.journal, &g->entry);
+}
+
+void shard_turn_end(void *ctx)
+{
+    struct shard *s = ctx;
+    ASSERT(s->receive != NULL);
+    if (s->open != NULL) {
+        seal(s);
+    }
+}
+
+static void wait_for(struct door *d, struct group *g)
+{
+    ASSERT(d->group == NULL);
+    g->doors = mem_grow(g->doors, &g->door_capacity, g->door_count + 1, sizeof(struct door *));
+    d->group = g;
+    d->group_index = g->door_count;
+    g->doors[g->door_count++] = d;
+}
+
+void shard_forget(struct door *d)
+{
+    if (d->group != NULL) {
+        ASSERT(d->group->doors[d->group_index] == d);
+        d->group->doors[d->group_index] = NULL;
+        d->group = NULL;
+    }
+}
+
+void shard_take_traces(struct door *d, struct str request)
+{
+    struct shard *s = d->shard;
+    struct group *g = open_group(s);
+    struct otlp_sink sink = {batch_for, on_reject, s};
+    struct otlp_counts counts = {0};
+    struct err_at at = {0};
+    s->request_number++;
+    s->rejects.count = 0;
+    s->rejects.letter_count = s->rejects.service_count = 0;
+    enum err e = otlp_decode_traces(request, &sink, &counts, &at);
+    charge(s);
+    if (e != ERR_OK) {
+        roll_back(s);
+        door_malformed(d, &at, request);
+        return;
+    }
+    settle_rejects(d);
+    if (counts.accepted == 0) {
+        roll_back(s); // resources without spans
+        answer_success(d);
+        return;
+    }
+    ASSERT(counts.rejected == s->rejects.count);
+    g->spans += counts.accepted;
+    g->request_bytes += request.n;
+    wait_for(d, g);
+    if (g->spans >= GROUP_SPANS_SEAL || g->request_bytes >= GROUP_BYTES_SEAL) {
+        seal(s);
+    }
+}
+
+bool shard_is_idle(const struct shard *s)
+{
+    ASSERT(s != NULL);
+    return s->in_flight == 0 && s->open == NULL;
+}
+
+void shard_done(struct shard *s)
+{
+    ASSERT(shard_is_idle(s));
+    while (s->pool != NULL) {
+        struct group *g = s->pool;
+        s->pool = g->next;
+        group_free(g);
+    }
+    buf_done(&s->plain);
+    buf_done(&s->protobuf);
+    MUST(pthread_mutex_destroy(&s->latency_lock) == 0);
+}

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: tests of query/trace.h: tree, RpcIds, half-spans, skew, exclusive time, critical path,
+// and what broken tracers send.
+#include "test.h"
+
+#include <stdio.h>
+
+#include "core/clock.h"
+#include "query/trace.h"
+
+static const trace_id the_trace = {{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}};
+
+static span_id id_of(uint32_t n)
+{
+    span_id id = {{0}};
+    memcpy(id.b + 4, &n, 4);
+    return id;
+}
+
+static struct batch *new_batch(void)
+{
+    struct batch *b = batch_new(STR(""));
+    uint32_t service = batch_intern(b, STR("shop"));
+    batch_add_resource(b)->service = service;
+    (void)batch_add_scope(b);
+    return b;
+}
+
+// Times in microseconds; parent 0 is a root.
+static void add(struct batch *b, uint32_t id, uint32_t parent, uint64_t from, uint64_t to,
+                enum span_kind kind)
+{
+    char name[16];
+    (void)snprintf(name, sizeof name, "op%u", id);
+    uint32_t code = batch_intern(b, str_of(name));
+    struct span *s = batch_add_span(b);
+    s->trace = the_trace;
+    s->id = id_of(id);
+    s->parent = id_of(parent);
+    s->start_ns = NS_PER_S + from * 1000;
+    s->duration_ns = (to - from) * 1000;
+    s->kind = (uint8_t)kind;
+    s->name = code;
+}
+
+static struct trace *assemble(struct batch *b)
+{
+    batch_seal(b);
+    struct trace *t = trace_assemble(the_trace, &b, 1);
+    batch_unref(b);
+    return t;
+}
+
+static uint32_t find(const struct trace *t, uint32_t id)
+{
+    for (uint32_t i = 0; i < t->count; i++) {
+        if (span_id_eq(row_span(t->spans[i].row)->id, id_of(id))) {
+            return i;
+        }
+    }
+    fail_msg("span %u is missing", id);
+    return 0;
+}
+
+static void check_rpc(struct trace *t, uint32_t id, const char *rpc)
+{
+    struct str got = trace_rpc_id(t, find(t, id));
+    assert_int_equal(got.n, strlen(rpc));
+    assert_memory_equal(got.p, rpc, got.n);
+}
+
+static void test_tree(void **state)
+{
+    (void)state;
+    struct batch *b = new_batch();
+    add(b, 3, 1, 50, 90, KIND_CLIENT);
+    add(b, 1, 0, 0, 100, KIND_SERVER);
+    add(b, 2, 1, 10, 30, KIND_INTERNAL);
+    add(b, 4, 3, 55, 85, KIND_SERVER);
+    add(b, 5, 77, 60, 70, KIND_SERVER); // its parent never came
+    struct trace *t = assemble(b);
+    assert_int_equal(t->count, 5);
+    assert_int_equal(t->orphans, 1);
+    check_rpc(t, 1, "0");
+    check_rpc(t, 2, "0.1");
+    check_rpc(t, 3, "0.2");
+    check_rpc(t, 4, "0.2.1");
+    check_rpc(t, 5, "1");
+    assert_int_equal(find(t, 4), 3); // display order
+    assert_int_equal(t->spans[3].depth, 2);
+    assert_int_equal(t->spans[3].peer, 2);
+    assert_int_equal(t->spans[2].peer, 3);
+    assert_int_equal(t->spans[0].self_ns, 40000);
+    assert_int_equal(t->spans[2].self_ns, 10000);
+    struct trace_summary s = trace_summary(t);
+    assert_false(s.complete);
+    assert_str(s.root_service, "shop");
+    assert_int_equal(s.duration_ns, 100000);
+    trace_free(t);
+}
+
+static void test_critical_path(void **state)
+{
+    (void)state;
+    struct batch *b = new_batch();
+    add(b, 1, 0, 0, 100, KIND_SERVER);
+    add(b, 2, 1, 10, 50, KIND_INTERNAL);
+    add(b, 3, 1, 20, 60, KIND_INTERNAL); // beside 2, ends later: 2 is not on the path
+    add(b, 4, 1, 70, 90, KIND_INTERNAL);
+    add(b, 5, 4, 75, 80, KIND_INTERNAL);
+    add(b, 6, 5, 79, 130, KIND_INTERNAL); // outlives its parent: counts only until 80
+    struct trace *t = assemble(b);
+    assert_int_equal(t->spans[find(t, 1)].critical_ns, 40000); // 0-20, 60-70, 90-100
+    assert_int_equal(t->spans[find(t, 2)].critical_ns, 0);
+    assert_int_equal(t->spans[find(t, 3)].critical_ns, 40000);
+    assert_int_equal(t->spans[find(t, 4)].critical_ns, 15000);
+    assert_int_equal(t->spans[find(t, 5)].critical_ns, 4000);
+    assert_int_equal(t->spans[find(t, 6)].critical_ns, 1000);
+    const struct trace_span *root = &t->spans[0];
+    assert_int_equal(root->critical_count, 3);
+    assert_int_equal(t->segments[root->critical_first].from_ns, 0);
+    assert_int_equal(t->segments[root->critical_first].to_ns, 20000);
+    assert_int_equal(t->segments[root->critical_first + 2].to_ns, 100000);
+    assert_int_equal(t->segment_count, 8);
+    trace_free(t);
+}
+
+static void test_skew(void **state)
+{
+    (void)state;
+    struct batch *b = new_batch();
+    add(b, 1, 0, 1000, 1100, KIND_CLIENT);
+    add(b, 2, 1, 400, 480, KIND_SERVER); // that host's clock is 610 behind
+    add(b, 3, 2, 420, 430, KIND_INTERNAL);
+    struct trace *t = assemble(b);
+    assert_int_equal(t->spans[find(t, 2)].skew_ns, 610000);
+    assert_int_equal(t->spans[find(t, 2)].start_ns, NS_PER_S + 1010000);
+    assert_int_equal(t->spans[find(t, 3)].start_ns, NS_PER_S + 1030000);
+    assert_int_equal(t->start_ns, NS_PER_S + 1000000);
+    assert_int_equal(t->end_ns - t->start_ns, 100000);
+    trace_free(t);
+}
+
+// One ID for both halves of a call, as some tracers do.
+static void test_shared_id(void **state)
+{
+    (void)state;
+    struct batch *b = new_batch();
+    add(b, 1, 0, 0, 100, KIND_CLIENT);
+    add(b, 1, 0, 10, 90, KIND_SERVER);
+    add(b, 2, 1, 20, 30, KIND_INTERNAL);
+    struct trace *t = assemble(b);
+    assert_int_equal(t->spans[0].peer, 1);
+    assert_int_equal(t->spans[1].parent, 0);
+    assert_int_equal(t->spans[2].parent, 1); // callees hang below the server half
+    trace_free(t);
+}
+
+static void test_broken_tracers(void **state)
+{
+    (void)state;
+    struct batch *b = new_batch();
+    add(b, 1, 2, 0, 100, KIND_SERVER); // a circle
+    add(b, 2, 1, 10, 50, KIND_INTERNAL);
+    add(b, 3, 3, 20, 60, KIND_INTERNAL); // its own parent
+    add(b, 4, 3, 25, 30, KIND_INTERNAL);
+    add(b, 4, 3, 25, 30, KIND_INTERNAL); // sent twice
+    struct trace *t = assemble(b);
+    assert_int_equal(t->count, 4);
+    assert_int_equal(t->duplicates, 1);
+    assert_true(t->orphans >= 1);
+    trace_free(t);
+}
+
+static void test_deep_and_wide(void **state)
+{
+    (void)state;
+    const uint32_t n = 100000;
+    struct batch *b = new_batch();
+    for (uint32_t i = 1; i <= n; i++) {
+        add(b, i, i - 1, i, 2 * n + 10 - i, KIND_INTERNAL);
+    }
+    struct trace *t = assemble(b);
+    assert_int_equal(t->count, n);
+    assert_int_equal(t->spans[n - 1].depth, n - 1);
+    struct str rpc = trace_rpc_id(t, n - 1);
+    assert_true(rpc.n < 200);
+    assert_memory_equal(rpc.p, "...1.1", 6);
+    trace_free(t);
+    b = new_batch();
+    for (uint32_t i = 0; i < n; i++) {
+        add(b, 7, 0, i, i + 1, KIND_INTERNAL); // one ID for all
+    }
+    t = assemble(b);
+    assert_int_equal(t->count, n);
+    trace_free(t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_tree),           cmocka_unit_test(test_critical_path),
+        cmocka_unit_test(test_skew),           cmocka_unit_test(test_shared_id),
+        cmocka_unit_test(test_broken_tracers), cmocka_unit_test(test_deep_and_wide),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

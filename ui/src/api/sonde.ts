@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the server's endpoints as functions.
+import { ApiError, getJson, getLines } from './client'
+import type * as T from './types'
+
+const V1 = '/api/v1'
+
+export interface TimeBounds {
+  from: number
+  to: number
+}
+
+const enc = encodeURIComponent
+
+export const services = (range: TimeBounds, signal?: AbortSignal) =>
+  getJson<T.ServiceList>(`${V1}/services`, { ...range }, signal)
+
+export const operations = (
+  id: string,
+  namespace: string | undefined,
+  range: TimeBounds,
+  signal?: AbortSignal,
+) =>
+  getJson<T.OperationList>(`${V1}/services/${enc(id)}/operations`, { namespace, ...range }, signal)
+
+export interface SearchHooks {
+  trace(trace: T.TraceSummary): void
+  progress(scanned: number, total: number): void
+}
+
+interface StreamLine {
+  progress?: { scanned_spans: number; total_spans: number }
+  trace?: T.TraceSummary
+  stats?: T.Stats
+  error?: string
+  request_id?: string
+}
+
+export async function searchTraces(
+  params: TimeBounds & { q: string; limit: number },
+  hooks: SearchHooks,
+  signal?: AbortSignal,
+): Promise<T.Stats> {
+  let stats: T.Stats | undefined
+  await getLines(
+    `${V1}/traces`,
+    { ...params },
+    (value) => {
+      const line = value as StreamLine
+      if (line.progress) hooks.progress(line.progress.scanned_spans, line.progress.total_spans)
+      else if (line.trace) hooks.trace(line.trace)
+      else if (line.stats) stats = line.stats
+      else if (line.error !== undefined) throw new ApiError(500, line)
+    },
+    signal,
+  )
+  if (!stats) throw new ApiError(0, { error: 'the answer ended early' })
+  return stats
+}
+
+export const scatter = (
+  params: TimeBounds & { q: string; columns: number; rows: number },
+  signal?: AbortSignal,
+) => getJson<T.Scatter>(`${V1}/scatter`, { ...params }, signal)
+
+export const outline = (id: string, signal?: AbortSignal) =>
+  getJson<T.Outline>(`${V1}/traces/${enc(id)}/outline`, {}, signal)
+
+export const span = (traceId: string, spanId: string, signal?: AbortSignal) =>
+  getJson<T.SpanMatches>(`${V1}/traces/${enc(traceId)}/spans/${enc(spanId)}`, {}, signal)
+
+export const rawTracePath = (id: string) => `${V1}/traces/${enc(id)}/raw`
+
+export const traceIdParts = (id: string, signal?: AbortSignal) =>
+  getJson<T.TraceIdParts>(`${V1}/trace-id/${enc(id)}`, {}, signal)
+
+export const checkFilter = (q: string, signal?: AbortSignal) =>
+  getJson<T.FilterOk>(`${V1}/filter`, { q }, signal)
+
+export const attributes = (range: TimeBounds, prefix: string, signal?: AbortSignal) =>
+  getJson<T.AttributeKeyList>(`${V1}/attributes`, { ...range, prefix, limit: 1000 }, signal)
+
+export const attributeValues = (
+  scope: 'span' | 'resource',
+  key: string,
+  range: TimeBounds,
+  prefix: string,
+  signal?: AbortSignal,
+) =>
+  getJson<T.AttributeValueList>(
+    `${V1}/attributes/${enc(key)}/values`,
+    { scope, ...range, prefix, limit: 50 },
+    signal,
+  )
+
+export const status = (signal?: AbortSignal) => getJson<T.Status>('/api/status', {}, signal)
+export const ledger = (signal?: AbortSignal) => getJson<T.Ledger>(`${V1}/ledger`, {}, signal)
+export const store = (signal?: AbortSignal) => getJson<T.Store>(`${V1}/store`, {}, signal)
+export const config = (signal?: AbortSignal) => getJson<T.Config>(`${V1}/config`, {}, signal)
+export const deadLetters = (limit: number, signal?: AbortSignal) =>
+  getJson<T.DeadLetterList>(`${V1}/dead-letters`, { limit }, signal)

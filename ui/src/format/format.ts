@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: numbers for people: durations, counts, bytes, shares. Units are the same in every
+// language, so only the number formatting follows the locale.
+
+const MS = 1e6
+
+function digits(value: number): string {
+  if (value >= 100) return value.toFixed(0)
+  if (value >= 10) return value.toFixed(1)
+  return value.toFixed(2)
+}
+
+// 950 ns, 48.2 ms, 1.25 s, 2 m 05 s, 3 h 20 m.
+export function formatDuration(ns: number): string {
+  if (!Number.isFinite(ns)) return '–'
+  if (ns < 0) return `-${formatDuration(-ns)}`
+  if (ns === 0) return '0 ms'
+  if (ns < 1000) return `${Math.round(ns)} ns`
+  if (ns < MS * 0.9995) return `${digits(ns / 1000)} µs`
+  if (ns < 999.5 * MS) return `${digits(ns / MS)} ms`
+  const seconds = ns / 1e9
+  if (seconds < 59.95) return `${digits(seconds)} s`
+  const whole = Math.round(seconds)
+  const hours = Math.floor(whole / 3600)
+  const minutes = Math.floor((whole % 3600) / 60)
+  if (hours > 0) return `${hours} h ${String(minutes).padStart(2, '0')} m`
+  return `${minutes} m ${String(whole % 60).padStart(2, '0')} s`
+}
+
+// As the filter language writes it: exact enough, no blank.
+export function filterDuration(ns: number): string {
+  const trim = (value: number) => String(Number(value.toPrecision(4)))
+  if (ns < 1000) return `${Math.round(ns)}ns`
+  if (ns < MS) return `${trim(ns / 1000)}us`
+  if (ns < 1e9) return `${trim(ns / MS)}ms`
+  return `${trim(ns / 1e9)}s`
+}
+
+const BYTE_UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
+
+export function formatBytes(bytes: number): string {
+  let value = bytes
+  let unit = 0
+  while (value >= 1024 && unit < BYTE_UNITS.length - 1) {
+    value /= 1024
+    unit++
+  }
+  return unit === 0 ? `${bytes} B` : `${digits(value)} ${BYTE_UNITS[unit]}`
+}
+
+export function formatCount(value: number, locale: string): string {
+  return new Intl.NumberFormat(locale).format(value)
+}
+
+// A share that never rounds a few errors away to nothing.
+export function formatShare(part: number, whole: number): string {
+  if (whole === 0) return '–'
+  const percent = (part / whole) * 100
+  if (part === 0) return '0%'
+  if (percent < 0.01) return '<0.01%'
+  if (part < whole && percent > 99.99) return '>99.99%'
+  return `${percent < 10 ? percent.toFixed(2) : percent.toFixed(1)}%`
+}

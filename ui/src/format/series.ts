@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the colour of a service: always the same for the same name, on every page.
+
+const COLOURS = 12
+
+export function seriesOf(name: string): number {
+  let hash = 2166136261
+  for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 16777619)
+  return ((hash >>> 0) % 9973) % COLOURS
+}
+
+export function seriesVar(name: string): string {
+  return `var(--series-${seriesOf(name)})`
+}

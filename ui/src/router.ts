@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the addresses of the pages. Each page is a chunk of its own.
+import { createRouter, createWebHistory } from 'vue-router'
+import type { PlainKey } from './i18n'
+
+declare module 'vue-router' {
+  interface RouteMeta {
+    title?: PlainKey
+    noRange?: boolean // the page does not depend on the time range
+  }
+}
+
+export const router = createRouter({
+  history: createWebHistory(),
+  routes: [
+    {
+      path: '/',
+      name: 'services',
+      component: () => import('./pages/ServicesPage.vue'),
+      meta: { title: 'services.title' },
+    },
+    {
+      path: '/services/:id',
+      name: 'service',
+      component: () => import('./pages/OperationsPage.vue'),
+      props: true,
+      meta: { title: 'operations.title' },
+    },
+    {
+      path: '/traces',
+      name: 'traces',
+      component: () => import('./pages/TracesPage.vue'),
+      meta: { title: 'traces.title' },
+    },
+    {
+      path: '/traces/:id',
+      name: 'trace',
+      component: () => import('./pages/TracePage.vue'),
+      props: true,
+      meta: { title: 'trace.title', noRange: true },
+    },
+    {
+      path: '/admin/:section(ledger|store|server|config|letters)?',
+      name: 'admin',
+      component: () => import('./pages/AdminPage.vue'),
+      props: true,
+      meta: { title: 'admin.title', noRange: true },
+    },
+    {
+      path: '/:rest(.*)*',
+      name: 'missing',
+      component: () => import('./pages/MissingPage.vue'),
+      meta: { title: 'missing.title', noRange: true },
+    },
+  ],
+})

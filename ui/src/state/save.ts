@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: gives the reader a file.
+
+export function saveBlob(blob: Blob, name: string): void {
+  const url = URL.createObjectURL(blob)
+  const link = document.createElement('a')
+  link.href = url
+  link.download = name
+  link.click()
+  setTimeout(() => URL.revokeObjectURL(url), 10_000)
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: page state that lives in the URL: one query parameter as a ref.
+import { computed, type WritableComputedRef } from 'vue'
+import { useRoute, useRouter, type LocationQueryRaw } from 'vue-router'
+
+// `push`: the change is a step that Back undoes; otherwise it replaces the present entry.
+export function useQueryParam(
+  name: string,
+  fallback = '',
+  mode: 'push' | 'replace' = 'replace',
+): WritableComputedRef<string> {
+  const route = useRoute()
+  const router = useRouter()
+  return computed({
+    get: () => {
+      const value = route.query[name]
+      return typeof value === 'string' ? value : fallback
+    },
+    set: (value) => {
+      const query: LocationQueryRaw = { ...route.query }
+      if (value === fallback) delete query[name]
+      else query[name] = value
+      void router[mode]({ query })
+    },
+  })
+}

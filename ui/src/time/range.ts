@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: time ranges as URLs carry them: "now-15m" and "now" stay relative, everything else is
+// epoch milliseconds.
+
+export type Point = { kind: 'relative'; agoMs: number } | { kind: 'absolute'; ms: number }
+
+export interface Range {
+  from: Point
+  to: Point
+}
+
+export interface Bounds {
+  from: number
+  to: number
+}
+
+const UNIT_MS: Record<string, number> = { s: 1e3, m: 6e4, h: 36e5, d: 864e5, w: 6048e5 }
+
+export const DEFAULT_RANGE: Range = {
+  from: { kind: 'relative', agoMs: 36e5 },
+  to: { kind: 'relative', agoMs: 0 },
+}
+
+// "15m", "1h30m" in milliseconds; null when it is not one.
+export function parseAgo(text: string): number | null {
+  if (!/^(\d+[smhdw])+$/.test(text)) return null
+  let total = 0
+  for (const [, count, unit] of text.matchAll(/(\d+)([smhdw])/g)) total += +count! * UNIT_MS[unit!]!
+  return total
+}
+
+export function formatAgo(ms: number): string {
+  for (const unit of ['w', 'd', 'h', 'm', 's'] as const)
+    if (ms >= UNIT_MS[unit]! && ms % UNIT_MS[unit]! === 0) return `${ms / UNIT_MS[unit]!}${unit}`
+  return `${Math.round(ms / 1000)}s`
+}
+
+export function parsePoint(text: string): Point | null {
+  if (text === 'now') return { kind: 'relative', agoMs: 0 }
+  if (text.startsWith('now-')) {
+    const agoMs = parseAgo(text.slice(4))
+    return agoMs === null ? null : { kind: 'relative', agoMs }
+  }
+  return /^\d{1,15}(\.\d+)?$/.test(text) ? { kind: 'absolute', ms: Number(text) } : null
+}
+
+export function formatPoint(point: Point): string {
+  if (point.kind === 'absolute') return String(Math.round(point.ms))
+  return point.agoMs === 0 ? 'now' : `now-${formatAgo(point.agoMs)}`
+}
+
+export function resolvePoint(point: Point, nowMs: number): number {
+  return point.kind === 'absolute' ? point.ms : nowMs - point.agoMs
+}
+
+export function resolve(range: Range, nowMs: number): Bounds {
+  return { from: resolvePoint(range.from, nowMs), to: resolvePoint(range.to, nowMs) }
+}
+
+// What the URL says; the last hour when it says nothing or nonsense.
+export function parseRange(from: unknown, to: unknown): Range {
+  if (typeof from !== 'string') return DEFAULT_RANGE
+  const start = parsePoint(from)
+  const end = typeof to === 'string' ? parsePoint(to) : ({ kind: 'relative', agoMs: 0 } as Point)
+  if (!start || !end) return DEFAULT_RANGE
+  const now = Date.now()
+  return resolvePoint(start, now) < resolvePoint(end, now)
+    ? { from: start, to: end }
+    : DEFAULT_RANGE
+}
+
+export function isLive(range: Range): boolean {
+  return range.to.kind === 'relative' && range.to.agoMs === 0
+}
+
+// The same range one length earlier or later, or with a new length around its middle; absolute.
+export function shift(bounds: Bounds, lengths: number): Bounds {
+  const by = (bounds.to - bounds.from) * lengths
+  return { from: bounds.from + by, to: bounds.to + by }
+}
+
+export function zoom(bounds: Bounds, factor: number): Bounds {
+  const middle = (bounds.from + bounds.to) / 2
+  const half = ((bounds.to - bounds.from) * factor) / 2
+  return { from: middle - half, to: middle + half }
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the waterfall without the screen: what of a trace is in which row, for 100,000 spans as
+// for ten. Spans come in display order (depth first), so a subtree is a run of rows: that is what
+// makes folding a jump and everything here one pass.
+import type { Outline } from '@/api/types'
+
+export const SERVER = 2
+export const CLIENT = 3
+export const ERROR = 2
+
+export interface TraceModel {
+  outline: Outline
+  count: number
+  end: Int32Array // row after the last of the subtree
+  half: Int32Array // of a client row: the server row that joins it; -1
+  owner: Int32Array // of a joined server row: its client row; -1
+  errors: number[] // rows with status error
+  orphan: Set<number>
+  // Segments of the critical path by row: those of row i are pathAt[i] up to pathAt[i + 1].
+  pathAt: Int32Array
+  pathFrom: Float64Array
+  pathTo: Float64Array
+}
+
+function subtreeEnds(parent: number[]): Int32Array {
+  const end = new Int32Array(parent.length)
+  for (let row = parent.length - 1; row >= 0; row--) {
+    if (end[row] === 0) end[row] = row + 1
+    const up = parent[row]!
+    if (up >= 0 && end[up]! < end[row]!) end[up] = end[row]!
+  }
+  return end
+}
+
+// A server span joins its parent when both name each other as peer.
+function joinHalves(outline: Outline): { half: Int32Array; owner: Int32Array } {
+  const { parent, peer, kind } = outline.spans
+  const half = new Int32Array(parent.length).fill(-1)
+  const owner = new Int32Array(parent.length).fill(-1)
+  for (let row = 0; row < parent.length; row++) {
+    const client = parent[row]!
+    if (kind[row] !== SERVER || client < 0 || peer[row] !== client) continue
+    if (peer[client] !== row || half[client] !== -1) continue
+    half[client] = row
+    owner[row] = client
+  }
+  return { half, owner }
+}
+
+function criticalByRow(outline: Outline) {
+  const { span, from_ns: from, to_ns: to } = outline.critical
+  const count = outline.spans.id.length
+  const pathAt = new Int32Array(count + 1)
+  for (const row of span) pathAt[row + 1]!++
+  for (let row = 0; row < count; row++) pathAt[row + 1]! += pathAt[row]!
+  const next = pathAt.slice()
+  const pathFrom = new Float64Array(span.length)
+  const pathTo = new Float64Array(span.length)
+  span.forEach((row, at) => {
+    const place = next[row]!++
+    pathFrom[place] = from[at]!
+    pathTo[place] = to[at]!
+  })
+  return { pathAt, pathFrom, pathTo }
+}
+
+export function buildModel(outline: Outline): TraceModel {
+  const { status, parent } = outline.spans
+  const errors: number[] = []
+  status.forEach((value, row) => value === ERROR && errors.push(row))
+  return {
+    outline,
+    count: parent.length,
+    end: subtreeEnds(parent),
+    ...joinHalves(outline),
+    errors,
+    orphan: new Set(outline.orphan_rows),
+    ...criticalByRow(outline),
+  }
+}
+
+export interface Folding {
+  folded(row: number): boolean
+}
+
+// Whether anything can be folded under a row, given that halves are joined or not.
+export function hasChildren(model: TraceModel, row: number, join: boolean): boolean {
+  const inner = join ? model.half[row]! : -1
+  const size = model.end[row]! - row - 1
+  return size > (inner >= 0 ? 1 : 0)
+}
+
+// Rows that match, by service and by part of a name; null when nothing is asked for.
+export function matchRows(
+  model: TraceModel,
+  text: string,
+  services: ReadonlySet<string>,
+): Uint8Array | null {
+  const low = text.trim().toLowerCase()
+  if (!low && services.size === 0) return null
+  const { outline } = model
+  const has = (name: string) => name.toLowerCase().includes(low)
+  const serviceText = outline.services.map(has)
+  const nameText = outline.names.map(has)
+  const chosen = outline.services.map((name) => services.size === 0 || services.has(name))
+  const { service, name, id } = outline.spans
+  const match = new Uint8Array(model.count)
+  for (let row = 0; row < model.count; row++) {
+    const at = service[row]!
+    if (chosen[at] && (serviceText[at] || nameText[name[row]!] || id[row] === low)) match[row] = 1
+  }
+  return match
+}
+
+// 2: matches, 1: leads to a match, 0: neither. Parents stand before their children.
+export function withAncestors(model: TraceModel, match: Uint8Array): Uint8Array {
+  const keep = new Uint8Array(model.count)
+  const { parent } = model.outline.spans
+  for (let row = model.count - 1; row >= 0; row--) {
+    if (match[row]) keep[row] = 2
+    const up = parent[row]!
+    if (keep[row] && up >= 0 && !keep[up]) keep[up] = 1
+  }
+  return keep
+}
+
+// The rows to show, in order.
+export function visibleRows(
+  model: TraceModel,
+  folding: Folding,
+  join: boolean,
+  keep: Uint8Array | null,
+): Int32Array {
+  const shown = new Int32Array(model.count)
+  let count = 0
+  for (let row = 0; row < model.count;) {
+    const joined = join && model.owner[row]! >= 0
+    if (keep && !keep[row]) {
+      row = model.end[row]! // nothing below matches either
+      continue
+    }
+    if (!joined) shown[count++] = row
+    row = !joined && folding.folded(row) ? model.end[row]! : row + 1
+  }
+  return shown.subarray(0, count)
+}
+
+// How far each row is indented: joined halves take one level for two.
+export function indents(model: TraceModel, join: boolean): Uint16Array {
+  const { parent } = model.outline.spans
+  const indent = new Uint16Array(model.count)
+  for (let row = 0; row < model.count; row++) {
+    const up = parent[row]!
+    if (up < 0) continue
+    indent[row] = join && model.owner[row]! >= 0 ? indent[up]! : indent[up]! + 1
+  }
+  return indent
+}
+
+// The row that stands for a span on the screen.
+export function displayRow(model: TraceModel, row: number, join: boolean): number {
+  const owner = model.owner[row]!
+  return join && owner >= 0 ? owner : row
+}
+
+export function ancestors(model: TraceModel, row: number): number[] {
+  const { parent } = model.outline.spans
+  const list: number[] = []
+  for (let up = parent[row]!; up >= 0; up = parent[up]!) list.push(up)
+  return list
+}
+
+// Time of a joined call that neither side accounts for: network and queueing.
+export function gapNs(model: TraceModel, client: number): number {
+  const server = model.half[client]!
+  const { duration_ns: duration } = model.outline.spans
+  return server < 0 ? 0 : Math.max(0, duration[client]! - duration[server]!)
+}
+
+// The next error row after (or before) one, around the end.
+export function nextError(model: TraceModel, from: number, step: 1 | -1): number {
+  const { errors } = model
+  if (errors.length === 0) return -1
+  if (step === 1) return errors.find((row) => row > from) ?? errors[0]!
+  return errors.findLast((row) => row < from) ?? errors.at(-1)!
+}
+
+// Index of a row among the visible ones; -1 when it is hidden. The list is ascending.
+export function indexOfRow(rows: Int32Array, row: number): number {
+  let low = 0
+  let high = rows.length - 1
+  while (low <= high) {
+    const middle = (low + high) >> 1
+    if (rows[middle] === row) return middle
+    if (rows[middle]! < row) low = middle + 1
+    else high = middle - 1
+  }
+  return -1
+}

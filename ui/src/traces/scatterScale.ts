@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the geometry of the scatter: cells of time and duration, the latter logarithmic.
+import type { Scatter } from '@/api/types'
+
+export interface Area {
+  fromMs: number
+  toMs: number
+  minNs: number
+  maxNs: number
+}
+
+export function durationAt(scatter: Scatter, row: number): number {
+  const { duration_min_ns: low, duration_max_ns: high, rows } = scatter
+  return low * (high / low) ** (row / rows)
+}
+
+export function timeAt(scatter: Scatter, column: number): number {
+  return scatter.from + column * scatter.column_ms
+}
+
+// The stretch of time and duration between two corners given as shares of the plot, y downwards.
+export function areaOf(scatter: Scatter, x0: number, y0: number, x1: number, y1: number): Area {
+  const row = (y: number) => (1 - y) * scatter.rows
+  return {
+    fromMs: scatter.from + Math.min(x0, x1) * (scatter.to - scatter.from),
+    toMs: scatter.from + Math.max(x0, x1) * (scatter.to - scatter.from),
+    minNs: durationAt(scatter, row(Math.max(y0, y1))),
+    maxNs: durationAt(scatter, row(Math.min(y0, y1))),
+  }
+}
+
+export type Cell = Scatter['cells'][number]
+
+// The cell under or next to a point (shares of the plot, y downwards).
+export function nearestCell(scatter: Scatter, x: number, y: number, reach = 2): Cell | null {
+  const column = x * scatter.columns
+  const row = (1 - y) * scatter.rows
+  let best: Cell | null = null
+  let least = reach
+  for (const cell of scatter.cells) {
+    const distance = Math.hypot(cell[0] + 0.5 - column, cell[1] + 0.5 - row)
+    if (distance < least) {
+      least = distance
+      best = cell
+    }
+  }
+  return best
+}
+
+// Powers of ten (and of the square root of ten where there are few) within the scale.
+export function durationTicks(scatter: Scatter): { ns: number; share: number }[] {
+  const { duration_min_ns: low, duration_max_ns: high } = scatter
+  const span = Math.log(high / low)
+  if (!(span > 0)) return [{ ns: low, share: 0 }]
+  const steps = span > Math.log(1e3) ? [1] : [1, 2, 5]
+  const list: { ns: number; share: number }[] = []
+  for (let power = 10 ** Math.floor(Math.log10(low)); power <= high; power *= 10)
+    for (const step of steps) {
+      const ns = power * step
+      if (ns >= low && ns <= high) list.push({ ns, share: Math.log(ns / low) / span })
+    }
+  return list
+}
+
+// 0 for the emptiest cell, 1 for the fullest, by the logarithm.
+export function heat(spans: number, most: number): number {
+  return most <= 1 ? 0.5 : Math.log(spans) / Math.log(most)
+}
