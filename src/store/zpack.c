@@ -14,7 +14,7 @@
 
 struct zpack *zpack_new(int level)
 {
-    ASSERT(level >= 1 && level <= 19);
+    ASSERT(level >= 0 && level <= 19);
     struct zpack *z = mem_new(1, sizeof *z);
     z->context = ZSTD_createCCtx();
     MUST(z->context != NULL);
@@ -39,7 +39,7 @@ void zpack_free(struct zpack *z)
 bool zpack_frame(struct zpack *z, const void *bytes, size_t n, struct buf *out)
 {
     ASSERT(n == 0 || bytes != NULL);
-    if (n < FRAME_MIN) {
+    if (n < FRAME_MIN || z->level == 0) {
         return false;
     }
     MUST(buf_reserve(out, ZSTD_compressBound(n)));
