@@ -4,8 +4,6 @@
 // A shape says which columns hold a value of its rows; values of a column lie one after another.
 // So a row's values are found by counting: skipped rows are counted by shape and settled at once
 // before the next row that is wanted.
-#include <xxhash.h>
-
 #include "core/mem.h"
 #include "core/must.h"
 #include "store/block.h"
