@@ -73,6 +73,7 @@ struct http_request *request_new(struct conn *c)
     struct http_request *r = pool_get(c->server);
     ASSERT(r->body.n == 0 && r->out.n == 0);
     r->conn = c;
+    r->base_charged = take_body(c->server, HTTP_REQUEST_CHARGE) ? HTTP_REQUEST_CHARGE : 0;
     r->next = NULL;
     r->prev = c->last;
     if (c->last != NULL) {
@@ -114,6 +115,7 @@ void request_free(struct http_request *r)
     ASSERT(r->out.n >= r->out_at);
     unlink_request(c, r);
     release_body(r);
+    give_body(s, r->base_charged);
     c->pending_bytes -= r->out.n - r->out_at;
     if (s->pool_count >= HTTP_POOLED_MAX) {
         request_destroy(r);
@@ -296,6 +298,9 @@ void request_headers_done(struct http_request *r)
     if (!r->begun && r->content_length != UINT64_MAX &&
         r->content_length > s->options.body_bytes_max) {
         request_refuse(r, HTTP_REFUSAL_TOO_LARGE);
+    }
+    if (!r->begun && r->base_charged == 0) {
+        request_refuse(r, HTTP_REFUSAL_BUDGET);
     }
 }
 
