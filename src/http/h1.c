@@ -38,6 +38,10 @@ static void fail(struct h1 *h, int status, const char *text)
     if (r == NULL) {
         r = request_new(h->conn);
     }
+    if (r == NULL) { // no memory left to say so
+        conn_break(h->conn);
+        return;
+    }
     h->current = NULL;
     r->received = true;
     r->close_after = true;
@@ -52,6 +56,11 @@ static int on_message_begin(http_parser *p)
     struct h1 *h = p->data;
     ASSERT(h->current == NULL);
     h->current = request_new(h->conn);
+    if (h->current == NULL) {
+        h->dead = true;
+        conn_break(h->conn);
+        return -1;
+    }
     buf_clear(&h->url);
     buf_clear(&h->header);
     h->name_bytes = 0;
