@@ -315,7 +315,11 @@ static void environment_name(const char *key, char out[KEY_MAX])
     int n = snprintf(out, KEY_MAX, "SONDE_%s", key);
     MUST(n > 0 && n < KEY_MAX);
     for (char *p = out; *p != 0; p++) {
-        *p = *p == '.' ? '_' : (char)toupper((unsigned char)*p);
+        if (*p == '.') {
+            *p = '_';
+        } else if (*p >= 'a' && *p <= 'z') {
+            *p = (char)(*p - 'a' + 'A');
+        }
     }
 }
 

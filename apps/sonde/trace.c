@@ -247,9 +247,15 @@ static int search(int argc, char **argv)
 
 static void print_tree(json_t *spans)
 {
-    size_t i;
+    size_t i, width = 6;
     json_t *s;
-    printf("%-9s  %-6s  %-14s  %s\n", "DURATION", "STATUS", "RPC ID", "SERVICE  OPERATION");
+    json_array_foreach(spans, i, s)
+    {
+        size_t n = strlen(json_string_value(json_object_get(s, "rpc_id")));
+        width = n > width ? n : width;
+    }
+    printf("%9s  %-6s  %-*s  %s\n", "DURATION", "STATUS", (int)width, "RPC ID",
+           "SERVICE  OPERATION");
     json_array_foreach(spans, i, s)
     {
         const char *rpc = json_string_value(json_object_get(s, "rpc_id"));
@@ -259,8 +265,8 @@ static void print_tree(json_t *spans)
             depth += *p == '.';
         }
         print_duration(duration, integer(s, "duration_ns"));
-        printf("%9s  %-6s  %-14s  %*s%s  %s\n", duration,
-               json_string_value(json_object_get(s, "status")), rpc, depth * 2, "",
+        printf("%9s  %-6s  %-*s  %*s%s  %s\n", duration,
+               json_string_value(json_object_get(s, "status")), (int)width, rpc, depth * 2, "",
                json_string_value(json_object_get(s, "service")),
                json_string_value(json_object_get(s, "name")));
     }

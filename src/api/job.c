@@ -184,11 +184,11 @@ void job_error(struct job *j, int status, const char *format, ...)
     va_end(args);
     j->status = status;
     buf_clear(&j->out);
-    json_init(&w, &j->out);
-    json_object(&w);
-    json_key(&w, "error");
-    json_str(&w, str_of(text));
-    json_object_end(&w);
+    json_writer_init(&w, &j->out);
+    json_put_object(&w);
+    json_put_key(&w, "error");
+    json_put_str(&w, str_of(text));
+    json_put_object_end(&w);
     if (j->lines) {
         buf_add_byte(&j->out, '\n');
     }
@@ -252,35 +252,35 @@ bool job_filter(struct job *j, struct filter **ret_filter)
     }
     j->status = 400;
     buf_clear(&j->out);
-    json_init(&w, &j->out);
-    json_object(&w);
-    json_key(&w, "error");
-    json_str(&w, str_of(at.text));
-    json_key(&w, "position");
-    json_u64(&w, at.offset);
-    json_key(&w, "expected");
-    json_str(&w, expected);
-    json_key(&w, "parameter");
-    json_str(&w, STR("q"));
-    json_object_end(&w);
+    json_writer_init(&w, &j->out);
+    json_put_object(&w);
+    json_put_key(&w, "error");
+    json_put_str(&w, str_of(at.text));
+    json_put_key(&w, "position");
+    json_put_u64(&w, at.offset);
+    json_put_key(&w, "expected");
+    json_put_str(&w, expected);
+    json_put_key(&w, "parameter");
+    json_put_str(&w, STR("q"));
+    json_put_object_end(&w);
     return false;
 }
 
 void job_stats(struct job *j, struct json_writer *w, const struct store_view *view)
 {
-    json_key(w, "stats");
-    json_object(w);
-    json_key(w, "scanned_spans");
-    json_u64(w, atomic_load(&j->control.scanned_spans));
-    json_key(w, "total_spans");
-    json_u64(w, atomic_load(&j->control.total_spans));
-    json_key(w, "elapsed_ms");
-    json_double(w, (double)(clock_mono_ns() - j->begun_ns) / (double)NS_PER_MS);
-    json_key(w, "partial");
-    json_bool(w, false);
-    json_key(w, "parts");
-    json_u64(w, view->part_count);
-    json_key(w, "hot_batches");
-    json_u64(w, view->hot_count);
-    json_object_end(w);
+    json_put_key(w, "stats");
+    json_put_object(w);
+    json_put_key(w, "scanned_spans");
+    json_put_u64(w, atomic_load(&j->control.scanned_spans));
+    json_put_key(w, "total_spans");
+    json_put_u64(w, atomic_load(&j->control.total_spans));
+    json_put_key(w, "elapsed_ms");
+    json_put_double(w, (double)(clock_mono_ns() - j->begun_ns) / (double)NS_PER_MS);
+    json_put_key(w, "partial");
+    json_put_bool(w, false);
+    json_put_key(w, "parts");
+    json_put_u64(w, view->part_count);
+    json_put_key(w, "hot_batches");
+    json_put_u64(w, view->hot_count);
+    json_put_object_end(w);
 }

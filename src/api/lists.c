@@ -3,24 +3,13 @@
 #include <stdlib.h>
 
 #include "api/job.h"
+#include "api/put.h"
 #include "core/clock.h"
 #include "core/must.h"
 #include "query/aggregate.h"
 
 static const char *const kind_names[KIND_COUNT] = {"unspecified", "internal", "server",
                                                    "client",      "producer", "consumer"};
-
-static void put_str(struct json_writer *w, const char *key, struct str value)
-{
-    json_key(w, key);
-    json_str(w, value);
-}
-
-static void put_u64(struct json_writer *w, const char *key, uint64_t value)
-{
-    json_key(w, key);
-    json_u64(w, value);
-}
 
 // What every list begins with: a view and the range; the view is NULL after an error answer.
 static struct aggregate begin(struct job *j)
@@ -60,24 +49,23 @@ void api_services(struct job *j)
         end(&a);
         return;
     }
-    json_init(&w, &j->out);
-    json_object(&w);
-    json_key(&w, "services");
-    json_array(&w);
+    json_writer_init(&w, &j->out);
+    json_put_object(&w);
+    json_put_key(&w, "services");
+    json_put_array(&w);
     for (size_t i = 0; i < g->count; i++) {
-        json_object(&w);
+        json_put_object(&w);
         put_str(&w, "id", g->items[i].name);
         put_str(&w, "name", g->items[i].name);
         put_str(&w, "namespace", g->items[i].line);
         put_group(&w, &g->items[i]);
-        json_key(&w, "last_seen_unix_ms");
-        json_double(&w, (double)(g->items[i].last_start_ns / NS_PER_US) / 1000.0);
-        json_object_end(&w);
+        put_ms(&w, "last_seen_unix_ms", g->items[i].last_start_ns);
+        json_put_object_end(&w);
     }
-    json_array_end(&w);
+    json_put_array_end(&w);
     put_u64(&w, "left_out_spans", g->left_out);
     job_stats(j, &w, a.view);
-    json_object_end(&w);
+    json_put_object_end(&w);
     groups_free(g);
     end(&a);
 }
@@ -97,21 +85,21 @@ void api_operations(struct job *j)
         end(&a);
         return;
     }
-    json_init(&w, &j->out);
-    json_object(&w);
-    json_key(&w, "operations");
-    json_array(&w);
+    json_writer_init(&w, &j->out);
+    json_put_object(&w);
+    json_put_key(&w, "operations");
+    json_put_array(&w);
     for (size_t i = 0; i < g->count; i++) {
-        json_object(&w);
+        json_put_object(&w);
         put_str(&w, "name", g->items[i].name);
         put_str(&w, "kind", str_of(kind_names[g->items[i].kind]));
         put_group(&w, &g->items[i]);
-        json_object_end(&w);
+        json_put_object_end(&w);
     }
-    json_array_end(&w);
+    json_put_array_end(&w);
     put_u64(&w, "left_out_spans", g->left_out);
     job_stats(j, &w, a.view);
-    json_object_end(&w);
+    json_put_object_end(&w);
     groups_free(g);
     end(&a);
 }
@@ -123,14 +111,14 @@ static void put_types(struct json_writer *w, unsigned types)
         [ATTR_INT] = "int",       [ATTR_DOUBLE] = "double", [ATTR_ARRAY] = "array",
         [ATTR_KVLIST] = "kvlist", [ATTR_BYTES] = "bytes",
     };
-    json_key(w, "types");
-    json_array(w);
+    json_put_key(w, "types");
+    json_put_array(w);
     for (unsigned t = 0; t < ATTR_TYPE_COUNT; t++) {
         if (types & 1U << t) {
-            json_str(w, str_of(names[t]));
+            json_put_str(w, str_of(names[t]));
         }
     }
-    json_array_end(w);
+    json_put_array_end(w);
 }
 
 void api_attributes(struct job *j)
@@ -148,19 +136,19 @@ void api_attributes(struct job *j)
         if (e != ERR_OK) {
             job_fail(j, e);
         } else {
-            json_init(&w, &j->out);
-            json_object(&w);
-            json_key(&w, "attributes");
-            json_array(&w);
+            json_writer_init(&w, &j->out);
+            json_put_object(&w);
+            json_put_key(&w, "attributes");
+            json_put_array(&w);
             for (size_t i = 0; i < count && i < limit; i++) {
-                json_object(&w);
+                json_put_object(&w);
                 put_str(&w, "scope", keys[i].of_resource ? STR("resource") : STR("span"));
                 put_str(&w, "key", keys[i].key);
                 put_types(&w, keys[i].types);
-                json_object_end(&w);
+                json_put_object_end(&w);
             }
-            json_array_end(&w);
-            json_object_end(&w);
+            json_put_array_end(&w);
+            json_put_object_end(&w);
         }
     }
     end(&a);
@@ -184,18 +172,18 @@ void api_attribute_values(struct job *j)
         if (e != ERR_OK) {
             job_fail(j, e);
         } else {
-            json_init(&w, &j->out);
-            json_object(&w);
-            json_key(&w, "values");
-            json_array(&w);
+            json_writer_init(&w, &j->out);
+            json_put_object(&w);
+            json_put_key(&w, "values");
+            json_put_array(&w);
             for (size_t i = 0; i < g->count && i < limit; i++) {
-                json_object(&w);
+                json_put_object(&w);
                 put_str(&w, "value", g->items[i].name);
                 put_u64(&w, "spans", g->items[i].spans);
-                json_object_end(&w);
+                json_put_object_end(&w);
             }
-            json_array_end(&w);
-            json_object_end(&w);
+            json_put_array_end(&w);
+            json_put_object_end(&w);
             groups_free(g);
         }
     }
@@ -204,20 +192,20 @@ void api_attribute_values(struct job *j)
 
 static void put_cells(struct json_writer *w, const struct scatter *s)
 {
-    json_key(w, "cells");
-    json_array(w);
+    json_put_key(w, "cells");
+    json_put_array(w);
     for (size_t i = 0; i < s->count; i++) {
         char id[TRACE_ID_HEX + 1];
         trace_id_hex(s->cells[i].example, id);
-        json_array(w);
-        json_u64(w, s->cells[i].column);
-        json_u64(w, s->cells[i].row);
-        json_u64(w, s->cells[i].spans);
-        json_u64(w, s->cells[i].errors);
-        json_str(w, str_of(id));
-        json_array_end(w);
+        json_put_array(w);
+        json_put_u64(w, s->cells[i].column);
+        json_put_u64(w, s->cells[i].row);
+        json_put_u64(w, s->cells[i].spans);
+        json_put_u64(w, s->cells[i].errors);
+        json_put_str(w, str_of(id));
+        json_put_array_end(w);
     }
-    json_array_end(w);
+    json_put_array_end(w);
 }
 
 static void scatter(struct job *j, const struct aggregate *a, const struct filter *filter,
@@ -230,19 +218,19 @@ static void scatter(struct job *j, const struct aggregate *a, const struct filte
         job_fail(j, e);
         return;
     }
-    json_init(&w, &j->out);
-    json_object(&w);
+    json_writer_init(&w, &j->out);
+    json_put_object(&w);
     put_u64(&w, "from", a->from_ns / NS_PER_MS);
     put_u64(&w, "to", a->to_ns / NS_PER_MS);
     put_u64(&w, "columns", s.columns);
-    json_key(&w, "column_ms");
-    json_double(&w, (double)s.column_ns / (double)NS_PER_MS);
+    json_put_key(&w, "column_ms");
+    json_put_double(&w, (double)s.column_ns / (double)NS_PER_MS);
     put_u64(&w, "rows", s.rows);
     put_u64(&w, "duration_min_ns", s.duration_min_ns);
     put_u64(&w, "duration_max_ns", s.duration_max_ns);
     put_cells(&w, &s);
     job_stats(j, &w, a->view);
-    json_object_end(&w);
+    json_put_object_end(&w);
     scatter_done(&s);
 }
 
@@ -273,12 +261,11 @@ void api_filter(struct job *j)
     }
     buf_init(&canonical, 4 * FILTER_TEXT_MAX);
     filter_print(filter, &canonical);
-    json_init(&w, &j->out);
-    json_object(&w);
-    json_key(&w, "ok");
-    json_bool(&w, true);
+    json_writer_init(&w, &j->out);
+    json_put_object(&w);
+    put_bool(&w, "ok", true);
     put_str(&w, "canonical", buf_str(&canonical));
-    json_object_end(&w);
+    json_put_object_end(&w);
     buf_done(&canonical);
     filter_free(filter);
 }

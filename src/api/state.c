@@ -8,6 +8,7 @@
 
 #include "api/job.h"
 #include "api/process.h"
+#include "api/put.h"
 #include "core/clock.h"
 #include "core/mem.h"
 #include "core/must.h"
@@ -15,51 +16,33 @@
 
 #define PARTS_LISTED 1000
 
-static void put_str(struct json_writer *w, const char *key, struct str value)
-{
-    json_key(w, key);
-    json_str(w, value);
-}
-
-static void put_u64(struct json_writer *w, const char *key, uint64_t value)
-{
-    json_key(w, key);
-    json_u64(w, value);
-}
-
-static void put_ms(struct json_writer *w, const char *key, uint64_t ns)
-{
-    json_key(w, key);
-    json_double(w, (double)(ns / NS_PER_US) / 1000.0);
-}
-
 // ---- Status
 // --------------------------------------------------------------------------------------
 
 static void put_memory(struct json_writer *w, struct budget *b)
 {
-    json_key(w, "memory");
-    json_object(w);
+    json_put_key(w, "memory");
+    json_put_object(w);
     put_u64(w, "limit_bytes", b->limit_bytes);
     put_u64(w, "soft_bytes", b->soft_bytes);
     put_u64(w, "used_bytes", atomic_load(&b->total));
     put_u64(w, "peak_bytes", atomic_load(&b->peak));
     put_u64(w, "rss_bytes", process_rss_bytes());
-    json_key(w, "accounts");
-    json_object(w);
+    json_put_key(w, "accounts");
+    json_put_object(w);
     for (unsigned i = 0; i < ACCOUNT_COUNT; i++) {
         put_u64(w, account_name((enum account)i), atomic_load(&b->used[i]));
     }
-    json_object_end(w);
-    json_object_end(w);
+    json_put_object_end(w);
+    json_put_object_end(w);
 }
 
 static void put_journal(struct json_writer *w, const struct api *a)
 {
     struct journal_stats s;
     journal_stats(a->o.journal, &s);
-    json_key(w, "journal");
-    json_object(w);
+    json_put_key(w, "journal");
+    json_put_object(w);
     put_str(w, "sync", str_of(a->o.journal_sync));
     put_u64(w, "records", s.records);
     put_u64(w, "bytes", s.bytes);
@@ -71,15 +54,15 @@ static void put_journal(struct json_writer *w, const struct api *a)
     put_u64(w, "disk_bytes_max", s.disk_bytes_max);
     put_u64(w, "torn_bytes", s.torn_bytes);
     put_u64(w, "failures", s.failures);
-    json_object_end(w);
+    json_put_object_end(w);
 }
 
 static void put_store(struct json_writer *w, const struct api *a)
 {
     struct store_stats s;
     store_stats(a->o.store, &s);
-    json_key(w, "store");
-    json_object(w);
+    json_put_key(w, "store");
+    json_put_object(w);
     put_u64(w, "hot_rows", s.hot_rows);
     put_u64(w, "hot_bytes", s.hot_bytes);
     put_u64(w, "parts", s.parts);
@@ -92,9 +75,8 @@ static void put_store(struct json_writer *w, const struct api *a)
     put_u64(w, "flush_failures", s.flush_failures);
     put_u64(w, "merge_failures", s.merge_failures);
     put_u64(w, "dead_letters", s.dead_letters);
-    json_key(w, "full");
-    json_bool(w, s.full);
-    json_object_end(w);
+    put_bool(w, "full", s.full);
+    json_put_object_end(w);
 }
 
 static void put_receive(struct json_writer *w, const struct receive *r)
@@ -103,8 +85,8 @@ static void put_receive(struct json_writer *w, const struct receive *r)
     if (r != NULL) {
         receive_stats(r, &s);
     }
-    json_key(w, "receive");
-    json_object(w);
+    json_put_key(w, "receive");
+    json_put_object(w);
     put_u64(w, "requests", s.requests);
     put_u64(w, "requests_refused", s.requests_refused);
     put_u64(w, "spans", s.spans);
@@ -112,13 +94,13 @@ static void put_receive(struct json_writer *w, const struct receive *r)
     put_u64(w, "ack_p50_ns", s.ack_p50_ns);
     put_u64(w, "ack_p99_ns", s.ack_p99_ns);
     put_u64(w, "open_connections", s.open_connections);
-    json_object_end(w);
+    json_put_object_end(w);
 }
 
 static void put_addresses(struct json_writer *w, const struct api *a, const struct receive *r)
 {
-    json_key(w, "addresses");
-    json_object(w);
+    json_put_key(w, "addresses");
+    json_put_object(w);
     put_str(w, "http", str_of(api_address(a)));
     if (r != NULL && receive_grpc_address(r) != NULL) {
         put_str(w, "otlp_grpc", str_of(receive_grpc_address(r)));
@@ -126,7 +108,7 @@ static void put_addresses(struct json_writer *w, const struct api *a, const stru
     if (r != NULL && receive_http_address(r) != NULL) {
         put_str(w, "otlp_http", str_of(receive_http_address(r)));
     }
-    json_object_end(w);
+    json_put_object_end(w);
 }
 
 void api_status(struct job *j)
@@ -137,23 +119,22 @@ void api_status(struct job *j)
     time_t now = time(NULL);
     struct tm local;
     localtime_r(&now, &local);
-    json_init(&w, &j->out);
-    json_object(&w);
+    json_writer_init(&w, &j->out);
+    json_put_object(&w);
     put_str(&w, "version", str_of(a->o.version));
     put_str(&w, "commit", str_of(a->o.commit));
     put_u64(&w, "started_unix_ms", a->started_ns / NS_PER_MS);
     put_u64(&w, "now_unix_ms", clock_wall_ns() / NS_PER_MS);
-    json_key(&w, "timezone_offset_minutes");
-    json_i64(&w, local.tm_gmtoff / 60);
+    json_put_key(&w, "timezone_offset_minutes");
+    json_put_i64(&w, local.tm_gmtoff / 60);
     put_str(&w, "timezone", str_of(local.tm_zone));
-    json_key(&w, "ready");
-    json_bool(&w, r != NULL);
+    put_bool(&w, "ready", r != NULL);
     put_addresses(&w, a, r);
     put_memory(&w, a->o.budget);
     put_journal(&w, a);
     put_store(&w, a);
     put_receive(&w, r);
-    json_object_end(&w);
+    json_put_object_end(&w);
 }
 
 void api_health(struct job *j)
@@ -207,7 +188,7 @@ static void put_ledger_row(struct json_writer *w, const struct ledger_row *row)
         gone += row->outcomes[o];
     }
     uint64_t received = row->outcomes[OUTCOME_RECEIVED];
-    json_object(w);
+    json_put_object(w);
     put_str(w, "signal", str_of(signal_name(row->signal)));
     put_str(w, "service", row->service);
     put_u64(w, "received", received);
@@ -215,17 +196,16 @@ static void put_ledger_row(struct json_writer *w, const struct ledger_row *row)
     put_u64(w, "pending", received >= gone ? received - gone : 0);
     put_u64(w, "sampled", row->outcomes[OUTCOME_SAMPLED]);
     put_u64(w, "expired", row->outcomes[OUTCOME_EXPIRED]);
-    json_key(w, "dropped");
-    json_object(w);
+    json_put_key(w, "dropped");
+    json_put_object(w);
     for (unsigned r = REASON_NONE + 1; r < REASON_COUNT; r++) {
         if (row->reasons[r] > 0) {
             put_u64(w, reason_name((enum reason)r), row->reasons[r]);
         }
     }
-    json_object_end(w);
-    json_key(w, "balanced");
-    json_bool(w, received >= gone);
-    json_object_end(w);
+    json_put_object_end(w);
+    put_bool(w, "balanced", received >= gone);
+    json_put_object_end(w);
 }
 
 void api_ledger(struct job *j)
@@ -233,15 +213,15 @@ void api_ledger(struct job *j)
     struct ledger_rows l = {.arena = &j->arena};
     struct json_writer w;
     ledger_each(j->api->o.ledger, take_cell, &l);
-    json_init(&w, &j->out);
-    json_object(&w);
-    json_key(&w, "rows");
-    json_array(&w);
+    json_writer_init(&w, &j->out);
+    json_put_object(&w);
+    json_put_key(&w, "rows");
+    json_put_array(&w);
     for (size_t i = 0; i < l.count; i++) {
         put_ledger_row(&w, &l.rows[i]);
     }
-    json_array_end(&w);
-    json_object_end(&w);
+    json_put_array_end(&w);
+    json_put_object_end(&w);
     mem_free(l.rows);
 }
 
@@ -282,7 +262,7 @@ static void take_part(void *ctx, const struct store_part_info *info)
     if (p->listed++ >= PARTS_LISTED) {
         return;
     }
-    json_object(p->w);
+    json_put_object(p->w);
     put_u64(p->w, "id", info->id);
     put_str(p->w, "line", m->line);
     put_u64(p->w, "level", info->level);
@@ -290,7 +270,7 @@ static void take_part(void *ctx, const struct store_part_info *info)
     put_u64(p->w, "bytes", m->file_bytes);
     put_ms(p->w, "min_time_unix_ms", m->min_start_ns);
     put_ms(p->w, "max_time_unix_ms", m->max_start_ns);
-    json_object_end(p->w);
+    json_put_object_end(p->w);
 }
 
 static void put_line(struct json_writer *w, const struct api *a, const struct line_sum *l)
@@ -299,19 +279,19 @@ static void put_line(struct json_writer *w, const struct api *a, const struct li
     if (a->o.retention != NULL) {
         keep = a->o.retention(a->o.ctx, l->line);
     }
-    json_object(w);
+    json_put_object(w);
     put_str(w, "line", l->line);
     put_u64(w, "parts", l->parts);
     put_u64(w, "rows", l->rows);
     put_u64(w, "bytes", l->bytes);
     put_ms(w, "min_time_unix_ms", l->min_ns);
     put_ms(w, "max_time_unix_ms", l->max_ns);
-    json_key(w, "retention");
-    json_object(w);
+    json_put_key(w, "retention");
+    json_put_object(w);
     put_u64(w, "age_ms", keep.age_ms);
     put_u64(w, "bytes", keep.bytes);
-    json_object_end(w);
-    json_object_end(w);
+    json_put_object_end(w);
+    json_put_object_end(w);
 }
 
 void api_store(struct job *j)
@@ -320,19 +300,19 @@ void api_store(struct job *j)
     struct part_walk *p = arena_new(&j->arena, 1, sizeof *p);
     p->w = &w;
     p->arena = &j->arena;
-    json_init(&w, &j->out);
-    json_object(&w);
-    json_key(&w, "parts");
-    json_array(&w);
+    json_writer_init(&w, &j->out);
+    json_put_object(&w);
+    json_put_key(&w, "parts");
+    json_put_array(&w);
     store_each_part(j->api->o.store, take_part, p);
-    json_array_end(&w);
-    json_key(&w, "lines");
-    json_array(&w);
+    json_put_array_end(&w);
+    json_put_key(&w, "lines");
+    json_put_array(&w);
     for (size_t i = 0; i < p->line_count; i++) {
         put_line(&w, j->api, &p->lines[i]);
     }
-    json_array_end(&w);
-    json_object_end(&w);
+    json_put_array_end(&w);
+    json_put_object_end(&w);
 }
 
 // ---- Configuration, dead letters, trace IDs --------------------------------------------------
@@ -345,29 +325,28 @@ void api_config(struct job *j)
     struct api_setting settings[SETTINGS_MAX];
     size_t count = o->settings != NULL ? o->settings(o->ctx, settings, SETTINGS_MAX) : 0;
     struct json_writer w;
-    json_init(&w, &j->out);
-    json_object(&w);
+    json_writer_init(&w, &j->out);
+    json_put_object(&w);
     put_str(&w, "file", str_of(o->config_file));
-    json_key(&w, "settings");
-    json_array(&w);
+    json_put_key(&w, "settings");
+    json_put_array(&w);
     for (size_t i = 0; i < count; i++) {
-        json_object(&w);
+        json_put_object(&w);
         put_str(&w, "key", str_of(settings[i].key));
         put_str(&w, "value", str_of(settings[i].value));
         put_str(&w, "default", str_of(settings[i].standard));
         put_str(&w, "source", str_of(settings[i].source));
-        json_key(&w, "reloadable");
-        json_bool(&w, settings[i].reloadable);
-        json_object_end(&w);
+        put_bool(&w, "reloadable", settings[i].reloadable);
+        json_put_object_end(&w);
     }
-    json_array_end(&w);
-    json_object_end(&w);
+    json_put_array_end(&w);
+    json_put_object_end(&w);
 }
 
 static void put_letter(void *ctx, uint64_t id, const struct dead_letter *letter)
 {
     struct json_writer *w = ctx;
-    json_object(w);
+    json_put_object(w);
     put_u64(w, "id", id);
     put_ms(w, "received_unix_ms", letter->received_ns);
     put_str(w, "signal", str_of(signal_name(letter->signal)));
@@ -377,13 +356,13 @@ static void put_letter(void *ctx, uint64_t id, const struct dead_letter *letter)
     put_str(w, "message", letter->message);
     put_u64(w, "offset", letter->offset);
     put_u64(w, "records", letter->records);
-    json_key(w, "body_base64");
-    struct buf *out = json_raw(w);
+    json_put_key(w, "body_base64");
+    struct buf *out = json_put_raw(w);
     buf_add_byte(out, '"');
     base64_encode(letter->body, out);
     buf_add_byte(out, '"');
     put_u64(w, "body_bytes", letter->body.n);
-    json_object_end(w);
+    json_put_object_end(w);
 }
 
 void api_dead_letters(struct job *j)
@@ -393,36 +372,33 @@ void api_dead_letters(struct job *j)
     if (!job_number(j, PARAM_LIMIT, "limit", 50, 1, 1000, &limit)) {
         return;
     }
-    json_init(&w, &j->out);
-    json_object(&w);
-    json_key(&w, "letters");
-    json_array(&w);
+    json_writer_init(&w, &j->out);
+    json_put_object(&w);
+    json_put_key(&w, "letters");
+    json_put_array(&w);
     enum err e = store_dead_letters(j->api->o.store, (size_t)limit, put_letter, &w);
     if (e != ERR_OK) {
         job_fail(j, e);
         return;
     }
-    json_array_end(&w);
-    json_object_end(&w);
+    json_put_array_end(&w);
+    json_put_object_end(&w);
 }
 
 void api_trace_id(struct job *j)
 {
     trace_id id;
     bool plausible;
-    char text[TRACE_ID_HEX + 1];
     struct json_writer w;
     if (trace_id_parse(j->path_param, &id) != ERR_OK) {
         job_error(j, 400, "a trace ID has 32 hexadecimal digits");
         return;
     }
     struct trace_id_parts p = trace_id_decode(id, clock_wall_ns() / NS_PER_MS, &plausible);
-    trace_id_hex(id, text);
-    json_init(&w, &j->out);
-    json_object(&w);
-    put_str(&w, "trace_id", str_of(text));
-    json_key(&w, "plausible");
-    json_bool(&w, plausible);
+    json_writer_init(&w, &j->out);
+    json_put_object(&w);
+    put_trace_id(&w, "trace_id", id);
+    put_bool(&w, "plausible", plausible);
     put_u64(&w, "time_unix_ms", p.unix_ms);
     put_str(&w, "ipv4",
             arena_printf(&j->arena, "%u.%u.%u.%u", p.ipv4 >> 24, p.ipv4 >> 16 & 255,
@@ -430,5 +406,5 @@ void api_trace_id(struct job *j)
     put_u64(&w, "pid", p.pid);
     put_u64(&w, "environment", p.environment);
     put_u64(&w, "counter", p.counter);
-    json_object_end(&w);
+    json_put_object_end(&w);
 }

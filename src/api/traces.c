@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "api/job.h"
+#include "api/put.h"
 #include "core/clock.h"
 #include "core/mem.h"
 #include "core/must.h"
@@ -15,34 +16,6 @@ static const char *const kind_names[KIND_COUNT] = {"unspecified", "internal", "s
                                                    "client",      "producer", "consumer"};
 static const char *const status_names[STATUS_COUNT] = {"unset", "ok", "error"};
 
-static void put_id(struct json_writer *w, const char *key, trace_id id)
-{
-    char text[TRACE_ID_HEX + 1];
-    trace_id_hex(id, text);
-    json_key(w, key);
-    json_str(w, str_of(text));
-}
-
-static void put_span_id(struct json_writer *w, const char *key, span_id id)
-{
-    char text[SPAN_ID_HEX + 1];
-    span_id_hex(id, text);
-    json_key(w, key);
-    json_str(w, span_id_is_zero(id) ? STR("") : str_of(text));
-}
-
-static void put_str(struct json_writer *w, const char *key, struct str value)
-{
-    json_key(w, key);
-    json_str(w, value);
-}
-
-static void put_u64(struct json_writer *w, const char *key, uint64_t value)
-{
-    json_key(w, key);
-    json_u64(w, value);
-}
-
 // ---- The list -----------------------------------------------------------------------------------
 
 #define SERVICES_LISTED 32
@@ -52,8 +25,8 @@ static void put_services(struct json_writer *w, const struct trace *t)
 {
     struct str seen[SERVICES_LISTED];
     size_t count = 0;
-    json_key(w, "services");
-    json_array(w);
+    json_put_key(w, "services");
+    json_put_array(w);
     for (size_t i = 0; i < t->count && count < SERVICES_LISTED; i++) {
         struct row row = t->spans[i].row;
         struct str service =
@@ -64,29 +37,27 @@ static void put_services(struct json_writer *w, const struct trace *t)
         }
         if (k == count) {
             seen[count++] = service;
-            json_str(w, service);
+            json_put_str(w, service);
         }
     }
-    json_array_end(w);
+    json_put_array_end(w);
 }
 
 static void put_summary(struct json_writer *w, const struct trace *t)
 {
     struct trace_summary s = trace_summary(t);
-    json_object(w);
-    put_id(w, "trace_id", s.id);
+    json_put_object(w);
+    put_trace_id(w, "trace_id", s.id);
     put_str(w, "root_service", s.root_service);
     put_str(w, "root_name", s.root_name);
     put_u64(w, "start_unix_nano", s.start_ns);
-    json_key(w, "start_unix_ms");
-    json_double(w, (double)(s.start_ns / NS_PER_US) / 1000.0);
+    put_ms(w, "start_unix_ms", s.start_ns);
     put_u64(w, "duration_ns", s.duration_ns);
     put_u64(w, "spans", s.spans);
     put_u64(w, "errors", s.errors);
     put_services(w, t);
-    json_key(w, "complete");
-    json_bool(w, s.complete);
-    json_object_end(w);
+    put_bool(w, "complete", s.complete);
+    json_put_object_end(w);
 }
 
 // Writes the summaries of the traces found, as array items or as lines.
@@ -101,14 +72,14 @@ static enum err put_hits(struct job *j, struct json_writer *w, const struct stor
             return e;
         }
         if (j->lines) {
-            json_object(w);
-            json_key(w, "trace");
+            json_put_object(w);
+            json_put_key(w, "trace");
         }
         put_summary(w, t);
         if (j->lines) {
-            json_object_end(w);
+            json_put_object_end(w);
             buf_add_byte(w->out, '\n');
-            json_init(w, w->out);
+            json_writer_init(w, w->out);
         }
         trace_free(t);
     }
@@ -119,11 +90,11 @@ static void put_result(struct job *j, const struct store_view *view, const struc
                        size_t count)
 {
     struct json_writer w;
-    json_init(&w, &j->out);
+    json_writer_init(&w, &j->out);
     if (!j->lines) {
-        json_object(&w);
-        json_key(&w, "traces");
-        json_array(&w);
+        json_put_object(&w);
+        json_put_key(&w, "traces");
+        json_put_array(&w);
     }
     enum err e = put_hits(j, &w, view, hits, count);
     if (e != ERR_OK) {
@@ -131,14 +102,14 @@ static void put_result(struct job *j, const struct store_view *view, const struc
         return;
     }
     if (!j->lines) {
-        json_array_end(&w);
+        json_put_array_end(&w);
         job_stats(j, &w, view);
-        json_object_end(&w);
+        json_put_object_end(&w);
         return;
     }
-    json_object(&w);
+    json_put_object(&w);
     job_stats(j, &w, view);
-    json_object_end(&w);
+    json_put_object_end(&w);
     buf_add_byte(&j->out, '\n');
 }
 
@@ -194,41 +165,41 @@ static struct trace *load(struct job *j, struct str id_text)
 static void put_attrs(struct json_writer *w, const char *key, const struct batch *b,
                       struct attr_run run)
 {
-    json_key(w, key);
-    json_object(w);
+    json_put_key(w, key);
+    json_put_object(w);
     for (uint32_t i = run.first; i < run.first + run.count; i++) {
-        json_key_str(w, batch_str(b, b->attrs[i].key));
-        otlp_attr_json(b, &b->attrs[i], json_raw(w));
+        json_put_key_str(w, batch_str(b, b->attrs[i].key));
+        otlp_attr_json(b, &b->attrs[i], json_put_raw(w));
     }
-    json_object_end(w);
+    json_put_object_end(w);
 }
 
 static void put_key_value(void *ctx, struct str key, const struct otlp_value *value)
 {
     struct json_writer *w = ctx;
-    json_key_str(w, key);
+    json_put_key_str(w, key);
     switch (value->type) {
     case ATTR_STRING:
-        json_str(w, value->text);
+        json_put_str(w, value->text);
         break;
     case ATTR_BOOL:
-        json_bool(w, value->i != 0);
+        json_put_bool(w, value->i != 0);
         break;
     case ATTR_INT:
-        json_i64(w, value->i);
+        json_put_i64(w, value->i);
         break;
     case ATTR_DOUBLE:
-        json_double(w, value->d);
+        json_put_double(w, value->d);
         break;
     case ATTR_ARRAY:
     case ATTR_KVLIST:
-        otlp_value_json(value->text, json_raw(w));
+        otlp_value_json(value->text, json_put_raw(w));
         break;
     case ATTR_BYTES:
-        json_str(w, value->text);
+        json_put_str(w, value->text);
         break;
     default:
-        json_null(w);
+        json_put_null(w);
         break;
     }
 }
@@ -242,29 +213,29 @@ static void put_event(void *ctx, const struct otlp_event *event)
 {
     struct event_list *l = ctx;
     struct json_writer *w = l->w;
-    json_object(w);
+    json_put_object(w);
     put_u64(w, "time_unix_nano", event->time_ns);
-    json_key(w, "offset_ns");
-    json_i64(w, (int64_t)(event->time_ns - l->span_start_ns));
+    json_put_key(w, "offset_ns");
+    json_put_i64(w, (int64_t)(event->time_ns - l->span_start_ns));
     put_str(w, "name", event->name);
-    json_key(w, "attributes");
-    json_object(w);
+    json_put_key(w, "attributes");
+    json_put_object(w);
     otlp_each_key_value(event->attributes, put_key_value, w);
-    json_object_end(w);
-    json_object_end(w);
+    json_put_object_end(w);
+    json_put_object_end(w);
 }
 
 static void put_link(void *ctx, const struct otlp_link *link)
 {
     struct json_writer *w = ctx;
-    json_object(w);
-    put_id(w, "trace_id", link->trace);
+    json_put_object(w);
+    put_trace_id(w, "trace_id", link->trace);
     put_span_id(w, "span_id", link->span);
-    json_key(w, "attributes");
-    json_object(w);
+    json_put_key(w, "attributes");
+    json_put_object(w);
     otlp_each_key_value(link->attributes, put_key_value, w);
-    json_object_end(w);
-    json_object_end(w);
+    json_put_object_end(w);
+    json_put_object_end(w);
 }
 
 static void put_span_head(struct json_writer *w, struct trace *t, uint32_t i)
@@ -279,15 +250,13 @@ static void put_span_head(struct json_writer *w, struct trace *t, uint32_t i)
     put_str(w, "name", batch_str(b, s->name));
     put_str(w, "kind", str_of(kind_names[s->kind]));
     put_u64(w, "start_unix_nano", s->start_ns);
-    json_key(w, "start_unix_ms");
-    json_double(w, (double)(s->start_ns / NS_PER_US) / 1000.0);
+    put_ms(w, "start_unix_ms", s->start_ns);
     put_u64(w, "duration_ns", s->duration_ns);
     put_str(w, "status", str_of(status_names[s->status]));
     put_str(w, "status_message", batch_str(b, s->status_message));
     put_str(w, "trace_state", batch_str(b, s->trace_state));
     put_u64(w, "flags", s->flags);
-    json_key(w, "end_before_start");
-    json_bool(w, s->end_before_start != 0);
+    put_bool(w, "end_before_start", s->end_before_start != 0);
 }
 
 static void put_span(struct json_writer *w, struct trace *t, uint32_t i)
@@ -295,46 +264,46 @@ static void put_span(struct json_writer *w, struct trace *t, uint32_t i)
     const struct batch *b = t->spans[i].row.batch;
     const struct span *s = row_span(t->spans[i].row);
     const struct scope *scope = &b->scopes[s->scope];
-    json_object(w);
+    json_put_object(w);
     put_span_head(w, t, i);
     put_attrs(w, "attributes", b, s->attrs);
     put_attrs(w, "resource", b, batch_resource(b, s)->attrs);
-    json_key(w, "scope");
-    json_object(w);
+    json_put_key(w, "scope");
+    json_put_object(w);
     put_str(w, "name", batch_str(b, scope->name));
     put_str(w, "version", batch_str(b, scope->version));
     put_attrs(w, "attributes", b, scope->attrs);
-    json_object_end(w);
-    json_key(w, "events");
-    json_array(w);
+    json_put_object_end(w);
+    json_put_key(w, "events");
+    json_put_array(w);
     struct event_list events = {w, s->start_ns};
     otlp_each_event(batch_str(b, s->events), put_event, &events);
-    json_array_end(w);
-    json_key(w, "links");
-    json_array(w);
+    json_put_array_end(w);
+    json_put_key(w, "links");
+    json_put_array(w);
     otlp_each_link(batch_str(b, s->links), put_link, w);
-    json_array_end(w);
+    json_put_array_end(w);
     put_u64(w, "dropped_attributes", s->dropped_attrs);
     put_u64(w, "dropped_events", s->dropped_events);
     put_u64(w, "dropped_links", s->dropped_links);
-    json_object_end(w);
+    json_put_object_end(w);
 }
 
 static void put_spans(struct job *j, struct trace *t, const span_id *only)
 {
     struct json_writer w;
-    json_init(&w, &j->out);
-    json_object(&w);
-    put_id(&w, "trace_id", t->id);
-    json_key(&w, "spans");
-    json_array(&w);
+    json_writer_init(&w, &j->out);
+    json_put_object(&w);
+    put_trace_id(&w, "trace_id", t->id);
+    json_put_key(&w, "spans");
+    json_put_array(&w);
     for (uint32_t i = 0; i < t->count && !j->out.failed; i++) {
         if (only == NULL || span_id_eq(row_span(t->spans[i].row)->id, *only)) {
             put_span(&w, t, i);
         }
     }
-    json_array_end(&w);
-    json_object_end(&w);
+    json_put_array_end(&w);
+    json_put_object_end(&w);
 }
 
 void api_trace(struct job *j)
@@ -425,12 +394,12 @@ static void names_init(struct names *n, size_t most)
 
 static void names_put(struct names *n, struct json_writer *w, const char *key)
 {
-    json_key(w, key);
-    json_array(w);
+    json_put_key(w, key);
+    json_put_array(w);
     for (size_t i = 0; i < n->count; i++) {
-        json_str(w, n->items[i]);
+        json_put_str(w, n->items[i]);
     }
-    json_array_end(w);
+    json_put_array_end(w);
     mem_free(n->items);
     mem_free(n->index);
 }
@@ -499,31 +468,31 @@ static int64_t outline_cell(const struct outline *o, uint32_t i, enum outline_co
 static void put_columns(struct json_writer *w, const struct outline *o)
 {
     struct trace *t = o->t;
-    json_key(w, "spans");
-    json_object(w);
-    json_key(w, "id");
-    json_array(w);
+    json_put_key(w, "spans");
+    json_put_object(w);
+    json_put_key(w, "id");
+    json_put_array(w);
     for (size_t i = 0; i < t->count; i++) {
         char text[SPAN_ID_HEX + 1];
         span_id_hex(row_span(t->spans[i].row)->id, text);
-        json_str(w, str_of(text));
+        json_put_str(w, str_of(text));
     }
-    json_array_end(w);
-    json_key(w, "rpc_id");
-    json_array(w);
+    json_put_array_end(w);
+    json_put_key(w, "rpc_id");
+    json_put_array(w);
     for (uint32_t i = 0; i < t->count; i++) {
-        json_str(w, trace_rpc_id(t, i));
+        json_put_str(w, trace_rpc_id(t, i));
     }
-    json_array_end(w);
+    json_put_array_end(w);
     for (unsigned c = 0; c < COLUMN_COUNT; c++) {
-        json_key(w, column_names[c]);
-        json_array(w);
+        json_put_key(w, column_names[c]);
+        json_put_array(w);
         for (uint32_t i = 0; i < t->count; i++) {
-            json_i64(w, outline_cell(o, i, (enum outline_column)c));
+            json_put_i64(w, outline_cell(o, i, (enum outline_column)c));
         }
-        json_array_end(w);
+        json_put_array_end(w);
     }
-    json_object_end(w);
+    json_put_object_end(w);
 }
 
 struct critical_piece {
@@ -550,20 +519,20 @@ static void put_critical(struct json_writer *w, const struct trace *t)
     }
     MUST(count == t->segment_count);
     qsort(pieces, count, sizeof *pieces, by_from);
-    json_key(w, "critical");
-    json_object(w);
+    json_put_key(w, "critical");
+    json_put_object(w);
     for (int field = 0; field < 3; field++) {
         static const char *const keys[] = {"span", "from_ns", "to_ns"};
-        json_key(w, keys[field]);
-        json_array(w);
+        json_put_key(w, keys[field]);
+        json_put_array(w);
         for (size_t i = 0; i < count; i++) {
-            json_u64(w, field == 0   ? pieces[i].span
-                        : field == 1 ? pieces[i].from_ns
-                                     : pieces[i].to_ns);
+            json_put_u64(w, field == 0   ? pieces[i].span
+                            : field == 1 ? pieces[i].from_ns
+                                         : pieces[i].to_ns);
         }
-        json_array_end(w);
+        json_put_array_end(w);
     }
-    json_object_end(w);
+    json_put_object_end(w);
     mem_free(pieces);
 }
 
@@ -575,30 +544,28 @@ static bool is_orphan(const struct trace_span *s)
 static void put_outline(struct json_writer *w, struct outline *o)
 {
     struct trace *t = o->t;
-    json_object(w);
-    put_id(w, "trace_id", t->id);
+    json_put_object(w);
+    put_trace_id(w, "trace_id", t->id);
     put_u64(w, "start_unix_nano", t->start_ns);
-    json_key(w, "start_unix_ms");
-    json_double(w, (double)(t->start_ns / NS_PER_US) / 1000.0);
+    put_ms(w, "start_unix_ms", t->start_ns);
     put_u64(w, "duration_ns", t->end_ns - t->start_ns);
     put_columns(w, o);
     names_put(&o->services, w, "services");
     names_put(&o->names, w, "names");
     put_critical(w, t);
-    json_key(w, "orphan_rows");
-    json_array(w);
+    json_put_key(w, "orphan_rows");
+    json_put_array(w);
     for (uint32_t i = 0; i < t->count; i++) {
         if (is_orphan(&t->spans[i])) {
-            json_u64(w, i);
+            json_put_u64(w, i);
         }
     }
-    json_array_end(w);
+    json_put_array_end(w);
     put_u64(w, "orphans", t->orphans);
     put_u64(w, "errors", t->errors);
     put_u64(w, "total_spans", t->count + t->left_out);
-    json_key(w, "truncated");
-    json_bool(w, t->left_out > 0);
-    json_object_end(w);
+    put_bool(w, "truncated", t->left_out > 0);
+    json_put_object_end(w);
 }
 
 void api_trace_outline(struct job *j)
@@ -619,7 +586,7 @@ void api_trace_outline(struct job *j)
         o.service[i] = name_number(&o.services, batch_str(b, batch_resource(b, s)->service));
         o.name[i] = name_number(&o.names, batch_str(b, s->name));
     }
-    json_init(&w, &j->out);
+    json_writer_init(&w, &j->out);
     put_outline(&w, &o);
     mem_free(o.service);
     mem_free(o.name);

@@ -99,13 +99,14 @@ static void note_file(void *ctx, const char *name)
 {
     struct listing *l = ctx;
     uint64_t seq;
-    unsigned number;
+    uint64_t number;
     if (segment_name_parse(name, &seq) == ERR_OK) {
         l->first_seqs = mem_grow(l->first_seqs, &l->capacity, l->count + 1, sizeof *l->first_seqs);
         l->first_seqs[l->count++] = seq;
-    } else if (sscanf(name, "spare-%u", &number) == 1 && l->j->spare_count < SPARES_MAX) {
-        l->j->spare[l->j->spare_count++] = number;
-        l->j->next_spare = number >= l->j->next_spare ? number + 1 : l->j->next_spare;
+    } else if (str_starts(str_of(name), STR("spare-")) && l->j->spare_count < SPARES_MAX &&
+               str_to_u64(str_of(name + 6), &number) == ERR_OK && number < UINT32_MAX) {
+        l->j->spare[l->j->spare_count++] = (unsigned)number;
+        l->j->next_spare = number >= l->j->next_spare ? (unsigned)number + 1 : l->j->next_spare;
     }
 }
 

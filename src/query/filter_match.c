@@ -205,8 +205,7 @@ static bool test_shared(const struct filter_node *test, const struct batch *b, u
     case ON_KIND:
         return holds(test->op, (int)kind == test->value.integer ? 0 : 1);
     default:
-        MUST(!"a field that a shape knows");
-        return false;
+        return false; // the caller sorts out every other field
     }
 }
 

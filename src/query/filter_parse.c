@@ -430,26 +430,25 @@ static enum err parse_value(struct parser *p, struct filter_node *test)
     return ERR_OK;
 }
 
-static enum err new_node(struct parser *p, enum filter_node_type type,
-                         struct filter_node **ret_node)
+// A new node, or NULL after saying that there are too many (the caller returns ERR_LIMIT).
+static struct filter_node *new_node(struct parser *p, enum filter_node_type type)
 {
     if (++p->nodes > FILTER_NODES_MAX) {
-        return err_at_set(p->at, ERR_LIMIT, p->start, "expected at most %d tests and operators",
-                          FILTER_NODES_MAX);
+        (void)err_at_set(p->at, ERR_LIMIT, p->start, "expected at most %d tests and operators",
+                         FILTER_NODES_MAX);
+        return NULL;
     }
     struct filter_node *n = arena_new(&p->f->arena, 1, sizeof *n);
     n->type = type;
     n->offset = (uint32_t)p->start;
-    *ret_node = n;
-    return ERR_OK;
+    return n;
 }
 
 static enum err parse_test(struct parser *p, struct filter_node **ret_node)
 {
-    struct filter_node *test = NULL;
-    enum err e = new_node(p, NODE_TEST, &test);
-    if (e != ERR_OK) {
-        return e;
+    struct filter_node *test = new_node(p, NODE_TEST);
+    if (test == NULL) {
+        return ERR_LIMIT;
     }
     if (p->token != TOKEN_WORD) {
         return expected(p, "a field such as resource.service.name, span.http.route or duration");
@@ -477,68 +476,73 @@ static enum err parse_test(struct parser *p, struct filter_node **ret_node)
 
 static enum err parse_or(struct parser *p, struct filter_node **ret_node);
 
+static enum err parse_not(struct parser *p, struct filter_node **ret_node);
+
+static enum err parse_brackets(struct parser *p, struct filter_node **ret_node)
+{
+    lex(p);
+    enum err e = parse_or(p, ret_node);
+    if (e == ERR_OK && p->token != TOKEN_CLOSE) {
+        e = expected(p, "')', '&&' or '||'");
+    }
+    if (e == ERR_OK) {
+        lex(p);
+    }
+    return e;
+}
+
 static enum err parse_unary(struct parser *p, struct filter_node **ret_node)
 {
-    enum err e;
     if (p->depth >= FILTER_DEPTH_MAX) {
         return err_at_set(p->at, ERR_LIMIT, p->start, "expected at most %d brackets in each other",
                           FILTER_DEPTH_MAX);
     }
     p->depth++;
-    if (p->token == TOKEN_NOT) {
-        struct filter_node *made = NULL;
-        e = new_node(p, NODE_NOT, &made);
-        if (e == ERR_OK) {
-            lex(p);
-            e = parse_unary(p, &made->left);
-            *ret_node = made;
-        }
-    } else if (p->token == TOKEN_OPEN) {
-        lex(p);
-        e = parse_or(p, ret_node);
-        if (e == ERR_OK && p->token != TOKEN_CLOSE) {
-            e = expected(p, "')', '&&' or '||'");
-        }
-        if (e == ERR_OK) {
-            lex(p);
-        }
-    } else {
-        e = parse_test(p, ret_node);
-    }
+    enum err e = p->token == TOKEN_NOT    ? parse_not(p, ret_node)
+                 : p->token == TOKEN_OPEN ? parse_brackets(p, ret_node)
+                                          : parse_test(p, ret_node);
     p->depth--;
+    return e;
+}
+
+static enum err parse_not(struct parser *p, struct filter_node **ret_node)
+{
+    struct filter_node *made = new_node(p, NODE_NOT);
+    if (made == NULL) {
+        return ERR_LIMIT;
+    }
+    *ret_node = made;
+    lex(p);
+    return parse_unary(p, &made->left);
+}
+
+// Operands joined by one operator, from left to right.
+static enum err parse_joined(struct parser *p, enum token token, enum filter_node_type type,
+                             enum err (*operand)(struct parser *p, struct filter_node **ret_node),
+                             struct filter_node **ret_node)
+{
+    enum err e = operand(p, ret_node);
+    while (e == ERR_OK && p->token == token) {
+        struct filter_node *made = new_node(p, type);
+        if (made == NULL) {
+            return ERR_LIMIT;
+        }
+        lex(p);
+        made->left = *ret_node;
+        *ret_node = made;
+        e = operand(p, &made->right);
+    }
     return e;
 }
 
 static enum err parse_and(struct parser *p, struct filter_node **ret_node)
 {
-    enum err e = parse_unary(p, ret_node);
-    while (e == ERR_OK && p->token == TOKEN_AND) {
-        struct filter_node *made = NULL;
-        e = new_node(p, NODE_AND, &made);
-        if (e == ERR_OK) {
-            lex(p);
-            made->left = *ret_node;
-            *ret_node = made;
-            e = parse_unary(p, &made->right);
-        }
-    }
-    return e;
+    return parse_joined(p, TOKEN_AND, NODE_AND, parse_unary, ret_node);
 }
 
 static enum err parse_or(struct parser *p, struct filter_node **ret_node)
 {
-    enum err e = parse_and(p, ret_node);
-    while (e == ERR_OK && p->token == TOKEN_OR) {
-        struct filter_node *made = NULL;
-        e = new_node(p, NODE_OR, &made);
-        if (e == ERR_OK) {
-            lex(p);
-            made->left = *ret_node;
-            *ret_node = made;
-            e = parse_and(p, &made->right);
-        }
-    }
-    return e;
+    return parse_joined(p, TOKEN_OR, NODE_OR, parse_and, ret_node);
 }
 
 static enum err parse_filter(struct parser *p)
@@ -548,8 +552,12 @@ static enum err parse_filter(struct parser *p)
         return expected(p, "'{', as in { resource.service.name = \"cart\" }");
     }
     lex(p);
-    enum err e = p->token == TOKEN_CLOSE_BRACE ? new_node(p, NODE_ALL, &p->f->root)
-                                               : parse_or(p, &p->f->root);
+    enum err e = ERR_OK;
+    if (p->token == TOKEN_CLOSE_BRACE) {
+        p->f->root = new_node(p, NODE_ALL);
+    } else {
+        e = parse_or(p, &p->f->root);
+    }
     if (e != ERR_OK) {
         return e;
     }

@@ -252,12 +252,27 @@ static bool are_halves(const struct span *caller, const struct span *callee)
            (caller->kind == KIND_PRODUCER && callee->kind == KIND_CONSUMER);
 }
 
+// Whether two spans tell that they come from one host, whose clock they then share.
+static bool share_host(const struct trace_span *a, const struct trace_span *b)
+{
+    static const struct str keys[] = {{"host.id", 7}, {"host.name", 9}};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        const struct batch *x = a->row.batch, *y = b->row.batch;
+        const struct attr *p = batch_find_attr(x, batch_resource(x, span_of(a))->attrs, keys[i]);
+        const struct attr *q = batch_find_attr(y, batch_resource(y, span_of(b))->attrs, keys[i]);
+        if (p != NULL && q != NULL && p->type == ATTR_STRING && q->type == ATTR_STRING) {
+            return str_eq(batch_str(x, p->code), batch_str(y, q->code));
+        }
+    }
+    return false;
+}
+
 // How far a server half must be moved to lie inside its client half; 0 when it does already.
 // Messages wait in queues, so consumers are never moved.
 static int64_t skew_of(const struct trace_span *client, const struct trace_span *server)
 {
     uint64_t client_ns = span_of(client)->duration_ns, server_ns = span_of(server)->duration_ns;
-    if (span_of(client)->kind != KIND_CLIENT) {
+    if (span_of(client)->kind != KIND_CLIENT || share_host(client, server)) {
         return 0;
     }
     if (server->start_ns >= client->start_ns &&
@@ -353,9 +368,17 @@ static void give(struct critical *c, uint32_t span, uint64_t from, uint64_t to)
 }
 
 struct child_end {
-    uint64_t end_ns;
+    uint64_t end_ns; // not beyond its parent's
     uint32_t span;
 };
+
+// Where a child ends as far as its parent is concerned: work that goes on after the parent, or a
+// tracer that rounds its times, cannot have held the parent up any longer than that.
+static uint64_t end_within(const struct trace *t, const struct trace_span *parent, uint32_t child)
+{
+    uint64_t end = end_of(&t->spans[child]), limit = end_of(parent);
+    return end < limit ? end : limit;
+}
 
 static int by_end(const void *a, const void *b)
 {
@@ -380,7 +403,7 @@ static struct walk enter(struct trace *t, uint32_t span, uint64_t until_ns)
     struct child_end *ends = mem_new(n, sizeof *ends);
     uint32_t i = 0;
     for (uint32_t c = s->first_child; c != TRACE_NONE; c = t->spans[c].next_sibling) {
-        ends[i++] = (struct child_end){end_of(&t->spans[c]), c};
+        ends[i++] = (struct child_end){end_within(t, s, c), c};
     }
     qsort(ends, n, sizeof *ends, by_end);
     w.children = mem_new(n, sizeof *w.children);
@@ -398,10 +421,10 @@ static bool step(struct critical *c, struct walk *w, struct walk *ret_child)
     struct trace_span *s = &c->t->spans[w->span];
     while (w->next > 0) {
         uint32_t child = w->children[--w->next];
-        uint64_t from = c->t->spans[child].start_ns, end = end_of(&c->t->spans[child]);
-        // A child that outlives the point reached did not hold it up (asynchronous work), and one
-        // outside its parent cannot have.
-        if (end > w->until_ns || from < s->start_ns || from >= w->until_ns) {
+        uint64_t from = c->t->spans[child].start_ns, end = end_within(c->t, s, child);
+        from = from > s->start_ns ? from : s->start_ns;
+        // A child that ends after the point reached ran beside what is on the path there.
+        if (end > w->until_ns || from >= end) {
             continue;
         }
         give(c, w->span, end, w->until_ns);
@@ -491,7 +514,7 @@ struct str trace_rpc_id(struct trace *t, uint32_t span)
 {
     ASSERT(span < t->count);
     // Digits are written from the end: the chain is walked once, from the span towards its root.
-    size_t room = (RPC_LEVELS_MAX + 1) * 11;
+    size_t room = (RPC_LEVELS_MAX + 1) * (size_t)11;
     char *end = (char *)arena_alloc(&t->arena, room) + room, *at = end;
     unsigned levels = 0;
     uint32_t i = span;
@@ -506,8 +529,9 @@ struct str trace_rpc_id(struct trace *t, uint32_t span)
         } while (n > 0);
     }
     if (i != TRACE_NONE) {
-        at -= 3;
-        memcpy(at, "...", 3);
+        *--at = '.';
+        *--at = '.';
+        *--at = '.';
     }
     return (struct str){at, (size_t)(end - at)};
 }

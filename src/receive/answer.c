@@ -51,16 +51,16 @@ static void partial_json(const struct door *d, struct buf *out)
     char number[24];
     ASSERT(d->signal < SIGNAL_COUNT);
     (void)snprintf(number, sizeof number, "%llu", (unsigned long long)d->rejected);
-    json_init(&w, out);
-    json_object(&w);
-    json_key(&w, "partialSuccess");
-    json_object(&w);
-    json_key(&w, names[d->signal]);
-    json_str(&w, str_of(number));
-    json_key(&w, "errorMessage");
-    json_str(&w, d->message);
-    json_object_end(&w);
-    json_object_end(&w);
+    json_writer_init(&w, out);
+    json_put_object(&w);
+    json_put_key(&w, "partialSuccess");
+    json_put_object(&w);
+    json_put_key(&w, names[d->signal]);
+    json_put_str(&w, str_of(number));
+    json_put_key(&w, "errorMessage");
+    json_put_str(&w, d->message);
+    json_put_object_end(&w);
+    json_put_object_end(&w);
 }
 
 static void send_success(struct door *d, struct str message)
@@ -201,24 +201,24 @@ static void failure_json(const struct failure *f, struct str message, struct buf
 {
     struct json_writer w;
     ASSERT(f->grpc_status != GRPC_OK);
-    json_init(&w, out);
-    json_object(&w);
-    json_key(&w, "code");
-    json_u64(&w, f->grpc_status);
-    json_key(&w, "message");
-    json_str(&w, message);
-    json_key(&w, "error");
-    json_str(&w, message);
+    json_writer_init(&w, out);
+    json_put_object(&w);
+    json_put_key(&w, "code");
+    json_put_u64(&w, f->grpc_status);
+    json_put_key(&w, "message");
+    json_put_str(&w, message);
+    json_put_key(&w, "error");
+    json_put_str(&w, message);
     if (f->at != NULL) {
         struct str field = field_of(f->at);
         if (field.p != NULL) {
-            json_key(&w, "field");
-            json_str(&w, field);
+            json_put_key(&w, "field");
+            json_put_str(&w, field);
         }
-        json_key(&w, "offset");
-        json_u64(&w, f->at->offset);
+        json_put_key(&w, "offset");
+        json_put_u64(&w, f->at->offset);
     }
-    json_object_end(&w);
+    json_put_object_end(&w);
 }
 
 void answer_failure(struct door *d, const struct failure *f)

@@ -56,6 +56,9 @@ MUST_CHECK enum err store_open(const struct store_options *options, struct store
 uint64_t store_line_seq(struct store *s, struct str line);
 uint64_t store_replay_after(struct store *s);
 
+// The greatest seq that any line has committed: a journal must never give out numbers at or below it.
+uint64_t store_last_seq(struct store *s);
+
 // Starts the flushing and merging threads.
 void store_start(struct store *s);
 

@@ -10,7 +10,7 @@
 
 #include "core/must.h"
 
-void json_init(struct json_writer *w, struct buf *out)
+void json_writer_init(struct json_writer *w, struct buf *out)
 {
     ASSERT(out != NULL);
     *w = (struct json_writer){.out = out, .first = true};
@@ -19,7 +19,7 @@ void json_init(struct json_writer *w, struct buf *out)
 // What must stand before the next value.
 static void before_value(struct json_writer *w)
 {
-    // A key stands inside an object alone; json_i64() sets both for the digits of a number.
+    // A key stands inside an object alone; json_put_i64() sets both for the digits of a number.
     ASSERT(!w->after_key || w->depth > 0 || w->first);
     if (w->after_key) {
         w->after_key = false;
@@ -46,25 +46,25 @@ static void close_container(struct json_writer *w, char bracket)
     w->first = false;
 }
 
-void json_object(struct json_writer *w)
+void json_put_object(struct json_writer *w)
 {
     ASSERT(w->out != NULL);
     open_container(w, '{');
 }
 
-void json_object_end(struct json_writer *w)
+void json_put_object_end(struct json_writer *w)
 {
     ASSERT(w->out != NULL);
     close_container(w, '}');
 }
 
-void json_array(struct json_writer *w)
+void json_put_array(struct json_writer *w)
 {
     ASSERT(w->out != NULL);
     open_container(w, '[');
 }
 
-void json_array_end(struct json_writer *w)
+void json_put_array_end(struct json_writer *w)
 {
     ASSERT(w->out != NULL);
     close_container(w, ']');
@@ -128,7 +128,7 @@ static void add_quoted(struct buf *out, struct str s)
     buf_add_byte(out, '"');
 }
 
-void json_key_str(struct json_writer *w, struct str key)
+void json_put_key_str(struct json_writer *w, struct str key)
 {
     MUST(w->depth > 0 && !w->after_key);
     before_value(w);
@@ -137,20 +137,20 @@ void json_key_str(struct json_writer *w, struct str key)
     w->after_key = true;
 }
 
-void json_key(struct json_writer *w, const char *key)
+void json_put_key(struct json_writer *w, const char *key)
 {
     ASSERT(key != NULL);
-    json_key_str(w, str_of(key));
+    json_put_key_str(w, str_of(key));
 }
 
-void json_str(struct json_writer *w, struct str s)
+void json_put_str(struct json_writer *w, struct str s)
 {
     ASSERT(w->out != NULL);
     before_value(w);
     add_quoted(w->out, s);
 }
 
-void json_u64(struct json_writer *w, uint64_t v)
+void json_put_u64(struct json_writer *w, uint64_t v)
 {
     before_value(w);
     char text[20];
@@ -162,26 +162,26 @@ void json_u64(struct json_writer *w, uint64_t v)
     buf_add(w->out, text + at, sizeof text - at);
 }
 
-void json_i64(struct json_writer *w, int64_t v)
+void json_put_i64(struct json_writer *w, int64_t v)
 {
     if (v >= 0) {
-        json_u64(w, (uint64_t)v);
+        json_put_u64(w, (uint64_t)v);
         return;
     }
     before_value(w);
     buf_add_byte(w->out, '-');
     w->first = w->after_key = true; // the digits belong to the same value
-    json_u64(w, 0 - (uint64_t)v);
+    json_put_u64(w, 0 - (uint64_t)v);
 }
 
-void json_double(struct json_writer *w, double v)
+void json_put_double(struct json_writer *w, double v)
 {
     if (isnan(v)) {
-        json_str(w, STR("NaN"));
+        json_put_str(w, STR("NaN"));
         return;
     }
     if (isinf(v)) {
-        json_str(w, v > 0 ? STR("Infinity") : STR("-Infinity"));
+        json_put_str(w, v > 0 ? STR("Infinity") : STR("-Infinity"));
         return;
     }
     before_value(w);
@@ -199,21 +199,21 @@ void json_double(struct json_writer *w, double v)
     buf_add(w->out, text, (size_t)n);
 }
 
-void json_bool(struct json_writer *w, bool v)
+void json_put_bool(struct json_writer *w, bool v)
 {
     ASSERT(w->out != NULL);
     before_value(w);
     buf_add_str(w->out, v ? STR("true") : STR("false"));
 }
 
-void json_null(struct json_writer *w)
+void json_put_null(struct json_writer *w)
 {
     ASSERT(w->out != NULL);
     before_value(w);
     buf_add_str(w->out, STR("null"));
 }
 
-struct buf *json_raw(struct json_writer *w)
+struct buf *json_put_raw(struct json_writer *w)
 {
     ASSERT(w->out != NULL);
     before_value(w);

@@ -19,20 +19,20 @@ struct json_writer {
     bool after_key;
 };
 
-void json_init(struct json_writer *w, struct buf *out);
-void json_object(struct json_writer *w);
-void json_object_end(struct json_writer *w);
-void json_array(struct json_writer *w);
-void json_array_end(struct json_writer *w);
-void json_key(struct json_writer *w, const char *key);
-void json_key_str(struct json_writer *w, struct str key);
-void json_str(struct json_writer *w, struct str s); // bytes that are not UTF-8 become U+FFFD
-void json_u64(struct json_writer *w, uint64_t v);
-void json_i64(struct json_writer *w, int64_t v);
-void json_double(struct json_writer *w, double v); // NaN and infinities as strings
-void json_bool(struct json_writer *w, bool v);
-void json_null(struct json_writer *w);
-// A value that is JSON already; call json_raw() and append exactly one value to w->out.
-struct buf *json_raw(struct json_writer *w);
+void json_writer_init(struct json_writer *w, struct buf *out);
+void json_put_object(struct json_writer *w);
+void json_put_object_end(struct json_writer *w);
+void json_put_array(struct json_writer *w);
+void json_put_array_end(struct json_writer *w);
+void json_put_key(struct json_writer *w, const char *key);
+void json_put_key_str(struct json_writer *w, struct str key);
+void json_put_str(struct json_writer *w, struct str s); // bytes that are not UTF-8 become U+FFFD
+void json_put_u64(struct json_writer *w, uint64_t v);
+void json_put_i64(struct json_writer *w, int64_t v);
+void json_put_double(struct json_writer *w, double v); // NaN and infinities as strings
+void json_put_bool(struct json_writer *w, bool v);
+void json_put_null(struct json_writer *w);
+// A value that is JSON already; call json_put_raw() and append exactly one value to w->out.
+struct buf *json_put_raw(struct json_writer *w);
 
 #endif

@@ -171,7 +171,7 @@ void otlp_encode_traces(const struct row *rows, size_t count, struct buf *out)
 static void print_quoted(struct json_writer *w, struct str bytes,
                          void (*encode)(struct str bytes, struct buf *out))
 {
-    struct buf *out = json_raw(w);
+    struct buf *out = json_put_raw(w);
     ASSERT(encode != NULL);
     buf_add_byte(out, '"');
     encode(bytes, out);
@@ -181,7 +181,7 @@ static void print_quoted(struct json_writer *w, struct str bytes,
 // 64-bit integers are strings in protobuf's JSON.
 static void print_decimal(struct json_writer *w, uint64_t v, bool is_signed)
 {
-    struct buf *out = json_raw(w);
+    struct buf *out = json_put_raw(w);
     ASSERT(out != NULL);
     if (is_signed) {
         buf_printf(out, "\"%lld\"", (long long)v);
@@ -199,7 +199,7 @@ static void print_value(struct json_writer *w, const struct otlp_field *known,
     ASSERT(known->number == f->number);
     switch ((enum otlp_type)known->type) {
     case OTLP_STRING:
-        json_str(w, f->bytes);
+        json_put_str(w, f->bytes);
         break;
     case OTLP_BYTES:
         print_quoted(w, f->bytes, base64_encode);
@@ -208,7 +208,7 @@ static void print_value(struct json_writer *w, const struct otlp_field *known,
         print_quoted(w, f->bytes, hex_encode);
         break;
     case OTLP_BOOL:
-        json_bool(w, f->value != 0);
+        json_put_bool(w, f->value != 0);
         break;
     case OTLP_INT64:
     case OTLP_SFIXED64:
@@ -221,19 +221,19 @@ static void print_value(struct json_writer *w, const struct otlp_field *known,
     case OTLP_UINT32:
     case OTLP_FIXED32:
     case OTLP_ENUM:
-        json_u64(w, (uint32_t)f->value);
+        json_put_u64(w, (uint32_t)f->value);
         break;
     case OTLP_SINT32:
-        json_i64(w, unzigzag(f->value));
+        json_put_i64(w, unzigzag(f->value));
         break;
     case OTLP_DOUBLE:
         memcpy(&number, &f->value, sizeof number);
-        json_double(w, number);
+        json_put_double(w, number);
         break;
     case OTLP_MESSAGE:
         // Deeper than anything that was let in: only a damaged disk says so.
         if (w->depth + 3 > JSON_DEPTH_MAX) {
-            json_null(w);
+            json_put_null(w);
         } else {
             print_message(w, known->of, f->bytes);
         }
@@ -246,9 +246,9 @@ static void print_field(struct json_writer *w, const struct otlp_field *known, s
 {
     struct pb_reader r = pb_reader(bytes);
     struct pb_field f, last = {.number = known->number};
-    json_key(w, known->json_name);
+    json_put_key(w, known->json_name);
     if (known->repeated) {
-        json_array(w);
+        json_put_array(w);
     }
     while (r.p < r.end && pb_next(&r, &f)) {
         if (f.number != known->number) {
@@ -261,7 +261,7 @@ static void print_field(struct json_writer *w, const struct otlp_field *known, s
         last = f;
     }
     if (known->repeated) {
-        json_array_end(w);
+        json_put_array_end(w);
     } else {
         print_value(w, known, &last);
     }
@@ -283,14 +283,14 @@ static void print_message(struct json_writer *w, const struct otlp_message *m, s
     if (m->nests) {
         present &= (uint64_t)1 << last; // the fields of an AnyValue exclude one another
     }
-    json_object(w);
+    json_put_object(w);
     for (size_t i = 0; i < m->field_count; i++) {
         ASSERT(m->fields[i].number < 64);
         if (present >> m->fields[i].number & 1) {
             print_field(w, &m->fields[i], bytes);
         }
     }
-    json_object_end(w);
+    json_put_object_end(w);
 }
 
 void otlp_encode_traces_json(const struct row *rows, size_t count, struct buf *out)
@@ -302,7 +302,7 @@ void otlp_encode_traces_json(const struct row *rows, size_t count, struct buf *o
     if (request.failed) {
         out->failed = true; // its JSON is longer still
     } else {
-        json_init(&w, out);
+        json_writer_init(&w, out);
         print_message(&w, otlp_request(OTLP_TRACES), buf_str(&request));
         ASSERT(w.depth == 0);
     }

@@ -82,9 +82,9 @@ static void write_list(struct json_writer *w, const struct otlp_value *v, unsign
     struct pb_field f;
     ASSERT(depth <= OTLP_DEPTH_MAX);
     if (v->type == ATTR_ARRAY) {
-        json_array(w);
+        json_put_array(w);
     } else {
-        json_object(w);
+        json_put_object(w);
     }
     while (r.p < r.end && pb_next(&r, &f)) {
         struct str key, value;
@@ -94,20 +94,20 @@ static void write_list(struct json_writer *w, const struct otlp_value *v, unsign
         if (v->type == ATTR_ARRAY) {
             write_value(w, f.bytes, depth + 1);
         } else if (read_pair(f.bytes, &key, &value)) {
-            json_key_str(w, key);
+            json_put_key_str(w, key);
             write_value(w, value, depth + 1);
         }
     }
     if (v->type == ATTR_ARRAY) {
-        json_array_end(w);
+        json_put_array_end(w);
     } else {
-        json_object_end(w);
+        json_put_object_end(w);
     }
 }
 
 static void write_base64(struct json_writer *w, struct str bytes)
 {
-    struct buf *out = json_raw(w);
+    struct buf *out = json_put_raw(w);
     ASSERT(out == w->out);
     buf_add_byte(out, '"');
     base64_encode(bytes, out);
@@ -118,22 +118,22 @@ static void write_value(struct json_writer *w, struct str any_value, unsigned de
 {
     struct otlp_value v;
     if (depth > OTLP_DEPTH_MAX || !read_value(any_value, &v)) {
-        json_null(w);
+        json_put_null(w);
         return;
     }
     ASSERT(depth > 0);
     switch (v.type) {
     case ATTR_STRING:
-        json_str(w, v.text);
+        json_put_str(w, v.text);
         break;
     case ATTR_BOOL:
-        json_bool(w, v.i != 0);
+        json_put_bool(w, v.i != 0);
         break;
     case ATTR_INT:
-        json_i64(w, v.i);
+        json_put_i64(w, v.i);
         break;
     case ATTR_DOUBLE:
-        json_double(w, v.d);
+        json_put_double(w, v.d);
         break;
     case ATTR_ARRAY:
     case ATTR_KVLIST:
@@ -144,7 +144,7 @@ static void write_value(struct json_writer *w, struct str any_value, unsigned de
         break;
     case ATTR_EMPTY:
     case ATTR_TYPE_COUNT:
-        json_null(w);
+        json_put_null(w);
         break;
     }
 }
@@ -152,7 +152,7 @@ static void write_value(struct json_writer *w, struct str any_value, unsigned de
 void otlp_value_json(struct str any_value, struct buf *out)
 {
     struct json_writer w;
-    json_init(&w, out);
+    json_writer_init(&w, out);
     write_value(&w, any_value, 1);
     ASSERT(w.depth == 0);
 }
@@ -160,20 +160,20 @@ void otlp_value_json(struct str any_value, struct buf *out)
 void otlp_attr_json(const struct batch *b, const struct attr *a, struct buf *out)
 {
     struct json_writer w;
-    json_init(&w, out);
+    json_writer_init(&w, out);
     ASSERT(a->type < ATTR_TYPE_COUNT);
     switch ((enum attr_type)a->type) {
     case ATTR_STRING:
-        json_str(&w, batch_str(b, a->code));
+        json_put_str(&w, batch_str(b, a->code));
         break;
     case ATTR_BOOL:
-        json_bool(&w, a->i != 0);
+        json_put_bool(&w, a->i != 0);
         break;
     case ATTR_INT:
-        json_i64(&w, a->i);
+        json_put_i64(&w, a->i);
         break;
     case ATTR_DOUBLE:
-        json_double(&w, a->d);
+        json_put_double(&w, a->d);
         break;
     case ATTR_ARRAY:
     case ATTR_KVLIST:
@@ -184,7 +184,7 @@ void otlp_attr_json(const struct batch *b, const struct attr *a, struct buf *out
         break;
     case ATTR_EMPTY:
     case ATTR_TYPE_COUNT:
-        json_null(&w);
+        json_put_null(&w);
         break;
     }
 }

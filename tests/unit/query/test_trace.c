@@ -108,19 +108,20 @@ static void test_critical_path(void **state)
     add(b, 3, 1, 20, 60, KIND_INTERNAL); // beside 2, ends later: 2 is not on the path
     add(b, 4, 1, 70, 90, KIND_INTERNAL);
     add(b, 5, 4, 75, 80, KIND_INTERNAL);
-    add(b, 6, 1, 85, 130, KIND_INTERNAL); // outlives its parent: asynchronous
+    add(b, 6, 5, 79, 130, KIND_INTERNAL); // outlives its parent: counts only until 80
     struct trace *t = assemble(b);
     assert_int_equal(t->spans[find(t, 1)].critical_ns, 40000); // 0-20, 60-70, 90-100
     assert_int_equal(t->spans[find(t, 2)].critical_ns, 0);
     assert_int_equal(t->spans[find(t, 3)].critical_ns, 40000);
     assert_int_equal(t->spans[find(t, 4)].critical_ns, 15000);
-    assert_int_equal(t->spans[find(t, 5)].critical_ns, 5000);
-    assert_int_equal(t->spans[find(t, 6)].critical_ns, 0);
+    assert_int_equal(t->spans[find(t, 5)].critical_ns, 4000);
+    assert_int_equal(t->spans[find(t, 6)].critical_ns, 1000);
     const struct trace_span *root = &t->spans[0];
     assert_int_equal(root->critical_count, 3);
     assert_int_equal(t->segments[root->critical_first].from_ns, 0);
     assert_int_equal(t->segments[root->critical_first].to_ns, 20000);
     assert_int_equal(t->segments[root->critical_first + 2].to_ns, 100000);
+    assert_int_equal(t->segment_count, 8);
     trace_free(t);
 }
 

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: a key with its value, the way most of the API's JSON is written.
+#ifndef SONDE_API_PUT_H
+#define SONDE_API_PUT_H
+
+#include "core/str.h"
+#include "model/ids.h"
+#include "wire/json_writer.h"
+
+static inline void put_str(struct json_writer *w, const char *key, struct str value)
+{
+    json_put_key(w, key);
+    json_put_str(w, value);
+}
+
+static inline void put_u64(struct json_writer *w, const char *key, uint64_t value)
+{
+    json_put_key(w, key);
+    json_put_u64(w, value);
+}
+
+static inline void put_bool(struct json_writer *w, const char *key, bool value)
+{
+    json_put_key(w, key);
+    json_put_bool(w, value);
+}
+
+// Nanoseconds as milliseconds with their microseconds as fraction, which a double holds exactly.
+static inline void put_ms(struct json_writer *w, const char *key, uint64_t ns)
+{
+    uint64_t us = ns / 1000;
+    json_put_key(w, key);
+    json_put_double(w, (double)us / 1000.0);
+}
+
+static inline void put_trace_id(struct json_writer *w, const char *key, trace_id id)
+{
+    char text[TRACE_ID_HEX + 1];
+    trace_id_hex(id, text);
+    put_str(w, key, (struct str){text, TRACE_ID_HEX});
+}
+
+// Absent IDs (a root's parent) are the empty text.
+static inline void put_span_id(struct json_writer *w, const char *key, span_id id)
+{
+    char text[SPAN_ID_HEX + 1];
+    span_id_hex(id, text);
+    put_str(w, key, (struct str){text, span_id_is_zero(id) ? 0 : SPAN_ID_HEX});
+}
+
+#endif

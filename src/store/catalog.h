@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the catalog: which parts exist, how far each business line has come in the journal, the
+// saved ledger, and dead letters. SQLite with a write-ahead log and synchronous=FULL: a transaction
+// that has been committed survives a crash of the machine. Its tables are described in
+// docs/format.md. Any thread; calls are serialised, and a transaction excludes all others.
+#ifndef SONDE_STORE_CATALOG_H
+#define SONDE_STORE_CATALOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/err.h"
+#include "core/str.h"
+#include "ledger/dead_letter.h"
+#include "ledger/ledger.h"
+
+#define CATALOG_VERSION 1
+
+struct catalog;
+
+enum part_state { PART_LIVE, PART_QUARANTINED };
+
+struct catalog_part {
+    uint64_t id; // names the file, see part_path()
+    struct str line;
+    uint32_t level; // how many merges made it
+    enum part_state state;
+    uint64_t rows, bytes;
+    uint64_t min_start_ns, max_start_ns;
+    uint64_t seq_first, seq_last;
+    uint64_t committed_ns; // wall clock
+    struct str services;   // services_encode(): needed when the file itself cannot be read
+};
+
+MUST_CHECK enum err catalog_open(const char *path, struct catalog **ret_catalog,
+                                 struct err_at *ret_at);
+void catalog_close(struct catalog *c);
+
+// In order of slot, of id, of name. What `each` is given lives until it returns; it must not call
+// the catalog.
+MUST_CHECK enum err catalog_each_line(struct catalog *c,
+                                      void (*each)(void *ctx, struct str line, uint64_t seq),
+                                      void *ctx);
+MUST_CHECK enum err catalog_each_part(struct catalog *c,
+                                      void (*each)(void *ctx, const struct catalog_part *part),
+                                      void *ctx);
+MUST_CHECK enum err catalog_each_cell(struct catalog *c,
+                                      void (*each)(void *ctx, const struct ledger_cell *cell),
+                                      void *ctx);
+MUST_CHECK enum err catalog_each_letter(struct catalog *c, size_t limit,
+                                        void (*each)(void *ctx, uint64_t id,
+                                                     const struct dead_letter *letter),
+                                        void *ctx);
+MUST_CHECK enum err catalog_count_letters(struct catalog *c, uint64_t *ret_count);
+
+// A transaction: after catalog_begin() the calls below add to it until catalog_end(), which makes
+// all of it durable, or none of it and says why: the first error of any of the calls.
+void catalog_begin(struct catalog *c);
+void catalog_add_part(struct catalog *c, const struct catalog_part *part);
+void catalog_remove_part(struct catalog *c, uint64_t id);
+void catalog_quarantine_part(struct catalog *c, uint64_t id);
+void catalog_set_line(struct catalog *c, size_t slot, struct str line, uint64_t seq);
+// Adds cell->count to what is saved; a count above INT64_MAX takes away (two's complement).
+void catalog_add_cell(struct catalog *c, const struct ledger_cell *cell);
+void catalog_add_letter(struct catalog *c, const struct dead_letter *letter);
+// Keeps the newest `count` letters, and of those what fits in `bytes`.
+void catalog_trim_letters(struct catalog *c, uint64_t count, uint64_t bytes);
+MUST_CHECK enum err catalog_end(struct catalog *c);
+
+#endif

@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: hot batches become parts.
+#include <errno.h>
+#include <time.h>
+
+#include "core/clock.h"
+#include "core/logger.h"
+#include "core/mem.h"
+#include "core/must.h"
+#include "store/row_sort.h"
+#include "store/store_state.h"
+#include "store/strtab.h"
+
+// One flush on its way.
+struct flush {
+    struct store *s;
+    size_t line;
+    size_t batches; // from the front of the line's hot list
+    struct batch **taken;
+    struct row *rows;
+    size_t row_count;
+    uint64_t id;
+    struct arena arena;
+    struct str path;
+    struct part *part;
+    struct strtab copy_services; // of rows that came twice
+    uint64_t *copies;
+    size_t copies_capacity;
+    uint64_t seqs[STORE_LINES_MAX]; // of each line once this is committed
+    size_t line_count;
+    uint64_t delivered;
+};
+
+// Chooses the batches, under `lock`. They stay in the hot list, which nobody else takes from.
+static bool choose(struct flush *f)
+{
+    struct store *s = f->s;
+    struct store_line *line = &s->lines[f->line];
+    size_t rows = 0;
+    (void)pthread_mutex_lock(&s->lock);
+    f->taken = mem_new(line->hot_count, sizeof(struct batch *));
+    for (; f->batches < line->hot_count; f->batches++) {
+        struct batch *b = line->hot[f->batches].batch;
+        if (f->batches > 0 && rows + b->span_count > STORE_FLUSH_ROWS_MAX) {
+            break;
+        }
+        f->taken[f->batches] = b;
+        rows += b->span_count;
+    }
+    f->id = s->next_id++;
+    (void)pthread_mutex_unlock(&s->lock);
+    f->rows = mem_new(rows, sizeof *f->rows);
+    for (size_t i = 0; i < f->batches; i++) {
+        for (uint32_t k = 0; k < f->taken[i]->span_count; k++) {
+            f->rows[f->row_count++] = (struct row){f->taken[i], k};
+        }
+    }
+    ASSERT(f->row_count == rows);
+    return rows > 0;
+}
+
+static void count_copy(struct flush *f, struct row row)
+{
+    uint32_t code = batch_resource(row.batch, row_span(row))->service;
+    size_t known = f->copy_services.count;
+    uint32_t at = strtab_add(&f->copy_services, row.batch->strings[code], row.batch->hashes[code]);
+    if (f->copy_services.count > known) {
+        f->copies = mem_grow(f->copies, &f->copies_capacity, known + 1, sizeof *f->copies);
+        f->copies[at] = 0;
+    }
+    f->copies[at]++;
+}
+
+static enum err write_rows(struct flush *f, struct part_writer *w)
+{
+    struct dedupe dedupe = {0};
+    enum err e = ERR_OK;
+    for (size_t i = 0; i < f->row_count && e == ERR_OK; i++) {
+        if (dedupe_is_copy(&dedupe, f->rows[i])) {
+            count_copy(f, f->rows[i]);
+        } else {
+            e = part_writer_add(w, f->rows[i]);
+        }
+    }
+    return e == ERR_OK ? part_writer_finish(w) : e;
+}
+
+static enum err write_part(struct flush *f)
+{
+    struct store *s = f->s;
+    ASSERT(f->batches > 0);
+    const struct part_writer_options options = {
+        .fs = s->fs,
+        .path = f->path.p,
+        .line = s->lines[f->line].name,
+        .seq_first = f->taken[0]->seq,
+        .seq_last = f->taken[f->batches - 1]->seq,
+        .zstd_level = 1,
+    };
+    struct part_writer *w;
+    row_sort(f->rows, f->row_count);
+    enum err e = part_writer_new(&options, &w);
+    if (e != ERR_OK) {
+        return e;
+    }
+    e = write_rows(f, w);
+    part_writer_free(w);
+    if (e == ERR_OK) {
+        e = s->fs->ops->sync_dir(s->fs, s->parts_dir);
+    }
+    if (e == ERR_OK) {
+        e = part_open(s->fs, f->path.p, &f->part, NULL);
+    }
+    return e;
+}
+
+static uint64_t before_seq(uint64_t seq)
+{
+    return seq > 0 ? seq - 1 : 0;
+}
+
+// What each line's offset will be once the taken batches are in a part.
+static void find_seqs(struct flush *f)
+{
+    struct store *s = f->s;
+    (void)pthread_mutex_lock(&s->lock);
+    f->line_count = s->line_count;
+    for (size_t i = 0; i < s->line_count; i++) {
+        const struct store_line *line = &s->lines[i];
+        size_t gone = i == f->line ? f->batches : 0;
+        f->seqs[i] = s->delivered_seq;
+        if (gone < line->hot_count) {
+            f->seqs[i] = before_seq(line->hot[gone].batch->seq);
+        }
+        f->seqs[i] = f->seqs[i] > line->seq ? f->seqs[i] : line->seq;
+    }
+    (void)pthread_mutex_unlock(&s->lock);
+}
+
+static void commit_services(struct flush *f, struct commit *c)
+{
+    const struct part_meta *m = part_meta(f->part);
+    for (size_t i = 0; i < m->service_count; i++) {
+        struct str service = m->services[i].name;
+        commit_count(c, OUTCOME_RECEIVED, REASON_NONE, service, m->services[i].rows, false);
+        commit_count(c, OUTCOME_STORED, REASON_NONE, service, m->services[i].rows, true);
+    }
+    for (size_t i = 0; i < f->copy_services.count; i++) {
+        struct str service = f->copy_services.strings[i];
+        commit_count(c, OUTCOME_RECEIVED, REASON_NONE, service, f->copies[i], false);
+        commit_count(c, OUTCOME_DROPPED, REASON_DUPLICATE, service, f->copies[i], true);
+    }
+}
+
+static enum err commit_part(struct flush *f, uint64_t now_ns)
+{
+    struct store *s = f->s;
+    struct commit c;
+    const struct part_meta *m = part_meta(f->part);
+    MUST(m->rows > 0);
+    find_seqs(f);
+    commit_begin(&c, s);
+    catalog_add_part(s->catalog, &(struct catalog_part){
+                                     .id = f->id,
+                                     .line = m->line,
+                                     .rows = m->rows,
+                                     .bytes = m->file_bytes,
+                                     .min_start_ns = m->min_start_ns,
+                                     .max_start_ns = m->max_start_ns,
+                                     .seq_first = m->seq_first,
+                                     .seq_last = m->seq_last,
+                                     .committed_ns = now_ns,
+                                     .services = services_encode(m, &f->arena),
+                                 });
+    for (size_t i = 0; i < f->line_count; i++) {
+        if (!s->lines[i].recorded || s->lines[i].seq != f->seqs[i]) {
+            catalog_set_line(s->catalog, i, s->lines[i].name, f->seqs[i]);
+        }
+    }
+    commit_services(f, &c);
+    return commit_end(&c);
+}
+
+// Under `lock`: the part takes the place of the batches, and offsets move. Returns what the journal
+// may forget.
+static uint64_t swap(struct flush *f, struct part_entry *entry)
+{
+    struct store *s = f->s;
+    struct store_line *line = &s->lines[f->line];
+    uint64_t least = UINT64_MAX;
+    for (size_t i = 0; i < f->batches; i++) {
+        MUST(line->hot[i].batch == f->taken[i]);
+        line->hot_rows -= f->taken[i]->span_count;
+        line->hot_bytes -= line->hot[i].bytes;
+        budget_give(s->budget, ACCOUNT_STORE, line->hot[i].bytes);
+    }
+    line->hot_count -= f->batches;
+    memmove(line->hot, line->hot + f->batches, line->hot_count * sizeof *line->hot);
+    line->oldest_ns = clock_mono_ns();
+    store_put_part(s, line, entry);
+    for (size_t i = 0; i < f->line_count; i++) {
+        s->lines[i].recorded = true;
+        s->lines[i].seq = f->seqs[i];
+        least = f->seqs[i] < least ? f->seqs[i] : least;
+    }
+    // A line that came meanwhile is not in the catalog yet: it must be replayed from its start.
+    for (size_t i = f->line_count; i < s->line_count; i++) {
+        const struct store_line *x = &s->lines[i];
+        uint64_t seq = x->hot_count > 0 ? before_seq(x->hot[0].batch->seq) : least;
+        least = seq < least ? seq : least;
+    }
+    s->stats.flushes++;
+    s->write_full = false;
+    return least;
+}
+
+static void finish(struct flush *f, uint64_t now_ns)
+{
+    struct store *s = f->s;
+    struct part_entry *entry = mem_new(1, sizeof *entry);
+    entry->id = f->id;
+    entry->committed_ns = now_ns;
+    entry->part = f->part;
+    (void)pthread_mutex_lock(&s->lock);
+    uint64_t released = swap(f, entry);
+    (void)pthread_cond_signal(&s->merge_wake);
+    (void)pthread_mutex_unlock(&s->lock);
+    for (size_t i = 0; i < f->batches; i++) {
+        batch_unref(f->taken[i]);
+    }
+    if (s->on_committed != NULL) {
+        s->on_committed(s->ctx, released);
+    }
+}
+
+static void fail(struct flush *f, enum err e)
+{
+    struct store *s = f->s;
+    ASSERT(e != ERR_OK);
+    part_unref(f->part);
+    // What was written is worthless; a file that cannot be removed now is removed at the next
+    // start.
+    enum err removed = s->fs->ops->remove(s->fs, f->path.p);
+    if (removed != ERR_OK && removed != ERR_NOT_FOUND) {
+        log_write(LOG_WARN, "store", "a failed part could not be removed", "path=%s", f->path.p);
+    }
+    (void)pthread_mutex_lock(&s->lock);
+    s->stats.flush_failures++;
+    s->write_full = s->write_full || e == ERR_FULL;
+    s->flush_retry_ns = clock_mono_ns() + STORE_RETRY_NS;
+    (void)pthread_mutex_unlock(&s->lock);
+    log_write(LOG_ERROR, "store", "a flush failed; its rows stay in memory and in the journal",
+              "error=%s", err_name(e));
+}
+
+enum err flush_line(struct store *s, size_t line)
+{
+    (void)pthread_mutex_lock(&s->flushing);
+    struct flush f = {.s = s, .line = line};
+    enum err e = ERR_OK;
+    if (choose(&f)) {
+        f.path = store_part_path(s, f.id, &f.arena);
+        uint64_t now_ns = clock_wall_ns();
+        e = write_part(&f);
+        if (e == ERR_OK) {
+            e = commit_part(&f, now_ns);
+        }
+        if (e == ERR_OK) {
+            finish(&f, now_ns);
+        } else {
+            fail(&f, e);
+        }
+    }
+    mem_free(f.taken);
+    mem_free(f.rows);
+    mem_free(f.copies);
+    strtab_done(&f.copy_services);
+    arena_done(&f.arena);
+    (void)pthread_mutex_unlock(&s->flushing);
+    return e;
+}
+
+// ---- The thread ------------------------------------------------------------------------------
+
+// Under `lock`: the line that should be written now, or line_count. Memory that runs short makes
+// the largest line due, unless hot batches are not what fills it.
+static size_t due_line(struct store *s, uint64_t now_ns)
+{
+    size_t largest = s->line_count;
+    uint64_t total = 0, most = 0;
+    if (now_ns < s->flush_retry_ns) {
+        return s->line_count;
+    }
+    for (size_t i = 0; i < s->line_count; i++) {
+        const struct store_line *line = &s->lines[i];
+        if (line->hot_count > 0 &&
+            (line->hot_rows >= s->flush_rows || now_ns - line->oldest_ns >= s->flush_age_ns)) {
+            return i;
+        }
+        total += line->hot_bytes;
+        if (line->hot_bytes > most) {
+            most = line->hot_bytes;
+            largest = i;
+        }
+    }
+    return budget_is_tight(s->budget) && total > s->budget->soft_bytes / 8 ? largest
+                                                                           : s->line_count;
+}
+
+static void wait_until(struct store *s, uint64_t wait_ns)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    uint64_t at = (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec + wait_ns;
+    t.tv_sec = (time_t)(at / NS_PER_S);
+    t.tv_nsec = (long)(at % NS_PER_S);
+    int code = pthread_cond_timedwait(&s->flush_wake, &s->lock, &t);
+    MUST(code == 0 || code == ETIMEDOUT);
+}
+
+// Once a second: room on the disk, dead letters, and the ledger when it has gone unsaved for long.
+static void tick(struct store *s, uint64_t now_ns)
+{
+    uint64_t free_bytes = UINT64_MAX;
+    bool known = s->fs->ops->free_bytes(s->fs, s->dir, &free_bytes) == ERR_OK;
+    (void)pthread_mutex_lock(&s->lock);
+    s->low_space = known && free_bytes < s->free_bytes_min;
+    bool checkpoint = now_ns >= s->checkpoint_ns;
+    if (checkpoint) {
+        s->checkpoint_ns = now_ns + STORE_CHECKPOINT_NS;
+    }
+    (void)pthread_mutex_unlock(&s->lock);
+    letters_save(s);
+    if (checkpoint) {
+        struct commit c;
+        commit_begin(&c, s);
+        enum err e = commit_end(&c);
+        if (e != ERR_OK) {
+            log_write(LOG_WARN, "store", "the ledger could not be saved", "error=%s", err_name(e));
+        }
+    }
+}
+
+void *flush_thread(void *store)
+{
+    struct store *s = store;
+    uint64_t tick_ns = 0;
+    while (!atomic_load(&s->stop)) {
+        uint64_t now_ns = clock_mono_ns();
+        if (now_ns >= tick_ns) {
+            tick(s, now_ns);
+            tick_ns = now_ns + NS_PER_S;
+        }
+        (void)pthread_mutex_lock(&s->lock);
+        size_t line = due_line(s, now_ns);
+        bool due = line < s->line_count;
+        if (!due && !atomic_load(&s->stop)) {
+            wait_until(s, 200 * NS_PER_MS);
+        }
+        (void)pthread_mutex_unlock(&s->lock);
+        if (due) {
+            enum err e = flush_line(s, line);
+            (void)e; // logged and counted; tried again after STORE_RETRY_NS
+        }
+    }
+    return NULL;
+}
+
+// Whether the line holds a batch that came before `mark`.
+static bool has_older(struct store *s, size_t line, uint64_t mark)
+{
+    (void)pthread_mutex_lock(&s->lock);
+    bool has = line < s->line_count && s->lines[line].hot_count > 0 &&
+               s->lines[line].hot[0].arrival < mark;
+    (void)pthread_mutex_unlock(&s->lock);
+    return has;
+}
+
+enum err store_flush(struct store *s)
+{
+    enum err e = ERR_OK;
+    (void)pthread_mutex_lock(&s->lock);
+    uint64_t mark = s->arrivals; // what comes later is not waited for
+    (void)pthread_mutex_unlock(&s->lock);
+    for (size_t i = 0; i < STORE_LINES_MAX && e == ERR_OK; i++) {
+        while (e == ERR_OK && has_older(s, i, mark)) {
+            e = flush_line(s, i);
+        }
+    }
+    return e;
+}

@@ -1,0 +1,493 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: what happens to parts after they are written: merging and expiry.
+//
+// Merging is tiered by size: parts of one line whose rows lie between 8^k and 8^(k + 1) are of one
+// tier; MERGE_INPUTS_MIN of them, neighbours in time, become one part of the next tier. So a row is
+// written again once per tier, and a line has at most a handful of parts per tier.
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "core/clock.h"
+#include "core/logger.h"
+#include "core/mem.h"
+#include "core/must.h"
+#include "store/part_merge.h"
+#include "store/store_state.h"
+#include "store/strtab.h"
+
+#define MERGE_INPUTS_MIN 8
+#define MERGE_LARGE_MIN  2 // where the limit of rows does not allow more
+#define MERGE_NICE       10
+#define EXPIRE_STEP_MAX  64 // parts that one transaction expires
+// A page of rows per input, and the block being written.
+#define MERGE_INPUT_BYTES ((size_t)4 << 20)
+#define MERGE_BLOCK_BYTES ((size_t)32 << 20)
+
+// ---- Expiry ----------------------------------------------------------------------------------
+
+struct expiry {
+    size_t line;
+    struct part_entry *entries[EXPIRE_STEP_MAX]; // stay in memory: `maintaining` is held
+    size_t count;
+};
+
+// A sender's clock may run ahead: no part is younger than its commit.
+static uint64_t age_mark(const struct part_entry *p)
+{
+    uint64_t start = part_meta(p->part)->max_start_ns;
+    return start < p->committed_ns ? start : p->committed_ns;
+}
+
+static struct store_retention retention_of(const struct store *s, struct str line)
+{
+    for (size_t i = 0; i < s->retention_count; i++) {
+        if (str_eq(s->retention[i].line, line)) {
+            return s->retention[i];
+        }
+    }
+    return s->fallback;
+}
+
+static int by_age(const void *a, const void *b)
+{
+    const struct part_entry *x = *(struct part_entry *const *)a,
+                            *y = *(struct part_entry *const *)b;
+    uint64_t m = age_mark(x), n = age_mark(y);
+    return m < n ? -1 : m > n;
+}
+
+// Under `lock`: the oldest parts of a line that are over its limits.
+static bool choose_expired(struct store *s, size_t index, uint64_t now_ns, struct expiry *x)
+{
+    const struct store_line *line = &s->lines[index];
+    struct store_retention limit = retention_of(s, line->name);
+    uint64_t bytes = 0;
+    x->line = index;
+    x->count = 0;
+    if (line->part_count == 0 || (limit.age_ms == 0 && limit.bytes == 0)) {
+        return false;
+    }
+    struct part_entry **sorted = mem_new(line->part_count, sizeof(struct part_entry *));
+    for (size_t i = 0; i < line->part_count; i++) {
+        sorted[i] = line->parts[i];
+        bytes += part_meta(sorted[i]->part)->file_bytes;
+    }
+    qsort(sorted, line->part_count, sizeof *sorted, by_age);
+    for (size_t i = 0; i < line->part_count && x->count < EXPIRE_STEP_MAX; i++) {
+        uint64_t mark = age_mark(sorted[i]);
+        bool old = limit.age_ms != 0 && now_ns > mark && (now_ns - mark) / NS_PER_MS > limit.age_ms;
+        if (!old && (limit.bytes == 0 || bytes <= limit.bytes)) {
+            break;
+        }
+        x->entries[x->count++] = sorted[i];
+        bytes -= part_meta(sorted[i]->part)->file_bytes;
+    }
+    mem_free(sorted);
+    return x->count > 0;
+}
+
+// Takes the rows of a part from `stored`.
+static void count_lost(struct commit *c, const struct part_meta *m, enum outcome o, enum reason r)
+{
+    ASSERT(o != OUTCOME_STORED);
+    for (size_t i = 0; i < m->service_count; i++) {
+        const struct part_service *x = &m->services[i];
+        commit_count(c, OUTCOME_STORED, REASON_NONE, x->name, 0 - x->rows, true);
+        commit_count(c, o, r, x->name, x->rows, true);
+    }
+}
+
+// The part is gone from the catalog: now from memory, and its file. Views that hold it keep reading
+// it: the file stays open until they let go.
+static void drop_entry(struct store *s, size_t line, struct part_entry *entry)
+{
+    struct arena a = {0};
+    (void)pthread_mutex_lock(&s->lock);
+    store_take_part(s, &s->lines[line], entry);
+    (void)pthread_mutex_unlock(&s->lock);
+    struct str path = store_part_path(s, entry->id, &a);
+    if (s->fs->ops->remove(s->fs, path.p) != ERR_OK) {
+        log_write(LOG_WARN, "store", "a part's file could not be removed", "path=%s", path.p);
+    }
+    part_unref(entry->part);
+    mem_free(entry);
+    arena_done(&a);
+}
+
+static enum err expire(struct store *s, const struct expiry *x)
+{
+    struct commit c;
+    MUST(x->count > 0);
+    commit_begin(&c, s);
+    for (size_t i = 0; i < x->count; i++) {
+        catalog_remove_part(s->catalog, x->entries[i]->id);
+        count_lost(&c, part_meta(x->entries[i]->part), OUTCOME_EXPIRED, REASON_NONE);
+    }
+    enum err e = commit_end(&c);
+    if (e != ERR_OK) {
+        return e;
+    }
+    for (size_t i = 0; i < x->count; i++) {
+        drop_entry(s, x->line, x->entries[i]);
+    }
+    (void)pthread_mutex_lock(&s->lock);
+    s->stats.expired_parts += x->count;
+    (void)pthread_mutex_unlock(&s->lock);
+    return ERR_OK;
+}
+
+// ---- Choosing a merge --------------------------------------------------------------------------
+
+struct merge {
+    struct store *s;
+    size_t line;
+    struct part_entry *inputs[MERGE_INPUTS_MAX];
+    size_t count;
+    uint64_t id, rows;
+    uint32_t level;
+    struct arena arena;
+    struct str path;
+    struct part *part;
+    struct strtab copy_services;
+    uint64_t *copies;
+    size_t copies_capacity;
+};
+
+static unsigned tier_of(uint64_t rows)
+{
+    return rows == 0 ? 0 : (63u - (unsigned)__builtin_clzll(rows)) / 3;
+}
+
+static int by_time(const void *a, const void *b)
+{
+    const struct part_entry *x = *(struct part_entry *const *)a,
+                            *y = *(struct part_entry *const *)b;
+    uint64_t m = part_meta(x->part)->min_start_ns, n = part_meta(y->part)->min_start_ns;
+    return m < n ? -1 : m > n;
+}
+
+// The first parts of a tier in time order, as many as one merge may take.
+static bool choose_tier(const struct store *s, struct part_entry **sorted, size_t n, unsigned tier,
+                        struct merge *m)
+{
+    bool full = false;
+    m->count = 0;
+    m->rows = 0;
+    for (size_t i = 0; i < n && !full; i++) {
+        uint64_t rows = part_meta(sorted[i]->part)->rows;
+        if (rows >= s->merge_rows_max || tier_of(rows) != tier) {
+            continue;
+        }
+        full = m->count == MERGE_INPUTS_MAX || m->rows + rows > s->merge_rows_max;
+        if (!full) {
+            m->inputs[m->count++] = sorted[i];
+            m->rows += rows;
+        }
+    }
+    return m->count >= (full ? MERGE_LARGE_MIN : MERGE_INPUTS_MIN);
+}
+
+// Under `lock`.
+static bool choose_merge(struct store *s, size_t index, struct merge *m)
+{
+    struct store_line *line = &s->lines[index];
+    bool found = false;
+    m->line = index;
+    if (line->part_count < MERGE_LARGE_MIN) {
+        return false;
+    }
+    struct part_entry **sorted = mem_new(line->part_count, sizeof(struct part_entry *));
+    memcpy(sorted, line->parts, line->part_count * sizeof *sorted);
+    qsort(sorted, line->part_count, sizeof *sorted, by_time);
+    for (unsigned tier = 0; tier <= tier_of(UINT64_MAX) && !found; tier++) {
+        found = choose_tier(s, sorted, line->part_count, tier, m);
+    }
+    mem_free(sorted);
+    if (found) {
+        m->id = s->next_id++;
+    }
+    return found;
+}
+
+// ---- Merging ---------------------------------------------------------------------------------
+
+static void count_copy(void *ctx, struct str service)
+{
+    struct merge *m = ctx;
+    size_t known = m->copy_services.count;
+    uint32_t at = strtab_add(&m->copy_services, service, str_hash(service));
+    if (m->copy_services.count > known) {
+        m->copy_services.strings[at] = arena_str(&m->arena, service);
+        m->copies = mem_grow(m->copies, &m->copies_capacity, known + 1, sizeof *m->copies);
+        m->copies[at] = 0;
+    }
+    m->copies[at]++;
+}
+
+static enum err write_merged(struct merge *m, size_t *ret_bad)
+{
+    struct store *s = m->s;
+    struct part *parts[MERGE_INPUTS_MAX];
+    ASSERT(m->count <= MERGE_INPUTS_MAX);
+    struct part_merge work = {
+        .inputs = parts,
+        .input_count = m->count,
+        .out = {.fs = s->fs,
+                .path = m->path.p,
+                .line = s->lines[m->line].name,
+                .seq_first = UINT64_MAX,
+                .zstd_level = 3},
+        .on_copy = count_copy,
+        .ctx = m,
+        .stop = &s->stop,
+    };
+    for (size_t i = 0; i < m->count; i++) {
+        const struct part_meta *meta = part_meta(m->inputs[i]->part);
+        parts[i] = m->inputs[i]->part;
+        m->level = m->inputs[i]->level >= m->level ? m->inputs[i]->level + 1 : m->level;
+        uint64_t first = meta->seq_first, last = meta->seq_last;
+        work.out.seq_first = first < work.out.seq_first ? first : work.out.seq_first;
+        work.out.seq_last = last > work.out.seq_last ? last : work.out.seq_last;
+    }
+    enum err e = part_merge(&work, ret_bad);
+    if (e == ERR_OK) {
+        e = s->fs->ops->sync_dir(s->fs, s->parts_dir);
+    }
+    if (e == ERR_OK) {
+        e = part_open(s->fs, m->path.p, &m->part, NULL);
+    }
+    return e;
+}
+
+static enum err commit_merged(struct merge *m, uint64_t committed_ns)
+{
+    struct store *s = m->s;
+    struct commit c;
+    const struct part_meta *meta = part_meta(m->part);
+    uint64_t copies = 0;
+    commit_begin(&c, s);
+    for (size_t i = 0; i < m->count; i++) {
+        catalog_remove_part(s->catalog, m->inputs[i]->id);
+    }
+    catalog_add_part(s->catalog, &(struct catalog_part){
+                                     .id = m->id,
+                                     .line = meta->line,
+                                     .level = m->level,
+                                     .rows = meta->rows,
+                                     .bytes = meta->file_bytes,
+                                     .min_start_ns = meta->min_start_ns,
+                                     .max_start_ns = meta->max_start_ns,
+                                     .seq_first = meta->seq_first,
+                                     .seq_last = meta->seq_last,
+                                     .committed_ns = committed_ns,
+                                     .services = services_encode(meta, &m->arena),
+                                 });
+    for (size_t i = 0; i < m->copy_services.count; i++) {
+        struct str service = m->copy_services.strings[i];
+        commit_count(&c, OUTCOME_STORED, REASON_NONE, service, 0 - m->copies[i], true);
+        commit_count(&c, OUTCOME_DROPPED, REASON_DUPLICATE, service, m->copies[i], true);
+        copies += m->copies[i];
+    }
+    MUST(meta->rows + copies == m->rows);
+    return commit_end(&c);
+}
+
+// The merged part takes the place of its inputs.
+static void swap_merged(struct merge *m, uint64_t committed_ns)
+{
+    struct store *s = m->s;
+    struct part_entry *entry = mem_new(1, sizeof *entry);
+    *entry = (struct part_entry){m->id, m->level, committed_ns, m->part};
+    (void)pthread_mutex_lock(&s->lock);
+    store_put_part(s, &s->lines[m->line], entry);
+    for (size_t i = 0; i < m->count; i++) {
+        store_take_part(s, &s->lines[m->line], m->inputs[i]);
+    }
+    s->stats.merges++;
+    s->stats.merged_rows += m->rows;
+    (void)pthread_mutex_unlock(&s->lock);
+    for (size_t i = 0; i < m->count; i++) {
+        struct str path = store_part_path(s, m->inputs[i]->id, &m->arena);
+        if (s->fs->ops->remove(s->fs, path.p) != ERR_OK) {
+            log_write(LOG_WARN, "store", "a merged part's file could not be removed", "path=%s",
+                      path.p);
+        }
+        part_unref(m->inputs[i]->part);
+        mem_free(m->inputs[i]);
+    }
+}
+
+// A damaged input leaves the store, its file stays for a person to look at.
+static enum err quarantine(struct merge *m, struct part_entry *entry)
+{
+    struct store *s = m->s;
+    struct commit c;
+    struct str path = store_part_path(s, entry->id, &m->arena);
+    struct str aside = arena_printf(&m->arena, "%s.bad", path.p);
+    log_write(LOG_ERROR, "store", "a part is damaged and was set aside", "path=%s rows=%llu",
+              aside.p, (unsigned long long)part_meta(entry->part)->rows);
+    commit_begin(&c, s);
+    catalog_quarantine_part(s->catalog, entry->id);
+    count_lost(&c, part_meta(entry->part), OUTCOME_DROPPED, REASON_CORRUPT);
+    enum err e = commit_end(&c);
+    if (e != ERR_OK) {
+        return e;
+    }
+    if (s->fs->ops->rename(s->fs, path.p, aside.p) != ERR_OK) {
+        log_write(LOG_WARN, "store", "a damaged part could not be renamed", "path=%s", path.p);
+    }
+    (void)pthread_mutex_lock(&s->lock);
+    store_take_part(s, &s->lines[m->line], entry);
+    (void)pthread_mutex_unlock(&s->lock);
+    part_unref(entry->part);
+    mem_free(entry);
+    return ERR_OK;
+}
+
+static enum err fail_merge(struct merge *m, enum err e, size_t bad)
+{
+    struct store *s = m->s;
+    ASSERT(e != ERR_OK);
+    part_unref(m->part);
+    (void)s->fs->ops->remove(s->fs, m->path.p); // it may not even exist; the next start looks again
+    if (e == ERR_CANCELLED) {
+        return e;
+    }
+    (void)pthread_mutex_lock(&s->lock);
+    s->stats.merge_failures++;
+    s->merge_retry_ns = clock_mono_ns() + STORE_MERGE_RETRY_NS;
+    (void)pthread_mutex_unlock(&s->lock);
+    log_write(LOG_ERROR, "store", "a merge failed", "error=%s", err_name(e));
+    return e == ERR_CORRUPT && bad < m->count ? quarantine(m, m->inputs[bad]) : e;
+}
+
+static enum err run_merge(struct merge *m)
+{
+    size_t bad = SIZE_MAX;
+    uint64_t committed_ns = 0;
+    for (size_t i = 0; i < m->count; i++) {
+        uint64_t ns = m->inputs[i]->committed_ns;
+        committed_ns = ns > committed_ns ? ns : committed_ns;
+    }
+    m->path = store_part_path(m->s, m->id, &m->arena);
+    enum err e = write_merged(m, &bad);
+    if (e == ERR_OK) {
+        e = commit_merged(m, committed_ns);
+    }
+    if (e == ERR_OK) {
+        swap_merged(m, committed_ns);
+    } else {
+        e = fail_merge(m, e, bad);
+    }
+    strtab_done(&m->copy_services);
+    mem_free(m->copies);
+    arena_done(&m->arena);
+    return e;
+}
+
+// ---- Steps -----------------------------------------------------------------------------------
+
+static enum err merge_in_budget(struct merge *m, bool patient, bool *ret_did)
+{
+    size_t bytes = MERGE_BLOCK_BYTES + m->count * MERGE_INPUT_BYTES;
+    if (!patient) {
+        budget_force(m->s->budget, ACCOUNT_STORE, bytes);
+    } else if (!budget_take(m->s->budget, ACCOUNT_STORE, bytes)) {
+        return ERR_OK; // memory is short: merging can wait
+    }
+    enum err e = run_merge(m);
+    budget_give(m->s->budget, ACCOUNT_STORE, bytes);
+    *ret_did = e == ERR_OK;
+    return e;
+}
+
+enum err maintain_step(struct store *s, bool patient, bool *ret_did)
+{
+    struct expiry x = {0};
+    struct merge m = {.s = s};
+    bool expired = false, merge = false;
+    enum err e = ERR_OK;
+    *ret_did = false;
+    (void)pthread_mutex_lock(&s->maintaining);
+    (void)pthread_mutex_lock(&s->lock);
+    bool may_merge = !patient || clock_mono_ns() >= s->merge_retry_ns;
+    for (size_t i = 0; i < s->line_count && !expired; i++) {
+        expired = choose_expired(s, i, clock_wall_ns(), &x);
+    }
+    for (size_t i = 0; i < s->line_count && !expired && !merge && may_merge; i++) {
+        merge = choose_merge(s, i, &m);
+    }
+    (void)pthread_mutex_unlock(&s->lock);
+    if (expired) {
+        e = expire(s, &x);
+        *ret_did = e == ERR_OK;
+    } else if (merge) {
+        e = merge_in_budget(&m, patient, ret_did);
+    }
+    (void)pthread_mutex_unlock(&s->maintaining);
+    return e;
+}
+
+void *merge_thread(void *store)
+{
+    struct store *s = store;
+    // The priority of this thread alone, as Linux has it.
+    (void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), MERGE_NICE);
+    while (!atomic_load(&s->stop)) {
+        bool did = false;
+        enum err e = maintain_step(s, true, &did);
+        if (e != ERR_OK && e != ERR_CANCELLED) {
+            log_write(LOG_WARN, "store", "merging waits after an error", "error=%s", err_name(e));
+        }
+        (void)pthread_mutex_lock(&s->lock);
+        if (!did && !atomic_load(&s->stop)) {
+            struct timespec t;
+            (void)clock_gettime(CLOCK_MONOTONIC, &t);
+            t.tv_sec += 1;
+            int code = pthread_cond_timedwait(&s->merge_wake, &s->lock, &t);
+            MUST(code == 0 || code == ETIMEDOUT);
+        }
+        (void)pthread_mutex_unlock(&s->lock);
+    }
+    return NULL;
+}
+
+enum err store_quiesce(struct store *s)
+{
+    enum err e = store_flush(s);
+    bool did = true;
+    while (e == ERR_OK && did) {
+        e = maintain_step(s, false, &did);
+    }
+    return e;
+}
+
+void store_set_retention(struct store *s, struct store_retention fallback,
+                         const struct store_retention *lines, size_t count)
+{
+    ASSERT(lines != NULL || count == 0);
+    struct store_retention *copy = mem_new(count, sizeof *copy);
+    for (size_t i = 0; i < count; i++) {
+        char *name = mem_alloc(lines[i].line.n);
+        memcpy(name, lines[i].line.n > 0 ? lines[i].line.p : "", lines[i].line.n);
+        copy[i] = lines[i];
+        copy[i].line.p = name;
+    }
+    (void)pthread_mutex_lock(&s->lock);
+    struct store_retention *old = s->retention;
+    size_t old_count = s->retention_count;
+    s->fallback = fallback;
+    s->retention = copy;
+    s->retention_count = count;
+    (void)pthread_cond_signal(&s->merge_wake);
+    (void)pthread_mutex_unlock(&s->lock);
+    for (size_t i = 0; i < old_count; i++) {
+        mem_free((void *)(uintptr_t)old[i].line.p);
+    }
+    mem_free(old);
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the store's state and who may change it; private to the store.
+//
+// Locks, taken in this order and never the other way round:
+//   flushing     one flush at a time; only its holder removes hot batches
+//   maintaining  one merge, expiry or quarantine at a time; only its holder removes parts
+//   (the catalog's own lock)
+//   lock         all fields below it, for moments: never held over input or output
+//
+// A row's way: store_add() puts its batch in the line's hot list. A flush writes the oldest hot
+// batches as a part, commits part, line offset and ledger in one catalog transaction, and then
+// swaps the batches for the part under `lock`. Views are made under `lock`, so that a view has the
+// batches or the part, never both or neither. A crash before the transaction leaves a file that the
+// catalog does not know: it is removed at the next start, and the journal replays the rows.
+#ifndef SONDE_STORE_STORE_STATE_H
+#define SONDE_STORE_STORE_STATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "core/arena.h"
+#include "store/catalog.h"
+#include "store/store.h"
+
+#define STORE_FLUSH_ROWS_MAX     ((size_t)1 << 20) // of one part written from hot batches
+#define STORE_LETTER_QUEUE_MAX   256
+#define STORE_LETTER_QUEUE_BYTES ((size_t)4 << 20)
+#define STORE_DEAD_LETTER_BYTES  ((uint64_t)64 << 20)
+#define STORE_RETRY_NS           NS_PER_S       // after a flush that failed
+#define STORE_CHECKPOINT_NS      (5 * NS_PER_S) // of the ledger, when nothing else is committed
+#define STORE_MERGE_RETRY_NS     (10 * NS_PER_S)
+
+struct hot_batch {
+    struct batch *batch;
+    uint64_t arrival;
+    size_t bytes; // as taken from the budget
+};
+
+struct part_entry {
+    uint64_t id;
+    uint32_t level;
+    uint64_t committed_ns;
+    struct part *part;
+};
+
+struct store_line {
+    struct str name;
+    uint64_t seq;  // everything up to it is in parts; as the catalog has it
+    bool recorded; // in the catalog
+    struct hot_batch *hot;
+    size_t hot_count, hot_capacity;
+    uint64_t hot_rows, hot_bytes;
+    uint64_t oldest_ns; // monotonic, when hot[0] came
+    struct part_entry **parts;
+    size_t part_count, part_capacity;
+};
+
+struct letter_node {
+    struct letter_node *next;
+    size_t bytes;
+    struct dead_letter letter;
+    char text[];
+};
+
+struct store {
+    struct fs *fs;
+    struct budget *budget;
+    struct ledger *ledger;
+    struct catalog *catalog;
+    char *dir, *parts_dir;
+    size_t flush_rows;
+    uint64_t flush_age_ns, merge_rows_max, free_bytes_min;
+    void (*on_committed)(void *ctx, uint64_t seq);
+    void *ctx;
+
+    pthread_mutex_t flushing, maintaining;
+    pthread_t flush_thread, merge_thread;
+    bool started;
+    atomic_bool stop;
+
+    pthread_mutex_t lock;
+    pthread_cond_t flush_wake, merge_wake;
+    struct store_line lines[STORE_LINES_MAX];
+    size_t line_count;
+    uint64_t arrivals, delivered_seq, next_id;
+    struct store_retention fallback;
+    struct store_retention *retention;
+    size_t retention_count;
+    struct letter_node *letters, **letters_end;
+    size_t letter_count, letter_bytes;
+    uint64_t letters_lost;
+    uint64_t flush_retry_ns, merge_retry_ns, checkpoint_ns;
+    bool low_space, write_full;
+    struct store_stats stats;
+};
+
+// ---- store.c -----------------------------------------------------------------------------------
+
+struct str store_part_path(const struct store *s, uint64_t id, struct arena *a);
+
+// Under `lock`: an index into lines[], made when absent; the last line when there are too many.
+size_t store_line_index(struct store *s, struct str line);
+// Under `lock`.
+void store_put_part(struct store *s, struct store_line *line, struct part_entry *entry);
+void store_take_part(struct store *s, struct store_line *line, const struct part_entry *entry);
+
+// ---- commit.c ----------------------------------------------------------------------------------
+
+// One catalog transaction with the ledger in it: what the ledger has not saved yet, and what this
+// change moves.
+struct commit {
+    struct store *store;
+    struct arena arena;
+    struct commit_cell *cells;
+};
+
+void commit_begin(struct commit *c, struct store *s);
+// Moves `n` rows of a service: saves the count with the transaction and, when `now`, counts it in
+// the running ledger after it. To take away, give 0 - n.
+void commit_count(struct commit *c, enum outcome o, enum reason r, struct str service, uint64_t n,
+                  bool now);
+MUST_CHECK enum err commit_end(struct commit *c);
+
+// The services of a part as bytes and back.
+struct str services_encode(const struct part_meta *m, struct arena *a);
+void services_each(struct str bytes, void (*each)(void *ctx, struct str service, uint64_t rows),
+                   void *ctx);
+
+// ---- flush.c -----------------------------------------------------------------------------------
+
+// Writes the line's oldest hot batches as one part. Takes `flushing`.
+MUST_CHECK enum err flush_line(struct store *s, size_t line);
+void *flush_thread(void *store);
+
+// ---- maintain.c --------------------------------------------------------------------------------
+
+// Does one merge or expiry when one is due; *ret_did tells. Takes `maintaining`.
+MUST_CHECK enum err maintain_step(struct store *s, bool patient, bool *ret_did);
+void *merge_thread(void *store);
+
+// ---- letters.c ---------------------------------------------------------------------------------
+
+// Writes the queued dead letters into the catalog.
+void letters_save(struct store *s);
+void letters_done(struct store *s);
+
+#endif

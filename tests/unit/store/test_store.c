@@ -1,0 +1,740 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: tests of store/store.h: nothing lost, nothing twice, the ledger balances.
+#include "test.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/mem.h"
+#include "store/store.h"
+#include "store/store_state.h"
+#include "support/simfs.h"
+#include "unit/store/gen.h"
+
+// One store in a folder of its own. Its parts may be on a simulated disk; the catalog is real.
+struct world {
+    char dir[64];
+    struct fs *fs;
+    struct simfs *sim;
+    struct budget budget;
+    struct ledger *ledger;
+    struct store *store;
+    struct store_options options;
+    struct gen gen;
+    uint64_t seq, committed;
+    struct batch *all[4096]; // everything ever added, with a reference
+    size_t count;
+    uint64_t rows;
+};
+
+static void on_committed(void *ctx, uint64_t seq)
+{
+    ((struct world *)ctx)->committed = seq;
+}
+
+static void open_store(struct world *w)
+{
+    struct err_at at = {0};
+    w->ledger = ledger_new();
+    budget_init(&w->budget, (size_t)256 << 20);
+    w->options.fs = w->fs;
+    w->options.dir = w->dir;
+    w->options.budget = &w->budget;
+    w->options.ledger = w->ledger;
+    w->options.on_committed = on_committed;
+    w->options.ctx = w;
+    w->options.free_bytes_min = 1;
+    enum err e = store_open(&w->options, &w->store, &at);
+    if (e != ERR_OK) {
+        print_error("%s\n", at.text);
+    }
+    assert_ok(e);
+}
+
+static void world_open(struct world *w, bool simulated)
+{
+    *w = (struct world){.dir = "/tmp/sonde-test-store-XXXXXX"};
+    assert_non_null(mkdtemp(w->dir));
+    w->gen = (struct gen){.state = 77, .traces = 400, .attrs_max = 4, .text_max = 20};
+    w->gen.time_base = 1700000000000000000;
+    w->sim = simulated ? simfs_new(5) : NULL;
+    w->fs = simulated ? simfs_fs(w->sim) : fs_real();
+    open_store(w);
+}
+
+static void close_store(struct world *w)
+{
+    store_close(w->store);
+    assert_int_equal(atomic_load(&w->budget.total), 0);
+    ledger_free(w->ledger);
+    w->store = NULL;
+}
+
+// Closes without the flush, as a kill would: hot rows and unsaved counts are gone.
+static void kill_store(struct world *w)
+{
+    struct store *s = w->store;
+    for (size_t i = 0; i < s->line_count; i++) {
+        for (size_t k = 0; k < s->lines[i].hot_count; k++) {
+            budget_give(s->budget, ACCOUNT_STORE, s->lines[i].hot[k].bytes);
+            batch_unref(s->lines[i].hot[k].batch);
+        }
+        s->lines[i].hot_count = 0;
+    }
+    struct ledger *fresh = ledger_new();
+    s->ledger = fresh; // what was not saved is not saved by closing either
+    close_store(w);
+    ledger_free(fresh);
+}
+
+static void world_done(struct world *w)
+{
+    char command[128];
+    if (w->store != NULL) {
+        close_store(w);
+    }
+    for (size_t i = 0; i < w->count; i++) {
+        batch_unref(w->all[i]);
+    }
+    if (w->sim != NULL) {
+        simfs_free(w->sim);
+    }
+    (void)snprintf(command, sizeof command, "rm -r %s", w->dir);
+    assert_int_equal(system(command), 0);
+}
+
+static struct batch *make(struct world *w, struct str line, size_t spans)
+{
+    struct batch *b = gen_batch(&w->gen, line, spans);
+    b->seq = ++w->seq;
+    assert_true(w->count < 4096);
+    w->all[w->count++] = batch_ref(b);
+    w->rows += spans;
+    return b;
+}
+
+static void add(struct world *w, struct str line, size_t spans)
+{
+    store_add(w->store, make(w, line, spans));
+}
+
+// ---- What must hold --------------------------------------------------------------------------
+
+struct sums {
+    uint64_t received, stored, expired, dropped;
+};
+
+static void sum_cell(void *ctx, const struct ledger_cell *cell)
+{
+    struct sums *s = ctx;
+    assert_int_equal(cell->signal, SIGNAL_TRACES);
+    switch (cell->outcome) {
+    case OUTCOME_RECEIVED:
+        s->received += cell->count;
+        break;
+    case OUTCOME_STORED:
+        s->stored += cell->count;
+        break;
+    case OUTCOME_EXPIRED:
+        s->expired += cell->count;
+        break;
+    default:
+        s->dropped += cell->count;
+    }
+}
+
+static struct sums balance(struct world *w)
+{
+    struct sums s = {0};
+    struct store_stats stats;
+    ledger_each(w->ledger, sum_cell, &s);
+    store_stats(w->store, &stats);
+    assert_int_equal(s.received, stats.hot_rows + s.stored + s.expired + s.dropped);
+    assert_int_equal(s.stored, stats.part_rows);
+    return s;
+}
+
+static uint64_t view_rows(const struct store_view *v)
+{
+    uint64_t rows = 0;
+    for (size_t i = 0; i < v->part_count; i++) {
+        rows += part_meta(v->parts[i])->rows;
+    }
+    for (size_t i = 0; i < v->hot_count; i++) {
+        rows += v->hot[i]->span_count;
+    }
+    return rows;
+}
+
+// Reads a whole part; the batches are added to `keep` and `rows`.
+static void read_part(struct part *p, struct rows *rows, struct batch **keep, size_t *count)
+{
+    static const struct page_request all = {.fields = FIELD_ALL, .all_columns = true};
+    for (size_t i = 0; i < part_meta(p)->blocks; i++) {
+        struct block *b;
+        assert_ok(block_open(p, i, &b));
+        for (size_t page = 0; page < block_pages(b); page++) {
+            assert_true(*count < 4096);
+            assert_ok(block_read_page(b, page, &all, &keep[*count]));
+            rows_add(rows, keep[(*count)++]);
+        }
+        block_free(b);
+    }
+}
+
+static int compare_hash(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static uint64_t *row_hashes(const struct rows *rows)
+{
+    uint64_t *hashes = mem_alloc(rows->count * sizeof *hashes);
+    struct buf text;
+    buf_init(&text, 1 << 24);
+    for (size_t i = 0; i < rows->count; i++) {
+        buf_clear(&text);
+        row_canonical(rows->rows[i], &text);
+        hashes[i] = str_hash(buf_str(&text));
+    }
+    buf_done(&text);
+    qsort(hashes, rows->count, sizeof *hashes, compare_hash);
+    return hashes;
+}
+
+// A view has exactly the rows of the batches, whatever they are in.
+static void assert_has(struct world *w, struct batch *const *batches, size_t n)
+{
+    static struct batch *keep[4096];
+    struct rows have = {0}, want = {0};
+    size_t kept = 0;
+    struct store_view *v = store_view(w->store);
+    for (size_t i = 0; i < v->part_count; i++) {
+        read_part(v->parts[i], &have, keep, &kept);
+    }
+    for (size_t i = 0; i < v->hot_count; i++) {
+        rows_add(&have, v->hot[i]);
+    }
+    for (size_t i = 0; i < n; i++) {
+        rows_add(&want, batches[i]);
+    }
+    assert_int_equal(have.count, want.count);
+    uint64_t *x = row_hashes(&have), *y = row_hashes(&want);
+    assert_memory_equal(x, y, have.count * sizeof *x);
+    mem_free(x);
+    mem_free(y);
+    mem_free(have.rows);
+    mem_free(want.rows);
+    for (size_t i = 0; i < kept; i++) {
+        batch_unref(keep[i]);
+    }
+    store_view_free(v);
+}
+
+// ---- Tests -----------------------------------------------------------------------------------
+
+static void test_flush_and_reopen(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, false);
+    for (int i = 0; i < 20; i++) {
+        add(&w, i % 3 ? STR("shop") : STR(""), 100);
+    }
+    assert_has(&w, w.all, w.count);
+    assert_int_equal(balance(&w).stored, 0);
+    assert_int_equal(w.committed, 0);
+    assert_ok(store_flush(w.store));
+    assert_int_equal(w.committed, 20);
+    assert_has(&w, w.all, w.count);
+    assert_int_equal(balance(&w).stored, 2000);
+    add(&w, STR("shop"), 50);
+    kill_store(&w);
+
+    open_store(&w);
+    assert_has(&w, w.all, w.count - 1);
+    assert_int_equal(balance(&w).received, 2000);
+    assert_int_equal(store_line_seq(w.store, STR("shop")), 20);
+    assert_int_equal(store_line_seq(w.store, STR("")), 20);
+    assert_int_equal(store_line_seq(w.store, STR("new")), 0);
+    assert_int_equal(store_replay_after(w.store), 20);
+    store_add(w.store, batch_ref(w.all[w.count - 1]));
+    close_store(&w);
+
+    open_store(&w);
+    assert_has(&w, w.all, w.count);
+    assert_int_equal(balance(&w).stored, 2050);
+    world_done(&w);
+}
+
+// Replaying from the least offset, skipping what a line has, restores every row once; a commit in
+// the middle of the replay must not hide what the other lines have still to get.
+static void test_replay_of_uneven_lines(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, false);
+    for (int i = 0; i < 4; i++) {
+        add(&w, STR("a"), 10);
+        add(&w, STR("b"), 10);
+    }
+    assert_ok(flush_line(w.store, 0)); // line a: 1 3 5 7; b has 2 4 6 8 hot
+    assert_int_equal(w.committed, 1);
+    kill_store(&w);
+    for (int round = 0; round < 2; round++) {
+        open_store(&w);
+        assert_int_equal(store_replay_after(w.store), round == 0 ? 1 : 2);
+        for (size_t i = 0; i < w.count; i++) {
+            struct batch *b = w.all[i];
+            if (b->seq > store_replay_after(w.store) && b->seq > store_line_seq(w.store, b->line)) {
+                store_add(w.store, batch_ref(b));
+                if (round == 0) { // killed after one batch of b
+                    assert_ok(store_flush(w.store));
+                    break;
+                }
+            }
+        }
+        if (round == 0) {
+            kill_store(&w);
+        }
+    }
+    assert_has(&w, w.all, w.count);
+    assert_int_equal(balance(&w).received, 80);
+    world_done(&w);
+}
+
+static void test_idle_lines_do_not_hold_the_journal(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, false);
+    add(&w, STR("idle"), 10);
+    assert_ok(store_flush(w.store));
+    add(&w, STR("busy"), 10);
+    w.seq = 500;
+    store_note_seq(w.store, 501);
+    assert_ok(store_flush(w.store));
+    assert_int_equal(w.committed, 500);
+    assert_int_equal(store_line_seq(w.store, STR("idle")), 500);
+    world_done(&w);
+}
+
+static void test_more_lines_than_fit_share_the_last(void **state)
+{
+    (void)state;
+    struct world w;
+    char name[32];
+    world_open(&w, false);
+    for (int i = 0; i < STORE_LINES_MAX + 5; i++) {
+        (void)snprintf(name, sizeof name, "line-%d", i);
+        add(&w, str_of(name), 3);
+    }
+    assert_ok(store_flush(w.store));
+    struct store_stats stats;
+    store_stats(w.store, &stats);
+    assert_int_equal(stats.parts, STORE_LINES_MAX);
+    kill_store(&w);
+    open_store(&w);
+    assert_has(&w, w.all, w.count);
+    assert_int_equal(store_line_seq(w.store, STR("line-66")), STORE_LINES_MAX + 5);
+    world_done(&w);
+}
+
+static void test_merging_keeps_every_row(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, false);
+    for (int i = 0; i < 40; i++) {
+        w.gen.time_base += 1000000;
+        add(&w, STR("shop"), 60);
+        assert_ok(store_flush(w.store));
+    }
+    struct store_stats before, after;
+    store_stats(w.store, &before);
+    struct store_view *old = store_view(w.store);
+    assert_ok(store_quiesce(w.store));
+    store_stats(w.store, &after);
+    assert_int_equal(before.parts, 40);
+    assert_true(after.parts < 16);
+    assert_true(after.merges >= 2);
+    assert_has(&w, w.all, w.count);
+    assert_int_equal(balance(&w).stored, 2400);
+    // A view from before still reads the parts that were merged away.
+    struct rows rows = {0};
+    struct batch *keep[64];
+    size_t kept = 0;
+    for (size_t i = 0; i < old->part_count; i++) {
+        read_part(old->parts[i], &rows, keep, &kept);
+    }
+    assert_int_equal(rows.count, 2400);
+    for (size_t i = 0; i < kept; i++) {
+        batch_unref(keep[i]);
+    }
+    mem_free(rows.rows);
+    store_view_free(old);
+    close_store(&w);
+    open_store(&w);
+    assert_has(&w, w.all, w.count);
+    world_done(&w);
+}
+
+static void test_copies_are_dropped_and_counted(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, false);
+    for (int i = 0; i < 8; i++) {
+        add(&w, STR("shop"), 100);
+        if (i > 0) { // the batch of the first round again, in another part
+            store_add(w.store, batch_ref(w.all[0]));
+        }
+        assert_ok(store_flush(w.store));
+    }
+    struct batch *twice = make(&w, STR("shop"), 50);
+    store_add(w.store, batch_ref(twice));
+    store_add(w.store, twice); // and one twice in one part
+    assert_ok(store_flush(w.store));
+    assert_int_equal(balance(&w).dropped, 50);
+    assert_ok(store_quiesce(w.store));
+    assert_int_equal(balance(&w).dropped, 50 + 700);
+    assert_int_equal(balance(&w).stored, 850);
+    assert_has(&w, w.all, w.count);
+    close_store(&w);
+    open_store(&w);
+    assert_int_equal(balance(&w).dropped, 750);
+    world_done(&w);
+}
+
+static void test_retention(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, false);
+    uint64_t now = clock_wall_ns();
+    for (uint64_t age_h = 5; age_h > 0; age_h--) {
+        w.gen.time_base = now - age_h * 3600 * NS_PER_S;
+        add(&w, STR("shop"), 100);
+        add(&w, STR("other"), 100);
+        assert_ok(store_flush(w.store));
+    }
+    const struct store_retention by_age = {.line = STR("shop"), .age_ms = 2 * 3600 * 1000 + 60000};
+    store_set_retention(w.store, (struct store_retention){0}, &by_age, 1);
+    assert_ok(store_quiesce(w.store));
+    assert_int_equal(balance(&w).expired, 300);
+    struct store_stats stats;
+    store_stats(w.store, &stats);
+    uint64_t one = stats.part_bytes / stats.parts;
+    const struct store_retention by_bytes = {.line = STR("other"), .bytes = one * 3 / 2};
+    store_set_retention(w.store, (struct store_retention){0}, &by_bytes, 1);
+    assert_ok(store_quiesce(w.store));
+    assert_int_equal(balance(&w).expired, 700);
+    store_stats(w.store, &stats);
+    assert_int_equal(stats.expired_parts, 7);
+    struct batch *left[] = {w.all[6], w.all[8], w.all[9]};
+    assert_has(&w, left, 3);
+    close_store(&w);
+    open_store(&w);
+    assert_has(&w, left, 3);
+    assert_int_equal(balance(&w).expired, 700);
+    world_done(&w);
+}
+
+static void test_rows_from_the_future_expire_by_commit(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, false);
+    w.gen.time_base = clock_wall_ns() + 1000000 * NS_PER_S;
+    add(&w, STR("shop"), 10);
+    assert_ok(store_flush(w.store));
+    w.store->lines[0].parts[0]->committed_ns -= 3600 * NS_PER_S;
+    store_set_retention(w.store, (struct store_retention){.age_ms = 60000}, NULL, 0);
+    assert_ok(store_quiesce(w.store));
+    assert_int_equal(balance(&w).expired, 10);
+    world_done(&w);
+}
+
+static void test_full_disk(void **state)
+{
+    (void)state;
+    struct world w;
+    struct store_stats stats;
+    world_open(&w, true);
+    add(&w, STR("shop"), 100);
+    assert_ok(store_flush(w.store));
+    simfs_set_full(w.sim, true);
+    add(&w, STR("shop"), 100);
+    assert_err(store_flush(w.store), ERR_FULL);
+    assert_err(store_flush(w.store), ERR_FULL);
+    store_stats(w.store, &stats);
+    assert_true(stats.full);
+    assert_int_equal(stats.flush_failures, 2);
+    assert_int_equal(stats.hot_rows, 100);
+    assert_int_equal(w.committed, 1);
+    assert_has(&w, w.all, w.count); // queries go on
+    (void)balance(&w);
+    simfs_set_full(w.sim, false);
+    assert_ok(store_flush(w.store));
+    store_stats(w.store, &stats);
+    assert_false(stats.full);
+    assert_int_equal(w.committed, 2);
+    assert_has(&w, w.all, w.count);
+    assert_int_equal(balance(&w).stored, 200);
+    world_done(&w);
+}
+
+// Writes and syncs that fail by chance, and the power going, never lose or double a committed row.
+static void test_failing_disk(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, true);
+    size_t failures = 0;
+    for (int round = 0; round < 60; round++) {
+        simfs_set_faults(w.sim, 60, 60);
+        add(&w, STR("shop"), 40);
+        failures += store_flush(w.store) != ERR_OK;
+        failures += round % 10 == 9 && store_quiesce(w.store) != ERR_OK;
+        (void)balance(&w);
+        simfs_set_faults(w.sim, 0, 0);
+        if (round % 15 == 14) {
+            kill_store(&w);
+            simfs_crash(w.sim);
+            open_store(&w);
+            for (size_t i = 0; i < w.count; i++) {
+                if (w.all[i]->seq > store_line_seq(w.store, STR("shop"))) {
+                    store_add(w.store, batch_ref(w.all[i]));
+                }
+            }
+            assert_has(&w, w.all, w.count);
+            (void)balance(&w);
+        }
+    }
+    assert_true(failures > 5);
+    assert_ok(store_flush(w.store));
+    assert_has(&w, w.all, w.count);
+    assert_int_equal(balance(&w).received, w.rows);
+    world_done(&w);
+}
+
+static void part_file(const struct world *w, uint64_t id, char *out)
+{
+    (void)snprintf(out, 128, "%s/parts/%016llx.part", w->dir, (unsigned long long)id);
+}
+
+static void flip(const char *path, uint64_t offset)
+{
+    struct file *f;
+    char byte;
+    assert_ok(fs_real()->ops->open(fs_real(), path, FS_WRITE, &f));
+    assert_ok(f->ops->read_at(f, &byte, 1, offset));
+    byte = (char)(byte ^ 16);
+    assert_ok(f->ops->write_at(f, &byte, 1, offset));
+    f->ops->close(f);
+}
+
+static void test_damaged_parts_are_set_aside(void **state)
+{
+    (void)state;
+    struct world w;
+    char path[128], bad[160];
+    world_open(&w, false);
+    for (int i = 0; i < 10; i++) {
+        add(&w, STR("shop"), 70);
+        assert_ok(store_flush(w.store));
+    }
+    close_store(&w);
+    part_file(&w, 1, path); // gone
+    assert_int_equal(unlink(path), 0);
+    part_file(&w, 2, path); // does not begin as a part
+    flip(path, 0);
+    part_file(&w, 3, path); // opens, but a page is damaged
+    flip(path, 400);
+    (void)snprintf(bad, sizeof bad, "%s/parts/00000000000000ff.part", w.dir);
+    FILE *orphan = fopen(bad, "w");
+    assert_non_null(orphan);
+    (void)fclose(orphan);
+
+    open_store(&w);
+    assert_int_equal(access(bad, F_OK), -1); // the orphan
+    assert_int_equal(balance(&w).dropped, 140);
+    assert_ok(store_quiesce(w.store)); // merging meets the third
+    assert_int_equal(balance(&w).dropped, 210);
+    (void)snprintf(bad, sizeof bad, "%s.bad", path);
+    assert_int_equal(access(bad, F_OK), 0);
+    assert_has(&w, w.all + 3, w.count - 3);
+    close_store(&w);
+    open_store(&w);
+    assert_has(&w, w.all + 3, w.count - 3);
+    assert_int_equal(balance(&w).dropped, 210);
+    world_done(&w);
+}
+
+// ---- Threads ---------------------------------------------------------------------------------
+
+struct producer {
+    struct world *w;
+    atomic_uint_least64_t added, adding; // rows that are in, and that are or will be in next
+    atomic_bool done;
+};
+
+static void *produce(void *arg)
+{
+    struct producer *p = arg;
+    for (int i = 0; i < 1500; i++) {
+        struct batch *b = make(p->w, i % 2 ? STR("a") : STR("b"), 20);
+        struct store_stats stats;
+        do { // not so fast that one flush takes all
+            (void)sched_yield();
+            store_stats(p->w->store, &stats);
+        } while (stats.hot_rows > 1000);
+        atomic_fetch_add(&p->adding, 20);
+        store_add(p->w->store, b);
+        atomic_fetch_add(&p->added, 20);
+    }
+    atomic_store(&p->done, true);
+    return NULL;
+}
+
+// While rows come in, are written and are merged, every view has all that was there, once.
+static void test_views_are_exact_under_load(void **state)
+{
+    (void)state;
+    static struct world w;
+    world_open(&w, false);
+    close_store(&w);
+    w.options.flush_rows = 400;
+    open_store(&w);
+    store_start(w.store);
+    struct producer p = {.w = &w};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, produce, &p), 0);
+    size_t views = 0;
+    while (!atomic_load(&p.done) || views < 100) {
+        uint64_t least = atomic_load(&p.added);
+        struct store_view *v = store_view(w.store);
+        uint64_t most = atomic_load(&p.adding), rows = view_rows(v);
+        assert_true(rows >= least && rows <= most);
+        store_view_free(v);
+        views++;
+    }
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_ok(store_quiesce(w.store));
+    struct store_stats stats;
+    store_stats(w.store, &stats);
+    assert_true(stats.flushes > 10 && stats.merges > 1);
+    assert_has(&w, w.all, w.count);
+    (void)balance(&w);
+    assert_int_equal(w.committed, w.seq);
+    world_done(&w);
+}
+
+static void test_age_and_shortage_make_a_flush(void **state)
+{
+    (void)state;
+    struct world w;
+    struct store_stats stats;
+    world_open(&w, false);
+    close_store(&w);
+    w.options.flush_age_ms = 1;
+    open_store(&w);
+    store_start(w.store);
+    add(&w, STR("shop"), 10);
+    do {
+        (void)usleep(1000);
+        store_stats(w.store, &stats);
+    } while (stats.hot_rows > 0);
+    close_store(&w);
+    w.options.flush_age_ms = 0;
+    open_store(&w);
+    budget_init(&w.budget, 40000); // the rows alone are over the soft mark
+    store_start(w.store);
+    add(&w, STR("shop"), 200);
+    do {
+        (void)usleep(1000);
+        store_stats(w.store, &stats);
+    } while (stats.hot_rows > 0);
+    assert_has(&w, w.all, w.count);
+    world_done(&w);
+}
+
+// ---- Dead letters ----------------------------------------------------------------------------
+
+struct seen {
+    uint64_t count, last_id, bytes;
+};
+
+static void see_letter(void *ctx, uint64_t id, const struct dead_letter *l)
+{
+    struct seen *s = ctx;
+    assert_true(s->count == 0 || id < s->last_id);
+    if (s->count == 0) {
+        assert_int_equal(l->reason, REASON_MALFORMED);
+        assert_int_equal(l->signal, SIGNAL_LOGS);
+        assert_str(l->peer, "127.0.0.1:9");
+        assert_str(l->message, "bad");
+        assert_int_equal(l->body.n, DEAD_LETTER_BODY_MAX);
+        assert_int_equal(l->offset, 12);
+    }
+    s->last_id = id;
+    s->count++;
+    s->bytes += l->body.n;
+}
+
+static void test_dead_letters_are_bounded(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, false);
+    char *body = mem_new(2 * DEAD_LETTER_BODY_MAX, 1);
+    struct dead_letter_sink sink = store_dead_letter_sink(w.store);
+    struct dead_letter letter = {.signal = SIGNAL_LOGS,
+                                 .reason = REASON_MALFORMED,
+                                 .protocol = STR("otlp/grpc"),
+                                 .peer = STR("127.0.0.1:9"),
+                                 .message = STR("bad"),
+                                 .offset = 12,
+                                 .body = {body, 2 * DEAD_LETTER_BODY_MAX}};
+    struct seen seen = {0};
+    for (int i = 0; i < 1200; i++) {
+        sink.put(sink.ctx, &letter);
+        if (i % 50 == 0) {
+            assert_ok(store_dead_letters(w.store, 1, see_letter, &(struct seen){0}));
+        }
+    }
+    assert_ok(store_dead_letters(w.store, 5000, see_letter, &seen));
+    assert_true(seen.bytes <= STORE_DEAD_LETTER_BYTES && seen.bytes > STORE_DEAD_LETTER_BYTES / 2);
+    close_store(&w);
+    open_store(&w);
+    struct store_stats stats;
+    store_stats(w.store, &stats);
+    assert_int_equal(stats.dead_letters, seen.count);
+    mem_free(body);
+    world_done(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_flush_and_reopen),
+        cmocka_unit_test(test_replay_of_uneven_lines),
+        cmocka_unit_test(test_idle_lines_do_not_hold_the_journal),
+        cmocka_unit_test(test_more_lines_than_fit_share_the_last),
+        cmocka_unit_test(test_merging_keeps_every_row),
+        cmocka_unit_test(test_copies_are_dropped_and_counted),
+        cmocka_unit_test(test_retention),
+        cmocka_unit_test(test_rows_from_the_future_expire_by_commit),
+        cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_failing_disk),
+        cmocka_unit_test(test_damaged_parts_are_set_aside),
+        cmocka_unit_test(test_views_are_exact_under_load),
+        cmocka_unit_test(test_age_and_shortage_make_a_flush),
+        cmocka_unit_test(test_dead_letters_are_bounded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
