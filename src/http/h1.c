@@ -90,7 +90,9 @@ static bool commit_header(struct h1 *h)
     }
     for (size_t i = 0; i < name.n; i++) {
         char c = h->header.p[i];
-        h->header.p[i] = c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+        if (c >= 'A' && c <= 'Z') {
+            h->header.p[i] = (char)(c + ('a' - 'A'));
+        }
     }
     struct str value = str_trim(str_skip(buf_str(&h->header), name.n));
     bool fits = !h->header.failed && request_add_header(h->current, name, value);
