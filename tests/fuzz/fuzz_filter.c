@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: fuzzes the filter language: whatever parses prints to a text that parses to the same text.
+// Purpose: fuzzes the filter language: whatever parses prints to a text that parses to the same
+// text.
 #include <stdlib.h>
 
 #include "core/must.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: fuzzes the journal's segment reader: the input is a whole segment file. Inputs without a valid
-// header get one, so that the fuzzer reaches the records.
+// Purpose: fuzzes the journal's segment reader: the input is a whole segment file. Inputs without a
+// valid header get one, so that the fuzzer reaches the records.
 #include "core/mem.h"
 #include "core/must.h"
 #include "journal/segment.h"
