@@ -253,7 +253,7 @@ static uint32_t column_of(struct block_builder *b, struct build_slot *s, const s
     }
     uint32_t key = text_of(b, s, a->key);
     const uint32_t items[2] = {key, a->type};
-    uint32_t column = tuples_add(&b->column_keys, items, 2);
+    uint32_t column = tuples_add_own(&b->column_keys, items, 2);
     if (COLUMN_BUILTIN + (size_t)column == b->column_count) {
         struct build_column *c = add_column(b, kind_of(a->type));
         c->type = a->type;
@@ -279,7 +279,7 @@ static uint32_t put_attrs(struct block_builder *b, struct build_slot *s, struct 
             c->count++;
         }
     }
-    return tuples_add(&b->keysets, list, run.count);
+    return tuples_add_own(&b->keysets, list, run.count);
 }
 
 static uint32_t put_sparse(struct block_builder *b, struct build_slot *slot, const struct span *s)
@@ -319,7 +319,7 @@ static void put_shape(struct block_builder *b, struct build_slot *slot, const st
     items[SHAPE_AT_BITS] = s->kind | (uint32_t)s->status << 3 | put_sparse(b, slot, s) << 5;
     items[SHAPE_AT_KEYSET] = put_attrs(b, slot, s->attrs);
     size_t known = b->shapes.count;
-    uint32_t shape = tuples_add(&b->shapes, items, SHAPE_ITEMS);
+    uint32_t shape = tuples_add_own(&b->shapes, items, SHAPE_ITEMS);
     if (b->shapes.count > known) {
         b->shape_rows =
             mem_grow(b->shape_rows, &b->shape_rows_capacity, known + 1, sizeof *b->shape_rows);
