@@ -88,7 +88,7 @@ export function makeTrace(id, startMs, size, seed) {
   }
 
   function work(parent, service, start, duration, depth) {
-    const calls = depth > 4 || duration < 3e5 ? 0 : 1 + Math.floor(next() * 5)
+    const calls = depth > 4 || duration < 3e5 ? 0 : 2 + Math.floor(next() * 4)
     let at = start + duration * 0.03
     for (let i = 0; i < calls && rows.length < size - 1; i++) {
       const length = ((start + duration - at) / (calls - i)) * (0.55 + next() * 0.4)
@@ -101,7 +101,8 @@ export function makeTrace(id, startMs, size, seed) {
   const root = Math.floor(next() * 2) ? 0 : 5
   add(-1, root, SERVICES[root][2][2] ?? 'GET', 2, 0, budget, 0)
   work(0, root, 0, budget, 0)
-  while (rows.length < size) {
+  // Large traces are filled up with many small items under the root.
+  while (size > 1000 && rows.length < size) {
     const start = budget * (0.02 + 0.9 * (rows.length / size))
     const length = Math.min(budget * 0.05, budget - start)
     const item = add(0, root, `batch item ${rows.length}`, 1, start, length, 0)
