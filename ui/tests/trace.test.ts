@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import type { Outline } from '@/api/types'
 import { formatFold, isFolded, OPEN, parseFold, setFolded } from '@/trace/folding'
 import * as m from '@/trace/model'
+import { readTraceId } from '@/trace/traceId'
 import * as w from '@/trace/window'
 import { makeTrace, outline as fixtureOutline } from '../dev/shop.mjs'
 
@@ -187,5 +188,17 @@ describe('time windows', () => {
   it('places bars, cut to just beyond the window', () => {
     expect(w.place({ from: 0, to: 100 }, 25, 50)).toEqual({ left: '25.000%', width: '50.000%' })
     expect(w.place({ from: 0, to: 100 }, -1e9, 2e9)).toEqual({ left: '-1.000%', width: '102.000%' })
+  })
+})
+
+describe('pasted trace IDs', () => {
+  const id = '4bf92f3577b34da6a3ce929d0e0e4736'
+
+  it('come bare, as a UUID, or in a traceparent header', () => {
+    expect(readTraceId(` ${id.toUpperCase()} `)).toEqual({ id })
+    expect(readTraceId('4bf92f35-77b3-4da6-a3ce-929d0e0e4736')).toEqual({ id })
+    const header = `00-${id}-00f067aa0ba902b7-01`
+    expect(readTraceId(header)).toEqual({ id, span: '00f067aa0ba902b7' })
+    for (const other of ['', 'orders', id.slice(1), `${id}0`]) expect(readTraceId(other)).toBeNull()
   })
 })

@@ -12,7 +12,7 @@ const ROUTE_MAX = 60 * KB
 const TOTAL_MAX = 400 * KB
 
 const dist = fileURLToPath(new URL('../dist/', import.meta.url))
-const manifest = JSON.parse(readFileSync(join(dist, '.vite/manifest.json'), 'utf8'))
+const manifest = JSON.parse(readFileSync(new URL('../.manifest.json', import.meta.url), 'utf8'))
 const size = (file) => gzipSync(readFileSync(join(dist, file)), { level: 9 }).length
 
 // Files of a chunk and of all it imports at once.
@@ -35,7 +35,7 @@ function report(name, bytes, limit) {
 
 const shell = filesOf('index.html')
 const chinese = filesOf('src/i18n/zh-CN.ts')
-report('shell', sum(shell.union?.(chinese) ?? new Set([...shell, ...chinese])), SHELL_MAX)
+report('shell', sum(new Set([...shell, ...chinese])), SHELL_MAX)
 
 // A page with the panels that it may load one at a time: the largest of them counts.
 for (const key of Object.keys(manifest).filter((name) => name.startsWith('src/pages/'))) {
@@ -48,7 +48,7 @@ for (const key of Object.keys(manifest).filter((name) => name.startsWith('src/pa
 }
 
 const all = readdirSync(dist, { recursive: true, withFileTypes: true })
-  .filter((entry) => entry.isFile() && !entry.parentPath.includes('.vite'))
+  .filter((entry) => entry.isFile())
   .map((entry) => join(entry.parentPath, entry.name).slice(dist.length))
 report('total', sum(all), TOTAL_MAX)
 

@@ -381,4 +381,11 @@ export const en = {
   'span.zoom': 'Zoom to this span',
   'span.gap': 'Network and queueing',
   'keys.zoom': 'Zoom in, out',
+  'traceId.show': 'What the ID says',
+  'traceId.foreign': 'This ID was not made by Sonde: its bits mean nothing.',
+  'traceId.made': 'Made',
+  'traceId.host': 'Host',
+  'traceId.process': 'Process',
+  'traceId.environment': 'Environment',
+  'traceId.counter': 'Counter',
 } as const

@@ -372,4 +372,11 @@ export const zhCN: Catalogue = {
   'span.zoom': '缩放到此 Span',
   'span.gap': '网络与排队',
   'keys.zoom': '放大、缩小',
+  'traceId.show': 'ID 解码',
+  'traceId.foreign': '该 ID 并非由 Sonde 生成，其内容没有含义。',
+  'traceId.made': '生成时间',
+  'traceId.host': '主机',
+  'traceId.process': '进程',
+  'traceId.environment': '环境',
+  'traceId.counter': '计数',
 }
