@@ -5,9 +5,9 @@
 
 #include <stdint.h>
 
-#define NS_PER_US 1000ULL
-#define NS_PER_MS 1000000ULL
-#define NS_PER_S  1000000000ULL
+#define NS_PER_US ((uint64_t)1000)
+#define NS_PER_MS ((uint64_t)1000000)
+#define NS_PER_S  ((uint64_t)1000000000)
 
 // Nanoseconds of a clock that never steps back; only differences mean something.
 uint64_t clock_mono_ns(void);

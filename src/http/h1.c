@@ -3,8 +3,8 @@
 // requests), chunked bodies both ways, Expect: 100-continue.
 //
 // Only the connection's first request is on the wire; the answers of later ones wait in their
-// `out`. With HTTP_PIPELINE_MAX requests open the parser pauses, the rest of the input is held and
-// reading stops until answers have left.
+// `out`. With HTTP_PIPELINE_MAX requests open, or HTTP_OUT_HIGH bytes of answers waiting, the
+// parser pauses, the rest of the input is held and reading stops until answers have left.
 #include <http_parser.h>
 #include <stdio.h>
 
@@ -38,6 +38,10 @@ static void fail(struct h1 *h, int status, const char *text)
     if (r == NULL) {
         r = request_new(h->conn);
     }
+    if (r == NULL) { // no memory left to say so
+        conn_break(h->conn);
+        return;
+    }
     h->current = NULL;
     r->received = true;
     r->close_after = true;
@@ -52,6 +56,11 @@ static int on_message_begin(http_parser *p)
     struct h1 *h = p->data;
     ASSERT(h->current == NULL);
     h->current = request_new(h->conn);
+    if (h->current == NULL) {
+        h->dead = true;
+        conn_break(h->conn);
+        return -1;
+    }
     buf_clear(&h->url);
     buf_clear(&h->header);
     h->name_bytes = 0;
@@ -81,7 +90,9 @@ static bool commit_header(struct h1 *h)
     }
     for (size_t i = 0; i < name.n; i++) {
         char c = h->header.p[i];
-        h->header.p[i] = c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+        if (c >= 'A' && c <= 'Z') {
+            h->header.p[i] = (char)(c + ('a' - 'A'));
+        }
     }
     struct str value = str_trim(str_skip(buf_str(&h->header), name.n));
     bool fits = !h->header.failed && request_add_header(h->current, name, value);
@@ -168,6 +179,12 @@ static int on_body(http_parser *p, const char *at, size_t n)
     return 0;
 }
 
+static bool is_crowded(const struct conn *c, size_t requests_max)
+{
+    ASSERT(requests_max > 0);
+    return c->request_count >= requests_max || c->pending_bytes > HTTP_OUT_HIGH;
+}
+
 static int on_message_complete(http_parser *p)
 {
     struct h1 *h = p->data;
@@ -179,7 +196,7 @@ static int on_message_complete(http_parser *p)
     }
     request_received(r);
     conn_flush_soon(h->conn); // a refused request may only wait for its end
-    if (h->conn->request_count >= HTTP_PIPELINE_MAX || h->dead) {
+    if (is_crowded(h->conn, HTTP_PIPELINE_MAX) || h->dead) {
         http_parser_pause(p, 1);
     }
     return 0;
@@ -243,7 +260,7 @@ static bool h1_receive(struct conn *c, const char *bytes, size_t n)
     if (!h->paused) {
         return n == 0 || parse(h, bytes, n);
     }
-    if (c->request_count >= HTTP_PIPELINE_MAX) {
+    if (is_crowded(c, HTTP_PIPELINE_MAX)) {
         return true;
     }
     // Resumed: take up what was held. What is held again goes into a fresh buffer.
@@ -379,7 +396,7 @@ static void h1_produce(struct conn *c)
     while (c->first != NULL && c->out.n < HTTP_OUT_HIGH && !h->last_sent) {
         struct http_request *r = c->first;
         if (!produce_first(c, r)) {
-            return;
+            break;
         }
         bool last = r->close_after;
         bool linger = !r->received || h->dead;
@@ -393,7 +410,7 @@ static void h1_produce(struct conn *c)
             return;
         }
     }
-    if (h->paused && c->request_count < HTTP_PIPELINE_MAX / 2) {
+    if (h->paused && !h->dead && !is_crowded(c, HTTP_PIPELINE_MAX / 2)) {
         conn_resume_later(c);
     }
     if (c->going_away && c->first == NULL) {

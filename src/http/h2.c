@@ -61,10 +61,15 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 {
     struct conn *c = user;
     ASSERT(c->proto == &http_h2_ops);
-    if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) {
-        return 0; // trailers
+    const struct h2 *h = c->state;
+    if (frame->headers.cat != NGHTTP2_HCAT_REQUEST || h->flooded) {
+        return 0; // trailers, or nothing that is still served
     }
     struct http_request *r = request_new(c);
+    if (r == NULL) {
+        return nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
+                                         NGHTTP2_REFUSED_STREAM);
+    }
     r->stream_id = frame->hd.stream_id;
     return nghttp2_session_set_stream_user_data(session, r->stream_id, r);
 }
@@ -205,10 +210,9 @@ static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t
     struct conn *c = user;
     struct h2 *h = c->state;
     struct http_request *r = request_of(session, stream_id);
-    (void)code;
     if (r != NULL) {
         ASSERT(r->conn == c);
-        if (r->ended) {
+        if (r->ended && code == NGHTTP2_NO_ERROR) {
             h->resets.left += 1;
             h->controls.left += CONTROL_PER_REQUEST;
         }

@@ -30,6 +30,8 @@
 #define HTTP_POOLED_MAX       ((size_t)1024)      // idle request objects of a server
 #define HTTP_POOLED_BYTES_MAX ((size_t)16 << 10)  // buffers kept by an idle request object
 #define HTTP_BODY_CREDIT_STEP ((size_t)256 << 10) // taken from the budget at once
+#define HTTP_REQUEST_CHARGE   ((size_t)6 << 10)   // what an open request costs beside its body
+#define HTTP_UNCHARGED_MAX    ((size_t)256)       // open requests beyond the budget; then no answer
 #define HTTP_LINGER_MS        ((uint64_t)1000)    // for the peer to read a last answer
 #define HTTP_STALL_FACTOR     ((uint64_t)3)       // no byte taken for this many request timeouts
 #define HTTP_H2_PREFACE_BYTES ((size_t)24)
@@ -49,6 +51,7 @@ struct http_request {
     uint64_t content_length; // UINT64_MAX when not said
     struct buf body;
     size_t body_charged; // bytes of `body` that are accounted for
+    size_t base_charged; // HTTP_REQUEST_CHARGE, or 0 where the budget had no room
     uint64_t started_ms;
     int32_t stream_id; // HTTP/2
 
@@ -141,6 +144,7 @@ struct http_server {
     size_t conn_count;
     struct http_request *pool;
     size_t pool_count;
+    size_t uncharged;   // open requests that the budget had no room for
     size_t body_credit; // taken from the budget, held by no request
     char *read_bytes;   // HTTP_READ_BYTES for input, as much again for decrypted input
     char date[32];      // "Sun, 06 Nov 1994 08:49:37 GMT"
@@ -180,9 +184,10 @@ void conn_pause(struct conn *c);        // stops reading
 void conn_resume_later(struct conn *c); // takes up reading and held input in a new turn
 
 // ---- request.c
-struct http_request *request_new(struct conn *c); // appended to the connection's list
-void request_free(struct http_request *r);        // back to the pool
-void request_cancel(struct http_request *r);      // tells the handler where due, then frees
+// Appended to the connection's list; NULL when even a refusal would cost too much memory.
+struct http_request *request_new(struct conn *c);
+void request_free(struct http_request *r);   // back to the pool
+void request_cancel(struct http_request *r); // tells the handler where due, then frees
 void request_pool_free(struct http_server *s);
 // A header of `r`; false when it breaks a limit.
 bool request_add_header(struct http_request *r, struct str name, struct str value);
@@ -200,7 +205,7 @@ void request_add_out(struct http_request *r, struct str bytes);
 void request_produced(struct http_request *r, size_t n);
 static inline struct str request_out(const struct http_request *r)
 {
-    return (struct str){r->out.p + r->out_at, r->out.n - r->out_at};
+    return r->out.n == 0 ? STR("") : str_skip(buf_str(&r->out), r->out_at);
 }
 
 // ---- tls.c: one TLS session over memory

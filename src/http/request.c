@@ -70,9 +70,18 @@ static struct http_request *pool_get(struct http_server *s)
 
 struct http_request *request_new(struct conn *c)
 {
-    struct http_request *r = pool_get(c->server);
+    struct http_server *s = c->server;
+    bool charged = take_body(s, HTTP_REQUEST_CHARGE);
+    if (!charged && s->uncharged >= HTTP_UNCHARGED_MAX) {
+        stat_add(&s->stats.over_budget, 1);
+        stat_add(&s->stats.turned_away, 1);
+        return NULL;
+    }
+    struct http_request *r = pool_get(s);
     ASSERT(r->body.n == 0 && r->out.n == 0);
     r->conn = c;
+    r->base_charged = charged ? HTTP_REQUEST_CHARGE : 0;
+    s->uncharged += !charged;
     r->next = NULL;
     r->prev = c->last;
     if (c->last != NULL) {
@@ -83,7 +92,7 @@ struct http_request *request_new(struct conn *c)
     c->last = r;
     c->request_count++;
     r->content_length = UINT64_MAX;
-    r->started_ms = loop_now_ms(c->server->loop);
+    r->started_ms = loop_now_ms(s->loop);
     return r;
 }
 
@@ -114,6 +123,8 @@ void request_free(struct http_request *r)
     ASSERT(r->out.n >= r->out_at);
     unlink_request(c, r);
     release_body(r);
+    give_body(s, r->base_charged);
+    s->uncharged -= r->base_charged == 0;
     c->pending_bytes -= r->out.n - r->out_at;
     if (s->pool_count >= HTTP_POOLED_MAX) {
         request_destroy(r);
@@ -296,6 +307,9 @@ void request_headers_done(struct http_request *r)
     if (!r->begun && r->content_length != UINT64_MAX &&
         r->content_length > s->options.body_bytes_max) {
         request_refuse(r, HTTP_REFUSAL_TOO_LARGE);
+    }
+    if (!r->begun && r->base_charged == 0) {
+        request_refuse(r, HTTP_REFUSAL_BUDGET);
     }
 }
 

@@ -89,6 +89,9 @@ void http_server_free(struct http_server *s); // after `done`
 struct http_server_stats { // since the start; read from any thread
     atomic_uint_fast64_t connections, requests, bytes_in, bytes_out;
     atomic_uint_fast64_t refused_connections, timeouts, protocol_errors, too_large, over_budget;
+    // Requests that were turned away unread (HTTP/2: REFUSED_STREAM, HTTP/1.1: cut) because not
+    // even a refusal fitted the budget. Part of over_budget.
+    atomic_uint_fast64_t turned_away;
     atomic_uint_fast64_t open_connections;
 };
 const struct http_server_stats *http_server_stats(const struct http_server *s);

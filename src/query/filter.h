@@ -132,6 +132,10 @@ struct filter_known {
 };
 enum verdict filter_verdict(const struct filter *f, const struct filter_known *known);
 
+// The durations outside of which no span can match: what the tests that every match must pass say
+// of it. 0 and UINT64_MAX where they say nothing.
+void filter_duration_bounds(const struct filter *f, uint64_t *ret_min_ns, uint64_t *ret_max_ns);
+
 // Whether one value (as a dictionary or a column holds it) satisfies a test's operator and value.
 bool filter_test_attr(const struct filter_node *test, enum attr_type type, uint64_t bits,
                       struct str text);

@@ -355,6 +355,35 @@ enum verdict filter_verdict(const struct filter *f, const struct filter_known *k
     return node_verdict(f->root, known);
 }
 
+static void narrow(const struct filter_node *n, uint64_t *min, uint64_t *max)
+{
+    if (n->type == NODE_AND) {
+        narrow(n->left, min, max);
+        narrow(n->right, min, max);
+    }
+    if (n->type != NODE_TEST || n->field != ON_DURATION) {
+        return;
+    }
+    double v = n->value.number < 0 ? 0 : n->value.number;
+    uint64_t bound = v >= 1.8e19 ? UINT64_MAX : (uint64_t)v;
+    // Bounds are wide by one where rounding could matter: they only prune.
+    uint64_t low = bound > 0 ? bound - 1 : 0, high = bound < UINT64_MAX ? bound + 1 : bound;
+    if (n->op == OP_GT || n->op == OP_GE || n->op == OP_EQ) {
+        *min = low > *min ? low : *min;
+    }
+    if (n->op == OP_LT || n->op == OP_LE || n->op == OP_EQ) {
+        *max = high < *max ? high : *max;
+    }
+}
+
+void filter_duration_bounds(const struct filter *f, uint64_t *ret_min_ns, uint64_t *ret_max_ns)
+{
+    ASSERT(f->root != NULL);
+    *ret_min_ns = 0;
+    *ret_max_ns = UINT64_MAX;
+    narrow(f->root, ret_min_ns, ret_max_ns);
+}
+
 static void each_test(const struct filter_node *n,
                       void (*each)(void *ctx, const struct filter_node *test), void *ctx)
 {

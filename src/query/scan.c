@@ -25,9 +25,16 @@ struct block_scan {
     size_t fact_count, fact_capacity;
     uint32_t *needed; // attribute columns that tests read
     size_t needed_count, needed_capacity;
-    uint8_t *verdicts; // by shape
+    uint8_t *verdicts;                         // by shape
+    uint64_t min_duration_ns, max_duration_ns; // that a match can have
     enum err error;
-    bool ended;
+};
+
+// The rows of one page that may match.
+struct page_rows {
+    uint32_t shapes[PAGE_ROWS]; // of every row; then of the candidates alone
+    uint64_t bitmap[PAGE_ROWS / 64];
+    size_t rows, candidates;
 };
 
 static uint64_t floor_of(const struct scan *s)
@@ -197,45 +204,87 @@ static void note_field(void *ctx, const struct filter_node *test)
     }
 }
 
-// Visits the rows of one page; `floor` prunes.
-static bool scan_page(struct block_scan *b, size_t page, uint64_t floor)
+// Keeps the candidates whose number (start or duration) lies within [min, max].
+static void keep_within(struct block_scan *b, size_t page, enum span_field field, uint64_t min,
+                        uint64_t max, struct page_rows *p)
 {
-    const struct scan *s = b->s;
-    uint32_t codes[PAGE_ROWS];
-    uint64_t rows[PAGE_ROWS / 64] = {0};
-    size_t count, candidates = 0;
-    b->error = block_page_shapes(b->block, page, codes, &count);
-    if (b->error != ERR_OK) {
-        return false;
+    uint64_t numbers[PAGE_ROWS];
+    size_t rows;
+    if (b->error != ERR_OK || p->candidates == 0) {
+        return;
     }
-    for (size_t i = 0; i < count; i++) {
-        if (b->verdicts[codes[i]] != VERDICT_NO) {
-            rows[i / 64] |= (uint64_t)1 << i % 64;
-            codes[candidates++] = codes[i]; // now those of the rows that are read
+    b->error = block_page_numbers(b->block, page, field, numbers, &rows);
+    if (b->error != ERR_OK) {
+        return;
+    }
+    MUST(rows == p->rows);
+    for (size_t i = 0; i < rows; i++) {
+        uint64_t bit = (uint64_t)1 << i % 64;
+        if ((p->bitmap[i / 64] & bit) && (numbers[i] < min || numbers[i] > max)) {
+            p->bitmap[i / 64] &= ~bit;
+            p->candidates--;
         }
     }
-    count_scanned(s, count);
-    if (candidates == 0) {
-        return true;
+}
+
+// Finds the candidates of a page by what costs least: shape, then duration, then start.
+static void find_candidates(struct block_scan *b, size_t page, const struct block_meta *meta,
+                            uint64_t floor, struct page_rows *p)
+{
+    memset(p->bitmap, 0, sizeof p->bitmap);
+    p->candidates = 0;
+    b->error = block_page_shapes(b->block, page, p->shapes, &p->rows);
+    if (b->error != ERR_OK) {
+        return;
+    }
+    for (size_t i = 0; i < p->rows; i++) {
+        uint64_t yes = b->verdicts[p->shapes[i]] != VERDICT_NO;
+        p->bitmap[i / 64] |= yes << i % 64;
+        p->candidates += yes;
+    }
+    if (b->min_duration_ns > meta->min_duration_ns || b->max_duration_ns < meta->max_duration_ns) {
+        keep_within(b, page, FIELD_DURATION, b->min_duration_ns, b->max_duration_ns, p);
+    }
+    if (floor > meta->min_start_ns || b->s->to_ns <= meta->max_start_ns) {
+        keep_within(b, page, FIELD_START, floor, b->s->to_ns - 1, p);
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < p->rows && kept < p->candidates; i++) {
+        if (p->bitmap[i / 64] & (uint64_t)1 << i % 64) {
+            p->shapes[kept++] = p->shapes[i];
+        }
+    }
+}
+
+// Visits the rows of one page; `floor` prunes.
+static bool scan_page(struct block_scan *b, size_t page, const struct block_meta *meta,
+                      uint64_t floor)
+{
+    const struct scan *s = b->s;
+    struct page_rows p;
+    find_candidates(b, page, meta, floor, &p);
+    count_scanned(s, p.rows);
+    if (b->error != ERR_OK || p.candidates == 0) {
+        return b->error == ERR_OK;
     }
     struct page_request request = {.fields = FIELD_START | s->fields,
                                    .all_columns = s->all_attributes,
                                    .columns = b->needed,
                                    .column_count = b->needed_count,
-                                   .rows = rows};
+                                   .rows = p.bitmap};
     struct batch *batch;
     filter_each_test(s->filter, note_field, &request.fields);
     b->error = block_read_page(b->block, page, &request, &batch);
     if (b->error != ERR_OK) {
         return false;
     }
-    MUST(batch->span_count == candidates);
+    MUST(batch->span_count == p.candidates);
     bool go_on = true;
-    for (size_t i = 0; i < candidates && go_on; i++) {
+    for (size_t i = 0; i < p.candidates && go_on; i++) {
         uint64_t start = batch->spans[i].start_ns;
         struct row row = {batch, (uint32_t)i};
         if (start >= floor && start < s->to_ns &&
-            (b->verdicts[codes[i]] == VERDICT_YES || filter_match(s->filter, row))) {
+            (b->verdicts[p.shapes[i]] == VERDICT_YES || filter_match(s->filter, row))) {
             go_on = s->visit(s->ctx, row);
         }
     }
@@ -257,13 +306,15 @@ static enum err scan_block(const struct scan *s, struct part *p, size_t index, b
         return e;
     }
     bool go_on = true;
-    if (judge_shapes(&b, meta)) {
+    filter_duration_bounds(s->filter, &b.min_duration_ns, &b.max_duration_ns);
+    if (b.min_duration_ns <= meta->max_duration_ns && b.max_duration_ns >= meta->min_duration_ns &&
+        judge_shapes(&b, meta)) {
         for (size_t page = 0; page < meta->pages && go_on && b.error == ERR_OK; page++) {
             if (is_cancelled(s)) {
                 b.error = ERR_CANCELLED;
                 break;
             }
-            go_on = scan_page(&b, page, floor);
+            go_on = scan_page(&b, page, meta, floor);
         }
     } else {
         count_scanned(s, meta->rows);

@@ -111,6 +111,7 @@ struct shard {
     struct buf plain, protobuf; // decompressed, translated from JSON
     size_t scratch_charged;
     struct rejects rejects;
+    uint64_t turned_away; // by the HTTP servers unread, as counted so far
     struct door *watchers;
     atomic_uint_fast64_t requests, refused, spans, bytes;
     pthread_mutex_t latency_lock;

@@ -3,7 +3,15 @@
 // they are durable. Each shard (one thread, one loop) decodes into batches of its own, one per
 // business line; at the end of a loop turn, or when they are large enough, they are sealed and
 // appended to the journal as one record, so that many small requests cost one record. A request is
-// answered when every record that has its rows is durable.
+// answered when the record that has its rows is durable.
+//
+// What is counted where. Accepted spans are counted as received by the store, when it sees them.
+// Here: single spans that break the specification count as received and dropped/invalid, by
+// service; spans that the journal did not take as received and dropped/disk_full or
+// dropped/journal_failed, by service; metrics and logs as received and dropped/unsupported. A
+// request that was refused before it was decoded (unauthorized, overload, disk_full, too_large) or
+// could not be decoded (malformed) counts as ONE record received and dropped, of service "", since
+// nobody knows how many it held.
 #ifndef SONDE_RECEIVE_RECEIVE_H
 #define SONDE_RECEIVE_RECEIVE_H
 
@@ -22,7 +30,8 @@
 struct receive;
 
 // What one journal record carries; entry->attachment in journal_options.on_durable points to it.
-// The consumer takes its own references on the batches.
+// The consumer sets the batches' seq to the entry's and takes its own references. At most 256 lines
+// are kept apart in one group; spans of further ones go to the line "".
 struct receive_group {
     struct batch **batches; // sealed, one per business line
     size_t count;

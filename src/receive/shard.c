@@ -306,10 +306,35 @@ static void seal(struct shard *s)
     journal_append(s->receive->options.journal, &g->entry);
 }
 
+static uint64_t turned_away(const struct http_server *server)
+{
+    ASSERT(server == NULL || http_server_stats(server) != NULL);
+    return server == NULL ? 0
+                          : atomic_load_explicit(&http_server_stats(server)->turned_away,
+                                                 memory_order_relaxed);
+}
+
+// Requests that were turned away unread are lost too; most are traces, so that is what they count.
+static void count_turned_away(struct shard *s)
+{
+    struct ledger *ledger = s->receive->options.ledger;
+    uint64_t n = turned_away(s->grpc) + turned_away(s->http);
+    ASSERT(n >= s->turned_away);
+    if (n > s->turned_away) {
+        uint64_t more = n - s->turned_away;
+        ledger_add(ledger, SIGNAL_TRACES, OUTCOME_RECEIVED, REASON_NONE, STR(""), more);
+        ledger_add(ledger, SIGNAL_TRACES, OUTCOME_DROPPED, REASON_OVERLOAD, STR(""), more);
+        atomic_fetch_add_explicit(&s->requests, more, memory_order_relaxed);
+        atomic_fetch_add_explicit(&s->refused, more, memory_order_relaxed);
+        s->turned_away = n;
+    }
+}
+
 void shard_turn_end(void *ctx)
 {
     struct shard *s = ctx;
     ASSERT(s->receive != NULL);
+    count_turned_away(s);
     if (s->open != NULL) {
         seal(s);
     }

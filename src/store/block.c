@@ -3,10 +3,9 @@
 // checked here, so that block_read.c may index with them.
 #include "store/block.h"
 
-#include <xxhash.h>
-
 #include "core/mem.h"
 #include "core/must.h"
+#include "store/checksum.h"
 #include "store/text_codec.h"
 
 // ---- Regions ---------------------------------------------------------------------------------
@@ -42,7 +41,7 @@ enum err block_region(struct block *b, size_t region, struct str *ret_bytes)
         }
         p = b->io.p;
     }
-    if (XXH3_64bits(p, r->length) != r->sum) {
+    if (!checksum_fits(p, r->length, r->sum)) {
         return ERR_CORRUPT;
     }
     *ret_bytes = (struct str){p, r->length};
@@ -153,7 +152,7 @@ static enum err read_directory(struct block *b)
     if (e != ERR_OK) {
         return e;
     }
-    if (XXH3_64bits(b->io.p, b->io.n) != place->directory_sum) {
+    if (!checksum_fits(b->io.p, b->io.n, place->directory_sum)) {
         return ERR_CORRUPT;
     }
     struct cursor c = cursor_of(buf_str(&b->io));

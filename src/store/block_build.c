@@ -7,6 +7,8 @@
 #include "core/varint.h"
 
 #define SLOT_INDEX_MIN  ((size_t)1024)
+#define PREFETCH_ROWS   4
+#define CACHE_LINE      64
 #define PARENT_SCAN_MAX 32 // rows of a trace in which a parent is looked for one by one
 
 static const enum column_kind builtin_kinds[COLUMN_BUILTIN] = {
@@ -251,7 +253,7 @@ static uint32_t column_of(struct block_builder *b, struct build_slot *s, const s
     }
     uint32_t key = text_of(b, s, a->key);
     const uint32_t items[2] = {key, a->type};
-    uint32_t column = tuples_add(&b->column_keys, items, 2);
+    uint32_t column = tuples_add_own(&b->column_keys, items, 2);
     if (COLUMN_BUILTIN + (size_t)column == b->column_count) {
         struct build_column *c = add_column(b, kind_of(a->type));
         c->type = a->type;
@@ -277,7 +279,7 @@ static uint32_t put_attrs(struct block_builder *b, struct build_slot *s, struct 
             c->count++;
         }
     }
-    return tuples_add(&b->keysets, list, run.count);
+    return tuples_add_own(&b->keysets, list, run.count);
 }
 
 static uint32_t put_sparse(struct block_builder *b, struct build_slot *slot, const struct span *s)
@@ -317,7 +319,7 @@ static void put_shape(struct block_builder *b, struct build_slot *slot, const st
     items[SHAPE_AT_BITS] = s->kind | (uint32_t)s->status << 3 | put_sparse(b, slot, s) << 5;
     items[SHAPE_AT_KEYSET] = put_attrs(b, slot, s->attrs);
     size_t known = b->shapes.count;
-    uint32_t shape = tuples_add(&b->shapes, items, SHAPE_ITEMS);
+    uint32_t shape = tuples_add_own(&b->shapes, items, SHAPE_ITEMS);
     if (b->shapes.count > known) {
         b->shape_rows =
             mem_grow(b->shape_rows, &b->shape_rows_capacity, known + 1, sizeof *b->shape_rows);
@@ -487,6 +489,27 @@ static void put_all_parents(struct block_builder *b, const struct row *rows)
     }
 }
 
+// Rows of one trace come from many batches, so what they are made of is rarely in a cache yet.
+static void prefetch(const struct row *rows, size_t i, size_t n)
+{
+    ASSERT(i < n);
+    if (i + 2 * PREFETCH_ROWS < n) {
+        const char *span = (const char *)row_span(rows[i + 2 * PREFETCH_ROWS]);
+        for (size_t at = 0; at < sizeof(struct span); at += CACHE_LINE) {
+            __builtin_prefetch(span + at);
+        }
+    }
+    if (i + PREFETCH_ROWS < n) {
+        struct row row = rows[i + PREFETCH_ROWS];
+        struct attr_run run = row_span(row)->attrs;
+        const char *attrs = (const char *)(row.batch->attrs + run.first);
+        size_t bytes = run.count * sizeof(struct attr);
+        for (size_t at = 0; at < bytes && at < 8 * CACHE_LINE; at += CACHE_LINE) {
+            __builtin_prefetch(attrs + at);
+        }
+    }
+}
+
 size_t block_build(struct block_builder *b, const struct row *rows, size_t n)
 {
     MUST(n > 0 && n <= BLOCK_ROWS && b->rows == 0);
@@ -501,6 +524,7 @@ size_t block_build(struct block_builder *b, const struct row *rows, size_t n)
         if (i % PAGE_ROWS == 0) {
             begin_page(b);
         }
+        prefetch(rows, i, n);
         put_row(b, rows, i);
     }
     b->rows = i;

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the bytes of a block, see part_format.h.
-#include <xxhash.h>
-
 #include "core/mem.h"
 #include "core/must.h"
 #include "store/block_build.h"
+#include "store/checksum.h"
 #include "store/int_codec.h"
 #include "store/text_codec.h"
 
@@ -30,7 +29,7 @@ static void end_region(struct encoder *e)
     size_t n = e->out->n - e->region_first;
     buf_add_varint(e->directory, n);
     if (n > 0) {
-        buf_add_u64(e->directory, XXH3_64bits(e->out->p + e->region_first, n));
+        buf_add_u64(e->directory, checksum(e->out->p + e->region_first, n));
     }
 }
 

@@ -4,8 +4,6 @@
 // A shape says which columns hold a value of its rows; values of a column lie one after another.
 // So a row's values are found by counting: skipped rows are counted by shape and settled at once
 // before the next row that is wanted.
-#include <xxhash.h>
-
 #include "core/mem.h"
 #include "core/must.h"
 #include "store/block.h"
@@ -522,6 +520,25 @@ static enum err read_rows(struct reader *r)
     return e;
 }
 
+// Room for all that a whole page will append, so that nothing grows step by step.
+static void reserve(struct reader *r)
+{
+    struct batch *out = r->out;
+    size_t attrs = out->attr_count, texts = out->string_count;
+    ASSERT(r->request->rows == NULL);
+    for (size_t i = COLUMN_BUILTIN; i < r->b->column_count; i++) {
+        const struct page_column *c = &r->columns[i];
+        attrs += c->wanted ? (size_t)c->count : 0;
+        texts += c->wanted && c->texts != NULL && c->codes == NULL ? (size_t)c->count : 0;
+    }
+    texts += r->b->resources->string_count + r->b->shape_count;
+    out->attrs = mem_grow(out->attrs, &out->attr_capacity, attrs, sizeof *out->attrs);
+    size_t capacity = out->string_capacity;
+    out->strings = mem_grow(out->strings, &capacity, texts, sizeof *out->strings);
+    out->hashes = mem_grow(out->hashes, &out->string_capacity, texts, sizeof *out->hashes);
+    MUST(capacity == out->string_capacity);
+}
+
 static void make_room(struct reader *r)
 {
     struct block *b = r->b;
@@ -557,6 +574,9 @@ enum err block_append_page(struct block *b, size_t page, const struct page_reque
     e = load_builtins(&r);
     if (e == ERR_OK) {
         e = load_attributes(&r);
+    }
+    if (e == ERR_OK && request->rows == NULL) {
+        reserve(&r);
     }
     return e == ERR_OK ? read_rows(&r) : e;
 }

@@ -2,11 +2,10 @@
 // Purpose: the trace filter of a part.
 #include "store/bloom.h"
 
-#include <xxhash.h>
-
 #include "core/mem.h"
 #include "core/must.h"
 #include "core/varint.h"
+#include "store/checksum.h"
 
 #define WORDS 8u
 
@@ -56,7 +55,7 @@ void bloom_build(const uint64_t *hashes, size_t n, uint32_t blocks, struct buf *
     for (size_t i = 0; i < chunks; i++) {
         const uint8_t *chunk = (const uint8_t *)words + i * BLOOM_CHUNK_BYTES;
         buf_add(out, chunk, BLOOM_CHUNK_BYTES);
-        buf_add_u64(out, XXH3_64bits(chunk, BLOOM_CHUNK_BYTES));
+        buf_add_u64(out, checksum(chunk, BLOOM_CHUNK_BYTES));
     }
     MUST(!out->failed);
     mem_free(words);
@@ -74,7 +73,7 @@ enum err bloom_test(struct file *f, uint64_t offset, uint32_t blocks, uint64_t h
     if (e != ERR_OK) {
         return e == ERR_END ? ERR_CORRUPT : e;
     }
-    if (XXH3_64bits(chunk, BLOOM_CHUNK_BYTES) != load_u64(chunk + BLOOM_CHUNK_BYTES)) {
+    if (!checksum_fits(chunk, BLOOM_CHUNK_BYTES, load_u64(chunk + BLOOM_CHUNK_BYTES))) {
         return ERR_CORRUPT;
     }
     masks_of(hash, masks);

@@ -91,28 +91,26 @@ static void put_planes(struct zpack *z, const uint64_t *v, size_t n, struct fram
 {
     unsigned planes = (f.width + 7) / 8;
     ASSERT(planes >= 1 && planes <= 8);
-    uint8_t *bytes = mem_alloc(n * planes);
-    for (size_t i = 0; i < n; i++) {
-        uint64_t x = reduce(v[i], f);
-        for (unsigned k = 0; k < planes; k++, x >>= 8) {
-            bytes[k * n + i] = (uint8_t)x;
+    buf_clear(&z->planes);
+    buf_clear(&z->bytes);
+    MUST(buf_reserve(&z->bytes, n * planes));
+    uint8_t *bytes = (uint8_t *)z->bytes.p;
+    for (unsigned k = 0; k < planes; k++) {
+        for (size_t i = 0; i < n; i++) {
+            bytes[k * n + i] = (uint8_t)(reduce(v[i], f) >> (8 * k));
         }
     }
-    struct buf body;
-    buf_init(&body, REGION_MAX);
     put_frame(TAG_PLANES, f, out);
     buf_add_byte(out, (uint8_t)planes);
     for (unsigned k = 0; k < planes; k++) {
-        size_t before = body.n;
-        bool smaller = zpack_frame(z, bytes + k * n, n, &body);
+        size_t before = z->planes.n;
+        bool smaller = zpack_frame(z, bytes + k * n, n, &z->planes);
         if (!smaller) {
-            buf_add(&body, bytes + k * n, n);
+            buf_add(&z->planes, bytes + k * n, n);
         }
-        buf_add_varint(out, (uint64_t)(body.n - before) << 1 | (smaller ? 1 : 0));
+        buf_add_varint(out, (uint64_t)(z->planes.n - before) << 1 | (smaller ? 1 : 0));
     }
-    buf_add_str(out, buf_str(&body));
-    buf_done(&body);
-    mem_free(bytes);
+    buf_add_str(out, buf_str(&z->planes));
 }
 
 // The distinct values, when they are at most INTS_TABLE_MAX, and the index of each value.

@@ -3,7 +3,8 @@
 //
 // Merging is tiered by size: parts of one line whose rows lie between 8^k and 8^(k + 1) are of one
 // tier; MERGE_INPUTS_MIN of them, neighbours in time, become one part of the next tier. So a row is
-// written again once per tier, and a line has at most a handful of parts per tier.
+// written again once per tier, and a line has at most a handful of parts per tier. Under load first
+// parts have an eighth of merge_rows_max, so every row is merged once.
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -171,6 +172,12 @@ static int by_time(const void *a, const void *b)
     return m < n ? -1 : m > n;
 }
 
+// Copies that were dropped do not make a part worth another merge.
+static bool is_final(const struct store *s, uint64_t rows)
+{
+    return rows >= s->merge_rows_max - s->merge_rows_max / 8;
+}
+
 // The first parts of a tier in time order, as many as one merge may take.
 static bool choose_tier(const struct store *s, struct part_entry **sorted, size_t n, unsigned tier,
                         struct merge *m)
@@ -180,10 +187,10 @@ static bool choose_tier(const struct store *s, struct part_entry **sorted, size_
     m->rows = 0;
     for (size_t i = 0; i < n && !full; i++) {
         uint64_t rows = part_meta(sorted[i]->part)->rows;
-        if (rows >= s->merge_rows_max || tier_of(rows) != tier) {
+        if (is_final(s, rows) || tier_of(rows) != tier) {
             continue;
         }
-        full = m->count == MERGE_INPUTS_MAX || m->rows + rows > s->merge_rows_max;
+        full = m->count == MERGE_INPUTS_MAX || m->rows + rows > 2 * s->merge_rows_max;
         if (!full) {
             m->inputs[m->count++] = sorted[i];
             m->rows += rows;

@@ -54,7 +54,7 @@ struct part_writer_options {
     const char *path;
     struct str line;
     uint64_t seq_first, seq_last;
-    int zstd_level; // 1 for first parts, 3 for merged ones
+    int zstd_level; // 1 for first parts, 3 for merged ones; 0 compresses nothing
 };
 
 MUST_CHECK enum err part_writer_new(const struct part_writer_options *options,

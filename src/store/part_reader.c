@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: opening a part, and finding a trace in it.
-#include <xxhash.h>
-
 #include "core/mem.h"
 #include "core/must.h"
 #include "core/varint.h"
 #include "store/block.h"
 #include "store/bloom.h"
+#include "store/checksum.h"
 #include "store/zpack.h"
 
 static enum err check_ends(struct file *f, uint64_t size, uint8_t *tail, struct err_at *at)
@@ -53,7 +52,7 @@ static enum err read_footer(struct part *p, uint64_t size, struct err_at *at)
     memset(bytes + n, 0, REGION_PAD);
     struct arena scratch = {0};
     struct str raw = STR_NONE;
-    if (e == ERR_OK && XXH3_64bits(bytes, (size_t)n) != load_u64(tail + 8)) {
+    if (e == ERR_OK && !checksum_fits(bytes, (size_t)n, load_u64(tail + 8))) {
         e = ERR_CORRUPT;
     }
     if (e == ERR_OK) {

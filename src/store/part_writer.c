@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: writing a part: rows gather until a block is full, the block is cut between traces where
 // one fits, encoded and written; the end gets the bloom filter and the footer.
-#include <xxhash.h>
-
 #include "core/mem.h"
 #include "core/must.h"
 #include "store/block_build.h"
 #include "store/bloom.h"
+#include "store/checksum.h"
 #include "store/part_footer.h"
 
 #define BLOCK_BYTES_MAX ((size_t)1 << 30)
@@ -54,7 +53,7 @@ enum err part_writer_new(const struct part_writer_options *options, struct part_
     struct part_writer *w = mem_new(1, sizeof *w);
     w->fs = options->fs;
     w->file = file;
-    w->zpack = zpack_new(options->zstd_level > 0 ? options->zstd_level : 1);
+    w->zpack = zpack_new(options->zstd_level);
     w->rows = mem_alloc(BLOCK_ROWS * sizeof *w->rows);
     w->offset = sizeof head;
     block_builder_init(&w->builder);
@@ -133,7 +132,7 @@ static enum err write_block(struct part_writer *w, size_t n)
             .offset = w->offset,
             .region_bytes = (uint32_t)(w->out.n - directory),
             .directory_bytes = (uint32_t)directory,
-            .directory_sum = XXH3_64bits(w->out.p + w->out.n - directory, directory),
+            .directory_sum = checksum(w->out.p + w->out.n - directory, directory),
         };
         add_block_meta(w, place);
         count_services(w);
@@ -202,7 +201,7 @@ static enum err write_end(struct part_writer *w)
     size_t n = w->out.n - first;
     bool fits = !raw.failed && n <= PART_FOOTER_MAX;
     buf_done(&raw);
-    uint64_t sum = XXH3_64bits(w->out.p + first, n);
+    uint64_t sum = checksum(w->out.p + first, n);
     buf_add_u32(&w->out, (uint32_t)n);
     buf_add_u32(&w->out, PART_VERSION);
     buf_add_u64(&w->out, sum);

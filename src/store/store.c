@@ -13,7 +13,7 @@
 
 #define FLUSH_ROWS_DEFAULT   ((size_t)131072)
 #define FLUSH_AGE_MS_DEFAULT 30000u
-#define MERGE_ROWS_DEFAULT   ((uint64_t)4 << 20)
+#define MERGE_ROWS_DEFAULT   ((uint64_t)1 << 20)
 #define FREE_BYTES_DEFAULT   ((uint64_t)256 << 20)
 
 struct str store_part_path(const struct store *s, uint64_t id, struct arena *a)

@@ -38,7 +38,7 @@ struct store_options {
     struct ledger *ledger;
     size_t flush_rows;       // a line is written as a part at this many rows; 131,072 when 0
     uint32_t flush_age_ms;   // or at this age of its oldest row; 30 s when 0
-    uint64_t merge_rows_max; // parts at least this large are not merged further; 4 Mi when 0
+    uint64_t merge_rows_max; // parts at least this large are not merged further; 1 Mi when 0
     uint64_t free_bytes_min; // below it the store reports full; 256 MiB when 0
     struct store_retention retention_default;
     const struct store_retention *retention; // by line, over the default
@@ -56,7 +56,8 @@ MUST_CHECK enum err store_open(const struct store_options *options, struct store
 uint64_t store_line_seq(struct store *s, struct str line);
 uint64_t store_replay_after(struct store *s);
 
-// The greatest seq that any line has committed: a journal must never give out numbers at or below it.
+// The greatest seq that any line has committed: a journal must never give out numbers at or below
+// it.
 uint64_t store_last_seq(struct store *s);
 
 // Starts the flushing and merging threads.

@@ -8,20 +8,20 @@
 
 void texts_encode(struct zpack *z, const struct str *texts, size_t n, struct buf *out)
 {
-    struct buf bytes;
-    buf_init(&bytes, REGION_MAX);
     if (n > 0) {
         uint64_t *lengths = mem_alloc(n * sizeof *lengths);
         for (size_t i = 0; i < n; i++) {
             lengths[i] = texts[i].n;
-            buf_add_str(&bytes, texts[i]);
         }
         ints_encode(z, lengths, n, INTS_COLD, out);
         mem_free(lengths);
     }
-    MUST(!bytes.failed);
-    zpack_add(z, buf_str(&bytes), out);
-    buf_done(&bytes);
+    buf_clear(&z->bytes);
+    for (size_t i = 0; i < n; i++) {
+        buf_add_str(&z->bytes, texts[i]);
+    }
+    MUST(!z->bytes.failed);
+    zpack_add(z, buf_str(&z->bytes), out);
 }
 
 enum err texts_decode(struct cursor *c, size_t n, struct arena *a, struct str *out)

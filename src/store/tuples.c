@@ -2,6 +2,7 @@
 // Purpose: a set of distinct lists of numbers.
 #include "store/tuples.h"
 
+#include <stdbool.h>
 #include <string.h>
 #include <xxhash.h>
 
@@ -74,21 +75,44 @@ static uint32_t append(struct tuples *t, const uint32_t *items, size_t n, uint64
     return (uint32_t)t->count++;
 }
 
-uint32_t tuples_add(struct tuples *t, const uint32_t *items, size_t n)
+static bool same(const uint32_t *a, const uint32_t *b, size_t n)
+{
+    uint32_t different = 0;
+    for (size_t i = 0; i < n; i++) {
+        different |= a[i] ^ b[i];
+    }
+    return different == 0;
+}
+
+static uint32_t add_hashed(struct tuples *t, const uint32_t *items, size_t n, uint64_t hash)
 {
     ASSERT(items != NULL || n == 0);
     if (t->count * 2 >= t->index_size) {
         grow_index(t);
     }
-    uint64_t hash = XXH3_64bits(items, n * sizeof *items);
     size_t mask = t->index_size - 1;
     for (size_t at = hash & mask; t->index[at] != 0; at = (at + 1) & mask) {
         uint32_t number = t->index[at] - 1;
         size_t m;
         const uint32_t *have = tuples_get(t, number, &m);
-        if (t->hashes[number] == hash && m == n && (n == 0 || memcmp(have, items, 4 * n) == 0)) {
+        if (t->hashes[number] == hash && m == n && same(have, items, n)) {
             return number;
         }
     }
     return append(t, items, n, hash);
+}
+
+uint32_t tuples_add(struct tuples *t, const uint32_t *items, size_t n)
+{
+    return add_hashed(t, items, n, XXH3_64bits(items, n * sizeof *items));
+}
+
+uint32_t tuples_add_own(struct tuples *t, const uint32_t *items, size_t n)
+{
+    // Independent products, so that they are computed side by side.
+    uint64_t hash = n;
+    for (size_t i = 0; i < n; i++) {
+        hash += (items[i] + (uint64_t)1) * (0x9E3779B97F4A7C15ULL * (2 * i + 1));
+    }
+    return add_hashed(t, items, n, hash ^ hash >> 32);
 }

@@ -12,18 +12,16 @@
 #define POOL_MAX  16
 #define FRAME_MIN 48 // shorter inputs do not repay a frame
 
-struct zpack {
-    ZSTD_CCtx *context;
-    int level;
-};
-
 struct zpack *zpack_new(int level)
 {
-    ASSERT(level >= 1 && level <= 19);
+    ASSERT(level >= 0 && level <= 19);
     struct zpack *z = mem_new(1, sizeof *z);
     z->context = ZSTD_createCCtx();
     MUST(z->context != NULL);
     z->level = level;
+    buf_init(&z->frame, ZSTD_compressBound(REGION_MAX));
+    buf_init(&z->planes, ZSTD_compressBound(REGION_MAX));
+    buf_init(&z->bytes, REGION_MAX);
     return z;
 }
 
@@ -31,6 +29,9 @@ void zpack_free(struct zpack *z)
 {
     if (z != NULL) {
         (void)ZSTD_freeCCtx(z->context);
+        buf_done(&z->frame);
+        buf_done(&z->planes);
+        buf_done(&z->bytes);
         mem_free(z);
     }
 }
@@ -38,7 +39,7 @@ void zpack_free(struct zpack *z)
 bool zpack_frame(struct zpack *z, const void *bytes, size_t n, struct buf *out)
 {
     ASSERT(n == 0 || bytes != NULL);
-    if (n < FRAME_MIN) {
+    if (n < FRAME_MIN || z->level == 0) {
         return false;
     }
     MUST(buf_reserve(out, ZSTD_compressBound(n)));
@@ -55,15 +56,13 @@ bool zpack_frame(struct zpack *z, const void *bytes, size_t n, struct buf *out)
 void zpack_add(struct zpack *z, struct str bytes, struct buf *out)
 {
     ASSERT(bytes.n <= REGION_MAX);
-    struct buf frame;
-    buf_init(&frame, ZSTD_compressBound(REGION_MAX));
-    bool smaller = zpack_frame(z, bytes.p, bytes.n, &frame);
+    buf_clear(&z->frame);
+    bool smaller = zpack_frame(z, bytes.p, bytes.n, &z->frame);
     buf_add_varint(out, (uint64_t)bytes.n << 1 | (smaller ? 1 : 0));
     if (smaller) {
-        buf_add_varint(out, frame.n);
+        buf_add_varint(out, z->frame.n);
     }
-    buf_add_str(out, smaller ? buf_str(&frame) : bytes);
-    buf_done(&frame);
+    buf_add_str(out, smaller ? buf_str(&z->frame) : bytes);
 }
 
 // Decompressors are 100 KB each and worth keeping; at most POOL_MAX wait here.

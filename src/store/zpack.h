@@ -12,7 +12,12 @@
 #include "core/err.h"
 #include "store/cursor.h"
 
-struct zpack;
+struct zpack {
+    void *context; // ZSTD_CCtx
+    int level;
+    struct buf frame;         // for zpack_add()
+    struct buf planes, bytes; // for ints_encode() and texts_encode(), kept from call to call
+};
 
 struct zpack *zpack_new(int level);
 void zpack_free(struct zpack *z);

@@ -4,6 +4,7 @@
 //   /echo    answers method, path and body        /query   the parameter "a"
 //   /hold    never answers (counts cancels)       /stream  three pieces and a trailer
 //   /refuse  401 before the body                  /large   8 MiB
+//   /flood   160 MiB at once, without a look at what is pending
 //   /grpc    an answer with trailers              /bare    trailers only
 #ifndef SONDE_TESTS_UNIT_HTTP_FIXTURE_H
 #define SONDE_TESTS_UNIT_HTTP_FIXTURE_H
@@ -86,6 +87,12 @@ static inline void fx_on_request(void *ctx, struct http_request *r)
         sem_post(&f->held);
     } else if (str_eq(path, STR("/stream"))) {
         fx_stream(r);
+    } else if (str_eq(path, STR("/flood"))) {
+        http_stream_begin(r, 200, h, 1);
+        for (int i = 0; i < 20; i++) {
+            http_stream_write(r, (struct str){f->large, LARGE_BYTES});
+        }
+        http_stream_end(r, NULL, 0);
     } else if (str_eq(path, STR("/grpc")) || str_eq(path, STR("/bare"))) {
         fx_grpc(r, str_eq(path, STR("/bare")));
     } else if (str_eq(path, STR("/large"))) {

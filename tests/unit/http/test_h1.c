@@ -282,6 +282,24 @@ static void test_peer_gone_cancels(void **state)
     fx_end(f);
 }
 
+static void test_peer_gone_while_it_is_answered(void **state)
+{
+    (void)state;
+    struct fixture *f = fx_start((struct http_server_options){0});
+    for (int i = 0; i < 20; i++) {
+        struct client *c = fx_client(f);
+        char byte;
+        client_send(c, STR(GET("/large") GET("/large")));
+        assert_int_equal(client_receive(c, &byte, 1), 1);
+        client_abort(c); // the server writes into a closed socket
+    }
+    struct client *c = fx_client(f);
+    client_send(c, STR(GET("/x")));
+    expect_h1(c, 200, "GET /x ");
+    client_close(c);
+    fx_end(f);
+}
+
 static void test_slow_reader_is_cut(void **state)
 {
     (void)state;
@@ -295,6 +313,41 @@ static void test_slow_reader_is_cut(void **state)
         nanosleep(&pause, NULL);
     }
     assert_int_equal(atomic_load(&http_server_stats(f->server)->timeouts), 1);
+    client_close(c);
+    fx_end(f);
+}
+
+static void test_stream_without_pacing_is_cut(void **state)
+{
+    (void)state;
+    struct fixture *f = fx_start((struct http_server_options){0});
+    struct client *c = fx_client(f);
+    client_send(c, STR(GET("/flood"))); // 160 MiB at once, 64 MiB may wait
+    size_t got = 0, n = 0;
+    char bytes[65536];
+    while ((n = client_receive(c, bytes, sizeof bytes)) > 0) {
+        got += n;
+    }
+    assert_true(got < 20 * LARGE_BYTES);
+    assert_int_equal(atomic_load(&http_server_stats(f->server)->timeouts), 0);
+    client_close(c);
+    fx_end(f);
+}
+
+static void test_pipelined_large_answers_wait_their_turn(void **state)
+{
+    (void)state;
+    struct fixture *f = fx_start((struct http_server_options){0});
+    struct client *c = fx_client(f);
+    struct client_answer a;
+    for (int i = 0; i < 12; i++) { // 96 MiB: more than may wait at once
+        client_send(c, STR(GET("/large")));
+    }
+    for (int i = 0; i < 12; i++) {
+        assert_true(client_h1_answer(c, false, &a));
+        assert_int_equal(a.body.n, LARGE_BYTES);
+        client_answer_done(&a);
+    }
     client_close(c);
     fx_end(f);
 }
@@ -332,7 +385,10 @@ int main(void)
         cmocka_unit_test(test_slow_request_is_cut),
         cmocka_unit_test(test_idle_connection_is_closed),
         cmocka_unit_test(test_peer_gone_cancels),
+        cmocka_unit_test(test_peer_gone_while_it_is_answered),
         cmocka_unit_test(test_slow_reader_is_cut),
+        cmocka_unit_test(test_stream_without_pacing_is_cut),
+        cmocka_unit_test(test_pipelined_large_answers_wait_their_turn),
         cmocka_unit_test(test_large_answer_is_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

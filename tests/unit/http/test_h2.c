@@ -153,6 +153,51 @@ static void test_slow_stream_is_timed_out(void **state)
     fx_end(f);
 }
 
+// Appends the frames of a GET of "/" on `stream_id`, and a reset of it where asked.
+static void put_raw_get(struct buf *b, uint32_t stream_id, bool reset)
+{
+    char frames[] = "\0\0\6\1\5....\x82\x86\x84\1\1x\0\0\4\3\0....\0\0\0\x8";
+    for (int k = 0; k < 4; k++) {
+        frames[5 + k] = frames[20 + k] = (char)(stream_id >> (24 - 8 * k));
+    }
+    buf_add(b, frames, reset ? sizeof frames - 1 : 15);
+}
+
+static void put_raw_preface(struct buf *b)
+{
+    buf_add_str(b, STR("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"));
+    buf_add(b, "\0\0\0\4\0\0\0\0\0", 9);
+}
+
+static void test_requests_beyond_the_budget(void **state)
+{
+    (void)state;
+    struct budget budget;
+    budget_init(&budget, 1); // room for nothing
+    struct fixture *f = fx_start((struct http_server_options){.budget = &budget});
+    struct client *c = fx_client(f);
+    struct buf b;
+    buf_init(&b, 1 << 20);
+    put_raw_preface(&b);
+    for (uint32_t i = 0; i < 600; i++) {
+        put_raw_get(&b, 2 * i + 1, false);
+    }
+    client_send(c, buf_str(&b)); // all in one turn: some get an answer, the rest not even that
+    const struct http_server_stats *stats = http_server_stats(f->server);
+    char bytes[65536];
+    while (atomic_load(&stats->over_budget) < 600) {
+        assert_true(client_receive(c, bytes, sizeof bytes) > 0);
+    }
+    assert_in_range(atomic_load(&stats->turned_away), 1, 600 - 256);
+    client_close(c);
+    c = fx_client(f);
+    client_send(c, STR("GET / HTTP/1.1\r\nhost: x\r\n\r\n"));
+    expect_h1(c, 429, NULL);
+    client_close(c);
+    buf_done(&b);
+    fx_end(f);
+}
+
 static void test_floods_are_cut(void **state)
 {
     (void)state;
@@ -170,15 +215,9 @@ static void test_floods_are_cut(void **state)
     struct client *c = fx_client(f);
     struct buf b;
     buf_init(&b, 1 << 20);
-    buf_add_str(&b, STR("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"));
-    buf_add(&b, "\0\0\0\4\0\0\0\0\0", 9);
+    put_raw_preface(&b);
     for (uint32_t i = 0; i < 3000; i++) {
-        uint32_t id = 2 * i + 1;
-        char frames[] = "\0\0\3\1\5....\x82\x86\x84\0\0\4\3\0....\0\0\0\x8";
-        for (int k = 0; k < 4; k++) {
-            frames[5 + k] = frames[17 + k] = (char)(id >> (24 - 8 * k));
-        }
-        buf_add(&b, frames, sizeof frames - 1);
+        put_raw_get(&b, 2 * i + 1, true);
     }
     client_send(c, buf_str(&b));
     buf_clear(&b);
@@ -243,6 +282,7 @@ int main(void)
         cmocka_unit_test(test_reset_and_lost_connection_cancel),
         cmocka_unit_test(test_stop_says_goaway_and_lets_requests_end),
         cmocka_unit_test(test_slow_stream_is_timed_out),
+        cmocka_unit_test(test_requests_beyond_the_budget),
         cmocka_unit_test(test_floods_are_cut),
         cmocka_unit_test(test_bad_frames_end_only_their_connection),
         cmocka_unit_test(test_connections_over_the_limit_are_refused),

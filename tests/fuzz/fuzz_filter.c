@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: fuzzes the filter language: whatever parses prints to a text that parses to the same
+// text.
+#include <stdlib.h>
+
+#include "core/must.h"
+#include "query/filter.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct filter *f = NULL, *again = NULL;
+    struct err_at at = {0};
+    struct str text = {(const char *)data, size};
+    enum err e = filter_parse(text, &f, &at);
+    if (e != ERR_OK) {
+        MUST(at.offset <= size && at.text[0] != 0);
+        return 0;
+    }
+    struct buf once, twice;
+    buf_init(&once, (size_t)1 << 20);
+    buf_init(&twice, (size_t)1 << 20);
+    filter_print(f, &once);
+    if (once.n <= FILTER_TEXT_MAX && filter_parse(buf_str(&once), &again, &at) == ERR_OK) {
+        filter_print(again, &twice);
+        MUST(str_eq(buf_str(&once), buf_str(&twice)));
+        filter_free(again);
+    } else {
+        MUST(once.n > FILTER_TEXT_MAX); // quoting may make a text at the limit longer
+    }
+    buf_done(&once);
+    buf_done(&twice);
+    filter_free(f);
+    return 0;
+}

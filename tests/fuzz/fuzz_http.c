@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: fuzzing the HTTP server through a real socket: the first byte chooses how the rest is
+// cut into pieces, the rest is what a client sends (the first bytes choose HTTP/1.1 or HTTP/2).
+// Every connection must end, every request be answered or cancelled, all memory be given back.
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "core/must.h"
+#include "http/server.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct loop *loop;
+static struct http_server *server;
+static struct budget budget;
+static int open_requests;
+
+static void on_headers(void *ctx, struct http_request *r)
+{
+    (void)ctx;
+    open_requests++;
+    if (http_query(r).n == 3) { // some are refused before their body
+        open_requests--;
+        http_respond(r, 401, NULL, 0, STR("no"));
+    }
+}
+
+static void on_request(void *ctx, struct http_request *r)
+{
+    (void)ctx;
+    struct http_header h[] = {{STR("x-path"), http_path(r)}};
+    (void)http_query_param(r, STR("a"));
+    if (str_eq(http_path(r), STR("/hold"))) {
+        return; // cancelled when the client goes
+    }
+    open_requests--;
+    if (str_eq(http_path(r), STR("/s"))) {
+        http_stream_begin(r, 200, h, 1);
+        http_stream_write(r, http_body(r));
+        http_stream_end(r, h, 1);
+    } else {
+        http_respond(r, 200, h, 1, http_body(r));
+    }
+}
+
+static void on_cancel(void *ctx, struct http_request *r)
+{
+    (void)ctx;
+    (void)r;
+    open_requests--;
+}
+
+static void start(void)
+{
+    struct err_at at;
+    loop = loop_new();
+    budget_init(&budget, (size_t)1 << 20);
+    struct http_server_options o = {
+        .loop = loop,
+        .address = "127.0.0.1:0",
+        .handler = {.on_headers = on_headers, .on_request = on_request, .on_cancel = on_cancel},
+        .budget = &budget,
+        .body_bytes_max = 16 << 10,
+    };
+    enum err e = http_server_new(&o, &server, &at);
+    MUST(e == ERR_OK);
+}
+
+static int dial(void)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const char *port = strrchr(http_server_address(server), ':') + 1;
+    to.sin_port = htons((uint16_t)strtoul(port, NULL, 10));
+    struct linger hard = {1, 0}; // no socket is left waiting
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    MUST(fd >= 0);
+    MUST(setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard) == 0);
+    MUST(connect(fd, (struct sockaddr *)&to, sizeof to) == 0);
+    return fd;
+}
+
+static void drain(int fd)
+{
+    char bytes[65536];
+    while (recv(fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0) {
+    }
+}
+
+static void send_pieces(int fd, const uint8_t *data, size_t size, size_t piece)
+{
+    while (size > 0) {
+        size_t n = size < piece ? size : piece;
+        ssize_t sent = send(fd, data, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent > 0) {
+            data += sent;
+            size -= (size_t)sent;
+        } else if (sent < 0 && errno != EAGAIN) {
+            return; // the server has closed
+        }
+        (void)uv_run(loop_uv(loop), UV_RUN_NOWAIT);
+        drain(fd);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const struct http_server_stats *stats;
+    if (server == NULL) {
+        start();
+    }
+    if (size < 2) {
+        return 0;
+    }
+    stats = http_server_stats(server);
+    uint64_t before = stats->connections;
+    int fd = dial();
+    size_t piece = data[0] < 64 ? (size_t)data[0] + 1 : (size_t)data[0] * 64;
+    send_pieces(fd, data + 1, size - 1 < 4096 || piece > 63 ? size - 1 : 4096, piece);
+    shutdown(fd, SHUT_WR);
+    while (stats->connections == before || stats->open_connections > 0) {
+        (void)uv_run(loop_uv(loop), UV_RUN_ONCE);
+        drain(fd);
+    }
+    close(fd);
+    MUST(open_requests == 0);
+    return 0;
+}
