@@ -114,7 +114,7 @@ static json_t *fetch(const struct client_options *o, const char *path, const cha
         return NULL;
     }
     json_error_t why;
-    json_t *root = json_loadb(answer->p, answer->n, 0, &why);
+    json_t *root = json_loadb(answer->p, answer->n, JSON_ALLOW_NUL, &why);
     if (root == NULL) {
         fprintf(stderr, "sonde: the answer is not JSON: %s\n", why.text);
         *ret_exit = EXIT_FAILED;
