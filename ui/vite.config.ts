@@ -15,6 +15,21 @@ export default defineConfig({
     assetsInlineLimit: 0, // the content security policy allows no data: scripts or styles
     modulePreload: { polyfill: false }, // the polyfill would be an inline script
     reportCompressedSize: false,
+    manifest: true, // for tools/budget.mjs
+    rolldownOptions: {
+      output: {
+        // Few files: the libraries, what pages share, and one for each page.
+        advancedChunks: {
+          groups: [
+            { name: 'vendor', test: /node_modules/ },
+            {
+              name: 'shared',
+              test: /src\/(api|format|filter|i18n\/(?!zh)|state|time|components\/[A-Z])/,
+            },
+          ],
+        },
+      },
+    },
   },
   server: {
     host: '127.0.0.1',

@@ -5,6 +5,7 @@
 // "prepare" phase: input, closed handles and timers of the turn are behind it, the sleep ahead.
 #include "os/loop.h"
 
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <uv.h>
@@ -111,7 +112,11 @@ struct uv_loop_s *loop_uv(struct loop *l)
 
 void loop_run(struct loop *l)
 {
+    sigset_t pipe;
     ASSERT(l != NULL);
+    // A write to a socket that the peer has closed fails instead of killing the process.
+    MUST(sigemptyset(&pipe) == 0 && sigaddset(&pipe, SIGPIPE) == 0);
+    MUST(pthread_sigmask(SIG_BLOCK, &pipe, NULL) == 0);
     if (!atomic_load(&l->stop)) {
         (void)uv_run(&l->uv, UV_RUN_DEFAULT);
     }

@@ -51,12 +51,21 @@ struct sim_file {
     struct inode *inode;
 };
 
-uint64_t simfs_random(struct simfs *s, uint64_t n)
+// Under the lock.
+static uint64_t roll(struct simfs *s, uint64_t n)
 {
     s->random ^= s->random << 13;
     s->random ^= s->random >> 7;
     s->random ^= s->random << 17;
     return s->random % n;
+}
+
+uint64_t simfs_random(struct simfs *s, uint64_t n)
+{
+    pthread_mutex_lock(&s->lock);
+    uint64_t r = roll(s, n);
+    pthread_mutex_unlock(&s->lock);
+    return r;
 }
 
 static void inode_unref(struct inode *i)
@@ -219,12 +228,12 @@ static enum err sim_write_at(struct file *f, const void *bytes, size_t n, uint64
     if (e == ERR_OK && s->full && offset + n > i->seen_bytes) {
         e = ERR_FULL;
     }
-    if (e == ERR_OK && simfs_random(s, 1000) < s->write_permille) {
+    if (e == ERR_OK && roll(s, 1000) < s->write_permille) {
         e = ERR_IO;
     }
     // A failing write may have written any part, also when the power goes in the middle of it.
     bool first_failure = off && s->operations == s->off_at;
-    size_t part = e == ERR_OK ? n : first_failure || !off ? simfs_random(s, n + 1) : 0;
+    size_t part = e == ERR_OK ? n : first_failure || !off ? roll(s, n + 1) : 0;
     if (part > 0 && e != ERR_FULL) {
         put(i, bytes, part, offset);
     }
@@ -234,9 +243,9 @@ static enum err sim_write_at(struct file *f, const void *bytes, size_t n, uint64
 
 static void settle(struct simfs *s, struct inode *i, bool all)
 {
-    bool size_kept = all || simfs_random(s, 2) == 0;
+    bool size_kept = all || roll(s, 2) == 0;
     for (size_t at = 0; at < i->capacity / SECTOR; at++) {
-        if (i->dirty[at] && (all || simfs_random(s, 2) == 0)) {
+        if (i->dirty[at] && (all || roll(s, 2) == 0)) {
             memcpy(i->durable + at * SECTOR, i->seen + at * SECTOR, SECTOR);
         }
         i->dirty[at] = 0;
@@ -249,7 +258,7 @@ static enum err sim_sync(struct file *f)
     struct simfs *s = file_of(f)->fs;
     pthread_mutex_lock(&s->lock);
     enum err e = power(s);
-    if (e == ERR_OK && simfs_random(s, 1000) < s->sync_permille) {
+    if (e == ERR_OK && roll(s, 1000) < s->sync_permille) {
         settle(s, file_of(f)->inode, false);
         e = ERR_IO;
     } else if (e == ERR_OK) {
@@ -381,7 +390,9 @@ static enum err sim_list(struct fs *fs, const char *path, void (*each)(void *ctx
 static enum err sim_free_bytes(struct fs *fs, const char *path, uint64_t *ret_bytes)
 {
     (void)path;
+    pthread_mutex_lock(&of(fs)->lock);
     *ret_bytes = of(fs)->full ? 0 : (uint64_t)1 << 40;
+    pthread_mutex_unlock(&of(fs)->lock);
     return ERR_OK;
 }
 
@@ -433,8 +444,10 @@ struct fs *simfs_fs(struct simfs *s)
 
 void simfs_set_faults(struct simfs *s, unsigned write_permille, unsigned sync_permille)
 {
+    pthread_mutex_lock(&s->lock);
     s->write_permille = write_permille;
     s->sync_permille = sync_permille;
+    pthread_mutex_unlock(&s->lock);
 }
 
 void simfs_power_off_after(struct simfs *s, uint64_t operations)
@@ -454,7 +467,7 @@ void simfs_set_full(struct simfs *s, bool full)
 void simfs_crash(struct simfs *s)
 {
     pthread_mutex_lock(&s->lock);
-    apply_pending(s, simfs_random(s, s->pending_count + 1));
+    apply_pending(s, roll(s, s->pending_count + 1));
     for (size_t i = 0; i < FILES_MAX; i++) {
         if (s->seen[i].inode != NULL) {
             inode_unref(s->seen[i].inode);

@@ -60,7 +60,6 @@ function getTrace(id) {
     })
     trace.orphans = [base]
   }
-  trace.path = trace.rows.path ?? []
   known.set(id, trace)
   if (known.size > 500) known.delete(known.keys().next().value)
   return trace
@@ -142,7 +141,7 @@ function* traces({ from, to }, match) {
   const step = Math.max(700, (to - from) / 3000)
   let at = Math.floor((to - 1500) / step) * step
   for (let i = 0; at > from && i < 3000; i++, at -= step) {
-    const id = traceId(at, (Math.floor(at / step) * 2654435761) & 0xffffff)
+    const id = traceId(at, Math.imul(Math.floor(at / step), 2654435761) >>> 8)
     const found = summary(getTrace(id))
     if (match(found)) yield found
   }

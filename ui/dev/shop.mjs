@@ -3,10 +3,12 @@
 // UI during development only; never part of what is shipped.
 
 export function random(seed) {
-  let state = seed >>> 0 || 1
+  let state = seed >>> 0
   return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-    return state / 4294967296
+    state = (state + 0x6d2b79f5) >>> 0
+    let x = Math.imul(state ^ (state >>> 15), 1 | state)
+    x = (x + Math.imul(x ^ (x >>> 7), 61 | x)) ^ x
+    return ((x ^ (x >>> 14)) >>> 0) / 4294967296
   }
 }
 
@@ -40,7 +42,8 @@ export function traceId(ms, counter) {
 export function makeTrace(id, startMs, size, seed) {
   const next = random(seed)
   const rows = []
-  const budget = (5 + next() * 180) * 1e6 * (size > 1000 ? 60 : 1)
+  // Most are quick, a few are slow.
+  const budget = 8e6 * Math.exp(next() * 2.2 + (next() < 0.06 ? 2.5 : 0)) * (size > 1000 ? 40 : 1)
 
   function add(parent, service, name, kind, start, duration, status) {
     const row = rows.length
@@ -68,70 +71,47 @@ export function makeTrace(id, startMs, size, seed) {
     return row
   }
 
+  const INNER = ['SELECT stock', 'redis GET', 'render', 'validate cart', 'middleware - auth']
+  const pick = (list) => list[Math.floor(next() * list.length)]
+
+  function call(parent, service, at, length, depth) {
+    const target = Math.floor(next() * SERVICES.length)
+    const gap = Math.min(length * 0.4, (0.2 + next() * 1.5) * 1e6)
+    const failed = next() < 0.008
+    const client = add(parent, service, pick(['POST', 'GET']), 3, at, length, failed ? 2 : 0)
+    const name = pick(SERVICES[target][2])
+    const server = add(client, target, name, 2, at + gap * 0.4, length - gap, failed ? 2 : 0)
+    rows[client].peer = server
+    rows[server].peer = client
+    if (next() < 0.05) rows[server].skew = Math.floor((next() - 0.5) * 4e6)
+    work(server, target, rows[server].start, rows[server].duration, depth + 1)
+  }
+
   function work(parent, service, start, duration, depth) {
-    let at = start + duration * 0.04
-    const calls = depth > 7 ? 0 : 1 + Math.floor(next() * (size > 1000 ? 9 : 4))
-    for (let i = 0; i < calls && rows.length < size; i++) {
-      const room = start + duration - at
-      const length = (room / (calls - i)) * (0.45 + next() * 0.5)
-      const failed = next() < 0.03
-      if (next() < 0.55) {
-        const target = Math.floor(next() * SERVICES.length)
-        const gap = Math.min(length * 0.3, (0.2 + next() * 2) * 1e6)
-        const client = add(parent, service, 'POST', 3, at, length, failed ? 2 : 0)
-        const names = SERVICES[target][2]
-        const server = add(
-          client,
-          target,
-          names[Math.floor(next() * names.length)],
-          2,
-          at + gap * 0.4,
-          length - gap,
-          failed ? 2 : 0,
-        )
-        rows[client].peer = server
-        rows[server].peer = client
-        if (next() < 0.08) rows[server].skew = Math.floor((next() - 0.5) * 4e6)
-        work(server, target, rows[server].start, rows[server].duration, depth + 1)
-      } else {
-        const names = ['SELECT stock', 'redis GET', 'render', 'validate cart', 'middleware - auth']
-        const inner = add(
-          parent,
-          service,
-          names[Math.floor(next() * names.length)],
-          next() < 0.5 ? 1 : 3,
-          at,
-          length,
-          failed ? 2 : 0,
-        )
-        if (next() < 0.4) work(inner, service, at, length, depth + 1)
-      }
-      at += next() < 0.25 ? length * 0.2 : length
+    const calls = depth > 4 || duration < 3e5 ? 0 : 2 + Math.floor(next() * 4)
+    let at = start + duration * 0.03
+    for (let i = 0; i < calls && rows.length < size - 1; i++) {
+      const length = ((start + duration - at) / (calls - i)) * (0.55 + next() * 0.4)
+      if (next() < 0.5) call(parent, service, at, length, depth)
+      else add(parent, service, pick(INNER), pick([1, 3]), at, length, next() < 0.004 ? 2 : 0)
+      if (next() > 0.2) at += length * 1.02
     }
   }
 
   const root = Math.floor(next() * 2) ? 0 : 5
   add(-1, root, SERVICES[root][2][2] ?? 'GET', 2, 0, budget, 0)
   work(0, root, 0, budget, 0)
-  while (rows.length < size) {
-    const parent = Math.floor(next() * Math.min(rows.length, 40))
-    // Appended under the last top-level child, so that the order stays depth first.
-    void parent
-    const start = next() * budget * 0.9
-    const server = add(
-      0,
-      Math.floor(next() * SERVICES.length),
-      'batch item',
-      1,
-      start,
-      budget * 0.05,
-      0,
-    )
-    work(server, rows[server].service, start, budget * 0.05, 5)
+  // Large traces are filled up with many small items under the root.
+  while (size > 1000 && rows.length < size) {
+    const start = budget * (0.02 + 0.9 * (rows.length / size))
+    const length = Math.min(budget * 0.05, budget - start)
+    const item = add(0, root, `batch item ${rows.length}`, 1, start, length, 0)
+    for (let i = 0; i < 12 && rows.length < size - 2; i++)
+      call(item, root, start + (length * i) / 12, length / 12.5, 3)
   }
   if (rows.some((row) => row.status === 2)) rows[0].status = next() < 0.6 ? 2 : 0
   markPath(rows)
-  return { id, startMs, rows: rows.slice(0, Math.max(size, 1)), duration: budget }
+  return { id, startMs, rows, path: rows.path, duration: budget }
 }
 
 // The critical path backwards from the end of the root: the child that ends last, and so on.

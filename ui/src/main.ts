@@ -5,6 +5,7 @@ import App from './App.vue'
 import { startI18n } from './i18n'
 import { router } from './router'
 import { applyPreferences } from './state/preferences'
+import { reloadOnNewVersion } from './state/newVersion'
 import { loadServerStatus } from './state/server'
 import './styles/tokens.css'
 import './styles/base.css'
@@ -12,4 +13,5 @@ import './styles/base.css'
 applyPreferences()
 void loadServerStatus()
 await startI18n()
+reloadOnNewVersion()
 createApp(App).use(router).mount('#app')

@@ -282,6 +282,24 @@ static void test_peer_gone_cancels(void **state)
     fx_end(f);
 }
 
+static void test_peer_gone_while_it_is_answered(void **state)
+{
+    (void)state;
+    struct fixture *f = fx_start((struct http_server_options){0});
+    for (int i = 0; i < 20; i++) {
+        struct client *c = fx_client(f);
+        char byte;
+        client_send(c, STR(GET("/large") GET("/large")));
+        assert_int_equal(client_receive(c, &byte, 1), 1);
+        client_abort(c); // the server writes into a closed socket
+    }
+    struct client *c = fx_client(f);
+    client_send(c, STR(GET("/x")));
+    expect_h1(c, 200, "GET /x ");
+    client_close(c);
+    fx_end(f);
+}
+
 static void test_slow_reader_is_cut(void **state)
 {
     (void)state;
@@ -367,6 +385,7 @@ int main(void)
         cmocka_unit_test(test_slow_request_is_cut),
         cmocka_unit_test(test_idle_connection_is_closed),
         cmocka_unit_test(test_peer_gone_cancels),
+        cmocka_unit_test(test_peer_gone_while_it_is_answered),
         cmocka_unit_test(test_slow_reader_is_cut),
         cmocka_unit_test(test_stream_without_pacing_is_cut),
         cmocka_unit_test(test_pipelined_large_answers_wait_their_turn),

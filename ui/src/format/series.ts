@@ -12,3 +12,17 @@ export function seriesOf(name: string): number {
 export function seriesVar(name: string): string {
   return `var(--series-${seriesOf(name)})`
 }
+
+// Colours for names shown together: their own where free, else the next, so that no two are alike
+// while there are enough.
+export function assignSeries(names: readonly string[]): string[] {
+  const taken = new Set<number>()
+  const chosen = new Map<string, number>()
+  for (const name of [...names].sort()) {
+    let series = seriesOf(name)
+    if (taken.size < COLOURS) while (taken.has(series)) series = (series + 1) % COLOURS
+    taken.add(series)
+    chosen.set(name, series)
+  }
+  return names.map((name) => `var(--series-${chosen.get(name)})`)
+}

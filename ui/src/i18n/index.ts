@@ -5,9 +5,8 @@ import { ref, watch } from 'vue'
 import { formatCount } from '@/format/format'
 import { locale, type Locale } from '@/state/preferences'
 import { en } from './en'
+import { render, type Message } from './render'
 
-// One sentence, or one for a single thing and one for any other number (`count` decides).
-export type Message = string | { one: string; other: string }
 export type MessageKey = keyof typeof en
 export type Catalogue = Record<MessageKey, Message>
 
@@ -33,24 +32,6 @@ async function load(next: Locale): Promise<void> {
 export async function startI18n(): Promise<void> {
   watch(locale, (next) => void load(next))
   await load(locale.value)
-}
-
-export function render(
-  message: Message,
-  params: Record<string, string | number>,
-  language: string,
-): string {
-  let text: string
-  if (typeof message === 'string') text = message
-  else {
-    const rule = new Intl.PluralRules(language).select(Number(params.count ?? 0))
-    text = rule === 'one' ? message.one : message.other
-  }
-  return text.replace(/\{(\w+)\}/g, (whole, name: string) => {
-    const value = params[name]
-    if (value === undefined) return whole
-    return typeof value === 'number' ? formatCount(value, language) : value
-  })
 }
 
 export function t<K extends MessageKey>(key: K, ...args: Args<K>): string {

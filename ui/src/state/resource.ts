@@ -73,12 +73,13 @@ export function useResource<T>(
     progress.value = null
     clock.start()
     const live = () => controller === mine
+    const first = data.value === null // a refresh keeps what is shown until all is there
     try {
       const context: LoadContext = {
         signal: mine.signal,
         progress: (scanned, total) => live() && (progress.value = { scanned, total }),
       }
-      const result = await load(context, (part) => live() && (data.value = part))
+      const result = await load(context, (part) => live() && first && (data.value = part))
       if (live()) data.value = result
     } catch (failure) {
       if (live() && !isAbort(failure)) error.value = toApiError(failure)

@@ -11,10 +11,14 @@ export function useQueryParam(
 ): WritableComputedRef<string> {
   const route = useRoute()
   const router = useRouter()
+  const page = route.name
+  let last = fallback
   return computed({
     get: () => {
       const value = route.query[name]
-      return typeof value === 'string' ? value : fallback
+      // While the page is being left the URL is already the next one's: nothing changes here.
+      if (route.name === page) last = typeof value === 'string' ? value : fallback
+      return last
     },
     set: (value) => {
       const query: LocationQueryRaw = { ...route.query }

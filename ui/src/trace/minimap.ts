@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: draws the overview of a trace. Many rows share one line of pixels; failed spans are drawn
 // last, so that none hides under others.
-import { seriesOf } from '@/format/series'
 import { ERROR, type TraceModel } from './model'
 
-function colours(element: Element, names: string[]): { series: string[]; error: string } {
+function colours(element: Element, model: TraceModel): { series: string[]; error: string } {
   const style = getComputedStyle(element)
   return {
-    series: names.map((name) => style.getPropertyValue(`--series-${seriesOf(name)}`)),
+    series: model.colours.map((name) => style.getPropertyValue(name.slice(4, -1))),
     error: style.getPropertyValue('--error'),
   }
 }
@@ -20,7 +19,7 @@ export function drawMinimap(canvas: HTMLCanvasElement, model: TraceModel, rows: 
   canvas.height = height
   const context = canvas.getContext('2d')!
   const { outline } = model
-  const { series, error } = colours(canvas, outline.services)
+  const { series, error } = colours(canvas, model)
   const { start_ns: start, duration_ns: duration, service, status } = outline.spans
   const perNs = width / Math.max(1, outline.duration_ns)
   const line = height / Math.max(1, rows.length)

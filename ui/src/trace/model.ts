@@ -3,6 +3,7 @@
 // for ten. Spans come in display order (depth first), so a subtree is a run of rows: that is what
 // makes folding a jump and everything here one pass.
 import type { Outline } from '@/api/types'
+import { assignSeries } from '@/format/series'
 
 export const SERVER = 2
 export const CLIENT = 3
@@ -14,6 +15,7 @@ export interface TraceModel {
   end: Int32Array // row after the last of the subtree
   half: Int32Array // of a client row: the server row that joins it; -1
   owner: Int32Array // of a joined server row: its client row; -1
+  colours: string[] // of the services, as CSS
   errors: number[] // rows with status error
   orphan: Set<number>
   // Segments of the critical path by row: those of row i are pathAt[i] up to pathAt[i + 1].
@@ -73,6 +75,7 @@ export function buildModel(outline: Outline): TraceModel {
     count: parent.length,
     end: subtreeEnds(parent),
     ...joinHalves(outline),
+    colours: assignSeries(outline.services),
     errors,
     orphan: new Set(outline.orphan_rows),
     ...criticalByRow(outline),

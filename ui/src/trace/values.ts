@@ -2,8 +2,11 @@
 // Purpose: attribute values as text.
 import type { AttributeValue } from '@/api/types'
 
+const LINE_MAX = 120 // longer values are laid out over several lines
+
 export function valueText(value: AttributeValue | undefined): string {
   if (typeof value === 'string') return value
   if (value === null || typeof value !== 'object') return String(value)
-  return JSON.stringify(value, null, 2)
+  const line = JSON.stringify(value)
+  return line.length <= LINE_MAX ? line : JSON.stringify(value, null, 2)
 }

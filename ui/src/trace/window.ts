@@ -6,6 +6,8 @@ export interface Window {
   to: number
 }
 
+export const RULER_TICKS = 6
+
 const LEAST_NS = 1000
 
 export function clampWindow(window: Window, durationNs: number): Window {

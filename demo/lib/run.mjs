@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: `demo/run`: starts sonde, PostgreSQL, Redis, nginx, the services and the load, prints where
+// they are, and stops all of them when it is told to or when one of them dies.
+import { randomBytes } from 'node:crypto'
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { Children } from './children.mjs'
+import { canConnect, freePorts, holderOf, isFree } from './ports.mjs'
+
+const HELP = `Usage: demo/run [--server-only] [--ports auto] [--dir DIR] [--rate N]
+
+Starts build/sonde and the demo shop (five services, nginx, PostgreSQL, Redis, a load generator) and
+stops everything on Ctrl-C.
+
+  --server-only  only the server
+  --ports auto   free ports for everything; the addresses are printed as JSON lines too
+  --dir DIR      folder of the data and the logs (build/demo)
+  --rate N       requests a second of the load generator (7; 0: none)
+`
+const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..')
+const SONDE_PORTS = { http: 7070, grpc: 4317, otlp: 4318 }
+const SHOP_PORT = 7080 // when it is free
+const READY_MS = 60000
+// The stages in which things are stopped, the last first: the server hears the last spans.
+const STAGE = { sonde: 0, stores: 1, services: 2, nginx: 3, load: 4 }
+
+// Which exporter of the SDK each service uses: all three, with gzip and without.
+const SERVICES = {
+  stock: { protocol: 'grpc', compression: 'gzip' },
+  payment: { protocol: 'http/protobuf', compression: 'gzip', all: true },
+  recommendations: { protocol: 'http/protobuf', compression: 'none' },
+  orders: { protocol: 'grpc', compression: 'none' },
+  storefront: { protocol: 'http/json', compression: 'gzip' },
+}
+
+const began = performance.now()
+
+function options() {
+  try {
+    return parseArgs({
+      options: {
+        'server-only': { type: 'boolean' },
+        ports: { type: 'string' },
+        dir: { type: 'string', default: join(ROOT, 'build/demo') },
+        rate: { type: 'string', default: '7' },
+        help: { type: 'boolean' },
+      },
+    }).values
+  } catch (e) {
+    console.error(`demo: ${e.message}\n\n${HELP}`)
+    process.exit(2)
+  }
+}
+const flags = options()
+const auto = flags.ports === 'auto'
+const dir = resolve(flags.dir)
+
+function emit(object) {
+  if (auto) {
+    console.log(JSON.stringify(object))
+  }
+}
+
+async function startSonde(children) {
+  const binary = join(ROOT, 'build/sonde')
+  if (!existsSync(binary)) {
+    throw new Error('build/sonde is not built: run make')
+  }
+  for (const port of auto ? [] : Object.values(SONDE_PORTS)) {
+    if (!(await isFree(port))) {
+      throw new Error(`port ${port} is held by ${holderOf(port)}: stop it, or use --ports auto`)
+    }
+  }
+  const address = (port) => `127.0.0.1:${auto ? 0 : port}`
+  const entry = children.start(
+    'sonde',
+    [
+      binary,
+      'server',
+      '--data',
+      join(dir, 'sonde-data'),
+      '--http',
+      address(SONDE_PORTS.http),
+      '--otlp-grpc',
+      address(SONDE_PORTS.grpc),
+      '--otlp-http',
+      address(SONDE_PORTS.otlp),
+    ],
+    { stage: STAGE.sonde },
+  )
+  const said = await Promise.all([
+    children.line(entry, /^ {2}http .*(http:\S+)/),
+    children.line(entry, /^ {2}otlp-grpc +(\S+)/),
+    children.line(entry, /^ {2}otlp-http +(\S+)/),
+  ])
+  const [http, grpc, otlp] = said.map((match) => match[1])
+  const sonde = { http, otlp_grpc: `http://${grpc}`, otlp_http: `http://${otlp}` }
+  emit({ name: 'sonde', ...sonde })
+  return sonde
+}
+
+async function startPostgres(children, port) {
+  const database = await import('./database.mjs')
+  const cluster = database.prepare(dir)
+  children.start('postgres', database.command(cluster, port), {
+    user: cluster.user?.name,
+    cwd: '/',
+    signal: 'SIGINT',
+    stage: STAGE.stores,
+  })
+  await database.fill(cluster, port)
+  return (name) => database.url(cluster, port, name)
+}
+
+async function startRedis(children, port) {
+  const password = randomBytes(18).toString('hex')
+  const file = join(dir, 'redis.conf')
+  writeFileSync(
+    file,
+    `bind 127.0.0.1\nport ${port}\nrequirepass ${password}\nsave ""\nappendonly no\nmaxmemory 32mb\nmaxmemory-policy allkeys-lru\n`,
+    { mode: 0o600 },
+  )
+  const entry = children.start('redis', ['redis-server', file], { stage: STAGE.stores, cwd: dir })
+  await children.line(entry, /Ready to accept connections/)
+  return `redis://:${password}@127.0.0.1:${port}`
+}
+
+async function reachable(port) {
+  while (!(await canConnect(port))) {
+    await sleep(20)
+  }
+}
+
+async function startNginx(children, port, storefront) {
+  const home = join(dir, 'nginx')
+  mkdirSync(home, { recursive: true })
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+  writeFileSync(
+    join(home, 'nginx.conf'),
+    `${process.getuid() === 0 ? 'user nobody nogroup;' : ''}
+daemon off;
+worker_processes 1;
+pid nginx.pid;
+events { worker_connections 256; }
+http {
+${temporary.map((t) => `  ${t}_temp_path ${t};`).join('\n')}
+  access_log off;
+  proxy_max_temp_file_size 0;
+  client_body_buffer_size 64k;
+  client_max_body_size 64k;
+  upstream storefront { server 127.0.0.1:${storefront}; keepalive 8; }
+  server {
+    listen 127.0.0.1:${port};
+    location / {
+      proxy_pass http://storefront;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_set_header Host $http_host;
+      proxy_set_header X-Forwarded-For $remote_addr;
+    }
+  }
+}
+`,
+  )
+  children.start('nginx', ['nginx', '-p', home, '-c', 'nginx.conf', '-e', 'stderr'], {
+    stage: STAGE.nginx,
+  })
+  await reachable(port)
+}
+
+// What the SDK of a service is told; the same variables as for any other application.
+function telemetry(name, { protocol, compression, all }, sonde) {
+  return {
+    OTEL_SERVICE_NAME: name,
+    OTEL_RESOURCE_ATTRIBUTES: `service.namespace=shop,service.version=1.0.0,service.instance.id=${name}-1,deployment.environment.name=demo`,
+    OTEL_EXPORTER_OTLP_PROTOCOL: protocol,
+    OTEL_EXPORTER_OTLP_ENDPOINT: protocol === 'grpc' ? sonde.otlp_grpc : sonde.otlp_http,
+    OTEL_EXPORTER_OTLP_COMPRESSION: compression,
+    OTEL_TRACES_EXPORTER: 'otlp',
+    OTEL_METRICS_EXPORTER: all ? 'otlp' : 'none',
+    OTEL_LOGS_EXPORTER: all ? 'otlp' : 'none',
+    OTEL_METRIC_EXPORT_INTERVAL: '5000',
+    OTEL_METRIC_EXPORT_TIMEOUT: '5000',
+    OTEL_BSP_SCHEDULE_DELAY: '500',
+    OTEL_NODE_RESOURCE_DETECTORS: 'env,host,os,process',
+    OTEL_NODE_DISABLED_INSTRUMENTATIONS: 'fs,net,dns,router', // a span for each layer, twice
+
+    OTEL_SEMCONV_STABILITY_OPT_IN: 'http,database',
+  }
+}
+
+async function startServices(children, environment, sonde) {
+  await Promise.all(
+    Object.entries(SERVICES).map(async ([name, how]) => {
+      const entry = children.start(
+        name,
+        [
+          process.execPath,
+          '--require',
+          '@opentelemetry/auto-instrumentations-node/register',
+          join(ROOT, 'demo/services', `${name}.js`),
+        ],
+        {
+          env: { ...environment, ...telemetry(name, how, sonde) },
+          cwd: join(ROOT, 'demo'),
+          stage: STAGE.services,
+        },
+      )
+      await children.line(entry, /^ready/)
+    }),
+  )
+}
+
+async function startShop(children, sonde) {
+  const [postgres, redis, nginx, ...ports] = await freePorts(3 + Object.keys(SERVICES).length)
+  const shopPort = !auto && (await isFree(SHOP_PORT)) ? SHOP_PORT : nginx
+  const [database, cache] = await Promise.all([
+    startPostgres(children, postgres),
+    startRedis(children, redis),
+  ])
+  const environment = {
+    SONDE_DEMO_DIR: dir,
+    SHOP_SONDE_URL: sonde.http,
+    SHOP_ORDERS_DATABASE: database('orders'),
+    SHOP_STOCK_DATABASE: database('stock'),
+    SHOP_REDIS: cache,
+  }
+  Object.keys(SERVICES).forEach((name, i) => {
+    environment[`SHOP_${name.toUpperCase()}_PORT`] = String(ports[i])
+  })
+  await startServices(children, environment, sonde)
+  await startNginx(children, shopPort, environment.SHOP_STOREFRONT_PORT)
+  const url = `http://127.0.0.1:${shopPort}/`
+  if (Number(flags.rate) > 0) {
+    const load = [process.execPath, join(ROOT, 'demo/load.mjs'), url.slice(0, -1), flags.rate]
+    await children.line(children.start('load', load, { stage: STAGE.load }), /^ready/)
+  }
+  emit({ name: 'shop', url })
+  return url
+}
+
+function print(sonde, shop) {
+  const seconds = ((performance.now() - began) / 1000).toFixed(1)
+  console.log(`\n  Sonde   ${sonde.http}`)
+  if (shop) {
+    console.log(`  Shop    ${shop}     scenarios: its buttons, or demo/switch list`)
+  }
+  console.log(`  OTLP    ${sonde.otlp_grpc} (gRPC)   ${sonde.otlp_http} (HTTP)`)
+  console.log(`  Ready after ${seconds} s; data and logs in ${dir}; Ctrl-C stops everything.\n`)
+}
+
+async function main() {
+  if (flags.help) {
+    console.log(HELP)
+    return 0
+  }
+  mkdirSync(join(dir, 'log'), { recursive: true })
+  rmSync(join(dir, 'switches'), { recursive: true, force: true })
+  const children = new Children(join(dir, 'log'))
+  const ended = new Promise((resolve) => {
+    let signals = 0
+    const told = () => (++signals === 1 ? resolve(null) : children.killAll())
+    process.on('SIGINT', told)
+    process.on('SIGTERM', told)
+    process.on('SIGHUP', told)
+    children.onDeath = resolve
+  })
+  const start = async () => {
+    const sonde = await startSonde(children)
+    const shop = flags['server-only'] ? undefined : await startShop(children, sonde)
+    print(sonde, shop)
+    const processes = Object.fromEntries(children.list.map((e) => [e.name, e.child.pid]))
+    emit({ name: 'ready', ms: Math.round(performance.now() - began), processes })
+    return ended
+  }
+  const late = sleep(READY_MS, undefined, { ref: false }).then(() => ended)
+  const problem = await Promise.race([start(), ended, late]).catch((e) => e.message)
+  if (problem !== null) {
+    console.error(`demo: ${problem}`)
+  }
+  await children.stop()
+  return problem === null ? 0 : 1
+}
+
+process.exit(await main())

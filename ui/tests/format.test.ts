@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: numbers for people, and the tables and dumps made of them.
+import { describe, expect, it } from 'vitest'
+import type { LedgerRow } from '@/api/types'
+import * as f from '@/format/format'
+import { base64Bytes, hexDump } from '@/format/hex'
+import { offBy, sumRows } from '@/format/ledger'
+import { assignSeries, seriesOf } from '@/format/series'
+import { sortRows } from '@/format/sort'
+
+describe('numbers', () => {
+  it('writes durations with three digits', () => {
+    const cases: [number, string][] = [
+      [0, '0 ms'],
+      [999, '999 ns'],
+      [48211, '48.2 µs'],
+      [48211000, '48.2 ms'],
+      [999.6e6, '1.00 s'],
+      [1.25e9, '1.25 s'],
+      [125e9, '2 m 05 s'],
+      [12000e9, '3 h 20 m'],
+      [-2e6, '-2.00 ms'],
+      [NaN, '–'],
+    ]
+    for (const [ns, text] of cases) expect(f.formatDuration(ns)).toBe(text)
+  })
+
+  it('writes durations for filters', () => {
+    expect(f.filterDuration(94030000)).toBe('94.03ms')
+    expect(f.filterDuration(1.5e9)).toBe('1.5s')
+    expect(f.filterDuration(850)).toBe('850ns')
+  })
+
+  it('never rounds errors away', () => {
+    expect(f.formatShare(1, 1e6)).toBe('<0.01%')
+    expect(f.formatShare(999999, 1e6)).toBe('>99.99%')
+    expect(f.formatShare(0, 10)).toBe('0%')
+    expect(f.formatShare(1, 0)).toBe('–')
+    expect(f.formatShare(12, 1000)).toBe('1.20%')
+  })
+
+  it('writes bytes', () => {
+    expect(f.formatBytes(1023)).toBe('1023 B')
+    expect(f.formatBytes(1536)).toBe('1.50 KiB')
+    expect(f.formatBytes(256 * 2 ** 20)).toBe('256 MiB')
+  })
+})
+
+describe('ledger', () => {
+  const row: LedgerRow = {
+    signal: 'traces',
+    service: 'orders',
+    received: 100,
+    stored: 90,
+    pending: 4,
+    sampled: 1,
+    expired: 2,
+    dropped: { invalid: 3 },
+    balanced: true,
+  }
+
+  it('says what is left over', () => {
+    expect(offBy(row)).toBe(0)
+    expect(offBy({ ...row, received: 103 })).toBe(3)
+    expect(offBy({ ...row, stored: 95 })).toBe(-5)
+  })
+
+  it('sums rows and reasons, and one bad row spoils the total', () => {
+    const total = sumRows([row, { ...row, dropped: { invalid: 1, overload: 2 }, balanced: false }])
+    expect(total.received).toBe(200)
+    expect(total.dropped).toEqual({ invalid: 4, overload: 2 })
+    expect(total.balanced).toBe(false)
+  })
+})
+
+describe('tables and dumps', () => {
+  it('sorts by the column of the URL and leaves the source alone', () => {
+    const rows = [{ a: 2 }, { a: 3 }, { a: 1 }]
+    const columns = { a: (row: { a: number }) => row.a }
+    expect(sortRows(rows, '-a', columns).map((row) => row.a)).toEqual([3, 2, 1])
+    expect(sortRows(rows, 'a', columns).map((row) => row.a)).toEqual([1, 2, 3])
+    expect(sortRows(rows, 'unknown', columns)).toEqual(rows)
+  })
+
+  it('marks the line of the byte in question', () => {
+    const bytes = base64Bytes(btoa('x'.repeat(40)))
+    const lines = hexDump(bytes, 17)
+    expect(lines).toHaveLength(3)
+    expect(lines.map((line) => line.hit)).toEqual([false, true, false])
+    expect(lines[2]!.text).toContain('xxxxxxxx')
+    expect(hexDump(new Uint8Array(), 5)).toEqual([])
+  })
+
+  it('gives a name its colour, and no two names of a trace the same', () => {
+    expect(seriesOf('orders')).toBe(seriesOf('orders'))
+    const names = Array.from({ length: 12 }, (_, i) => `service-${i}`)
+    expect(new Set(assignSeries(names)).size).toBe(12)
+    expect(assignSeries([...names, 'one more'])).toHaveLength(13)
+    expect(assignSeries(['orders'])).toEqual([`var(--series-${seriesOf('orders')})`])
+  })
+})

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the two catalogues say the same things with the same parameters.
+import { describe, expect, it } from 'vitest'
+import { en } from '@/i18n/en'
+import { render, type Message } from '@/i18n/render'
+import { zhCN } from '@/i18n/zh-CN'
+
+const parameters = (message: Message) =>
+  [...(typeof message === 'string' ? message : message.other).matchAll(/\{(\w+)\}/g)]
+    .map((match) => match[1])
+    .sort()
+
+describe('catalogues', () => {
+  it('have the same keys and parameters', () => {
+    expect(Object.keys(zhCN).sort()).toEqual(Object.keys(en).sort())
+    for (const [key, message] of Object.entries(en))
+      expect(parameters(zhCN[key as keyof typeof en]), key).toEqual(parameters(message))
+  })
+
+  it('leave nothing empty', () => {
+    for (const message of [...Object.values(en), ...Object.values(zhCN)])
+      expect(JSON.stringify(message)).not.toContain('""')
+  })
+})
+
+describe('rendering', () => {
+  it('chooses the plural and formats numbers', () => {
+    const message = { one: '{count} span', other: '{count} spans' }
+    expect(render(message, { count: 1 }, 'en')).toBe('1 span')
+    expect(render(message, { count: 0 }, 'en')).toBe('0 spans')
+    expect(render(message, { count: 12345 }, 'en')).toBe('12,345 spans')
+    expect(render('{count} 个 Span', { count: 12345 }, 'zh-CN')).toBe('12,345 个 Span')
+  })
+
+  it('puts texts in as they are', () => {
+    expect(render('a {x} b', { x: '{y} $& <b>' }, 'en')).toBe('a {y} $& <b> b')
+    expect(render('a {missing}', {}, 'en')).toBe('a {missing}')
+  })
+})

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the waterfall's rows, on a small trace by hand and on large ones from the fixture.
+import { describe, expect, it } from 'vitest'
+import type { Outline } from '@/api/types'
+import { formatFold, isFolded, OPEN, parseFold, setFolded } from '@/trace/folding'
+import * as m from '@/trace/model'
+import { readTraceId } from '@/trace/traceId'
+import * as w from '@/trace/window'
+import { makeTrace, outline as fixtureOutline } from '../dev/shop.mjs'
+
+// 0 root; 1 client -> 2 server -> 3 inner; 4 failed sibling; 5 an orphan, a root of its own.
+function small(): Outline {
+  return {
+    trace_id: '1'.repeat(32),
+    start_unix_nano: 0,
+    start_unix_ms: 0,
+    duration_ns: 100,
+    services: ['front', 'orders'],
+    names: ['GET /', 'POST', 'POST /orders', 'insert'],
+    spans: {
+      id: ['a0', 'a1', 'a2', 'a3', 'a4', 'a5'],
+      parent: [-1, 0, 1, 2, 0, -1],
+      rpc_id: ['0', '0.1', '0.1.1', '0.1.1.1', '0.2', '0'],
+      service: [0, 0, 1, 1, 0, 1],
+      name: [0, 1, 2, 3, 1, 3],
+      kind: [2, 3, 2, 1, 3, 1],
+      status: [0, 0, 0, 0, 2, 2],
+      start_ns: [0, 10, 15, 20, 60, 70],
+      duration_ns: [100, 40, 30, 10, 30, 5],
+      self_ns: [30, 10, 20, 10, 30, 5],
+      depth: [0, 1, 2, 3, 1, 0],
+      critical_ns: [30, 10, 20, 10, 30, 0],
+      peer: [-1, 2, 1, -1, -1, -1],
+      skew_ns: [0, 0, 0, 0, 0, 0],
+    },
+    critical: {
+      span: [0, 1, 2, 1, 4, 0],
+      from_ns: [0, 10, 15, 45, 60, 90],
+      to_ns: [10, 15, 45, 50, 90, 100],
+    },
+    orphan_rows: [5],
+    orphans: 1,
+    errors: 2,
+    total_spans: 6,
+    truncated: false,
+  }
+}
+
+const open: m.Folding = { folded: () => false }
+const rowsOf = (...args: Parameters<typeof m.visibleRows>) => [...m.visibleRows(...args)]
+
+describe('rows', () => {
+  const model = m.buildModel(small())
+
+  it('knows where subtrees end', () => {
+    expect([...model.end]).toEqual([5, 4, 4, 4, 5, 6])
+  })
+
+  it('joins the halves of a call into one row', () => {
+    expect(rowsOf(model, open, true, null)).toEqual([0, 1, 3, 4, 5])
+    expect(rowsOf(model, open, false, null)).toEqual([0, 1, 2, 3, 4, 5])
+    expect([...m.indents(model, true)]).toEqual([0, 1, 1, 2, 1, 0])
+    expect([...m.indents(model, false)]).toEqual([0, 1, 2, 3, 1, 0])
+    expect(m.gapNs(model, 1)).toBe(10)
+    expect(m.gapNs(model, 4)).toBe(0)
+    expect(m.displayRow(model, 2, true)).toBe(1)
+    expect(m.displayRow(model, 2, false)).toBe(2)
+  })
+
+  it('joins only what names each other and stands under one another', () => {
+    const apart = small()
+    apart.spans.peer = [-1, 2, -1, -1, -1, -1]
+    expect(m.buildModel(apart).half[1]).toBe(-1)
+  })
+
+  it('has nothing to fold under a joined call without inner spans', () => {
+    const bare = small()
+    bare.spans.parent[3] = 0
+    const other = m.buildModel(bare)
+    expect(m.hasChildren(other, 1, true)).toBe(false)
+    expect(m.hasChildren(other, 1, false)).toBe(true)
+    expect(m.hasChildren(model, 1, true)).toBe(true)
+  })
+
+  it('folds', () => {
+    const folding = { folded: (row: number) => row === 1 }
+    expect(rowsOf(model, folding, true, null)).toEqual([0, 1, 4, 5])
+    expect(rowsOf(model, { folded: () => true }, true, null)).toEqual([0, 5])
+  })
+
+  it('filters by service and text, and keeps the way to what matches', () => {
+    expect(m.matchRows(model, ' ', new Set())).toBeNull()
+    const match = m.matchRows(model, 'INSERT', new Set())!
+    expect([...match]).toEqual([0, 0, 0, 1, 0, 1])
+    const keep = m.withAncestors(model, match)
+    expect([...keep]).toEqual([1, 1, 1, 2, 0, 2])
+    expect(rowsOf(model, open, true, keep)).toEqual([0, 1, 3, 5])
+    expect([...m.matchRows(model, '', new Set(['front']))!]).toEqual([1, 1, 0, 0, 1, 0])
+    expect([...m.matchRows(model, 'a4', new Set())!]).toEqual([0, 0, 0, 0, 1, 0])
+  })
+
+  it('steps through errors around the end', () => {
+    expect(m.nextError(model, -1, 1)).toBe(4)
+    expect(m.nextError(model, 4, 1)).toBe(5)
+    expect(m.nextError(model, 5, 1)).toBe(4)
+    expect(m.nextError(model, 4, -1)).toBe(5)
+    expect(m.ancestors(model, 3)).toEqual([2, 1, 0])
+  })
+
+  it('sorts the segments of the critical path by row', () => {
+    expect([...model.pathAt]).toEqual([0, 2, 4, 5, 5, 6, 6])
+    expect([model.pathFrom[0], model.pathFrom[1]]).toEqual([0, 90])
+    expect([model.pathFrom[2], model.pathTo[3]]).toEqual([10, 50])
+  })
+
+  it('finds rows among the visible', () => {
+    const rows = m.visibleRows(model, open, true, null)
+    expect(m.indexOfRow(rows, 3)).toBe(2)
+    expect(m.indexOfRow(rows, 2)).toBe(-1)
+  })
+})
+
+describe('large traces', () => {
+  for (const size of [10_000, 100_000])
+    it(`holds together at ${size} spans`, () => {
+      const trace = makeTrace('2'.repeat(32), 1e12, size, 9)
+      const model = m.buildModel(fixtureOutline(trace) as Outline)
+      const { parent } = model.outline.spans
+      expect(model.count).toBe(size)
+      expect(
+        parent.every((up, row) => up < row && (up < 0 || model.end[up]! >= model.end[row]!)),
+      ).toBe(true)
+      const joined = model.owner.reduce((sum, owner) => sum + (owner >= 0 ? 1 : 0), 0)
+      expect(joined).toBeGreaterThan(size / 10)
+      expect(m.visibleRows(model, open, true, null)).toHaveLength(size - joined)
+      expect(m.visibleRows(model, { folded: () => true }, true, null)).toHaveLength(1)
+      const sum = model.outline.spans.critical_ns.reduce((a, b) => a + b, 0)
+      expect(Math.abs(sum - model.outline.duration_ns)).toBeLessThan(model.count)
+    })
+})
+
+describe('folding in URLs', () => {
+  const model = m.buildModel(small())
+
+  it('survives the round trip', () => {
+    const folded = setFolded(OPEN, [1, 0], true)
+    const text = formatFold(folded, model)
+    expect(text).toBe('a1.a0')
+    expect(parseFold(text, model)).toEqual(folded)
+    const mostly = setFolded({ all: true, except: new Set() }, [0], false)
+    expect(formatFold(mostly, model)).toBe('all.a0')
+    expect(isFolded(parseFold('all.a0', model), 0)).toBe(false)
+    expect(isFolded(parseFold('all.a0', model), 1)).toBe(true)
+    expect(formatFold(OPEN, model)).toBe('')
+  })
+
+  it('ignores spans that are gone', () => {
+    expect(parseFold('ffff', model).except.size).toBe(0)
+  })
+})
+
+describe('time windows', () => {
+  it('stays inside the trace', () => {
+    expect(w.clampWindow({ from: -5e5, to: 5e5 }, 1e7)).toEqual({ from: 0, to: 1e6 })
+    expect(w.clampWindow({ from: 9.9e6, to: 11e6 }, 1e7).to).toBe(1e7)
+    expect(w.clampWindow({ from: 5, to: 6 }, 1e7)).toEqual({ from: 5, to: 1005 })
+    expect(w.clampWindow({ from: 0, to: 0 }, 0)).toEqual({ from: 0, to: 1000 })
+  })
+
+  it('zooms around a moment', () => {
+    expect(w.zoomWindow({ from: 0, to: 100 }, 0.5, 20)).toEqual({ from: 10, to: 60 })
+  })
+
+  it('reads and writes', () => {
+    expect(w.parseWindow(w.formatWindow({ from: 1000, to: 9000 }), 1e6)).toEqual({
+      from: 1000,
+      to: 9000,
+    })
+    for (const bad of ['', '5', '9-5', '-5-9', 'a-b', '2000000-3000000'])
+      expect(w.parseWindow(bad, 1e6)).toBeNull()
+  })
+
+  it('puts marks at round moments', () => {
+    expect(w.ticks({ from: 0, to: 100 }, 6)).toEqual([0, 20, 40, 60, 80, 100])
+    expect(w.ticks({ from: 0, to: 7 }, 6).length).toBeLessThanOrEqual(7)
+  })
+
+  it('places bars, cut to just beyond the window', () => {
+    expect(w.place({ from: 0, to: 100 }, 25, 50)).toEqual({ left: '25.000%', width: '50.000%' })
+    expect(w.place({ from: 0, to: 100 }, -1e9, 2e9)).toEqual({ left: '-1.000%', width: '102.000%' })
+  })
+})
+
+describe('pasted trace IDs', () => {
+  const id = '4bf92f3577b34da6a3ce929d0e0e4736'
+
+  it('come bare, as a UUID, or in a traceparent header', () => {
+    expect(readTraceId(` ${id.toUpperCase()} `)).toEqual({ id })
+    expect(readTraceId('4bf92f35-77b3-4da6-a3ce-929d0e0e4736')).toEqual({ id })
+    const header = `00-${id}-00f067aa0ba902b7-01`
+    expect(readTraceId(header)).toEqual({ id, span: '00f067aa0ba902b7' })
+    for (const other of ['', 'orders', id.slice(1), `${id}0`]) expect(readTraceId(other)).toBeNull()
+  })
+})

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the geometry of the scatter.
+import { describe, expect, it } from 'vitest'
+import type { Scatter } from '@/api/types'
+import * as s from '@/traces/scatterScale'
+
+const ID = 'a'.repeat(32)
+const scatter: Scatter = {
+  from: 1000,
+  to: 2000,
+  columns: 10,
+  column_ms: 100,
+  rows: 3,
+  duration_min_ns: 1e6,
+  duration_max_ns: 1e9,
+  cells: [
+    [0, 0, 5, 0, ID],
+    [9, 2, 100, 3, ID],
+  ],
+  stats: {
+    scanned_spans: 0,
+    total_spans: 0,
+    elapsed_ms: 0,
+    partial: false,
+    parts: 0,
+    hot_batches: 0,
+  },
+}
+
+describe('scatter', () => {
+  it('is logarithmic in duration and even in time', () => {
+    expect(s.durationAt(scatter, 0)).toBeCloseTo(1e6)
+    expect(s.durationAt(scatter, 1)).toBeCloseTo(1e7)
+    expect(s.durationAt(scatter, 3)).toBeCloseTo(1e9)
+    expect(s.timeAt(scatter, 5)).toBe(1500)
+  })
+
+  it('turns a dragged rectangle into an area, whichever way it was dragged', () => {
+    const area = s.areaOf(scatter, 0.8, 1 / 3, 0.2, 0)
+    expect(area.fromMs).toBe(1200)
+    expect(area.toMs).toBe(1800)
+    expect(area.minNs).toBeCloseTo(1e8)
+    expect(area.maxNs).toBeCloseTo(1e9)
+  })
+
+  it('finds the cell next to a point, within reach', () => {
+    expect(s.nearestCell(scatter, 0.95, 0.1)?.[2]).toBe(100)
+    expect(s.nearestCell(scatter, 0.5, 0.5)).toBeNull()
+  })
+
+  it('marks durations within the scale', () => {
+    expect(s.durationTicks(scatter).map((tick) => tick.ns)).toContain(1e7)
+    const flat = { ...scatter, duration_min_ns: 5, duration_max_ns: 5 }
+    expect(s.durationTicks(flat)).toEqual([{ ns: 5, share: 0 }])
+  })
+
+  it('shades by the logarithm', () => {
+    expect(s.heat(1, 100)).toBe(0)
+    expect(s.heat(10, 100)).toBeCloseTo(0.5)
+    expect(s.heat(100, 100)).toBe(1)
+    expect(s.heat(1, 1)).toBe(0.5)
+  })
+})
