@@ -73,9 +73,9 @@ static size_t pool_count;
 
 static ZSTD_DCtx *pool_get(void)
 {
-    ASSERT(pool_count <= POOL_MAX);
     ZSTD_DCtx *d = NULL;
     (void)pthread_mutex_lock(&pool_mutex);
+    ASSERT(pool_count <= POOL_MAX);
     if (pool_count > 0) {
         d = pool[--pool_count];
     }
