@@ -657,6 +657,7 @@ enum err block_page_shapes(struct block *b, size_t page, uint32_t *out, size_t *
         return e;
     }
     size_t n = block_page_rows(b, page);
+    MUST(shapes != NULL);
     for (size_t i = 0; i < n; i++) {
         out[i] = (uint32_t)shapes[i];
     }

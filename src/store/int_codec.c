@@ -68,7 +68,7 @@ static uint64_t reduce(uint64_t v, struct frame f)
 
 static size_t bitpack_bytes(size_t n, unsigned width)
 {
-    ASSERT(width <= WIDTH_MAX || width <= 64);
+    ASSERT(width <= 64);
     return (n * width + 7) / 8;
 }
 

@@ -192,10 +192,10 @@ static bool is_known(const struct loader *l, uint64_t id)
 static void note_orphan(void *ctx, const char *name)
 {
     struct orphans *o = ctx;
-    unsigned long long id;
-    int end = 0;
+    char *end = NULL;
     ASSERT(o->l != NULL);
-    if (sscanf(name, "%16llx.part%n", &id, &end) != 1 || end == 0 || name[end] != 0) {
+    uint64_t id = strtoull(name, &end, 16);
+    if (end == name || strcmp(end, ".part") != 0) {
         return; // not ours
     }
     o->l->s->next_id = id >= o->l->s->next_id ? id + 1 : o->l->s->next_id;
