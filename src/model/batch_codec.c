@@ -614,6 +614,7 @@ static void get_span(struct reader *r)
     s->kind = kinds & 15;
     s->status = kinds >> 4;
     if (flags & SPAN_SAME_TRACE) {
+        MUST(before != NULL);
         s->trace = before->trace;
     } else {
         get_trace(r, &s->trace);
@@ -623,6 +624,7 @@ static void get_span(struct reader *r)
     s->start_ns = (before != NULL ? before->start_ns : 0) + (uint64_t)unzigzag(get_varint(r));
     s->duration_ns = get_varint(r);
     if (flags & SPAN_SAME_ROWS) {
+        MUST(before != NULL);
         s->resource = before->resource;
         s->scope = before->scope;
     } else {
