@@ -127,6 +127,16 @@ await flow('a trace: selection, folding, window survive a shared link', async (p
   await page.getByRole('complementary').waitFor({ state: 'detached' })
 })
 
+await flow('a trace can be taken away as OTLP/JSON', async (page) => {
+  await firstTrace(page)
+  const arriving = page.waitForEvent('download')
+  await page.getByRole('button', { name: 'Raw JSON' }).click()
+  const file = await arriving
+  assert.match(file.suggestedFilename(), /^trace-[0-9a-f]{32}\.json$/)
+  const trace = JSON.parse(readFileSync(await file.path(), 'utf8'))
+  assert.ok(Array.isArray(trace.resourceSpans))
+})
+
 await flow('keyboard only: search, list, trace, rows', async (page) => {
   await page.goto(url)
   await page.locator('tbody tr').first().waitFor()
