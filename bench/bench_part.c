@@ -332,6 +332,7 @@ static void look_up(struct part **parts, size_t n, const trace_id *samples, size
             }
         }
         took[i] = clock_mono_ns() - before;
+        MUST(found > 0);
     }
     qsort(took, LOOKUPS, sizeof *took, compare_u64);
     printf("trace by ID over %zu parts: p50 %.3f ms, p99 %.3f ms\n", n,

@@ -123,13 +123,14 @@ int command_completion(int argc, char **argv)
     } else if (argc == 1 && strcmp(argv[0], "fish") == 0) {
         fputs(fish_script, stdout);
     } else {
+        bool wanted = argc == 1 && strcmp(argv[0], "--help") == 0;
         fputs("Usage: sonde completion bash|zsh|fish\n"
               "\n"
               "  bash   source <(sonde completion bash)\n"
               "  zsh    source <(sonde completion zsh)\n"
               "  fish   sonde completion fish | source\n",
-              stderr);
-        return argc == 1 && strcmp(argv[0], "--help") == 0 ? EXIT_DONE : EXIT_USAGE;
+              wanted ? stdout : stderr);
+        return wanted ? EXIT_DONE : EXIT_USAGE;
     }
     return EXIT_DONE;
 }

@@ -2,15 +2,19 @@
 // Purpose: `sonde trace search`, `sonde trace get` and `sonde trace-id`: asking a running server.
 #include <inttypes.h>
 #include <jansson.h>
+#include <limits.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <wchar.h>
 
 #include "client.h"
 #include "commands.h"
 #include "config.h"
 #include "core/clock.h"
+#include "core/must.h"
 #include "model/ids.h"
 
 #define DEFAULT_SERVER "http://127.0.0.1:7070"
@@ -54,6 +58,27 @@ static struct client_options options_of(const char *server, const char *token)
     return (struct client_options){server, token != NULL ? token : getenv("SONDE_TOKEN")};
 }
 
+// How many columns of a terminal the first n bytes of a text take.
+static int columns_of(const char *text, size_t n)
+{
+    int columns = 0;
+    size_t at = 0, length = strlen(text);
+    mbstate_t state = {0};
+    (void)setlocale(LC_CTYPE, "C.UTF-8");
+    ASSERT(n <= INT_MAX);
+    while (at < n && at < length) {
+        wchar_t c;
+        size_t taken = mbrtowc(&c, text + at, length - at, &state);
+        if (taken == 0 || taken > length) {
+            return (int)n; // no UTF-8
+        }
+        int width = wcwidth(c);
+        columns += width > 0 ? width : 0;
+        at += taken;
+    }
+    return columns;
+}
+
 // Prints what the server answered instead of a result, and gives the exit code for it.
 static int explain(long status, const struct buf *answer, const char *filter)
 {
@@ -66,7 +91,8 @@ static int explain(long status, const struct buf *answer, const char *filter)
         fprintf(stderr, "sonde: %s\n", error);
     }
     if (position != NULL && filter != NULL) {
-        fprintf(stderr, "  %s\n  %*s^\n", filter, (int)json_integer_value(position), "");
+        int columns = columns_of(filter, (size_t)json_integer_value(position));
+        fprintf(stderr, "  %s\n  %*s^\n", filter, columns, "");
     }
     json_decref(root);
     return status == 404 ? EXIT_NOT_FOUND : status == 400 ? EXIT_USAGE : EXIT_FAILED;
@@ -88,7 +114,7 @@ static json_t *fetch(const struct client_options *o, const char *path, const cha
         return NULL;
     }
     json_error_t why;
-    json_t *root = json_loadb(answer->p, answer->n, 0, &why);
+    json_t *root = json_loadb(answer->p, answer->n, JSON_ALLOW_NUL, &why);
     if (root == NULL) {
         fprintf(stderr, "sonde: the answer is not JSON: %s\n", why.text);
         *ret_exit = EXIT_FAILED;
@@ -318,8 +344,9 @@ int command_trace(int argc, char **argv)
     if (argc > 0 && strcmp(argv[0], "get") == 0) {
         return get(argc - 1, argv + 1);
     }
-    fprintf(stderr, "%s\n%s", search_help, get_help);
-    return argc > 0 && strcmp(argv[0], "--help") == 0 ? EXIT_DONE : EXIT_USAGE;
+    bool wanted = argc > 0 && strcmp(argv[0], "--help") == 0;
+    fprintf(wanted ? stdout : stderr, "%s\n%s", search_help, get_help);
+    return wanted ? EXIT_DONE : EXIT_USAGE;
 }
 
 // ---- trace-id -----------------------------------------------------------------------------------

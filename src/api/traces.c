@@ -196,7 +196,7 @@ static void put_key_value(void *ctx, struct str key, const struct otlp_value *va
         otlp_value_json(value->text, json_put_raw(w));
         break;
     case ATTR_BYTES:
-        json_put_str(w, value->text);
+        otlp_bytes_json(value->text, json_put_raw(w));
         break;
     default:
         json_put_null(w);

@@ -176,10 +176,10 @@ MUST_CHECK bool batch_intern_text(struct batch *b, struct str s, uint32_t *ret_c
 uint32_t batch_add_string(struct batch *b, struct str s, uint64_t hash);
 
 // Append one zeroed row and return it; the pointer is valid until the next append of that kind.
-struct attr *batch_add_attr(struct batch *b);
-struct resource *batch_add_resource(struct batch *b);
-struct scope *batch_add_scope(struct batch *b);
-struct span *batch_add_span(struct batch *b);
+struct attr *batch_add_attr(struct batch *b) __attribute__((returns_nonnull));
+struct resource *batch_add_resource(struct batch *b) __attribute__((returns_nonnull));
+struct scope *batch_add_scope(struct batch *b) __attribute__((returns_nonnull));
+struct span *batch_add_span(struct batch *b) __attribute__((returns_nonnull));
 
 static inline struct str batch_str(const struct batch *b, uint64_t code)
 {

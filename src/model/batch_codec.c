@@ -610,10 +610,11 @@ static void get_span(struct reader *r)
         (void)wrong(r, "broken span");
         return;
     }
-    ASSERT(r->b->resource_count > 0 && r->b->scope_count > 0);
+    MUST(s != NULL && r->b->resource_count > 0 && r->b->scope_count > 0);
     s->kind = kinds & 15;
     s->status = kinds >> 4;
     if (flags & SPAN_SAME_TRACE) {
+        MUST(before != NULL);
         s->trace = before->trace;
     } else {
         get_trace(r, &s->trace);
@@ -623,6 +624,7 @@ static void get_span(struct reader *r)
     s->start_ns = (before != NULL ? before->start_ns : 0) + (uint64_t)unzigzag(get_varint(r));
     s->duration_ns = get_varint(r);
     if (flags & SPAN_SAME_ROWS) {
+        MUST(before != NULL);
         s->resource = before->resource;
         s->scope = before->scope;
     } else {

@@ -40,6 +40,7 @@ static int newest_first(const void *a, const void *b)
 static void reduce(struct collection *c)
 {
     size_t kept = 0;
+    MUST(c->hits != NULL);
     qsort(c->hits, c->count, sizeof *c->hits, by_trace);
     for (size_t i = 0; i < c->count; i++) {
         if (kept == 0 || trace_id_cmp(&c->hits[kept - 1].trace, &c->hits[i].trace) != 0) {
@@ -57,6 +58,7 @@ static bool see_row(void *ctx, struct row row)
 {
     struct collection *c = ctx;
     const struct span *s = row_span(row);
+    MUST(c->hits != NULL);
     if (s->start_ns < c->floor_ns) {
         return true;
     }

@@ -24,6 +24,7 @@ static enum err read_into(struct block *b, struct buf *to, uint64_t offset, size
 
 enum err block_region(struct block *b, size_t region, struct str *ret_bytes)
 {
+    ASSERT(b->part != NULL);
     _Static_assert(BUF_PAD >= REGION_PAD, "regions in a buf may be read past their end");
     MUST(region < b->region_count);
     const struct region *r = &b->regions[region];
@@ -71,6 +72,7 @@ enum err block_read_window(struct block *b, size_t page)
 
 static bool kind_fits(size_t column, enum attr_type type, enum column_kind kind)
 {
+    ASSERT(kind < COLUMN_KIND_COUNT);
     bool text = kind == COLUMN_CODES || kind == COLUMN_STRINGS;
     if (column >= COLUMN_BUILTIN) {
         if (attr_type_is_text(type)) {
@@ -94,6 +96,8 @@ static bool kind_fits(size_t column, enum attr_type type, enum column_kind kind)
 
 static bool get_column(struct block *b, struct cursor *c, size_t i, size_t *dictionaries)
 {
+    ASSERT(i < b->column_count);
+    ASSERT(dictionaries != NULL);
     struct block_column *column = &b->columns[i];
     struct column *outside = NULL;
     column->kind = cursor_byte(c);
@@ -125,6 +129,8 @@ static bool get_column(struct block *b, struct cursor *c, size_t i, size_t *dict
 
 static enum err get_regions(struct block *b, struct cursor *c, size_t dictionaries)
 {
+    ASSERT(b->columns != NULL && b->regions == NULL);
+    ASSERT(dictionaries <= b->column_count);
     const struct block_place *place = &b->part->footer.places[b->index];
     uint64_t at = 0;
     b->cold_first = REGION_FIXED + COLUMN_HOT * (size_t)b->pages + dictionaries;
@@ -188,6 +194,7 @@ static uint32_t get_text(struct cursor *c, const struct batch *b)
 
 static struct attr_run get_attrs(struct cursor *c, struct batch *b)
 {
+    ASSERT(!b->sealed);
     uint32_t n = cursor_below(c, SPAN_ATTRS_MAX + 1);
     struct attr_run run = {(uint32_t)b->attr_count, n};
     for (uint32_t i = 0; i < n && !c->failed; i++) {
@@ -206,6 +213,7 @@ static struct attr_run get_attrs(struct cursor *c, struct batch *b)
 
 static void get_resources(struct cursor *c, struct batch *b)
 {
+    ASSERT(b->resource_count == 0 && b->scope_count == 0);
     size_t n = cursor_below(c, BLOCK_ROWS + 1);
     for (size_t i = 0; i < n && !c->failed; i++) {
         struct resource *r = batch_add_resource(b);
@@ -227,6 +235,7 @@ static void get_resources(struct cursor *c, struct batch *b)
 
 static enum err read_packed(struct block *b, size_t region, struct str *ret_raw)
 {
+    ASSERT(region < REGION_FIXED);
     struct str bytes;
     enum err e = block_region(b, region, &bytes);
     if (e != ERR_OK) {
@@ -238,6 +247,7 @@ static enum err read_packed(struct block *b, size_t region, struct str *ret_raw)
 
 static enum err read_resources(struct block *b)
 {
+    ASSERT(b->resources == NULL && b->part != NULL);
     struct str raw;
     const struct str *texts;
     size_t n;
@@ -269,6 +279,7 @@ struct keyset {
 
 static struct keyset *get_keysets(struct block *b, struct cursor *c, size_t *ret_n)
 {
+    ASSERT(b->column_count >= COLUMN_BUILTIN);
     size_t n = cursor_below(c, BLOCK_ROWS + 1);
     size_t attributes = b->column_count - COLUMN_BUILTIN;
     struct keyset *sets = arena_new(&b->scratch, n + 1, sizeof *sets);
@@ -287,6 +298,8 @@ static struct keyset *get_keysets(struct block *b, struct cursor *c, size_t *ret
 static void get_shape(struct block *b, struct cursor *c, const struct str *names, size_t name_count,
                       const struct keyset *sets, size_t set_count, struct shape *s)
 {
+    ASSERT(s >= b->shapes && s < b->shapes + b->shape_count);
+    ASSERT(b->resources != NULL);
     s->resource = cursor_below(c, b->resources->resource_count);
     s->scope = cursor_below(c, b->resources->scope_count);
     uint32_t name = cursor_below(c, name_count);
@@ -308,6 +321,7 @@ static void get_shape(struct block *b, struct cursor *c, const struct str *names
 
 static enum err read_shapes(struct block *b)
 {
+    ASSERT(b->shapes == NULL && b->resources != NULL);
     struct str raw;
     const struct str *names;
     size_t name_count, set_count;
@@ -334,6 +348,7 @@ static enum err read_shapes(struct block *b)
 
 enum err block_open(struct part *p, size_t index, struct block **ret_block)
 {
+    ASSERT(ret_block != NULL);
     MUST(index < p->footer.meta.blocks);
     struct block *b = mem_new(1, sizeof *b);
     atomic_init(&b->refs, 1);
@@ -387,11 +402,13 @@ void block_free(struct block *b)
 
 size_t block_rows(const struct block *b)
 {
+    ASSERT(b->rows > 0 && b->rows <= BLOCK_ROWS);
     return b->rows;
 }
 
 size_t block_pages(const struct block *b)
 {
+    ASSERT(b->pages > 0 && b->pages <= BLOCK_PAGES);
     return b->pages;
 }
 
@@ -436,6 +453,7 @@ enum err block_load_dictionary(struct block *b, size_t column)
 enum err block_dictionary(struct block *b, size_t column, const struct str **ret_strings,
                           size_t *ret_count)
 {
+    ASSERT(ret_strings != NULL && ret_count != NULL);
     MUST(column + COLUMN_BUILTIN < b->column_count);
     const struct block_column *c = &b->columns[column + COLUMN_BUILTIN];
     if (c->kind != COLUMN_CODES) {
@@ -451,6 +469,7 @@ enum err block_dictionary(struct block *b, size_t column, const struct str **ret
 
 static enum err load_trace_numbers(struct block *b, size_t region, uint64_t *out)
 {
+    ASSERT(region == REGION_TRACE_ROWS || region == REGION_TRACE_STARTS);
     struct str bytes;
     enum err e = block_region(b, region, &bytes);
     if (e != ERR_OK) {
@@ -462,6 +481,7 @@ static enum err load_trace_numbers(struct block *b, size_t region, uint64_t *out
 
 enum err block_load_traces(struct block *b)
 {
+    ASSERT(b->part != NULL && b->traces > 0);
     if (b->trace_ids != NULL) {
         return ERR_OK;
     }

@@ -22,6 +22,7 @@ static const enum column_kind builtin_kinds[COLUMN_BUILTIN] = {
 
 static struct build_column *add_column(struct block_builder *b, enum column_kind kind)
 {
+    ASSERT(kind < COLUMN_KIND_COUNT);
     size_t before = b->column_capacity;
     b->columns = mem_grow(b->columns, &b->column_capacity, b->column_count + 1, sizeof *b->columns);
     if (b->column_capacity > before) {
@@ -36,6 +37,7 @@ static struct build_column *add_column(struct block_builder *b, enum column_kind
 
 static void add_builtins(struct block_builder *b)
 {
+    ASSERT(b->column_count == 0);
     _Static_assert(COLUMN_INTS == 0, "what builtin_kinds leaves out is integers");
     for (size_t i = 0; i < COLUMN_BUILTIN; i++) {
         (void)add_column(b, builtin_kinds[i]);
@@ -51,6 +53,7 @@ void block_builder_init(struct block_builder *b)
 
 static void clear_slots(struct block_builder *b)
 {
+    ASSERT(b->slot_count <= b->slot_capacity);
     for (size_t i = 0; i < b->slot_count; i++) {
         mem_free(b->slots[i].texts);
         mem_free(b->slots[i].columns);
@@ -65,6 +68,7 @@ static void clear_slots(struct block_builder *b)
 
 void block_builder_clear(struct block_builder *b)
 {
+    ASSERT(b->column_count >= COLUMN_BUILTIN);
     clear_slots(b);
     for (size_t i = 0; i < b->column_count; i++) {
         b->columns[i].count = 0;
@@ -112,12 +116,14 @@ void block_builder_done(struct block_builder *b)
 
 static size_t slot_place(const struct block_builder *b, const struct batch *batch)
 {
+    ASSERT(b->slot_index_size > 0 && (b->slot_index_size & (b->slot_index_size - 1)) == 0);
     return (size_t)(((uint64_t)(uintptr_t)batch * 0x9E3779B97F4A7C15ULL) >> 20) &
            (b->slot_index_size - 1);
 }
 
 static void grow_slot_index(struct block_builder *b)
 {
+    ASSERT(b->slot_count <= b->slot_capacity);
     mem_free(b->slot_index);
     b->slot_index_size = b->slot_index_size == 0 ? SLOT_INDEX_MIN : b->slot_index_size * 2;
     b->slot_index = mem_new(b->slot_index_size, sizeof *b->slot_index);
@@ -132,6 +138,7 @@ static void grow_slot_index(struct block_builder *b)
 
 static struct build_slot *slot_of(struct block_builder *b, const struct batch *batch)
 {
+    ASSERT(batch != NULL);
     if (b->slot_count * 2 >= b->slot_index_size) {
         grow_slot_index(b);
     }
@@ -220,6 +227,7 @@ static uint32_t scope_of(struct block_builder *b, struct build_slot *s, uint32_t
 
 static void put_int(struct build_column *c, uint64_t v)
 {
+    ASSERT(c->kind == COLUMN_INTS || c->kind == COLUMN_IDS);
     if (c->count == c->int_capacity) {
         c->ints = mem_grow(c->ints, &c->int_capacity, c->count + 1, sizeof *c->ints);
     }
@@ -228,6 +236,7 @@ static void put_int(struct build_column *c, uint64_t v)
 
 static void put_text(struct build_column *c, uint32_t text)
 {
+    ASSERT(c->kind == COLUMN_CODES);
     if (c->count == c->text_capacity) {
         c->texts = mem_grow(c->texts, &c->text_capacity, c->count + 1, sizeof *c->texts);
     }
@@ -265,6 +274,7 @@ static uint32_t column_of(struct block_builder *b, struct build_slot *s, const s
 
 static uint32_t put_attrs(struct block_builder *b, struct build_slot *s, struct attr_run run)
 {
+    ASSERT(run.count <= SPAN_ATTRS_MAX || run.count <= s->batch->attr_count);
     MUST((size_t)run.first + run.count <= s->batch->attr_count);
     const struct attr *attrs = s->batch->attrs + run.first;
     uint32_t *list = scratch(b, run.count + 1);
@@ -284,6 +294,7 @@ static uint32_t put_attrs(struct block_builder *b, struct build_slot *s, struct 
 
 static uint32_t put_sparse(struct block_builder *b, struct build_slot *slot, const struct span *s)
 {
+    ASSERT(slot->batch != NULL);
     uint32_t bits = 0;
     const struct {
         uint32_t code, bit, column;
@@ -311,6 +322,7 @@ static uint32_t put_sparse(struct block_builder *b, struct build_slot *slot, con
 
 static void put_shape(struct block_builder *b, struct build_slot *slot, const struct span *s)
 {
+    ASSERT(slot->batch != NULL);
     ASSERT(s->kind < 8 && s->status < 4);
     uint32_t items[SHAPE_ITEMS];
     items[SHAPE_AT_RESOURCE] = resource_of(b, slot, s->resource);
@@ -334,6 +346,7 @@ static void put_shape(struct block_builder *b, struct build_slot *slot, const st
 // The row of a trace, but not `self`, that has this ID; `n` when there is none.
 static size_t scan_id(const uint64_t *ids, size_t n, uint64_t id, size_t self)
 {
+    ASSERT(self < n && n <= PARENT_SCAN_MAX);
     for (size_t i = 0; i < n; i++) {
         if (ids[i] == id && i != self) {
             return i;
@@ -349,6 +362,7 @@ struct id_index {
 
 static struct id_index index_ids(const uint64_t *ids, size_t n)
 {
+    ASSERT(n > 0 && n <= BLOCK_ROWS);
     size_t size = 64;
     while (size < 2 * n) {
         size *= 2;
@@ -370,6 +384,7 @@ static struct id_index index_ids(const uint64_t *ids, size_t n)
 static size_t find_id(const struct id_index *x, const uint64_t *ids, size_t n, uint64_t id,
                       size_t self)
 {
+    ASSERT(x->slots != NULL);
     ASSERT(n > 0);
     size_t at = (id * 0x9E3779B97F4A7C15ULL) >> 32 & x->mask;
     while (x->slots[at] != 0 && ids[x->slots[at] - 1] != id) {
@@ -381,6 +396,7 @@ static size_t find_id(const struct id_index *x, const uint64_t *ids, size_t n, u
 // Parents of the rows of one trace: `first` is its first row in the block.
 static void put_parents(struct block_builder *b, const struct row *rows, size_t first, size_t n)
 {
+    ASSERT(first + n <= b->rows);
     ASSERT(n > 0);
     const uint64_t *ids = b->columns[COLUMN_ID].ints + first;
     struct build_column *codes = &b->columns[COLUMN_PARENT];
@@ -409,6 +425,7 @@ static void put_parents(struct block_builder *b, const struct row *rows, size_t 
 
 static void add_trace(struct block_builder *b, const struct span *s)
 {
+    ASSERT(b->trace_count < BLOCK_ROWS);
     size_t need = b->trace_count + 1;
     b->traces = mem_grow(b->traces, &b->trace_capacity, need, sizeof *b->traces);
     b->trace_rows = mem_grow(b->trace_rows, &b->trace_rows_capacity, need, sizeof *b->trace_rows);
@@ -455,6 +472,7 @@ static uint64_t start_distance(const struct block_builder *b, const struct row *
 
 static void put_row(struct block_builder *b, const struct row *rows, size_t i)
 {
+    ASSERT(i < BLOCK_ROWS);
     const struct span *s = row_span(rows[i]);
     bool new_trace = i == 0 || trace_id_cmp(&s->trace, &row_span(rows[i - 1])->trace) != 0;
     if (new_trace) {
@@ -471,6 +489,7 @@ static void put_row(struct block_builder *b, const struct row *rows, size_t i)
 // Parents need the IDs of the whole trace, so they come after all rows; their pages are cut here.
 static void put_all_parents(struct block_builder *b, const struct row *rows)
 {
+    ASSERT(b->columns[COLUMN_PARENT].count == 0);
     struct build_column *outside = &b->columns[COLUMN_PARENT_ID];
     struct build_column *codes = &b->columns[COLUMN_PARENT];
     size_t first = 0;
@@ -512,6 +531,7 @@ static void prefetch(const struct row *rows, size_t i, size_t n)
 
 size_t block_build(struct block_builder *b, const struct row *rows, size_t n)
 {
+    ASSERT(rows != NULL);
     MUST(n > 0 && n <= BLOCK_ROWS && b->rows == 0);
     b->meta = (struct block_meta){.min_start_ns = UINT64_MAX, .min_duration_ns = UINT64_MAX};
     size_t i = 0;

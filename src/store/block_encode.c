@@ -20,6 +20,7 @@ struct encoder {
 
 static void begin_region(struct encoder *e)
 {
+    ASSERT(!e->out->failed);
     e->region_first = e->out->n;
 }
 
@@ -43,6 +44,7 @@ struct text_list {
 
 static uint32_t *local_of(struct block_builder *b)
 {
+    ASSERT(b->texts.count > 0);
     if (b->local_capacity < b->texts.count || b->local_of == NULL) {
         mem_free(b->local_of);
         b->local_capacity = b->texts.count * 2;
@@ -53,6 +55,7 @@ static uint32_t *local_of(struct block_builder *b)
 
 static uint32_t list_add(struct text_list *l, uint32_t *local, uint32_t text)
 {
+    ASSERT(l->count <= l->capacity);
     if (local[text] == 0) {
         if (l->count == l->capacity) {
             l->texts = mem_grow(l->texts, &l->capacity, l->count + 1, sizeof *l->texts);
@@ -73,6 +76,7 @@ static void list_forget(const struct text_list *l, uint32_t *local)
 
 static void put_dictionary(struct encoder *e, const uint32_t *texts, size_t n, struct buf *out)
 {
+    ASSERT(texts != NULL || n == 0);
     struct block_builder *b = e->b;
     b->page_texts = mem_grow(b->page_texts, &b->page_texts_capacity, n + 1, sizeof *b->page_texts);
     for (size_t i = 0; i < n; i++) {
@@ -100,6 +104,7 @@ static void put_keysets(const struct block_builder *b, struct buf *out)
 
 static void put_shapes(struct encoder *e)
 {
+    ASSERT(e->b->shapes.count > 0);
     struct block_builder *b = e->b;
     struct text_list names = {0};
     struct buf rows, raw;
@@ -166,6 +171,7 @@ static void put_things(const struct tuples *things, size_t head, struct text_lis
 
 static void put_resources(struct encoder *e)
 {
+    ASSERT(e->b->resources.count > 0);
     struct text_list texts = {0};
     struct buf rows, raw;
     buf_init(&rows, REGION_MAX);
@@ -188,6 +194,7 @@ static void put_resources(struct encoder *e)
 // Turns the block's text numbers into codes of a dictionary, or leaves them for string pages.
 static void choose_text_kind(struct block_builder *b, struct build_column *c)
 {
+    ASSERT(c->texts != NULL || c->count == 0);
     ASSERT(c->kind == COLUMN_CODES);
     uint32_t *local = local_of(b);
     struct text_list list = {c->dictionary, 0, c->dictionary_capacity};
@@ -212,6 +219,7 @@ static void choose_text_kind(struct block_builder *b, struct build_column *c)
 
 static uint64_t *widened(struct block_builder *b, const uint32_t *v, size_t n)
 {
+    ASSERT(v != NULL || n == 0);
     b->wide = mem_grow(b->wide, &b->wide_capacity, n, sizeof *b->wide);
     for (size_t i = 0; i < n; i++) {
         b->wide[i] = v[i];
@@ -221,6 +229,7 @@ static uint64_t *widened(struct block_builder *b, const uint32_t *v, size_t n)
 
 static enum ints_use use_of(size_t column)
 {
+    ASSERT(column < COLUMN_BUILTIN + BLOCK_COLUMNS_MAX + SPAN_ATTRS_MAX);
     if (column == COLUMN_SHAPE) {
         return INTS_CODES;
     }
@@ -240,6 +249,7 @@ static void put_strings_page(struct encoder *e, const uint32_t *texts, size_t n)
 
 static void put_page(struct encoder *e, size_t column, size_t page)
 {
+    ASSERT(column < e->b->column_count && page < e->b->pages);
     struct build_column *c = &e->b->columns[column];
     size_t first = c->page_first[page], n = c->page_first[page + 1] - first;
     begin_region(e);
@@ -286,6 +296,7 @@ static void put_directory_head(const struct block_builder *b, struct buf *out)
 
 static void put_fixed(struct encoder *e)
 {
+    ASSERT(e->b->trace_count > 0 && e->b->traces != NULL);
     struct block_builder *b = e->b;
     begin_region(e);
     buf_add(e->out, b->traces, b->trace_count * sizeof *b->traces);
@@ -306,6 +317,7 @@ static void put_fixed(struct encoder *e)
 
 static void put_columns(struct encoder *e)
 {
+    ASSERT(e->b->column_count >= COLUMN_BUILTIN);
     struct block_builder *b = e->b;
     for (size_t i = 0; i < COLUMN_HOT; i++) {
         for (size_t page = 0; page < b->pages; page++) {

@@ -46,11 +46,13 @@ struct reader {
 
 static void *scratch(struct reader *r, size_t n, size_t size)
 {
+    ASSERT(size > 0);
     return arena_new(&r->b->scratch, n > 0 ? n : 1, size);
 }
 
 static uint32_t put_text(struct reader *r, struct str s)
 {
+    ASSERT(!r->out->sealed);
     if (s.n == 0) {
         return 0;
     }
@@ -61,6 +63,7 @@ static uint32_t put_text(struct reader *r, struct str s)
 
 static enum err load_ints(struct block *b, size_t column, size_t page, size_t n, uint64_t **ret)
 {
+    ASSERT(page < b->pages);
     struct str bytes;
     enum err e = block_region(b, block_page_region(b, column, page), &bytes);
     if (e != ERR_OK) {
@@ -81,6 +84,7 @@ static enum err load_ints(struct block *b, size_t column, size_t page, size_t n,
 static enum err load_ids(struct block *b, size_t column, size_t page, size_t n,
                          const uint8_t **ret_ids)
 {
+    ASSERT(b->columns[column].kind == COLUMN_IDS);
     struct str bytes;
     enum err e = block_region(b, block_page_region(b, column, page), &bytes);
     if (e == ERR_OK && bytes.n != n * SPAN_BYTES) {
@@ -94,6 +98,7 @@ static enum err load_ids(struct block *b, size_t column, size_t page, size_t n,
 
 static enum err load_texts(struct reader *r, size_t column, struct page_column *c)
 {
+    ASSERT(r->b->columns[column].kind == COLUMN_STRINGS);
     struct str bytes;
     size_t n = (size_t)c->count;
     enum err e = block_region(r->b, block_page_region(r->b, column, r->page), &bytes);
@@ -109,6 +114,7 @@ static enum err load_texts(struct reader *r, size_t column, struct page_column *
 
 static enum err load_codes(struct reader *r, size_t column, struct page_column *c)
 {
+    ASSERT(r->b->columns[column].kind == COLUMN_CODES);
     enum err e = block_load_dictionary(r->b, column);
     uint64_t *codes = NULL;
     if (e == ERR_OK) {
@@ -126,6 +132,7 @@ static enum err load_codes(struct reader *r, size_t column, struct page_column *
 
 static enum err load_column(struct reader *r, size_t column)
 {
+    ASSERT(column < r->b->column_count && !r->columns[column].wanted);
     struct page_column *c = &r->columns[column];
     uint64_t *ints = NULL;
     enum err e = ERR_OK;
@@ -151,6 +158,7 @@ static enum err load_column(struct reader *r, size_t column)
 
 static enum err load_shapes(struct block *b, size_t page, uint64_t **ret_shapes)
 {
+    ASSERT(ret_shapes != NULL);
     size_t n = block_page_rows(b, page);
     enum err e = load_ints(b, COLUMN_SHAPE, page, n, ret_shapes);
     uint64_t most = 0;
@@ -195,6 +203,7 @@ static void add_rows(struct reader *r, size_t shape, uint64_t n, bool to_count)
 
 static void count_values(struct reader *r)
 {
+    ASSERT(r->touched_count == 0);
     for (size_t i = 0; i < r->rows; i++) {
         r->skipped[r->shapes[i]]++;
     }
@@ -224,6 +233,7 @@ static void skip_row(struct reader *r, size_t i)
 
 static void settle(struct reader *r)
 {
+    ASSERT(r->touched_count <= r->b->shape_count);
     for (size_t i = 0; i < r->touched_count; i++) {
         add_rows(r, r->touched[i], r->skipped[r->touched[i]], false);
         r->skipped[r->touched[i]] = 0;
@@ -244,6 +254,7 @@ static uint32_t resource_text(struct reader *r, uint64_t code)
 
 static struct attr_run copy_attrs(struct reader *r, struct attr_run run)
 {
+    ASSERT((size_t)run.first + run.count <= r->b->resources->attr_count);
     struct attr_run out = {(uint32_t)r->out->attr_count, run.count};
     for (uint32_t i = 0; i < run.count; i++) {
         struct attr a = r->b->resources->attrs[run.first + i];
@@ -258,6 +269,7 @@ static struct attr_run copy_attrs(struct reader *r, struct attr_run run)
 
 static uint32_t resource_of(struct reader *r, uint32_t index)
 {
+    ASSERT(index < r->b->resources->resource_count);
     if (r->resources[index] == 0) {
         struct resource x = r->b->resources->resources[index];
         x.service = resource_text(r, x.service);
@@ -271,6 +283,7 @@ static uint32_t resource_of(struct reader *r, uint32_t index)
 
 static uint32_t scope_of(struct reader *r, uint32_t index)
 {
+    ASSERT(index < r->b->resources->scope_count);
     if (r->scopes[index] == 0) {
         struct scope x = r->b->resources->scopes[index];
         x.name = resource_text(r, x.name);
@@ -287,6 +300,7 @@ static uint32_t scope_of(struct reader *r, uint32_t index)
 
 static uint32_t next_text(struct reader *r, struct page_column *c)
 {
+    ASSERT(c->wanted);
     uint64_t at = c->at++;
     MUST(at < c->count);
     if (c->codes == NULL) {
@@ -301,6 +315,7 @@ static uint32_t next_text(struct reader *r, struct page_column *c)
 
 static void read_sparse(struct reader *r, size_t shape, struct span *s)
 {
+    ASSERT(shape < r->b->shape_count);
     uint32_t *texts[] = {&s->status_message, &s->trace_state, &s->events, &s->links};
     uint8_t fields = r->b->shape_fields[shape];
     for (size_t i = 0; i + 1 < SPARSE_COUNT; i++) {
@@ -367,6 +382,7 @@ static enum err ids_of_page(struct reader *r, size_t page)
 
 static enum err read_parent(struct reader *r, size_t i, struct span *s)
 {
+    ASSERT(i < r->rows);
     uint64_t code = r->columns[COLUMN_PARENT].ints[i];
     if (code == PARENT_ROOT) {
         return ERR_OK;
@@ -393,6 +409,7 @@ static enum err read_parent(struct reader *r, size_t i, struct span *s)
 
 static enum err read_row(struct reader *r, size_t i)
 {
+    ASSERT(i < r->rows && r->trace < r->b->traces);
     size_t code = (size_t)r->shapes[i];
     const struct shape *shape = &r->b->shapes[code];
     settle(r);
@@ -425,6 +442,7 @@ static enum err read_row(struct reader *r, size_t i)
 
 static size_t trace_of(const struct block *b, size_t row)
 {
+    ASSERT(b->traces > 0 && b->trace_first != NULL);
     size_t low = 0, high = b->traces;
     while (high - low > 1) {
         size_t middle = low + (high - low) / 2;
@@ -441,6 +459,7 @@ static size_t trace_of(const struct block *b, size_t row)
 // Adds the distances up, see part_format.h; in place.
 static void add_starts(const struct block *b, size_t page, uint64_t *values)
 {
+    ASSERT(b->trace_starts != NULL);
     size_t first = page * PAGE_ROWS, n = block_page_rows(b, page);
     size_t trace = trace_of(b, first);
     for (size_t i = 0; i < n; i++) {
@@ -455,6 +474,7 @@ static void add_starts(const struct block *b, size_t page, uint64_t *values)
 
 static enum err load_builtins(struct reader *r)
 {
+    ASSERT(r->shapes != NULL);
     static const struct {
         unsigned field;
         size_t column;
@@ -491,6 +511,7 @@ static enum err load_builtins(struct reader *r)
 
 static enum err load_attributes(struct reader *r)
 {
+    ASSERT(r->request->columns != NULL || r->request->column_count == 0 || r->request->all_columns);
     const struct page_request *q = r->request;
     size_t n = q->all_columns ? r->b->column_count - COLUMN_BUILTIN : q->column_count;
     enum err e = ERR_OK;
@@ -506,6 +527,7 @@ static enum err load_attributes(struct reader *r)
 
 static enum err read_rows(struct reader *r)
 {
+    ASSERT(r->rows > 0);
     const uint64_t *wanted = r->request->rows;
     enum err e = ERR_OK;
     r->trace = trace_of(r->b, r->first);
@@ -541,6 +563,7 @@ static void reserve(struct reader *r)
 
 static void make_room(struct reader *r)
 {
+    ASSERT(r->columns == NULL);
     struct block *b = r->b;
     r->columns = scratch(r, b->column_count, sizeof *r->columns);
     r->skipped = scratch(r, b->shape_count, sizeof *r->skipped);
@@ -554,6 +577,7 @@ static void make_room(struct reader *r)
 enum err block_append_page(struct block *b, size_t page, const struct page_request *request,
                            bool copy, struct batch *out)
 {
+    ASSERT(!out->sealed);
     MUST(b->part != NULL && page < b->pages);
     arena_clear(&b->scratch);
     struct reader r = {.b = b, .out = out, .request = request, .copy = copy, .page = page};
@@ -583,6 +607,7 @@ enum err block_append_page(struct block *b, size_t page, const struct page_reque
 
 static size_t count_wanted(const uint64_t *rows, size_t n)
 {
+    ASSERT(n <= PAGE_ROWS);
     size_t count = 0;
     for (size_t i = 0; i < n; i++) {
         count += rows[i / 64] >> (i % 64) & 1;
@@ -592,12 +617,14 @@ static size_t count_wanted(const uint64_t *rows, size_t n)
 
 static void release_block(void *block)
 {
+    ASSERT(block != NULL);
     block_unref(block);
 }
 
 enum err block_read_page(struct block *b, size_t page, const struct page_request *request,
                          struct batch **ret_batch)
 {
+    ASSERT(b->part != NULL);
     MUST(page < b->pages);
     size_t n = block_page_rows(b, page);
     size_t wanted = request->rows == NULL ? n : count_wanted(request->rows, n);
@@ -621,6 +648,7 @@ enum err block_read_page(struct block *b, size_t page, const struct page_request
 
 enum err block_page_shapes(struct block *b, size_t page, uint32_t *out, size_t *ret_rows)
 {
+    ASSERT(out != NULL);
     MUST(page < b->pages);
     uint64_t *shapes = NULL;
     arena_clear(&b->scratch);
@@ -629,6 +657,7 @@ enum err block_page_shapes(struct block *b, size_t page, uint32_t *out, size_t *
         return e;
     }
     size_t n = block_page_rows(b, page);
+    MUST(shapes != NULL);
     for (size_t i = 0; i < n; i++) {
         out[i] = (uint32_t)shapes[i];
     }
@@ -639,6 +668,7 @@ enum err block_page_shapes(struct block *b, size_t page, uint32_t *out, size_t *
 enum err block_page_numbers(struct block *b, size_t page, enum span_field field, uint64_t *out,
                             size_t *ret_rows)
 {
+    ASSERT(out != NULL);
     MUST(page < b->pages && (field == FIELD_START || field == FIELD_DURATION));
     struct str bytes;
     size_t n = block_page_rows(b, page);

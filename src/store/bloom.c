@@ -25,6 +25,7 @@ uint64_t bloom_bytes(uint32_t blocks)
 
 static uint32_t block_of(uint64_t hash, uint32_t blocks)
 {
+    ASSERT(blocks > 0);
     return (uint32_t)(((hash >> 32) * blocks) >> 32);
 }
 
@@ -32,6 +33,7 @@ static uint32_t block_of(uint64_t hash, uint32_t blocks)
 // specification's filter.
 static void masks_of(uint64_t hash, uint32_t *ret_masks)
 {
+    ASSERT(ret_masks != NULL);
     static const uint32_t salt[WORDS] = {0x47b6137bU, 0x44974d91U, 0x8824ad5bU, 0xa2b7289dU,
                                          0x705495c7U, 0x2df1424bU, 0x9efc4947U, 0x5c6bfb31U};
     uint32_t low = (uint32_t)hash;
@@ -42,6 +44,7 @@ static void masks_of(uint64_t hash, uint32_t *ret_masks)
 
 void bloom_build(const uint64_t *hashes, size_t n, uint32_t blocks, struct buf *out)
 {
+    ASSERT(hashes != NULL || n == 0);
     size_t chunks = (size_t)(bloom_bytes(blocks) / BLOOM_STRIDE);
     uint32_t *words = mem_new(chunks * BLOOM_CHUNK_BLOCKS * WORDS, sizeof *words);
     for (size_t i = 0; i < n; i++) {
@@ -64,6 +67,7 @@ void bloom_build(const uint64_t *hashes, size_t n, uint32_t blocks, struct buf *
 enum err bloom_test(struct file *f, uint64_t offset, uint32_t blocks, uint64_t hash,
                     bool *ret_maybe)
 {
+    ASSERT(ret_maybe != NULL);
     ASSERT(blocks > 0);
     uint8_t chunk[BLOOM_STRIDE];
     uint32_t masks[WORDS];

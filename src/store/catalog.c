@@ -114,6 +114,7 @@ static int run_text(sqlite3 *db, const char *sql)
 
 static int user_version(sqlite3 *db, int *ret_version)
 {
+    ASSERT(ret_version != NULL);
     sqlite3_stmt *s;
     int code = sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &s, NULL);
     if (code == SQLITE_OK) {
@@ -126,6 +127,7 @@ static int user_version(sqlite3 *db, int *ret_version)
 
 static enum err prepare(struct catalog *c, struct err_at *at)
 {
+    ASSERT(c->db != NULL);
     int version = 0;
     (void)sqlite3_busy_timeout(c->db, BUSY_TIMEOUT_MS);
     int code = user_version(c->db, &version);
@@ -208,11 +210,13 @@ static void bind_str(sqlite3_stmt *s, int at, struct str v)
 
 static uint64_t column_u64(sqlite3_stmt *s, int at)
 {
+    ASSERT(at >= 0);
     return (uint64_t)sqlite3_column_int64(s, at);
 }
 
 static struct str column_str(sqlite3_stmt *s, int at)
 {
+    ASSERT(at >= 0);
     const char *p = sqlite3_column_blob(s, at);
     return p == NULL ? STR("") : (struct str){p, (size_t)sqlite3_column_bytes(s, at)};
 }
@@ -221,6 +225,7 @@ static struct str column_str(sqlite3_stmt *s, int at)
 static unsigned column_name_of(sqlite3_stmt *s, int at, unsigned count,
                                const char *(*name)(unsigned i))
 {
+    ASSERT(name != NULL && count > 0);
     struct str have = column_str(s, at);
     for (unsigned i = 0; i < count; i++) {
         if (str_eq(have, str_of(name(i)))) {
@@ -249,6 +254,7 @@ static const char *reason_of(unsigned i)
 
 static void run(struct catalog *c, enum statement which)
 {
+    ASSERT(which < SQL_STATEMENTS);
     sqlite3_stmt *s = c->statements[which];
     if (c->failed == ERR_OK) {
         int code = sqlite3_step(s);
@@ -260,6 +266,7 @@ static void run(struct catalog *c, enum statement which)
 
 void catalog_begin(struct catalog *c)
 {
+    ASSERT(c->db != NULL);
     int code = pthread_mutex_lock(&c->lock);
     MUST(code == 0);
     c->failed = ERR_OK;
@@ -297,18 +304,21 @@ void catalog_add_part(struct catalog *c, const struct catalog_part *p)
 
 void catalog_remove_part(struct catalog *c, uint64_t id)
 {
+    ASSERT(id > 0);
     bind_u64(c->statements[SQL_REMOVE_PART], 1, id);
     run(c, SQL_REMOVE_PART);
 }
 
 void catalog_quarantine_part(struct catalog *c, uint64_t id)
 {
+    ASSERT(id > 0);
     bind_u64(c->statements[SQL_QUARANTINE_PART], 1, id);
     run(c, SQL_QUARANTINE_PART);
 }
 
 void catalog_set_line(struct catalog *c, size_t slot, struct str line, uint64_t seq)
 {
+    ASSERT(c->db != NULL);
     sqlite3_stmt *s = c->statements[SQL_SET_LINE];
     bind_u64(s, 1, slot);
     bind_str(s, 2, line);
@@ -318,6 +328,7 @@ void catalog_set_line(struct catalog *c, size_t slot, struct str line, uint64_t 
 
 void catalog_add_cell(struct catalog *c, const struct ledger_cell *cell)
 {
+    ASSERT(cell->count != 0);
     sqlite3_stmt *s = c->statements[SQL_ADD_CELL];
     bind_text(s, 1, signal_name(cell->signal));
     bind_text(s, 2, outcome_name(cell->outcome));
@@ -358,6 +369,7 @@ void catalog_trim_letters(struct catalog *c, uint64_t count, uint64_t bytes)
 static enum err each_row(struct catalog *c, enum statement which, uint64_t limit,
                          void (*row)(void *ctx, sqlite3_stmt *s), void *ctx)
 {
+    ASSERT(row != NULL && which < SQL_STATEMENTS);
     int code = pthread_mutex_lock(&c->lock);
     MUST(code == 0);
     sqlite3_stmt *s = c->statements[which];
@@ -379,6 +391,7 @@ struct line_reader {
 
 static void line_row(void *ctx, sqlite3_stmt *s)
 {
+    ASSERT(ctx != NULL);
     const struct line_reader *r = ctx;
     r->each(r->ctx, column_str(s, 0), column_u64(s, 1));
 }
@@ -397,6 +410,7 @@ struct part_reader {
 
 static void part_row(void *ctx, sqlite3_stmt *s)
 {
+    ASSERT(ctx != NULL);
     const struct part_reader *r = ctx;
     const struct catalog_part p = {
         .id = column_u64(s, 0),
@@ -429,6 +443,7 @@ struct cell_reader {
 
 static void cell_row(void *ctx, sqlite3_stmt *s)
 {
+    ASSERT(ctx != NULL);
     const struct cell_reader *r = ctx;
     unsigned signal = column_name_of(s, 0, SIGNAL_COUNT, signal_of);
     unsigned outcome = column_name_of(s, 1, OUTCOME_COUNT, outcome_of);
@@ -456,6 +471,7 @@ struct letter_reader {
 
 static void letter_row(void *ctx, sqlite3_stmt *s)
 {
+    ASSERT(ctx != NULL);
     const struct letter_reader *r = ctx;
     unsigned signal = column_name_of(s, 2, SIGNAL_COUNT, signal_of);
     unsigned reason = column_name_of(s, 3, REASON_COUNT, reason_of);

@@ -30,6 +30,7 @@ static struct commit_cell *remember(struct commit *c, const struct ledger_cell *
 
 static void take_unsaved(void *ctx, const struct ledger_cell *cell)
 {
+    ASSERT(ctx != NULL);
     (void)remember(ctx, cell);
 }
 
@@ -81,6 +82,7 @@ enum err commit_end(struct commit *c)
 
 struct str services_encode(const struct part_meta *m, struct arena *a)
 {
+    ASSERT(m->services != NULL || m->service_count == 0);
     size_t n = 0, room = 0;
     for (size_t i = 0; i < m->service_count; i++) {
         room += m->services[i].name.n + (size_t)2 * VARINT_MAX;

@@ -34,6 +34,7 @@ struct flush {
 // Chooses the batches, under `lock`. They stay in the hot list, which nobody else takes from.
 static bool choose(struct flush *f)
 {
+    ASSERT(f->taken == NULL);
     struct store *s = f->s;
     struct store_line *line = &s->lines[f->line];
     size_t rows = 0;
@@ -61,6 +62,7 @@ static bool choose(struct flush *f)
 
 static void count_copy(struct flush *f, struct row row)
 {
+    ASSERT(row.index < row.batch->span_count);
     uint32_t code = batch_resource(row.batch, row_span(row))->service;
     size_t known = f->copy_services.count;
     uint32_t at = strtab_add(&f->copy_services, row.batch->strings[code], row.batch->hashes[code]);
@@ -73,6 +75,7 @@ static void count_copy(struct flush *f, struct row row)
 
 static enum err write_rows(struct flush *f, struct part_writer *w)
 {
+    ASSERT(f->row_count > 0);
     struct dedupe dedupe = {0};
     enum err e = ERR_OK;
     for (size_t i = 0; i < f->row_count && e == ERR_OK; i++) {
@@ -87,6 +90,7 @@ static enum err write_rows(struct flush *f, struct part_writer *w)
 
 static enum err write_part(struct flush *f)
 {
+    ASSERT(f->row_count > 0 && f->part == NULL);
     struct store *s = f->s;
     ASSERT(f->batches > 0);
     const struct part_writer_options options = {
@@ -122,6 +126,7 @@ static uint64_t before_seq(uint64_t seq)
 // What each line's offset will be once the taken batches are in a part.
 static void find_seqs(struct flush *f)
 {
+    ASSERT(f->batches > 0);
     struct store *s = f->s;
     (void)pthread_mutex_lock(&s->lock);
     f->line_count = s->line_count;
@@ -139,6 +144,7 @@ static void find_seqs(struct flush *f)
 
 static void commit_services(struct flush *f, struct commit *c)
 {
+    ASSERT(f->part != NULL);
     const struct part_meta *m = part_meta(f->part);
     for (size_t i = 0; i < m->service_count; i++) {
         struct str service = m->services[i].name;
@@ -154,6 +160,7 @@ static void commit_services(struct flush *f, struct commit *c)
 
 static enum err commit_part(struct flush *f, uint64_t now_ns)
 {
+    ASSERT(f->part != NULL);
     struct store *s = f->s;
     struct commit c;
     const struct part_meta *m = part_meta(f->part);
@@ -188,6 +195,7 @@ static uint64_t swap(struct flush *f, struct part_entry *entry)
     struct store *s = f->s;
     struct store_line *line = &s->lines[f->line];
     uint64_t least = UINT64_MAX;
+    MUST(f->batches <= line->hot_count && f->line_count <= s->line_count);
     for (size_t i = 0; i < f->batches; i++) {
         MUST(line->hot[i].batch == f->taken[i]);
         line->hot_rows -= f->taken[i]->span_count;
@@ -216,6 +224,7 @@ static uint64_t swap(struct flush *f, struct part_entry *entry)
 
 static void finish(struct flush *f, uint64_t now_ns)
 {
+    ASSERT(f->part != NULL);
     struct store *s = f->s;
     struct part_entry *entry = mem_new(1, sizeof *entry);
     entry->id = f->id;
@@ -255,6 +264,7 @@ static void fail(struct flush *f, enum err e)
 
 enum err flush_line(struct store *s, size_t line)
 {
+    ASSERT(line < STORE_LINES_MAX);
     (void)pthread_mutex_lock(&s->flushing);
     struct flush f = {.s = s, .line = line};
     enum err e = ERR_OK;
@@ -286,6 +296,7 @@ enum err flush_line(struct store *s, size_t line)
 // the largest line due, unless hot batches are not what fills it.
 static size_t due_line(struct store *s, uint64_t now_ns)
 {
+    ASSERT(s->line_count <= STORE_LINES_MAX);
     size_t largest = s->line_count;
     uint64_t total = 0, most = 0;
     if (now_ns < s->flush_retry_ns) {
@@ -321,6 +332,7 @@ static void wait_until(struct store *s, uint64_t wait_ns)
 // Once a second: room on the disk, dead letters, and the ledger when it has gone unsaved for long.
 static void tick(struct store *s, uint64_t now_ns)
 {
+    ASSERT(s->catalog != NULL);
     uint64_t free_bytes = UINT64_MAX;
     bool known = s->fs->ops->free_bytes(s->fs, s->dir, &free_bytes) == ERR_OK;
     (void)pthread_mutex_lock(&s->lock);
@@ -343,6 +355,7 @@ static void tick(struct store *s, uint64_t now_ns)
 
 void *flush_thread(void *store)
 {
+    ASSERT(store != NULL);
     struct store *s = store;
     uint64_t tick_ns = 0;
     while (!atomic_load(&s->stop)) {
@@ -369,6 +382,7 @@ void *flush_thread(void *store)
 // Whether the line holds a batch that came before `mark`.
 static bool has_older(struct store *s, size_t line, uint64_t mark)
 {
+    ASSERT(line < STORE_LINES_MAX);
     (void)pthread_mutex_lock(&s->lock);
     bool has = line < s->line_count && s->lines[line].hot_count > 0 &&
                s->lines[line].hot[0].arrival < mark;
@@ -378,6 +392,7 @@ static bool has_older(struct store *s, size_t line, uint64_t mark)
 
 enum err store_flush(struct store *s)
 {
+    ASSERT(s != NULL);
     enum err e = ERR_OK;
     (void)pthread_mutex_lock(&s->lock);
     uint64_t mark = s->arrivals; // what comes later is not waited for

@@ -54,6 +54,7 @@ static struct frame frame_of(const uint64_t *v, size_t n)
 
 static void put_frame(uint8_t tag, struct frame f, struct buf *out)
 {
+    ASSERT(tag <= TAG_TABLE);
     buf_add_byte(out, tag);
     buf_add_varint(out, zigzag((int64_t)f.base));
     buf_add_varint(out, f.scale);
@@ -61,11 +62,13 @@ static void put_frame(uint8_t tag, struct frame f, struct buf *out)
 
 static uint64_t reduce(uint64_t v, struct frame f)
 {
+    ASSERT(f.scale > 0);
     return f.scale == 1 ? v - f.base : (v - f.base) / f.scale;
 }
 
 static size_t bitpack_bytes(size_t n, unsigned width)
 {
+    ASSERT(width <= 64);
     return (n * width + 7) / 8;
 }
 
@@ -89,6 +92,7 @@ static void put_bitpack(const uint64_t *v, size_t n, struct frame f, struct buf 
 static void put_planes(struct zpack *z, const uint64_t *v, size_t n, struct frame f,
                        struct buf *out)
 {
+    ASSERT(n > 0 && n <= REGION_MAX);
     unsigned planes = (f.width + 7) / 8;
     ASSERT(planes >= 1 && planes <= 8);
     buf_clear(&z->planes);
@@ -116,6 +120,7 @@ static void put_planes(struct zpack *z, const uint64_t *v, size_t n, struct fram
 // The distinct values, when they are at most INTS_TABLE_MAX, and the index of each value.
 static size_t find_table(const uint64_t *v, size_t n, uint64_t *table, uint64_t *codes)
 {
+    ASSERT(n > 0);
     enum { SLOTS = 1024 };
     uint16_t slots[SLOTS] = {0};
     size_t count = 0;
@@ -139,6 +144,7 @@ static size_t find_table(const uint64_t *v, size_t n, uint64_t *table, uint64_t 
 
 static bool put_table(struct zpack *z, const uint64_t *v, size_t n, struct buf *out)
 {
+    ASSERT(n > 0);
     uint64_t table[INTS_TABLE_MAX];
     uint64_t *codes = mem_alloc(n * sizeof *codes);
     size_t count = find_table(v, n, table, codes);
@@ -158,6 +164,7 @@ static bool put_table(struct zpack *z, const uint64_t *v, size_t n, struct buf *
 static void put_smaller(struct zpack *z, const uint64_t *v, size_t n, struct frame f,
                         enum ints_use use, struct buf *out)
 {
+    ASSERT(f.width > 0 && f.width <= 64);
     size_t before = out->n;
     put_planes(z, v, n, f, out);
     size_t packed = bitpack_bytes(n, f.width);
@@ -195,6 +202,7 @@ static struct frame get_frame(struct cursor *c)
 
 static enum err get_bitpack(struct cursor *c, size_t n, uint64_t *out)
 {
+    ASSERT(out != NULL);
     struct frame f = get_frame(c);
     f.width = cursor_byte(c);
     if (c->failed || f.width < 1 || f.width > WIDTH_MAX) {
@@ -228,6 +236,7 @@ static void add_plane(const uint8_t *plane, size_t n, unsigned shift, uint64_t *
 
 static enum err get_planes(struct cursor *c, size_t n, uint64_t *out)
 {
+    ASSERT(out != NULL);
     uint64_t heads[8];
     struct frame f = get_frame(c);
     unsigned planes = cursor_byte(c);
@@ -263,6 +272,7 @@ static enum err decode_at(struct cursor *c, size_t n, uint64_t *out, bool nested
 
 static enum err get_table(struct cursor *c, size_t n, uint64_t *out)
 {
+    ASSERT(out != NULL);
     uint64_t table[INTS_TABLE_MAX];
     size_t count = cursor_below(c, INTS_TABLE_MAX + 1);
     for (size_t i = 0; i < count; i++) {
@@ -282,6 +292,7 @@ static enum err get_table(struct cursor *c, size_t n, uint64_t *out)
 
 static enum err decode_at(struct cursor *c, size_t n, uint64_t *out, bool nested)
 {
+    ASSERT(n > 0);
     uint8_t tag = cursor_byte(c);
     if (c->failed) {
         return ERR_CORRUPT;

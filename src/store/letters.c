@@ -37,6 +37,7 @@ static struct letter_node *copy_letter(const struct dead_letter *l)
 
 static void put(void *ctx, const struct dead_letter *letter)
 {
+    ASSERT(letter != NULL);
     struct store *s = ctx;
     struct letter_node *node = copy_letter(letter);
     (void)pthread_mutex_lock(&s->lock);
@@ -62,6 +63,7 @@ struct dead_letter_sink store_dead_letter_sink(struct store *s)
 
 static struct letter_node *take_queue(struct store *s, uint64_t *ret_lost)
 {
+    ASSERT(ret_lost != NULL);
     (void)pthread_mutex_lock(&s->lock);
     struct letter_node *first = s->letters;
     s->letters = NULL;
@@ -85,6 +87,7 @@ static void free_queue(struct letter_node *first)
 
 void letters_save(struct store *s)
 {
+    ASSERT(s->catalog != NULL);
     uint64_t lost, count;
     struct letter_node *first = take_queue(s, &lost);
     if (lost > 0) {
@@ -124,6 +127,7 @@ enum err store_dead_letters(struct store *s, size_t limit,
                             void (*each)(void *ctx, uint64_t id, const struct dead_letter *letter),
                             void *ctx)
 {
+    ASSERT(each != NULL);
     letters_save(s);
     return catalog_each_letter(s->catalog, limit, each, ctx);
 }

@@ -40,12 +40,14 @@ struct expiry {
 // A sender's clock may run ahead: no part is younger than its commit.
 static uint64_t age_mark(const struct part_entry *p)
 {
+    ASSERT(p->part != NULL);
     uint64_t start = part_meta(p->part)->max_start_ns;
     return start < p->committed_ns ? start : p->committed_ns;
 }
 
 static struct store_retention retention_of(const struct store *s, struct str line)
 {
+    ASSERT(s->retention != NULL || s->retention_count == 0);
     for (size_t i = 0; i < s->retention_count; i++) {
         if (str_eq(s->retention[i].line, line)) {
             return s->retention[i];
@@ -65,6 +67,7 @@ static int by_age(const void *a, const void *b)
 // Under `lock`: the oldest parts of a line that are over its limits.
 static bool choose_expired(struct store *s, size_t index, uint64_t now_ns, struct expiry *x)
 {
+    ASSERT(index < s->line_count);
     const struct store_line *line = &s->lines[index];
     struct store_retention limit = retention_of(s, line->name);
     uint64_t bytes = 0;
@@ -107,6 +110,7 @@ static void count_lost(struct commit *c, const struct part_meta *m, enum outcome
 // it: the file stays open until they let go.
 static void drop_entry(struct store *s, size_t line, struct part_entry *entry)
 {
+    ASSERT(line < STORE_LINES_MAX && entry->part != NULL);
     struct arena a = {0};
     (void)pthread_mutex_lock(&s->lock);
     store_take_part(s, &s->lines[line], entry);
@@ -122,6 +126,7 @@ static void drop_entry(struct store *s, size_t line, struct part_entry *entry)
 
 static enum err expire(struct store *s, const struct expiry *x)
 {
+    ASSERT(x->line < STORE_LINES_MAX);
     struct commit c;
     MUST(x->count > 0);
     commit_begin(&c, s);
@@ -175,6 +180,7 @@ static int by_time(const void *a, const void *b)
 // Copies that were dropped do not make a part worth another merge.
 static bool is_final(const struct store *s, uint64_t rows)
 {
+    ASSERT(s->merge_rows_max > 0);
     return rows >= s->merge_rows_max - s->merge_rows_max / 8;
 }
 
@@ -182,6 +188,7 @@ static bool is_final(const struct store *s, uint64_t rows)
 static bool choose_tier(const struct store *s, struct part_entry **sorted, size_t n, unsigned tier,
                         struct merge *m)
 {
+    ASSERT(n > 0);
     bool full = false;
     m->count = 0;
     m->rows = 0;
@@ -202,6 +209,7 @@ static bool choose_tier(const struct store *s, struct part_entry **sorted, size_
 // Under `lock`.
 static bool choose_merge(struct store *s, size_t index, struct merge *m)
 {
+    ASSERT(index < s->line_count && m->count == 0);
     struct store_line *line = &s->lines[index];
     bool found = false;
     m->line = index;
@@ -225,6 +233,7 @@ static bool choose_merge(struct store *s, size_t index, struct merge *m)
 
 static void count_copy(void *ctx, struct str service)
 {
+    ASSERT(ctx != NULL);
     struct merge *m = ctx;
     size_t known = m->copy_services.count;
     uint32_t at = strtab_add(&m->copy_services, service, str_hash(service));
@@ -238,6 +247,7 @@ static void count_copy(void *ctx, struct str service)
 
 static enum err write_merged(struct merge *m, size_t *ret_bad)
 {
+    ASSERT(m->part == NULL);
     struct store *s = m->s;
     struct part *parts[MERGE_INPUTS_MAX];
     ASSERT(m->count <= MERGE_INPUTS_MAX);
@@ -273,6 +283,7 @@ static enum err write_merged(struct merge *m, size_t *ret_bad)
 
 static enum err commit_merged(struct merge *m, uint64_t committed_ns)
 {
+    ASSERT(m->part != NULL);
     struct store *s = m->s;
     struct commit c;
     const struct part_meta *meta = part_meta(m->part);
@@ -307,6 +318,7 @@ static enum err commit_merged(struct merge *m, uint64_t committed_ns)
 // The merged part takes the place of its inputs.
 static void swap_merged(struct merge *m, uint64_t committed_ns)
 {
+    ASSERT(m->part != NULL && m->count > 0);
     struct store *s = m->s;
     struct part_entry *entry = mem_new(1, sizeof *entry);
     *entry = (struct part_entry){m->id, m->level, committed_ns, m->part};
@@ -332,6 +344,7 @@ static void swap_merged(struct merge *m, uint64_t committed_ns)
 // A damaged input leaves the store, its file stays for a person to look at.
 static enum err quarantine(struct merge *m, struct part_entry *entry)
 {
+    ASSERT(entry->part != NULL);
     struct store *s = m->s;
     struct commit c;
     struct str path = store_part_path(s, entry->id, &m->arena);
@@ -375,6 +388,7 @@ static enum err fail_merge(struct merge *m, enum err e, size_t bad)
 
 static enum err run_merge(struct merge *m)
 {
+    ASSERT(m->count >= MERGE_LARGE_MIN && m->id > 0);
     size_t bad = SIZE_MAX;
     uint64_t committed_ns = 0;
     for (size_t i = 0; i < m->count; i++) {
@@ -401,6 +415,7 @@ static enum err run_merge(struct merge *m)
 
 static enum err merge_in_budget(struct merge *m, bool patient, bool *ret_did)
 {
+    ASSERT(m->count > 0);
     size_t bytes = MERGE_BLOCK_BYTES + m->count * MERGE_INPUT_BYTES;
     if (!patient) {
         budget_force(m->s->budget, ACCOUNT_STORE, bytes);
@@ -415,6 +430,7 @@ static enum err merge_in_budget(struct merge *m, bool patient, bool *ret_did)
 
 enum err maintain_step(struct store *s, bool patient, bool *ret_did)
 {
+    ASSERT(ret_did != NULL);
     struct expiry x = {0};
     struct merge m = {.s = s};
     bool expired = false, merge = false;
@@ -442,6 +458,7 @@ enum err maintain_step(struct store *s, bool patient, bool *ret_did)
 
 void *merge_thread(void *store)
 {
+    ASSERT(store != NULL);
     struct store *s = store;
     // The priority of this thread alone, as Linux has it.
     (void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), MERGE_NICE);
@@ -466,6 +483,7 @@ void *merge_thread(void *store)
 
 enum err store_quiesce(struct store *s)
 {
+    ASSERT(s != NULL);
     enum err e = store_flush(s);
     bool did = true;
     while (e == ERR_OK && did) {

@@ -15,6 +15,7 @@
 
 static void put_text(struct buf *out, struct str s)
 {
+    ASSERT(s.p != NULL || s.n == 0);
     buf_add_varint(out, s.n);
     buf_add_str(out, s);
 }
@@ -67,6 +68,7 @@ static struct str get_text(struct cursor *c, struct arena *a)
 
 static void get_services(struct cursor *c, struct arena *a, struct part_footer *f)
 {
+    ASSERT(f->services == NULL);
     // Each takes three bytes at least, which bounds the list before room is made.
     size_t n = cursor_below(c, cursor_left(c) / 3 + 1);
     f->services = arena_new(a, n + 1, sizeof *f->services);
@@ -91,6 +93,7 @@ static bool block_is_sane(const struct block_meta *m, const struct block_place *
 static void get_block(struct cursor *c, uint64_t file_bytes, struct block_meta *m,
                       struct block_place *p)
 {
+    ASSERT(m != NULL && p != NULL);
     m->rows = cursor_below(c, BLOCK_ROWS + 1);
     m->pages = cursor_below(c, BLOCK_PAGES + 1);
     m->min_start_ns = cursor_varint(c);
@@ -114,6 +117,7 @@ static void get_block(struct cursor *c, uint64_t file_bytes, struct block_meta *
 static void get_blocks(struct cursor *c, struct arena *a, uint64_t file_bytes,
                        struct part_footer *f)
 {
+    ASSERT(f->blocks == NULL);
     enum { BLOCK_BYTES_MIN = 10 + 8 + 32 };
     size_t n = cursor_below(c, cursor_left(c) / BLOCK_BYTES_MIN + 1);
     ASSERT(n <= PART_FOOTER_MAX);

@@ -25,6 +25,7 @@ static void input_done(struct input *in)
 
 static enum err next_page(struct input *in)
 {
+    ASSERT(in->part != NULL);
     static const struct page_request all = {.fields = FIELD_ALL, .all_columns = true};
     enum err e = ERR_OK;
     batch_unref(in->rows);
@@ -56,6 +57,7 @@ static struct row head(const struct input *in)
 // The inputs with the least and the second least head; NULL where there is none.
 static struct input *least(struct input *inputs, size_t n, struct input **ret_second)
 {
+    ASSERT(n > 0 && n <= MERGE_INPUTS_MAX);
     struct input *first = NULL, *second = NULL;
     for (size_t i = 0; i < n; i++) {
         struct input *in = &inputs[i];
@@ -95,6 +97,7 @@ static enum err put(struct sink *s, struct row row)
 // Takes rows from `in` while they come before `limit`'s head.
 static enum err take_run(struct sink *s, struct input *in, const struct input *limit, bool *ret_bad)
 {
+    ASSERT(in->rows != NULL && in != limit);
     enum err e = ERR_OK;
     do {
         e = put(s, head(in));
@@ -110,6 +113,7 @@ static enum err take_run(struct sink *s, struct input *in, const struct input *l
 
 static enum err run(struct sink *s, struct input *inputs, size_t n, size_t *ret_bad)
 {
+    ASSERT(s->writer != NULL);
     enum err e = ERR_OK;
     for (size_t i = 0; i < n && e == ERR_OK; i++) {
         e = next_page(&inputs[i]);
@@ -137,6 +141,7 @@ static enum err run(struct sink *s, struct input *inputs, size_t n, size_t *ret_
 
 enum err part_merge(const struct part_merge *m, size_t *ret_bad)
 {
+    ASSERT(ret_bad != NULL);
     MUST(m->input_count > 0 && m->input_count <= MERGE_INPUTS_MAX);
     struct input inputs[MERGE_INPUTS_MAX] = {0};
     struct sink s = {.m = m};

@@ -10,6 +10,7 @@
 
 static enum err check_ends(struct file *f, uint64_t size, uint8_t *tail, struct err_at *at)
 {
+    ASSERT(tail != NULL);
     uint8_t head[PART_HEAD_BYTES];
     if (size < PART_HEAD_BYTES + PART_TAIL_BYTES) {
         return err_at_set(at, ERR_CORRUPT, size, "The file is too short for a part.");
@@ -143,6 +144,7 @@ static size_t first_block(const struct part *p, const trace_id *id)
 
 static bool find_in_table(const struct block *b, const trace_id *id, size_t *ret_trace)
 {
+    ASSERT(b->trace_ids != NULL);
     size_t low = 0, high = b->traces;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
@@ -163,6 +165,7 @@ static bool find_in_table(const struct block *b, const trace_id *id, size_t *ret
 // Appends rows [first, end) of the block.
 static enum err append_rows(struct block *b, size_t first, size_t end, struct batch *out)
 {
+    ASSERT(!out->sealed);
     ASSERT(first < end && end <= b->rows);
     enum err e = ERR_OK;
     for (size_t page = first / PAGE_ROWS; e == ERR_OK && page * PAGE_ROWS < end; page++) {
@@ -181,6 +184,7 @@ static enum err append_rows(struct block *b, size_t first, size_t end, struct ba
 
 static enum err append_trace(struct part *p, size_t index, const trace_id *id, struct batch *out)
 {
+    ASSERT(index < p->footer.meta.blocks);
     struct block *b;
     size_t trace;
     enum err e = block_open(p, index, &b);
@@ -197,6 +201,7 @@ static enum err append_trace(struct part *p, size_t index, const trace_id *id, s
 
 enum err part_find_trace(struct part *p, trace_id id, struct batch **ret_batch)
 {
+    ASSERT(ret_batch != NULL);
     bool maybe = false;
     const struct part_footer *f = &p->footer;
     size_t i = first_block(p, &id);

@@ -27,6 +27,7 @@ static enum err broken(const struct verify *v, const char *what)
 
 static enum err check_rows(struct verify *v, const struct batch *page)
 {
+    ASSERT(page->sealed);
     const struct part_footer *f = &v->p->footer;
     const struct block_meta *m = &f->blocks[v->block];
     for (size_t i = 0; i < page->span_count; i++) {
@@ -61,6 +62,7 @@ static enum err check_rows(struct verify *v, const struct batch *page)
 
 static enum err check_pages(struct verify *v, struct block *b)
 {
+    ASSERT(b->part == v->p);
     const struct page_request all = {.fields = FIELD_ALL, .all_columns = true};
     enum err e = ERR_OK;
     for (size_t page = 0; page < b->pages && e == ERR_OK; page++) {
@@ -78,6 +80,7 @@ static enum err check_pages(struct verify *v, struct block *b)
 
 static enum err check_block(struct verify *v)
 {
+    ASSERT(v->block < v->p->footer.meta.blocks);
     struct block *b;
     struct str bytes;
     v->errors = 0;
@@ -128,6 +131,7 @@ struct sizes {
 
 static void add_size(struct sizes *s, const char *name, uint64_t bytes)
 {
+    ASSERT(name != NULL);
     size_t known = s->names.count;
     struct str text = str_of(name);
     uint32_t at = strtab_add(&s->names, text, str_hash(text));
@@ -169,6 +173,7 @@ static const char *column_name(const struct block *b, size_t column, char *out, 
 
 static void add_block(const struct block *b, struct sizes *s)
 {
+    ASSERT(b->part != NULL);
     static const char *const fixed[REGION_FIXED] = {"trace_ids", "trace_rows", "trace_starts",
                                                     "shapes", "resources"};
     char text[512];

@@ -32,6 +32,7 @@ struct part_writer {
 
 enum err part_writer_new(const struct part_writer_options *options, struct part_writer **ret_writer)
 {
+    ASSERT(ret_writer != NULL);
     ASSERT(options->fs != NULL && options->path != NULL);
     struct file *file;
     enum err e = options->fs->ops->open(options->fs, options->path, FS_CREATE, &file);
@@ -69,12 +70,14 @@ enum err part_writer_new(const struct part_writer_options *options, struct part_
 
 static struct batch *owned(struct row r)
 {
+    ASSERT(r.batch != NULL);
     // The writer holds its own reference, which only changes the counter.
     return (struct batch *)(uintptr_t)r.batch;
 }
 
 static void count_services(struct part_writer *w)
 {
+    ASSERT(w->builder.shapes.count > 0);
     const struct block_builder *b = &w->builder;
     for (size_t i = 0; i < b->shapes.count; i++) {
         size_t n;
@@ -161,6 +164,7 @@ static size_t cut_at(const struct part_writer *w)
 
 enum err part_writer_add(struct part_writer *w, struct row row)
 {
+    ASSERT(w->row_count <= BLOCK_ROWS && row.index < row.batch->span_count);
     MUST(!w->finished);
     const struct span *s = row_span(row);
     if (w->row_count == BLOCK_ROWS) {
@@ -185,6 +189,7 @@ enum err part_writer_add(struct part_writer *w, struct row row)
 
 static enum err write_end(struct part_writer *w)
 {
+    ASSERT(w->row_count == 0 && w->finished);
     struct part_footer *f = &w->footer;
     f->bloom_offset = w->offset;
     f->bloom_blocks = bloom_blocks(w->trace_count);

@@ -26,6 +26,7 @@ static int compare(const void *a, const void *b)
 static bool pass(const struct item *from, struct item *to, size_t n, unsigned digit,
                  const size_t *counts)
 {
+    ASSERT(digit < DIGITS && from != to);
     size_t at[VALUES], sum = 0;
     for (size_t v = 0; v < VALUES; v++) {
         if (counts[v] == n) {
@@ -43,6 +44,7 @@ static bool pass(const struct item *from, struct item *to, size_t n, unsigned di
 
 static void sort_runs(struct item *items, size_t n)
 {
+    ASSERT(items != NULL || n == 0);
     for (size_t first = 0; first < n;) {
         size_t end = first + 1;
         while (end < n && items[end].key == items[first].key) {
@@ -88,6 +90,7 @@ void row_sort(struct row *rows, size_t n)
 
 bool dedupe_is_copy(struct dedupe *d, struct row row)
 {
+    ASSERT(row.index < row.batch->span_count);
     const struct span *s = row_span(row);
     struct dedupe_row r = {s->duration_ns, row.batch->hashes[s->name], s->kind};
     if (d->count == 0 || s->start_ns != d->start_ns || !span_id_eq(s->id, d->id) ||

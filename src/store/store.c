@@ -24,6 +24,7 @@ struct str store_part_path(const struct store *s, uint64_t id, struct arena *a)
 
 size_t store_line_index(struct store *s, struct str line)
 {
+    ASSERT(s->line_count <= STORE_LINES_MAX);
     for (size_t i = 0; i < s->line_count; i++) {
         if (str_eq(s->lines[i].name, line)) {
             return i;
@@ -41,6 +42,7 @@ size_t store_line_index(struct store *s, struct str line)
 
 void store_put_part(struct store *s, struct store_line *line, struct part_entry *entry)
 {
+    ASSERT(entry->part != NULL && entry->id > 0);
     line->parts = mem_grow(line->parts, &line->part_capacity, line->part_count + 1,
                            sizeof(struct part_entry *));
     line->parts[line->part_count++] = entry;
@@ -51,6 +53,7 @@ void store_put_part(struct store *s, struct store_line *line, struct part_entry 
 
 void store_take_part(struct store *s, struct store_line *line, const struct part_entry *entry)
 {
+    ASSERT(entry->part != NULL);
     size_t i = 0;
     while (i < line->part_count && line->parts[i] != entry) {
         i++;
@@ -81,6 +84,7 @@ struct loader {
 
 static void load_line(void *ctx, struct str line, uint64_t seq)
 {
+    ASSERT(ctx != NULL);
     struct store *s = ((struct loader *)ctx)->s;
     struct store_line *x = &s->lines[store_line_index(s, line)];
     x->seq = seq;
@@ -92,6 +96,7 @@ static void load_line(void *ctx, struct str line, uint64_t seq)
 
 static void load_part(void *ctx, const struct catalog_part *p)
 {
+    ASSERT(ctx != NULL && p->id > 0);
     struct loader *l = ctx;
     struct store *s = l->s;
     struct err_at at = {0};
@@ -138,6 +143,7 @@ static void count_lost_service(void *ctx, struct str service, uint64_t rows)
 
 static enum err set_aside(struct loader *l)
 {
+    ASSERT(l->s->catalog != NULL);
     struct store *s = l->s;
     struct commit c;
     if (l->lost == NULL) {
@@ -167,6 +173,7 @@ struct orphans {
 
 static bool is_known(const struct loader *l, uint64_t id)
 {
+    ASSERT(l->ids != NULL || l->id_count == 0);
     size_t low = 0, high = l->id_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
@@ -185,10 +192,10 @@ static bool is_known(const struct loader *l, uint64_t id)
 static void note_orphan(void *ctx, const char *name)
 {
     struct orphans *o = ctx;
-    unsigned long long id;
-    int end = 0;
+    char *end = NULL;
     ASSERT(o->l != NULL);
-    if (sscanf(name, "%16llx.part%n", &id, &end) != 1 || end == 0 || name[end] != 0) {
+    uint64_t id = strtoull(name, &end, 16);
+    if (end == name || strcmp(end, ".part") != 0) {
         return; // not ours
     }
     o->l->s->next_id = id >= o->l->s->next_id ? id + 1 : o->l->s->next_id;
@@ -201,6 +208,7 @@ static void note_orphan(void *ctx, const char *name)
 // Files that no transaction made known: left by a crash or a failure.
 static enum err remove_orphans(struct loader *l)
 {
+    ASSERT(l->s->parts_dir != NULL);
     struct orphans o = {.l = l};
     struct store *s = l->s;
     enum err e = s->fs->ops->list(s->fs, s->parts_dir, note_orphan, &o);
@@ -214,6 +222,7 @@ static enum err remove_orphans(struct loader *l)
 
 static enum err load(struct store *s)
 {
+    ASSERT(s->catalog != NULL && s->line_count == 0);
     struct loader l = {.s = s};
     enum err e = catalog_each_line(s->catalog, load_line, &l);
     if (e == ERR_OK) {
@@ -238,6 +247,7 @@ static enum err load(struct store *s)
 
 static char *join(const char *dir, const char *name)
 {
+    ASSERT(dir != NULL && name != NULL);
     size_t n = strlen(dir) + strlen(name) + 1;
     char *path = mem_alloc(n);
     (void)snprintf(path, n, "%s%s", dir, name);
@@ -246,6 +256,7 @@ static char *join(const char *dir, const char *name)
 
 static void init(struct store *s, const struct store_options *o)
 {
+    ASSERT(o->dir != NULL);
     pthread_condattr_t monotonic;
     s->fs = o->fs;
     s->budget = o->budget;
@@ -274,6 +285,7 @@ static void init(struct store *s, const struct store_options *o)
 
 static void free_all(struct store *s)
 {
+    ASSERT(!s->started || atomic_load(&s->stop));
     for (size_t i = 0; i < s->line_count; i++) {
         struct store_line *line = &s->lines[i];
         for (size_t k = 0; k < line->hot_count; k++) {
@@ -343,6 +355,7 @@ void store_start(struct store *s)
 
 void store_close(struct store *s)
 {
+    ASSERT(s == NULL || !atomic_load(&s->stop));
     if (s == NULL) {
         return;
     }
@@ -373,6 +386,7 @@ void store_close(struct store *s)
 
 uint64_t store_line_seq(struct store *s, struct str line)
 {
+    ASSERT(s != NULL);
     uint64_t seq = 0;
     (void)pthread_mutex_lock(&s->lock);
     for (size_t i = 0; i < s->line_count; i++) {
@@ -388,6 +402,7 @@ uint64_t store_line_seq(struct store *s, struct str line)
 
 uint64_t store_replay_after(struct store *s)
 {
+    ASSERT(s != NULL);
     (void)pthread_mutex_lock(&s->lock);
     uint64_t least = s->line_count > 0 ? UINT64_MAX : 0;
     for (size_t i = 0; i < s->line_count; i++) {
@@ -410,6 +425,7 @@ uint64_t store_last_seq(struct store *s)
 
 static void count_received(struct store *s, const struct batch *b)
 {
+    ASSERT(b->resource_count > 0);
     uint64_t *rows = mem_new(b->resource_count, sizeof *rows);
     for (size_t i = 0; i < b->span_count; i++) {
         MUST(b->spans[i].resource < b->resource_count);
@@ -426,6 +442,7 @@ static void count_received(struct store *s, const struct batch *b)
 
 void store_add(struct store *s, struct batch *b)
 {
+    ASSERT(s != NULL && b->line.n <= (size_t)1 << 20);
     MUST(b->sealed);
     size_t bytes = batch_bytes(b);
     if (b->span_count == 0) {
@@ -478,6 +495,7 @@ static int newest_batch_first(const void *a, const void *b)
 
 struct store_view *store_view(struct store *s)
 {
+    ASSERT(s != NULL);
     struct store_view *v = mem_new(1, sizeof *v);
     (void)pthread_mutex_lock(&s->lock);
     size_t parts = 0, hot_count = 0;

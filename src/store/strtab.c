@@ -28,6 +28,7 @@ void strtab_clear(struct strtab *t)
 
 static void put_index(struct strtab *t, uint32_t number)
 {
+    ASSERT(t->count < t->index_size || number < t->index_size);
     size_t mask = t->index_size - 1;
     size_t at = t->hashes[number] & mask;
     while (t->index[at] != 0) {
@@ -38,6 +39,7 @@ static void put_index(struct strtab *t, uint32_t number)
 
 static void grow_index(struct strtab *t)
 {
+    ASSERT((t->index_size & (t->index_size - 1)) == 0);
     t->index_size = t->index_size == 0 ? INDEX_MIN : t->index_size * 2;
     mem_free(t->index);
     t->index = mem_new(t->index_size, sizeof *t->index);
@@ -48,6 +50,7 @@ static void grow_index(struct strtab *t)
 
 uint32_t strtab_add(struct strtab *t, struct str s, uint64_t hash)
 {
+    ASSERT(s.p != NULL || s.n == 0);
     MUST(t->count < UINT32_MAX / 2);
     if (t->count * 2 >= t->index_size) {
         grow_index(t);

@@ -8,6 +8,7 @@
 
 void texts_encode(struct zpack *z, const struct str *texts, size_t n, struct buf *out)
 {
+    ASSERT(texts != NULL || n == 0);
     if (n > 0) {
         uint64_t *lengths = mem_alloc(n * sizeof *lengths);
         for (size_t i = 0; i < n; i++) {
@@ -26,6 +27,7 @@ void texts_encode(struct zpack *z, const struct str *texts, size_t n, struct buf
 
 enum err texts_decode(struct cursor *c, size_t n, struct arena *a, struct str *out)
 {
+    ASSERT(out != NULL || n == 0);
     ASSERT(a != NULL);
     struct str bytes;
     uint64_t *lengths = mem_alloc(n * sizeof *lengths);
@@ -50,6 +52,7 @@ enum err texts_decode(struct cursor *c, size_t n, struct arena *a, struct str *o
 
 void dictionary_encode(struct zpack *z, const struct str *texts, size_t n, struct buf *out)
 {
+    ASSERT(out != NULL);
     ASSERT(n <= UINT32_MAX);
     buf_add_varint(out, n);
     texts_encode(z, texts, n, out);
@@ -58,6 +61,7 @@ void dictionary_encode(struct zpack *z, const struct str *texts, size_t n, struc
 enum err dictionary_decode(struct cursor *c, size_t max, struct arena *a,
                            const struct str **ret_texts, size_t *ret_n)
 {
+    ASSERT(ret_texts != NULL && ret_n != NULL);
     ASSERT(max <= UINT32_MAX);
     size_t n = cursor_below(c, max + 1);
     if (c->failed) {

@@ -41,6 +41,7 @@ const uint32_t *tuples_get(const struct tuples *t, size_t number, size_t *ret_n)
 
 static void put_index(struct tuples *t, uint32_t number)
 {
+    ASSERT(number < t->index_size);
     size_t mask = t->index_size - 1;
     size_t at = t->hashes[number] & mask;
     while (t->index[at] != 0) {
@@ -51,6 +52,7 @@ static void put_index(struct tuples *t, uint32_t number)
 
 static void grow_index(struct tuples *t)
 {
+    ASSERT((t->index_size & (t->index_size - 1)) == 0);
     t->index_size = t->index_size == 0 ? INDEX_MIN : t->index_size * 2;
     mem_free(t->index);
     t->index = mem_new(t->index_size, sizeof *t->index);
@@ -61,6 +63,7 @@ static void grow_index(struct tuples *t)
 
 static uint32_t append(struct tuples *t, const uint32_t *items, size_t n, uint64_t hash)
 {
+    ASSERT(n <= UINT32_MAX);
     MUST(t->count < UINT32_MAX / 2);
     t->items = mem_grow(t->items, &t->item_capacity, t->item_count + n, sizeof *t->items);
     t->ends = mem_grow(t->ends, &t->end_capacity, t->count + 1, sizeof *t->ends);
@@ -77,6 +80,7 @@ static uint32_t append(struct tuples *t, const uint32_t *items, size_t n, uint64
 
 static bool same(const uint32_t *a, const uint32_t *b, size_t n)
 {
+    ASSERT((a != NULL && b != NULL) || n == 0);
     uint32_t different = 0;
     for (size_t i = 0; i < n; i++) {
         different |= a[i] ^ b[i];
@@ -109,6 +113,7 @@ uint32_t tuples_add(struct tuples *t, const uint32_t *items, size_t n)
 
 uint32_t tuples_add_own(struct tuples *t, const uint32_t *items, size_t n)
 {
+    ASSERT(items != NULL || n == 0);
     // Independent products, so that they are computed side by side.
     uint64_t hash = n;
     for (size_t i = 0; i < n; i++) {

@@ -55,6 +55,7 @@ bool zpack_frame(struct zpack *z, const void *bytes, size_t n, struct buf *out)
 
 void zpack_add(struct zpack *z, struct str bytes, struct buf *out)
 {
+    ASSERT(bytes.p != NULL || bytes.n == 0);
     ASSERT(bytes.n <= REGION_MAX);
     buf_clear(&z->frame);
     bool smaller = zpack_frame(z, bytes.p, bytes.n, &z->frame);
@@ -74,6 +75,7 @@ static ZSTD_DCtx *pool_get(void)
 {
     ZSTD_DCtx *d = NULL;
     (void)pthread_mutex_lock(&pool_mutex);
+    ASSERT(pool_count <= POOL_MAX);
     if (pool_count > 0) {
         d = pool[--pool_count];
     }
@@ -108,6 +110,7 @@ enum err zpack_decode(const void *frame, size_t frame_n, void *out, size_t n)
 
 enum err zpack_get(struct cursor *c, struct arena *a, struct str *ret_bytes)
 {
+    ASSERT(c != NULL && ret_bytes != NULL);
     ASSERT(a != NULL);
     uint64_t head = cursor_varint(c);
     size_t n = (size_t)(head >> 1);

@@ -61,9 +61,12 @@ void otlp_encode_traces_json(const struct row *rows, size_t count, struct buf *o
 // ---- Reading what batches keep in wire form -----------------------------------------------------
 
 // Walks the OTLP AnyValue / KeyValue bytes of a stored array or list and appends it as plain JSON:
-// [1,"a",{"k":true}]; bytes become base64. Bad bytes (cannot come from our own decoder) append
-// null.
+// [1,"a",{"k":true}]; bytes become {"bytes_base64":"..."}. Bad bytes (cannot come from our own
+// decoder) append null.
 void otlp_value_json(struct str any_value, struct buf *out);
+
+// Appends {"bytes_base64":"..."}.
+void otlp_bytes_json(struct str bytes, struct buf *out);
 
 // One attribute's value as plain JSON: "text", 12, 1.5, true, [..]. NaN and infinities are strings.
 void otlp_attr_json(const struct batch *b, const struct attr *a, struct buf *out);

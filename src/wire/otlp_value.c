@@ -105,13 +105,12 @@ static void write_list(struct json_writer *w, const struct otlp_value *v, unsign
     }
 }
 
-static void write_base64(struct json_writer *w, struct str bytes)
+void otlp_bytes_json(struct str bytes, struct buf *out)
 {
-    struct buf *out = json_put_raw(w);
-    ASSERT(out == w->out);
-    buf_add_byte(out, '"');
+    ASSERT(bytes.p != NULL || bytes.n == 0);
+    buf_add_str(out, STR("{\"bytes_base64\":\""));
     base64_encode(bytes, out);
-    buf_add_byte(out, '"');
+    buf_add_str(out, STR("\"}"));
 }
 
 static void write_value(struct json_writer *w, struct str any_value, unsigned depth)
@@ -140,7 +139,7 @@ static void write_value(struct json_writer *w, struct str any_value, unsigned de
         write_list(w, &v, depth);
         break;
     case ATTR_BYTES:
-        write_base64(w, v.text);
+        otlp_bytes_json(v.text, json_put_raw(w));
         break;
     case ATTR_EMPTY:
     case ATTR_TYPE_COUNT:
@@ -180,7 +179,7 @@ void otlp_attr_json(const struct batch *b, const struct attr *a, struct buf *out
         write_value(&w, batch_str(b, a->code), 1);
         break;
     case ATTR_BYTES:
-        write_base64(&w, batch_str(b, a->code));
+        otlp_bytes_json(batch_str(b, a->code), out);
         break;
     case ATTR_EMPTY:
     case ATTR_TYPE_COUNT:

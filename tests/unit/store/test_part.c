@@ -374,7 +374,7 @@ static void test_every_flip_is_noticed(void **state)
     struct batch *batches[2];
     struct rows rows;
     struct gen g = {.state = 14, .traces = 20, .attrs_max = 5, .text_max = 20};
-    build(&rows, batches, 2, &g, 60);
+    build(&rows, batches, 2, &g, 25);
     write_part(&rows, 1);
     char *bytes;
     size_t n, missed = 0;

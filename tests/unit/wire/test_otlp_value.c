@@ -57,7 +57,8 @@ static void test_value_json(void **state)
     buf_init(&out, 4096);
     put_array(&value);
     otlp_value_json(buf_str(&value), &out);
-    assert_str(buf_str(&out), "[\"a\\\"\",\"/+4=\",{\"k\":\"v\"},null,1.5,-7,true]");
+    assert_str(buf_str(&out),
+               "[\"a\\\"\",{\"bytes_base64\":\"/+4=\"},{\"k\":\"v\"},null,1.5,-7,true]");
     buf_clear(&out);
     otlp_value_json(STR("\x0a\x7f"), &out); // cut short
     otlp_value_json(STR("\x08\x01"), &out); // a string as a number
@@ -104,8 +105,9 @@ static void test_attr_json(void **state)
         otlp_attr_json(b, &attrs[i], &out);
         buf_add_byte(&out, ' ');
     }
-    assert_str(buf_str(&out), "\"t\" true -9223372036854775808 0.25 \"YWJj\" null "
-                              "[\"a\\\"\",\"/+4=\",{\"k\":\"v\"},null,1.5,-7,true] ");
+    assert_str(buf_str(&out),
+               "\"t\" true -9223372036854775808 0.25 {\"bytes_base64\":\"YWJj\"} null "
+               "[\"a\\\"\",{\"bytes_base64\":\"/+4=\"},{\"k\":\"v\"},null,1.5,-7,true] ");
     buf_done(&out);
     buf_done(&value);
     batch_unref(b);
