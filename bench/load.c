@@ -114,7 +114,8 @@ static size_t next_request(struct load *l)
     l->round_max = round > l->round_max ? round : l->round_max;
     gen_stamp(l->gen, i, round, l->base_ns);
     const struct gen_request *r = &l->gen->requests[i];
-    if (l->samples > 0 && i % (l->gen->count / 16 + 1) == 0 && l->sampled_count < l->samples) {
+    if (l->sampled_count < l->samples &&
+        l->spans_sent >= l->spans / l->samples * l->sampled_count) {
         memcpy(&l->sampled[l->sampled_count++], r->bytes + r->stamps[0].trace, sizeof(trace_id));
     }
     return i;
