@@ -37,6 +37,7 @@ const PART_WAIT_MS = 10000
 const ATTRIBUTES = {
   text: 'plain',
   unicode: 'größer 茶经 🫖 "quoted" \\ \n\t',
+  cut: 'cut through a pair: 🫖'.slice(0, -1),
   control: 'a\u0000b\u001fc',
   empty: '',
   long: 'x'.repeat(20000),
@@ -124,7 +125,8 @@ function expectedOf(span) {
     status: SpanStatusCode[span.status.code].toLowerCase(),
     status_message: span.status.message ?? '',
     trace_state: span.spanContext().traceState?.serialize() ?? '',
-    attributes: span.attributes,
+    // No UTF-8 has the half of a pair; every exporter or the server puts U+FFFD there.
+    attributes: { ...span.attributes, ...(span.attributes.cut && { cut: 'cut through a pair: \ufffd' }) },
     resource: { ...span.resource.attributes },
     scope: {
       name: span.instrumentationScope.name,
