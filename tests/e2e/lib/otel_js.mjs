@@ -48,7 +48,7 @@ const ATTRIBUTES = {
   largest: Number.MAX_SAFE_INTEGER,
   smallest: Number.MIN_SAFE_INTEGER,
   double: 0.1,
-  large: 4503599627370495.5, // beyond 2^53 the SDK takes every number for an integer
+  large: 1e20, // the SDK says intValue in JSON
   tiny: 5e-324,
   texts: ['a', '', '茶'],
   ints: [1, -2, 3],
