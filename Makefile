@@ -36,8 +36,8 @@ fuzz: ## every fuzzer for ten minutes
 	@tools/deps build fuzz
 	@tools/fuzz 600
 
-install: all ## install to PREFIX (default /usr/local)
-	@meson configure $(BUILD) --prefix=$(or $(PREFIX),/usr/local) && DESTDIR="$(DESTDIR)" meson install -C $(BUILD) --no-rebuild
+install: all ## install to PREFIX (default /usr/local): binary, completion, systemd unit
+	@packaging/install "$(DESTDIR)" "$(or $(PREFIX),/usr/local)"
 
 deb: all ## build a Debian package into build/
 	@tools/deps deb

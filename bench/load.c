@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the load client: sends generated traces over OTLP/gRPC as fast as the server
-// acknowledges them, or at a rate, and prints one JSON line: what was sent and acknowledged, how
-// long acknowledgements took, and IDs of traces to look up.
+// acknowledges them, or at a rate, and prints one JSON line: what was sent, acknowledged and
+// refused, how long acknowledgements took, and IDs of traces to look up.
 //
 // Usage: load --address 127.0.0.1:4317 [--shape small|middle|large] [--batch N] [--spans N]
 //             [--rate SPANS_PER_SECOND] [--jitter-ms N] [--connections N] [--streams N]
-//             [--pool SPANS] [--seed N] [--samples N]
+//             [--pool SPANS] [--seed N] [--samples N] [--seconds N]
+//
+// What is refused is counted by its gRPC status and not sent again: this client is the sender that
+// ignores RetryInfo. It ends when --spans are sent or --seconds are over, and every request is
+// answered. Exit code 1 when any request failed.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -26,11 +30,14 @@
 #include "core/sketch.h"
 #include "gen.h"
 #include "model/ids.h"
+#include "wire/base64.h"
 
 #define CONNECTIONS_MAX 64
 #define STREAMS_MAX     256
 #define OUT_MAX         ((size_t)4 << 20)
 #define SAMPLES_MAX     100000
+#define GRPC_STATUSES   17 // 0 (OK) to 16 (UNAUTHENTICATED)
+#define RETRY_INFO      "type.googleapis.com/google.rpc.RetryInfo"
 
 struct load;
 
@@ -38,10 +45,12 @@ struct stream {
     bool busy;
     int32_t id;
     const struct gen_request *request;
-    size_t sent; // of prefix and body
+    size_t index; // of the request
+    size_t sent;  // of prefix and body
     uint8_t prefix[5];
     uint64_t begun_ns;
     int grpc_status; // -1 until told
+    bool told_to_retry;
 };
 
 struct connection {
@@ -58,12 +67,15 @@ struct load {
     struct gen_options gen_options;
     struct gen *gen;
     size_t connections, streams, samples;
-    uint64_t spans, rate;
+    uint64_t spans, rate, seconds;
     struct connection c[CONNECTIONS_MAX];
     size_t next_request;
-    uint64_t round, base_ns, begun_ns;
-    uint64_t spans_sent, spans_acked, requests_acked, requests_failed, requests_retried;
-    uint64_t bytes_sent, in_flight;
+    uint32_t *rounds; // of each request: the round that it is stamped with next
+    bool *busy;       // of each request: on its way, so its bytes must stay as they are
+    uint64_t round_max, base_ns, begun_ns;
+    uint64_t spans_sent, spans_acked, requests_acked, bytes_sent, in_flight;
+    uint64_t failed[GRPC_STATUSES], told_to_retry; // refused requests, by gRPC status
+    uint64_t unanswered, reconnects;               // requests without a status, connections lost
     struct sketch acks;
     trace_id *sampled;
     size_t sampled_count;
@@ -71,9 +83,15 @@ struct load {
 
 // ---- What to send -------------------------------------------------------------------------------
 
+static bool is_over(const struct load *l)
+{
+    return l->spans_sent >= l->spans ||
+           (l->seconds > 0 && clock_mono_ns() - l->begun_ns >= l->seconds * NS_PER_S);
+}
+
 static bool is_due(const struct load *l)
 {
-    if (l->spans_sent >= l->spans) {
+    if (is_over(l)) {
         return false;
     }
     if (l->rate == 0) {
@@ -83,20 +101,24 @@ static bool is_due(const struct load *l)
     return (double)l->spans_sent < (double)elapsed / 1e9 * (double)l->rate;
 }
 
-// Requests in flight are stamped again only a whole pool later, when they were long answered.
-static const struct gen_request *next_request(struct load *l)
+// The next request that is not on its way: stamping it again would change bytes half sent.
+static size_t next_request(struct load *l)
 {
-    if (l->next_request == l->gen->count) {
-        l->next_request = 0;
-        l->round++;
-    }
-    size_t i = l->next_request++;
-    gen_stamp(l->gen, i, l->round, l->base_ns);
+    size_t i;
+    do {
+        i = l->next_request;
+        l->next_request = i + 1 < l->gen->count ? i + 1 : 0;
+    } while (l->busy[i]);
+    uint32_t round = l->rounds[i]++;
+    l->busy[i] = true;
+    l->round_max = round > l->round_max ? round : l->round_max;
+    gen_stamp(l->gen, i, round, l->base_ns);
     const struct gen_request *r = &l->gen->requests[i];
-    if (l->samples > 0 && i % (l->gen->count / 16 + 1) == 0 && l->sampled_count < l->samples) {
+    if (l->sampled_count < l->samples &&
+        l->spans_sent >= l->spans / l->samples * l->sampled_count) {
         memcpy(&l->sampled[l->sampled_count++], r->bytes + r->stamps[0].trace, sizeof(trace_id));
     }
-    return r;
+    return i;
 }
 
 static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *out, size_t room,
@@ -134,10 +156,11 @@ static void begin_stream(struct connection *c, struct stream *s)
         HEADER("te", "trailers"),
     };
     struct load *l = c->load;
-    const struct gen_request *r = next_request(l);
+    size_t index = next_request(l);
+    const struct gen_request *r = &l->gen->requests[index];
     uint32_t size = htonl((uint32_t)r->size);
-    *s =
-        (struct stream){.busy = true, .request = r, .begun_ns = clock_mono_ns(), .grpc_status = -1};
+    *s = (struct stream){
+        .busy = true, .request = r, .index = index, .begun_ns = clock_mono_ns(), .grpc_status = -1};
     memcpy(s->prefix + 1, &size, 4);
     nghttp2_data_provider body = {.source = {.ptr = s}, .read_callback = read_body};
     s->id = nghttp2_submit_request(c->session, NULL, headers, sizeof headers / sizeof headers[0],
@@ -150,36 +173,62 @@ static void begin_stream(struct connection *c, struct stream *s)
 
 // ---- Answers ------------------------------------------------------------------------------------
 
+static bool has_retry_info(struct str details)
+{
+    struct buf status;
+    buf_init(&status, 4096);
+    bool has = base64_decode(details, &status) &&
+               memmem(status.p, status.n, RETRY_INFO, sizeof RETRY_INFO - 1) != NULL;
+    buf_done(&status);
+    return has;
+}
+
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
                      size_t name_bytes, const uint8_t *value, size_t value_bytes, uint8_t flags,
                      void *user)
 {
     struct stream *s = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
+    struct str key = {(const char *)name, name_bytes}, text = {(const char *)value, value_bytes};
+    uint64_t status;
     (void)flags, (void)user;
-    if (s != NULL && name_bytes == 11 && memcmp(name, "grpc-status", 11) == 0 && value_bytes > 0) {
-        s->grpc_status = value[0] - '0' + (value_bytes > 1 ? 10 : 0);
+    if (s == NULL) {
+        return 0;
+    }
+    if (str_eq(key, STR("grpc-status")) && str_to_u64(text, &status) == ERR_OK &&
+        status < GRPC_STATUSES) {
+        s->grpc_status = (int)status;
+    } else if (str_eq(key, STR("grpc-status-details-bin"))) {
+        s->told_to_retry = has_retry_info(text);
     }
     return 0;
+}
+
+static void settle(struct load *l, struct stream *s)
+{
+    MUST(s->busy && l->in_flight > 0);
+    if (s->grpc_status == 0) {
+        l->spans_acked += s->request->spans;
+        l->requests_acked++;
+        sketch_add(&l->acks, clock_mono_ns() - s->begun_ns);
+    } else if (s->grpc_status > 0) {
+        l->failed[s->grpc_status]++;
+        l->told_to_retry += s->told_to_retry ? 1 : 0;
+    } else {
+        l->unanswered++;
+    }
+    l->busy[s->index] = false;
+    l->in_flight--;
+    s->busy = false;
 }
 
 static int on_close(nghttp2_session *session, int32_t id, uint32_t error, void *user)
 {
     struct connection *c = user;
-    struct load *l = c->load;
     struct stream *s = nghttp2_session_get_stream_user_data(session, id);
     (void)error;
-    if (s == NULL) {
-        return 0;
+    if (s != NULL && s->busy) {
+        settle(c->load, s);
     }
-    if (s->grpc_status == 0) {
-        l->spans_acked += s->request->spans;
-        l->requests_acked++;
-        sketch_add(&l->acks, clock_mono_ns() - s->begun_ns);
-    } else {
-        l->requests_failed++;
-    }
-    l->in_flight--;
-    s->busy = false;
     return 0;
 }
 
@@ -209,6 +258,22 @@ static void connect_to(struct connection *c)
     buf_init(&c->out, OUT_MAX * 2);
 }
 
+// The server closed the connection: what was on it has no answer; go on with a new one.
+static void reconnect(struct connection *c)
+{
+    nghttp2_session_del(c->session);
+    for (size_t i = 0; i < STREAMS_MAX; i++) {
+        if (c->streams[i].busy) {
+            settle(c->load, &c->streams[i]);
+        }
+    }
+    (void)close(c->fd);
+    buf_done(&c->out);
+    c->out_sent = 0;
+    c->load->reconnects++;
+    connect_to(c);
+}
+
 static void fill(struct connection *c)
 {
     struct load *l = c->load;
@@ -231,8 +296,7 @@ static void flush(struct connection *c)
     while (c->out_sent < c->out.n) {
         ssize_t put = write(c->fd, c->out.p + c->out_sent, c->out.n - c->out_sent);
         if (put < 0) {
-            MUST(errno == EAGAIN || errno == EINTR);
-            break;
+            break; // EAGAIN, or an error that reading finds too
         }
         c->out_sent += (size_t)put;
     }
@@ -248,11 +312,10 @@ static void receive(struct connection *c)
         if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
             return;
         }
-        if (n <= 0) {
-            fprintf(stderr, "load: the server closed the connection\n");
-            exit(1);
+        if (n <= 0 || nghttp2_session_mem_recv(c->session, bytes, (size_t)n) != n) {
+            reconnect(c);
+            return;
         }
-        MUST(nghttp2_session_mem_recv(c->session, bytes, (size_t)n) == n);
     }
 }
 
@@ -261,7 +324,7 @@ static void run(struct load *l)
     struct pollfd fds[CONNECTIONS_MAX];
     l->base_ns = clock_wall_ns();
     l->begun_ns = clock_mono_ns();
-    while (l->spans_sent < l->spans || l->in_flight > 0) {
+    while (!is_over(l) || l->in_flight > 0) {
         for (size_t i = 0; i < l->connections; i++) {
             struct connection *c = &l->c[i];
             fill(c);
@@ -279,18 +342,37 @@ static void run(struct load *l)
     }
 }
 
+static uint64_t failures(const struct load *l)
+{
+    uint64_t n = l->unanswered;
+    for (size_t i = 0; i < GRPC_STATUSES; i++) {
+        n += l->failed[i];
+    }
+    return n;
+}
+
 static void report(struct load *l)
 {
     double seconds = (double)(clock_mono_ns() - l->begun_ns) / 1e9;
-    printf("{\"shape\":\"%s\",\"batch\":%zu,\"spans\":%" PRIu64 ",\"requests\":%" PRIu64
-           ",\"failed\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"seconds\":%.3f,"
-           "\"ack_p50_ms\":%.3f,\"ack_p99_ms\":%.3f,\"from_ms\":%" PRIu64 ",\"to_ms\":%" PRIu64
-           ",\"traces\":[",
-           gen_shape_name(l->gen_options.shape), l->gen_options.spans_per_request, l->spans_acked,
-           l->requests_acked, l->requests_failed, l->bytes_sent, seconds,
+    printf("{\"shape\":\"%s\",\"batch\":%zu,\"sent\":%" PRIu64 ",\"spans\":%" PRIu64
+           ",\"requests\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"bytes\":%" PRIu64
+           ",\"seconds\":%.3f,\"ack_p50_ms\":%.3f,\"ack_p99_ms\":%.3f,\"from_ms\":%" PRIu64
+           ",\"to_ms\":%" PRIu64 ",\"unanswered\":%" PRIu64 ",\"reconnects\":%" PRIu64
+           ",\"told_to_retry\":%" PRIu64 ",\"failed_by_status\":{",
+           gen_shape_name(l->gen_options.shape), l->gen_options.spans_per_request, l->spans_sent,
+           l->spans_acked, l->requests_acked, failures(l), l->bytes_sent, seconds,
            (double)sketch_quantile(&l->acks, 0.5) / 1e6,
            (double)sketch_quantile(&l->acks, 0.99) / 1e6, l->base_ns / NS_PER_MS,
-           (l->base_ns + (l->round + 1) * l->gen->period_ns) / NS_PER_MS + 60000);
+           (l->base_ns + (l->round_max + 1) * l->gen->period_ns) / NS_PER_MS + 60000, l->unanswered,
+           l->reconnects, l->told_to_retry);
+    bool first = true;
+    for (size_t i = 0; i < GRPC_STATUSES; i++) {
+        if (l->failed[i] > 0) {
+            printf("%s\"%zu\":%" PRIu64, first ? "" : ",", i, l->failed[i]);
+            first = false;
+        }
+    }
+    printf("},\"traces\":[");
     for (size_t i = 0; i < l->sampled_count; i++) {
         char text[TRACE_ID_HEX + 1];
         trace_id_hex(l->sampled[i], text);
@@ -314,34 +396,38 @@ static void set(struct load *l, const char *flag, const char *value)
             }
         }
     }
-    static const char *const names[] = {"--batch",     "--spans",       "--rate",
-                                        "--jitter-ms", "--connections", "--streams",
-                                        "--pool",      "--seed",        "--samples"};
+    uint64_t jitter_ms = l->gen_options.jitter_ns / NS_PER_MS;
+    const struct {
+        const char *name;
+        size_t *size;
+        uint64_t *number;
+    } numbers[] = {
+        {"--batch", &l->gen_options.spans_per_request, NULL},
+        {"--spans", NULL, &l->spans},
+        {"--rate", NULL, &l->rate},
+        {"--seconds", NULL, &l->seconds},
+        {"--jitter-ms", NULL, &jitter_ms},
+        {"--connections", &l->connections, NULL},
+        {"--streams", &l->streams, NULL},
+        {"--pool", &l->gen_options.spans, NULL},
+        {"--seed", NULL, &l->gen_options.seed},
+        {"--samples", &l->samples, NULL},
+    };
+    const size_t count = sizeof numbers / sizeof numbers[0];
     size_t i = 0;
-    while (i < 9 && strcmp(flag, names[i]) != 0) {
+    while (i < count && strcmp(flag, numbers[i].name) != 0) {
         i++;
     }
-    if (i == 9 || str_to_u64(str_of(value), &n) != ERR_OK) {
+    if (i == count || str_to_u64(str_of(value), &n) != ERR_OK) {
         fprintf(stderr, "load: %s %s is not understood\n", flag, value);
         exit(2);
     }
-    size_t *sizes[] = {&l->gen_options.spans_per_request,
-                       NULL,
-                       NULL,
-                       NULL,
-                       &l->connections,
-                       &l->streams,
-                       &l->gen_options.spans,
-                       NULL,
-                       &l->samples};
-    uint64_t *numbers[] = {NULL, &l->spans, &l->rate, &l->gen_options.jitter_ns,
-                           NULL, NULL,      NULL,     &l->gen_options.seed,
-                           NULL};
-    if (sizes[i] != NULL) {
-        *sizes[i] = (size_t)n;
+    if (numbers[i].size != NULL) {
+        *numbers[i].size = (size_t)n;
     } else {
-        *numbers[i] = i == 3 ? n * NS_PER_MS : n;
+        *numbers[i].number = n;
     }
+    l->gen_options.jitter_ns = jitter_ms * NS_PER_MS;
 }
 
 int main(int argc, char **argv)
@@ -364,11 +450,14 @@ int main(int argc, char **argv)
     l->gen_options.spans_per_second = l->rate > 0 ? l->rate : l->gen_options.spans_per_second;
     l->sampled = mem_new(l->samples + 1, sizeof *l->sampled);
     l->gen = gen_new(&l->gen_options);
+    MUST(l->gen->count > l->connections * l->streams); // --pool is too small for --batch
+    l->rounds = mem_new(l->gen->count, sizeof *l->rounds);
+    l->busy = mem_new(l->gen->count, sizeof *l->busy);
     for (size_t i = 0; i < l->connections; i++) {
         l->c[i].load = l;
         connect_to(&l->c[i]);
     }
     run(l);
     report(l);
-    return l->requests_failed > 0 ? 1 : 0;
+    return failures(l) > 0 ? 1 : 0;
 }

@@ -413,5 +413,10 @@ enum err config_check(const struct config *c, struct err_at *ret_at)
         e = err_at_set(ret_at, ERR_INVALID, 0,
                        "http.token and otlp.token are the same: senders could read everything");
     }
+    if (e == ERR_OK && strcmp(c->text[SETTING_OTLP_GRPC], "off") == 0 &&
+        strcmp(c->text[SETTING_OTLP_HTTP], "off") == 0) {
+        e = err_at_set(ret_at, ERR_INVALID, 0,
+                       "otlp.grpc and otlp.http are both off: nothing could be received");
+    }
     return e;
 }

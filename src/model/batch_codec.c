@@ -610,7 +610,7 @@ static void get_span(struct reader *r)
         (void)wrong(r, "broken span");
         return;
     }
-    ASSERT(r->b->resource_count > 0 && r->b->scope_count > 0);
+    MUST(s != NULL && r->b->resource_count > 0 && r->b->scope_count > 0);
     s->kind = kinds & 15;
     s->status = kinds >> 4;
     if (flags & SPAN_SAME_TRACE) {

@@ -18,7 +18,13 @@ const text = (file: string) => readFileSync(join(root, file), 'utf8')
 
 describe('every file', () => {
   it('begins with its licence and its purpose', () => {
-    for (const file of [...sources, ...filesOf('tests'), ...filesOf('tools'), ...filesOf('dev')]) {
+    for (const file of [
+      ...sources,
+      ...filesOf('tests'),
+      ...filesOf('tools'),
+      ...filesOf('dev'),
+      ...filesOf('e2e'),
+    ]) {
       const [first, second] = text(file).split('\n')
       expect(first, file).toContain('SPDX-License-Identifier: Apache-2.0')
       expect(second, file).toContain('Purpose:')

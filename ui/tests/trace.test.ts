@@ -100,10 +100,24 @@ describe('rows', () => {
   })
 
   it('steps through errors around the end', () => {
-    expect(m.nextError(model, -1, 1)).toBe(4)
-    expect(m.nextError(model, 4, 1)).toBe(5)
-    expect(m.nextError(model, 5, 1)).toBe(4)
-    expect(m.nextError(model, 4, -1)).toBe(5)
+    const errors = m.errorRows(model, true)
+    expect(errors).toEqual([4, 5])
+    expect(m.nextError(errors, -1, 1)).toBe(4)
+    expect(m.nextError(errors, 4, 1)).toBe(5)
+    expect(m.nextError(errors, 5, 1)).toBe(4)
+    expect(m.nextError(errors, 4, -1)).toBe(5)
+    expect(m.nextError([], 4, 1)).toBe(-1)
+  })
+
+  it('counts the two halves of a failed call as one stop', () => {
+    const failed = small()
+    failed.spans.status = [0, 2, 2, 0, 0, 0]
+    const both = m.buildModel(failed)
+    expect(m.errorRows(both, true)).toEqual([1])
+    expect(m.errorRows(both, false)).toEqual([1, 2])
+  })
+
+  it('knows the ancestors', () => {
     expect(m.ancestors(model, 3)).toEqual([2, 1, 0])
   })
 

@@ -388,4 +388,12 @@ export const en = {
   'traceId.process': 'Process',
   'traceId.environment': 'Environment',
   'traceId.counter': 'Counter',
+  'services.leftOut': {
+    one: '{count} span belongs to services beyond those listed',
+    other: '{count} spans belong to services beyond those listed',
+  },
+  'operations.leftOut': {
+    one: '{count} span belongs to operations beyond those listed',
+    other: '{count} spans belong to operations beyond those listed',
+  },
 } as const

@@ -379,4 +379,6 @@ export const zhCN: Catalogue = {
   'traceId.process': '进程',
   'traceId.environment': '环境',
   'traceId.counter': '计数',
+  'services.leftOut': '另有 {count} 个 Span 属于未列出的服务',
+  'operations.leftOut': '另有 {count} 个 Span 属于未列出的操作',
 }

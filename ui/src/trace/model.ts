@@ -180,9 +180,13 @@ export function gapNs(model: TraceModel, client: number): number {
   return server < 0 ? 0 : Math.max(0, duration[client]! - duration[server]!)
 }
 
-// The next error row after (or before) one, around the end.
-export function nextError(model: TraceModel, from: number, step: 1 | -1): number {
-  const { errors } = model
+// The rows on the screen that show an error: both halves of a joined call are one.
+export function errorRows(model: TraceModel, join: boolean): number[] {
+  return [...new Set(model.errors.map((row) => displayRow(model, row, join)))].sort((a, b) => a - b)
+}
+
+// The next of the error rows after (or before) one, around the end; -1 when there are none.
+export function nextError(errors: readonly number[], from: number, step: 1 | -1): number {
   if (errors.length === 0) return -1
   if (step === 1) return errors.find((row) => row > from) ?? errors[0]!
   return errors.findLast((row) => row < from) ?? errors.at(-1)!

@@ -57,8 +57,9 @@ function useRows(model: m.TraceModel, choices: Choices) {
     const folding = { folded: (row: number) => isFolded(state, row) }
     return m.visibleRows(model, folding, choices.join.value, keep.value)
   })
+  const errors = computed(() => m.errorRows(model, choices.join.value))
   const indent = computed(() => m.indents(model, choices.join.value))
-  return { keep, matches, rows, indent }
+  return { keep, matches, rows, errors, indent }
 }
 
 function useFoldActions(model: m.TraceModel, choices: Choices) {

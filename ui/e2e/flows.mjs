@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: drives the UI in a real browser against a server that holds some traces.
+//   node e2e/flows.mjs [--url http://127.0.0.1:7070] [--big TRACE_ID]
+// Without --url it starts the fixture over dist/. --big names a trace of 10,000 spans or more.
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import { counter, launch, openPage } from './browser.mjs'
+
+const option = (name) => {
+  const at = process.argv.indexOf(`--${name}`)
+  return at < 0 ? undefined : process.argv[at + 1]
+}
+
+const children = []
+
+function fixture(port, ...flags) {
+  const script = fileURLToPath(new URL('../dev/fixture.mjs', import.meta.url))
+  const child = spawn(process.execPath, [script, '--port', String(port), ...flags])
+  children.push(child)
+  return new Promise((done, fail) => {
+    child.stdout.once('data', () => done(`http://127.0.0.1:${port}`))
+    child.once('exit', () => fail(new Error(`the fixture did not start on port ${port}`)))
+  })
+}
+
+const PORT = 17070
+const url = option('url') ?? (await fixture(PORT))
+const big = option('big') ?? (option('url') ? undefined : '2'.repeat(32))
+const browser = await launch()
+const run = counter()
+const rows = (page) => page.locator('[role=treegrid] [role=row][aria-level]')
+
+// A flow on a page of its own; whatever the browser complained about fails it.
+async function flow(name, body, options) {
+  await run.check(name, async () => {
+    const page = await openPage(browser, options)
+    try {
+      await body(page)
+      assert.deepEqual(page.problems, [])
+    } finally {
+      await page.context().close()
+    }
+  })
+}
+
+async function firstTrace(page, query = '') {
+  await page.goto(`${url}/traces${query}`)
+  await page.locator('tbody tr').first().waitFor()
+  await page.locator('tbody tr .root a').first().click()
+  await rows(page).first().waitFor()
+}
+
+await flow('services lead to operations and to their traces', async (page) => {
+  await page.goto(url)
+  const first = page.locator('tbody tr').first()
+  await first.waitFor()
+  const name = (await first.locator('a').first().innerText()).trim()
+  await page.getByRole('button', { name: 'Errors', exact: true }).click()
+  await page.waitForURL(/sort=-errors/)
+  await page.getByRole('link', { name, exact: true }).first().click()
+  await page.waitForURL(/\/services\//)
+  await page.locator('tbody tr a').first().click()
+  await page.waitForURL(/\/traces\?/)
+  const q = new URL(page.url()).searchParams.get('q')
+  assert.ok(q.startsWith(`{ resource.service.name = "${name}"`), q)
+  await page.locator('tbody tr').first().waitFor()
+})
+
+await flow('a bad filter is shown at its place, and mends', async (page) => {
+  await page.goto(`${url}/traces`)
+  const box = page.getByLabel('Filter', { exact: true })
+  await box.fill('{ duration > }')
+  await page.getByRole('alert').waitFor()
+  assert.equal(await page.locator('.problem mark').innerText(), '}')
+  await box.fill('{ duration > 1ns }')
+  await page.keyboard.press('Enter')
+  await page.locator('tbody tr').first().waitFor()
+  assert.equal(await page.getByRole('alert').count(), 0)
+})
+
+await flow('the builder writes the filter', async (page) => {
+  await page.goto(`${url}/traces`)
+  await page.getByRole('button', { name: 'Build' }).click()
+  await page.getByPlaceholder('Attribute').fill('duration')
+  await page.getByLabel('Operator').selectOption('>=')
+  await page.getByPlaceholder('Value').fill('1us')
+  await page.getByRole('button', { name: 'Use and search' }).click()
+  await page.waitForURL((next) => next.searchParams.get('q') === '{ duration >= 1us }')
+})
+
+await flow('dragging zooms, Back undoes', async (page) => {
+  await page.goto(`${url}/traces?from=now-1h&to=now`)
+  const plot = page.locator('.plot')
+  await plot.waitFor()
+  const box = await plot.boundingBox()
+  await page.mouse.move(box.x + box.width * 0.2, box.y + box.height * 0.3)
+  await page.mouse.down()
+  await page.mouse.move(box.x + box.width * 0.9, box.y + box.height * 0.8, { steps: 5 })
+  await page.mouse.up()
+  await page.waitForURL(/from=\d+&to=\d+.*duration/)
+  await page.goBack()
+  await page.waitForURL(/from=now-1h&to=now$/)
+})
+
+await flow('the scatter has a table twin', async (page) => {
+  await page.goto(`${url}/traces?scatter=table`)
+  await page.getByRole('columnheader', { name: 'Duration from – to' }).waitFor()
+})
+
+await flow('a trace: selection, folding, window survive a shared link', async (page) => {
+  await firstTrace(page)
+  await rows(page).first().click()
+  await page.getByRole('complementary', { name: 'Span details' }).waitFor()
+  await page.getByRole('button', { name: 'Fold all' }).click()
+  await page.waitForURL(/span=[0-9a-f]{16}.*fold=all/)
+  const shown = await rows(page).count()
+  const shared = page.url()
+  await page.goto(`${url}/no/such/page`)
+  await page.goto(shared)
+  await rows(page).first().waitFor()
+  assert.equal(await rows(page).count(), shown)
+  assert.equal(await page.locator('[aria-selected=true][role=row]').count(), 1)
+  await page.keyboard.press('Escape')
+  await page.getByRole('complementary').waitFor({ state: 'detached' })
+})
+
+await flow('a trace can be taken away as OTLP/JSON', async (page) => {
+  await firstTrace(page)
+  const arriving = page.waitForEvent('download')
+  await page.getByRole('button', { name: 'Raw JSON' }).click()
+  const file = await arriving
+  assert.match(file.suggestedFilename(), /^trace-[0-9a-f]{32}\.json$/)
+  const trace = JSON.parse(readFileSync(await file.path(), 'utf8'))
+  assert.ok(Array.isArray(trace.resourceSpans))
+})
+
+await flow('keyboard only: search, list, trace, rows', async (page) => {
+  await page.goto(url)
+  await page.locator('tbody tr').first().waitFor()
+  await page.keyboard.press('g')
+  await page.keyboard.press('t')
+  await page.waitForURL(/\/traces/)
+  await page.locator('tbody tr').first().waitFor()
+  await page.keyboard.press('j')
+  await page.keyboard.press('Enter')
+  await page.waitForURL(/\/traces\/[0-9a-f]{32}/)
+  await rows(page).first().waitFor()
+  await page.keyboard.press('j')
+  const active = page.locator('[role=treegrid]')
+  const first = await active.getAttribute('aria-activedescendant')
+  assert.ok(first)
+  await page.keyboard.press('ArrowLeft')
+  await page.keyboard.press('ArrowRight')
+  await page.keyboard.press('/')
+  await page.keyboard.type('00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01')
+  await page.getByRole('option', { name: /Open trace 4bf92f/ }).waitFor()
+})
+
+await flow('language, theme and density change without a reload', async (page) => {
+  await page.goto(url)
+  await page.getByRole('heading', { name: 'Services' }).waitFor()
+  await page.evaluate(() => (window.here = true))
+  await page.getByRole('button', { name: '中文' }).click()
+  await page.getByRole('heading', { name: '服务' }).waitFor()
+  await page.getByRole('button', { name: '设置' }).click()
+  await page.getByRole('button', { name: '浅色' }).click()
+  await page.getByRole('button', { name: '宽松' }).click()
+  const state = await page.evaluate(() => ({
+    here: window.here,
+    lang: document.documentElement.lang,
+    ...document.documentElement.dataset,
+  }))
+  assert.deepEqual(state, { here: true, lang: 'zh-CN', theme: 'light', density: 'comfortable' })
+})
+
+await flow(
+  'times follow the chosen zone, whatever the zone of the browser',
+  async (page) => {
+    await page.goto(`${url}/traces?from=${Date.now() - 36e5}&to=${Date.now()}`)
+    const cell = page.locator('tbody tr td').first()
+    await cell.waitFor()
+    const local = await cell.innerText()
+    await page.getByLabel('Time zone').selectOption('utc')
+    const utc = await cell.innerText()
+    const hours =
+      (Date.parse(`${utc.replace(' ', 'T')}Z`) - Date.parse(`${local.replace(' ', 'T')}Z`)) / 36e5
+    assert.equal(hours, 5.5 * -1)
+  },
+  { timezoneId: 'Asia/Kolkata' },
+)
+
+await flow('an unknown trace says so and offers a way on', async (page) => {
+  await page.goto(`${url}/traces/${'9'.repeat(32)}`)
+  await page.getByText('This trace is not stored.').waitFor()
+  await page.getByRole('button', { name: 'Try again' }).waitFor()
+  await page.goto(`${url}/no/such/page`)
+  await page.getByText('There is nothing at this address.').waitFor()
+})
+
+await flow('the server goes away and comes back', async (page) => {
+  await page.goto(url)
+  await page.locator('tbody tr').first().waitFor()
+  await page.route('**/api/v1/**', (route) => route.abort())
+  await page.keyboard.press('r')
+  await page.getByText('The server cannot be reached.').waitFor()
+  await page.unroute('**/api/v1/**')
+  await page.getByRole('button', { name: 'Try again' }).click()
+  await page.getByText('The server cannot be reached.').waitFor({ state: 'detached' })
+})
+
+await flow('every section of the admin page', async (page) => {
+  for (const section of ['ledger', 'store', 'server', 'config', 'letters']) {
+    await page.goto(`${url}/admin/${section}`)
+    await page.locator('table, .cards, .empty, .none').first().waitFor()
+    assert.equal(await page.getByRole('alert').count(), 0, section)
+  }
+})
+
+if (big)
+  await flow('a trace of 10,000 spans is usable in a second', async (page) => {
+    await page.goto(`${url}/traces`) // the shell is there already, as for a reader
+    await page.locator('tbody tr').first().waitFor()
+    await page.request.get(`${url}/api/v1/traces/${big}/outline`) // the fixture makes it up once
+    await page.goto(`${url}/traces/${big}`)
+    await rows(page).first().waitFor()
+    const ms = await page.evaluate(() => performance.now())
+    console.log(`      rows after ${Math.round(ms)} ms`)
+    assert.ok(ms < Number(process.env.BIG_TRACE_MS ?? 1000), `${ms} ms`)
+    assert.ok((await page.locator('[role=row]').count()) < 150, 'only rows on the screen')
+    await page.locator('[role=treegrid]').focus()
+    await page.keyboard.press('End')
+    await page.locator('[role=row][aria-selected=true]').waitFor()
+  })
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+for (const theme of ['dark', 'light'])
+  await flow(
+    `no accessibility violations (${theme})`,
+    async (page) => {
+      await firstTrace(page)
+      await rows(page).first().click()
+      const trace = page.url()
+      const bad = encodeURIComponent('{ x')
+      for (const path of [
+        '/',
+        '/traces?build=1',
+        `/traces?q=${bad}`,
+        '/traces?scatter=table',
+        trace,
+        '/admin',
+        '/admin/store',
+        '/admin/server',
+        '/admin/config',
+        '/admin/letters',
+        '/no/such',
+      ]) {
+        await page.goto(path.startsWith('/') ? url + path : path)
+        await page.waitForLoadState('networkidle')
+        await page.evaluate(AXE)
+        const found = await page.evaluate(async () => {
+          const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']
+          const { violations } = await window.axe.run(document, { runOnly: tags })
+          return violations.flatMap((v) => v.nodes.map((n) => `${v.id} ${n.target.join(' ')}`))
+        })
+        assert.deepEqual(found, [], path)
+      }
+    },
+    { theme, bypassCSP: true },
+  )
+
+if (!option('url')) {
+  await flow('an empty install says where to send data', async (page) => {
+    const empty = await fixture(PORT + 1, '--empty')
+    await page.goto(empty)
+    await page.getByText('Send OTLP to 127.0.0.1:4317').waitFor()
+    await page.goto(`${empty}/traces`)
+    await page.getByText('No trace came in this time.').waitFor()
+  })
+  await flow('a server with a token asks for it, once', async (page) => {
+    const locked = await fixture(PORT + 2, '--token', 'right')
+    await page.goto(locked)
+    await page.getByLabel('Token').fill('wrong')
+    await page.keyboard.press('Enter')
+    await page.getByText('The server refused this token.').waitFor()
+    await page.getByLabel('Token').fill('right')
+    await page.keyboard.press('Enter')
+    await page.locator('tbody tr').first().waitFor()
+    assert.equal(await page.getByRole('dialog').count(), 0)
+    await page.reload()
+    await page.locator('tbody tr').first().waitFor()
+  })
+  await flow('a slow search shows progress and can be cancelled', async (page) => {
+    const slow = await fixture(PORT + 3, '--slow', '8000')
+    await page.goto(`${slow}/traces`)
+    await page
+      .getByText(/of [\d,]+ spans scanned/)
+      .first()
+      .waitFor()
+    await page.getByRole('button', { name: 'Cancel' }).last().click()
+    await page.getByText('Cancelled. What was found so far is shown.').waitFor()
+  })
+}
+
+await browser.close()
+for (const child of children) child.kill()
+console.log(`${run.passed} passed, ${run.failed} failed`)
+process.exit(run.failed ? 1 : 0)
