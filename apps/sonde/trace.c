@@ -98,19 +98,26 @@ static int explain(long status, const struct buf *answer, const char *filter)
     return status == 404 ? EXIT_NOT_FOUND : status == 400 ? EXIT_USAGE : EXIT_FAILED;
 }
 
-// Fetches a path and parses the answer; *ret_exit is set when NULL is returned.
-static json_t *fetch(const struct client_options *o, const char *path, const char *filter,
-                     struct buf *answer, int *ret_exit)
+// Fetches a path; gives the exit code.
+static int fetch_text(const struct client_options *o, const char *path, const char *filter,
+                      struct buf *answer)
 {
     struct err_at at;
     long status;
     if (client_get(o, path, answer, &status, &at) != ERR_OK) {
         fprintf(stderr, "sonde: %s\n", at.text);
-        *ret_exit = EXIT_NO_SERVER;
-        return NULL;
+        return EXIT_NO_SERVER;
     }
-    if (status != 200) {
-        *ret_exit = explain(status, answer, filter);
+    return status == 200 ? EXIT_DONE : explain(status, answer, filter);
+}
+
+// The same, and parses the answer; *ret_exit is set when NULL is returned.
+static json_t *fetch(const struct client_options *o, const char *path, const char *filter,
+                     struct buf *answer, int *ret_exit)
+{
+    int code = fetch_text(o, path, filter, answer);
+    if (code != EXIT_DONE) {
+        *ret_exit = code;
         return NULL;
     }
     json_error_t why;
@@ -321,15 +328,19 @@ static int get(int argc, char **argv)
     client_escape(&path, id);
     buf_add_byte(&path, 0);
     struct client_options o = options_of(server, token);
-    json_t *root = path.failed ? NULL : fetch(&o, path.p, NULL, &answer, &code);
-    if (root != NULL) {
-        if (wants_table(json)) {
+    if (!path.failed && wants_table(json)) {
+        json_t *root = fetch(&o, path.p, NULL, &answer, &code);
+        if (root != NULL) {
             print_tree(json_object_get(root, "spans"));
-        } else {
+            json_decref(root);
+            code = EXIT_DONE;
+        }
+    } else if (!path.failed) {
+        // As it came: parsing could only lose something, such as times beyond 2^63.
+        code = fetch_text(&o, path.p, NULL, &answer);
+        if (code == EXIT_DONE) {
             printf("%.*s\n", STR_FMT(buf_str(&answer)));
         }
-        json_decref(root);
-        code = EXIT_DONE;
     }
     buf_done(&path);
     buf_done(&answer);

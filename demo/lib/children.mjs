@@ -21,7 +21,8 @@ export class Children {
   start(name, command, { env = {}, signal = 'SIGTERM', user, cwd, stage = 0 } = {}) {
     const drop = user ? [`--reuid=${user}`, `--regid=${user}`, '--init-groups'] : []
     const child = spawn('setpriv', [...drop, '--pdeathsig', signal.slice(3), '--', ...command], {
-      env: { ...process.env, ...env },
+      // Debian keeps nginx where an ordinary user's PATH does not lead.
+      env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin`, ...env },
       cwd,
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],

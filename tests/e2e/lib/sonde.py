@@ -69,13 +69,16 @@ class Server:
         self.environment = dict(os.environ, **(environment or {}))
         self.process = None
 
-    def start(self):
+    def launch(self):
         any_port = "127.0.0.1:0"
         self.log = open(self.data + ".log", "ab")
         self.process = subprocess.Popen(
             [BINARY, "server", "--data", self.data, "--http", any_port, "--otlp-grpc", any_port,
              "--otlp-http", any_port, *self.arguments],
             stdout=subprocess.PIPE, stderr=self.log, env=self.environment, preexec_fn=die_with_parent)
+
+    def start(self):
+        self.launch()
         found = {}
         while len(found) < 3:
             line = self.process.stdout.readline().decode()
