@@ -54,7 +54,10 @@ enum param {
 
 struct job {
     uv_work_t work;
-    uv_timer_t *progress; // NDJSON only
+    uv_timer_t *timer; // tells progress, or paces a large answer
+    bool pacing;
+    size_t sent; // of a paced answer
+    size_t charged_bytes;
     struct api *api;
     struct http_request *request; // NULL once the client is gone
     const struct route *route;

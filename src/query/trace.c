@@ -87,9 +87,7 @@ static void collect(struct assembly *a, struct batch *const *batches, size_t cou
 
 static size_t id_slot(const struct assembly *a, span_id id)
 {
-    uint64_t h;
-    memcpy(&h, id.b, sizeof h);
-    return (size_t)(h * 0x9e3779b97f4a7c15U >> 32) & (a->index_size - 1);
+    return (size_t)str_hash((struct str){(const char *)id.b, sizeof id.b}) & (a->index_size - 1);
 }
 
 static bool is_callee(const struct span *s)
