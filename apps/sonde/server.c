@@ -433,6 +433,7 @@ int server_run(const struct server_flags *flags)
     struct server *s = mem_new(1, sizeof *s);
     struct err_at at = {0};
     sigset_t signals;
+    mem_return_early();
     s->flags = flags;
     s->lock_fd = -1;
     MUST(pthread_mutex_init(&s->config_lock, NULL) == 0);
