@@ -29,6 +29,7 @@
 #include "ledger/ledger.h"
 #include "receive/receive.h"
 #include "store/store.h"
+#include "version.h"
 
 struct server {
     struct config config;
