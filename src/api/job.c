@@ -8,6 +8,7 @@
 #include "core/clock.h"
 #include "core/mem.h"
 #include "core/must.h"
+#include "query/search.h"
 
 #define PROGRESS_MS 200
 
@@ -45,6 +46,7 @@ static void on_progress(uv_timer_t *timer)
 {
     struct job *j = timer->data;
     char line[128];
+    ASSERT(j->progress == timer && j->lines);
     if (j->request == NULL || j->control.total_spans == 0) {
         return;
     }
@@ -58,6 +60,7 @@ static void on_progress(uv_timer_t *timer)
 static void run(uv_work_t *work)
 {
     struct job *j = work->data;
+    ASSERT(j->route->run != NULL && j->out.n == 0);
     j->route->run(j);
 }
 
@@ -112,6 +115,7 @@ static void on_pace(uv_timer_t *timer)
 
 static void answer(struct job *j)
 {
+    ASSERT(j->request != NULL && j->status >= 200 && j->content_type != NULL);
     struct http_header headers[3] = {
         {STR("content-type"), str_of(j->content_type)},
         {STR("cache-control"), STR("no-store")},
@@ -137,6 +141,7 @@ static void after(uv_work_t *work, int status)
 {
     struct job *j = work->data;
     struct api *a = j->api;
+    ASSERT(a->jobs > 0);
     (void)status; // jobs are never taken back from the pool
     stop_timer(j);
     if (j->out.failed) {
@@ -198,8 +203,7 @@ void job_start(struct api *a, const struct route *route, struct str path_param,
         uint64_t from, to, limit;
         if (job_filter(j, &f)) {
             filter_free(f);
-            j->lines = job_range(j, &from, &to) &&
-                       job_number(j, PARAM_LIMIT, "limit", 20, 1, 1000, &limit);
+            j->lines = job_range(j, &from, &to) && job_traces_limit(j, &limit);
         }
         if (j->lines) {
             begin_lines(j);
@@ -229,6 +233,7 @@ void job_error(struct job *j, int status, const char *format, ...)
     va_start(args, format);
     (void)vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    ASSERT(status >= 400);
     j->status = status;
     buf_clear(&j->out);
     json_writer_init(&w, &j->out);
@@ -257,6 +262,7 @@ bool job_number(struct job *j, enum param p, const char *name, uint64_t fallback
                 uint64_t max, uint64_t *ret_value)
 {
     uint64_t v = fallback;
+    ASSERT(p < PARAM_COUNT && min <= max && fallback >= min && fallback <= max);
     if (j->params[p].p != NULL && j->params[p].n > 0 &&
         (str_to_u64(j->params[p], &v) != ERR_OK || v < min || v > max)) {
         job_error(j, 400, "%s must be a whole number from %llu to %llu", name,
@@ -267,9 +273,16 @@ bool job_number(struct job *j, enum param p, const char *name, uint64_t fallback
     return true;
 }
 
+bool job_traces_limit(struct job *j, uint64_t *ret_limit)
+{
+    ASSERT(ret_limit != NULL);
+    return job_number(j, PARAM_LIMIT, "limit", 20, 1, SEARCH_LIMIT_MAX, ret_limit);
+}
+
 bool job_range(struct job *j, uint64_t *ret_from_ns, uint64_t *ret_to_ns)
 {
     const uint64_t latest_ms = UINT64_MAX / NS_PER_MS, hour_ms = 3600000;
+    ASSERT(ret_from_ns != ret_to_ns);
     uint64_t now_ms = clock_wall_ns() / NS_PER_MS, from, to;
     // Spans of clocks that run a little ahead belong to "now" as well.
     if (!job_number(j, PARAM_TO, "to", now_ms + 60000, 0, latest_ms, &to) ||
@@ -290,6 +303,7 @@ bool job_filter(struct job *j, struct filter **ret_filter)
     struct str text = j->params[PARAM_Q].n > 0 ? j->params[PARAM_Q] : STR("{}");
     struct err_at at = {0};
     struct json_writer w;
+    ASSERT(ret_filter != NULL);
     if (filter_parse(text, ret_filter, &at) == ERR_OK) {
         return true;
     }
