@@ -78,6 +78,7 @@ struct catalog {
     sqlite3 *db;
     sqlite3_stmt *statements[SQL_STATEMENTS];
     enum err failed; // first error of the transaction
+    bool is_new;
 };
 
 static enum err err_of(int code)
@@ -131,12 +132,13 @@ static enum err prepare(struct catalog *c, struct err_at *at)
     int version = 0;
     (void)sqlite3_busy_timeout(c->db, BUSY_TIMEOUT_MS);
     int code = user_version(c->db, &version);
+    c->is_new = version == 0;
     if (err_of(code) == ERR_OK && version > CATALOG_VERSION) {
         return err_at_set(at, ERR_UNSUPPORTED, 0, "The catalog has version %d, not %d.", version,
                           CATALOG_VERSION);
     }
     const char *const steps[] = {"PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL",
-                                 "PRAGMA cache_size = -1024", schema, "PRAGMA user_version = 1"};
+                                 "PRAGMA cache_size = -1024", schema};
     for (size_t i = 0; i < sizeof steps / sizeof *steps && err_of(code) == ERR_OK; i++) {
         code = run_text(c->db, steps[i]);
     }
@@ -150,6 +152,18 @@ static enum err prepare(struct catalog *c, struct err_at *at)
                           sqlite3_errmsg(c->db));
     }
     return ERR_OK;
+}
+
+bool catalog_is_new(const struct catalog *c)
+{
+    ASSERT(c->db != NULL);
+    return c->is_new;
+}
+
+enum err catalog_keep(struct catalog *c)
+{
+    ASSERT(c->db != NULL);
+    return c->is_new ? err_of(run_text(c->db, "PRAGMA user_version = 1")) : ERR_OK;
 }
 
 enum err catalog_open(const char *path, struct catalog **ret_catalog, struct err_at *ret_at)

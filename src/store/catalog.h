@@ -37,6 +37,11 @@ MUST_CHECK enum err catalog_open(const char *path, struct catalog **ret_catalog,
                                  struct err_at *ret_at);
 void catalog_close(struct catalog *c);
 
+// Whether catalog_open() found no catalog and began one. It stays new, also for the next start,
+// until catalog_keep() says that it may stand for what the folder holds.
+bool catalog_is_new(const struct catalog *c);
+MUST_CHECK enum err catalog_keep(struct catalog *c);
+
 // In order of slot, of id, of name. What `each` is given lives until it returns; it must not call
 // the catalog.
 MUST_CHECK enum err catalog_each_line(struct catalog *c,

@@ -25,12 +25,12 @@ static enum err check_ends(struct file *f, uint64_t size, uint8_t *tail, struct 
     if (memcmp(head, PART_MAGIC, 8) != 0 || load_u32(head + 12) != 0) {
         return err_at_set(at, ERR_CORRUPT, 0, "The file does not begin as a part does.");
     }
+    if (memcmp(tail + 16, PART_MAGIC, 8) != 0) {
+        return err_at_set(at, ERR_CORRUPT, size - 8, "The file does not end as a part does.");
+    }
     if (load_u32(head + 8) != PART_VERSION || load_u32(tail + 4) != PART_VERSION) {
         return err_at_set(at, ERR_UNSUPPORTED, 8, "The part has format version %u, not %u.",
                           load_u32(head + 8), PART_VERSION);
-    }
-    if (memcmp(tail + 16, PART_MAGIC, 8) != 0) {
-        return err_at_set(at, ERR_CORRUPT, size - 8, "The file does not end as a part does.");
     }
     return ERR_OK;
 }

@@ -205,13 +205,21 @@ static void note_orphan(void *ctx, const char *name)
     }
 }
 
-// Files that no transaction made known: left by a crash or a failure.
-static enum err remove_orphans(struct loader *l)
+// Files that no transaction made known: left by a crash or a failure. But beside a catalog that was
+// not there before, they are what a lost catalog knew: nothing is removed then.
+static enum err remove_orphans(struct loader *l, struct err_at *ret_at)
 {
     ASSERT(l->s->parts_dir != NULL);
     struct orphans o = {.l = l};
     struct store *s = l->s;
     enum err e = s->fs->ops->list(s->fs, s->parts_dir, note_orphan, &o);
+    if (e == ERR_OK && o.count > 0 && catalog_is_new(s->catalog)) {
+        mem_free(o.paths);
+        return err_at_set(ret_at, ERR_CORRUPT, 0,
+                          "%s holds %zu parts, but there is no catalog.db that knows them: restore "
+                          "it, or move the parts away to start empty.",
+                          s->parts_dir, o.count);
+    }
     for (size_t i = 0; i < o.count && e == ERR_OK; i++) {
         log_write(LOG_INFO, "store", "an unfinished part was removed", "path=%s", o.paths[i].p);
         e = s->fs->ops->remove(s->fs, o.paths[i].p);
@@ -220,25 +228,35 @@ static enum err remove_orphans(struct loader *l)
     return e;
 }
 
-static enum err load(struct store *s)
+static enum err load_catalog(struct loader *l)
+{
+    struct catalog *c = l->s->catalog;
+    ASSERT(c != NULL);
+    enum err e = catalog_each_line(c, load_line, l);
+    if (e == ERR_OK) {
+        e = catalog_each_cell(c, load_cell, l);
+    }
+    if (e == ERR_OK) {
+        e = catalog_each_part(c, load_part, l);
+    }
+    if (e == ERR_OK) {
+        e = catalog_count_letters(c, &l->s->stats.dead_letters);
+    }
+    return e == ERR_OK ? set_aside(l) : e;
+}
+
+static enum err load(struct store *s, struct err_at *ret_at)
 {
     ASSERT(s->catalog != NULL && s->line_count == 0);
     struct loader l = {.s = s};
-    enum err e = catalog_each_line(s->catalog, load_line, &l);
-    if (e == ERR_OK) {
-        e = catalog_each_cell(s->catalog, load_cell, &l);
+    enum err e = load_catalog(&l);
+    if (e != ERR_OK) {
+        (void)err_at_set(ret_at, e, 0, "The catalog's parts cannot be loaded.");
+    } else {
+        e = remove_orphans(&l, ret_at);
     }
     if (e == ERR_OK) {
-        e = catalog_each_part(s->catalog, load_part, &l);
-    }
-    if (e == ERR_OK) {
-        e = set_aside(&l);
-    }
-    if (e == ERR_OK) {
-        e = remove_orphans(&l);
-    }
-    if (e == ERR_OK) {
-        e = catalog_count_letters(s->catalog, &s->stats.dead_letters);
+        e = catalog_keep(s->catalog);
     }
     mem_free(l.ids);
     arena_done(&l.arena);
@@ -331,10 +349,7 @@ enum err store_open(const struct store_options *options, struct store **ret_stor
         e = catalog_open(path, &s->catalog, ret_at);
         mem_free(path);
         if (e == ERR_OK) {
-            e = load(s);
-            if (e != ERR_OK) {
-                (void)err_at_set(ret_at, e, 0, "The catalog's parts cannot be loaded.");
-            }
+            e = load(s, ret_at);
         }
     }
     if (e != ERR_OK) {

@@ -278,6 +278,42 @@ static void test_flush_and_reopen(void **state)
     world_done(&w);
 }
 
+// Parts without the catalog that knew them are not taken for what a crash left: nothing is removed,
+// however often the server is started.
+static void test_lost_catalog(void **state)
+{
+    (void)state;
+    struct world w;
+    static const char *const files[] = {"catalog.db", "catalog.db-wal", "catalog.db-shm"};
+    char from[256], to[256];
+    world_open(&w, false);
+    add(&w, STR("shop"), 100);
+    assert_ok(store_flush(w.store));
+    close_store(&w);
+    for (int i = 0; i < 3; i++) {
+        (void)snprintf(from, sizeof from, "%s/%s", w.dir, files[i]);
+        (void)snprintf(to, sizeof to, "%s/kept-%s", w.dir, files[i]);
+        (void)rename(from, to);
+    }
+    for (int i = 0; i < 2; i++) {
+        struct err_at at = {0};
+        w.ledger = ledger_new();
+        w.options.ledger = w.ledger;
+        assert_int_equal(store_open(&w.options, &w.store, &at), ERR_CORRUPT);
+        assert_non_null(strstr(at.text, "catalog.db"));
+        ledger_free(w.ledger);
+    }
+    for (int i = 0; i < 3; i++) {
+        (void)snprintf(from, sizeof from, "%s/kept-%s", w.dir, files[i]);
+        (void)snprintf(to, sizeof to, "%s/%s", w.dir, files[i]);
+        (void)remove(to);
+        (void)rename(from, to);
+    }
+    open_store(&w);
+    assert_has(&w, w.all, w.count);
+    world_done(&w);
+}
+
 // Replaying from the least offset, skipping what a line has, restores every row once; a commit in
 // the middle of the replay must not hide what the other lines have still to get.
 static void test_replay_of_uneven_lines(void **state)
@@ -759,6 +795,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_flush_and_reopen),
+        cmocka_unit_test(test_lost_catalog),
         cmocka_unit_test(test_replay_of_uneven_lines),
         cmocka_unit_test(test_a_record_of_two_lines_is_taken_as_one),
         cmocka_unit_test(test_idle_lines_do_not_hold_the_journal),
