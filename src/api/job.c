@@ -46,7 +46,7 @@ static void on_progress(uv_timer_t *timer)
 {
     struct job *j = timer->data;
     char line[128];
-    ASSERT(j->progress == timer && j->lines);
+    ASSERT(j->timer == timer && j->lines);
     if (j->request == NULL || j->control.total_spans == 0) {
         return;
     }
