@@ -232,6 +232,17 @@ static enum err open_journal(struct server *s, struct err_at *ret_at)
     return journal_open(&o, &s->journal, ret_at);
 }
 
+// The folders themselves must survive a power cut like what is in them.
+static enum err sync_folders(struct server *s, struct err_at *ret_at)
+{
+    char above[FS_PATH_MAX];
+    const char *dir = s->config.text[SETTING_DATA];
+    (void)snprintf(above, sizeof above, "%s/..", dir);
+    enum err e = fs_real()->ops->sync_dir(fs_real(), dir);
+    e = e == ERR_OK ? fs_real()->ops->sync_dir(fs_real(), above) : e;
+    return e == ERR_OK ? e : err_at_set(ret_at, e, 0, "data folder %s: %s", dir, err_text(e));
+}
+
 static enum err replay(struct server *s, struct err_at *ret_at)
 {
     enum err e = journal_replay(s->journal, store_replay_after(s->store), on_replay, s);
@@ -325,6 +336,7 @@ static enum err start(struct server *s, struct err_at *ret_at)
     e = take_folder(s, ret_at);
     e = e == ERR_OK ? open_store(s, ret_at) : e;
     e = e == ERR_OK ? open_journal(s, ret_at) : e;
+    e = e == ERR_OK ? sync_folders(s, ret_at) : e;
     e = e == ERR_OK ? start_api(s, ret_at) : e;
     e = e == ERR_OK ? replay(s, ret_at) : e;
     e = e == ERR_OK ? start_receive(s, ret_at) : e;

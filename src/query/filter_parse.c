@@ -93,7 +93,7 @@ static void bad(struct parser *p, size_t at, const char *problem)
     p->problem = problem;
 }
 
-// A text in double quotes with JSON's escapes, from the quote at p->next.
+// A text in double quotes, from the quote at p->next: \" \\ \n and \t are escapes.
 static void lex_quoted(struct parser *p)
 {
     char *out = arena_alloc(&p->f->arena, p->input.n - p->next + 1);
