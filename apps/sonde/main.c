@@ -7,6 +7,7 @@
 #include "commands.h"
 #include "config.h"
 #include "server.h"
+#include "version.h"
 
 static const char help[] =
     "sonde " SONDE_VERSION " - full-link monitoring in one binary\n"

@@ -29,6 +29,7 @@
 #include "ledger/ledger.h"
 #include "receive/receive.h"
 #include "store/store.h"
+#include "version.h"
 
 struct server {
     struct config config;
@@ -53,9 +54,9 @@ static void on_durable(void *ctx, struct journal_entry *entry)
     const struct receive_group *g = entry->attachment;
     for (size_t i = 0; i < g->count; i++) {
         g->batches[i]->seq = entry->seq;
-        store_add(s->store, batch_ref(g->batches[i]));
+        (void)batch_ref(g->batches[i]);
     }
-    store_note_seq(s->store, entry->seq);
+    store_add_record(s->store, g->batches, g->count);
 }
 
 static void on_committed(void *ctx, uint64_t seq)
@@ -72,6 +73,7 @@ static enum err on_replay(void *ctx, uint64_t seq, struct str payload)
     struct batch **batches;
     size_t count;
     struct err_at at = {0};
+    size_t kept = 0;
     enum err e = receive_decode_record(payload, seq, &batches, &count, &at);
     if (e != ERR_OK) {
         log_write(LOG_ERROR, "server", "a journal record cannot be read",
@@ -84,11 +86,14 @@ static enum err on_replay(void *ctx, uint64_t seq, struct str payload)
             batch_unref(batches[i]);
         } else {
             s->replayed += batches[i]->span_count;
-            store_add(s->store, batches[i]);
+            batches[kept++] = batches[i];
         }
     }
+    if (kept > 0) {
+        store_add_record(s->store, batches, kept);
+    }
     mem_free(batches);
-    store_note_seq(s->store, seq);
+    store_note_seq(s->store, seq + 1);
     return ERR_OK;
 }
 
@@ -433,6 +438,7 @@ int server_run(const struct server_flags *flags)
     struct server *s = mem_new(1, sizeof *s);
     struct err_at at = {0};
     sigset_t signals;
+    mem_return_early();
     s->flags = flags;
     s->lock_fd = -1;
     MUST(pthread_mutex_init(&s->config_lock, NULL) == 0);

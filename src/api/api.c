@@ -41,6 +41,7 @@ static const struct route span_route = {"/api/v1/traces/", "", api_trace_span, f
 static bool matches(const struct route *route, struct str path, struct str *ret_param)
 {
     struct str prefix = str_of(route->prefix);
+    ASSERT(prefix.n > 0 && prefix.p[0] == '/');
     if (route->suffix == NULL) {
         *ret_param = STR_NONE;
         return str_eq(path, prefix);
@@ -75,6 +76,7 @@ static void respond_error(struct http_request *r, int status, struct str body,
 static bool is_allowed(const struct api *a, const struct http_request *r)
 {
     struct str token = a->o.token, given = http_header(r, STR("authorization"));
+    ASSERT(token.n == 0 || token.p != NULL);
     if (token.n == 0) {
         return true;
     }
@@ -118,6 +120,7 @@ static void on_cancel(void *ctx, struct http_request *r)
     (void)ctx;
     struct job *j = http_user(r);
     if (j != NULL) {
+        ASSERT(j->request == r);
         job_cancel(j);
     }
 }
@@ -128,12 +131,21 @@ static void run(void *arg)
     loop_run(a->loop);
 }
 
+static void api_free(struct api *a)
+{
+    ASSERT(a->loop != NULL);
+    loop_free(a->loop);
+    MUST(pthread_rwlock_destroy(&a->receive_lock) == 0);
+    mem_free(a);
+}
+
 enum err api_start(const struct api_options *options, struct api **ret_api, struct err_at *ret_at)
 {
     ASSERT(options->store != NULL && options->address != NULL);
     struct api *a = mem_new(1, sizeof *a);
     a->o = *options;
     a->started_ns = clock_wall_ns();
+    MUST(pthread_rwlock_init(&a->receive_lock, NULL) == 0);
     a->loop = loop_new();
     const struct http_server_options server = {
         .loop = a->loop,
@@ -144,8 +156,7 @@ enum err api_start(const struct api_options *options, struct api **ret_api, stru
     };
     enum err e = http_server_new(&server, &a->server, ret_at);
     if (e != ERR_OK) {
-        loop_free(a->loop);
-        mem_free(a);
+        api_free(a);
         return e;
     }
     MUST(uv_thread_create(&a->thread, run, a) == 0);
@@ -160,7 +171,9 @@ const char *api_address(const struct api *a)
 
 void api_set_ready(struct api *a, struct receive *receive)
 {
-    atomic_store(&a->receive, receive);
+    MUST(pthread_rwlock_wrlock(&a->receive_lock) == 0);
+    a->receive = receive;
+    MUST(pthread_rwlock_unlock(&a->receive_lock) == 0);
 }
 
 struct stopping {
@@ -171,6 +184,7 @@ struct stopping {
 static void on_stopped(void *ctx)
 {
     struct api *a = ctx;
+    ASSERT(!a->stopping);
     a->stopping = true;
     if (a->jobs == 0) {
         loop_stop(a->loop);
@@ -191,7 +205,7 @@ void api_stop(struct api *a)
     struct stopping s = {.task = {.run = stop_on_loop}, .api = a};
     loop_post(a->loop, &s.task);
     MUST(uv_thread_join(&a->thread) == 0);
+    ASSERT(a->jobs == 0);
     http_server_free(a->server);
-    loop_free(a->loop);
-    mem_free(a);
+    api_free(a);
 }

@@ -49,7 +49,7 @@ MUST_CHECK enum err api_start(const struct api_options *options, struct api **re
 const char *api_address(const struct api *a);
 
 // From now on /readyz says yes and /api/status knows the receivers. `receive` outlives the API or
-// is taken away with NULL.
+// is taken away with NULL: once that returns, no request uses it any more.
 void api_set_ready(struct api *a, struct receive *receive);
 
 void api_stop(struct api *a);

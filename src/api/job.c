@@ -8,8 +8,14 @@
 #include "core/clock.h"
 #include "core/mem.h"
 #include "core/must.h"
+#include "query/search.h"
 
 #define PROGRESS_MS 200
+
+// An answer larger than this is sent in pieces, as fast as its reader takes them, so that it
+// neither meets the server's bound on unread bytes nor stands in memory twice.
+#define PACE_BYTES ((size_t)4 << 20)
+#define PACE_MS    2
 
 static const char *const param_names[PARAM_COUNT] = {
     [PARAM_Q] = "q",
@@ -28,11 +34,11 @@ static void on_timer_closed(uv_handle_t *handle)
     mem_free(handle);
 }
 
-static void stop_progress(struct job *j)
+static void stop_timer(struct job *j)
 {
-    if (j->progress != NULL) {
-        uv_close((uv_handle_t *)j->progress, on_timer_closed);
-        j->progress = NULL;
+    if (j->timer != NULL) {
+        uv_close((uv_handle_t *)j->timer, on_timer_closed);
+        j->timer = NULL;
     }
 }
 
@@ -40,6 +46,7 @@ static void on_progress(uv_timer_t *timer)
 {
     struct job *j = timer->data;
     char line[128];
+    ASSERT(j->timer == timer && j->lines);
     if (j->request == NULL || j->control.total_spans == 0) {
         return;
     }
@@ -53,20 +60,62 @@ static void on_progress(uv_timer_t *timer)
 static void run(uv_work_t *work)
 {
     struct job *j = work->data;
+    ASSERT(j->route->run != NULL && j->out.n == 0);
     j->route->run(j);
 }
 
 static void job_free(struct job *j)
 {
-    ASSERT(j->progress == NULL);
-    budget_give(j->api->o.budget, ACCOUNT_QUERY, j->out.capacity);
+    ASSERT(j->timer == NULL);
+    budget_give(j->api->o.budget, ACCOUNT_QUERY, j->charged_bytes);
     buf_done(&j->out);
     arena_done(&j->arena);
     mem_free(j);
 }
 
+static void job_end(struct job *j)
+{
+    struct api *a = j->api;
+    stop_timer(j);
+    a->jobs--;
+    job_free(j);
+    if (a->stopping && a->jobs == 0) {
+        loop_stop(a->loop);
+    }
+}
+
+static void start_timer(struct job *j, uv_timer_cb tick, uint64_t period_ms)
+{
+    j->timer = mem_new(1, sizeof *j->timer);
+    MUST(uv_timer_init(loop_uv(j->api->loop), j->timer) == 0);
+    j->timer->data = j;
+    MUST(uv_timer_start(j->timer, tick, 0, period_ms) == 0);
+}
+
+static void on_pace(uv_timer_t *timer)
+{
+    struct job *j = timer->data;
+    // Writing may find the peer gone, which cancels the job.
+    while (j->request != NULL && j->sent < j->out.n &&
+           http_stream_pending(j->request) < PACE_BYTES) {
+        size_t left = j->out.n - j->sent, n = left < PACE_BYTES ? left : PACE_BYTES;
+        struct str piece = {j->out.p + j->sent, n};
+        j->sent += n;
+        http_stream_write(j->request, piece);
+    }
+    if (j->request != NULL && j->sent < j->out.n) {
+        return;
+    }
+    if (j->request != NULL) {
+        http_set_user(j->request, NULL);
+        http_stream_end(j->request, NULL, 0);
+    }
+    job_end(j);
+}
+
 static void answer(struct job *j)
 {
+    ASSERT(j->request != NULL && j->status >= 200 && j->content_type != NULL);
     struct http_header headers[3] = {
         {STR("content-type"), str_of(j->content_type)},
         {STR("cache-control"), STR("no-store")},
@@ -75,34 +124,38 @@ static void answer(struct job *j)
     if (j->disposition != NULL) {
         headers[count++] = (struct http_header){STR("content-disposition"), str_of(j->disposition)};
     }
-    http_set_user(j->request, NULL);
-    http_respond(j->request, j->status, headers, count, buf_str(&j->out));
+    if (!j->lines && j->out.n <= PACE_BYTES) {
+        http_set_user(j->request, NULL);
+        http_respond(j->request, j->status, headers, count, buf_str(&j->out));
+        job_end(j);
+        return;
+    }
+    if (!j->lines) { // else it has begun already
+        http_stream_begin(j->request, j->status, headers, count);
+    }
+    j->pacing = true;
+    start_timer(j, on_pace, PACE_MS);
 }
 
 static void after(uv_work_t *work, int status)
 {
     struct job *j = work->data;
     struct api *a = j->api;
+    ASSERT(a->jobs > 0);
     (void)status; // jobs are never taken back from the pool
-    a->jobs--;
-    stop_progress(j);
-    // The account is told afterwards: what one answer may take is bounded by API_ANSWER_MAX.
-    budget_force(a->o.budget, ACCOUNT_QUERY, j->out.capacity);
+    stop_timer(j);
     if (j->out.failed) {
         buf_clear(&j->out);
         job_error(j, 500, "the answer is larger than %zu MiB; ask for less", API_ANSWER_MAX >> 20);
     }
+    // The account is told afterwards: what one answer may take is bounded by API_ANSWER_MAX.
+    j->charged_bytes = j->out.capacity;
+    budget_force(a->o.budget, ACCOUNT_QUERY, j->charged_bytes);
     atomic_fetch_add(&a->query_failures, j->status >= 500 ? 1 : 0);
-    if (j->request != NULL && j->lines) {
-        http_set_user(j->request, NULL);
-        http_stream_write(j->request, buf_str(&j->out));
-        http_stream_end(j->request, NULL, 0);
-    } else if (j->request != NULL) {
+    if (j->request != NULL) {
         answer(j);
-    }
-    job_free(j);
-    if (a->stopping && a->jobs == 0) {
-        loop_stop(a->loop);
+    } else {
+        job_end(j);
     }
 }
 
@@ -113,10 +166,7 @@ static void begin_lines(struct job *j)
         {STR("cache-control"), STR("no-store")},
     };
     http_stream_begin(j->request, 200, headers, 2);
-    j->progress = mem_new(1, sizeof *j->progress);
-    MUST(uv_timer_init(loop_uv(j->api->loop), j->progress) == 0);
-    j->progress->data = j;
-    MUST(uv_timer_start(j->progress, on_progress, PROGRESS_MS, PROGRESS_MS) == 0);
+    start_timer(j, on_progress, PROGRESS_MS);
 }
 
 void job_start(struct api *a, const struct route *route, struct str path_param,
@@ -153,8 +203,7 @@ void job_start(struct api *a, const struct route *route, struct str path_param,
         uint64_t from, to, limit;
         if (job_filter(j, &f)) {
             filter_free(f);
-            j->lines = job_range(j, &from, &to) &&
-                       job_number(j, PARAM_LIMIT, "limit", 20, 1, 1000, &limit);
+            j->lines = job_range(j, &from, &to) && job_traces_limit(j, &limit);
         }
         if (j->lines) {
             begin_lines(j);
@@ -169,7 +218,9 @@ void job_cancel(struct job *j)
 {
     ASSERT(j->request != NULL);
     j->request = NULL;
-    stop_progress(j);
+    if (!j->pacing) { // else the timer ends the job
+        stop_timer(j);
+    }
     atomic_store(&j->control.cancelled, true);
     atomic_fetch_add(&j->api->query_cancels, 1);
 }
@@ -182,6 +233,7 @@ void job_error(struct job *j, int status, const char *format, ...)
     va_start(args, format);
     (void)vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    ASSERT(status >= 400);
     j->status = status;
     buf_clear(&j->out);
     json_writer_init(&w, &j->out);
@@ -210,6 +262,7 @@ bool job_number(struct job *j, enum param p, const char *name, uint64_t fallback
                 uint64_t max, uint64_t *ret_value)
 {
     uint64_t v = fallback;
+    ASSERT(p < PARAM_COUNT && min <= max && fallback >= min && fallback <= max);
     if (j->params[p].p != NULL && j->params[p].n > 0 &&
         (str_to_u64(j->params[p], &v) != ERR_OK || v < min || v > max)) {
         job_error(j, 400, "%s must be a whole number from %llu to %llu", name,
@@ -220,9 +273,16 @@ bool job_number(struct job *j, enum param p, const char *name, uint64_t fallback
     return true;
 }
 
+bool job_traces_limit(struct job *j, uint64_t *ret_limit)
+{
+    ASSERT(ret_limit != NULL);
+    return job_number(j, PARAM_LIMIT, "limit", 20, 1, SEARCH_LIMIT_MAX, ret_limit);
+}
+
 bool job_range(struct job *j, uint64_t *ret_from_ns, uint64_t *ret_to_ns)
 {
     const uint64_t latest_ms = UINT64_MAX / NS_PER_MS, hour_ms = 3600000;
+    ASSERT(ret_from_ns != ret_to_ns);
     uint64_t now_ms = clock_wall_ns() / NS_PER_MS, from, to;
     // Spans of clocks that run a little ahead belong to "now" as well.
     if (!job_number(j, PARAM_TO, "to", now_ms + 60000, 0, latest_ms, &to) ||
@@ -243,6 +303,7 @@ bool job_filter(struct job *j, struct filter **ret_filter)
     struct str text = j->params[PARAM_Q].n > 0 ? j->params[PARAM_Q] : STR("{}");
     struct err_at at = {0};
     struct json_writer w;
+    ASSERT(ret_filter != NULL);
     if (filter_parse(text, ret_filter, &at) == ERR_OK) {
         return true;
     }

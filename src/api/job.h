@@ -4,6 +4,7 @@
 #ifndef SONDE_API_JOB_H
 #define SONDE_API_JOB_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include <uv.h>
@@ -23,7 +24,9 @@ struct api {
     struct loop *loop;
     struct http_server *server;
     uv_thread_t thread;
-    struct receive *_Atomic receive;
+    pthread_rwlock_t
+        receive_lock;        // held while `receive` is used, so that it is not stopped under us
+    struct receive *receive; // NULL until it is there, and once it goes
     uint64_t started_ns;
     unsigned jobs; // running; the loop's thread alone
     bool stopping; // the server is gone
@@ -54,7 +57,10 @@ enum param {
 
 struct job {
     uv_work_t work;
-    uv_timer_t *progress; // NDJSON only
+    uv_timer_t *timer; // tells progress, or paces a large answer
+    bool pacing;
+    size_t sent; // of a paced answer
+    size_t charged_bytes;
     struct api *api;
     struct http_request *request; // NULL once the client is gone
     const struct route *route;
@@ -89,6 +95,8 @@ bool job_range(struct job *j, uint64_t *ret_from_ns, uint64_t *ret_to_ns);
 // A number between min and max; false after answering 400.
 bool job_number(struct job *j, enum param p, const char *name, uint64_t fallback, uint64_t min,
                 uint64_t max, uint64_t *ret_value);
+// The limit of a list of traces.
+bool job_traces_limit(struct job *j, uint64_t *ret_limit);
 // The filter in q; false after answering 400 with position and expectation.
 bool job_filter(struct job *j, struct filter **ret_filter);
 

@@ -8,9 +8,6 @@
 #include "core/must.h"
 #include "query/aggregate.h"
 
-static const char *const kind_names[KIND_COUNT] = {"unspecified", "internal", "server",
-                                                   "client",      "producer", "consumer"};
-
 // What every list begins with: a view and the range; the view is NULL after an error answer.
 static struct aggregate begin(struct job *j)
 {
@@ -23,6 +20,7 @@ static struct aggregate begin(struct job *j)
 
 static void end(const struct aggregate *a)
 {
+    ASSERT(a->view != NULL);
     store_view_free((struct store_view *)a->view);
 }
 
@@ -92,7 +90,7 @@ void api_operations(struct job *j)
     for (size_t i = 0; i < g->count; i++) {
         json_put_object(&w);
         put_str(&w, "name", g->items[i].name);
-        put_str(&w, "kind", str_of(kind_names[g->items[i].kind]));
+        put_str(&w, "kind", str_of(span_kind_name(g->items[i].kind)));
         put_group(&w, &g->items[i]);
         json_put_object_end(&w);
     }
@@ -106,6 +104,7 @@ void api_operations(struct job *j)
 
 static void put_types(struct json_writer *w, unsigned types)
 {
+    ASSERT(types != 0 && types < 1U << ATTR_TYPE_COUNT);
     static const char *const names[ATTR_TYPE_COUNT] = {
         [ATTR_EMPTY] = "empty",   [ATTR_STRING] = "string", [ATTR_BOOL] = "bool",
         [ATTR_INT] = "int",       [ATTR_DOUBLE] = "double", [ATTR_ARRAY] = "array",
@@ -195,6 +194,7 @@ static void put_cells(struct json_writer *w, const struct scatter *s)
     json_put_key(w, "cells");
     json_put_array(w);
     for (size_t i = 0; i < s->count; i++) {
+        ASSERT(s->cells[i].column < s->columns && s->cells[i].row < s->rows);
         char id[TRACE_ID_HEX + 1];
         trace_id_hex(s->cells[i].example, id);
         json_put_array(w);

@@ -19,6 +19,7 @@ static void one(struct buf *out, const char *name, const char *type, const char 
 // A label value with the three characters escaped that the format wants escaped.
 static void put_label(struct buf *out, struct str value)
 {
+    ASSERT(value.n == 0 || value.p != NULL);
     for (size_t i = 0; i < value.n; i++) {
         char c = value.p[i];
         if (c == '\n') {
@@ -40,6 +41,7 @@ struct ledger_walk {
 static void add_cell(void *ctx, const struct ledger_cell *c)
 {
     struct ledger_walk *l = ctx;
+    ASSERT(c->signal < SIGNAL_COUNT && c->outcome < OUTCOME_COUNT && c->reason < REASON_COUNT);
     l->sums[c->signal][c->outcome][c->reason] += c->count;
 }
 
@@ -55,6 +57,7 @@ static void put_service_cell(void *ctx, const struct ledger_cell *c)
 
 static uint64_t pending(const struct ledger_walk *l, unsigned signal)
 {
+    ASSERT(signal < SIGNAL_COUNT);
     uint64_t received = l->sums[signal][OUTCOME_RECEIVED][REASON_NONE], gone = 0;
     for (unsigned o = OUTCOME_STORED; o < OUTCOME_COUNT; o++) {
         for (unsigned r = 0; r < REASON_COUNT; r++) {
@@ -144,10 +147,11 @@ static void put_receive(struct job *j)
 {
     struct receive_stats s = {0};
     struct buf *out = &j->out;
-    const struct receive *r = atomic_load(&j->api->receive);
-    if (r != NULL) {
-        receive_stats(r, &s);
+    MUST(pthread_rwlock_rdlock(&j->api->receive_lock) == 0);
+    if (j->api->receive != NULL) {
+        receive_stats(j->api->receive, &s);
     }
+    MUST(pthread_rwlock_unlock(&j->api->receive_lock) == 0);
     one(out, "sonde_receive_requests_total", "counter", "Requests at the door.",
         (double)s.requests);
     one(out, "sonde_receive_refused_total", "counter", "Requests refused.",

@@ -114,7 +114,6 @@ static void put_addresses(struct json_writer *w, const struct api *a, const stru
 void api_status(struct job *j)
 {
     struct api *a = j->api;
-    struct receive *r = atomic_load(&a->receive);
     struct json_writer w;
     time_t now = time(NULL);
     struct tm local;
@@ -128,12 +127,14 @@ void api_status(struct job *j)
     json_put_key(&w, "timezone_offset_minutes");
     json_put_i64(&w, local.tm_gmtoff / 60);
     put_str(&w, "timezone", str_of(local.tm_zone));
-    put_bool(&w, "ready", r != NULL);
-    put_addresses(&w, a, r);
     put_memory(&w, a->o.budget);
     put_journal(&w, a);
     put_store(&w, a);
-    put_receive(&w, r);
+    MUST(pthread_rwlock_rdlock(&a->receive_lock) == 0);
+    put_bool(&w, "ready", a->receive != NULL);
+    put_addresses(&w, a, a->receive);
+    put_receive(&w, a->receive);
+    MUST(pthread_rwlock_unlock(&a->receive_lock) == 0);
     json_put_object_end(&w);
 }
 
@@ -145,7 +146,9 @@ void api_health(struct job *j)
 
 void api_ready(struct job *j)
 {
-    bool ready = atomic_load(&j->api->receive) != NULL;
+    MUST(pthread_rwlock_rdlock(&j->api->receive_lock) == 0);
+    bool ready = j->api->receive != NULL;
+    MUST(pthread_rwlock_unlock(&j->api->receive_lock) == 0);
     j->content_type = "text/plain; charset=utf-8";
     j->status = ready ? 200 : 503;
     buf_add_str(&j->out, ready ? STR("ready\n") : STR("starting: the journal is being replayed\n"));
@@ -171,6 +174,7 @@ static void take_cell(void *ctx, const struct ledger_cell *cell)
 {
     struct ledger_rows *l = ctx;
     struct ledger_row *row = l->count > 0 ? &l->rows[l->count - 1] : NULL;
+    ASSERT(cell->outcome < OUTCOME_COUNT && cell->reason < REASON_COUNT);
     if (row == NULL || row->signal != cell->signal || !str_eq(row->service, cell->service)) {
         l->rows = mem_grow(l->rows, &l->capacity, l->count + 1, sizeof *l->rows);
         row = &l->rows[l->count++];
@@ -243,6 +247,7 @@ static void take_part(void *ctx, const struct store_part_info *info)
 {
     struct part_walk *p = ctx;
     const struct part_meta *m = info->meta;
+    ASSERT(p->line_count <= STORE_LINES_MAX);
     size_t i = 0;
     while (i < p->line_count && !str_eq(p->lines[i].line, m->line)) {
         i++;
@@ -276,6 +281,7 @@ static void take_part(void *ctx, const struct store_part_info *info)
 static void put_line(struct json_writer *w, const struct api *a, const struct line_sum *l)
 {
     struct store_retention keep = {0};
+    ASSERT(l->parts > 0);
     if (a->o.retention != NULL) {
         keep = a->o.retention(a->o.ctx, l->line);
     }
@@ -325,6 +331,7 @@ void api_config(struct job *j)
     struct api_setting settings[SETTINGS_MAX];
     size_t count = o->settings != NULL ? o->settings(o->ctx, settings, SETTINGS_MAX) : 0;
     struct json_writer w;
+    ASSERT(count <= SETTINGS_MAX);
     json_writer_init(&w, &j->out);
     json_put_object(&w);
     put_str(&w, "file", str_of(o->config_file));

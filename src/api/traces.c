@@ -12,10 +12,6 @@
 #include "query/trace.h"
 #include "wire/otlp.h"
 
-static const char *const kind_names[KIND_COUNT] = {"unspecified", "internal", "server",
-                                                   "client",      "producer", "consumer"};
-static const char *const status_names[STATUS_COUNT] = {"unset", "ok", "error"};
-
 // ---- The list -----------------------------------------------------------------------------------
 
 #define SERVICES_LISTED 32
@@ -92,6 +88,7 @@ static enum err put_hits(struct job *j, struct json_writer *w, const struct stor
 static void put_result(struct job *j, const struct store_view *view, const struct search_hit *hits,
                        size_t count)
 {
+    ASSERT(count <= SEARCH_LIMIT_MAX && j->out.n == 0);
     struct json_writer w;
     json_writer_init(&w, &j->out);
     if (!j->lines) {
@@ -126,8 +123,7 @@ void api_traces(struct job *j)
     if (!job_filter(j, &filter)) {
         return;
     }
-    if (job_range(j, &search.from_ns, &search.to_ns) &&
-        job_number(j, PARAM_LIMIT, "limit", 20, 1, SEARCH_LIMIT_MAX, &limit)) {
+    if (job_range(j, &search.from_ns, &search.to_ns) && job_traces_limit(j, &limit)) {
         struct store_view *view = store_view(j->api->o.store);
         search.view = view;
         search.filter = filter;
@@ -151,6 +147,7 @@ static struct trace *load(struct job *j, struct str id_text)
 {
     trace_id id;
     struct trace *t;
+    ASSERT(j->out.n == 0);
     if (trace_id_parse(id_text, &id) != ERR_OK) {
         job_error(j, 400, "a trace ID has 32 hexadecimal digits");
         return NULL;
@@ -168,6 +165,7 @@ static struct trace *load(struct job *j, struct str id_text)
 static void put_attrs(struct json_writer *w, const char *key, const struct batch *b,
                       struct attr_run run)
 {
+    ASSERT((size_t)run.first + run.count <= b->attr_count);
     json_put_key(w, key);
     json_put_object(w);
     for (uint32_t i = run.first; i < run.first + run.count; i++) {
@@ -243,6 +241,7 @@ static void put_link(void *ctx, const struct otlp_link *link)
 
 static void put_span_head(struct json_writer *w, struct trace *t, uint32_t i)
 {
+    ASSERT(i < t->count);
     const struct batch *b = t->spans[i].row.batch;
     const struct span *s = row_span(t->spans[i].row);
     put_span_id(w, "span_id", s->id);
@@ -251,11 +250,11 @@ static void put_span_head(struct json_writer *w, struct trace *t, uint32_t i)
     put_str(w, "service", batch_str(b, batch_resource(b, s)->service));
     put_str(w, "namespace", b->line);
     put_str(w, "name", batch_str(b, s->name));
-    put_str(w, "kind", str_of(kind_names[s->kind]));
+    put_str(w, "kind", str_of(span_kind_name(s->kind)));
     put_u64(w, "start_unix_nano", s->start_ns);
     put_ms(w, "start_unix_ms", s->start_ns);
     put_u64(w, "duration_ns", s->duration_ns);
-    put_str(w, "status", str_of(status_names[s->status]));
+    put_str(w, "status", str_of(span_status_name(s->status)));
     put_str(w, "status_message", batch_str(b, s->status_message));
     put_str(w, "trace_state", batch_str(b, s->trace_state));
     put_u64(w, "flags", s->flags);
@@ -374,6 +373,7 @@ struct names {
 
 static uint32_t name_number(struct names *n, struct str s)
 {
+    ASSERT(n->count < n->index_size); // or the probe would not end
     size_t at = str_hash(s) & (n->index_size - 1);
     for (; n->index[at] != 0; at = (at + 1) & (n->index_size - 1)) {
         if (str_eq(n->items[n->index[at] - 1], s)) {
@@ -435,6 +435,7 @@ struct outline {
 
 static int64_t outline_cell(const struct outline *o, uint32_t i, enum outline_column column)
 {
+    ASSERT(i < o->t->count && column < COLUMN_COUNT);
     const struct trace_span *s = &o->t->spans[i];
     const struct span *row = row_span(s->row);
     switch (column) {
@@ -470,6 +471,7 @@ static int64_t outline_cell(const struct outline *o, uint32_t i, enum outline_co
 
 static void put_columns(struct json_writer *w, const struct outline *o)
 {
+    ASSERT(o->service != NULL && o->name != NULL);
     struct trace *t = o->t;
     json_put_key(w, "spans");
     json_put_object(w);
@@ -516,6 +518,7 @@ static void put_critical(struct json_writer *w, const struct trace *t)
     for (uint32_t i = 0; i < t->count; i++) {
         const struct trace_span *s = &t->spans[i];
         for (uint32_t k = 0; k < s->critical_count; k++) {
+            ASSERT(s->critical_first + k < t->segment_count);
             struct trace_segment g = t->segments[s->critical_first + k];
             pieces[count++] = (struct critical_piece){g.from_ns, g.to_ns, i};
         }

@@ -7,6 +7,10 @@
 
 #include <stddef.h>
 
+// Has the allocator give freed memory back to the system soon rather than late: for a server with a
+// memory limit. Call it before threads are started.
+void mem_return_early(void);
+
 // Zeroed memory for `count` items of `size` bytes; freed with mem_free(). Aborts on overflow.
 void *mem_new(size_t count, size_t size) __attribute__((malloc, returns_nonnull));
 

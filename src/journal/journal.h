@@ -61,13 +61,13 @@ struct journal_options {
 };
 
 // Opens the journal and checks what it holds: a torn tail is cut at the last whole record.
-// ERR_CORRUPT when a record that is not in the tail fails its checksum (the error names segment and
-// offset).
+// ERR_CORRUPT when a record that is not in the tail fails its checksum (the error names the segment
+// and the last record that can be read).
 MUST_CHECK enum err journal_open(const struct journal_options *options,
                                  struct journal **ret_journal, struct err_at *ret_at);
 
 // Calls `each` for every record with seq > after, in order. Before journal_start() only. Stops at
-// the first error that `each` returns, and returns it.
+// the first error that `each` returns, and returns it (ERR_END is the journal's own: never that).
 MUST_CHECK enum err journal_replay(struct journal *j, uint64_t after,
                                    enum err (*each)(void *ctx, uint64_t seq, struct str payload),
                                    void *ctx);
@@ -85,7 +85,8 @@ void journal_release(struct journal *j, uint64_t seq);
 
 void journal_stats(struct journal *j, struct journal_stats *ret_stats);
 
-// Writes what is queued, stops the thread and closes the files; later appends get ERR_CLOSED.
+// Writes what is queued, stops the thread, closes the files and frees the journal; appends
+// meanwhile get ERR_CLOSED. NULL is fine.
 void journal_close(struct journal *j);
 
 #endif

@@ -166,6 +166,24 @@ static void drop_segment_file(struct journal *j, uint64_t first_seq)
     }
 }
 
+// What was read may be in the cache of the machine alone, after a crash of the process amid a group
+// or in interval mode: the next segment will say that it is durable, so it is made so.
+static enum err sync_newest(struct journal *j)
+{
+    char path[FS_PATH_MAX];
+    struct file *f;
+    if (j->segment_count == 0) {
+        return ERR_OK;
+    }
+    segment_path(j, j->segments[j->segment_count - 1].first_seq, path);
+    enum err e = j->o.fs->ops->open(j->o.fs, path, FS_WRITE, &f);
+    if (e == ERR_OK) {
+        e = f->ops->sync(f);
+        f->ops->close(f);
+    }
+    return e;
+}
+
 // Takes in the segments found on disk and checks that nothing acknowledged is missing.
 static enum err take_in(struct journal *j, const struct listing *l, struct err_at *ret_at)
 {
@@ -199,7 +217,8 @@ static enum err take_in(struct journal *j, const struct listing *l, struct err_a
         j->next_seq = s.last_seq + 1;
         j->durable_seq = s.last_seq >= s.first_seq ? s.last_seq : s.acked_seq;
     }
-    return ERR_OK;
+    enum err e = sync_newest(j);
+    return e == ERR_OK ? e : err_at_set(ret_at, e, 0, "journal folder %s: %s", j->dir, err_text(e));
 }
 
 enum err journal_open(const struct journal_options *options, struct journal **ret_journal,
@@ -224,6 +243,7 @@ enum err journal_open(const struct journal_options *options, struct journal **re
     MUST(pthread_condattr_init(&monotonic) == 0);
     MUST(pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) == 0);
     MUST(pthread_cond_init(&j->wake, &monotonic) == 0);
+    (void)pthread_condattr_destroy(&monotonic);
 
     enum err e = fs->ops->make_dir(fs, j->dir);
     e = e == ERR_OK ? fs->ops->list(fs, j->dir, note_file, &l) : e;
@@ -319,9 +339,11 @@ static enum err begin_segment(struct journal *j, size_t need)
     }
     segment_path(j, header.first_seq, path);
     enum err e = make_file(j, path);
+    // The name is durable before the header: else a crash may bring a recycled file back under its
+    // old name with the new header, which looks like damage amid the journal.
+    e = e == ERR_OK ? j->o.fs->ops->sync_dir(j->o.fs, j->dir) : e;
     e = e == ERR_OK ? segment_header_write(j->file, &header) : e;
     e = e == ERR_OK ? j->file->ops->sync(j->file) : e;
-    e = e == ERR_OK ? j->o.fs->ops->sync_dir(j->o.fs, j->dir) : e;
     if (e != ERR_OK) {
         forget_file(j);
         drop_segment_file(j, header.first_seq);
@@ -355,7 +377,8 @@ void journal_release(struct journal *j, uint64_t seq)
         segment_path(j, s->first_seq, path);
         spare_path(j, j->next_spare, spare);
         j->stats.disk_bytes -= s->bytes;
-        if (j->spare_count < SPARES_MAX && s->bytes >= j->o.segment_bytes &&
+        // Larger ones (of one large record) would take more room than a segment is counted with.
+        if (j->spare_count < SPARES_MAX && s->bytes == j->o.segment_bytes &&
             fs->ops->rename(fs, path, spare) == ERR_OK) {
             j->spare[j->spare_count++] = j->next_spare++;
         } else {
@@ -384,8 +407,22 @@ static void tell(struct journal *j, struct journal_entry *group, enum err result
     }
 }
 
+static void count_failure(struct journal *j, const char *message, enum err e)
+{
+    ASSERT(e != ERR_OK);
+    pthread_mutex_lock(&j->lock);
+    j->stats.failures++;
+    pthread_mutex_unlock(&j->lock);
+    uint64_t times = log_gate_pass(&j->gate, LOG_PERIOD_NS);
+    if (times > 0) {
+        log_write(LOG_ERROR, "journal", message, "reason=%s times=%llu", err_name(e),
+                  (unsigned long long)times);
+    }
+}
+
 static enum err sync_file(struct journal *j)
 {
+    MUST(j->file != NULL);
     enum err e = j->file->ops->sync(j->file);
     if (e != ERR_OK) {
         forget_file(j);
@@ -480,14 +517,7 @@ static void run_groups(struct journal *j, struct journal_entry *list)
         struct journal_entry *group = cut_group(j, &list, &need);
         enum err e = commit_group(j, group, need);
         if (e != ERR_OK) {
-            pthread_mutex_lock(&j->lock);
-            j->stats.failures++;
-            pthread_mutex_unlock(&j->lock);
-            uint64_t times = log_gate_pass(&j->gate, LOG_PERIOD_NS);
-            if (times > 0) {
-                log_write(LOG_ERROR, "journal", "a group could not be made durable",
-                          "reason=%s times=%llu", err_name(e), (unsigned long long)times);
-            }
+            count_failure(j, "a group could not be made durable", e);
         }
         tell(j, group, e);
     }
@@ -517,7 +547,7 @@ static void interval_sync(struct journal *j)
     }
     enum err e = sync_file(j);
     if (e != ERR_OK) {
-        log_write(LOG_ERROR, "journal", "an interval sync failed", "reason=%s", err_name(e));
+        count_failure(j, "an interval sync failed", e);
     }
     j->next_sync_ns = now + (uint64_t)j->o.sync_interval_ms * NS_PER_MS;
 }
@@ -537,8 +567,11 @@ static void *run(void *arg)
         run_groups(j, list);
         interval_sync(j);
     }
-    if (j->file != NULL && j->unsynced) {
-        (void)!sync_file(j); // the last chance of interval mode; nothing waits for it
+    if (j->file != NULL && j->unsynced) { // the last chance of interval mode
+        enum err e = sync_file(j);
+        if (e != ERR_OK) {
+            count_failure(j, "the last interval sync failed", e);
+        }
     }
     return NULL;
 }

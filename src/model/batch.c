@@ -204,6 +204,21 @@ struct span *batch_add_span(struct batch *b)
     ADD_ROW(b, spans, span_count, span_capacity);
 }
 
+const char *span_kind_name(unsigned kind)
+{
+    static const char *const names[KIND_COUNT] = {"unspecified", "internal", "server",
+                                                  "client",      "producer", "consumer"};
+    ASSERT(kind < KIND_COUNT);
+    return names[kind];
+}
+
+const char *span_status_name(unsigned status)
+{
+    static const char *const names[STATUS_COUNT] = {"unset", "ok", "error"};
+    ASSERT(status < STATUS_COUNT);
+    return names[status];
+}
+
 const struct attr *batch_find_attr(const struct batch *b, struct attr_run run, struct str key)
 {
     ASSERT((size_t)run.first + run.count <= b->attr_count);

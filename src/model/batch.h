@@ -104,6 +104,10 @@ enum span_kind {
 };
 enum span_status { STATUS_UNSET, STATUS_OK, STATUS_ERROR, STATUS_COUNT };
 
+// The words of the filter language and the API: "server", "error". Static storage.
+const char *span_kind_name(unsigned kind);
+const char *span_status_name(unsigned status);
+
 struct span {
     trace_id trace;
     span_id id;

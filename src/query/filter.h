@@ -147,4 +147,7 @@ void filter_each_test(const struct filter *f,
 // The filter in its normal form: one blank around operators, quoted texts, redundant brackets gone.
 void filter_print(const struct filter *f, struct buf *out);
 
+// A text as the language quotes it, for whoever composes a filter.
+void filter_print_text(struct str s, struct buf *out);
+
 #endif

@@ -5,6 +5,7 @@
 #include <pcre2.h>
 
 #include <ctype.h>
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -76,10 +77,6 @@ static const struct {
     {{"instrumentation.", 16}, ON_SCOPE_ATTR},
     {{".", 1}, ON_ANY_ATTR},
 };
-
-static const char *const status_words[STATUS_COUNT] = {"unset", "ok", "error"};
-static const char *const kind_words[KIND_COUNT] = {"unspecified", "internal", "server",
-                                                   "client",      "producer", "consumer"};
 
 // ---- Lexer --------------------------------------------------------------------------------------
 
@@ -264,8 +261,9 @@ static bool number_of_word(struct str word, struct filter_value *v)
     text[word.n] = 0;
     char *end;
     *v = (struct filter_value){.type = VALUE_NUMBER, .text = word};
+    errno = 0;
     v->integer = strtoll(text, &end, 10);
-    if (*end == 0) {
+    if (*end == 0 && errno == 0) { // beyond 64 bits it is compared as a double
         v->is_integer = true;
         v->number = (double)v->integer;
         return true;
@@ -291,11 +289,13 @@ static bool number_of_word(struct str word, struct filter_value *v)
     return true;
 }
 
-static int word_in(struct str word, const char *const *words, int count)
+// The number that has this name, or -1.
+static int number_of_name(struct str word, const char *(*name_of)(unsigned number), unsigned count)
 {
-    for (int i = 0; i < count; i++) {
-        if (str_eq(word, str_of(words[i]))) {
-            return i;
+    ASSERT(count > 0);
+    for (unsigned i = 0; i < count; i++) {
+        if (str_eq(word, str_of(name_of(i)))) {
+            return (int)i;
         }
     }
     return -1;
@@ -308,12 +308,12 @@ static bool value_of_word(struct str word, struct filter_value *v)
             .type = VALUE_BOOL, .text = word, .integer = word.p[0] == 't' ? 1 : 0};
         return true;
     }
-    int at = word_in(word, status_words, STATUS_COUNT);
+    int at = number_of_name(word, span_status_name, STATUS_COUNT);
     if (at >= 0) {
         *v = (struct filter_value){.type = VALUE_STATUS, .text = word, .integer = at};
         return true;
     }
-    at = word_in(word, kind_words, KIND_COUNT);
+    at = number_of_name(word, span_kind_name, KIND_COUNT);
     if (at >= 0) {
         *v = (struct filter_value){.type = VALUE_KIND, .text = word, .integer = at};
         return true;

@@ -29,8 +29,9 @@ static const char *const op_words[] = {
     [OP_EXISTS] = " != nil", [OP_ABSENT] = " = nil",
 };
 
-static void print_quoted(struct str s, struct buf *out)
+void filter_print_text(struct str s, struct buf *out)
 {
+    ASSERT(out != NULL);
     buf_add_byte(out, '"');
     for (size_t i = 0; i < s.n; i++) {
         if (s.p[i] == '"' || s.p[i] == '\\') {
@@ -65,14 +66,14 @@ static void print_test(const struct filter_node *n, struct buf *out)
     if (is_plain_name(n->key)) {
         buf_add_str(out, n->key);
     } else {
-        print_quoted(n->key, out);
+        filter_print_text(n->key, out);
     }
     buf_add_str(out, str_of(op_words[n->op]));
     if (n->op == OP_EXISTS || n->op == OP_ABSENT) {
         return;
     }
     if (n->value.type == VALUE_TEXT) {
-        print_quoted(n->value.text, out);
+        filter_print_text(n->value.text, out);
     } else {
         buf_add_str(out, n->value.text);
     }

@@ -45,6 +45,7 @@ static struct group *group_of(struct groups *g, struct str line, struct str name
             return found;
         }
     }
+    ASSERT(g->count <= GROUPS_MAX);
     if (g->count == GROUPS_MAX) {
         return NULL;
     }
@@ -62,6 +63,7 @@ static struct group *group_of(struct groups *g, struct str line, struct str name
 static void count_span(struct groups *g, struct group *group, const struct span *s)
 {
     if (group == NULL) {
+        ASSERT(g->count == GROUPS_MAX);
         g->left_out++;
         return;
     }
@@ -82,20 +84,21 @@ static int largest_first(const void *a, const void *b)
     return str_cmp(x->name, y->name);
 }
 
-// Runs a scan that fills groups; `text` is the filter.
-static enum err run(const struct aggregate *a, struct str text, bool all_attributes,
+// Runs a scan that fills groups, which it frees on failure; ends `text`, the filter.
+static enum err run(const struct aggregate *a, struct buf *text,
                     bool (*visit)(void *ctx, struct row row), void *ctx, struct groups *g,
                     struct groups **ret_groups)
 {
     struct filter *filter;
-    enum err e = filter_parse(text, &filter, NULL);
+    ASSERT(g->count == 0 && a->view != NULL);
+    enum err e = text->failed ? ERR_LIMIT : filter_parse(buf_str(text), &filter, NULL);
+    buf_done(text);
     if (e == ERR_OK) {
         const struct scan scan = {.view = a->view,
                                   .filter = filter,
                                   .from_ns = a->from_ns,
                                   .to_ns = a->to_ns,
                                   .fields = FIELD_DURATION,
-                                  .all_attributes = all_attributes,
                                   .control = a->control,
                                   .visit = visit,
                                   .ctx = ctx};
@@ -125,7 +128,10 @@ static bool see_service(void *ctx, struct row row)
 enum err aggregate_services(const struct aggregate *a, struct groups **ret_groups)
 {
     struct groups *g = groups_new();
-    return run(a, STR("{}"), false, see_service, g, g, ret_groups);
+    struct buf text;
+    buf_init(&text, FILTER_TEXT_MAX);
+    buf_add_str(&text, STR("{}"));
+    return run(a, &text, see_service, g, g, ret_groups);
 }
 
 struct operations {
@@ -145,31 +151,19 @@ static bool see_operation(void *ctx, struct row row)
     return true;
 }
 
-// A text as the filter language quotes it.
-static struct str quoted(struct arena *arena, struct str s)
-{
-    char *p = arena_alloc(arena, s.n * 2 + 2), *at = p;
-    *at++ = '"';
-    for (size_t i = 0; i < s.n; i++) {
-        if (s.p[i] == '"' || s.p[i] == '\\') {
-            *at++ = '\\';
-        }
-        *at++ = s.p[i];
-    }
-    *at++ = '"';
-    return (struct str){p, (size_t)(at - p)};
-}
-
 enum err aggregate_operations(const struct aggregate *a, struct str service, struct str line,
                               bool any_line, struct groups **ret_groups)
 {
     struct operations o = {groups_new(), line, any_line};
     // Spans without service.name belong to "unknown_service" (model/semconv.h).
     bool unknown = str_eq(service, STR("unknown_service"));
-    struct str text = arena_printf(&o.g->arena, "{ resource.service.name = %.*s%s }",
-                                   STR_FMT(quoted(&o.g->arena, service)),
-                                   unknown ? " || resource.service.name = nil" : "");
-    return run(a, text, false, see_operation, &o, o.g, ret_groups);
+    struct buf text;
+    ASSERT(any_line || line.p != NULL);
+    buf_init(&text, FILTER_TEXT_MAX);
+    buf_add_str(&text, STR("{ resource.service.name = "));
+    filter_print_text(service, &text);
+    buf_add_str(&text, unknown ? STR(" || resource.service.name = nil }") : STR(" }"));
+    return run(a, &text, see_operation, &o, o.g, ret_groups);
 }
 
 struct values {
@@ -218,8 +212,10 @@ enum err aggregate_values(const struct aggregate *a, bool of_resource, struct st
                           struct str prefix, struct groups **ret_groups)
 {
     struct values v = {groups_new(), of_resource, key, prefix};
-    struct str text =
-        arena_printf(&v.g->arena, "{ %s%.*s != nil }", of_resource ? "resource." : "span.",
-                     STR_FMT(quoted(&v.g->arena, key)));
-    return run(a, text, false, see_value, &v, v.g, ret_groups);
+    struct buf text;
+    buf_init(&text, FILTER_TEXT_MAX);
+    buf_add_str(&text, of_resource ? STR("{ resource.") : STR("{ span."));
+    filter_print_text(key, &text);
+    buf_add_str(&text, STR(" != nil }"));
+    return run(a, &text, see_value, &v, v.g, ret_groups);
 }

@@ -25,13 +25,22 @@ struct filling {
 static uint32_t fine_row(uint64_t duration_ns)
 {
     double row = duration_ns <= 1 ? 0 : log2((double)duration_ns) * FINE_PER_DOUBLING;
+    ASSERT(row >= 0);
     return row >= FINE_ROWS ? FINE_ROWS - 1 : (uint32_t)row;
+}
+
+// Where a fine row begins; the end of the last does not fit 64 bits.
+static uint64_t fine_row_ns(uint32_t row)
+{
+    ASSERT(row <= 2 * FINE_ROWS);
+    return row >= FINE_ROWS ? UINT64_MAX : (uint64_t)exp2((double)row / FINE_PER_DOUBLING);
 }
 
 static bool see_span(void *ctx, struct row row)
 {
     struct filling *f = ctx;
     const struct span *s = row_span(row);
+    ASSERT(s->start_ns >= f->from_ns && f->column_ns > 0);
     uint64_t column = (s->start_ns - f->from_ns) / f->column_ns;
     column = column < f->columns ? column : f->columns - 1;
     struct cell *c = &f->cells[column * FINE_ROWS + fine_row(s->duration_ns)];
@@ -60,6 +69,7 @@ static void find_range(const struct filling *f, uint32_t *ret_low, uint32_t *ret
 
 static void add_cell(struct cell *into, const struct cell *from)
 {
+    ASSERT(from->spans > 0 && from->errors <= from->spans);
     if (into->spans == 0 || (into->errors == 0 && from->errors > 0)) {
         into->example = from->example;
     }
@@ -71,11 +81,12 @@ static void put_together(const struct filling *f, uint32_t rows, struct scatter 
 {
     uint32_t low, high;
     find_range(f, &low, &high);
+    ASSERT(low < high && high <= FINE_ROWS && rows > 0);
     uint32_t fine_per_row = (high - low + rows - 1) / rows;
     rows = (high - low + fine_per_row - 1) / fine_per_row;
     out->rows = rows;
-    out->duration_min_ns = (uint64_t)exp2((double)low / FINE_PER_DOUBLING);
-    out->duration_max_ns = (uint64_t)exp2((double)(low + rows * fine_per_row) / FINE_PER_DOUBLING);
+    out->duration_min_ns = fine_row_ns(low);
+    out->duration_max_ns = fine_row_ns(low + rows * fine_per_row);
     out->cells = mem_new((size_t)f->columns * rows, sizeof *out->cells);
     for (uint32_t c = 0; c < f->columns; c++) {
         for (uint32_t r = 0; r < rows; r++) {
@@ -98,10 +109,11 @@ static void put_together(const struct filling *f, uint32_t rows, struct scatter 
 enum err aggregate_scatter(const struct aggregate *a, const struct filter *filter, uint32_t columns,
                            uint32_t rows, struct scatter *ret_scatter)
 {
+    ASSERT(a->from_ns <= a->to_ns);
     MUST(columns > 0 && columns <= SCATTER_COLUMNS_MAX && rows > 0 && rows <= SCATTER_ROWS_MAX);
     uint64_t range = a->to_ns - a->from_ns;
     struct filling f = {.from_ns = a->from_ns, .columns = columns};
-    f.column_ns = range / columns > 0 ? (range + columns - 1) / columns : 1;
+    f.column_ns = range == 0 ? 1 : range / columns + (range % columns != 0);
     f.cells = mem_new((size_t)columns * FINE_ROWS, sizeof *f.cells);
     const struct scan scan = {.view = a->view,
                               .filter = filter,

@@ -87,9 +87,7 @@ static void collect(struct assembly *a, struct batch *const *batches, size_t cou
 
 static size_t id_slot(const struct assembly *a, span_id id)
 {
-    uint64_t h;
-    memcpy(&h, id.b, sizeof h);
-    return (size_t)(h * 0x9e3779b97f4a7c15U >> 32) & (a->index_size - 1);
+    return (size_t)str_hash((struct str){(const char *)id.b, sizeof id.b}) & (a->index_size - 1);
 }
 
 static bool is_callee(const struct span *s)
@@ -99,6 +97,7 @@ static bool is_callee(const struct span *s)
 
 static void build_index(struct assembly *a)
 {
+    ASSERT(a->count > 0 && a->count <= TRACE_SPANS_MAX && a->index == NULL);
     a->index_size = 16;
     while (a->index_size < (size_t)a->count * 2) {
         a->index_size *= 2;
@@ -124,6 +123,7 @@ static void build_index(struct assembly *a)
 // than `self`.
 static uint32_t find_span(const struct assembly *a, span_id id, bool callee, uint32_t self)
 {
+    ASSERT(a->index != NULL && self < a->count);
     uint32_t best = TRACE_NONE;
     for (size_t at = id_slot(a, id); a->index[at] != 0; at = (at + 1) & (a->index_size - 1)) {
         uint32_t i = a->index[at] - 1;
@@ -139,6 +139,7 @@ static uint32_t find_span(const struct assembly *a, span_id id, bool callee, uin
 
 static uint32_t find_parent(const struct assembly *a, uint32_t i)
 {
+    ASSERT(i < a->count);
     const struct span *s = span_of(&a->spans[i]);
     if (is_callee(s)) {
         uint32_t twin = find_span(a, s->id, false, i);
@@ -153,6 +154,7 @@ static uint32_t find_parent(const struct assembly *a, uint32_t i)
 // and the span where it was met loses its parent.
 static void cut_cycles(struct assembly *a)
 {
+    ASSERT(a->count > 0);
     uint32_t *mark = mem_new(a->count, sizeof *mark);
     for (uint32_t i = 0; i < a->count; i++) {
         uint32_t at = i;
@@ -268,8 +270,8 @@ static bool share_host(const struct trace_span *a, const struct trace_span *b)
 }
 
 // How far a server half must be moved to lie inside its client half; 0 when it does already.
-// Messages wait in queues, so consumers are never moved.
-static int64_t skew_of(const struct trace_span *client, const struct trace_span *server)
+// Messages wait in queues, so consumers are never moved. Backwards is a wrapped number.
+static uint64_t skew_of(const struct trace_span *client, const struct trace_span *server)
 {
     uint64_t client_ns = span_of(client)->duration_ns, server_ns = span_of(server)->duration_ns;
     if (span_of(client)->kind != KIND_CLIENT || share_host(client, server)) {
@@ -280,7 +282,7 @@ static int64_t skew_of(const struct trace_span *client, const struct trace_span 
         return 0;
     }
     uint64_t lead = client_ns > server_ns ? (client_ns - server_ns) / 2 : 0;
-    return (int64_t)(client->start_ns + lead - server->start_ns);
+    return client->start_ns + lead - server->start_ns;
 }
 
 // Parents come before children in display order, so one pass moves whole subtrees.
@@ -291,15 +293,17 @@ static void join_halves(struct trace *t)
         if (s->parent == TRACE_NONE) {
             continue;
         }
+        ASSERT(s->parent < i);
         struct trace_span *p = &t->spans[s->parent];
         s->skew_ns = p->skew_ns;
         s->start_ns = span_of(s)->start_ns + (uint64_t)s->skew_ns;
         if (p->peer == TRACE_NONE && are_halves(span_of(p), span_of(s))) {
             p->peer = i;
             s->peer = s->parent;
-            int64_t more = skew_of(p, s);
-            s->skew_ns += more;
-            s->start_ns += (uint64_t)more;
+            // Times are the senders': they may be any number, so sums wrap instead of overflowing.
+            uint64_t more = skew_of(p, s);
+            s->skew_ns = (int64_t)((uint64_t)s->skew_ns + more);
+            s->start_ns += more;
         }
     }
     t->start_ns = UINT64_MAX;
@@ -334,6 +338,7 @@ static void self_times(struct trace *t)
                 reached = to;
             }
         }
+        ASSERT(covered <= span_of(s)->duration_ns);
         s->self_ns = span_of(s)->duration_ns - covered;
     }
 }
@@ -360,6 +365,7 @@ static void give(struct critical *c, uint32_t span, uint64_t from, uint64_t to)
     if (to <= from) {
         return;
     }
+    ASSERT(from >= c->t->start_ns && to <= c->t->end_ns && span < c->t->count);
     c->segments = mem_grow(c->segments, &c->capacity, c->count + 1, sizeof *c->segments);
     c->owner = mem_grow(c->owner, &c->owner_capacity, c->count + 1, sizeof *c->owner);
     c->segments[c->count] = (struct trace_segment){from - c->t->start_ns, to - c->t->start_ns};
@@ -442,6 +448,7 @@ static void walk_from(struct critical *c, uint32_t top)
     struct walk *stack = mem_grow(NULL, &capacity, 1, sizeof *stack);
     stack[depth++] = enter(c->t, top, end_of(&c->t->spans[top]));
     while (depth > 0) {
+        ASSERT(depth <= c->t->count);
         struct walk child;
         if (step(c, &stack[depth - 1], &child)) {
             stack = mem_grow(stack, &capacity, depth + 1, sizeof *stack);
@@ -457,6 +464,7 @@ static void walk_from(struct critical *c, uint32_t top)
 static void critical_path(struct trace *t)
 {
     struct critical c = {.t = t};
+    ASSERT(t->count > 0 && t->spans[0].parent == TRACE_NONE);
     walk_from(&c, 0);
     for (size_t i = 0; i < c.count; i++) {
         t->spans[c.owner[i]].critical_count++;
@@ -469,6 +477,7 @@ static void critical_path(struct trace *t)
     }
     t->segments = arena_new(&t->arena, c.count + 1, sizeof *t->segments);
     t->segment_count = c.count;
+    ASSERT(next == c.count);
     for (size_t i = c.count; i-- > 0;) { // backwards: earliest first
         struct trace_span *s = &t->spans[c.owner[i]];
         t->segments[s->critical_first + s->critical_count++] = c.segments[i];
@@ -481,6 +490,7 @@ static void critical_path(struct trace *t)
 
 struct trace *trace_assemble(trace_id id, struct batch *const *batches, size_t count)
 {
+    ASSERT(count > 0);
     struct trace *t = mem_new(1, sizeof *t);
     struct assembly a = {.t = t};
     t->id = id;
@@ -514,8 +524,7 @@ struct str trace_rpc_id(struct trace *t, uint32_t span)
 {
     ASSERT(span < t->count);
     // Digits are written from the end: the chain is walked once, from the span towards its root.
-    size_t room = (RPC_LEVELS_MAX + 1) * (size_t)11;
-    char *end = (char *)arena_alloc(&t->arena, room) + room, *at = end;
+    char room[(RPC_LEVELS_MAX + 1) * 11], *end = room + sizeof room, *at = end;
     unsigned levels = 0;
     uint32_t i = span;
     for (; i != TRACE_NONE && levels < RPC_LEVELS_MAX; i = t->spans[i].parent, levels++) {
@@ -533,7 +542,8 @@ struct str trace_rpc_id(struct trace *t, uint32_t span)
         *--at = '.';
         *--at = '.';
     }
-    return (struct str){at, (size_t)(end - at)};
+    ASSERT(at >= room);
+    return arena_str(&t->arena, (struct str){at, (size_t)(end - at)});
 }
 
 struct trace_summary trace_summary(const struct trace *t)

@@ -455,20 +455,13 @@ static void count_received(struct store *s, const struct batch *b)
     mem_free(rows);
 }
 
-void store_add(struct store *s, struct batch *b)
+// Under `lock`.
+static void add_hot(struct store *s, struct batch *b)
 {
-    ASSERT(s != NULL && b->line.n <= (size_t)1 << 20);
-    MUST(b->sealed);
+    ASSERT(b->span_count > 0);
     size_t bytes = batch_bytes(b);
-    if (b->span_count == 0) {
-        store_note_seq(s, b->seq + 1);
-        batch_unref(b);
-        return;
-    }
-    count_received(s, b);
-    budget_force(s->budget, ACCOUNT_STORE, bytes);
-    (void)pthread_mutex_lock(&s->lock);
     struct store_line *line = &s->lines[store_line_index(s, b->line)];
+    budget_force(s->budget, ACCOUNT_STORE, bytes);
     line->hot = mem_grow(line->hot, &line->hot_capacity, line->hot_count + 1, sizeof *line->hot);
     if (line->hot_count == 0) {
         line->oldest_ns = clock_mono_ns();
@@ -476,11 +469,41 @@ void store_add(struct store *s, struct batch *b)
     line->hot[line->hot_count++] = (struct hot_batch){b, s->arrivals++, bytes};
     line->hot_rows += b->span_count;
     line->hot_bytes += bytes;
-    s->delivered_seq = b->seq > s->delivered_seq ? b->seq : s->delivered_seq;
     if (line->hot_rows >= s->flush_rows || budget_is_tight(s->budget)) {
         (void)pthread_cond_signal(&s->flush_wake);
     }
+}
+
+void store_add_record(struct store *s, struct batch *const *batches, size_t count)
+{
+    ASSERT(s != NULL && count > 0);
+    for (size_t i = 0; i < count; i++) {
+        ASSERT(batches[i]->line.n <= (size_t)1 << 20);
+        MUST(batches[i]->sealed && batches[i]->seq == batches[0]->seq);
+        if (batches[i]->span_count > 0) {
+            count_received(s, batches[i]);
+        }
+    }
+    (void)pthread_mutex_lock(&s->lock);
+    for (size_t i = 0; i < count; i++) {
+        if (batches[i]->span_count > 0) {
+            add_hot(s, batches[i]);
+        }
+    }
+    // Only now: a flush that commits offsets sees all of the record or nothing of it.
+    s->delivered_seq = batches[0]->seq > s->delivered_seq ? batches[0]->seq : s->delivered_seq;
     (void)pthread_mutex_unlock(&s->lock);
+    for (size_t i = 0; i < count; i++) {
+        if (batches[i]->span_count == 0) {
+            batch_unref(batches[i]); // nobody else has seen it
+        }
+    }
+}
+
+void store_add(struct store *s, struct batch *b)
+{
+    ASSERT(b != NULL);
+    store_add_record(s, &b, 1);
 }
 
 void store_note_seq(struct store *s, uint64_t seq)

@@ -4,8 +4,8 @@
 // journal range it covers, per business line, so that a replay after a crash neither loses nor
 // doubles a row.
 //
-// Threads: the journal's thread calls store_add(); the store's own thread flushes; another, at low
-// priority, merges and expires; any thread takes views.
+// Threads: the journal's thread calls store_add_record(); the store's own thread flushes; another,
+// at low priority, merges and expires; any thread takes views.
 #ifndef SONDE_STORE_STORE_H
 #define SONDE_STORE_STORE_H
 
@@ -63,8 +63,14 @@ uint64_t store_last_seq(struct store *s);
 // Starts the flushing and merging threads.
 void store_start(struct store *s);
 
-// Takes over one reference of a sealed, durable batch; its rows are searchable when this returns.
-// Batches come in order of seq. Never blocks; counts the rows as received.
+// Takes over one reference of each of the sealed, durable batches of one journal record (all have
+// its seq); their rows are searchable when this returns. Records come in order of seq. Never
+// blocks; counts the rows as received. A record is taken in as one: if its lines came one by one, a
+// flush in between could commit the record's seq for a line whose batch is still to come, and a
+// crash would lose that batch.
+void store_add_record(struct store *s, struct batch *const *batches, size_t count);
+
+// The same for a record of one batch.
 void store_add(struct store *s, struct batch *b);
 
 // Tells that the journal has nothing below seq for any line, so that idle lines do not hold it

@@ -7,8 +7,8 @@
 //   (the catalog's own lock)
 //   lock         all fields below it, for moments: never held over input or output
 //
-// A row's way: store_add() puts its batch in the line's hot list. A flush writes the oldest hot
-// batches as a part, commits part, line offset and ledger in one catalog transaction, and then
+// A row's way: store_add_record() puts its batch in the line's hot list. A flush writes the oldest
+// hot batches as a part, commits part, line offset and ledger in one catalog transaction, and then
 // swaps the batches for the part under `lock`. Views are made under `lock`, so that a view has the
 // batches or the part, never both or neither. A crash before the transaction leaves a file that the
 // catalog does not know: it is removed at the next start, and the journal replays the rows.

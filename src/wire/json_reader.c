@@ -6,6 +6,8 @@
 #include "core/varint.h"
 #include "wire/json_writer.h"
 
+#define REPLACEMENT 0xfffd // stands for what is no character
+
 void json_reader_init(struct json_reader *j, struct str text)
 {
     ASSERT(text.p != NULL);
@@ -107,7 +109,8 @@ static void add_utf8(struct buf *out, uint32_t c)
     }
 }
 
-// A \u escape, j->p at its first digit; a surrogate must have its partner.
+// A \u escape, j->p at its first digit. A surrogate without its partner, as SDKs leave it when they
+// cut a text to a length, becomes U+FFFD: it is valid JSON, and no reason to lose a request.
 static bool read_unicode_escape(struct json_reader *j)
 {
     uint32_t unit = 0, low = 0;
@@ -116,17 +119,16 @@ static bool read_unicode_escape(struct json_reader *j)
     }
     const char *next = j->p + 4;
     if (unit >= 0xd800 && unit <= 0xdfff) {
-        if (unit >= 0xdc00 || j->end - next < 2 || next[0] != '\\' || next[1] != 'u') {
-            return wrong(j, j->p, "a surrogate without its partner");
-        }
-        if (!read_unit(j, next + 2, &low)) {
+        bool paired = unit < 0xdc00 && j->end - next >= 2 && next[0] == '\\' && next[1] == 'u';
+        if (paired && !read_unit(j, next + 2, &low)) {
             return false;
         }
-        if (low < 0xdc00 || low > 0xdfff) {
-            return wrong(j, j->p, "a surrogate without its partner");
+        if (paired && low >= 0xdc00 && low <= 0xdfff) {
+            unit = 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
+            next += 6;
+        } else {
+            unit = REPLACEMENT;
         }
-        unit = 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
-        next += 6;
     }
     ASSERT(next <= j->end);
     add_utf8(&j->scratch, unit);

@@ -13,6 +13,8 @@
 #include "wire/otlp_check.h"
 #include "wire/protobuf.h"
 
+#define ANY_VALUE_DOUBLE 4 // the number of double_value
+
 struct transcoder {
     struct json_reader in;
     struct buf *out;
@@ -178,7 +180,6 @@ static bool write_number(struct transcoder *t, const struct otlp_field *field)
     case OTLP_BOOL:
         good = read_bool(t, &v);
         break;
-    case OTLP_INT64:
     case OTLP_SFIXED64:
         good = read_integer(t, INT64_MIN, INT64_MAX, &v);
         break;
@@ -216,6 +217,33 @@ static bool write_number(struct transcoder *t, const struct otlp_field *field)
     return true;
 }
 
+// The integer of an AnyValue. OpenTelemetry JS writes every number without a fraction as intValue,
+// 1e20 too; what is no 64-bit integer becomes the AnyValue's double, as the other encodings have
+// it.
+static bool write_int_value(struct transcoder *t, const struct otlp_field *field)
+{
+    struct str digits;
+    struct integer v;
+    double d = 0;
+    (void)json_peek(&t->in);
+    const char *at = t->in.p;
+    ASSERT(field->type == OTLP_INT64);
+    if (!json_read_number(&t->in, &digits)) {
+        return fail_read(t);
+    }
+    if (to_integer(t, digits, &v) && v.magnitude <= (uint64_t)INT64_MAX + v.negative) {
+        pb_put_varint(t->out, field->number, v.negative ? 0 - v.magnitude : v.magnitude);
+        return true;
+    }
+    if (!to_double(t, digits, &d)) {
+        return fail(t, at, "not a number that fits a double");
+    }
+    uint64_t bits;
+    memcpy(&bits, &d, sizeof bits);
+    pb_put_fixed64(t->out, ANY_VALUE_DOUBLE, bits);
+    return true;
+}
+
 static bool write_message(struct transcoder *t, const struct otlp_message *m, unsigned depth);
 
 static bool write_value(struct transcoder *t, const struct otlp_field *field, unsigned depth)
@@ -226,6 +254,9 @@ static bool write_value(struct transcoder *t, const struct otlp_field *field, un
         bool good = write_message(t, field->of, depth);
         pb_end(t->out, begin);
         return good;
+    }
+    if (field->type == OTLP_INT64) {
+        return write_int_value(t, field);
     }
     bool is_text =
         field->type == OTLP_STRING || field->type == OTLP_BYTES || field->type == OTLP_ID;

@@ -12,9 +12,9 @@ static const trace_id the_trace = {{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 1
 
 static span_id id_of(uint32_t n)
 {
-    span_id id = {{0}};
-    memcpy(id.b + 4, &n, 4);
-    return id;
+    // Counted in the last bytes, as some tracers do.
+    return (span_id){
+        {0, 0, 0, 0, (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n}};
 }
 
 static struct batch *new_batch(void)

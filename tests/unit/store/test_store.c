@@ -350,6 +350,36 @@ static void test_replay_of_uneven_lines(void **state)
     world_done(&w);
 }
 
+// Two lines of one record come at once: when one of them is flushed, the other, whose rows only the
+// journal holds, keeps the offset before the record.
+static void test_a_record_of_two_lines_is_taken_as_one(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, false);
+    add(&w, STR("a"), 10);
+    add(&w, STR("b"), 10);
+    assert_ok(store_flush(w.store));
+    struct batch *record[] = {make(&w, STR("a"), 10), make(&w, STR("b"), 10),
+                              make(&w, STR("new"), 10)};
+    record[1]->seq = record[2]->seq = w.seq = record[0]->seq;
+    store_add_record(w.store, record, 3);
+    assert_ok(flush_line(w.store, 0));
+    assert_int_equal(w.committed, 2);
+    assert_int_equal(store_line_seq(w.store, STR("a")), 3);
+    assert_int_equal(store_line_seq(w.store, STR("b")), 2);
+    assert_int_equal(store_replay_after(w.store), 2);
+    kill_store(&w);
+    open_store(&w);
+    for (size_t i = w.count - 3; i < w.count; i++) {
+        if (w.all[i]->seq > store_line_seq(w.store, w.all[i]->line)) {
+            store_add(w.store, batch_ref(w.all[i]));
+        }
+    }
+    assert_has(&w, w.all, w.count);
+    world_done(&w);
+}
+
 static void test_idle_lines_do_not_hold_the_journal(void **state)
 {
     (void)state;
@@ -767,6 +797,7 @@ int main(void)
         cmocka_unit_test(test_flush_and_reopen),
         cmocka_unit_test(test_lost_catalog),
         cmocka_unit_test(test_replay_of_uneven_lines),
+        cmocka_unit_test(test_a_record_of_two_lines_is_taken_as_one),
         cmocka_unit_test(test_idle_lines_do_not_hold_the_journal),
         cmocka_unit_test(test_more_lines_than_fit_share_the_last),
         cmocka_unit_test(test_merging_keeps_every_row),
