@@ -338,7 +338,11 @@ void job_stats(struct job *j, struct json_writer *w, const struct store_view *vi
     json_put_key(w, "elapsed_ms");
     json_put_double(w, (double)(clock_mono_ns() - j->begun_ns) / (double)NS_PER_MS);
     json_put_key(w, "partial");
-    json_put_bool(w, false);
+    json_put_bool(w, atomic_load(&j->control.damaged_blocks) > 0);
+    if (atomic_load(&j->control.damaged_blocks) > 0) {
+        json_put_key(w, "partial_reason");
+        json_put_str(w, STR("unreadable_part"));
+    }
     json_put_key(w, "parts");
     json_put_u64(w, view->part_count);
     json_put_key(w, "hot_batches");

@@ -64,6 +64,9 @@ static enum err put_hits(struct job *j, struct json_writer *w, const struct stor
         struct trace *t;
         enum err e = atomic_load(&j->control.cancelled) ? ERR_CANCELLED
                                                         : trace_load(view, hits[i].trace, &t);
+        if (scan_passes_over(&j->control, e)) {
+            continue;
+        }
         if (e != ERR_OK) {
             return e;
         }

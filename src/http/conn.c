@@ -474,11 +474,33 @@ static struct conn *conn_new(struct http_server *s)
     return c;
 }
 
+// Makes room for one more by closing the connection that has been idle longest, so that peers that
+// hold connections without using them keep nobody out. False when none has been idle long enough.
+static bool evict_idle(struct http_server *s, uint64_t now_ms)
+{
+    struct conn *oldest = NULL;
+    ASSERT(s->conn_count > 0);
+    for (struct conn *c = s->conns; c != NULL; c = c->next) {
+        if (c->phase == CONN_OPEN && c->request_count == 0 && !c->writing &&
+            now_ms - c->idle_since_ms >= HTTP_EVICT_IDLE_MS &&
+            (oldest == NULL || c->idle_since_ms <= oldest->idle_since_ms)) {
+            oldest = c;
+        }
+    }
+    if (oldest == NULL) {
+        return false;
+    }
+    stat_add(&s->stats.timeouts, 1);
+    conn_close(oldest);
+    return true;
+}
+
 void conn_accept(struct http_server *s, uv_stream_t *listener)
 {
     struct conn *c = conn_new(s);
     ASSERT(!s->stopping);
-    bool refused = s->conn_count > s->options.connections_max;
+    bool refused =
+        s->conn_count > s->options.connections_max && !evict_idle(s, loop_now_ms(s->loop));
     stat_add(refused ? &s->stats.refused_connections : &s->stats.connections, 1);
     atomic_store(&s->stats.open_connections, s->conn_count);
     if (uv_accept(listener, (uv_stream_t *)&c->tcp) != 0 || refused) {

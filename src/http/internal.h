@@ -32,8 +32,9 @@
 #define HTTP_BODY_CREDIT_STEP ((size_t)256 << 10) // taken from the budget at once
 #define HTTP_REQUEST_CHARGE   ((size_t)6 << 10)   // what an open request costs beside its body
 #define HTTP_UNCHARGED_MAX    ((size_t)256)       // open requests beyond the budget; then no answer
-#define HTTP_LINGER_MS        ((uint64_t)1000)    // for the peer to read a last answer
-#define HTTP_STALL_FACTOR     ((uint64_t)3)       // no byte taken for this many request timeouts
+#define HTTP_EVICT_IDLE_MS    ((uint64_t)1000) // idle so long, a connection may give way to a new one
+#define HTTP_LINGER_MS        ((uint64_t)1000) // for the peer to read a last answer
+#define HTTP_STALL_FACTOR     ((uint64_t)3)    // no byte taken for this many request timeouts
 #define HTTP_H2_PREFACE_BYTES ((size_t)24)
 
 struct conn;

@@ -473,7 +473,8 @@ void request_add_out(struct http_request *r, struct str bytes)
 {
     struct conn *c = r->conn;
     ASSERT(r->out_at <= r->out.n);
-    if (c->pending_bytes > 0 && c->pending_bytes + bytes.n > HTTP_PENDING_MAX) {
+    // One answer may be larger, behind no more than headers.
+    if (c->pending_bytes > HTTP_HEADER_BYTES_MAX && c->pending_bytes + bytes.n > HTTP_PENDING_MAX) {
         conn_break(c); // the peer reads too slowly
         return;
     }

@@ -65,9 +65,11 @@ struct http_server_options {
     bool reuse_port;      // several servers share the address
     struct http_tls *tls; // NULL: plain text
     struct http_handler handler;
-    struct budget *budget;       // bodies are taken from ACCOUNT_BODIES; NULL: unlimited
-    size_t body_bytes_max;       // 64 MiB when 0; over it 413 (gRPC: RESOURCE_EXHAUSTED)
-    size_t connections_max;      // 1024 when 0
+    struct budget *budget; // bodies are taken from ACCOUNT_BODIES; NULL: unlimited
+    size_t body_bytes_max; // 64 MiB when 0; over it 413 (gRPC: RESOURCE_EXHAUSTED)
+    // 1024 when 0; beyond it the connection that has been idle longest, a second at least, gives
+    // way
+    size_t connections_max;
     uint32_t request_timeout_ms; // from the first byte to the whole request; 10 s when 0
     uint32_t idle_timeout_ms;    // 5 min when 0
 };

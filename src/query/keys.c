@@ -7,13 +7,15 @@
 #include "core/must.h"
 #include "query/aggregate.h"
 
-#define KEYS_MAX 4096
+#define KEYS_MAX   4096
+#define INDEX_SIZE (KEYS_MAX * 2) // a power of two
 
 struct key_set {
     struct arena *arena;
     struct str prefix;
     struct attribute_key *keys;
     size_t count;
+    uint16_t *index; // by hash: number of the key, 0 for none
 };
 
 static void add_key(struct key_set *set, struct str key, bool of_resource, unsigned type)
@@ -22,15 +24,18 @@ static void add_key(struct key_set *set, struct str key, bool of_resource, unsig
     if (!str_starts(key, set->prefix)) {
         return;
     }
-    for (size_t i = 0; i < set->count; i++) {
-        if (set->keys[i].of_resource == of_resource && str_eq(set->keys[i].key, key)) {
-            set->keys[i].types |= 1U << type;
+    size_t at = (size_t)str_hash(key) & (INDEX_SIZE - 1);
+    for (; set->index[at] != 0; at = (at + 1) & (INDEX_SIZE - 1)) {
+        struct attribute_key *k = &set->keys[set->index[at] - 1];
+        if (k->of_resource == of_resource && str_eq(k->key, key)) {
+            k->types |= 1U << type;
             return;
         }
     }
     if (set->count < KEYS_MAX) {
         set->keys[set->count++] =
             (struct attribute_key){arena_str(set->arena, key), of_resource, 1U << type};
+        set->index[at] = (uint16_t)set->count;
     }
 }
 
@@ -95,6 +100,7 @@ enum err aggregate_keys(const struct aggregate *a, struct str prefix, struct are
 {
     struct key_set set = {.arena = arena, .prefix = prefix};
     set.keys = arena_new(arena, KEYS_MAX, sizeof *set.keys);
+    set.index = arena_new(arena, INDEX_SIZE, sizeof *set.index);
     for (size_t i = 0; i < a->view->hot_count; i++) {
         const struct batch *b = a->view->hot[i];
         if (b->max_start_ns >= a->from_ns && b->min_start_ns < a->to_ns) {
@@ -110,7 +116,7 @@ enum err aggregate_keys(const struct aggregate *a, struct str prefix, struct are
             }
             if (m->max_start_ns >= a->from_ns && m->min_start_ns < a->to_ns) {
                 enum err e = add_block(&set, p, k);
-                if (e != ERR_OK) {
+                if (e != ERR_OK && !scan_passes_over(a->control, e)) {
                     return e;
                 }
             }

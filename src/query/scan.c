@@ -55,6 +55,15 @@ static void count_scanned(const struct scan *s, uint64_t rows)
     }
 }
 
+bool scan_passes_over(struct query_control *control, enum err e)
+{
+    if (e != ERR_CORRUPT || control == NULL) {
+        return false;
+    }
+    atomic_fetch_add(&control->damaged_blocks, 1);
+    return true;
+}
+
 // ---- Hot batches
 // ----------------------------------------------------------------------------------
 
@@ -319,7 +328,7 @@ static enum err scan_block(const struct scan *s, struct part *p, size_t index, b
     } else {
         count_scanned(s, meta->rows);
     }
-    *ret_go_on = go_on;
+    *ret_go_on = go_on || b.error != ERR_OK; // an error is not the visitor's wish to end
     block_free(b.block);
     mem_free(b.facts);
     mem_free(b.needed);
@@ -336,6 +345,9 @@ static enum err scan_part(const struct scan *s, struct part *p, bool *ret_go_on)
     }
     for (size_t i = 0; i < meta->blocks && *ret_go_on; i++) {
         enum err e = is_cancelled(s) ? ERR_CANCELLED : scan_block(s, p, i, ret_go_on);
+        if (scan_passes_over(s->control, e)) {
+            continue;
+        }
         if (e != ERR_OK) {
             return e;
         }

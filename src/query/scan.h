@@ -17,6 +17,7 @@
 struct query_control {
     atomic_bool cancelled;
     atomic_uint_fast64_t scanned_spans, total_spans;
+    atomic_uint_fast64_t damaged_blocks; // left out since their checksums are wrong
 };
 
 struct scan {
@@ -33,7 +34,12 @@ struct scan {
     void *ctx;
 };
 
-// ERR_CANCELLED, or an error of the storage (what was visited before stands).
+// ERR_CANCELLED, or an error of the storage (what was visited before stands). The rest of a block
+// that fails its checksums is left out, and counted.
 MUST_CHECK enum err scan_run(const struct scan *scan);
+
+// Whether a query goes on past this error, since it is damage to one block: counts it then. Without
+// a control nobody would be told, so the error stands.
+bool scan_passes_over(struct query_control *control, enum err e);
 
 #endif

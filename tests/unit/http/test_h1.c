@@ -2,6 +2,8 @@
 // Purpose: tests of the server over HTTP/1.1: requests, answers, limits, timeouts, bad input.
 #include "fixture.h"
 
+#include "core/clock.h"
+
 #define GET(path) "GET " path " HTTP/1.1\r\nhost: x\r\n\r\n"
 
 static void test_answers_and_keeps_alive(void **state)
@@ -263,6 +265,32 @@ static void test_idle_connection_is_closed(void **state)
     fx_end(f);
 }
 
+// Peers that hold all connections without using them keep nobody out for long.
+static void test_idle_connections_give_way(void **state)
+{
+    (void)state;
+    struct fixture *f = fx_start((struct http_server_options){.connections_max = 2});
+    struct client *silent = fx_client(f), *second = fx_client(f);
+    bool answered = false;
+    for (uint64_t until_ns = clock_mono_ns() + 10 * NS_PER_S;
+         !answered && clock_mono_ns() < until_ns;) {
+        struct client *c = fx_client(f);
+        struct client_answer a;
+        client_send(c, STR(GET("/x")));
+        answered = client_h1_answer(c, false, &a);
+        if (answered) {
+            client_answer_done(&a);
+        }
+        client_close(c);
+    }
+    assert_true(answered);
+    assert_true(atomic_load(&http_server_stats(f->server)->refused_connections) > 0);
+    expect_end(silent);
+    client_close(silent);
+    client_close(second);
+    fx_end(f);
+}
+
 static void test_peer_gone_cancels(void **state)
 {
     (void)state;
@@ -384,6 +412,7 @@ int main(void)
         cmocka_unit_test(test_headers_over_the_limit_are_431),
         cmocka_unit_test(test_slow_request_is_cut),
         cmocka_unit_test(test_idle_connection_is_closed),
+        cmocka_unit_test(test_idle_connections_give_way),
         cmocka_unit_test(test_peer_gone_cancels),
         cmocka_unit_test(test_peer_gone_while_it_is_answered),
         cmocka_unit_test(test_slow_reader_is_cut),
