@@ -229,7 +229,18 @@ static enum err open_journal(struct server *s, struct err_at *ret_at)
         .on_durable = on_durable,
         .ctx = s,
     };
-    return journal_open(&o, &s->journal, ret_at);
+    enum err e = journal_open(&o, &s->journal, ret_at);
+    if (e == ERR_OK) {
+        struct journal_stats stats;
+        journal_stats(s->journal, &stats);
+        if (stats.torn_bytes > 0) {
+            // A crash leaves this, and so does damage to the newest segment: a person should know.
+            log_write(LOG_WARN, "server", "the journal's end was torn and has been cut",
+                      "bytes=%llu last_record=%llu", (unsigned long long)stats.torn_bytes,
+                      (unsigned long long)stats.last_seq);
+        }
+    }
+    return e;
 }
 
 // The folders themselves must survive a power cut like what is in them.

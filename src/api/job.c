@@ -146,9 +146,9 @@ static void after(uv_work_t *work, int status)
     stop_timer(j);
     if (j->out.failed) {
         buf_clear(&j->out);
-        job_error(j, 500, "the answer is larger than %zu MiB; ask for less", API_ANSWER_MAX >> 20);
+        job_error(j, 500, "the answer is larger than %zu MiB; ask for less", j->out.max >> 20);
     }
-    // The account is told afterwards: what one answer may take is bounded by API_ANSWER_MAX.
+    // The account is told afterwards: what one answer may take is bounded by the buffer's maximum.
     j->charged_bytes = j->out.capacity;
     budget_force(a->o.budget, ACCOUNT_QUERY, j->charged_bytes);
     atomic_fetch_add(&a->query_failures, j->status >= 500 ? 1 : 0);
@@ -190,7 +190,9 @@ void job_start(struct api *a, const struct route *route, struct str path_param,
     j->begun_ns = clock_mono_ns();
     j->status = 200;
     j->content_type = "application/json";
-    buf_init(&j->out, API_ANSWER_MAX);
+    // One answer must not take the memory that everything else lives in.
+    size_t share = a->o.budget->limit_bytes / API_ANSWER_SHARE;
+    buf_init(&j->out, share < API_ANSWER_MAX ? share : API_ANSWER_MAX);
     j->work.data = j;
     http_set_user(r, j);
     a->jobs++;

@@ -16,8 +16,9 @@
 #include "query/scan.h"
 #include "wire/json_writer.h"
 
-#define API_JOBS_MAX   64                  // at once; more are answered 429
-#define API_ANSWER_MAX ((size_t)256 << 20) // bytes of one answer
+#define API_JOBS_MAX     64                  // at once; more are answered 429
+#define API_ANSWER_MAX   ((size_t)256 << 20) // bytes of one answer
+#define API_ANSWER_SHARE 4                   // and at most this part of memory.limit
 
 struct api {
     struct api_options o;

@@ -163,7 +163,9 @@ void api_attribute_values(struct job *j)
     if (a.view == NULL) {
         return;
     }
-    if (scope.n > 0 && !str_eq(scope, STR("span")) && !str_eq(scope, STR("resource"))) {
+    if (j->path_param.n > FILTER_TEXT_MAX / 4) {
+        job_error(j, 400, "an attribute key has at most %zu bytes here", FILTER_TEXT_MAX / 4);
+    } else if (scope.n > 0 && !str_eq(scope, STR("span")) && !str_eq(scope, STR("resource"))) {
         job_error(j, 400, "scope must be span or resource");
     } else if (job_number(j, PARAM_LIMIT, "limit", 100, 1, 1000, &limit)) {
         enum err e = aggregate_values(&a, str_eq(scope, STR("resource")), j->path_param,

@@ -442,7 +442,7 @@ void conn_sweep(struct conn *c, uint64_t now_ms)
 
 static void read_peer(struct conn *c)
 {
-    struct sockaddr_storage addr;
+    struct sockaddr_storage addr = {0}; // read below even where there is no peer any more
     int n = sizeof addr;
     char host[INET6_ADDRSTRLEN] = "?", port[8] = "?";
     ASSERT(c->peer[0] == '\0');

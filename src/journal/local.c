@@ -365,31 +365,59 @@ static enum err begin_segment(struct journal *j, size_t need)
     return ERR_OK;
 }
 
-void journal_release(struct journal *j, uint64_t seq)
+// Takes the oldest segment off the list when nothing in it is newer than `seq`.
+static bool take_released(struct journal *j, uint64_t seq, struct segment *ret_segment)
 {
-    struct fs *fs = j->o.fs;
     pthread_mutex_lock(&j->lock);
-    size_t gone = 0;
     // The newest segment is being written (or, before the start, kept as the end of the sequence).
-    while (gone + 1 < j->segment_count && j->segments[gone].last_seq <= seq) {
-        struct segment *s = &j->segments[gone++];
-        char path[FS_PATH_MAX], spare[FS_PATH_MAX];
-        segment_path(j, s->first_seq, path);
-        spare_path(j, j->next_spare, spare);
-        j->stats.disk_bytes -= s->bytes;
-        // Larger ones (of one large record) would take more room than a segment is counted with.
-        if (j->spare_count < SPARES_MAX && s->bytes == j->o.segment_bytes &&
-            fs->ops->rename(fs, path, spare) == ERR_OK) {
-            j->spare[j->spare_count++] = j->next_spare++;
-        } else {
-            drop_segment_file(j, s->first_seq);
-        }
-    }
-    if (gone > 0) {
-        memmove(j->segments, j->segments + gone, (j->segment_count - gone) * sizeof *j->segments);
-        j->segment_count -= gone;
+    bool found = j->segment_count > 1 && j->segments[0].last_seq <= seq;
+    if (found) {
+        *ret_segment = j->segments[0];
+        j->stats.disk_bytes -= j->segments[0].bytes;
+        j->segment_count--;
+        memmove(j->segments, j->segments + 1, j->segment_count * sizeof *j->segments);
     }
     pthread_mutex_unlock(&j->lock);
+    return found;
+}
+
+// Keeps the file of a released segment for later use; false when it is to be removed. Larger ones
+// (of one large record) would take more room than a segment is counted with.
+static bool make_spare(struct journal *j, const struct segment *s)
+{
+    struct fs *fs = j->o.fs;
+    char path[FS_PATH_MAX], spare[FS_PATH_MAX];
+    pthread_mutex_lock(&j->lock);
+    bool wanted = j->spare_count < SPARES_MAX && s->bytes == j->o.segment_bytes;
+    unsigned number = j->next_spare;
+    j->next_spare += wanted ? 1 : 0;
+    pthread_mutex_unlock(&j->lock);
+    segment_path(j, s->first_seq, path);
+    spare_path(j, number, spare);
+    if (!wanted || fs->ops->rename(fs, path, spare) != ERR_OK) {
+        return false;
+    }
+    pthread_mutex_lock(&j->lock);
+    bool room = j->spare_count < SPARES_MAX; // another thread may have released as well
+    if (room) {
+        j->spare[j->spare_count++] = number;
+    }
+    pthread_mutex_unlock(&j->lock);
+    if (!room) {
+        (void)fs->ops->remove(fs, spare); // at worst found again at the next start
+    }
+    return true;
+}
+
+void journal_release(struct journal *j, uint64_t seq)
+{
+    struct segment s;
+    // Files change without the lock: an append waits for it.
+    while (take_released(j, seq, &s)) {
+        if (!make_spare(j, &s)) {
+            drop_segment_file(j, s.first_seq);
+        }
+    }
 }
 
 // ---- Writing -----------------------------------------------------------------------------------

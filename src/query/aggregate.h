@@ -52,8 +52,10 @@ MUST_CHECK enum err aggregate_operations(const struct aggregate *a, struct str s
 MUST_CHECK enum err aggregate_values(const struct aggregate *a, bool of_resource, struct str key,
                                      struct str prefix, struct groups **ret_groups);
 
-// Every attribute key in the range, found in dictionaries alone: `types` has a bit 1 << enum
-// attr_type for each type seen.
+// The attribute keys in the range (the first ATTRIBUTE_KEYS_MAX found), by name; from dictionaries
+// alone. `types` has a bit 1 << enum attr_type for each type seen.
+#define ATTRIBUTE_KEYS_MAX 4096
+
 struct attribute_key {
     struct str key;
     bool of_resource;

@@ -46,6 +46,7 @@ static bool regex_matches(const void *regex, struct str text)
 
 static bool test_text(const struct filter_node *test, struct str text)
 {
+    ASSERT(test->regex == NULL || test->op == OP_MATCH || test->op == OP_NOT_MATCH);
     if (test->value.type != VALUE_TEXT) {
         return false;
     }
@@ -107,6 +108,7 @@ bool filter_test_attr(const struct filter_node *test, enum attr_type type, uint6
 
 static bool test_run(const struct filter_node *test, const struct batch *b, struct attr_run run)
 {
+    ASSERT(test->key.n > 0);
     const struct attr *a = batch_find_attr(b, run, test->key);
     if (a == NULL) {
         return test->op == OP_ABSENT;
@@ -153,6 +155,8 @@ static void see_link(void *ctx, const struct otlp_link *link)
 
 static bool test_wire(const struct filter_node *test, const struct batch *b, const struct span *s)
 {
+    ASSERT(test->field == ON_LINK_ATTR || test->field == ON_EVENT_ATTR ||
+           test->field == ON_EVENT_NAME);
     struct wire_search search = {.test = test};
     if (test->field == ON_LINK_ATTR) {
         otlp_each_link(batch_str(b, s->links), see_link, &search);
@@ -180,6 +184,7 @@ static bool test_id(const struct filter_node *test, const uint8_t *bytes, size_t
 
 static bool test_duration(const struct filter_node *test, uint64_t ns)
 {
+    ASSERT(test->field == ON_DURATION && test->value.type == VALUE_NUMBER);
     double d = (double)ns;
     return holds(test->op, d < test->value.number ? -1 : d > test->value.number);
 }
@@ -188,6 +193,7 @@ static bool test_duration(const struct filter_node *test, uint64_t ns)
 static bool test_shared(const struct filter_node *test, const struct batch *b, uint32_t resource,
                         uint32_t scope, struct str name, unsigned kind, unsigned status)
 {
+    ASSERT(resource < b->resource_count && scope < b->scope_count);
     const struct scope *sc = &b->scopes[scope];
     switch (test->field) {
     case ON_RESOURCE_ATTR:
@@ -291,6 +297,7 @@ static enum verdict duration_verdict(const struct filter_node *test, uint64_t mi
 
 static enum verdict any_attr_verdict(const struct filter_node *test, const struct filter_known *k)
 {
+    ASSERT(test->field == ON_ANY_ATTR);
     struct filter_node exists = *test;
     exists.op = OP_EXISTS;
     if (k->attr(k->ctx, &exists) == VERDICT_NO) {

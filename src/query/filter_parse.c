@@ -88,6 +88,7 @@ static bool is_word(char c)
 
 static void bad(struct parser *p, size_t at, const char *problem)
 {
+    ASSERT(problem != NULL);
     p->token = TOKEN_BAD;
     p->start = at;
     p->problem = problem;
@@ -96,6 +97,7 @@ static void bad(struct parser *p, size_t at, const char *problem)
 // A text in double quotes, from the quote at p->next: \" \\ \n and \t are escapes.
 static void lex_quoted(struct parser *p)
 {
+    ASSERT(p->next < p->input.n && p->input.p[p->next] == '"');
     char *out = arena_alloc(&p->f->arena, p->input.n - p->next + 1);
     size_t n = 0, i = p->next + 1;
     for (;; i++) {
@@ -125,6 +127,7 @@ static void lex_quoted(struct parser *p)
 
 static void lex_raw(struct parser *p)
 {
+    ASSERT(p->next < p->input.n && p->input.p[p->next] == '`');
     const char *from = p->input.p + p->next + 1;
     const char *end = memchr(from, '`', p->input.n - p->next - 1);
     if (end == NULL) {
@@ -139,6 +142,7 @@ static void lex_raw(struct parser *p)
 // A word; a quoted name may follow a scope: span."strange name".
 static void lex_word(struct parser *p)
 {
+    ASSERT(p->next < p->input.n && is_word(p->input.p[p->next]));
     size_t i = p->next;
     while (i < p->input.n && is_word(p->input.p[i])) {
         // "=~" and "!~" never begin inside a word, but '~' alone is no operator.
@@ -161,6 +165,7 @@ static void lex_word(struct parser *p)
 
 static bool lex_operator(struct parser *p)
 {
+    ASSERT(p->next < p->input.n);
     static const struct {
         struct str text;
         enum token token;
@@ -190,6 +195,7 @@ static bool lex_operator(struct parser *p)
 
 static void lex(struct parser *p)
 {
+    ASSERT(p->next <= p->input.n);
     while (p->next < p->input.n && isspace((unsigned char)p->input.p[p->next])) {
         p->next++;
     }
@@ -234,6 +240,7 @@ static enum err expected(struct parser *p, const char *what)
 // One "12.5ms" of a duration: the number's end is known, the unit is looked up.
 static bool take_unit(struct str *rest, double *ret_factor)
 {
+    ASSERT(rest->n > 0);
     static const struct {
         struct str unit;
         double factor;
@@ -349,6 +356,7 @@ static bool is_attr(enum filter_field field)
 // What an intrinsic may be compared with; attributes take any text, number or boolean.
 static const char *wrong_value(const struct filter_node *test)
 {
+    ASSERT(test->op < OP_EXISTS); // the others take no value
     enum filter_type t = test->value.type;
     bool ordered = test->op == OP_EQ || test->op == OP_NE;
     switch (test->field) {
@@ -378,6 +386,7 @@ static const char *wrong_value(const struct filter_node *test)
 
 static enum err compile_regex(struct parser *p, struct filter_node *test, size_t value_start)
 {
+    ASSERT(test->value.type == VALUE_TEXT && test->regex == NULL);
     int code;
     size_t at;
     pcre2_code *regex = pcre2_compile((PCRE2_SPTR)test->value.text.p, test->value.text.n,
@@ -400,6 +409,7 @@ static enum err compile_regex(struct parser *p, struct filter_node *test, size_t
 
 static enum err parse_value(struct parser *p, struct filter_node *test)
 {
+    ASSERT(test->type == NODE_TEST && test->op < OP_EXISTS);
     size_t start = p->start;
     bool nil = p->token == TOKEN_WORD && str_eq(p->text, STR("nil"));
     if (nil && is_attr(test->field) && (test->op == OP_EQ || test->op == OP_NE)) {
@@ -480,6 +490,7 @@ static enum err parse_not(struct parser *p, struct filter_node **ret_node);
 
 static enum err parse_brackets(struct parser *p, struct filter_node **ret_node)
 {
+    ASSERT(p->token == TOKEN_OPEN);
     lex(p);
     enum err e = parse_or(p, ret_node);
     if (e == ERR_OK && p->token != TOKEN_CLOSE) {
@@ -501,6 +512,7 @@ static enum err parse_unary(struct parser *p, struct filter_node **ret_node)
     enum err e = p->token == TOKEN_NOT    ? parse_not(p, ret_node)
                  : p->token == TOKEN_OPEN ? parse_brackets(p, ret_node)
                                           : parse_test(p, ret_node);
+    ASSERT(p->depth > 0);
     p->depth--;
     return e;
 }
@@ -521,6 +533,7 @@ static enum err parse_joined(struct parser *p, enum token token, enum filter_nod
                              enum err (*operand)(struct parser *p, struct filter_node **ret_node),
                              struct filter_node **ret_node)
 {
+    ASSERT(type == NODE_AND || type == NODE_OR);
     enum err e = operand(p, ret_node);
     while (e == ERR_OK && p->token == token) {
         struct filter_node *made = new_node(p, type);

@@ -179,6 +179,7 @@ static bool see_value(void *ctx, struct row row)
     const struct span *s = row_span(row);
     struct attr_run run = v->of_resource ? batch_resource(b, s)->attrs : s->attrs;
     const struct attr *found = batch_find_attr(b, run, v->key);
+    ASSERT(v->key.n > 0);
     char number[40];
     struct str text;
     if (found == NULL) {

@@ -7,8 +7,7 @@
 #include "core/must.h"
 #include "query/aggregate.h"
 
-#define KEYS_MAX   4096
-#define INDEX_SIZE (KEYS_MAX * 2) // a power of two
+#define INDEX_SIZE (ATTRIBUTE_KEYS_MAX * 2) // a power of two
 
 struct key_set {
     struct arena *arena;
@@ -32,7 +31,7 @@ static void add_key(struct key_set *set, struct str key, bool of_resource, unsig
             return;
         }
     }
-    if (set->count < KEYS_MAX) {
+    if (set->count < ATTRIBUTE_KEYS_MAX) {
         set->keys[set->count++] =
             (struct attribute_key){arena_str(set->arena, key), of_resource, 1U << type};
         set->index[at] = (uint16_t)set->count;
@@ -41,6 +40,7 @@ static void add_key(struct key_set *set, struct str key, bool of_resource, unsig
 
 static void add_resources(struct key_set *set, const struct batch *b)
 {
+    ASSERT(set->count <= ATTRIBUTE_KEYS_MAX);
     for (size_t r = 0; r < b->resource_count; r++) {
         struct attr_run run = b->resources[r].attrs;
         for (uint32_t i = run.first; i < run.first + run.count; i++) {
@@ -52,6 +52,7 @@ static void add_resources(struct key_set *set, const struct batch *b)
 // Adds each (key, type) of a hot batch once: codes repeat far more often than they differ.
 static void add_hot(struct key_set *set, const struct batch *b)
 {
+    ASSERT(b->sealed);
     uint8_t *seen = mem_new(b->string_count, 1);
     add_resources(set, b);
     for (size_t s = 0; s < b->span_count; s++) {
@@ -98,8 +99,9 @@ static int by_key(const void *a, const void *b)
 enum err aggregate_keys(const struct aggregate *a, struct str prefix, struct arena *arena,
                         struct attribute_key **ret_keys, size_t *ret_count)
 {
+    ASSERT(a->from_ns <= a->to_ns);
     struct key_set set = {.arena = arena, .prefix = prefix};
-    set.keys = arena_new(arena, KEYS_MAX, sizeof *set.keys);
+    set.keys = arena_new(arena, ATTRIBUTE_KEYS_MAX, sizeof *set.keys);
     set.index = arena_new(arena, INDEX_SIZE, sizeof *set.index);
     for (size_t i = 0; i < a->view->hot_count; i++) {
         const struct batch *b = a->view->hot[i];

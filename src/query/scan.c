@@ -69,6 +69,7 @@ bool scan_passes_over(struct query_control *control, enum err e)
 
 static bool scan_batch(const struct scan *s, const struct batch *b)
 {
+    ASSERT(b->sealed);
     uint64_t floor = floor_of(s);
     count_scanned(s, b->span_count);
     if (b->max_start_ns < floor || b->min_start_ns >= s->to_ns) {
@@ -130,6 +131,7 @@ static void learn(void *ctx, const struct filter_node *test)
 // The verdict of a test on a span attribute for the rows of b->shape.
 static enum verdict attr_verdict(void *ctx, const struct filter_node *test)
 {
+    ASSERT(test->type == NODE_TEST && test->key.n > 0);
     const struct block_scan *b = ctx;
     for (uint32_t i = 0; i < b->shape->column_count; i++) {
         uint32_t c = b->shape->columns[i];
@@ -154,6 +156,7 @@ static enum verdict attr_verdict(void *ctx, const struct filter_node *test)
 // Decides for each shape of the block; false when none can match.
 static bool judge_shapes(struct block_scan *b, const struct block_meta *meta)
 {
+    ASSERT(b->verdicts == NULL && b->fact_count == 0);
     const struct batch *resources;
     size_t count;
     bool some = false;
@@ -217,6 +220,7 @@ static void note_field(void *ctx, const struct filter_node *test)
 static void keep_within(struct block_scan *b, size_t page, enum span_field field, uint64_t min,
                         uint64_t max, struct page_rows *p)
 {
+    ASSERT(field == FIELD_DURATION || field == FIELD_START);
     uint64_t numbers[PAGE_ROWS];
     size_t rows;
     if (b->error != ERR_OK || p->candidates == 0) {
@@ -257,6 +261,7 @@ static void find_candidates(struct block_scan *b, size_t page, const struct bloc
     if (floor > meta->min_start_ns || b->s->to_ns <= meta->max_start_ns) {
         keep_within(b, page, FIELD_START, floor, b->s->to_ns - 1, p);
     }
+    ASSERT(p->candidates <= p->rows);
     size_t kept = 0;
     for (size_t i = 0; i < p->rows && kept < p->candidates; i++) {
         if (p->bitmap[i / 64] & (uint64_t)1 << i % 64) {
@@ -269,6 +274,7 @@ static void find_candidates(struct block_scan *b, size_t page, const struct bloc
 static bool scan_page(struct block_scan *b, size_t page, const struct block_meta *meta,
                       uint64_t floor)
 {
+    ASSERT(b->verdicts != NULL && page < meta->pages);
     const struct scan *s = b->s;
     struct page_rows p;
     find_candidates(b, page, meta, floor, &p);
@@ -338,6 +344,7 @@ static enum err scan_block(const struct scan *s, struct part *p, size_t index, b
 
 static enum err scan_part(const struct scan *s, struct part *p, bool *ret_go_on)
 {
+    ASSERT(*ret_go_on);
     const struct part_meta *meta = part_meta(p);
     if (meta->max_start_ns < floor_of(s) || meta->min_start_ns >= s->to_ns) {
         count_scanned(s, meta->rows);

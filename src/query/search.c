@@ -39,6 +39,7 @@ static int newest_first(const void *a, const void *b)
 
 static void reduce(struct collection *c)
 {
+    ASSERT(c->count <= c->capacity && c->limit > 0);
     size_t kept = 0;
     MUST(c->hits != NULL);
     qsort(c->hits, c->count, sizeof *c->hits, by_trace);

@@ -199,6 +199,7 @@ static void link_parents(struct assembly *a)
 // Rewrites the spans depth first; every index in them follows.
 static void order_depth_first(struct assembly *a)
 {
+    ASSERT(a->t->spans == NULL);
     struct trace *t = a->t;
     uint32_t *place = mem_new(a->count, sizeof *place); // old index -> new
     uint32_t *stack = mem_new(a->count, sizeof *stack);
@@ -288,6 +289,7 @@ static uint64_t skew_of(const struct trace_span *client, const struct trace_span
 // Parents come before children in display order, so one pass moves whole subtrees.
 static void join_halves(struct trace *t)
 {
+    ASSERT(t->count > 0);
     for (uint32_t i = 0; i < t->count; i++) {
         struct trace_span *s = &t->spans[i];
         if (s->parent == TRACE_NONE) {
@@ -382,6 +384,7 @@ struct child_end {
 // tracer that rounds its times, cannot have held the parent up any longer than that.
 static uint64_t end_within(const struct trace *t, const struct trace_span *parent, uint32_t child)
 {
+    ASSERT(child < t->count && t->spans[child].parent != TRACE_NONE);
     uint64_t end = end_of(&t->spans[child]), limit = end_of(parent);
     return end < limit ? end : limit;
 }
@@ -397,6 +400,7 @@ static int by_end(const void *a, const void *b)
 
 static struct walk enter(struct trace *t, uint32_t span, uint64_t until_ns)
 {
+    ASSERT(span < t->count);
     struct trace_span *s = &t->spans[span];
     uint32_t n = 0;
     for (uint32_t c = s->first_child; c != TRACE_NONE; c = t->spans[c].next_sibling) {
@@ -424,6 +428,7 @@ static struct walk enter(struct trace *t, uint32_t span, uint64_t until_ns)
 // Returns whether a child was entered (into *ret_child).
 static bool step(struct critical *c, struct walk *w, struct walk *ret_child)
 {
+    ASSERT(w->span < c->t->count);
     struct trace_span *s = &c->t->spans[w->span];
     while (w->next > 0) {
         uint32_t child = w->children[--w->next];

@@ -11,6 +11,7 @@ struct batch_list {
 
 static void list_add(struct batch_list *l, struct batch *b)
 {
+    ASSERT(b->sealed);
     l->items = mem_grow(l->items, &l->capacity, l->count + 1, sizeof(struct batch *));
     l->items[l->count++] = b;
 }

@@ -74,8 +74,9 @@ struct group {
     struct door **doors; // waiting; NULL where cancelled
     size_t door_count, door_capacity;
     size_t spans, request_bytes;
-    size_t charged;
+    size_t charged; // for the batches
     struct buf payload;
+    size_t payload_charged; // also while the group is pooled
 };
 
 // Spans that one request lost, until it is known that the rest of it is good.

@@ -31,6 +31,7 @@ static struct group *open_group(struct shard *s)
 static void group_free(struct group *g)
 {
     ASSERT(g->content.count == 0);
+    budget_give(g->shard->receive->options.budget, ACCOUNT_BATCHES, g->payload_charged);
     buf_done(&g->payload);
     mem_free(g->doors);
     mem_free(g);
@@ -40,15 +41,19 @@ static void group_free(struct group *g)
 static void group_clear(struct group *g)
 {
     struct shard *s = g->shard;
+    struct budget *budget = s->receive->options.budget;
     for (size_t i = 0; i < g->content.count; i++) {
         batch_unref(g->batches[i]);
     }
-    budget_give(s->receive->options.budget, ACCOUNT_BATCHES, g->charged);
+    budget_give(budget, ACCOUNT_BATCHES, g->charged);
     g->charged = g->content.count = g->door_count = g->spans = g->request_bytes = 0;
     if (g->payload.capacity > GROUP_POOLED_BYTES) {
         buf_done(&g->payload);
     }
     buf_clear(&g->payload);
+    ASSERT(g->payload.capacity <= g->payload_charged);
+    budget_give(budget, ACCOUNT_BATCHES, g->payload_charged - g->payload.capacity);
+    g->payload_charged = g->payload.capacity;
     if (s->pool_count >= GROUPS_POOLED_MAX) {
         group_free(g);
         return;
@@ -291,8 +296,9 @@ static void seal(struct shard *s)
         return;
     }
     group_encode(&g->content, &g->payload);
-    budget_force(s->receive->options.budget, ACCOUNT_BATCHES, g->payload.capacity);
-    g->charged += g->payload.capacity;
+    budget_force(s->receive->options.budget, ACCOUNT_BATCHES,
+                 g->payload.capacity - g->payload_charged);
+    g->payload_charged = g->payload.capacity;
     g->finish.run = on_finish;
     g->entry = (struct journal_entry){
         .payload = buf_str(&g->payload), .done = on_journal_done, .attachment = &g->content};

@@ -52,6 +52,12 @@ static bool choose(struct flush *f)
         f->taken[f->batches] = b;
         rows += b->span_count;
     }
+    // Lines that share the last line's storage have several batches of one record: an offset can
+    // only stand before or behind all of them.
+    while (f->batches > 1 && f->batches < line->hot_count &&
+           f->taken[f->batches - 1]->seq == line->hot[f->batches].batch->seq) {
+        rows -= f->taken[--f->batches]->span_count;
+    }
     f->id = s->next_id++;
     (void)pthread_mutex_unlock(&s->lock);
     f->rows = mem_new(rows, sizeof *f->rows);

@@ -347,10 +347,9 @@ static enum err quarantine(struct merge *m, struct part_entry *entry)
     ASSERT(entry->part != NULL);
     struct store *s = m->s;
     struct commit c;
-    struct str path = store_part_path(s, entry->id, &m->arena);
-    struct str aside = arena_printf(&m->arena, "%s.bad", path.p);
-    log_write(LOG_ERROR, "store", "a part is damaged and was set aside", "path=%s rows=%llu",
-              aside.p, (unsigned long long)part_meta(entry->part)->rows);
+    log_write(LOG_ERROR, "store", "a part is damaged and is set aside", "path=%s rows=%llu",
+              store_part_path(s, entry->id, &m->arena).p,
+              (unsigned long long)part_meta(entry->part)->rows);
     commit_begin(&c, s);
     catalog_quarantine_part(s->catalog, entry->id);
     count_lost(&c, part_meta(entry->part), OUTCOME_DROPPED, REASON_CORRUPT);
@@ -358,9 +357,7 @@ static enum err quarantine(struct merge *m, struct part_entry *entry)
     if (e != ERR_OK) {
         return e;
     }
-    if (s->fs->ops->rename(s->fs, path.p, aside.p) != ERR_OK) {
-        log_write(LOG_WARN, "store", "a damaged part could not be renamed", "path=%s", path.p);
-    }
+    store_keep_bad_file(s, entry->id, &m->arena);
     (void)pthread_mutex_lock(&s->lock);
     store_take_part(s, &s->lines[m->line], entry);
     (void)pthread_mutex_unlock(&s->lock);

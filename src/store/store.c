@@ -22,6 +22,17 @@ struct str store_part_path(const struct store *s, uint64_t id, struct arena *a)
     return arena_printf(a, "%s/%016llx.part", s->parts_dir, (unsigned long long)id);
 }
 
+void store_keep_bad_file(const struct store *s, uint64_t id, struct arena *a)
+{
+    ASSERT(a != NULL);
+    struct str path = store_part_path(s, id, a), aside = arena_printf(a, "%s.bad", path.p);
+    enum err e = s->fs->ops->rename(s->fs, path.p, aside.p);
+    if (e != ERR_OK && e != ERR_NOT_FOUND) {
+        log_write(LOG_WARN, "store", "a damaged part could not be renamed", "path=%s error=%s",
+                  path.p, err_name(e));
+    }
+}
+
 size_t store_line_index(struct store *s, struct str line)
 {
     ASSERT(s->line_count <= STORE_LINES_MAX);
@@ -156,11 +167,7 @@ static enum err set_aside(struct loader *l)
     }
     enum err e = commit_end(&c);
     for (const struct lost_part *x = l->lost; e == ERR_OK && x != NULL; x = x->next) {
-        struct str path = store_part_path(s, x->id, &l->arena);
-        struct str aside = arena_printf(&l->arena, "%s.bad", path.p);
-        if (s->fs->ops->rename(s->fs, path.p, aside.p) == ERR_OK) {
-            ASSERT(x->id > 0);
-        }
+        store_keep_bad_file(s, x->id, &l->arena);
     }
     return e;
 }

@@ -97,6 +97,8 @@ struct store {
 // ---- store.c -----------------------------------------------------------------------------------
 
 struct str store_part_path(const struct store *s, uint64_t id, struct arena *a);
+// Renames the file of a part that left the store because it is damaged, for a person to look at.
+void store_keep_bad_file(const struct store *s, uint64_t id, struct arena *a);
 
 // Under `lock`: an index into lines[], made when absent; the last line when there are too many.
 size_t store_line_index(struct store *s, struct str line);
