@@ -24,47 +24,60 @@ static void end(const struct aggregate *a)
     store_view_free((struct store_view *)a->view);
 }
 
-static void put_group(struct json_writer *w, const struct group *g)
+static void put_service_name(struct json_writer *w, const struct group *g)
 {
-    ASSERT(g->durations != NULL);
-    put_u64(w, "spans", g->spans);
-    put_u64(w, "errors", g->errors);
-    put_u64(w, "p50_ns", sketch_quantile(g->durations, 0.5));
-    put_u64(w, "p99_ns", sketch_quantile(g->durations, 0.99));
+    put_str(w, "id", g->name);
+    put_str(w, "name", g->name);
+    put_str(w, "namespace", g->line);
+    put_ms(w, "last_seen_unix_ms", g->last_start_ns);
+}
+
+static void put_operation_name(struct json_writer *w, const struct group *g)
+{
+    put_str(w, "name", g->name);
+    put_str(w, "kind", str_of(span_kind_name(g->kind)));
+}
+
+// {KEY: [{name..., RED}, ...], left_out_spans, stats}; frees the groups.
+static void put_groups(struct job *j, const struct aggregate *a, struct groups *g, const char *key,
+                       void (*put_name)(struct json_writer *w, const struct group *g))
+{
+    struct json_writer w;
+    json_writer_init(&w, &j->out);
+    json_put_object(&w);
+    json_put_key(&w, key);
+    json_put_array(&w);
+    for (size_t i = 0; i < g->count; i++) {
+        const struct group *item = &g->items[i];
+        MUST(item->durations != NULL);
+        json_put_object(&w);
+        put_name(&w, item);
+        put_u64(&w, "spans", item->spans);
+        put_u64(&w, "errors", item->errors);
+        put_u64(&w, "p50_ns", sketch_quantile(item->durations, 0.5));
+        put_u64(&w, "p99_ns", sketch_quantile(item->durations, 0.99));
+        json_put_object_end(&w);
+    }
+    json_put_array_end(&w);
+    put_u64(&w, "left_out_spans", g->left_out);
+    job_stats(j, &w, a->view);
+    json_put_object_end(&w);
+    groups_free(g);
 }
 
 void api_services(struct job *j)
 {
     struct aggregate a = begin(j);
     struct groups *g;
-    struct json_writer w;
     if (a.view == NULL) {
         return;
     }
     enum err e = aggregate_services(&a, &g);
-    if (e != ERR_OK) {
+    if (e == ERR_OK) {
+        put_groups(j, &a, g, "services", put_service_name);
+    } else {
         job_fail(j, e);
-        end(&a);
-        return;
     }
-    json_writer_init(&w, &j->out);
-    json_put_object(&w);
-    json_put_key(&w, "services");
-    json_put_array(&w);
-    for (size_t i = 0; i < g->count; i++) {
-        json_put_object(&w);
-        put_str(&w, "id", g->items[i].name);
-        put_str(&w, "name", g->items[i].name);
-        put_str(&w, "namespace", g->items[i].line);
-        put_group(&w, &g->items[i]);
-        put_ms(&w, "last_seen_unix_ms", g->items[i].last_start_ns);
-        json_put_object_end(&w);
-    }
-    json_put_array_end(&w);
-    put_u64(&w, "left_out_spans", g->left_out);
-    job_stats(j, &w, a.view);
-    json_put_object_end(&w);
-    groups_free(g);
     end(&a);
 }
 
@@ -72,33 +85,16 @@ void api_operations(struct job *j)
 {
     struct aggregate a = begin(j);
     struct groups *g;
-    struct json_writer w;
     if (a.view == NULL) {
         return;
     }
     struct str line = j->params[PARAM_NAMESPACE];
     enum err e = aggregate_operations(&a, j->path_param, line, line.p == NULL, &g);
-    if (e != ERR_OK) {
+    if (e == ERR_OK) {
+        put_groups(j, &a, g, "operations", put_operation_name);
+    } else {
         job_fail(j, e);
-        end(&a);
-        return;
     }
-    json_writer_init(&w, &j->out);
-    json_put_object(&w);
-    json_put_key(&w, "operations");
-    json_put_array(&w);
-    for (size_t i = 0; i < g->count; i++) {
-        json_put_object(&w);
-        put_str(&w, "name", g->items[i].name);
-        put_str(&w, "kind", str_of(span_kind_name(g->items[i].kind)));
-        put_group(&w, &g->items[i]);
-        json_put_object_end(&w);
-    }
-    json_put_array_end(&w);
-    put_u64(&w, "left_out_spans", g->left_out);
-    job_stats(j, &w, a.view);
-    json_put_object_end(&w);
-    groups_free(g);
     end(&a);
 }
 
