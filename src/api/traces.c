@@ -62,8 +62,9 @@ static enum err put_hits(struct job *j, struct json_writer *w, const struct stor
 {
     for (size_t i = 0; i < count; i++) {
         struct trace *t;
-        enum err e = atomic_load(&j->control.cancelled) ? ERR_CANCELLED
-                                                        : trace_load(view, hits[i].trace, &t);
+        enum err e = atomic_load(&j->control.cancelled)
+                         ? ERR_CANCELLED
+                         : trace_load(view, hits[i].trace, TRACE_OUTLINE, &t);
         if (scan_passes_over(&j->control, e)) {
             continue;
         }
@@ -143,7 +144,7 @@ void api_traces(struct job *j)
 // ---- One trace ----------------------------------------------------------------------------------
 
 // Loads the trace that the path names; NULL after answering with an error.
-static struct trace *load(struct job *j, struct str id_text)
+static struct trace *load(struct job *j, struct str id_text, enum trace_detail detail)
 {
     trace_id id;
     struct trace *t;
@@ -153,7 +154,7 @@ static struct trace *load(struct job *j, struct str id_text)
         return NULL;
     }
     struct store_view *view = store_view(j->api->o.store);
-    enum err e = trace_load(view, id, &t);
+    enum err e = trace_load(view, id, detail, &t);
     store_view_free(view);
     if (e != ERR_OK) {
         job_fail(j, e);
@@ -310,7 +311,7 @@ static void put_spans(struct job *j, struct trace *t, const span_id *only)
 
 void api_trace(struct job *j)
 {
-    struct trace *t = load(j, j->path_param);
+    struct trace *t = load(j, j->path_param, TRACE_WHOLE);
     if (t != NULL) {
         put_spans(j, t, NULL);
         trace_free(t);
@@ -329,7 +330,7 @@ void api_trace_span(struct job *j)
                   "hexadecimal digits");
         return;
     }
-    struct trace *t = load(j, id);
+    struct trace *t = load(j, id, TRACE_WHOLE);
     if (t == NULL) {
         return;
     }
@@ -347,7 +348,7 @@ void api_trace_span(struct job *j)
 
 void api_trace_raw(struct job *j)
 {
-    struct trace *t = load(j, j->path_param);
+    struct trace *t = load(j, j->path_param, TRACE_WHOLE);
     if (t == NULL) {
         return;
     }
@@ -576,7 +577,7 @@ static void put_outline(struct json_writer *w, struct outline *o)
 
 void api_trace_outline(struct job *j)
 {
-    struct trace *t = load(j, j->path_param);
+    struct trace *t = load(j, j->path_param, TRACE_OUTLINE);
     struct json_writer w;
     if (t == NULL) {
         return;

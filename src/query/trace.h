@@ -64,8 +64,12 @@ struct trace {
     size_t batch_count;
 };
 
+// What is wanted of a trace: enough to draw it (times, names, services, status, parents), or all of
+// every span.
+enum trace_detail { TRACE_OUTLINE, TRACE_WHOLE };
+
 // Finds the trace's rows in the view and puts it together. ERR_NOT_FOUND when no span has the ID.
-MUST_CHECK enum err trace_load(const struct store_view *view, trace_id id,
+MUST_CHECK enum err trace_load(const struct store_view *view, trace_id id, enum trace_detail detail,
                                struct trace **ret_trace);
 
 // Puts together a trace from rows of batches (references are taken).

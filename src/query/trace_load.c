@@ -26,8 +26,11 @@ static bool has_trace(const struct batch *b, trace_id id)
     return false;
 }
 
-enum err trace_load(const struct store_view *view, trace_id id, struct trace **ret_trace)
+enum err trace_load(const struct store_view *view, trace_id id, enum trace_detail detail,
+                    struct trace **ret_trace)
 {
+    bool whole = detail == TRACE_WHOLE;
+    unsigned fields = whole ? FIELD_ALL : FIELD_START | FIELD_DURATION | FIELD_ID | FIELD_PARENT;
     struct batch_list l = {0};
     enum err e = ERR_OK;
     ASSERT(view != NULL && ret_trace != NULL);
@@ -38,7 +41,7 @@ enum err trace_load(const struct store_view *view, trace_id id, struct trace **r
     }
     for (size_t i = 0; i < view->part_count && e == ERR_OK; i++) {
         struct batch *b;
-        e = part_find_trace(view->parts[i], id, &b);
+        e = part_find_trace(view->parts[i], id, fields, whole, &b);
         if (e == ERR_OK) {
             list_add(&l, b);
         } else if (e == ERR_NOT_FOUND) {

@@ -89,8 +89,10 @@ struct block_meta {
 const struct block_meta *part_block_meta(const struct part *p, size_t block);
 
 // All rows of one trace in this part as a sealed batch, or ERR_NOT_FOUND. A bloom filter answers
-// most misses with one small read.
-MUST_CHECK enum err part_find_trace(struct part *p, trace_id id, struct batch **ret_batch);
+// most misses with one small read. `fields` are enum span_field bits; without `attributes` no
+// attribute column is read.
+MUST_CHECK enum err part_find_trace(struct part *p, trace_id id, unsigned fields, bool attributes,
+                                    struct batch **ret_batch);
 
 // A shape as a reader sees it; strings live as long as the block.
 struct shape {

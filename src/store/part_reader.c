@@ -162,8 +162,9 @@ static bool find_in_table(const struct block *b, const trace_id *id, size_t *ret
     return false;
 }
 
-// Appends rows [first, end) of the block.
-static enum err append_rows(struct block *b, size_t first, size_t end, struct batch *out)
+// Appends rows [first, end) of the block: what `want` asks for of them.
+static enum err append_rows(struct block *b, size_t first, size_t end,
+                            const struct page_request *want, struct batch *out)
 {
     ASSERT(!out->sealed);
     ASSERT(first < end && end <= b->rows);
@@ -176,13 +177,15 @@ static enum err append_rows(struct block *b, size_t first, size_t end, struct ba
         for (size_t i = from; i < to; i++) {
             rows[i / 64] |= (uint64_t)1 << (i % 64);
         }
-        struct page_request request = {.fields = FIELD_ALL, .all_columns = true, .rows = rows};
+        struct page_request request = *want;
+        request.rows = rows;
         e = block_append_page(b, page, &request, true, out);
     }
     return e;
 }
 
-static enum err append_trace(struct part *p, size_t index, const trace_id *id, struct batch *out)
+static enum err append_trace(struct part *p, size_t index, const trace_id *id,
+                             const struct page_request *want, struct batch *out)
 {
     ASSERT(index < p->footer.meta.blocks);
     struct block *b;
@@ -193,14 +196,16 @@ static enum err append_trace(struct part *p, size_t index, const trace_id *id, s
     }
     e = block_load_traces(b);
     if (e == ERR_OK && find_in_table(b, id, &trace)) {
-        e = append_rows(b, b->trace_first[trace], b->trace_first[trace + 1], out);
+        e = append_rows(b, b->trace_first[trace], b->trace_first[trace + 1], want, out);
     }
     block_free(b);
     return e;
 }
 
-enum err part_find_trace(struct part *p, trace_id id, struct batch **ret_batch)
+enum err part_find_trace(struct part *p, trace_id id, unsigned fields, bool attributes,
+                         struct batch **ret_batch)
 {
+    const struct page_request want = {.fields = fields, .all_columns = attributes};
     ASSERT(ret_batch != NULL);
     bool maybe = false;
     const struct part_footer *f = &p->footer;
@@ -215,7 +220,7 @@ enum err part_find_trace(struct part *p, trace_id id, struct batch **ret_batch)
     struct batch *out = batch_new(f->meta.line);
     for (; e == ERR_OK && i < f->meta.blocks && trace_id_cmp(&f->blocks[i].first_trace, &id) <= 0;
          i++) {
-        e = append_trace(p, i, &id, out);
+        e = append_trace(p, i, &id, &want, out);
     }
     if (e == ERR_OK && out->span_count == 0) {
         e = ERR_NOT_FOUND;
