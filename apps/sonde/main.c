@@ -84,11 +84,17 @@ static int command_server(int argc, char **argv)
 
 static int command_version(int argc, char **argv)
 {
-    bool json = false;
+    bool json = false, want_help = false;
     int count;
-    const struct flag flags[] = {{"--json", NULL, &json}, {NULL, NULL, NULL}};
+    const struct flag flags[] = {
+        {"--json", NULL, &json}, {"--help", NULL, &want_help}, {NULL, NULL, NULL}};
     if (!flags_parse(argc, argv, flags, NULL, 0, &count)) {
         return EXIT_USAGE;
+    }
+    if (want_help) {
+        puts("Usage: sonde version [--json]\n\nPrints the version and the commit it was built "
+             "from.");
+        return EXIT_DONE;
     }
     if (json) {
         printf("{\"version\":\"%s\",\"commit\":\"%s\"}\n", SONDE_VERSION, SONDE_COMMIT);

@@ -71,7 +71,7 @@ async function startSonde(children) {
   }
   for (const port of auto ? [] : Object.values(SONDE_PORTS)) {
     if (!(await isFree(port))) {
-      throw new Error(`port ${port} is held by ${holderOf(port)}: stop it, or use --ports auto`)
+      throw new Error(`port ${port} is held by ${holderOf(port)}: stop it, or run demo/run --ports auto --dir FOLDER`)
     }
   }
   const address = (port) => `127.0.0.1:${auto ? 0 : port}`

@@ -75,7 +75,7 @@ enum filter_field {
     ON_COUNT
 };
 
-enum filter_type { VALUE_TEXT, VALUE_NUMBER, VALUE_BOOL, VALUE_STATUS, VALUE_KIND };
+enum filter_type { VALUE_TEXT, VALUE_NUMBER, VALUE_BOOL, VALUE_STATUS, VALUE_KIND, VALUE_NONE };
 
 struct filter_value {
     enum filter_type type;

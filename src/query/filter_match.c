@@ -46,6 +46,9 @@ static bool regex_matches(const void *regex, struct str text)
 
 static bool test_text(const struct filter_node *test, struct str text)
 {
+    if (test->op == OP_EXISTS || test->op == OP_ABSENT) {
+        return (text.n > 0) == (test->op == OP_EXISTS); // an intrinsic is absent when it is empty
+    }
     ASSERT(test->regex == NULL || test->op == OP_MATCH || test->op == OP_NOT_MATCH);
     if (test->value.type != VALUE_TEXT) {
         return false;
@@ -142,6 +145,7 @@ static void see_event(void *ctx, const struct otlp_event *event)
 {
     struct wire_search *s = ctx;
     if (s->test->field == ON_EVENT_NAME) {
+        s->key_found = true;
         s->satisfied = s->satisfied || test_text(s->test, event->name);
     } else {
         otlp_each_key_value(event->attributes, see_value, s);
@@ -178,6 +182,9 @@ static bool test_id(const struct filter_node *test, const uint8_t *bytes, size_t
         ASSERT(n == sizeof id);
         memcpy(&id, bytes, sizeof id);
         span_id_hex(id, text);
+        if (span_id_is_zero(id)) {
+            return test_text(test, STR("")); // a root's parent
+        }
     }
     return test_text(test, str_of(text));
 }

@@ -240,7 +240,6 @@ static enum err expected(struct parser *p, const char *what)
 // One "12.5ms" of a duration: the number's end is known, the unit is looked up.
 static bool take_unit(struct str *rest, double *ret_factor)
 {
-    ASSERT(rest->n > 0);
     static const struct {
         struct str unit;
         double factor;
@@ -353,6 +352,14 @@ static bool is_attr(enum filter_field field)
     return field <= ON_SCOPE_ATTR;
 }
 
+// Whether `= nil` means something: attributes, and intrinsics that may be empty.
+static bool may_be_absent(enum filter_field field)
+{
+    return is_attr(field) || field == ON_PARENT_ID || field == ON_STATUS_MESSAGE ||
+           field == ON_EVENT_NAME || field == ON_SCOPE_NAME || field == ON_SCOPE_VERSION ||
+           field == ON_NAME;
+}
+
 // What an intrinsic may be compared with; attributes take any text, number or boolean.
 static const char *wrong_value(const struct filter_node *test)
 {
@@ -380,7 +387,7 @@ static const char *wrong_value(const struct filter_node *test)
     default:
         return t == VALUE_TEXT || t == VALUE_NUMBER || t == VALUE_BOOL
                    ? NULL
-                   : "a text in quotes, a number, a duration, true or false";
+                   : "a text in quotes, a number, a duration, true, false or nil";
     }
 }
 
@@ -412,7 +419,7 @@ static enum err parse_value(struct parser *p, struct filter_node *test)
     ASSERT(test->type == NODE_TEST && test->op < OP_EXISTS);
     size_t start = p->start;
     bool nil = p->token == TOKEN_WORD && str_eq(p->text, STR("nil"));
-    if (nil && is_attr(test->field) && (test->op == OP_EQ || test->op == OP_NE)) {
+    if (nil && may_be_absent(test->field) && (test->op == OP_EQ || test->op == OP_NE)) {
         test->op = test->op == OP_EQ ? OP_ABSENT : OP_EXISTS;
         lex(p);
         return ERR_OK;
@@ -420,7 +427,8 @@ static enum err parse_value(struct parser *p, struct filter_node *test)
     if (p->token == TOKEN_TEXT) {
         test->value = (struct filter_value){.type = VALUE_TEXT, .text = p->text};
     } else if (p->token != TOKEN_WORD || !value_of_word(p->text, &test->value)) {
-        return expected(p, "a value: a text in quotes, a number, a duration, true, false or nil");
+        test->value.type = VALUE_NONE;
+        return expected(p, wrong_value(test));
     }
     bool regex = test->op == OP_MATCH || test->op == OP_NOT_MATCH;
     if (regex && test->value.type != VALUE_TEXT) {

@@ -92,6 +92,10 @@ static void test_matching(void **state)
         {"{ status = ok || kind = server && name = \"x\" }", false}, // && binds tighter
         {"{ event:name = \"exception\" }", false},
         {"{ event.exception.type = nil }", true},
+        {"{ event:name = nil }", true},
+        {"{ span:parentID = nil }", true},
+        {"{ parentID != nil }", false},
+        {"{ statusMessage = nil && name != nil && instrumentation:name != nil }", true},
     };
     struct batch *b = sample();
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -130,7 +134,11 @@ static void test_errors(void **state)
         {"", 0, "expected '{'"},
         {"service = 1", 0, "expected '{'"},
         {"{ service.name = \"x\" }", 2, "expected a field"},
-        {"{ duration > }", 13, "expected a value"},
+        {"{ duration > }", 13, "a duration such as"},
+        {"{ status = eror }", 11, "error, ok or unset"},
+        {"{ duration > 1m3 }", 13, "a duration such as"},
+        {"{ kind = nil }", 9, "server, client"},
+        {"{ span.a = }", 11, "expected a text in quotes, a number"},
         {"{ duration > 100 parsecs }", 17, "'&&', '||' or '}'"},
         {"{ duration > \"x\" }", 13, "a duration such as"},
         {"{ duration }", 11, "an operator"},
