@@ -2,10 +2,10 @@
 # Purpose: the commands of this project. Meson and Ninja do the building.
 BUILD := build
 .DEFAULT_GOAL := all
-.PHONY: all run test bench lint asan fuzz install deb clean help
+.PHONY: all run test bench lint asan arm64 fuzz install deb clean help
 
 help: ## list the commands
-	@grep -hE '^[a-z]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z0-9]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
 
 all: ## build build/sonde, the web UI included
 	@tools/deps build ui
@@ -32,6 +32,10 @@ asan: ## unit tests under AddressSanitizer and UBSan
 	@tools/deps build
 	@tools/sanitize address,undefined
 
+arm64: ## build for 64-bit ARM and run the unit tests under emulation
+	@tools/deps build arm64
+	@tools/arm64
+
 fuzz: ## every fuzzer for ten minutes
 	@tools/deps build fuzz
 	@tools/fuzz 600
@@ -44,4 +48,4 @@ deb: all ## build a Debian package into build/
 	@packaging/deb
 
 clean: ## remove what was built
-	@rm -rf $(BUILD) build-asan build-tsan build-fuzz ui/dist
+	@rm -rf $(BUILD) build-asan build-tsan build-fuzz build-arm64 ui/dist
