@@ -95,10 +95,12 @@ static int dial(void)
     const char *port = strrchr(http_server_address(server), ':') + 1;
     to.sin_port = htons((uint16_t)strtoul(port, NULL, 10));
     // Where the server closes first, the pair of addresses waits for a minute: thousands of
-    // connections a second need more pairs than one address has ports.
+    // connections a second need more pairs than one address has ports. So no pair is used twice.
+    enum { FIRST_PORT = 1024, PORTS = 60000 };
     static uint32_t dialled;
     struct sockaddr_in from = {.sin_family = AF_INET};
-    from.sin_addr.s_addr = htonl((127U << 24) | (1U << 16) | (dialled++ >> 10 & 0xFFFF));
+    from.sin_addr.s_addr = htonl((127U << 24) | (1U << 16) | (dialled / PORTS & 0xFFFF));
+    from.sin_port = htons((uint16_t)(FIRST_PORT + dialled++ % PORTS));
     struct linger hard = {1, 0}; // where this side closes first, nothing waits
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     MUST(fd >= 0);
