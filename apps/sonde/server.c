@@ -325,6 +325,8 @@ static enum err start_receive(struct server *s, struct err_at *ret_at)
         .tls = s->otlp_tls,
         .token = str_of(c->text[SETTING_OTLP_TOKEN]),
         .body_bytes_max = (size_t)c->number[SETTING_OTLP_BODY_MAX],
+        .shed_after_ms = c->number[SETTING_OVERLOAD_SHED_AFTER],
+        .slow_trace_ms = c->number[SETTING_OVERLOAD_SLOW_TRACE],
         .journal = s->journal,
         .budget = &s->budget,
         .ledger = s->ledger,

@@ -5,7 +5,15 @@
 #ifndef SONDE_CORE_MEM_H
 #define SONDE_CORE_MEM_H
 
+#include <stdbool.h>
 #include <stddef.h>
+
+// Who is asked before a buffer grows, where what it holds is accounted for: ledger/budget.h has
+// one. A buffer without a source is accounted for by its owner, or too small to matter.
+struct mem_source {
+    bool (*take)(struct mem_source *s, size_t bytes); // false: the buffer must not grow
+    void (*give)(struct mem_source *s, size_t bytes); // what was taken before
+};
 
 // Has the allocator give freed memory back to the system soon rather than late: for a server with a
 // memory limit. Call it before threads are started.

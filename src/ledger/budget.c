@@ -76,3 +76,59 @@ const char *account_name(enum account a)
     ASSERT(a < ACCOUNT_COUNT);
     return names[a];
 }
+
+// ---- Meters -------------------------------------------------------------------------------------
+
+static struct meter *meter_of(struct mem_source *s)
+{
+    ASSERT(offsetof(struct meter, source) == 0);
+    return (struct meter *)s;
+}
+
+static bool source_take(struct mem_source *s, size_t bytes)
+{
+    return meter_take(meter_of(s), bytes);
+}
+
+static void source_give(struct mem_source *s, size_t bytes)
+{
+    meter_give(meter_of(s), bytes);
+}
+
+void meter_init(struct meter *m, struct budget *b, enum account a)
+{
+    ASSERT(b != NULL && a < ACCOUNT_COUNT);
+    *m = (struct meter){.source = {source_take, source_give}, .budget = b, .account = a};
+}
+
+bool meter_take(struct meter *m, size_t bytes)
+{
+    ASSERT(m->budget != NULL);
+    if (!budget_take(m->budget, m->account, bytes)) {
+        return false;
+    }
+    m->held_bytes += bytes;
+    return true;
+}
+
+void meter_force(struct meter *m, size_t bytes)
+{
+    ASSERT(bytes <= SIZE_MAX / 2);
+    budget_force(m->budget, m->account, bytes);
+    m->held_bytes += bytes;
+}
+
+void meter_give(struct meter *m, size_t bytes)
+{
+    MUST(bytes <= m->held_bytes);
+    budget_give(m->budget, m->account, bytes);
+    m->held_bytes -= bytes;
+}
+
+void meter_done(struct meter *m)
+{
+    if (m->budget != NULL) {
+        meter_give(m, m->held_bytes);
+    }
+    ASSERT(m->held_bytes == 0);
+}

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: the memory budget. Whatever can grow with load (request bodies, batches, the hot store,
-// merges, queries) takes its bytes here first and gives them back after. The door refuses new
-// requests above the soft mark (HTTP 429, gRPC RESOURCE_EXHAUSTED with a retry time), so that what
-// is already inside can always finish below the limit. Any thread, lock-free.
+// Purpose: the memory budget. Whatever can grow with load (connections, request bodies, batches,
+// the hot store, merges, queries and their answers) takes its bytes here first and gives them back
+// after. The door refuses new requests above the soft mark (HTTP 429, gRPC RESOURCE_EXHAUSTED with
+// a retry time; receive/overload.h), so that what is already inside can always finish below the
+// limit. Any thread, lock-free; a meter belongs to one thread at a time.
 #ifndef SONDE_LEDGER_BUDGET_H
 #define SONDE_LEDGER_BUDGET_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+
+#include "core/err.h"
+#include "core/mem.h"
 
 enum account { ACCOUNT_BODIES, ACCOUNT_BATCHES, ACCOUNT_STORE, ACCOUNT_QUERY, ACCOUNT_COUNT };
 
@@ -34,5 +38,20 @@ void budget_give(struct budget *b, enum account a, size_t bytes);
 bool budget_is_tight(struct budget *b);
 
 const char *account_name(enum account a);
+
+// What one owner (a job, a shard) holds of one account. It is a source of memory for buffers, whose
+// growth is then refused at the limit.
+struct meter {
+    struct mem_source source;
+    struct budget *budget;
+    enum account account;
+    size_t held_bytes;
+};
+
+void meter_init(struct meter *m, struct budget *b, enum account a);
+MUST_CHECK bool meter_take(struct meter *m, size_t bytes);
+void meter_force(struct meter *m, size_t bytes); // budget_force()
+void meter_give(struct meter *m, size_t bytes);
+void meter_done(struct meter *m); // gives back what is still held
 
 #endif

@@ -466,7 +466,7 @@ static void test_round_trip(void **state)
         buf_init(&json, REQUEST_MAX);
         buf_init(&back, REQUEST_MAX);
         otlp_encode_traces_json(rows, b->span_count, &json);
-        assert_ok(otlp_json_to_protobuf(OTLP_TRACES, buf_str(&json), &back, &at));
+        assert_ok(otlp_json_to_protobuf(OTLP_TRACES, buf_str(&json), &back, NULL, &at));
         assert_ok(decode(&sink, &back, &counts, &at));
         for (size_t i = 0; i < b->span_count; i++) {
             assert_true(spans_equal(b, i, sink.batch, b->span_count + i));

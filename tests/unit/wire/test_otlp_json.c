@@ -9,7 +9,7 @@ static enum err transcode(enum otlp_signal signal, const char *json, struct buf 
                           struct err_at *at)
 {
     buf_init(out, 1 << 16);
-    return otlp_json_to_protobuf(signal, str_of(json), out, at);
+    return otlp_json_to_protobuf(signal, str_of(json), out, NULL, at);
 }
 
 static void test_metrics(void **state)
@@ -162,7 +162,7 @@ static enum err nested(const char *open, const char *close, const char *before, 
         buf_add_str(&json, str_of(close));
     }
     buf_add_str(&json, str_of(after));
-    enum err e = otlp_json_to_protobuf(OTLP_LOGS, buf_str(&json), &out, at);
+    enum err e = otlp_json_to_protobuf(OTLP_LOGS, buf_str(&json), &out, NULL, at);
     buf_done(&json);
     buf_done(&out);
     return e;
@@ -189,10 +189,10 @@ static void test_limit(void **state)
     struct buf out;
     struct err_at at = {0};
     buf_init(&out, 10);
-    assert_err(otlp_json_to_protobuf(OTLP_LOGS, STR_NONE, &out, &at), ERR_INVALID);
+    assert_err(otlp_json_to_protobuf(OTLP_LOGS, STR_NONE, &out, NULL, &at), ERR_INVALID);
     assert_int_equal(at.offset, 0);
     struct str json = STR("{\"resourceLogs\":[{\"schemaUrl\":\"longer than ten\"}]}");
-    assert_err(otlp_json_to_protobuf(OTLP_LOGS, json, &out, &at), ERR_LIMIT);
+    assert_err(otlp_json_to_protobuf(OTLP_LOGS, json, &out, NULL, &at), ERR_LIMIT);
     buf_done(&out);
 }
 
