@@ -107,7 +107,8 @@ enum overload_take overload_look(struct overload *o, size_t used_bytes, uint64_t
         uint64_t fresh = (now_ns & ~STATE_MASK) | to;
         if (atomic_compare_exchange_strong(&o->state, &word, fresh)) {
             atomic_fetch_add_explicit(&o->entered[to], 1, memory_order_relaxed);
-            tell(o, from, to, now_ns - (word & ~STATE_MASK));
+            uint64_t since_ns = word & ~STATE_MASK; // 0: always
+            tell(o, from, to, since_ns == 0 ? 0 : now_ns - since_ns);
         } else {
             to = state_of(word); // somebody else was quicker
         }
