@@ -94,6 +94,14 @@ static void put_receive(struct json_writer *w, const struct receive *r)
     put_u64(w, "ack_p50_ns", s.ack_p50_ns);
     put_u64(w, "ack_p99_ns", s.ack_p99_ns);
     put_u64(w, "open_connections", s.open_connections);
+    json_put_key(w, "overload");
+    json_put_object(w);
+    put_str(w, "state", str_of(s.overload != NULL ? s.overload : "open"));
+    put_u64(w, "state_ms", s.overload_ms);
+    put_u64(w, "slowed", s.slowed);
+    put_u64(w, "shed", s.shed);
+    put_u64(w, "spans_shed", s.spans_shed);
+    json_put_object_end(w);
     json_put_object_end(w);
 }
 

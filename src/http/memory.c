@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the server's share of the memory budget. It is taken in steps, so that small requests
+// do not touch shared counters.
+#include "core/must.h"
+#include "http/internal.h"
+
+bool memory_take(struct http_server *s, size_t n)
+{
+    struct budget *budget = s->options.budget;
+    if (budget == NULL) {
+        return true;
+    }
+    enum account a = s->options.account;
+    if (s->credit < n && budget_take(budget, a, n + HTTP_BODY_CREDIT_STEP)) {
+        s->credit += n + HTTP_BODY_CREDIT_STEP;
+    }
+    if (s->credit < n && budget_take(budget, a, n - s->credit)) {
+        s->credit = n;
+    }
+    if (s->credit < n) {
+        return false;
+    }
+    s->credit -= n;
+    ASSERT(s->credit <= SIZE_MAX / 2);
+    return true;
+}
+
+void memory_force(struct http_server *s, size_t n)
+{
+    ASSERT(n <= SIZE_MAX / 2);
+    if (!memory_take(s, n)) {
+        budget_force(s->options.budget, s->options.account, n);
+    }
+}
+
+void memory_give(struct http_server *s, size_t n)
+{
+    if (s->options.budget == NULL) {
+        return;
+    }
+    s->credit += n;
+    ASSERT(s->credit >= n);
+    size_t kept = memory_is_tight(s) ? 0 : HTTP_BODY_CREDIT_STEP;
+    if (s->credit > 2 * kept) {
+        budget_give(s->options.budget, s->options.account, s->credit - kept);
+        s->credit = kept;
+    }
+}
+
+bool memory_is_tight(const struct http_server *s)
+{
+    ASSERT(s != NULL);
+    return s->options.budget != NULL && budget_is_tight(s->options.budget);
+}
+
+bool memory_conn(struct conn *c, size_t n)
+{
+    struct http_server *s = c->server;
+    ASSERT(s->conn_count > 0);
+    if (s->conn_count <= HTTP_CONNS_SURE) {
+        memory_force(s, n);
+    } else if (!memory_take(s, n)) {
+        return false;
+    }
+    c->charged += n;
+    return true;
+}
+
+static bool take_inbound(struct mem_source *source, size_t n)
+{
+    ASSERT(source != NULL);
+    return memory_take(
+        (struct http_server *)((char *)source - offsetof(struct http_server, inbound)), n);
+}
+
+static void give_inbound(struct mem_source *source, size_t n)
+{
+    ASSERT(source != NULL);
+    memory_give((struct http_server *)((char *)source - offsetof(struct http_server, inbound)), n);
+}
+
+static bool take_outbound(struct mem_source *source, size_t n)
+{
+    struct http_server *s =
+        (struct http_server *)((char *)source - offsetof(struct http_server, outbound));
+    ASSERT(source->take == take_outbound);
+    memory_force(s, n);
+    return true;
+}
+
+static void give_outbound(struct mem_source *source, size_t n)
+{
+    ASSERT(source != NULL);
+    memory_give((struct http_server *)((char *)source - offsetof(struct http_server, outbound)), n);
+}
+
+void memory_init(struct http_server *s)
+{
+    ASSERT(s->credit == 0);
+    s->inbound = (struct mem_source){take_inbound, give_inbound};
+    s->outbound = (struct mem_source){take_outbound, give_outbound};
+}
+
+void memory_done(struct http_server *s)
+{
+    ASSERT(s->conns == NULL && s->pool == NULL);
+    if (s->options.budget != NULL) {
+        budget_give(s->options.budget, s->options.account, s->credit);
+    }
+    s->credit = 0;
+}
