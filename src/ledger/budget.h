@@ -45,6 +45,7 @@ struct meter {
     struct mem_source source;
     struct budget *budget;
     enum account account;
+    bool forced; // never refused: for what must be answered, and is small
     size_t held_bytes;
 };
 
