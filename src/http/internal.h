@@ -34,6 +34,7 @@
 #define HTTP_CONN_CHARGE      ((size_t)4 << 10) // what a connection costs beside its buffers
 #define HTTP_H2_CHARGE        ((size_t)12 << 10) // the same, of HTTP/2
 #define HTTP_TLS_CHARGE       ((size_t)48 << 10) // and under TLS
+#define HTTP_SURE_BYTES       ((size_t)512 << 10) // of the budget that a server holds always
 #define HTTP_CONNS_SURE       ((size_t)64)       // connections that the budget never refuses
 #define HTTP_OUT_COPIES       ((size_t)3)        // an answer's bytes on their way, at most
 #define HTTP_UNCHARGED_MAX    ((size_t)256)       // open requests beyond the budget; then no answer

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the server's share of the memory budget. It is taken in steps, so that small requests
-// do not touch shared counters.
+// do not touch shared counters, and never falls below HTTP_SURE_BYTES, so that small requests and
+// refusals are answered however short memory is.
 #include "core/must.h"
 #include "http/internal.h"
 
@@ -40,8 +41,8 @@ void memory_give(struct http_server *s, size_t n)
     }
     s->credit += n;
     ASSERT(s->credit >= n);
-    size_t kept = memory_is_tight(s) ? 0 : HTTP_BODY_CREDIT_STEP;
-    if (s->credit > 2 * kept) {
+    size_t kept = HTTP_SURE_BYTES;
+    if (s->credit > kept + (memory_is_tight(s) ? 0 : HTTP_BODY_CREDIT_STEP)) {
         budget_give(s->options.budget, s->options.account, s->credit - kept);
         s->credit = kept;
     }
@@ -97,6 +98,10 @@ static void give_outbound(struct mem_source *source, size_t n)
 void memory_init(struct http_server *s)
 {
     ASSERT(s->credit == 0);
+    if (s->options.budget != NULL) {
+        budget_force(s->options.budget, s->options.account, HTTP_SURE_BYTES);
+        s->credit = HTTP_SURE_BYTES;
+    }
     s->inbound = (struct mem_source){take_inbound, give_inbound};
     s->outbound = (struct mem_source){take_outbound, give_outbound};
 }

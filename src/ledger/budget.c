@@ -10,6 +10,7 @@ void budget_init(struct budget *b, size_t limit_bytes)
 {
     ASSERT(limit_bytes > 0);
     b->limit_bytes = limit_bytes;
+    b->flush_bytes = limit_bytes / 2;
     b->soft_bytes = limit_bytes - limit_bytes / 4;
     for (int a = 0; a < ACCOUNT_COUNT; a++) {
         atomic_init(&b->used[a], 0);
@@ -57,6 +58,12 @@ void budget_give(struct budget *b, enum account a, size_t bytes)
     size_t before = atomic_fetch_sub_explicit(&b->used[a], bytes, memory_order_relaxed);
     MUST(before >= bytes);
     atomic_fetch_sub_explicit(&b->total, bytes, memory_order_relaxed);
+}
+
+bool budget_is_filling(struct budget *b)
+{
+    ASSERT(b->flush_bytes <= b->soft_bytes);
+    return atomic_load_explicit(&b->total, memory_order_relaxed) > b->flush_bytes;
 }
 
 bool budget_is_tight(struct budget *b)

@@ -18,6 +18,7 @@ enum account { ACCOUNT_BODIES, ACCOUNT_BATCHES, ACCOUNT_STORE, ACCOUNT_QUERY, AC
 
 struct budget {
     size_t limit_bytes; // of all accounts together
+    size_t flush_bytes; // above it the store writes what it has early; half of the limit
     size_t soft_bytes;  // above it the door refuses; three quarters of the limit
     atomic_size_t used[ACCOUNT_COUNT];
     atomic_size_t total;
@@ -33,6 +34,9 @@ bool budget_take(struct budget *b, enum account a, size_t bytes);
 void budget_force(struct budget *b, enum account a, size_t bytes);
 
 void budget_give(struct budget *b, enum account a, size_t bytes);
+
+// Whether what is in memory should go to the disk early.
+bool budget_is_filling(struct budget *b);
 
 // Whether the door should refuse new work.
 bool budget_is_tight(struct budget *b);

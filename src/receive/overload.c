@@ -22,10 +22,10 @@ _Static_assert((OVERLOAD_TRACES & (OVERLOAD_TRACES - 1)) == 0, "buckets are foun
 void overload_init(struct overload *o, size_t limit_bytes, size_t soft_bytes,
                    uint64_t shed_after_ns, uint64_t slow_trace_ns)
 {
-    size_t upper = limit_bytes - limit_bytes / 8;
-    MUST(soft_bytes < upper && upper < limit_bytes);
-    *o = (struct overload){.soft_bytes = soft_bytes,
-                           .middle_bytes = soft_bytes + (upper - soft_bytes) / 2,
+    size_t upper = limit_bytes - limit_bytes / 8, low = soft_bytes - limit_bytes / 8;
+    MUST(low < soft_bytes && soft_bytes < upper && upper < limit_bytes);
+    *o = (struct overload){.low_bytes = low,
+                           .soft_bytes = soft_bytes,
                            .upper_bytes = upper,
                            .shed_after_ns = shed_after_ns,
                            .slow_trace_ns = slow_trace_ns};
@@ -93,9 +93,10 @@ static void tell(const struct overload *o, enum overload_state from, enum overlo
 
 enum overload_take overload_look(struct overload *o, size_t used_bytes, uint64_t now_ns)
 {
-    bool pressed = used_bytes > o->soft_bytes;
     uint64_t word = atomic_load_explicit(&o->state, memory_order_relaxed);
-    ASSERT(o->soft_bytes < o->middle_bytes && o->middle_bytes < o->upper_bytes);
+    size_t mark = state_of(word) == OVERLOAD_SHED ? o->low_bytes : o->soft_bytes;
+    bool pressed = used_bytes > mark;
+    ASSERT(o->low_bytes < o->soft_bytes && o->soft_bytes < o->upper_bytes);
     if (!pressed && state_of(word) == OVERLOAD_OPEN) {
         return TAKE_ALL; // what nearly always is
     }
@@ -113,13 +114,13 @@ enum overload_take overload_look(struct overload *o, size_t used_bytes, uint64_t
             to = state_of(word); // somebody else was quicker
         }
     }
-    if (!pressed) {
-        return TAKE_ALL;
+    if (to != OVERLOAD_SHED) {
+        return used_bytes > o->soft_bytes ? TAKE_NOTHING : TAKE_ALL;
     }
-    if (to != OVERLOAD_SHED || used_bytes > o->upper_bytes) {
-        return TAKE_NOTHING;
-    }
-    return used_bytes > o->middle_bytes ? TAKE_ERRORS : TAKE_IMPORTANT;
+    return used_bytes > o->upper_bytes  ? TAKE_NOTHING
+           : used_bytes > o->soft_bytes ? TAKE_ERRORS
+           : used_bytes > o->low_bytes  ? TAKE_IMPORTANT
+                                        : TAKE_ALL;
 }
 
 // ---- Traces that matter -------------------------------------------------------------------------

@@ -9,23 +9,27 @@
 //     OPEN ----------------------> SLOW -------------------------------------> SHED
 //       ^                            |                                           |
 //       '---- CALM_SLOW under it ----'                                           |
-//       '------------------------ CALM_SHED under the soft mark -----------------'
+//       '------------------------ CALM_SHED under the low mark ------------------'
 //
 //   OPEN  everything is taken.
-//   SLOW  above the soft mark (3/4 of memory.limit) each request is refused with a time to come
+//   SLOW  above the soft mark (6/8 of memory.limit) each request is refused with a time to come
 //         back: senders keep their data. Under it everything is taken.
-//   SHED  under the soft mark everything is taken; above it requests are taken, but of their spans
-//         only those of traces that matter, and above the upper mark (7/8) nothing:
+//   SHED  requests are taken, but above the low mark (5/8) only spans of traces that matter are
+//         kept, above the soft mark only those with errors, above the upper mark (7/8) nothing:
 //
-//     memory      0 ............... soft ........ middle ........ upper ........ limit
-//     kept        everything         | errors, slow | errors        | nothing (429)
+//     memory      0 ............. low .......... soft .......... upper ........ limit
+//     kept        everything       | errors, slow | errors        | nothing (429)
+//
+//         Memory then stays about the low mark, so that there is room for the bodies of requests
+//         that are coming in, and few of those that matter are refused.
 //
 // A trace matters when a span of it has the status error, or lasted at least `slow_trace`. What is
 // passed over is lost, counted as dropped/shed by service, and told to its sender as a partial
 // success, which OTLP forbids it to send again. The rest between the upper mark and the limit is
 // for what is inside already: queries, parts being written.
 //
-// The marks look at memory at this moment, the states at how long it has been short: memory at the
+// The store writes parts early above half of the limit (budget_is_filling()), so memory above the
+// low mark is always on its way to the disk. The marks look at memory at this moment, the states at how long it has been short: memory at the
 // door goes up and down within milliseconds when senders offer more than the disk takes. A pause of
 // CALM_* without pressure ends an episode, so that senders who do come back later (SDKs wait a
 // second or more) are never shed from.
@@ -55,17 +59,17 @@ enum overload_state { OVERLOAD_OPEN, OVERLOAD_SLOW, OVERLOAD_SHED, OVERLOAD_STAT
 enum overload_take { TAKE_ALL, TAKE_IMPORTANT, TAKE_ERRORS, TAKE_NOTHING };
 
 struct overload {
-    size_t soft_bytes, middle_bytes, upper_bytes;
+    size_t low_bytes, soft_bytes, upper_bytes;
     uint64_t shed_after_ns, slow_trace_ns;
     atomic_uint_fast64_t state;      // since when (ns), in the low two bits the state
-    atomic_uint_fast64_t pressed_ns; // when memory was last seen above the soft mark
+    atomic_uint_fast64_t pressed_ns; // when memory was last seen above the mark of the state
     atomic_uint_fast64_t entered[OVERLOAD_STATE_COUNT];
     atomic_uint_fast64_t shed_spans;
     atomic_uint_fast64_t traces[OVERLOAD_TRACES];
 };
 
 void overload_init(struct overload *o, size_t limit_bytes, size_t soft_bytes,
-                   uint64_t shed_after_ns, uint64_t slow_trace_ns);
+                   uint64_t shed_after_ns, uint64_t slow_trace_ns); // soft_bytes: of the budget
 
 const char *overload_state_name(enum overload_state s);
 

@@ -9,6 +9,7 @@
 #include "receive/overload.h"
 
 #define LIMIT      ((size_t)1000)
+#define LOW        ((size_t)625)
 #define SOFT       ((size_t)750)
 #define UPPER      ((size_t)875)
 #define SHED_AFTER (2 * NS_PER_S)
@@ -57,18 +58,20 @@ static void test_slow_then_shed_then_open(void **unused)
     t = START + SHED_AFTER;
     assert_int_equal(overload_look(o, SOFT, t), TAKE_ALL); // no pressure now: no reason to shed
     assert_int_equal(state(o), OVERLOAD_SLOW);
-    assert_int_equal(overload_look(o, SOFT + 1, t), TAKE_IMPORTANT);
+    assert_int_equal(overload_look(o, SOFT + 1, t), TAKE_ERRORS);
     assert_int_equal(state(o), OVERLOAD_SHED);
     // What is kept follows memory.
-    assert_int_equal(overload_look(o, SOFT, t), TAKE_ALL);
-    assert_int_equal(overload_look(o, o->middle_bytes, t), TAKE_IMPORTANT);
-    assert_int_equal(overload_look(o, o->middle_bytes + 1, t), TAKE_ERRORS);
+    assert_int_equal(overload_look(o, LOW, t), TAKE_ALL);
+    assert_int_equal(overload_look(o, LOW + 1, t), TAKE_IMPORTANT);
+    assert_int_equal(overload_look(o, SOFT, t), TAKE_IMPORTANT);
+    assert_int_equal(overload_look(o, SOFT + 1, t), TAKE_ERRORS);
     assert_int_equal(overload_look(o, UPPER, t), TAKE_ERRORS);
     assert_int_equal(overload_look(o, UPPER + 1, t), TAKE_NOTHING);
     // It goes on until nothing has pressed for a while.
-    assert_int_equal(overload_look(o, SOFT, t + OVERLOAD_CALM_SHED_NS - 1), TAKE_ALL);
+    assert_int_equal(overload_look(o, LOW + 1, t += NS_PER_S), TAKE_IMPORTANT);
+    assert_int_equal(overload_look(o, LOW, t + OVERLOAD_CALM_SHED_NS - 1), TAKE_ALL);
     assert_int_equal(state(o), OVERLOAD_SHED);
-    assert_int_equal(overload_look(o, SOFT, t + OVERLOAD_CALM_SHED_NS), TAKE_ALL);
+    assert_int_equal(overload_look(o, LOW, t + OVERLOAD_CALM_SHED_NS), TAKE_ALL);
     assert_int_equal(state(o), OVERLOAD_OPEN);
     assert_int_equal(atomic_load(&o->entered[OVERLOAD_SLOW]), 1);
     assert_int_equal(atomic_load(&o->entered[OVERLOAD_SHED]), 1);
