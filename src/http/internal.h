@@ -35,6 +35,7 @@
 #define HTTP_H2_CHARGE        ((size_t)12 << 10) // the same, of HTTP/2
 #define HTTP_TLS_CHARGE       ((size_t)48 << 10) // and under TLS
 #define HTTP_SURE_BYTES       ((size_t)512 << 10) // of the budget that a server holds always
+#define HTTP_SURE_SHARE       ((size_t)128) // and at most this part of it
 #define HTTP_CONNS_SURE       ((size_t)64)       // connections that the budget never refuses
 #define HTTP_OUT_COPIES       ((size_t)3)        // an answer's bytes on their way, at most
 #define HTTP_UNCHARGED_MAX    ((size_t)256)       // open requests beyond the budget; then no answer
@@ -155,6 +156,7 @@ struct http_server {
     size_t pool_bytes;
     size_t uncharged; // open requests that the budget had no room for
     size_t credit;    // taken from the budget, held by nobody
+    size_t sure_bytes; // the least of it that is kept
     // Of what comes in, which the budget may refuse; and of what goes out, which it never does.
     struct mem_source inbound, outbound;
     char *read_bytes;   // HTTP_READ_BYTES for input, as much again for decrypted input

@@ -41,7 +41,7 @@ void memory_give(struct http_server *s, size_t n)
     }
     s->credit += n;
     ASSERT(s->credit >= n);
-    size_t kept = HTTP_SURE_BYTES;
+    size_t kept = s->sure_bytes;
     if (s->credit > kept + (memory_is_tight(s) ? 0 : HTTP_BODY_CREDIT_STEP)) {
         budget_give(s->options.budget, s->options.account, s->credit - kept);
         s->credit = kept;
@@ -99,8 +99,9 @@ void memory_init(struct http_server *s)
 {
     ASSERT(s->credit == 0);
     if (s->options.budget != NULL) {
-        budget_force(s->options.budget, s->options.account, HTTP_SURE_BYTES);
-        s->credit = HTTP_SURE_BYTES;
+        size_t share = s->options.budget->limit_bytes / HTTP_SURE_SHARE;
+        s->sure_bytes = s->credit = share < HTTP_SURE_BYTES ? share : HTTP_SURE_BYTES;
+        budget_force(s->options.budget, s->options.account, s->sure_bytes);
     }
     s->inbound = (struct mem_source){take_inbound, give_inbound};
     s->outbound = (struct mem_source){take_outbound, give_outbound};
