@@ -51,11 +51,12 @@ struct server {
 static void on_durable(void *ctx, struct journal_entry *entry)
 {
     struct server *s = ctx;
-    const struct receive_group *g = entry->attachment;
+    struct receive_group *g = entry->attachment;
     for (size_t i = 0; i < g->count; i++) {
         g->batches[i]->seq = entry->seq;
         (void)batch_ref(g->batches[i]);
     }
+    receive_hand_over(g);
     store_add_record(s->store, g->batches, g->count);
 }
 

@@ -2,6 +2,11 @@
 // Purpose: heap allocation that cannot return NULL. Every large consumer asks the memory budget
 // (ledger/budget.h) before it allocates, so a failure here means that the machine itself is out of
 // memory: the process says so and aborts; what was acknowledged is in the journal.
+//
+// What is large goes past the allocator to the system: freed, it is given back at once, by any
+// thread, and it grows in place, so that the process has what the budget says and not what it once
+// had. An allocator keeps freed memory until the thread that it came from allocates again, which a
+// shard that nobody calls never does.
 #ifndef SONDE_CORE_MEM_H
 #define SONDE_CORE_MEM_H
 

@@ -44,6 +44,11 @@ struct receive_group {
     size_t count;
 };
 
+// Called by the consumer in on_durable before it accounts for the batches itself: gives back what
+// the door has taken for them, BUDGET_ROW_BYTES a span included. Without it that happens when the
+// requests have been answered.
+void receive_hand_over(struct receive_group *g);
+
 struct receive_options {
     const char *otlp_grpc_address; // "127.0.0.1:4317"; NULL: off
     const char *otlp_http_address; // "127.0.0.1:4318"; NULL: off

@@ -385,6 +385,15 @@ static void on_finish(struct loop_task *task)
     shard_maybe_end(s);
 }
 
+// On the journal's thread, to which the group belongs now.
+void receive_hand_over(struct receive_group *content)
+{
+    struct group *g = (struct group *)((char *)content - offsetof(struct group, content));
+    ASSERT(g->content.count > 0);
+    budget_give(g->shard->receive->options.budget, ACCOUNT_BATCHES, g->charged);
+    g->charged = 0;
+}
+
 // On the journal's thread.
 static void on_journal_done(struct journal_entry *entry)
 {
@@ -519,6 +528,19 @@ static void choose(struct shard *s, struct str request)
     ASSERT(s->take != TAKE_NOTHING);
 }
 
+// What storing the spans will take beside the batches: nothing may be taken in that cannot be
+// written.
+static bool take_rows(struct shard *s, uint64_t spans)
+{
+    size_t bytes = (size_t)spans * BUDGET_ROW_BYTES;
+    ASSERT(spans <= GROUP_LINES_MAX * BATCH_SPANS_MAX);
+    if (!budget_take(s->receive->options.budget, ACCOUNT_BATCHES, bytes)) {
+        return false;
+    }
+    s->open->charged += bytes;
+    return true;
+}
+
 static enum err decode(struct door *d, struct str request, struct otlp_counts *ret_counts,
                        struct err_at *ret_at)
 {
@@ -542,6 +564,9 @@ static enum err decode(struct door *d, struct str request, struct otlp_counts *r
     }
     enum err e = otlp_decode_traces(request, &sink, ret_counts, ret_at);
     settle_all(s);
+    if (e == ERR_OK && !take_rows(s, ret_counts->accepted)) {
+        e = ERR_MEMORY;
+    }
     if (e != ERR_OK || ret_counts->accepted == 0) {
         roll_back(s); // also resources without spans
         unreserve(s->open, request.n);

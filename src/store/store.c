@@ -469,7 +469,7 @@ static void add_hot(struct store *s, struct batch *b)
     size_t bytes = batch_bytes(b);
     struct store_line *line = &s->lines[store_line_index(s, b->line)];
     // With what writing it will take: a flush must not need memory that is not there.
-    size_t charged = bytes + b->span_count * FLUSH_ROW_BYTES;
+    size_t charged = bytes + b->span_count * BUDGET_ROW_BYTES;
     budget_force(s->budget, ACCOUNT_STORE, charged);
     line->hot = mem_grow(line->hot, &line->hot_capacity, line->hot_count + 1, sizeof *line->hot);
     if (line->hot_count == 0) {

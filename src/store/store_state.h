@@ -30,15 +30,11 @@
 #define STORE_CHECKPOINT_NS      (5 * NS_PER_S) // of the ledger, when nothing else is committed
 #define STORE_MERGE_RETRY_NS     (10 * NS_PER_S)
 
-// What building and encoding a part takes for each row, beside the rows themselves (measured: 200
-// on the middle shape of bench/gen.h).
-#define FLUSH_ROW_BYTES ((size_t)256)
-
 struct hot_batch {
     struct batch *batch;
     uint64_t arrival;
     size_t bytes;   // of the batch
-    size_t charged; // taken from the budget: the batch, and FLUSH_ROW_BYTES for each row
+    size_t charged; // taken from the budget: the batch, and BUDGET_ROW_BYTES for each row
 };
 
 struct part_entry {
