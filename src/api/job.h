@@ -20,7 +20,7 @@
 #define API_JOBS_MAX     64                  // at once; more are answered 429
 #define API_ANSWER_MAX   ((size_t)256 << 20) // bytes of one answer
 #define API_ANSWER_SHARE 4                   // and at most this part of memory.limit
-#define API_WORK_BYTES   ((size_t)1 << 20)   // what a query takes beside traces and its answer
+#define API_WORK_BYTES   ((size_t)2 << 20)   // what a query takes beside traces and its answer
 
 struct api {
     struct api_options o;

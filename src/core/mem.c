@@ -32,7 +32,7 @@ void mem_return_early(void)
 
 #ifdef SONDE_MIMALLOC
 
-#define LARGE_BYTES ((size_t)256 << 10)
+#define LARGE_BYTES ((size_t)1 << 20)
 #define HEAD_BYTES  ((size_t)64)
 #define PAGE_BYTES  ((size_t)4096)
 
