@@ -63,7 +63,7 @@ struct job {
     uv_work_t work;
     uv_timer_t *timer; // tells progress, or paces a large answer
     bool pacing;
-    size_t sent; // of a paced answer
+    size_t sent;        // of a paced answer
     struct meter meter; // what the query and its answer hold; one thread at a time
     struct api *api;
     struct http_request *request; // NULL once the client is gone

@@ -30,14 +30,14 @@
 #define HTTP_POOL_BYTES_MAX   ((size_t)1 << 20)   // idle request objects of a server, in all
 #define HTTP_POOLED_BYTES_MAX ((size_t)16 << 10)  // buffers kept by an idle request object
 #define HTTP_BODY_CREDIT_STEP ((size_t)256 << 10) // taken from the budget at once
-#define HTTP_REQUEST_CHARGE   ((size_t)6 << 10) // what an open request costs beside its buffers
-#define HTTP_CONN_CHARGE      ((size_t)4 << 10) // what a connection costs beside its buffers
-#define HTTP_H2_CHARGE        ((size_t)12 << 10) // the same, of HTTP/2
-#define HTTP_TLS_CHARGE       ((size_t)48 << 10) // and under TLS
+#define HTTP_REQUEST_CHARGE   ((size_t)6 << 10)   // what an open request costs beside its buffers
+#define HTTP_CONN_CHARGE      ((size_t)4 << 10)   // what a connection costs beside its buffers
+#define HTTP_H2_CHARGE        ((size_t)12 << 10)  // the same, of HTTP/2
+#define HTTP_TLS_CHARGE       ((size_t)48 << 10)  // and under TLS
 #define HTTP_SURE_BYTES       ((size_t)512 << 10) // of the budget that a server holds always
-#define HTTP_SURE_SHARE       ((size_t)128) // and at most this part of it
-#define HTTP_CONNS_SURE       ((size_t)64)       // connections that the budget never refuses
-#define HTTP_OUT_COPIES       ((size_t)3)        // an answer's bytes on their way, at most
+#define HTTP_SURE_SHARE       ((size_t)128)       // and at most this part of it
+#define HTTP_CONNS_SURE       ((size_t)64)        // connections that the budget never refuses
+#define HTTP_OUT_COPIES       ((size_t)3)         // an answer's bytes on their way, at most
 #define HTTP_UNCHARGED_MAX    ((size_t)256)       // open requests beyond the budget; then no answer
 #define HTTP_EVICT_IDLE_MS    ((uint64_t)1000) // idle so long, a connection may give way to a new one
 #define HTTP_LINGER_MS        ((uint64_t)1000) // for the peer to read a last answer
@@ -154,13 +154,13 @@ struct http_server {
     size_t conn_count;
     struct http_request *pool;
     size_t pool_bytes;
-    size_t uncharged; // open requests that the budget had no room for
-    size_t credit;    // taken from the budget, held by nobody
+    size_t uncharged;  // open requests that the budget had no room for
+    size_t credit;     // taken from the budget, held by nobody
     size_t sure_bytes; // the least of it that is kept
     // Of what comes in, which the budget may refuse; and of what goes out, which it never does.
     struct mem_source inbound, outbound;
-    char *read_bytes;   // HTTP_READ_BYTES for input, as much again for decrypted input
-    char date[32];      // "Sun, 06 Nov 1994 08:49:37 GMT"
+    char *read_bytes; // HTTP_READ_BYTES for input, as much again for decrypted input
+    char date[32];    // "Sun, 06 Nov 1994 08:49:37 GMT"
     uint64_t date_s;
     bool stopping;
     bool stopped;

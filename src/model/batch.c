@@ -74,8 +74,8 @@ size_t batch_bytes(const struct batch *b)
            b->scope_capacity * sizeof *b->scopes + b->span_capacity * sizeof *b->spans;
 }
 
-#define ATTR_BYTES_MIN   ((size_t)4) // of an attribute on the wire
-#define STRING_BYTES_MIN ((size_t)3) // of a text that is not empty
+#define ATTR_BYTES_MIN   ((size_t)4)  // of an attribute on the wire
+#define STRING_BYTES_MIN ((size_t)3)  // of a text that is not empty
 #define ROW_STRINGS_MAX  ((size_t)16) // of a row, besides two per attribute
 #define ROW_EXTRA_BYTES  ((size_t)64) // texts that stand for absent ones
 
@@ -97,7 +97,8 @@ size_t batch_growth(const struct batch *b, size_t bytes)
 {
     ASSERT(!b->sealed);
     bytes += ROW_EXTRA_BYTES;
-    size_t attrs = bytes / ATTR_BYTES_MIN < SPAN_ATTRS_MAX ? bytes / ATTR_BYTES_MIN : SPAN_ATTRS_MAX;
+    size_t attrs =
+        bytes / ATTR_BYTES_MIN < SPAN_ATTRS_MAX ? bytes / ATTR_BYTES_MIN : SPAN_ATTRS_MAX;
     size_t strings = 2 * attrs + ROW_STRINGS_MAX;
     strings = bytes / STRING_BYTES_MIN < strings ? bytes / STRING_BYTES_MIN : strings;
     size_t text = bytes + strings * sizeof(uint64_t); // each with a NUL, aligned

@@ -23,16 +23,17 @@
 #include "wire/otlp.h"
 
 #define SHARDS_MAX         ((size_t)8)
-#define GROUP_SPANS_SEAL   ((size_t)8192)     // a group this large does not wait for the turn's end
-#define GROUP_BYTES_SEAL   ((size_t)1 << 20)  // the same, in bytes of requests
-#define GROUP_LINES_MAX    ((size_t)256)      // business lines apart in one group; then line ""
-#define GROUPS_POOLED_MAX  ((size_t)8)        // idle groups of a shard, while memory is not short
-#define GROUP_POOLED_BYTES ((size_t)2 << 20)  // payload kept by an idle group
-#define JOURNAL_QUEUED_MAX ((size_t)32 << 20) // of one shard in the journal; then as if memory was short
+#define GROUP_SPANS_SEAL   ((size_t)8192)    // a group this large does not wait for the turn's end
+#define GROUP_BYTES_SEAL   ((size_t)1 << 20) // the same, in bytes of requests
+#define GROUP_LINES_MAX    ((size_t)256)     // business lines apart in one group; then line ""
+#define GROUPS_POOLED_MAX  ((size_t)8)       // idle groups of a shard, while memory is not short
+#define GROUP_POOLED_BYTES ((size_t)2 << 20) // payload kept by an idle group
+#define JOURNAL_QUEUED_MAX                                                                         \
+    ((size_t)32 << 20) // of one shard in the journal; then as if memory was short
 #define SCRATCH_KEPT_BYTES ((size_t)512 << 10) // of a decoding buffer between requests
-#define BODY_SHARE         ((size_t)4)        // of memory.limit: the largest body that can ever fit
-#define TALLY_SERVICES_MAX ((size_t)32)       // services told apart among one request's losses
-#define REJECT_LETTERS_MAX ((size_t)16)       // rejected spans of one request kept as dead letters
+#define BODY_SHARE         ((size_t)4)  // of memory.limit: the largest body that can ever fit
+#define TALLY_SERVICES_MAX ((size_t)32) // services told apart among one request's losses
+#define REJECT_LETTERS_MAX ((size_t)16) // rejected spans of one request kept as dead letters
 #define STOP_GRACE_MS      5000
 #define LATENCY_WINDOW_NS  (60 * NS_PER_S)
 
@@ -118,14 +119,14 @@ struct shard {
     size_t in_flight;    // groups in the journal
     size_t queued_bytes; // payloads in the journal
     uint64_t request_number;
-    size_t slot;          // of the batch that is being decoded into
-    struct meter scratch; // what the three buffers below hold
+    size_t slot;                         // of the batch that is being decoded into
+    struct meter scratch;                // what the three buffers below hold
     struct buf plain, protobuf, offsets; // decompressed; translated from JSON, its spans' offsets
     struct rejects rejects;
     struct tally shed;
     enum overload_take take; // of the request that is being decoded
     uint64_t now_ns;         // when it was begun
-    uint64_t turned_away; // by the HTTP servers unread, as counted so far
+    uint64_t turned_away;    // by the HTTP servers unread, as counted so far
     struct door *watchers;
     atomic_uint_fast64_t requests, refused, spans, bytes;
     pthread_mutex_t latency_lock;

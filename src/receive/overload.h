@@ -29,10 +29,10 @@
 // for what is inside already: queries, parts being written.
 //
 // The store writes parts early above half of the limit (budget_is_filling()), so memory above the
-// low mark is always on its way to the disk. The marks look at memory at this moment, the states at how long it has been short: memory at the
-// door goes up and down within milliseconds when senders offer more than the disk takes. A pause of
-// CALM_* without pressure ends an episode, so that senders who do come back later (SDKs wait a
-// second or more) are never shed from.
+// low mark is always on its way to the disk. The marks look at memory at this moment, the states at
+// how long it has been short: memory at the door goes up and down within milliseconds when senders
+// offer more than the disk takes. A pause of CALM_* without pressure ends an episode, so that
+// senders who do come back later (SDKs wait a second or more) are never shed from.
 //
 // Traces found to matter are remembered (a hash, in a table of fixed size, about a minute), so that
 // batches that come later keep their spans too. The table is shared by the shards without a lock:

@@ -148,6 +148,13 @@ static size_t shard_count_for(size_t wanted)
     return count < SHARDS_MAX ? count : SHARDS_MAX;
 }
 
+static uint64_t to_ns(uint64_t ms)
+{
+    const uint64_t most_ms = UINT64_MAX / 2 / NS_PER_MS; // as good as never
+    ASSERT(most_ms > 0);
+    return (ms < most_ms ? ms : most_ms) * NS_PER_MS;
+}
+
 static struct receive *receive_new(const struct receive_options *options)
 {
     struct receive *r = mem_new(1, sizeof *r);
@@ -163,7 +170,7 @@ static struct receive *receive_new(const struct receive_options *options)
     }
     r->overload = mem_new(1, sizeof *r->overload);
     overload_init(r->overload, options->budget->limit_bytes, options->budget->soft_bytes,
-                  options->shed_after_ms * NS_PER_MS, options->slow_trace_ms * NS_PER_MS);
+                  to_ns(options->shed_after_ms), to_ns(options->slow_trace_ms));
     r->token = mem_new(options->token.n + 1, 1);
     if (options->token.n > 0) {
         memcpy(r->token, options->token.p, options->token.n);

@@ -55,7 +55,7 @@ struct receive_options {
     size_t shards;                 // 0: one per core, at most 8
     struct http_tls *tls;          // NULL: plain text
     struct str token;              // the ingest token; empty: none demanded
-    size_t body_bytes_max; // at most a quarter of the budget's limit is taken
+    size_t body_bytes_max;         // at most a quarter of the budget's limit is taken
     // Under memory that stays short (overload.h): how long senders are only slowed down, and from
     // what duration on a span makes its trace matter.
     uint64_t shed_after_ms, slow_trace_ms;

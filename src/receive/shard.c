@@ -7,8 +7,8 @@
 #include "receive/internal.h"
 
 // ---- Memory of a group --------------------------------------------------------------------------
-// A request reserves room for its share of the payload before it is decoded, and for its rows before
-// a batch grows, so that a group that was begun can be finished.
+// A request reserves room for its share of the payload before it is decoded, and for its rows
+// before a batch grows, so that a group that was begun can be finished.
 
 static struct group *group_of_room(struct mem_source *room)
 {
@@ -16,8 +16,8 @@ static struct group *group_of_room(struct mem_source *room)
     return (struct group *)((char *)room - offsetof(struct group, room));
 }
 
-// Never refuses: what the reservation does not cover (the encoding is larger than the requests were)
-// is little, and the spans are taken already.
+// Never refuses: what the reservation does not cover (the encoding is larger than the requests
+// were) is little, and the spans are taken already.
 static bool room_take(struct mem_source *room, size_t bytes)
 {
     struct group *g = group_of_room(room);
@@ -277,8 +277,9 @@ static void tell_lost(struct door *d)
     d->rejected = invalid + shed;
     d->message = STR("");
     if (invalid > 0) {
-        d->message = arena_printf(a, "%llu spans were rejected; the first, at byte %llu: %s", invalid,
-                                  (unsigned long long)x->letters[0].offset, x->letters[0].message);
+        d->message =
+            arena_printf(a, "%llu spans were rejected; the first, at byte %llu: %s", invalid,
+                         (unsigned long long)x->letters[0].offset, x->letters[0].message);
     }
     if (shed > 0) {
         d->message = arena_printf(

@@ -321,7 +321,7 @@ static size_t due_line(struct store *s, uint64_t now_ns)
         }
     }
     return budget_is_filling(s->budget) && total > s->budget->soft_bytes / 8 ? largest
-                                                                           : s->line_count;
+                                                                             : s->line_count;
 }
 
 static void wait_until(struct store *s, uint64_t wait_ns)

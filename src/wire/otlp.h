@@ -45,8 +45,8 @@ struct otlp_counts {
 };
 
 // Decodes one ExportTraceServiceRequest. On ERR_INVALID or ERR_LIMIT (malformed bytes, wrong wire
-// type, text that is not UTF-8, too deep) or ERR_MEMORY rows of this request may already stand in the batches:
-// the sink's owner rolls them back (batch_mark). ret_at names the field as a path,
+// type, text that is not UTF-8, too deep) or ERR_MEMORY rows of this request may already stand in
+// the batches: the sink's owner rolls them back (batch_mark). ret_at names the field as a path,
 // "resource_spans[0].scope_spans[0].spans[3].name", and the offset of the offending byte.
 // `request` must be followed by BUF_PAD readable bytes.
 MUST_CHECK enum err otlp_decode_traces(struct str request, const struct otlp_sink *sink,
@@ -68,8 +68,8 @@ MUST_CHECK enum err otlp_count_records(enum otlp_signal signal, struct str reque
 
 // Turns an OTLP/JSON request of any signal into the protobuf of the same message, so that one
 // decoder serves both. ret_at has the offset in the JSON text and the JSON path of the field.
-// ERR_LIMIT when the result is over out->max, ERR_MEMORY when the source of `out` refuses. `offsets`
-// (may be NULL) gets the offset of each record in the text, 8 bytes each.
+// ERR_LIMIT when the result is over out->max, ERR_MEMORY when the source of `out` refuses.
+// `offsets` (may be NULL) gets the offset of each record in the text, 8 bytes each.
 MUST_CHECK enum err otlp_json_to_protobuf(enum otlp_signal signal, struct str json, struct buf *out,
                                           struct buf *offsets, struct err_at *ret_at);
 

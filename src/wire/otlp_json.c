@@ -19,7 +19,7 @@ struct transcoder {
     struct json_reader in;
     struct buf *out;
     struct buf *offsets; // of the records, or NULL
-    const char *start; // of the text
+    const char *start;   // of the text
     struct otlp_problem problem;
     struct buf number; // a number with a NUL behind it
 };

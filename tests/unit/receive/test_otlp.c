@@ -296,7 +296,8 @@ static void await_shedding(struct fixture *f)
 static void test_lasting_overload_sheds_by_priority(void **state)
 {
     (void)state;
-    struct fixture *f = fx_start((struct receive_options){.shed_after_ms = 1, .slow_trace_ms = 100});
+    struct fixture *f =
+        fx_start((struct receive_options){.shed_after_ms = 1, .slow_trace_ms = 100});
     struct buf b;
     buf_init(&b, 1 << 20);
     put_span(&b, "plain", 'a', 1000, false);
@@ -348,7 +349,8 @@ static void test_lasting_overload_sheds_by_priority(void **state)
 static void test_malformed_is_said_while_shedding(void **state)
 {
     (void)state;
-    struct fixture *f = fx_start((struct receive_options){.shed_after_ms = 1, .slow_trace_ms = 100});
+    struct fixture *f =
+        fx_start((struct receive_options){.shed_after_ms = 1, .slow_trace_ms = 100});
     struct buf b;
     buf_init(&b, 1 << 20);
     put_span(&b, "plain", 'a', 1000, false);
