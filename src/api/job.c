@@ -40,6 +40,7 @@ static void on_timer_closed(uv_handle_t *handle)
 
 static void stop_timer(struct job *j)
 {
+    ASSERT(j->timer == NULL || j->timer->data == j);
     if (j->timer != NULL) {
         uv_close((uv_handle_t *)j->timer, on_timer_closed);
         j->timer = NULL;
@@ -85,6 +86,7 @@ static void job_free(struct job *j)
 static void job_end(struct job *j)
 {
     struct api *a = j->api;
+    ASSERT(a->jobs > 0);
     stop_timer(j);
     a->jobs--;
     job_free(j);
@@ -95,6 +97,7 @@ static void job_end(struct job *j)
 
 static void start_timer(struct job *j, uv_timer_cb tick, uint64_t period_ms)
 {
+    ASSERT(j->timer == NULL && period_ms > 0);
     j->timer = mem_new(1, sizeof *j->timer);
     MUST(uv_timer_init(loop_uv(j->api->loop), j->timer) == 0);
     j->timer->data = j;
@@ -104,6 +107,7 @@ static void start_timer(struct job *j, uv_timer_cb tick, uint64_t period_ms)
 static void on_pace(uv_timer_t *timer)
 {
     struct job *j = timer->data;
+    ASSERT(j->pacing && j->sent <= j->out.n);
     // Writing may find the peer gone, which cancels the job.
     while (j->request != NULL && j->sent < j->out.n) {
         size_t pending = http_stream_pending(j->request), left = j->out.n - j->sent;
@@ -177,6 +181,7 @@ static void after(uv_work_t *work, int status)
 
 static void begin_lines(struct job *j)
 {
+    ASSERT(j->lines && j->request != NULL);
     const struct http_header headers[] = {
         {STR("content-type"), STR("application/x-ndjson")},
         {STR("cache-control"), STR("no-store")},

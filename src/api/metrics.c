@@ -7,6 +7,7 @@
 
 static void head(struct buf *out, const char *name, const char *type, const char *help)
 {
+    ASSERT(name != NULL && type != NULL && help != NULL);
     buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
@@ -146,6 +147,7 @@ static void put_store(struct job *j)
 static void put_receive(struct job *j)
 {
     static const char *const states[] = {"open", "slow", "shed"};
+    ASSERT(j->route->light);
     struct receive_stats s = {0};
     struct buf *out = &j->out;
     MUST(pthread_rwlock_rdlock(&j->api->receive_lock) == 0);

@@ -21,6 +21,7 @@
 
 static void put_memory(struct json_writer *w, struct budget *b)
 {
+    ASSERT(b->soft_bytes < b->limit_bytes);
     json_put_key(w, "memory");
     json_put_object(w);
     put_u64(w, "limit_bytes", b->limit_bytes);
@@ -84,6 +85,7 @@ static void put_receive(struct json_writer *w, const struct receive *r)
     struct receive_stats s = {0};
     if (r != NULL) {
         receive_stats(r, &s);
+        ASSERT(s.overload != NULL);
     }
     json_put_key(w, "receive");
     json_put_object(w);

@@ -295,6 +295,7 @@ static void put_span(struct json_writer *w, struct trace *t, uint32_t i)
 
 static void put_spans(struct job *j, struct trace *t, const span_id *only)
 {
+    ASSERT(t->count > 0);
     struct json_writer w;
     json_writer_init(&w, &j->out);
     json_put_object(&w);
@@ -589,6 +590,7 @@ void api_trace_outline(struct job *j)
 {
     struct trace *t = load(j, j->path_param, TRACE_OUTLINE);
     struct json_writer w;
+    ASSERT(!j->route->light);
     if (t == NULL) {
         return;
     }

@@ -51,6 +51,7 @@ void arena_done(struct arena *a)
 
 void arena_clear(struct arena *a)
 {
+    ASSERT((a->chunks == NULL) == (a->held_bytes == 0));
     struct arena_chunk *keep = a->chunks;
     if (keep == NULL) {
         return;
@@ -117,6 +118,7 @@ void *arena_new(struct arena *a, size_t count, size_t size)
 
 struct str arena_str(struct arena *a, struct str s)
 {
+    ASSERT(s.n == 0 || s.p != NULL);
     char *p = arena_alloc(a, s.n + 1);
     if (s.n > 0) {
         memcpy(p, s.p, s.n);

@@ -36,6 +36,7 @@ void buf_done(struct buf *b)
 
 void buf_clear(struct buf *b)
 {
+    ASSERT(b->max > 0 && b->n <= b->capacity);
     b->n = 0;
     b->failed = b->denied = false;
 }
@@ -81,6 +82,7 @@ bool buf_reserve(struct buf *b, size_t n)
 
 void buf_add(struct buf *b, const void *bytes, size_t n)
 {
+    ASSERT(n == 0 || bytes != NULL);
     if (n > 0 && buf_reserve(b, n)) {
         memcpy(b->p + b->n, bytes, n);
         b->n += n;
@@ -111,6 +113,7 @@ void buf_add_varint(struct buf *b, uint64_t v)
 {
     if (buf_reserve(b, VARINT_MAX)) {
         b->n += varint_put((uint8_t *)b->p + b->n, v);
+        ASSERT(b->n <= b->capacity);
     }
 }
 
@@ -128,6 +131,7 @@ void buf_printf(struct buf *b, const char *format, ...)
     (void)vsnprintf(b->p + b->n, (size_t)n + 1, format, args);
     va_end(args);
     b->n += (size_t)n;
+    ASSERT(b->n < b->capacity);
 }
 
 void buf_shift(struct buf *b, size_t n)

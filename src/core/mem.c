@@ -48,6 +48,7 @@ static void *large_new(size_t size)
         return NULL;
     }
     size_t n = mapping_bytes(size);
+    ASSERT(n > size && n % PAGE_BYTES == 0);
     void *base = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (base == MAP_FAILED) {
         return NULL;
@@ -72,6 +73,7 @@ static size_t large_bytes(const void *p)
 // Grows or shrinks in place or by moving pages; NULL where it must be copied.
 static void *large_resize(void *p, size_t size)
 {
+    ASSERT(is_large(p));
     if (size < LARGE_BYTES || size > SIZE_MAX / 2) {
         return NULL;
     }

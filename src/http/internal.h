@@ -32,8 +32,8 @@
 #define HTTP_BODY_CREDIT_STEP ((size_t)256 << 10) // taken from the budget at once
 #define HTTP_REQUEST_CHARGE   ((size_t)6 << 10)   // what an open request costs beside its buffers
 #define HTTP_CONN_CHARGE      ((size_t)4 << 10)   // what a connection costs beside its buffers
-#define HTTP_H2_CHARGE        ((size_t)12 << 10)  // the same, of HTTP/2
-#define HTTP_TLS_CHARGE       ((size_t)48 << 10)  // and under TLS
+#define HTTP_H2_CHARGE        ((size_t)16 << 10)  // the same, of HTTP/2
+#define HTTP_TLS_CHARGE       ((size_t)32 << 10)  // and under TLS
 #define HTTP_SURE_BYTES       ((size_t)512 << 10) // of the budget that a server holds always
 #define HTTP_SURE_SHARE       ((size_t)128)       // and at most this part of it
 #define HTTP_CONNS_SURE       ((size_t)64)        // connections that the budget never refuses

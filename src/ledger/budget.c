@@ -110,7 +110,7 @@ void meter_init(struct meter *m, struct budget *b, enum account a)
 
 bool meter_take(struct meter *m, size_t bytes)
 {
-    ASSERT(m->budget != NULL);
+    ASSERT(m->budget != NULL && m->account < ACCOUNT_COUNT);
     if (m->forced) {
         meter_force(m, bytes);
         return true;
