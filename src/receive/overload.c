@@ -34,7 +34,7 @@ void overload_init(struct overload *o, size_t limit_bytes, size_t soft_bytes,
 const char *overload_state_name(enum overload_state s)
 {
     static const char *const names[OVERLOAD_STATE_COUNT] = {"open", "slow", "shed"};
-    ASSERT((unsigned)s < OVERLOAD_STATE_COUNT);
+    MUST((unsigned)s < OVERLOAD_STATE_COUNT);
     return names[s];
 }
 
