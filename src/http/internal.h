@@ -35,6 +35,7 @@
 #define HTTP_H2_CHARGE        ((size_t)16 << 10)  // the same, of HTTP/2
 #define HTTP_TLS_CHARGE       ((size_t)32 << 10)  // and under TLS
 #define HTTP_SURE_BYTES       ((size_t)512 << 10) // of the budget that a server holds always
+#define HTTP_SMALL_BYTES      ((size_t)8 << 10)   // pieces of memory that it is for
 #define HTTP_SURE_SHARE       ((size_t)128)       // and at most this part of it
 #define HTTP_CONNS_SURE       ((size_t)64)        // connections that the budget never refuses
 #define HTTP_OUT_COPIES       ((size_t)3)         // an answer's bytes on their way, at most

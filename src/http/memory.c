@@ -5,25 +5,34 @@
 #include "core/must.h"
 #include "http/internal.h"
 
-bool memory_take(struct http_server *s, size_t n)
+// Takes `n`, leaving `floor` of the credit alone.
+static bool take_above(struct http_server *s, size_t n, size_t floor)
 {
     struct budget *budget = s->options.budget;
     if (budget == NULL) {
         return true;
     }
     enum account a = s->options.account;
-    if (s->credit < n && budget_take(budget, a, n + HTTP_BODY_CREDIT_STEP)) {
-        s->credit += n + HTTP_BODY_CREDIT_STEP;
+    size_t usable = s->credit > floor ? s->credit - floor : 0, more = 0;
+    if (usable < n && budget_take(budget, a, n + HTTP_BODY_CREDIT_STEP)) {
+        more = n + HTTP_BODY_CREDIT_STEP;
+    } else if (usable < n && budget_take(budget, a, n - usable)) {
+        more = n - usable;
     }
-    if (s->credit < n && budget_take(budget, a, n - s->credit)) {
-        s->credit = n;
-    }
-    if (s->credit < n) {
+    s->credit += more;
+    if (usable + more < n) {
         return false;
     }
+    ASSERT(s->credit >= n);
     s->credit -= n;
-    ASSERT(s->credit <= SIZE_MAX / 2);
     return true;
+}
+
+// What is sure is for what is small.
+bool memory_take(struct http_server *s, size_t n)
+{
+    ASSERT(s != NULL);
+    return take_above(s, n, n <= HTTP_SMALL_BYTES ? 0 : s->sure_bytes);
 }
 
 void memory_force(struct http_server *s, size_t n)
@@ -60,7 +69,7 @@ bool memory_conn(struct conn *c, size_t n)
     ASSERT(s->conn_count > 0);
     if (s->conn_count <= HTTP_CONNS_SURE) {
         memory_force(s, n);
-    } else if (!memory_take(s, n)) {
+    } else if (!take_above(s, n, s->sure_bytes)) {
         return false;
     }
     c->charged += n;
