@@ -123,6 +123,8 @@ void *mem_alloc(size_t size)
     return p;
 }
 
+#ifdef SONDE_MIMALLOC
+
 // Copies into a new block of `size` bytes what was in one of `had` bytes.
 static void *move(void *p, size_t had, size_t size)
 {
@@ -132,6 +134,8 @@ static void *move(void *p, size_t had, size_t size)
     mem_free(p);
     return q;
 }
+
+#endif
 
 void *mem_resize(void *p, size_t count, size_t size)
 {
