@@ -32,6 +32,10 @@
     X(OTLP_SHARDS, "otlp.shards", NUMBER, "0", false, "receiving threads; 0: one per core")        \
     X(MEMORY_LIMIT, "memory.limit", SIZE, "1GiB", false,                                           \
       "what load may take; beyond it senders wait")                                                \
+    X(OVERLOAD_SHED_AFTER, "overload.shed_after", DURATION, "2s", false,                           \
+      "memory short for so long: traces without errors that are not slow are shed")                \
+    X(OVERLOAD_SLOW_TRACE, "overload.slow_trace", DURATION, "1s", false,                           \
+      "a trace with a span of this duration is slow")                                              \
     X(JOURNAL_SYNC, "journal.sync", SYNC, "always", false,                                         \
       "always: acknowledge after the disk has it; interval")                                       \
     X(JOURNAL_SYNC_INTERVAL, "journal.sync_interval", DURATION, "100ms", false,                    \

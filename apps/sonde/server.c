@@ -51,11 +51,12 @@ struct server {
 static void on_durable(void *ctx, struct journal_entry *entry)
 {
     struct server *s = ctx;
-    const struct receive_group *g = entry->attachment;
+    struct receive_group *g = entry->attachment;
     for (size_t i = 0; i < g->count; i++) {
         g->batches[i]->seq = entry->seq;
         (void)batch_ref(g->batches[i]);
     }
+    receive_hand_over(g);
     store_add_record(s->store, g->batches, g->count);
 }
 
@@ -325,6 +326,8 @@ static enum err start_receive(struct server *s, struct err_at *ret_at)
         .tls = s->otlp_tls,
         .token = str_of(c->text[SETTING_OTLP_TOKEN]),
         .body_bytes_max = (size_t)c->number[SETTING_OTLP_BODY_MAX],
+        .shed_after_ms = c->number[SETTING_OVERLOAD_SHED_AFTER],
+        .slow_trace_ms = c->number[SETTING_OVERLOAD_SLOW_TRACE],
         .journal = s->journal,
         .budget = &s->budget,
         .ledger = s->ledger,

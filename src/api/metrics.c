@@ -7,6 +7,7 @@
 
 static void head(struct buf *out, const char *name, const char *type, const char *help)
 {
+    ASSERT(name != NULL && type != NULL && help != NULL);
     buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
@@ -145,6 +146,8 @@ static void put_store(struct job *j)
 
 static void put_receive(struct job *j)
 {
+    static const char *const states[] = {"open", "slow", "shed"};
+    ASSERT(j->route->light);
     struct receive_stats s = {0};
     struct buf *out = &j->out;
     MUST(pthread_rwlock_rdlock(&j->api->receive_lock) == 0);
@@ -159,6 +162,19 @@ static void put_receive(struct job *j)
     one(out, "sonde_receive_spans_total", "counter", "Spans accepted.", (double)s.spans);
     one(out, "sonde_receive_bytes_total", "counter", "Bytes of bodies.", (double)s.bytes);
     one(out, "sonde_receive_open_connections", "gauge", "Connections.", (double)s.open_connections);
+    one(out, "sonde_receive_shed_spans_total", "counter",
+        "Spans left out because memory stayed short.", (double)s.spans_shed);
+    head(out, "sonde_receive_overload_total", "counter",
+         "Times that the door began to slow senders down, and to shed.");
+    buf_printf(out,
+               "sonde_receive_overload_total{state=\"slow\"} %llu\n"
+               "sonde_receive_overload_total{state=\"shed\"} %llu\n",
+               (unsigned long long)s.slowed, (unsigned long long)s.shed);
+    head(out, "sonde_receive_overload", "gauge", "1 for the state that the door is in.");
+    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
+        bool in = s.overload != NULL ? strcmp(s.overload, states[i]) == 0 : i == 0;
+        buf_printf(out, "sonde_receive_overload{state=\"%s\"} %d\n", states[i], in ? 1 : 0);
+    }
     head(out, "sonde_receive_ack_seconds", "summary",
          "Whole request to acknowledgement, over the last minute.");
     buf_printf(out, "sonde_receive_ack_seconds{quantile=\"0.5\"} %.9f\n",

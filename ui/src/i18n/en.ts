@@ -261,6 +261,7 @@ export const en = {
   'reason.too_large': 'too large',
   'reason.unsupported': 'not supported yet',
   'reason.overload': 'overload',
+  'reason.shed': 'shed under overload',
   'reason.disk_full': 'disk full',
   'reason.unauthorized': 'no valid token',
   'reason.journal_failed': 'journal failed',

@@ -252,6 +252,7 @@ export const zhCN: Catalogue = {
   'reason.too_large': '过大',
   'reason.unsupported': '尚不支持',
   'reason.overload': '过载',
+  'reason.shed': '过载时舍弃',
   'reason.disk_full': '磁盘已满',
   'reason.unauthorized': '令牌无效',
   'reason.journal_failed': '预写日志写入失败',
