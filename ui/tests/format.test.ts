@@ -5,7 +5,7 @@ import type { LedgerRow } from '@/api/types'
 import * as f from '@/format/format'
 import { base64Bytes, hexDump } from '@/format/hex'
 import { offBy, sumRows } from '@/format/ledger'
-import { assignSeries, seriesOf } from '@/format/series'
+import { markAt, MarkBook } from '@/format/series'
 import { sortRows } from '@/format/sort'
 
 describe('numbers', () => {
@@ -91,11 +91,18 @@ describe('tables and dumps', () => {
     expect(hexDump(new Uint8Array(), 5)).toEqual([])
   })
 
-  it('gives a name its colour, and no two names of a trace the same', () => {
-    expect(seriesOf('orders')).toBe(seriesOf('orders'))
-    const names = Array.from({ length: 12 }, (_, i) => `service-${i}`)
-    expect(new Set(assignSeries(names)).size).toBe(12)
-    expect(assignSeries([...names, 'one more'])).toHaveLength(13)
-    expect(assignSeries(['orders'])).toEqual([`var(--series-${seriesOf('orders')})`])
+  it('gives every service a mark of its own, which later services do not change', () => {
+    const book = new MarkBook()
+    const names = Array.from({ length: 24 }, (_, i) => `service-${String(i).padStart(2, '0')}`)
+    expect(book.learn([...names].reverse())).toBe(true)
+    const looks = names.map((name) => JSON.stringify(book.markOf(name)))
+    expect(new Set(looks).size).toBe(24)
+    expect(book.markOf('service-00')).toEqual(markAt(0))
+    expect(new Set(names.slice(0, 8).map((name) => book.markOf(name).colour)).size).toBe(8)
+    book.learn(['a first in the alphabet'])
+    expect(names.map((name) => JSON.stringify(book.markOf(name)))).toEqual(looks)
+    expect(book.learn(names)).toBe(false)
+    const again = new MarkBook(book.names(500))
+    expect(names.map((name) => JSON.stringify(again.markOf(name)))).toEqual(looks)
   })
 })

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the messages in English, the source of all translations. Whole sentences with parameters.
 
+import { enFilter } from './en.filter'
+
 export const en = {
+  ...enFilter,
   'app.name': 'Sonde',
   'nav.label': 'Main navigation',
   'nav.services': 'Services',
@@ -99,7 +102,8 @@ export const en = {
   'services.problemsOnly': 'With errors only',
   'services.empty': 'No service sent a span in this time.',
   'services.emptyHint': 'Send OTLP to {grpc} (gRPC) or {http} (HTTP), or choose a longer time.',
-  'services.emptyFiltered': 'No service matches the filter.',
+  'list.nothing': 'Nothing matches what you typed or chose.',
+  'list.all': 'Show all',
   'services.widen': 'Show the last 24 hours',
   'services.caption': 'Services with their spans, errors and durations',
   'services.traces': 'Traces of this service',
@@ -134,32 +138,6 @@ export const en = {
   'traces.sortSlowest': 'Slowest',
   'traces.sortErrors': 'Most errors',
   'traces.sort': 'Order',
-  'filter.expected': 'Expected {what}.',
-  'filter.position': 'at character {position}',
-  'filter.key': 'Attribute',
-  'filter.op': 'Operator',
-  'filter.value': 'Value',
-  'filter.addRow': 'Add condition',
-  'filter.tooComplex':
-    'This filter is written by hand: the builder shows plain conditions joined by && only.',
-  'filter.startOver': 'Start over in the builder',
-  'filter.all': 'All of these hold for one span',
-  'filter.use': 'Use and search',
-  'scatter.title': 'Duration over time',
-  'scatter.table': 'Table',
-  'scatter.chart': 'Chart',
-  'scatter.hint': 'Drag to zoom into time and duration. Click a cell to open one of its traces.',
-  'scatter.label': 'Heat map of span durations over time; the table view holds the same numbers.',
-  'scatter.cell': {
-    one: '{count} span, {errors} with errors',
-    other: '{count} spans, {errors} with errors',
-  },
-  'scatter.few': 'few',
-  'scatter.many': 'many',
-  'scatter.withErrors': 'with errors',
-  'scatter.example': 'Example',
-  'scatter.durationRange': 'Duration from – to',
-  'scatter.shown': 'The {shown} cells with the most errors and spans, of {total}.',
   'trace.title': 'Trace',
   'trace.notFound': 'This trace is not stored.',
   'trace.notFoundHint': 'It never came, has expired, or is still on its way.',
@@ -197,6 +175,14 @@ export const en = {
   'trace.colTimeline': 'Timeline',
   'trace.minimap': 'Overview of the trace: drag to choose the time shown',
   'trace.hidden': { one: '{count} hidden', other: '{count} hidden' },
+  'trace.after': 'the server went on for {time} after the client had gone',
+  'trace.afterShort': 'server +{time}',
+  'trace.errorsInRows': {
+    one: '{count} failed span in {rows} rows',
+    other: '{count} failed spans in {rows} rows',
+  },
+  'trace.errorsHint':
+    'A failed call counts on both sides, client and server; joined they are one row.',
   'trace.gap': 'network and queueing {gap}',
   'trace.orphan': 'parent missing',
   'trace.fold': 'Fold',
@@ -379,6 +365,7 @@ export const en = {
   'keys.critical': 'Critical path',
   'keys.close': 'Close',
   'span.zoom': 'Zoom to this span',
+  'span.after': 'Server after client',
   'span.gap': 'Network and queueing',
   'keys.zoom': 'Zoom in, out',
   'traceId.show': 'What the ID says',

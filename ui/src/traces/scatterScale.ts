@@ -47,6 +47,26 @@ export function nearestCell(scatter: Scatter, x: number, y: number, reach = 2): 
   return best
 }
 
+const LEAST_RATIO = 4 // between the ends of the scale
+const PAD_ROWS_MAX = 60
+
+// The same cells on a scale that is long enough to be read: durations that hardly differ (a single
+// trace, for one) stand in the middle instead of filling it.
+export function widened(scatter: Scatter): Scatter {
+  const { duration_min_ns: low, duration_max_ns: high, rows } = scatter
+  const step = (high / low) ** (1 / rows)
+  if (!(low > 0) || !(step > 1) || high / low >= LEAST_RATIO) return scatter
+  const missing = Math.log(LEAST_RATIO / (high / low)) / Math.log(step)
+  const pad = Math.min(PAD_ROWS_MAX, Math.ceil(missing / 2))
+  return {
+    ...scatter,
+    rows: rows + 2 * pad,
+    duration_min_ns: low / step ** pad,
+    duration_max_ns: high * step ** pad,
+    cells: scatter.cells.map(([column, row, ...rest]) => [column, row + pad, ...rest]),
+  }
+}
+
 // Powers of ten (and of the square root of ten where there are few) within the scale.
 export function durationTicks(scatter: Scatter): { ns: number; share: number }[] {
   const { duration_min_ns: low, duration_max_ns: high } = scatter
@@ -59,7 +79,11 @@ export function durationTicks(scatter: Scatter): { ns: number; share: number }[]
       const ns = power * step
       if (ns >= low && ns <= high) list.push({ ns, share: Math.log(ns / low) / span })
     }
-  return list
+  if (list.length > 1) return list
+  return [
+    { ns: low, share: 0 },
+    { ns: high, share: 1 },
+  ]
 }
 
 // 0 for the emptiest cell, 1 for the fullest, by the logarithm.
