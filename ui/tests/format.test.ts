@@ -91,6 +91,21 @@ describe('tables and dumps', () => {
     expect(hexDump(new Uint8Array(), 5)).toEqual([])
   })
 
+  it('writes round durations of a scale without noughts', () => {
+    const texts = [0, 1e4, 5e5, 1e6, 2.5e6, 1e7, 1e8, 1.5e9, 6e10].map(f.formatRoundDuration)
+    expect(texts).toEqual([
+      '0',
+      '10 µs',
+      '500 µs',
+      '1 ms',
+      '2.5 ms',
+      '10 ms',
+      '100 ms',
+      '1.5 s',
+      '1 m 00 s',
+    ])
+  })
+
   it('gives every service a mark of its own, which later services do not change', () => {
     const book = new MarkBook()
     const names = Array.from({ length: 24 }, (_, i) => `service-${String(i).padStart(2, '0')}`)

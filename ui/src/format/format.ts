@@ -27,6 +27,15 @@ export function formatDuration(ns: number): string {
   return `${minutes} m ${String(whole % 60).padStart(2, '0')} s`
 }
 
+// The same for round values on a scale: 10 ms rather than 10.0 ms.
+export function formatRoundDuration(ns: number): string {
+  return ns === 0
+    ? '0'
+    : formatDuration(ns)
+        .replace(/(\.\d*?)0+(?= )/, '$1')
+        .replace('. ', ' ')
+}
+
 // As the filter language writes it: exact enough, no blank.
 export function filterDuration(ns: number): string {
   const trim = (value: number) => String(Number(value.toPrecision(4)))
