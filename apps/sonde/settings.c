@@ -5,6 +5,9 @@
 
 #include "commands.h"
 #include "config.h"
+#include "core/must.h"
+
+#define LINES_TEXT_MAX ((size_t)1 << 20) // 64 lines with names of the file
 
 static const char check_help[] =
     "Usage: sonde config check [FILE] [--json]\n"
@@ -42,6 +45,49 @@ static void print_setting(const struct config *c, enum setting s, bool table, bo
     printf(",\"source\":\"%s\"}", sources[c->source[s]]);
 }
 
+static void warn_unknown(void *ctx, const char *name, const char *meant)
+{
+    (void)ctx;
+    fprintf(stderr, "sonde: warning: %s in the environment is no setting", name);
+    if (meant != NULL) {
+        fprintf(stderr, "; did you mean %s?", meant);
+    }
+    fputc('\n', stderr);
+}
+
+// store.lines is a list and stands only in the file.
+static void print_lines(const struct config *c, bool table)
+{
+    struct buf out;
+    const char *source = c->line_count > 0 ? "file" : "default";
+    buf_init(&out, LINES_TEXT_MAX);
+    config_print_lines(c, &out);
+    buf_add_byte(&out, 0);
+    MUST(!out.failed);
+    if (table) {
+        printf("%-22s %-20s %s\n", "store.lines", out.p[0] != 0 ? out.p : "-", source);
+    } else {
+        printf(",\"store.lines\":{\"value\":");
+        print_json_text(out.p);
+        printf(",\"source\":\"%s\"}", source);
+    }
+    buf_done(&out);
+}
+
+static void print_config(const struct config *c, bool table)
+{
+    if (!table) {
+        putchar('{');
+    }
+    for (unsigned i = 0; i < SETTING_COUNT; i++) {
+        print_setting(c, (enum setting)i, table, i == 0);
+    }
+    print_lines(c, table);
+    if (!table) {
+        puts("}");
+    }
+}
+
 int command_config(int argc, char **argv)
 {
     const char *words[2] = {NULL, NULL};
@@ -54,25 +100,22 @@ int command_config(int argc, char **argv)
     if (!flags_parse(argc, argv, flags, words, 2, &count)) {
         return EXIT_USAGE;
     }
-    if (help || count == 0 || strcmp(words[0], "check") != 0) {
+    if (count > 0 && strcmp(words[0], "check") != 0) {
+        fprintf(stderr, "sonde: there is no command 'config %s', only `sonde config check`\n",
+                words[0]);
+        return EXIT_USAGE;
+    }
+    if (help || count == 0) {
         fputs(check_help, help ? stdout : stderr);
         return help ? EXIT_DONE : EXIT_USAGE;
     }
+    config_each_unknown(warn_unknown, NULL);
     enum err e = config_load(&c, words[1], &at);
     e = e == ERR_OK ? config_check(&c, &at) : e;
     if (e != ERR_OK) {
         fprintf(stderr, "sonde: %s\n", at.text);
     } else {
-        bool table = wants_table(json);
-        if (!table) {
-            putchar('{');
-        }
-        for (unsigned i = 0; i < SETTING_COUNT; i++) {
-            print_setting(&c, (enum setting)i, table, i == 0);
-        }
-        if (!table) {
-            puts("}");
-        }
+        print_config(&c, wants_table(json));
     }
     config_done(&c);
     return e == ERR_OK ? EXIT_DONE : EXIT_USAGE;
