@@ -2,7 +2,31 @@
 // Purpose: the messages in English of filters and of durations over time.
 
 export const enFilter = {
-  'filter.expected': 'Expected {what}.',
+  'expect.start': 'A filter begins with “{”.',
+  'expect.field':
+    'Here belongs a field, such as resource.service.name, span.http.route, duration or status.',
+  'expect.character':
+    'This character has no meaning here: a field, an operator or a bracket is expected.',
+  'expect.operator': 'Here belongs an operator: =  !=  <  <=  >  >=  =~  !~',
+  'expect.operator_or_end': 'Here belongs an operator, “&&”, “||” or the closing “}”.',
+  'expect.joint': 'Here belongs “&&”, “||” or the closing “}”.',
+  'expect.bracket': 'A bracket is open: here belongs “)”, “&&” or “||”.',
+  'expect.end': 'The filter has ended before this.',
+  'expect.status': 'The status is compared by = or != with error, ok or unset.',
+  'expect.kind':
+    'The kind is compared by = or != with server, client, internal, producer, consumer or unspecified.',
+  'expect.duration': 'Here belongs a duration, such as 100ms or 1.5s.',
+  'expect.duration_unit': 'A duration needs its unit, such as 100ms or 1.5s.',
+  'expect.value':
+    'Here belongs a value: a text in quotes, a number, a duration, true, false or nil.',
+  'expect.text': 'Here belongs a text in quotes.',
+  'expect.regex_text': 'Here belongs a regular expression in quotes.',
+  'expect.regex': 'This regular expression cannot be read.',
+  'expect.escape':
+    'This escape is not known: \\" \\\\ \\/ \\n \\t \\r \\b \\f and \\u with four hexadecimal digits are.',
+  'expect.quote': 'The quotation mark that closes this text is missing.',
+  'expect.limit': 'The filter is too long or too complex.',
+  'expect.utf8': 'The filter holds bytes that are not UTF-8.',
   'filter.position': 'at character {position}',
   'filter.key': 'Field',
   'filter.other': 'Another field…',

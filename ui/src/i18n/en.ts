@@ -71,6 +71,7 @@ export const en = {
   'partial.scan_limit': 'Incomplete: the search reached its scan limit.',
   'partial.memory_limit': 'Incomplete: the search reached its memory limit.',
   'partial.unreadable_part': 'Incomplete: a part of the store could not be read.',
+  'partial.regex_limit': 'Incomplete: a regular expression was given up on some values.',
   'partial.other': 'Incomplete: part of the data was not looked at.',
   'stats.line': '{scanned} of {total} spans scanned in {elapsed} ms',
   'common.copy': 'Copy',
@@ -178,9 +179,10 @@ export const en = {
   'trace.after': 'the server went on for {time} after the client had gone',
   'trace.afterShort': 'server +{time}',
   'trace.errorsInRows': {
-    one: '{count} failed span in {rows} rows',
-    other: '{count} failed spans in {rows} rows',
+    one: '{count} failed span in {rows}',
+    other: '{count} failed spans in {rows}',
   },
+  'trace.rows': { one: '{count} row', other: '{count} rows' },
   'trace.errorsHint':
     'A failed call counts on both sides, client and server; joined they are one row.',
   'trace.gap': 'network and queueing {gap}',

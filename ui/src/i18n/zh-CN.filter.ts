@@ -4,7 +4,28 @@ import type { enFilter } from './en.filter'
 import type { Message } from './render'
 
 export const zhFilter: Record<keyof typeof enFilter, Message> = {
-  'filter.expected': '应为 {what}。',
+  'expect.start': '过滤条件须以“{”开头。',
+  'expect.field': '此处应为字段，例如 resource.service.name、span.http.route、duration 或 status。',
+  'expect.character': '此处出现了无法识别的字符：应为字段、运算符或括号。',
+  'expect.operator': '此处应为运算符：=  !=  <  <=  >  >=  =~  !~',
+  'expect.operator_or_end': '此处应为运算符、“&&”、“||”或结尾的“}”。',
+  'expect.joint': '此处应为“&&”、“||”或结尾的“}”。',
+  'expect.bracket': '括号未闭合：此处应为“)”、“&&”或“||”。',
+  'expect.end': '过滤条件在此之前已经结束。',
+  'expect.status': 'status 只能用 = 或 != 与 error、ok 或 unset 比较。',
+  'expect.kind':
+    'kind 只能用 = 或 != 与 server、client、internal、producer、consumer 或 unspecified 比较。',
+  'expect.duration': '此处应为时长，例如 100ms 或 1.5s。',
+  'expect.duration_unit': '时长须带单位，例如 100ms 或 1.5s。',
+  'expect.value': '此处应为值：带引号的文本、数字、时长、true、false 或 nil。',
+  'expect.text': '此处应为带引号的文本。',
+  'expect.regex_text': '此处应为带引号的正则表达式。',
+  'expect.regex': '无法解析该正则表达式。',
+  'expect.escape':
+    '无法识别的转义：可用 \\" \\\\ \\/ \\n \\t \\r \\b \\f 以及 \\u 加四位十六进制数字。',
+  'expect.quote': '文本缺少结尾的引号。',
+  'expect.limit': '过滤条件过长或过于复杂。',
+  'expect.utf8': '过滤条件包含非 UTF-8 字节。',
   'filter.position': '位于第 {position} 个字符',
   'filter.key': '字段',
   'filter.other': '其他字段…',
