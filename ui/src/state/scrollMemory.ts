@@ -6,27 +6,33 @@ import type { Router } from 'vue-router'
 
 const KEPT_MAX = 100
 const WAIT_MS = 10_000 // for the content; nobody waits longer to be scrolled
+const SETTLE_MS = 2000 // for what stands above it
 
 // The entry of the history that is shown; the router numbers them.
 function position(): number {
   return Number((history.state as { position?: number } | null)?.position ?? 0)
 }
 
-// Scrolls as soon as there is enough to scroll, unless the reader moves first.
+// Scrolls as soon as there is enough to scroll, and keeps that place while the panels above come in,
+// unless the reader moves first.
 function scrollWhenThere(main: HTMLElement, top: number): () => void {
   const gestures = ['wheel', 'keydown', 'pointerdown'] as const
   const stop = () => {
     watcher.disconnect()
     clearTimeout(timer)
+    main.style.overflowAnchor = ''
     for (const gesture of gestures) removeEventListener(gesture, stop)
   }
   const attempt = () => {
     if (main.scrollHeight - main.clientHeight < top) return
     main.scrollTop = top
-    stop()
+    watcher.disconnect()
+    clearTimeout(timer)
+    timer = setTimeout(stop, SETTLE_MS)
   }
   const watcher = new MutationObserver(attempt)
-  const timer = setTimeout(stop, WAIT_MS)
+  let timer = setTimeout(stop, WAIT_MS)
+  main.style.overflowAnchor = 'none' // what comes in above is in its place already
   watcher.observe(main, { childList: true, subtree: true })
   for (const gesture of gestures) addEventListener(gesture, stop, { passive: true })
   attempt()
