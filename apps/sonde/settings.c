@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: `sonde config check` and `sonde completion`.
+// Purpose: `sonde config check`.
 #include <stdio.h>
 #include <string.h>
 
@@ -119,61 +119,4 @@ int command_config(int argc, char **argv)
     }
     config_done(&c);
     return e == ERR_OK ? EXIT_DONE : EXIT_USAGE;
-}
-
-#define COMMANDS "server trace trace-id store config completion version"
-
-static const char bash_script[] =
-    "_sonde() {\n"
-    "  local cur=${COMP_WORDS[COMP_CWORD]} words='" COMMANDS "'\n"
-    "  case ${COMP_WORDS[1]} in\n"
-    "  server) words='--config --data --http --otlp-grpc --otlp-http --help' ;;\n"
-    "  trace) [ \"$COMP_CWORD\" = 2 ] && words='search get' ||\n"
-    "    words='--since --from --to --limit --server --token --json --help' ;;\n"
-    "  trace-id) words='--json --help' ;;\n"
-    "  store) [ \"$COMP_CWORD\" = 2 ] && words='stats inspect verify' ||\n"
-    "    words='--data --json --help' ;;\n"
-    "  config) [ \"$COMP_CWORD\" = 2 ] && words='check' || words='--json --help' ;;\n"
-    "  completion) words='bash zsh fish' ;;\n"
-    "  esac\n"
-    "  [ \"$COMP_CWORD\" = 1 ] && words='" COMMANDS "'\n"
-    "  COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
-    "  [ ${#COMPREPLY[@]} = 0 ] && COMPREPLY=($(compgen -f -- \"$cur\"))\n"
-    "}\n"
-    "complete -F _sonde sonde\n";
-
-static const char fish_script[] =
-    "complete -c sonde -n __fish_use_subcommand -f -a '" COMMANDS "'\n"
-    "complete -c sonde -n '__fish_seen_subcommand_from trace' -f -a 'search get'\n"
-    "complete -c sonde -n '__fish_seen_subcommand_from store' -a 'stats inspect verify'\n"
-    "complete -c sonde -n '__fish_seen_subcommand_from config' -a 'check'\n"
-    "complete -c sonde -n '__fish_seen_subcommand_from completion' -f -a 'bash zsh fish'\n"
-    "for flag in config data http otlp-grpc otlp-http\n"
-    "  complete -c sonde -n '__fish_seen_subcommand_from server' -r -l $flag\n"
-    "end\n"
-    "for flag in since from to limit server token\n"
-    "  complete -c sonde -n '__fish_seen_subcommand_from trace' -x -l $flag\n"
-    "end\n"
-    "complete -c sonde -l json -d 'print JSON'\n"
-    "complete -c sonde -l help -d 'explain the command'\n";
-
-int command_completion(int argc, char **argv)
-{
-    if (argc == 1 && strcmp(argv[0], "bash") == 0) {
-        fputs(bash_script, stdout);
-    } else if (argc == 1 && strcmp(argv[0], "zsh") == 0) {
-        printf("autoload -U +X bashcompinit && bashcompinit\n%s", bash_script);
-    } else if (argc == 1 && strcmp(argv[0], "fish") == 0) {
-        fputs(fish_script, stdout);
-    } else {
-        bool wanted = argc == 1 && strcmp(argv[0], "--help") == 0;
-        fputs("Usage: sonde completion bash|zsh|fish\n"
-              "\n"
-              "  bash   source <(sonde completion bash)\n"
-              "  zsh    source <(sonde completion zsh)\n"
-              "  fish   sonde completion fish | source\n",
-              wanted ? stdout : stderr);
-        return wanted ? EXIT_DONE : EXIT_USAGE;
-    }
-    return EXIT_DONE;
 }
