@@ -11,7 +11,7 @@ import { sortRows } from '@/format/sort'
 describe('numbers', () => {
   it('writes durations with three digits', () => {
     const cases: [number, string][] = [
-      [0, '0 ms'],
+      [0, '0'],
       [999, '999 ns'],
       [48211, '48.2 µs'],
       [48211000, '48.2 ms'],
@@ -19,6 +19,7 @@ describe('numbers', () => {
       [1.25e9, '1.25 s'],
       [125e9, '2 m 05 s'],
       [12000e9, '3 h 20 m'],
+      [7 * 86400e9, '7 d 00 h'],
       [-2e6, '-2.00 ms'],
       [NaN, '–'],
     ]
@@ -102,7 +103,7 @@ describe('tables and dumps', () => {
       '10 ms',
       '100 ms',
       '1.5 s',
-      '1 m 00 s',
+      '1 m',
     ])
   })
 

@@ -64,6 +64,8 @@ describe('scatter', () => {
     expect(s.durationAt(wide, cell![1] + 1)).toBeCloseTo(52e6, -2)
     expect(s.durationTicks(wide).length).toBeGreaterThan(1)
     expect(s.widened(scatter)).toBe(scatter)
+    const all = s.durationTicks({ ...scatter, duration_min_ns: 1, duration_max_ns: 864e12 })
+    expect(all.length).toBeLessThanOrEqual(8)
     // Without it there is no round number between the ends: the ends are named.
     expect(s.durationTicks({ ...one, duration_min_ns: 5.1e7 })).toHaveLength(2)
   })
