@@ -252,6 +252,11 @@ static enum err check_open(const struct config *c, enum setting address, enum se
         return ERR_OK;
     }
     put_place(c, address, place);
+    if (strrchr(a, ':') == NULL) {
+        return err_at_set(ret_at, ERR_INVALID, 0,
+                          "%s%s is '%s', expected HOST:PORT such as 127.0.0.1:7070%s", place,
+                          infos[address].key, a, address == SETTING_HTTP_ADDRESS ? "" : ", or off");
+    }
     return err_at_set(ret_at, ERR_DENIED, 0,
                       "%s%s is %s, which other machines can reach: set %s, or listen on 127.0.0.1",
                       place, infos[address].key, a, infos[token].key);

@@ -12,9 +12,9 @@
 static const char check_help[] =
     "Usage: sonde config check [FILE] [--json]\n"
     "\n"
-    "Checks a configuration file (and the environment) as `sonde server --config FILE` would read "
-    "it, and\n"
-    "prints what would be in force and where it comes from. Exit code 2 when something is wrong.\n";
+    "Checks a configuration file and the environment as `sonde server --config FILE`\n"
+    "would read them, and prints what would be in force and where it comes from.\n"
+    "Exit code 2 when something is wrong.\n";
 
 static void print_json_text(const char *text)
 {

@@ -23,33 +23,32 @@
 #define INDENT_MAX     24
 
 static const char search_help[] =
-    "Usage: sonde trace search 'FILTER' [--since 1h | --from T --to T] [--limit N] [--json]\n"
-    "                          [--server URL] [--token TOKEN]\n"
+    "Usage: sonde trace search 'FILTER' [--since 1h | --from T --to T] [--limit N]\n"
+    "                          [--json] [--server URL] [--token TOKEN]\n"
     "\n"
-    "Prints the traces that have a span matching FILTER, the newest first. T is epoch milliseconds "
-    "or\n"
-    "2026-01-31T12:00:00Z; without times the last hour is searched. SONDE_SERVER and SONDE_TOKEN "
-    "stand\n"
-    "in for the flags. Filters:\n"
+    "Prints the traces that have a span matching FILTER, the newest first: those of\n"
+    "the last hour, 20 at most. T is epoch milliseconds or 2026-01-31T12:00:00Z.\n"
+    "SONDE_SERVER and SONDE_TOKEN stand in for the flags. Filters:\n"
     "\n"
-    "  { }                                                     every span\n"
-    "  { resource.service.name = \"cart\" && duration > 100ms }   slow spans of one service\n"
-    "  { status = error && kind = server }                     failing requests\n"
-    "  { span.http.response.status_code >= 500 }               any attribute\n"
-    "  { name =~ \"GET /api/.*\" || .peer.service != nil }        regular expressions, presence\n";
+    "  { }                                                every span\n"
+    "  { resource.service.name = \"cart\" }                 spans of one service\n"
+    "  { duration > 100ms && kind = server }              slow requests\n"
+    "  { status = error && name =~ \"GET /api/.*\" }        failing, by name\n"
+    "  { span.http.response.status_code >= 500 }          any attribute\n"
+    "  { .peer.service != nil }                           that an attribute is there\n";
 
-static const char get_help[] = "Usage: sonde trace get ID [--json] [--server URL] [--token TOKEN]\n"
-                               "\n"
-                               "Shows one trace as a tree: RpcId, service, operation, duration, "
-                               "status. With --json every span with\n"
-                               "its attributes, resource, events and links.\n";
+static const char get_help[] =
+    "Usage: sonde trace get ID [--json] [--server URL] [--token TOKEN]\n"
+    "\n"
+    "Shows one trace as a tree: duration, status, RPC ID, service, operation. With\n"
+    "--json every span with its attributes, resource, events and links.\n";
 
 static const char id_help[] =
     "Usage: sonde trace-id ID [--json]\n"
     "\n"
-    "Decodes a trace ID made by Sonde's agents: time, host address, process, environment, "
-    "counter.\n"
-    "For IDs of other tracers the parts mean nothing, and the output says so.\n";
+    "Decodes a trace ID made by Sonde's agents: time, host address, process,\n"
+    "environment, counter. For IDs of other tracers the parts mean nothing, and the\n"
+    "output says so.\n";
 
 static struct client_options options_of(const char *server, const char *token)
 {
@@ -91,7 +90,10 @@ static int fetch_text(const struct client_options *o, const char *path, const ch
     struct err_at at;
     long status;
     if (client_get(o, path, answer, &status, &at) != ERR_OK) {
-        fprintf(stderr, "sonde: %s\n", at.text);
+        fprintf(stderr,
+                "sonde: %s\n  is `sonde server` running there? --server or SONDE_SERVER names "
+                "another\n",
+                at.text);
         return EXIT_NO_SERVER;
     }
     return status == 200 ? EXIT_DONE : explain(status, answer, filter);
@@ -409,6 +411,10 @@ int command_trace(int argc, char **argv)
         return get(argc - 1, argv + 1);
     }
     bool wanted = argc > 0 && strcmp(argv[0], "--help") == 0;
+    if (argc > 0 && !wanted) {
+        fprintf(stderr, "sonde: there is no command 'trace %s', only search and get\n", argv[0]);
+        return EXIT_USAGE;
+    }
     fprintf(wanted ? stdout : stderr, "%s\n%s", search_help, get_help);
     return wanted ? EXIT_DONE : EXIT_USAGE;
 }
