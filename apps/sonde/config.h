@@ -35,7 +35,7 @@
     X(MEMORY_LIMIT, "memory.limit", SIZE, "1GiB", false,                                           \
       "what load may take; beyond, senders wait")                                                  \
     X(JOURNAL_SYNC, "journal.sync", SYNC, "always", false,                                         \
-      "always: acknowledged is on disk; interval")                                                 \
+      "always (acknowledged: on disk), interval")                                                  \
     X(JOURNAL_SYNC_INTERVAL, "journal.sync_interval", DURATION, "100ms", false,                    \
       "how often interval syncs")                                                                  \
     X(JOURNAL_SEGMENT, "journal.segment", SIZE, "64MiB", false, "size of a segment")               \
