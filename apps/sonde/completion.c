@@ -40,6 +40,7 @@ static void each_word(const char *words, void (*each)(const char *word, int n, c
 
 static void put_bash_flag(const char *word, int n, const void *ctx)
 {
+    ASSERT(n > 0 && word[0] != '-');
     (void)ctx;
     printf("--%.*s ", n, word);
 }
@@ -103,6 +104,7 @@ static void put_bash(void)
 
 static void put_fish_condition(const struct completed *c)
 {
+    ASSERT(c >= table && c < table + COUNT);
     printf("complete -c sonde -n '__fish_seen_subcommand_from %s", c->command);
     if (c->sub != NULL) {
         printf("; and __fish_seen_subcommand_from %s", c->sub);
@@ -112,6 +114,7 @@ static void put_fish_condition(const struct completed *c)
 
 static void put_fish_flag(const char *word, int n, const void *ctx)
 {
+    ASSERT(n > 0);
     bool file = strncmp(word, "config", (size_t)n) == 0 || strncmp(word, "data", (size_t)n) == 0;
     put_fish_condition(ctx);
     printf("%s -l %.*s\n", file ? "-r -F" : "-x", n, word);
@@ -119,6 +122,7 @@ static void put_fish_flag(const char *word, int n, const void *ctx)
 
 static void put_fish_switch(const char *word, int n, const void *ctx)
 {
+    ASSERT(n > 0);
     put_fish_condition(ctx);
     printf("-l %.*s -d 'print JSON'\n", n, word);
 }

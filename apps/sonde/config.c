@@ -84,6 +84,7 @@ enum err config_parse_duration(const char *text, uint64_t *ret_ms)
 
 static int choice(const char *text, const char *const *words)
 {
+    ASSERT(words[0] != NULL);
     for (int i = 0; words[i] != NULL; i++) {
         if (strcmp(text, words[i]) == 0) {
             return i;
@@ -195,6 +196,7 @@ enum err config_load(struct config *c, const char *file, struct err_at *ret_at)
 // The largest unit that divides a value, so that it reads as it was probably written.
 static void print_with_units(struct buf *out, uint64_t value, const struct unit *units)
 {
+    ASSERT(units != NULL);
     while (value == 0 || value % units->factor != 0) {
         if (units->factor == 1) {
             break;
@@ -239,6 +241,7 @@ static bool is_loopback(const char *address)
 // "sonde.yaml:3:5: ", or nothing for a default: where a setting that is wrong was given.
 static void put_place(const struct config *c, enum setting s, char out[CONFIG_PLACE_MAX])
 {
+    ASSERT((unsigned)s < SETTING_COUNT && c->where[s] != NULL);
     const char *where = c->where[s];
     (void)snprintf(out, CONFIG_PLACE_MAX, "%s%s", where, where[0] != 0 ? ": " : "");
 }
@@ -246,6 +249,7 @@ static void put_place(const struct config *c, enum setting s, char out[CONFIG_PL
 static enum err check_open(const struct config *c, enum setting address, enum setting token,
                            struct err_at *ret_at)
 {
+    ASSERT(address != token);
     char place[CONFIG_PLACE_MAX];
     const char *a = c->text[address];
     if (strcmp(a, "off") == 0 || is_loopback(a) || c->text[token][0] != 0) {
@@ -265,6 +269,7 @@ static enum err check_open(const struct config *c, enum setting address, enum se
 static enum err check_tls(const struct config *c, enum setting certificate, enum setting key,
                           struct err_at *ret_at)
 {
+    ASSERT(certificate != key);
     char place[CONFIG_PLACE_MAX];
     bool one = c->text[certificate][0] != 0, other = c->text[key][0] != 0;
     if (one == other) {

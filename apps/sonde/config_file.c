@@ -19,6 +19,7 @@ struct reader {
 
 static enum err wrong(struct reader *r, const yaml_node_t *n, const char *what, const char *name)
 {
+    ASSERT(n != NULL && what != NULL);
     return err_at_set(r->at, ERR_INVALID, n->start_mark.index, "%s:%zu:%zu: %s%s%s", r->file,
                       n->start_mark.line + 1, n->start_mark.column + 1, what,
                       name != NULL ? " " : "", name != NULL ? name : "");
@@ -27,6 +28,7 @@ static enum err wrong(struct reader *r, const yaml_node_t *n, const char *what, 
 static enum err wrong_name(struct reader *r, const yaml_node_t *n, const char *what,
                            const char *name, const char *meant)
 {
+    ASSERT(n != NULL && name != NULL);
     if (meant == NULL) {
         return wrong(r, n, what, name);
     }
@@ -38,6 +40,7 @@ static enum err wrong_name(struct reader *r, const yaml_node_t *n, const char *w
 static enum err wrong_twice(struct reader *r, const yaml_node_t *n, const char *name,
                             const yaml_node_t *first)
 {
+    ASSERT(n != NULL && first != NULL && n != first);
     return err_at_set(r->at, ERR_INVALID, n->start_mark.index,
                       "%s:%zu:%zu: %s is given twice, first at %zu:%zu", r->file,
                       n->start_mark.line + 1, n->start_mark.column + 1, name,
@@ -46,6 +49,7 @@ static enum err wrong_twice(struct reader *r, const yaml_node_t *n, const char *
 
 static const char *text_of(const yaml_node_t *n)
 {
+    ASSERT(n != NULL);
     return n->type == YAML_SCALAR_NODE ? (const char *)n->data.scalar.value : NULL;
 }
 
@@ -112,6 +116,7 @@ static enum err read_line(struct reader *r, const yaml_node_t *item, struct stor
 // store.lines: a list of {name, age, size}.
 static enum err read_lines(struct reader *r, const yaml_node_t *list)
 {
+    ASSERT(r->c->line_count == 0); // there is one list
     if (list->type != YAML_SEQUENCE_NODE) {
         return wrong(r, list, "expected a list of business lines: - name: shop", NULL);
     }
@@ -139,6 +144,7 @@ static enum err read_lines(struct reader *r, const yaml_node_t *list)
 
 static bool is_section(const char *path)
 {
+    ASSERT(path[0] != 0);
     size_t n = strlen(path);
     for (unsigned i = 0; i < SETTING_COUNT; i++) {
         const char *key = setting_info((enum setting)i)->key;
@@ -170,6 +176,7 @@ static enum err read_value(struct reader *r, const char *path, const yaml_node_t
 
 static enum err read_mapping(struct reader *r, const yaml_node_t *map, const char *prefix)
 {
+    ASSERT(map->type == YAML_MAPPING_NODE);
     for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top;
          p++) {
         const yaml_node_t *key = yaml_document_get_node(&r->doc, p->key);
@@ -205,6 +212,7 @@ static enum err read_mapping(struct reader *r, const yaml_node_t *map, const cha
 
 static enum err read_document(struct reader *r, FILE *f)
 {
+    ASSERT(f != NULL);
     yaml_parser_t parser;
     MUST(yaml_parser_initialize(&parser) == 1);
     yaml_parser_set_input_file(&parser, f);
@@ -229,6 +237,7 @@ static enum err read_document(struct reader *r, FILE *f)
 
 enum err config_read_file(struct config *c, const char *file, struct err_at *ret_at)
 {
+    ASSERT(c->line_count == 0);
     struct reader r = {.c = c, .file = file, .at = ret_at};
     FILE *f = fopen(file, "re");
     if (f == NULL) {

@@ -59,6 +59,7 @@ static size_t distance(const char *a, const char *b)
 // A name that differs in more than a third of its letters was hardly meant.
 static bool is_close(size_t d, const char *name)
 {
+    ASSERT(name != NULL);
     return d <= strlen(name) / 3;
 }
 
@@ -80,6 +81,7 @@ const char *config_closest_key(const char *key)
 
 static bool is_known(const char *name)
 {
+    ASSERT(strncmp(name, PREFIX, PREFIX_N) == 0);
     char setting[CONFIG_KEY_MAX];
     for (unsigned i = 0; i < SETTING_COUNT; i++) {
         config_environment_name((enum setting)i, setting);

@@ -30,6 +30,7 @@ static void print_json_text(const char *text)
 
 static void print_setting(const struct config *c, enum setting s, bool table, bool first)
 {
+    ASSERT((unsigned)s < SETTING_COUNT);
     static const char *const sources[] = {"default", "file", "environment", "flag"};
     const struct setting_info *info = setting_info(s);
     const char *value = c->text[s];

@@ -236,6 +236,7 @@ static bool search_range(const struct search_flags *f, struct range *ret_range)
 static void search_path(const struct search_flags *f, const char *filter, const struct range *r,
                         struct buf *path)
 {
+    ASSERT(filter != NULL && path->n == 0);
     buf_add_str(path, STR("/api/v1/traces?q="));
     client_escape(path, filter);
     buf_printf(path, "&from=%" PRIu64 "&to=%" PRIu64 "&limit=", r->from_ms, r->to_ms);
@@ -243,12 +244,14 @@ static void search_path(const struct search_flags *f, const char *filter, const 
     buf_add_byte(path, 0);
 }
 
+// 2026-01-31T12:00:00Z; a moment beyond the calendar as epoch milliseconds.
 static void print_utc(char out[32], uint64_t ms)
 {
     time_t seconds = (time_t)(ms / 1000);
     struct tm utc;
-    gmtime_r(&seconds, &utc);
-    (void)strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    if (gmtime_r(&seconds, &utc) == NULL || strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0) {
+        (void)snprintf(out, 32, "%" PRIu64, ms);
+    }
 }
 
 // Says on standard error, where it disturbs no pipe, what was looked at in vain.
@@ -317,6 +320,7 @@ static int search(int argc, char **argv)
 
 static int depth_of(const char *rpc)
 {
+    ASSERT(rpc != NULL);
     int depth = 0;
     for (; *rpc != 0; rpc++) {
         depth += *rpc == '.';
@@ -326,6 +330,7 @@ static int depth_of(const char *rpc)
 
 static int widest(int least, int columns, int most)
 {
+    ASSERT(least <= most);
     int wide = columns > least ? columns : least;
     return wide < most ? wide : most;
 }

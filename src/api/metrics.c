@@ -9,11 +9,13 @@
 
 static void head(struct buf *out, const char *name, const char *type, const char *help)
 {
+    ASSERT(name != NULL && help != NULL);
     buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
 static void one(struct buf *out, const char *name, const char *type, const char *help, double value)
 {
+    ASSERT(value >= 0);
     head(out, name, type, help);
     buf_printf(out, "%s %.15g\n", name, value);
 }
@@ -64,6 +66,7 @@ static void add_cell(void *ctx, const struct ledger_cell *c)
 
 static int by_count_down(const void *a, const void *b)
 {
+    ASSERT(a != NULL && b != NULL);
     uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
     return x < y ? 1 : x > y ? -1 : 0;
 }
@@ -82,6 +85,7 @@ static void find_least(struct ledger_walk *l)
 static void put_service_line(struct buf *out, unsigned signal, struct str service, unsigned outcome,
                              unsigned reason, uint64_t count)
 {
+    ASSERT(signal < SIGNAL_COUNT && outcome < OUTCOME_COUNT && reason < REASON_COUNT);
     buf_printf(out, "sonde_ledger_service_records_total{signal=\"%s\",service=\"",
                signal_name((enum signal)signal));
     put_label(out, service);
@@ -169,6 +173,7 @@ static void put_ledger(struct job *j)
 
 static void put_journal(struct job *j)
 {
+    ASSERT(j->api->o.journal != NULL);
     struct journal_stats s;
     struct buf *out = &j->out;
     journal_stats(j->api->o.journal, &s);
@@ -185,6 +190,7 @@ static void put_journal(struct job *j)
 
 static void put_store(struct job *j)
 {
+    ASSERT(j->api->o.store != NULL);
     struct store_stats s;
     struct buf *out = &j->out;
     store_stats(j->api->o.store, &s);
@@ -264,6 +270,7 @@ static void put_process(struct job *j)
 
 void api_metrics(struct job *j)
 {
+    ASSERT(j->out.n == 0); // the exposition is the whole answer
     j->content_type = "text/plain; version=0.0.4; charset=utf-8";
     head(&j->out, "sonde_build_info", "gauge", "Version.");
     buf_printf(&j->out, "sonde_build_info{version=\"%s\",commit=\"%s\"} 1\n", j->api->o.version,
