@@ -308,6 +308,15 @@ await flow('the server goes away and comes back', async (page) => {
   await page.getByText('The server cannot be reached.').waitFor({ state: 'detached' })
 })
 
+if (late)
+  await flow('signals that are not stored alarm nobody', async (page) => {
+    await page.goto(`${url}/admin`)
+    await page.getByText('This version stores traces only.').waitFor()
+    const row = page.getByRole('row', { name: /^metrics/ })
+    assert.match(await row.innerText(), /not stored by this version 1/)
+    assert.equal(await row.locator('.is-warn').count(), 0)
+  })
+
 await flow('every section of the admin page', async (page) => {
   for (const section of ['ledger', 'store', 'server', 'config', 'letters']) {
     await page.goto(`${url}/admin/${section}`)
