@@ -33,9 +33,9 @@
     X(OTLP_BODY_MAX, "otlp.body_max", SIZE, "64MiB", false, "largest request, decompressed")       \
     X(OTLP_SHARDS, "otlp.shards", NUMBER, "0", false, "receiving threads; 0: one per core")        \
     X(MEMORY_LIMIT, "memory.limit", SIZE, "1GiB", false,                                           \
-      "what load may take; beyond, senders wait")                                                  \
+      "what load may take; beyond it senders wait")                                                \
     X(JOURNAL_SYNC, "journal.sync", SYNC, "always", false,                                         \
-      "always (acknowledged: on disk), interval")                                                  \
+      "always: acknowledge after the disk has it; interval")                                       \
     X(JOURNAL_SYNC_INTERVAL, "journal.sync_interval", DURATION, "100ms", false,                    \
       "how often interval syncs")                                                                  \
     X(JOURNAL_SEGMENT, "journal.segment", SIZE, "64MiB", false, "size of a segment")               \
@@ -44,9 +44,10 @@
     X(STORE_FLUSH_AGE, "store.flush_age", DURATION, "30s", false,                                  \
       "oldest span that is in no part")                                                            \
     X(STORE_FREE_MIN, "store.free_min", SIZE, "256MiB", false,                                     \
-      "less free disk: requests are refused")                                                      \
+      "free disk below which requests are refused")                                                \
     X(RETENTION_AGE, "store.retention.age", DURATION, "7d", true, "older spans go; 0: never")      \
-    X(RETENTION_SIZE, "store.retention.size", SIZE, "0", true, "by business line; 0: no limit")    \
+    X(RETENTION_SIZE, "store.retention.size", SIZE, "0", true,                                     \
+      "per business line, the oldest go; 0: no limit")                                             \
     X(LOG_LEVEL, "log.level", LEVEL, "info", true, "debug, info, warn or error")
 
 enum setting {

@@ -6,8 +6,11 @@
 
 #include "commands.h"
 #include "config.h"
+#include "core/must.h"
 #include "server.h"
 #include "version.h"
+
+#define WIDTH_MAX 80 // of a terminal
 
 static const char help[] =
     "sonde " SONDE_VERSION " - full-link monitoring in one binary\n"
@@ -46,13 +49,37 @@ static const char server_help[] =
     "SONDE_JOURNAL_SYNC):\n"
     "\n";
 
+// A text in words of a column that begins at `indent`, over as many lines as it takes.
+static void print_wrapped(const char *text, int indent)
+{
+    int column = indent;
+    ASSERT(text != NULL && indent < WIDTH_MAX);
+    while (*text != 0) {
+        int n = (int)strcspn(text, " ");
+        if (column > indent && column + 1 + n > WIDTH_MAX) {
+            printf("\n%*s", indent, "");
+            column = indent;
+        }
+        column += printf("%s%.*s", column > indent ? " " : "", n, text);
+        text += n + (text[n] == ' ' ? 1 : 0);
+    }
+    putchar('\n');
+}
+
+static void print_setting(const char *key, const char *standard, const char *text)
+{
+    int indent = printf("  %-26s %-14s ", key, standard[0] != 0 ? standard : "-");
+    ASSERT(indent > 0);
+    print_wrapped(text, indent);
+}
+
 static void print_settings(void)
 {
     for (unsigned i = 0; i < SETTING_COUNT; i++) {
         const struct setting_info *s = setting_info((enum setting)i);
-        printf("  %-22s %-14s %s\n", s->key, s->standard[0] != 0 ? s->standard : "-", s->help);
+        print_setting(s->key, s->standard, s->help);
     }
-    printf("  %-22s %-14s %s\n", "store.lines", "-", "list of {name, age, size}: retention");
+    print_setting("store.lines", "", "list of {name, age, size}: retention by business line");
 }
 
 static int command_server(int argc, char **argv)

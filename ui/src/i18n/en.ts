@@ -71,7 +71,6 @@ export const en = {
   'partial.scan_limit': 'Incomplete: the search reached its scan limit.',
   'partial.memory_limit': 'Incomplete: the search reached its memory limit.',
   'partial.unreadable_part': 'Incomplete: a part of the store could not be read.',
-  'partial.regex_limit': 'Incomplete: a regular expression was given up on some values.',
   'partial.other': 'Incomplete: part of the data was not looked at.',
   'stats.line': '{scanned} of {total} spans scanned in {elapsed} ms',
   'common.copy': 'Copy',
