@@ -16,14 +16,13 @@
 static const char help[] =
     "Usage: sonde store stats|inspect|verify [--data DIR] [--json] [FILE ...]\n"
     "\n"
-    "  stats    rows, bytes, bytes a span, and the bytes of every column over all parts\n"
+    "  stats    rows, bytes, bytes a span, and the bytes of every column\n"
     "  inspect  the parts, one a line: rows, traces, bytes, times, services\n"
-    "  verify   reads everything and checks each checksum, dictionary code and the order; exit "
-    "code 4\n"
-    "           when something is damaged\n"
+    "  verify   reads everything and checks each checksum, dictionary code and the\n"
+    "           order; exit code 4 when something is damaged\n"
     "\n"
-    "Reads the parts in DIR/store/parts (./sonde-data), or the FILEs given. A server may be "
-    "running.\n";
+    "Reads the parts in DIR/store/parts (./sonde-data), or the FILEs given. A server\n"
+    "may be running.\n";
 
 #define FILES_MAX   100000
 #define WORDS_MAX   1024
@@ -256,7 +255,12 @@ int command_store(int argc, char **argv)
     }
     enum err e = count > 1 ? ERR_OK : fs_real()->ops->list(fs_real(), dir, note_file, &l);
     if (e != ERR_OK) {
-        fprintf(stderr, "sonde: %s: %s\n", dir, err_text(e));
+        fprintf(
+            stderr, "sonde: %s: %s\n", dir,
+            e == ERR_NOT_FOUND
+                ? "no data is there; name the server's data folder with --data (it prints it when "
+                  "it starts)"
+                : err_text(e));
         return EXIT_FAILED;
     }
     if (l.count > 0) {

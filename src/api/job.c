@@ -8,6 +8,7 @@
 #include "core/clock.h"
 #include "core/mem.h"
 #include "core/must.h"
+#include "query/filter_code.h"
 #include "query/search.h"
 
 #define PROGRESS_MS 200
@@ -367,6 +368,8 @@ bool job_filter(struct job *j, struct filter **ret_filter)
     json_put_u64(&w, at.offset);
     json_put_key(&w, "expected");
     json_put_str(&w, expected);
+    json_put_key(&w, "code");
+    json_put_str(&w, str_of(filter_error_code(str_of(at.text))));
     json_put_key(&w, "parameter");
     json_put_str(&w, STR("q"));
     json_put_object_end(&w);
