@@ -1,14 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: what a filter says of one span, and what it says of all spans of a shape.
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
-
 #include "core/must.h"
 #include "query/filter.h"
 #include "wire/otlp.h"
-
-// Backtracking steps that one match may take; a pattern that needs more does not match.
-#define REGEX_STEPS_MAX 100000
 
 static bool holds(enum filter_op op, int order)
 {
@@ -30,31 +24,18 @@ static bool holds(enum filter_op op, int order)
     }
 }
 
-static bool regex_matches(const void *regex, struct str text)
-{
-    ASSERT(regex != NULL);
-    pcre2_match_data *data = pcre2_match_data_create(1, NULL);
-    pcre2_match_context *context = pcre2_match_context_create(NULL);
-    MUST(data != NULL && context != NULL);
-    pcre2_set_match_limit(context, REGEX_STEPS_MAX);
-    int found =
-        pcre2_match(regex, (PCRE2_SPTR)(text.n > 0 ? text.p : ""), text.n, 0, 0, data, context);
-    pcre2_match_context_free(context);
-    pcre2_match_data_free(data);
-    return found >= 0;
-}
-
 static bool test_text(const struct filter_node *test, struct str text)
 {
     if (test->op == OP_EXISTS || test->op == OP_ABSENT) {
         return (text.n > 0) == (test->op == OP_EXISTS); // an intrinsic is absent when it is empty
     }
-    ASSERT(test->regex == NULL || test->op == OP_MATCH || test->op == OP_NOT_MATCH);
+    ASSERT(test->pattern == NULL || test->op == OP_MATCH || test->op == OP_NOT_MATCH);
     if (test->value.type != VALUE_TEXT) {
         return false;
     }
-    if (test->regex != NULL) {
-        return regex_matches(test->regex, text) == (test->op == OP_MATCH);
+    if (test->pattern != NULL) {
+        return pattern_match(test->pattern, text) ==
+               (test->op == OP_MATCH ? PATTERN_YES : PATTERN_NO);
     }
     if (test->op == OP_EQ || test->op == OP_NE) {
         return str_eq(text, test->value.text) == (test->op == OP_EQ);
@@ -82,6 +63,44 @@ static bool test_double(const struct filter_node *test, double d)
     return holds(test->op, d < test->value.number ? -1 : d > test->value.number);
 }
 
+// What a test says of the elements of an array so far.
+struct element_search {
+    const struct filter_node *test;
+    bool any, all; // of the elements that can be compared satisfy it
+    size_t compared;
+};
+
+static void see_element(void *ctx, const struct otlp_value *value)
+{
+    struct element_search *s = ctx;
+    enum filter_type t = s->test->value.type;
+    bool comparable =
+        (value->type == ATTR_STRING && t == VALUE_TEXT) ||
+        (value->type == ATTR_BOOL && t == VALUE_BOOL) ||
+        ((value->type == ATTR_INT || value->type == ATTR_DOUBLE) && t == VALUE_NUMBER);
+    uint64_t bits = 0;
+    if (!comparable) {
+        return; // an array within an array among them
+    }
+    if (value->type != ATTR_STRING) {
+        memcpy(&bits, &value->i, sizeof bits);
+    }
+    struct str text = value->type == ATTR_STRING ? value->text : STR_NONE;
+    bool yes = filter_test_attr(s->test, value->type, bits, text);
+    s->any = s->any || yes;
+    s->all = s->all && yes;
+    s->compared++;
+}
+
+static bool test_array(const struct filter_node *test, struct str any_value)
+{
+    struct element_search s = {.test = test, .all = true};
+    ASSERT(test->op < OP_EXISTS);
+    otlp_each_element(any_value, see_element, &s);
+    bool denies = test->op == OP_NE || test->op == OP_NOT_MATCH;
+    return denies ? s.compared > 0 && s.all : s.any;
+}
+
 bool filter_test_attr(const struct filter_node *test, enum attr_type type, uint64_t bits,
                       struct str text)
 {
@@ -101,8 +120,10 @@ bool filter_test_attr(const struct filter_node *test, enum attr_type type, uint6
     case ATTR_BOOL:
         return test->value.type == VALUE_BOOL &&
                holds(test->op, bits == (uint64_t)test->value.integer ? 0 : 1);
+    case ATTR_ARRAY:
+        return test_array(test, text);
     default:
-        return false; // arrays, lists and bytes can only be asked for existence
+        return false; // lists and bytes can only be asked for existence
     }
 }
 
