@@ -236,6 +236,23 @@ static bool search_path(const struct search_flags *f, const char *filter, struct
     return true;
 }
 
+// Says so when the answer may lack something; on standard error, beside the result.
+static void print_partial(json_t *stats)
+{
+    const char *reason = json_string_value(json_object_get(stats, "partial_reason"));
+    if (!json_is_true(json_object_get(stats, "partial"))) {
+        return;
+    }
+    if (reason != NULL && strcmp(reason, "regex_limit") == 0) {
+        fputs("sonde: incomplete: a regular expression took too many steps on some values; "
+              "a simpler one sees all of them\n",
+              stderr);
+    } else {
+        fprintf(stderr, "sonde: incomplete: part of the data was not looked at (%s)\n",
+                reason != NULL ? reason : "no reason given");
+    }
+}
+
 static int search(int argc, char **argv)
 {
     struct search_flags f = {0};
@@ -267,6 +284,7 @@ static int search(int argc, char **argv)
             if (table && json_array_size(traces) == 0) {
                 puts("no trace matches; try a longer --since or `sonde trace search '{ }'`");
             }
+            print_partial(json_object_get(root, "stats"));
             json_decref(root);
             code = EXIT_DONE;
         }

@@ -17,7 +17,8 @@
 struct query_control {
     atomic_bool cancelled;
     atomic_uint_fast64_t scanned_spans, total_spans;
-    atomic_uint_fast64_t damaged_blocks; // left out since their checksums are wrong
+    atomic_uint_fast64_t damaged_blocks;  // left out since their checksums are wrong
+    atomic_uint_fast64_t given_up_values; // on which a regular expression took too many steps
 };
 
 struct scan {
