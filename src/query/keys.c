@@ -73,7 +73,7 @@ static enum err add_block(struct key_set *set, struct part *p, size_t index)
     struct block *block;
     const struct batch *resources;
     size_t count;
-    enum err e = block_open(p, index, &block);
+    enum err e = block_borrow(p, index, &block);
     if (e != ERR_OK) {
         return e;
     }

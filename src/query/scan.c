@@ -316,7 +316,7 @@ static enum err scan_block(const struct scan *s, struct part *p, size_t index, b
         return ERR_OK;
     }
     struct block_scan b = {.s = s};
-    enum err e = block_open(p, index, &b.block);
+    enum err e = block_borrow(p, index, &b.block);
     if (e != ERR_OK) {
         return e;
     }

@@ -113,6 +113,8 @@ struct column {
 };
 
 MUST_CHECK enum err block_open(struct part *p, size_t index, struct block **ret_block);
+// The same from the part's cache of opened blocks where it has one; block_free() puts it back there.
+MUST_CHECK enum err block_borrow(struct part *p, size_t index, struct block **ret_block);
 void block_free(struct block *b);
 size_t block_rows(const struct block *b);
 size_t block_pages(const struct block *b);

@@ -4,6 +4,7 @@
 #include "core/must.h"
 #include "core/varint.h"
 #include "store/block.h"
+#include "store/block_cache.h"
 #include "store/bloom.h"
 #include "store/checksum.h"
 #include "store/zpack.h"
@@ -106,6 +107,7 @@ void part_unref(struct part *p)
     int before = atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel);
     MUST(before > 0);
     if (before == 1) {
+        block_cache_forget(p);
         p->file->ops->close(p->file);
         arena_done(&p->arena);
         mem_free(p);
@@ -190,7 +192,7 @@ static enum err append_trace(struct part *p, size_t index, const trace_id *id,
     ASSERT(index < p->footer.meta.blocks);
     struct block *b;
     size_t trace;
-    enum err e = block_open(p, index, &b);
+    enum err e = block_borrow(p, index, &b);
     if (e != ERR_OK) {
         return e;
     }
