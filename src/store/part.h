@@ -54,7 +54,8 @@ struct part_writer_options {
     const char *path;
     struct str line;
     uint64_t seq_first, seq_last;
-    int zstd_level; // 1 for first parts, 3 for merged ones; 0 compresses nothing
+    int zstd_level;   // 1 for first parts, 3 for merged ones; 0 compresses nothing
+    unsigned version; // of the format; 0: the newest. Older ones are for tests of the reader
 };
 
 MUST_CHECK enum err part_writer_new(const struct part_writer_options *options,
@@ -78,6 +79,12 @@ struct part *part_ref(struct part *p);
 void part_unref(struct part *p);
 const struct part_meta *part_meta(const struct part *p);
 
+// What the footer says of one page.
+struct page_meta {
+    uint64_t min_start_ns, max_start_ns;
+    uint64_t min_duration_ns, max_duration_ns;
+};
+
 // What the footer says of one block, for pruning before anything is read.
 struct block_meta {
     uint32_t rows, pages;
@@ -85,6 +92,7 @@ struct block_meta {
     uint64_t min_duration_ns, max_duration_ns;
     uint64_t errors; // rows with status error
     trace_id first_trace, last_trace;
+    const struct page_meta *page; // of each page; NULL in parts of version 1
 };
 const struct block_meta *part_block_meta(const struct part *p, size_t block);
 
@@ -113,7 +121,8 @@ struct column {
 };
 
 MUST_CHECK enum err block_open(struct part *p, size_t index, struct block **ret_block);
-// The same from the part's cache of opened blocks where it has one; block_free() puts it back there.
+// The same from the part's cache of opened blocks where it has one; block_free() puts it back
+// there.
 MUST_CHECK enum err block_borrow(struct part *p, size_t index, struct block **ret_block);
 void block_free(struct block *b);
 size_t block_rows(const struct block *b);

@@ -29,9 +29,10 @@ static enum err check_ends(struct file *f, uint64_t size, uint8_t *tail, struct 
     if (memcmp(tail + 16, PART_MAGIC, 8) != 0) {
         return err_at_set(at, ERR_CORRUPT, size - 8, "The file does not end as a part does.");
     }
-    if (load_u32(head + 8) != PART_VERSION || load_u32(tail + 4) != PART_VERSION) {
-        return err_at_set(at, ERR_UNSUPPORTED, 8, "The part has format version %u, not %u.",
-                          load_u32(head + 8), PART_VERSION);
+    uint32_t version = load_u32(head + 8);
+    if (version < PART_VERSION_MIN || version > PART_VERSION || load_u32(tail + 4) != version) {
+        return err_at_set(at, ERR_UNSUPPORTED, 8, "The part has format version %u, not %u to %u.",
+                          version, PART_VERSION_MIN, PART_VERSION);
     }
     return ERR_OK;
 }
@@ -62,7 +63,7 @@ static enum err read_footer(struct part *p, uint64_t size, struct err_at *at)
         e = zpack_get(&c, &scratch, &raw);
     }
     if (e == ERR_OK) {
-        e = footer_decode(raw, size, &p->arena, &p->footer);
+        e = footer_decode(raw, load_u32(tail + 4), size, &p->arena, &p->footer);
         p->footer_bytes = n + PART_TAIL_BYTES;
     }
     arena_done(&scratch);
