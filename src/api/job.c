@@ -181,6 +181,7 @@ void job_start(struct api *a, const struct route *route, struct str path_param,
     struct job *j = mem_new(1, sizeof *j);
     j->api = a;
     j->request = r;
+    j->control.crew = a->crew;
     j->route = route;
     j->path_param = arena_str(&j->arena, path_param);
     for (unsigned i = 0; i < PARAM_COUNT; i++) {

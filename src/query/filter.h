@@ -104,12 +104,14 @@ struct filter_node {
     struct filter_value value;
     struct pattern *pattern; // of OP_MATCH and OP_NOT_MATCH
     uint32_t offset;         // of the test in the text
+    uint32_t index;          // of the test among those of the filter
 };
 
 // A parsed filter; any thread. Nothing changes in it but the counts of its patterns.
 struct filter {
     struct arena arena;
     struct filter_node *root;
+    uint32_t test_count;
     struct pattern **patterns;
     size_t pattern_count;
 };
@@ -143,6 +145,15 @@ struct filter_known {
     uint64_t min_duration_ns, max_duration_ns;
 };
 enum verdict filter_verdict(const struct filter *f, const struct filter_known *known);
+
+// The same of one test.
+enum verdict filter_test_verdict(const struct filter_node *test, const struct filter_known *known);
+
+// Whether a duration satisfies a test on ON_DURATION.
+bool filter_test_duration(const struct filter_node *test, uint64_t ns);
+
+// Whether the resource's attributes satisfy a test on ON_ANY_ATTR of a span that has no such one.
+bool filter_test_resource(const struct filter_node *test, const struct filter_known *known);
 
 // The durations outside of which no span can match: what the tests that every match must pass say
 // of it. 0 and UINT64_MAX where they say nothing.

@@ -526,6 +526,7 @@ static struct filter_node *new_node(struct parser *p, enum filter_node_type type
     struct filter_node *n = arena_new(&p->f->arena, 1, sizeof *n);
     n->type = type;
     n->offset = (uint32_t)p->start;
+    n->index = type == NODE_TEST ? p->f->test_count++ : 0;
     return n;
 }
 

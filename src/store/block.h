@@ -82,6 +82,19 @@ size_t block_page_region(const struct block *b, size_t column, size_t page);
 MUST_CHECK enum err block_read_window(struct block *b, size_t page);
 
 MUST_CHECK enum err block_load_traces(struct block *b);
+
+// Values [first, first + count) of the n that a page of a column of integers or codes has; into
+// scratch, like the next. Shape codes are checked.
+MUST_CHECK enum err block_load_ints(struct block *b, size_t column, size_t page, size_t n,
+                                    size_t first, size_t count, uint64_t **ret);
+MUST_CHECK enum err block_load_shapes(struct block *b, size_t page, uint64_t **ret_shapes);
+
+// The trace that a row of the block belongs to. The table of traces is loaded, here and below.
+size_t block_trace_of(const struct block *b, size_t row);
+
+// Adds up the distances of rows [from, to) of the page, see part_format.h; in place. `from` is the
+// first row of its trace or of the page.
+void block_add_starts(const struct block *b, size_t page, size_t from, size_t to, uint64_t *values);
 MUST_CHECK enum err block_load_dictionary(struct block *b, size_t column);
 
 // Bytes that an idle block holds.

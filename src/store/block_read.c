@@ -65,29 +65,6 @@ static uint32_t put_text(struct reader *r, struct str s)
 
 // ---- Loading pages ---------------------------------------------------------------------------
 
-// Values [first, first + count) of the n that the page has.
-static enum err load_ints(struct block *b, size_t column, size_t page, size_t n, size_t first,
-                          size_t count, uint64_t **ret)
-{
-    ASSERT(page < b->pages);
-    ASSERT(first <= n && count <= n - first);
-    struct str bytes;
-    enum err e = block_region(b, block_page_region(b, column, page), &bytes);
-    if (e != ERR_OK) {
-        return e;
-    }
-    if (n == 0) {
-        return bytes.n == 0 ? ERR_OK : ERR_CORRUPT;
-    }
-    uint64_t *values = arena_alloc(&b->scratch, (count + 1) * sizeof *values);
-    struct cursor c = cursor_of(bytes);
-    e = ints_decode_some(&c, n, first, count, values);
-    if (e == ERR_OK) {
-        *ret = values;
-    }
-    return e;
-}
-
 static enum err load_ids(struct block *b, size_t column, size_t page, size_t n,
                          const uint8_t **ret_ids)
 {
@@ -126,8 +103,8 @@ static enum err load_codes(struct reader *r, size_t column, struct page_column *
     enum err e = block_load_dictionary(r->b, column);
     uint64_t *codes = NULL;
     if (e == ERR_OK) {
-        e = load_ints(r->b, column, r->page, (size_t)c->count, (size_t)c->first, (size_t)c->need,
-                      &codes);
+        e = block_load_ints(r->b, column, r->page, (size_t)c->count, (size_t)c->first,
+                            (size_t)c->need, &codes);
     }
     const struct block_column *column_of = &r->b->columns[column];
     for (size_t i = 0; i < c->need && e == ERR_OK; i++) {
@@ -153,8 +130,8 @@ static enum err load_column(struct reader *r, size_t column)
     }
     switch (r->b->columns[column].kind) {
     case COLUMN_INTS:
-        e = load_ints(r->b, column, r->page, (size_t)c->count, (size_t)c->first, (size_t)c->need,
-                      &ints);
+        e = block_load_ints(r->b, column, r->page, (size_t)c->count, (size_t)c->first,
+                            (size_t)c->need, &ints);
         c->ints = ints;
         return e;
     case COLUMN_IDS:
@@ -166,18 +143,6 @@ static enum err load_column(struct reader *r, size_t column)
     default:
         return ERR_OK;
     }
-}
-
-static enum err load_shapes(struct block *b, size_t page, uint64_t **ret_shapes)
-{
-    ASSERT(ret_shapes != NULL);
-    size_t n = block_page_rows(b, page);
-    enum err e = load_ints(b, COLUMN_SHAPE, page, n, 0, n, ret_shapes);
-    uint64_t most = 0;
-    for (size_t i = 0; i < n && e == ERR_OK; i++) {
-        most = (*ret_shapes)[i] > most ? (*ret_shapes)[i] : most;
-    }
-    return e == ERR_OK && most >= b->shape_count ? ERR_CORRUPT : e;
 }
 
 // ---- Counting values -------------------------------------------------------------------------
@@ -482,48 +447,15 @@ static enum err read_row(struct reader *r, size_t i)
 
 // ---- A page ----------------------------------------------------------------------------------
 
-static size_t trace_of(const struct block *b, size_t row)
-{
-    ASSERT(b->traces > 0 && b->trace_first != NULL);
-    size_t low = 0, high = b->traces;
-    while (high - low > 1) {
-        size_t middle = low + (high - low) / 2;
-        if (b->trace_first[middle] <= row) {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    ASSERT(b->trace_first[low] <= row && row < b->trace_first[low + 1]);
-    return low;
-}
-
-// Adds up the distances of rows [from, to) of the page, see part_format.h; in place. `from` is the
-// first row of its trace or of the page.
-static void add_starts(const struct block *b, size_t page, size_t from, size_t to, uint64_t *values)
-{
-    ASSERT(b->trace_starts != NULL && from < to);
-    size_t first = page * PAGE_ROWS;
-    size_t trace = trace_of(b, first + from);
-    for (size_t i = from; i < to; i++) {
-        bool begins = i == from;
-        if (first + i >= b->trace_first[trace + 1]) {
-            trace++;
-            begins = true;
-        }
-        values[i - from] += begins ? b->trace_starts[trace] : values[i - from - 1];
-    }
-}
-
 static enum err load_starts(struct reader *r)
 {
     ASSERT(r->from < r->to);
-    size_t trace_row = r->b->trace_first[trace_of(r->b, r->first + r->from)];
+    size_t trace_row = r->b->trace_first[block_trace_of(r->b, r->first + r->from)];
     r->starts_from = trace_row > r->first ? trace_row - r->first : 0;
-    enum err e = load_ints(r->b, COLUMN_START, r->page, r->rows, r->starts_from,
-                           r->to - r->starts_from, &r->starts);
+    enum err e = block_load_ints(r->b, COLUMN_START, r->page, r->rows, r->starts_from,
+                                 r->to - r->starts_from, &r->starts);
     if (e == ERR_OK) {
-        add_starts(r->b, r->page, r->starts_from, r->to, r->starts);
+        block_add_starts(r->b, r->page, r->starts_from, r->to, r->starts);
     }
     return e;
 }
@@ -589,7 +521,7 @@ static enum err read_rows(struct reader *r)
     ASSERT(r->rows > 0);
     const uint64_t *wanted = r->request->rows;
     enum err e = ERR_OK;
-    r->trace = trace_of(r->b, r->first + r->from);
+    r->trace = block_trace_of(r->b, r->first + r->from);
     for (size_t i = r->from; i < r->to && e == ERR_OK; i++) {
         r->trace += r->first + i >= r->b->trace_first[r->trace + 1];
         if (wanted == NULL || (wanted[i / 64] >> (i % 64) & 1) != 0) {
@@ -664,7 +596,7 @@ enum err block_append_page(struct block *b, size_t page, const struct page_reque
     }
     enum err e = block_load_traces(b);
     if (e == ERR_OK) {
-        e = load_shapes(b, page, &r.shapes);
+        e = block_load_shapes(b, page, &r.shapes);
     }
     if (e == ERR_OK && request->all_columns) {
         e = block_read_window(b, page);
@@ -723,49 +655,4 @@ enum err block_read_page(struct block *b, size_t page, const struct page_request
     batch_seal(out);
     *ret_batch = out;
     return ERR_OK;
-}
-
-enum err block_page_shapes(struct block *b, size_t page, uint32_t *out, size_t *ret_rows)
-{
-    ASSERT(out != NULL);
-    MUST(page < b->pages);
-    uint64_t *shapes = NULL;
-    arena_clear(&b->scratch);
-    enum err e = load_shapes(b, page, &shapes);
-    if (e != ERR_OK) {
-        return e;
-    }
-    size_t n = block_page_rows(b, page);
-    MUST(shapes != NULL);
-    for (size_t i = 0; i < n; i++) {
-        out[i] = (uint32_t)shapes[i];
-    }
-    *ret_rows = n;
-    return ERR_OK;
-}
-
-enum err block_page_numbers(struct block *b, size_t page, enum span_field field, uint64_t *out,
-                            size_t *ret_rows)
-{
-    ASSERT(out != NULL);
-    MUST(page < b->pages && (field == FIELD_START || field == FIELD_DURATION));
-    struct str bytes;
-    size_t n = block_page_rows(b, page);
-    size_t column = field == FIELD_START ? COLUMN_START : COLUMN_DURATION;
-    enum err e = field == FIELD_START ? block_load_traces(b) : ERR_OK;
-    if (e == ERR_OK) {
-        e = block_region(b, block_page_region(b, column, page), &bytes);
-    }
-    if (e != ERR_OK) {
-        return e;
-    }
-    struct cursor c = cursor_of(bytes);
-    e = ints_decode(&c, n, out);
-    if (e == ERR_OK && field == FIELD_START) {
-        add_starts(b, page, 0, n, out);
-    }
-    if (e == ERR_OK) {
-        *ret_rows = n;
-    }
-    return e;
 }

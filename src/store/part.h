@@ -162,6 +162,22 @@ enum span_field {
 MUST_CHECK enum err block_page_numbers(struct block *b, size_t page, enum span_field field,
                                        uint64_t *out, size_t *ret_rows);
 
+// The values of an attribute column in one page, by the type of the column.
+struct page_values {
+    const uint64_t *ints;    // numbers (a double's bits), or codes of the dictionary; NULL without
+    const struct str *texts; // where the column has no dictionary; NULL without
+};
+
+// `n` is how many values the page has: what the shapes of its rows say. They are valid until the
+// next call of block_page_shapes() or block_read_page().
+MUST_CHECK enum err block_page_values(struct block *b, size_t page, size_t column, size_t n,
+                                      struct page_values *ret_values);
+
+// Loads the table of traces; then the trace ID of a row of the block. Rows asked in order with the
+// same *hint (0 at first) are found at once.
+MUST_CHECK enum err block_traces(struct block *b);
+trace_id block_row_trace(const struct block *b, size_t row, size_t *hint);
+
 struct page_request {
     unsigned fields;  // enum span_field bits
     bool all_columns; // every attribute column, else the listed ones
