@@ -47,7 +47,8 @@ struct scan {
     const struct filter *filter;
     uint64_t from_ns, to_ns; // start of a span: from <= start < to
     bool durations;          // whether `visit` reads them
-    bool rows;               // whether it reads `row`, with the attributes of the span
+    bool rows;               // whether it reads `row`, with the attributes that the filter reads
+    bool all_attributes;     // ... with all of them
     struct query_control *control;
     void (*visit)(void *ctx, const struct scan_row *row);
     // The start below which rows no longer matter; asked before each piece. May be NULL.

@@ -5,6 +5,9 @@
 #include "core/mem.h"
 #include "core/must.h"
 
+// So many rows of a page are few: their shapes are looked up one by one.
+#define FEW_ROWS 128
+
 // Plans are made for at most so many (test, shape) pairs; beyond them tests stay unknown and rows
 // are read.
 #define PLAN_CELLS_MAX ((size_t)1 << 20)
@@ -306,23 +309,30 @@ static void keep_within(struct block_scan *b, enum span_field field, uint64_t mi
         size_t n = b->rows - word * 64 < 64 ? b->rows - word * 64 : 64;
         n = w->wanted[word] != 0 ? n : 0;
         for (size_t i = 0; i < n; i++) {
-            uint64_t v = numbers[word * 64 + i];
-            keep |= (uint64_t)(v >= min && v <= max) << i;
+            keep |= (uint64_t)(numbers[word * 64 + i] - min <= max - min) << i;
         }
         w->wanted[word] &= keep;
     }
 }
 
-// The values of the plan's columns in the page, and where the next row's lie.
-struct plan_values {
-    struct page_values v[ATTR_TYPE_COUNT];
-    size_t at[ATTR_TYPE_COUNT];
-};
-
-static bool load_values(struct block_scan *b, const struct plan *p, struct plan_values *out)
+static bool load_shapes(struct block_scan *b)
 {
-    *out = (struct plan_values){0};
-    ASSERT(p->takes != NULL);
+    size_t rows;
+    if (!b->w->has_shapes && b->error == ERR_OK) {
+        b->error = block_page_shapes(b->block, b->page, b->w->shapes, &rows);
+        MUST(b->error != ERR_OK || rows == b->rows);
+        b->w->has_shapes = b->error == ERR_OK;
+    }
+    return b->w->has_shapes;
+}
+
+// How many rows of the page have each shape.
+static bool count_shapes(struct block_scan *b)
+{
+    ASSERT(b->shape_rows != NULL);
+    if (!load_shapes(b)) {
+        return false;
+    }
     if (!b->has_shape_rows) {
         memset(b->shape_rows, 0, b->shape_count * sizeof *b->shape_rows);
         for (size_t i = 0; i < b->rows; i++) {
@@ -330,11 +340,28 @@ static bool load_values(struct block_scan *b, const struct plan *p, struct plan_
         }
         b->has_shape_rows = true;
     }
+    return true;
+}
+
+// The values of the plan's columns in the page, and where the next row's lie.
+struct plan_values {
+    struct page_values v[ATTR_TYPE_COUNT];
+    size_t n[ATTR_TYPE_COUNT], at[ATTR_TYPE_COUNT];
+};
+
+static bool load_values(struct block_scan *b, const struct plan *p, struct plan_values *out)
+{
+    *out = (struct plan_values){0};
+    ASSERT(p->takes != NULL);
+    if (!count_shapes(b)) {
+        return false;
+    }
     for (size_t k = 0; k < p->column_count && b->error == ERR_OK; k++) {
         size_t n = 0;
         for (size_t i = 0; i < b->shape_count; i++) {
             n += (size_t)b->shape_rows[i] * p->takes[i * ATTR_TYPE_COUNT + k];
         }
+        out->n[k] = n;
         if (n > 0) {
             b->error = block_page_values(b->block, b->page, p->columns[k], n, &out->v[k]);
         }
@@ -343,10 +370,9 @@ static bool load_values(struct block_scan *b, const struct plan *p, struct plan_
 }
 
 static bool passes(const struct block_scan *b, const struct plan *p, const struct plan_values *v,
-                   size_t k)
+                   size_t k, size_t at)
 {
-    ASSERT(k < p->column_count);
-    size_t at = v->at[k];
+    ASSERT(k < p->column_count && at < v->n[k]);
     if (p->passes[k] != NULL) {
         return p->passes[k][v->v[k].ints[at]] != 0;
     }
@@ -355,13 +381,37 @@ static bool passes(const struct block_scan *b, const struct plan *p, const struc
     return filter_test_attr(p->test, b->columns[p->columns[k]].type, bits, text);
 }
 
+// Whether no row of the page can satisfy the test: no value of its columns does.
+static bool none_passes(const struct block_scan *b, const struct plan *p,
+                        const struct plan_values *v)
+{
+    ASSERT(b->has_shape_rows);
+    for (size_t i = 0; i < b->shape_count; i++) {
+        if (b->shape_rows[i] > 0 &&
+            (p->by_shape[i] == PLAN_YES || p->by_shape[i] == PLAN_UNKNOWN)) {
+            return false;
+        }
+    }
+    for (size_t k = 0; k < p->column_count; k++) {
+        if (v->v[k].texts != NULL) {
+            return false; // dear to try twice
+        }
+        for (size_t at = 0; at < v->n[k]; at++) {
+            if (passes(b, p, v, k, at)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 // A test whose plan is complete: rows of `live` alone get bits.
 static void test_rows(struct block_scan *b, const struct plan *p, const uint64_t *live,
                       uint64_t *yes, uint64_t *maybe)
 {
     struct plan_values v;
     ASSERT(p->by_shape != NULL);
-    if (!load_values(b, p, &v)) {
+    if (!load_values(b, p, &v) || none_passes(b, p, &v)) {
         return;
     }
     for (size_t i = 0; i < b->rows; i++) {
@@ -370,7 +420,7 @@ static void test_rows(struct block_scan *b, const struct plan *p, const uint64_t
         if (bit_of(live, i) && says != PLAN_NO) {
             if (says == PLAN_UNKNOWN) {
                 set_bit(maybe, i);
-            } else if (says == PLAN_YES || passes(b, p, &v, (size_t)says)) {
+            } else if (says == PLAN_YES || passes(b, p, &v, (size_t)says, v.at[says])) {
                 set_bit(yes, i);
             }
         }
@@ -480,8 +530,9 @@ static void note_field(void *ctx, const struct filter_node *test)
 static struct batch *read_rows(struct block_scan *b, const uint64_t *rows)
 {
     const struct filter *f = b->w->s->filter;
-    struct page_request request = {
-        .fields = FIELD_START | FIELD_DURATION, .all_columns = b->w->s->rows, .rows = rows};
+    struct page_request request = {.fields = FIELD_START | FIELD_DURATION,
+                                   .all_columns = b->w->s->all_attributes,
+                                   .rows = rows};
     struct batch *batch = NULL;
     size_t most = (size_t)f->test_count * ATTR_TYPE_COUNT;
     uint32_t *columns = arena_new(&b->arena, most + 1, sizeof *columns);
@@ -574,19 +625,44 @@ static void visit_rows(struct block_scan *b, struct str line)
 
 // ---- Pages --------------------------------------------------------------------------------------
 
-// The rows whose shape may match; those whose shape does are sure.
-static void want_shapes(struct block_scan *b)
+// All rows of the page are wanted at first.
+static void begin_page(struct block_scan *b)
 {
     struct scan_worker *w = b->w;
-    b->error = block_page_shapes(b->block, b->page, w->shapes, &b->rows);
-    memset(w->wanted, 0, sizeof w->wanted);
+    size_t left = b->meta->rows - b->page * PAGE_ROWS;
+    b->rows = left < PAGE_ROWS ? left : PAGE_ROWS;
+    ASSERT(b->rows > 0);
     memset(w->sure, 0, sizeof w->sure);
-    w->has_starts = w->has_durations = false;
+    for (size_t i = 0; i < PAGE_WORDS; i++) {
+        size_t first = i * 64, n = first >= b->rows ? 0 : b->rows - first;
+        w->wanted[i] = n >= 64 ? ~(uint64_t)0 : ((uint64_t)1 << n) - 1;
+    }
+    w->has_shapes = w->has_starts = w->has_durations = false;
     b->has_shape_rows = false;
-    for (size_t i = 0; b->error == ERR_OK && i < b->rows; i++) {
-        uint64_t bit = i % 64, verdict = b->verdicts[w->shapes[i]];
-        w->wanted[i / 64] |= (uint64_t)(verdict != VERDICT_NO) << bit;
-        w->sure[i / 64] |= (uint64_t)(verdict == VERDICT_YES) << bit;
+}
+
+// Keeps the wanted rows whose shape may match; those whose shape does are sure.
+static void keep_shapes(struct block_scan *b)
+{
+    struct scan_worker *w = b->w;
+    size_t count = 0;
+    for (size_t i = 0; i < PAGE_WORDS; i++) {
+        count += (size_t)__builtin_popcountll(w->wanted[i]);
+    }
+    if (count == 0 || b->error != ERR_OK) {
+        return;
+    }
+    if (count > FEW_ROWS) {
+        (void)load_shapes(b);
+    } else {
+        b->error = block_pick_shapes(b->block, b->page, w->wanted, w->shapes);
+    }
+    for (size_t i = next_bit(w->wanted, 0); b->error == ERR_OK && i < b->rows;
+         i = next_bit(w->wanted, i + 1)) {
+        uint64_t bit = (uint64_t)1 << (i % 64);
+        uint8_t verdict = b->verdicts[w->shapes[i]];
+        w->wanted[i / 64] &= verdict != VERDICT_NO ? ~(uint64_t)0 : ~bit;
+        w->sure[i / 64] |= verdict == VERDICT_YES ? bit : 0;
     }
 }
 
@@ -619,11 +695,12 @@ static void scan_page(struct block_scan *b, uint64_t floor, struct str line)
         range.max_duration_ns < b->min_duration_ns || range.min_duration_ns > b->max_duration_ns) {
         return;
     }
-    want_shapes(b);
+    begin_page(b);
     if (b->error == ERR_OK && (b->min_duration_ns > range.min_duration_ns ||
                                b->max_duration_ns < range.max_duration_ns)) {
         keep_within(b, FIELD_DURATION, b->min_duration_ns, b->max_duration_ns);
     }
+    keep_shapes(b);
     if (b->error == ERR_OK && (floor > range.min_start_ns || s->to_ns <= range.max_start_ns)) {
         keep_within(b, FIELD_START, floor, s->to_ns - 1);
     }

@@ -18,10 +18,10 @@ struct scan_worker {
     const struct scan *s;
     void *ctx; // of the visits
     // Of the page at hand.
-    uint32_t shapes[PAGE_ROWS];
+    uint32_t shapes[PAGE_ROWS]; // of the wanted rows at least; of all when has_shapes
     uint64_t durations[PAGE_ROWS], starts[PAGE_ROWS];
     uint64_t wanted[PAGE_WORDS], sure[PAGE_WORDS];
-    bool has_durations, has_starts;
+    bool has_shapes, has_durations, has_starts;
 };
 
 // Visits the matching rows of a block. `floor_ns` is asked before each page.

@@ -92,6 +92,31 @@ enum err block_page_shapes(struct block *b, size_t page, uint32_t *out, size_t *
     return ERR_OK;
 }
 
+enum err block_pick_shapes(struct block *b, size_t page, const uint64_t *rows, uint32_t *out)
+{
+    ASSERT(out != NULL && rows != NULL);
+    MUST(page < b->pages);
+    struct str bytes;
+    size_t n = block_page_rows(b, page);
+    enum err e = block_region(b, block_page_region(b, COLUMN_SHAPE, page), &bytes);
+    for (size_t i = 0; i < n && e == ERR_OK; i++) {
+        if (i % 64 == 0 && rows[i / 64] == 0) {
+            i += 63;
+            continue;
+        }
+        if ((rows[i / 64] >> (i % 64) & 1) != 0) {
+            uint64_t shape = 0;
+            struct cursor c = cursor_of(bytes);
+            e = ints_decode_some(&c, n, i, 1, &shape);
+            if (e == ERR_OK && shape >= b->shape_count) {
+                e = ERR_CORRUPT;
+            }
+            out[i] = (uint32_t)shape;
+        }
+    }
+    return e;
+}
+
 enum err block_page_numbers(struct block *b, size_t page, enum span_field field, uint64_t *out,
                             size_t *ret_rows)
 {

@@ -142,6 +142,10 @@ MUST_CHECK enum err block_resources(struct block *b, const struct batch **ret_ba
 MUST_CHECK enum err block_page_shapes(struct block *b, size_t page, uint32_t *out,
                                       size_t *ret_rows);
 
+// The same of the rows alone whose bit is set; where they are few.
+MUST_CHECK enum err block_pick_shapes(struct block *b, size_t page, const uint64_t *rows,
+                                      uint32_t *out);
+
 // What block_read_page() decodes. Shape-borne fields (resource, scope, name, kind, status) and the
 // trace ID always are.
 enum span_field {

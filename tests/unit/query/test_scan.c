@@ -372,6 +372,7 @@ static void test_scan_equals_a_plain_walk(void **state)
                                       .to_ns = range[1],
                                       .durations = true,
                                       .rows = rows,
+                                      .all_attributes = rows,
                                       .control = &control,
                                       .visit = add_to_sum,
                                       .ctx = &got,
