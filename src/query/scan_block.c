@@ -641,6 +641,26 @@ static void begin_page(struct block_scan *b)
     b->has_shape_rows = false;
 }
 
+static void keep_many_shapes(struct block_scan *b)
+{
+    struct scan_worker *w = b->w;
+    if (!load_shapes(b)) {
+        return;
+    }
+    for (size_t word = 0; word * 64 < b->rows; word++) {
+        uint64_t some = 0, sure = 0;
+        size_t n = b->rows - word * 64 < 64 ? b->rows - word * 64 : 64;
+        for (size_t i = 0; i < n; i++) {
+            uint8_t verdict = b->verdicts[w->shapes[word * 64 + i]];
+            some |= (uint64_t)(verdict != VERDICT_NO) << i;
+            sure |= (uint64_t)(verdict == VERDICT_YES) << i;
+        }
+        ASSERT((sure & ~some) == 0);
+        w->wanted[word] &= some;
+        w->sure[word] = sure & w->wanted[word];
+    }
+}
+
 // Keeps the wanted rows whose shape may match; those whose shape does are sure.
 static void keep_shapes(struct block_scan *b)
 {
@@ -653,10 +673,10 @@ static void keep_shapes(struct block_scan *b)
         return;
     }
     if (count > FEW_ROWS) {
-        (void)load_shapes(b);
-    } else {
-        b->error = block_pick_shapes(b->block, b->page, w->wanted, w->shapes);
+        keep_many_shapes(b);
+        return;
     }
+    b->error = block_pick_shapes(b->block, b->page, w->wanted, w->shapes);
     for (size_t i = next_bit(w->wanted, 0); b->error == ERR_OK && i < b->rows;
          i = next_bit(w->wanted, i + 1)) {
         uint64_t bit = (uint64_t)1 << (i % 64);
