@@ -12,6 +12,7 @@
 #include "core/sketch.h"
 #include "query/aggregate.h"
 #include "query/search.h"
+#include "query/trace.h"
 #include "store/block_cache.h"
 #include "store/part.h"
 
@@ -452,6 +453,49 @@ static void test_search_is_newest_first(void **state)
     filter_free(f);
 }
 
+static uint64_t sum_trace(const struct trace *t)
+{
+    uint64_t check = t->count;
+    for (size_t i = 0; i < t->count; i++) {
+        const struct span *s = row_span(t->spans[i].row);
+        check = mix(check, mix(s->start_ns, s->duration_ns) + s->id.b[0]);
+    }
+    return check;
+}
+
+// A list loads what single look-ups load, hot traces and those of parts.
+static void test_list_equals_single_loads(void **state)
+{
+    struct world *w = *state;
+    trace_id ids[40];
+    struct trace *traces[40];
+    size_t spans = 0;
+    for (size_t i = 0; i < 40; i++) {
+        const struct batch *b = w->all[i % 4];
+        ids[i] = b->spans[i * 100].trace;
+    }
+    struct query_control control = {.crew = w->crew};
+    struct trace_list *l = trace_list_new(&w->view, ids, 40);
+    assert_ok(trace_list_load(l, 0, 15, TRACE_OUTLINE, &control, traces));
+    assert_ok(trace_list_load(l, 15, 25, TRACE_OUTLINE, &control, traces + 15));
+    for (size_t i = 0; i < 40; i++) {
+        struct trace *one;
+        assert_ok(trace_load(&w->view, ids[i], TRACE_OUTLINE, &one));
+        assert_non_null(traces[i]);
+        assert_int_equal(sum_trace(one), sum_trace(traces[i]));
+        spans += one->count;
+        trace_free(one);
+        trace_free(traces[i]);
+    }
+    assert_true(spans > 100);
+    trace_list_free(l);
+    atomic_store(&control.cancelled, true);
+    l = trace_list_new(&w->view, ids, 40);
+    assert_err(trace_list_load(l, 0, 40, TRACE_OUTLINE, &control, traces), ERR_CANCELLED);
+    assert_null(traces[0]);
+    trace_list_free(l);
+}
+
 static void test_services_equal_a_plain_count(void **state)
 {
     struct world *w = *state;
@@ -570,6 +614,7 @@ int main(void)
         cmocka_unit_test(test_scan_equals_a_plain_walk),
         cmocka_unit_test(test_search_is_the_same_on_many_threads),
         cmocka_unit_test(test_search_is_newest_first),
+        cmocka_unit_test(test_list_equals_single_loads),
         cmocka_unit_test(test_services_equal_a_plain_count),
         cmocka_unit_test(test_keys),
         cmocka_unit_test(test_scatter_counts_everything),
