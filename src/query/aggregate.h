@@ -57,8 +57,9 @@ MUST_CHECK enum err aggregate_operations(const struct aggregate *a, struct str s
 // Where an attribute is looked for: OF_ANY in the span first, then in its resource.
 enum attribute_scope { OF_ANY, OF_SPAN, OF_RESOURCE };
 
-// Values of one attribute with the spans that have it, the most frequent first; only values that
-// begin with `prefix`. Numbers and booleans as text. ERR_LIMIT when the key is too long.
+// Values of one attribute (or of the intrinsic name, kind or status) with the spans that have it,
+// the most frequent first; only values that begin with `prefix`. Numbers and booleans as text.
+// ERR_LIMIT when the key is too long.
 MUST_CHECK enum err aggregate_values(const struct aggregate *a, enum attribute_scope scope,
                                      struct str key, struct str prefix, struct groups **ret_groups);
 

@@ -132,6 +132,7 @@ struct counting {
     bool any_line;
     enum attribute_scope scope; // values
     struct str key, prefix;
+    bool of_rows; // reads attributes
 };
 
 static void *fork_counting(const void *ctx)
@@ -167,7 +168,7 @@ static enum err run(const struct aggregate *a, struct buf *text, struct counting
                                   .from_ns = a->from_ns,
                                   .to_ns = a->to_ns,
                                   .durations = g->with_durations,
-                                  .rows = c->key.n > 0,
+                                  .rows = c->of_rows,
                                   .control = a->control,
                                   .visit = visit,
                                   .ctx = c,
@@ -272,6 +273,32 @@ static void see_value(void *ctx, const struct scan_row *row)
     }
 }
 
+// The intrinsics that have few enough values to be suggested.
+static const struct str intrinsics[] = {{"name", 4}, {"kind", 4}, {"status", 6}};
+
+static void see_intrinsic(void *ctx, const struct scan_row *row)
+{
+    struct counting *c = ctx;
+    struct str text = row->name;
+    ASSERT(c->key.n == 4 || c->key.n == 6);
+    if (!str_eq(c->key, intrinsics[0])) {
+        text = str_of(str_eq(c->key, intrinsics[1]) ? span_kind_name(row->kind)
+                                                    : span_status_name(row->status));
+    }
+    if (str_starts(text, c->prefix)) {
+        count_noted(c->g, row, STR(""), text, 0);
+    }
+}
+
+static bool is_intrinsic(struct str key)
+{
+    bool is = false;
+    for (size_t i = 0; i < sizeof intrinsics / sizeof intrinsics[0]; i++) {
+        is = is || str_eq(key, intrinsics[i]);
+    }
+    return is;
+}
+
 enum err aggregate_values(const struct aggregate *a, enum attribute_scope scope, struct str key,
                           struct str prefix, struct groups **ret_groups)
 {
@@ -282,6 +309,11 @@ enum err aggregate_values(const struct aggregate *a, enum attribute_scope scope,
     struct buf text;
     ASSERT(scope <= OF_RESOURCE && key.n > 0);
     buf_init(&text, FILTER_TEXT_MAX);
+    if (scope != OF_RESOURCE && is_intrinsic(key)) {
+        buf_add_str(&text, STR("{}"));
+        return run(a, &text, &c, see_intrinsic, ret_groups);
+    }
+    c.of_rows = true;
     buf_add_str(&text, heads[scope]);
     filter_print_text(key, &text);
     buf_add_str(&text, STR(" != nil }"));
