@@ -22,7 +22,7 @@ struct plan {
     uint32_t columns[ATTR_TYPE_COUNT];
     uint8_t *passes[ATTR_TYPE_COUNT];                // of a column with a dictionary: by code
     bool any[ATTR_TYPE_COUNT], all[ATTR_TYPE_COUNT]; // of its values pass
-    int8_t *by_shape;                                // NULL until a page needs it
+    int16_t *by_shape;                               // NULL until a page needs it
     uint16_t *takes; // by shape and column: how many values a row has there
 };
 
@@ -269,10 +269,10 @@ static bool complete_plan(struct block_scan *b, struct plan *p)
     if (cells > PLAN_CELLS_MAX) {
         return false;
     }
-    p->by_shape = arena_new(&b->arena, b->shape_count + 1, 1);
+    p->by_shape = arena_new(&b->arena, b->shape_count + 1, sizeof *p->by_shape);
     p->takes = arena_new(&b->arena, b->shape_count * ATTR_TYPE_COUNT + 1, sizeof *p->takes);
     for (size_t i = 0; i < b->shape_count; i++) {
-        p->by_shape[i] = (int8_t)plan_shape(b, p, i);
+        p->by_shape[i] = (int16_t)plan_shape(b, p, i);
     }
     return true;
 }
@@ -374,6 +374,7 @@ static bool passes(const struct block_scan *b, const struct plan *p, const struc
 {
     ASSERT(k < p->column_count && at < v->n[k]);
     if (p->passes[k] != NULL) {
+        MUST(v->v[k].ints != NULL);
         return p->passes[k][v->v[k].ints[at]] != 0;
     }
     struct str text = v->v[k].texts != NULL ? v->v[k].texts[at] : STR_NONE;
