@@ -268,6 +268,23 @@ static void explain_nothing(json_t *root, const struct range *r)
 }
 
 // Gives the exit code.
+// Says so when the answer may lack something; on standard error, beside the result.
+static void print_partial(json_t *stats)
+{
+    const char *reason = json_string_value(json_object_get(stats, "partial_reason"));
+    if (!json_is_true(json_object_get(stats, "partial"))) {
+        return;
+    }
+    if (reason != NULL && strcmp(reason, "regex_limit") == 0) {
+        fputs("sonde: incomplete: a regular expression took too many steps on some values; "
+              "a simpler one sees all of them\n",
+              stderr);
+    } else {
+        fprintf(stderr, "sonde: incomplete: part of the data was not looked at (%s)\n",
+                reason != NULL ? reason : "no reason given");
+    }
+}
+
 static int search_and_print(const struct search_flags *f, const char *filter, const struct range *r)
 {
     struct buf path, answer;
@@ -286,6 +303,7 @@ static int search_and_print(const struct search_flags *f, const char *filter, co
             if (json_array_size(traces) == 0) {
                 explain_nothing(root, r);
             }
+            print_partial(json_object_get(root, "stats"));
             json_decref(root);
             code = EXIT_DONE;
         }

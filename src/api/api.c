@@ -135,6 +135,7 @@ static void api_free(struct api *a)
 {
     ASSERT(a->loop != NULL);
     loop_free(a->loop);
+    crew_free(a->crew);
     MUST(pthread_rwlock_destroy(&a->receive_lock) == 0);
     mem_free(a);
 }
@@ -147,6 +148,9 @@ enum err api_start(const struct api_options *options, struct api **ret_api, stru
     a->started_ns = clock_wall_ns();
     MUST(pthread_rwlock_init(&a->receive_lock, NULL) == 0);
     a->loop = loop_new();
+    // The worker that runs a query counts for one core.
+    size_t helpers = uv_available_parallelism() - 1;
+    a->crew = crew_new(helpers < CREW_HELPERS_MAX ? helpers : CREW_HELPERS_MAX);
     const struct http_server_options server = {
         .loop = a->loop,
         .address = options->address,

@@ -203,6 +203,7 @@ void job_start(struct api *a, const struct route *route, struct str path_param,
     struct job *j = mem_new(1, sizeof *j);
     j->api = a;
     j->request = r;
+    j->control.crew = a->crew;
     j->route = route;
     j->path_param = arena_str(&j->arena, path_param);
     for (unsigned i = 0; i < PARAM_COUNT; i++) {
@@ -386,11 +387,13 @@ void job_stats(struct job *j, struct json_writer *w, const struct store_view *vi
     json_put_u64(w, atomic_load(&j->control.total_spans));
     json_put_key(w, "elapsed_ms");
     json_put_double(w, (double)(clock_mono_ns() - j->begun_ns) / (double)NS_PER_MS);
+    bool damaged = atomic_load(&j->control.damaged_blocks) > 0;
+    bool given_up = atomic_load(&j->control.given_up_values) > 0;
     json_put_key(w, "partial");
-    json_put_bool(w, atomic_load(&j->control.damaged_blocks) > 0);
-    if (atomic_load(&j->control.damaged_blocks) > 0) {
+    json_put_bool(w, damaged || given_up);
+    if (damaged || given_up) {
         json_put_key(w, "partial_reason");
-        json_put_str(w, STR("unreadable_part"));
+        json_put_str(w, damaged ? STR("unreadable_part") : STR("regex_limit"));
     }
     json_put_key(w, "parts");
     json_put_u64(w, view->part_count);

@@ -31,8 +31,9 @@ struct api {
         receive_lock;        // held while `receive` is used, so that it is not stopped under us
     struct receive *receive; // NULL until it is there, and once it goes
     uint64_t started_ns;
-    unsigned jobs; // running; the loop's thread alone
-    bool stopping; // the server is gone
+    struct crew *crew; // threads that help the workers
+    unsigned jobs;     // running; the loop's thread alone
+    bool stopping;     // the server is gone
     atomic_uint_fast64_t queries, query_failures, query_cancels;
 };
 

@@ -56,34 +56,49 @@ static void put_summary(struct json_writer *w, const struct trace *t)
     json_put_object_end(w);
 }
 
+// Traces of a list that stand in memory at the same time.
+#define LIST_PIECE 8
+
+static void put_hit(struct job *j, struct json_writer *w, const struct trace *t)
+{
+    ASSERT(t->count > 0);
+    if (j->lines) {
+        json_put_object(w);
+        json_put_key(w, "trace");
+    }
+    put_summary(w, t);
+    if (j->lines) {
+        json_put_object_end(w);
+        buf_add_byte(w->out, '\n');
+        json_writer_init(w, w->out);
+    }
+}
+
 // Writes the summaries of the traces found, as array items or as lines.
 static enum err put_hits(struct job *j, struct json_writer *w, const struct store_view *view,
                          const struct search_hit *hits, size_t count)
 {
+    trace_id *ids = mem_new(count, sizeof *ids);
+    enum err e = ERR_OK;
+    ASSERT(count <= SEARCH_LIMIT_MAX);
     for (size_t i = 0; i < count; i++) {
-        struct trace *t;
-        enum err e = atomic_load(&j->control.cancelled)
-                         ? ERR_CANCELLED
-                         : trace_load(view, hits[i].trace, TRACE_OUTLINE, &j->meter, &t);
-        if (scan_passes_over(&j->control, e)) {
-            continue;
-        }
-        if (e != ERR_OK) {
-            return e;
-        }
-        if (j->lines) {
-            json_put_object(w);
-            json_put_key(w, "trace");
-        }
-        put_summary(w, t);
-        if (j->lines) {
-            json_put_object_end(w);
-            buf_add_byte(w->out, '\n');
-            json_writer_init(w, w->out);
-        }
-        trace_free(t);
+        ids[i] = hits[i].trace;
     }
-    return ERR_OK;
+    struct trace_list *list = trace_list_new(view, ids, count);
+    for (size_t at = 0; at < count && e == ERR_OK; at += LIST_PIECE) {
+        struct trace *traces[LIST_PIECE];
+        size_t n = count - at < LIST_PIECE ? count - at : LIST_PIECE;
+        e = trace_list_load(list, at, n, TRACE_OUTLINE, &j->meter, &j->control, traces);
+        for (size_t i = 0; i < n && e == ERR_OK; i++) {
+            if (traces[i] != NULL) {
+                put_hit(j, w, traces[i]);
+                trace_free(traces[i]);
+            }
+        }
+    }
+    trace_list_free(list);
+    mem_free(ids);
+    return e;
 }
 
 static void put_result(struct job *j, const struct store_view *view, const struct search_hit *hits,
@@ -444,6 +459,7 @@ struct outline {
     uint32_t *service, *name; // by span
 };
 
+// The 64 bits of a cell; which columns are signed, put_columns() knows.
 static int64_t outline_cell(const struct outline *o, uint32_t i, enum outline_column column)
 {
     ASSERT(i < o->t->count && column < COLUMN_COUNT);
@@ -505,7 +521,12 @@ static void put_columns(struct json_writer *w, const struct outline *o)
         json_put_key(w, column_names[c]);
         json_put_array(w);
         for (uint32_t i = 0; i < t->count; i++) {
-            json_put_i64(w, outline_cell(o, i, (enum outline_column)c));
+            int64_t cell = outline_cell(o, i, (enum outline_column)c);
+            if (c == COLUMN_PARENT || c == COLUMN_PEER || c == COLUMN_SKEW) {
+                json_put_i64(w, cell);
+            } else {
+                json_put_u64(w, (uint64_t)cell); // senders' times may be any number
+            }
         }
         json_put_array_end(w);
     }

@@ -106,6 +106,7 @@ void meter_init(struct meter *m, struct budget *b, enum account a)
 {
     ASSERT(b != NULL && a < ACCOUNT_COUNT);
     *m = (struct meter){.source = {source_take, source_give}, .budget = b, .account = a};
+    atomic_init(&m->held_bytes, 0);
 }
 
 bool meter_take(struct meter *m, size_t bytes)
@@ -118,7 +119,7 @@ bool meter_take(struct meter *m, size_t bytes)
     if (!budget_take(m->budget, m->account, bytes)) {
         return false;
     }
-    m->held_bytes += bytes;
+    atomic_fetch_add_explicit(&m->held_bytes, bytes, memory_order_relaxed);
     return true;
 }
 
@@ -126,14 +127,14 @@ void meter_force(struct meter *m, size_t bytes)
 {
     ASSERT(bytes <= SIZE_MAX / 2);
     budget_force(m->budget, m->account, bytes);
-    m->held_bytes += bytes;
+    atomic_fetch_add_explicit(&m->held_bytes, bytes, memory_order_relaxed);
 }
 
 void meter_give(struct meter *m, size_t bytes)
 {
-    MUST(bytes <= m->held_bytes);
+    size_t before = atomic_fetch_sub_explicit(&m->held_bytes, bytes, memory_order_relaxed);
+    MUST(bytes <= before);
     budget_give(m->budget, m->account, bytes);
-    m->held_bytes -= bytes;
 }
 
 void meter_done(struct meter *m)

@@ -3,7 +3,7 @@
 // the hot store, merges, queries and their answers) takes its bytes here first and gives them back
 // after. The door refuses new requests above the soft mark (HTTP 429, gRPC RESOURCE_EXHAUSTED with
 // a retry time; receive/overload.h), so that what is already inside can always finish below the
-// limit. Any thread, lock-free; a meter belongs to one thread at a time.
+// limit. Any thread, lock-free.
 #ifndef SONDE_LEDGER_BUDGET_H
 #define SONDE_LEDGER_BUDGET_H
 
@@ -54,7 +54,7 @@ struct meter {
     struct budget *budget;
     enum account account;
     bool forced; // never refused: for what must be answered, and is small
-    size_t held_bytes;
+    atomic_size_t held_bytes;
 };
 
 void meter_init(struct meter *m, struct budget *b, enum account a);

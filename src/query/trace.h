@@ -27,6 +27,7 @@
 #include "core/err.h"
 #include "ledger/budget.h"
 #include "model/batch.h"
+#include "query/scan.h"
 #include "store/store.h"
 
 #define TRACE_SPANS_MAX ((size_t)1 << 20) // more are left out, and counted in `left_out`
@@ -77,8 +78,22 @@ enum trace_detail { TRACE_OUTLINE, TRACE_WHOLE };
 MUST_CHECK enum err trace_load(const struct store_view *view, trace_id id, enum trace_detail detail,
                                struct meter *meter, struct trace **ret_trace);
 
-// Puts together a trace from rows of batches (references are taken).
-struct trace *trace_assemble(trace_id id, struct batch *const *batches, size_t count);
+// Many traces of one view, for a list of them: hot batches are walked once for all, and several are
+// loaded at the same time where there is a crew.
+struct trace_list;
+struct trace_list *trace_list_new(const struct store_view *view, const trace_id *ids, size_t count);
+void trace_list_free(struct trace_list *l);
+
+// Loads traces [first, first + count) of the list into ret_traces; NULL where the trace lies in a
+// block that is damaged, which is counted in `control`. The meter is that of trace_load().
+// ERR_CANCELLED, or an error of the storage; nothing is left in ret_traces then.
+MUST_CHECK enum err trace_list_load(struct trace_list *l, size_t first, size_t count,
+                                    enum trace_detail detail, struct meter *meter,
+                                    struct query_control *control, struct trace **ret_traces);
+
+// Puts together a trace from its rows; those of one batch are neighbours. References on the batches
+// are taken.
+struct trace *trace_assemble(trace_id id, const struct row *rows, size_t count);
 void trace_free(struct trace *t);
 
 // The RpcId of a span as text, in `room`.

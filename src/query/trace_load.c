@@ -1,62 +1,56 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: finding the rows of a trace in hot batches and parts.
+// Purpose: finding the rows of a trace, or of many, in hot batches and parts.
+#include <stdlib.h>
+
 #include "core/mem.h"
 #include "core/must.h"
 #include "query/trace.h"
 
-struct batch_list {
-    struct batch **items;
+struct rows {
+    struct row *items;
     size_t count, capacity;
 };
 
-static void list_add(struct batch_list *l, struct batch *b)
+static void add_row(struct rows *r, const struct batch *b, size_t index)
 {
-    ASSERT(b->sealed);
-    l->items = mem_grow(l->items, &l->capacity, l->count + 1, sizeof(struct batch *));
-    l->items[l->count++] = b;
-}
-
-static bool has_trace(const struct batch *b, trace_id id)
-{
-    for (size_t i = 0; i < b->span_count; i++) {
-        if (trace_id_cmp(&b->spans[i].trace, &id) == 0) {
-            return true;
-        }
-    }
-    return false;
+    ASSERT(b->sealed && index < b->span_count);
+    r->items = mem_grow(r->items, &r->capacity, r->count + 1, sizeof *r->items);
+    r->items[r->count++] = (struct row){b, (uint32_t)index};
 }
 
 // Heap bytes of putting a span together, everything at once: the spans in both orders while the
 // first array doubles, index, marks, stacks, the critical path.
 #define ASSEMBLY_SPAN_BYTES (4 * sizeof(struct trace_span) + 128)
 
-static size_t count_rows(const struct batch_list *l, trace_id id)
-{
-    size_t rows = 0;
-    ASSERT(l->count == 0 || l->items != NULL);
-    for (size_t i = 0; i < l->count; i++) {
-        for (size_t k = 0; k < l->items[i]->span_count; k++) {
-            rows += trace_id_cmp(&l->items[i]->spans[k].trace, &id) == 0;
-        }
-    }
-    return rows < TRACE_SPANS_MAX ? rows : TRACE_SPANS_MAX;
-}
+// One trace while it is loaded. What the meter gave for it is in `charged`.
+struct load {
+    const struct store_view *view;
+    trace_id id;
+    enum trace_detail detail;
+    struct meter *meter; // may be NULL
+    size_t charged;
+    struct rows rows;
+    struct batch **batches; // from parts, by reference
+    size_t batch_count;
+};
 
-// Adds the rows of the parts; *charged grows by what was taken for them.
-static enum err find_in_parts(const struct store_view *view, trace_id id, enum trace_detail detail,
-                              struct meter *meter, struct batch_list *l, size_t *charged)
+static enum err add_parts(struct load *l)
 {
-    bool whole = detail == TRACE_WHOLE;
+    bool whole = l->detail == TRACE_WHOLE;
     unsigned fields = whole ? FIELD_ALL : FIELD_START | FIELD_DURATION | FIELD_ID | FIELD_PARENT;
-    struct mem_source *source = meter != NULL ? &meter->source : NULL;
+    struct mem_source *source = l->meter != NULL ? &l->meter->source : NULL;
     enum err e = ERR_OK;
-    ASSERT(detail <= TRACE_WHOLE);
-    for (size_t i = 0; i < view->part_count && e == ERR_OK; i++) {
+    ASSERT(l->detail <= TRACE_WHOLE && l->batches == NULL);
+    l->batches = mem_new(l->view->part_count, sizeof(struct batch *));
+    for (size_t i = 0; i < l->view->part_count && e == ERR_OK; i++) {
         struct batch *b;
-        e = part_find_trace_from(view->parts[i], id, fields, whole, source, &b);
+        e = part_find_trace_from(l->view->parts[i], l->id, fields, whole, source, &b);
         if (e == ERR_OK) {
-            list_add(l, b);
-            *charged += source != NULL ? batch_bytes(b) : 0;
+            l->charged += source != NULL ? batch_bytes(b) : 0;
+            l->batches[l->batch_count++] = b;
+            for (size_t k = 0; k < b->span_count; k++) {
+                add_row(&l->rows, b, k);
+            }
         } else if (e == ERR_NOT_FOUND) {
             e = ERR_OK;
         }
@@ -64,50 +58,189 @@ static enum err find_in_parts(const struct store_view *view, trace_id id, enum t
     return e;
 }
 
-static enum err assemble(trace_id id, const struct batch_list *l, struct meter *meter,
-                         size_t *charged, struct trace **ret_trace)
+static enum err assemble(struct load *l, struct trace **ret_trace)
 {
-    size_t bytes = meter != NULL ? count_rows(l, id) * ASSEMBLY_SPAN_BYTES : 0;
-    ASSERT(l->count > 0);
-    if (meter != NULL && !meter_take(meter, bytes)) {
+    size_t rows = l->rows.count < TRACE_SPANS_MAX ? l->rows.count : TRACE_SPANS_MAX;
+    size_t bytes = l->meter != NULL ? rows * ASSEMBLY_SPAN_BYTES : 0;
+    ASSERT(rows > 0);
+    if (l->meter != NULL && !meter_take(l->meter, bytes)) {
         return ERR_MEMORY;
     }
-    *charged += bytes;
-    struct trace *t = trace_assemble(id, l->items, l->count);
-    if (meter != NULL && bytes > t->arena.held_bytes) { // the scratch is gone
-        *charged -= bytes - t->arena.held_bytes;
-        meter_give(meter, bytes - t->arena.held_bytes);
+    l->charged += bytes;
+    struct trace *t = trace_assemble(l->id, l->rows.items, l->rows.count);
+    if (l->meter != NULL && bytes > t->arena.held_bytes) { // the scratch is gone
+        l->charged -= bytes - t->arena.held_bytes;
+        meter_give(l->meter, bytes - t->arena.held_bytes);
     }
-    t->meter = meter;
-    t->charged_bytes = *charged;
+    t->meter = l->meter;
+    t->charged_bytes = l->charged;
     *ret_trace = t;
     return ERR_OK;
+}
+
+// Adds the rows that parts have to the hot ones, puts the trace together and ends the load.
+static enum err load(struct load *l, struct trace **ret_trace)
+{
+    enum err e = add_parts(l);
+    if (e == ERR_OK && l->rows.count == 0) {
+        e = ERR_NOT_FOUND;
+    }
+    if (e == ERR_OK) {
+        e = assemble(l, ret_trace);
+    }
+    if (e != ERR_OK && l->meter != NULL) {
+        meter_give(l->meter, l->charged);
+    }
+    for (size_t i = 0; i < l->batch_count; i++) {
+        batch_unref(l->batches[i]);
+    }
+    mem_free(l->batches);
+    mem_free(l->rows.items);
+    return e;
 }
 
 enum err trace_load(const struct store_view *view, trace_id id, enum trace_detail detail,
                     struct meter *meter, struct trace **ret_trace)
 {
-    struct batch_list l = {0};
-    size_t charged = 0;
+    struct load l = {.view = view, .id = id, .detail = detail, .meter = meter};
     ASSERT(view != NULL && ret_trace != NULL);
     for (size_t i = 0; i < view->hot_count; i++) {
-        if (has_trace(view->hot[i], id)) {
-            list_add(&l, batch_ref(view->hot[i]));
+        const struct batch *b = view->hot[i];
+        for (size_t k = 0; k < b->span_count; k++) {
+            if (trace_id_cmp(&b->spans[k].trace, &id) == 0) {
+                add_row(&l.rows, b, k);
+            }
         }
     }
-    enum err e = find_in_parts(view, id, detail, meter, &l, &charged);
-    if (e == ERR_OK && l.count == 0) {
-        e = ERR_NOT_FOUND;
+    return load(&l, ret_trace);
+}
+
+// ---- Many ---------------------------------------------------------------------------------------
+
+struct trace_list {
+    const struct store_view *view;
+    const trace_id *ids;
+    size_t count;
+    struct rows *hot; // by trace
+    uint32_t *index;  // open addressing by ID: trace + 1
+    size_t index_size;
+};
+
+static size_t slot_of(const struct trace_list *l, trace_id id)
+{
+    ASSERT(l->index_size > l->count);
+    size_t at = (size_t)trace_id_hash(id) & (l->index_size - 1);
+    while (l->index[at] != 0 && trace_id_cmp(&l->ids[l->index[at] - 1], &id) != 0) {
+        at = (at + 1) & (l->index_size - 1);
     }
-    if (e == ERR_OK) {
-        e = assemble(id, &l, meter, &charged, ret_trace);
+    return at;
+}
+
+struct trace_list *trace_list_new(const struct store_view *view, const trace_id *ids, size_t count)
+{
+    struct trace_list *l = mem_new(1, sizeof *l);
+    ASSERT(view != NULL && count < UINT32_MAX);
+    l->view = view;
+    l->ids = ids;
+    l->count = count;
+    l->hot = mem_new(count, sizeof *l->hot);
+    for (l->index_size = 16; l->index_size < count * 4;) {
+        l->index_size *= 2;
     }
-    if (e != ERR_OK && meter != NULL) {
-        meter_give(meter, charged);
+    l->index = mem_new(l->index_size, sizeof *l->index);
+    for (size_t i = 0; i < count; i++) {
+        l->index[slot_of(l, ids[i])] = (uint32_t)i + 1;
     }
-    for (size_t i = 0; i < l.count; i++) {
-        batch_unref(l.items[i]);
+    for (size_t i = 0; i < view->hot_count && count > 0; i++) {
+        const struct batch *b = view->hot[i];
+        for (size_t k = 0; k < b->span_count; k++) {
+            uint32_t found = l->index[slot_of(l, b->spans[k].trace)];
+            if (found > 0) {
+                add_row(&l->hot[found - 1], b, k);
+            }
+        }
     }
-    mem_free(l.items);
+    return l;
+}
+
+void trace_list_free(struct trace_list *l)
+{
+    if (l == NULL) {
+        return;
+    }
+    ASSERT(l->hot != NULL);
+    for (size_t i = 0; i < l->count; i++) {
+        mem_free(l->hot[i].items);
+    }
+    mem_free(l->hot);
+    mem_free(l->index);
+    mem_free(l);
+}
+
+struct list_load {
+    struct trace_list *l;
+    size_t first, count;
+    enum trace_detail detail;
+    struct meter *meter;
+    struct query_control *control;
+    struct trace **traces;
+    atomic_size_t next;
+    atomic_int error;
+};
+
+// Loads one after the other, on one thread.
+static void work(void *ctx, size_t who)
+{
+    struct list_load *run = ctx;
+    struct trace_list *l = run->l;
+    ASSERT(who <= CREW_HELPERS_MAX);
+    while (atomic_load(&run->error) == ERR_OK) {
+        size_t i = atomic_fetch_add(&run->next, 1);
+        if (i >= run->count) {
+            break;
+        }
+        size_t at = run->first + i;
+        struct load one = {.view = l->view,
+                           .id = l->ids[at],
+                           .detail = run->detail,
+                           .meter = run->meter,
+                           .rows = l->hot[at]};
+        l->hot[at] = (struct rows){0};
+        enum err e = ERR_CANCELLED;
+        if (run->control != NULL && atomic_load(&run->control->cancelled)) {
+            mem_free(one.rows.items);
+        } else {
+            e = load(&one, &run->traces[i]);
+        }
+        int none = ERR_OK;
+        if (e != ERR_OK && !scan_passes_over(run->control, e)) {
+            (void)atomic_compare_exchange_strong(&run->error, &none, (int)e);
+        }
+    }
+}
+
+enum err trace_list_load(struct trace_list *l, size_t first, size_t count, enum trace_detail detail,
+                         struct meter *meter, struct query_control *control,
+                         struct trace **ret_traces)
+{
+    struct list_load run = {.l = l,
+                            .first = first,
+                            .count = count,
+                            .detail = detail,
+                            .meter = meter,
+                            .control = control,
+                            .traces = ret_traces};
+    MUST(first <= l->count && count <= l->count - first);
+    for (size_t i = 0; i < count; i++) {
+        ret_traces[i] = NULL;
+    }
+    size_t most = count > 1 ? count - 1 : 0;
+    crew_run(control != NULL ? control->crew : NULL,
+             most < CREW_HELPERS_MAX ? most : CREW_HELPERS_MAX, work, &run);
+    enum err e = (enum err)atomic_load(&run.error);
+    for (size_t i = 0; i < count && e != ERR_OK; i++) {
+        trace_free(ret_traces[i]);
+        ret_traces[i] = NULL;
+    }
     return e;
 }

@@ -3,8 +3,11 @@
 // checked here, so that block_read.c may index with them.
 #include "store/block.h"
 
+#include <pthread.h>
+
 #include "core/mem.h"
 #include "core/must.h"
+#include "store/block_cache.h"
 #include "store/checksum.h"
 #include "store/text_codec.h"
 
@@ -346,6 +349,57 @@ static enum err read_shapes(struct block *b)
 
 // ---- Life ------------------------------------------------------------------------------------
 
+// Rooms that no reader has at the moment: buffers that come and go with every look-up would cost
+// more than filling them.
+#define ROOMS_MAX      8
+#define ROOM_BYTES_MAX ((size_t)1 << 20)
+
+static pthread_mutex_t rooms_mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct block_room rooms[ROOMS_MAX];
+static size_t room_count;
+
+static void take_room(struct block *b)
+{
+    struct block_room room = {0};
+    ASSERT(b->part != NULL);
+    buf_init(&room.io, REGION_MAX);
+    buf_init(&room.window, REGION_MAX);
+    (void)pthread_mutex_lock(&rooms_mutex);
+    ASSERT(room_count <= ROOMS_MAX);
+    if (room_count > 0) {
+        room = rooms[--room_count];
+    }
+    (void)pthread_mutex_unlock(&rooms_mutex);
+    b->scratch = room.scratch;
+    b->io = room.io;
+    b->window = room.window;
+}
+
+static void give_room(struct block *b)
+{
+    struct block_room room = {b->scratch, b->io, b->window};
+    ASSERT(b->part != NULL);
+    b->scratch = (struct arena){0};
+    b->io = b->window = (struct buf){0};
+    arena_clear(&room.scratch);
+    buf_clear(&room.io);
+    buf_clear(&room.window);
+    bool keep = false;
+    if (room.scratch.held_bytes + room.io.capacity + room.window.capacity <= ROOM_BYTES_MAX) {
+        (void)pthread_mutex_lock(&rooms_mutex);
+        keep = room_count < ROOMS_MAX;
+        if (keep) {
+            rooms[room_count++] = room;
+        }
+        (void)pthread_mutex_unlock(&rooms_mutex);
+    }
+    if (!keep) {
+        arena_done(&room.scratch);
+        buf_done(&room.io);
+        buf_done(&room.window);
+    }
+}
+
 enum err block_open(struct part *p, size_t index, struct block **ret_block)
 {
     ASSERT(ret_block != NULL);
@@ -354,8 +408,7 @@ enum err block_open(struct part *p, size_t index, struct block **ret_block)
     atomic_init(&b->refs, 1);
     b->part = part_ref(p);
     b->index = index;
-    buf_init(&b->io, REGION_MAX);
-    buf_init(&b->window, REGION_MAX);
+    take_room(b);
     enum err e = read_directory(b);
     if (e == ERR_OK) {
         e = read_resources(b);
@@ -370,6 +423,32 @@ enum err block_open(struct part *p, size_t index, struct block **ret_block)
     arena_clear(&b->scratch);
     *ret_block = b;
     return ERR_OK;
+}
+
+enum err block_borrow(struct part *p, size_t index, struct block **ret_block)
+{
+    ASSERT(ret_block != NULL);
+    struct block *b = block_cache_take(p, index);
+    enum err e = ERR_OK;
+    if (b != NULL) {
+        b->part = part_ref(p);
+        b->window_offset = 0;
+        take_room(b);
+    } else {
+        e = block_open(p, index, &b);
+    }
+    if (e == ERR_OK) {
+        ASSERT(b->index == index);
+        b->borrowed = true;
+        *ret_block = b;
+    }
+    return e;
+}
+
+size_t block_held_bytes(const struct block *b)
+{
+    ASSERT(b->resources != NULL);
+    return sizeof *b + b->arena.held_bytes + batch_bytes(b->resources);
 }
 
 void block_unref(struct block *b)
@@ -390,12 +469,13 @@ void block_free(struct block *b)
         return;
     }
     MUST(b->part != NULL);
-    part_unref(b->part);
+    struct part *p = b->part;
+    give_room(b);
     b->part = NULL;
-    arena_done(&b->scratch);
-    buf_done(&b->io);
-    buf_done(&b->window);
-    block_unref(b);
+    if (!b->borrowed || !block_cache_put(p, b)) {
+        block_unref(b);
+    }
+    part_unref(p);
 }
 
 // ---- What it holds ---------------------------------------------------------------------------

@@ -7,6 +7,7 @@
 #include "core/logger.h"
 #include "core/mem.h"
 #include "core/must.h"
+#include "store/block_cache.h"
 #include "store/row_sort.h"
 #include "store/store_state.h"
 #include "store/strtab.h"
@@ -366,6 +367,7 @@ void *flush_thread(void *store)
     uint64_t tick_ns = 0;
     while (!atomic_load(&s->stop)) {
         uint64_t now_ns = clock_mono_ns();
+        block_cache_relieve(s->cache);
         if (now_ns >= tick_ns) {
             tick(s, now_ns);
             tick_ns = now_ns + NS_PER_S;

@@ -55,7 +55,8 @@ struct part_writer_options {
     const char *path;
     struct str line;
     uint64_t seq_first, seq_last;
-    int zstd_level; // 1 for first parts, 3 for merged ones; 0 compresses nothing
+    int zstd_level;   // 1 for first parts, 3 for merged ones; 0 compresses nothing
+    unsigned version; // of the format; 0: the newest. Older ones are for tests of the reader
 };
 
 MUST_CHECK enum err part_writer_new(const struct part_writer_options *options,
@@ -79,6 +80,12 @@ struct part *part_ref(struct part *p);
 void part_unref(struct part *p);
 const struct part_meta *part_meta(const struct part *p);
 
+// What the footer says of one page.
+struct page_meta {
+    uint64_t min_start_ns, max_start_ns;
+    uint64_t min_duration_ns, max_duration_ns;
+};
+
 // What the footer says of one block, for pruning before anything is read.
 struct block_meta {
     uint32_t rows, pages;
@@ -86,6 +93,7 @@ struct block_meta {
     uint64_t min_duration_ns, max_duration_ns;
     uint64_t errors; // rows with status error
     trace_id first_trace, last_trace;
+    const struct page_meta *page; // of each page; NULL in parts of version 1
 };
 const struct block_meta *part_block_meta(const struct part *p, size_t block);
 
@@ -119,6 +127,9 @@ struct column {
 };
 
 MUST_CHECK enum err block_open(struct part *p, size_t index, struct block **ret_block);
+// The same from the part's cache of opened blocks where it has one; block_free() puts it back
+// there.
+MUST_CHECK enum err block_borrow(struct part *p, size_t index, struct block **ret_block);
 void block_free(struct block *b);
 size_t block_rows(const struct block *b);
 size_t block_pages(const struct block *b);
@@ -136,6 +147,10 @@ MUST_CHECK enum err block_resources(struct block *b, const struct batch **ret_ba
 // Shape codes of the rows of one page; `out` has room for PAGE_ROWS.
 MUST_CHECK enum err block_page_shapes(struct block *b, size_t page, uint32_t *out,
                                       size_t *ret_rows);
+
+// The same of the rows alone whose bit is set; where they are few.
+MUST_CHECK enum err block_pick_shapes(struct block *b, size_t page, const uint64_t *rows,
+                                      uint32_t *out);
 
 // What block_read_page() decodes. Shape-borne fields (resource, scope, name, kind, status) and the
 // trace ID always are.
@@ -156,6 +171,22 @@ enum span_field {
 // `out` has room for PAGE_ROWS.
 MUST_CHECK enum err block_page_numbers(struct block *b, size_t page, enum span_field field,
                                        uint64_t *out, size_t *ret_rows);
+
+// The values of an attribute column in one page, by the type of the column.
+struct page_values {
+    const uint64_t *ints;    // numbers (a double's bits), or codes of the dictionary; NULL without
+    const struct str *texts; // where the column has no dictionary; NULL without
+};
+
+// `n` is how many values the page has: what the shapes of its rows say. They are valid until the
+// next call of block_page_shapes() or block_read_page().
+MUST_CHECK enum err block_page_values(struct block *b, size_t page, size_t column, size_t n,
+                                      struct page_values *ret_values);
+
+// Loads the table of traces; then the trace ID of a row of the block. Rows asked in order with the
+// same *hint (0 at first) are found at once.
+MUST_CHECK enum err block_traces(struct block *b);
+trace_id block_row_trace(const struct block *b, size_t row, size_t *hint);
 
 struct page_request {
     unsigned fields;  // enum span_field bits

@@ -4,6 +4,7 @@
 #include "core/must.h"
 #include "core/varint.h"
 #include "store/block.h"
+#include "store/block_cache.h"
 #include "store/bloom.h"
 #include "store/checksum.h"
 #include "store/zpack.h"
@@ -28,9 +29,10 @@ static enum err check_ends(struct file *f, uint64_t size, uint8_t *tail, struct 
     if (memcmp(tail + 16, PART_MAGIC, 8) != 0) {
         return err_at_set(at, ERR_CORRUPT, size - 8, "The file does not end as a part does.");
     }
-    if (load_u32(head + 8) != PART_VERSION || load_u32(tail + 4) != PART_VERSION) {
-        return err_at_set(at, ERR_UNSUPPORTED, 8, "The part has format version %u, not %u.",
-                          load_u32(head + 8), PART_VERSION);
+    uint32_t version = load_u32(head + 8);
+    if (version < PART_VERSION_MIN || version > PART_VERSION || load_u32(tail + 4) != version) {
+        return err_at_set(at, ERR_UNSUPPORTED, 8, "The part has format version %u, not %u to %u.",
+                          version, PART_VERSION_MIN, PART_VERSION);
     }
     return ERR_OK;
 }
@@ -61,7 +63,7 @@ static enum err read_footer(struct part *p, uint64_t size, struct err_at *at)
         e = zpack_get(&c, &scratch, &raw);
     }
     if (e == ERR_OK) {
-        e = footer_decode(raw, size, &p->arena, &p->footer);
+        e = footer_decode(raw, load_u32(tail + 4), size, &p->arena, &p->footer);
         p->footer_bytes = n + PART_TAIL_BYTES;
     }
     arena_done(&scratch);
@@ -106,6 +108,7 @@ void part_unref(struct part *p)
     int before = atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel);
     MUST(before > 0);
     if (before == 1) {
+        block_cache_forget(p);
         p->file->ops->close(p->file);
         arena_done(&p->arena);
         mem_free(p);
@@ -207,7 +210,7 @@ static enum err append_trace(struct part *p, size_t index, const trace_id *id,
     ASSERT(index < p->footer.meta.blocks);
     struct block *b;
     size_t trace;
-    enum err e = block_open(p, index, &b);
+    enum err e = block_borrow(p, index, &b);
     if (e != ERR_OK) {
         return e;
     }

@@ -25,7 +25,22 @@ static enum err broken(const struct verify *v, const char *what)
                       v->block, what);
 }
 
-static enum err check_rows(struct verify *v, const struct batch *page)
+// Whether a span of the page lies within what the footer says of block and page.
+static bool fits_footer(const struct block_meta *m, size_t page, const struct span *s)
+{
+    ASSERT(page < m->pages);
+    const struct page_meta *p = m->page != NULL ? &m->page[page] : NULL;
+    if (p != NULL && (s->start_ns < p->min_start_ns || s->start_ns > p->max_start_ns ||
+                      s->duration_ns < p->min_duration_ns || s->duration_ns > p->max_duration_ns)) {
+        return false;
+    }
+    return s->start_ns >= m->min_start_ns && s->start_ns <= m->max_start_ns &&
+           s->duration_ns >= m->min_duration_ns && s->duration_ns <= m->max_duration_ns &&
+           trace_id_cmp(&s->trace, &m->first_trace) >= 0 &&
+           trace_id_cmp(&s->trace, &m->last_trace) <= 0;
+}
+
+static enum err check_rows(struct verify *v, size_t page_index, const struct batch *page)
 {
     ASSERT(page->sealed);
     const struct part_footer *f = &v->p->footer;
@@ -40,10 +55,7 @@ static enum err check_rows(struct verify *v, const struct batch *page)
         if (row_cmp(last, row) > 0) {
             return broken(v, "rows are out of order");
         }
-        if (s->start_ns < m->min_start_ns || s->start_ns > m->max_start_ns ||
-            s->duration_ns < m->min_duration_ns || s->duration_ns > m->max_duration_ns ||
-            trace_id_cmp(&s->trace, &m->first_trace) < 0 ||
-            trace_id_cmp(&s->trace, &m->last_trace) > 0) {
+        if (!fits_footer(m, page_index, s)) {
             return broken(v, "a row lies outside of what the footer says");
         }
         v->errors += s->status == STATUS_ERROR;
@@ -71,7 +83,7 @@ static enum err check_pages(struct verify *v, struct block *b)
         if (e != ERR_OK) {
             return broken(v, "a page cannot be read");
         }
-        e = check_rows(v, rows);
+        e = check_rows(v, page, rows);
         batch_unref(v->before);
         v->before = rows;
     }

@@ -9,6 +9,7 @@
 #include "core/logger.h"
 #include "core/mem.h"
 #include "core/must.h"
+#include "store/block_cache.h"
 #include "store/store_state.h"
 
 #define FLUSH_ROWS_DEFAULT   ((size_t)131072)
@@ -54,6 +55,7 @@ size_t store_line_index(struct store *s, struct str line)
 void store_put_part(struct store *s, struct store_line *line, struct part_entry *entry)
 {
     ASSERT(entry->part != NULL && entry->id > 0);
+    part_use_cache(entry->part, s->cache); // no view has the part yet
     line->parts = mem_grow(line->parts, &line->part_capacity, line->part_count + 1,
                            sizeof(struct part_entry *));
     line->parts[line->part_count++] = entry;
@@ -285,6 +287,7 @@ static void init(struct store *s, const struct store_options *o)
     pthread_condattr_t monotonic;
     s->fs = o->fs;
     s->budget = o->budget;
+    s->cache = block_cache_new(o->budget, o->budget->limit_bytes / BLOCK_CACHE_SHARE + 1);
     s->ledger = o->ledger;
     s->dir = join(o->dir, "");
     s->parts_dir = join(o->dir, "/parts");
@@ -328,6 +331,7 @@ static void free_all(struct store *s)
     letters_done(s);
     store_set_retention(s, (struct store_retention){0}, NULL, 0);
     mem_free(s->retention);
+    block_cache_unref(s->cache);
     catalog_close(s->catalog);
     MUST(pthread_mutex_destroy(&s->lock) == 0);
     (void)pthread_mutex_destroy(&s->flushing);

@@ -68,6 +68,7 @@ struct store {
     struct budget *budget;
     struct ledger *ledger;
     struct catalog *catalog;
+    struct block_cache *cache; // of what queries opened
     char *dir, *parts_dir;
     size_t flush_rows;
     uint64_t flush_age_ns, merge_rows_max, free_bytes_min;

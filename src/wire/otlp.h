@@ -123,6 +123,10 @@ struct otlp_value {
         struct str text; // string, bytes; the AnyValue's own bytes for arrays and lists
     };
 };
+// The elements of an array, given the AnyValue's bytes; those that are broken are left out.
+void otlp_each_element(struct str any_value,
+                       void (*each)(void *ctx, const struct otlp_value *value), void *ctx);
+
 void otlp_each_key_value(struct str attributes,
                          void (*each)(void *ctx, struct str key, const struct otlp_value *value),
                          void *ctx);

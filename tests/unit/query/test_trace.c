@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "core/clock.h"
+#include "core/mem.h"
 #include "query/trace.h"
 
 static const trace_id the_trace = {{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}};
@@ -46,7 +47,12 @@ static void add(struct batch *b, uint32_t id, uint32_t parent, uint64_t from, ui
 static struct trace *assemble(struct batch *b)
 {
     batch_seal(b);
-    struct trace *t = trace_assemble(the_trace, &b, 1);
+    struct row *rows = mem_new(b->span_count, sizeof *rows);
+    for (size_t i = 0; i < b->span_count; i++) {
+        rows[i] = (struct row){b, (uint32_t)i};
+    }
+    struct trace *t = trace_assemble(the_trace, rows, b->span_count);
+    mem_free(rows);
     batch_unref(b);
     return t;
 }

@@ -71,6 +71,8 @@ export const en = {
   'partial.scan_limit': 'Incomplete: the search reached its scan limit.',
   'partial.memory_limit': 'Incomplete: the search reached its memory limit.',
   'partial.unreadable_part': 'Incomplete: a part of the store could not be read.',
+  'partial.regex_limit':
+    'Incomplete: a regular expression took too many steps on some values. A simpler one sees all of them.',
   'partial.other': 'Incomplete: part of the data was not looked at.',
   'stats.line': '{scanned} of {total} spans scanned in {elapsed} ms',
   'common.copy': 'Copy',

@@ -71,6 +71,7 @@ export const zhCN: Catalogue = {
   'partial.scan_limit': '结果不完整：查询达到扫描上限。',
   'partial.memory_limit': '结果不完整：查询达到内存上限。',
   'partial.unreadable_part': '结果不完整：部分存储数据无法读取。',
+  'partial.regex_limit': '结果不完整：正则表达式在部分取值上超出步数上限，请换用更简单的表达式。',
   'partial.other': '结果不完整：部分数据未被查询。',
   'stats.line': '扫描 {scanned} / {total} 个 Span，耗时 {elapsed} 毫秒',
   'common.copy': '复制',
