@@ -53,6 +53,9 @@ static void put_journal(struct json_writer *w, const struct api *a)
     put_u64(w, "disk_bytes", s.disk_bytes);
     put_u64(w, "disk_bytes_max", s.disk_bytes_max);
     put_u64(w, "torn_bytes", s.torn_bytes);
+    put_u64(w, "damaged_segments", s.damaged_segments);
+    put_u64(w, "lost_records", s.lost_records);
+    put_u64(w, "doubtful_records", s.doubtful_records);
     put_u64(w, "failures", s.failures);
     json_put_object_end(w);
 }

@@ -11,7 +11,9 @@
 // a new one, and the failed sequence numbers are never used again.
 //
 // Every start begins a new segment. Segments that nobody needs are renamed to spare-N and used
-// again, so that in the long run writes go to blocks that are allocated already.
+// again, so that in the long run writes go to blocks that are allocated already. Spares count as
+// the journal's disk room like segments: there are the fewer the smaller the limit is, and none
+// that would keep a new segment out.
 #include "journal/journal.h"
 
 #include <errno.h>
@@ -25,19 +27,26 @@
 #include "core/logger.h"
 #include "core/mem.h"
 #include "core/must.h"
+#include "journal/recover.h"
 #include "journal/segment.h"
 
 #define SEGMENT_BYTES_DEFAULT ((size_t)64 << 20)
+#define SEGMENT_BYTES_MIN     ((size_t)4096)
 #define DISK_BYTES_DEFAULT    ((size_t)4 << 30)
 #define SPARES_MAX            4
+#define SPARES_SHARE          8                 // of the limit at most, one part in so many
 #define GROUP_BYTES_MAX       ((size_t)8 << 20) // one entry larger than this makes a group alone
 #define LOG_PERIOD_NS         (10 * NS_PER_S)
 
 struct segment {
     uint64_t first_seq;
     uint64_t last_seq; // first_seq - 1 while empty
-    uint64_t acked_seq;
-    uint64_t bytes; // size of the file
+    uint64_t bytes;    // size of the file
+};
+
+struct spare {
+    unsigned number; // of the file spare-N
+    uint64_t bytes;
 };
 
 struct journal {
@@ -52,14 +61,14 @@ struct journal {
     bool closing;
     struct segment *segments; // oldest first
     size_t segment_count, segment_capacity;
-    unsigned spare[SPARES_MAX]; // numbers of spare-N files
+    struct spare spare[SPARES_MAX];
     size_t spare_count;
     unsigned next_spare;
     struct journal_stats stats;
 
     // Of the writing thread alone.
     struct file *file;
-    uint64_t offset, chain, next_seq;
+    uint64_t offset, seed, next_seq;
     uint64_t durable_seq;  // synced to disk up to here
     uint64_t next_sync_ns; // with JOURNAL_SYNC_INTERVAL
     bool unsynced;
@@ -91,22 +100,28 @@ static void spare_path(const struct journal *j, unsigned number, char out[FS_PAT
 
 struct listing {
     struct journal *j;
-    uint64_t *first_seqs;
-    size_t count, capacity;
+    uint64_t *first_seqs, *unfinished; // of segments, and of repairs that a crash interrupted
+    size_t count, capacity, unfinished_count, unfinished_capacity;
+    unsigned *spares;
+    size_t spare_count, spare_capacity;
 };
 
 static void note_file(void *ctx, const char *name)
 {
     struct listing *l = ctx;
-    uint64_t seq;
     uint64_t number;
-    if (segment_name_parse(name, &seq) == ERR_OK) {
+    ASSERT(name != NULL);
+    if (segment_name_parse(name, &number) == ERR_OK && number > 0) {
         l->first_seqs = mem_grow(l->first_seqs, &l->capacity, l->count + 1, sizeof *l->first_seqs);
-        l->first_seqs[l->count++] = seq;
-    } else if (str_starts(str_of(name), STR("spare-")) && l->j->spare_count < SPARES_MAX &&
+        l->first_seqs[l->count++] = number;
+    } else if (recover_is_new(name, &number) && number > 0) {
+        l->unfinished = mem_grow(l->unfinished, &l->unfinished_capacity, l->unfinished_count + 1,
+                                 sizeof *l->unfinished);
+        l->unfinished[l->unfinished_count++] = number;
+    } else if (str_starts(str_of(name), STR("spare-")) &&
                str_to_u64(str_of(name + 6), &number) == ERR_OK && number < UINT32_MAX) {
-        l->j->spare[l->j->spare_count++] = (unsigned)number;
-        l->j->next_spare = number >= l->j->next_spare ? (unsigned)number + 1 : l->j->next_spare;
+        l->spares = mem_grow(l->spares, &l->spare_capacity, l->spare_count + 1, sizeof *l->spares);
+        l->spares[l->spare_count++] = (unsigned)number;
     }
 }
 
@@ -118,51 +133,52 @@ static int by_number(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-// Reads one segment through; `each` may be NULL. Records up to `after` are not handed out.
-static enum err scan_segment(struct journal *j, struct segment *s, uint64_t after,
-                             enum err (*each)(void *, uint64_t, struct str), void *ctx,
-                             uint64_t *ret_torn)
+static void remove_file(struct journal *j, const char *path)
 {
-    char path[FS_PATH_MAX];
-    struct file *f;
-    struct segment_scan scan;
-    struct segment_header header;
-    segment_path(j, s->first_seq, path);
-    enum err e = j->o.fs->ops->open(j->o.fs, path, FS_READ, &f);
-    if (e != ERR_OK) {
-        return e;
+    ASSERT(path[0] != 0);
+    enum err e = j->o.fs->ops->remove(j->o.fs, path);
+    if (e != ERR_OK && e != ERR_NOT_FOUND) {
+        log_write(LOG_WARN, "journal", "a file that is not needed cannot be removed",
+                  "file=%s reason=%s", path, err_name(e));
     }
-    e = segment_scan_init(&scan, f, &header);
-    if (e == ERR_OK && header.first_seq != s->first_seq) {
-        e = ERR_CORRUPT; // a recycled file whose new header was never written
-    }
-    uint64_t seq;
-    struct str payload;
-    while (e == ERR_OK && (e = segment_scan_next(&scan, &seq, &payload)) == ERR_OK) {
-        if (each != NULL && seq > after) {
-            e = each(ctx, seq, payload);
-        }
-    }
-    if (e == ERR_END) {
-        s->last_seq = scan.next_seq - 1;
-        s->acked_seq = header.acked_seq;
-        s->bytes = scan.file_bytes;
-        *ret_torn = segment_scan_torn_bytes(&scan);
-        e = ERR_OK;
-    }
-    segment_scan_done(&scan);
-    f->ops->close(f);
-    return e;
 }
 
 static void drop_segment_file(struct journal *j, uint64_t first_seq)
 {
     char path[FS_PATH_MAX];
     segment_path(j, first_seq, path);
-    enum err e = j->o.fs->ops->remove(j->o.fs, path);
-    if (e != ERR_OK && e != ERR_NOT_FOUND) {
-        log_write(LOG_WARN, "journal", "a segment that is not needed cannot be removed",
-                  "file=%s reason=%s", path, err_name(e));
+    remove_file(j, path);
+}
+
+// How many spares the limit allows.
+static size_t spares_max(const struct journal *j)
+{
+    ASSERT(j->o.segment_bytes > 0);
+    size_t n = j->o.disk_bytes_max / SPARES_SHARE / j->o.segment_bytes;
+    return n < SPARES_MAX ? n : SPARES_MAX;
+}
+
+// Takes in the spares that are worth keeping and removes the others.
+static void take_spares(struct journal *j, const struct listing *l)
+{
+    ASSERT(j->spare_count == 0);
+    for (size_t i = 0; i < l->spare_count; i++) {
+        char path[FS_PATH_MAX];
+        struct file *f;
+        uint64_t bytes = 0;
+        spare_path(j, l->spares[i], path);
+        if (j->o.fs->ops->open(j->o.fs, path, FS_READ, &f) == ERR_OK) {
+            bytes = f->ops->size(f, &bytes) == ERR_OK ? bytes : 0;
+            f->ops->close(f);
+        }
+        j->next_spare = l->spares[i] >= j->next_spare ? l->spares[i] + 1 : j->next_spare;
+        if (bytes == j->o.segment_bytes && j->spare_count < spares_max(j) &&
+            j->stats.disk_bytes + bytes <= j->o.disk_bytes_max) {
+            j->spare[j->spare_count++] = (struct spare){l->spares[i], bytes};
+            j->stats.disk_bytes += bytes;
+        } else {
+            remove_file(j, path);
+        }
     }
 }
 
@@ -184,40 +200,120 @@ static enum err sync_newest(struct journal *j)
     return e;
 }
 
-// Takes in the segments found on disk and checks that nothing acknowledged is missing.
-static enum err take_in(struct journal *j, const struct listing *l, struct err_at *ret_at)
+static void on_missing(void *ctx, const struct journal_missing *m)
 {
-    for (size_t i = 0; i < l->count; i++) {
-        struct segment s = {.first_seq = l->first_seqs[i]};
-        uint64_t torn = 0;
-        enum err e = scan_segment(j, &s, 0, NULL, NULL, &torn);
-        if (e == ERR_CORRUPT && i + 1 == l->count) {
-            // The newest segment was being begun when the machine stopped: it holds nothing yet.
-            drop_segment_file(j, s.first_seq);
-            continue;
+    struct journal *j = ctx;
+    uint64_t records = m->last_seq - m->first_seq + 1;
+    ASSERT(m->first_seq > 0 && m->first_seq <= m->last_seq);
+    if (m->acknowledged) {
+        j->stats.lost_records += records;
+    } else {
+        j->stats.doubtful_records += records;
+    }
+    log_write(m->acknowledged ? LOG_ERROR : LOG_WARN, "journal",
+              m->acknowledged
+                  ? "acknowledged records are lost to damage; what can be read is kept"
+                  : "records are missing: a crash amid a write leaves this, and so does damage",
+              "segment=%016llx.seg offset=%llu first=%llu last=%llu kept=%016llx.seg.bad",
+              (unsigned long long)m->segment, (unsigned long long)m->offset,
+              (unsigned long long)m->first_seq, (unsigned long long)m->last_seq,
+              (unsigned long long)m->segment);
+    if (j->o.on_missing != NULL) {
+        j->o.on_missing(j->o.ctx, m);
+    }
+}
+
+// Puts the listing in order, and the folder where a crash interrupted a repair.
+static enum err settle(const struct recover *r, struct listing *l)
+{
+    enum err e = ERR_OK;
+    ASSERT(l->first_seqs != NULL || l->count == 0);
+    for (size_t i = 0; i < l->unfinished_count && e == ERR_OK; i++) {
+        bool has_segment = false;
+        for (size_t k = 0; k < l->count; k++) {
+            has_segment = has_segment || l->first_seqs[k] == l->unfinished[i];
+        }
+        e = recover_finish(r, l->unfinished[i], has_segment);
+        if (e == ERR_OK && !has_segment) {
+            l->first_seqs =
+                mem_grow(l->first_seqs, &l->capacity, l->count + 1, sizeof *l->first_seqs);
+            l->first_seqs[l->count++] = l->unfinished[i];
+        }
+    }
+    if (l->count > 0) {
+        qsort(l->first_seqs, l->count, sizeof *l->first_seqs, by_number);
+    }
+    return e;
+}
+
+// The greatest number below the end of segment i that a later header says was durable.
+static enum err acked_behind(const struct recover *r, const struct listing *l, size_t i,
+                             uint64_t *ret_acked_seq)
+{
+    uint64_t most = 0;
+    ASSERT(i < l->count);
+    // A header that cannot be read says nothing; the one after it then does.
+    for (size_t k = i + 1; k < l->count && most == 0; k++) {
+        enum err e = recover_acked(r, l->first_seqs[k], &most);
+        if (e != ERR_OK) {
+            return e;
+        }
+    }
+    if (i + 1 < l->count && most >= l->first_seqs[i + 1]) {
+        most = l->first_seqs[i + 1] - 1;
+    }
+    *ret_acked_seq = most;
+    return ERR_OK;
+}
+
+// Takes in one segment found on disk.
+static enum err take_segment(struct journal *j, const struct recover *r, const struct listing *l,
+                             size_t i)
+{
+    struct recovered got;
+    uint64_t first = l->first_seqs[i], acked = 0;
+    uint64_t end = i + 1 < l->count ? l->first_seqs[i + 1] : UINT64_MAX;
+    MUST(first < end);
+    enum err e = acked_behind(r, l, i, &acked);
+    e = e == ERR_OK ? recover_segment(r, first, end, acked, &got) : e;
+    if (e != ERR_OK) {
+        return e;
+    }
+    if (!got.begun) {
+        drop_segment_file(j, first); // it was being begun when the machine stopped
+        return ERR_OK;
+    }
+    j->segments =
+        mem_grow(j->segments, &j->segment_capacity, j->segment_count + 1, sizeof *j->segments);
+    j->segments[j->segment_count++] = (struct segment){first, got.last_seq, got.bytes};
+    j->stats.torn_bytes += got.torn_bytes;
+    j->stats.damaged_segments += got.repaired ? 1 : 0;
+    j->stats.disk_bytes += got.bytes;
+    j->next_seq = got.last_seq + 1;
+    j->durable_seq = got.last_seq >= first ? got.last_seq : got.acked_seq;
+    return ERR_OK;
+}
+
+// Takes in the segments found on disk, and tells of everything that is missing from them.
+static enum err take_in(struct journal *j, struct listing *l, struct err_at *ret_at)
+{
+    const struct recover r = {.fs = j->o.fs, .dir = j->dir, .on_missing = on_missing, .ctx = j};
+    enum err e = settle(&r, l);
+    for (size_t i = 0; i < l->count && e == ERR_OK; i++) {
+        e = take_segment(j, &r, l, i);
+        if (e == ERR_UNSUPPORTED) {
+            return err_at_set(ret_at, e, 0,
+                              "journal segment %016llx.seg has another version: stop the server "
+                              "that wrote it in order, then move the folder journal away",
+                              (unsigned long long)l->first_seqs[i]);
         }
         if (e != ERR_OK) {
             return err_at_set(ret_at, e, 0, "journal segment %016llx.seg: %s",
-                              (unsigned long long)s.first_seq, err_text(e));
+                              (unsigned long long)l->first_seqs[i], err_text(e));
         }
-        const struct segment *before =
-            j->segment_count > 0 ? &j->segments[j->segment_count - 1] : NULL;
-        if (before != NULL && before->last_seq < s.acked_seq) {
-            return err_at_set(
-                ret_at, ERR_CORRUPT, 0,
-                "journal segment %016llx.seg is damaged after record %llu, but records "
-                "up to %llu were acknowledged",
-                (unsigned long long)before->first_seq, (unsigned long long)before->last_seq,
-                (unsigned long long)s.acked_seq);
-        }
-        j->stats.torn_bytes += torn;
-        j->segments = mem_grow(j->segments, &j->segment_capacity, j->segment_count + 1, sizeof s);
-        j->segments[j->segment_count++] = s;
-        j->stats.disk_bytes += s.bytes;
-        j->next_seq = s.last_seq + 1;
-        j->durable_seq = s.last_seq >= s.first_seq ? s.last_seq : s.acked_seq;
     }
-    enum err e = sync_newest(j);
+    e = e == ERR_OK ? sync_newest(j) : e;
+    take_spares(j, l);
     return e == ERR_OK ? e : err_at_set(ret_at, e, 0, "journal folder %s: %s", j->dir, err_text(e));
 }
 
@@ -231,6 +327,8 @@ enum err journal_open(const struct journal_options *options, struct journal **re
     j->o = *options;
     j->o.segment_bytes =
         options->segment_bytes > 0 ? options->segment_bytes : SEGMENT_BYTES_DEFAULT;
+    j->o.segment_bytes = j->o.segment_bytes > SEGMENT_BYTES_MIN ? j->o.segment_bytes & ~(size_t)7
+                                                                : SEGMENT_BYTES_MIN;
     j->o.disk_bytes_max =
         options->disk_bytes_max > 0 ? options->disk_bytes_max : DISK_BYTES_DEFAULT;
     j->dir = mem_alloc(strlen(options->dir) + 1);
@@ -250,12 +348,11 @@ enum err journal_open(const struct journal_options *options, struct journal **re
     if (e != ERR_OK) {
         (void)err_at_set(ret_at, e, 0, "journal folder %s: %s", j->dir, err_text(e));
     } else {
-        if (l.count > 0) {
-            qsort(l.first_seqs, l.count, sizeof *l.first_seqs, by_number);
-        }
         e = take_in(j, &l, ret_at);
     }
     mem_free(l.first_seqs);
+    mem_free(l.unfinished);
+    mem_free(l.spares);
     if (e != ERR_OK) {
         journal_close(j);
         return e;
@@ -267,17 +364,45 @@ enum err journal_open(const struct journal_options *options, struct journal **re
     return ERR_OK;
 }
 
+// Hands out the records of one segment with seq > after.
+static enum err replay_segment(struct journal *j, const struct segment *s, uint64_t after,
+                               enum err (*each)(void *ctx, uint64_t seq, struct str payload),
+                               void *ctx)
+{
+    char path[FS_PATH_MAX];
+    struct file *f;
+    struct segment_scan scan;
+    struct segment_header header;
+    struct segment_found found;
+    segment_path(j, s->first_seq, path);
+    enum err e = j->o.fs->ops->open(j->o.fs, path, FS_READ, &f);
+    if (e != ERR_OK) {
+        return e;
+    }
+    e = segment_scan_init(&scan, f, s->first_seq, s->last_seq + 1, &header);
+    while (e == ERR_OK && scan.next_seq <= s->last_seq) {
+        e = segment_scan_next(&scan, &found);
+        if (e == ERR_END || (e == ERR_OK && found.item == SEGMENT_GAP)) {
+            e = ERR_CORRUPT; // journal_open() read it a moment ago
+        } else if (e == ERR_OK && found.item == SEGMENT_RECORD && found.first_seq > after) {
+            e = each(ctx, found.first_seq, found.payload);
+        }
+    }
+    segment_scan_done(&scan);
+    f->ops->close(f);
+    return e;
+}
+
 enum err journal_replay(struct journal *j, uint64_t after,
                         enum err (*each)(void *ctx, uint64_t seq, struct str payload), void *ctx)
 {
     MUST(!j->started);
     for (size_t i = 0; i < j->segment_count; i++) {
-        struct segment s = j->segments[i];
-        uint64_t torn;
-        if (s.last_seq <= after) {
+        const struct segment *s = &j->segments[i];
+        if (s->last_seq <= after || s->last_seq < s->first_seq) {
             continue;
         }
-        enum err e = scan_segment(j, &s, after, each, ctx, &torn);
+        enum err e = replay_segment(j, s, after, each, ctx);
         if (e != ERR_OK) {
             return e;
         }
@@ -287,25 +412,35 @@ enum err journal_replay(struct journal *j, uint64_t after,
 
 // ---- Segments that come and go ------------------------------------------------------------------
 
-// Gives the next segment's file its name: a spare one renamed, or a new one. Called without the
-// lock.
-static enum err make_file(struct journal *j, const char *path)
+// Takes a spare off the list; false when there is none.
+static bool take_spare(struct journal *j, char out[FS_PATH_MAX])
 {
-    struct fs *fs = j->o.fs;
-    char spare[FS_PATH_MAX] = "";
     pthread_mutex_lock(&j->lock);
-    if (j->spare_count > 0) {
-        spare_path(j, j->spare[--j->spare_count], spare);
+    bool found = j->spare_count > 0;
+    if (found) {
+        const struct spare *spare = &j->spare[--j->spare_count];
+        MUST(j->stats.disk_bytes >= spare->bytes);
+        j->stats.disk_bytes -= spare->bytes;
+        spare_path(j, spare->number, out);
     }
     pthread_mutex_unlock(&j->lock);
-    if (spare[0] != 0 && fs->ops->rename(fs, spare, path) == ERR_OK) {
-        return fs->ops->open(fs, path, FS_WRITE, &j->file);
+    return found;
+}
+
+// Gives the next segment's file its name: a spare one renamed, or a new one. Called without the
+// lock. The file has `bytes` bytes then: the trailer stands at its end.
+static enum err make_file(struct journal *j, const char *path, const char *spare, uint64_t bytes)
+{
+    struct fs *fs = j->o.fs;
+    uint64_t size = 0;
+    ASSERT(j->file == NULL && bytes >= SEGMENT_FRAME_BYTES);
+    bool renamed = spare[0] != 0 && fs->ops->rename(fs, spare, path) == ERR_OK;
+    enum err e = fs->ops->open(fs, path, renamed ? FS_WRITE : FS_WRITE | FS_CREATE, &j->file);
+    e = e == ERR_OK ? j->file->ops->size(j->file, &size) : e;
+    if (e == ERR_OK && size > bytes) {
+        e = j->file->ops->truncate(j->file, bytes);
     }
-    enum err e = fs->ops->open(fs, path, FS_WRITE | FS_CREATE, &j->file);
-    if (e != ERR_OK) {
-        return e;
-    }
-    return j->file->ops->allocate(j->file, j->o.segment_bytes);
+    return e == ERR_OK && size < bytes ? j->file->ops->allocate(j->file, bytes) : e;
 }
 
 static void forget_file(struct journal *j)
@@ -317,49 +452,79 @@ static void forget_file(struct journal *j)
     }
 }
 
-// Begins a segment with room for a group of `need` bytes.
-static enum err begin_segment(struct journal *j, size_t need)
+// Finds room for a segment of `bytes`: a spare's, when there is one of that size; else spares make
+// way. ERR_FULL when the limit does not allow it.
+static enum err find_room(struct journal *j, uint64_t bytes, char spare[FS_PATH_MAX])
 {
-    char path[FS_PATH_MAX];
-    struct segment_header header = {.first_seq = j->next_seq,
-                                    .acked_seq = j->durable_seq,
-                                    .seed = clock_wall_ns() ^ j->next_seq << 32};
-    uint64_t bytes = j->o.segment_bytes > need + SEGMENT_HEADER_BYTES ? j->o.segment_bytes
-                                                                      : need + SEGMENT_HEADER_BYTES;
-    forget_file(j);
-    pthread_mutex_lock(&j->lock);
+    ASSERT(bytes >= j->o.segment_bytes);
+    spare[0] = 0;
     // A segment that was begun before a crash and never got a record has this name already.
+    pthread_mutex_lock(&j->lock);
     if (j->segment_count > 0 && j->segments[j->segment_count - 1].first_seq == j->next_seq) {
         j->stats.disk_bytes -= j->segments[--j->segment_count].bytes;
     }
-    bool full = j->stats.disk_bytes + bytes > j->o.disk_bytes_max;
     pthread_mutex_unlock(&j->lock);
-    if (full) {
-        return ERR_FULL;
+    if (bytes == j->o.segment_bytes && take_spare(j, spare)) {
+        return ERR_OK; // its room was counted already
     }
-    segment_path(j, header.first_seq, path);
-    enum err e = make_file(j, path);
+    for (;;) {
+        char path[FS_PATH_MAX];
+        pthread_mutex_lock(&j->lock);
+        bool fits = j->stats.disk_bytes + bytes <= j->o.disk_bytes_max;
+        pthread_mutex_unlock(&j->lock);
+        if (fits) {
+            return ERR_OK;
+        }
+        if (!take_spare(j, path)) {
+            return ERR_FULL;
+        }
+        remove_file(j, path);
+    }
+}
+
+// Makes the file of a segment, durable with its name and header.
+static enum err make_segment(struct journal *j, const struct segment_header *header, uint64_t bytes)
+{
+    char path[FS_PATH_MAX], spare[FS_PATH_MAX];
+    ASSERT(j->file == NULL);
+    enum err e = find_room(j, bytes, spare);
+    if (e != ERR_OK) {
+        return e;
+    }
+    segment_path(j, header->first_seq, path);
+    e = make_file(j, path, spare, bytes);
     // The name is durable before the header: else a crash may bring a recycled file back under its
     // old name with the new header, which looks like damage amid the journal.
     e = e == ERR_OK ? j->o.fs->ops->sync_dir(j->o.fs, j->dir) : e;
-    e = e == ERR_OK ? segment_header_write(j->file, &header) : e;
+    e = e == ERR_OK ? segment_header_write(j->file, header, bytes) : e;
     e = e == ERR_OK ? j->file->ops->sync(j->file) : e;
     if (e != ERR_OK) {
         forget_file(j);
-        drop_segment_file(j, header.first_seq);
+        remove_file(j, path);
+    }
+    return e;
+}
+
+// Begins a segment with room for a group of `need` bytes.
+static enum err begin_segment(struct journal *j, size_t need)
+{
+    struct segment_header header = {.first_seq = j->next_seq,
+                                    .acked_seq = j->durable_seq,
+                                    .seed = clock_wall_ns() ^ j->next_seq << 32};
+    uint64_t bytes = need + SEGMENT_FRAME_BYTES;
+    bytes = bytes > j->o.segment_bytes ? (bytes + 7) & ~(uint64_t)7 : j->o.segment_bytes;
+    forget_file(j);
+    enum err e = make_segment(j, &header, bytes);
+    if (e != ERR_OK) {
         return e;
     }
     j->offset = SEGMENT_HEADER_BYTES;
-    j->chain = header.seed;
+    j->seed = header.seed;
     pthread_mutex_lock(&j->lock);
     j->segments =
         mem_grow(j->segments, &j->segment_capacity, j->segment_count + 1, sizeof *j->segments);
-    j->segments[j->segment_count++] = (struct segment){
-        .first_seq = header.first_seq,
-        .last_seq = header.first_seq - 1,
-        .acked_seq = header.acked_seq,
-        .bytes = bytes,
-    };
+    j->segments[j->segment_count++] =
+        (struct segment){header.first_seq, header.first_seq - 1, bytes};
     j->stats.disk_bytes += bytes;
     pthread_mutex_unlock(&j->lock);
     return ERR_OK;
@@ -381,6 +546,14 @@ static bool take_released(struct journal *j, uint64_t seq, struct segment *ret_s
     return found;
 }
 
+// Under the lock: whether a segment of this size may be kept as one more spare.
+static bool wants_spare(const struct journal *j, uint64_t bytes)
+{
+    ASSERT(j->spare_count <= SPARES_MAX);
+    return j->spare_count < spares_max(j) && bytes == j->o.segment_bytes &&
+           j->stats.disk_bytes + bytes <= j->o.disk_bytes_max;
+}
+
 // Keeps the file of a released segment for later use; false when it is to be removed. Larger ones
 // (of one large record) would take more room than a segment is counted with.
 static bool make_spare(struct journal *j, const struct segment *s)
@@ -388,7 +561,7 @@ static bool make_spare(struct journal *j, const struct segment *s)
     struct fs *fs = j->o.fs;
     char path[FS_PATH_MAX], spare[FS_PATH_MAX];
     pthread_mutex_lock(&j->lock);
-    bool wanted = j->spare_count < SPARES_MAX && s->bytes == j->o.segment_bytes;
+    bool wanted = wants_spare(j, s->bytes);
     unsigned number = j->next_spare;
     j->next_spare += wanted ? 1 : 0;
     pthread_mutex_unlock(&j->lock);
@@ -398,13 +571,14 @@ static bool make_spare(struct journal *j, const struct segment *s)
         return false;
     }
     pthread_mutex_lock(&j->lock);
-    bool room = j->spare_count < SPARES_MAX; // another thread may have released as well
-    if (room) {
-        j->spare[j->spare_count++] = number;
+    bool kept = wants_spare(j, s->bytes); // another thread may have released as well
+    if (kept) {
+        j->spare[j->spare_count++] = (struct spare){number, s->bytes};
+        j->stats.disk_bytes += s->bytes;
     }
     pthread_mutex_unlock(&j->lock);
-    if (!room) {
-        (void)fs->ops->remove(fs, spare); // at worst found again at the next start
+    if (!kept) {
+        remove_file(j, spare);
     }
     return true;
 }
@@ -465,8 +639,9 @@ static enum err sync_file(struct journal *j)
 }
 
 // Writes the records in j->group behind the end of the segment.
-static enum err write_group(struct journal *j, uint64_t records, uint64_t chain)
+static enum err write_group(struct journal *j, uint64_t records)
 {
+    MUST(j->file != NULL);
     enum err e = j->file->ops->write_at(j->file, j->group.p, j->group.n, j->offset);
     if (e != ERR_OK) {
         forget_file(j);
@@ -480,7 +655,6 @@ static enum err write_group(struct journal *j, uint64_t records, uint64_t chain)
         }
     }
     j->offset += j->group.n;
-    j->chain = chain;
     pthread_mutex_lock(&j->lock);
     j->segments[j->segment_count - 1].last_seq = j->next_seq - 1;
     j->stats.records += records;
@@ -491,7 +665,8 @@ static enum err write_group(struct journal *j, uint64_t records, uint64_t chain)
 
 static size_t room(const struct journal *j)
 {
-    size_t end = j->o.segment_bytes;
+    size_t end = j->o.segment_bytes - SEGMENT_HEADER_BYTES;
+    ASSERT(j->o.segment_bytes > SEGMENT_FRAME_BYTES);
     return j->file == NULL || j->offset >= end ? 0 : end - (size_t)j->offset;
 }
 
@@ -506,14 +681,14 @@ static enum err commit_group(struct journal *j, struct journal_entry *group, siz
             return e;
         }
     }
-    uint64_t records = 0, chain = j->chain;
+    uint64_t records = 0;
     buf_clear(&j->group);
     for (struct journal_entry *entry = group; entry != NULL; entry = entry->next, records++) {
         entry->seq = j->next_seq++;
-        segment_record_add(&j->group, &chain, entry->seq, entry->payload);
+        segment_record_add(&j->group, j->seed, entry->seq, j->durable_seq, entry->payload);
     }
     MUST(!j->group.failed && j->group.n == need);
-    return write_group(j, records, chain);
+    return write_group(j, records);
 }
 
 // Cuts off the head of a list of entries: as many as one group may have.
@@ -521,7 +696,7 @@ static struct journal_entry *cut_group(const struct journal *j, struct journal_e
                                        size_t *ret_need)
 {
     struct journal_entry *group = *list, *last = NULL;
-    size_t need = 0, most = j->o.segment_bytes - SEGMENT_HEADER_BYTES;
+    size_t need = 0, most = j->o.segment_bytes - SEGMENT_FRAME_BYTES;
     most = most < GROUP_BYTES_MAX ? most : GROUP_BYTES_MAX;
     while (*list != NULL) {
         size_t bytes = segment_record_bytes((*list)->payload.n);
