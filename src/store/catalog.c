@@ -126,19 +126,22 @@ static int user_version(sqlite3 *db, int *ret_version)
     return code;
 }
 
-static enum err prepare(struct catalog *c, struct err_at *at)
+static enum err prepare(struct catalog *c, bool is_alone, struct err_at *at)
 {
     ASSERT(c->db != NULL);
     int version = 0;
     (void)sqlite3_busy_timeout(c->db, BUSY_TIMEOUT_MS);
-    int code = user_version(c->db, &version);
+    // Without shared memory, which only the machine's own disk has, a write-ahead log needs the
+    // exclusive mode, from the first look on.
+    int code = is_alone ? run_text(c->db, "PRAGMA locking_mode = EXCLUSIVE") : SQLITE_OK;
+    code = code == SQLITE_OK ? user_version(c->db, &version) : code;
     c->is_new = version == 0;
     if (err_of(code) == ERR_OK && version > CATALOG_VERSION) {
         return err_at_set(at, ERR_UNSUPPORTED, 0, "The catalog has version %d, not %d.", version,
                           CATALOG_VERSION);
     }
-    const char *const steps[] = {"PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL",
-                                 "PRAGMA cache_size = -1024", schema};
+    const char *const steps[] = {"PRAGMA temp_store = MEMORY", "PRAGMA journal_mode = WAL",
+                                 "PRAGMA synchronous = FULL", "PRAGMA cache_size = -1024", schema};
     for (size_t i = 0; i < sizeof steps / sizeof *steps && err_of(code) == ERR_OK; i++) {
         code = run_text(c->db, steps[i]);
     }
@@ -166,16 +169,17 @@ enum err catalog_keep(struct catalog *c)
     return c->is_new ? err_of(run_text(c->db, "PRAGMA user_version = 1")) : ERR_OK;
 }
 
-enum err catalog_open(const char *path, struct catalog **ret_catalog, struct err_at *ret_at)
+enum err catalog_open(const char *path, const char *vfs, struct catalog **ret_catalog,
+                      struct err_at *ret_at)
 {
     ASSERT(path != NULL);
     struct catalog *c = mem_new(1, sizeof *c);
     MUST(pthread_mutex_init(&c->lock, NULL) == 0);
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
-    int code = sqlite3_open_v2(path, &c->db, flags, NULL);
+    int code = sqlite3_open_v2(path, &c->db, flags, vfs);
     enum err e = err_of(code);
     if (e == ERR_OK) {
-        e = prepare(c, ret_at);
+        e = prepare(c, vfs != NULL, ret_at);
     } else {
         (void)err_at_set(ret_at, e, 0, "The catalog cannot be opened: %s.", sqlite3_errstr(code));
     }

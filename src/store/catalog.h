@@ -33,7 +33,9 @@ struct catalog_part {
     struct str services;   // services_encode(): needed when the file itself cannot be read
 };
 
-MUST_CHECK enum err catalog_open(const char *path, struct catalog **ret_catalog,
+// `vfs` names the disk as SQLite knows it; NULL is the machine's own, where other processes may
+// read the catalog meanwhile. Any other belongs to this process alone.
+MUST_CHECK enum err catalog_open(const char *path, const char *vfs, struct catalog **ret_catalog,
                                  struct err_at *ret_at);
 void catalog_close(struct catalog *c);
 

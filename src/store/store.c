@@ -353,7 +353,7 @@ enum err store_open(const struct store_options *options, struct store **ret_stor
         (void)err_at_set(ret_at, e, 0, "The folder %s cannot be made.", s->parts_dir);
     } else {
         char *path = join(options->dir, "/catalog.db");
-        e = catalog_open(path, &s->catalog, ret_at);
+        e = catalog_open(path, options->catalog_vfs, &s->catalog, ret_at);
         mem_free(path);
         if (e == ERR_OK) {
             e = load(s, ret_at);

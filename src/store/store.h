@@ -34,6 +34,9 @@ struct store_retention {
 struct store_options {
     struct fs *fs;
     const char *dir; // made when absent; holds catalog.db and parts/
+    // What SQLite calls the disk of catalog.db; NULL: the machine's own, which fs_real() is as
+    // well.
+    const char *catalog_vfs;
     struct budget *budget;
     struct ledger *ledger;
     size_t flush_rows;       // a line is written as a part at this many rows; 131,072 when 0

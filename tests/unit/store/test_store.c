@@ -13,9 +13,10 @@
 #include "store/store.h"
 #include "store/store_state.h"
 #include "support/simfs.h"
+#include "support/sqlite_fs.h"
 #include "unit/store/gen.h"
 
-// One store in a folder of its own. Its parts may be on a simulated disk; the catalog is real.
+// One store in a folder of its own, on the real or a simulated disk.
 struct world {
     char dir[64];
     struct fs *fs;
@@ -63,6 +64,10 @@ static void world_open(struct world *w, bool simulated)
     w->gen.time_base = 1700000000000000000;
     w->sim = simulated ? simfs_new(5) : NULL;
     w->fs = simulated ? simfs_fs(w->sim) : fs_real();
+    if (simulated) {
+        sqlite_fs_register("simulated", w->fs);
+        w->options.catalog_vfs = "simulated";
+    }
     open_store(w);
 }
 
