@@ -20,6 +20,7 @@ static const char schema[] =
     " services BLOB NOT NULL);"
     "CREATE TABLE IF NOT EXISTS ledger(signal TEXT, outcome TEXT, reason TEXT, service BLOB,"
     " count INTEGER NOT NULL, PRIMARY KEY(signal, outcome, reason, service)) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS touched(slot INTEGER PRIMARY KEY, times INTEGER NOT NULL);"
     "CREATE TABLE IF NOT EXISTS dead_letters(id INTEGER PRIMARY KEY AUTOINCREMENT,"
     " received_ns INTEGER NOT NULL, signal TEXT NOT NULL, reason TEXT NOT NULL,"
     " protocol BLOB NOT NULL, peer BLOB NOT NULL, message BLOB NOT NULL,"
@@ -29,6 +30,7 @@ enum statement {
     SQL_BEGIN,
     SQL_COMMIT,
     SQL_ROLLBACK,
+    SQL_TOUCH,
     SQL_ADD_PART,
     SQL_REMOVE_PART,
     SQL_QUARANTINE_PART,
@@ -49,6 +51,7 @@ static const char *const texts[SQL_STATEMENTS] = {
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
     [SQL_COMMIT] = "COMMIT",
     [SQL_ROLLBACK] = "ROLLBACK",
+    [SQL_TOUCH] = "INSERT INTO touched VALUES(0, 1) ON CONFLICT DO UPDATE SET times = times + 1",
     [SQL_ADD_PART] = "INSERT INTO parts VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
     [SQL_REMOVE_PART] = "DELETE FROM parts WHERE id = ?",
     [SQL_QUARANTINE_PART] = "UPDATE parts SET state = 1 WHERE id = ?",
@@ -302,6 +305,12 @@ enum err catalog_end(struct catalog *c)
     }
     (void)pthread_mutex_unlock(&c->lock);
     return e;
+}
+
+void catalog_touch(struct catalog *c)
+{
+    ASSERT(c->db != NULL);
+    run(c, SQL_TOUCH);
 }
 
 void catalog_add_part(struct catalog *c, const struct catalog_part *p)

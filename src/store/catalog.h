@@ -64,6 +64,8 @@ MUST_CHECK enum err catalog_count_letters(struct catalog *c, uint64_t *ret_count
 // A transaction: after catalog_begin() the calls below add to it until catalog_end(), which makes
 // all of it durable, or none of it and says why: the first error of any of the calls.
 void catalog_begin(struct catalog *c);
+// Makes a transaction without anything else in it write something.
+void catalog_touch(struct catalog *c);
 void catalog_add_part(struct catalog *c, const struct catalog_part *part);
 void catalog_remove_part(struct catalog *c, uint64_t id);
 void catalog_quarantine_part(struct catalog *c, uint64_t id);

@@ -5,6 +5,12 @@
 // parts always agree. Rows that leave the store (expired, copies, lost to damage) are moved: taken
 // from `stored` and added to where they went, so that received = pending + stored + sampled +
 // expired + dropped holds at every commit.
+//
+// A transaction that failed may still turn out to have happened: a write or a sync fails, but all
+// of it is in the log, and a crash brings it back. Only a later transaction that succeeds takes its
+// place in the log and settles that it never was. Until then the file that it would have made known
+// stays: after a crash the catalog says whether it is a part or left over.
+#include "core/logger.h"
 #include "core/mem.h"
 #include "core/must.h"
 #include "store/cursor.h"
@@ -59,9 +65,73 @@ void commit_count(struct commit *c, enum outcome o, enum reason r, struct str se
     catalog_add_cell(c->store->catalog, &x->cell);
 }
 
+// ---- Files of failed transactions --------------------------------------------------------------
+
+struct doubt {
+    struct doubt *next;
+    char path[];
+};
+
+void commit_doubt(struct store *s, struct str path)
+{
+    struct doubt *d = mem_alloc(sizeof *d + path.n + 1);
+    ASSERT(path.n > 0);
+    memcpy(d->path, path.p, path.n);
+    d->path[path.n] = 0;
+    (void)pthread_mutex_lock(&s->lock);
+    d->next = s->doubts;
+    s->doubts = d;
+    (void)pthread_mutex_unlock(&s->lock);
+}
+
+static struct doubt *take_doubts(struct store *s)
+{
+    (void)pthread_mutex_lock(&s->lock);
+    struct doubt *d = s->doubts;
+    s->doubts = NULL;
+    (void)pthread_mutex_unlock(&s->lock);
+    return d;
+}
+
+static void free_doubts(struct store *s, struct doubt *d, bool remove)
+{
+    ASSERT(s->fs != NULL);
+    while (d != NULL) {
+        struct doubt *next = d->next;
+        if (remove && s->fs->ops->remove(s->fs, d->path) != ERR_OK) {
+            log_write(LOG_WARN, "store", "a failed part could not be removed", "path=%s", d->path);
+        }
+        mem_free(d);
+        d = next;
+    }
+}
+
+enum err commit_settle(struct store *s)
+{
+    struct commit c;
+    ASSERT(s->catalog != NULL);
+    (void)pthread_mutex_lock(&s->lock);
+    bool settled = s->doubts == NULL;
+    (void)pthread_mutex_unlock(&s->lock);
+    if (settled) {
+        return ERR_OK;
+    }
+    commit_begin(&c, s);
+    catalog_touch(s->catalog);
+    return commit_end(&c);
+}
+
+void commit_done(struct store *s)
+{
+    free_doubts(s, take_doubts(s), false);
+    ASSERT(s->doubts == NULL);
+}
+
 enum err commit_end(struct commit *c)
 {
     ASSERT(c->store != NULL);
+    // Only those of transactions before this one: the catalog's lock is held since commit_begin().
+    struct doubt *doubts = take_doubts(c->store);
     enum err e = catalog_end(c->store->catalog);
     for (const struct commit_cell *x = c->cells; x != NULL; x = x->next) {
         const struct ledger_cell *k = &x->cell;
@@ -74,6 +144,15 @@ enum err commit_end(struct commit *c)
         }
     }
     arena_done(&c->arena);
+    if (e == ERR_OK) {
+        free_doubts(c->store, doubts, true);
+    }
+    while (e != ERR_OK && doubts != NULL) {
+        struct doubt *next = doubts->next;
+        commit_doubt(c->store, str_of(doubts->path));
+        mem_free(doubts);
+        doubts = next;
+    }
     return e;
 }
 

@@ -252,14 +252,20 @@ static void finish(struct flush *f, uint64_t now_ns)
     }
 }
 
-static void fail(struct flush *f, enum err e)
+// `doubtful`: the transaction failed, and may turn out to have happened.
+static void fail(struct flush *f, enum err e, bool doubtful)
 {
     struct store *s = f->s;
     ASSERT(e != ERR_OK);
     part_unref(f->part);
     // What was written is worthless; a file that cannot be removed now is removed at the next
     // start.
-    enum err removed = s->fs->ops->remove(s->fs, f->path.p);
+    enum err removed = ERR_OK;
+    if (doubtful) {
+        commit_doubt(s, f->path);
+    } else {
+        removed = s->fs->ops->remove(s->fs, f->path.p);
+    }
     if (removed != ERR_OK && removed != ERR_NOT_FOUND) {
         log_write(LOG_WARN, "store", "a failed part could not be removed", "path=%s", f->path.p);
     }
@@ -283,15 +289,15 @@ enum err flush_line(struct store *s, size_t line)
         uint64_t now_ns = clock_wall_ns();
         size_t work_bytes = f.row_count * FLUSH_ROW_BYTES;
         budget_force(s->budget, ACCOUNT_STORE, work_bytes);
-        e = write_part(&f);
+        e = commit_settle(s);
+        e = e == ERR_OK ? write_part(&f) : e;
         budget_give(s->budget, ACCOUNT_STORE, work_bytes);
-        if (e == ERR_OK) {
-            e = commit_part(&f, now_ns);
-        }
+        bool written = e == ERR_OK;
+        e = written ? commit_part(&f, now_ns) : e;
         if (e == ERR_OK) {
             finish(&f, now_ns);
         } else {
-            fail(&f, e);
+            fail(&f, e, written);
         }
     }
     mem_free(f.taken);

@@ -366,12 +366,17 @@ static enum err quarantine(struct merge *m, struct part_entry *entry)
     return ERR_OK;
 }
 
-static enum err fail_merge(struct merge *m, enum err e, size_t bad)
+// `doubtful`: the transaction failed, and may turn out to have happened.
+static enum err fail_merge(struct merge *m, enum err e, size_t bad, bool doubtful)
 {
     struct store *s = m->s;
     ASSERT(e != ERR_OK);
     part_unref(m->part);
-    (void)s->fs->ops->remove(s->fs, m->path.p); // it may not even exist; the next start looks again
+    if (doubtful) {
+        commit_doubt(s, m->path);
+    } else {
+        (void)s->fs->ops->remove(s->fs, m->path.p); // it may not exist; the next start looks again
+    }
     if (e == ERR_CANCELLED) {
         return e;
     }
@@ -393,14 +398,14 @@ static enum err run_merge(struct merge *m)
         committed_ns = ns > committed_ns ? ns : committed_ns;
     }
     m->path = store_part_path(m->s, m->id, &m->arena);
-    enum err e = write_merged(m, &bad);
-    if (e == ERR_OK) {
-        e = commit_merged(m, committed_ns);
-    }
+    enum err e = commit_settle(m->s);
+    e = e == ERR_OK ? write_merged(m, &bad) : e;
+    bool written = e == ERR_OK;
+    e = written ? commit_merged(m, committed_ns) : e;
     if (e == ERR_OK) {
         swap_merged(m, committed_ns);
     } else {
-        e = fail_merge(m, e, bad);
+        e = fail_merge(m, e, bad, written);
     }
     strtab_done(&m->copy_services);
     mem_free(m->copies);

@@ -326,6 +326,7 @@ static void free_all(struct store *s)
         mem_free((void *)(uintptr_t)line->name.p);
     }
     letters_done(s);
+    commit_done(s);
     store_set_retention(s, (struct store_retention){0}, NULL, 0);
     mem_free(s->retention);
     catalog_close(s->catalog);

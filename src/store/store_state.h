@@ -89,6 +89,7 @@ struct store {
     struct letter_node *letters, **letters_end;
     size_t letter_count, letter_bytes;
     uint64_t letters_lost;
+    struct doubt *doubts; // files of transactions that failed, see commit.c
     uint64_t flush_retry_ns, merge_retry_ns, checkpoint_ns;
     bool low_space, write_full;
     struct store_stats stats;
@@ -122,6 +123,14 @@ void commit_begin(struct commit *c, struct store *s);
 void commit_count(struct commit *c, enum outcome o, enum reason r, struct str service, uint64_t n,
                   bool now);
 MUST_CHECK enum err commit_end(struct commit *c);
+
+// Keeps the file of a transaction that failed until a later one has settled that it never happened,
+// and removes it then.
+void commit_doubt(struct store *s, struct str path);
+// Where there are such files, commits an empty transaction that settles them: before more are
+// written.
+MUST_CHECK enum err commit_settle(struct store *s);
+void commit_done(struct store *s);
 
 // The services of a part as bytes and back.
 struct str services_encode(const struct part_meta *m, struct arena *a);
