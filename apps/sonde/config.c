@@ -184,15 +184,20 @@ static enum err read_line_field(struct reader *r, struct store_retention *line, 
                    ? ERR_OK
                    : wrong(r, value, "expected a duration such as 12h or 7d", NULL);
     }
+    if (strcmp(key, "errors_age") == 0) {
+        return config_parse_duration(text, &line->errors_age_ms) == ERR_OK
+                   ? ERR_OK
+                   : wrong(r, value, "expected a duration such as 12h or 7d", NULL);
+    }
     if (strcmp(key, "size") == 0) {
         return config_parse_size(text, &line->bytes) == ERR_OK
                    ? ERR_OK
                    : wrong(r, value, "expected a size such as 10GiB", NULL);
     }
-    return wrong(r, key_node, "a line has name, age and size, not", key);
+    return wrong(r, key_node, "a line has name, age, errors_age and size, not", key);
 }
 
-// store.lines: a list of {name, age, size}.
+// store.lines: a list of {name, age, errors_age, size}.
 static enum err read_lines(struct reader *r, const yaml_node_t *list)
 {
     if (list->type != YAML_SEQUENCE_NODE) {
@@ -206,6 +211,7 @@ static enum err read_lines(struct reader *r, const yaml_node_t *list)
         }
         struct store_retention *line = &r->c->lines[r->c->line_count++];
         line->age_ms = r->c->number[SETTING_RETENTION_AGE];
+        line->errors_age_ms = r->c->number[SETTING_RETENTION_ERRORS_AGE];
         line->bytes = r->c->number[SETTING_RETENTION_SIZE];
         for (yaml_node_pair_t *p = item->data.mapping.pairs.start; p < item->data.mapping.pairs.top;
              p++) {

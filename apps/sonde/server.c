@@ -122,6 +122,7 @@ static bool is_full(void *ctx)
 static struct store_retention fallback_of(const struct config *c)
 {
     return (struct store_retention){.age_ms = c->number[SETTING_RETENTION_AGE],
+                                    .errors_age_ms = c->number[SETTING_RETENTION_ERRORS_AGE],
                                     .bytes = c->number[SETTING_RETENTION_SIZE]};
 }
 
@@ -250,7 +251,8 @@ static enum err open_journal(struct server *s, struct err_at *ret_at)
         struct journal_stats stats;
         journal_stats(s->journal, &stats);
         if (stats.torn_bytes > 0) {
-            // A crash leaves this, and so does damage to the very last record: a person should know.
+            // A crash leaves this, and so does damage to the very last record: a person should
+            // know.
             log_write(LOG_WARN, "server", "the journal's end was torn and has been cut",
                       "bytes=%llu last_record=%llu", (unsigned long long)stats.torn_bytes,
                       (unsigned long long)stats.last_seq);

@@ -75,6 +75,8 @@ static void put_store(struct json_writer *w, const struct api *a)
     put_u64(w, "merges", s.merges);
     put_u64(w, "merged_rows", s.merged_rows);
     put_u64(w, "expired_parts", s.expired_parts);
+    put_u64(w, "stripped_parts", s.stripped_parts);
+    put_u64(w, "damaged_parts", s.damaged_parts);
     put_u64(w, "flush_failures", s.flush_failures);
     put_u64(w, "merge_failures", s.merge_failures);
     put_u64(w, "dead_letters", s.dead_letters);
@@ -274,6 +276,7 @@ static void take_part(void *ctx, const struct store_part_info *info)
     put_u64(p->w, "id", info->id);
     put_str(p->w, "line", m->line);
     put_u64(p->w, "level", info->level);
+    put_bool(p->w, "stripped", info->stripped);
     put_u64(p->w, "rows", m->rows);
     put_u64(p->w, "bytes", m->file_bytes);
     put_ms(p->w, "min_time_unix_ms", m->min_start_ns);
@@ -298,6 +301,7 @@ static void put_line(struct json_writer *w, const struct api *a, const struct li
     json_put_key(w, "retention");
     json_put_object(w);
     put_u64(w, "age_ms", keep.age_ms);
+    put_u64(w, "errors_age_ms", keep.errors_age_ms);
     put_u64(w, "bytes", keep.bytes);
     json_put_object_end(w);
     json_put_object_end(w);

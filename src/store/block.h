@@ -13,6 +13,9 @@
 
 struct part {
     atomic_int refs;
+    atomic_int fate; // enum part_fate
+    struct fs *fs;
+    const char *path;
     struct file *file;
     struct arena arena;
     struct part_footer footer;

@@ -33,7 +33,7 @@ enum statement {
     SQL_TOUCH,
     SQL_ADD_PART,
     SQL_REMOVE_PART,
-    SQL_QUARANTINE_PART,
+    SQL_SET_STATE,
     SQL_SET_LINE,
     SQL_ADD_CELL,
     SQL_ADD_LETTER,
@@ -54,7 +54,7 @@ static const char *const texts[SQL_STATEMENTS] = {
     [SQL_TOUCH] = "INSERT INTO touched VALUES(0, 1) ON CONFLICT DO UPDATE SET times = times + 1",
     [SQL_ADD_PART] = "INSERT INTO parts VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
     [SQL_REMOVE_PART] = "DELETE FROM parts WHERE id = ?",
-    [SQL_QUARANTINE_PART] = "UPDATE parts SET state = 1 WHERE id = ?",
+    [SQL_SET_STATE] = "UPDATE parts SET state = ? WHERE id = ?",
     [SQL_SET_LINE] = "INSERT INTO lines VALUES(?,?,?)"
                      " ON CONFLICT(slot) DO UPDATE SET seq = excluded.seq",
     // A count that was moved elsewhere comes as a negative number.
@@ -80,8 +80,8 @@ struct catalog {
     pthread_mutex_t lock;
     sqlite3 *db;
     sqlite3_stmt *statements[SQL_STATEMENTS];
-    enum err failed; // first error of the transaction
-    bool is_new;
+    enum err failed;     // first error of the transaction
+    bool is_new, is_old; // no version yet; not this version yet
 };
 
 static enum err err_of(int code)
@@ -139,6 +139,7 @@ static enum err prepare(struct catalog *c, bool is_alone, struct err_at *at)
     int code = is_alone ? run_text(c->db, "PRAGMA locking_mode = EXCLUSIVE") : SQLITE_OK;
     code = code == SQLITE_OK ? user_version(c->db, &version) : code;
     c->is_new = version == 0;
+    c->is_old = version < CATALOG_VERSION;
     if (err_of(code) == ERR_OK && version > CATALOG_VERSION) {
         return err_at_set(at, ERR_UNSUPPORTED, 0, "The catalog has version %d, not %d.", version,
                           CATALOG_VERSION);
@@ -168,8 +169,9 @@ bool catalog_is_new(const struct catalog *c)
 
 enum err catalog_keep(struct catalog *c)
 {
+    _Static_assert(CATALOG_VERSION == 2, "the version stands in the text below");
     ASSERT(c->db != NULL);
-    return c->is_new ? err_of(run_text(c->db, "PRAGMA user_version = 1")) : ERR_OK;
+    return c->is_old ? err_of(run_text(c->db, "PRAGMA user_version = 2")) : ERR_OK;
 }
 
 enum err catalog_open(const char *path, const char *vfs, struct catalog **ret_catalog,
@@ -336,11 +338,12 @@ void catalog_remove_part(struct catalog *c, uint64_t id)
     run(c, SQL_REMOVE_PART);
 }
 
-void catalog_quarantine_part(struct catalog *c, uint64_t id)
+void catalog_set_state(struct catalog *c, uint64_t id, enum part_state state)
 {
-    ASSERT(id > 0);
-    bind_u64(c->statements[SQL_QUARANTINE_PART], 1, id);
-    run(c, SQL_QUARANTINE_PART);
+    ASSERT(id > 0 && state <= PART_STRIPPED);
+    bind_u64(c->statements[SQL_SET_STATE], 1, (uint64_t)state);
+    bind_u64(c->statements[SQL_SET_STATE], 2, id);
+    run(c, SQL_SET_STATE);
 }
 
 void catalog_set_line(struct catalog *c, size_t slot, struct str line, uint64_t seq)
@@ -435,6 +438,14 @@ struct part_reader {
     void *ctx;
 };
 
+static enum part_state state_of(uint64_t number)
+{
+    ASSERT(PART_LIVE == 0);
+    return number == PART_LIVE       ? PART_LIVE
+           : number == PART_STRIPPED ? PART_STRIPPED
+                                     : PART_QUARANTINED;
+}
+
 static void part_row(void *ctx, sqlite3_stmt *s)
 {
     ASSERT(ctx != NULL);
@@ -443,7 +454,7 @@ static void part_row(void *ctx, sqlite3_stmt *s)
         .id = column_u64(s, 0),
         .line = column_str(s, 1),
         .level = (uint32_t)column_u64(s, 2),
-        .state = column_u64(s, 3) == 0 ? PART_LIVE : PART_QUARANTINED,
+        .state = state_of(column_u64(s, 3)),
         .rows = column_u64(s, 4),
         .bytes = column_u64(s, 5),
         .min_start_ns = column_u64(s, 6),

@@ -15,11 +15,15 @@
 #include "ledger/dead_letter.h"
 #include "ledger/ledger.h"
 
-#define CATALOG_VERSION 1
+#define CATALOG_VERSION 2
 
 struct catalog;
 
-enum part_state { PART_LIVE, PART_QUARANTINED };
+enum part_state {
+    PART_LIVE,
+    PART_QUARANTINED,
+    PART_STRIPPED // live, without its error-free traces; since version 2
+};
 
 struct catalog_part {
     uint64_t id; // names the file, see part_path()
@@ -40,7 +44,8 @@ MUST_CHECK enum err catalog_open(const char *path, const char *vfs, struct catal
 void catalog_close(struct catalog *c);
 
 // Whether catalog_open() found no catalog and began one. It stays new, also for the next start,
-// until catalog_keep() says that it may stand for what the folder holds.
+// until catalog_keep() says that it may stand for what the folder holds. That makes an older
+// catalog one of this version, too: nothing but the meaning of `state` was added.
 bool catalog_is_new(const struct catalog *c);
 MUST_CHECK enum err catalog_keep(struct catalog *c);
 
@@ -68,7 +73,7 @@ void catalog_begin(struct catalog *c);
 void catalog_touch(struct catalog *c);
 void catalog_add_part(struct catalog *c, const struct catalog_part *part);
 void catalog_remove_part(struct catalog *c, uint64_t id);
-void catalog_quarantine_part(struct catalog *c, uint64_t id);
+void catalog_set_state(struct catalog *c, uint64_t id, enum part_state state);
 void catalog_set_line(struct catalog *c, size_t slot, struct str line, uint64_t seq);
 // Adds cell->count to what is saved; a count above INT64_MAX takes away (two's complement).
 void catalog_add_cell(struct catalog *c, const struct ledger_cell *cell);

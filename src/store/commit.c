@@ -65,6 +65,16 @@ void commit_count(struct commit *c, enum outcome o, enum reason r, struct str se
     catalog_add_cell(c->store->catalog, &x->cell);
 }
 
+void commit_move(struct commit *c, const struct tally *t, enum outcome o, enum reason r)
+{
+    ASSERT(o != OUTCOME_STORED && o != OUTCOME_RECEIVED);
+    for (size_t i = 0; i < t->services.count; i++) {
+        commit_count(c, OUTCOME_STORED, REASON_NONE, t->services.strings[i], 0 - t->counts[i],
+                     true);
+        commit_count(c, o, r, t->services.strings[i], t->counts[i], true);
+    }
+}
+
 // ---- Files of failed transactions --------------------------------------------------------------
 
 struct doubt {

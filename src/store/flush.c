@@ -9,7 +9,6 @@
 #include "core/must.h"
 #include "store/row_sort.h"
 #include "store/store_state.h"
-#include "store/strtab.h"
 
 // What building and encoding a part takes for each row, beside the rows themselves (measured: 200
 // on the middle shape of bench/gen.h).
@@ -27,9 +26,7 @@ struct flush {
     struct arena arena;
     struct str path;
     struct part *part;
-    struct strtab copy_services; // of rows that came twice
-    uint64_t *copies;
-    size_t copies_capacity;
+    struct tally copies;            // of rows that came twice
     uint64_t seqs[STORE_LINES_MAX]; // of each line once this is committed
     size_t line_count;
     uint64_t delivered;
@@ -74,13 +71,7 @@ static void count_copy(struct flush *f, struct row row)
 {
     ASSERT(row.index < row.batch->span_count);
     uint32_t code = batch_resource(row.batch, row_span(row))->service;
-    size_t known = f->copy_services.count;
-    uint32_t at = strtab_add(&f->copy_services, row.batch->strings[code], row.batch->hashes[code]);
-    if (f->copy_services.count > known) {
-        f->copies = mem_grow(f->copies, &f->copies_capacity, known + 1, sizeof *f->copies);
-        f->copies[at] = 0;
-    }
-    f->copies[at]++;
+    tally_add(&f->copies, row.batch->strings[code], row.batch->hashes[code], 1);
 }
 
 static enum err write_rows(struct flush *f, struct part_writer *w)
@@ -123,7 +114,7 @@ static enum err write_part(struct flush *f)
         e = s->fs->ops->sync_dir(s->fs, s->parts_dir);
     }
     if (e == ERR_OK) {
-        e = part_open(s->fs, f->path.p, &f->part, NULL);
+        e = part_open(s->part_fs, f->path.p, &f->part, NULL);
     }
     return e;
 }
@@ -161,10 +152,10 @@ static void commit_services(struct flush *f, struct commit *c)
         commit_count(c, OUTCOME_RECEIVED, REASON_NONE, service, m->services[i].rows, false);
         commit_count(c, OUTCOME_STORED, REASON_NONE, service, m->services[i].rows, true);
     }
-    for (size_t i = 0; i < f->copy_services.count; i++) {
-        struct str service = f->copy_services.strings[i];
-        commit_count(c, OUTCOME_RECEIVED, REASON_NONE, service, f->copies[i], false);
-        commit_count(c, OUTCOME_DROPPED, REASON_DUPLICATE, service, f->copies[i], true);
+    for (size_t i = 0; i < f->copies.services.count; i++) {
+        struct str service = f->copies.services.strings[i];
+        commit_count(c, OUTCOME_RECEIVED, REASON_NONE, service, f->copies.counts[i], false);
+        commit_count(c, OUTCOME_DROPPED, REASON_DUPLICATE, service, f->copies.counts[i], true);
     }
 }
 
@@ -302,8 +293,7 @@ enum err flush_line(struct store *s, size_t line)
     }
     mem_free(f.taken);
     mem_free(f.rows);
-    mem_free(f.copies);
-    strtab_done(&f.copy_services);
+    tally_done(&f.copies);
     arena_done(&f.arena);
     (void)pthread_mutex_unlock(&s->flushing);
     return e;

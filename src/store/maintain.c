@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: what happens to parts after they are written: merging and expiry.
+// Purpose: merging parts, and the thread that merges, expires and sets aside.
 //
 // Merging is tiered by size: parts of one line whose rows lie between 8^k and 8^(k + 1) are of one
 // tier; MERGE_INPUTS_MIN of them, neighbours in time, become one part of the next tier. So a row is
 // written again once per tier, and a line has at most a handful of parts per tier. Under load first
-// parts have an eighth of merge_rows_max, so every row is merged once.
+// parts have an eighth of merge_rows_max, so every row is merged once. Parts that retention has
+// stripped are merged with one another only.
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -18,134 +19,15 @@
 #include "core/mem.h"
 #include "core/must.h"
 #include "store/part_merge.h"
+#include "store/retain.h"
 #include "store/store_state.h"
-#include "store/strtab.h"
 
 #define MERGE_INPUTS_MIN 8
 #define MERGE_LARGE_MIN  2 // where the limit of rows does not allow more
 #define MERGE_NICE       10
-#define EXPIRE_STEP_MAX  64 // parts that one transaction expires
 // A page of rows per input, and the block being written.
 #define MERGE_INPUT_BYTES ((size_t)4 << 20)
 #define MERGE_BLOCK_BYTES ((size_t)32 << 20)
-
-// ---- Expiry ----------------------------------------------------------------------------------
-
-struct expiry {
-    size_t line;
-    struct part_entry *entries[EXPIRE_STEP_MAX]; // stay in memory: `maintaining` is held
-    size_t count;
-};
-
-// A sender's clock may run ahead: no part is younger than its commit.
-static uint64_t age_mark(const struct part_entry *p)
-{
-    ASSERT(p->part != NULL);
-    uint64_t start = part_meta(p->part)->max_start_ns;
-    return start < p->committed_ns ? start : p->committed_ns;
-}
-
-static struct store_retention retention_of(const struct store *s, struct str line)
-{
-    ASSERT(s->retention != NULL || s->retention_count == 0);
-    for (size_t i = 0; i < s->retention_count; i++) {
-        if (str_eq(s->retention[i].line, line)) {
-            return s->retention[i];
-        }
-    }
-    return s->fallback;
-}
-
-static int by_age(const void *a, const void *b)
-{
-    const struct part_entry *x = *(struct part_entry *const *)a,
-                            *y = *(struct part_entry *const *)b;
-    uint64_t m = age_mark(x), n = age_mark(y);
-    return m < n ? -1 : m > n;
-}
-
-// Under `lock`: the oldest parts of a line that are over its limits.
-static bool choose_expired(struct store *s, size_t index, uint64_t now_ns, struct expiry *x)
-{
-    ASSERT(index < s->line_count);
-    const struct store_line *line = &s->lines[index];
-    struct store_retention limit = retention_of(s, line->name);
-    uint64_t bytes = 0;
-    x->line = index;
-    x->count = 0;
-    if (line->part_count == 0 || (limit.age_ms == 0 && limit.bytes == 0)) {
-        return false;
-    }
-    struct part_entry **sorted = mem_new(line->part_count, sizeof(struct part_entry *));
-    for (size_t i = 0; i < line->part_count; i++) {
-        sorted[i] = line->parts[i];
-        bytes += part_meta(sorted[i]->part)->file_bytes;
-    }
-    qsort(sorted, line->part_count, sizeof *sorted, by_age);
-    for (size_t i = 0; i < line->part_count && x->count < EXPIRE_STEP_MAX; i++) {
-        uint64_t mark = age_mark(sorted[i]);
-        bool old = limit.age_ms != 0 && now_ns > mark && (now_ns - mark) / NS_PER_MS > limit.age_ms;
-        if (!old && (limit.bytes == 0 || bytes <= limit.bytes)) {
-            break;
-        }
-        x->entries[x->count++] = sorted[i];
-        bytes -= part_meta(sorted[i]->part)->file_bytes;
-    }
-    mem_free(sorted);
-    return x->count > 0;
-}
-
-// Takes the rows of a part from `stored`.
-static void count_lost(struct commit *c, const struct part_meta *m, enum outcome o, enum reason r)
-{
-    ASSERT(o != OUTCOME_STORED);
-    for (size_t i = 0; i < m->service_count; i++) {
-        const struct part_service *x = &m->services[i];
-        commit_count(c, OUTCOME_STORED, REASON_NONE, x->name, 0 - x->rows, true);
-        commit_count(c, o, r, x->name, x->rows, true);
-    }
-}
-
-// The part is gone from the catalog: now from memory, and its file. Views that hold it keep reading
-// it: the file stays open until they let go.
-static void drop_entry(struct store *s, size_t line, struct part_entry *entry)
-{
-    ASSERT(line < STORE_LINES_MAX && entry->part != NULL);
-    struct arena a = {0};
-    (void)pthread_mutex_lock(&s->lock);
-    store_take_part(s, &s->lines[line], entry);
-    (void)pthread_mutex_unlock(&s->lock);
-    struct str path = store_part_path(s, entry->id, &a);
-    if (s->fs->ops->remove(s->fs, path.p) != ERR_OK) {
-        log_write(LOG_WARN, "store", "a part's file could not be removed", "path=%s", path.p);
-    }
-    part_unref(entry->part);
-    mem_free(entry);
-    arena_done(&a);
-}
-
-static enum err expire(struct store *s, const struct expiry *x)
-{
-    ASSERT(x->line < STORE_LINES_MAX);
-    struct commit c;
-    MUST(x->count > 0);
-    commit_begin(&c, s);
-    for (size_t i = 0; i < x->count; i++) {
-        catalog_remove_part(s->catalog, x->entries[i]->id);
-        count_lost(&c, part_meta(x->entries[i]->part), OUTCOME_EXPIRED, REASON_NONE);
-    }
-    enum err e = commit_end(&c);
-    if (e != ERR_OK) {
-        return e;
-    }
-    for (size_t i = 0; i < x->count; i++) {
-        drop_entry(s, x->line, x->entries[i]);
-    }
-    (void)pthread_mutex_lock(&s->lock);
-    s->stats.expired_parts += x->count;
-    (void)pthread_mutex_unlock(&s->lock);
-    return ERR_OK;
-}
 
 // ---- Choosing a merge --------------------------------------------------------------------------
 
@@ -156,12 +38,11 @@ struct merge {
     size_t count;
     uint64_t id, rows;
     uint32_t level;
+    bool stripped; // inputs and output are without error-free traces
     struct arena arena;
     struct str path;
     struct part *part;
-    struct strtab copy_services;
-    uint64_t *copies;
-    size_t copies_capacity;
+    struct tally copies;
 };
 
 static unsigned tier_of(uint64_t rows)
@@ -186,15 +67,16 @@ static bool is_final(const struct store *s, uint64_t rows)
 
 // The first parts of a tier in time order, as many as one merge may take.
 static bool choose_tier(const struct store *s, struct part_entry **sorted, size_t n, unsigned tier,
-                        struct merge *m)
+                        bool stripped, struct merge *m)
 {
     ASSERT(n > 0);
     bool full = false;
     m->count = 0;
     m->rows = 0;
+    m->stripped = stripped;
     for (size_t i = 0; i < n && !full; i++) {
         uint64_t rows = part_meta(sorted[i]->part)->rows;
-        if (is_final(s, rows) || tier_of(rows) != tier) {
+        if (sorted[i]->stripped != stripped || is_final(s, rows) || tier_of(rows) != tier) {
             continue;
         }
         full = m->count == MERGE_INPUTS_MAX || m->rows + rows > 2 * s->merge_rows_max;
@@ -220,7 +102,8 @@ static bool choose_merge(struct store *s, size_t index, struct merge *m)
     memcpy(sorted, line->parts, line->part_count * sizeof *sorted);
     qsort(sorted, line->part_count, sizeof *sorted, by_time);
     for (unsigned tier = 0; tier <= tier_of(UINT64_MAX) && !found; tier++) {
-        found = choose_tier(s, sorted, line->part_count, tier, m);
+        found = choose_tier(s, sorted, line->part_count, tier, false, m) ||
+                choose_tier(s, sorted, line->part_count, tier, true, m);
     }
     mem_free(sorted);
     if (found) {
@@ -234,15 +117,7 @@ static bool choose_merge(struct store *s, size_t index, struct merge *m)
 static void count_copy(void *ctx, struct str service)
 {
     ASSERT(ctx != NULL);
-    struct merge *m = ctx;
-    size_t known = m->copy_services.count;
-    uint32_t at = strtab_add(&m->copy_services, service, str_hash(service));
-    if (m->copy_services.count > known) {
-        m->copy_services.strings[at] = arena_str(&m->arena, service);
-        m->copies = mem_grow(m->copies, &m->copies_capacity, known + 1, sizeof *m->copies);
-        m->copies[at] = 0;
-    }
-    m->copies[at]++;
+    tally_add(ctx, service, str_hash(service), 1);
 }
 
 static enum err write_merged(struct merge *m, size_t *ret_bad)
@@ -260,7 +135,7 @@ static enum err write_merged(struct merge *m, size_t *ret_bad)
                 .seq_first = UINT64_MAX,
                 .zstd_level = 3},
         .on_copy = count_copy,
-        .ctx = m,
+        .ctx = &m->copies,
         .stop = &s->stop,
     };
     for (size_t i = 0; i < m->count; i++) {
@@ -276,7 +151,7 @@ static enum err write_merged(struct merge *m, size_t *ret_bad)
         e = s->fs->ops->sync_dir(s->fs, s->parts_dir);
     }
     if (e == ERR_OK) {
-        e = part_open(s->fs, m->path.p, &m->part, NULL);
+        e = part_open(s->part_fs, m->path.p, &m->part, NULL);
     }
     return e;
 }
@@ -287,7 +162,6 @@ static enum err commit_merged(struct merge *m, uint64_t committed_ns)
     struct store *s = m->s;
     struct commit c;
     const struct part_meta *meta = part_meta(m->part);
-    uint64_t copies = 0;
     commit_begin(&c, s);
     for (size_t i = 0; i < m->count; i++) {
         catalog_remove_part(s->catalog, m->inputs[i]->id);
@@ -303,15 +177,11 @@ static enum err commit_merged(struct merge *m, uint64_t committed_ns)
                                      .seq_first = meta->seq_first,
                                      .seq_last = meta->seq_last,
                                      .committed_ns = committed_ns,
+                                     .state = m->stripped ? PART_STRIPPED : PART_LIVE,
                                      .services = services_encode(meta, &m->arena),
                                  });
-    for (size_t i = 0; i < m->copy_services.count; i++) {
-        struct str service = m->copy_services.strings[i];
-        commit_count(&c, OUTCOME_STORED, REASON_NONE, service, 0 - m->copies[i], true);
-        commit_count(&c, OUTCOME_DROPPED, REASON_DUPLICATE, service, m->copies[i], true);
-        copies += m->copies[i];
-    }
-    MUST(meta->rows + copies == m->rows);
+    commit_move(&c, &m->copies, OUTCOME_DROPPED, REASON_DUPLICATE);
+    MUST(meta->rows + tally_total(&m->copies) == m->rows);
     return commit_end(&c);
 }
 
@@ -321,49 +191,12 @@ static void swap_merged(struct merge *m, uint64_t committed_ns)
     ASSERT(m->part != NULL && m->count > 0);
     struct store *s = m->s;
     struct part_entry *entry = mem_new(1, sizeof *entry);
-    *entry = (struct part_entry){m->id, m->level, committed_ns, m->part};
+    *entry = (struct part_entry){m->id, m->level, committed_ns, m->part, m->stripped};
+    parts_swap(s, m->line, m->inputs, m->count, entry);
     (void)pthread_mutex_lock(&s->lock);
-    store_put_part(s, &s->lines[m->line], entry);
-    for (size_t i = 0; i < m->count; i++) {
-        store_take_part(s, &s->lines[m->line], m->inputs[i]);
-    }
     s->stats.merges++;
     s->stats.merged_rows += m->rows;
     (void)pthread_mutex_unlock(&s->lock);
-    for (size_t i = 0; i < m->count; i++) {
-        struct str path = store_part_path(s, m->inputs[i]->id, &m->arena);
-        if (s->fs->ops->remove(s->fs, path.p) != ERR_OK) {
-            log_write(LOG_WARN, "store", "a merged part's file could not be removed", "path=%s",
-                      path.p);
-        }
-        part_unref(m->inputs[i]->part);
-        mem_free(m->inputs[i]);
-    }
-}
-
-// A damaged input leaves the store, its file stays for a person to look at.
-static enum err quarantine(struct merge *m, struct part_entry *entry)
-{
-    ASSERT(entry->part != NULL);
-    struct store *s = m->s;
-    struct commit c;
-    log_write(LOG_ERROR, "store", "a part is damaged and is set aside", "path=%s rows=%llu",
-              store_part_path(s, entry->id, &m->arena).p,
-              (unsigned long long)part_meta(entry->part)->rows);
-    commit_begin(&c, s);
-    catalog_quarantine_part(s->catalog, entry->id);
-    count_lost(&c, part_meta(entry->part), OUTCOME_DROPPED, REASON_CORRUPT);
-    enum err e = commit_end(&c);
-    if (e != ERR_OK) {
-        return e;
-    }
-    store_keep_bad_file(s, entry->id, &m->arena);
-    (void)pthread_mutex_lock(&s->lock);
-    store_take_part(s, &s->lines[m->line], entry);
-    (void)pthread_mutex_unlock(&s->lock);
-    part_unref(entry->part);
-    mem_free(entry);
-    return ERR_OK;
 }
 
 // `doubtful`: the transaction failed, and may turn out to have happened.
@@ -385,7 +218,7 @@ static enum err fail_merge(struct merge *m, enum err e, size_t bad, bool doubtfu
     s->merge_retry_ns = clock_mono_ns() + STORE_MERGE_RETRY_NS;
     (void)pthread_mutex_unlock(&s->lock);
     log_write(LOG_ERROR, "store", "a merge failed", "error=%s", err_name(e));
-    return e == ERR_CORRUPT && bad < m->count ? quarantine(m, m->inputs[bad]) : e;
+    return e == ERR_CORRUPT && bad < m->count ? parts_quarantine(s, m->line, m->inputs[bad]) : e;
 }
 
 static enum err run_merge(struct merge *m)
@@ -407,8 +240,7 @@ static enum err run_merge(struct merge *m)
     } else {
         e = fail_merge(m, e, bad, written);
     }
-    strtab_done(&m->copy_services);
-    mem_free(m->copies);
+    tally_done(&m->copies);
     arena_done(&m->arena);
     return e;
 }
@@ -433,24 +265,23 @@ static enum err merge_in_budget(struct merge *m, bool patient, bool *ret_did)
 enum err maintain_step(struct store *s, bool patient, bool *ret_did)
 {
     ASSERT(ret_did != NULL);
-    struct expiry x = {0};
+    struct retain r = {.s = s};
     struct merge m = {.s = s};
-    bool expired = false, merge = false;
+    bool retain = false, merge = false;
     enum err e = ERR_OK;
     *ret_did = false;
     (void)pthread_mutex_lock(&s->maintaining);
     (void)pthread_mutex_lock(&s->lock);
     bool may_merge = !patient || clock_mono_ns() >= s->merge_retry_ns;
-    for (size_t i = 0; i < s->line_count && !expired; i++) {
-        expired = choose_expired(s, i, clock_wall_ns(), &x);
+    for (size_t i = 0; i < s->line_count && !retain; i++) {
+        retain = retain_choose(&r, i, clock_wall_ns(), may_merge);
     }
-    for (size_t i = 0; i < s->line_count && !expired && !merge && may_merge; i++) {
+    for (size_t i = 0; i < s->line_count && !retain && !merge && may_merge; i++) {
         merge = choose_merge(s, i, &m);
     }
     (void)pthread_mutex_unlock(&s->lock);
-    if (expired) {
-        e = expire(s, &x);
-        *ret_did = e == ERR_OK;
+    if (retain) {
+        e = retain_run(&r, patient, ret_did);
     } else if (merge) {
         e = merge_in_budget(&m, patient, ret_did);
     }
@@ -492,29 +323,4 @@ enum err store_quiesce(struct store *s)
         e = maintain_step(s, false, &did);
     }
     return e;
-}
-
-void store_set_retention(struct store *s, struct store_retention fallback,
-                         const struct store_retention *lines, size_t count)
-{
-    ASSERT(lines != NULL || count == 0);
-    struct store_retention *copy = mem_new(count, sizeof *copy);
-    for (size_t i = 0; i < count; i++) {
-        char *name = mem_alloc(lines[i].line.n);
-        memcpy(name, lines[i].line.n > 0 ? lines[i].line.p : "", lines[i].line.n);
-        copy[i] = lines[i];
-        copy[i].line.p = name;
-    }
-    (void)pthread_mutex_lock(&s->lock);
-    struct store_retention *old = s->retention;
-    size_t old_count = s->retention_count;
-    s->fallback = fallback;
-    s->retention = copy;
-    s->retention_count = count;
-    (void)pthread_cond_signal(&s->merge_wake);
-    (void)pthread_mutex_unlock(&s->lock);
-    for (size_t i = 0; i < old_count; i++) {
-        mem_free((void *)(uintptr_t)old[i].line.p);
-    }
-    mem_free(old);
 }

@@ -78,6 +78,13 @@ struct part *part_ref(struct part *p);
 void part_unref(struct part *p);
 const struct part_meta *part_meta(const struct part *p);
 
+// The number that names the file (16 hexadecimal digits, then ".part"); 0 for other names.
+uint64_t part_number(const struct part *p);
+
+// What becomes of the file once nobody holds the part any more.
+enum part_fate { PART_STAYS, PART_IS_REMOVED, PART_IS_SET_ASIDE /* renamed to <path>.bad */ };
+void part_retire(struct part *p, enum part_fate fate);
+
 // What the footer says of one block, for pruning before anything is read.
 struct block_meta {
     uint32_t rows, pages;

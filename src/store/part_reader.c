@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: opening a part, and finding a trace in it.
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/logger.h"
 #include "core/mem.h"
 #include "core/must.h"
 #include "core/varint.h"
@@ -80,6 +84,9 @@ enum err part_open(struct fs *fs, const char *path, struct part **ret_part, stru
     }
     struct part *p = mem_new(1, sizeof *p);
     atomic_init(&p->refs, 1);
+    atomic_init(&p->fate, PART_STAYS);
+    p->fs = fs;
+    p->path = arena_str(&p->arena, str_of(path)).p;
     p->file = file;
     e = file->ops->size(file, &size);
     e = e == ERR_OK ? read_footer(p, size, ret_at) : err_at_set(ret_at, e, 0, "No file size.");
@@ -98,6 +105,44 @@ struct part *part_ref(struct part *p)
     return p;
 }
 
+uint64_t part_number(const struct part *p)
+{
+    char *end;
+    const char *slash = strrchr(p->path, '/');
+    const char *name = slash != NULL ? slash + 1 : p->path;
+    ASSERT(name != NULL);
+    uint64_t number = strtoull(name, &end, 16);
+    return end == name + 16 && strcmp(end, ".part") == 0 ? number : 0;
+}
+
+void part_retire(struct part *p, enum part_fate fate)
+{
+    int before = atomic_exchange(&p->fate, (int)fate);
+    MUST(before == PART_STAYS && fate != PART_STAYS);
+}
+
+static void meet_fate(const struct part *p)
+{
+    enum err e = ERR_OK;
+    char bad[FS_PATH_MAX];
+    ASSERT(atomic_load(&p->refs) == 0);
+    switch ((enum part_fate)atomic_load(&p->fate)) {
+    case PART_IS_REMOVED:
+        e = p->fs->ops->remove(p->fs, p->path);
+        break;
+    case PART_IS_SET_ASIDE:
+        (void)snprintf(bad, sizeof bad, "%s.bad", p->path);
+        e = p->fs->ops->rename(p->fs, p->path, bad);
+        break;
+    case PART_STAYS:
+        break;
+    }
+    if (e != ERR_OK && e != ERR_NOT_FOUND) {
+        log_write(LOG_WARN, "store", "a part's file could not be removed or renamed",
+                  "path=%s error=%s", p->path, err_name(e));
+    }
+}
+
 void part_unref(struct part *p)
 {
     if (p == NULL) {
@@ -107,6 +152,7 @@ void part_unref(struct part *p)
     MUST(before > 0);
     if (before == 1) {
         p->file->ops->close(p->file);
+        meet_fate(p);
         arena_done(&p->arena);
         mem_free(p);
     }

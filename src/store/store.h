@@ -28,6 +28,7 @@ struct store;
 struct store_retention {
     struct str line;
     uint64_t age_ms;
+    uint64_t errors_age_ms; // of traces with errors; at or below age_ms: no longer than the others
     uint64_t bytes;
 };
 
@@ -109,6 +110,8 @@ struct store_stats {
     uint64_t hot_rows, hot_bytes;
     uint64_t parts, part_rows, part_bytes;
     uint64_t flushes, merges, merged_rows, expired_parts;
+    uint64_t stripped_parts; // that retention wrote anew without their error-free traces
+    uint64_t damaged_parts;  // set aside since the start
     uint64_t flush_failures, merge_failures;
     uint64_t dead_letters;
     bool full; // the disk is full: new requests are to be refused, queries work
@@ -132,6 +135,7 @@ MUST_CHECK enum err store_dead_letters(struct store *s, size_t limit,
 struct store_part_info {
     uint64_t id;
     uint32_t level;
+    bool stripped; // retention took its error-free traces out
     const struct part_meta *meta;
 };
 void store_each_part(struct store *s, void (*each)(void *ctx, const struct store_part_info *info),

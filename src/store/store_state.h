@@ -21,6 +21,7 @@
 #include "core/arena.h"
 #include "store/catalog.h"
 #include "store/store.h"
+#include "store/tally.h"
 
 #define STORE_FLUSH_ROWS_MAX     ((size_t)1 << 20) // of one part written from hot batches
 #define STORE_LETTER_QUEUE_MAX   256
@@ -41,6 +42,7 @@ struct part_entry {
     uint32_t level;
     uint64_t committed_ns;
     struct part *part;
+    bool stripped; // retention took its error-free traces out
 };
 
 struct store_line {
@@ -64,6 +66,7 @@ struct letter_node {
 
 struct store {
     struct fs *fs;
+    struct fs *part_fs; // the same for reading parts, with a limit on open files
     struct budget *budget;
     struct ledger *ledger;
     struct catalog *catalog;
@@ -97,16 +100,8 @@ struct store {
 
 // ---- store.c -----------------------------------------------------------------------------------
 
-struct str store_part_path(const struct store *s, uint64_t id, struct arena *a);
-// Renames the file of a part that left the store because it is damaged, for a person to look at.
-void store_keep_bad_file(const struct store *s, uint64_t id, struct arena *a);
-
 // Under `lock`: an index into lines[], made when absent; the last line when there are too many.
 size_t store_line_index(struct store *s, struct str line);
-// Under `lock`.
-void store_put_part(struct store *s, struct store_line *line, struct part_entry *entry);
-void store_take_part(struct store *s, struct store_line *line, const struct part_entry *entry);
-
 // ---- commit.c ----------------------------------------------------------------------------------
 
 // One catalog transaction with the ledger in it: what the ledger has not saved yet, and what this
@@ -132,10 +127,35 @@ void commit_doubt(struct store *s, struct str path);
 MUST_CHECK enum err commit_settle(struct store *s);
 void commit_done(struct store *s);
 
+// Takes what was counted from `stored` and adds it to where it went.
+void commit_move(struct commit *c, const struct tally *t, enum outcome o, enum reason r);
+
 // The services of a part as bytes and back.
 struct str services_encode(const struct part_meta *m, struct arena *a);
 void services_each(struct str bytes, void (*each)(void *ctx, struct str service, uint64_t rows),
                    void *ctx);
+
+// ---- parts.c -----------------------------------------------------------------------------------
+
+struct str store_part_path(const struct store *s, uint64_t id, struct arena *a);
+// Renames the file of a part that left the store because it is damaged, for a person to look at.
+void store_keep_bad_file(const struct store *s, uint64_t id, struct arena *a);
+// Under `lock`.
+void store_put_part(struct store *s, struct store_line *line, struct part_entry *entry);
+void store_take_part(struct store *s, struct store_line *line, const struct part_entry *entry);
+
+// The functions below are for the holder of `maintaining`.
+
+// Counts the rows of a part that leaves the store.
+void parts_count_gone(struct commit *c, const struct part_meta *m, enum outcome o, enum reason r);
+// The part is gone from the catalog: now from memory, and its file once no view holds it. Frees the
+// entry.
+void parts_drop(struct store *s, size_t line, struct part_entry *entry, enum part_fate fate);
+// One part takes the place of others, which are dropped.
+void parts_swap(struct store *s, size_t line, struct part_entry *const *old, size_t count,
+                struct part_entry *fresh);
+// A damaged part leaves the store; its file stays for a person to look at.
+MUST_CHECK enum err parts_quarantine(struct store *s, size_t line, struct part_entry *entry);
 
 // ---- flush.c -----------------------------------------------------------------------------------
 
