@@ -50,9 +50,10 @@ static void print_settings(void)
 {
     for (unsigned i = 0; i < SETTING_COUNT; i++) {
         const struct setting_info *s = setting_info((enum setting)i);
-        printf("  %-22s %-16s %s\n", s->key, s->standard[0] != 0 ? s->standard : "-", s->help);
+        printf("  %-26s %-16s %s\n", s->key, s->standard[0] != 0 ? s->standard : "-", s->help);
     }
-    puts("  store.lines            -                list of {name, age, size}: retention by "
+    puts("  store.lines                -                list of {name, age, errors_age, size}: "
+         "retention by "
          "business "
          "line");
 }

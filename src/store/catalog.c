@@ -546,3 +546,37 @@ enum err catalog_count_letters(struct catalog *c, uint64_t *ret_count)
     ASSERT(ret_count != NULL);
     return each_row(c, SQL_COUNT_LETTERS, 0, count_row, ret_count);
 }
+
+// ---- For tools ---------------------------------------------------------------------------------
+
+enum err catalog_read_parts(const char *path,
+                            void (*each)(void *ctx, const struct catalog_part *part), void *ctx,
+                            struct err_at *ret_at)
+{
+    struct part_reader r = {each, ctx};
+    sqlite3 *db = NULL;
+    sqlite3_stmt *s = NULL;
+    int version = 0;
+    ASSERT(path != NULL && each != NULL);
+    int code = sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
+    (void)sqlite3_busy_timeout(db, BUSY_TIMEOUT_MS);
+    code = code == SQLITE_OK ? user_version(db, &version) : code;
+    enum err e = err_of(code);
+    if (e == ERR_OK && version > CATALOG_VERSION) {
+        e = ERR_UNSUPPORTED;
+    }
+    if (e == ERR_OK) {
+        e = err_of(sqlite3_prepare_v2(db, texts[SQL_PARTS], -1, &s, NULL));
+    }
+    while (e == ERR_OK && (code = sqlite3_step(s)) == SQLITE_ROW) {
+        part_row(&r, s);
+    }
+    e = e == ERR_OK ? err_of(code) : e;
+    if (e != ERR_OK) {
+        (void)err_at_set(ret_at, e, 0, "The catalog cannot be read: %s.",
+                         e == ERR_UNSUPPORTED ? "it has another version" : sqlite3_errmsg(db));
+    }
+    (void)sqlite3_finalize(s);
+    (void)sqlite3_close(db);
+    return e;
+}

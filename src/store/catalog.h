@@ -43,6 +43,12 @@ MUST_CHECK enum err catalog_open(const char *path, const char *vfs, struct catal
                                  struct err_at *ret_at);
 void catalog_close(struct catalog *c);
 
+// For tools: reads the parts of a catalog that a running server may have open, and changes nothing.
+// ERR_BUSY when somebody else has locked it for good, ERR_UNSUPPORTED for another version.
+MUST_CHECK enum err catalog_read_parts(const char *path,
+                                       void (*each)(void *ctx, const struct catalog_part *part),
+                                       void *ctx, struct err_at *ret_at);
+
 // Whether catalog_open() found no catalog and began one. It stays new, also for the next start,
 // until catalog_keep() says that it may stand for what the folder holds. That makes an older
 // catalog one of this version, too: nothing but the meaning of `state` was added.
