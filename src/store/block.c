@@ -19,7 +19,11 @@ static enum err read_into(struct block *b, struct buf *to, uint64_t offset, size
     }
     enum err e = b->part->file->ops->read_at(b->part->file, to->p, n, offset);
     to->n = e == ERR_OK ? n : 0;
-    return e == ERR_END ? ERR_CORRUPT : e;
+    if (e == ERR_END || e == ERR_CORRUPT) {
+        part_note_damage(b->part);
+        e = ERR_CORRUPT;
+    }
+    return e;
 }
 
 enum err block_region(struct block *b, size_t region, struct str *ret_bytes)
@@ -43,6 +47,7 @@ enum err block_region(struct block *b, size_t region, struct str *ret_bytes)
         p = b->io.p;
     }
     if (!checksum_fits(p, r->length, r->sum)) {
+        part_note_damage(b->part);
         return ERR_CORRUPT;
     }
     *ret_bytes = (struct str){p, r->length};
@@ -362,6 +367,9 @@ enum err block_open(struct part *p, size_t index, struct block **ret_block)
     }
     if (e == ERR_OK) {
         e = read_shapes(b);
+    }
+    if (e == ERR_CORRUPT) {
+        part_note_damage(p);
     }
     if (e != ERR_OK) {
         block_free(b);

@@ -14,6 +14,7 @@
 struct part {
     atomic_int refs;
     atomic_int fate; // enum part_fate
+    atomic_bool damaged;
     struct fs *fs;
     const char *path;
     struct file *file;

@@ -245,6 +245,41 @@ static enum err run_merge(struct merge *m)
     return e;
 }
 
+// ---- Damage
+// --------------------------------------------------------------------------------------
+
+// Under `lock`: a part in which some reader has met damage.
+static struct part_entry *find_damaged(const struct store *s, size_t *ret_line)
+{
+    ASSERT(ret_line != NULL);
+    for (size_t i = 0; i < s->line_count; i++) {
+        const struct store_line *line = &s->lines[i];
+        for (size_t k = 0; k < line->part_count; k++) {
+            if (part_is_damaged(line->parts[k]->part)) {
+                *ret_line = i;
+                return line->parts[k];
+            }
+        }
+    }
+    return NULL;
+}
+
+// Looks for itself, since all of a part's rows are at stake: what a reader met may have been a
+// fault of memory, or one that the disk has mended by reading again.
+static enum err check_damaged(struct store *s, size_t line, struct part_entry *entry)
+{
+    struct err_at at = {0};
+    ASSERT(entry->part != NULL);
+    enum err e = part_verify(entry->part, &at);
+    if (e == ERR_CORRUPT) {
+        return parts_quarantine(s, line, entry);
+    }
+    part_clear_damage(entry->part);
+    log_write(LOG_WARN, "store", "damage in a part did not show again", "part=%016llx error=%s",
+              (unsigned long long)entry->id, err_name(e));
+    return ERR_OK;
+}
+
 // ---- Steps -----------------------------------------------------------------------------------
 
 static enum err merge_in_budget(struct merge *m, bool patient, bool *ret_did)
@@ -272,15 +307,21 @@ enum err maintain_step(struct store *s, bool patient, bool *ret_did)
     *ret_did = false;
     (void)pthread_mutex_lock(&s->maintaining);
     (void)pthread_mutex_lock(&s->lock);
+    size_t line = 0;
+    struct part_entry *damaged = find_damaged(s, &line);
     bool may_merge = !patient || clock_mono_ns() >= s->merge_retry_ns;
-    for (size_t i = 0; i < s->line_count && !retain; i++) {
+    for (size_t i = 0; i < s->line_count && damaged == NULL && !retain; i++) {
         retain = retain_choose(&r, i, clock_wall_ns(), may_merge);
     }
-    for (size_t i = 0; i < s->line_count && !retain && !merge && may_merge; i++) {
+    for (size_t i = 0; i < s->line_count && damaged == NULL && !retain && !merge && may_merge;
+         i++) {
         merge = choose_merge(s, i, &m);
     }
     (void)pthread_mutex_unlock(&s->lock);
-    if (retain) {
+    if (damaged != NULL) {
+        e = check_damaged(s, line, damaged);
+        *ret_did = e == ERR_OK;
+    } else if (retain) {
         e = retain_run(&r, patient, ret_did);
     } else if (merge) {
         e = merge_in_budget(&m, patient, ret_did);

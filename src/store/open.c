@@ -222,7 +222,8 @@ static void init(struct store *s, const struct store_options *o)
     ASSERT(o->dir != NULL);
     pthread_condattr_t monotonic;
     s->fs = o->fs;
-    s->part_fs = o->fs;
+    s->pool = fs_pool_new(o->fs, o->open_files_max);
+    s->part_fs = fs_pool_fs(s->pool);
     s->budget = o->budget;
     s->ledger = o->ledger;
     s->dir = join(o->dir, "");
@@ -269,6 +270,7 @@ static void free_all(struct store *s)
     store_set_retention(s, (struct store_retention){0}, NULL, 0);
     mem_free(s->retention);
     catalog_close(s->catalog);
+    fs_pool_free(s->pool);
     MUST(pthread_mutex_destroy(&s->lock) == 0);
     (void)pthread_mutex_destroy(&s->flushing);
     (void)pthread_mutex_destroy(&s->maintaining);

@@ -85,6 +85,7 @@ enum err part_open(struct fs *fs, const char *path, struct part **ret_part, stru
     struct part *p = mem_new(1, sizeof *p);
     atomic_init(&p->refs, 1);
     atomic_init(&p->fate, PART_STAYS);
+    atomic_init(&p->damaged, false);
     p->fs = fs;
     p->path = arena_str(&p->arena, str_of(path)).p;
     p->file = file;
@@ -113,6 +114,24 @@ uint64_t part_number(const struct part *p)
     ASSERT(name != NULL);
     uint64_t number = strtoull(name, &end, 16);
     return end == name + 16 && strcmp(end, ".part") == 0 ? number : 0;
+}
+
+void part_note_damage(struct part *p)
+{
+    ASSERT(p->file != NULL);
+    atomic_store_explicit(&p->damaged, true, memory_order_relaxed);
+}
+
+bool part_is_damaged(const struct part *p)
+{
+    ASSERT(p->file != NULL);
+    return atomic_load_explicit(&p->damaged, memory_order_relaxed);
+}
+
+void part_clear_damage(struct part *p)
+{
+    ASSERT(p->file != NULL);
+    atomic_store_explicit(&p->damaged, false, memory_order_relaxed);
 }
 
 void part_retire(struct part *p, enum part_fate fate)
@@ -260,6 +279,9 @@ enum err part_find_trace(struct part *p, trace_id id, unsigned fields, bool attr
         return ERR_NOT_FOUND;
     }
     enum err e = bloom_test(p->file, f->bloom_offset, f->bloom_blocks, trace_id_hash(id), &maybe);
+    if (e == ERR_CORRUPT) {
+        part_note_damage(p);
+    }
     if (e != ERR_OK || !maybe) {
         return e != ERR_OK ? e : ERR_NOT_FOUND;
     }
@@ -270,6 +292,9 @@ enum err part_find_trace(struct part *p, trace_id id, unsigned fields, bool attr
     }
     if (e == ERR_OK && out->span_count == 0) {
         e = ERR_NOT_FOUND;
+    }
+    if (e == ERR_CORRUPT) {
+        part_note_damage(p);
     }
     if (e != ERR_OK) {
         batch_unref(out);

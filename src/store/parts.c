@@ -92,9 +92,6 @@ enum err parts_quarantine(struct store *s, size_t line, struct part_entry *entry
     struct commit c;
     const struct part_meta *m = part_meta(entry->part);
     ASSERT(line < STORE_LINES_MAX);
-    log_write(LOG_ERROR, "store", "a part is damaged and is set aside",
-              "path=%s/%016llx.part rows=%llu", s->parts_dir, (unsigned long long)entry->id,
-              (unsigned long long)m->rows);
     commit_begin(&c, s);
     catalog_set_state(s->catalog, entry->id, PART_QUARANTINED);
     parts_count_gone(&c, m, OUTCOME_DROPPED, REASON_CORRUPT);
@@ -102,6 +99,9 @@ enum err parts_quarantine(struct store *s, size_t line, struct part_entry *entry
     if (e != ERR_OK) {
         return e;
     }
+    log_write(LOG_ERROR, "store", "a part is damaged and is set aside",
+              "path=%s/%016llx.part rows=%llu", s->parts_dir, (unsigned long long)entry->id,
+              (unsigned long long)m->rows);
     parts_drop(s, line, entry, PART_IS_SET_ASIDE);
     (void)pthread_mutex_lock(&s->lock);
     s->stats.damaged_parts++;

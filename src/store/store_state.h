@@ -19,6 +19,7 @@
 #include <stdatomic.h>
 
 #include "core/arena.h"
+#include "os/fs_pool.h"
 #include "store/catalog.h"
 #include "store/store.h"
 #include "store/tally.h"
@@ -66,7 +67,8 @@ struct letter_node {
 
 struct store {
     struct fs *fs;
-    struct fs *part_fs; // the same for reading parts, with a limit on open files
+    struct fs_pool *pool;
+    struct fs *part_fs; // the pool's: for reading parts, with a limit on open files
     struct budget *budget;
     struct ledger *ledger;
     struct catalog *catalog;

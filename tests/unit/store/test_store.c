@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "core/clock.h"
@@ -896,6 +897,93 @@ static void test_damaged_parts_are_set_aside(void **state)
     world_done(&w);
 }
 
+// What a query meets is looked at again by the store and set aside, once, with its rows counted;
+// views that have the part keep it until they go.
+static void test_damage_that_a_query_meets(void **state)
+{
+    (void)state;
+    struct world w;
+    struct store_stats stats;
+    char path[128], bad[160];
+    bool did = false;
+    world_open(&w, false);
+    for (int i = 0; i < 3; i++) {
+        add(&w, STR("shop"), 70);
+        assert_ok(store_flush(w.store));
+    }
+    part_file(&w, 2, path);
+    flip(path, 400);
+    (void)snprintf(bad, sizeof bad, "%s.bad", path);
+    struct store_view *v = store_view(w.store);
+    size_t damaged = 0;
+    for (size_t i = 0; i < v->part_count; i++) {
+        struct batch *found = NULL;
+        enum err e =
+            part_find_trace(v->parts[i], w.all[1]->spans[0].trace, FIELD_ALL, true, &found);
+        damaged += e == ERR_CORRUPT;
+        assert_true(e != ERR_CORRUPT || part_number(v->parts[i]) == 2);
+        batch_unref(found);
+    }
+    assert_int_equal(damaged, 1);
+    assert_ok(maintain_step(w.store, true, &did));
+    assert_true(did);
+    assert_int_equal(balance(&w).dropped, 70);
+    assert_int_equal(access(bad, F_OK), -1); // the view has it still
+    store_view_free(v);
+    assert_int_equal(access(bad, F_OK), 0);
+    store_stats(w.store, &stats);
+    assert_int_equal(stats.damaged_parts, 1);
+    // A fault that does not show again costs nothing.
+    part_note_damage(w.store->lines[0].parts[0]->part);
+    assert_ok(maintain_step(w.store, true, &did));
+    assert_false(part_is_damaged(w.store->lines[0].parts[0]->part));
+    assert_int_equal(balance(&w).dropped, 70);
+    assert_int_equal(balance(&w).stored, 140);
+    kill_store(&w);
+    open_store(&w);
+    assert_int_equal(balance(&w).dropped, 70);
+    world_done(&w);
+}
+
+// Far more parts than the process may open files.
+static void test_many_parts_and_few_descriptors(void **state)
+{
+    (void)state;
+    struct world w;
+    struct rlimit before, low;
+    world_open(&w, false);
+    for (int i = 0; i < 1500; i++) {
+        add(&w, STR("shop"), 2);
+        assert_ok(store_flush(w.store));
+    }
+    close_store(&w);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    low = (struct rlimit){.rlim_cur = 100, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+    open_store(&w);
+    assert_int_equal(balance(&w).stored, 3000);
+    struct store_view *v = store_view(w.store);
+    assert_int_equal(v->part_count, 1500);
+    for (size_t i = 0; i < w.count; i += 7) {
+        size_t spans = 0;
+        for (size_t k = 0; k < v->part_count; k++) {
+            struct batch *found = NULL;
+            enum err e =
+                part_find_trace(v->parts[k], w.all[i]->spans[0].trace, FIELD_ALL, true, &found);
+            assert_true(e == ERR_OK || e == ERR_NOT_FOUND);
+            spans += e == ERR_OK ? found->span_count : 0;
+            batch_unref(found);
+        }
+        assert_true(spans > 0);
+    }
+    store_view_free(v);
+    assert_ok(store_quiesce(w.store)); // merging needs descriptors as well
+    assert_int_equal(balance(&w).stored + balance(&w).dropped, 3000);
+    close_store(&w);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    world_done(&w);
+}
+
 // ---- Threads ---------------------------------------------------------------------------------
 
 struct producer {
@@ -1059,6 +1147,8 @@ int main(void)
         cmocka_unit_test(test_failing_disk),
         cmocka_unit_test(test_a_failed_commit_may_come_back),
         cmocka_unit_test(test_damaged_parts_are_set_aside),
+        cmocka_unit_test(test_damage_that_a_query_meets),
+        cmocka_unit_test(test_many_parts_and_few_descriptors),
         cmocka_unit_test(test_views_are_exact_under_load),
         cmocka_unit_test(test_age_and_shortage_make_a_flush),
         cmocka_unit_test(test_dead_letters_are_bounded),
