@@ -130,12 +130,6 @@ void store_add_record(struct store *s, struct batch *const *batches, size_t coun
     }
 }
 
-void store_add(struct store *s, struct batch *b)
-{
-    ASSERT(b != NULL);
-    store_add_record(s, &b, 1);
-}
-
 void store_note_seq(struct store *s, uint64_t seq)
 {
     ASSERT(s != NULL);

@@ -75,9 +75,6 @@ void store_start(struct store *s);
 // crash would lose that batch.
 void store_add_record(struct store *s, struct batch *const *batches, size_t count);
 
-// The same for a record of one batch.
-void store_add(struct store *s, struct batch *b);
-
 // Tells that the journal has nothing below seq for any line, so that idle lines do not hold it
 // back.
 void store_note_seq(struct store *s, uint64_t seq);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "store/part.h"
+#include "support/files.h"
 #include "unit/store/gen.h"
 #include "unit/store/memfs.h"
 

@@ -136,6 +136,12 @@ static inline struct batch *make(struct world *w, struct str line, size_t spans)
     return b;
 }
 
+// A record of one batch.
+static inline void store_add(struct store *s, struct batch *b)
+{
+    store_add_record(s, &b, 1);
+}
+
 static inline void add(struct world *w, struct str line, size_t spans)
 {
     store_add(w->store, make(w, line, spans));
