@@ -15,12 +15,14 @@
 
 static void journal_path(const struct journal *j, const char *name, char out[FS_PATH_MAX])
 {
+    ASSERT(name != NULL && name[0] != 0);
     int n = snprintf(out, FS_PATH_MAX, "%s/%s", j->dir, name);
     MUST(n > 0 && n < FS_PATH_MAX);
 }
 
 void journal_segment_path(const struct journal *j, uint64_t first_seq, char out[FS_PATH_MAX])
 {
+    ASSERT(first_seq > 0);
     char name[SEGMENT_NAME_BYTES];
     segment_name(first_seq, name);
     journal_path(j, name, out);
@@ -45,6 +47,7 @@ void journal_remove_file(struct journal *j, const char *path)
 
 void journal_drop_segment(struct journal *j, uint64_t first_seq)
 {
+    ASSERT(first_seq > 0);
     char path[FS_PATH_MAX];
     journal_segment_path(j, first_seq, path);
     journal_remove_file(j, path);
@@ -62,6 +65,7 @@ size_t journal_spares_max(const struct journal *j)
 // Takes a spare off the list; false when there is none.
 static bool take_spare(struct journal *j, char out[FS_PATH_MAX])
 {
+    ASSERT(out != NULL);
     pthread_mutex_lock(&j->lock);
     bool found = j->spare_count > 0;
     if (found) {
@@ -92,6 +96,7 @@ static enum err make_file(struct journal *j, const char *path, const char *spare
 
 void journal_forget_file(struct journal *j)
 {
+    ASSERT(j->file != NULL || !j->unsynced);
     if (j->file != NULL) {
         j->file->ops->close(j->file);
         j->file = NULL;
@@ -180,6 +185,7 @@ enum err journal_begin_segment(struct journal *j, size_t need)
 // Takes the oldest segment off the list when nothing in it is newer than `seq`.
 static bool take_released(struct journal *j, uint64_t seq, struct segment *ret_segment)
 {
+    ASSERT(ret_segment != NULL);
     pthread_mutex_lock(&j->lock);
     // The newest segment is being written (or, before the start, kept as the end of the sequence).
     bool found = j->segment_count > 1 && j->segments[0].last_seq <= seq;
@@ -205,6 +211,7 @@ static bool wants_spare(const struct journal *j, uint64_t bytes)
 // (of one large record) would take more room than a segment is counted with.
 static bool make_spare(struct journal *j, const struct segment *s)
 {
+    ASSERT(s->first_seq > 0 && s->bytes > 0);
     struct fs *fs = j->o.fs;
     char path[FS_PATH_MAX], spare[FS_PATH_MAX];
     pthread_mutex_lock(&j->lock);
@@ -232,6 +239,7 @@ static bool make_spare(struct journal *j, const struct segment *s)
 
 void journal_release(struct journal *j, uint64_t seq)
 {
+    ASSERT(j != NULL);
     struct segment s;
     // Files change without the lock: an append waits for it.
     while (take_released(j, seq, &s)) {

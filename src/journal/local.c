@@ -31,6 +31,7 @@
 
 static void tell(struct journal *j, struct journal_entry *group, enum err result)
 {
+    ASSERT(result != ERR_AGAIN);
     while (group != NULL) {
         struct journal_entry *entry = group;
         group = entry->next; // `done` may free the entry
@@ -74,6 +75,7 @@ static enum err sync_file(struct journal *j)
 // Writes the records in j->group behind the end of the segment.
 static enum err write_group(struct journal *j, uint64_t records)
 {
+    ASSERT(records > 0 && j->offset >= SEGMENT_HEADER_BYTES);
     MUST(j->file != NULL);
     enum err e = j->file->ops->write_at(j->file, j->group.p, j->group.n, j->offset);
     if (e != ERR_OK) {
@@ -106,6 +108,7 @@ static size_t room(const struct journal *j)
 // Makes the records of a group and writes them; every entry of the group gets its seq.
 static enum err commit_group(struct journal *j, struct journal_entry *group, size_t need)
 {
+    ASSERT(group != NULL && need > 0);
     if (room(j) < need) {
         // Interval mode may have left the old segment unsynced.
         enum err e = j->file != NULL && j->unsynced ? sync_file(j) : ERR_OK;
@@ -128,6 +131,7 @@ static enum err commit_group(struct journal *j, struct journal_entry *group, siz
 static struct journal_entry *cut_group(const struct journal *j, struct journal_entry **list,
                                        size_t *ret_need)
 {
+    ASSERT(*list != NULL && ret_need != NULL);
     struct journal_entry *group = *list, *last = NULL;
     size_t need = 0, most = j->o.segment_bytes - SEGMENT_FRAME_BYTES;
     most = most < JOURNAL_GROUP_MAX ? most : JOURNAL_GROUP_MAX;
@@ -177,6 +181,7 @@ static void wait_for_work(struct journal *j)
 
 static void interval_sync(struct journal *j)
 {
+    ASSERT(j->next_seq > 0);
     uint64_t now = clock_mono_ns();
     if (j->o.sync != JOURNAL_SYNC_INTERVAL || !j->unsynced || now < j->next_sync_ns) {
         return;
@@ -190,6 +195,7 @@ static void interval_sync(struct journal *j)
 
 static void *run(void *arg)
 {
+    ASSERT(arg != NULL);
     struct journal *j = arg;
     bool more = true;
     while (more) {
@@ -221,6 +227,7 @@ void journal_start(struct journal *j)
 
 void journal_append(struct journal *j, struct journal_entry *entry)
 {
+    ASSERT(entry->payload.p != NULL || entry->payload.n == 0);
     MUST(entry->payload.n <= JOURNAL_RECORD_MAX && entry->done != NULL);
     entry->next = NULL;
     pthread_mutex_lock(&j->lock);
@@ -239,6 +246,7 @@ void journal_append(struct journal *j, struct journal_entry *entry)
 
 void journal_stats(struct journal *j, struct journal_stats *ret_stats)
 {
+    ASSERT(ret_stats != NULL);
     pthread_mutex_lock(&j->lock);
     *ret_stats = j->stats;
     ret_stats->segments = j->segment_count;

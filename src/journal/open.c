@@ -76,6 +76,7 @@ static void take_spares(struct journal *j, const struct listing *l)
 // or in interval mode: the next segment will say that it is durable, so it is made so.
 static enum err sync_newest(struct journal *j)
 {
+    ASSERT(!j->started);
     char path[FS_PATH_MAX];
     struct file *f;
     if (j->segment_count == 0) {
@@ -187,6 +188,7 @@ static enum err take_segment(struct journal *j, const struct recover *r, const s
 // Takes in the segments found on disk, and tells of everything that is missing from them.
 static enum err take_in(struct journal *j, struct listing *l, struct err_at *ret_at)
 {
+    ASSERT(j->segment_count == 0 && !j->started);
     const struct recover r = {.fs = j->o.fs, .dir = j->dir, .on_missing = on_missing, .ctx = j};
     enum err e = settle(&r, l);
     for (size_t i = 0; i < l->count && e == ERR_OK; i++) {
@@ -259,6 +261,7 @@ static enum err replay_segment(struct journal *j, const struct segment *s, uint6
                                enum err (*each)(void *ctx, uint64_t seq, struct str payload),
                                void *ctx)
 {
+    ASSERT(each != NULL && s->last_seq >= s->first_seq);
     char path[FS_PATH_MAX];
     struct file *f;
     struct segment_scan scan;
@@ -286,6 +289,7 @@ static enum err replay_segment(struct journal *j, const struct segment *s, uint6
 enum err journal_replay(struct journal *j, uint64_t after,
                         enum err (*each)(void *ctx, uint64_t seq, struct str payload), void *ctx)
 {
+    ASSERT(each != NULL);
     MUST(!j->started);
     for (size_t i = 0; i < j->segment_count; i++) {
         const struct segment *s = &j->segments[i];

@@ -98,12 +98,14 @@ static void add_gap(struct survey *s, uint64_t first, uint64_t last, uint64_t of
 
 static void raise(uint64_t *value, uint64_t to)
 {
+    ASSERT(value != NULL);
     *value = to > *value ? to : *value;
 }
 
 // Reads the records of a segment whose header is good.
 static enum err look(struct survey *s)
 {
+    ASSERT(s->file != NULL && s->gap_count == 0);
     struct segment_scan scan;
     struct segment_found found;
     enum err e = segment_scan_init(&scan, s->file, s->first_seq, s->end_seq, &s->header);
@@ -128,6 +130,7 @@ static enum err look(struct survey *s)
 // stand where its first records would are what is missing.
 static enum err look_without_header(struct survey *s)
 {
+    ASSERT(s->file != NULL);
     uint64_t last = s->first_seq - 1;
     s->header = (struct segment_header){.first_seq = s->first_seq, .acked_seq = s->first_seq - 1};
     s->end = SEGMENT_HEADER_BYTES;
@@ -163,6 +166,7 @@ static enum err put(struct rewrite *w)
 // Copies what is good, with notes where something is missing.
 static enum err copy_records(const struct survey *s, struct rewrite *w)
 {
+    ASSERT(w->to != NULL && w->offset == SEGMENT_HEADER_BYTES);
     struct segment_scan scan;
     struct segment_found found;
     struct segment_header header;
@@ -183,6 +187,7 @@ static enum err copy_records(const struct survey *s, struct rewrite *w)
 
 static enum err write_new(const struct survey *s, const char *path)
 {
+    ASSERT(s->gap_count > 0);
     struct segment_header header = s->header;
     struct rewrite w = {.offset = SEGMENT_HEADER_BYTES};
     enum err e = s->r->fs->ops->open(s->r->fs, path, FS_WRITE | FS_CREATE, &w.to);

@@ -73,6 +73,7 @@ struct ledger *ledger_new(void)
 
 void ledger_free(struct ledger *l)
 {
+    ASSERT(l == NULL || l->row_count <= LEDGER_SERVICES_MAX + 1);
     if (l == NULL) {
         return;
     }
@@ -97,6 +98,7 @@ static size_t cell_index(enum outcome o, enum reason r)
 static struct ledger_cell cell_at(const struct service_row *row, size_t signal, size_t cell,
                                   uint64_t count)
 {
+    ASSERT(signal < SIGNAL_COUNT && cell < CELLS);
     bool dropped = cell >= PLAIN_CELLS;
     return (struct ledger_cell){
         .signal = (enum signal)signal,
@@ -176,17 +178,20 @@ void ledger_add_volatile(struct ledger *l, enum signal s, enum outcome o, enum r
 void ledger_save_later(struct ledger *l, enum signal s, enum outcome o, enum reason r,
                        struct str service, uint64_t n)
 {
+    ASSERT(l != NULL);
     count(l, &(struct ledger_cell){s, o, r, service, n}, false, true);
 }
 
 void ledger_restore(struct ledger *l, const struct ledger_cell *cell)
 {
+    ASSERT(cell != NULL);
     count(l, cell, true, false);
 }
 
 void ledger_take_unsaved(struct ledger *l, void (*each)(void *ctx, const struct ledger_cell *cell),
                          void *ctx)
 {
+    ASSERT(each != NULL);
     pthread_mutex_lock(&l->lock);
     for (size_t i = 0; i < l->row_count; i++) {
         struct service_row *row = l->rows[i];
@@ -205,6 +210,7 @@ void ledger_take_unsaved(struct ledger *l, void (*each)(void *ctx, const struct 
 
 static int by_name(const void *a, const void *b)
 {
+    ASSERT(a != NULL && b != NULL);
     const struct service_row *x = *(struct service_row *const *)a;
     const struct service_row *y = *(struct service_row *const *)b;
     return str_cmp((struct str){x->name, x->name_bytes}, (struct str){y->name, y->name_bytes});
@@ -213,6 +219,7 @@ static int by_name(const void *a, const void *b)
 void ledger_each(struct ledger *l, void (*each)(void *ctx, const struct ledger_cell *cell),
                  void *ctx)
 {
+    ASSERT(each != NULL);
     pthread_mutex_lock(&l->lock);
     struct service_row **sorted = mem_new(l->row_count, sizeof *sorted);
     memcpy(sorted, l->rows, l->row_count * sizeof *sorted);
