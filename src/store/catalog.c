@@ -112,12 +112,14 @@ static enum err err_of(int code)
 
 static int run_text(sqlite3 *db, const char *sql)
 {
+    ASSERT(sql != NULL);
     ASSERT(db != NULL);
     return sqlite3_exec(db, sql, NULL, NULL, NULL);
 }
 
 static int user_version(sqlite3 *db, int *ret_version)
 {
+    ASSERT(db != NULL);
     ASSERT(ret_version != NULL);
     sqlite3_stmt *s;
     int code = sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &s, NULL);
@@ -163,6 +165,7 @@ static enum err prepare(struct catalog *c, bool is_alone, struct err_at *at)
 
 bool catalog_is_new(const struct catalog *c)
 {
+    ASSERT(c->is_old || !c->is_new);
     ASSERT(c->db != NULL);
     return c->is_new;
 }
@@ -214,12 +217,14 @@ void catalog_close(struct catalog *c)
 
 static void bind_u64(sqlite3_stmt *s, int at, uint64_t v)
 {
+    ASSERT(s != NULL && at > 0);
     int code = sqlite3_bind_int64(s, at, (sqlite3_int64)v);
     MUST(code == SQLITE_OK);
 }
 
 static void bind_text(sqlite3_stmt *s, int at, const char *text)
 {
+    ASSERT(text != NULL && at > 0);
     int code = sqlite3_bind_text(s, at, text, -1, SQLITE_STATIC);
     MUST(code == SQLITE_OK);
 }
@@ -227,18 +232,21 @@ static void bind_text(sqlite3_stmt *s, int at, const char *text)
 // The bytes must live until the statement has run.
 static void bind_str(sqlite3_stmt *s, int at, struct str v)
 {
+    ASSERT(at > 0 && (v.p != NULL || v.n == 0));
     int code = sqlite3_bind_blob64(s, at, v.n > 0 ? v.p : "", v.n, SQLITE_STATIC);
     MUST(code == SQLITE_OK);
 }
 
 static uint64_t column_u64(sqlite3_stmt *s, int at)
 {
+    ASSERT(s != NULL && at < sqlite3_column_count(s));
     ASSERT(at >= 0);
     return (uint64_t)sqlite3_column_int64(s, at);
 }
 
 static struct str column_str(sqlite3_stmt *s, int at)
 {
+    ASSERT(s != NULL && at < sqlite3_column_count(s));
     ASSERT(at >= 0);
     const char *p = sqlite3_column_blob(s, at);
     return p == NULL ? STR("") : (struct str){p, (size_t)sqlite3_column_bytes(s, at)};
@@ -248,6 +256,7 @@ static struct str column_str(sqlite3_stmt *s, int at)
 static unsigned column_name_of(sqlite3_stmt *s, int at, unsigned count,
                                const char *(*name)(unsigned i))
 {
+    ASSERT(s != NULL && at < sqlite3_column_count(s));
     ASSERT(name != NULL && count > 0);
     struct str have = column_str(s, at);
     for (unsigned i = 0; i < count; i++) {
@@ -260,16 +269,19 @@ static unsigned column_name_of(sqlite3_stmt *s, int at, unsigned count,
 
 static const char *signal_of(unsigned i)
 {
+    ASSERT(i < SIGNAL_COUNT);
     return signal_name((enum signal)i);
 }
 
 static const char *outcome_of(unsigned i)
 {
+    ASSERT(i < OUTCOME_COUNT);
     return outcome_name((enum outcome)i);
 }
 
 static const char *reason_of(unsigned i)
 {
+    ASSERT(i < REASON_COUNT);
     return reason_name((enum reason)i);
 }
 
@@ -277,6 +289,7 @@ static const char *reason_of(unsigned i)
 
 static void run(struct catalog *c, enum statement which)
 {
+    ASSERT(c->statements[which] != NULL);
     ASSERT(which < SQL_STATEMENTS);
     sqlite3_stmt *s = c->statements[which];
     if (c->failed == ERR_OK) {
@@ -298,6 +311,7 @@ void catalog_begin(struct catalog *c)
 
 enum err catalog_end(struct catalog *c)
 {
+    ASSERT(c->db != NULL);
     run(c, SQL_COMMIT);
     enum err e = c->failed;
     if (e != ERR_OK && sqlite3_get_autocommit(c->db) == 0) {
@@ -311,12 +325,14 @@ enum err catalog_end(struct catalog *c)
 
 void catalog_touch(struct catalog *c)
 {
+    ASSERT(sqlite3_get_autocommit(c->db) == 0 || c->failed != ERR_OK);
     ASSERT(c->db != NULL);
     run(c, SQL_TOUCH);
 }
 
 void catalog_add_part(struct catalog *c, const struct catalog_part *p)
 {
+    ASSERT(p->state <= PART_STRIPPED);
     ASSERT(p->id > 0);
     sqlite3_stmt *s = c->statements[SQL_ADD_PART];
     const uint64_t numbers[] = {p->level,     p->state,        p->rows,
@@ -333,6 +349,7 @@ void catalog_add_part(struct catalog *c, const struct catalog_part *p)
 
 void catalog_remove_part(struct catalog *c, uint64_t id)
 {
+    ASSERT(sqlite3_get_autocommit(c->db) == 0 || c->failed != ERR_OK);
     ASSERT(id > 0);
     bind_u64(c->statements[SQL_REMOVE_PART], 1, id);
     run(c, SQL_REMOVE_PART);
@@ -340,6 +357,7 @@ void catalog_remove_part(struct catalog *c, uint64_t id)
 
 void catalog_set_state(struct catalog *c, uint64_t id, enum part_state state)
 {
+    ASSERT(sqlite3_get_autocommit(c->db) == 0 || c->failed != ERR_OK);
     ASSERT(id > 0 && state <= PART_STRIPPED);
     bind_u64(c->statements[SQL_SET_STATE], 1, (uint64_t)state);
     bind_u64(c->statements[SQL_SET_STATE], 2, id);
@@ -348,6 +366,7 @@ void catalog_set_state(struct catalog *c, uint64_t id, enum part_state state)
 
 void catalog_set_line(struct catalog *c, size_t slot, struct str line, uint64_t seq)
 {
+    ASSERT(slot < INT32_MAX);
     ASSERT(c->db != NULL);
     sqlite3_stmt *s = c->statements[SQL_SET_LINE];
     bind_u64(s, 1, slot);
@@ -358,6 +377,7 @@ void catalog_set_line(struct catalog *c, size_t slot, struct str line, uint64_t 
 
 void catalog_add_cell(struct catalog *c, const struct ledger_cell *cell)
 {
+    ASSERT(cell->outcome == OUTCOME_DROPPED || cell->reason == REASON_NONE);
     ASSERT(cell->count != 0);
     sqlite3_stmt *s = c->statements[SQL_ADD_CELL];
     bind_text(s, 1, signal_name(cell->signal));
@@ -370,6 +390,7 @@ void catalog_add_cell(struct catalog *c, const struct ledger_cell *cell)
 
 void catalog_add_letter(struct catalog *c, const struct dead_letter *l)
 {
+    ASSERT((unsigned)l->signal < SIGNAL_COUNT && (unsigned)l->reason < REASON_COUNT);
     ASSERT(l->body.n <= DEAD_LETTER_BODY_MAX);
     sqlite3_stmt *s = c->statements[SQL_ADD_LETTER];
     bind_u64(s, 1, l->received_ns);
@@ -386,6 +407,7 @@ void catalog_add_letter(struct catalog *c, const struct dead_letter *l)
 
 void catalog_trim_letters(struct catalog *c, uint64_t count, uint64_t bytes)
 {
+    ASSERT(sqlite3_get_autocommit(c->db) == 0 || c->failed != ERR_OK);
     ASSERT(count > 0 && bytes > 0);
     bind_u64(c->statements[SQL_TRIM_COUNT], 1, count);
     run(c, SQL_TRIM_COUNT);
@@ -421,6 +443,7 @@ struct line_reader {
 
 static void line_row(void *ctx, sqlite3_stmt *s)
 {
+    ASSERT(sqlite3_column_count(s) == 2);
     ASSERT(ctx != NULL);
     const struct line_reader *r = ctx;
     r->each(r->ctx, column_str(s, 0), column_u64(s, 1));
@@ -429,6 +452,7 @@ static void line_row(void *ctx, sqlite3_stmt *s)
 enum err catalog_each_line(struct catalog *c,
                            void (*each)(void *ctx, struct str line, uint64_t seq), void *ctx)
 {
+    ASSERT(c->db != NULL);
     ASSERT(each != NULL);
     return each_row(c, SQL_LINES, 0, line_row, &(struct line_reader){each, ctx});
 }
@@ -448,6 +472,7 @@ static enum part_state state_of(uint64_t number)
 
 static void part_row(void *ctx, sqlite3_stmt *s)
 {
+    ASSERT(sqlite3_column_count(s) == 12);
     ASSERT(ctx != NULL);
     const struct part_reader *r = ctx;
     const struct catalog_part p = {
@@ -470,6 +495,7 @@ static void part_row(void *ctx, sqlite3_stmt *s)
 enum err catalog_each_part(struct catalog *c,
                            void (*each)(void *ctx, const struct catalog_part *part), void *ctx)
 {
+    ASSERT(c->db != NULL);
     ASSERT(each != NULL);
     return each_row(c, SQL_PARTS, 0, part_row, &(struct part_reader){each, ctx});
 }
@@ -481,6 +507,7 @@ struct cell_reader {
 
 static void cell_row(void *ctx, sqlite3_stmt *s)
 {
+    ASSERT(sqlite3_column_count(s) == 5);
     ASSERT(ctx != NULL);
     const struct cell_reader *r = ctx;
     unsigned signal = column_name_of(s, 0, SIGNAL_COUNT, signal_of);
@@ -498,6 +525,7 @@ static void cell_row(void *ctx, sqlite3_stmt *s)
 enum err catalog_each_cell(struct catalog *c,
                            void (*each)(void *ctx, const struct ledger_cell *cell), void *ctx)
 {
+    ASSERT(c->db != NULL);
     ASSERT(each != NULL);
     return each_row(c, SQL_CELLS, 0, cell_row, &(struct cell_reader){each, ctx});
 }
@@ -509,6 +537,7 @@ struct letter_reader {
 
 static void letter_row(void *ctx, sqlite3_stmt *s)
 {
+    ASSERT(sqlite3_column_count(s) == 10);
     ASSERT(ctx != NULL);
     const struct letter_reader *r = ctx;
     unsigned signal = column_name_of(s, 2, SIGNAL_COUNT, signal_of);
@@ -531,18 +560,21 @@ enum err catalog_each_letter(struct catalog *c, size_t limit,
                              void (*each)(void *ctx, uint64_t id, const struct dead_letter *letter),
                              void *ctx)
 {
+    ASSERT(c->db != NULL);
     ASSERT(each != NULL);
     return each_row(c, SQL_LETTERS, limit, letter_row, &(struct letter_reader){each, ctx});
 }
 
 static void count_row(void *ctx, sqlite3_stmt *s)
 {
+    ASSERT(sqlite3_column_count(s) == 1);
     ASSERT(ctx != NULL);
     *(uint64_t *)ctx = column_u64(s, 0);
 }
 
 enum err catalog_count_letters(struct catalog *c, uint64_t *ret_count)
 {
+    ASSERT(c->db != NULL);
     ASSERT(ret_count != NULL);
     return each_row(c, SQL_COUNT_LETTERS, 0, count_row, ret_count);
 }

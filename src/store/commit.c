@@ -25,6 +25,7 @@ struct commit_cell {
 
 static struct commit_cell *remember(struct commit *c, const struct ledger_cell *cell)
 {
+    ASSERT(c->store != NULL && (unsigned)cell->outcome < OUTCOME_COUNT);
     ASSERT(cell->count != 0);
     struct commit_cell *x = arena_new(&c->arena, 1, sizeof *x);
     x->cell = *cell;
@@ -36,12 +37,14 @@ static struct commit_cell *remember(struct commit *c, const struct ledger_cell *
 
 static void take_unsaved(void *ctx, const struct ledger_cell *cell)
 {
+    ASSERT(cell != NULL);
     ASSERT(ctx != NULL);
     (void)remember(ctx, cell);
 }
 
 void commit_begin(struct commit *c, struct store *s)
 {
+    ASSERT(c != NULL);
     ASSERT(s->catalog != NULL);
     *c = (struct commit){.store = s};
     catalog_begin(s->catalog);
@@ -54,6 +57,7 @@ void commit_begin(struct commit *c, struct store *s)
 void commit_count(struct commit *c, enum outcome o, enum reason r, struct str service, uint64_t n,
                   bool now)
 {
+    ASSERT(o == OUTCOME_DROPPED || r == REASON_NONE);
     ASSERT(c->store != NULL);
     if (n == 0) {
         return;
@@ -67,6 +71,7 @@ void commit_count(struct commit *c, enum outcome o, enum reason r, struct str se
 
 void commit_move(struct commit *c, const struct tally *t, enum outcome o, enum reason r)
 {
+    ASSERT(c->store != NULL && (o == OUTCOME_DROPPED || r == REASON_NONE));
     ASSERT(o != OUTCOME_STORED && o != OUTCOME_RECEIVED);
     for (size_t i = 0; i < t->services.count; i++) {
         commit_count(c, OUTCOME_STORED, REASON_NONE, t->services.strings[i], 0 - t->counts[i],
@@ -84,6 +89,7 @@ struct doubt {
 
 void commit_doubt(struct store *s, struct str path)
 {
+    ASSERT(path.p != NULL);
     struct doubt *d = mem_alloc(sizeof *d + path.n + 1);
     ASSERT(path.n > 0);
     memcpy(d->path, path.p, path.n);
@@ -96,6 +102,7 @@ void commit_doubt(struct store *s, struct str path)
 
 static struct doubt *take_doubts(struct store *s)
 {
+    ASSERT(s->catalog != NULL);
     (void)pthread_mutex_lock(&s->lock);
     struct doubt *d = s->doubts;
     s->doubts = NULL;
@@ -118,6 +125,7 @@ static void free_doubts(struct store *s, struct doubt *d, bool remove)
 
 enum err commit_settle(struct store *s)
 {
+    ASSERT(s->fs != NULL);
     struct commit c;
     ASSERT(s->catalog != NULL);
     (void)pthread_mutex_lock(&s->lock);
@@ -133,12 +141,14 @@ enum err commit_settle(struct store *s)
 
 void commit_done(struct store *s)
 {
+    ASSERT(s != NULL);
     free_doubts(s, take_doubts(s), false);
     ASSERT(s->doubts == NULL);
 }
 
 enum err commit_end(struct commit *c)
 {
+    ASSERT(c->store->catalog != NULL);
     ASSERT(c->store != NULL);
     // Only those of transactions before this one: the catalog's lock is held since commit_begin().
     struct doubt *doubts = take_doubts(c->store);
@@ -191,6 +201,7 @@ struct str services_encode(const struct part_meta *m, struct arena *a)
 void services_each(struct str bytes, void (*each)(void *ctx, struct str service, uint64_t rows),
                    void *ctx)
 {
+    ASSERT(bytes.p != NULL || bytes.n == 0);
     ASSERT(each != NULL);
     struct cursor c = cursor_of(bytes);
     while (!c.failed && cursor_left(&c) > 0) {

@@ -69,6 +69,7 @@ static bool choose(struct flush *f)
 
 static void count_copy(struct flush *f, struct row row)
 {
+    ASSERT(f->row_count > 0);
     ASSERT(row.index < row.batch->span_count);
     uint32_t code = batch_resource(row.batch, row_span(row))->service;
     tally_add(&f->copies, row.batch->strings[code], row.batch->hashes[code], 1);
@@ -76,6 +77,7 @@ static void count_copy(struct flush *f, struct row row)
 
 static enum err write_rows(struct flush *f, struct part_writer *w)
 {
+    ASSERT(w != NULL);
     ASSERT(f->row_count > 0);
     struct dedupe dedupe = {0};
     enum err e = ERR_OK;
@@ -127,6 +129,7 @@ static uint64_t before_seq(uint64_t seq)
 // What each line's offset will be once the taken batches are in a part.
 static void find_seqs(struct flush *f)
 {
+    ASSERT(f->line_count == 0 && f->part != NULL);
     ASSERT(f->batches > 0);
     struct store *s = f->s;
     (void)pthread_mutex_lock(&s->lock);
@@ -145,6 +148,7 @@ static void find_seqs(struct flush *f)
 
 static void commit_services(struct flush *f, struct commit *c)
 {
+    ASSERT(c->store == f->s);
     ASSERT(f->part != NULL);
     const struct part_meta *m = part_meta(f->part);
     for (size_t i = 0; i < m->service_count; i++) {
@@ -193,6 +197,7 @@ static enum err commit_part(struct flush *f, uint64_t now_ns)
 // may forget.
 static uint64_t swap(struct flush *f, struct part_entry *entry)
 {
+    ASSERT(entry->part == f->part);
     struct store *s = f->s;
     struct store_line *line = &s->lines[f->line];
     uint64_t least = UINT64_MAX;
@@ -225,6 +230,7 @@ static uint64_t swap(struct flush *f, struct part_entry *entry)
 
 static void finish(struct flush *f, uint64_t now_ns)
 {
+    ASSERT(now_ns > 0 && f->batches > 0);
     ASSERT(f->part != NULL);
     struct store *s = f->s;
     struct part_entry *entry = mem_new(1, sizeof *entry);
@@ -246,6 +252,7 @@ static void finish(struct flush *f, uint64_t now_ns)
 // `doubtful`: the transaction failed, and may turn out to have happened.
 static void fail(struct flush *f, enum err e, bool doubtful)
 {
+    ASSERT(f->batches > 0 && f->path.n > 0);
     struct store *s = f->s;
     ASSERT(e != ERR_OK);
     part_unref(f->part);
@@ -271,6 +278,7 @@ static void fail(struct flush *f, enum err e, bool doubtful)
 
 enum err flush_line(struct store *s, size_t line)
 {
+    ASSERT(s->catalog != NULL);
     ASSERT(line < STORE_LINES_MAX);
     (void)pthread_mutex_lock(&s->flushing);
     struct flush f = {.s = s, .line = line};
@@ -305,6 +313,7 @@ enum err flush_line(struct store *s, size_t line)
 // the largest line due, unless hot batches are not what fills it.
 static size_t due_line(struct store *s, uint64_t now_ns)
 {
+    ASSERT(s->flush_rows > 0);
     ASSERT(s->line_count <= STORE_LINES_MAX);
     size_t largest = s->line_count;
     uint64_t total = 0, most = 0;
@@ -329,6 +338,7 @@ static size_t due_line(struct store *s, uint64_t now_ns)
 
 static void wait_until(struct store *s, uint64_t wait_ns)
 {
+    ASSERT(wait_ns > 0 && wait_ns <= NS_PER_S);
     struct timespec t;
     (void)clock_gettime(CLOCK_MONOTONIC, &t);
     uint64_t at = (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec + wait_ns;
@@ -341,6 +351,7 @@ static void wait_until(struct store *s, uint64_t wait_ns)
 // Once a second: room on the disk, dead letters, and the ledger when it has gone unsaved for long.
 static void tick(struct store *s, uint64_t now_ns)
 {
+    ASSERT(s->dir != NULL && now_ns > 0);
     ASSERT(s->catalog != NULL);
     uint64_t free_bytes = UINT64_MAX;
     bool known = s->fs->ops->free_bytes(s->fs, s->dir, &free_bytes) == ERR_OK;
@@ -364,6 +375,7 @@ static void tick(struct store *s, uint64_t now_ns)
 
 void *flush_thread(void *store)
 {
+    ASSERT(((struct store *)store)->started);
     ASSERT(store != NULL);
     struct store *s = store;
     uint64_t tick_ns = 0;
@@ -391,6 +403,7 @@ void *flush_thread(void *store)
 // Whether the line holds a batch that came before `mark`.
 static bool has_older(struct store *s, size_t line, uint64_t mark)
 {
+    ASSERT(s->catalog != NULL);
     ASSERT(line < STORE_LINES_MAX);
     (void)pthread_mutex_lock(&s->lock);
     bool has = line < s->line_count && s->lines[line].hot_count > 0 &&
@@ -401,6 +414,7 @@ static bool has_older(struct store *s, size_t line, uint64_t mark)
 
 enum err store_flush(struct store *s)
 {
+    ASSERT(s->catalog != NULL);
     ASSERT(s != NULL);
     enum err e = ERR_OK;
     (void)pthread_mutex_lock(&s->lock);

@@ -23,6 +23,7 @@ static unsigned bits_of(uint64_t v)
 static bool all_divisible(const uint64_t *v, size_t n, uint64_t base, uint64_t by)
 {
     ASSERT(by > 0);
+    ASSERT(by > 0);
     for (size_t i = 0; i < n; i++) {
         if ((v[i] - base) % by != 0) {
             return false;
@@ -33,6 +34,7 @@ static bool all_divisible(const uint64_t *v, size_t n, uint64_t base, uint64_t b
 
 static struct frame frame_of(const uint64_t *v, size_t n)
 {
+    ASSERT(v != NULL || n == 0);
     ASSERT(n > 0);
     int64_t low = (int64_t)v[0], high = (int64_t)v[0];
     for (size_t i = 1; i < n; i++) {
@@ -54,6 +56,7 @@ static struct frame frame_of(const uint64_t *v, size_t n)
 
 static void put_frame(uint8_t tag, struct frame f, struct buf *out)
 {
+    ASSERT(out != NULL);
     ASSERT(tag <= TAG_TABLE);
     buf_add_byte(out, tag);
     buf_add_varint(out, zigzag((int64_t)f.base));
@@ -63,11 +66,13 @@ static void put_frame(uint8_t tag, struct frame f, struct buf *out)
 static uint64_t reduce(uint64_t v, struct frame f)
 {
     ASSERT(f.scale > 0);
+    ASSERT(f.scale > 0);
     return f.scale == 1 ? v - f.base : (v - f.base) / f.scale;
 }
 
 static size_t bitpack_bytes(size_t n, unsigned width)
 {
+    ASSERT(n <= SIZE_MAX / 64);
     ASSERT(width <= 64);
     return (n * width + 7) / 8;
 }
@@ -144,6 +149,7 @@ static size_t find_table(const uint64_t *v, size_t n, uint64_t *table, uint64_t 
 
 static bool put_table(struct zpack *z, const uint64_t *v, size_t n, struct buf *out)
 {
+    ASSERT(out != NULL && z != NULL);
     ASSERT(n > 0);
     uint64_t table[INTS_TABLE_MAX];
     uint64_t *codes = mem_alloc(n * sizeof *codes);
@@ -164,6 +170,7 @@ static bool put_table(struct zpack *z, const uint64_t *v, size_t n, struct buf *
 static void put_smaller(struct zpack *z, const uint64_t *v, size_t n, struct frame f,
                         enum ints_use use, struct buf *out)
 {
+    ASSERT(out != NULL && n > 0);
     ASSERT(f.width > 0 && f.width <= 64);
     size_t before = out->n;
     put_planes(z, v, n, f, out);
@@ -194,6 +201,7 @@ void ints_encode(struct zpack *z, const uint64_t *values, size_t n, enum ints_us
 
 static struct frame get_frame(struct cursor *c)
 {
+    ASSERT(c != NULL);
     struct frame f = {0};
     f.base = (uint64_t)unzigzag(cursor_varint(c));
     f.scale = cursor_varint(c);
@@ -202,6 +210,7 @@ static struct frame get_frame(struct cursor *c)
 
 static enum err get_bitpack(struct cursor *c, size_t n, uint64_t *out)
 {
+    ASSERT(out != NULL || n == 0);
     ASSERT(out != NULL);
     struct frame f = get_frame(c);
     f.width = cursor_byte(c);
@@ -222,6 +231,7 @@ static enum err get_bitpack(struct cursor *c, size_t n, uint64_t *out)
 
 static void add_plane(const uint8_t *plane, size_t n, unsigned shift, uint64_t *out)
 {
+    ASSERT(out != NULL || n == 0);
     ASSERT(shift < 64);
     if (shift == 0) {
         for (size_t i = 0; i < n; i++) {
@@ -236,6 +246,7 @@ static void add_plane(const uint8_t *plane, size_t n, unsigned shift, uint64_t *
 
 static enum err get_planes(struct cursor *c, size_t n, uint64_t *out)
 {
+    ASSERT(out != NULL || n == 0);
     ASSERT(out != NULL);
     uint64_t heads[8];
     struct frame f = get_frame(c);
@@ -272,6 +283,7 @@ static enum err decode_at(struct cursor *c, size_t n, uint64_t *out, bool nested
 
 static enum err get_table(struct cursor *c, size_t n, uint64_t *out)
 {
+    ASSERT(out != NULL || n == 0);
     ASSERT(out != NULL);
     uint64_t table[INTS_TABLE_MAX];
     size_t count = cursor_below(c, INTS_TABLE_MAX + 1);
@@ -292,6 +304,7 @@ static enum err get_table(struct cursor *c, size_t n, uint64_t *out)
 
 static enum err decode_at(struct cursor *c, size_t n, uint64_t *out, bool nested)
 {
+    ASSERT(out != NULL || n == 0);
     ASSERT(n > 0);
     uint8_t tag = cursor_byte(c);
     if (c->failed) {
@@ -318,6 +331,7 @@ static enum err decode_at(struct cursor *c, size_t n, uint64_t *out, bool nested
 
 enum err ints_decode(struct cursor *c, size_t n, uint64_t *out)
 {
+    ASSERT(c != NULL);
     ASSERT(n > 0 && out != NULL);
     return decode_at(c, n, out, false);
 }

@@ -52,6 +52,7 @@ static unsigned tier_of(uint64_t rows)
 
 static int by_time(const void *a, const void *b)
 {
+    ASSERT(a != NULL && b != NULL);
     const struct part_entry *x = *(struct part_entry *const *)a,
                             *y = *(struct part_entry *const *)b;
     uint64_t m = part_meta(x->part)->min_start_ns, n = part_meta(y->part)->min_start_ns;
@@ -69,6 +70,7 @@ static bool is_final(const struct store *s, uint64_t rows)
 static bool choose_tier(const struct store *s, struct part_entry **sorted, size_t n, unsigned tier,
                         bool stripped, struct merge *m)
 {
+    ASSERT(sorted != NULL && m->part == NULL);
     ASSERT(n > 0);
     bool full = false;
     m->count = 0;
@@ -91,6 +93,7 @@ static bool choose_tier(const struct store *s, struct part_entry **sorted, size_
 // Under `lock`.
 static bool choose_merge(struct store *s, size_t index, struct merge *m)
 {
+    ASSERT(m->s == s && m->id == 0);
     ASSERT(index < s->line_count && m->count == 0);
     struct store_line *line = &s->lines[index];
     bool found = false;
@@ -116,6 +119,7 @@ static bool choose_merge(struct store *s, size_t index, struct merge *m)
 
 static void count_copy(void *ctx, struct str service)
 {
+    ASSERT(service.p != NULL || service.n == 0);
     ASSERT(ctx != NULL);
     tally_add(ctx, service, str_hash(service), 1);
 }
@@ -188,6 +192,7 @@ static enum err commit_merged(struct merge *m, uint64_t committed_ns)
 // The merged part takes the place of its inputs.
 static void swap_merged(struct merge *m, uint64_t committed_ns)
 {
+    ASSERT(committed_ns > 0 && m->id > 0);
     ASSERT(m->part != NULL && m->count > 0);
     struct store *s = m->s;
     struct part_entry *entry = mem_new(1, sizeof *entry);
@@ -202,6 +207,7 @@ static void swap_merged(struct merge *m, uint64_t committed_ns)
 // `doubtful`: the transaction failed, and may turn out to have happened.
 static enum err fail_merge(struct merge *m, enum err e, size_t bad, bool doubtful)
 {
+    ASSERT(m->count > 0 && m->path.n > 0);
     struct store *s = m->s;
     ASSERT(e != ERR_OK);
     part_unref(m->part);
@@ -223,6 +229,7 @@ static enum err fail_merge(struct merge *m, enum err e, size_t bad, bool doubtfu
 
 static enum err run_merge(struct merge *m)
 {
+    ASSERT(m->part == NULL && m->rows > 0);
     ASSERT(m->count >= MERGE_LARGE_MIN && m->id > 0);
     size_t bad = SIZE_MAX;
     uint64_t committed_ns = 0;
@@ -251,6 +258,7 @@ static enum err run_merge(struct merge *m)
 // Under `lock`: a part in which some reader has met damage.
 static struct part_entry *find_damaged(const struct store *s, size_t *ret_line)
 {
+    ASSERT(s->line_count <= STORE_LINES_MAX);
     ASSERT(ret_line != NULL);
     for (size_t i = 0; i < s->line_count; i++) {
         const struct store_line *line = &s->lines[i];
@@ -268,6 +276,7 @@ static struct part_entry *find_damaged(const struct store *s, size_t *ret_line)
 // fault of memory, or one that the disk has mended by reading again.
 static enum err check_damaged(struct store *s, size_t line, struct part_entry *entry)
 {
+    ASSERT(line < STORE_LINES_MAX && entry->id > 0);
     struct err_at at = {0};
     ASSERT(entry->part != NULL);
     enum err e = part_verify(entry->part, &at);
@@ -284,6 +293,7 @@ static enum err check_damaged(struct store *s, size_t line, struct part_entry *e
 
 static enum err merge_in_budget(struct merge *m, bool patient, bool *ret_did)
 {
+    ASSERT(m->id > 0 && ret_did != NULL);
     ASSERT(m->count > 0);
     size_t bytes = MERGE_BLOCK_BYTES + m->count * MERGE_INPUT_BYTES;
     if (!patient) {
@@ -299,6 +309,7 @@ static enum err merge_in_budget(struct merge *m, bool patient, bool *ret_did)
 
 enum err maintain_step(struct store *s, bool patient, bool *ret_did)
 {
+    ASSERT(s->catalog != NULL);
     ASSERT(ret_did != NULL);
     struct retain r = {.s = s};
     struct merge m = {.s = s};
@@ -357,6 +368,7 @@ void *merge_thread(void *store)
 
 enum err store_quiesce(struct store *s)
 {
+    ASSERT(s->catalog != NULL);
     ASSERT(s != NULL);
     enum err e = store_flush(s);
     bool did = true;

@@ -32,6 +32,7 @@ struct loader {
 
 static void load_line(void *ctx, struct str line, uint64_t seq)
 {
+    ASSERT(line.p != NULL || line.n == 0);
     ASSERT(ctx != NULL);
     struct store *s = ((struct loader *)ctx)->s;
     struct store_line *x = &s->lines[store_line_index(s, line)];
@@ -44,6 +45,7 @@ static void load_line(void *ctx, struct str line, uint64_t seq)
 
 static void load_part(void *ctx, const struct catalog_part *p)
 {
+    ASSERT(p->line.p != NULL || p->line.n == 0);
     ASSERT(ctx != NULL && p->id > 0);
     struct loader *l = ctx;
     struct store *s = l->s;
@@ -78,12 +80,14 @@ static void load_part(void *ctx, const struct catalog_part *p)
 
 static void load_cell(void *ctx, const struct ledger_cell *cell)
 {
+    ASSERT(cell != NULL);
     ASSERT(ctx != NULL);
     ledger_restore(((struct loader *)ctx)->s->ledger, cell);
 }
 
 static void count_lost_service(void *ctx, struct str service, uint64_t rows)
 {
+    ASSERT(ctx != NULL);
     struct commit *c = ctx;
     ASSERT(c->store != NULL);
     commit_count(c, OUTCOME_STORED, REASON_NONE, service, 0 - rows, true);
@@ -92,6 +96,7 @@ static void count_lost_service(void *ctx, struct str service, uint64_t rows)
 
 static enum err set_aside(struct loader *l)
 {
+    ASSERT(l->s->fs != NULL);
     ASSERT(l->s->catalog != NULL);
     struct store *s = l->s;
     struct commit c;
@@ -118,6 +123,7 @@ struct orphans {
 
 static bool is_known(const struct loader *l, uint64_t id)
 {
+    ASSERT(l->s != NULL);
     ASSERT(l->ids != NULL || l->id_count == 0);
     size_t low = 0, high = l->id_count;
     while (low < high) {
@@ -136,6 +142,7 @@ static bool is_known(const struct loader *l, uint64_t id)
 
 static void note_orphan(void *ctx, const char *name)
 {
+    ASSERT(name != NULL);
     struct orphans *o = ctx;
     char *end = NULL;
     ASSERT(o->l != NULL);
@@ -154,6 +161,7 @@ static void note_orphan(void *ctx, const char *name)
 // not there before, they are what a lost catalog knew: nothing is removed then.
 static enum err remove_orphans(struct loader *l, struct err_at *ret_at)
 {
+    ASSERT(l->s->catalog != NULL);
     ASSERT(l->s->parts_dir != NULL);
     struct orphans o = {.l = l};
     struct store *s = l->s;
@@ -175,6 +183,7 @@ static enum err remove_orphans(struct loader *l, struct err_at *ret_at)
 
 static enum err load_catalog(struct loader *l)
 {
+    ASSERT(l->id_count == 0 && l->lost == NULL);
     struct catalog *c = l->s->catalog;
     ASSERT(c != NULL);
     enum err e = catalog_each_line(c, load_line, l);
@@ -192,6 +201,7 @@ static enum err load_catalog(struct loader *l)
 
 static enum err load(struct store *s, struct err_at *ret_at)
 {
+    ASSERT(s->parts_dir != NULL);
     ASSERT(s->catalog != NULL && s->line_count == 0);
     struct loader l = {.s = s};
     enum err e = load_catalog(&l);
@@ -210,6 +220,7 @@ static enum err load(struct store *s, struct err_at *ret_at)
 
 static char *join(const char *dir, const char *name)
 {
+    ASSERT(name[0] == 0 || name[0] == '/');
     ASSERT(dir != NULL && name != NULL);
     size_t n = strlen(dir) + strlen(name) + 1;
     char *path = mem_alloc(n);
@@ -284,6 +295,7 @@ static void free_all(struct store *s)
 enum err store_open(const struct store_options *options, struct store **ret_store,
                     struct err_at *ret_at)
 {
+    ASSERT(ret_store != NULL && options->dir != NULL);
     ASSERT(options->fs != NULL && options->budget != NULL && options->ledger != NULL);
     struct store *s = mem_new(1, sizeof *s);
     init(s, options);

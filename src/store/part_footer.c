@@ -16,12 +16,14 @@
 static void put_text(struct buf *out, struct str s)
 {
     ASSERT(s.p != NULL || s.n == 0);
+    ASSERT(s.p != NULL || s.n == 0);
     buf_add_varint(out, s.n);
     buf_add_str(out, s);
 }
 
 static void put_block(const struct block_meta *m, const struct block_place *p, struct buf *out)
 {
+    ASSERT(p != NULL && out != NULL);
     ASSERT(m->rows > 0 && m->rows <= BLOCK_ROWS);
     const uint64_t numbers[] = {m->rows,           m->pages,           m->min_start_ns,
                                 m->max_start_ns,   m->min_duration_ns, m->max_duration_ns,
@@ -37,6 +39,7 @@ static void put_block(const struct block_meta *m, const struct block_place *p, s
 
 void footer_encode(const struct part_footer *f, struct buf *out)
 {
+    ASSERT(f->meta.rows > 0);
     const struct part_meta *m = &f->meta;
     ASSERT(m->blocks <= PART_BLOCKS_MAX);
     const uint64_t numbers[] = {m->rows,         m->traces,          m->min_start_ns,
@@ -61,6 +64,7 @@ void footer_encode(const struct part_footer *f, struct buf *out)
 
 static struct str get_text(struct cursor *c, struct arena *a)
 {
+    ASSERT(c != NULL && a != NULL);
     size_t n = (size_t)cursor_varint(c);
     const char *p = (const char *)cursor_bytes(c, n);
     return p == NULL ? STR("") : arena_str(a, (struct str){p, n});
@@ -68,6 +72,7 @@ static struct str get_text(struct cursor *c, struct arena *a)
 
 static void get_services(struct cursor *c, struct arena *a, struct part_footer *f)
 {
+    ASSERT(a != NULL && f != NULL);
     ASSERT(f->services == NULL);
     // Each takes three bytes at least, which bounds the list before room is made.
     size_t n = cursor_below(c, cursor_left(c) / 3 + 1);
@@ -84,6 +89,7 @@ static void get_services(struct cursor *c, struct arena *a, struct part_footer *
 static bool block_is_sane(const struct block_meta *m, const struct block_place *p,
                           uint64_t file_bytes)
 {
+    ASSERT(m != NULL && p != NULL);
     uint64_t bytes = (uint64_t)p->region_bytes + p->directory_bytes;
     return m->rows >= 1 && m->rows <= BLOCK_ROWS &&
            m->pages == (m->rows + PAGE_ROWS - 1) / PAGE_ROWS && p->offset <= file_bytes &&
@@ -93,6 +99,7 @@ static bool block_is_sane(const struct block_meta *m, const struct block_place *
 static void get_block(struct cursor *c, uint64_t file_bytes, struct block_meta *m,
                       struct block_place *p)
 {
+    ASSERT(m != NULL && p != NULL);
     ASSERT(m != NULL && p != NULL);
     m->rows = cursor_below(c, BLOCK_ROWS + 1);
     m->pages = cursor_below(c, BLOCK_PAGES + 1);
@@ -135,6 +142,7 @@ static void get_blocks(struct cursor *c, struct arena *a, uint64_t file_bytes,
 enum err footer_decode(struct str bytes, uint64_t file_bytes, struct arena *a,
                        struct part_footer *ret_footer)
 {
+    ASSERT(a != NULL && ret_footer != NULL);
     ASSERT(a != NULL);
     struct part_footer f = {0};
     struct cursor c = cursor_of(bytes);

@@ -14,6 +14,7 @@
 
 static enum err check_ends(struct file *f, uint64_t size, uint8_t *tail, struct err_at *at)
 {
+    ASSERT(f != NULL);
     ASSERT(tail != NULL);
     uint8_t head[PART_HEAD_BYTES];
     if (size < PART_HEAD_BYTES + PART_TAIL_BYTES) {
@@ -41,6 +42,7 @@ static enum err check_ends(struct file *f, uint64_t size, uint8_t *tail, struct 
 
 static enum err read_footer(struct part *p, uint64_t size, struct err_at *at)
 {
+    ASSERT(p->path != NULL);
     ASSERT(p->file != NULL);
     uint8_t tail[PART_TAIL_BYTES];
     enum err e = check_ends(p->file, size, tail, at);
@@ -75,6 +77,7 @@ static enum err read_footer(struct part *p, uint64_t size, struct err_at *at)
 
 enum err part_open(struct fs *fs, const char *path, struct part **ret_part, struct err_at *ret_at)
 {
+    ASSERT(ret_part != NULL);
     ASSERT(fs != NULL && path != NULL);
     struct file *file;
     uint64_t size = 0;
@@ -101,6 +104,7 @@ enum err part_open(struct fs *fs, const char *path, struct part **ret_part, stru
 
 struct part *part_ref(struct part *p)
 {
+    ASSERT(p != NULL);
     int before = atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
     MUST(before > 0);
     return p;
@@ -108,6 +112,7 @@ struct part *part_ref(struct part *p)
 
 uint64_t part_number(const struct part *p)
 {
+    ASSERT(p->path != NULL);
     char *end;
     const char *slash = strrchr(p->path, '/');
     const char *name = slash != NULL ? slash + 1 : p->path;
@@ -118,30 +123,35 @@ uint64_t part_number(const struct part *p)
 
 void part_note_damage(struct part *p)
 {
+    ASSERT(atomic_load(&p->refs) > 0);
     ASSERT(p->file != NULL);
     atomic_store_explicit(&p->damaged, true, memory_order_relaxed);
 }
 
 bool part_is_damaged(const struct part *p)
 {
+    ASSERT(atomic_load(&p->refs) > 0);
     ASSERT(p->file != NULL);
     return atomic_load_explicit(&p->damaged, memory_order_relaxed);
 }
 
 void part_clear_damage(struct part *p)
 {
+    ASSERT(atomic_load(&p->refs) > 0);
     ASSERT(p->file != NULL);
     atomic_store_explicit(&p->damaged, false, memory_order_relaxed);
 }
 
 void part_retire(struct part *p, enum part_fate fate)
 {
+    ASSERT(atomic_load(&p->refs) > 0);
     int before = atomic_exchange(&p->fate, (int)fate);
     MUST(before == PART_STAYS && fate != PART_STAYS);
 }
 
 static void meet_fate(const struct part *p)
 {
+    ASSERT(p->fs != NULL && p->path != NULL);
     enum err e = ERR_OK;
     char bad[FS_PATH_MAX];
     ASSERT(atomic_load(&p->refs) == 0);
@@ -179,12 +189,14 @@ void part_unref(struct part *p)
 
 const struct part_meta *part_meta(const struct part *p)
 {
+    ASSERT(atomic_load_explicit(&p->refs, memory_order_relaxed) > 0);
     ASSERT(p != NULL);
     return &p->footer.meta;
 }
 
 const struct block_meta *part_block_meta(const struct part *p, size_t block)
 {
+    ASSERT(p->footer.blocks != NULL);
     MUST(block < p->footer.meta.blocks);
     return &p->footer.blocks[block];
 }
@@ -194,6 +206,7 @@ const struct block_meta *part_block_meta(const struct part *p, size_t block)
 // The first block whose last trace is not below the ID.
 static size_t first_block(const struct part *p, const trace_id *id)
 {
+    ASSERT(id != NULL);
     size_t low = 0, high = (size_t)p->footer.meta.blocks;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
@@ -209,6 +222,7 @@ static size_t first_block(const struct part *p, const trace_id *id)
 
 static bool find_in_table(const struct block *b, const trace_id *id, size_t *ret_trace)
 {
+    ASSERT(id != NULL && ret_trace != NULL);
     ASSERT(b->trace_ids != NULL);
     size_t low = 0, high = b->traces;
     while (low < high) {
@@ -252,6 +266,7 @@ static enum err append_rows(struct block *b, size_t first, size_t end,
 static enum err append_trace(struct part *p, size_t index, const trace_id *id,
                              const struct page_request *want, struct batch *out)
 {
+    ASSERT(want != NULL && out != NULL && !out->sealed);
     ASSERT(index < p->footer.meta.blocks);
     struct block *b;
     size_t trace;
@@ -270,6 +285,7 @@ static enum err append_trace(struct part *p, size_t index, const trace_id *id,
 enum err part_find_trace(struct part *p, trace_id id, unsigned fields, bool attributes,
                          struct batch **ret_batch)
 {
+    ASSERT((fields & ~(unsigned)FIELD_ALL) == 0);
     const struct page_request want = {.fields = fields, .all_columns = attributes};
     ASSERT(ret_batch != NULL);
     bool maybe = false;

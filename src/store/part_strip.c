@@ -26,6 +26,7 @@ static bool is_stopped(const struct strip *x)
 
 static void note_errors(struct strip *x, const struct batch *page)
 {
+    ASSERT(x->at == 0);
     ASSERT(page->sealed);
     for (size_t i = 0; i < page->span_count; i++) {
         const struct span *s = &page->spans[i];
@@ -39,6 +40,7 @@ static void note_errors(struct strip *x, const struct batch *page)
 
 static enum err find_in_block(struct strip *x, size_t index)
 {
+    ASSERT(x->writer == NULL);
     static const struct page_request ids = {.fields = 0};
     struct block *b;
     ASSERT(part_block_meta(x->s->input, index)->errors > 0);
@@ -64,6 +66,7 @@ static enum err find_in_block(struct strip *x, size_t index)
 // Whether the trace is one to keep; they are asked for in order.
 static bool is_kept(struct strip *x, const trace_id *trace)
 {
+    ASSERT(trace != NULL);
     ASSERT(x->at <= x->count);
     while (x->at < x->count && trace_id_cmp(&x->traces[x->at], trace) < 0) {
         x->at++;
@@ -73,6 +76,7 @@ static bool is_kept(struct strip *x, const trace_id *trace)
 
 static enum err copy_page(struct strip *x, struct block *b, size_t page)
 {
+    ASSERT(x->writer != NULL && page < block_pages(b));
     static const struct page_request ids = {.fields = 0};
     uint64_t bitmap[PAGE_ROWS / 64] = {0};
     struct page_request kept = {.fields = FIELD_ALL, .all_columns = true, .rows = bitmap};
@@ -104,6 +108,7 @@ static enum err copy_page(struct strip *x, struct block *b, size_t page)
 
 static enum err copy_block(struct strip *x, size_t index)
 {
+    ASSERT(x->writer != NULL);
     const struct block_meta *m = part_block_meta(x->s->input, index);
     struct block *b;
     (void)is_kept(x, &m->first_trace); // goes by those before the block
@@ -124,6 +129,8 @@ static enum err copy_block(struct strip *x, size_t index)
 
 static enum err copy(struct strip *x)
 {
+    ASSERT(x->count > 0 && x->at == 0);
+    ASSERT(x->writer == NULL);
     size_t blocks = (size_t)part_meta(x->s->input)->blocks;
     enum err e = part_writer_new(&x->s->out, &x->writer);
     if (e != ERR_OK) {
@@ -139,6 +146,7 @@ static enum err copy(struct strip *x)
 
 enum err part_strip(const struct part_strip *s, enum part_strip_result *ret_result)
 {
+    ASSERT(s->out.fs != NULL && s->out.path != NULL);
     struct strip x = {.s = s};
     const struct part_meta *m = part_meta(s->input);
     enum part_strip_result result = STRIP_WRITTEN;

@@ -8,12 +8,14 @@
 
 struct str store_part_path(const struct store *s, uint64_t id, struct arena *a)
 {
+    ASSERT(a != NULL && s->parts_dir != NULL);
     ASSERT(id > 0);
     return arena_printf(a, "%s/%016llx.part", s->parts_dir, (unsigned long long)id);
 }
 
 void store_keep_bad_file(const struct store *s, uint64_t id, struct arena *a)
 {
+    ASSERT(id > 0);
     ASSERT(a != NULL);
     struct str path = store_part_path(s, id, a), aside = arena_printf(a, "%s.bad", path.p);
     enum err e = s->fs->ops->rename(s->fs, path.p, aside.p);
@@ -25,6 +27,7 @@ void store_keep_bad_file(const struct store *s, uint64_t id, struct arena *a)
 
 void store_put_part(struct store *s, struct store_line *line, struct part_entry *entry)
 {
+    ASSERT(line->part_count <= line->part_capacity);
     ASSERT(entry->part != NULL && entry->id > 0);
     line->parts = mem_grow(line->parts, &line->part_capacity, line->part_count + 1,
                            sizeof(struct part_entry *));
@@ -50,6 +53,7 @@ void store_take_part(struct store *s, struct store_line *line, const struct part
 
 void parts_count_gone(struct commit *c, const struct part_meta *m, enum outcome o, enum reason r)
 {
+    ASSERT(c->store != NULL && (m->services != NULL || m->service_count == 0));
     ASSERT(o != OUTCOME_STORED && o != OUTCOME_RECEIVED);
     for (size_t i = 0; i < m->service_count; i++) {
         const struct part_service *x = &m->services[i];
@@ -60,6 +64,7 @@ void parts_count_gone(struct commit *c, const struct part_meta *m, enum outcome 
 
 void parts_drop(struct store *s, size_t line, struct part_entry *entry, enum part_fate fate)
 {
+    ASSERT(fate != PART_STAYS);
     ASSERT(line < STORE_LINES_MAX && entry->part != NULL);
     (void)pthread_mutex_lock(&s->lock);
     store_take_part(s, &s->lines[line], entry);
@@ -89,6 +94,7 @@ void parts_swap(struct store *s, size_t line, struct part_entry *const *old, siz
 
 enum err parts_quarantine(struct store *s, size_t line, struct part_entry *entry)
 {
+    ASSERT(entry->id > 0);
     struct commit c;
     const struct part_meta *m = part_meta(entry->part);
     ASSERT(line < STORE_LINES_MAX);

@@ -20,6 +20,7 @@
 // A sender's clock may run ahead: no part is younger than its commit.
 static uint64_t age_mark(const struct part_entry *p)
 {
+    ASSERT(p->id > 0);
     ASSERT(p->part != NULL);
     uint64_t start = part_meta(p->part)->max_start_ns;
     return start < p->committed_ns ? start : p->committed_ns;
@@ -38,6 +39,7 @@ static struct store_retention retention_of(const struct store *s, struct str lin
 
 static int by_age(const void *a, const void *b)
 {
+    ASSERT(a != NULL && b != NULL);
     const struct part_entry *x = *(struct part_entry *const *)a,
                             *y = *(struct part_entry *const *)b;
     uint64_t m = age_mark(x), n = age_mark(y);
@@ -46,6 +48,7 @@ static int by_age(const void *a, const void *b)
 
 static bool has_errors(const struct part_entry *p)
 {
+    ASSERT(p->part != NULL);
     const struct part_meta *m = part_meta(p->part);
     ASSERT(m->services != NULL || m->service_count == 0);
     for (size_t i = 0; i < m->service_count; i++) {
@@ -64,12 +67,14 @@ static uint64_t bytes_of(const struct part_entry *p)
 
 static void take(struct retain *r, struct part_entry *entry)
 {
+    ASSERT(entry->part != NULL);
     MUST(r->count < RETAIN_STEP_MAX && !r->strip);
     r->entries[r->count++] = entry;
 }
 
 static void take_to_strip(struct retain *r, struct part_entry *entry)
 {
+    ASSERT(!entry->stripped);
     MUST(r->count == 0);
     r->entries[r->count++] = entry;
     r->strip = true;
@@ -80,6 +85,7 @@ static void take_to_strip(struct retain *r, struct part_entry *entry)
 static void choose_by_age(struct retain *r, const struct store_retention *limit,
                           struct part_entry **sorted, size_t n, uint64_t now_ns, bool may_strip)
 {
+    ASSERT(limit->age_ms != 0 || limit->bytes != 0);
     struct part_entry *strip = NULL;
     ASSERT(r->count == 0);
     uint64_t errors_ms =
@@ -102,6 +108,7 @@ static void choose_by_age(struct retain *r, const struct store_retention *limit,
 static void choose_by_size(struct retain *r, const struct store_retention *limit,
                            struct part_entry **sorted, size_t n, bool may_strip)
 {
+    ASSERT(limit->bytes != 0 && n > 0);
     uint64_t bytes = 0, stripped = 0;
     struct part_entry *oldest = NULL; // that is not stripped
     ASSERT(r->count == 0);
@@ -127,6 +134,7 @@ static void choose_by_size(struct retain *r, const struct store_retention *limit
 
 bool retain_choose(struct retain *r, size_t index, uint64_t now_ns, bool may_strip)
 {
+    ASSERT(!r->strip && r->id == 0);
     struct store *s = r->s;
     ASSERT(index < s->line_count && r->count == 0);
     const struct store_line *line = &s->lines[index];
@@ -152,6 +160,7 @@ bool retain_choose(struct retain *r, size_t index, uint64_t now_ns, bool may_str
 
 static enum err expire(struct retain *r)
 {
+    ASSERT(!r->strip || r->count == 1);
     struct store *s = r->s;
     struct commit c;
     MUST(r->count > 0 && r->line < STORE_LINES_MAX);
@@ -187,6 +196,7 @@ struct strip_run {
 // Every trace has errors: the part stays as it is, and is known to be stripped.
 static enum err mark(struct strip_run *x)
 {
+    ASSERT(x->fresh == NULL);
     struct store *s = x->r->s;
     struct commit c;
     ASSERT(!x->old->stripped);
@@ -219,6 +229,7 @@ static void count_gone(struct strip_run *x)
 
 static enum err commit_strip(struct strip_run *x)
 {
+    ASSERT(x->fresh != NULL && x->path.n > 0);
     struct store *s = x->r->s;
     const struct part_meta *m = part_meta(x->fresh);
     struct commit c;
@@ -246,6 +257,7 @@ static enum err commit_strip(struct strip_run *x)
 
 static enum err write_stripped(struct strip_run *x, enum part_strip_result *ret_result)
 {
+    ASSERT(x->path.n > 0);
     struct store *s = x->r->s;
     const struct part_meta *m = part_meta(x->old->part);
     const struct part_strip work = {.input = x->old->part,
@@ -267,6 +279,7 @@ static enum err write_stripped(struct strip_run *x, enum part_strip_result *ret_
 
 static void swap_in(struct strip_run *x)
 {
+    ASSERT(x->old != NULL && !x->old->stripped);
     struct store *s = x->r->s;
     struct part_entry *entry = mem_new(1, sizeof *entry);
     ASSERT(x->fresh != NULL);
@@ -281,6 +294,7 @@ static void swap_in(struct strip_run *x)
 // happened.
 static enum err give_up(struct strip_run *x, enum err e, bool doubtful)
 {
+    ASSERT(x->old != NULL);
     struct store *s = x->r->s;
     ASSERT(e != ERR_OK);
     part_unref(x->fresh);
@@ -310,6 +324,7 @@ static enum err give_up(struct strip_run *x, enum err e, bool doubtful)
 
 static enum err strip(struct retain *r)
 {
+    ASSERT(r->strip);
     struct strip_run x = {.r = r, .old = r->entries[0]};
     enum part_strip_result result = STRIP_WRITTEN;
     MUST(r->count == 1 && r->id > 0);
@@ -336,6 +351,7 @@ static enum err strip(struct retain *r)
 
 enum err retain_run(struct retain *r, bool patient, bool *ret_did)
 {
+    ASSERT(r->line < STORE_LINES_MAX);
     struct budget *budget = r->s->budget;
     enum err e;
     ASSERT(r->count > 0 && ret_did != NULL);
@@ -360,6 +376,7 @@ enum err retain_run(struct retain *r, bool patient, bool *ret_did)
 void store_set_retention(struct store *s, struct store_retention fallback,
                          const struct store_retention *lines, size_t count)
 {
+    ASSERT(count <= STORE_LINES_MAX);
     ASSERT(lines != NULL || count == 0);
     struct store_retention *copy = mem_new(count, sizeof *copy);
     for (size_t i = 0; i < count; i++) {

@@ -19,6 +19,7 @@ struct item {
 
 static int compare(const void *a, const void *b)
 {
+    ASSERT(a != NULL && b != NULL);
     return row_cmp(((const struct item *)a)->row, ((const struct item *)b)->row);
 }
 
@@ -45,6 +46,7 @@ static bool pass(const struct item *from, struct item *to, size_t n, unsigned di
 static void sort_runs(struct item *items, size_t n)
 {
     ASSERT(items != NULL || n == 0);
+    ASSERT(items != NULL || n == 0);
     for (size_t first = 0; first < n;) {
         size_t end = first + 1;
         while (end < n && items[end].key == items[first].key) {
@@ -59,6 +61,7 @@ static void sort_runs(struct item *items, size_t n)
 
 void row_sort(struct row *rows, size_t n)
 {
+    ASSERT(rows != NULL || n == 0);
     ASSERT(rows != NULL || n == 0);
     static const size_t zero[VALUES];
     size_t counts[DIGITS][VALUES];

@@ -11,6 +11,7 @@
 
 size_t store_line_index(struct store *s, struct str line)
 {
+    ASSERT(line.p != NULL || line.n == 0);
     ASSERT(s->line_count <= STORE_LINES_MAX);
     for (size_t i = 0; i < s->line_count; i++) {
         if (str_eq(s->lines[i].name, line)) {
@@ -31,6 +32,7 @@ size_t store_line_index(struct store *s, struct str line)
 
 uint64_t store_line_seq(struct store *s, struct str line)
 {
+    ASSERT(line.p != NULL || line.n == 0);
     ASSERT(s != NULL);
     uint64_t seq = 0;
     (void)pthread_mutex_lock(&s->lock);
@@ -47,6 +49,7 @@ uint64_t store_line_seq(struct store *s, struct str line)
 
 uint64_t store_replay_after(struct store *s)
 {
+    ASSERT(s->catalog != NULL);
     ASSERT(s != NULL);
     (void)pthread_mutex_lock(&s->lock);
     uint64_t least = s->line_count > 0 ? UINT64_MAX : 0;
@@ -59,6 +62,7 @@ uint64_t store_replay_after(struct store *s)
 
 uint64_t store_last_seq(struct store *s)
 {
+    ASSERT(s->catalog != NULL);
     uint64_t last = 0;
     (void)pthread_mutex_lock(&s->lock);
     for (size_t i = 0; i < s->line_count; i++) {
@@ -88,6 +92,7 @@ static void count_received(struct store *s, const struct batch *b)
 // Under `lock`.
 static void add_hot(struct store *s, struct batch *b)
 {
+    ASSERT(b->sealed);
     ASSERT(b->span_count > 0);
     size_t bytes = batch_bytes(b);
     struct store_line *line = &s->lines[store_line_index(s, b->line)];
@@ -132,6 +137,7 @@ void store_add_record(struct store *s, struct batch *const *batches, size_t coun
 
 void store_note_seq(struct store *s, uint64_t seq)
 {
+    ASSERT(s->catalog != NULL);
     ASSERT(s != NULL);
     (void)pthread_mutex_lock(&s->lock);
     if (seq > 0 && seq - 1 > s->delivered_seq) {
@@ -144,6 +150,7 @@ void store_note_seq(struct store *s, uint64_t seq)
 
 static int newest_part_first(const void *a, const void *b)
 {
+    ASSERT(a != NULL && b != NULL);
     const struct part_meta *x = part_meta(*(struct part *const *)a);
     const struct part_meta *y = part_meta(*(struct part *const *)b);
     return x->max_start_ns > y->max_start_ns ? -1 : x->max_start_ns < y->max_start_ns;
@@ -151,6 +158,7 @@ static int newest_part_first(const void *a, const void *b)
 
 static int newest_batch_first(const void *a, const void *b)
 {
+    ASSERT(a != NULL && b != NULL);
     const struct hot_batch *x = a, *y = b;
     return x->arrival > y->arrival ? -1 : x->arrival < y->arrival;
 }
@@ -191,6 +199,7 @@ struct store_view *store_view(struct store *s)
 
 void store_view_free(struct store_view *v)
 {
+    ASSERT(v == NULL || v->parts != NULL || v->part_count == 0);
     if (v == NULL) {
         return;
     }
@@ -209,6 +218,7 @@ void store_view_free(struct store_view *v)
 
 void store_stats(struct store *s, struct store_stats *ret_stats)
 {
+    ASSERT(s->catalog != NULL);
     ASSERT(ret_stats != NULL);
     (void)pthread_mutex_lock(&s->lock);
     *ret_stats = s->stats;
@@ -224,6 +234,7 @@ void store_stats(struct store *s, struct store_stats *ret_stats)
 void store_each_part(struct store *s, void (*each)(void *ctx, const struct store_part_info *info),
                      void *ctx)
 {
+    ASSERT(s->catalog != NULL);
     ASSERT(each != NULL);
     (void)pthread_mutex_lock(&s->lock);
     size_t n = 0;

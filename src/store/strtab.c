@@ -9,6 +9,7 @@
 
 void strtab_done(struct strtab *t)
 {
+    ASSERT(t->count <= t->capacity);
     ASSERT(t != NULL);
     mem_free(t->strings);
     mem_free(t->hashes);
@@ -18,6 +19,7 @@ void strtab_done(struct strtab *t)
 
 void strtab_clear(struct strtab *t)
 {
+    ASSERT(t->count <= t->capacity);
     t->count = 0;
     t->bytes = 0;
     ASSERT(t->strings != NULL || t->capacity == 0);

@@ -7,6 +7,7 @@
 
 void tally_done(struct tally *t)
 {
+    ASSERT(t->services.count <= t->capacity);
     ASSERT(t != NULL);
     strtab_done(&t->services);
     mem_free(t->counts);

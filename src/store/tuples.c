@@ -13,6 +13,7 @@
 
 void tuples_done(struct tuples *t)
 {
+    ASSERT(t->count <= t->end_capacity);
     ASSERT(t != NULL);
     mem_free(t->items);
     mem_free(t->ends);
@@ -23,6 +24,7 @@ void tuples_done(struct tuples *t)
 
 void tuples_clear(struct tuples *t)
 {
+    ASSERT(t->count <= t->end_capacity);
     t->count = 0;
     t->item_count = 0;
     ASSERT(t->ends != NULL || t->end_capacity == 0);
@@ -31,6 +33,7 @@ void tuples_clear(struct tuples *t)
 
 const uint32_t *tuples_get(const struct tuples *t, size_t number, size_t *ret_n)
 {
+    ASSERT(ret_n != NULL);
     ASSERT(number < t->count);
     size_t first = number == 0 ? 0 : t->ends[number - 1];
     *ret_n = t->ends[number] - first;
@@ -39,6 +42,7 @@ const uint32_t *tuples_get(const struct tuples *t, size_t number, size_t *ret_n)
 
 static uint32_t append(struct tuples *t, const uint32_t *items, size_t n, uint64_t hash)
 {
+    ASSERT(items != NULL || n == 0);
     ASSERT(n <= UINT32_MAX);
     t->items = mem_grow(t->items, &t->item_capacity, t->item_count + n, sizeof *t->items);
     t->ends = mem_grow(t->ends, &t->end_capacity, t->count + 1, sizeof *t->ends);
@@ -55,6 +59,7 @@ static uint32_t append(struct tuples *t, const uint32_t *items, size_t n, uint64
 
 static bool same(const uint32_t *a, const uint32_t *b, size_t n)
 {
+    ASSERT(n <= UINT32_MAX);
     ASSERT((a != NULL && b != NULL) || n == 0);
     uint32_t different = 0;
     for (size_t i = 0; i < n; i++) {
@@ -65,6 +70,7 @@ static bool same(const uint32_t *a, const uint32_t *b, size_t n)
 
 static uint32_t add_hashed(struct tuples *t, const uint32_t *items, size_t n, uint64_t hash)
 {
+    ASSERT(n <= UINT32_MAX);
     ASSERT(items != NULL || n == 0);
     uint32_t number;
     struct hash_walk walk = hash_index_walk(&t->index, hash);
@@ -81,11 +87,13 @@ static uint32_t add_hashed(struct tuples *t, const uint32_t *items, size_t n, ui
 
 uint32_t tuples_add(struct tuples *t, const uint32_t *items, size_t n)
 {
+    ASSERT(items != NULL || n == 0);
     return add_hashed(t, items, n, XXH3_64bits(items, n * sizeof *items));
 }
 
 uint32_t tuples_add_own(struct tuples *t, const uint32_t *items, size_t n)
 {
+    ASSERT(n <= UINT32_MAX);
     ASSERT(items != NULL || n == 0);
     // Independent products, so that they are computed side by side.
     uint64_t hash = n;

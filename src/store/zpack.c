@@ -90,6 +90,7 @@ static ZSTD_DCtx *pool_get(void)
 static void pool_put(ZSTD_DCtx *d)
 {
     ASSERT(d != NULL);
+    ASSERT(d != NULL);
     (void)pthread_mutex_lock(&pool_mutex);
     if (pool_count < POOL_MAX) {
         pool[pool_count++] = d;
@@ -101,6 +102,7 @@ static void pool_put(ZSTD_DCtx *d)
 
 enum err zpack_decode(const void *frame, size_t frame_n, void *out, size_t n)
 {
+    ASSERT(out != NULL || n == 0);
     ASSERT(out != NULL || n == 0);
     ZSTD_DCtx *d = pool_get();
     size_t got = ZSTD_decompressDCtx(d, out, n, frame, frame_n);
