@@ -127,7 +127,7 @@ static void add_block_meta(struct part_writer *w, struct block_place place)
 // Writes one block from the first `n` rows at hand and drops what it took.
 static enum err write_block(struct part_writer *w, size_t n)
 {
-    ASSERT(!w->finished);
+    ASSERT(w->row_count <= BLOCK_ROWS);
     MUST(n > 0 && n <= w->row_count);
     size_t took = block_build(&w->builder, w->rows, n);
     buf_clear(&w->out);
@@ -193,7 +193,7 @@ enum err part_writer_add(struct part_writer *w, struct row row)
 
 static enum err write_end(struct part_writer *w)
 {
-    ASSERT(!w->finished);
+    ASSERT(w->file != NULL);
     ASSERT(w->row_count == 0 && w->finished);
     struct part_footer *f = &w->footer;
     f->bloom_offset = w->offset;
