@@ -2,6 +2,7 @@
 // Purpose: the bytes of a journal segment.
 #include "journal/segment.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <xxhash.h>
 
@@ -15,6 +16,18 @@
 
 static const uint64_t magic = 0x324c4a45444e4f53;     // "SONDEJL2"
 static const uint64_t magic_old = 0x314c4a45444e4f53; // "SONDEJL1"
+
+// Fuzzers take every sum for right, so that what lies behind is reached.
+static bool sum_fits(uint64_t have, uint64_t want)
+{
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+    (void)have;
+    (void)want;
+    return true;
+#else
+    return have == want;
+#endif
+}
 
 void segment_name(uint64_t first_seq, char out[SEGMENT_NAME_BYTES])
 {
@@ -185,7 +198,7 @@ static bool is_header(const struct segment_scan *scan, const uint8_t bytes[RECOR
         offset > scan->end || segment_record_bytes(h.bytes) > scan->end - offset) {
         return false;
     }
-    return h.header_sum == XXH3_64bits_withSeed(bytes, RECORD_HEADER_BYTES - 8, scan->seed);
+    return sum_fits(h.header_sum, XXH3_64bits_withSeed(bytes, RECORD_HEADER_BYTES - 8, scan->seed));
 }
 
 // Reads and checks the payload; ERR_END when it is not good.
@@ -203,7 +216,8 @@ static enum err read_payload(struct segment_scan *scan, const struct record_head
     }
     payload->n = h->bytes;
     memset(payload->p + h->bytes, 0, BUF_PAD);
-    if (h->payload_sum != XXH3_64bits_withSeed(payload->p, payload->n, scan->seed + h->seq)) {
+    if (!sum_fits(h->payload_sum,
+                  XXH3_64bits_withSeed(payload->p, payload->n, scan->seed + h->seq))) {
         return ERR_END;
     }
     struct segment_found found = {.item = SEGMENT_RECORD,
