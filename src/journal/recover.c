@@ -211,23 +211,6 @@ static enum err write_new(const struct survey *s, const char *path)
     return e;
 }
 
-// Puts a repaired file in the place of the damaged one, which is kept.
-static enum err replace(const struct survey *s)
-{
-    const struct fs_ops *ops = s->r->fs->ops;
-    char path[FS_PATH_MAX], fresh[FS_PATH_MAX], bad[FS_PATH_MAX];
-    ASSERT(s->gap_count > 0);
-    path_of(s->r, s->first_seq, "", path);
-    path_of(s->r, s->first_seq, ".new", fresh);
-    path_of(s->r, s->first_seq, ".bad", bad);
-    enum err e = write_new(s, fresh);
-    e = e == ERR_OK ? ops->sync_dir(s->r->fs, s->r->dir) : e;
-    e = e == ERR_OK ? ops->rename(s->r->fs, path, bad) : e;
-    e = e == ERR_OK ? ops->sync_dir(s->r->fs, s->r->dir) : e;
-    e = e == ERR_OK ? ops->rename(s->r->fs, fresh, path) : e;
-    return e == ERR_OK ? ops->sync_dir(s->r->fs, s->r->dir) : e;
-}
-
 // Tells of each gap, cut where certainty ends.
 static void tell(const struct survey *s)
 {
@@ -249,6 +232,27 @@ static void tell(const struct survey *s)
             s->r->on_missing(s->r->ctx, &m);
         }
     }
+}
+
+// Puts a repaired file in the place of the damaged one, which is kept.
+static enum err replace(const struct survey *s)
+{
+    const struct fs_ops *ops = s->r->fs->ops;
+    char path[FS_PATH_MAX], fresh[FS_PATH_MAX], bad[FS_PATH_MAX];
+    ASSERT(s->gap_count > 0);
+    path_of(s->r, s->first_seq, "", path);
+    path_of(s->r, s->first_seq, ".new", fresh);
+    path_of(s->r, s->first_seq, ".bad", bad);
+    enum err e = write_new(s, fresh);
+    e = e == ERR_OK ? ops->sync_dir(s->r->fs, s->r->dir) : e;
+    if (e != ERR_OK) {
+        return e;
+    }
+    tell(s); // before it cannot be seen any more
+    e = ops->rename(s->r->fs, path, bad);
+    e = e == ERR_OK ? ops->sync_dir(s->r->fs, s->r->dir) : e;
+    e = e == ERR_OK ? ops->rename(s->r->fs, fresh, path) : e;
+    return e == ERR_OK ? ops->sync_dir(s->r->fs, s->r->dir) : e;
 }
 
 // ---- The whole ---------------------------------------------------------------------------------
@@ -293,7 +297,6 @@ enum err recover_segment(const struct recover *r, uint64_t first_seq, uint64_t e
     }
     s.file->ops->close(s.file);
     if (e == ERR_OK && out.repaired) {
-        tell(&s);
         e = open_segment(r, first_seq, &s.file);
         if (e == ERR_OK) {
             e = s.file->ops->size(s.file, &out.bytes);

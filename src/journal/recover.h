@@ -17,7 +17,8 @@
 struct recover {
     struct fs *fs;
     const char *dir;
-    // Told of what is missing, once per run of numbers, when the repaired segment is durable.
+    // Told of what is missing, once per run of numbers, when the repaired segment is durable and
+    // before it takes its place: a crash right then makes the next start tell again, never nobody.
     void (*on_missing)(void *ctx, const struct journal_missing *missing);
     void *ctx;
 };

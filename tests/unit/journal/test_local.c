@@ -240,6 +240,7 @@ static void test_interval_survives_a_clean_stop(void **state)
 struct missing {
     bool told[RECORDS_MAX + 1]; // by seq
     uint64_t acknowledged, doubtful;
+    bool again; // a crash amid the repair: what was told may be told again
 };
 
 static void on_missing(void *ctx, const struct journal_missing *m)
@@ -247,10 +248,12 @@ static void on_missing(void *ctx, const struct journal_missing *m)
     struct missing *x = ctx;
     assert_true(m->first_seq > 0 && m->first_seq <= m->last_seq && m->last_seq <= RECORDS_MAX);
     for (uint64_t seq = m->first_seq; seq <= m->last_seq; seq++) {
-        assert_false(x->told[seq]);
+        assert_true(x->again || !x->told[seq]);
+        if (!x->told[seq]) {
+            *(m->acknowledged ? &x->acknowledged : &x->doubtful) += 1;
+        }
         x->told[seq] = true;
     }
-    *(m->acknowledged ? &x->acknowledged : &x->doubtful) += m->last_seq - m->first_seq + 1;
 }
 
 static enum err open_damaged(struct life *l, struct missing *m, struct journal **ret_journal)
@@ -398,6 +401,7 @@ static void check_damaged(struct damaged *d, bool first, uint64_t *ret_lost)
     journal_start(j);
     append(d->l, j, 10, &d->sem);
     journal_close(j);
+    d->m->again = false;
     assert_ok(open_damaged(d->l, d->m, &j));
     check_accounted(d->l, j, d->m);
     journal_stats(j, &stats);
@@ -429,7 +433,7 @@ static void test_damage_anywhere_costs_what_it_hits(void **state)
         uint64_t at = SEGMENT_HEADER_BYTES + simfs_random(d.l->disk, last - SEGMENT_HEADER_BYTES);
         n = newest && at + n > last ? (size_t)(last - at) : n;
         damage(d.l, name, at, n);
-        if (seed % 3 == 0) { // the power goes during the repair: what was told is not told again
+        if (seed % 3 == 0) { // the power goes during the repair: nothing is left untold
             struct journal *j = NULL;
             simfs_power_off_after(d.l->disk, 1 + simfs_random(d.l->disk, 250));
             enum err e = open_damaged(d.l, d.m, &j);
@@ -438,6 +442,7 @@ static void test_damage_anywhere_costs_what_it_hits(void **state)
             }
             simfs_power_off_after(d.l->disk, 0);
             simfs_crash(d.l->disk);
+            d.m->again = true;
         }
         check_damaged(&d, seed % 3 != 0, &lost);
         (void)snprintf(bad, sizeof bad, "journal/%s.bad", name);
