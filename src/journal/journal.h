@@ -67,9 +67,8 @@ struct journal_options {
     // New records get numbers above this even when the folder is empty: the newest offset that a
     // consumer has committed, so that a lost journal never reuses a number.
     uint64_t seq_floor;
-    // Called by journal_open() for what it finds missing: the next start does not tell again, unless
-    // a crash came before the repair was done.
-    // May be NULL.
+    // Called by journal_open() for what it finds missing: the next start does not tell again,
+    // unless a crash came before the repair was done. May be NULL.
     void (*on_missing)(void *ctx, const struct journal_missing *missing);
     // Called on the journal's thread for every record, in order of seq, once it is durable and
     // before its entry's `done`. Must not block.
