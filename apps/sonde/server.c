@@ -34,7 +34,8 @@
 struct server {
     struct config config;
     const struct server_flags *flags;
-    pthread_mutex_t config_lock; // over config, once running
+    const char *lines_text;      // store.lines as a text, in the arena of config
+    pthread_mutex_t config_lock; // over both, once running
     int lock_fd;                 // the data folder belongs to one process
     struct budget budget;
     struct ledger *ledger;
@@ -51,11 +52,12 @@ struct server {
 static void on_durable(void *ctx, struct journal_entry *entry)
 {
     struct server *s = ctx;
-    const struct receive_group *g = entry->attachment;
+    struct receive_group *g = entry->attachment;
     for (size_t i = 0; i < g->count; i++) {
         g->batches[i]->seq = entry->seq;
         (void)batch_ref(g->batches[i]);
     }
+    receive_hand_over(g);
     store_add_record(s->store, g->batches, g->count);
 }
 
@@ -141,6 +143,15 @@ static struct store_retention retention_of(void *ctx, struct str line)
     return found;
 }
 
+static void print_lines(struct server *s)
+{
+    struct buf text;
+    buf_init(&text, (size_t)1 << 20);
+    config_print_lines(&s->config, &text);
+    s->lines_text = arena_str(&s->config.arena, buf_str(&text)).p;
+    buf_done(&text);
+}
+
 // The texts stay valid: a reload keeps the arenas of what it replaces until the end.
 static size_t settings_of(void *ctx, struct api_setting *out, size_t max)
 {
@@ -157,6 +168,13 @@ static size_t settings_of(void *ctx, struct api_setting *out, size_t max)
                                       .standard = info->standard,
                                       .source = sources[s->config.source[n]],
                                       .reloadable = info->reloadable};
+    }
+    if (n < max) {
+        out[n++] = (struct api_setting){.key = "store.lines",
+                                        .value = s->lines_text,
+                                        .standard = "",
+                                        .source = sources[s->config.line_count > 0],
+                                        .reloadable = true};
     }
     pthread_mutex_unlock(&s->config_lock);
     return n;
@@ -343,6 +361,8 @@ static enum err start_receive(struct server *s, struct err_at *ret_at)
         .tls = s->otlp_tls,
         .token = str_of(c->text[SETTING_OTLP_TOKEN]),
         .body_bytes_max = (size_t)c->number[SETTING_OTLP_BODY_MAX],
+        .shed_after_ms = c->number[SETTING_OVERLOAD_SHED_AFTER],
+        .slow_trace_ms = c->number[SETTING_OVERLOAD_SLOW_TRACE],
         .journal = s->journal,
         .budget = &s->budget,
         .ledger = s->ledger,
@@ -353,6 +373,13 @@ static enum err start_receive(struct server *s, struct err_at *ret_at)
     return receive_start(&o, &s->receive, ret_at);
 }
 
+static void log_unknown(void *ctx, const char *name, const char *meant)
+{
+    (void)ctx;
+    log_write(LOG_WARN, "server", "a name in the environment is no setting", "name=%s meant=%s",
+              name, meant != NULL ? meant : "-");
+}
+
 static enum err start(struct server *s, struct err_at *ret_at)
 {
     enum err e = load_config(s->flags, &s->config, ret_at);
@@ -360,6 +387,8 @@ static enum err start(struct server *s, struct err_at *ret_at)
         return e;
     }
     log_set_level((enum log_level)s->config.number[SETTING_LOG_LEVEL]);
+    config_each_unknown(log_unknown, NULL);
+    print_lines(s);
     budget_init(&s->budget, (size_t)s->config.number[SETTING_MEMORY_LIMIT]);
     s->ledger = ledger_new();
     e = take_folder(s, ret_at);
@@ -420,6 +449,7 @@ static void apply(struct server *s, const struct config *fresh)
         s->config.lines[i] = fresh->lines[i];
         s->config.lines[i].line = arena_str(&s->config.arena, fresh->lines[i].line);
     }
+    print_lines(s);
     pthread_mutex_unlock(&s->config_lock);
     log_set_level((enum log_level)s->config.number[SETTING_LOG_LEVEL]);
     store_set_retention(s->store, fallback_of(&s->config), s->config.lines, s->config.line_count);

@@ -320,7 +320,12 @@ int command_store(int argc, char **argv)
     }
     enum err e = count > 1 ? ERR_OK : fs_real()->ops->list(fs_real(), dir, note_file, &l);
     if (e != ERR_OK) {
-        fprintf(stderr, "sonde: %s: %s\n", dir, err_text(e));
+        fprintf(
+            stderr, "sonde: %s: %s\n", dir,
+            e == ERR_NOT_FOUND
+                ? "no data is there; name the server's data folder with --data (it prints it when "
+                  "it starts)"
+                : err_text(e));
         return EXIT_FAILED;
     }
     if (l.count > 0) {

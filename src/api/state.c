@@ -21,6 +21,7 @@
 
 static void put_memory(struct json_writer *w, struct budget *b)
 {
+    ASSERT(b->soft_bytes < b->limit_bytes);
     json_put_key(w, "memory");
     json_put_object(w);
     put_u64(w, "limit_bytes", b->limit_bytes);
@@ -89,6 +90,7 @@ static void put_receive(struct json_writer *w, const struct receive *r)
     struct receive_stats s = {0};
     if (r != NULL) {
         receive_stats(r, &s);
+        ASSERT(s.overload != NULL);
     }
     json_put_key(w, "receive");
     json_put_object(w);
@@ -99,6 +101,14 @@ static void put_receive(struct json_writer *w, const struct receive *r)
     put_u64(w, "ack_p50_ns", s.ack_p50_ns);
     put_u64(w, "ack_p99_ns", s.ack_p99_ns);
     put_u64(w, "open_connections", s.open_connections);
+    json_put_key(w, "overload");
+    json_put_object(w);
+    put_str(w, "state", str_of(s.overload != NULL ? s.overload : "open"));
+    put_u64(w, "state_ms", s.overload_ms);
+    put_u64(w, "slowed", s.slowed);
+    put_u64(w, "shed", s.shed);
+    put_u64(w, "spans_shed", s.spans_shed);
+    json_put_object_end(w);
     json_put_object_end(w);
 }
 

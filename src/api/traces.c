@@ -64,7 +64,7 @@ static enum err put_hits(struct job *j, struct json_writer *w, const struct stor
         struct trace *t;
         enum err e = atomic_load(&j->control.cancelled)
                          ? ERR_CANCELLED
-                         : trace_load(view, hits[i].trace, TRACE_OUTLINE, &t);
+                         : trace_load(view, hits[i].trace, TRACE_OUTLINE, &j->meter, &t);
         if (scan_passes_over(&j->control, e)) {
             continue;
         }
@@ -155,7 +155,7 @@ static struct trace *load(struct job *j, struct str id_text, enum trace_detail d
         return NULL;
     }
     struct store_view *view = store_view(j->api->o.store);
-    enum err e = trace_load(view, id, detail, &t);
+    enum err e = trace_load(view, id, detail, &j->meter, &t);
     store_view_free(view);
     if (e == ERR_CORRUPT) {
         job_error(
@@ -267,7 +267,8 @@ static void put_span_head(struct json_writer *w, struct trace *t, uint32_t i)
     const struct span *s = row_span(t->spans[i].row);
     put_span_id(w, "span_id", s->id);
     put_span_id(w, "parent_span_id", s->parent);
-    put_str(w, "rpc_id", trace_rpc_id(t, i));
+    char room[TRACE_RPC_ROOM];
+    put_str(w, "rpc_id", trace_rpc_id(t, i, room));
     put_str(w, "service", batch_str(b, batch_resource(b, s)->service));
     put_str(w, "namespace", b->line);
     put_str(w, "name", batch_str(b, s->name));
@@ -314,6 +315,7 @@ static void put_span(struct json_writer *w, struct trace *t, uint32_t i)
 
 static void put_spans(struct job *j, struct trace *t, const span_id *only)
 {
+    ASSERT(t->count > 0);
     struct json_writer w;
     json_writer_init(&w, &j->out);
     json_put_object(&w);
@@ -371,6 +373,10 @@ void api_trace_raw(struct job *j)
 {
     struct trace *t = load(j, j->path_param, TRACE_WHOLE);
     if (t == NULL) {
+        return;
+    }
+    if (!job_memory(j, t->count * sizeof(struct row))) {
+        trace_free(t);
         return;
     }
     struct row *rows = mem_new(t->count, sizeof *rows);
@@ -449,6 +455,10 @@ static const char *const column_names[COLUMN_COUNT] = {
     "parent",      "service", "name",  "kind",        "status", "start_ns",
     "duration_ns", "self_ns", "depth", "critical_ns", "peer",   "skew_ns"};
 
+// Heap bytes of a span in what follows: two lists of names that double, their indexes, numbers, and
+// its pieces of the critical path (put_critical()).
+#define OUTLINE_SPAN_BYTES ((size_t)128)
+
 struct outline {
     struct trace *t;
     struct names services, names;
@@ -508,7 +518,8 @@ static void put_columns(struct json_writer *w, const struct outline *o)
     json_put_key(w, "rpc_id");
     json_put_array(w);
     for (uint32_t i = 0; i < t->count; i++) {
-        json_put_str(w, trace_rpc_id(t, i));
+        char room[TRACE_RPC_ROOM];
+        json_put_str(w, trace_rpc_id(t, i, room));
     }
     json_put_array_end(w);
     for (unsigned c = 0; c < COLUMN_COUNT; c++) {
@@ -601,7 +612,12 @@ void api_trace_outline(struct job *j)
 {
     struct trace *t = load(j, j->path_param, TRACE_OUTLINE);
     struct json_writer w;
+    ASSERT(!j->route->light);
     if (t == NULL) {
+        return;
+    }
+    if (!job_memory(j, t->count * OUTLINE_SPAN_BYTES)) {
+        trace_free(t);
         return;
     }
     struct outline o = {.t = t};

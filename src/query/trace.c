@@ -522,14 +522,19 @@ void trace_free(struct trace *t)
         batch_unref(t->batches[i]);
     }
     arena_done(&t->arena);
+    if (t->meter != NULL) {
+        meter_give(t->meter, t->charged_bytes);
+    }
     mem_free(t);
 }
 
-struct str trace_rpc_id(struct trace *t, uint32_t span)
+_Static_assert(TRACE_RPC_ROOM >= (RPC_LEVELS_MAX + 1) * 11, "every level fits");
+
+struct str trace_rpc_id(const struct trace *t, uint32_t span, char room[TRACE_RPC_ROOM])
 {
     ASSERT(span < t->count);
     // Digits are written from the end: the chain is walked once, from the span towards its root.
-    char room[(RPC_LEVELS_MAX + 1) * 11], *end = room + sizeof room, *at = end;
+    char *end = room + TRACE_RPC_ROOM, *at = end;
     unsigned levels = 0;
     uint32_t i = span;
     for (; i != TRACE_NONE && levels < RPC_LEVELS_MAX; i = t->spans[i].parent, levels++) {
@@ -548,7 +553,7 @@ struct str trace_rpc_id(struct trace *t, uint32_t span)
         *--at = '.';
     }
     ASSERT(at >= room);
-    return arena_str(&t->arena, (struct str){at, (size_t)(end - at)});
+    return (struct str){at, (size_t)(end - at)};
 }
 
 struct trace_summary trace_summary(const struct trace *t)

@@ -25,6 +25,7 @@
 
 #include "core/arena.h"
 #include "core/err.h"
+#include "ledger/budget.h"
 #include "model/batch.h"
 #include "store/store.h"
 
@@ -67,6 +68,8 @@ struct trace {
     struct arena arena;
     struct batch **batches;
     size_t batch_count;
+    struct meter *meter; // of trace_load(); what it charged is given back with the trace
+    size_t charged_bytes;
 };
 
 // What is wanted of a trace: enough to draw it (times, names, services, status, parents), or all of
@@ -75,15 +78,18 @@ enum trace_detail { TRACE_OUTLINE, TRACE_WHOLE };
 
 // Finds the trace's rows in the view and puts it together. ERR_NOT_FOUND when no span has the ID,
 // ERR_CORRUPT when there is none but a damaged part may have had some.
+// What is read and put together is taken from the meter first (which outlives the trace; NULL: not
+// accounted for), ERR_MEMORY where it refuses; rows of hot batches are the store's.
 MUST_CHECK enum err trace_load(const struct store_view *view, trace_id id, enum trace_detail detail,
-                               struct trace **ret_trace);
+                               struct meter *meter, struct trace **ret_trace);
 
 // Puts together a trace from rows of batches (references are taken).
 struct trace *trace_assemble(trace_id id, struct batch *const *batches, size_t count);
 void trace_free(struct trace *t);
 
-// The RpcId of a span as text, into the trace's arena.
-struct str trace_rpc_id(struct trace *t, uint32_t span);
+// The RpcId of a span as text, in `room`.
+#define TRACE_RPC_ROOM ((size_t)720)
+struct str trace_rpc_id(const struct trace *t, uint32_t span, char room[TRACE_RPC_ROOM]);
 
 // What a list of traces shows of one.
 struct trace_summary {

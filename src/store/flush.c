@@ -10,10 +10,6 @@
 #include "store/row_sort.h"
 #include "store/store_state.h"
 
-// What building and encoding a part takes for each row, beside the rows themselves (measured: 200
-// on the middle shape of bench/gen.h).
-#define FLUSH_ROW_BYTES ((size_t)256)
-
 // One flush on its way.
 struct flush {
     struct store *s;
@@ -206,7 +202,7 @@ static uint64_t swap(struct flush *f, struct part_entry *entry)
         MUST(line->hot[i].batch == f->taken[i]);
         line->hot_rows -= f->taken[i]->span_count;
         line->hot_bytes -= line->hot[i].bytes;
-        budget_give(s->budget, ACCOUNT_STORE, line->hot[i].bytes);
+        budget_give(s->budget, ACCOUNT_STORE, line->hot[i].charged);
     }
     line->hot_count -= f->batches;
     memmove(line->hot, line->hot + f->batches, line->hot_count * sizeof *line->hot);
@@ -286,11 +282,8 @@ enum err flush_line(struct store *s, size_t line)
     if (choose(&f)) {
         f.path = store_part_path(s, f.id, &f.arena);
         uint64_t now_ns = clock_wall_ns();
-        size_t work_bytes = f.row_count * FLUSH_ROW_BYTES;
-        budget_force(s->budget, ACCOUNT_STORE, work_bytes);
         e = commit_settle(s);
-        e = e == ERR_OK ? write_part(&f) : e;
-        budget_give(s->budget, ACCOUNT_STORE, work_bytes);
+        e = e == ERR_OK ? write_part(&f) : e; // its memory was charged with the batches
         bool written = e == ERR_OK;
         e = written ? commit_part(&f, now_ns) : e;
         if (e == ERR_OK) {
@@ -332,8 +325,8 @@ static size_t due_line(struct store *s, uint64_t now_ns)
             largest = i;
         }
     }
-    return budget_is_tight(s->budget) && total > s->budget->soft_bytes / 8 ? largest
-                                                                           : s->line_count;
+    return budget_is_filling(s->budget) && total > s->budget->soft_bytes / 8 ? largest
+                                                                             : s->line_count;
 }
 
 static void wait_until(struct store *s, uint64_t wait_ns)

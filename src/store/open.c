@@ -265,7 +265,7 @@ static void free_all(struct store *s)
     for (size_t i = 0; i < s->line_count; i++) {
         struct store_line *line = &s->lines[i];
         for (size_t k = 0; k < line->hot_count; k++) {
-            budget_give(s->budget, ACCOUNT_STORE, line->hot[k].bytes);
+            budget_give(s->budget, ACCOUNT_STORE, line->hot[k].charged);
             batch_unref(line->hot[k].batch);
         }
         for (size_t k = 0; k < line->part_count; k++) {

@@ -30,6 +30,7 @@
 struct part;
 struct part_writer;
 struct block;
+struct mem_source; // core/mem.h
 
 // ---- Writing ---------------------------------------------------------------------------------
 
@@ -105,6 +106,11 @@ const struct block_meta *part_block_meta(const struct part *p, size_t block);
 // attribute column is read.
 MUST_CHECK enum err part_find_trace(struct part *p, trace_id id, unsigned fields, bool attributes,
                                     struct batch **ret_batch);
+// The same; `source` (may be NULL) is asked for the batch's memory before each page, and has given
+// batch_bytes(*ret_batch) in the end, which the caller gives back. ERR_MEMORY where it refuses.
+MUST_CHECK enum err part_find_trace_from(struct part *p, trace_id id, unsigned fields,
+                                         bool attributes, struct mem_source *source,
+                                         struct batch **ret_batch);
 
 // A shape as a reader sees it; strings live as long as the block.
 struct shape {
@@ -168,7 +174,9 @@ struct page_request {
     bool all_columns; // every attribute column, else the listed ones
     const uint32_t *columns;
     size_t column_count;
-    const uint64_t *rows; // bitmap over the page's rows, or NULL for all
+    const uint64_t *rows;      // bitmap over the page's rows, or NULL for all
+    struct mem_source *source; // of part_find_trace_from()
+    size_t *taken;             // from it
 };
 
 // The chosen rows of a page as a sealed batch, in row order. What was not asked for is zero or

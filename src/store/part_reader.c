@@ -241,6 +241,23 @@ static bool find_in_table(const struct block *b, const trace_id *id, size_t *ret
     return false;
 }
 
+// A page's rows may add so much to a batch beside the arrays that grow by doubling.
+#define PAGE_ASK_BYTES ((size_t)256 << 10)
+
+static bool admit_page(const struct page_request *want, const struct batch *out)
+{
+    if (want->source == NULL) {
+        return true;
+    }
+    ASSERT(want->taken != NULL);
+    size_t held = batch_bytes(out), need = held + held / 2 + PAGE_ASK_BYTES;
+    if (need > *want->taken && !want->source->take(want->source, need - *want->taken)) {
+        return false;
+    }
+    *want->taken = need > *want->taken ? need : *want->taken;
+    return true;
+}
+
 // Appends rows [first, end) of the block: what `want` asks for of them.
 static enum err append_rows(struct block *b, size_t first, size_t end,
                             const struct page_request *want, struct batch *out)
@@ -258,7 +275,7 @@ static enum err append_rows(struct block *b, size_t first, size_t end,
         }
         struct page_request request = *want;
         request.rows = rows;
-        e = block_append_page(b, page, &request, true, out);
+        e = admit_page(want, out) ? block_append_page(b, page, &request, true, out) : ERR_MEMORY;
     }
     return e;
 }
@@ -282,11 +299,31 @@ static enum err append_trace(struct part *p, size_t index, const trace_id *id,
     return e;
 }
 
-enum err part_find_trace(struct part *p, trace_id id, unsigned fields, bool attributes,
-                         struct batch **ret_batch)
+// Brings what was taken from the source to what the caller gets.
+static enum err settle(const struct page_request *want, enum err e, const struct batch *out)
 {
-    ASSERT((fields & ~(unsigned)FIELD_ALL) == 0);
-    const struct page_request want = {.fields = fields, .all_columns = attributes};
+    struct mem_source *source = want->source;
+    size_t taken = *want->taken, held = e == ERR_OK ? batch_bytes(out) : 0;
+    ASSERT(source != NULL || taken == 0);
+    if (source == NULL) {
+        return e;
+    }
+    if (held > taken && !source->take(source, held - taken)) {
+        e = ERR_MEMORY;
+        held = 0;
+    }
+    if (taken > held) {
+        source->give(source, taken - held);
+    }
+    return e;
+}
+
+enum err part_find_trace_from(struct part *p, trace_id id, unsigned fields, bool attributes,
+                              struct mem_source *source, struct batch **ret_batch)
+{
+    size_t taken = 0;
+    const struct page_request want = {
+        .fields = fields, .all_columns = attributes, .source = source, .taken = &taken};
     ASSERT(ret_batch != NULL);
     bool maybe = false;
     const struct part_footer *f = &p->footer;
@@ -309,14 +346,24 @@ enum err part_find_trace(struct part *p, trace_id id, unsigned fields, bool attr
     if (e == ERR_OK && out->span_count == 0) {
         e = ERR_NOT_FOUND;
     }
+    if (e == ERR_OK) {
+        batch_seal(out);
+    }
     if (e == ERR_CORRUPT) {
         part_note_damage(p);
     }
+    e = settle(&want, e, out);
     if (e != ERR_OK) {
         batch_unref(out);
         return e;
     }
-    batch_seal(out);
     *ret_batch = out;
     return ERR_OK;
+}
+
+enum err part_find_trace(struct part *p, trace_id id, unsigned fields, bool attributes,
+                         struct batch **ret_batch)
+{
+    ASSERT(ret_batch != NULL);
+    return part_find_trace_from(p, id, fields, attributes, NULL, ret_batch);
 }

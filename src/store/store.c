@@ -96,15 +96,17 @@ static void add_hot(struct store *s, struct batch *b)
     ASSERT(b->span_count > 0);
     size_t bytes = batch_bytes(b);
     struct store_line *line = &s->lines[store_line_index(s, b->line)];
-    budget_force(s->budget, ACCOUNT_STORE, bytes);
+    // With what writing it will take: a flush must not need memory that is not there.
+    size_t charged = bytes + b->span_count * BUDGET_ROW_BYTES;
+    budget_force(s->budget, ACCOUNT_STORE, charged);
     line->hot = mem_grow(line->hot, &line->hot_capacity, line->hot_count + 1, sizeof *line->hot);
     if (line->hot_count == 0) {
         line->oldest_ns = clock_mono_ns();
     }
-    line->hot[line->hot_count++] = (struct hot_batch){b, s->arrivals++, bytes};
+    line->hot[line->hot_count++] = (struct hot_batch){b, s->arrivals++, bytes, charged};
     line->hot_rows += b->span_count;
     line->hot_bytes += bytes;
-    if (line->hot_rows >= s->flush_rows || budget_is_tight(s->budget)) {
+    if (line->hot_rows >= s->flush_rows || budget_is_filling(s->budget)) {
         (void)pthread_cond_signal(&s->flush_wake);
     }
 }

@@ -35,7 +35,8 @@
 struct hot_batch {
     struct batch *batch;
     uint64_t arrival;
-    size_t bytes; // as taken from the budget
+    size_t bytes;   // of the batch
+    size_t charged; // taken from the budget: the batch, and BUDGET_ROW_BYTES for each row
 };
 
 struct part_entry {

@@ -89,21 +89,33 @@ static void start(void)
     MUST(e == ERR_OK);
 }
 
+// Where the server closes first, a pair of addresses waits for a minute: thousands of connections a
+// second need more pairs than one address has ports. So none is used twice.
+static struct sockaddr_in next_source(void)
+{
+    enum { FIRST_PORT = 1024, PORTS = 60000 };
+    static uint32_t dialled;
+    uint32_t host = (uint32_t)getpid() << 8 | (dialled / PORTS & 0xFF);
+    struct sockaddr_in from = {.sin_family = AF_INET};
+    from.sin_addr.s_addr = htonl((127U << 24) | (host & 0xFFFFFF));
+    from.sin_port = htons((uint16_t)(FIRST_PORT + dialled++ % PORTS));
+    return from;
+}
+
 static int dial(void)
 {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     const char *port = strrchr(http_server_address(server), ':') + 1;
     to.sin_port = htons((uint16_t)strtoul(port, NULL, 10));
-    // Where the server closes first, the pair of addresses waits for a minute: thousands of
-    // connections a second need more pairs than one address has ports.
-    static uint32_t dialled;
-    struct sockaddr_in from = {.sin_family = AF_INET};
-    from.sin_addr.s_addr = htonl((127U << 24) | (1U << 16) | (dialled++ >> 10 & 0xFFFF));
     struct linger hard = {1, 0}; // where this side closes first, nothing waits
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     MUST(fd >= 0);
     MUST(setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard) == 0);
-    MUST(bind(fd, (struct sockaddr *)&from, sizeof from) == 0);
+    struct sockaddr_in from = next_source();
+    while (bind(fd, (struct sockaddr *)&from, sizeof from) != 0) {
+        MUST(errno == EADDRINUSE); // somebody has the port on all addresses
+        from = next_source();
+    }
     MUST(connect(fd, (struct sockaddr *)&to, sizeof to) == 0);
     return fd;
 }

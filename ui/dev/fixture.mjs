@@ -323,6 +323,7 @@ function status() {
       ack_p50_ns: 2.1e6,
       ack_p99_ns: 9.4e6,
       open_connections: 9,
+      overload: { state: 'open', state_ms: 0, slowed: 0, shed: 0, spans_shed: 0 },
     },
   }
 }

@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include "query/filter.h"
+#include "query/filter_code.h"
 
 static void add_attr(struct batch *b, const char *key, enum attr_type type, uint64_t bits,
                      const char *text)
@@ -161,8 +162,39 @@ static void test_errors(void **state)
         if (at.offset != cases[i].position || strstr(at.text, cases[i].part) == NULL) {
             fail_msg("%s: at %d: %s", cases[i].text, (int)at.offset, at.text);
         }
+        if (strcmp(filter_error_code(str_of(at.text)), "other") == 0) {
+            fail_msg("no code for: %s", at.text);
+        }
         assert_null(f);
     }
+}
+
+static void test_error_codes(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"x", "start"},
+        {"{ duration > }", "duration"},
+        {"{ span.a = }", "value"},
+        {"{ name = 5 }", "text"},
+        {"{ name =~ \"(\" }", "regex"},
+        {"{ span.a =~ 5 }", "regex_text"},
+        {"{ status = 500 }", "status"},
+        {"{ kind = nil }", "kind"},
+        {"{ (span.a = 1 }", "bracket"},
+        {"{ span.a = 1", "joint"},
+        {"{ span.a = \"x }", "quote"},
+        {"{ span.a = 1 & span.b }", "character"},
+        {"{ \xff }", "utf8"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct filter *f = NULL;
+        struct err_at at = {0};
+        assert_err(filter_parse(str_of(cases[i][0]), &f, &at), ERR_INVALID);
+        assert_string_equal(filter_error_code(str_of(at.text)), cases[i][1]);
+    }
+    assert_string_equal(filter_error_code(STR("something else")), "other");
+    assert_string_equal(filter_error_code(STR("expected at most 3 bytes")), "limit");
 }
 
 static void test_limits(void **state)
@@ -245,9 +277,8 @@ static void test_verdicts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_matching),
-        cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_matching),    cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_error_codes), cmocka_unit_test(test_limits),
         cmocka_unit_test(test_verdicts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

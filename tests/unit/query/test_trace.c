@@ -64,7 +64,8 @@ static uint32_t find(const struct trace *t, uint32_t id)
 
 static void check_rpc(struct trace *t, uint32_t id, const char *rpc)
 {
-    struct str got = trace_rpc_id(t, find(t, id));
+    char room[TRACE_RPC_ROOM];
+    struct str got = trace_rpc_id(t, find(t, id), room);
     assert_int_equal(got.n, strlen(rpc));
     assert_memory_equal(got.p, rpc, got.n);
 }
@@ -183,7 +184,8 @@ static void test_deep_and_wide(void **state)
     struct trace *t = assemble(b);
     assert_int_equal(t->count, n);
     assert_int_equal(t->spans[n - 1].depth, n - 1);
-    struct str rpc = trace_rpc_id(t, n - 1);
+    char room[TRACE_RPC_ROOM];
+    struct str rpc = trace_rpc_id(t, n - 1, room);
     assert_true(rpc.n < 200);
     assert_memory_equal(rpc.p, "...1.1", 6);
     trace_free(t);

@@ -87,7 +87,7 @@ static inline void kill_store(struct world *w)
     struct store *s = w->store;
     for (size_t i = 0; i < s->line_count; i++) {
         for (size_t k = 0; k < s->lines[i].hot_count; k++) {
-            budget_give(s->budget, ACCOUNT_STORE, s->lines[i].hot[k].bytes);
+            budget_give(s->budget, ACCOUNT_STORE, s->lines[i].hot[k].charged);
             batch_unref(s->lines[i].hot[k].batch);
         }
         s->lines[i].hot_count = 0;
