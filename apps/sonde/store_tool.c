@@ -24,13 +24,6 @@ static const char help[] =
     "           order; exit code 4 when something is damaged\n"
     "\n"
     "Reads the parts in DIR/store/parts (./sonde-data), or the FILEs given, and what\n"
-    "DIR/store/catalog.db says of them. A server may be running.\n"; state: stripped (of\n"
-    "           error-free traces, by retention), or unknown to the catalog\n"
-    "  verify   reads everything and checks each checksum, dictionary code and the order; exit "
-    "code 4\n"
-    "           when something is damaged\n"
-    "\n"
-    "Reads the parts in DIR/store/parts (./sonde-data), or the FILEs given, and what\n"
     "DIR/store/catalog.db says of them. A server may be running.\n";
 
 #define FILES_MAX   100000
