@@ -169,6 +169,9 @@ static void complete_lines(struct config *c)
     ASSERT(c->line_count <= STORE_LINES_MAX);
     for (size_t i = 0; i < c->line_count; i++) {
         struct store_retention *line = &c->lines[i];
+        if (line->errors_age_ms == CONFIG_NOT_GIVEN) {
+            line->errors_age_ms = c->number[SETTING_RETENTION_ERRORS_AGE];
+        }
         if (line->age_ms == CONFIG_NOT_GIVEN) {
             line->age_ms = c->number[SETTING_RETENTION_AGE];
         }

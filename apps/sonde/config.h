@@ -50,8 +50,10 @@
     X(STORE_FREE_MIN, "store.free_min", SIZE, "256MiB", false,                                     \
       "free disk below which requests are refused")                                                \
     X(RETENTION_AGE, "store.retention.age", DURATION, "7d", true, "older spans go; 0: never")      \
+    X(RETENTION_ERRORS_AGE, "store.retention.errors_age", DURATION, "0", true,                     \
+      "age for traces with errors; 0: as for all")                                                 \
     X(RETENTION_SIZE, "store.retention.size", SIZE, "0", true,                                     \
-      "per business line, the oldest go; 0: no limit")                                             \
+      "per business line, error-free traces go first; 0: no limit")                                \
     X(LOG_LEVEL, "log.level", LEVEL, "info", true, "debug, info, warn or error")
 
 enum setting {

@@ -84,18 +84,24 @@ static enum err read_line_field(struct reader *r, struct store_retention *line, 
                    ? ERR_OK
                    : wrong(r, value, "expected a duration such as 12h or 7d", NULL);
     }
+    if (strcmp(key, "errors_age") == 0) {
+        return config_parse_duration(text, &line->errors_age_ms) == ERR_OK
+                   ? ERR_OK
+                   : wrong(r, value, "expected a duration such as 12h or 7d", NULL);
+    }
     if (strcmp(key, "size") == 0) {
         return config_parse_size(text, &line->bytes) == ERR_OK
                    ? ERR_OK
                    : wrong(r, value, "expected a size such as 10GiB", NULL);
     }
-    return wrong(r, key_node, "a line has name, age and size, not", key);
+    return wrong(r, key_node, "a line has name, age, errors_age and size, not", key);
 }
 
 static enum err read_line(struct reader *r, const yaml_node_t *item, struct store_retention *line)
 {
     ASSERT(item->type == YAML_MAPPING_NODE);
-    *line = (struct store_retention){.age_ms = CONFIG_NOT_GIVEN, .bytes = CONFIG_NOT_GIVEN};
+    *line = (struct store_retention){
+        .age_ms = CONFIG_NOT_GIVEN, .errors_age_ms = CONFIG_NOT_GIVEN, .bytes = CONFIG_NOT_GIVEN};
     for (yaml_node_pair_t *p = item->data.mapping.pairs.start; p < item->data.mapping.pairs.top;
          p++) {
         const yaml_node_t *key = yaml_document_get_node(&r->doc, p->key);
@@ -113,7 +119,7 @@ static enum err read_line(struct reader *r, const yaml_node_t *item, struct stor
                             : wrong(r, item, "expected a name for this business line", NULL);
 }
 
-// store.lines: a list of {name, age, size}.
+// store.lines: a list of {name, age, errors_age, size}.
 static enum err read_lines(struct reader *r, const yaml_node_t *list)
 {
     ASSERT(r->c->line_count == 0); // there is one list

@@ -79,7 +79,8 @@ static void print_settings(void)
         const struct setting_info *s = setting_info((enum setting)i);
         print_setting(s->key, s->standard, s->help);
     }
-    print_setting("store.lines", "", "list of {name, age, size}: retention by business line");
+    print_setting("store.lines", "",
+                  "list of {name, age, errors_age, size}: retention by business line");
 }
 
 static int command_server(int argc, char **argv)

@@ -99,6 +99,21 @@ static enum err on_replay(void *ctx, uint64_t seq, struct str payload)
     return ERR_OK;
 }
 
+// Lost records count once each: nobody knows how many spans they held. What the store has already
+// is not lost.
+static void on_missing(void *ctx, const struct journal_missing *missing)
+{
+    struct server *s = ctx;
+    uint64_t after = store_replay_after(s->store), n = missing->last_seq;
+    ASSERT(missing->first_seq > 0 && missing->first_seq <= n);
+    if (!missing->acknowledged || n <= after) {
+        return;
+    }
+    n -= missing->first_seq - 1 > after ? missing->first_seq - 1 : after;
+    ledger_add(s->ledger, SIGNAL_TRACES, OUTCOME_RECEIVED, REASON_NONE, STR(""), n);
+    ledger_add(s->ledger, SIGNAL_TRACES, OUTCOME_DROPPED, REASON_CORRUPT, STR(""), n);
+}
+
 static bool is_full(void *ctx)
 {
     struct store_stats stats;
@@ -109,6 +124,7 @@ static bool is_full(void *ctx)
 static struct store_retention fallback_of(const struct config *c)
 {
     return (struct store_retention){.age_ms = c->number[SETTING_RETENTION_AGE],
+                                    .errors_age_ms = c->number[SETTING_RETENTION_ERRORS_AGE],
                                     .bytes = c->number[SETTING_RETENTION_SIZE]};
 }
 
@@ -244,6 +260,7 @@ static enum err open_journal(struct server *s, struct err_at *ret_at)
         .segment_bytes = (size_t)c->number[SETTING_JOURNAL_SEGMENT],
         .disk_bytes_max = (size_t)c->number[SETTING_JOURNAL_MAX],
         .seq_floor = store_last_seq(s->store),
+        .on_missing = on_missing,
         .on_durable = on_durable,
         .ctx = s,
     };
@@ -252,7 +269,8 @@ static enum err open_journal(struct server *s, struct err_at *ret_at)
         struct journal_stats stats;
         journal_stats(s->journal, &stats);
         if (stats.torn_bytes > 0) {
-            // A crash leaves this, and so does damage to the newest segment: a person should know.
+            // A crash leaves this, and so does damage to the very last record: a person should
+            // know.
             log_write(LOG_WARN, "server", "the journal's end was torn and has been cut",
                       "bytes=%llu last_record=%llu", (unsigned long long)stats.torn_bytes,
                       (unsigned long long)stats.last_seq);

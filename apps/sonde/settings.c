@@ -38,7 +38,7 @@ static void print_setting(const struct config *c, enum setting s, bool table, bo
         value = "(set)";
     }
     if (table) {
-        printf("%-22s %-20s %s\n", info->key, value[0] != 0 ? value : "-", sources[c->source[s]]);
+        printf("%-26s %-20s %s\n", info->key, value[0] != 0 ? value : "-", sources[c->source[s]]);
         return;
     }
     printf("%s\"%s\":{\"value\":", first ? "" : ",", info->key);

@@ -184,7 +184,12 @@ static void put_journal(struct job *j)
         (double)s.syncs);
     one(out, "sonde_journal_failures_total", "counter", "Groups that could not be made durable.",
         (double)s.failures);
-    one(out, "sonde_journal_disk_bytes", "gauge", "Size of all segments.", (double)s.disk_bytes);
+    one(out, "sonde_journal_disk_bytes", "gauge", "Size of all segments, spare ones included.",
+        (double)s.disk_bytes);
+    one(out, "sonde_journal_damaged_segments", "gauge",
+        "Segments in which something was missing at the last start.", (double)s.damaged_segments);
+    one(out, "sonde_journal_lost_records", "gauge", "Acknowledged records that were lost to that.",
+        (double)s.lost_records);
     one(out, "sonde_journal_segments", "gauge", "Segments in use.", (double)s.segments);
 }
 
@@ -211,6 +216,11 @@ static void put_store(struct job *j)
         (double)s.merge_failures);
     one(out, "sonde_store_expired_parts_total", "counter", "Parts removed by retention.",
         (double)s.expired_parts);
+    one(out, "sonde_store_stripped_parts_total", "counter",
+        "Parts that retention wrote anew without their error-free traces.",
+        (double)s.stripped_parts);
+    one(out, "sonde_store_damaged_parts_total", "counter",
+        "Parts set aside since they fail their checksums.", (double)s.damaged_parts);
     one(out, "sonde_store_dead_letters", "gauge", "Bad requests and records that are kept.",
         (double)s.dead_letters);
     one(out, "sonde_store_full", "gauge", "1 while the disk is full and requests are refused.",

@@ -91,6 +91,7 @@ static enum err put_hits(struct job *j, struct json_writer *w, const struct stor
         e = trace_list_load(list, at, n, TRACE_OUTLINE, &j->meter, &j->control, traces);
         for (size_t i = 0; i < n && e == ERR_OK; i++) {
             if (traces[i] != NULL) {
+                atomic_fetch_add(&j->control.damaged_blocks, traces[i]->damaged_parts);
                 put_hit(j, w, traces[i]);
                 trace_free(traces[i]);
             }
@@ -171,11 +172,30 @@ static struct trace *load(struct job *j, struct str id_text, enum trace_detail d
     struct store_view *view = store_view(j->api->o.store);
     enum err e = trace_load(view, id, detail, &j->meter, &t);
     store_view_free(view);
+    if (e == ERR_CORRUPT) {
+        job_error(
+            j, 404,
+            "no span of this trace can be read; a damaged part, which is being set aside, may "
+            "have held some");
+        return NULL;
+    }
     if (e != ERR_OK) {
         job_fail(j, e);
         return NULL;
     }
     return t;
+}
+
+// Parts that may have held more of the trace.
+static void put_damaged_parts(struct json_writer *w, const struct trace *t)
+{
+    ASSERT(t->damaged_parts == 0 || t->damaged_part[0] > 0);
+    json_put_key(w, "damaged_parts");
+    json_put_array(w);
+    for (size_t i = 0; i < t->damaged_parts && i < TRACE_DAMAGED_MAX; i++) {
+        json_put_u64(w, t->damaged_part[i]);
+    }
+    json_put_array_end(w);
 }
 
 static void put_attrs(struct json_writer *w, const char *key, const struct batch *b,
@@ -323,6 +343,7 @@ static void put_spans(struct job *j, struct trace *t, const span_id *only)
         }
     }
     json_put_array_end(&w);
+    put_damaged_parts(&w, t);
     json_put_object_end(&w);
 }
 
@@ -604,6 +625,7 @@ static void put_outline(struct json_writer *w, struct outline *o)
     put_u64(w, "errors", t->errors);
     put_u64(w, "total_spans", t->count + t->left_out);
     put_bool(w, "truncated", t->left_out > 0);
+    put_damaged_parts(w, t);
     json_put_object_end(w);
 }
 

@@ -34,6 +34,8 @@
 
 #define TRACE_NONE UINT32_MAX
 
+#define TRACE_DAMAGED_MAX 8 // parts named in a trace; more are counted
+
 struct trace_span {
     struct row row;
     uint32_t parent;                    // index, or TRACE_NONE
@@ -61,6 +63,9 @@ struct trace {
     size_t segment_count;
     uint64_t start_ns, end_ns; // of all spans
     size_t orphans, errors, duplicates, left_out;
+    // Parts that may have held more of it, but are damaged: how many, and the first by number.
+    size_t damaged_parts;
+    uint64_t damaged_part[TRACE_DAMAGED_MAX];
     struct arena arena;
     struct batch **batches;
     size_t batch_count;
@@ -72,7 +77,8 @@ struct trace {
 // every span.
 enum trace_detail { TRACE_OUTLINE, TRACE_WHOLE };
 
-// Finds the trace's rows in the view and puts it together. ERR_NOT_FOUND when no span has the ID.
+// Finds the trace's rows in the view and puts it together. ERR_NOT_FOUND when no span has the ID,
+// ERR_CORRUPT when there is none but a damaged part may have had some.
 // What is read and put together is taken from the meter first (which outlives the trace; NULL: not
 // accounted for), ERR_MEMORY where it refuses; rows of hot batches are the store's.
 MUST_CHECK enum err trace_load(const struct store_view *view, trace_id id, enum trace_detail detail,

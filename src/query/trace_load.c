@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: finding the rows of a trace, or of many, in hot batches and parts.
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/mem.h"
 #include "core/must.h"
@@ -32,7 +33,18 @@ struct load {
     struct rows rows;
     struct batch **batches; // from parts, by reference
     size_t batch_count;
+    size_t damaged_parts; // that may have had more, and the first by number
+    uint64_t damaged_part[TRACE_DAMAGED_MAX];
 };
+
+static void note_damage(struct load *l, const struct part *p)
+{
+    ASSERT(p != NULL);
+    if (l->damaged_parts < TRACE_DAMAGED_MAX) {
+        l->damaged_part[l->damaged_parts] = part_number(p);
+    }
+    l->damaged_parts++;
+}
 
 static enum err add_parts(struct load *l)
 {
@@ -51,6 +63,9 @@ static enum err add_parts(struct load *l)
             for (size_t k = 0; k < b->span_count; k++) {
                 add_row(&l->rows, b, k);
             }
+        } else if (e == ERR_CORRUPT) {
+            note_damage(l, l->view->parts[i]);
+            e = ERR_OK;
         } else if (e == ERR_NOT_FOUND) {
             e = ERR_OK;
         }
@@ -74,6 +89,8 @@ static enum err assemble(struct load *l, struct trace **ret_trace)
     }
     t->meter = l->meter;
     t->charged_bytes = l->charged;
+    t->damaged_parts = l->damaged_parts;
+    memcpy(t->damaged_part, l->damaged_part, sizeof t->damaged_part);
     *ret_trace = t;
     return ERR_OK;
 }
@@ -83,7 +100,7 @@ static enum err load(struct load *l, struct trace **ret_trace)
 {
     enum err e = add_parts(l);
     if (e == ERR_OK && l->rows.count == 0) {
-        e = ERR_NOT_FOUND;
+        e = l->damaged_parts > 0 ? ERR_CORRUPT : ERR_NOT_FOUND;
     }
     if (e == ERR_OK) {
         e = assemble(l, ret_trace);

@@ -15,6 +15,7 @@
 
 static enum err read_into(struct block *b, struct buf *to, uint64_t offset, size_t n)
 {
+    ASSERT(to != NULL);
     ASSERT(b->part != NULL);
     buf_clear(to);
     if (!buf_reserve(to, n)) {
@@ -22,7 +23,11 @@ static enum err read_into(struct block *b, struct buf *to, uint64_t offset, size
     }
     enum err e = b->part->file->ops->read_at(b->part->file, to->p, n, offset);
     to->n = e == ERR_OK ? n : 0;
-    return e == ERR_END ? ERR_CORRUPT : e;
+    if (e == ERR_END || e == ERR_CORRUPT) {
+        part_note_damage(b->part);
+        e = ERR_CORRUPT;
+    }
+    return e;
 }
 
 enum err block_region(struct block *b, size_t region, struct str *ret_bytes)
@@ -46,6 +51,7 @@ enum err block_region(struct block *b, size_t region, struct str *ret_bytes)
         p = b->io.p;
     }
     if (!checksum_fits(p, r->length, r->sum)) {
+        part_note_damage(b->part);
         return ERR_CORRUPT;
     }
     *ret_bytes = (struct str){p, r->length};
@@ -54,6 +60,7 @@ enum err block_region(struct block *b, size_t region, struct str *ret_bytes)
 
 size_t block_page_region(const struct block *b, size_t column, size_t page)
 {
+    ASSERT(b->cold_first >= REGION_FIXED);
     MUST(column < b->column_count && page < b->pages);
     if (column < COLUMN_HOT) {
         return REGION_FIXED + column * b->pages + page;
@@ -75,6 +82,7 @@ enum err block_read_window(struct block *b, size_t page)
 
 static bool kind_fits(size_t column, enum attr_type type, enum column_kind kind)
 {
+    ASSERT(column >= COLUMN_BUILTIN || type == 0);
     ASSERT(kind < COLUMN_KIND_COUNT);
     bool text = kind == COLUMN_CODES || kind == COLUMN_STRINGS;
     if (column >= COLUMN_BUILTIN) {
@@ -155,6 +163,7 @@ static enum err get_regions(struct block *b, struct cursor *c, size_t dictionari
 
 static enum err read_directory(struct block *b)
 {
+    ASSERT(b->columns == NULL);
     const struct block_place *place = &b->part->footer.places[b->index];
     const struct block_meta *meta = &b->part->footer.blocks[b->index];
     enum err e = read_into(b, &b->io, place->offset + place->region_bytes, place->directory_bytes);
@@ -191,12 +200,14 @@ static enum err read_directory(struct block *b)
 // Text k of the file is string k + 1 of the batch, whose string 0 is the empty one.
 static uint32_t get_text(struct cursor *c, const struct batch *b)
 {
+    ASSERT(c != NULL);
     ASSERT(b->string_count > 0);
     return cursor_below(c, b->string_count - 1) + 1;
 }
 
 static struct attr_run get_attrs(struct cursor *c, struct batch *b)
 {
+    ASSERT(c != NULL);
     ASSERT(!b->sealed);
     uint32_t n = cursor_below(c, SPAN_ATTRS_MAX + 1);
     struct attr_run run = {(uint32_t)b->attr_count, n};
@@ -216,6 +227,7 @@ static struct attr_run get_attrs(struct cursor *c, struct batch *b)
 
 static void get_resources(struct cursor *c, struct batch *b)
 {
+    ASSERT(c != NULL && !b->sealed);
     ASSERT(b->resource_count == 0 && b->scope_count == 0);
     size_t n = cursor_below(c, BLOCK_ROWS + 1);
     for (size_t i = 0; i < n && !c->failed; i++) {
@@ -238,6 +250,7 @@ static void get_resources(struct cursor *c, struct batch *b)
 
 static enum err read_packed(struct block *b, size_t region, struct str *ret_raw)
 {
+    ASSERT(ret_raw != NULL);
     ASSERT(region < REGION_FIXED);
     struct str bytes;
     enum err e = block_region(b, region, &bytes);
@@ -282,6 +295,7 @@ struct keyset {
 
 static struct keyset *get_keysets(struct block *b, struct cursor *c, size_t *ret_n)
 {
+    ASSERT(ret_n != NULL);
     ASSERT(b->column_count >= COLUMN_BUILTIN);
     size_t n = cursor_below(c, BLOCK_ROWS + 1);
     size_t attributes = b->column_count - COLUMN_BUILTIN;
@@ -324,6 +338,7 @@ static void get_shape(struct block *b, struct cursor *c, const struct str *names
 
 static enum err read_shapes(struct block *b)
 {
+    ASSERT(b->rows > 0);
     ASSERT(b->shapes == NULL && b->resources != NULL);
     struct str raw;
     const struct str *names;
@@ -416,6 +431,9 @@ enum err block_open(struct part *p, size_t index, struct block **ret_block)
     if (e == ERR_OK) {
         e = read_shapes(b);
     }
+    if (e == ERR_CORRUPT) {
+        part_note_damage(p);
+    }
     if (e != ERR_OK) {
         block_free(b);
         return e;
@@ -482,18 +500,21 @@ void block_free(struct block *b)
 
 size_t block_rows(const struct block *b)
 {
+    ASSERT(b->part != NULL);
     ASSERT(b->rows > 0 && b->rows <= BLOCK_ROWS);
     return b->rows;
 }
 
 size_t block_pages(const struct block *b)
 {
+    ASSERT(b->part != NULL);
     ASSERT(b->pages > 0 && b->pages <= BLOCK_PAGES);
     return b->pages;
 }
 
 const struct shape *block_shapes(const struct block *b, size_t *ret_count)
 {
+    ASSERT(ret_count != NULL);
     ASSERT(b->shapes != NULL);
     *ret_count = b->shape_count;
     return b->shapes;
@@ -501,6 +522,7 @@ const struct shape *block_shapes(const struct block *b, size_t *ret_count)
 
 const struct column *block_columns(const struct block *b, size_t *ret_count)
 {
+    ASSERT(ret_count != NULL);
     ASSERT(b->column_count >= COLUMN_BUILTIN);
     *ret_count = b->column_count - COLUMN_BUILTIN;
     return b->attributes;
@@ -508,6 +530,7 @@ const struct column *block_columns(const struct block *b, size_t *ret_count)
 
 enum err block_resources(struct block *b, const struct batch **ret_batch)
 {
+    ASSERT(ret_batch != NULL);
     ASSERT(b->resources != NULL);
     *ret_batch = b->resources;
     return ERR_OK;
@@ -515,6 +538,7 @@ enum err block_resources(struct block *b, const struct batch **ret_batch)
 
 enum err block_load_dictionary(struct block *b, size_t column)
 {
+    ASSERT(b->part != NULL);
     MUST(column < b->column_count);
     struct block_column *c = &b->columns[column];
     if (c->kind != COLUMN_CODES || c->dictionary != NULL) {
@@ -549,6 +573,7 @@ enum err block_dictionary(struct block *b, size_t column, const struct str **ret
 
 static enum err load_trace_numbers(struct block *b, size_t region, uint64_t *out)
 {
+    ASSERT(out != NULL);
     ASSERT(region == REGION_TRACE_ROWS || region == REGION_TRACE_STARTS);
     struct str bytes;
     enum err e = block_region(b, region, &bytes);

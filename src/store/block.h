@@ -14,6 +14,10 @@
 
 struct part {
     atomic_int refs;
+    atomic_int fate; // enum part_fate
+    atomic_bool damaged;
+    struct fs *fs;
+    const char *path;
     struct file *file;
     struct arena arena;
     struct part_footer footer;

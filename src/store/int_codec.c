@@ -33,6 +33,7 @@ static bool all_divisible(const uint64_t *v, size_t n, uint64_t base, uint64_t b
 
 static struct frame frame_of(const uint64_t *v, size_t n)
 {
+    ASSERT(v != NULL || n == 0);
     ASSERT(n > 0);
     int64_t low = (int64_t)v[0], high = (int64_t)v[0];
     for (size_t i = 1; i < n; i++) {
@@ -54,6 +55,7 @@ static struct frame frame_of(const uint64_t *v, size_t n)
 
 static void put_frame(uint8_t tag, struct frame f, struct buf *out)
 {
+    ASSERT(out != NULL);
     ASSERT(tag <= TAG_TABLE);
     buf_add_byte(out, tag);
     buf_add_varint(out, zigzag((int64_t)f.base));
@@ -68,6 +70,7 @@ static uint64_t reduce(uint64_t v, struct frame f)
 
 static size_t bitpack_bytes(size_t n, unsigned width)
 {
+    ASSERT(n <= SIZE_MAX / 64);
     ASSERT(width <= 64);
     return (n * width + 7) / 8;
 }
@@ -144,6 +147,7 @@ static size_t find_table(const uint64_t *v, size_t n, uint64_t *table, uint64_t 
 
 static bool put_table(struct zpack *z, const uint64_t *v, size_t n, struct buf *out)
 {
+    ASSERT(out != NULL && z != NULL);
     ASSERT(n > 0);
     uint64_t table[INTS_TABLE_MAX];
     uint64_t *codes = mem_alloc(n * sizeof *codes);
@@ -164,6 +168,7 @@ static bool put_table(struct zpack *z, const uint64_t *v, size_t n, struct buf *
 static void put_smaller(struct zpack *z, const uint64_t *v, size_t n, struct frame f,
                         enum ints_use use, struct buf *out)
 {
+    ASSERT(out != NULL && n > 0);
     ASSERT(f.width > 0 && f.width <= 64);
     size_t before = out->n;
     put_planes(z, v, n, f, out);
@@ -194,6 +199,7 @@ void ints_encode(struct zpack *z, const uint64_t *values, size_t n, enum ints_us
 
 static struct frame get_frame(struct cursor *c)
 {
+    ASSERT(c != NULL);
     struct frame f = {0};
     f.base = (uint64_t)unzigzag(cursor_varint(c));
     f.scale = cursor_varint(c);
@@ -207,7 +213,7 @@ struct stretch {
 
 static enum err get_bitpack(struct cursor *c, struct stretch s, uint64_t *out)
 {
-    ASSERT(out != NULL);
+    ASSERT(out != NULL && s.n > 0);
     struct frame f = get_frame(c);
     f.width = cursor_byte(c);
     if (c->failed || f.width < 1 || f.width > WIDTH_MAX) {
@@ -227,6 +233,7 @@ static enum err get_bitpack(struct cursor *c, struct stretch s, uint64_t *out)
 
 static void add_plane(const uint8_t *plane, size_t n, unsigned shift, uint64_t *out)
 {
+    ASSERT(out != NULL || n == 0);
     ASSERT(shift < 64);
     if (shift == 0) {
         for (size_t i = 0; i < n; i++) {
@@ -241,7 +248,7 @@ static void add_plane(const uint8_t *plane, size_t n, unsigned shift, uint64_t *
 
 static enum err get_planes(struct cursor *c, struct stretch s, uint64_t *out)
 {
-    ASSERT(out != NULL);
+    ASSERT(out != NULL && s.n > 0);
     uint64_t heads[8];
     struct frame f = get_frame(c);
     unsigned planes = cursor_byte(c);
@@ -278,7 +285,7 @@ static enum err decode_at(struct cursor *c, struct stretch s, uint64_t *out, boo
 
 static enum err get_table(struct cursor *c, struct stretch s, uint64_t *out)
 {
-    ASSERT(out != NULL);
+    ASSERT(out != NULL && s.n > 0);
     uint64_t table[INTS_TABLE_MAX];
     size_t count = cursor_below(c, INTS_TABLE_MAX + 1);
     for (size_t i = 0; i < count; i++) {
@@ -298,6 +305,7 @@ static enum err get_table(struct cursor *c, struct stretch s, uint64_t *out)
 
 static enum err decode_at(struct cursor *c, struct stretch s, uint64_t *out, bool nested)
 {
+    ASSERT(out != NULL || s.n == 0);
     ASSERT(s.n > 0 && s.first + s.count <= s.n);
     uint8_t tag = cursor_byte(c);
     if (c->failed) {
@@ -324,6 +332,7 @@ static enum err decode_at(struct cursor *c, struct stretch s, uint64_t *out, boo
 
 enum err ints_decode(struct cursor *c, size_t n, uint64_t *out)
 {
+    ASSERT(c != NULL);
     ASSERT(n > 0 && out != NULL);
     return decode_at(c, (struct stretch){n, 0, n}, out, false);
 }

@@ -80,6 +80,18 @@ struct part *part_ref(struct part *p);
 void part_unref(struct part *p);
 const struct part_meta *part_meta(const struct part *p);
 
+// The number that names the file (16 hexadecimal digits, then ".part"); 0 for other names.
+uint64_t part_number(const struct part *p);
+
+// A reader that met a wrong checksum has noted it in the part, for the store to set it aside.
+void part_note_damage(struct part *p);
+bool part_is_damaged(const struct part *p);
+void part_clear_damage(struct part *p); // it did not show again
+
+// What becomes of the file once nobody holds the part any more.
+enum part_fate { PART_STAYS, PART_IS_REMOVED, PART_IS_SET_ASIDE /* renamed to <path>.bad */ };
+void part_retire(struct part *p, enum part_fate fate);
+
 // What the footer says of one page.
 struct page_meta {
     uint64_t min_start_ns, max_start_ns;

@@ -35,6 +35,7 @@ static void put_page_meta(const struct block_meta *m, const struct page_meta *p,
 static void put_block(const struct block_meta *m, const struct block_place *p, unsigned version,
                       struct buf *out)
 {
+    ASSERT(p != NULL && out != NULL);
     ASSERT(m->rows > 0 && m->rows <= BLOCK_ROWS);
     const uint64_t numbers[] = {m->rows,           m->pages,           m->min_start_ns,
                                 m->max_start_ns,   m->min_duration_ns, m->max_duration_ns,
@@ -53,6 +54,7 @@ static void put_block(const struct block_meta *m, const struct block_place *p, u
 
 void footer_encode(const struct part_footer *f, unsigned version, struct buf *out)
 {
+    ASSERT(f->meta.rows > 0);
     const struct part_meta *m = &f->meta;
     ASSERT(m->blocks <= PART_BLOCKS_MAX);
     const uint64_t numbers[] = {m->rows,         m->traces,          m->min_start_ns,
@@ -77,6 +79,7 @@ void footer_encode(const struct part_footer *f, unsigned version, struct buf *ou
 
 static struct str get_text(struct cursor *c, struct arena *a)
 {
+    ASSERT(c != NULL && a != NULL);
     size_t n = (size_t)cursor_varint(c);
     const char *p = (const char *)cursor_bytes(c, n);
     return p == NULL ? STR("") : arena_str(a, (struct str){p, n});
@@ -84,6 +87,7 @@ static struct str get_text(struct cursor *c, struct arena *a)
 
 static void get_services(struct cursor *c, struct arena *a, struct part_footer *f)
 {
+    ASSERT(a != NULL && f != NULL);
     ASSERT(f->services == NULL);
     // Each takes three bytes at least, which bounds the list before room is made.
     size_t n = cursor_below(c, cursor_left(c) / 3 + 1);
@@ -100,6 +104,7 @@ static void get_services(struct cursor *c, struct arena *a, struct part_footer *
 static bool block_is_sane(const struct block_meta *m, const struct block_place *p,
                           uint64_t file_bytes)
 {
+    ASSERT(m != NULL && p != NULL);
     uint64_t bytes = (uint64_t)p->region_bytes + p->directory_bytes;
     return m->rows >= 1 && m->rows <= BLOCK_ROWS &&
            m->pages == (m->rows + PAGE_ROWS - 1) / PAGE_ROWS && p->offset <= file_bytes &&
@@ -185,6 +190,7 @@ static void get_blocks(struct cursor *c, struct arena *a, unsigned version, uint
 enum err footer_decode(struct str bytes, unsigned version, uint64_t file_bytes, struct arena *a,
                        struct part_footer *ret_footer)
 {
+    ASSERT(a != NULL && ret_footer != NULL);
     ASSERT(a != NULL);
     struct part_footer f = {0};
     struct cursor c = cursor_of(bytes);

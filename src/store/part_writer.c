@@ -73,6 +73,7 @@ enum err part_writer_new(const struct part_writer_options *options, struct part_
 
 static struct batch *owned(struct row r)
 {
+    ASSERT(r.index < r.batch->span_count);
     ASSERT(r.batch != NULL);
     // The writer holds its own reference, which only changes the counter.
     return (struct batch *)(uintptr_t)r.batch;
@@ -107,6 +108,7 @@ static void count_services(struct part_writer *w)
 
 static void add_block_meta(struct part_writer *w, struct block_place place)
 {
+    ASSERT(place.region_bytes > 0 && place.directory_bytes > 0);
     struct part_footer *f = &w->footer;
     const struct block_meta *m = &w->builder.meta;
     size_t n = (size_t)f->meta.blocks;
@@ -131,6 +133,7 @@ static void add_block_meta(struct part_writer *w, struct block_place place)
 // Writes one block from the first `n` rows at hand and drops what it took.
 static enum err write_block(struct part_writer *w, size_t n)
 {
+    ASSERT(w->row_count <= BLOCK_ROWS);
     MUST(n > 0 && n <= w->row_count);
     size_t took = block_build(&w->builder, w->rows, n);
     buf_clear(&w->out);
@@ -159,6 +162,7 @@ static enum err write_block(struct part_writer *w, size_t n)
 // How many of a full load of rows end with a whole trace; all of them when one trace fills it.
 static size_t cut_at(const struct part_writer *w)
 {
+    ASSERT(w->row_count <= BLOCK_ROWS);
     ASSERT(w->row_count > 0);
     size_t n = w->row_count;
     const trace_id *last = &row_span(w->rows[n - 1])->trace;
@@ -195,6 +199,7 @@ enum err part_writer_add(struct part_writer *w, struct row row)
 
 static enum err write_end(struct part_writer *w)
 {
+    ASSERT(w->file != NULL);
     ASSERT(w->row_count == 0 && w->finished);
     struct part_footer *f = &w->footer;
     f->bloom_offset = w->offset;
@@ -225,6 +230,7 @@ static enum err write_end(struct part_writer *w)
 
 enum err part_writer_finish(struct part_writer *w)
 {
+    ASSERT(w->file != NULL);
     MUST(!w->finished && w->trace_count > 0);
     w->finished = true;
     enum err e = ERR_OK;

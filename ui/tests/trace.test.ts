@@ -43,6 +43,7 @@ function small(): Outline {
     errors: 2,
     total_spans: 6,
     truncated: false,
+    damaged_parts: [],
   }
 }
 

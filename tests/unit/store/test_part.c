@@ -6,6 +6,7 @@
 
 #include "store/block_cache.h"
 #include "store/part.h"
+#include "support/files.h"
 #include "unit/store/gen.h"
 #include "unit/store/memfs.h"
 
