@@ -4,6 +4,7 @@
 // Every connection must end, every request be answered or cancelled, all memory be given back.
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -102,21 +103,33 @@ static struct sockaddr_in next_source(void)
     return from;
 }
 
+// A socket that is connected from the next source; -1, and said, when that one cannot be used.
+static int dial_once(const struct sockaddr_in *to)
+{
+    struct sockaddr_in from = next_source();
+    struct linger hard = {1, 0}; // where this side closes first, nothing waits
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    MUST(fd >= 0);
+    MUST(setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard) == 0);
+    if (bind(fd, (struct sockaddr *)&from, sizeof from) == 0 &&
+        connect(fd, (const struct sockaddr *)to, sizeof *to) == 0) {
+        return fd;
+    }
+    perror("dial");
+    close(fd);
+    return -1;
+}
+
 static int dial(void)
 {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     const char *port = strrchr(http_server_address(server), ':') + 1;
     to.sin_port = htons((uint16_t)strtoul(port, NULL, 10));
-    struct linger hard = {1, 0}; // where this side closes first, nothing waits
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    MUST(fd >= 0);
-    MUST(setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard) == 0);
-    struct sockaddr_in from = next_source();
-    while (bind(fd, (struct sockaddr *)&from, sizeof from) != 0) {
-        MUST(errno == EADDRINUSE); // somebody has the port on all addresses
-        from = next_source();
+    int fd = -1;
+    for (int tries = 0; fd < 0; tries++) { // somebody else may have a port on all addresses
+        MUST(tries < 16);
+        fd = dial_once(&to);
     }
-    MUST(connect(fd, (struct sockaddr *)&to, sizeof to) == 0);
     return fd;
 }
 
