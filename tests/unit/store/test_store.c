@@ -351,6 +351,42 @@ static void test_a_failed_commit_may_come_back(void **state)
     assert_true(came_back > 5);
 }
 
+// A commit that has nothing to write does not take the place of the one that failed in the log, so
+// that alone it must not settle anything.
+static void test_an_empty_commit_settles_too(void **state)
+{
+    (void)state;
+    size_t failed = 0;
+    for (uint64_t seed = 1; seed <= 120; seed++) {
+        struct world w;
+        struct commit empty;
+        world_open(&w, true);
+        add(&w, STR("shop"), 40);
+        assert_ok(store_flush(w.store));
+        while (simfs_random(w.sim, 1000) != seed) { // another fate for each seed
+        }
+        add(&w, STR("shop"), 40);
+        simfs_set_faults(w.sim, 0, 500);
+        enum err e = store_flush(w.store);
+        simfs_set_faults(w.sim, 0, 0);
+        failed += w.store->doubts != NULL;
+        commit_begin(&empty, w.store); // the ledger's, when nothing was counted meanwhile
+        assert_ok(commit_end(&empty));
+        assert_null(w.store->doubts);
+        kill_store(&w);
+        simfs_crash(w.sim);
+        open_store(&w);
+        assert_true(e == ERR_OK || store_line_seq(w.store, STR("shop")) == 1);
+        if (e != ERR_OK) {
+            store_add(w.store, batch_ref(w.all[1]));
+        }
+        assert_has(&w, w.all, w.count);
+        assert_int_equal(balance(&w).dropped, 0);
+        world_done(&w);
+    }
+    assert_true(failed > 5);
+}
+
 static void test_damaged_parts_are_set_aside(void **state)
 {
     (void)state;
@@ -632,6 +668,7 @@ int main(void)
         cmocka_unit_test(test_full_disk),
         cmocka_unit_test(test_failing_disk),
         cmocka_unit_test(test_a_failed_commit_may_come_back),
+        cmocka_unit_test(test_an_empty_commit_settles_too),
         cmocka_unit_test(test_damaged_parts_are_set_aside),
         cmocka_unit_test(test_damage_that_a_query_meets),
         cmocka_unit_test(test_many_parts_and_few_descriptors),
