@@ -62,6 +62,7 @@ void commit_count(struct commit *c, enum outcome o, enum reason r, struct str se
     if (n == 0) {
         return;
     }
+    service = ledger_service(c->store->ledger, service);
     const struct ledger_cell cell = {SIGNAL_TRACES, o, r, service, n};
     struct commit_cell *x = remember(c, &cell);
     x->own = true;
