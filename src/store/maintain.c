@@ -252,8 +252,7 @@ static enum err run_merge(struct merge *m)
     return e;
 }
 
-// ---- Damage
-// --------------------------------------------------------------------------------------
+// ---- Damage -------------------------------------------------------------------------------------
 
 // Under `lock`: a part in which some reader has met damage.
 static struct part_entry *find_damaged(const struct store *s, size_t *ret_line)

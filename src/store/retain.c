@@ -14,8 +14,7 @@
 #define STRIPPED_SHARE 2                  // of the size, one part in so many
 #define STRIP_LEVEL    3                  // of compression, as of merged parts
 
-// ---- Choosing
-// ------------------------------------------------------------------------------------
+// ---- Choosing -----------------------------------------------------------------------------------
 
 // A sender's clock may run ahead: no part is younger than its commit.
 static uint64_t age_mark(const struct part_entry *p)
@@ -155,8 +154,7 @@ bool retain_choose(struct retain *r, size_t index, uint64_t now_ns, bool may_str
     return r->count > 0;
 }
 
-// ---- Whole parts
-// -----------------------------------------------------------------------------------
+// ---- Whole parts --------------------------------------------------------------------------------
 
 static enum err expire(struct retain *r)
 {
@@ -370,8 +368,7 @@ enum err retain_run(struct retain *r, bool patient, bool *ret_did)
     return e;
 }
 
-// ---- Limits
-// --------------------------------------------------------------------------------------
+// ---- Limits -------------------------------------------------------------------------------------
 
 void store_set_retention(struct store *s, struct store_retention fallback,
                          const struct store_retention *lines, size_t count)
