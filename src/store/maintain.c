@@ -368,7 +368,6 @@ void *merge_thread(void *store)
 enum err store_quiesce(struct store *s)
 {
     ASSERT(s->catalog != NULL);
-    ASSERT(s != NULL);
     enum err e = store_flush(s);
     bool did = true;
     while (e == ERR_OK && did) {

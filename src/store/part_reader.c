@@ -193,7 +193,7 @@ void part_unref(struct part *p)
 const struct part_meta *part_meta(const struct part *p)
 {
     ASSERT(atomic_load_explicit(&p->refs, memory_order_relaxed) > 0);
-    ASSERT(p != NULL);
+    ASSERT(p->footer.meta.blocks == 0 || p->footer.blocks != NULL);
     return &p->footer.meta;
 }
 
