@@ -16,8 +16,6 @@
 #define CELLS       (PLAIN_CELLS + REASON_COUNT)
 #define INDEX_LEAST ((size_t)64)
 
-static const char other_service[] = "(other)";
-
 struct service_row {
     char *name;
     size_t name_bytes;
@@ -157,7 +155,7 @@ static struct service_row *row_of(struct ledger *l, struct str service)
     uint64_t hash = str_hash(service);
     struct service_row *row = find_row(l, service, hash);
     if (row == NULL && l->row_count >= LEDGER_SERVICES_MAX) {
-        service = str_of(other_service);
+        service = LEDGER_OTHER;
         hash = str_hash(service);
         row = find_row(l, service, hash);
     }

@@ -55,8 +55,9 @@ const char *signal_name(enum signal s);
 const char *outcome_name(enum outcome o);
 const char *reason_name(enum reason r);
 
-// Distinct services counted apart; what comes later is counted as service "(other)". Names count
-// with so many bytes at most: senders choose them, and the ledger keeps them for good.
+// Distinct services counted apart; what comes later is counted as this one. Names count with so
+// many bytes at most: senders choose them, and the ledger keeps them for good.
+#define LEDGER_OTHER        STR("(other)")
 #define LEDGER_SERVICES_MAX 4096
 #define LEDGER_NAME_MAX     ((size_t)256)
 
