@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the entry point of the one binary: finds the command, prints help.
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -140,8 +141,22 @@ static const struct {
     {"version", command_version},   {"--version", command_version},
 };
 
+// Without this a file of the data folder would be opened as a closed standard output or error, and
+// written to.
+static void open_standard_files(void)
+{
+    int fd;
+    do {
+        fd = open("/dev/null", O_RDWR);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+}
+
 int main(int argc, char **argv)
 {
+    open_standard_files();
     if (argc < 2) {
         fputs(help, stderr);
         return EXIT_USAGE;

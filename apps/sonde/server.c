@@ -36,7 +36,7 @@ struct server {
     const struct server_flags *flags;
     const char *lines_text;      // store.lines as a text, in the arena of config
     pthread_mutex_t config_lock; // over both, once running
-    int lock_fd;                 // the data folder belongs to one process
+    int lock_fd, folder_fd;      // the data folder belongs to one process
     struct budget budget;
     struct ledger *ledger;
     struct store *store;
@@ -221,7 +221,11 @@ static enum err take_folder(struct server *s, struct err_at *ret_at)
     if (s->lock_fd < 0) {
         return err_at_set(ret_at, err_from_errno(errno), 0, "%s: %s", path, strerror(errno));
     }
-    if (flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+    // The folder is locked too: somebody may remove the file. Not every file system can do that.
+    s->folder_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0 ||
+        (s->folder_fd >= 0 && flock(s->folder_fd, LOCK_EX | LOCK_NB) != 0 &&
+         errno == EWOULDBLOCK)) {
         return err_at_set(ret_at, ERR_BUSY, 0, "data folder %s is in use by another sonde server",
                           dir);
     }
@@ -419,6 +423,9 @@ static void stop(struct server *s)
     ledger_free(s->ledger);
     http_tls_free(s->api_tls);
     http_tls_free(s->otlp_tls);
+    if (s->folder_fd >= 0) {
+        (void)close(s->folder_fd);
+    }
     if (s->lock_fd >= 0) {
         (void)close(s->lock_fd);
     }
@@ -514,7 +521,7 @@ int server_run(const struct server_flags *flags)
     sigset_t signals;
     mem_return_early();
     s->flags = flags;
-    s->lock_fd = -1;
+    s->lock_fd = s->folder_fd = -1;
     MUST(pthread_mutex_init(&s->config_lock, NULL) == 0);
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);

@@ -90,6 +90,7 @@ static void job_end(struct job *j)
     ASSERT(a->jobs > 0);
     stop_timer(j);
     a->jobs--;
+    a->light_jobs -= j->route->light ? 1 : 0;
     job_free(j);
     if (a->stopping && a->jobs == 0) {
         loop_stop(a->loop);
@@ -159,12 +160,48 @@ static void answer(struct job *j)
     start_timer(j, on_pace, PACE_MS);
 }
 
+static void after(uv_work_t *work, int status);
+
+// Gives waiting queries to workers, and leaves one worker to what is answered at once.
+static void give_work(struct api *a)
+{
+    while (a->first != NULL && a->working < API_WORKING_MAX) {
+        struct job *j = a->first;
+        a->first = j->next;
+        a->last = a->first == NULL ? NULL : a->last;
+        a->working++;
+        MUST(uv_queue_work(loop_uv(a->loop), &j->work, run, after) == 0);
+    }
+    ASSERT(a->working <= API_WORKING_MAX && a->working <= a->jobs);
+}
+
+static void queue(struct job *j)
+{
+    struct api *a = j->api;
+    if (j->route->light) {
+        MUST(uv_queue_work(loop_uv(a->loop), &j->work, run, after) == 0);
+        return;
+    }
+    ASSERT(j->next == NULL);
+    if (a->first == NULL) {
+        a->first = j;
+    } else {
+        *a->last = j;
+    }
+    a->last = &j->next;
+    give_work(a);
+}
+
 static void after(uv_work_t *work, int status)
 {
     struct job *j = work->data;
     struct api *a = j->api;
     ASSERT(a->jobs > 0);
     (void)status; // jobs are never taken back from the pool
+    if (!j->route->light) {
+        a->working--;
+        give_work(a);
+    }
     stop_timer(j);
     if (j->out.denied) {
         job_fail(j, ERR_MEMORY);
@@ -194,7 +231,7 @@ static void begin_lines(struct job *j)
 void job_start(struct api *a, const struct route *route, struct str path_param,
                struct http_request *r)
 {
-    if (a->jobs >= API_JOBS_MAX) {
+    if ((route->light ? a->light_jobs : a->jobs - a->light_jobs) >= API_JOBS_MAX) {
         const struct http_header headers[] = {{STR("content-type"), STR("application/json")},
                                               {STR("retry-after"), STR("1")}};
         http_respond(r, 429, headers, 2, STR("{\"error\":\"too many queries at once\"}"));
@@ -221,6 +258,7 @@ void job_start(struct api *a, const struct route *route, struct str path_param,
     j->work.data = j;
     http_set_user(r, j);
     a->jobs++;
+    a->light_jobs += route->light ? 1 : 0;
     atomic_fetch_add(&a->queries, 1);
     struct str accept = http_header(r, STR("accept"));
     if (route->run == api_traces && accept.p != NULL &&
@@ -239,7 +277,7 @@ void job_start(struct api *a, const struct route *route, struct str path_param,
         buf_done(&j->out);
         j->meter.forced = false;
     }
-    MUST(uv_queue_work(loop_uv(a->loop), &j->work, run, after) == 0);
+    queue(j);
 }
 
 void job_cancel(struct job *j)

@@ -18,6 +18,7 @@
 #include "wire/json_writer.h"
 
 #define API_JOBS_MAX     64                  // at once; more are answered 429
+#define API_WORKING_MAX  3                   // of them that workers have: one less than libuv has
 #define API_ANSWER_MAX   ((size_t)256 << 20) // bytes of one answer
 #define API_ANSWER_SHARE 4                   // and at most this part of memory.limit
 #define API_WORK_BYTES   ((size_t)2 << 20)   // what a query takes beside traces and its answer
@@ -32,8 +33,13 @@ struct api {
     struct receive *receive; // NULL until it is there, and once it goes
     uint64_t started_ns;
     struct crew *crew; // threads that help the workers
-    unsigned jobs;     // running; the loop's thread alone
-    bool stopping;     // the server is gone
+    // Of the loop's thread alone. Queries wait here and not in libuv's queue, where /healthz and
+    // /metrics would wait behind them.
+    unsigned jobs;             // that there are
+    unsigned light_jobs;       // those of light routes
+    unsigned working;          // those of other routes that a worker has
+    struct job *first, **last; // the others, which wait for one
+    bool stopping;             // the server is gone
     atomic_uint_fast64_t queries, query_failures, query_cancels;
 };
 
@@ -62,6 +68,7 @@ enum param {
 
 struct job {
     uv_work_t work;
+    struct job *next;  // that waits
     uv_timer_t *timer; // tells progress, or paces a large answer
     bool pacing;
     size_t sent;        // of a paced answer

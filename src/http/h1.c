@@ -99,6 +99,10 @@ static bool commit_header(struct h1 *h)
     }
     for (size_t i = 0; i < name.n; i++) {
         char c = h->header.p[i];
+        if (c == ' ') { // http_parser lets it pass; a proxy may read another name (RFC 9112, 5.1)
+            fail(h, 400, "A header's name has a blank.");
+            return false;
+        }
         if (c >= 'A' && c <= 'Z') {
             h->header.p[i] = (char)(c + ('a' - 'A'));
         }

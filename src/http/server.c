@@ -3,6 +3,7 @@
 // stopping.
 #include <netdb.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,6 +27,10 @@ static bool split_address(const char *address, char *host, size_t host_size, con
     ASSERT(host_size > 0);
     if (colon == NULL || colon[1] == '\0') {
         return false;
+    }
+    size_t digits = strspn(colon + 1, "0123456789");
+    if (colon[1 + digits] != '\0' || strtoul(colon + 1, NULL, 10) > UINT16_MAX) {
+        return false; // getaddrinfo() takes 99999 for 34463
     }
     const char *from = address;
     size_t n = (size_t)(colon - address);

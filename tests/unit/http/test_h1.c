@@ -206,6 +206,8 @@ static void test_malformed_input_is_400_and_harms_nobody(void **state)
     static const char *const bad[] = {
         "\x01\x02garbage\r\n\r\n",
         "GET / HTTP/1.1\r\n\r\n", // no host
+        "POST / HTTP/1.1\r\nhost: x\r\ncontent-length : 5\r\n\r\nhello",
+        "POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding : chunked\r\n\r\n0\r\n\r\n",
         "GET /%zz HTTP/1.1\r\nhost: x\r\n\r\n",
         "GET /%00 HTTP/1.1\r\nhost: x\r\n\r\n",
         "GET foo HTTP/1.1\r\nhost: x\r\n\r\n",
