@@ -221,7 +221,7 @@ static void round_json(const struct buf *json, struct best *best)
     struct err_at at;
     buf_init(&out, REQUEST_BYTES);
     uint64_t from = now_ns();
-    enum err e = otlp_json_to_protobuf(OTLP_TRACES, buf_str(json), &out, &at);
+    enum err e = otlp_json_to_protobuf(OTLP_TRACES, buf_str(json), &out, NULL, &at);
     keep_best(&best->transcode, from);
     MUST(e == ERR_OK);
     buf_done(&out);

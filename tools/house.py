@@ -13,6 +13,7 @@ BANNED = ["strcpy", "strcat", "sprintf", "vsprintf", "gets", "strtok", "atoi", "
           "mktemp", "system"]
 LENGTH_MAX, LENGTH_P90 = 70, 40
 FILE_LINES_MAX = 1000
+ASSERTIONS_MIN = {"journal": 1, "ledger": 0.9, "os": 1, "store": 1.7}  # a function, on average
 failed = False
 
 
@@ -141,7 +142,10 @@ def main():
     ratio = total[1] / max(total[0], 1)
     target = 0.5
     check("assertions, %.2f a function (%s)" % (ratio, ", ".join(density)),
-          [] if ratio >= target else ["%.2f assertions a function, at least %.2f" % (ratio, target)])
+          ([] if ratio >= target else ["%.2f assertions a function, at least %.2f" % (ratio, target)])
+          + ["src/%s: fewer than %.2f assertions a function" % (where, floor)
+             for where, floor in ASSERTIONS_MIN.items()
+             if where in counts and counts[where][1] < floor * counts[where][0]])
 
     check("files of at most %d lines" % FILE_LINES_MAX, [
         "%s: %d lines" % (f, texts[f].count("\n")) for f in sources

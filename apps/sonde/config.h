@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the configuration: one table of settings with their defaults; a YAML file, the
 // environment (SONDE_JOURNAL_SYNC for journal.sync) and flags override them in this order. Unknown
-// keys and bad values are refused with file, line and column.
+// keys, keys given twice and bad values are refused with file, line and column; unknown SONDE_
+// names in the environment are reported (other programs may own them).
 #ifndef SONDE_APPS_CONFIG_H
 #define SONDE_APPS_CONFIG_H
 
@@ -10,6 +11,7 @@
 #include <stdint.h>
 
 #include "core/arena.h"
+#include "core/buf.h"
 #include "core/err.h"
 #include "store/store.h"
 
@@ -32,6 +34,10 @@
     X(OTLP_SHARDS, "otlp.shards", NUMBER, "0", false, "receiving threads; 0: one per core")        \
     X(MEMORY_LIMIT, "memory.limit", SIZE, "1GiB", false,                                           \
       "what load may take; beyond it senders wait")                                                \
+    X(OVERLOAD_SHED_AFTER, "overload.shed_after", DURATION, "2s", false,                           \
+      "memory short for so long: traces without errors that are not slow are shed")                \
+    X(OVERLOAD_SLOW_TRACE, "overload.slow_trace", DURATION, "1s", false,                           \
+      "a trace with a span of this duration is slow")                                              \
     X(JOURNAL_SYNC, "journal.sync", SYNC, "always", false,                                         \
       "always: acknowledge after the disk has it; interval")                                       \
     X(JOURNAL_SYNC_INTERVAL, "journal.sync_interval", DURATION, "100ms", false,                    \
@@ -44,8 +50,10 @@
     X(STORE_FREE_MIN, "store.free_min", SIZE, "256MiB", false,                                     \
       "free disk below which requests are refused")                                                \
     X(RETENTION_AGE, "store.retention.age", DURATION, "7d", true, "older spans go; 0: never")      \
+    X(RETENTION_ERRORS_AGE, "store.retention.errors_age", DURATION, "0", true,                     \
+      "age for traces with errors; 0: as for all")                                                 \
     X(RETENTION_SIZE, "store.retention.size", SIZE, "0", true,                                     \
-      "per business line, the oldest go; 0: no limit")                                             \
+      "per business line, error-free traces go first; 0: no limit")                                \
     X(LOG_LEVEL, "log.level", LEVEL, "info", true, "debug, info, warn or error")
 
 enum setting {
@@ -74,13 +82,18 @@ struct setting_info {
 };
 const struct setting_info *setting_info(enum setting s);
 
+#define CONFIG_KEY_MAX   128
+#define CONFIG_PLACE_MAX 128
+#define CONFIG_NOT_GIVEN UINT64_MAX // in a line of store.lines while the file is read
+
 enum setting_source { SOURCE_DEFAULT, SOURCE_FILE, SOURCE_ENVIRONMENT, SOURCE_FLAG };
 
 struct config {
     struct arena arena;
     const char *file; // "" without one
     const char *text[SETTING_COUNT];
-    uint64_t number[SETTING_COUNT]; // sizes in bytes, durations in milliseconds
+    const char *where[SETTING_COUNT]; // "sonde.yaml:3:5", "SONDE_DATA", "--data"; "": default
+    uint64_t number[SETTING_COUNT];   // sizes in bytes, durations in milliseconds
     enum setting_source source[SETTING_COUNT];
     struct store_retention lines[STORE_LINES_MAX]; // store.lines
     size_t line_count;
@@ -98,6 +111,22 @@ MUST_CHECK enum err config_set(struct config *c, enum setting s, const char *tex
 
 // What no single value shows: addresses beyond loopback need tokens, a certificate needs its key.
 MUST_CHECK enum err config_check(const struct config *c, struct err_at *ret_at);
+
+// store.lines as the file could have it: {name: shop, age: 14d, size: 200GiB}, ...
+void config_print_lines(const struct config *c, struct buf *out);
+
+// Reads the file over what c holds. Part of config_load().
+MUST_CHECK enum err config_read_file(struct config *c, const char *file, struct err_at *ret_at);
+
+// "SONDE_JOURNAL_SYNC" of journal.sync.
+void config_environment_name(enum setting s, char out[CONFIG_KEY_MAX]);
+
+// The key that was probably meant; NULL when none is close.
+const char *config_closest_key(const char *key);
+
+// Every SONDE_ name of the environment that means nothing; `meant` may be NULL.
+typedef void config_unknown_fn(void *ctx, const char *name, const char *meant);
+void config_each_unknown(config_unknown_fn *each, void *ctx);
 
 // "256MiB", "10GB", "4096" to bytes; "30s", "100ms", "7d" to milliseconds.
 MUST_CHECK enum err config_parse_size(const char *text, uint64_t *ret_bytes);

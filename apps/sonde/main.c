@@ -6,8 +6,11 @@
 
 #include "commands.h"
 #include "config.h"
+#include "core/must.h"
 #include "server.h"
 #include "version.h"
+
+#define WIDTH_MAX 80 // of a terminal
 
 static const char help[] =
     "sonde " SONDE_VERSION " - full-link monitoring in one binary\n"
@@ -15,7 +18,7 @@ static const char help[] =
     "Usage: sonde COMMAND [FLAGS]\n"
     "\n"
     "  server            take OTLP traces, keep them, search and show them\n"
-    "  trace search      find traces: sonde trace search '{ status = error }' --since 1h\n"
+    "  trace search      find traces, as in sonde trace search '{ status = error }'\n"
     "  trace get         show one trace as a tree of calls\n"
     "  trace-id          decode a trace ID made by Sonde's agents\n"
     "  store stats       bytes by column of the parts on disk\n"
@@ -25,36 +28,59 @@ static const char help[] =
     "  completion        print shell completion: sonde completion bash|zsh|fish\n"
     "  version           print the version\n"
     "\n"
-    "`sonde COMMAND --help` explains a command. Tables are for terminals; with --json, or when "
-    "the\n"
-    "output is not a terminal, commands print JSON.\n"
+    "`sonde COMMAND --help` explains a command. Tables are for terminals; with\n"
+    "--json, or when the output is not a terminal, commands print JSON.\n"
     "\n"
-    "Exit codes: 0 done, 1 failed, 2 wrong usage, filter or configuration, 3 not found,\n"
-    "4 damage found by `store verify`, 5 the server cannot be reached.\n";
+    "Exit codes: 0 done, 1 failed, 2 wrong usage, filter or configuration,\n"
+    "3 not found, 4 damage found by `store verify`, 5 the server cannot be reached.\n";
 
 static const char server_help[] =
-    "Usage: sonde server [--config FILE] [--data DIR] [--http ADDR] [--otlp-grpc ADDR]\n"
-    "                    [--otlp-http ADDR]\n"
+    "Usage: sonde server [--config FILE] [--data DIR] [--http ADDR]\n"
+    "                    [--otlp-grpc ADDR] [--otlp-http ADDR]\n"
     "\n"
-    "Takes OTLP traces on 127.0.0.1:4317 (gRPC) and 127.0.0.1:4318 (HTTP), keeps them in DIR\n"
-    "(./sonde-data), and serves the UI and the API on http://127.0.0.1:7070. ADDR is HOST:PORT; "
-    "port 0\n"
-    "picks a free one, `off` switches a receiver off. Addresses are printed once they are ready.\n"
-    "An address that other machines can reach needs a token (http.token, otlp.token).\n"
+    "Takes OTLP traces on 127.0.0.1:4317 (gRPC) and 127.0.0.1:4318 (HTTP), keeps them\n"
+    "in DIR (./sonde-data), and serves the UI and the API on http://127.0.0.1:7070.\n"
+    "ADDR is HOST:PORT; port 0 picks a free one, `off` switches a receiver off.\n"
+    "Addresses are printed once they are ready. An address that other machines can\n"
+    "reach needs a token (http.token, otlp.token).\n"
     "\n"
-    "SIGTERM or Ctrl-C stops it in order, SIGHUP reads the configuration again. Every setting can\n"
-    "stand in the file or in the environment (journal.sync is SONDE_JOURNAL_SYNC):\n"
+    "SIGTERM or Ctrl-C stops it in order, SIGHUP reads the configuration again. Every\n"
+    "setting can stand in the file or in the environment (journal.sync is\n"
+    "SONDE_JOURNAL_SYNC):\n"
     "\n";
+
+// A text in words of a column that begins at `indent`, over as many lines as it takes.
+static void print_wrapped(const char *text, int indent)
+{
+    int column = indent;
+    ASSERT(text != NULL && indent < WIDTH_MAX);
+    while (*text != 0) {
+        int n = (int)strcspn(text, " ");
+        if (column > indent && column + 1 + n > WIDTH_MAX) {
+            printf("\n%*s", indent, "");
+            column = indent;
+        }
+        column += printf("%s%.*s", column > indent ? " " : "", n, text);
+        text += n + (text[n] == ' ' ? 1 : 0);
+    }
+    putchar('\n');
+}
+
+static void print_setting(const char *key, const char *standard, const char *text)
+{
+    int indent = printf("  %-26s %-14s ", key, standard[0] != 0 ? standard : "-");
+    ASSERT(indent > 0);
+    print_wrapped(text, indent);
+}
 
 static void print_settings(void)
 {
     for (unsigned i = 0; i < SETTING_COUNT; i++) {
         const struct setting_info *s = setting_info((enum setting)i);
-        printf("  %-22s %-16s %s\n", s->key, s->standard[0] != 0 ? s->standard : "-", s->help);
+        print_setting(s->key, s->standard, s->help);
     }
-    puts("  store.lines            -                list of {name, age, size}: retention by "
-         "business "
-         "line");
+    print_setting("store.lines", "",
+                  "list of {name, age, errors_age, size}: retention by business line");
 }
 
 static int command_server(int argc, char **argv)

@@ -34,7 +34,8 @@
 struct server {
     struct config config;
     const struct server_flags *flags;
-    pthread_mutex_t config_lock; // over config, once running
+    const char *lines_text;      // store.lines as a text, in the arena of config
+    pthread_mutex_t config_lock; // over both, once running
     int lock_fd;                 // the data folder belongs to one process
     struct budget budget;
     struct ledger *ledger;
@@ -51,11 +52,12 @@ struct server {
 static void on_durable(void *ctx, struct journal_entry *entry)
 {
     struct server *s = ctx;
-    const struct receive_group *g = entry->attachment;
+    struct receive_group *g = entry->attachment;
     for (size_t i = 0; i < g->count; i++) {
         g->batches[i]->seq = entry->seq;
         (void)batch_ref(g->batches[i]);
     }
+    receive_hand_over(g);
     store_add_record(s->store, g->batches, g->count);
 }
 
@@ -97,6 +99,21 @@ static enum err on_replay(void *ctx, uint64_t seq, struct str payload)
     return ERR_OK;
 }
 
+// Lost records count once each: nobody knows how many spans they held. What the store has already
+// is not lost.
+static void on_missing(void *ctx, const struct journal_missing *missing)
+{
+    struct server *s = ctx;
+    uint64_t after = store_replay_after(s->store), n = missing->last_seq;
+    ASSERT(missing->first_seq > 0 && missing->first_seq <= n);
+    if (!missing->acknowledged || n <= after) {
+        return;
+    }
+    n -= missing->first_seq - 1 > after ? missing->first_seq - 1 : after;
+    ledger_add(s->ledger, SIGNAL_TRACES, OUTCOME_RECEIVED, REASON_NONE, STR(""), n);
+    ledger_add(s->ledger, SIGNAL_TRACES, OUTCOME_DROPPED, REASON_CORRUPT, STR(""), n);
+}
+
 static bool is_full(void *ctx)
 {
     struct store_stats stats;
@@ -107,6 +124,7 @@ static bool is_full(void *ctx)
 static struct store_retention fallback_of(const struct config *c)
 {
     return (struct store_retention){.age_ms = c->number[SETTING_RETENTION_AGE],
+                                    .errors_age_ms = c->number[SETTING_RETENTION_ERRORS_AGE],
                                     .bytes = c->number[SETTING_RETENTION_SIZE]};
 }
 
@@ -125,6 +143,15 @@ static struct store_retention retention_of(void *ctx, struct str line)
     return found;
 }
 
+static void print_lines(struct server *s)
+{
+    struct buf text;
+    buf_init(&text, (size_t)1 << 20);
+    config_print_lines(&s->config, &text);
+    s->lines_text = arena_str(&s->config.arena, buf_str(&text)).p;
+    buf_done(&text);
+}
+
 // The texts stay valid: a reload keeps the arenas of what it replaces until the end.
 static size_t settings_of(void *ctx, struct api_setting *out, size_t max)
 {
@@ -141,6 +168,13 @@ static size_t settings_of(void *ctx, struct api_setting *out, size_t max)
                                       .standard = info->standard,
                                       .source = sources[s->config.source[n]],
                                       .reloadable = info->reloadable};
+    }
+    if (n < max) {
+        out[n++] = (struct api_setting){.key = "store.lines",
+                                        .value = s->lines_text,
+                                        .standard = "",
+                                        .source = sources[s->config.line_count > 0],
+                                        .reloadable = true};
     }
     pthread_mutex_unlock(&s->config_lock);
     return n;
@@ -226,6 +260,7 @@ static enum err open_journal(struct server *s, struct err_at *ret_at)
         .segment_bytes = (size_t)c->number[SETTING_JOURNAL_SEGMENT],
         .disk_bytes_max = (size_t)c->number[SETTING_JOURNAL_MAX],
         .seq_floor = store_last_seq(s->store),
+        .on_missing = on_missing,
         .on_durable = on_durable,
         .ctx = s,
     };
@@ -234,7 +269,8 @@ static enum err open_journal(struct server *s, struct err_at *ret_at)
         struct journal_stats stats;
         journal_stats(s->journal, &stats);
         if (stats.torn_bytes > 0) {
-            // A crash leaves this, and so does damage to the newest segment: a person should know.
+            // A crash leaves this, and so does damage to the very last record: a person should
+            // know.
             log_write(LOG_WARN, "server", "the journal's end was torn and has been cut",
                       "bytes=%llu last_record=%llu", (unsigned long long)stats.torn_bytes,
                       (unsigned long long)stats.last_seq);
@@ -325,6 +361,8 @@ static enum err start_receive(struct server *s, struct err_at *ret_at)
         .tls = s->otlp_tls,
         .token = str_of(c->text[SETTING_OTLP_TOKEN]),
         .body_bytes_max = (size_t)c->number[SETTING_OTLP_BODY_MAX],
+        .shed_after_ms = c->number[SETTING_OVERLOAD_SHED_AFTER],
+        .slow_trace_ms = c->number[SETTING_OVERLOAD_SLOW_TRACE],
         .journal = s->journal,
         .budget = &s->budget,
         .ledger = s->ledger,
@@ -335,6 +373,13 @@ static enum err start_receive(struct server *s, struct err_at *ret_at)
     return receive_start(&o, &s->receive, ret_at);
 }
 
+static void log_unknown(void *ctx, const char *name, const char *meant)
+{
+    (void)ctx;
+    log_write(LOG_WARN, "server", "a name in the environment is no setting", "name=%s meant=%s",
+              name, meant != NULL ? meant : "-");
+}
+
 static enum err start(struct server *s, struct err_at *ret_at)
 {
     enum err e = load_config(s->flags, &s->config, ret_at);
@@ -342,6 +387,8 @@ static enum err start(struct server *s, struct err_at *ret_at)
         return e;
     }
     log_set_level((enum log_level)s->config.number[SETTING_LOG_LEVEL]);
+    config_each_unknown(log_unknown, NULL);
+    print_lines(s);
     budget_init(&s->budget, (size_t)s->config.number[SETTING_MEMORY_LIMIT]);
     s->ledger = ledger_new();
     e = take_folder(s, ret_at);
@@ -402,6 +449,7 @@ static void apply(struct server *s, const struct config *fresh)
         s->config.lines[i] = fresh->lines[i];
         s->config.lines[i].line = arena_str(&s->config.arena, fresh->lines[i].line);
     }
+    print_lines(s);
     pthread_mutex_unlock(&s->config_lock);
     log_set_level((enum log_level)s->config.number[SETTING_LOG_LEVEL]);
     store_set_retention(s->store, fallback_of(&s->config), s->config.lines, s->config.line_count);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: `sonde store stats|inspect|verify`: reading the parts on disk, beside a running server
-// or without one (parts never change).
+// or without one (parts never change), and the catalog, which a running server does not lock.
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,19 +11,20 @@
 #include "core/mem.h"
 #include "core/must.h"
 #include "os/fs.h"
+#include "store/catalog.h"
 #include "store/part.h"
 
 static const char help[] =
     "Usage: sonde store stats|inspect|verify [--data DIR] [--json] [FILE ...]\n"
     "\n"
-    "  stats    rows, bytes, bytes a span, and the bytes of every column over all parts\n"
-    "  inspect  the parts, one a line: rows, traces, bytes, times, services\n"
-    "  verify   reads everything and checks each checksum, dictionary code and the order; exit "
-    "code 4\n"
-    "           when something is damaged\n"
+    "  stats    rows, bytes, bytes a span, and the bytes of every column\n"
+    "  inspect  the parts, one a line: rows, traces, bytes, times, services, state\n"
+    "           (stripped: retention took its error-free traces out)\n"
+    "  verify   reads everything and checks each checksum, dictionary code and the\n"
+    "           order; exit code 4 when something is damaged\n"
     "\n"
-    "Reads the parts in DIR/store/parts (./sonde-data), or the FILEs given. A server may be "
-    "running.\n";
+    "Reads the parts in DIR/store/parts (./sonde-data), or the FILEs given, and what\n"
+    "DIR/store/catalog.db says of them. A server may be running.\n";
 
 #define FILES_MAX   100000
 #define WORDS_MAX   1024
@@ -69,6 +70,63 @@ static void free_list(struct file_list *l)
     mem_free(l->paths);
 }
 
+// ---- The catalog --------------------------------------------------------------------------------
+
+struct known_part {
+    uint64_t id;
+    enum part_state state;
+};
+
+// What the catalog knows, by ID; nothing when it could not be read.
+struct known_parts {
+    struct known_part *parts;
+    size_t count, capacity;
+    bool read;
+};
+
+static void note_part(void *ctx, const struct catalog_part *p)
+{
+    struct known_parts *k = ctx;
+    ASSERT(k->count == 0 || k->parts[k->count - 1].id < p->id);
+    k->parts = mem_grow(k->parts, &k->capacity, k->count + 1, sizeof *k->parts);
+    k->parts[k->count++] = (struct known_part){p->id, p->state};
+}
+
+static void read_catalog(struct known_parts *k, const char *data)
+{
+    char path[FS_PATH_MAX];
+    struct err_at at = {0};
+    int n = snprintf(path, sizeof path, "%s/store/catalog.db", data);
+    ASSERT(k->count == 0);
+    k->read =
+        n > 0 && n < (int)sizeof path && catalog_read_parts(path, note_part, k, &at) == ERR_OK;
+    if (!k->read) {
+        fprintf(stderr, "sonde: %s: %s States of parts are not shown.\n", path, at.text);
+    }
+}
+
+// "stripped", "live", "set aside"; "unknown" for a part that the catalog does not have (written or
+// merged away a moment ago), "" without a catalog.
+static const char *state_name(const struct known_parts *k, const struct part *p)
+{
+    static const char *const names[] = {"live", "set aside", "stripped"};
+    size_t low = 0, high = k->count;
+    uint64_t id = part_number(p);
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (k->parts[middle].id == id) {
+            ASSERT(k->parts[middle].state <= PART_STRIPPED);
+            return names[k->parts[middle].state];
+        }
+        if (k->parts[middle].id < id) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return k->read ? "unknown" : "";
+}
+
 // ---- stats --------------------------------------------------------------------------------------
 
 struct column_sum {
@@ -77,7 +135,7 @@ struct column_sum {
 };
 
 struct totals {
-    uint64_t parts, rows, traces, bytes;
+    uint64_t parts, rows, traces, bytes, stripped;
     struct column_sum *columns;
     size_t count;
 };
@@ -114,9 +172,10 @@ static void print_totals(struct totals *t, bool table)
 {
     qsort(t->columns, t->count, sizeof *t->columns, largest_first);
     if (!table) {
-        printf("{\"parts\":%" PRIu64 ",\"spans\":%" PRIu64 ",\"traces\":%" PRIu64
-               ",\"bytes\":%" PRIu64 ",\"bytes_per_span\":%.3f,\"columns\":{",
-               t->parts, t->rows, t->traces, t->bytes, per_span(t->bytes, t->rows));
+        printf("{\"parts\":%" PRIu64 ",\"stripped\":%" PRIu64 ",\"spans\":%" PRIu64
+               ",\"traces\":%" PRIu64 ",\"bytes\":%" PRIu64
+               ",\"bytes_per_span\":%.3f,\"columns\":{",
+               t->parts, t->stripped, t->rows, t->traces, t->bytes, per_span(t->bytes, t->rows));
         for (size_t i = 0; i < t->count; i++) {
             // Column names come from attribute keys, which may hold anything.
             printf("%s\"", i > 0 ? "," : "");
@@ -131,10 +190,10 @@ static void print_totals(struct totals *t, bool table)
         puts("}}");
         return;
     }
-    printf("parts   %" PRIu64 "\nspans   %" PRIu64 "\ntraces  %" PRIu64 "\nbytes   %" PRIu64
-           " (%.2f a span)\n\n%12s  %8s  %6s  %s\n",
-           t->parts, t->rows, t->traces, t->bytes, per_span(t->bytes, t->rows), "BYTES", "A SPAN",
-           "SHARE", "COLUMN");
+    printf("parts   %" PRIu64 " (%" PRIu64 " stripped of error-free traces)\nspans   %" PRIu64
+           "\ntraces  %" PRIu64 "\nbytes   %" PRIu64 " (%.2f a span)\n\n%12s  %8s  %6s  %s\n",
+           t->parts, t->stripped, t->rows, t->traces, t->bytes, per_span(t->bytes, t->rows),
+           "BYTES", "A SPAN", "SHARE", "COLUMN");
     for (size_t i = 0; i < t->count; i++) {
         printf("%12" PRIu64 "  %8.3f  %5.1f%%  %s\n", t->columns[i].bytes,
                per_span(t->columns[i].bytes, t->rows),
@@ -150,23 +209,26 @@ struct tool {
     const char *verb;
     bool table;
     struct totals totals;
+    struct known_parts known;
     size_t damaged;
 };
 
-static void print_part(const struct tool *t, const char *path, const struct part_meta *m)
+static void print_part(const struct tool *t, const char *path, const struct part *p)
 {
+    const struct part_meta *m = part_meta(p);
+    const char *state = state_name(&t->known, p);
     if (t->table) {
-        printf("%10" PRIu64 "  %8" PRIu64 "  %12" PRIu64 "  %7.2f  %8zu  %s  %.*s\n", m->rows,
-               m->traces, m->file_bytes, per_span(m->file_bytes, m->rows), m->service_count, path,
-               STR_FMT(m->line));
+        printf("%10" PRIu64 "  %8" PRIu64 "  %12" PRIu64 "  %7.2f  %8zu  %-9s  %s  %.*s\n", m->rows,
+               m->traces, m->file_bytes, per_span(m->file_bytes, m->rows), m->service_count, state,
+               path, STR_FMT(m->line));
         return;
     }
     printf("{\"file\":\"%s\",\"spans\":%" PRIu64 ",\"traces\":%" PRIu64 ",\"blocks\":%" PRIu64
            ",\"bytes\":%" PRIu64 ",\"min_start_unix_nano\":%" PRIu64
            ",\"max_start_unix_nano\":%" PRIu64 ",\"seq_first\":%" PRIu64 ",\"seq_last\":%" PRIu64
-           ",\"services\":%zu}\n",
+           ",\"services\":%zu,\"state\":\"%s\"}\n",
            path, m->rows, m->traces, m->blocks, m->file_bytes, m->min_start_ns, m->max_start_ns,
-           m->seq_first, m->seq_last, m->service_count);
+           m->seq_first, m->seq_last, m->service_count, state);
 }
 
 static enum err visit(struct tool *t, const char *path, struct part *p, struct err_at *at)
@@ -176,10 +238,11 @@ static enum err visit(struct tool *t, const char *path, struct part *p, struct e
         return part_verify(p, at);
     }
     if (strcmp(t->verb, "inspect") == 0) {
-        print_part(t, path, m);
+        print_part(t, path, p);
         return ERR_OK;
     }
     t->totals.parts++;
+    t->totals.stripped += strcmp(state_name(&t->known, p), "stripped") == 0;
     t->totals.rows += m->rows;
     t->totals.traces += m->traces;
     t->totals.bytes += m->file_bytes;
@@ -211,8 +274,8 @@ static int run(struct tool *t, const struct file_list *l)
 {
     t->totals.columns = mem_new(COLUMNS_MAX, sizeof *t->totals.columns);
     if (t->table && strcmp(t->verb, "inspect") == 0) {
-        printf("%10s  %8s  %12s  %7s  %8s  %s\n", "SPANS", "TRACES", "BYTES", "A SPAN", "SERVICES",
-               "FILE  BUSINESS LINE");
+        printf("%10s  %8s  %12s  %7s  %8s  %-9s  %s\n", "SPANS", "TRACES", "BYTES", "A SPAN",
+               "SERVICES", "STATE", "FILE  BUSINESS LINE");
     }
     for (size_t i = 0; i < l->count; i++) {
         run_part(t, l->paths[i]);
@@ -256,14 +319,23 @@ int command_store(int argc, char **argv)
     }
     enum err e = count > 1 ? ERR_OK : fs_real()->ops->list(fs_real(), dir, note_file, &l);
     if (e != ERR_OK) {
-        fprintf(stderr, "sonde: %s: %s\n", dir, err_text(e));
+        fprintf(
+            stderr, "sonde: %s: %s\n", dir,
+            e == ERR_NOT_FOUND
+                ? "no data is there; name the server's data folder with --data (it prints it when "
+                  "it starts)"
+                : err_text(e));
         return EXIT_FAILED;
     }
     if (l.count > 0) {
         qsort(l.paths, l.count, sizeof(char *), by_path);
     }
     struct tool t = {.verb = words[0], .table = wants_table(json)};
+    if (count == 1 && strcmp(words[0], "verify") != 0) {
+        read_catalog(&t.known, data);
+    }
     int code = run(&t, &l);
+    mem_free(t.known.parts);
     free_list(&l);
     return code;
 }

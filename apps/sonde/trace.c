@@ -2,13 +2,10 @@
 // Purpose: `sonde trace search`, `sonde trace get` and `sonde trace-id`: asking a running server.
 #include <inttypes.h>
 #include <jansson.h>
-#include <limits.h>
-#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <wchar.h>
 
 #include "client.h"
 #include "commands.h"
@@ -16,38 +13,42 @@
 #include "core/clock.h"
 #include "core/must.h"
 #include "model/ids.h"
+#include "table.h"
 
 #define DEFAULT_SERVER "http://127.0.0.1:7070"
 #define ANSWER_MAX     ((size_t)512 << 20)
+#define CELL_MAX       120 // columns of a name in a table
+#define RPC_MAX        32
+#define SERVICE_MAX    48 // with the indentation before it
+#define INDENT_MAX     24
 
 static const char search_help[] =
-    "Usage: sonde trace search 'FILTER' [--since 1h | --from T --to T] [--limit N] [--json]\n"
-    "                          [--server URL] [--token TOKEN]\n"
+    "Usage: sonde trace search 'FILTER' [--since 1h | --from T --to T] [--limit N]\n"
+    "                          [--json] [--server URL] [--token TOKEN]\n"
     "\n"
-    "Prints the traces that have a span matching FILTER, the newest first. T is epoch milliseconds "
-    "or\n"
-    "2026-01-31T12:00:00Z; without times the last hour is searched. SONDE_SERVER and SONDE_TOKEN "
-    "stand\n"
-    "in for the flags. Filters:\n"
+    "Prints the traces that have a span matching FILTER, the newest first: those of\n"
+    "the last hour, 20 at most. T is epoch milliseconds or 2026-01-31T12:00:00Z.\n"
+    "SONDE_SERVER and SONDE_TOKEN stand in for the flags. Filters:\n"
     "\n"
-    "  { }                                                     every span\n"
-    "  { resource.service.name = \"cart\" && duration > 100ms }   slow spans of one service\n"
-    "  { status = error && kind = server }                     failing requests\n"
-    "  { span.http.response.status_code >= 500 }               any attribute\n"
-    "  { name =~ \"GET /api/.*\" || .peer.service != nil }        regular expressions, presence\n";
+    "  { }                                                every span\n"
+    "  { resource.service.name = \"cart\" }                 spans of one service\n"
+    "  { duration > 100ms && kind = server }              slow requests\n"
+    "  { status = error && name =~ \"GET /api/.*\" }        failing, by name\n"
+    "  { span.http.response.status_code >= 500 }          any attribute\n"
+    "  { .peer.service != nil }                           that an attribute is there\n";
 
-static const char get_help[] = "Usage: sonde trace get ID [--json] [--server URL] [--token TOKEN]\n"
-                               "\n"
-                               "Shows one trace as a tree: RpcId, service, operation, duration, "
-                               "status. With --json every span with\n"
-                               "its attributes, resource, events and links.\n";
+static const char get_help[] =
+    "Usage: sonde trace get ID [--json] [--server URL] [--token TOKEN]\n"
+    "\n"
+    "Shows one trace as a tree: duration, status, RPC ID, service, operation. With\n"
+    "--json every span with its attributes, resource, events and links.\n";
 
 static const char id_help[] =
     "Usage: sonde trace-id ID [--json]\n"
     "\n"
-    "Decodes a trace ID made by Sonde's agents: time, host address, process, environment, "
-    "counter.\n"
-    "For IDs of other tracers the parts mean nothing, and the output says so.\n";
+    "Decodes a trace ID made by Sonde's agents: time, host address, process,\n"
+    "environment, counter. For IDs of other tracers the parts mean nothing, and the\n"
+    "output says so.\n";
 
 static struct client_options options_of(const char *server, const char *token)
 {
@@ -56,27 +57,6 @@ static struct client_options options_of(const char *server, const char *token)
         server = from_environment != NULL ? from_environment : DEFAULT_SERVER;
     }
     return (struct client_options){server, token != NULL ? token : getenv("SONDE_TOKEN")};
-}
-
-// How many columns of a terminal the first n bytes of a text take.
-static int columns_of(const char *text, size_t n)
-{
-    int columns = 0;
-    size_t at = 0, length = strlen(text);
-    mbstate_t state = {0};
-    (void)setlocale(LC_CTYPE, "C.UTF-8");
-    ASSERT(n <= INT_MAX);
-    while (at < n && at < length) {
-        wchar_t c;
-        size_t taken = mbrtowc(&c, text + at, length - at, &state);
-        if (taken == 0 || taken > length) {
-            return (int)n; // no UTF-8
-        }
-        int width = wcwidth(c);
-        columns += width > 0 ? width : 0;
-        at += taken;
-    }
-    return columns;
 }
 
 // Prints what the server answered instead of a result, and gives the exit code for it.
@@ -91,8 +71,13 @@ static int explain(long status, const struct buf *answer, const char *filter)
         fprintf(stderr, "sonde: %s\n", error);
     }
     if (position != NULL && filter != NULL) {
-        int columns = columns_of(filter, (size_t)json_integer_value(position));
+        int columns = table_columns(filter, (size_t)json_integer_value(position));
         fprintf(stderr, "  %s\n  %*s^\n", filter, columns, "");
+    }
+    if (status == 401) {
+        fputs("  this server wants a token (its http.token): give it with --token or in "
+              "SONDE_TOKEN\n",
+              stderr);
     }
     json_decref(root);
     return status == 404 ? EXIT_NOT_FOUND : status == 400 ? EXIT_USAGE : EXIT_FAILED;
@@ -105,7 +90,10 @@ static int fetch_text(const struct client_options *o, const char *path, const ch
     struct err_at at;
     long status;
     if (client_get(o, path, answer, &status, &at) != ERR_OK) {
-        fprintf(stderr, "sonde: %s\n", at.text);
+        fprintf(stderr,
+                "sonde: %s\n  is `sonde server` running there? --server or SONDE_SERVER names "
+                "another\n",
+                at.text);
         return EXIT_NO_SERVER;
     }
     return status == 200 ? EXIT_DONE : explain(status, answer, filter);
@@ -138,7 +126,8 @@ static void print_duration(char out[32], uint64_t ns)
     } else if (ns < NS_PER_S) {
         (void)snprintf(out, 32, "%.1f ms", (double)ns / 1e6);
     } else {
-        (void)snprintf(out, 32, "%.2f s", (double)ns / 1e9);
+        double seconds = (double)ns / 1e9;
+        (void)snprintf(out, 32, "%.*f s", seconds < 1000 ? 2 : 0, seconds);
     }
 }
 
@@ -158,6 +147,12 @@ static uint64_t integer(json_t *object, const char *key)
     return (uint64_t)json_integer_value(json_object_get(object, key));
 }
 
+static const char *text_of(json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text != NULL ? text : "";
+}
+
 static void print_hits(json_t *traces, bool table)
 {
     static const char *const keys[] = {"trace_id",        "root_service", "root_name",
@@ -165,7 +160,7 @@ static void print_hits(json_t *traces, bool table)
                                        "errors"};
     size_t i;
     json_t *t;
-    if (table) {
+    if (table && json_array_size(traces) > 0) {
         printf("%-32s  %-18s  %9s  %6s  %6s  %s\n", "TRACE ID", "START", "DURATION", "SPANS",
                "ERRORS", "ROOT");
     }
@@ -175,11 +170,13 @@ static void print_hits(json_t *traces, bool table)
             char duration[32], start[32];
             print_duration(duration, integer(t, "duration_ns"));
             print_time(start, integer(t, "start_unix_nano"));
-            printf("%-32s  %-18s  %9s  %6" PRIu64 "  %6" PRIu64 "  %s %s\n",
+            printf("%-32s  %-18s  %9s  %6" PRIu64 "  %6" PRIu64 "  ",
                    json_string_value(json_object_get(t, "trace_id")), start, duration,
-                   integer(t, "spans"), integer(t, "errors"),
-                   json_string_value(json_object_get(t, "root_service")),
-                   json_string_value(json_object_get(t, "root_name")));
+                   integer(t, "spans"), integer(t, "errors"));
+            table_put(text_of(t, "root_service"), 0, CELL_MAX);
+            putchar(' ');
+            table_put(text_of(t, "root_name"), 0, CELL_MAX);
+            putchar('\n');
             continue;
         }
         json_t *line = json_object();
@@ -215,7 +212,11 @@ struct search_flags {
     bool json, help;
 };
 
-static bool search_path(const struct search_flags *f, const char *filter, struct buf *path)
+struct range {
+    uint64_t from_ms, to_ms;
+};
+
+static bool search_range(const struct search_flags *f, struct range *ret_range)
 {
     uint64_t now = clock_wall_ns() / NS_PER_MS, from, to = now + 60000, since = 3600000;
     if (f->since != NULL && config_parse_duration(f->since, &since) != ERR_OK) {
@@ -228,12 +229,88 @@ static bool search_path(const struct search_flags *f, const char *filter, struct
         (f->to != NULL && !parse_time(f->to, &to))) {
         return false;
     }
+    *ret_range = (struct range){from, to};
+    return true;
+}
+
+static void search_path(const struct search_flags *f, const char *filter, const struct range *r,
+                        struct buf *path)
+{
+    ASSERT(filter != NULL && path->n == 0);
     buf_add_str(path, STR("/api/v1/traces?q="));
     client_escape(path, filter);
-    buf_printf(path, "&from=%" PRIu64 "&to=%" PRIu64 "&limit=", from, to);
+    buf_printf(path, "&from=%" PRIu64 "&to=%" PRIu64 "&limit=", r->from_ms, r->to_ms);
     client_escape(path, f->limit != NULL ? f->limit : "20");
     buf_add_byte(path, 0);
-    return true;
+}
+
+// 2026-01-31T12:00:00Z; a moment beyond the calendar as epoch milliseconds.
+static void print_utc(char out[32], uint64_t ms)
+{
+    time_t seconds = (time_t)(ms / 1000);
+    struct tm utc;
+    if (gmtime_r(&seconds, &utc) == NULL || strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0) {
+        (void)snprintf(out, 32, "%" PRIu64, ms);
+    }
+}
+
+// Says on standard error, where it disturbs no pipe, what was looked at in vain.
+static void explain_nothing(json_t *root, const struct range *r)
+{
+    char from[32], to[32];
+    json_t *stats = json_object_get(root, "stats");
+    print_utc(from, r->from_ms);
+    print_utc(to, r->to_ms);
+    fprintf(stderr,
+            "sonde: no trace matches between %s and %s; %" PRIu64 " of %" PRIu64
+            " spans were looked at. --since 24h goes further back, '{ }' matches every span.\n",
+            from, to, integer(stats, "scanned_spans"), integer(stats, "total_spans"));
+}
+
+// Gives the exit code.
+// Says so when the answer may lack something; on standard error, beside the result.
+static void print_partial(json_t *stats)
+{
+    const char *reason = json_string_value(json_object_get(stats, "partial_reason"));
+    if (!json_is_true(json_object_get(stats, "partial"))) {
+        return;
+    }
+    if (reason != NULL && strcmp(reason, "regex_limit") == 0) {
+        fputs("sonde: incomplete: a regular expression took too many steps on some values; "
+              "a simpler one sees all of them\n",
+              stderr);
+    } else {
+        fprintf(stderr, "sonde: incomplete: part of the data was not looked at (%s)\n",
+                reason != NULL ? reason : "no reason given");
+    }
+}
+
+static int search_and_print(const struct search_flags *f, const char *filter, const struct range *r)
+{
+    struct buf path, answer;
+    int code = EXIT_USAGE;
+    buf_init(&path, (size_t)1 << 20);
+    buf_init(&answer, ANSWER_MAX);
+    search_path(f, filter, r, &path);
+    if (path.failed) {
+        fputs("sonde: the filter is too long\n", stderr);
+    } else {
+        struct client_options o = options_of(f->server, f->token);
+        json_t *root = fetch(&o, path.p, filter, &answer, &code);
+        if (root != NULL) {
+            json_t *traces = json_object_get(root, "traces");
+            print_hits(traces, wants_table(f->json));
+            if (json_array_size(traces) == 0) {
+                explain_nothing(root, r);
+            }
+            print_partial(json_object_get(root, "stats"));
+            json_decref(root);
+            code = EXIT_DONE;
+        }
+    }
+    buf_done(&path);
+    buf_done(&answer);
+    return code;
 }
 
 static int search(int argc, char **argv)
@@ -253,55 +330,56 @@ static int search(int argc, char **argv)
         fputs(search_help, stdout);
         return EXIT_DONE;
     }
-    struct buf path, answer;
-    buf_init(&path, (size_t)1 << 20);
-    buf_init(&answer, ANSWER_MAX);
-    int code = EXIT_USAGE;
-    if (search_path(&f, words[0], &path)) {
-        struct client_options o = options_of(f.server, f.token);
-        json_t *root = fetch(&o, path.p, words[0], &answer, &code);
-        if (root != NULL) {
-            json_t *traces = json_object_get(root, "traces");
-            bool table = wants_table(f.json);
-            print_hits(traces, table);
-            if (table && json_array_size(traces) == 0) {
-                puts("no trace matches; try a longer --since or `sonde trace search '{ }'`");
-            }
-            json_decref(root);
-            code = EXIT_DONE;
-        }
-    }
-    buf_done(&path);
-    buf_done(&answer);
-    return code;
+    struct range range;
+    return search_range(&f, &range) ? search_and_print(&f, words[0], &range) : EXIT_USAGE;
 }
 
 // ---- get ----------------------------------------------------------------------------------------
 
+static int depth_of(const char *rpc)
+{
+    ASSERT(rpc != NULL);
+    int depth = 0;
+    for (; *rpc != 0; rpc++) {
+        depth += *rpc == '.';
+    }
+    return depth < INDENT_MAX / 2 ? depth : INDENT_MAX / 2;
+}
+
+static int widest(int least, int columns, int most)
+{
+    ASSERT(least <= most);
+    int wide = columns > least ? columns : least;
+    return wide < most ? wide : most;
+}
+
 static void print_tree(json_t *spans)
 {
-    size_t i, width = 6;
+    size_t i;
+    int rpc_width = 6, service_width = 7;
     json_t *s;
     json_array_foreach(spans, i, s)
     {
-        size_t n = strlen(json_string_value(json_object_get(s, "rpc_id")));
-        width = n > width ? n : width;
+        const char *rpc = text_of(s, "rpc_id"), *service = text_of(s, "service");
+        int service_columns = depth_of(rpc) * 2 + table_columns(service, strlen(service));
+        rpc_width = widest(rpc_width, table_columns(rpc, strlen(rpc)), RPC_MAX);
+        service_width = widest(service_width, service_columns, SERVICE_MAX);
     }
-    printf("%9s  %-6s  %-*s  %s\n", "DURATION", "STATUS", (int)width, "RPC ID",
-           "SERVICE  OPERATION");
+    printf("%9s  %-6s  %-*s  %-*s  %s\n", "DURATION", "STATUS", rpc_width, "RPC ID", service_width,
+           "SERVICE", "OPERATION");
     json_array_foreach(spans, i, s)
     {
-        const char *rpc = json_string_value(json_object_get(s, "rpc_id"));
         char duration[32];
-        int depth = 0;
-        for (const char *p = rpc; *p != 0; p++) {
-            depth += *p == '.';
-        }
+        const char *rpc = text_of(s, "rpc_id");
+        int indent = depth_of(rpc) * 2;
         print_duration(duration, integer(s, "duration_ns"));
-        printf("%9s  %-6s  %-*s  %*s%s  %s\n", duration,
-               json_string_value(json_object_get(s, "status")), (int)width, rpc, depth * 2, "",
-               json_string_value(json_object_get(s, "service")),
-               json_string_value(json_object_get(s, "name")));
+        printf("%9s  %-6s  ", duration, text_of(s, "status"));
+        table_put(rpc, rpc_width, rpc_width);
+        printf("  %*s", indent, "");
+        table_put(text_of(s, "service"), service_width - indent, service_width - indent);
+        fputs("  ", stdout);
+        table_put(text_of(s, "name"), 0, CELL_MAX);
+        putchar('\n');
     }
 }
 
@@ -356,6 +434,10 @@ int command_trace(int argc, char **argv)
         return get(argc - 1, argv + 1);
     }
     bool wanted = argc > 0 && strcmp(argv[0], "--help") == 0;
+    if (argc > 0 && !wanted) {
+        fprintf(stderr, "sonde: there is no command 'trace %s', only search and get\n", argv[0]);
+        return EXIT_USAGE;
+    }
     fprintf(wanted ? stdout : stderr, "%s\n%s", search_help, get_help);
     return wanted ? EXIT_DONE : EXIT_USAGE;
 }

@@ -19,6 +19,9 @@ export class Children {
 
   // Starts a program. `options.signal` is what ends it in order, `options.user` whom to become.
   start(name, command, { env = {}, signal = 'SIGTERM', user, cwd, stage = 0 } = {}) {
+    if (this.stopping) {
+      throw new Error(`${name} is not started: everything is being stopped`)
+    }
     const drop = user ? [`--reuid=${user}`, `--regid=${user}`, '--init-groups'] : []
     const child = spawn('setpriv', [...drop, '--pdeathsig', signal.slice(3), '--', ...command], {
       // Debian keeps nginx where an ordinary user's PATH does not lead.

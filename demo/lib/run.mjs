@@ -2,7 +2,7 @@
 // Purpose: `demo/run`: starts sonde, PostgreSQL, Redis, nginx, the services and the load, prints where
 // they are, and stops all of them when it is told to or when one of them dies.
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -247,9 +247,24 @@ function print(sonde, shop) {
   console.log(`\n  Sonde   ${sonde.http}`)
   if (shop) {
     console.log(`  Shop    ${shop}     scenarios: its buttons, or demo/switch list`)
+    if (!(Number(flags.rate) > 0)) {
+      console.log('          no traffic (--rate 0): click in the shop to make some')
+    }
   }
   console.log(`  OTLP    ${sonde.otlp_grpc} (gRPC)   ${sonde.otlp_http} (HTTP)`)
   console.log(`  Ready after ${seconds} s; data and logs in ${dir}; Ctrl-C stops everything.\n`)
+}
+
+// The demo that runs in the folder already, or undefined. A file left by one that was killed names a
+// process that is gone, or that is something else by now.
+function runningIn(file) {
+  try {
+    const pid = readFileSync(file, 'utf8').trim()
+    const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+    return /^\d+$/.test(pid) && command.includes('run.mjs') ? pid : undefined
+  } catch {
+    return undefined
+  }
 }
 
 async function main() {
@@ -257,7 +272,27 @@ async function main() {
     console.log(HELP)
     return 0
   }
+  if (!(Number(flags.rate) >= 0)) {
+    console.error(`demo: --rate is '${flags.rate}', expected requests a second, such as 7; 0: none`)
+    return 2
+  }
+  // Before anything of the running one is touched: its switches, its logs.
+  const mark = join(dir, 'running')
+  const other = runningIn(mark)
+  if (other) {
+    console.error(`demo: it runs in ${dir} already (process ${other}): stop it there with Ctrl-C, or take another --dir`)
+    return 1
+  }
   mkdirSync(join(dir, 'log'), { recursive: true })
+  writeFileSync(mark, `${process.pid}\n`)
+  try {
+    return await run()
+  } finally {
+    rmSync(mark, { force: true })
+  }
+}
+
+async function run() {
   rmSync(join(dir, 'switches'), { recursive: true, force: true })
   const children = new Children(join(dir, 'log'))
   const ended = new Promise((resolve) => {
@@ -282,6 +317,9 @@ async function main() {
     console.error(`demo: ${problem}`)
   }
   await children.stop()
+  if (problem === null) {
+    console.log('demo: everything is stopped')
+  }
   return problem === null ? 0 : 1
 }
 

@@ -14,29 +14,29 @@
 
 // Longer prefixes before shorter ones.
 static const struct route routes[] = {
-    {"/api/v1/traces/", "/outline", api_trace_outline, false},
-    {"/api/v1/traces/", "/raw", api_trace_raw, false},
-    {"/api/v1/traces/", "", api_trace, false},
-    {"/api/v1/traces", NULL, api_traces, false},
-    {"/api/v1/services/", "/operations", api_operations, false},
-    {"/api/v1/services", NULL, api_services, false},
-    {"/api/v1/attributes/", "/values", api_attribute_values, false},
-    {"/api/v1/attributes", NULL, api_attributes, false},
-    {"/api/v1/scatter", NULL, api_scatter, false},
-    {"/api/v1/filter", NULL, api_filter, false},
-    {"/api/v1/trace-id/", "", api_trace_id, false},
-    {"/api/v1/ledger", NULL, api_ledger, false},
-    {"/api/v1/store", NULL, api_store, false},
-    {"/api/v1/config", NULL, api_config, false},
-    {"/api/v1/dead-letters", NULL, api_dead_letters, false},
-    {"/api/v1/openapi.json", NULL, api_openapi, true},
-    {"/api/status", NULL, api_status, false},
-    {"/metrics", NULL, api_metrics, false},
-    {"/healthz", NULL, api_health, true},
-    {"/readyz", NULL, api_ready, true},
+    {"/api/v1/traces/", "/outline", api_trace_outline, false, false},
+    {"/api/v1/traces/", "/raw", api_trace_raw, false, false},
+    {"/api/v1/traces/", "", api_trace, false, false},
+    {"/api/v1/traces", NULL, api_traces, false, false},
+    {"/api/v1/services/", "/operations", api_operations, false, false},
+    {"/api/v1/services", NULL, api_services, false, false},
+    {"/api/v1/attributes/", "/values", api_attribute_values, false, false},
+    {"/api/v1/attributes", NULL, api_attributes, false, false},
+    {"/api/v1/scatter", NULL, api_scatter, false, false},
+    {"/api/v1/filter", NULL, api_filter, false, true},
+    {"/api/v1/trace-id/", "", api_trace_id, false, true},
+    {"/api/v1/ledger", NULL, api_ledger, false, true},
+    {"/api/v1/store", NULL, api_store, false, true},
+    {"/api/v1/config", NULL, api_config, false, true},
+    {"/api/v1/dead-letters", NULL, api_dead_letters, false, false},
+    {"/api/v1/openapi.json", NULL, api_openapi, true, true},
+    {"/api/status", NULL, api_status, false, true},
+    {"/metrics", NULL, api_metrics, false, true},
+    {"/healthz", NULL, api_health, true, true},
+    {"/readyz", NULL, api_ready, true, true},
 };
 
-static const struct route span_route = {"/api/v1/traces/", "", api_trace_span, false};
+static const struct route span_route = {"/api/v1/traces/", "", api_trace_span, false, false};
 
 static bool matches(const struct route *route, struct str path, struct str *ret_param)
 {
@@ -135,6 +135,7 @@ static void api_free(struct api *a)
 {
     ASSERT(a->loop != NULL);
     loop_free(a->loop);
+    crew_free(a->crew);
     MUST(pthread_rwlock_destroy(&a->receive_lock) == 0);
     mem_free(a);
 }
@@ -147,11 +148,16 @@ enum err api_start(const struct api_options *options, struct api **ret_api, stru
     a->started_ns = clock_wall_ns();
     MUST(pthread_rwlock_init(&a->receive_lock, NULL) == 0);
     a->loop = loop_new();
+    // The worker that runs a query counts for one core.
+    size_t helpers = uv_available_parallelism() - 1;
+    a->crew = crew_new(helpers < CREW_HELPERS_MAX ? helpers : CREW_HELPERS_MAX);
     const struct http_server_options server = {
         .loop = a->loop,
         .address = options->address,
         .tls = options->tls,
         .handler = {.on_request = on_request, .on_cancel = on_cancel, .ctx = a},
+        .budget = options->budget,
+        .account = ACCOUNT_QUERY,
         .body_bytes_max = (size_t)1 << 20,
     };
     enum err e = http_server_new(&server, &a->server, ret_at);

@@ -8,13 +8,18 @@
 #include "core/clock.h"
 #include "core/mem.h"
 #include "core/must.h"
+#include "query/filter_code.h"
 #include "query/search.h"
 
 #define PROGRESS_MS 200
 
-// An answer larger than this is sent in pieces, as fast as its reader takes them, so that it
-// neither meets the server's bound on unread bytes nor stands in memory twice.
-#define PACE_BYTES ((size_t)4 << 20)
+// An answer larger than PACE_WHOLE is sent in pieces, as fast as its reader takes them, so that it
+// neither meets the server's bound on unread bytes nor stands in memory twice. Up to PACE_BYTES are
+// on their way, while the memory budget has room for them; else one PACE_LEAST after the other.
+#define PACE_WHOLE ((size_t)256 << 10)
+#define PACE_BYTES ((size_t)512 << 10)
+#define PACE_PIECE ((size_t)128 << 10)
+#define PACE_LEAST ((size_t)16 << 10)
 #define PACE_MS    2
 
 static const char *const param_names[PARAM_COUNT] = {
@@ -36,6 +41,7 @@ static void on_timer_closed(uv_handle_t *handle)
 
 static void stop_timer(struct job *j)
 {
+    ASSERT(j->timer == NULL || j->timer->data == j);
     if (j->timer != NULL) {
         uv_close((uv_handle_t *)j->timer, on_timer_closed);
         j->timer = NULL;
@@ -61,14 +67,19 @@ static void run(uv_work_t *work)
 {
     struct job *j = work->data;
     ASSERT(j->route->run != NULL && j->out.n == 0);
-    j->route->run(j);
+    if (j->route->light || job_memory(j, API_WORK_BYTES)) {
+        j->route->run(j);
+    }
+    if (!j->route->light && j->meter.held_bytes >= j->out.capacity) {
+        meter_give(&j->meter, j->meter.held_bytes - j->out.capacity); // the work is done
+    }
 }
 
 static void job_free(struct job *j)
 {
     ASSERT(j->timer == NULL);
-    budget_give(j->api->o.budget, ACCOUNT_QUERY, j->charged_bytes);
     buf_done(&j->out);
+    meter_done(&j->meter);
     arena_done(&j->arena);
     mem_free(j);
 }
@@ -76,6 +87,7 @@ static void job_free(struct job *j)
 static void job_end(struct job *j)
 {
     struct api *a = j->api;
+    ASSERT(a->jobs > 0);
     stop_timer(j);
     a->jobs--;
     job_free(j);
@@ -86,6 +98,7 @@ static void job_end(struct job *j)
 
 static void start_timer(struct job *j, uv_timer_cb tick, uint64_t period_ms)
 {
+    ASSERT(j->timer == NULL && period_ms > 0);
     j->timer = mem_new(1, sizeof *j->timer);
     MUST(uv_timer_init(loop_uv(j->api->loop), j->timer) == 0);
     j->timer->data = j;
@@ -95,10 +108,16 @@ static void start_timer(struct job *j, uv_timer_cb tick, uint64_t period_ms)
 static void on_pace(uv_timer_t *timer)
 {
     struct job *j = timer->data;
+    ASSERT(j->pacing && j->sent <= j->out.n);
     // Writing may find the peer gone, which cancels the job.
-    while (j->request != NULL && j->sent < j->out.n &&
-           http_stream_pending(j->request) < PACE_BYTES) {
-        size_t left = j->out.n - j->sent, n = left < PACE_BYTES ? left : PACE_BYTES;
+    while (j->request != NULL && j->sent < j->out.n) {
+        size_t pending = http_stream_pending(j->request), left = j->out.n - j->sent;
+        bool room = http_stream_room(j->request, PACE_PIECE);
+        if (pending >= PACE_BYTES || (pending > 0 && !room)) {
+            break;
+        }
+        size_t n = room ? PACE_PIECE : PACE_LEAST;
+        n = n < left ? n : left;
         struct str piece = {j->out.p + j->sent, n};
         j->sent += n;
         http_stream_write(j->request, piece);
@@ -116,7 +135,7 @@ static void on_pace(uv_timer_t *timer)
 static void answer(struct job *j)
 {
     ASSERT(j->request != NULL && j->status >= 200 && j->content_type != NULL);
-    struct http_header headers[3] = {
+    struct http_header headers[4] = {
         {STR("content-type"), str_of(j->content_type)},
         {STR("cache-control"), STR("no-store")},
     };
@@ -124,7 +143,10 @@ static void answer(struct job *j)
     if (j->disposition != NULL) {
         headers[count++] = (struct http_header){STR("content-disposition"), str_of(j->disposition)};
     }
-    if (!j->lines && j->out.n <= PACE_BYTES) {
+    if (j->status == 429) {
+        headers[count++] = (struct http_header){STR("retry-after"), STR("1")};
+    }
+    if (!j->lines && j->out.n <= PACE_WHOLE) {
         http_set_user(j->request, NULL);
         http_respond(j->request, j->status, headers, count, buf_str(&j->out));
         job_end(j);
@@ -144,13 +166,12 @@ static void after(uv_work_t *work, int status)
     ASSERT(a->jobs > 0);
     (void)status; // jobs are never taken back from the pool
     stop_timer(j);
-    if (j->out.failed) {
-        buf_clear(&j->out);
+    if (j->out.denied) {
+        job_fail(j, ERR_MEMORY);
+    } else if (j->out.failed) {
         job_error(j, 500, "the answer is larger than %zu MiB; ask for less", j->out.max >> 20);
     }
-    // The account is told afterwards: what one answer may take is bounded by the buffer's maximum.
-    j->charged_bytes = j->out.capacity;
-    budget_force(a->o.budget, ACCOUNT_QUERY, j->charged_bytes);
+    ASSERT(!j->out.failed);
     atomic_fetch_add(&a->query_failures, j->status >= 500 ? 1 : 0);
     if (j->request != NULL) {
         answer(j);
@@ -161,6 +182,7 @@ static void after(uv_work_t *work, int status)
 
 static void begin_lines(struct job *j)
 {
+    ASSERT(j->lines && j->request != NULL);
     const struct http_header headers[] = {
         {STR("content-type"), STR("application/x-ndjson")},
         {STR("cache-control"), STR("no-store")},
@@ -181,6 +203,7 @@ void job_start(struct api *a, const struct route *route, struct str path_param,
     struct job *j = mem_new(1, sizeof *j);
     j->api = a;
     j->request = r;
+    j->control.crew = a->crew;
     j->route = route;
     j->path_param = arena_str(&j->arena, path_param);
     for (unsigned i = 0; i < PARAM_COUNT; i++) {
@@ -192,7 +215,9 @@ void job_start(struct api *a, const struct route *route, struct str path_param,
     j->content_type = "application/json";
     // One answer must not take the memory that everything else lives in.
     size_t share = a->o.budget->limit_bytes / API_ANSWER_SHARE;
-    buf_init(&j->out, share < API_ANSWER_MAX ? share : API_ANSWER_MAX);
+    meter_init(&j->meter, a->o.budget, ACCOUNT_QUERY);
+    j->meter.forced = route->light;
+    buf_init_from(&j->out, share < API_ANSWER_MAX ? share : API_ANSWER_MAX, &j->meter.source);
     j->work.data = j;
     http_set_user(r, j);
     a->jobs++;
@@ -211,7 +236,8 @@ void job_start(struct api *a, const struct route *route, struct str path_param,
             begin_lines(j);
         }
         j->status = 200;
-        buf_clear(&j->out);
+        buf_done(&j->out);
+        j->meter.forced = false;
     }
     MUST(uv_queue_work(loop_uv(a->loop), &j->work, run, after) == 0);
 }
@@ -227,6 +253,14 @@ void job_cancel(struct job *j)
     atomic_fetch_add(&j->api->query_cancels, 1);
 }
 
+// Forgets what was written for an error in its place, which is small and has to be said.
+static void restart_answer(struct job *j)
+{
+    ASSERT(j->out.max > 0);
+    buf_done(&j->out);
+    j->meter.forced = true;
+}
+
 void job_error(struct job *j, int status, const char *format, ...)
 {
     char text[512];
@@ -237,7 +271,7 @@ void job_error(struct job *j, int status, const char *format, ...)
     va_end(args);
     ASSERT(status >= 400);
     j->status = status;
-    buf_clear(&j->out);
+    restart_answer(j);
     json_writer_init(&w, &j->out);
     json_put_object(&w);
     json_put_key(&w, "error");
@@ -255,9 +289,21 @@ void job_fail(struct job *j, enum err e)
         job_error(j, 404, "no such trace is stored");
     } else if (e == ERR_CANCELLED) {
         job_error(j, 499, "the query was cancelled");
+    } else if (e == ERR_MEMORY) {
+        job_error(j, 429, "the server is short of memory for this answer; ask again, or for less");
     } else {
         job_error(j, 500, "the query failed: %s (%s)", err_text(e), err_name(e));
     }
+}
+
+bool job_memory(struct job *j, size_t bytes)
+{
+    ASSERT(bytes > 0);
+    if (meter_take(&j->meter, bytes)) {
+        return true;
+    }
+    job_fail(j, ERR_MEMORY);
+    return false;
 }
 
 bool job_number(struct job *j, enum param p, const char *name, uint64_t fallback, uint64_t min,
@@ -314,7 +360,7 @@ bool job_filter(struct job *j, struct filter **ret_filter)
         expected = str_skip(expected, 9);
     }
     j->status = 400;
-    buf_clear(&j->out);
+    restart_answer(j);
     json_writer_init(&w, &j->out);
     json_put_object(&w);
     json_put_key(&w, "error");
@@ -323,6 +369,8 @@ bool job_filter(struct job *j, struct filter **ret_filter)
     json_put_u64(&w, at.offset);
     json_put_key(&w, "expected");
     json_put_str(&w, expected);
+    json_put_key(&w, "code");
+    json_put_str(&w, str_of(filter_error_code(str_of(at.text))));
     json_put_key(&w, "parameter");
     json_put_str(&w, STR("q"));
     json_put_object_end(&w);
@@ -339,11 +387,13 @@ void job_stats(struct job *j, struct json_writer *w, const struct store_view *vi
     json_put_u64(w, atomic_load(&j->control.total_spans));
     json_put_key(w, "elapsed_ms");
     json_put_double(w, (double)(clock_mono_ns() - j->begun_ns) / (double)NS_PER_MS);
+    bool damaged = atomic_load(&j->control.damaged_blocks) > 0;
+    bool given_up = atomic_load(&j->control.given_up_values) > 0;
     json_put_key(w, "partial");
-    json_put_bool(w, atomic_load(&j->control.damaged_blocks) > 0);
-    if (atomic_load(&j->control.damaged_blocks) > 0) {
+    json_put_bool(w, damaged || given_up);
+    if (damaged || given_up) {
         json_put_key(w, "partial_reason");
-        json_put_str(w, STR("unreadable_part"));
+        json_put_str(w, damaged ? STR("unreadable_part") : STR("regex_limit"));
     }
     json_put_key(w, "parts");
     json_put_u64(w, view->part_count);

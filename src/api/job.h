@@ -12,6 +12,7 @@
 #include "api/api.h"
 #include "core/arena.h"
 #include "core/buf.h"
+#include "ledger/budget.h"
 #include "query/filter.h"
 #include "query/scan.h"
 #include "wire/json_writer.h"
@@ -19,6 +20,7 @@
 #define API_JOBS_MAX     64                  // at once; more are answered 429
 #define API_ANSWER_MAX   ((size_t)256 << 20) // bytes of one answer
 #define API_ANSWER_SHARE 4                   // and at most this part of memory.limit
+#define API_WORK_BYTES   ((size_t)2 << 20)   // what a query takes beside traces and its answer
 
 struct api {
     struct api_options o;
@@ -29,8 +31,9 @@ struct api {
         receive_lock;        // held while `receive` is used, so that it is not stopped under us
     struct receive *receive; // NULL until it is there, and once it goes
     uint64_t started_ns;
-    unsigned jobs; // running; the loop's thread alone
-    bool stopping; // the server is gone
+    struct crew *crew; // threads that help the workers
+    unsigned jobs;     // running; the loop's thread alone
+    bool stopping;     // the server is gone
     atomic_uint_fast64_t queries, query_failures, query_cancels;
 };
 
@@ -41,6 +44,7 @@ struct route {
     const char *suffix; // "" or what must stand at the end, the parameter in between
     void (*run)(struct job *j);
     bool anonymous; // needs no token
+    bool light;     // reads no spans: answered even where memory is short
 };
 
 enum param {
@@ -60,8 +64,8 @@ struct job {
     uv_work_t work;
     uv_timer_t *timer; // tells progress, or paces a large answer
     bool pacing;
-    size_t sent; // of a paced answer
-    size_t charged_bytes;
+    size_t sent;        // of a paced answer
+    struct meter meter; // what the query and its answer hold; one thread at a time
     struct api *api;
     struct http_request *request; // NULL once the client is gone
     const struct route *route;
@@ -90,6 +94,9 @@ void job_error(struct job *j, int status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 // The same for an error of storage or query.
 void job_fail(struct job *j, enum err e);
+
+// Takes memory for the job until its end; false after answering 429.
+bool job_memory(struct job *j, size_t bytes);
 
 // from and to, with the last hour as the default; false after answering 400.
 bool job_range(struct job *j, uint64_t *ret_from_ns, uint64_t *ret_to_ns);

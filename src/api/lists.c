@@ -92,6 +92,8 @@ void api_operations(struct job *j)
     enum err e = aggregate_operations(&a, j->path_param, line, line.p == NULL, &g);
     if (e == ERR_OK) {
         put_groups(j, &a, g, "operations", put_operation_name);
+    } else if (e == ERR_LIMIT) {
+        job_error(j, 400, "the name of a service is too long to be searched for");
     } else {
         job_fail(j, e);
     }
@@ -127,7 +129,9 @@ void api_attributes(struct job *j)
         return;
     }
     if (job_number(j, PARAM_LIMIT, "limit", 1000, 1, 10000, &limit)) {
-        enum err e = aggregate_keys(&a, j->params[PARAM_PREFIX], &j->arena, &keys, &count);
+        bool truncated;
+        enum err e =
+            aggregate_keys(&a, j->params[PARAM_PREFIX], &j->arena, &keys, &count, &truncated);
         if (e != ERR_OK) {
             job_fail(j, e);
         } else {
@@ -143,10 +147,30 @@ void api_attributes(struct job *j)
                 json_put_object_end(&w);
             }
             json_put_array_end(&w);
+            put_bool(&w, "truncated", truncated || count > limit);
             json_put_object_end(&w);
         }
     }
     end(&a);
+}
+
+static void put_values(struct job *j, const struct groups *g, uint64_t limit)
+{
+    struct json_writer w;
+    ASSERT(j->out.n == 0);
+    json_writer_init(&w, &j->out);
+    json_put_object(&w);
+    json_put_key(&w, "values");
+    json_put_array(&w);
+    for (size_t i = 0; i < g->count && i < limit; i++) {
+        json_put_object(&w);
+        put_str(&w, "value", g->items[i].name);
+        put_u64(&w, "spans", g->items[i].spans);
+        json_put_object_end(&w);
+    }
+    json_put_array_end(&w);
+    put_bool(&w, "truncated", g->left_out > 0 || g->count > limit);
+    json_put_object_end(&w);
 }
 
 void api_attribute_values(struct job *j)
@@ -154,34 +178,26 @@ void api_attribute_values(struct job *j)
     struct aggregate a = begin(j);
     struct groups *g;
     uint64_t limit;
-    struct json_writer w;
     struct str scope = j->params[PARAM_SCOPE];
+    bool of_span = str_eq(scope, STR("span")), of_resource = str_eq(scope, STR("resource"));
     if (a.view == NULL) {
         return;
     }
-    if (j->path_param.n > FILTER_TEXT_MAX / 4) {
-        job_error(j, 400, "an attribute key has at most %zu bytes here", FILTER_TEXT_MAX / 4);
-    } else if (scope.n > 0 && !str_eq(scope, STR("span")) && !str_eq(scope, STR("resource"))) {
-        job_error(j, 400, "scope must be span or resource");
+    if (scope.n > 0 && !of_span && !of_resource) {
+        job_error(j, 400, "scope must be span or resource; without it both are looked at");
     } else if (job_number(j, PARAM_LIMIT, "limit", 100, 1, 1000, &limit)) {
-        enum err e = aggregate_values(&a, str_eq(scope, STR("resource")), j->path_param,
-                                      j->params[PARAM_PREFIX], &g);
-        if (e != ERR_OK) {
-            job_fail(j, e);
-        } else {
-            json_writer_init(&w, &j->out);
-            json_put_object(&w);
-            json_put_key(&w, "values");
-            json_put_array(&w);
-            for (size_t i = 0; i < g->count && i < limit; i++) {
-                json_put_object(&w);
-                put_str(&w, "value", g->items[i].name);
-                put_u64(&w, "spans", g->items[i].spans);
-                json_put_object_end(&w);
-            }
-            json_put_array_end(&w);
-            json_put_object_end(&w);
+        enum err e = aggregate_values(&a,
+                                      of_span       ? OF_SPAN
+                                      : of_resource ? OF_RESOURCE
+                                                    : OF_ANY,
+                                      j->path_param, j->params[PARAM_PREFIX], &g);
+        if (e == ERR_OK) {
+            put_values(j, g, limit);
             groups_free(g);
+        } else if (e == ERR_LIMIT) {
+            job_error(j, 400, "the attribute key is too long to be searched for");
+        } else {
+            job_fail(j, e);
         }
     }
     end(&a);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the server's own metrics in the Prometheus text format (exposition format 0.0.4).
+#include <stdlib.h>
+
 #include "api/job.h"
 #include "api/process.h"
 #include "core/clock.h"
@@ -7,11 +9,13 @@
 
 static void head(struct buf *out, const char *name, const char *type, const char *help)
 {
+    ASSERT(name != NULL && type != NULL && help != NULL);
     buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
 static void one(struct buf *out, const char *name, const char *type, const char *help, double value)
 {
+    ASSERT(value >= 0);
     head(out, name, type, help);
     buf_printf(out, "%s %.15g\n", name, value);
 }
@@ -33,9 +37,21 @@ static void put_label(struct buf *out, struct str value)
     }
 }
 
+// Services named apart for each signal, those that sent the most; the others are summed as
+// "(other)". With all 4,096 of the ledger an answer would have a megabyte.
+#define NAMED_SERVICES_MAX 100
+#define OTHER_SERVICES     STR("(other)")
+
 struct ledger_walk {
     struct buf *out;
     uint64_t sums[SIGNAL_COUNT][OUTCOME_COUNT][REASON_COUNT];
+    uint64_t others[SIGNAL_COUNT][OUTCOME_COUNT][REASON_COUNT]; // of services not named
+    uint64_t received[SIGNAL_COUNT][LEDGER_SERVICES_MAX + 2];   // of every service
+    size_t services[SIGNAL_COUNT];
+    uint64_t least[SIGNAL_COUNT]; // that a named service received
+    size_t named[SIGNAL_COUNT];
+    struct str name; // of the service whose cells are walked
+    bool is_named;
 };
 
 static void add_cell(void *ctx, const struct ledger_cell *c)
@@ -43,16 +59,73 @@ static void add_cell(void *ctx, const struct ledger_cell *c)
     struct ledger_walk *l = ctx;
     ASSERT(c->signal < SIGNAL_COUNT && c->outcome < OUTCOME_COUNT && c->reason < REASON_COUNT);
     l->sums[c->signal][c->outcome][c->reason] += c->count;
+    if (c->outcome == OUTCOME_RECEIVED && l->services[c->signal] <= LEDGER_SERVICES_MAX) {
+        l->received[c->signal][l->services[c->signal]++] = c->count;
+    }
 }
 
+static int by_count_down(const void *a, const void *b)
+{
+    ASSERT(a != NULL && b != NULL);
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? 1 : x > y ? -1 : 0;
+}
+
+// What a service must have received to be named.
+static void find_least(struct ledger_walk *l)
+{
+    for (unsigned s = 0; s < SIGNAL_COUNT; s++) {
+        size_t n = l->services[s];
+        ASSERT(n <= LEDGER_SERVICES_MAX + 1);
+        qsort(l->received[s], n, sizeof l->received[s][0], by_count_down);
+        l->least[s] = n > NAMED_SERVICES_MAX ? l->received[s][NAMED_SERVICES_MAX - 1] : 0;
+    }
+}
+
+static void put_service_line(struct buf *out, unsigned signal, struct str service, unsigned outcome,
+                             unsigned reason, uint64_t count)
+{
+    ASSERT(signal < SIGNAL_COUNT && outcome < OUTCOME_COUNT && reason < REASON_COUNT);
+    buf_printf(out, "sonde_ledger_service_records_total{signal=\"%s\",service=\"",
+               signal_name((enum signal)signal));
+    put_label(out, service);
+    buf_printf(out, "\",outcome=\"%s\",reason=\"%s\"} %llu\n", outcome_name((enum outcome)outcome),
+               reason_name((enum reason)reason), (unsigned long long)count);
+}
+
+// The cells of a service follow one another, what it received first.
 static void put_service_cell(void *ctx, const struct ledger_cell *c)
 {
     struct ledger_walk *l = ctx;
-    buf_printf(l->out, "sonde_ledger_service_records_total{signal=\"%s\",service=\"",
-               signal_name(c->signal));
-    put_label(l->out, c->service);
-    buf_printf(l->out, "\",outcome=\"%s\",reason=\"%s\"} %llu\n", outcome_name(c->outcome),
-               reason_name(c->reason), (unsigned long long)c->count);
+    ASSERT(c->signal < SIGNAL_COUNT && c->outcome < OUTCOME_COUNT && c->reason < REASON_COUNT);
+    if (c->outcome == OUTCOME_RECEIVED) {
+        l->name = c->service;
+        l->is_named = c->count >= l->least[c->signal] && l->named[c->signal] < NAMED_SERVICES_MAX &&
+                      !str_eq(c->service, OTHER_SERVICES);
+        l->named[c->signal] += l->is_named ? 1 : 0;
+    }
+    if (l->is_named && str_eq(l->name, c->service)) {
+        put_service_line(l->out, c->signal, c->service, c->outcome, c->reason, c->count);
+    } else {
+        l->others[c->signal][c->outcome][c->reason] += c->count;
+    }
+}
+
+static void put_services(struct job *j, struct ledger_walk *l)
+{
+    head(l->out, "sonde_ledger_service_records_total", "counter",
+         "The same, by service: the 100 that sent the most, the others together as (other).");
+    find_least(l);
+    ledger_each(j->api->o.ledger, put_service_cell, l);
+    for (unsigned s = 0; s < SIGNAL_COUNT; s++) {
+        for (unsigned o = 0; o < OUTCOME_COUNT; o++) {
+            for (unsigned r = 0; r < REASON_COUNT; r++) {
+                if (l->others[s][o][r] > 0) {
+                    put_service_line(l->out, s, OTHER_SERVICES, o, r, l->others[s][o][r]);
+                }
+            }
+        }
+    }
 }
 
 static uint64_t pending(const struct ledger_walk *l, unsigned signal)
@@ -95,12 +168,12 @@ static void put_ledger(struct job *j)
         buf_printf(out, "sonde_ledger_pending_records{signal=\"%s\"} %llu\n",
                    signal_name((enum signal)s), (unsigned long long)pending(l, s));
     }
-    head(out, "sonde_ledger_service_records_total", "counter", "The same, by service.");
-    ledger_each(j->api->o.ledger, put_service_cell, l);
+    put_services(j, l);
 }
 
 static void put_journal(struct job *j)
 {
+    ASSERT(j->api->o.journal != NULL);
     struct journal_stats s;
     struct buf *out = &j->out;
     journal_stats(j->api->o.journal, &s);
@@ -111,12 +184,18 @@ static void put_journal(struct job *j)
         (double)s.syncs);
     one(out, "sonde_journal_failures_total", "counter", "Groups that could not be made durable.",
         (double)s.failures);
-    one(out, "sonde_journal_disk_bytes", "gauge", "Size of all segments.", (double)s.disk_bytes);
+    one(out, "sonde_journal_disk_bytes", "gauge", "Size of all segments, spare ones included.",
+        (double)s.disk_bytes);
+    one(out, "sonde_journal_damaged_segments", "gauge",
+        "Segments in which something was missing at the last start.", (double)s.damaged_segments);
+    one(out, "sonde_journal_lost_records", "gauge", "Acknowledged records that were lost to that.",
+        (double)s.lost_records);
     one(out, "sonde_journal_segments", "gauge", "Segments in use.", (double)s.segments);
 }
 
 static void put_store(struct job *j)
 {
+    ASSERT(j->api->o.store != NULL);
     struct store_stats s;
     struct buf *out = &j->out;
     store_stats(j->api->o.store, &s);
@@ -137,6 +216,11 @@ static void put_store(struct job *j)
         (double)s.merge_failures);
     one(out, "sonde_store_expired_parts_total", "counter", "Parts removed by retention.",
         (double)s.expired_parts);
+    one(out, "sonde_store_stripped_parts_total", "counter",
+        "Parts that retention wrote anew without their error-free traces.",
+        (double)s.stripped_parts);
+    one(out, "sonde_store_damaged_parts_total", "counter",
+        "Parts set aside since they fail their checksums.", (double)s.damaged_parts);
     one(out, "sonde_store_dead_letters", "gauge", "Bad requests and records that are kept.",
         (double)s.dead_letters);
     one(out, "sonde_store_full", "gauge", "1 while the disk is full and requests are refused.",
@@ -145,6 +229,8 @@ static void put_store(struct job *j)
 
 static void put_receive(struct job *j)
 {
+    static const char *const states[] = {"open", "slow", "shed"};
+    ASSERT(j->route->light);
     struct receive_stats s = {0};
     struct buf *out = &j->out;
     MUST(pthread_rwlock_rdlock(&j->api->receive_lock) == 0);
@@ -159,6 +245,19 @@ static void put_receive(struct job *j)
     one(out, "sonde_receive_spans_total", "counter", "Spans accepted.", (double)s.spans);
     one(out, "sonde_receive_bytes_total", "counter", "Bytes of bodies.", (double)s.bytes);
     one(out, "sonde_receive_open_connections", "gauge", "Connections.", (double)s.open_connections);
+    one(out, "sonde_receive_shed_spans_total", "counter",
+        "Spans left out because memory stayed short.", (double)s.spans_shed);
+    head(out, "sonde_receive_overload_total", "counter",
+         "Times that the door began to slow senders down, and to shed.");
+    buf_printf(out,
+               "sonde_receive_overload_total{state=\"slow\"} %llu\n"
+               "sonde_receive_overload_total{state=\"shed\"} %llu\n",
+               (unsigned long long)s.slowed, (unsigned long long)s.shed);
+    head(out, "sonde_receive_overload", "gauge", "1 for the state that the door is in.");
+    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
+        bool in = s.overload != NULL ? strcmp(s.overload, states[i]) == 0 : i == 0;
+        buf_printf(out, "sonde_receive_overload{state=\"%s\"} %d\n", states[i], in ? 1 : 0);
+    }
     head(out, "sonde_receive_ack_seconds", "summary",
          "Whole request to acknowledgement, over the last minute.");
     buf_printf(out, "sonde_receive_ack_seconds{quantile=\"0.5\"} %.9f\n",
@@ -196,6 +295,7 @@ static void put_process(struct job *j)
 
 void api_metrics(struct job *j)
 {
+    ASSERT(j->out.n == 0); // the exposition is the whole answer
     j->content_type = "text/plain; version=0.0.4; charset=utf-8";
     head(&j->out, "sonde_build_info", "gauge", "Version.");
     buf_printf(&j->out, "sonde_build_info{version=\"%s\",commit=\"%s\"} 1\n", j->api->o.version,

@@ -21,6 +21,7 @@
 
 static void put_memory(struct json_writer *w, struct budget *b)
 {
+    ASSERT(b->soft_bytes < b->limit_bytes);
     json_put_key(w, "memory");
     json_put_object(w);
     put_u64(w, "limit_bytes", b->limit_bytes);
@@ -53,6 +54,9 @@ static void put_journal(struct json_writer *w, const struct api *a)
     put_u64(w, "disk_bytes", s.disk_bytes);
     put_u64(w, "disk_bytes_max", s.disk_bytes_max);
     put_u64(w, "torn_bytes", s.torn_bytes);
+    put_u64(w, "damaged_segments", s.damaged_segments);
+    put_u64(w, "lost_records", s.lost_records);
+    put_u64(w, "doubtful_records", s.doubtful_records);
     put_u64(w, "failures", s.failures);
     json_put_object_end(w);
 }
@@ -72,6 +76,8 @@ static void put_store(struct json_writer *w, const struct api *a)
     put_u64(w, "merges", s.merges);
     put_u64(w, "merged_rows", s.merged_rows);
     put_u64(w, "expired_parts", s.expired_parts);
+    put_u64(w, "stripped_parts", s.stripped_parts);
+    put_u64(w, "damaged_parts", s.damaged_parts);
     put_u64(w, "flush_failures", s.flush_failures);
     put_u64(w, "merge_failures", s.merge_failures);
     put_u64(w, "dead_letters", s.dead_letters);
@@ -84,6 +90,7 @@ static void put_receive(struct json_writer *w, const struct receive *r)
     struct receive_stats s = {0};
     if (r != NULL) {
         receive_stats(r, &s);
+        ASSERT(s.overload != NULL);
     }
     json_put_key(w, "receive");
     json_put_object(w);
@@ -94,6 +101,14 @@ static void put_receive(struct json_writer *w, const struct receive *r)
     put_u64(w, "ack_p50_ns", s.ack_p50_ns);
     put_u64(w, "ack_p99_ns", s.ack_p99_ns);
     put_u64(w, "open_connections", s.open_connections);
+    json_put_key(w, "overload");
+    json_put_object(w);
+    put_str(w, "state", str_of(s.overload != NULL ? s.overload : "open"));
+    put_u64(w, "state_ms", s.overload_ms);
+    put_u64(w, "slowed", s.slowed);
+    put_u64(w, "shed", s.shed);
+    put_u64(w, "spans_shed", s.spans_shed);
+    json_put_object_end(w);
     json_put_object_end(w);
 }
 
@@ -271,6 +286,7 @@ static void take_part(void *ctx, const struct store_part_info *info)
     put_u64(p->w, "id", info->id);
     put_str(p->w, "line", m->line);
     put_u64(p->w, "level", info->level);
+    put_bool(p->w, "stripped", info->stripped);
     put_u64(p->w, "rows", m->rows);
     put_u64(p->w, "bytes", m->file_bytes);
     put_ms(p->w, "min_time_unix_ms", m->min_start_ns);
@@ -295,6 +311,7 @@ static void put_line(struct json_writer *w, const struct api *a, const struct li
     json_put_key(w, "retention");
     json_put_object(w);
     put_u64(w, "age_ms", keep.age_ms);
+    put_u64(w, "errors_age_ms", keep.errors_age_ms);
     put_u64(w, "bytes", keep.bytes);
     json_put_object_end(w);
     json_put_object_end(w);

@@ -56,34 +56,50 @@ static void put_summary(struct json_writer *w, const struct trace *t)
     json_put_object_end(w);
 }
 
+// Traces of a list that stand in memory at the same time.
+#define LIST_PIECE 8
+
+static void put_hit(struct job *j, struct json_writer *w, const struct trace *t)
+{
+    ASSERT(t->count > 0);
+    if (j->lines) {
+        json_put_object(w);
+        json_put_key(w, "trace");
+    }
+    put_summary(w, t);
+    if (j->lines) {
+        json_put_object_end(w);
+        buf_add_byte(w->out, '\n');
+        json_writer_init(w, w->out);
+    }
+}
+
 // Writes the summaries of the traces found, as array items or as lines.
 static enum err put_hits(struct job *j, struct json_writer *w, const struct store_view *view,
                          const struct search_hit *hits, size_t count)
 {
+    trace_id *ids = mem_new(count, sizeof *ids);
+    enum err e = ERR_OK;
+    ASSERT(count <= SEARCH_LIMIT_MAX);
     for (size_t i = 0; i < count; i++) {
-        struct trace *t;
-        enum err e = atomic_load(&j->control.cancelled)
-                         ? ERR_CANCELLED
-                         : trace_load(view, hits[i].trace, TRACE_OUTLINE, &t);
-        if (scan_passes_over(&j->control, e)) {
-            continue;
-        }
-        if (e != ERR_OK) {
-            return e;
-        }
-        if (j->lines) {
-            json_put_object(w);
-            json_put_key(w, "trace");
-        }
-        put_summary(w, t);
-        if (j->lines) {
-            json_put_object_end(w);
-            buf_add_byte(w->out, '\n');
-            json_writer_init(w, w->out);
-        }
-        trace_free(t);
+        ids[i] = hits[i].trace;
     }
-    return ERR_OK;
+    struct trace_list *list = trace_list_new(view, ids, count);
+    for (size_t at = 0; at < count && e == ERR_OK; at += LIST_PIECE) {
+        struct trace *traces[LIST_PIECE];
+        size_t n = count - at < LIST_PIECE ? count - at : LIST_PIECE;
+        e = trace_list_load(list, at, n, TRACE_OUTLINE, &j->meter, &j->control, traces);
+        for (size_t i = 0; i < n && e == ERR_OK; i++) {
+            if (traces[i] != NULL) {
+                atomic_fetch_add(&j->control.damaged_blocks, traces[i]->damaged_parts);
+                put_hit(j, w, traces[i]);
+                trace_free(traces[i]);
+            }
+        }
+    }
+    trace_list_free(list);
+    mem_free(ids);
+    return e;
 }
 
 static void put_result(struct job *j, const struct store_view *view, const struct search_hit *hits,
@@ -154,13 +170,32 @@ static struct trace *load(struct job *j, struct str id_text, enum trace_detail d
         return NULL;
     }
     struct store_view *view = store_view(j->api->o.store);
-    enum err e = trace_load(view, id, detail, &t);
+    enum err e = trace_load(view, id, detail, &j->meter, &t);
     store_view_free(view);
+    if (e == ERR_CORRUPT) {
+        job_error(
+            j, 404,
+            "no span of this trace can be read; a damaged part, which is being set aside, may "
+            "have held some");
+        return NULL;
+    }
     if (e != ERR_OK) {
         job_fail(j, e);
         return NULL;
     }
     return t;
+}
+
+// Parts that may have held more of the trace.
+static void put_damaged_parts(struct json_writer *w, const struct trace *t)
+{
+    ASSERT(t->damaged_parts == 0 || t->damaged_part[0] > 0);
+    json_put_key(w, "damaged_parts");
+    json_put_array(w);
+    for (size_t i = 0; i < t->damaged_parts && i < TRACE_DAMAGED_MAX; i++) {
+        json_put_u64(w, t->damaged_part[i]);
+    }
+    json_put_array_end(w);
 }
 
 static void put_attrs(struct json_writer *w, const char *key, const struct batch *b,
@@ -247,7 +282,8 @@ static void put_span_head(struct json_writer *w, struct trace *t, uint32_t i)
     const struct span *s = row_span(t->spans[i].row);
     put_span_id(w, "span_id", s->id);
     put_span_id(w, "parent_span_id", s->parent);
-    put_str(w, "rpc_id", trace_rpc_id(t, i));
+    char room[TRACE_RPC_ROOM];
+    put_str(w, "rpc_id", trace_rpc_id(t, i, room));
     put_str(w, "service", batch_str(b, batch_resource(b, s)->service));
     put_str(w, "namespace", b->line);
     put_str(w, "name", batch_str(b, s->name));
@@ -294,6 +330,7 @@ static void put_span(struct json_writer *w, struct trace *t, uint32_t i)
 
 static void put_spans(struct job *j, struct trace *t, const span_id *only)
 {
+    ASSERT(t->count > 0);
     struct json_writer w;
     json_writer_init(&w, &j->out);
     json_put_object(&w);
@@ -306,6 +343,7 @@ static void put_spans(struct job *j, struct trace *t, const span_id *only)
         }
     }
     json_put_array_end(&w);
+    put_damaged_parts(&w, t);
     json_put_object_end(&w);
 }
 
@@ -350,6 +388,10 @@ void api_trace_raw(struct job *j)
 {
     struct trace *t = load(j, j->path_param, TRACE_WHOLE);
     if (t == NULL) {
+        return;
+    }
+    if (!job_memory(j, t->count * sizeof(struct row))) {
+        trace_free(t);
         return;
     }
     struct row *rows = mem_new(t->count, sizeof *rows);
@@ -428,12 +470,17 @@ static const char *const column_names[COLUMN_COUNT] = {
     "parent",      "service", "name",  "kind",        "status", "start_ns",
     "duration_ns", "self_ns", "depth", "critical_ns", "peer",   "skew_ns"};
 
+// Heap bytes of a span in what follows: two lists of names that double, their indexes, numbers, and
+// its pieces of the critical path (put_critical()).
+#define OUTLINE_SPAN_BYTES ((size_t)128)
+
 struct outline {
     struct trace *t;
     struct names services, names;
     uint32_t *service, *name; // by span
 };
 
+// The 64 bits of a cell; which columns are signed, put_columns() knows.
 static int64_t outline_cell(const struct outline *o, uint32_t i, enum outline_column column)
 {
     ASSERT(i < o->t->count && column < COLUMN_COUNT);
@@ -487,14 +534,20 @@ static void put_columns(struct json_writer *w, const struct outline *o)
     json_put_key(w, "rpc_id");
     json_put_array(w);
     for (uint32_t i = 0; i < t->count; i++) {
-        json_put_str(w, trace_rpc_id(t, i));
+        char room[TRACE_RPC_ROOM];
+        json_put_str(w, trace_rpc_id(t, i, room));
     }
     json_put_array_end(w);
     for (unsigned c = 0; c < COLUMN_COUNT; c++) {
         json_put_key(w, column_names[c]);
         json_put_array(w);
         for (uint32_t i = 0; i < t->count; i++) {
-            json_put_i64(w, outline_cell(o, i, (enum outline_column)c));
+            int64_t cell = outline_cell(o, i, (enum outline_column)c);
+            if (c == COLUMN_PARENT || c == COLUMN_PEER || c == COLUMN_SKEW) {
+                json_put_i64(w, cell);
+            } else {
+                json_put_u64(w, (uint64_t)cell); // senders' times may be any number
+            }
         }
         json_put_array_end(w);
     }
@@ -572,6 +625,7 @@ static void put_outline(struct json_writer *w, struct outline *o)
     put_u64(w, "errors", t->errors);
     put_u64(w, "total_spans", t->count + t->left_out);
     put_bool(w, "truncated", t->left_out > 0);
+    put_damaged_parts(w, t);
     json_put_object_end(w);
 }
 
@@ -579,7 +633,12 @@ void api_trace_outline(struct job *j)
 {
     struct trace *t = load(j, j->path_param, TRACE_OUTLINE);
     struct json_writer w;
+    ASSERT(!j->route->light);
     if (t == NULL) {
+        return;
+    }
+    if (!job_memory(j, t->count * OUTLINE_SPAN_BYTES)) {
+        trace_free(t);
         return;
     }
     struct outline o = {.t = t};

@@ -51,6 +51,7 @@ void arena_done(struct arena *a)
 
 void arena_clear(struct arena *a)
 {
+    ASSERT((a->chunks == NULL) == (a->held_bytes == 0));
     struct arena_chunk *keep = a->chunks;
     if (keep == NULL) {
         return;
@@ -66,12 +67,25 @@ void arena_clear(struct arena *a)
     POISON(a->at, (size_t)(a->end - a->at));
 }
 
-static void chunk_new(struct arena *a, size_t need)
+// The size of a new chunk that has room for `need` bytes.
+static size_t chunk_bytes(const struct arena *a, size_t need)
 {
     size_t size = a->next_chunk_bytes < ARENA_CHUNK_MIN ? ARENA_CHUNK_MIN : a->next_chunk_bytes;
-    if (size < need + sizeof(struct arena_chunk)) {
-        size = need + sizeof(struct arena_chunk);
-    }
+    ASSERT(need <= SIZE_MAX / 2);
+    need += sizeof(struct arena_chunk);
+    return size < need ? need : size;
+}
+
+size_t arena_growth(const struct arena *a, size_t size)
+{
+    ASSERT(size <= SIZE_MAX / 4);
+    size = (size + 7) & ~(size_t)7;
+    return a->at != NULL && (size_t)(a->end - a->at) >= size ? 0 : chunk_bytes(a, size);
+}
+
+static void chunk_new(struct arena *a, size_t need)
+{
+    size_t size = chunk_bytes(a, need);
     struct arena_chunk *c = mem_alloc(size);
     c->older = a->chunks;
     c->size = size;
@@ -104,6 +118,7 @@ void *arena_new(struct arena *a, size_t count, size_t size)
 
 struct str arena_str(struct arena *a, struct str s)
 {
+    ASSERT(s.n == 0 || s.p != NULL);
     char *p = arena_alloc(a, s.n + 1);
     if (s.n > 0) {
         memcpy(p, s.p, s.n);

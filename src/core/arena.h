@@ -29,6 +29,9 @@ void arena_done(struct arena *a);
 // Forgets everything; keeps one chunk for reuse.
 void arena_clear(struct arena *a);
 
+// What the arena would take from the heap for `size` bytes more; 0 when it has room for them.
+size_t arena_growth(const struct arena *a, size_t size);
+
 // `size` bytes aligned to 8, not zeroed. Never NULL.
 void *arena_alloc(struct arena *a, size_t size) __attribute__((returns_nonnull));
 

@@ -2,7 +2,9 @@
 // Purpose: a growable byte buffer with a mandatory maximum. When an append would pass the maximum
 // the buffer keeps what it has, marks itself `failed` and ignores every later append, so that a
 // writer checks once at its end. Always followed by BUF_PAD readable zero bytes, so that decoders
-// may load whole words past the end. Not thread-safe.
+// may load whole words past the end. A buffer with a source asks it for every byte before it takes
+// it, the new memory while the old is still there: refused, it is `failed` and `denied`. Not
+// thread-safe.
 #ifndef SONDE_CORE_BUF_H
 #define SONDE_CORE_BUF_H
 
@@ -14,19 +16,24 @@
 
 #define BUF_PAD ((size_t)32)
 
+struct mem_source;
+
 struct buf {
     char *p;
     size_t n;
     size_t capacity; // without the padding
     size_t max;      // appends beyond it fail
     bool failed;
+    bool denied;               // failed because the source had nothing left
+    struct mem_source *source; // NULL: not asked
 };
 
 // `max` is the largest size in bytes that the buffer may reach. Allocates nothing yet.
 void buf_init(struct buf *b, size_t max);
-void buf_done(struct buf *b);
+void buf_init_from(struct buf *b, size_t max, struct mem_source *source);
+void buf_done(struct buf *b); // empty again, with its maximum and source
 
-// Empties the buffer and clears `failed`; keeps the memory.
+// Empties the buffer and clears `failed` and `denied`; keeps the memory.
 void buf_clear(struct buf *b);
 
 // Room for `n` more bytes at b->p + b->n; false (and failed) when the maximum would be passed. The

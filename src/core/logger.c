@@ -54,13 +54,12 @@ void log_write(enum log_level level, const char *component, const char *message,
 
 uint64_t log_gate_pass(struct log_gate *gate, uint64_t period_ns)
 {
-    uint64_t now = clock_mono_ns();
-    if (now < gate->next_ns) {
-        gate->held_back++;
+    uint64_t now = clock_mono_ns(), next = atomic_load(&gate->next_ns);
+    ASSERT(period_ns < UINT64_MAX - now);
+    // Of threads that come at once the first one passes.
+    if (now < next || !atomic_compare_exchange_strong(&gate->next_ns, &next, now + period_ns)) {
+        atomic_fetch_add(&gate->held_back, 1);
         return 0;
     }
-    uint64_t passed = gate->held_back + 1;
-    gate->held_back = 0;
-    gate->next_ns = now + period_ns;
-    return passed;
+    return atomic_exchange(&gate->held_back, 0) + 1;
 }

@@ -4,6 +4,7 @@
 #ifndef SONDE_CORE_LOGGER_H
 #define SONDE_CORE_LOGGER_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR, LOG_SILENT };
@@ -18,11 +19,11 @@ void log_write(enum log_level level, const char *component, const char *message,
                ...) __attribute__((format(printf, 4, 5)));
 
 // Lets one event through per `period_ns` and counts the rest, for errors that could flood the log.
-// A zeroed gate is ready for use. Returns 0 when the event must not be logged, otherwise 1 plus the
-// number kept back since the last.
+// A zeroed gate is ready for use, by any thread. Returns 0 when the event must not be logged,
+// otherwise 1 plus the number kept back since the last: over time every event is counted once.
 struct log_gate {
-    uint64_t next_ns;
-    uint64_t held_back;
+    atomic_uint_fast64_t next_ns;
+    atomic_uint_fast64_t held_back;
 };
 uint64_t log_gate_pass(struct log_gate *gate, uint64_t period_ns);
 

@@ -2,10 +2,23 @@
 // Purpose: heap allocation that cannot return NULL. Every large consumer asks the memory budget
 // (ledger/budget.h) before it allocates, so a failure here means that the machine itself is out of
 // memory: the process says so and aborts; what was acknowledged is in the journal.
+//
+// What is large goes past the allocator to the system: freed, it is given back at once, by any
+// thread, and it grows in place, so that the process has what the budget says and not what it once
+// had. An allocator keeps freed memory until the thread that it came from allocates again, which a
+// shard that nobody calls never does.
 #ifndef SONDE_CORE_MEM_H
 #define SONDE_CORE_MEM_H
 
+#include <stdbool.h>
 #include <stddef.h>
+
+// Who is asked before a buffer grows, where what it holds is accounted for: ledger/budget.h has
+// one. A buffer without a source is accounted for by its owner, or too small to matter.
+struct mem_source {
+    bool (*take)(struct mem_source *s, size_t bytes); // false: the buffer must not grow
+    void (*give)(struct mem_source *s, size_t bytes); // what was taken before
+};
 
 // Has the allocator give freed memory back to the system soon rather than late: for a server with a
 // memory limit. Call it before threads are started.

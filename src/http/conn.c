@@ -13,7 +13,7 @@
 #include "http/internal.h"
 
 #define SENDING_BYTES_MAX (HTTP_ANSWER_BYTES_MAX * 2)
-#define KEPT_BYTES_MAX    ((size_t)64 << 10) // buffers larger than this are freed when empty
+#define KEPT_BYTES_MAX    ((size_t)16 << 10) // buffers larger than this are freed when empty
 
 static const char H2_PREFACE[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 _Static_assert(sizeof H2_PREFACE - 1 == HTTP_H2_PREFACE_BYTES, "the preface has 24 bytes");
@@ -38,6 +38,7 @@ static void free_when_let_go(struct conn *c)
     tls_session_free(c->tls);
     buf_done(&c->out);
     buf_done(&c->sending);
+    memory_give(s, c->charged);
     mem_free(c);
     server_conn_gone(s);
 }
@@ -183,10 +184,10 @@ static bool send_some(struct conn *c)
     return c->writing;
 }
 
-static void shrink(struct buf *b)
+static void shrink(const struct conn *c, struct buf *b)
 {
     ASSERT(b->n == 0);
-    if (b->capacity > KEPT_BYTES_MAX) {
+    if (b->capacity > (memory_is_tight(c->server) ? 0 : KEPT_BYTES_MAX)) {
         buf_done(b);
     }
 }
@@ -216,8 +217,8 @@ static void flush(struct conn *c)
         ASSERT(c->phase != CONN_CLOSING);
     }
     if (c->phase != CONN_CLOSING && !c->writing) {
-        shrink(&c->out);
-        shrink(&c->sending);
+        shrink(c, &c->out);
+        shrink(c, &c->sending);
     }
     if (c->phase == CONN_FINISHING && !c->writing) {
         end_after_flush(c);
@@ -263,6 +264,10 @@ static bool receive_plain(struct conn *c, const char *bytes, size_t n)
     bool is_h2 = memcmp(c->first_bytes, H2_PREFACE, c->first_count) == 0;
     if (is_h2 && c->first_count < HTTP_H2_PREFACE_BYTES) {
         return true; // may still be either
+    }
+    if (is_h2 && !memory_conn(c, HTTP_H2_CHARGE)) {
+        stat_add(&c->server->stats.refused_connections, 1);
+        return false;
     }
     c->proto = is_h2 ? &http_h2_ops : &http_h1_ops;
     c->proto->start(c);
@@ -463,8 +468,8 @@ static struct conn *conn_new(struct http_server *s)
     c->flush.run = run_flush;
     c->resume.run = run_resume;
     c->opened_ms = c->idle_since_ms = c->sent_ms = loop_now_ms(s->loop);
-    buf_init(&c->out, SENDING_BYTES_MAX);
-    buf_init(&c->sending, SENDING_BYTES_MAX);
+    buf_init_from(&c->out, SENDING_BYTES_MAX, &s->outbound);
+    buf_init_from(&c->sending, SENDING_BYTES_MAX, &s->outbound);
     c->next = s->conns;
     if (s->conns != NULL) {
         s->conns->prev = c;
@@ -499,8 +504,11 @@ void conn_accept(struct http_server *s, uv_stream_t *listener)
 {
     struct conn *c = conn_new(s);
     ASSERT(!s->stopping);
+    size_t charge = HTTP_CONN_CHARGE + (s->options.tls != NULL ? HTTP_TLS_CHARGE : 0);
     bool refused =
-        s->conn_count > s->options.connections_max && !evict_idle(s, loop_now_ms(s->loop));
+        (s->conn_count > s->options.connections_max && !evict_idle(s, loop_now_ms(s->loop))) ||
+        (!memory_conn(c, charge) &&
+         !(evict_idle(s, loop_now_ms(s->loop)) && memory_conn(c, charge)));
     stat_add(refused ? &s->stats.refused_connections : &s->stats.connections, 1);
     atomic_store(&s->stats.open_connections, s->conn_count);
     if (uv_accept(listener, (uv_stream_t *)&c->tcp) != 0 || refused) {

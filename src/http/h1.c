@@ -12,6 +12,8 @@
 #include "core/must.h"
 #include "http/internal.h"
 
+#define HEAD_KEPT_BYTES ((size_t)4 << 10) // of a connection's buffers for heads, between requests
+
 struct h1 {
     http_parser parser;
     struct conn *conn;
@@ -51,6 +53,13 @@ static void fail(struct h1 *h, int status, const char *text)
     conn_flush_soon(h->conn);
 }
 
+// The request's head does not fit: its own fault, or memory is short.
+static void fail_head(struct h1 *h, bool denied, int status, const char *text)
+{
+    ASSERT(status >= 400 && text != NULL);
+    fail(h, denied ? 429 : status, denied ? "The server is short of memory, try again." : text);
+}
+
 static int on_message_begin(http_parser *p)
 {
     struct h1 *h = p->data;
@@ -74,7 +83,7 @@ static int on_url(http_parser *p, const char *at, size_t n)
     ASSERT(h->current != NULL);
     buf_add(&h->url, at, n);
     if (h->url.failed) {
-        fail(h, 414, "The request target is too long.");
+        fail_head(h, h->url.denied, 414, "The request target is too long.");
         return -1;
     }
     return 0;
@@ -96,11 +105,15 @@ static bool commit_header(struct h1 *h)
     }
     struct str value = str_trim(str_skip(buf_str(&h->header), name.n));
     bool fits = !h->header.failed && request_add_header(h->current, name, value);
+    bool denied = h->header.denied;
+    if (h->header.capacity > HEAD_KEPT_BYTES) {
+        buf_done(&h->header);
+    }
     buf_clear(&h->header);
     h->name_bytes = 0;
     h->in_value = false;
     if (!fits) {
-        fail(h, 431, "The request's headers are too large.");
+        fail_head(h, denied, 431, "The request's headers are too large.");
     }
     return fits;
 }
@@ -154,6 +167,9 @@ static int on_headers_complete(http_parser *p)
     if (!r->is_http10 && http_header(r, STR("host")).p == NULL) {
         fail(h, 400, "An HTTP/1.1 request needs a host header.");
         return -1;
+    }
+    if (h->url.capacity > HEAD_KEPT_BYTES) {
+        buf_done(&h->url);
     }
     r->has_body =
         (p->flags & F_CHUNKED) != 0 || (r->content_length != UINT64_MAX && r->content_length > 0);
@@ -219,9 +235,10 @@ static void h1_start(struct conn *c)
     http_parser_init(&h->parser, HTTP_REQUEST);
     h->parser.data = h;
     h->conn = c;
-    buf_init(&h->url, HTTP_HEADER_BYTES_MAX);
-    buf_init(&h->header, HTTP_HEADER_BYTES_MAX);
-    buf_init(&h->held, HTTP_HELD_MAX);
+    struct mem_source *source = &c->server->inbound;
+    buf_init_from(&h->url, HTTP_HEADER_BYTES_MAX, source);
+    buf_init_from(&h->header, HTTP_HEADER_BYTES_MAX, source);
+    buf_init_from(&h->held, HTTP_HELD_MAX, source);
     c->state = h;
 }
 
@@ -265,7 +282,7 @@ static bool h1_receive(struct conn *c, const char *bytes, size_t n)
     }
     // Resumed: take up what was held. What is held again goes into a fresh buffer.
     struct buf held = h->held;
-    buf_init(&h->held, HTTP_HELD_MAX);
+    buf_init_from(&h->held, HTTP_HELD_MAX, held.source);
     h->paused = false;
     http_parser_pause(&h->parser, 0);
     bool fine = held.n == 0 || parse(h, held.p, held.n);

@@ -27,10 +27,18 @@
 #define HTTP_ANSWER_BYTES_MAX ((size_t)1 << 30)   // one answer
 #define HTTP_HELD_MAX         ((size_t)2 << 20)   // pipelined input beyond HTTP_PIPELINE_MAX
 #define HTTP_DISCARD_MAX      ((uint64_t)1 << 20) // rest of a refused body that is read to its end
-#define HTTP_POOLED_MAX       ((size_t)1024)      // idle request objects of a server
+#define HTTP_POOL_BYTES_MAX   ((size_t)1 << 20)   // idle request objects of a server, in all
 #define HTTP_POOLED_BYTES_MAX ((size_t)16 << 10)  // buffers kept by an idle request object
 #define HTTP_BODY_CREDIT_STEP ((size_t)256 << 10) // taken from the budget at once
-#define HTTP_REQUEST_CHARGE   ((size_t)6 << 10)   // what an open request costs beside its body
+#define HTTP_REQUEST_CHARGE   ((size_t)6 << 10)   // what an open request costs beside its buffers
+#define HTTP_CONN_CHARGE      ((size_t)4 << 10)   // what a connection costs beside its buffers
+#define HTTP_H2_CHARGE        ((size_t)16 << 10)  // the same, of HTTP/2
+#define HTTP_TLS_CHARGE       ((size_t)32 << 10)  // and under TLS
+#define HTTP_SURE_BYTES       ((size_t)512 << 10) // of the budget that a server holds always
+#define HTTP_SMALL_BYTES      ((size_t)8 << 10)   // pieces of memory that it is for
+#define HTTP_SURE_SHARE       ((size_t)128)       // and at most this part of it
+#define HTTP_CONNS_SURE       ((size_t)64)        // connections that the budget never refuses
+#define HTTP_OUT_COPIES       ((size_t)3)         // an answer's bytes on their way, at most
 #define HTTP_UNCHARGED_MAX    ((size_t)256)       // open requests beyond the budget; then no answer
 #define HTTP_EVICT_IDLE_MS    ((uint64_t)1000) // idle so long, a connection may give way to a new one
 #define HTTP_LINGER_MS        ((uint64_t)1000) // for the peer to read a last answer
@@ -51,8 +59,8 @@ struct http_request {
     size_t header_count, header_capacity, header_bytes;
     uint64_t content_length; // UINT64_MAX when not said
     struct buf body;
-    size_t body_charged; // bytes of `body` that are accounted for
-    size_t base_charged; // HTTP_REQUEST_CHARGE, or 0 where the budget had no room
+    size_t base_charged;  // HTTP_REQUEST_CHARGE, or 0 where the budget had no room
+    size_t arena_charged; // what the arena holds beyond its first chunk
     uint64_t started_ms;
     int32_t stream_id; // HTTP/2
 
@@ -65,6 +73,7 @@ struct http_request {
     void *user;
 
     bool is_head;        // the method is HEAD
+    bool starved;        // the budget had no room for its headers, which are not all there
     bool told;           // the handler knows the request
     bool received;       // the whole request is there
     bool timed_out;      // ran into request_timeout_ms
@@ -120,6 +129,7 @@ struct conn {
     struct buf out;       // plain bytes for the peer
     struct buf sending;   // bytes on the wire, held by a write that did not go through at once
     size_t sending_at;
+    size_t charged; // for the connection itself
     uint64_t opened_ms, idle_since_ms, sent_ms, linger_until_ms;
     char peer[64];
     char first_bytes[HTTP_H2_PREFACE_BYTES];
@@ -144,11 +154,14 @@ struct http_server {
     struct conn *conns;
     size_t conn_count;
     struct http_request *pool;
-    size_t pool_count;
-    size_t uncharged;   // open requests that the budget had no room for
-    size_t body_credit; // taken from the budget, held by no request
-    char *read_bytes;   // HTTP_READ_BYTES for input, as much again for decrypted input
-    char date[32];      // "Sun, 06 Nov 1994 08:49:37 GMT"
+    size_t pool_bytes;
+    size_t uncharged;  // open requests that the budget had no room for
+    size_t credit;     // taken from the budget, held by nobody
+    size_t sure_bytes; // the least of it that is kept
+    // Of what comes in, which the budget may refuse; and of what goes out, which it never does.
+    struct mem_source inbound, outbound;
+    char *read_bytes; // HTTP_READ_BYTES for input, as much again for decrypted input
+    char date[32];    // "Sun, 06 Nov 1994 08:49:37 GMT"
     uint64_t date_s;
     bool stopping;
     bool stopped;
@@ -183,6 +196,16 @@ void conn_sweep(struct conn *c, uint64_t now_ms);
 void conn_go_away(struct conn *c);
 void conn_pause(struct conn *c);        // stops reading
 void conn_resume_later(struct conn *c); // takes up reading and held input in a new turn
+
+// ---- memory.c
+void memory_init(struct http_server *s);
+void memory_done(struct http_server *s);
+bool memory_take(struct http_server *s, size_t n);
+void memory_force(struct http_server *s, size_t n);
+void memory_give(struct http_server *s, size_t n);
+bool memory_is_tight(const struct http_server *s);
+// Charges a connection with more; false when the budget has no room and it is not a sure one.
+bool memory_conn(struct conn *c, size_t n);
 
 // ---- request.c
 // Appended to the connection's list; NULL when even a refusal would cost too much memory.

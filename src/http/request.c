@@ -5,41 +5,9 @@
 #include "core/must.h"
 #include "http/internal.h"
 
-// ---- The body's share of the memory budget ------------------------------------------------------
-// Taken in steps, so that small requests do not touch shared counters.
+#define QUERY_NAME_MAX ((size_t)63)
 
-static bool take_body(struct http_server *s, size_t n)
-{
-    struct budget *budget = s->options.budget;
-    if (budget == NULL) {
-        return true;
-    }
-    if (s->body_credit < n && budget_take(budget, ACCOUNT_BODIES, n + HTTP_BODY_CREDIT_STEP)) {
-        s->body_credit += n + HTTP_BODY_CREDIT_STEP;
-    }
-    if (s->body_credit < n && budget_take(budget, ACCOUNT_BODIES, n - s->body_credit)) {
-        s->body_credit = n;
-    }
-    if (s->body_credit < n) {
-        return false;
-    }
-    s->body_credit -= n;
-    ASSERT(s->body_credit <= SIZE_MAX / 2);
-    return true;
-}
-
-static void give_body(struct http_server *s, size_t n)
-{
-    if (s->options.budget == NULL) {
-        return;
-    }
-    s->body_credit += n;
-    ASSERT(s->body_credit >= n);
-    if (s->body_credit > 2 * HTTP_BODY_CREDIT_STEP) {
-        budget_give(s->options.budget, ACCOUNT_BODIES, s->body_credit - HTTP_BODY_CREDIT_STEP);
-        s->body_credit = HTTP_BODY_CREDIT_STEP;
-    }
-}
+// ---- Life ---------------------------------------------------------------------------------------
 
 static void release_body(struct http_request *r)
 {
@@ -47,31 +15,34 @@ static void release_body(struct http_request *r)
         buf_done(&r->body);
     }
     buf_clear(&r->body);
-    give_body(r->conn->server, r->body_charged);
-    r->body_charged = 0;
+    ASSERT(r->body.n == 0);
 }
 
-// ---- Life ---------------------------------------------------------------------------------------
+static size_t footprint(const struct http_request *r)
+{
+    ASSERT(r->body.n == 0);
+    return sizeof *r + r->arena.held_bytes + r->body.capacity + r->out.capacity;
+}
 
 static struct http_request *pool_get(struct http_server *s)
 {
     struct http_request *r = s->pool;
     if (r == NULL) {
         r = mem_new(1, sizeof *r);
-        buf_init(&r->body, s->options.body_bytes_max);
-        buf_init(&r->out, HTTP_ANSWER_BYTES_MAX);
+        buf_init_from(&r->body, s->options.body_bytes_max, &s->inbound);
+        buf_init_from(&r->out, HTTP_ANSWER_BYTES_MAX, &s->outbound);
         return r;
     }
-    ASSERT(s->pool_count > 0);
+    ASSERT(s->pool_bytes >= footprint(r));
     s->pool = r->next;
-    s->pool_count--;
+    s->pool_bytes -= footprint(r);
     return r;
 }
 
 struct http_request *request_new(struct conn *c)
 {
     struct http_server *s = c->server;
-    bool charged = take_body(s, HTTP_REQUEST_CHARGE);
+    bool charged = memory_take(s, HTTP_REQUEST_CHARGE);
     if (!charged && s->uncharged >= HTTP_UNCHARGED_MAX) {
         stat_add(&s->stats.over_budget, 1);
         stat_add(&s->stats.turned_away, 1);
@@ -109,7 +80,7 @@ static void unlink_request(struct conn *c, struct http_request *r)
 
 static void request_destroy(struct http_request *r)
 {
-    ASSERT(r->body_charged == 0);
+    ASSERT(r->arena_charged == 0);
     arena_done(&r->arena);
     buf_done(&r->body);
     buf_done(&r->out);
@@ -123,24 +94,25 @@ void request_free(struct http_request *r)
     ASSERT(r->out.n >= r->out_at);
     unlink_request(c, r);
     release_body(r);
-    give_body(s, r->base_charged);
+    memory_give(s, r->base_charged + r->arena_charged);
+    r->arena_charged = 0;
     s->uncharged -= r->base_charged == 0;
     c->pending_bytes -= r->out.n - r->out_at;
-    if (s->pool_count >= HTTP_POOLED_MAX) {
-        request_destroy(r);
-        return;
-    }
     if (r->out.capacity > HTTP_POOLED_BYTES_MAX) {
         buf_done(&r->out);
     }
     buf_clear(&r->out);
+    arena_clear(&r->arena);
     if (r->arena.held_bytes > HTTP_POOLED_BYTES_MAX) {
         arena_done(&r->arena);
     }
-    arena_clear(&r->arena);
+    if (s->pool_bytes + footprint(r) > HTTP_POOL_BYTES_MAX || memory_is_tight(s)) {
+        request_destroy(r);
+        return;
+    }
     *r = (struct http_request){.arena = r->arena, .body = r->body, .out = r->out, .next = s->pool};
     s->pool = r;
-    s->pool_count++;
+    s->pool_bytes += footprint(r);
 }
 
 void request_cancel(struct http_request *r)
@@ -161,20 +133,39 @@ void request_pool_free(struct http_server *s)
         s->pool = r->next;
         request_destroy(r);
     }
-    if (s->options.budget != NULL) {
-        budget_give(s->options.budget, ACCOUNT_BODIES, s->body_credit);
-    }
     ASSERT(s->conns == NULL);
-    s->body_credit = 0;
+    s->pool_bytes = 0;
 }
 
 // ---- What comes in ------------------------------------------------------------------------------
+
+// Whether the arena may grow for `n` bytes more of the request's head.
+static bool has_room(struct http_request *r, size_t n)
+{
+    size_t growth = arena_growth(&r->arena, n);
+    ASSERT(n <= 4 * HTTP_HEADER_BYTES_MAX);
+    if (growth == 0 || (r->arena.held_bytes == 0 && growth <= ARENA_CHUNK_MIN)) {
+        return true; // the first chunk is part of the charge for the request
+    }
+    if (r->starved || !memory_take(r->conn->server, growth)) {
+        r->starved = true;
+        return false;
+    }
+    r->arena_charged += growth;
+    return true;
+}
 
 bool request_add_header(struct http_request *r, struct str name, struct str value)
 {
     r->header_bytes += name.n + value.n + 32; // as HTTP/2 counts
     if (r->header_bytes > HTTP_HEADER_BYTES_MAX || r->header_count >= HTTP_HEADERS_MAX) {
         return false;
+    }
+    size_t list = r->header_count == r->header_capacity
+                      ? (2 * r->header_capacity + 16) * sizeof *r->headers
+                      : 0;
+    if (!has_room(r, list + name.n + value.n + 16)) {
+        return true; // request_headers_done() refuses it
     }
     if (r->header_count == r->header_capacity) {
         size_t capacity = r->header_capacity == 0 ? 16 : 2 * r->header_capacity;
@@ -200,10 +191,10 @@ static int hex_digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-// Percent-decodes into the arena; false for a bad escape or a NUL.
-static bool percent_decode(struct arena *a, struct str s, bool plus_is_blank, struct str *ret)
+// Percent-decodes into `p`; false for a bad escape, a NUL, or what does not fit.
+static bool percent_decode_to(char *p, size_t size, struct str s, bool plus_is_blank,
+                              struct str *ret)
 {
-    char *p = arena_alloc(a, s.n + 1);
     size_t n = 0;
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
@@ -218,15 +209,21 @@ static bool percent_decode(struct arena *a, struct str s, bool plus_is_blank, st
         } else if (c == '+' && plus_is_blank) {
             c = ' ';
         }
-        if (c == '\0') {
+        if (c == '\0' || n + 1 >= size) {
             return false;
         }
         p[n++] = c;
     }
-    ASSERT(n <= s.n);
+    ASSERT(n <= s.n && n < size);
     p[n] = '\0';
     *ret = (struct str){p, n};
     return true;
+}
+
+static bool percent_decode(struct arena *a, struct str s, bool plus_is_blank, struct str *ret)
+{
+    ASSERT(s.n <= HTTP_HEADER_BYTES_MAX);
+    return percent_decode_to(arena_alloc(a, s.n + 1), s.n + 1, s, plus_is_blank, ret);
 }
 
 bool request_set_target(struct http_request *r, struct str target)
@@ -242,6 +239,10 @@ bool request_set_target(struct http_request *r, struct str target)
     }
     if (target.n == 0 || (target.p[0] != '/' && !str_eq(target, STR("*")))) {
         return false;
+    }
+    if (!has_room(r, target.n + 32)) {
+        r->path = STR("/"); // request_headers_done() refuses it
+        return true;
     }
     struct str path;
     struct str query = str_split(target, '?', &path);
@@ -270,6 +271,23 @@ static void answer_grpc_exhausted(struct http_request *r, struct str text)
     http_respond(r, 200, headers, 3, STR(""));
 }
 
+static bool is_grpc(const struct http_request *r)
+{
+    ASSERT(r->conn != NULL);
+    return str_starts(http_header(r, STR("content-type")), STR("application/grpc"));
+}
+
+static void answer_short_of_memory(struct http_request *r)
+{
+    static const char text[] = "The server is short of memory, try again.";
+    ASSERT(!r->begun);
+    if (is_grpc(r)) {
+        answer_grpc_exhausted(r, str_of(text));
+    } else {
+        answer_error(r, 429, text, true);
+    }
+}
+
 static void request_refuse(struct http_request *r, enum http_refusal why)
 {
     struct http_server *s = r->conn->server;
@@ -284,12 +302,13 @@ static void request_refuse(struct http_request *r, enum http_refusal why)
     if (r->begun) {
         return;
     }
-    struct str text = large ? STR("The body is larger than the server takes.")
-                            : STR("The server is short of memory, try again.");
-    if (str_starts(http_header(r, STR("content-type")), STR("application/grpc"))) {
+    struct str text = STR("The body is larger than the server takes.");
+    if (!large) {
+        answer_short_of_memory(r);
+    } else if (is_grpc(r)) {
         answer_grpc_exhausted(r, text);
     } else {
-        answer_error(r, large ? 413 : 429, text.p, !large);
+        answer_error(r, 413, text.p, false);
     }
 }
 
@@ -301,7 +320,11 @@ void request_headers_done(struct http_request *r)
     stat_add(&s->stats.requests, 1);
     r->is_head = str_eq(r->method, STR("HEAD"));
     r->told = true;
-    if (h->on_headers != NULL) {
+    if (r->starved) {
+        stat_add(&s->stats.over_budget, 1);
+        stat_add(&s->stats.turned_away, 1);
+        answer_short_of_memory(r);
+    } else if (h->on_headers != NULL) {
         h->on_headers(h->ctx, r);
     }
     if (!r->begun && r->content_length != UINT64_MAX &&
@@ -313,26 +336,6 @@ void request_headers_done(struct http_request *r)
     }
 }
 
-// Grows the body's buffer by doubling, as buf.h does, after asking the budget.
-static bool body_reserve(struct http_request *r, size_t n)
-{
-    size_t max = r->conn->server->options.body_bytes_max;
-    size_t need = r->body.n + n;
-    size_t capacity = r->body_charged < 256 ? 256 : r->body_charged;
-    ASSERT(need <= max);
-    while (capacity < need) {
-        capacity *= 2;
-    }
-    capacity = capacity < max ? capacity : max;
-    if (capacity > r->body_charged) {
-        if (!take_body(r->conn->server, capacity - r->body_charged)) {
-            return false;
-        }
-        r->body_charged = capacity;
-    }
-    return buf_reserve(&r->body, n);
-}
-
 void request_body(struct http_request *r, const char *bytes, size_t n)
 {
     if (r->begun) {
@@ -341,10 +344,11 @@ void request_body(struct http_request *r, const char *bytes, size_t n)
     ASSERT(r->told && !r->received);
     if (n > r->conn->server->options.body_bytes_max - r->body.n) {
         request_refuse(r, HTTP_REFUSAL_TOO_LARGE);
-    } else if (!body_reserve(r, n)) {
+        return;
+    }
+    buf_add(&r->body, bytes, n);
+    if (r->body.failed) {
         request_refuse(r, HTTP_REFUSAL_BUDGET);
-    } else {
-        buf_add(&r->body, bytes, n);
     }
 }
 
@@ -355,9 +359,6 @@ void request_received(struct http_request *r)
     r->received = true;
     r->wants_continue = false;
     if (!r->begun) {
-        if (r->body.p == NULL) {
-            (void)buf_reserve(&r->body, 1); // an empty body is padded too
-        }
         h->on_request(h->ctx, r);
     }
 }
@@ -410,8 +411,9 @@ struct str http_header(const struct http_request *r, struct str name)
 
 struct str http_body(const struct http_request *r)
 {
+    static const char padding[BUF_PAD];
     ASSERT(r->received);
-    return buf_str(&r->body);
+    return r->body.p != NULL ? buf_str(&r->body) : (struct str){padding, 0};
 }
 
 struct str http_peer(const struct http_request *r)
@@ -450,6 +452,18 @@ void *http_user(const struct http_request *r)
     return r->user;
 }
 
+// Whether the raw, percent-encoded name of a parameter is `name`.
+static bool names_param(struct str raw, struct str name)
+{
+    char text[QUERY_NAME_MAX + 1];
+    struct str decoded;
+    ASSERT(name.n > 0 && name.n <= QUERY_NAME_MAX);
+    if (raw.n < name.n || raw.n > 3 * name.n) {
+        return false;
+    }
+    return percent_decode_to(text, sizeof text, raw, true, &decoded) && str_eq(decoded, name);
+}
+
 struct str http_query_param(struct http_request *r, struct str name)
 {
     ASSERT(name.n > 0);
@@ -457,10 +471,7 @@ struct str http_query_param(struct http_request *r, struct str name)
         struct str pair, raw_name, decoded;
         rest = str_split(rest, '&', &pair);
         struct str value = str_split(pair, '=', &raw_name);
-        if (!percent_decode(&r->arena, raw_name, true, &decoded) || !str_eq(decoded, name)) {
-            continue;
-        }
-        if (percent_decode(&r->arena, value, true, &decoded)) {
+        if (names_param(raw_name, name) && percent_decode(&r->arena, value, true, &decoded)) {
             return decoded;
         }
     }
@@ -541,6 +552,17 @@ size_t http_stream_pending(const struct http_request *r)
     ASSERT(r->out.n >= r->out_at);
     const struct conn *c = r->conn;
     return r->out.n - r->out_at + c->out.n + c->sending.n - c->sending_at;
+}
+
+bool http_stream_room(const struct http_request *r, size_t n)
+{
+    struct budget *budget = r->conn->server->options.budget;
+    ASSERT(n <= SIZE_MAX / HTTP_OUT_COPIES);
+    if (budget == NULL) {
+        return true;
+    }
+    size_t total = atomic_load_explicit(&budget->total, memory_order_relaxed);
+    return total <= budget->limit_bytes && budget->limit_bytes - total >= n * HTTP_OUT_COPIES;
 }
 
 void http_stream_end(struct http_request *r, const struct http_header *trailers,

@@ -175,6 +175,7 @@ enum err http_server_new(const struct http_server_options *options, struct http_
     set_defaults(&s->options);
     s->options.address = NULL; // may not outlive this call; see s->address
     s->loop = options->loop;
+    memory_init(s);
     s->read_bytes = mem_alloc(2 * HTTP_READ_BYTES);
     open_handles(s);
     MUST(uv_tcp_open(&s->listener, fd) == 0);
@@ -263,6 +264,7 @@ void http_server_free(struct http_server *s)
     }
     MUST(s->stopped);
     request_pool_free(s);
+    memory_done(s);
     mem_free(s->read_bytes);
     mem_free(s);
 }

@@ -65,7 +65,11 @@ struct http_server_options {
     bool reuse_port;      // several servers share the address
     struct http_tls *tls; // NULL: plain text
     struct http_handler handler;
-    struct budget *budget; // bodies are taken from ACCOUNT_BODIES; NULL: unlimited
+    // What connections and requests hold is taken from `account`. NULL: unlimited. Before it is
+    // allocated: connections, headers, bodies. Answers may pass the limit (they end what holds
+    // memory), which http_stream_room() lets their makers avoid.
+    struct budget *budget;
+    enum account account;
     size_t body_bytes_max; // 64 MiB when 0; over it 413 (gRPC: RESOURCE_EXHAUSTED)
     // 1024 when 0; beyond it the connection that has been idle longest, a second at least, gives
     // way
@@ -91,8 +95,9 @@ void http_server_free(struct http_server *s); // after `done`
 struct http_server_stats { // since the start; read from any thread
     atomic_uint_fast64_t connections, requests, bytes_in, bytes_out;
     atomic_uint_fast64_t refused_connections, timeouts, protocol_errors, too_large, over_budget;
-    // Requests that were turned away unread (HTTP/2: REFUSED_STREAM, HTTP/1.1: cut) because not
-    // even a refusal fitted the budget. Part of over_budget.
+    // Requests that were turned away unread (429 without asking the handler; HTTP/2:
+    // REFUSED_STREAM, HTTP/1.1: cut) because not even their headers, or a refusal, fitted the
+    // budget. Part of over_budget.
     atomic_uint_fast64_t turned_away;
     atomic_uint_fast64_t open_connections;
 };
@@ -130,11 +135,13 @@ void http_respond(struct http_request *r, int status, const struct http_header *
 
 // An answer in pieces: begin, any number of writes, end. HTTP/1.1 uses chunked encoding. Trailers
 // are sent on HTTP/2 (gRPC needs them) and dropped on HTTP/1.1. http_stream_write() copies;
-// http_stream_pending() tells how many bytes the peer has not taken yet, for pacing.
+// http_stream_pending() tells how many bytes the peer has not taken yet, for pacing, and
+// http_stream_room() whether the memory budget has room for another `n`.
 void http_stream_begin(struct http_request *r, int status, const struct http_header *headers,
                        size_t header_count);
 void http_stream_write(struct http_request *r, struct str bytes);
 size_t http_stream_pending(const struct http_request *r);
+bool http_stream_room(const struct http_request *r, size_t n);
 void http_stream_end(struct http_request *r, const struct http_header *trailers,
                      size_t trailer_count);
 

@@ -42,6 +42,17 @@ struct journal_stats {
     uint64_t torn_bytes; // cut at the last start
     uint64_t failures;   // writes or syncs that failed
     uint64_t disk_bytes_max;
+    // Found at the last start: segments that were written anew since something was missing, records
+    // that had been acknowledged and are lost, and missing ones that may never have been
+    // (segment.h).
+    uint64_t damaged_segments, lost_records, doubtful_records;
+};
+
+// Records that are missing amid the journal.
+struct journal_missing {
+    uint64_t segment, offset;     // where: the segment's first number, and a byte in it
+    uint64_t first_seq, last_seq; // the numbers that are missing
+    bool acknowledged;            // certainly; else a crash may have left this as well
 };
 
 struct journal_options {
@@ -49,25 +60,34 @@ struct journal_options {
     const char *dir; // made when absent
     enum journal_sync sync;
     uint32_t sync_interval_ms;
-    size_t segment_bytes;  // 64 MiB when 0
-    size_t disk_bytes_max; // 4 GiB when 0: append fails with ERR_FULL beyond it
+    size_t segment_bytes; // 64 MiB when 0
+    // 4 GiB when 0, spare segments included: append fails with ERR_FULL beyond it. Segments kept as
+    // .bad are not counted.
+    size_t disk_bytes_max;
     // New records get numbers above this even when the folder is empty: the newest offset that a
     // consumer has committed, so that a lost journal never reuses a number.
     uint64_t seq_floor;
+    // Called by journal_open() for what it finds missing: the next start does not tell again,
+    // unless a crash came before the repair was done. May be NULL.
+    void (*on_missing)(void *ctx, const struct journal_missing *missing);
     // Called on the journal's thread for every record, in order of seq, once it is durable and
     // before its entry's `done`. Must not block.
     void (*on_durable)(void *ctx, struct journal_entry *entry);
     void *ctx;
 };
 
-// Opens the journal and checks what it holds: a torn tail is cut at the last whole record.
-// ERR_CORRUPT when a record that is not in the tail fails its checksum (the error names the segment
-// and the last record that can be read).
+// Opens the journal and checks what it holds. A torn tail is cut at the last whole record. Where
+// records are missing that have others behind them, or that were acknowledged, everything that can
+// be read is kept, what is missing is told and logged, and the damaged segment stays in the folder
+// as <name>.bad. ERR_IO when a file cannot be read (nothing is changed: it may be read tomorrow),
+// ERR_FULL when there is no room to write a damaged segment anew, ERR_UNSUPPORTED for a segment of
+// another version.
 MUST_CHECK enum err journal_open(const struct journal_options *options,
                                  struct journal **ret_journal, struct err_at *ret_at);
 
-// Calls `each` for every record with seq > after, in order. Before journal_start() only. Stops at
-// the first error that `each` returns, and returns it (ERR_END is the journal's own: never that).
+// Calls `each` for every record with seq > after, in order; numbers that are lost are passed over.
+// Before journal_start() only. Stops at the first error that `each` returns, and returns it
+// (ERR_END is the journal's own: never that).
 MUST_CHECK enum err journal_replay(struct journal *j, uint64_t after,
                                    enum err (*each)(void *ctx, uint64_t seq, struct str payload),
                                    void *ctx);

@@ -11,8 +11,10 @@
 // a new one, and the failed sequence numbers are never used again.
 //
 // Every start begins a new segment. Segments that nobody needs are renamed to spare-N and used
-// again, so that in the long run writes go to blocks that are allocated already.
-#include "journal/journal.h"
+// again, so that in the long run writes go to blocks that are allocated already. Spares count as
+// the journal's disk room like segments: there are the fewer the smaller the limit is, and none
+// that would keep a new segment out.
+#include "journal/journal_state.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -22,408 +24,14 @@
 #include <time.h>
 
 #include "core/clock.h"
-#include "core/logger.h"
 #include "core/mem.h"
 #include "core/must.h"
-#include "journal/segment.h"
 
-#define SEGMENT_BYTES_DEFAULT ((size_t)64 << 20)
-#define DISK_BYTES_DEFAULT    ((size_t)4 << 30)
-#define SPARES_MAX            4
-#define GROUP_BYTES_MAX       ((size_t)8 << 20) // one entry larger than this makes a group alone
-#define LOG_PERIOD_NS         (10 * NS_PER_S)
-
-struct segment {
-    uint64_t first_seq;
-    uint64_t last_seq; // first_seq - 1 while empty
-    uint64_t acked_seq;
-    uint64_t bytes; // size of the file
-};
-
-struct journal {
-    struct journal_options o;
-    char *dir;
-    pthread_t thread;
-    bool started;
-
-    pthread_mutex_t lock; // over everything up to the blank line
-    pthread_cond_t wake;
-    struct journal_entry *queue, **queue_end;
-    bool closing;
-    struct segment *segments; // oldest first
-    size_t segment_count, segment_capacity;
-    unsigned spare[SPARES_MAX]; // numbers of spare-N files
-    size_t spare_count;
-    unsigned next_spare;
-    struct journal_stats stats;
-
-    // Of the writing thread alone.
-    struct file *file;
-    uint64_t offset, chain, next_seq;
-    uint64_t durable_seq;  // synced to disk up to here
-    uint64_t next_sync_ns; // with JOURNAL_SYNC_INTERVAL
-    bool unsynced;
-    struct buf group;
-    struct log_gate gate;
-};
-
-static void path_of(const struct journal *j, const char *name, char out[FS_PATH_MAX])
-{
-    int n = snprintf(out, FS_PATH_MAX, "%s/%s", j->dir, name);
-    MUST(n > 0 && n < FS_PATH_MAX);
-}
-
-static void segment_path(const struct journal *j, uint64_t first_seq, char out[FS_PATH_MAX])
-{
-    char name[SEGMENT_NAME_BYTES];
-    segment_name(first_seq, name);
-    path_of(j, name, out);
-}
-
-static void spare_path(const struct journal *j, unsigned number, char out[FS_PATH_MAX])
-{
-    char name[32];
-    (void)snprintf(name, sizeof name, "spare-%u", number);
-    path_of(j, name, out);
-}
-
-// ---- Opening ----------------------------------------------------------------------------------
-
-struct listing {
-    struct journal *j;
-    uint64_t *first_seqs;
-    size_t count, capacity;
-};
-
-static void note_file(void *ctx, const char *name)
-{
-    struct listing *l = ctx;
-    uint64_t seq;
-    uint64_t number;
-    if (segment_name_parse(name, &seq) == ERR_OK) {
-        l->first_seqs = mem_grow(l->first_seqs, &l->capacity, l->count + 1, sizeof *l->first_seqs);
-        l->first_seqs[l->count++] = seq;
-    } else if (str_starts(str_of(name), STR("spare-")) && l->j->spare_count < SPARES_MAX &&
-               str_to_u64(str_of(name + 6), &number) == ERR_OK && number < UINT32_MAX) {
-        l->j->spare[l->j->spare_count++] = (unsigned)number;
-        l->j->next_spare = number >= l->j->next_spare ? (unsigned)number + 1 : l->j->next_spare;
-    }
-}
-
-static int by_number(const void *a, const void *b)
-{
-    uint64_t x, y;
-    memcpy(&x, a, sizeof x);
-    memcpy(&y, b, sizeof y);
-    return x < y ? -1 : x > y;
-}
-
-// Reads one segment through; `each` may be NULL. Records up to `after` are not handed out.
-static enum err scan_segment(struct journal *j, struct segment *s, uint64_t after,
-                             enum err (*each)(void *, uint64_t, struct str), void *ctx,
-                             uint64_t *ret_torn)
-{
-    char path[FS_PATH_MAX];
-    struct file *f;
-    struct segment_scan scan;
-    struct segment_header header;
-    segment_path(j, s->first_seq, path);
-    enum err e = j->o.fs->ops->open(j->o.fs, path, FS_READ, &f);
-    if (e != ERR_OK) {
-        return e;
-    }
-    e = segment_scan_init(&scan, f, &header);
-    if (e == ERR_OK && header.first_seq != s->first_seq) {
-        e = ERR_CORRUPT; // a recycled file whose new header was never written
-    }
-    uint64_t seq;
-    struct str payload;
-    while (e == ERR_OK && (e = segment_scan_next(&scan, &seq, &payload)) == ERR_OK) {
-        if (each != NULL && seq > after) {
-            e = each(ctx, seq, payload);
-        }
-    }
-    if (e == ERR_END) {
-        s->last_seq = scan.next_seq - 1;
-        s->acked_seq = header.acked_seq;
-        s->bytes = scan.file_bytes;
-        *ret_torn = segment_scan_torn_bytes(&scan);
-        e = ERR_OK;
-    }
-    segment_scan_done(&scan);
-    f->ops->close(f);
-    return e;
-}
-
-static void drop_segment_file(struct journal *j, uint64_t first_seq)
-{
-    char path[FS_PATH_MAX];
-    segment_path(j, first_seq, path);
-    enum err e = j->o.fs->ops->remove(j->o.fs, path);
-    if (e != ERR_OK && e != ERR_NOT_FOUND) {
-        log_write(LOG_WARN, "journal", "a segment that is not needed cannot be removed",
-                  "file=%s reason=%s", path, err_name(e));
-    }
-}
-
-// What was read may be in the cache of the machine alone, after a crash of the process amid a group
-// or in interval mode: the next segment will say that it is durable, so it is made so.
-static enum err sync_newest(struct journal *j)
-{
-    char path[FS_PATH_MAX];
-    struct file *f;
-    if (j->segment_count == 0) {
-        return ERR_OK;
-    }
-    segment_path(j, j->segments[j->segment_count - 1].first_seq, path);
-    enum err e = j->o.fs->ops->open(j->o.fs, path, FS_WRITE, &f);
-    if (e == ERR_OK) {
-        e = f->ops->sync(f);
-        f->ops->close(f);
-    }
-    return e;
-}
-
-// Takes in the segments found on disk and checks that nothing acknowledged is missing.
-static enum err take_in(struct journal *j, const struct listing *l, struct err_at *ret_at)
-{
-    for (size_t i = 0; i < l->count; i++) {
-        struct segment s = {.first_seq = l->first_seqs[i]};
-        uint64_t torn = 0;
-        enum err e = scan_segment(j, &s, 0, NULL, NULL, &torn);
-        if (e == ERR_CORRUPT && i + 1 == l->count) {
-            // The newest segment was being begun when the machine stopped: it holds nothing yet.
-            drop_segment_file(j, s.first_seq);
-            continue;
-        }
-        if (e != ERR_OK) {
-            return err_at_set(ret_at, e, 0, "journal segment %016llx.seg: %s",
-                              (unsigned long long)s.first_seq, err_text(e));
-        }
-        const struct segment *before =
-            j->segment_count > 0 ? &j->segments[j->segment_count - 1] : NULL;
-        if (before != NULL && before->last_seq < s.acked_seq) {
-            return err_at_set(
-                ret_at, ERR_CORRUPT, 0,
-                "journal segment %016llx.seg is damaged after record %llu, but records "
-                "up to %llu were acknowledged",
-                (unsigned long long)before->first_seq, (unsigned long long)before->last_seq,
-                (unsigned long long)s.acked_seq);
-        }
-        j->stats.torn_bytes += torn;
-        j->segments = mem_grow(j->segments, &j->segment_capacity, j->segment_count + 1, sizeof s);
-        j->segments[j->segment_count++] = s;
-        j->stats.disk_bytes += s.bytes;
-        j->next_seq = s.last_seq + 1;
-        j->durable_seq = s.last_seq >= s.first_seq ? s.last_seq : s.acked_seq;
-    }
-    enum err e = sync_newest(j);
-    return e == ERR_OK ? e : err_at_set(ret_at, e, 0, "journal folder %s: %s", j->dir, err_text(e));
-}
-
-enum err journal_open(const struct journal_options *options, struct journal **ret_journal,
-                      struct err_at *ret_at)
-{
-    ASSERT(options->fs != NULL && options->dir != NULL);
-    struct fs *fs = options->fs;
-    struct journal *j = mem_new(1, sizeof *j);
-    struct listing l = {.j = j};
-    j->o = *options;
-    j->o.segment_bytes =
-        options->segment_bytes > 0 ? options->segment_bytes : SEGMENT_BYTES_DEFAULT;
-    j->o.disk_bytes_max =
-        options->disk_bytes_max > 0 ? options->disk_bytes_max : DISK_BYTES_DEFAULT;
-    j->dir = mem_alloc(strlen(options->dir) + 1);
-    memcpy(j->dir, options->dir, strlen(options->dir) + 1);
-    j->queue_end = &j->queue;
-    j->next_seq = 1;
-    buf_init(&j->group, JOURNAL_RECORD_MAX + GROUP_BYTES_MAX);
-    MUST(pthread_mutex_init(&j->lock, NULL) == 0);
-    pthread_condattr_t monotonic;
-    MUST(pthread_condattr_init(&monotonic) == 0);
-    MUST(pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) == 0);
-    MUST(pthread_cond_init(&j->wake, &monotonic) == 0);
-    (void)pthread_condattr_destroy(&monotonic);
-
-    enum err e = fs->ops->make_dir(fs, j->dir);
-    e = e == ERR_OK ? fs->ops->list(fs, j->dir, note_file, &l) : e;
-    if (e != ERR_OK) {
-        (void)err_at_set(ret_at, e, 0, "journal folder %s: %s", j->dir, err_text(e));
-    } else {
-        if (l.count > 0) {
-            qsort(l.first_seqs, l.count, sizeof *l.first_seqs, by_number);
-        }
-        e = take_in(j, &l, ret_at);
-    }
-    mem_free(l.first_seqs);
-    if (e != ERR_OK) {
-        journal_close(j);
-        return e;
-    }
-    if (j->next_seq <= options->seq_floor) {
-        j->next_seq = options->seq_floor + 1;
-    }
-    *ret_journal = j;
-    return ERR_OK;
-}
-
-enum err journal_replay(struct journal *j, uint64_t after,
-                        enum err (*each)(void *ctx, uint64_t seq, struct str payload), void *ctx)
-{
-    MUST(!j->started);
-    for (size_t i = 0; i < j->segment_count; i++) {
-        struct segment s = j->segments[i];
-        uint64_t torn;
-        if (s.last_seq <= after) {
-            continue;
-        }
-        enum err e = scan_segment(j, &s, after, each, ctx, &torn);
-        if (e != ERR_OK) {
-            return e;
-        }
-    }
-    return ERR_OK;
-}
-
-// ---- Segments that come and go ------------------------------------------------------------------
-
-// Gives the next segment's file its name: a spare one renamed, or a new one. Called without the
-// lock.
-static enum err make_file(struct journal *j, const char *path)
-{
-    struct fs *fs = j->o.fs;
-    char spare[FS_PATH_MAX] = "";
-    pthread_mutex_lock(&j->lock);
-    if (j->spare_count > 0) {
-        spare_path(j, j->spare[--j->spare_count], spare);
-    }
-    pthread_mutex_unlock(&j->lock);
-    if (spare[0] != 0 && fs->ops->rename(fs, spare, path) == ERR_OK) {
-        return fs->ops->open(fs, path, FS_WRITE, &j->file);
-    }
-    enum err e = fs->ops->open(fs, path, FS_WRITE | FS_CREATE, &j->file);
-    if (e != ERR_OK) {
-        return e;
-    }
-    return j->file->ops->allocate(j->file, j->o.segment_bytes);
-}
-
-static void forget_file(struct journal *j)
-{
-    if (j->file != NULL) {
-        j->file->ops->close(j->file);
-        j->file = NULL;
-        j->unsynced = false;
-    }
-}
-
-// Begins a segment with room for a group of `need` bytes.
-static enum err begin_segment(struct journal *j, size_t need)
-{
-    char path[FS_PATH_MAX];
-    struct segment_header header = {.first_seq = j->next_seq,
-                                    .acked_seq = j->durable_seq,
-                                    .seed = clock_wall_ns() ^ j->next_seq << 32};
-    uint64_t bytes = j->o.segment_bytes > need + SEGMENT_HEADER_BYTES ? j->o.segment_bytes
-                                                                      : need + SEGMENT_HEADER_BYTES;
-    forget_file(j);
-    pthread_mutex_lock(&j->lock);
-    // A segment that was begun before a crash and never got a record has this name already.
-    if (j->segment_count > 0 && j->segments[j->segment_count - 1].first_seq == j->next_seq) {
-        j->stats.disk_bytes -= j->segments[--j->segment_count].bytes;
-    }
-    bool full = j->stats.disk_bytes + bytes > j->o.disk_bytes_max;
-    pthread_mutex_unlock(&j->lock);
-    if (full) {
-        return ERR_FULL;
-    }
-    segment_path(j, header.first_seq, path);
-    enum err e = make_file(j, path);
-    // The name is durable before the header: else a crash may bring a recycled file back under its
-    // old name with the new header, which looks like damage amid the journal.
-    e = e == ERR_OK ? j->o.fs->ops->sync_dir(j->o.fs, j->dir) : e;
-    e = e == ERR_OK ? segment_header_write(j->file, &header) : e;
-    e = e == ERR_OK ? j->file->ops->sync(j->file) : e;
-    if (e != ERR_OK) {
-        forget_file(j);
-        drop_segment_file(j, header.first_seq);
-        return e;
-    }
-    j->offset = SEGMENT_HEADER_BYTES;
-    j->chain = header.seed;
-    pthread_mutex_lock(&j->lock);
-    j->segments =
-        mem_grow(j->segments, &j->segment_capacity, j->segment_count + 1, sizeof *j->segments);
-    j->segments[j->segment_count++] = (struct segment){
-        .first_seq = header.first_seq,
-        .last_seq = header.first_seq - 1,
-        .acked_seq = header.acked_seq,
-        .bytes = bytes,
-    };
-    j->stats.disk_bytes += bytes;
-    pthread_mutex_unlock(&j->lock);
-    return ERR_OK;
-}
-
-// Takes the oldest segment off the list when nothing in it is newer than `seq`.
-static bool take_released(struct journal *j, uint64_t seq, struct segment *ret_segment)
-{
-    pthread_mutex_lock(&j->lock);
-    // The newest segment is being written (or, before the start, kept as the end of the sequence).
-    bool found = j->segment_count > 1 && j->segments[0].last_seq <= seq;
-    if (found) {
-        *ret_segment = j->segments[0];
-        j->stats.disk_bytes -= j->segments[0].bytes;
-        j->segment_count--;
-        memmove(j->segments, j->segments + 1, j->segment_count * sizeof *j->segments);
-    }
-    pthread_mutex_unlock(&j->lock);
-    return found;
-}
-
-// Keeps the file of a released segment for later use; false when it is to be removed. Larger ones
-// (of one large record) would take more room than a segment is counted with.
-static bool make_spare(struct journal *j, const struct segment *s)
-{
-    struct fs *fs = j->o.fs;
-    char path[FS_PATH_MAX], spare[FS_PATH_MAX];
-    pthread_mutex_lock(&j->lock);
-    bool wanted = j->spare_count < SPARES_MAX && s->bytes == j->o.segment_bytes;
-    unsigned number = j->next_spare;
-    j->next_spare += wanted ? 1 : 0;
-    pthread_mutex_unlock(&j->lock);
-    segment_path(j, s->first_seq, path);
-    spare_path(j, number, spare);
-    if (!wanted || fs->ops->rename(fs, path, spare) != ERR_OK) {
-        return false;
-    }
-    pthread_mutex_lock(&j->lock);
-    bool room = j->spare_count < SPARES_MAX; // another thread may have released as well
-    if (room) {
-        j->spare[j->spare_count++] = number;
-    }
-    pthread_mutex_unlock(&j->lock);
-    if (!room) {
-        (void)fs->ops->remove(fs, spare); // at worst found again at the next start
-    }
-    return true;
-}
-
-void journal_release(struct journal *j, uint64_t seq)
-{
-    struct segment s;
-    // Files change without the lock: an append waits for it.
-    while (take_released(j, seq, &s)) {
-        if (!make_spare(j, &s)) {
-            drop_segment_file(j, s.first_seq);
-        }
-    }
-}
-
-// ---- Writing -----------------------------------------------------------------------------------
+#define LOG_PERIOD_NS (10 * NS_PER_S)
 
 static void tell(struct journal *j, struct journal_entry *group, enum err result)
 {
+    ASSERT(result != ERR_AGAIN);
     while (group != NULL) {
         struct journal_entry *entry = group;
         group = entry->next; // `done` may free the entry
@@ -453,7 +61,7 @@ static enum err sync_file(struct journal *j)
     MUST(j->file != NULL);
     enum err e = j->file->ops->sync(j->file);
     if (e != ERR_OK) {
-        forget_file(j);
+        journal_forget_file(j);
         return e;
     }
     j->unsynced = false;
@@ -465,11 +73,13 @@ static enum err sync_file(struct journal *j)
 }
 
 // Writes the records in j->group behind the end of the segment.
-static enum err write_group(struct journal *j, uint64_t records, uint64_t chain)
+static enum err write_group(struct journal *j, uint64_t records)
 {
+    ASSERT(records > 0 && j->offset >= SEGMENT_HEADER_BYTES);
+    MUST(j->file != NULL);
     enum err e = j->file->ops->write_at(j->file, j->group.p, j->group.n, j->offset);
     if (e != ERR_OK) {
-        forget_file(j);
+        journal_forget_file(j);
         return e;
     }
     j->unsynced = true;
@@ -480,7 +90,6 @@ static enum err write_group(struct journal *j, uint64_t records, uint64_t chain)
         }
     }
     j->offset += j->group.n;
-    j->chain = chain;
     pthread_mutex_lock(&j->lock);
     j->segments[j->segment_count - 1].last_seq = j->next_seq - 1;
     j->stats.records += records;
@@ -491,38 +100,41 @@ static enum err write_group(struct journal *j, uint64_t records, uint64_t chain)
 
 static size_t room(const struct journal *j)
 {
-    size_t end = j->o.segment_bytes;
+    size_t end = j->o.segment_bytes - SEGMENT_HEADER_BYTES;
+    ASSERT(j->o.segment_bytes > SEGMENT_FRAME_BYTES);
     return j->file == NULL || j->offset >= end ? 0 : end - (size_t)j->offset;
 }
 
 // Makes the records of a group and writes them; every entry of the group gets its seq.
 static enum err commit_group(struct journal *j, struct journal_entry *group, size_t need)
 {
+    ASSERT(group != NULL && need > 0);
     if (room(j) < need) {
         // Interval mode may have left the old segment unsynced.
         enum err e = j->file != NULL && j->unsynced ? sync_file(j) : ERR_OK;
-        e = e == ERR_OK ? begin_segment(j, need) : e;
+        e = e == ERR_OK ? journal_begin_segment(j, need) : e;
         if (e != ERR_OK) {
             return e;
         }
     }
-    uint64_t records = 0, chain = j->chain;
+    uint64_t records = 0;
     buf_clear(&j->group);
     for (struct journal_entry *entry = group; entry != NULL; entry = entry->next, records++) {
         entry->seq = j->next_seq++;
-        segment_record_add(&j->group, &chain, entry->seq, entry->payload);
+        segment_record_add(&j->group, j->seed, entry->seq, j->durable_seq, entry->payload);
     }
     MUST(!j->group.failed && j->group.n == need);
-    return write_group(j, records, chain);
+    return write_group(j, records);
 }
 
 // Cuts off the head of a list of entries: as many as one group may have.
 static struct journal_entry *cut_group(const struct journal *j, struct journal_entry **list,
                                        size_t *ret_need)
 {
+    ASSERT(*list != NULL && ret_need != NULL);
     struct journal_entry *group = *list, *last = NULL;
-    size_t need = 0, most = j->o.segment_bytes - SEGMENT_HEADER_BYTES;
-    most = most < GROUP_BYTES_MAX ? most : GROUP_BYTES_MAX;
+    size_t need = 0, most = j->o.segment_bytes - SEGMENT_FRAME_BYTES;
+    most = most < JOURNAL_GROUP_MAX ? most : JOURNAL_GROUP_MAX;
     while (*list != NULL) {
         size_t bytes = segment_record_bytes((*list)->payload.n);
         if (last != NULL && need + bytes > most) {
@@ -569,6 +181,7 @@ static void wait_for_work(struct journal *j)
 
 static void interval_sync(struct journal *j)
 {
+    ASSERT(j->next_seq > 0);
     uint64_t now = clock_mono_ns();
     if (j->o.sync != JOURNAL_SYNC_INTERVAL || !j->unsynced || now < j->next_sync_ns) {
         return;
@@ -582,6 +195,7 @@ static void interval_sync(struct journal *j)
 
 static void *run(void *arg)
 {
+    ASSERT(arg != NULL);
     struct journal *j = arg;
     bool more = true;
     while (more) {
@@ -613,6 +227,7 @@ void journal_start(struct journal *j)
 
 void journal_append(struct journal *j, struct journal_entry *entry)
 {
+    ASSERT(entry->payload.p != NULL || entry->payload.n == 0);
     MUST(entry->payload.n <= JOURNAL_RECORD_MAX && entry->done != NULL);
     entry->next = NULL;
     pthread_mutex_lock(&j->lock);
@@ -631,6 +246,7 @@ void journal_append(struct journal *j, struct journal_entry *entry)
 
 void journal_stats(struct journal *j, struct journal_stats *ret_stats)
 {
+    ASSERT(ret_stats != NULL);
     pthread_mutex_lock(&j->lock);
     *ret_stats = j->stats;
     ret_stats->segments = j->segment_count;
@@ -652,7 +268,7 @@ void journal_close(struct journal *j)
     if (j->started) {
         MUST(pthread_join(j->thread, NULL) == 0);
     }
-    forget_file(j);
+    journal_forget_file(j);
     buf_done(&j->group);
     pthread_cond_destroy(&j->wake);
     pthread_mutex_destroy(&j->lock);

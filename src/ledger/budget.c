@@ -10,6 +10,7 @@ void budget_init(struct budget *b, size_t limit_bytes)
 {
     ASSERT(limit_bytes > 0);
     b->limit_bytes = limit_bytes;
+    b->flush_bytes = limit_bytes / 2;
     b->soft_bytes = limit_bytes - limit_bytes / 4;
     for (int a = 0; a < ACCOUNT_COUNT; a++) {
         atomic_init(&b->used[a], 0);
@@ -59,6 +60,12 @@ void budget_give(struct budget *b, enum account a, size_t bytes)
     atomic_fetch_sub_explicit(&b->total, bytes, memory_order_relaxed);
 }
 
+bool budget_is_filling(struct budget *b)
+{
+    ASSERT(b->flush_bytes <= b->soft_bytes);
+    return atomic_load_explicit(&b->total, memory_order_relaxed) > b->flush_bytes;
+}
+
 bool budget_is_tight(struct budget *b)
 {
     ASSERT(b->soft_bytes <= b->limit_bytes);
@@ -75,4 +82,65 @@ const char *account_name(enum account a)
     };
     ASSERT(a < ACCOUNT_COUNT);
     return names[a];
+}
+
+// ---- Meters -------------------------------------------------------------------------------------
+
+static struct meter *meter_of(struct mem_source *s)
+{
+    ASSERT(offsetof(struct meter, source) == 0);
+    return (struct meter *)s;
+}
+
+static bool source_take(struct mem_source *s, size_t bytes)
+{
+    return meter_take(meter_of(s), bytes);
+}
+
+static void source_give(struct mem_source *s, size_t bytes)
+{
+    meter_give(meter_of(s), bytes);
+}
+
+void meter_init(struct meter *m, struct budget *b, enum account a)
+{
+    ASSERT(b != NULL && a < ACCOUNT_COUNT);
+    *m = (struct meter){.source = {source_take, source_give}, .budget = b, .account = a};
+    atomic_init(&m->held_bytes, 0);
+}
+
+bool meter_take(struct meter *m, size_t bytes)
+{
+    ASSERT(m->budget != NULL && m->account < ACCOUNT_COUNT);
+    if (m->forced) {
+        meter_force(m, bytes);
+        return true;
+    }
+    if (!budget_take(m->budget, m->account, bytes)) {
+        return false;
+    }
+    atomic_fetch_add_explicit(&m->held_bytes, bytes, memory_order_relaxed);
+    return true;
+}
+
+void meter_force(struct meter *m, size_t bytes)
+{
+    ASSERT(bytes <= SIZE_MAX / 2);
+    budget_force(m->budget, m->account, bytes);
+    atomic_fetch_add_explicit(&m->held_bytes, bytes, memory_order_relaxed);
+}
+
+void meter_give(struct meter *m, size_t bytes)
+{
+    size_t before = atomic_fetch_sub_explicit(&m->held_bytes, bytes, memory_order_relaxed);
+    MUST(bytes <= before);
+    budget_give(m->budget, m->account, bytes);
+}
+
+void meter_done(struct meter *m)
+{
+    if (m->budget != NULL) {
+        meter_give(m, m->held_bytes);
+    }
+    ASSERT(m->held_bytes == 0);
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: the memory budget. Whatever can grow with load (request bodies, batches, the hot store,
-// merges, queries) takes its bytes here first and gives them back after. The door refuses new
-// requests above the soft mark (HTTP 429, gRPC RESOURCE_EXHAUSTED with a retry time), so that what
-// is already inside can always finish below the limit. Any thread, lock-free.
+// Purpose: the memory budget. Whatever can grow with load (connections, request bodies, batches,
+// the hot store, merges, queries and their answers) takes its bytes here first and gives them back
+// after. The door refuses new requests above the soft mark (HTTP 429, gRPC RESOURCE_EXHAUSTED with
+// a retry time; receive/overload.h), so that what is already inside can always finish below the
+// limit. Any thread, lock-free.
 #ifndef SONDE_LEDGER_BUDGET_H
 #define SONDE_LEDGER_BUDGET_H
 
@@ -10,10 +11,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "core/err.h"
+#include "core/mem.h"
+
+// What writing a stored span to a part takes, beside the span itself (measured: 200 on the middle
+// shape of bench/gen.h). Taken with the span, so that what is in memory can always be written.
+#define BUDGET_ROW_BYTES ((size_t)256)
+
 enum account { ACCOUNT_BODIES, ACCOUNT_BATCHES, ACCOUNT_STORE, ACCOUNT_QUERY, ACCOUNT_COUNT };
 
 struct budget {
     size_t limit_bytes; // of all accounts together
+    size_t flush_bytes; // above it the store writes what it has early; half of the limit
     size_t soft_bytes;  // above it the door refuses; three quarters of the limit
     atomic_size_t used[ACCOUNT_COUNT];
     atomic_size_t total;
@@ -30,9 +39,28 @@ void budget_force(struct budget *b, enum account a, size_t bytes);
 
 void budget_give(struct budget *b, enum account a, size_t bytes);
 
+// Whether what is in memory should go to the disk early.
+bool budget_is_filling(struct budget *b);
+
 // Whether the door should refuse new work.
 bool budget_is_tight(struct budget *b);
 
 const char *account_name(enum account a);
+
+// What one owner (a job, a shard) holds of one account. It is a source of memory for buffers, whose
+// growth is then refused at the limit.
+struct meter {
+    struct mem_source source;
+    struct budget *budget;
+    enum account account;
+    bool forced; // never refused: for what must be answered, and is small
+    atomic_size_t held_bytes;
+};
+
+void meter_init(struct meter *m, struct budget *b, enum account a);
+MUST_CHECK bool meter_take(struct meter *m, size_t bytes);
+void meter_force(struct meter *m, size_t bytes); // budget_force()
+void meter_give(struct meter *m, size_t bytes);
+void meter_done(struct meter *m); // gives back what is still held
 
 #endif

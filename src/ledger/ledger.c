@@ -7,13 +7,14 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "core/hash_index.h"
 #include "core/mem.h"
 #include "core/must.h"
 
 // A service row has one cell per outcome without a reason, and one per reason of OUTCOME_DROPPED.
 #define PLAIN_CELLS (OUTCOME_COUNT - 1)
 #define CELLS       (PLAIN_CELLS + REASON_COUNT)
-#define INDEX_SIZE  ((size_t)LEDGER_SERVICES_MAX * 4)
+#define INDEX_LEAST ((size_t)64)
 
 static const char other_service[] = "(other)";
 
@@ -28,7 +29,8 @@ struct ledger {
     pthread_mutex_t lock;
     struct service_row **rows;
     size_t row_count;
-    uint32_t index[INDEX_SIZE]; // row number + 1, 0 is free
+    struct hash_index index;
+    uint64_t *hashes; // of each row
 };
 
 const char *signal_name(enum signal s)
@@ -65,11 +67,13 @@ struct ledger *ledger_new(void)
     struct ledger *l = mem_new(1, sizeof *l);
     MUST(pthread_mutex_init(&l->lock, NULL) == 0);
     l->rows = mem_new(LEDGER_SERVICES_MAX + 1, sizeof *l->rows);
+    l->hashes = mem_new(LEDGER_SERVICES_MAX + 1, sizeof *l->hashes);
     return l;
 }
 
 void ledger_free(struct ledger *l)
 {
+    ASSERT(l == NULL || l->row_count <= LEDGER_SERVICES_MAX + 1);
     if (l == NULL) {
         return;
     }
@@ -78,6 +82,8 @@ void ledger_free(struct ledger *l)
         mem_free(l->rows[i]);
     }
     mem_free(l->rows);
+    mem_free(l->hashes);
+    hash_index_done(&l->index);
     pthread_mutex_destroy(&l->lock);
     mem_free(l);
 }
@@ -92,6 +98,7 @@ static size_t cell_index(enum outcome o, enum reason r)
 static struct ledger_cell cell_at(const struct service_row *row, size_t signal, size_t cell,
                                   uint64_t count)
 {
+    ASSERT(signal < SIGNAL_COUNT && cell < CELLS);
     bool dropped = cell >= PLAIN_CELLS;
     return (struct ledger_cell){
         .signal = (enum signal)signal,
@@ -102,30 +109,47 @@ static struct ledger_cell cell_at(const struct service_row *row, size_t signal, 
     };
 }
 
+static struct service_row *find_row(const struct ledger *l, struct str service, uint64_t hash)
+{
+    uint32_t number;
+    struct hash_walk walk = hash_index_walk(&l->index, hash);
+    while (hash_index_next(&walk, &number)) {
+        struct service_row *row = l->rows[number];
+        ASSERT(number < l->row_count);
+        if (l->hashes[number] == hash &&
+            str_eq((struct str){row->name, row->name_bytes}, service)) {
+            return row;
+        }
+    }
+    return NULL;
+}
+
+static struct service_row *add_row(struct ledger *l, struct str service, uint64_t hash)
+{
+    struct service_row *row = mem_new(1, sizeof *row);
+    MUST(l->row_count <= LEDGER_SERVICES_MAX);
+    row->name = mem_alloc(service.n + 1);
+    memcpy(row->name, service.n > 0 ? service.p : "", service.n);
+    row->name_bytes = service.n;
+    hash_index_reserve(&l->index, l->hashes, l->row_count, INDEX_LEAST);
+    hash_index_put(&l->index, hash, (uint32_t)l->row_count);
+    l->hashes[l->row_count] = hash;
+    l->rows[l->row_count++] = row;
+    return row;
+}
+
 // Finds or makes the row of a service; beyond the limit everything shares one row more.
 static struct service_row *row_of(struct ledger *l, struct str service)
 {
-    for (;;) {
-        size_t at = str_hash(service) & (INDEX_SIZE - 1);
-        for (; l->index[at] != 0; at = (at + 1) & (INDEX_SIZE - 1)) {
-            struct service_row *row = l->rows[l->index[at] - 1];
-            if (str_eq((struct str){row->name, row->name_bytes}, service)) {
-                return row;
-            }
-        }
-        struct str other = str_of(other_service);
-        if (l->row_count < LEDGER_SERVICES_MAX || str_eq(service, other)) {
-            MUST(l->row_count <= LEDGER_SERVICES_MAX);
-            struct service_row *row = mem_new(1, sizeof *row);
-            row->name = mem_alloc(service.n + 1);
-            memcpy(row->name, service.n > 0 ? service.p : "", service.n);
-            row->name_bytes = service.n;
-            l->rows[l->row_count++] = row;
-            l->index[at] = (uint32_t)l->row_count;
-            return row;
-        }
-        service = other;
+    uint64_t hash = str_hash(service);
+    struct service_row *row = find_row(l, service, hash);
+    if (row == NULL && l->row_count >= LEDGER_SERVICES_MAX) {
+        service = str_of(other_service);
+        hash = str_hash(service);
+        row = find_row(l, service, hash);
     }
+    ASSERT(row != NULL || l->row_count <= LEDGER_SERVICES_MAX);
+    return row != NULL ? row : add_row(l, service, hash);
 }
 
 static void count(struct ledger *l, const struct ledger_cell *c, bool now, bool save)
@@ -154,17 +178,20 @@ void ledger_add_volatile(struct ledger *l, enum signal s, enum outcome o, enum r
 void ledger_save_later(struct ledger *l, enum signal s, enum outcome o, enum reason r,
                        struct str service, uint64_t n)
 {
+    ASSERT(l != NULL);
     count(l, &(struct ledger_cell){s, o, r, service, n}, false, true);
 }
 
 void ledger_restore(struct ledger *l, const struct ledger_cell *cell)
 {
+    ASSERT(cell != NULL);
     count(l, cell, true, false);
 }
 
 void ledger_take_unsaved(struct ledger *l, void (*each)(void *ctx, const struct ledger_cell *cell),
                          void *ctx)
 {
+    ASSERT(each != NULL);
     pthread_mutex_lock(&l->lock);
     for (size_t i = 0; i < l->row_count; i++) {
         struct service_row *row = l->rows[i];
@@ -183,6 +210,7 @@ void ledger_take_unsaved(struct ledger *l, void (*each)(void *ctx, const struct 
 
 static int by_name(const void *a, const void *b)
 {
+    ASSERT(a != NULL && b != NULL);
     const struct service_row *x = *(struct service_row *const *)a;
     const struct service_row *y = *(struct service_row *const *)b;
     return str_cmp((struct str){x->name, x->name_bytes}, (struct str){y->name, y->name_bytes});
@@ -191,6 +219,7 @@ static int by_name(const void *a, const void *b)
 void ledger_each(struct ledger *l, void (*each)(void *ctx, const struct ledger_cell *cell),
                  void *ctx)
 {
+    ASSERT(each != NULL);
     pthread_mutex_lock(&l->lock);
     struct service_row **sorted = mem_new(l->row_count, sizeof *sorted);
     memcpy(sorted, l->rows, l->row_count * sizeof *sorted);

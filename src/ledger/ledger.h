@@ -38,6 +38,7 @@ enum outcome {
     X(TOO_LARGE, "too_large")       /* over a size limit */                                        \
     X(UNSUPPORTED, "unsupported")   /* a signal that is not stored yet */                          \
     X(OVERLOAD, "overload")         /* refused to stay under memory.limit */                       \
+    X(SHED, "shed")                 /* of a trace that matters less, under lasting overload */     \
     X(DISK_FULL, "disk_full")       /* refused because the disk is full */                         \
     X(UNAUTHORIZED, "unauthorized") /* no valid token */                                           \
     X(JOURNAL, "journal_failed")    /* the journal could not write */                              \

@@ -74,6 +74,47 @@ size_t batch_bytes(const struct batch *b)
            b->scope_capacity * sizeof *b->scopes + b->span_capacity * sizeof *b->spans;
 }
 
+#define ATTR_BYTES_MIN   ((size_t)4)  // of an attribute on the wire
+#define STRING_BYTES_MIN ((size_t)3)  // of a text that is not empty
+#define ROW_STRINGS_MAX  ((size_t)16) // of a row, besides two per attribute
+#define ROW_EXTRA_BYTES  ((size_t)64) // texts that stand for absent ones
+
+// What mem_grow() allocates.
+static size_t grown(size_t need, size_t capacity, size_t size)
+{
+    ASSERT(size > 0);
+    if (need <= capacity) {
+        return 0;
+    }
+    size_t n = capacity < 16 ? 16 : capacity;
+    while (n < need) {
+        n *= 2;
+    }
+    return n * size;
+}
+
+size_t batch_growth(const struct batch *b, size_t bytes)
+{
+    ASSERT(!b->sealed);
+    bytes += ROW_EXTRA_BYTES;
+    size_t attrs =
+        bytes / ATTR_BYTES_MIN < SPAN_ATTRS_MAX ? bytes / ATTR_BYTES_MIN : SPAN_ATTRS_MAX;
+    size_t strings = 2 * attrs + ROW_STRINGS_MAX;
+    strings = bytes / STRING_BYTES_MIN < strings ? bytes / STRING_BYTES_MIN : strings;
+    size_t text = bytes + strings * sizeof(uint64_t); // each with a NUL, aligned
+    size_t growth = grown(b->span_count + 1, b->span_capacity, sizeof *b->spans) +
+                    grown(b->scope_count + 1, b->scope_capacity, sizeof *b->scopes) +
+                    grown(b->resource_count + 1, b->resource_capacity, sizeof *b->resources) +
+                    grown(b->attr_count + attrs, b->attr_capacity, sizeof *b->attrs) +
+                    grown(b->string_count + strings, b->string_capacity,
+                          sizeof *b->strings + sizeof *b->hashes) +
+                    arena_growth(&b->arena, text);
+    if ((b->string_count + strings) * 2 >= b->index_size) {
+        growth += 2 * (b->index_size + 2 * strings) * sizeof *b->index;
+    }
+    return growth;
+}
+
 static uint32_t append_string(struct batch *b, struct str s, uint64_t hash)
 {
     MUST(!b->sealed && b->string_count < BATCH_STRINGS_MAX);

@@ -168,6 +168,11 @@ void batch_seal(struct batch *b);
 // Heap bytes that the batch holds, for the memory budget.
 size_t batch_bytes(const struct batch *b);
 
+// Heap bytes that are allocated at most when one more row of each kind is appended whose encoding
+// has `bytes` bytes: arrays that grow (the old one lives until the new one is filled), the string
+// index, the arena. 0 while what the batch has is enough.
+size_t batch_growth(const struct batch *b, size_t bytes);
+
 // The code of a string, copied in when it is new. Requires unique_strings.
 uint32_t batch_intern(struct batch *b, struct str s);
 

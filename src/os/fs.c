@@ -26,6 +26,8 @@ static int fd_of(struct file *f)
 
 static enum err real_open(struct fs *fs, const char *path, enum fs_open how, struct file **ret_file)
 {
+    ASSERT(path != NULL && ret_file != NULL);
+    ASSERT(how == FS_READ || (how & ~(FS_READ | FS_WRITE | FS_CREATE)) == 0);
     int flags = O_CLOEXEC;
     flags |= how == FS_READ ? O_RDONLY : O_RDWR;
     flags |= how & FS_CREATE ? O_CREAT : 0;
@@ -42,6 +44,7 @@ static enum err real_open(struct fs *fs, const char *path, enum fs_open how, str
 
 static enum err real_read_at(struct file *f, void *bytes, size_t n, uint64_t offset)
 {
+    ASSERT(bytes != NULL || n == 0);
     char *at = bytes;
     while (n > 0) {
         ssize_t got = pread(fd_of(f), at, n, (off_t)offset);
@@ -63,6 +66,8 @@ static enum err real_read_at(struct file *f, void *bytes, size_t n, uint64_t off
 
 static enum err real_write_at(struct file *f, const void *bytes, size_t n, uint64_t offset)
 {
+    ASSERT(bytes != NULL || n == 0);
+    ASSERT(offset <= (uint64_t)INT64_MAX - n);
     const char *at = bytes;
     while (n > 0) {
         ssize_t put = pwrite(fd_of(f), at, n, (off_t)offset);
@@ -86,6 +91,7 @@ static enum err real_sync(struct file *f)
 
 static enum err real_size(struct file *f, uint64_t *ret_bytes)
 {
+    ASSERT(ret_bytes != NULL);
     struct stat st;
     if (fstat(fd_of(f), &st) != 0) {
         return err_from_errno(errno);
@@ -96,11 +102,13 @@ static enum err real_size(struct file *f, uint64_t *ret_bytes)
 
 static enum err real_truncate(struct file *f, uint64_t bytes)
 {
+    ASSERT(bytes <= (uint64_t)INT64_MAX);
     return ftruncate(fd_of(f), (off_t)bytes) == 0 ? ERR_OK : err_from_errno(errno);
 }
 
 static enum err real_allocate(struct file *f, uint64_t bytes)
 {
+    ASSERT(bytes > 0 && bytes <= (uint64_t)INT64_MAX);
     int e = posix_fallocate(fd_of(f), 0, (off_t)bytes);
     // A file system without the call still works; only the promise of room is lost.
     return e == 0 || e == EOPNOTSUPP || e == EINVAL ? ERR_OK : err_from_errno(e);
@@ -116,18 +124,21 @@ static void real_close(struct file *f)
 
 static enum err real_rename(struct fs *fs, const char *from, const char *to)
 {
+    ASSERT(from != NULL && to != NULL);
     (void)fs;
     return rename(from, to) == 0 ? ERR_OK : err_from_errno(errno);
 }
 
 static enum err real_remove(struct fs *fs, const char *path)
 {
+    ASSERT(path != NULL);
     (void)fs;
     return unlink(path) == 0 ? ERR_OK : err_from_errno(errno);
 }
 
 static enum err real_sync_dir(struct fs *fs, const char *path)
 {
+    ASSERT(path != NULL);
     (void)fs;
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) {
@@ -140,6 +151,7 @@ static enum err real_sync_dir(struct fs *fs, const char *path)
 
 static enum err real_make_dir(struct fs *fs, const char *path)
 {
+    ASSERT(path != NULL);
     (void)fs;
     return mkdir(path, 0750) == 0 || errno == EEXIST ? ERR_OK : err_from_errno(errno);
 }
@@ -147,6 +159,7 @@ static enum err real_make_dir(struct fs *fs, const char *path)
 static enum err real_list(struct fs *fs, const char *path,
                           void (*each)(void *ctx, const char *name), void *ctx)
 {
+    ASSERT(path != NULL && each != NULL);
     (void)fs;
     DIR *d = opendir(path);
     if (d == NULL) {
@@ -165,6 +178,7 @@ static enum err real_list(struct fs *fs, const char *path,
 
 static enum err real_free_bytes(struct fs *fs, const char *path, uint64_t *ret_bytes)
 {
+    ASSERT(path != NULL && ret_bytes != NULL);
     struct statvfs v;
     (void)fs;
     if (statvfs(path, &v) != 0) {
@@ -194,31 +208,4 @@ struct fs *fs_real(void)
     };
     static struct fs fs = {.ops = &ops};
     return &fs;
-}
-
-enum err fs_read_all(struct fs *fs, const char *path, size_t max, char **ret_bytes, size_t *ret_n)
-{
-    struct file *f;
-    uint64_t size;
-    enum err e = fs->ops->open(fs, path, FS_READ, &f);
-    if (e != ERR_OK) {
-        return e;
-    }
-    e = fs->ops->size(f, &size);
-    if (e == ERR_OK && size > max) {
-        e = ERR_LIMIT;
-    }
-    if (e == ERR_OK) {
-        char *bytes = mem_alloc((size_t)size + 1);
-        e = fs->ops->read_at(f, bytes, (size_t)size, 0);
-        if (e == ERR_OK) {
-            bytes[size] = 0;
-            *ret_bytes = bytes;
-            *ret_n = (size_t)size;
-        } else {
-            mem_free(bytes);
-        }
-    }
-    fs->ops->close(f);
-    return e;
 }

@@ -66,9 +66,4 @@ struct fs *fs_real(void);
 
 #define FS_PATH_MAX 4096
 
-// Whole-file helpers over the table. fs_read_all() allocates (mem_free() it) and refuses files
-// larger than `max` with ERR_LIMIT.
-MUST_CHECK enum err fs_read_all(struct fs *fs, const char *path, size_t max, char **ret_bytes,
-                                size_t *ret_n);
-
 #endif

@@ -15,6 +15,11 @@
 
 #define GROUPS_MAX 2048
 
+// Distinct values are counted up to so many, and so many bytes of them, before the most frequent
+// are told.
+#define VALUES_MAX       32768
+#define VALUES_BYTES_MAX ((size_t)16 << 20)
+
 struct aggregate {
     const struct store_view *view;
     uint64_t from_ns, to_ns;
@@ -34,26 +39,33 @@ struct group {
 struct groups {
     struct arena arena;
     struct group *items; // by number of spans, largest first
-    size_t count, capacity;
-    uint32_t *index;   // open addressing: group + 1; while filling
-    uint64_t left_out; // spans of groups beyond GROUPS_MAX
+    size_t count, capacity, max;
+    uint32_t *index; // open addressing: group + 1; while filling
+    size_t index_size;
+    bool with_durations;
+    uint64_t left_out; // spans of groups beyond `max`
 };
 void groups_free(struct groups *g);
 
 MUST_CHECK enum err aggregate_services(const struct aggregate *a, struct groups **ret_groups);
 
-// Of one service: name and, unless `any_line`, business line.
+// Of one service: name and, unless `any_line`, business line. ERR_LIMIT when the name is too long.
 MUST_CHECK enum err aggregate_operations(const struct aggregate *a, struct str service,
                                          struct str line, bool any_line,
                                          struct groups **ret_groups);
 
-// Values of one attribute of spans (or resources) with the spans that have it; only values that
-// begin with `prefix`. Numbers and booleans as text.
-MUST_CHECK enum err aggregate_values(const struct aggregate *a, bool of_resource, struct str key,
-                                     struct str prefix, struct groups **ret_groups);
+// Where an attribute is looked for: OF_ANY in the span first, then in its resource.
+enum attribute_scope { OF_ANY, OF_SPAN, OF_RESOURCE };
 
-// The attribute keys in the range (the first ATTRIBUTE_KEYS_MAX found), by name; from dictionaries
-// alone. `types` has a bit 1 << enum attr_type for each type seen.
+// Values of one attribute (or of the intrinsic name, kind or status) with the spans that have it,
+// the most frequent first; only values that begin with `prefix`. Numbers and booleans as text.
+// ERR_LIMIT when the key is too long.
+MUST_CHECK enum err aggregate_values(const struct aggregate *a, enum attribute_scope scope,
+                                     struct str key, struct str prefix, struct groups **ret_groups);
+
+// The attribute keys in the range, by name; from dictionaries alone. `types` has a bit 1 << enum
+// attr_type for each type seen. *ret_truncated: there are more than the first ATTRIBUTE_KEYS_MAX
+// found.
 #define ATTRIBUTE_KEYS_MAX 4096
 
 struct attribute_key {
@@ -63,7 +75,7 @@ struct attribute_key {
 };
 MUST_CHECK enum err aggregate_keys(const struct aggregate *a, struct str prefix,
                                    struct arena *arena, struct attribute_key **ret_keys,
-                                   size_t *ret_count);
+                                   size_t *ret_count, bool *ret_truncated);
 
 // The duration-time scatter: `columns` of equal width over the range, `rows` of equal ratio over
 // the durations found.

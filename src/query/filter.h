@@ -6,12 +6,16 @@
 //   and     := unary { '&&' unary }
 //   unary   := '!' unary | '(' expr ')' | test
 //   test    := field [ op value ]            a field alone: it exists (a boolean field: it is true)
-//   op      := = != < <= > >= =~ !~
+//   op      := = (also ==) != < <= > >= =~ !~
 //   value   := "text" | `raw text` | number | duration | true | false | nil | ok | error | unset |
 //              server | client | internal | producer | consumer | unspecified
 //   duration:= number ('ns' | 'us' | 'ms' | 's' | 'm' | 'h'), several may follow one another: 1m30s
 //   field   := intrinsic | ['span' | 'resource' | 'event' | 'link' | 'instrumentation'] '.' name
 //   name    := characters other than blanks, operators and brackets, or "quoted text"
+//   escapes in "text": \" \\ \/ \n \t \r \b \f \uXXXX (two for characters beyond U+FFFF). Others
+//   are
+//              refused; in a regular expression they stay as written (\d, \b), so that it need not
+//              double them
 //   intrinsic := name | status | statusMessage | kind | duration | traceID | spanID | parentID, the
 //              first five also as span:name ..., then trace:id, span:id, span:parentID, event:name,
 //              instrumentation:name, instrumentation:version
@@ -19,9 +23,11 @@
 // `.name` looks in the span's attributes first, then in the resource's. Comparisons are typed: a
 // number never equals a text; a test on an absent attribute is false for every operator, `!=` and
 // `!~` included, as in TraceQL; `= nil` and `!= nil` ask for absence and presence. Integers and
-// doubles compare by value, texts by bytes. A regular expression (PCRE2, with a match limit) must
-// match the whole value. A test on event or link attributes holds when any event or link satisfies
-// it.
+// doubles compare by value, texts by bytes. An array is compared by its elements (not those of
+// arrays in it): a test holds when any element satisfies it; `!=` and `!~` when there are elements
+// of the value's type and none of them is equal or matches. A regular expression (query/pattern.h)
+// must match the whole value; a value on which it is given up satisfies neither `=~` nor `!~`. A
+// test on event or link attributes holds when any event or link satisfies it.
 //
 // Source: Grafana Tempo, "Construct a TraceQL query", spanset filters.
 #ifndef SONDE_QUERY_FILTER_H
@@ -36,6 +42,7 @@
 #include "core/err.h"
 #include "core/str.h"
 #include "model/batch.h"
+#include "query/pattern.h"
 
 #define FILTER_TEXT_MAX  ((size_t)16 << 10)
 #define FILTER_DEPTH_MAX 64
@@ -83,6 +90,7 @@ struct filter_value {
     double number;   // VALUE_NUMBER; durations in nanoseconds
     int64_t integer; // VALUE_NUMBER when is_integer, VALUE_BOOL, VALUE_STATUS, VALUE_KIND
     bool is_integer;
+    bool is_duration; // VALUE_NUMBER with a unit
 };
 
 enum filter_node_type { NODE_AND, NODE_OR, NODE_NOT, NODE_TEST, NODE_ALL };
@@ -94,22 +102,28 @@ struct filter_node {
     struct str key;                   // of attribute fields
     enum filter_op op;
     struct filter_value value;
-    void *regex;     // pcre2_code of OP_MATCH and OP_NOT_MATCH
-    uint32_t offset; // of the test in the text
+    struct pattern *pattern; // of OP_MATCH and OP_NOT_MATCH
+    uint32_t offset;         // of the test in the text
+    uint32_t index;          // of the test among those of the filter
 };
 
-// A parsed filter; immutable, any thread.
+// A parsed filter; any thread. Nothing changes in it but the counts of its patterns.
 struct filter {
     struct arena arena;
     struct filter_node *root;
-    void **regexes;
-    size_t regex_count;
+    uint32_t test_count;
+    struct pattern **patterns;
+    size_t pattern_count;
 };
 
 // ERR_INVALID with the position of the offending character and what was expected there.
 MUST_CHECK enum err filter_parse(struct str text, struct filter **ret_filter,
                                  struct err_at *ret_at);
 void filter_free(struct filter *f);
+
+// On how many values a regular expression of it was given up since it was parsed. More than 0: what
+// was found with it may lack something, and whoever asked is to be told.
+uint64_t filter_given_up(const struct filter *f);
 
 // Whether the span matches.
 bool filter_match(const struct filter *f, struct row row);
@@ -131,6 +145,15 @@ struct filter_known {
     uint64_t min_duration_ns, max_duration_ns;
 };
 enum verdict filter_verdict(const struct filter *f, const struct filter_known *known);
+
+// The same of one test.
+enum verdict filter_test_verdict(const struct filter_node *test, const struct filter_known *known);
+
+// Whether a duration satisfies a test on ON_DURATION.
+bool filter_test_duration(const struct filter_node *test, uint64_t ns);
+
+// Whether the resource's attributes satisfy a test on ON_ANY_ATTR of a span that has no such one.
+bool filter_test_resource(const struct filter_node *test, const struct filter_known *known);
 
 // The durations outside of which no span can match: what the tests that every match must pass say
 // of it. 0 and UINT64_MAX where they say nothing.

@@ -1,14 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: what a filter says of one span, and what it says of all spans of a shape.
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
-
 #include "core/must.h"
-#include "query/filter.h"
+#include "query/filter_test.h"
 #include "wire/otlp.h"
-
-// Backtracking steps that one match may take; a pattern that needs more does not match.
-#define REGEX_STEPS_MAX 100000
 
 static bool holds(enum filter_op op, int order)
 {
@@ -30,31 +24,18 @@ static bool holds(enum filter_op op, int order)
     }
 }
 
-static bool regex_matches(const void *regex, struct str text)
-{
-    ASSERT(regex != NULL);
-    pcre2_match_data *data = pcre2_match_data_create(1, NULL);
-    pcre2_match_context *context = pcre2_match_context_create(NULL);
-    MUST(data != NULL && context != NULL);
-    pcre2_set_match_limit(context, REGEX_STEPS_MAX);
-    int found =
-        pcre2_match(regex, (PCRE2_SPTR)(text.n > 0 ? text.p : ""), text.n, 0, 0, data, context);
-    pcre2_match_context_free(context);
-    pcre2_match_data_free(data);
-    return found >= 0;
-}
-
 static bool test_text(const struct filter_node *test, struct str text)
 {
     if (test->op == OP_EXISTS || test->op == OP_ABSENT) {
         return (text.n > 0) == (test->op == OP_EXISTS); // an intrinsic is absent when it is empty
     }
-    ASSERT(test->regex == NULL || test->op == OP_MATCH || test->op == OP_NOT_MATCH);
+    ASSERT(test->pattern == NULL || test->op == OP_MATCH || test->op == OP_NOT_MATCH);
     if (test->value.type != VALUE_TEXT) {
         return false;
     }
-    if (test->regex != NULL) {
-        return regex_matches(test->regex, text) == (test->op == OP_MATCH);
+    if (test->pattern != NULL) {
+        return pattern_match(test->pattern, text) ==
+               (test->op == OP_MATCH ? PATTERN_YES : PATTERN_NO);
     }
     if (test->op == OP_EQ || test->op == OP_NE) {
         return str_eq(text, test->value.text) == (test->op == OP_EQ);
@@ -82,6 +63,44 @@ static bool test_double(const struct filter_node *test, double d)
     return holds(test->op, d < test->value.number ? -1 : d > test->value.number);
 }
 
+// What a test says of the elements of an array so far.
+struct element_search {
+    const struct filter_node *test;
+    bool any, all; // of the elements that can be compared satisfy it
+    size_t compared;
+};
+
+static void see_element(void *ctx, const struct otlp_value *value)
+{
+    struct element_search *s = ctx;
+    enum filter_type t = s->test->value.type;
+    bool comparable =
+        (value->type == ATTR_STRING && t == VALUE_TEXT) ||
+        (value->type == ATTR_BOOL && t == VALUE_BOOL) ||
+        ((value->type == ATTR_INT || value->type == ATTR_DOUBLE) && t == VALUE_NUMBER);
+    uint64_t bits = 0;
+    if (!comparable) {
+        return; // an array within an array among them
+    }
+    if (value->type != ATTR_STRING) {
+        memcpy(&bits, &value->i, sizeof bits);
+    }
+    struct str text = value->type == ATTR_STRING ? value->text : STR_NONE;
+    bool yes = filter_test_attr(s->test, value->type, bits, text);
+    s->any = s->any || yes;
+    s->all = s->all && yes;
+    s->compared++;
+}
+
+static bool test_array(const struct filter_node *test, struct str any_value)
+{
+    struct element_search s = {.test = test, .all = true};
+    ASSERT(test->op < OP_EXISTS);
+    otlp_each_element(any_value, see_element, &s);
+    bool denies = test->op == OP_NE || test->op == OP_NOT_MATCH;
+    return denies ? s.compared > 0 && s.all : s.any;
+}
+
 bool filter_test_attr(const struct filter_node *test, enum attr_type type, uint64_t bits,
                       struct str text)
 {
@@ -101,15 +120,17 @@ bool filter_test_attr(const struct filter_node *test, enum attr_type type, uint6
     case ATTR_BOOL:
         return test->value.type == VALUE_BOOL &&
                holds(test->op, bits == (uint64_t)test->value.integer ? 0 : 1);
+    case ATTR_ARRAY:
+        return test_array(test, text);
     default:
-        return false; // arrays, lists and bytes can only be asked for existence
+        return false; // lists and bytes can only be asked for existence
     }
 }
 
 // ---- Attributes of one row
 // -----------------------------------------------------------------------
 
-static bool test_run(const struct filter_node *test, const struct batch *b, struct attr_run run)
+bool filter_test_run(const struct filter_node *test, const struct batch *b, struct attr_run run)
 {
     ASSERT(test->key.n > 0);
     const struct attr *a = batch_find_attr(b, run, test->key);
@@ -189,7 +210,7 @@ static bool test_id(const struct filter_node *test, const uint8_t *bytes, size_t
     return test_text(test, str_of(text));
 }
 
-static bool test_duration(const struct filter_node *test, uint64_t ns)
+bool filter_test_duration(const struct filter_node *test, uint64_t ns)
 {
     ASSERT(test->field == ON_DURATION && test->value.type == VALUE_NUMBER);
     double d = (double)ns;
@@ -197,16 +218,16 @@ static bool test_duration(const struct filter_node *test, uint64_t ns)
 }
 
 // Tests on what a shape knows; the caller has sorted out the rest.
-static bool test_shared(const struct filter_node *test, const struct batch *b, uint32_t resource,
+bool filter_test_shared(const struct filter_node *test, const struct batch *b, uint32_t resource,
                         uint32_t scope, struct str name, unsigned kind, unsigned status)
 {
     ASSERT(resource < b->resource_count && scope < b->scope_count);
     const struct scope *sc = &b->scopes[scope];
     switch (test->field) {
     case ON_RESOURCE_ATTR:
-        return test_run(test, b, b->resources[resource].attrs);
+        return filter_test_run(test, b, b->resources[resource].attrs);
     case ON_SCOPE_ATTR:
-        return test_run(test, b, sc->attrs);
+        return filter_test_run(test, b, sc->attrs);
     case ON_SCOPE_NAME:
         return test_text(test, batch_str(b, sc->name));
     case ON_SCOPE_VERSION:
@@ -226,12 +247,12 @@ static bool test_span(const struct filter_node *test, const struct batch *b, con
 {
     switch (test->field) {
     case ON_SPAN_ATTR:
-        return test_run(test, b, s->attrs);
+        return filter_test_run(test, b, s->attrs);
     case ON_ANY_ATTR:
-        return test_run(test, b,
-                        batch_find_attr(b, s->attrs, test->key) != NULL
-                            ? s->attrs
-                            : batch_resource(b, s)->attrs);
+        return filter_test_run(test, b,
+                               batch_find_attr(b, s->attrs, test->key) != NULL
+                                   ? s->attrs
+                                   : batch_resource(b, s)->attrs);
     case ON_EVENT_ATTR:
     case ON_LINK_ATTR:
     case ON_EVENT_NAME:
@@ -239,7 +260,7 @@ static bool test_span(const struct filter_node *test, const struct batch *b, con
     case ON_STATUS_MESSAGE:
         return test_text(test, batch_str(b, s->status_message));
     case ON_DURATION:
-        return test_duration(test, s->duration_ns);
+        return filter_test_duration(test, s->duration_ns);
     case ON_TRACE_ID:
         return test_id(test, s->trace.b, sizeof s->trace.b);
     case ON_SPAN_ID:
@@ -247,8 +268,8 @@ static bool test_span(const struct filter_node *test, const struct batch *b, con
     case ON_PARENT_ID:
         return test_id(test, s->parent.b, sizeof s->parent.b);
     default:
-        return test_shared(test, b, s->resource, s->scope, batch_str(b, s->name), s->kind,
-                           s->status);
+        return filter_test_shared(test, b, s->resource, s->scope, batch_str(b, s->name), s->kind,
+                                  s->status);
     }
 }
 
@@ -273,147 +294,4 @@ bool filter_match(const struct filter *f, struct row row)
 {
     ASSERT(row.index < row.batch->span_count);
     return match_node(f->root, row.batch, row_span(row));
-}
-
-// ---- All rows of a shape
-// -------------------------------------------------------------------------
-
-static enum verdict verdict_of(bool yes)
-{
-    return yes ? VERDICT_YES : VERDICT_NO;
-}
-
-// A duration test over the range that the rows' durations lie in.
-static enum verdict duration_verdict(const struct filter_node *test, uint64_t min, uint64_t max)
-{
-    bool at_min = test_duration(test, min), at_max = test_duration(test, max);
-    double v = test->value.number;
-    switch (test->op) {
-    case OP_LT:
-    case OP_LE:
-        return at_max ? VERDICT_YES : at_min ? VERDICT_MAYBE : VERDICT_NO;
-    case OP_GT:
-    case OP_GE:
-        return at_min ? VERDICT_YES : at_max ? VERDICT_MAYBE : VERDICT_NO;
-    case OP_EQ:
-        return v < (double)min || v > (double)max ? VERDICT_NO : VERDICT_MAYBE;
-    default:
-        return VERDICT_MAYBE;
-    }
-}
-
-static enum verdict any_attr_verdict(const struct filter_node *test, const struct filter_known *k)
-{
-    ASSERT(test->field == ON_ANY_ATTR);
-    struct filter_node exists = *test;
-    exists.op = OP_EXISTS;
-    if (k->attr(k->ctx, &exists) == VERDICT_NO) {
-        return verdict_of(test_run(test, k->batch, k->batch->resources[k->resource].attrs));
-    }
-    return k->attr(k->ctx, test);
-}
-
-static enum verdict test_verdict(const struct filter_node *test, const struct filter_known *k)
-{
-    switch (test->field) {
-    case ON_SPAN_ATTR:
-        return k->attr(k->ctx, test);
-    case ON_ANY_ATTR:
-        return any_attr_verdict(test, k);
-    case ON_DURATION:
-        return duration_verdict(test, k->min_duration_ns, k->max_duration_ns);
-    case ON_EVENT_ATTR:
-    case ON_LINK_ATTR:
-    case ON_EVENT_NAME:
-    case ON_STATUS_MESSAGE:
-    case ON_TRACE_ID:
-    case ON_SPAN_ID:
-    case ON_PARENT_ID:
-        return VERDICT_MAYBE;
-    default:
-        return verdict_of(
-            test_shared(test, k->batch, k->resource, k->scope, k->name, k->kind, k->status));
-    }
-}
-
-static enum verdict node_verdict(const struct filter_node *n, const struct filter_known *k)
-{
-    enum verdict a, b;
-    switch (n->type) {
-    case NODE_ALL:
-        return VERDICT_YES;
-    case NODE_TEST:
-        return test_verdict(n, k);
-    case NODE_NOT:
-        a = node_verdict(n->left, k);
-        return a == VERDICT_MAYBE ? VERDICT_MAYBE : verdict_of(a == VERDICT_NO);
-    case NODE_AND:
-        a = node_verdict(n->left, k);
-        b = a == VERDICT_NO ? VERDICT_NO : node_verdict(n->right, k);
-        return a == VERDICT_NO || b == VERDICT_NO ? VERDICT_NO
-               : a == VERDICT_YES                 ? b
-                                                  : VERDICT_MAYBE;
-    case NODE_OR:
-        a = node_verdict(n->left, k);
-        b = a == VERDICT_YES ? VERDICT_YES : node_verdict(n->right, k);
-        return a == VERDICT_YES || b == VERDICT_YES ? VERDICT_YES
-               : a == VERDICT_NO                    ? b
-                                                    : VERDICT_MAYBE;
-    }
-    return VERDICT_MAYBE;
-}
-
-enum verdict filter_verdict(const struct filter *f, const struct filter_known *known)
-{
-    ASSERT(known->attr != NULL && known->batch != NULL);
-    return node_verdict(f->root, known);
-}
-
-static void narrow(const struct filter_node *n, uint64_t *min, uint64_t *max)
-{
-    if (n->type == NODE_AND) {
-        narrow(n->left, min, max);
-        narrow(n->right, min, max);
-    }
-    if (n->type != NODE_TEST || n->field != ON_DURATION) {
-        return;
-    }
-    double v = n->value.number < 0 ? 0 : n->value.number;
-    uint64_t bound = v >= 1.8e19 ? UINT64_MAX : (uint64_t)v;
-    // Bounds are wide by one where rounding could matter: they only prune.
-    uint64_t low = bound > 0 ? bound - 1 : 0, high = bound < UINT64_MAX ? bound + 1 : bound;
-    if (n->op == OP_GT || n->op == OP_GE || n->op == OP_EQ) {
-        *min = low > *min ? low : *min;
-    }
-    if (n->op == OP_LT || n->op == OP_LE || n->op == OP_EQ) {
-        *max = high < *max ? high : *max;
-    }
-}
-
-void filter_duration_bounds(const struct filter *f, uint64_t *ret_min_ns, uint64_t *ret_max_ns)
-{
-    ASSERT(f->root != NULL);
-    *ret_min_ns = 0;
-    *ret_max_ns = UINT64_MAX;
-    narrow(f->root, ret_min_ns, ret_max_ns);
-}
-
-static void each_test(const struct filter_node *n,
-                      void (*each)(void *ctx, const struct filter_node *test), void *ctx)
-{
-    if (n->type == NODE_TEST) {
-        each(ctx, n);
-    } else if (n->type != NODE_ALL) {
-        each_test(n->left, each, ctx);
-        if (n->right != NULL) {
-            each_test(n->right, each, ctx);
-        }
-    }
-}
-
-void filter_each_test(const struct filter *f,
-                      void (*each)(void *ctx, const struct filter_node *test), void *ctx)
-{
-    ASSERT(each != NULL);
-    each_test(f->root, each, ctx);
 }

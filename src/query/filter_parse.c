@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the filter language: text to tree. A recursive-descent parser over a one-token lexer;
 // every error names the byte where it stopped and what was expected there.
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
-
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
@@ -94,31 +91,105 @@ static void bad(struct parser *p, size_t at, const char *problem)
     p->problem = problem;
 }
 
-// A text in double quotes, from the quote at p->next: \" \\ \n and \t are escapes.
-static void lex_quoted(struct parser *p)
+// The four digits of \uXXXX, or -1.
+static int32_t hex4(struct str s, size_t at)
+{
+    int32_t v = 0;
+    for (size_t i = at; i < at + 4; i++) {
+        if (i >= s.n || !isxdigit((unsigned char)s.p[i])) {
+            return -1;
+        }
+        char c = (char)tolower((unsigned char)s.p[i]);
+        v = v * 16 + (c <= '9' ? c - '0' : c - 'a' + 10);
+    }
+    return v;
+}
+
+static size_t put_utf8(uint32_t c, char *out)
+{
+    ASSERT(c <= 0x10FFFF && (c < 0xD800 || c > 0xDFFF));
+    if (c < 0x80) {
+        out[0] = (char)c;
+        return 1;
+    }
+    size_t n = c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+    static const unsigned heads[] = {0, 0, 0xC0, 0xE0, 0xF0};
+    for (size_t i = n; i-- > 1; c >>= 6) {
+        out[i] = (char)(0x80 | (c & 0x3F));
+    }
+    out[0] = (char)(heads[n] | c);
+    return n;
+}
+
+// \uXXXX at `i`, the backslash; two of them for a character beyond U+FFFF. Returns how many bytes
+// it takes in the text, 0 when it is wrong. `out` has room for four bytes.
+static size_t take_unicode(struct str s, size_t i, char *out, size_t *ret_n)
+{
+    int32_t c = hex4(s, i + 2);
+    ASSERT(s.p[i] == '\\');
+    if (c < 0 || (c >= 0xDC00 && c <= 0xDFFF)) {
+        return 0;
+    }
+    if (c < 0xD800 || c > 0xDBFF) {
+        *ret_n = put_utf8((uint32_t)c, out);
+        return 6;
+    }
+    int32_t low = str_starts(str_skip(s, i + 6), STR("\\u")) ? hex4(s, i + 8) : -1;
+    if (low < 0xDC00 || low > 0xDFFF) {
+        return 0;
+    }
+    *ret_n = put_utf8(0x10000U + ((uint32_t)(c - 0xD800) << 10) + (uint32_t)(low - 0xDC00), out);
+    return 12;
+}
+
+// The escape at `i`; returns as take_unicode() does.
+static size_t take_escape(struct str s, size_t i, bool regex, char *out, size_t *ret_n)
+{
+    static const char from[] = "\"\\/ntrbf", to[] = "\"\\/\n\t\r\b\f";
+    char c = i + 1 < s.n ? s.p[i + 1] : 0;
+    const char *at = c != 0 ? strchr(from, c) : NULL;
+    ASSERT(s.p[i] == '\\' && sizeof from == sizeof to);
+    if (c == 'u') {
+        return take_unicode(s, i, out, ret_n);
+    }
+    // In a regular expression \b is a border of words, and \d and its like need no doubling.
+    bool keep = regex && c != 0 && (at == NULL || c == 'b' || c == 'f' || c == '/');
+    if (keep) {
+        out[0] = '\\';
+        out[1] = c;
+    } else if (at != NULL) {
+        out[0] = to[at - from];
+    } else {
+        return 0;
+    }
+    *ret_n = keep ? 2 : 1;
+    return 2;
+}
+
+// A text in double quotes, from the quote at p->next.
+static void lex_quoted(struct parser *p, bool regex)
 {
     ASSERT(p->next < p->input.n && p->input.p[p->next] == '"');
-    char *out = arena_alloc(&p->f->arena, p->input.n - p->next + 1);
+    char *out = arena_alloc(&p->f->arena, p->input.n - p->next + 4);
     size_t n = 0, i = p->next + 1;
-    for (;; i++) {
-        if (i >= p->input.n) {
-            bad(p, p->next, "a text that is closed with '\"'");
+    while (i < p->input.n && p->input.p[i] != '"') {
+        size_t taken = 1, put = 1;
+        if (p->input.p[i] != '\\') {
+            out[n] = p->input.p[i];
+        } else {
+            taken = take_escape(p->input, i, regex, out + n, &put);
+        }
+        if (taken == 0) {
+            bad(p, i,
+                "an escape: \\\" \\\\ \\/ \\n \\t \\r \\b \\f or \\u with four hexadecimal digits");
             return;
         }
-        char c = p->input.p[i];
-        if (c == '"') {
-            break;
-        }
-        if (c == '\\' && i + 1 < p->input.n) {
-            c = p->input.p[++i];
-            // An unknown escape stays as written, so that regular expressions need no doubling.
-            if (c == 'n' || c == 't') {
-                c = c == 'n' ? '\n' : '\t';
-            } else if (c != '"' && c != '\\') {
-                out[n++] = '\\';
-            }
-        }
-        out[n++] = c;
+        i += taken;
+        n += put;
+    }
+    if (i >= p->input.n) {
+        bad(p, p->next, "a text that is closed with '\"'");
+        return;
     }
     p->token = TOKEN_TEXT;
     p->text = (struct str){out, n};
@@ -151,7 +222,7 @@ static void lex_word(struct parser *p)
     struct str word = {p->input.p + p->next, i - p->next};
     if (i < p->input.n && p->input.p[i] == '"' && word.n > 0 && word.p[word.n - 1] == '.') {
         p->next = i;
-        lex_quoted(p);
+        lex_quoted(p, false);
         if (p->token == TOKEN_TEXT) {
             p->text = arena_printf(&p->f->arena, "%.*s%.*s", STR_FMT(word), STR_FMT(p->text));
             p->token = TOKEN_WORD;
@@ -206,7 +277,8 @@ static void lex(struct parser *p)
     }
     char c = p->input.p[p->next];
     if (c == '"') {
-        lex_quoted(p);
+        // p->token is still the token before this one.
+        lex_quoted(p, p->token == TOKEN_OP && (p->op == OP_MATCH || p->op == OP_NOT_MATCH));
     } else if (c == '`') {
         lex_raw(p);
     } else if (!lex_operator(p)) {
@@ -292,6 +364,7 @@ static bool number_of_word(struct str word, struct filter_value *v)
         }
         v->number += part * factor;
     }
+    v->is_duration = true;
     return true;
 }
 
@@ -374,7 +447,9 @@ static const char *wrong_value(const struct filter_node *test)
                    ? NULL
                    : "'=' or '!=' with server, client, internal, producer, consumer or unspecified";
     case ON_DURATION:
-        return t == VALUE_NUMBER ? NULL : "a duration such as 100ms or 1.5s";
+        return t == VALUE_NUMBER && test->value.is_duration ? NULL
+               : t == VALUE_NUMBER ? "a duration with its unit, such as 100ms or 1.5s"
+                                   : "a duration such as 100ms or 1.5s";
     case ON_NAME:
     case ON_STATUS_MESSAGE:
     case ON_TRACE_ID:
@@ -393,24 +468,16 @@ static const char *wrong_value(const struct filter_node *test)
 
 static enum err compile_regex(struct parser *p, struct filter_node *test, size_t value_start)
 {
-    ASSERT(test->value.type == VALUE_TEXT && test->regex == NULL);
-    int code;
-    size_t at;
-    pcre2_code *regex = pcre2_compile((PCRE2_SPTR)test->value.text.p, test->value.text.n,
-                                      PCRE2_UTF | PCRE2_ANCHORED | PCRE2_ENDANCHORED |
-                                          PCRE2_DOTALL | PCRE2_NEVER_BACKSLASH_C,
-                                      &code, &at, NULL);
-    if (regex == NULL) {
-        char why[128] = "";
-        (void)pcre2_get_error_message(code, (PCRE2_UCHAR *)why, sizeof why);
-        return err_at_set(p->at, ERR_INVALID, value_start,
-                          "expected a regular expression: %s (at its character %zu)", why, at);
+    ASSERT(test->value.type == VALUE_TEXT && test->pattern == NULL);
+    struct err_at at = {0};
+    enum err e = pattern_new(test->value.text, &test->pattern, &at);
+    if (e != ERR_OK) {
+        return err_at_set(p->at, e, value_start,
+                          "expected a regular expression: %s (at its character %llu)", at.text,
+                          (unsigned long long)at.offset);
     }
-    // Without JIT support on this machine the interpreter does the same, slower.
-    (void)pcre2_jit_compile(regex, PCRE2_JIT_COMPLETE);
-    MUST(p->f->regex_count < FILTER_NODES_MAX);
-    p->f->regexes[p->f->regex_count++] = regex;
-    test->regex = regex;
+    MUST(p->f->pattern_count < FILTER_NODES_MAX);
+    p->f->patterns[p->f->pattern_count++] = test->pattern;
     return ERR_OK;
 }
 
@@ -459,6 +526,7 @@ static struct filter_node *new_node(struct parser *p, enum filter_node_type type
     struct filter_node *n = arena_new(&p->f->arena, 1, sizeof *n);
     n->type = type;
     n->offset = (uint32_t)p->start;
+    n->index = type == NODE_TEST ? p->f->test_count++ : 0;
     return n;
 }
 
@@ -600,7 +668,7 @@ enum err filter_parse(struct str text, struct filter **ret_filter, struct err_at
         return err_at_set(ret_at, ERR_INVALID, bad_at, "expected UTF-8 text");
     }
     struct filter *f = mem_new(1, sizeof *f);
-    f->regexes = mem_new(FILTER_NODES_MAX, sizeof *f->regexes);
+    f->patterns = mem_new(FILTER_NODES_MAX, sizeof(struct pattern *));
     struct parser p = {.f = f, .input = arena_str(&f->arena, text), .at = ret_at};
     enum err e = parse_filter(&p);
     if (e != ERR_OK) {
@@ -616,10 +684,20 @@ void filter_free(struct filter *f)
     if (f == NULL) {
         return;
     }
-    for (size_t i = 0; i < f->regex_count; i++) {
-        pcre2_code_free(f->regexes[i]);
+    for (size_t i = 0; i < f->pattern_count; i++) {
+        pattern_free(f->patterns[i]);
     }
-    mem_free(f->regexes);
+    mem_free(f->patterns);
     arena_done(&f->arena);
     mem_free(f);
+}
+
+uint64_t filter_given_up(const struct filter *f)
+{
+    uint64_t n = 0;
+    ASSERT(f->pattern_count <= FILTER_NODES_MAX);
+    for (size_t i = 0; i < f->pattern_count; i++) {
+        n += pattern_given_up(f->patterns[i]);
+    }
+    return n;
 }

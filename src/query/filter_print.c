@@ -29,19 +29,27 @@ static const char *const op_words[] = {
     [OP_EXISTS] = " != nil", [OP_ABSENT] = " = nil",
 };
 
+static void print_char(char c, struct buf *out)
+{
+    static const char from[] = "\"\\\n\t\r", to[] = "\"\\ntr";
+    const char *at = c != 0 ? strchr(from, c) : NULL;
+    ASSERT(sizeof from == sizeof to);
+    if (at != NULL) {
+        buf_add_byte(out, '\\');
+        buf_add_byte(out, (uint8_t)to[at - from]);
+    } else if ((unsigned char)c < 0x20 || c == 0x7F) {
+        buf_printf(out, "\\u%04x", (unsigned)c);
+    } else {
+        buf_add_byte(out, (uint8_t)c);
+    }
+}
+
 void filter_print_text(struct str s, struct buf *out)
 {
     ASSERT(out != NULL);
     buf_add_byte(out, '"');
     for (size_t i = 0; i < s.n; i++) {
-        if (s.p[i] == '"' || s.p[i] == '\\') {
-            buf_add_byte(out, '\\');
-        }
-        if (s.p[i] == '\n' || s.p[i] == '\t') {
-            buf_add_str(out, s.p[i] == '\n' ? STR("\\n") : STR("\\t"));
-        } else {
-            buf_add_byte(out, (uint8_t)s.p[i]);
-        }
+        print_char(s.p[i], out);
     }
     buf_add_byte(out, '"');
 }

@@ -9,12 +9,14 @@
 #include "core/must.h"
 #include "query/aggregate.h"
 
-#define INDEX_SIZE ((size_t)GROUPS_MAX * 4)
-
-static struct groups *groups_new(void)
+static struct groups *groups_new(size_t max, bool with_durations)
 {
     struct groups *g = mem_new(1, sizeof *g);
-    g->index = mem_new(INDEX_SIZE, sizeof *g->index);
+    ASSERT(max > 0 && (max & (max - 1)) == 0);
+    g->max = max;
+    g->with_durations = with_durations;
+    g->index_size = max * 4;
+    g->index = mem_new(g->index_size, sizeof *g->index);
     return g;
 }
 
@@ -33,20 +35,19 @@ void groups_free(struct groups *g)
 }
 
 // The group with this key, made when it is new; NULL when there are too many.
-static struct group *group_of(struct groups *g, struct str line, struct str name, uint8_t kind,
-                              bool with_durations)
+static struct group *group_of(struct groups *g, struct str line, struct str name, uint8_t kind)
 {
     uint64_t hash = XXH3_64bits_withSeed(name.p, name.n, str_hash(line) + kind);
-    size_t at = hash & (INDEX_SIZE - 1);
-    for (; g->index[at] != 0; at = (at + 1) & (INDEX_SIZE - 1)) {
+    size_t at = hash & (g->index_size - 1);
+    for (; g->index[at] != 0; at = (at + 1) & (g->index_size - 1)) {
         struct group *found = &g->items[g->index[at] - 1];
         if (found->hash == hash && found->kind == kind && str_eq(found->name, name) &&
             str_eq(found->line, line)) {
             return found;
         }
     }
-    ASSERT(g->count <= GROUPS_MAX);
-    if (g->count == GROUPS_MAX) {
+    ASSERT(g->count <= g->max);
+    if (g->count == g->max || g->arena.held_bytes + name.n > VALUES_BYTES_MAX) {
         return NULL;
     }
     g->items = mem_grow(g->items, &g->capacity, g->count + 1, sizeof *g->items);
@@ -55,24 +56,64 @@ static struct group *group_of(struct groups *g, struct str line, struct str name
                            .name = arena_str(&g->arena, name),
                            .kind = kind,
                            .hash = hash};
-    made->durations = with_durations ? mem_new(1, sizeof *made->durations) : NULL;
+    made->durations = g->with_durations ? mem_new(1, sizeof *made->durations) : NULL;
     g->index[at] = (uint32_t)g->count;
     return made;
 }
 
-static void count_span(struct groups *g, struct group *group, const struct span *s)
+static void count_row(struct groups *g, struct group *group, const struct scan_row *r)
 {
     if (group == NULL) {
-        ASSERT(g->count == GROUPS_MAX);
         g->left_out++;
         return;
     }
+    ASSERT(group >= g->items && group < g->items + g->count);
     group->spans++;
-    group->errors += s->status == STATUS_ERROR ? 1 : 0;
-    group->last_start_ns = s->start_ns > group->last_start_ns ? s->start_ns : group->last_start_ns;
+    group->errors += r->status == STATUS_ERROR ? 1 : 0;
+    group->last_start_ns = r->start_ns > group->last_start_ns ? r->start_ns : group->last_start_ns;
     if (group->durations != NULL) {
-        sketch_add(group->durations, s->duration_ns);
+        sketch_add(group->durations, r->duration_ns);
     }
+}
+
+// Counts a row in the group of (line, name, kind), which the row's note remembers.
+static void count_noted(struct groups *g, const struct scan_row *r, struct str line,
+                        struct str name, uint8_t kind)
+{
+    struct group *group = NULL;
+    if (r->note != NULL && *r->note > 0) {
+        ASSERT(*r->note <= g->count);
+        group = &g->items[*r->note - 1];
+    } else {
+        group = group_of(g, line, name, kind);
+    }
+    if (r->note != NULL && group != NULL) {
+        *r->note = (uint32_t)(group - g->items) + 1;
+    }
+    count_row(g, group, r);
+}
+
+// Puts what one thread has counted into the whole.
+static void groups_join(struct groups *g, struct groups *from)
+{
+    ASSERT(g->with_durations == from->with_durations);
+    g->left_out += from->left_out;
+    for (size_t i = 0; i < from->count; i++) {
+        const struct group *one = &from->items[i];
+        struct group *group = group_of(g, one->line, one->name, one->kind);
+        if (group == NULL) {
+            g->left_out += one->spans;
+            continue;
+        }
+        group->spans += one->spans;
+        group->errors += one->errors;
+        group->last_start_ns =
+            one->last_start_ns > group->last_start_ns ? one->last_start_ns : group->last_start_ns;
+        if (group->durations != NULL) {
+            sketch_merge(group->durations, one->durations);
+        }
+    }
+    groups_free(from);
 }
 
 static int largest_first(const void *a, const void *b)
@@ -84,12 +125,40 @@ static int largest_first(const void *a, const void *b)
     return str_cmp(x->name, y->name);
 }
 
-// Runs a scan that fills groups, which it frees on failure; ends `text`, the filter.
-static enum err run(const struct aggregate *a, struct buf *text,
-                    bool (*visit)(void *ctx, struct row row), void *ctx, struct groups *g,
+// What a scan that fills groups counts by.
+struct counting {
+    struct groups *g;
+    struct str line; // operations: of this line, unless any_line
+    bool any_line;
+    enum attribute_scope scope; // values
+    struct str key, prefix;
+    bool of_rows; // reads attributes
+};
+
+static void *fork_counting(const void *ctx)
+{
+    const struct counting *c = ctx;
+    struct counting *made = mem_new(1, sizeof *made);
+    *made = *c;
+    made->g = groups_new(c->g->max, c->g->with_durations);
+    return made;
+}
+
+static void join_counting(void *ctx, void *forked)
+{
+    struct counting *c = ctx, *from = forked;
+    ASSERT(c->g != from->g);
+    groups_join(c->g, from->g);
+    mem_free(from);
+}
+
+// Runs the scan, whose groups it frees on failure; ends `text`, the filter.
+static enum err run(const struct aggregate *a, struct buf *text, struct counting *c,
+                    void (*visit)(void *ctx, const struct scan_row *row),
                     struct groups **ret_groups)
 {
     struct filter *filter;
+    struct groups *g = c->g;
     ASSERT(g->count == 0 && a->view != NULL);
     enum err e = text->failed ? ERR_LIMIT : filter_parse(buf_str(text), &filter, NULL);
     buf_done(text);
@@ -98,10 +167,13 @@ static enum err run(const struct aggregate *a, struct buf *text,
                                   .filter = filter,
                                   .from_ns = a->from_ns,
                                   .to_ns = a->to_ns,
-                                  .fields = FIELD_DURATION,
+                                  .durations = g->with_durations,
+                                  .rows = c->of_rows,
                                   .control = a->control,
                                   .visit = visit,
-                                  .ctx = ctx};
+                                  .ctx = c,
+                                  .fork = fork_counting,
+                                  .join = join_counting};
         e = scan_run(&scan);
         filter_free(filter);
     }
@@ -116,45 +188,33 @@ static enum err run(const struct aggregate *a, struct buf *text,
     return ERR_OK;
 }
 
-static bool see_service(void *ctx, struct row row)
+static void see_service(void *ctx, const struct scan_row *row)
 {
-    struct groups *g = ctx;
-    const struct span *s = row_span(row);
-    struct str name = batch_str(row.batch, batch_resource(row.batch, s)->service);
-    count_span(g, group_of(g, row.batch->line, name, 0, true), s);
-    return true;
+    struct counting *c = ctx;
+    count_noted(c->g, row, row->line, row->service, 0);
 }
 
 enum err aggregate_services(const struct aggregate *a, struct groups **ret_groups)
 {
-    struct groups *g = groups_new();
+    struct counting c = {.g = groups_new(GROUPS_MAX, true)};
     struct buf text;
     buf_init(&text, FILTER_TEXT_MAX);
     buf_add_str(&text, STR("{}"));
-    return run(a, &text, see_service, g, g, ret_groups);
+    return run(a, &text, &c, see_service, ret_groups);
 }
 
-struct operations {
-    struct groups *g;
-    struct str line;
-    bool any_line;
-};
-
-static bool see_operation(void *ctx, struct row row)
+static void see_operation(void *ctx, const struct scan_row *row)
 {
-    struct operations *o = ctx;
-    const struct span *s = row_span(row);
-    if (o->any_line || str_eq(row.batch->line, o->line)) {
-        struct str name = batch_str(row.batch, s->name);
-        count_span(o->g, group_of(o->g, STR(""), name, s->kind, true), s);
+    struct counting *c = ctx;
+    if (c->any_line || str_eq(row->line, c->line)) {
+        count_noted(c->g, row, STR(""), row->name, row->kind);
     }
-    return true;
 }
 
 enum err aggregate_operations(const struct aggregate *a, struct str service, struct str line,
                               bool any_line, struct groups **ret_groups)
 {
-    struct operations o = {groups_new(), line, any_line};
+    struct counting c = {.g = groups_new(GROUPS_MAX, true), .line = line, .any_line = any_line};
     // Spans without service.name belong to "unknown_service" (model/semconv.h).
     bool unknown = str_eq(service, STR("unknown_service"));
     struct buf text;
@@ -163,27 +223,32 @@ enum err aggregate_operations(const struct aggregate *a, struct str service, str
     buf_add_str(&text, STR("{ resource.service.name = "));
     filter_print_text(service, &text);
     buf_add_str(&text, unknown ? STR(" || resource.service.name = nil }") : STR(" }"));
-    return run(a, &text, see_operation, &o, o.g, ret_groups);
+    return run(a, &text, &c, see_operation, ret_groups);
 }
 
-struct values {
-    struct groups *g;
-    bool of_resource;
-    struct str key, prefix;
-};
-
-static bool see_value(void *ctx, struct row row)
+static const struct attr *find_value(const struct counting *c, const struct batch *b,
+                                     const struct span *s)
 {
-    struct values *v = ctx;
-    const struct batch *b = row.batch;
-    const struct span *s = row_span(row);
-    struct attr_run run = v->of_resource ? batch_resource(b, s)->attrs : s->attrs;
-    const struct attr *found = batch_find_attr(b, run, v->key);
-    ASSERT(v->key.n > 0);
+    const struct attr *found = NULL;
+    ASSERT(c->key.n > 0);
+    if (c->scope != OF_RESOURCE) {
+        found = batch_find_attr(b, s->attrs, c->key);
+    }
+    if (found == NULL && c->scope != OF_SPAN) {
+        found = batch_find_attr(b, batch_resource(b, s)->attrs, c->key);
+    }
+    return found;
+}
+
+static void see_value(void *ctx, const struct scan_row *row)
+{
+    struct counting *c = ctx;
+    const struct batch *b = row->row.batch;
+    const struct attr *found = find_value(c, b, row_span(row->row));
     char number[40];
     struct str text;
     if (found == NULL) {
-        return true;
+        return;
     }
     switch (found->type) {
     case ATTR_STRING:
@@ -201,22 +266,56 @@ static bool see_value(void *ctx, struct row row)
         text = found->i != 0 ? STR("true") : STR("false");
         break;
     default:
-        return true;
+        return;
     }
-    if (str_starts(text, v->prefix)) {
-        count_span(v->g, group_of(v->g, STR(""), text, 0, false), s);
+    if (str_starts(text, c->prefix)) {
+        count_row(c->g, group_of(c->g, STR(""), text, 0), row);
     }
-    return true;
 }
 
-enum err aggregate_values(const struct aggregate *a, bool of_resource, struct str key,
+// The intrinsics that have few enough values to be suggested.
+static const struct str intrinsics[] = {{"name", 4}, {"kind", 4}, {"status", 6}};
+
+static void see_intrinsic(void *ctx, const struct scan_row *row)
+{
+    struct counting *c = ctx;
+    struct str text = row->name;
+    ASSERT(c->key.n == 4 || c->key.n == 6);
+    if (!str_eq(c->key, intrinsics[0])) {
+        text = str_of(str_eq(c->key, intrinsics[1]) ? span_kind_name(row->kind)
+                                                    : span_status_name(row->status));
+    }
+    if (str_starts(text, c->prefix)) {
+        count_noted(c->g, row, STR(""), text, 0);
+    }
+}
+
+static bool is_intrinsic(struct str key)
+{
+    bool is = false;
+    for (size_t i = 0; i < sizeof intrinsics / sizeof intrinsics[0]; i++) {
+        is = is || str_eq(key, intrinsics[i]);
+    }
+    return is;
+}
+
+enum err aggregate_values(const struct aggregate *a, enum attribute_scope scope, struct str key,
                           struct str prefix, struct groups **ret_groups)
 {
-    struct values v = {groups_new(), of_resource, key, prefix};
+    static const struct str heads[] = {
+        [OF_ANY] = {"{ .", 3}, [OF_SPAN] = {"{ span.", 7}, [OF_RESOURCE] = {"{ resource.", 11}};
+    struct counting c = {
+        .g = groups_new(VALUES_MAX, false), .scope = scope, .key = key, .prefix = prefix};
     struct buf text;
+    ASSERT(scope <= OF_RESOURCE && key.n > 0);
     buf_init(&text, FILTER_TEXT_MAX);
-    buf_add_str(&text, of_resource ? STR("{ resource.") : STR("{ span."));
+    if (scope != OF_RESOURCE && is_intrinsic(key)) {
+        buf_add_str(&text, STR("{}"));
+        return run(a, &text, &c, see_intrinsic, ret_groups);
+    }
+    c.of_rows = true;
+    buf_add_str(&text, heads[scope]);
     filter_print_text(key, &text);
     buf_add_str(&text, STR(" != nil }"));
-    return run(a, &text, see_value, &v, v.g, ret_groups);
+    return run(a, &text, &c, see_value, ret_groups);
 }

@@ -14,6 +14,7 @@ struct key_set {
     struct str prefix;
     struct attribute_key *keys;
     size_t count;
+    bool truncated;
     uint16_t *index; // by hash: number of the key, 0 for none
 };
 
@@ -35,6 +36,8 @@ static void add_key(struct key_set *set, struct str key, bool of_resource, unsig
         set->keys[set->count++] =
             (struct attribute_key){arena_str(set->arena, key), of_resource, 1U << type};
         set->index[at] = (uint16_t)set->count;
+    } else {
+        set->truncated = true;
     }
 }
 
@@ -73,7 +76,7 @@ static enum err add_block(struct key_set *set, struct part *p, size_t index)
     struct block *block;
     const struct batch *resources;
     size_t count;
-    enum err e = block_open(p, index, &block);
+    enum err e = block_borrow(p, index, &block);
     if (e != ERR_OK) {
         return e;
     }
@@ -97,7 +100,7 @@ static int by_key(const void *a, const void *b)
 }
 
 enum err aggregate_keys(const struct aggregate *a, struct str prefix, struct arena *arena,
-                        struct attribute_key **ret_keys, size_t *ret_count)
+                        struct attribute_key **ret_keys, size_t *ret_count, bool *ret_truncated)
 {
     ASSERT(a->from_ns <= a->to_ns);
     struct key_set set = {.arena = arena, .prefix = prefix};
@@ -127,5 +130,6 @@ enum err aggregate_keys(const struct aggregate *a, struct str prefix, struct are
     qsort(set.keys, set.count, sizeof *set.keys, by_key);
     *ret_keys = set.keys;
     *ret_count = set.count;
+    *ret_truncated = set.truncated;
     return ERR_OK;
 }

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: finding the rows of a view that match a filter within a time range, newest storage
-// first. Parts are pruned by time, by shape (what a filter says of a shape decides for all its rows
-// at once), by dictionary, and only then row by row; hot batches are read row by row.
+// first. Parts are pruned by time and duration (of parts, blocks and pages), by shape (what a
+// filter says of a shape decides for all its rows at once), by dictionary, and then by columns, one
+// bit a row; what remains undecided is read as rows. Hot batches are read row by row.
+//
+// With a crew the pieces (hot batches and blocks) are shared out to several threads. Each visits
+// with a state of its own, and the states are put together at the end; so what is found is the same
+// as on one thread, whatever order the pieces come in.
 #ifndef SONDE_QUERY_SCAN_H
 #define SONDE_QUERY_SCAN_H
 
@@ -10,6 +15,7 @@
 #include <stdint.h>
 
 #include "core/err.h"
+#include "query/crew.h"
 #include "query/filter.h"
 #include "store/store.h"
 
@@ -17,21 +23,42 @@
 struct query_control {
     atomic_bool cancelled;
     atomic_uint_fast64_t scanned_spans, total_spans;
-    atomic_uint_fast64_t damaged_blocks; // left out since their checksums are wrong
+    atomic_uint_fast64_t damaged_blocks;  // left out since their checksums are wrong
+    atomic_uint_fast64_t given_up_values; // on which a regular expression took too many steps
+    struct crew *crew;                    // NULL: the query has its own thread alone
+};
+
+// A row that matches. Valid during the call, its texts too.
+struct scan_row {
+    trace_id trace;
+    uint64_t start_ns;
+    uint64_t duration_ns; // where it was asked for
+    struct str line, service, name;
+    uint8_t kind, status;
+    struct row row; // where rows were asked for; else without a batch
+    // For the visitor to note what these rows have in common: one number, 0 at first, for all rows
+    // of this state with equal line, service, name, kind and status that follow one another in a
+    // block. NULL where there is none.
+    uint32_t *note;
 };
 
 struct scan {
     const struct store_view *view;
     const struct filter *filter;
     uint64_t from_ns, to_ns; // start of a span: from <= start < to
-    unsigned fields;         // enum span_field that `visit` reads, besides the start
-    bool all_attributes;     // whether `visit` reads span attributes
+    bool durations;          // whether `visit` reads them
+    bool rows;               // whether it reads `row`, with the attributes that the filter reads
+    bool all_attributes;     // ... with all of them
     struct query_control *control;
-    // A row that matches; the row and its batch are valid during the call. False ends the scan.
-    bool (*visit)(void *ctx, struct row row);
-    // The start below which rows no longer matter; asked before each piece of storage. May be NULL.
+    void (*visit)(void *ctx, const struct scan_row *row);
+    // The start below which rows no longer matter; asked before each piece. May be NULL.
     uint64_t (*floor_ns)(void *ctx);
     void *ctx;
+    // Another state like the one that ctx had before the scan, for another thread; and its end:
+    // what it has is put into ctx and it is freed. NULL where only one thread may visit. fork() is
+    // called on the other thread, join() on the thread of scan_run().
+    void *(*fork)(const void *ctx);
+    void (*join)(void *ctx, void *forked);
 };
 
 // ERR_CANCELLED, or an error of the storage (what was visited before stands). The rest of a block

@@ -36,21 +36,38 @@ static uint64_t fine_row_ns(uint32_t row)
     return row >= FINE_ROWS ? UINT64_MAX : (uint64_t)exp2((double)row / FINE_PER_DOUBLING);
 }
 
-static bool see_span(void *ctx, struct row row)
+// The example is a trace with an error where there is one, and of those the least ID: the same in
+// whatever order spans come.
+static void add_cell(struct cell *into, const struct cell *from)
+{
+    ASSERT(from->spans > 0 && from->errors <= from->spans);
+    bool better = into->errors == 0 && from->errors > 0;
+    bool equal = (into->errors > 0) == (from->errors > 0);
+    if (into->spans == 0 || better || (equal && trace_id_cmp(&from->example, &into->example) < 0)) {
+        into->example = from->example;
+    }
+    into->spans += from->spans;
+    into->errors += from->errors;
+}
+
+static void see_span(void *ctx, const struct scan_row *s)
 {
     struct filling *f = ctx;
-    const struct span *s = row_span(row);
     ASSERT(s->start_ns >= f->from_ns && f->column_ns > 0);
     uint64_t column = (s->start_ns - f->from_ns) / f->column_ns;
     column = column < f->columns ? column : f->columns - 1;
     struct cell *c = &f->cells[column * FINE_ROWS + fine_row(s->duration_ns)];
-    bool error = s->status == STATUS_ERROR;
-    if (c->spans == 0 || (error && c->errors == 0)) {
-        c->example = s->trace;
-    }
-    c->spans++;
-    c->errors += error ? 1 : 0;
-    return true;
+    struct cell one = {1, s->status == STATUS_ERROR ? 1 : 0, s->trace};
+    add_cell(c, &one);
+}
+
+static void *fork_filling(const void *ctx)
+{
+    const struct filling *f = ctx;
+    struct filling *made = mem_new(1, sizeof *made);
+    *made = *f;
+    made->cells = mem_new((size_t)f->columns * FINE_ROWS, sizeof *made->cells);
+    return made;
 }
 
 static void find_range(const struct filling *f, uint32_t *ret_low, uint32_t *ret_high)
@@ -67,14 +84,17 @@ static void find_range(const struct filling *f, uint32_t *ret_low, uint32_t *ret
     *ret_high = low < high ? high : 1;
 }
 
-static void add_cell(struct cell *into, const struct cell *from)
+static void join_filling(void *ctx, void *forked)
 {
-    ASSERT(from->spans > 0 && from->errors <= from->spans);
-    if (into->spans == 0 || (into->errors == 0 && from->errors > 0)) {
-        into->example = from->example;
+    struct filling *f = ctx, *from = forked;
+    ASSERT(f->columns == from->columns);
+    for (size_t i = 0; i < (size_t)f->columns * FINE_ROWS; i++) {
+        if (from->cells[i].spans > 0) {
+            add_cell(&f->cells[i], &from->cells[i]);
+        }
     }
-    into->spans += from->spans;
-    into->errors += from->errors;
+    mem_free(from->cells);
+    mem_free(from);
 }
 
 static void put_together(const struct filling *f, uint32_t rows, struct scatter *out)
@@ -119,10 +139,12 @@ enum err aggregate_scatter(const struct aggregate *a, const struct filter *filte
                               .filter = filter,
                               .from_ns = a->from_ns,
                               .to_ns = a->to_ns,
-                              .fields = FIELD_DURATION,
+                              .durations = true,
                               .control = a->control,
                               .visit = see_span,
-                              .ctx = &f};
+                              .ctx = &f,
+                              .fork = fork_filling,
+                              .join = join_filling};
     enum err e = scan_run(&scan);
     if (e == ERR_OK) {
         struct scatter s = {.columns = columns, .column_ns = f.column_ns};

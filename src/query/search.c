@@ -16,6 +16,7 @@ struct collection {
     struct search_hit *hits;
     size_t count, capacity, limit;
     uint64_t floor_ns;
+    bool changed; // since it was reduced
 };
 
 static int by_trace(const void *a, const void *b)
@@ -50,48 +51,78 @@ static void reduce(struct collection *c)
     }
     qsort(c->hits, kept, sizeof *c->hits, newest_first);
     c->count = kept < c->limit ? kept : c->limit;
+    c->changed = false;
     if (c->count == c->limit) {
         c->floor_ns = c->hits[c->count - 1].start_ns;
     }
 }
 
-static bool see_row(void *ctx, struct row row)
+static void add_hit(struct collection *c, trace_id trace, uint64_t start_ns)
 {
-    struct collection *c = ctx;
-    const struct span *s = row_span(row);
     MUST(c->hits != NULL);
-    if (s->start_ns < c->floor_ns) {
-        return true;
+    if (start_ns < c->floor_ns) {
+        return;
     }
     // Rows of one trace are neighbours in parts.
     struct search_hit *last = c->count > 0 ? &c->hits[c->count - 1] : NULL;
-    if (last != NULL && trace_id_cmp(&last->trace, &s->trace) == 0) {
-        last->start_ns = s->start_ns > last->start_ns ? s->start_ns : last->start_ns;
-        return true;
+    if (last != NULL && trace_id_cmp(&last->trace, &trace) == 0) {
+        last->start_ns = start_ns > last->start_ns ? start_ns : last->start_ns;
+        c->changed = true;
+        return;
     }
     if (c->count == c->capacity) {
         reduce(c);
         MUST(c->count < c->capacity);
     }
-    c->hits[c->count++] = (struct search_hit){s->trace, s->start_ns};
-    return true;
+    c->hits[c->count++] = (struct search_hit){trace, start_ns};
+    c->changed = true;
+}
+
+static void see_row(void *ctx, const struct scan_row *row)
+{
+    add_hit(ctx, row->trace, row->start_ns);
 }
 
 // Before each piece of storage the floor is brought up to date, so that older storage is skipped.
 static uint64_t current_floor(void *ctx)
 {
     struct collection *c = ctx;
-    if (c->count >= c->limit) {
+    if (c->count >= c->limit && c->changed) {
         reduce(c);
     }
     return c->floor_ns;
 }
 
+static void collection_init(struct collection *c, size_t limit)
+{
+    ASSERT(limit > 0 && limit <= SEARCH_LIMIT_MAX);
+    *c = (struct collection){.limit = limit, .capacity = limit + SLACK};
+    c->hits = mem_new(c->capacity, sizeof *c->hits);
+}
+
+static void *fork_collection(const void *ctx)
+{
+    const struct collection *c = ctx;
+    struct collection *made = mem_new(1, sizeof *made);
+    collection_init(made, c->limit);
+    return made;
+}
+
+static void join_collection(void *ctx, void *forked)
+{
+    struct collection *c = ctx, *from = forked;
+    ASSERT(c->limit == from->limit);
+    for (size_t i = 0; i < from->count; i++) {
+        add_hit(c, from->hits[i].trace, from->hits[i].start_ns);
+    }
+    mem_free(from->hits);
+    mem_free(from);
+}
+
 enum err search_run(const struct search *search, struct search_hit **ret_hits, size_t *ret_count)
 {
-    ASSERT(search->limit > 0 && search->limit <= SEARCH_LIMIT_MAX);
-    struct collection c = {.limit = search->limit, .capacity = search->limit + SLACK};
-    c.hits = mem_new(c.capacity, sizeof *c.hits);
+    struct collection c;
+    collection_init(&c, search->limit);
     const struct scan scan = {.view = search->view,
                               .filter = search->filter,
                               .from_ns = search->from_ns,
@@ -99,7 +130,9 @@ enum err search_run(const struct search *search, struct search_hit **ret_hits, s
                               .control = search->control,
                               .visit = see_row,
                               .floor_ns = current_floor,
-                              .ctx = &c};
+                              .ctx = &c,
+                              .fork = fork_collection,
+                              .join = join_collection};
     enum err e = scan_run(&scan);
     if (e != ERR_OK) {
         mem_free(c.hits);

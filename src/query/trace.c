@@ -55,21 +55,14 @@ static bool is_duplicate(const struct trace_span *a, const struct trace_span *b)
            x->duration_ns == y->duration_ns && str_eq(service_of(a), service_of(b));
 }
 
-static void collect(struct assembly *a, struct batch *const *batches, size_t count)
+static void collect(struct assembly *a, const struct row *rows, size_t count)
 {
-    size_t found = 0, capacity = 0;
-    for (size_t i = 0; i < count; i++) {
-        for (size_t k = 0; k < batches[i]->span_count; k++) {
-            if (trace_id_cmp(&batches[i]->spans[k].trace, &a->t->id) != 0) {
-                continue;
-            }
-            if (found == TRACE_SPANS_MAX) {
-                a->t->left_out++;
-                continue;
-            }
-            a->spans = mem_grow(a->spans, &capacity, found + 1, sizeof *a->spans);
-            a->spans[found++] = (struct trace_span){.row = {batches[i], (uint32_t)k}};
-        }
+    size_t found = count < TRACE_SPANS_MAX ? count : TRACE_SPANS_MAX;
+    a->t->left_out = count - found;
+    a->spans = mem_new(found, sizeof *a->spans);
+    for (size_t i = 0; i < found; i++) {
+        ASSERT(trace_id_cmp(&row_span(rows[i])->trace, &a->t->id) == 0);
+        a->spans[i].row = rows[i];
     }
     MUST(found > 0);
     qsort(a->spans, found, sizeof *a->spans, by_start);
@@ -493,17 +486,31 @@ static void critical_path(struct trace *t)
 
 // ---- The whole ----------------------------------------------------------------------------------
 
-struct trace *trace_assemble(trace_id id, struct batch *const *batches, size_t count)
+// References on the batches of the rows, which come batch by batch.
+static void keep_batches(struct trace *t, const struct row *rows, size_t count)
+{
+    ASSERT(t->batches == NULL);
+    size_t batches = 0;
+    for (size_t i = 0; i < count; i++) {
+        batches += i == 0 || rows[i].batch != rows[i - 1].batch ? 1 : 0;
+    }
+    t->batches = arena_alloc(&t->arena, (batches + 1) * sizeof(struct batch *));
+    for (size_t i = 0; i < count; i++) {
+        if (i == 0 || rows[i].batch != rows[i - 1].batch) {
+            // Only the counter of references changes.
+            t->batches[t->batch_count++] = batch_ref((struct batch *)(uintptr_t)rows[i].batch);
+        }
+    }
+}
+
+struct trace *trace_assemble(trace_id id, const struct row *rows, size_t count)
 {
     ASSERT(count > 0);
     struct trace *t = mem_new(1, sizeof *t);
     struct assembly a = {.t = t};
     t->id = id;
-    t->batches = arena_alloc(&t->arena, (count + 1) * sizeof(struct batch *));
-    for (size_t i = 0; i < count; i++) {
-        t->batches[t->batch_count++] = batch_ref(batches[i]);
-    }
-    collect(&a, batches, count);
+    keep_batches(t, rows, count);
+    collect(&a, rows, count);
     link_parents(&a);
     order_depth_first(&a);
     join_halves(t);
@@ -522,14 +529,19 @@ void trace_free(struct trace *t)
         batch_unref(t->batches[i]);
     }
     arena_done(&t->arena);
+    if (t->meter != NULL) {
+        meter_give(t->meter, t->charged_bytes);
+    }
     mem_free(t);
 }
 
-struct str trace_rpc_id(struct trace *t, uint32_t span)
+_Static_assert(TRACE_RPC_ROOM >= (RPC_LEVELS_MAX + 1) * 11, "every level fits");
+
+struct str trace_rpc_id(const struct trace *t, uint32_t span, char room[TRACE_RPC_ROOM])
 {
     ASSERT(span < t->count);
     // Digits are written from the end: the chain is walked once, from the span towards its root.
-    char room[(RPC_LEVELS_MAX + 1) * 11], *end = room + sizeof room, *at = end;
+    char *end = room + TRACE_RPC_ROOM, *at = end;
     unsigned levels = 0;
     uint32_t i = span;
     for (; i != TRACE_NONE && levels < RPC_LEVELS_MAX; i = t->spans[i].parent, levels++) {
@@ -548,7 +560,7 @@ struct str trace_rpc_id(struct trace *t, uint32_t span)
         *--at = '.';
     }
     ASSERT(at >= room);
-    return arena_str(&t->arena, (struct str){at, (size_t)(end - at)});
+    return (struct str){at, (size_t)(end - at)};
 }
 
 struct trace_summary trace_summary(const struct trace *t)

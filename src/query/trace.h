@@ -25,12 +25,16 @@
 
 #include "core/arena.h"
 #include "core/err.h"
+#include "ledger/budget.h"
 #include "model/batch.h"
+#include "query/scan.h"
 #include "store/store.h"
 
 #define TRACE_SPANS_MAX ((size_t)1 << 20) // more are left out, and counted in `left_out`
 
 #define TRACE_NONE UINT32_MAX
+
+#define TRACE_DAMAGED_MAX 8 // parts named in a trace; more are counted
 
 struct trace_span {
     struct row row;
@@ -59,25 +63,48 @@ struct trace {
     size_t segment_count;
     uint64_t start_ns, end_ns; // of all spans
     size_t orphans, errors, duplicates, left_out;
+    // Parts that may have held more of it, but are damaged: how many, and the first by number.
+    size_t damaged_parts;
+    uint64_t damaged_part[TRACE_DAMAGED_MAX];
     struct arena arena;
     struct batch **batches;
     size_t batch_count;
+    struct meter *meter; // of trace_load(); what it charged is given back with the trace
+    size_t charged_bytes;
 };
 
 // What is wanted of a trace: enough to draw it (times, names, services, status, parents), or all of
 // every span.
 enum trace_detail { TRACE_OUTLINE, TRACE_WHOLE };
 
-// Finds the trace's rows in the view and puts it together. ERR_NOT_FOUND when no span has the ID.
+// Finds the trace's rows in the view and puts it together. ERR_NOT_FOUND when no span has the ID,
+// ERR_CORRUPT when there is none but a damaged part may have had some.
+// What is read and put together is taken from the meter first (which outlives the trace; NULL: not
+// accounted for), ERR_MEMORY where it refuses; rows of hot batches are the store's.
 MUST_CHECK enum err trace_load(const struct store_view *view, trace_id id, enum trace_detail detail,
-                               struct trace **ret_trace);
+                               struct meter *meter, struct trace **ret_trace);
 
-// Puts together a trace from rows of batches (references are taken).
-struct trace *trace_assemble(trace_id id, struct batch *const *batches, size_t count);
+// Many traces of one view, for a list of them: hot batches are walked once for all, and several are
+// loaded at the same time where there is a crew.
+struct trace_list;
+struct trace_list *trace_list_new(const struct store_view *view, const trace_id *ids, size_t count);
+void trace_list_free(struct trace_list *l);
+
+// Loads traces [first, first + count) of the list into ret_traces; NULL where the trace lies in a
+// block that is damaged, which is counted in `control`. The meter is that of trace_load().
+// ERR_CANCELLED, or an error of the storage; nothing is left in ret_traces then.
+MUST_CHECK enum err trace_list_load(struct trace_list *l, size_t first, size_t count,
+                                    enum trace_detail detail, struct meter *meter,
+                                    struct query_control *control, struct trace **ret_traces);
+
+// Puts together a trace from its rows; those of one batch are neighbours. References on the batches
+// are taken.
+struct trace *trace_assemble(trace_id id, const struct row *rows, size_t count);
 void trace_free(struct trace *t);
 
-// The RpcId of a span as text, into the trace's arena.
-struct str trace_rpc_id(struct trace *t, uint32_t span);
+// The RpcId of a span as text, in `room`.
+#define TRACE_RPC_ROOM ((size_t)720)
+struct str trace_rpc_id(const struct trace *t, uint32_t span, char room[TRACE_RPC_ROOM]);
 
 // What a list of traces shows of one.
 struct trace_summary {

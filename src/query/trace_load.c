@@ -1,62 +1,263 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: finding the rows of a trace in hot batches and parts.
+// Purpose: finding the rows of a trace, or of many, in hot batches and parts.
+#include <stdlib.h>
+#include <string.h>
+
 #include "core/mem.h"
 #include "core/must.h"
 #include "query/trace.h"
 
-struct batch_list {
-    struct batch **items;
+struct rows {
+    struct row *items;
     size_t count, capacity;
 };
 
-static void list_add(struct batch_list *l, struct batch *b)
+static void add_row(struct rows *r, const struct batch *b, size_t index)
 {
-    ASSERT(b->sealed);
-    l->items = mem_grow(l->items, &l->capacity, l->count + 1, sizeof(struct batch *));
-    l->items[l->count++] = b;
+    ASSERT(b->sealed && index < b->span_count);
+    r->items = mem_grow(r->items, &r->capacity, r->count + 1, sizeof *r->items);
+    r->items[r->count++] = (struct row){b, (uint32_t)index};
 }
 
-static bool has_trace(const struct batch *b, trace_id id)
+// Heap bytes of putting a span together, everything at once: the spans in both orders while the
+// first array doubles, index, marks, stacks, the critical path.
+#define ASSEMBLY_SPAN_BYTES (4 * sizeof(struct trace_span) + 128)
+
+// One trace while it is loaded. What the meter gave for it is in `charged`.
+struct load {
+    const struct store_view *view;
+    trace_id id;
+    enum trace_detail detail;
+    struct meter *meter; // may be NULL
+    size_t charged;
+    struct rows rows;
+    struct batch **batches; // from parts, by reference
+    size_t batch_count;
+    size_t damaged_parts; // that may have had more, and the first by number
+    uint64_t damaged_part[TRACE_DAMAGED_MAX];
+};
+
+static void note_damage(struct load *l, const struct part *p)
 {
-    for (size_t i = 0; i < b->span_count; i++) {
-        if (trace_id_cmp(&b->spans[i].trace, &id) == 0) {
-            return true;
-        }
+    ASSERT(p != NULL);
+    if (l->damaged_parts < TRACE_DAMAGED_MAX) {
+        l->damaged_part[l->damaged_parts] = part_number(p);
     }
-    return false;
+    l->damaged_parts++;
 }
 
-enum err trace_load(const struct store_view *view, trace_id id, enum trace_detail detail,
-                    struct trace **ret_trace)
+static enum err add_parts(struct load *l)
 {
-    bool whole = detail == TRACE_WHOLE;
+    bool whole = l->detail == TRACE_WHOLE;
     unsigned fields = whole ? FIELD_ALL : FIELD_START | FIELD_DURATION | FIELD_ID | FIELD_PARENT;
-    struct batch_list l = {0};
+    struct mem_source *source = l->meter != NULL ? &l->meter->source : NULL;
     enum err e = ERR_OK;
-    ASSERT(view != NULL && ret_trace != NULL);
-    for (size_t i = 0; i < view->hot_count; i++) {
-        if (has_trace(view->hot[i], id)) {
-            list_add(&l, batch_ref(view->hot[i]));
-        }
-    }
-    for (size_t i = 0; i < view->part_count && e == ERR_OK; i++) {
+    ASSERT(l->detail <= TRACE_WHOLE && l->batches == NULL);
+    l->batches = mem_new(l->view->part_count, sizeof(struct batch *));
+    for (size_t i = 0; i < l->view->part_count && e == ERR_OK; i++) {
         struct batch *b;
-        e = part_find_trace(view->parts[i], id, fields, whole, &b);
+        e = part_find_trace_from(l->view->parts[i], l->id, fields, whole, source, &b);
         if (e == ERR_OK) {
-            list_add(&l, b);
+            l->charged += source != NULL ? batch_bytes(b) : 0;
+            l->batches[l->batch_count++] = b;
+            for (size_t k = 0; k < b->span_count; k++) {
+                add_row(&l->rows, b, k);
+            }
+        } else if (e == ERR_CORRUPT) {
+            note_damage(l, l->view->parts[i]);
+            e = ERR_OK;
         } else if (e == ERR_NOT_FOUND) {
             e = ERR_OK;
         }
     }
-    if (e == ERR_OK && l.count == 0) {
-        e = ERR_NOT_FOUND;
+    return e;
+}
+
+static enum err assemble(struct load *l, struct trace **ret_trace)
+{
+    size_t rows = l->rows.count < TRACE_SPANS_MAX ? l->rows.count : TRACE_SPANS_MAX;
+    size_t bytes = l->meter != NULL ? rows * ASSEMBLY_SPAN_BYTES : 0;
+    ASSERT(rows > 0);
+    if (l->meter != NULL && !meter_take(l->meter, bytes)) {
+        return ERR_MEMORY;
+    }
+    l->charged += bytes;
+    struct trace *t = trace_assemble(l->id, l->rows.items, l->rows.count);
+    if (l->meter != NULL && bytes > t->arena.held_bytes) { // the scratch is gone
+        l->charged -= bytes - t->arena.held_bytes;
+        meter_give(l->meter, bytes - t->arena.held_bytes);
+    }
+    t->meter = l->meter;
+    t->charged_bytes = l->charged;
+    t->damaged_parts = l->damaged_parts;
+    memcpy(t->damaged_part, l->damaged_part, sizeof t->damaged_part);
+    *ret_trace = t;
+    return ERR_OK;
+}
+
+// Adds the rows that parts have to the hot ones, puts the trace together and ends the load.
+static enum err load(struct load *l, struct trace **ret_trace)
+{
+    enum err e = add_parts(l);
+    if (e == ERR_OK && l->rows.count == 0) {
+        e = l->damaged_parts > 0 ? ERR_CORRUPT : ERR_NOT_FOUND;
     }
     if (e == ERR_OK) {
-        *ret_trace = trace_assemble(id, l.items, l.count);
+        e = assemble(l, ret_trace);
     }
-    for (size_t i = 0; i < l.count; i++) {
-        batch_unref(l.items[i]);
+    if (e != ERR_OK && l->meter != NULL) {
+        meter_give(l->meter, l->charged);
     }
-    mem_free(l.items);
+    for (size_t i = 0; i < l->batch_count; i++) {
+        batch_unref(l->batches[i]);
+    }
+    mem_free(l->batches);
+    mem_free(l->rows.items);
+    return e;
+}
+
+enum err trace_load(const struct store_view *view, trace_id id, enum trace_detail detail,
+                    struct meter *meter, struct trace **ret_trace)
+{
+    struct load l = {.view = view, .id = id, .detail = detail, .meter = meter};
+    ASSERT(view != NULL && ret_trace != NULL);
+    for (size_t i = 0; i < view->hot_count; i++) {
+        const struct batch *b = view->hot[i];
+        for (size_t k = 0; k < b->span_count; k++) {
+            if (trace_id_cmp(&b->spans[k].trace, &id) == 0) {
+                add_row(&l.rows, b, k);
+            }
+        }
+    }
+    return load(&l, ret_trace);
+}
+
+// ---- Many ---------------------------------------------------------------------------------------
+
+struct trace_list {
+    const struct store_view *view;
+    const trace_id *ids;
+    size_t count;
+    struct rows *hot; // by trace
+    uint32_t *index;  // open addressing by ID: trace + 1
+    size_t index_size;
+};
+
+static size_t slot_of(const struct trace_list *l, trace_id id)
+{
+    ASSERT(l->index_size > l->count);
+    size_t at = (size_t)trace_id_hash(id) & (l->index_size - 1);
+    while (l->index[at] != 0 && trace_id_cmp(&l->ids[l->index[at] - 1], &id) != 0) {
+        at = (at + 1) & (l->index_size - 1);
+    }
+    return at;
+}
+
+struct trace_list *trace_list_new(const struct store_view *view, const trace_id *ids, size_t count)
+{
+    struct trace_list *l = mem_new(1, sizeof *l);
+    ASSERT(view != NULL && count < UINT32_MAX);
+    l->view = view;
+    l->ids = ids;
+    l->count = count;
+    l->hot = mem_new(count, sizeof *l->hot);
+    for (l->index_size = 16; l->index_size < count * 4;) {
+        l->index_size *= 2;
+    }
+    l->index = mem_new(l->index_size, sizeof *l->index);
+    for (size_t i = 0; i < count; i++) {
+        l->index[slot_of(l, ids[i])] = (uint32_t)i + 1;
+    }
+    for (size_t i = 0; i < view->hot_count && count > 0; i++) {
+        const struct batch *b = view->hot[i];
+        for (size_t k = 0; k < b->span_count; k++) {
+            uint32_t found = l->index[slot_of(l, b->spans[k].trace)];
+            if (found > 0) {
+                add_row(&l->hot[found - 1], b, k);
+            }
+        }
+    }
+    return l;
+}
+
+void trace_list_free(struct trace_list *l)
+{
+    if (l == NULL) {
+        return;
+    }
+    ASSERT(l->hot != NULL);
+    for (size_t i = 0; i < l->count; i++) {
+        mem_free(l->hot[i].items);
+    }
+    mem_free(l->hot);
+    mem_free(l->index);
+    mem_free(l);
+}
+
+struct list_load {
+    struct trace_list *l;
+    size_t first, count;
+    enum trace_detail detail;
+    struct meter *meter;
+    struct query_control *control;
+    struct trace **traces;
+    atomic_size_t next;
+    atomic_int error;
+};
+
+// Loads one after the other, on one thread.
+static void work(void *ctx, size_t who)
+{
+    struct list_load *run = ctx;
+    struct trace_list *l = run->l;
+    ASSERT(who <= CREW_HELPERS_MAX);
+    while (atomic_load(&run->error) == ERR_OK) {
+        size_t i = atomic_fetch_add(&run->next, 1);
+        if (i >= run->count) {
+            break;
+        }
+        size_t at = run->first + i;
+        struct load one = {.view = l->view,
+                           .id = l->ids[at],
+                           .detail = run->detail,
+                           .meter = run->meter,
+                           .rows = l->hot[at]};
+        l->hot[at] = (struct rows){0};
+        enum err e = ERR_CANCELLED;
+        if (run->control != NULL && atomic_load(&run->control->cancelled)) {
+            mem_free(one.rows.items);
+        } else {
+            e = load(&one, &run->traces[i]);
+        }
+        int none = ERR_OK;
+        if (e != ERR_OK && !scan_passes_over(run->control, e)) {
+            (void)atomic_compare_exchange_strong(&run->error, &none, (int)e);
+        }
+    }
+}
+
+enum err trace_list_load(struct trace_list *l, size_t first, size_t count, enum trace_detail detail,
+                         struct meter *meter, struct query_control *control,
+                         struct trace **ret_traces)
+{
+    struct list_load run = {.l = l,
+                            .first = first,
+                            .count = count,
+                            .detail = detail,
+                            .meter = meter,
+                            .control = control,
+                            .traces = ret_traces};
+    MUST(first <= l->count && count <= l->count - first);
+    for (size_t i = 0; i < count; i++) {
+        ret_traces[i] = NULL;
+    }
+    size_t most = count > 1 ? count - 1 : 0;
+    crew_run(control != NULL ? control->crew : NULL,
+             most < CREW_HELPERS_MAX ? most : CREW_HELPERS_MAX, work, &run);
+    enum err e = (enum err)atomic_load(&run.error);
+    for (size_t i = 0; i < count && e != ERR_OK; i++) {
+        trace_free(ret_traces[i]);
+        ret_traces[i] = NULL;
+    }
     return e;
 }

@@ -17,20 +17,23 @@
 
 #include "core/buf.h"
 #include "core/sketch.h"
+#include "receive/overload.h"
 #include "receive/receive.h"
 #include "wire/compress.h"
 #include "wire/otlp.h"
 
 #define SHARDS_MAX         ((size_t)8)
-#define GROUP_SPANS_SEAL   ((size_t)8192)     // a group this large does not wait for the turn's end
-#define GROUP_BYTES_SEAL   ((size_t)1 << 20)  // the same, in bytes of requests
-#define GROUP_LINES_MAX    ((size_t)256)      // business lines apart in one group; then line ""
-#define GROUPS_POOLED_MAX  ((size_t)16)       // idle groups of a shard
-#define GROUP_POOLED_BYTES ((size_t)4 << 20)  // payload kept by an idle group
-#define JOURNAL_QUEUED_MAX ((size_t)32 << 20) // of one shard in the journal; then 429
-#define SCRATCH_KEPT_BYTES ((size_t)1 << 20)  // of a decoding buffer between requests
-#define REJECTS_APART_MAX  ((size_t)32)       // services told apart among one request's rejects
-#define REJECT_LETTERS_MAX ((size_t)16)       // rejected spans of one request kept as dead letters
+#define GROUP_SPANS_SEAL   ((size_t)8192)    // a group this large does not wait for the turn's end
+#define GROUP_BYTES_SEAL   ((size_t)1 << 20) // the same, in bytes of requests
+#define GROUP_LINES_MAX    ((size_t)256)     // business lines apart in one group; then line ""
+#define GROUPS_POOLED_MAX  ((size_t)8)       // idle groups of a shard, while memory is not short
+#define GROUP_POOLED_BYTES ((size_t)2 << 20) // payload kept by an idle group
+#define JOURNAL_QUEUED_MAX                                                                         \
+    ((size_t)32 << 20) // of one shard in the journal; then as if memory was short
+#define SCRATCH_KEPT_BYTES ((size_t)512 << 10) // of a decoding buffer between requests
+#define BODY_SHARE         ((size_t)4)  // of memory.limit: the largest body that can ever fit
+#define TALLY_SERVICES_MAX ((size_t)32) // services told apart among one request's losses
+#define REJECT_LETTERS_MAX ((size_t)16) // rejected spans of one request kept as dead letters
 #define STOP_GRACE_MS      5000
 #define LATENCY_WINDOW_NS  (60 * NS_PER_S)
 
@@ -59,7 +62,7 @@ struct door {
 struct slot {
     struct batch_mark mark; // before the request `touched_by`
     uint64_t touched_by;
-    size_t charged; // of ACCOUNT_BATCHES
+    size_t charged; // of ACCOUNT_BATCHES; may be ahead of what the batch holds while it grows
 };
 
 // Batches that become one journal record.
@@ -75,24 +78,31 @@ struct group {
     size_t door_count, door_capacity;
     size_t spans, request_bytes;
     size_t charged; // for the batches
+    // Takes its memory from what the requests reserved for it when they were taken, by `room`.
     struct buf payload;
-    size_t payload_charged; // also while the group is pooled
+    struct mem_source room;
+    size_t reserved;
+};
+
+// Lost spans by service.
+struct tally {
+    struct {
+        struct str service;
+        uint64_t count;
+    } services[TALLY_SERVICES_MAX];
+    size_t service_count;
+    uint64_t count;
 };
 
 // Spans that one request lost, until it is known that the rest of it is good.
 struct rejects {
-    struct {
-        struct str service;
-        uint64_t count;
-    } services[REJECTS_APART_MAX];
-    size_t service_count;
+    struct tally tally;
     struct {
         uint64_t offset;
         const char *message;
         struct str bytes;
     } letters[REJECT_LETTERS_MAX];
     size_t letter_count;
-    uint64_t count;
 };
 
 struct shard {
@@ -109,10 +119,14 @@ struct shard {
     size_t in_flight;    // groups in the journal
     size_t queued_bytes; // payloads in the journal
     uint64_t request_number;
-    struct buf plain, protobuf; // decompressed, translated from JSON
-    size_t scratch_charged;
+    size_t slot;                         // of the batch that is being decoded into
+    struct meter scratch;                // what the three buffers below hold
+    struct buf plain, protobuf, offsets; // decompressed; translated from JSON, its spans' offsets
     struct rejects rejects;
-    uint64_t turned_away; // by the HTTP servers unread, as counted so far
+    struct tally shed;
+    enum overload_take take; // of the request that is being decoded
+    uint64_t now_ns;         // when it was begun
+    uint64_t turned_away;    // by the HTTP servers unread, as counted so far
     struct door *watchers;
     atomic_uint_fast64_t requests, refused, spans, bytes;
     pthread_mutex_t latency_lock;
@@ -122,6 +136,7 @@ struct shard {
 
 struct receive {
     struct receive_options options;
+    struct overload *overload;
     char *token;
     char *grpc_address, *http_address;
     struct shard *shards;
@@ -134,6 +149,8 @@ struct receive {
 void shard_take_traces(struct door *d, struct str request);
 void shard_forget(struct door *d); // its peer is gone
 void shard_turn_end(void *ctx);    // seals the open group
+// What the state of memory and journal lets the door take now.
+enum overload_take shard_look(struct shard *s, uint64_t now_ns);
 bool shard_is_idle(const struct shard *s);
 void shard_done(struct shard *s);
 void shard_maybe_end(struct shard *s); // receive.c: leaves the loop once nothing is left
@@ -143,8 +160,9 @@ void group_encode(const struct receive_group *g, struct buf *out);
 
 // ---- otlp.c
 extern const struct http_handler receive_handler; // `ctx` is the shard
-// Counts the request as lost, keeps it as a dead letter and answers 400.
-void door_malformed(struct door *d, const struct err_at *at, struct str decoded);
+// Counts the request as lost and answers for what became of it: ERR_LIMIT (the body alone) 413,
+// ERR_MEMORY 429, anything else 400, for which it is kept as a dead letter.
+void door_lost(struct door *d, enum err why, const struct err_at *at, struct str decoded);
 void door_dead_letter(struct door *d, enum reason reason, struct str message, uint64_t offset,
                       uint64_t records, struct str body);
 

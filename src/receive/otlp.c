@@ -85,7 +85,7 @@ void door_dead_letter(struct door *d, enum reason reason, struct str message, ui
     sink->put(sink->ctx, &letter);
 }
 
-void door_malformed(struct door *d, const struct err_at *at, struct str decoded)
+static void refuse_malformed(struct door *d, const struct err_at *at, struct str decoded)
 {
     struct failure f = {400, GRPC_INVALID_ARGUMENT, false, STR_NONE, at};
     ASSERT(at != NULL);
@@ -107,6 +107,18 @@ static void refuse_overload(struct door *d)
                         STR("The server is overloaded, try again."), NULL};
     ASSERT(d->request != NULL);
     refuse(d, REASON_OVERLOAD, &f);
+}
+
+void door_lost(struct door *d, enum err why, const struct err_at *at, struct str decoded)
+{
+    ASSERT(why != ERR_OK);
+    if (why == ERR_LIMIT) {
+        refuse_large(d);
+    } else if (why == ERR_MEMORY) {
+        refuse_overload(d);
+    } else {
+        refuse_malformed(d, at, decoded);
+    }
 }
 
 // ---- Admission: what the headers decide ---------------------------------------------------------
@@ -138,7 +150,7 @@ static void admit(struct door *d)
         struct failure f = {503, GRPC_UNAVAILABLE, true,
                             STR("The disk is full, nothing can be kept."), NULL};
         refuse(d, REASON_DISK_FULL, &f);
-    } else if (budget_is_tight(o->budget) || d->shard->queued_bytes > JOURNAL_QUEUED_MAX) {
+    } else if (shard_look(d->shard, d->started_ns) == TAKE_NOTHING) {
         refuse_overload(d);
     }
 }
@@ -267,7 +279,7 @@ static void take_others(struct door *d, struct str request)
     uint64_t n = 0;
     ASSERT(d->signal != SIGNAL_TRACES);
     if (otlp_count_records((enum otlp_signal)d->signal, request, &n, &at) != ERR_OK) {
-        door_malformed(d, &at, request);
+        door_lost(d, ERR_INVALID, &at, request);
         return;
     }
     if (n > 0) {
@@ -281,89 +293,48 @@ static void take_others(struct door *d, struct str request)
     answer_success(d);
 }
 
-// Accounts for the scratch buffers as they are now; false when the budget has no room.
-static bool charge_scratch(struct shard *s)
+static void shrink(struct buf *b, size_t kept_bytes)
 {
-    struct budget *budget = s->receive->options.budget;
-    size_t held = s->plain.capacity + s->protobuf.capacity;
-    if (held > s->scratch_charged) {
-        if (!budget_take(budget, ACCOUNT_BODIES, held - s->scratch_charged)) {
-            return false;
-        }
-        s->scratch_charged = held;
+    buf_clear(b);
+    if (b->capacity > kept_bytes) {
+        buf_done(b);
     }
-    ASSERT(s->scratch_charged >= held);
-    return true;
+    ASSERT(b->n == 0);
 }
 
+// Between requests a shard keeps little, and nothing while memory is short.
 static void release_scratch(struct shard *s)
 {
-    buf_clear(&s->plain);
-    buf_clear(&s->protobuf);
-    if (s->plain.capacity > SCRATCH_KEPT_BYTES) {
-        buf_done(&s->plain);
-    }
-    if (s->protobuf.capacity > SCRATCH_KEPT_BYTES) {
-        buf_done(&s->protobuf);
-    }
-    size_t held = s->plain.capacity + s->protobuf.capacity;
-    if (s->scratch_charged > held) {
-        budget_give(s->receive->options.budget, ACCOUNT_BODIES, s->scratch_charged - held);
-        s->scratch_charged = held;
-    }
-    ASSERT(s->plain.n == 0 && s->protobuf.n == 0);
+    size_t kept = budget_is_tight(s->receive->options.budget) ? 0 : SCRATCH_KEPT_BYTES;
+    shrink(&s->plain, kept);
+    shrink(&s->protobuf, kept);
+    shrink(&s->offsets, kept);
+    ASSERT(s->scratch.held_bytes <= 3 * SCRATCH_KEPT_BYTES);
 }
 
-// Decompresses where due. False when the door has been answered.
-static bool decompress_body(struct door *d, bool compressed, struct str *body)
+// Decompresses where due, then translates JSON where due: *body is then what is to be decoded.
+// False when the door has been answered.
+static bool prepare_body(struct door *d, bool compressed, struct str *body)
 {
     struct shard *s = d->shard;
     struct err_at at = {0};
-    if (!compressed) {
-        return true;
+    enum err e = ERR_OK;
+    struct str bytes = *body;
+    if (compressed) {
+        e = decompress(d->compression, bytes, &s->plain, &at);
+        bytes = e == ERR_OK ? buf_str(&s->plain) : bytes;
     }
-    enum err e = decompress(d->compression, *body, &s->plain, &at);
-    if (e == ERR_LIMIT) {
-        refuse_large(d);
-        return false;
-    }
-    if (e != ERR_OK) {
-        door_malformed(d, &at, *body);
-        return false;
-    }
-    if (!charge_scratch(s)) {
-        refuse_overload(d);
-        return false;
-    }
-    ASSERT(s->plain.p != NULL || s->plain.n == 0);
-    (void)buf_reserve(&s->plain, 0);
-    *body = buf_str(&s->plain);
-    return true;
-}
-
-// Translates JSON where due. False when the door has been answered.
-static bool translate_body(struct door *d, struct str *body)
-{
-    struct shard *s = d->shard;
-    struct err_at at = {0};
-    if (d->kind != DOOR_JSON) {
-        return true;
-    }
-    enum err e = otlp_json_to_protobuf((enum otlp_signal)d->signal, *body, &s->protobuf, &at);
-    if (e != ERR_OK && s->protobuf.failed) {
-        refuse_large(d);
-        return false;
+    if (e == ERR_OK && d->kind == DOOR_JSON) {
+        e = otlp_json_to_protobuf((enum otlp_signal)d->signal, bytes, &s->protobuf, &s->offsets,
+                                  &at);
+        bytes = e == ERR_OK ? buf_str(&s->protobuf) : bytes;
     }
     if (e != ERR_OK) {
-        door_malformed(d, &at, *body);
+        door_lost(d, e, &at, bytes);
         return false;
     }
-    if (!charge_scratch(s)) {
-        refuse_overload(d);
-        return false;
-    }
-    ASSERT(s->protobuf.p != NULL);
-    *body = buf_str(&s->protobuf);
+    ASSERT(bytes.p != NULL);
+    *body = bytes;
     return true;
 }
 
@@ -382,7 +353,7 @@ static void on_request(void *ctx, struct http_request *r)
     if (d->kind == DOOR_GRPC && !grpc_unwrap(d, body, &body, &compressed)) {
         return;
     }
-    if (decompress_body(d, compressed, &body) && translate_body(d, &body)) {
+    if (prepare_body(d, compressed, &body)) {
         if (d->signal == SIGNAL_TRACES) {
             shard_take_traces(d, body);
         } else {

@@ -91,8 +91,10 @@ static enum err open_shard(struct receive *r, struct shard *s, struct err_at *re
     s->loop = loop_new();
     s->stop.run = stop_shard;
     s->latency_from_ns = clock_mono_ns();
-    buf_init(&s->plain, o->body_bytes_max);
-    buf_init(&s->protobuf, o->body_bytes_max);
+    meter_init(&s->scratch, o->budget, ACCOUNT_BODIES);
+    buf_init_from(&s->plain, o->body_bytes_max, &s->scratch.source);
+    buf_init_from(&s->protobuf, o->body_bytes_max, &s->scratch.source);
+    buf_init_from(&s->offsets, 4 * o->body_bytes_max, &s->scratch.source); // "{}," has three bytes
     MUST(pthread_mutex_init(&s->latency_lock, NULL) == 0);
     loop_on_turn_end(s->loop, shard_turn_end, s);
     if (o->otlp_grpc_address != NULL) {
@@ -119,9 +121,6 @@ static void close_shard(struct shard *s)
     loop_free(s->loop);
     http_server_free(s->grpc);
     http_server_free(s->http);
-    if (s->scratch_charged > 0) {
-        budget_give(s->receive->options.budget, ACCOUNT_BODIES, s->scratch_charged);
-    }
     shard_done(s);
 }
 
@@ -134,6 +133,7 @@ static void receive_free(struct receive *r)
     }
     ASSERT(r->shards != NULL);
     mem_free(r->shards);
+    mem_free(r->overload);
     mem_free(r->token);
     mem_free(r->grpc_address);
     mem_free(r->http_address);
@@ -148,6 +148,13 @@ static size_t shard_count_for(size_t wanted)
     return count < SHARDS_MAX ? count : SHARDS_MAX;
 }
 
+static uint64_t to_ns(uint64_t ms)
+{
+    const uint64_t most_ms = UINT64_MAX / 2 / NS_PER_MS; // as good as never
+    ASSERT(most_ms > 0);
+    return (ms < most_ms ? ms : most_ms) * NS_PER_MS;
+}
+
 static struct receive *receive_new(const struct receive_options *options)
 {
     struct receive *r = mem_new(1, sizeof *r);
@@ -156,6 +163,14 @@ static struct receive *receive_new(const struct receive_options *options)
     if (r->options.body_bytes_max == 0) {
         r->options.body_bytes_max = (size_t)64 << 20;
     }
+    // A body that cannot fit even an idle server must not be told to come back.
+    size_t most = options->budget->limit_bytes / BODY_SHARE;
+    if (r->options.body_bytes_max > most) {
+        r->options.body_bytes_max = most;
+    }
+    r->overload = mem_new(1, sizeof *r->overload);
+    overload_init(r->overload, options->budget->limit_bytes, options->budget->soft_bytes,
+                  to_ns(options->shed_after_ms), to_ns(options->slow_trace_ms));
     r->token = mem_new(options->token.n + 1, 1);
     if (options->token.n > 0) {
         memcpy(r->token, options->token.p, options->token.n);
@@ -248,6 +263,19 @@ static void merge_latency(struct shard *s, struct sketch *into)
     MUST(pthread_mutex_unlock(&s->latency_lock) == 0);
 }
 
+static void put_overload(const struct receive *r, struct receive_stats *stats)
+{
+    struct overload *o = r->overload;
+    uint64_t since_ns, now_ns = clock_mono_ns();
+    ASSERT(o != NULL);
+    enum overload_state state = overload_state(o, &since_ns);
+    stats->overload = overload_state_name(state);
+    stats->overload_ms = since_ns == 0 || now_ns < since_ns ? 0 : (now_ns - since_ns) / NS_PER_MS;
+    stats->slowed = atomic_load(&o->entered[OVERLOAD_SLOW]);
+    stats->shed = atomic_load(&o->entered[OVERLOAD_SHED]);
+    stats->spans_shed = atomic_load(&o->shed_spans);
+}
+
 void receive_stats(const struct receive *r, struct receive_stats *ret_stats)
 {
     struct receive_stats stats = {0};
@@ -265,5 +293,6 @@ void receive_stats(const struct receive *r, struct receive_stats *ret_stats)
     stats.ack_p50_ns = sketch_quantile(latency, 0.5);
     stats.ack_p99_ns = sketch_quantile(latency, 0.99);
     mem_free(latency);
+    put_overload(r, &stats);
     *ret_stats = stats;
 }

@@ -5,10 +5,17 @@
 // appended to the journal as one record, so that many small requests cost one record. A request is
 // answered when the record that has its rows is durable.
 //
+// Memory. Every byte that a request needs on its way is taken from the budget before it is
+// allocated: its body, what it is decompressed into, the protobuf that JSON is translated to, the
+// growth of the batches it is decoded into, its share of the journal record. Where the budget
+// refuses, the request is rolled back and answered 429. overload.h says what is done when that
+// lasts.
+//
 // What is counted where. Accepted spans are counted as received by the store, when it sees them.
 // Here: single spans that break the specification count as received and dropped/invalid, by
 // service; spans that the journal did not take as received and dropped/disk_full or
-// dropped/journal_failed, by service; metrics and logs as received and dropped/unsupported. A
+// dropped/journal_failed, by service; spans that were passed over while memory stays short as
+// received and dropped/shed, by service; metrics and logs as received and dropped/unsupported. A
 // request that was refused before it was decoded (unauthorized, overload, disk_full, too_large) or
 // could not be decoded (malformed) counts as ONE record received and dropped, of service "", since
 // nobody knows how many it held.
@@ -37,13 +44,21 @@ struct receive_group {
     size_t count;
 };
 
+// Called by the consumer in on_durable before it accounts for the batches itself: gives back what
+// the door has taken for them, BUDGET_ROW_BYTES a span included. Without it that happens when the
+// requests have been answered.
+void receive_hand_over(struct receive_group *g);
+
 struct receive_options {
     const char *otlp_grpc_address; // "127.0.0.1:4317"; NULL: off
     const char *otlp_http_address; // "127.0.0.1:4318"; NULL: off
     size_t shards;                 // 0: one per core, at most 8
     struct http_tls *tls;          // NULL: plain text
     struct str token;              // the ingest token; empty: none demanded
-    size_t body_bytes_max;
+    size_t body_bytes_max;         // at most a quarter of the budget's limit is taken
+    // Under memory that stays short (overload.h): how long senders are only slowed down, and from
+    // what duration on a span makes its trace matter.
+    uint64_t shed_after_ms, slow_trace_ms;
     struct journal *journal;
     struct budget *budget;
     struct ledger *ledger;
@@ -74,6 +89,10 @@ struct receive_stats {
     uint64_t requests, requests_refused, spans, bytes;
     uint64_t ack_p50_ns, ack_p99_ns; // whole request to acknowledgement, last minute
     uint64_t open_connections;
+    const char *overload;  // "open", "slow" or "shed"
+    uint64_t overload_ms;  // for how long; 0 where that was always so
+    uint64_t slowed, shed; // times that state was entered
+    uint64_t spans_shed;
 };
 void receive_stats(const struct receive *r, struct receive_stats *ret_stats);
 

@@ -6,6 +6,52 @@
 #include "core/must.h"
 #include "receive/internal.h"
 
+// ---- Memory of a group --------------------------------------------------------------------------
+// A request reserves room for its share of the payload before it is decoded, and for its rows
+// before a batch grows, so that a group that was begun can be finished.
+
+static struct group *group_of_room(struct mem_source *room)
+{
+    ASSERT(room != NULL);
+    return (struct group *)((char *)room - offsetof(struct group, room));
+}
+
+// Never refuses: what the reservation does not cover (the encoding is larger than the requests
+// were) is little, and the spans are taken already.
+static bool room_take(struct mem_source *room, size_t bytes)
+{
+    struct group *g = group_of_room(room);
+    size_t covered = bytes < g->reserved ? bytes : g->reserved;
+    ASSERT(g->shard != NULL);
+    g->reserved -= covered;
+    budget_force(g->shard->receive->options.budget, ACCOUNT_BATCHES, bytes - covered);
+    return true;
+}
+
+static void room_give(struct mem_source *room, size_t bytes)
+{
+    struct group *g = group_of_room(room);
+    ASSERT(bytes > 0);
+    budget_give(g->shard->receive->options.budget, ACCOUNT_BATCHES, bytes);
+}
+
+static bool reserve(struct group *g, size_t bytes)
+{
+    ASSERT(g->shard->open == g);
+    if (!budget_take(g->shard->receive->options.budget, ACCOUNT_BATCHES, bytes)) {
+        return false;
+    }
+    g->reserved += bytes;
+    return true;
+}
+
+static void unreserve(struct group *g, size_t bytes)
+{
+    MUST(bytes <= g->reserved);
+    budget_give(g->shard->receive->options.budget, ACCOUNT_BATCHES, bytes);
+    g->reserved -= bytes;
+}
+
 // ---- The open group -----------------------------------------------------------------------------
 
 static struct group *open_group(struct shard *s)
@@ -18,7 +64,8 @@ static struct group *open_group(struct shard *s)
         g = mem_new(1, sizeof *g);
         g->shard = s;
         g->content.batches = g->batches;
-        buf_init(&g->payload, JOURNAL_RECORD_MAX);
+        g->room = (struct mem_source){room_take, room_give};
+        buf_init_from(&g->payload, JOURNAL_RECORD_MAX, &g->room);
     } else {
         s->pool = g->next;
         s->pool_count--;
@@ -30,8 +77,7 @@ static struct group *open_group(struct shard *s)
 
 static void group_free(struct group *g)
 {
-    ASSERT(g->content.count == 0);
-    budget_give(g->shard->receive->options.budget, ACCOUNT_BATCHES, g->payload_charged);
+    ASSERT(g->content.count == 0 && g->reserved == 0);
     buf_done(&g->payload);
     mem_free(g->doors);
     mem_free(g);
@@ -47,14 +93,12 @@ static void group_clear(struct group *g)
     }
     budget_give(budget, ACCOUNT_BATCHES, g->charged);
     g->charged = g->content.count = g->door_count = g->spans = g->request_bytes = 0;
+    unreserve(g, g->reserved);
     if (g->payload.capacity > GROUP_POOLED_BYTES) {
         buf_done(&g->payload);
     }
     buf_clear(&g->payload);
-    ASSERT(g->payload.capacity <= g->payload_charged);
-    budget_give(budget, ACCOUNT_BATCHES, g->payload_charged - g->payload.capacity);
-    g->payload_charged = g->payload.capacity;
-    if (s->pool_count >= GROUPS_POOLED_MAX) {
+    if (s->pool_count >= GROUPS_POOLED_MAX || budget_is_tight(budget)) {
         group_free(g);
         return;
     }
@@ -87,10 +131,13 @@ static struct batch *batch_for(void *ctx, struct str line)
         MUST(i < GROUP_LINES_MAX);
         g->batches[i] = batch_new(line);
         g->batches[i]->received_ns = clock_wall_ns();
-        g->slots[i] = (struct slot){0};
+        g->slots[i] = (struct slot){.charged = batch_bytes(g->batches[i])};
+        g->charged += g->slots[i].charged;
+        budget_force(s->receive->options.budget, ACCOUNT_BATCHES, g->slots[i].charged);
         g->content.count++;
     }
     struct slot *slot = &g->slots[i];
+    s->slot = i;
     if (slot->touched_by != s->request_number) {
         slot->touched_by = s->request_number;
         slot->mark = batch_mark(g->batches[i]);
@@ -109,24 +156,78 @@ static void roll_back(struct shard *s)
     }
 }
 
-// Brings the account up to what the batches hold that this request touched.
-static void charge(struct shard *s)
+// Brings the account to what a batch holds: what was asked for and has not been used goes back.
+static void settle(struct shard *s, size_t i)
 {
     struct group *g = s->open;
-    for (size_t i = 0; i < g->content.count; i++) {
-        struct slot *slot = &g->slots[i];
-        if (slot->touched_by != s->request_number) {
-            continue;
+    struct slot *slot = &g->slots[i];
+    struct budget *budget = s->receive->options.budget;
+    size_t bytes = batch_bytes(g->batches[i]);
+    ASSERT(bytes <= slot->charged); // it was asked for before the batch grew
+    if (bytes > slot->charged) {
+        budget_force(budget, ACCOUNT_BATCHES, bytes - slot->charged);
+    } else {
+        budget_give(budget, ACCOUNT_BATCHES, slot->charged - bytes);
+    }
+    g->charged = g->charged - slot->charged + bytes;
+    slot->charged = bytes;
+}
+
+static void settle_all(struct shard *s)
+{
+    ASSERT(s->open != NULL);
+    for (size_t i = 0; i < s->open->content.count; i++) {
+        if (s->open->slots[i].touched_by == s->request_number) {
+            settle(s, i);
         }
-        size_t bytes = batch_bytes(g->batches[i]);
-        ASSERT(bytes >= slot->charged); // an open batch does not shrink
-        budget_force(s->receive->options.budget, ACCOUNT_BATCHES, bytes - slot->charged);
-        g->charged += bytes - slot->charged;
-        slot->charged = bytes;
     }
 }
 
-// ---- Rejected spans -----------------------------------------------------------------------------
+static bool admit(void *ctx, struct batch *b, size_t bytes)
+{
+    struct shard *s = ctx;
+    struct group *g = s->open;
+    ASSERT(g->batches[s->slot] == b);
+    settle(s, s->slot);
+    if (!budget_take(s->receive->options.budget, ACCOUNT_BATCHES, bytes)) {
+        return false;
+    }
+    (void)b;
+    g->slots[s->slot].charged += bytes;
+    g->charged += bytes;
+    return true;
+}
+
+// ---- Lost spans ---------------------------------------------------------------------------------
+
+static void tally_add(struct tally *t, struct str service)
+{
+    size_t i = 0;
+    while (i < t->service_count && !str_eq(t->services[i].service, service)) {
+        i++;
+    }
+    if (i == TALLY_SERVICES_MAX) {
+        i--; // too many to tell apart: counted with the last
+    } else if (i == t->service_count) {
+        t->services[i].service = service;
+        t->services[i].count = 0;
+        t->service_count++;
+    }
+    t->services[i].count++;
+    t->count++;
+    ASSERT(t->service_count <= TALLY_SERVICES_MAX);
+}
+
+static void tally_count(const struct tally *t, struct ledger *ledger, enum reason reason)
+{
+    ASSERT(reason != REASON_NONE);
+    for (size_t i = 0; i < t->service_count; i++) {
+        struct str service = t->services[i].service;
+        uint64_t n = t->services[i].count;
+        ledger_add(ledger, SIGNAL_TRACES, OUTCOME_RECEIVED, REASON_NONE, service, n);
+        ledger_add(ledger, SIGNAL_TRACES, OUTCOME_DROPPED, reason, service, n);
+    }
+}
 
 static void on_reject(void *ctx, struct str service, uint64_t offset, const char *message,
                       struct str bytes)
@@ -134,49 +235,75 @@ static void on_reject(void *ctx, struct str service, uint64_t offset, const char
     struct shard *s = ctx;
     struct rejects *x = &s->rejects;
     ASSERT(message != NULL);
-    x->count++;
     if (x->letter_count < REJECT_LETTERS_MAX) {
         x->letters[x->letter_count].offset = offset;
         x->letters[x->letter_count].message = message;
         x->letters[x->letter_count].bytes = bytes;
         x->letter_count++;
     }
-    size_t i = 0;
-    while (i < x->service_count && !str_eq(x->services[i].service, service)) {
-        i++;
-    }
-    if (i == REJECTS_APART_MAX) {
-        i--; // too many to tell apart: counted with the last
-    } else if (i == x->service_count) {
-        x->services[i].service = service;
-        x->services[i].count = 0;
-        x->service_count++;
-    }
-    x->services[i].count++;
+    tally_add(&x->tally, service);
 }
 
-static void settle_rejects(struct door *d)
+// Of the overload: see overload.h.
+
+static void note_head(void *ctx, const struct otlp_head *head)
 {
-    struct rejects *x = &d->shard->rejects;
-    struct ledger *ledger = d->shard->receive->options.ledger;
-    for (size_t i = 0; i < x->service_count; i++) {
-        struct str service = x->services[i].service;
-        uint64_t n = x->services[i].count;
-        ledger_add(ledger, SIGNAL_TRACES, OUTCOME_RECEIVED, REASON_NONE, service, n);
-        ledger_add(ledger, SIGNAL_TRACES, OUTCOME_DROPPED, REASON_INVALID, service, n);
+    struct shard *s = ctx;
+    ASSERT(s->now_ns > 0);
+    overload_note(s->receive->overload, head->trace, head->error, head->duration_ns, s->now_ns);
+}
+
+static bool wants(void *ctx, trace_id trace)
+{
+    const struct shard *s = ctx;
+    ASSERT(s->take != TAKE_NOTHING);
+    return overload_wants(s->receive->overload, trace, s->take, s->now_ns);
+}
+
+static void on_shed(void *ctx, struct str service)
+{
+    struct shard *s = ctx;
+    ASSERT(s->take != TAKE_ALL);
+    tally_add(&s->shed, service);
+}
+
+// What is said of spans that were lost, for partial success.
+static void tell_lost(struct door *d)
+{
+    const struct rejects *x = &d->shard->rejects;
+    struct arena *a = http_arena(d->request);
+    unsigned long long invalid = x->tally.count, shed = d->shard->shed.count;
+    ASSERT(invalid == 0 || x->letter_count > 0);
+    d->rejected = invalid + shed;
+    d->message = STR("");
+    if (invalid > 0) {
+        d->message =
+            arena_printf(a, "%llu spans were rejected; the first, at byte %llu: %s", invalid,
+                         (unsigned long long)x->letters[0].offset, x->letters[0].message);
     }
+    if (shed > 0) {
+        d->message = arena_printf(
+            a, "%llu spans were shed: the server is overloaded and keeps %s. %.*s", shed,
+            d->shard->take == TAKE_ERRORS ? "traces with errors alone"
+                                          : "slow traces and traces with errors alone",
+            STR_FMT(d->message));
+    }
+}
+
+static void settle_lost(struct door *d)
+{
+    struct shard *s = d->shard;
+    struct rejects *x = &s->rejects;
+    struct ledger *ledger = s->receive->options.ledger;
+    tally_count(&x->tally, ledger, REASON_INVALID);
+    tally_count(&s->shed, ledger, REASON_SHED);
+    atomic_fetch_add_explicit(&s->receive->overload->shed_spans, s->shed.count,
+                              memory_order_relaxed);
     for (size_t i = 0; i < x->letter_count; i++) {
         door_dead_letter(d, REASON_INVALID, str_of(x->letters[i].message), x->letters[i].offset, 1,
                          x->letters[i].bytes);
     }
-    if (x->count > 0) {
-        ASSERT(x->letter_count > 0);
-        d->rejected = x->count;
-        d->message = arena_printf(http_arena(d->request),
-                                  "%llu spans were rejected; the first, at byte %llu: %s",
-                                  (unsigned long long)x->count,
-                                  (unsigned long long)x->letters[0].offset, x->letters[0].message);
-    }
+    tell_lost(d);
 }
 
 // ---- Sealing and answering ----------------------------------------------------------------------
@@ -259,6 +386,15 @@ static void on_finish(struct loop_task *task)
     shard_maybe_end(s);
 }
 
+// On the journal's thread, to which the group belongs now.
+void receive_hand_over(struct receive_group *content)
+{
+    struct group *g = (struct group *)((char *)content - offsetof(struct group, content));
+    ASSERT(g->content.count > 0);
+    budget_give(g->shard->receive->options.budget, ACCOUNT_BATCHES, g->charged);
+    g->charged = 0;
+}
+
 // On the journal's thread.
 static void on_journal_done(struct journal_entry *entry)
 {
@@ -295,10 +431,9 @@ static void seal(struct shard *s)
         group_clear(g);
         return;
     }
+    (void)buf_reserve(&g->payload, g->request_bytes < JOURNAL_RECORD_MAX ? g->request_bytes : 0);
     group_encode(&g->content, &g->payload);
-    budget_force(s->receive->options.budget, ACCOUNT_BATCHES,
-                 g->payload.capacity - g->payload_charged);
-    g->payload_charged = g->payload.capacity;
+    unreserve(g, g->reserved);
     g->finish.run = on_finish;
     g->entry = (struct journal_entry){
         .payload = buf_str(&g->payload), .done = on_journal_done, .attachment = &g->content};
@@ -341,6 +476,7 @@ void shard_turn_end(void *ctx)
     struct shard *s = ctx;
     ASSERT(s->receive != NULL);
     count_turned_away(s);
+    (void)shard_look(s, clock_mono_ns()); // nobody may be knocking any more
     if (s->open != NULL) {
         seal(s);
     }
@@ -364,30 +500,98 @@ void shard_forget(struct door *d)
     }
 }
 
+enum overload_take shard_look(struct shard *s, uint64_t now_ns)
+{
+    struct overload *o = s->receive->overload;
+    size_t used = atomic_load_explicit(&s->receive->options.budget->total, memory_order_relaxed);
+    size_t floor = 0; // a journal that is behind is memory that is short
+    if (s->queued_bytes > JOURNAL_QUEUED_MAX + JOURNAL_QUEUED_MAX / 4) {
+        floor = o->upper_bytes + 1;
+    } else if (s->queued_bytes > JOURNAL_QUEUED_MAX) {
+        floor = o->soft_bytes + 1;
+    }
+    ASSERT(floor <= o->upper_bytes + 1);
+    return overload_look(o, used > floor ? used : floor, now_ns);
+}
+
+// Decides what is taken of a request whose body was let in: while the door sheds, traces that
+// matter are found first.
+static void choose(struct shard *s, struct str request)
+{
+    uint64_t since_ns;
+    s->now_ns = clock_mono_ns();
+    enum overload_take take = shard_look(s, s->now_ns);
+    s->take = TAKE_ALL;
+    if (overload_state(s->receive->overload, &since_ns) == OVERLOAD_SHED) {
+        otlp_each_head(request, note_head, s);
+        s->take = take == TAKE_NOTHING ? TAKE_ERRORS : take; // it was let in before
+    }
+    ASSERT(s->take != TAKE_NOTHING);
+}
+
+// What storing the spans will take beside the batches: nothing may be taken in that cannot be
+// written.
+static bool take_rows(struct shard *s, uint64_t spans)
+{
+    size_t bytes = (size_t)spans * BUDGET_ROW_BYTES;
+    ASSERT(spans <= GROUP_LINES_MAX * BATCH_SPANS_MAX);
+    if (!budget_take(s->receive->options.budget, ACCOUNT_BATCHES, bytes)) {
+        return false;
+    }
+    s->open->charged += bytes;
+    return true;
+}
+
+static enum err decode(struct door *d, struct str request, struct otlp_counts *ret_counts,
+                       struct err_at *ret_at)
+{
+    struct shard *s = d->shard;
+    choose(s, request);
+    const struct otlp_sink sink = {
+        .batch_for = batch_for,
+        .reject = on_reject,
+        .ctx = s,
+        .admit = admit,
+        .wants = s->take == TAKE_ALL ? NULL : wants,
+        .shed = on_shed,
+        .offsets = d->kind == DOOR_JSON ? &s->offsets : NULL,
+    };
+    s->request_number++;
+    s->rejects.letter_count = 0;
+    s->rejects.tally.count = s->rejects.tally.service_count = 0;
+    s->shed.count = s->shed.service_count = 0;
+    if (!reserve(s->open, request.n)) {
+        return ERR_MEMORY;
+    }
+    enum err e = otlp_decode_traces(request, &sink, ret_counts, ret_at);
+    settle_all(s);
+    if (e == ERR_OK && !take_rows(s, ret_counts->accepted)) {
+        e = ERR_MEMORY;
+    }
+    if (e != ERR_OK || ret_counts->accepted == 0) {
+        roll_back(s); // also resources without spans
+        unreserve(s->open, request.n);
+    }
+    return e;
+}
+
 void shard_take_traces(struct door *d, struct str request)
 {
     struct shard *s = d->shard;
     struct group *g = open_group(s);
-    struct otlp_sink sink = {batch_for, on_reject, s};
     struct otlp_counts counts = {0};
     struct err_at at = {0};
-    s->request_number++;
-    s->rejects.count = 0;
-    s->rejects.letter_count = s->rejects.service_count = 0;
-    enum err e = otlp_decode_traces(request, &sink, &counts, &at);
-    charge(s);
+    enum err e = decode(d, request, &counts, &at);
     if (e != ERR_OK) {
-        roll_back(s);
-        door_malformed(d, &at, request);
+        door_lost(d, e == ERR_LIMIT ? ERR_INVALID : e, &at, request);
         return;
     }
-    settle_rejects(d);
+    settle_lost(d);
     if (counts.accepted == 0) {
-        roll_back(s); // resources without spans
         answer_success(d);
         return;
     }
-    ASSERT(counts.rejected == s->rejects.count);
+    ASSERT(counts.rejected == s->rejects.tally.count && counts.shed == s->shed.count);
     g->spans += counts.accepted;
     g->request_bytes += request.n;
     wait_for(d, g);
@@ -412,5 +616,7 @@ void shard_done(struct shard *s)
     }
     buf_done(&s->plain);
     buf_done(&s->protobuf);
+    buf_done(&s->offsets);
+    meter_done(&s->scratch);
     MUST(pthread_mutex_destroy(&s->latency_lock) == 0);
 }

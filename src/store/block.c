@@ -3,8 +3,11 @@
 // checked here, so that block_read.c may index with them.
 #include "store/block.h"
 
+#include <pthread.h>
+
 #include "core/mem.h"
 #include "core/must.h"
+#include "store/block_cache.h"
 #include "store/checksum.h"
 #include "store/text_codec.h"
 
@@ -12,6 +15,7 @@
 
 static enum err read_into(struct block *b, struct buf *to, uint64_t offset, size_t n)
 {
+    ASSERT(to != NULL);
     ASSERT(b->part != NULL);
     buf_clear(to);
     if (!buf_reserve(to, n)) {
@@ -19,7 +23,11 @@ static enum err read_into(struct block *b, struct buf *to, uint64_t offset, size
     }
     enum err e = b->part->file->ops->read_at(b->part->file, to->p, n, offset);
     to->n = e == ERR_OK ? n : 0;
-    return e == ERR_END ? ERR_CORRUPT : e;
+    if (e == ERR_END || e == ERR_CORRUPT) {
+        part_note_damage(b->part);
+        e = ERR_CORRUPT;
+    }
+    return e;
 }
 
 enum err block_region(struct block *b, size_t region, struct str *ret_bytes)
@@ -43,6 +51,7 @@ enum err block_region(struct block *b, size_t region, struct str *ret_bytes)
         p = b->io.p;
     }
     if (!checksum_fits(p, r->length, r->sum)) {
+        part_note_damage(b->part);
         return ERR_CORRUPT;
     }
     *ret_bytes = (struct str){p, r->length};
@@ -51,6 +60,7 @@ enum err block_region(struct block *b, size_t region, struct str *ret_bytes)
 
 size_t block_page_region(const struct block *b, size_t column, size_t page)
 {
+    ASSERT(b->cold_first >= REGION_FIXED);
     MUST(column < b->column_count && page < b->pages);
     if (column < COLUMN_HOT) {
         return REGION_FIXED + column * b->pages + page;
@@ -72,6 +82,7 @@ enum err block_read_window(struct block *b, size_t page)
 
 static bool kind_fits(size_t column, enum attr_type type, enum column_kind kind)
 {
+    ASSERT(column >= COLUMN_BUILTIN || type == 0);
     ASSERT(kind < COLUMN_KIND_COUNT);
     bool text = kind == COLUMN_CODES || kind == COLUMN_STRINGS;
     if (column >= COLUMN_BUILTIN) {
@@ -152,6 +163,7 @@ static enum err get_regions(struct block *b, struct cursor *c, size_t dictionari
 
 static enum err read_directory(struct block *b)
 {
+    ASSERT(b->columns == NULL);
     const struct block_place *place = &b->part->footer.places[b->index];
     const struct block_meta *meta = &b->part->footer.blocks[b->index];
     enum err e = read_into(b, &b->io, place->offset + place->region_bytes, place->directory_bytes);
@@ -188,12 +200,14 @@ static enum err read_directory(struct block *b)
 // Text k of the file is string k + 1 of the batch, whose string 0 is the empty one.
 static uint32_t get_text(struct cursor *c, const struct batch *b)
 {
+    ASSERT(c != NULL);
     ASSERT(b->string_count > 0);
     return cursor_below(c, b->string_count - 1) + 1;
 }
 
 static struct attr_run get_attrs(struct cursor *c, struct batch *b)
 {
+    ASSERT(c != NULL);
     ASSERT(!b->sealed);
     uint32_t n = cursor_below(c, SPAN_ATTRS_MAX + 1);
     struct attr_run run = {(uint32_t)b->attr_count, n};
@@ -213,6 +227,7 @@ static struct attr_run get_attrs(struct cursor *c, struct batch *b)
 
 static void get_resources(struct cursor *c, struct batch *b)
 {
+    ASSERT(c != NULL && !b->sealed);
     ASSERT(b->resource_count == 0 && b->scope_count == 0);
     size_t n = cursor_below(c, BLOCK_ROWS + 1);
     for (size_t i = 0; i < n && !c->failed; i++) {
@@ -235,6 +250,7 @@ static void get_resources(struct cursor *c, struct batch *b)
 
 static enum err read_packed(struct block *b, size_t region, struct str *ret_raw)
 {
+    ASSERT(ret_raw != NULL);
     ASSERT(region < REGION_FIXED);
     struct str bytes;
     enum err e = block_region(b, region, &bytes);
@@ -279,6 +295,7 @@ struct keyset {
 
 static struct keyset *get_keysets(struct block *b, struct cursor *c, size_t *ret_n)
 {
+    ASSERT(ret_n != NULL);
     ASSERT(b->column_count >= COLUMN_BUILTIN);
     size_t n = cursor_below(c, BLOCK_ROWS + 1);
     size_t attributes = b->column_count - COLUMN_BUILTIN;
@@ -321,6 +338,7 @@ static void get_shape(struct block *b, struct cursor *c, const struct str *names
 
 static enum err read_shapes(struct block *b)
 {
+    ASSERT(b->rows > 0);
     ASSERT(b->shapes == NULL && b->resources != NULL);
     struct str raw;
     const struct str *names;
@@ -346,6 +364,57 @@ static enum err read_shapes(struct block *b)
 
 // ---- Life ------------------------------------------------------------------------------------
 
+// Rooms that no reader has at the moment: buffers that come and go with every look-up would cost
+// more than filling them.
+#define ROOMS_MAX      8
+#define ROOM_BYTES_MAX ((size_t)1 << 20)
+
+static pthread_mutex_t rooms_mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct block_room rooms[ROOMS_MAX];
+static size_t room_count;
+
+static void take_room(struct block *b)
+{
+    struct block_room room = {0};
+    ASSERT(b->part != NULL);
+    buf_init(&room.io, REGION_MAX);
+    buf_init(&room.window, REGION_MAX);
+    (void)pthread_mutex_lock(&rooms_mutex);
+    ASSERT(room_count <= ROOMS_MAX);
+    if (room_count > 0) {
+        room = rooms[--room_count];
+    }
+    (void)pthread_mutex_unlock(&rooms_mutex);
+    b->scratch = room.scratch;
+    b->io = room.io;
+    b->window = room.window;
+}
+
+static void give_room(struct block *b)
+{
+    struct block_room room = {b->scratch, b->io, b->window};
+    ASSERT(b->part != NULL);
+    b->scratch = (struct arena){0};
+    b->io = b->window = (struct buf){0};
+    arena_clear(&room.scratch);
+    buf_clear(&room.io);
+    buf_clear(&room.window);
+    bool keep = false;
+    if (room.scratch.held_bytes + room.io.capacity + room.window.capacity <= ROOM_BYTES_MAX) {
+        (void)pthread_mutex_lock(&rooms_mutex);
+        keep = room_count < ROOMS_MAX;
+        if (keep) {
+            rooms[room_count++] = room;
+        }
+        (void)pthread_mutex_unlock(&rooms_mutex);
+    }
+    if (!keep) {
+        arena_done(&room.scratch);
+        buf_done(&room.io);
+        buf_done(&room.window);
+    }
+}
+
 enum err block_open(struct part *p, size_t index, struct block **ret_block)
 {
     ASSERT(ret_block != NULL);
@@ -354,14 +423,16 @@ enum err block_open(struct part *p, size_t index, struct block **ret_block)
     atomic_init(&b->refs, 1);
     b->part = part_ref(p);
     b->index = index;
-    buf_init(&b->io, REGION_MAX);
-    buf_init(&b->window, REGION_MAX);
+    take_room(b);
     enum err e = read_directory(b);
     if (e == ERR_OK) {
         e = read_resources(b);
     }
     if (e == ERR_OK) {
         e = read_shapes(b);
+    }
+    if (e == ERR_CORRUPT) {
+        part_note_damage(p);
     }
     if (e != ERR_OK) {
         block_free(b);
@@ -370,6 +441,32 @@ enum err block_open(struct part *p, size_t index, struct block **ret_block)
     arena_clear(&b->scratch);
     *ret_block = b;
     return ERR_OK;
+}
+
+enum err block_borrow(struct part *p, size_t index, struct block **ret_block)
+{
+    ASSERT(ret_block != NULL);
+    struct block *b = block_cache_take(p, index);
+    enum err e = ERR_OK;
+    if (b != NULL) {
+        b->part = part_ref(p);
+        b->window_offset = 0;
+        take_room(b);
+    } else {
+        e = block_open(p, index, &b);
+    }
+    if (e == ERR_OK) {
+        ASSERT(b->index == index);
+        b->borrowed = true;
+        *ret_block = b;
+    }
+    return e;
+}
+
+size_t block_held_bytes(const struct block *b)
+{
+    ASSERT(b->resources != NULL);
+    return sizeof *b + b->arena.held_bytes + batch_bytes(b->resources);
 }
 
 void block_unref(struct block *b)
@@ -390,30 +487,34 @@ void block_free(struct block *b)
         return;
     }
     MUST(b->part != NULL);
-    part_unref(b->part);
+    struct part *p = b->part;
+    give_room(b);
     b->part = NULL;
-    arena_done(&b->scratch);
-    buf_done(&b->io);
-    buf_done(&b->window);
-    block_unref(b);
+    if (!b->borrowed || !block_cache_put(p, b)) {
+        block_unref(b);
+    }
+    part_unref(p);
 }
 
 // ---- What it holds ---------------------------------------------------------------------------
 
 size_t block_rows(const struct block *b)
 {
+    ASSERT(b->part != NULL);
     ASSERT(b->rows > 0 && b->rows <= BLOCK_ROWS);
     return b->rows;
 }
 
 size_t block_pages(const struct block *b)
 {
+    ASSERT(b->part != NULL);
     ASSERT(b->pages > 0 && b->pages <= BLOCK_PAGES);
     return b->pages;
 }
 
 const struct shape *block_shapes(const struct block *b, size_t *ret_count)
 {
+    ASSERT(ret_count != NULL);
     ASSERT(b->shapes != NULL);
     *ret_count = b->shape_count;
     return b->shapes;
@@ -421,6 +522,7 @@ const struct shape *block_shapes(const struct block *b, size_t *ret_count)
 
 const struct column *block_columns(const struct block *b, size_t *ret_count)
 {
+    ASSERT(ret_count != NULL);
     ASSERT(b->column_count >= COLUMN_BUILTIN);
     *ret_count = b->column_count - COLUMN_BUILTIN;
     return b->attributes;
@@ -428,6 +530,7 @@ const struct column *block_columns(const struct block *b, size_t *ret_count)
 
 enum err block_resources(struct block *b, const struct batch **ret_batch)
 {
+    ASSERT(ret_batch != NULL);
     ASSERT(b->resources != NULL);
     *ret_batch = b->resources;
     return ERR_OK;
@@ -435,6 +538,7 @@ enum err block_resources(struct block *b, const struct batch **ret_batch)
 
 enum err block_load_dictionary(struct block *b, size_t column)
 {
+    ASSERT(b->part != NULL);
     MUST(column < b->column_count);
     struct block_column *c = &b->columns[column];
     if (c->kind != COLUMN_CODES || c->dictionary != NULL) {
@@ -469,6 +573,7 @@ enum err block_dictionary(struct block *b, size_t column, const struct str **ret
 
 static enum err load_trace_numbers(struct block *b, size_t region, uint64_t *out)
 {
+    ASSERT(out != NULL);
     ASSERT(region == REGION_TRACE_ROWS || region == REGION_TRACE_STARTS);
     struct str bytes;
     enum err e = block_region(b, region, &bytes);

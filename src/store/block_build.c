@@ -438,15 +438,31 @@ static void add_trace(struct block_builder *b, const struct span *s)
     ASSERT(b->trace_count <= BLOCK_ROWS);
 }
 
-static void note_meta(struct block_meta *m, const struct span *s)
+static void note_page(struct page_meta *p, const struct span *s)
 {
-    ASSERT(m->pages == 0);
-    m->min_start_ns = s->start_ns < m->min_start_ns ? s->start_ns : m->min_start_ns;
-    m->max_start_ns = s->start_ns > m->max_start_ns ? s->start_ns : m->max_start_ns;
+    ASSERT(p->min_start_ns <= p->max_start_ns || p->max_start_ns == 0);
     uint64_t d = s->duration_ns;
-    m->min_duration_ns = d < m->min_duration_ns ? d : m->min_duration_ns;
-    m->max_duration_ns = d > m->max_duration_ns ? d : m->max_duration_ns;
-    m->errors += s->status == STATUS_ERROR;
+    p->min_start_ns = s->start_ns < p->min_start_ns ? s->start_ns : p->min_start_ns;
+    p->max_start_ns = s->start_ns > p->max_start_ns ? s->start_ns : p->max_start_ns;
+    p->min_duration_ns = d < p->min_duration_ns ? d : p->min_duration_ns;
+    p->max_duration_ns = d > p->max_duration_ns ? d : p->max_duration_ns;
+}
+
+// A block's ranges are those of its pages together.
+static void sum_pages(struct block_builder *b)
+{
+    ASSERT(b->pages > 0 && b->pages <= BLOCK_PAGES);
+    struct block_meta *m = &b->meta;
+    for (size_t i = 0; i < b->pages; i++) {
+        const struct page_meta *p = &b->page_metas[i];
+        ASSERT(p->min_start_ns <= p->max_start_ns && p->min_duration_ns <= p->max_duration_ns);
+        m->min_start_ns = p->min_start_ns < m->min_start_ns ? p->min_start_ns : m->min_start_ns;
+        m->max_start_ns = p->max_start_ns > m->max_start_ns ? p->max_start_ns : m->max_start_ns;
+        m->min_duration_ns =
+            p->min_duration_ns < m->min_duration_ns ? p->min_duration_ns : m->min_duration_ns;
+        m->max_duration_ns =
+            p->max_duration_ns > m->max_duration_ns ? p->max_duration_ns : m->max_duration_ns;
+    }
 }
 
 static void begin_page(struct block_builder *b)
@@ -455,6 +471,8 @@ static void begin_page(struct block_builder *b)
     for (size_t i = 0; i < b->column_count; i++) {
         b->columns[i].page_first[b->pages] = b->columns[i].count;
     }
+    b->page_metas[b->pages] =
+        (struct page_meta){.min_start_ns = UINT64_MAX, .min_duration_ns = UINT64_MAX};
     b->pages++;
 }
 
@@ -482,7 +500,8 @@ static void put_row(struct block_builder *b, const struct row *rows, size_t i)
     put_int(&b->columns[COLUMN_START], start_distance(b, rows, i, new_trace));
     put_int(&b->columns[COLUMN_DURATION], s->duration_ns);
     put_int(&b->columns[COLUMN_ID], load_u64(s->id.b));
-    note_meta(&b->meta, s);
+    note_page(&b->page_metas[b->pages - 1], s);
+    b->meta.errors += s->status == STATUS_ERROR;
     put_shape(b, slot_of(b, rows[i].batch), s);
 }
 
@@ -554,6 +573,7 @@ size_t block_build(struct block_builder *b, const struct row *rows, size_t n)
             b->columns[c].page_first[p] = b->columns[c].count;
         }
     }
+    sum_pages(b);
     b->meta.rows = (uint32_t)b->rows;
     b->meta.pages = (uint32_t)b->pages;
     b->meta.first_trace = b->traces[0];

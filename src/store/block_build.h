@@ -59,6 +59,7 @@ struct block_builder {
     uint32_t *local_of; // text -> its code in the list at hand + 1
     size_t local_capacity;
     struct block_meta meta;
+    struct page_meta page_metas[BLOCK_PAGES];
 };
 
 void block_builder_init(struct block_builder *b);

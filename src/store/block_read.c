@@ -3,7 +3,8 @@
 //
 // A shape says which columns hold a value of its rows; values of a column lie one after another.
 // So a row's values are found by counting: skipped rows are counted by shape and settled at once
-// before the next row that is wanted.
+// before the next row that is wanted. Of each column only the values from the first to the last
+// wanted row are decoded, as far as its encoding allows.
 #include "core/mem.h"
 #include "core/must.h"
 #include "store/block.h"
@@ -15,10 +16,11 @@
 // One column of the page being read.
 struct page_column {
     bool wanted;
-    uint64_t count;
-    uint64_t at; // next value
-    const uint64_t *ints;
-    const uint8_t *ids;
+    uint64_t count;       // of the page
+    uint64_t at;          // next value
+    uint64_t first, need; // the values that lie in `ints`, or in `texts` when they are the page's
+    const uint64_t *ints; // `need` of them
+    const uint8_t *ids;   // all
     const struct str *texts; // of the page, or the dictionary
     uint32_t *codes;         // of each text in the batch, plus one; NULL when texts do not repeat
     uint32_t key;            // in the batch, plus one
@@ -30,6 +32,7 @@ struct reader {
     const struct page_request *request;
     bool copy;
     size_t page, rows, first; // first: of the page, in the block
+    size_t from, to;          // rows of the page: before and behind them none is wanted
     uint64_t *shapes;
     struct page_column *columns;
     uint32_t *skipped; // rows by shape, not yet settled
@@ -39,7 +42,8 @@ struct reader {
     uint32_t *resources; // by resource
     uint32_t *scopes;
     uint32_t *resource_texts; // by string of the block's resources
-    uint64_t *starts;
+    uint64_t *starts;         // of rows starts_from to `to`
+    size_t starts_from;
     const uint8_t *ids[BLOCK_PAGES]; // span IDs of pages, loaded when first used
     size_t trace;                    // of the row at hand
 };
@@ -60,26 +64,6 @@ static uint32_t put_text(struct reader *r, struct str s)
 }
 
 // ---- Loading pages ---------------------------------------------------------------------------
-
-static enum err load_ints(struct block *b, size_t column, size_t page, size_t n, uint64_t **ret)
-{
-    ASSERT(page < b->pages);
-    struct str bytes;
-    enum err e = block_region(b, block_page_region(b, column, page), &bytes);
-    if (e != ERR_OK) {
-        return e;
-    }
-    if (n == 0) {
-        return bytes.n == 0 ? ERR_OK : ERR_CORRUPT;
-    }
-    uint64_t *values = arena_alloc(&b->scratch, n * sizeof *values);
-    struct cursor c = cursor_of(bytes);
-    e = ints_decode(&c, n, values);
-    if (e == ERR_OK) {
-        *ret = values;
-    }
-    return e;
-}
 
 static enum err load_ids(struct block *b, size_t column, size_t page, size_t n,
                          const uint8_t **ret_ids)
@@ -105,9 +89,10 @@ static enum err load_texts(struct reader *r, size_t column, struct page_column *
     if (e != ERR_OK) {
         return e;
     }
-    struct str *texts = scratch(r, n, sizeof *texts);
+    struct str *texts = scratch(r, (size_t)c->need, sizeof *texts);
     struct cursor at = cursor_of(bytes);
-    e = texts_decode(&at, n, r->copy ? &r->b->scratch : &r->out->arena, texts);
+    e = texts_decode_some(&at, n, (size_t)c->first, (size_t)c->need,
+                          r->copy ? &r->b->scratch : &r->out->arena, texts);
     c->texts = texts;
     return e;
 }
@@ -118,15 +103,18 @@ static enum err load_codes(struct reader *r, size_t column, struct page_column *
     enum err e = block_load_dictionary(r->b, column);
     uint64_t *codes = NULL;
     if (e == ERR_OK) {
-        e = load_ints(r->b, column, r->page, (size_t)c->count, &codes);
+        e = block_load_ints(r->b, column, r->page, (size_t)c->count, (size_t)c->first,
+                            (size_t)c->need, &codes);
     }
     const struct block_column *column_of = &r->b->columns[column];
-    for (size_t i = 0; i < c->count && e == ERR_OK; i++) {
+    for (size_t i = 0; i < c->need && e == ERR_OK; i++) {
         e = codes[i] < column_of->dictionary_count ? ERR_OK : ERR_CORRUPT;
     }
     c->ints = codes;
     c->texts = column_of->dictionary;
-    c->codes = scratch(r, column_of->dictionary_count, sizeof *c->codes);
+    if (!r->copy) { // copied texts are found by their hash
+        c->codes = scratch(r, column_of->dictionary_count, sizeof *c->codes);
+    }
     return e;
 }
 
@@ -142,7 +130,8 @@ static enum err load_column(struct reader *r, size_t column)
     }
     switch (r->b->columns[column].kind) {
     case COLUMN_INTS:
-        e = load_ints(r->b, column, r->page, (size_t)c->count, &ints);
+        e = block_load_ints(r->b, column, r->page, (size_t)c->count, (size_t)c->first,
+                            (size_t)c->need, &ints);
         c->ints = ints;
         return e;
     case COLUMN_IDS:
@@ -154,18 +143,6 @@ static enum err load_column(struct reader *r, size_t column)
     default:
         return ERR_OK;
     }
-}
-
-static enum err load_shapes(struct block *b, size_t page, uint64_t **ret_shapes)
-{
-    ASSERT(ret_shapes != NULL);
-    size_t n = block_page_rows(b, page);
-    enum err e = load_ints(b, COLUMN_SHAPE, page, n, ret_shapes);
-    uint64_t most = 0;
-    for (size_t i = 0; i < n && e == ERR_OK; i++) {
-        most = (*ret_shapes)[i] > most ? (*ret_shapes)[i] : most;
-    }
-    return e == ERR_OK && most >= b->shape_count ? ERR_CORRUPT : e;
 }
 
 // ---- Counting values -------------------------------------------------------------------------
@@ -183,39 +160,66 @@ static const struct {
 };
 #define SPARSE_COUNT (sizeof sparse / sizeof *sparse)
 
+// What rows are counted for.
+enum tally { TALLY_COUNT, TALLY_AT, TALLY_NEED };
+
+static void add_to(struct page_column *c, enum tally tally, uint64_t n)
+{
+    *(tally == TALLY_COUNT ? &c->count : tally == TALLY_AT ? &c->at : &c->need) += n;
+}
+
 // Adds what `n` rows of a shape hold to a number of each column.
-static void add_rows(struct reader *r, size_t shape, uint64_t n, bool to_count)
+static void add_rows(struct reader *r, size_t shape, uint64_t n, enum tally tally)
 {
     ASSERT(shape < r->b->shape_count);
     const struct shape *s = &r->b->shapes[shape];
     for (size_t i = 0; i < SPARSE_COUNT; i++) {
         for (size_t k = sparse[i].first;
              (r->b->shape_fields[shape] & sparse[i].bit) != 0 && k < sparse[i].end; k++) {
-            *(to_count ? &r->columns[k].count : &r->columns[k].at) += n;
+            add_to(&r->columns[k], tally, n);
         }
     }
     struct page_column *attributes = r->columns + COLUMN_BUILTIN;
     for (size_t i = 0; i < s->column_count; i++) {
-        struct page_column *c = &attributes[s->columns[i]];
-        *(to_count ? &c->count : &c->at) += n;
+        add_to(&attributes[s->columns[i]], tally, n);
+    }
+}
+
+// Counts what rows [from, to) hold.
+static void tally_rows(struct reader *r, size_t from, size_t to, enum tally tally)
+{
+    ASSERT(from <= to && to <= r->rows);
+    for (size_t i = from; i < to; i++) {
+        r->skipped[r->shapes[i]]++;
+    }
+    for (size_t i = 0; i < r->b->shape_count; i++) {
+        if (r->skipped[i] > 0) {
+            add_rows(r, i, r->skipped[i], tally);
+            if (tally != TALLY_COUNT) {
+                add_rows(r, i, r->skipped[i], TALLY_COUNT);
+            }
+            r->skipped[i] = 0;
+        }
     }
 }
 
 static void count_values(struct reader *r)
 {
     ASSERT(r->touched_count == 0);
-    for (size_t i = 0; i < r->rows; i++) {
-        r->skipped[r->shapes[i]]++;
-    }
-    for (size_t i = 0; i < r->b->shape_count; i++) {
-        if (r->skipped[i] > 0) {
-            add_rows(r, i, r->skipped[i], true);
-            r->skipped[i] = 0;
-        }
+    tally_rows(r, 0, r->from, TALLY_AT);
+    tally_rows(r, r->from, r->to, TALLY_NEED);
+    tally_rows(r, r->to, r->rows, TALLY_COUNT);
+    for (size_t i = 0; i < r->b->column_count; i++) {
+        r->columns[i].first = r->columns[i].at;
     }
     for (size_t i = 0; i <= COLUMN_PARENT; i++) {
         r->columns[i].count = r->rows;
+        r->columns[i].first = r->from;
+        r->columns[i].need = r->to - r->from;
     }
+    // Parents are counted from the first row on, to find those that lie outside.
+    r->columns[COLUMN_PARENT].first = 0;
+    r->columns[COLUMN_PARENT].need = r->to;
 }
 
 static void skip_row(struct reader *r, size_t i)
@@ -235,7 +239,7 @@ static void settle(struct reader *r)
 {
     ASSERT(r->touched_count <= r->b->shape_count);
     for (size_t i = 0; i < r->touched_count; i++) {
-        add_rows(r, r->touched[i], r->skipped[r->touched[i]], false);
+        add_rows(r, r->touched[i], r->skipped[r->touched[i]], TALLY_AT);
         r->skipped[r->touched[i]] = 0;
     }
     r->touched_count = 0;
@@ -301,12 +305,15 @@ static uint32_t scope_of(struct reader *r, uint32_t index)
 static uint32_t next_text(struct reader *r, struct page_column *c)
 {
     ASSERT(c->wanted);
-    uint64_t at = c->at++;
-    MUST(at < c->count);
-    if (c->codes == NULL) {
+    uint64_t at = c->at++ - c->first;
+    MUST(at < c->need);
+    if (c->ints == NULL) {
         return put_text(r, c->texts[at]);
     }
     uint64_t code = c->ints[at];
+    if (c->codes == NULL) {
+        return put_text(r, c->texts[code]);
+    }
     if (c->codes[code] == 0) {
         c->codes[code] = put_text(r, c->texts[code]) + 1;
     }
@@ -332,8 +339,8 @@ static void read_sparse(struct reader *r, size_t shape, struct span *s)
     if ((fields & SHAPE_COUNTS) == 0 || !counts->wanted) {
         return;
     }
-    uint64_t at = counts->at++;
-    MUST(at < counts->count);
+    uint64_t at = counts->at++ - counts->first;
+    MUST(at < counts->need);
     s->dropped_attrs = (uint32_t)counts[0].ints[at];
     s->dropped_events = (uint32_t)counts[1].ints[at];
     s->dropped_links = (uint32_t)counts[2].ints[at];
@@ -364,7 +371,7 @@ static void read_attrs(struct reader *r, const struct shape *shape, struct span 
         if (c->texts != NULL) {
             a->code = next_text(r, c);
         } else {
-            a->bits = c->ints != NULL ? c->ints[c->at] : 0;
+            a->bits = c->ints != NULL ? c->ints[c->at - c->first] : 0;
             c->at++;
         }
     }
@@ -425,10 +432,10 @@ static enum err read_row(struct reader *r, size_t i)
     s->kind = shape->kind;
     s->status = shape->status;
     if (r->starts != NULL) {
-        s->start_ns = r->starts[i];
+        s->start_ns = r->starts[i - r->starts_from];
     }
     if (r->columns[COLUMN_DURATION].wanted) {
-        s->duration_ns = r->columns[COLUMN_DURATION].ints[i];
+        s->duration_ns = r->columns[COLUMN_DURATION].ints[i - r->from];
     }
     if (r->columns[COLUMN_ID].wanted) {
         memcpy(s->id.b, r->columns[COLUMN_ID].ids + i * SPAN_BYTES, SPAN_BYTES);
@@ -440,36 +447,17 @@ static enum err read_row(struct reader *r, size_t i)
 
 // ---- A page ----------------------------------------------------------------------------------
 
-static size_t trace_of(const struct block *b, size_t row)
+static enum err load_starts(struct reader *r)
 {
-    ASSERT(b->traces > 0 && b->trace_first != NULL);
-    size_t low = 0, high = b->traces;
-    while (high - low > 1) {
-        size_t middle = low + (high - low) / 2;
-        if (b->trace_first[middle] <= row) {
-            low = middle;
-        } else {
-            high = middle;
-        }
+    ASSERT(r->from < r->to);
+    size_t trace_row = r->b->trace_first[block_trace_of(r->b, r->first + r->from)];
+    r->starts_from = trace_row > r->first ? trace_row - r->first : 0;
+    enum err e = block_load_ints(r->b, COLUMN_START, r->page, r->rows, r->starts_from,
+                                 r->to - r->starts_from, &r->starts);
+    if (e == ERR_OK) {
+        block_add_starts(r->b, r->page, r->starts_from, r->to, r->starts);
     }
-    ASSERT(b->trace_first[low] <= row && row < b->trace_first[low + 1]);
-    return low;
-}
-
-// Adds the distances up, see part_format.h; in place.
-static void add_starts(const struct block *b, size_t page, uint64_t *values)
-{
-    ASSERT(b->trace_starts != NULL);
-    size_t first = page * PAGE_ROWS, n = block_page_rows(b, page);
-    size_t trace = trace_of(b, first);
-    for (size_t i = 0; i < n; i++) {
-        bool begins = i == 0;
-        if (first + i >= b->trace_first[trace + 1]) {
-            trace++;
-            begins = true;
-        }
-        values[i] += begins ? b->trace_starts[trace] : values[i - 1];
-    }
+    return e;
 }
 
 static enum err load_builtins(struct reader *r)
@@ -492,10 +480,7 @@ static enum err load_builtins(struct reader *r)
         }
     }
     if (e == ERR_OK && (fields & FIELD_START) != 0) {
-        e = load_ints(r->b, COLUMN_START, r->page, r->rows, &r->starts);
-    }
-    if (e == ERR_OK && (fields & FIELD_START) != 0) {
-        add_starts(r->b, r->page, r->starts);
+        e = load_starts(r);
     }
     if (e == ERR_OK && r->columns[COLUMN_ID].wanted) {
         r->ids[r->page] = r->columns[COLUMN_ID].ids;
@@ -503,10 +488,16 @@ static enum err load_builtins(struct reader *r)
     if (e != ERR_OK || (fields & FIELD_PARENT) == 0) {
         return e;
     }
-    for (size_t i = 0; i < r->rows; i++) {
-        r->columns[COLUMN_PARENT_ID].count += r->columns[COLUMN_PARENT].ints[i] == PARENT_OUTSIDE;
+    struct page_column *outside = &r->columns[COLUMN_PARENT_ID];
+    outside->count =
+        r->b->regions[block_page_region(r->b, COLUMN_PARENT_ID, r->page)].length / SPAN_BYTES;
+    uint64_t used = 0;
+    for (size_t i = 0; i < r->to; i++) {
+        bool is = r->columns[COLUMN_PARENT].ints[i] == PARENT_OUTSIDE;
+        outside->at += is && i < r->from ? 1 : 0;
+        used += is ? 1 : 0;
     }
-    return load_column(r, COLUMN_PARENT_ID);
+    return used > outside->count ? ERR_CORRUPT : load_column(r, COLUMN_PARENT_ID);
 }
 
 static enum err load_attributes(struct reader *r)
@@ -530,8 +521,8 @@ static enum err read_rows(struct reader *r)
     ASSERT(r->rows > 0);
     const uint64_t *wanted = r->request->rows;
     enum err e = ERR_OK;
-    r->trace = trace_of(r->b, r->first);
-    for (size_t i = 0; i < r->rows && e == ERR_OK; i++) {
+    r->trace = block_trace_of(r->b, r->first + r->from);
+    for (size_t i = r->from; i < r->to && e == ERR_OK; i++) {
         r->trace += r->first + i >= r->b->trace_first[r->trace + 1];
         if (wanted == NULL || (wanted[i / 64] >> (i % 64) & 1) != 0) {
             e = read_row(r, i);
@@ -574,6 +565,23 @@ static void make_room(struct reader *r)
     r->resource_texts = scratch(r, b->resources->string_count, sizeof *r->resource_texts);
 }
 
+// The first and the last row that is wanted; false when there is none.
+static bool find_stretch(struct reader *r)
+{
+    const uint64_t *wanted = r->request->rows;
+    ASSERT(r->rows > 0);
+    r->to = r->rows;
+    while (wanted != NULL && r->from < r->rows &&
+           (wanted[r->from / 64] >> (r->from % 64) & 1) == 0) {
+        r->from++;
+    }
+    while (wanted != NULL && r->to > r->from &&
+           (wanted[(r->to - 1) / 64] >> ((r->to - 1) % 64) & 1) == 0) {
+        r->to--;
+    }
+    return r->from < r->to;
+}
+
 enum err block_append_page(struct block *b, size_t page, const struct page_request *request,
                            bool copy, struct batch *out)
 {
@@ -583,9 +591,12 @@ enum err block_append_page(struct block *b, size_t page, const struct page_reque
     struct reader r = {.b = b, .out = out, .request = request, .copy = copy, .page = page};
     r.rows = block_page_rows(b, page);
     r.first = page * PAGE_ROWS;
+    if (!find_stretch(&r)) {
+        return ERR_OK;
+    }
     enum err e = block_load_traces(b);
     if (e == ERR_OK) {
-        e = load_shapes(b, page, &r.shapes);
+        e = block_load_shapes(b, page, &r.shapes);
     }
     if (e == ERR_OK && request->all_columns) {
         e = block_read_window(b, page);
@@ -644,49 +655,4 @@ enum err block_read_page(struct block *b, size_t page, const struct page_request
     batch_seal(out);
     *ret_batch = out;
     return ERR_OK;
-}
-
-enum err block_page_shapes(struct block *b, size_t page, uint32_t *out, size_t *ret_rows)
-{
-    ASSERT(out != NULL);
-    MUST(page < b->pages);
-    uint64_t *shapes = NULL;
-    arena_clear(&b->scratch);
-    enum err e = load_shapes(b, page, &shapes);
-    if (e != ERR_OK) {
-        return e;
-    }
-    size_t n = block_page_rows(b, page);
-    MUST(shapes != NULL);
-    for (size_t i = 0; i < n; i++) {
-        out[i] = (uint32_t)shapes[i];
-    }
-    *ret_rows = n;
-    return ERR_OK;
-}
-
-enum err block_page_numbers(struct block *b, size_t page, enum span_field field, uint64_t *out,
-                            size_t *ret_rows)
-{
-    ASSERT(out != NULL);
-    MUST(page < b->pages && (field == FIELD_START || field == FIELD_DURATION));
-    struct str bytes;
-    size_t n = block_page_rows(b, page);
-    size_t column = field == FIELD_START ? COLUMN_START : COLUMN_DURATION;
-    enum err e = field == FIELD_START ? block_load_traces(b) : ERR_OK;
-    if (e == ERR_OK) {
-        e = block_region(b, block_page_region(b, column, page), &bytes);
-    }
-    if (e != ERR_OK) {
-        return e;
-    }
-    struct cursor c = cursor_of(bytes);
-    e = ints_decode(&c, n, out);
-    if (e == ERR_OK && field == FIELD_START) {
-        add_starts(b, page, out);
-    }
-    if (e == ERR_OK) {
-        *ret_rows = n;
-    }
-    return e;
 }

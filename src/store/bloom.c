@@ -11,6 +11,7 @@
 
 uint32_t bloom_blocks(uint64_t n)
 {
+    ASSERT(n <= UINT64_MAX / BLOOM_BITS_PER_TRACE - 255);
     uint64_t blocks = (n * BLOOM_BITS_PER_TRACE + 255) / 256;
     MUST(blocks <= UINT32_MAX / 2);
     return blocks > 0 ? (uint32_t)blocks : 1;
@@ -18,6 +19,7 @@ uint32_t bloom_blocks(uint64_t n)
 
 uint64_t bloom_bytes(uint32_t blocks)
 {
+    ASSERT(blocks <= UINT32_MAX - BLOOM_CHUNK_BLOCKS);
     ASSERT(blocks > 0);
     uint64_t chunks = (blocks + BLOOM_CHUNK_BLOCKS - 1) / BLOOM_CHUNK_BLOCKS;
     return chunks * BLOOM_STRIDE;
@@ -25,6 +27,7 @@ uint64_t bloom_bytes(uint32_t blocks)
 
 static uint32_t block_of(uint64_t hash, uint32_t blocks)
 {
+    ASSERT(blocks <= UINT32_MAX / 2);
     ASSERT(blocks > 0);
     return (uint32_t)(((hash >> 32) * blocks) >> 32);
 }

@@ -20,6 +20,7 @@ static const char schema[] =
     " services BLOB NOT NULL);"
     "CREATE TABLE IF NOT EXISTS ledger(signal TEXT, outcome TEXT, reason TEXT, service BLOB,"
     " count INTEGER NOT NULL, PRIMARY KEY(signal, outcome, reason, service)) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS touched(slot INTEGER PRIMARY KEY, times INTEGER NOT NULL);"
     "CREATE TABLE IF NOT EXISTS dead_letters(id INTEGER PRIMARY KEY AUTOINCREMENT,"
     " received_ns INTEGER NOT NULL, signal TEXT NOT NULL, reason TEXT NOT NULL,"
     " protocol BLOB NOT NULL, peer BLOB NOT NULL, message BLOB NOT NULL,"
@@ -29,9 +30,10 @@ enum statement {
     SQL_BEGIN,
     SQL_COMMIT,
     SQL_ROLLBACK,
+    SQL_TOUCH,
     SQL_ADD_PART,
     SQL_REMOVE_PART,
-    SQL_QUARANTINE_PART,
+    SQL_SET_STATE,
     SQL_SET_LINE,
     SQL_ADD_CELL,
     SQL_ADD_LETTER,
@@ -49,9 +51,10 @@ static const char *const texts[SQL_STATEMENTS] = {
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
     [SQL_COMMIT] = "COMMIT",
     [SQL_ROLLBACK] = "ROLLBACK",
+    [SQL_TOUCH] = "INSERT INTO touched VALUES(0, 1) ON CONFLICT DO UPDATE SET times = times + 1",
     [SQL_ADD_PART] = "INSERT INTO parts VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
     [SQL_REMOVE_PART] = "DELETE FROM parts WHERE id = ?",
-    [SQL_QUARANTINE_PART] = "UPDATE parts SET state = 1 WHERE id = ?",
+    [SQL_SET_STATE] = "UPDATE parts SET state = ? WHERE id = ?",
     [SQL_SET_LINE] = "INSERT INTO lines VALUES(?,?,?)"
                      " ON CONFLICT(slot) DO UPDATE SET seq = excluded.seq",
     // A count that was moved elsewhere comes as a negative number.
@@ -77,8 +80,8 @@ struct catalog {
     pthread_mutex_t lock;
     sqlite3 *db;
     sqlite3_stmt *statements[SQL_STATEMENTS];
-    enum err failed; // first error of the transaction
-    bool is_new;
+    enum err failed;     // first error of the transaction
+    bool is_new, is_old; // no version yet; not this version yet
 };
 
 static enum err err_of(int code)
@@ -109,12 +112,14 @@ static enum err err_of(int code)
 
 static int run_text(sqlite3 *db, const char *sql)
 {
+    ASSERT(sql != NULL);
     ASSERT(db != NULL);
     return sqlite3_exec(db, sql, NULL, NULL, NULL);
 }
 
 static int user_version(sqlite3 *db, int *ret_version)
 {
+    ASSERT(db != NULL);
     ASSERT(ret_version != NULL);
     sqlite3_stmt *s;
     int code = sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &s, NULL);
@@ -126,19 +131,23 @@ static int user_version(sqlite3 *db, int *ret_version)
     return code;
 }
 
-static enum err prepare(struct catalog *c, struct err_at *at)
+static enum err prepare(struct catalog *c, bool is_alone, struct err_at *at)
 {
     ASSERT(c->db != NULL);
     int version = 0;
     (void)sqlite3_busy_timeout(c->db, BUSY_TIMEOUT_MS);
-    int code = user_version(c->db, &version);
+    // Without shared memory, which only the machine's own disk has, a write-ahead log needs the
+    // exclusive mode, from the first look on.
+    int code = is_alone ? run_text(c->db, "PRAGMA locking_mode = EXCLUSIVE") : SQLITE_OK;
+    code = code == SQLITE_OK ? user_version(c->db, &version) : code;
     c->is_new = version == 0;
+    c->is_old = version < CATALOG_VERSION;
     if (err_of(code) == ERR_OK && version > CATALOG_VERSION) {
         return err_at_set(at, ERR_UNSUPPORTED, 0, "The catalog has version %d, not %d.", version,
                           CATALOG_VERSION);
     }
-    const char *const steps[] = {"PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL",
-                                 "PRAGMA cache_size = -1024", schema};
+    const char *const steps[] = {"PRAGMA temp_store = MEMORY", "PRAGMA journal_mode = WAL",
+                                 "PRAGMA synchronous = FULL", "PRAGMA cache_size = -1024", schema};
     for (size_t i = 0; i < sizeof steps / sizeof *steps && err_of(code) == ERR_OK; i++) {
         code = run_text(c->db, steps[i]);
     }
@@ -156,26 +165,29 @@ static enum err prepare(struct catalog *c, struct err_at *at)
 
 bool catalog_is_new(const struct catalog *c)
 {
+    ASSERT(c->is_old || !c->is_new);
     ASSERT(c->db != NULL);
     return c->is_new;
 }
 
 enum err catalog_keep(struct catalog *c)
 {
+    _Static_assert(CATALOG_VERSION == 2, "the version stands in the text below");
     ASSERT(c->db != NULL);
-    return c->is_new ? err_of(run_text(c->db, "PRAGMA user_version = 1")) : ERR_OK;
+    return c->is_old ? err_of(run_text(c->db, "PRAGMA user_version = 2")) : ERR_OK;
 }
 
-enum err catalog_open(const char *path, struct catalog **ret_catalog, struct err_at *ret_at)
+enum err catalog_open(const char *path, const char *vfs, struct catalog **ret_catalog,
+                      struct err_at *ret_at)
 {
     ASSERT(path != NULL);
     struct catalog *c = mem_new(1, sizeof *c);
     MUST(pthread_mutex_init(&c->lock, NULL) == 0);
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
-    int code = sqlite3_open_v2(path, &c->db, flags, NULL);
+    int code = sqlite3_open_v2(path, &c->db, flags, vfs);
     enum err e = err_of(code);
     if (e == ERR_OK) {
-        e = prepare(c, ret_at);
+        e = prepare(c, vfs != NULL, ret_at);
     } else {
         (void)err_at_set(ret_at, e, 0, "The catalog cannot be opened: %s.", sqlite3_errstr(code));
     }
@@ -205,12 +217,14 @@ void catalog_close(struct catalog *c)
 
 static void bind_u64(sqlite3_stmt *s, int at, uint64_t v)
 {
+    ASSERT(s != NULL && at > 0);
     int code = sqlite3_bind_int64(s, at, (sqlite3_int64)v);
     MUST(code == SQLITE_OK);
 }
 
 static void bind_text(sqlite3_stmt *s, int at, const char *text)
 {
+    ASSERT(text != NULL && at > 0);
     int code = sqlite3_bind_text(s, at, text, -1, SQLITE_STATIC);
     MUST(code == SQLITE_OK);
 }
@@ -218,18 +232,21 @@ static void bind_text(sqlite3_stmt *s, int at, const char *text)
 // The bytes must live until the statement has run.
 static void bind_str(sqlite3_stmt *s, int at, struct str v)
 {
+    ASSERT(at > 0 && (v.p != NULL || v.n == 0));
     int code = sqlite3_bind_blob64(s, at, v.n > 0 ? v.p : "", v.n, SQLITE_STATIC);
     MUST(code == SQLITE_OK);
 }
 
 static uint64_t column_u64(sqlite3_stmt *s, int at)
 {
+    ASSERT(s != NULL && at < sqlite3_column_count(s));
     ASSERT(at >= 0);
     return (uint64_t)sqlite3_column_int64(s, at);
 }
 
 static struct str column_str(sqlite3_stmt *s, int at)
 {
+    ASSERT(s != NULL && at < sqlite3_column_count(s));
     ASSERT(at >= 0);
     const char *p = sqlite3_column_blob(s, at);
     return p == NULL ? STR("") : (struct str){p, (size_t)sqlite3_column_bytes(s, at)};
@@ -239,6 +256,7 @@ static struct str column_str(sqlite3_stmt *s, int at)
 static unsigned column_name_of(sqlite3_stmt *s, int at, unsigned count,
                                const char *(*name)(unsigned i))
 {
+    ASSERT(s != NULL && at < sqlite3_column_count(s));
     ASSERT(name != NULL && count > 0);
     struct str have = column_str(s, at);
     for (unsigned i = 0; i < count; i++) {
@@ -251,16 +269,19 @@ static unsigned column_name_of(sqlite3_stmt *s, int at, unsigned count,
 
 static const char *signal_of(unsigned i)
 {
+    ASSERT(i < SIGNAL_COUNT);
     return signal_name((enum signal)i);
 }
 
 static const char *outcome_of(unsigned i)
 {
+    ASSERT(i < OUTCOME_COUNT);
     return outcome_name((enum outcome)i);
 }
 
 static const char *reason_of(unsigned i)
 {
+    ASSERT(i < REASON_COUNT);
     return reason_name((enum reason)i);
 }
 
@@ -268,6 +289,7 @@ static const char *reason_of(unsigned i)
 
 static void run(struct catalog *c, enum statement which)
 {
+    ASSERT(c->statements[which] != NULL);
     ASSERT(which < SQL_STATEMENTS);
     sqlite3_stmt *s = c->statements[which];
     if (c->failed == ERR_OK) {
@@ -289,6 +311,7 @@ void catalog_begin(struct catalog *c)
 
 enum err catalog_end(struct catalog *c)
 {
+    ASSERT(c->db != NULL);
     run(c, SQL_COMMIT);
     enum err e = c->failed;
     if (e != ERR_OK && sqlite3_get_autocommit(c->db) == 0) {
@@ -300,8 +323,16 @@ enum err catalog_end(struct catalog *c)
     return e;
 }
 
+void catalog_touch(struct catalog *c)
+{
+    ASSERT(sqlite3_get_autocommit(c->db) == 0 || c->failed != ERR_OK);
+    ASSERT(c->db != NULL);
+    run(c, SQL_TOUCH);
+}
+
 void catalog_add_part(struct catalog *c, const struct catalog_part *p)
 {
+    ASSERT(p->state <= PART_STRIPPED);
     ASSERT(p->id > 0);
     sqlite3_stmt *s = c->statements[SQL_ADD_PART];
     const uint64_t numbers[] = {p->level,     p->state,        p->rows,
@@ -318,20 +349,24 @@ void catalog_add_part(struct catalog *c, const struct catalog_part *p)
 
 void catalog_remove_part(struct catalog *c, uint64_t id)
 {
+    ASSERT(sqlite3_get_autocommit(c->db) == 0 || c->failed != ERR_OK);
     ASSERT(id > 0);
     bind_u64(c->statements[SQL_REMOVE_PART], 1, id);
     run(c, SQL_REMOVE_PART);
 }
 
-void catalog_quarantine_part(struct catalog *c, uint64_t id)
+void catalog_set_state(struct catalog *c, uint64_t id, enum part_state state)
 {
-    ASSERT(id > 0);
-    bind_u64(c->statements[SQL_QUARANTINE_PART], 1, id);
-    run(c, SQL_QUARANTINE_PART);
+    ASSERT(sqlite3_get_autocommit(c->db) == 0 || c->failed != ERR_OK);
+    ASSERT(id > 0 && state <= PART_STRIPPED);
+    bind_u64(c->statements[SQL_SET_STATE], 1, (uint64_t)state);
+    bind_u64(c->statements[SQL_SET_STATE], 2, id);
+    run(c, SQL_SET_STATE);
 }
 
 void catalog_set_line(struct catalog *c, size_t slot, struct str line, uint64_t seq)
 {
+    ASSERT(slot < INT32_MAX);
     ASSERT(c->db != NULL);
     sqlite3_stmt *s = c->statements[SQL_SET_LINE];
     bind_u64(s, 1, slot);
@@ -342,6 +377,7 @@ void catalog_set_line(struct catalog *c, size_t slot, struct str line, uint64_t 
 
 void catalog_add_cell(struct catalog *c, const struct ledger_cell *cell)
 {
+    ASSERT(cell->outcome == OUTCOME_DROPPED || cell->reason == REASON_NONE);
     ASSERT(cell->count != 0);
     sqlite3_stmt *s = c->statements[SQL_ADD_CELL];
     bind_text(s, 1, signal_name(cell->signal));
@@ -354,6 +390,7 @@ void catalog_add_cell(struct catalog *c, const struct ledger_cell *cell)
 
 void catalog_add_letter(struct catalog *c, const struct dead_letter *l)
 {
+    ASSERT((unsigned)l->signal < SIGNAL_COUNT && (unsigned)l->reason < REASON_COUNT);
     ASSERT(l->body.n <= DEAD_LETTER_BODY_MAX);
     sqlite3_stmt *s = c->statements[SQL_ADD_LETTER];
     bind_u64(s, 1, l->received_ns);
@@ -370,6 +407,7 @@ void catalog_add_letter(struct catalog *c, const struct dead_letter *l)
 
 void catalog_trim_letters(struct catalog *c, uint64_t count, uint64_t bytes)
 {
+    ASSERT(sqlite3_get_autocommit(c->db) == 0 || c->failed != ERR_OK);
     ASSERT(count > 0 && bytes > 0);
     bind_u64(c->statements[SQL_TRIM_COUNT], 1, count);
     run(c, SQL_TRIM_COUNT);
@@ -405,6 +443,7 @@ struct line_reader {
 
 static void line_row(void *ctx, sqlite3_stmt *s)
 {
+    ASSERT(sqlite3_column_count(s) == 2);
     ASSERT(ctx != NULL);
     const struct line_reader *r = ctx;
     r->each(r->ctx, column_str(s, 0), column_u64(s, 1));
@@ -413,6 +452,7 @@ static void line_row(void *ctx, sqlite3_stmt *s)
 enum err catalog_each_line(struct catalog *c,
                            void (*each)(void *ctx, struct str line, uint64_t seq), void *ctx)
 {
+    ASSERT(c->db != NULL);
     ASSERT(each != NULL);
     return each_row(c, SQL_LINES, 0, line_row, &(struct line_reader){each, ctx});
 }
@@ -422,15 +462,24 @@ struct part_reader {
     void *ctx;
 };
 
+static enum part_state state_of(uint64_t number)
+{
+    ASSERT(PART_LIVE == 0);
+    return number == PART_LIVE       ? PART_LIVE
+           : number == PART_STRIPPED ? PART_STRIPPED
+                                     : PART_QUARANTINED;
+}
+
 static void part_row(void *ctx, sqlite3_stmt *s)
 {
+    ASSERT(sqlite3_column_count(s) == 12);
     ASSERT(ctx != NULL);
     const struct part_reader *r = ctx;
     const struct catalog_part p = {
         .id = column_u64(s, 0),
         .line = column_str(s, 1),
         .level = (uint32_t)column_u64(s, 2),
-        .state = column_u64(s, 3) == 0 ? PART_LIVE : PART_QUARANTINED,
+        .state = state_of(column_u64(s, 3)),
         .rows = column_u64(s, 4),
         .bytes = column_u64(s, 5),
         .min_start_ns = column_u64(s, 6),
@@ -446,6 +495,7 @@ static void part_row(void *ctx, sqlite3_stmt *s)
 enum err catalog_each_part(struct catalog *c,
                            void (*each)(void *ctx, const struct catalog_part *part), void *ctx)
 {
+    ASSERT(c->db != NULL);
     ASSERT(each != NULL);
     return each_row(c, SQL_PARTS, 0, part_row, &(struct part_reader){each, ctx});
 }
@@ -457,6 +507,7 @@ struct cell_reader {
 
 static void cell_row(void *ctx, sqlite3_stmt *s)
 {
+    ASSERT(sqlite3_column_count(s) == 5);
     ASSERT(ctx != NULL);
     const struct cell_reader *r = ctx;
     unsigned signal = column_name_of(s, 0, SIGNAL_COUNT, signal_of);
@@ -474,6 +525,7 @@ static void cell_row(void *ctx, sqlite3_stmt *s)
 enum err catalog_each_cell(struct catalog *c,
                            void (*each)(void *ctx, const struct ledger_cell *cell), void *ctx)
 {
+    ASSERT(c->db != NULL);
     ASSERT(each != NULL);
     return each_row(c, SQL_CELLS, 0, cell_row, &(struct cell_reader){each, ctx});
 }
@@ -485,6 +537,7 @@ struct letter_reader {
 
 static void letter_row(void *ctx, sqlite3_stmt *s)
 {
+    ASSERT(sqlite3_column_count(s) == 10);
     ASSERT(ctx != NULL);
     const struct letter_reader *r = ctx;
     unsigned signal = column_name_of(s, 2, SIGNAL_COUNT, signal_of);
@@ -507,18 +560,55 @@ enum err catalog_each_letter(struct catalog *c, size_t limit,
                              void (*each)(void *ctx, uint64_t id, const struct dead_letter *letter),
                              void *ctx)
 {
+    ASSERT(c->db != NULL);
     ASSERT(each != NULL);
     return each_row(c, SQL_LETTERS, limit, letter_row, &(struct letter_reader){each, ctx});
 }
 
 static void count_row(void *ctx, sqlite3_stmt *s)
 {
+    ASSERT(sqlite3_column_count(s) == 1);
     ASSERT(ctx != NULL);
     *(uint64_t *)ctx = column_u64(s, 0);
 }
 
 enum err catalog_count_letters(struct catalog *c, uint64_t *ret_count)
 {
+    ASSERT(c->db != NULL);
     ASSERT(ret_count != NULL);
     return each_row(c, SQL_COUNT_LETTERS, 0, count_row, ret_count);
+}
+
+// ---- For tools ---------------------------------------------------------------------------------
+
+enum err catalog_read_parts(const char *path,
+                            void (*each)(void *ctx, const struct catalog_part *part), void *ctx,
+                            struct err_at *ret_at)
+{
+    struct part_reader r = {each, ctx};
+    sqlite3 *db = NULL;
+    sqlite3_stmt *s = NULL;
+    int version = 0;
+    ASSERT(path != NULL && each != NULL);
+    int code = sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
+    (void)sqlite3_busy_timeout(db, BUSY_TIMEOUT_MS);
+    code = code == SQLITE_OK ? user_version(db, &version) : code;
+    enum err e = err_of(code);
+    if (e == ERR_OK && version > CATALOG_VERSION) {
+        e = ERR_UNSUPPORTED;
+    }
+    if (e == ERR_OK) {
+        e = err_of(sqlite3_prepare_v2(db, texts[SQL_PARTS], -1, &s, NULL));
+    }
+    while (e == ERR_OK && (code = sqlite3_step(s)) == SQLITE_ROW) {
+        part_row(&r, s);
+    }
+    e = e == ERR_OK ? err_of(code) : e;
+    if (e != ERR_OK) {
+        (void)err_at_set(ret_at, e, 0, "The catalog cannot be read: %s.",
+                         e == ERR_UNSUPPORTED ? "it has another version" : sqlite3_errmsg(db));
+    }
+    (void)sqlite3_finalize(s);
+    (void)sqlite3_close(db);
+    return e;
 }

@@ -15,11 +15,15 @@
 #include "ledger/dead_letter.h"
 #include "ledger/ledger.h"
 
-#define CATALOG_VERSION 1
+#define CATALOG_VERSION 2
 
 struct catalog;
 
-enum part_state { PART_LIVE, PART_QUARANTINED };
+enum part_state {
+    PART_LIVE,
+    PART_QUARANTINED,
+    PART_STRIPPED // live, without its error-free traces; since version 2
+};
 
 struct catalog_part {
     uint64_t id; // names the file, see part_path()
@@ -33,12 +37,21 @@ struct catalog_part {
     struct str services;   // services_encode(): needed when the file itself cannot be read
 };
 
-MUST_CHECK enum err catalog_open(const char *path, struct catalog **ret_catalog,
+// `vfs` names the disk as SQLite knows it; NULL is the machine's own, where other processes may
+// read the catalog meanwhile. Any other belongs to this process alone.
+MUST_CHECK enum err catalog_open(const char *path, const char *vfs, struct catalog **ret_catalog,
                                  struct err_at *ret_at);
 void catalog_close(struct catalog *c);
 
+// For tools: reads the parts of a catalog that a running server may have open, and changes nothing.
+// ERR_BUSY when somebody else has locked it for good, ERR_UNSUPPORTED for another version.
+MUST_CHECK enum err catalog_read_parts(const char *path,
+                                       void (*each)(void *ctx, const struct catalog_part *part),
+                                       void *ctx, struct err_at *ret_at);
+
 // Whether catalog_open() found no catalog and began one. It stays new, also for the next start,
-// until catalog_keep() says that it may stand for what the folder holds.
+// until catalog_keep() says that it may stand for what the folder holds. That makes an older
+// catalog one of this version, too: nothing but the meaning of `state` was added.
 bool catalog_is_new(const struct catalog *c);
 MUST_CHECK enum err catalog_keep(struct catalog *c);
 
@@ -62,9 +75,11 @@ MUST_CHECK enum err catalog_count_letters(struct catalog *c, uint64_t *ret_count
 // A transaction: after catalog_begin() the calls below add to it until catalog_end(), which makes
 // all of it durable, or none of it and says why: the first error of any of the calls.
 void catalog_begin(struct catalog *c);
+// Makes a transaction without anything else in it write something.
+void catalog_touch(struct catalog *c);
 void catalog_add_part(struct catalog *c, const struct catalog_part *part);
 void catalog_remove_part(struct catalog *c, uint64_t id);
-void catalog_quarantine_part(struct catalog *c, uint64_t id);
+void catalog_set_state(struct catalog *c, uint64_t id, enum part_state state);
 void catalog_set_line(struct catalog *c, size_t slot, struct str line, uint64_t seq);
 // Adds cell->count to what is saved; a count above INT64_MAX takes away (two's complement).
 void catalog_add_cell(struct catalog *c, const struct ledger_cell *cell);

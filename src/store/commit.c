@@ -5,6 +5,12 @@
 // parts always agree. Rows that leave the store (expired, copies, lost to damage) are moved: taken
 // from `stored` and added to where they went, so that received = pending + stored + sampled +
 // expired + dropped holds at every commit.
+//
+// A transaction that failed may still turn out to have happened: a write or a sync fails, but all
+// of it is in the log, and a crash brings it back. Only a later transaction that succeeds takes its
+// place in the log and settles that it never was. Until then the file that it would have made known
+// stays: after a crash the catalog says whether it is a part or left over.
+#include "core/logger.h"
 #include "core/mem.h"
 #include "core/must.h"
 #include "store/cursor.h"
@@ -19,6 +25,7 @@ struct commit_cell {
 
 static struct commit_cell *remember(struct commit *c, const struct ledger_cell *cell)
 {
+    ASSERT(c->store != NULL && (unsigned)cell->outcome < OUTCOME_COUNT);
     ASSERT(cell->count != 0);
     struct commit_cell *x = arena_new(&c->arena, 1, sizeof *x);
     x->cell = *cell;
@@ -30,12 +37,14 @@ static struct commit_cell *remember(struct commit *c, const struct ledger_cell *
 
 static void take_unsaved(void *ctx, const struct ledger_cell *cell)
 {
+    ASSERT(cell != NULL);
     ASSERT(ctx != NULL);
     (void)remember(ctx, cell);
 }
 
 void commit_begin(struct commit *c, struct store *s)
 {
+    ASSERT(c != NULL);
     ASSERT(s->catalog != NULL);
     *c = (struct commit){.store = s};
     catalog_begin(s->catalog);
@@ -48,6 +57,7 @@ void commit_begin(struct commit *c, struct store *s)
 void commit_count(struct commit *c, enum outcome o, enum reason r, struct str service, uint64_t n,
                   bool now)
 {
+    ASSERT(o == OUTCOME_DROPPED || r == REASON_NONE);
     ASSERT(c->store != NULL);
     if (n == 0) {
         return;
@@ -59,9 +69,89 @@ void commit_count(struct commit *c, enum outcome o, enum reason r, struct str se
     catalog_add_cell(c->store->catalog, &x->cell);
 }
 
+void commit_move(struct commit *c, const struct tally *t, enum outcome o, enum reason r)
+{
+    ASSERT(c->store != NULL && (o == OUTCOME_DROPPED || r == REASON_NONE));
+    ASSERT(o != OUTCOME_STORED && o != OUTCOME_RECEIVED);
+    for (size_t i = 0; i < t->services.count; i++) {
+        commit_count(c, OUTCOME_STORED, REASON_NONE, t->services.strings[i], 0 - t->counts[i],
+                     true);
+        commit_count(c, o, r, t->services.strings[i], t->counts[i], true);
+    }
+}
+
+// ---- Files of failed transactions --------------------------------------------------------------
+
+struct doubt {
+    struct doubt *next;
+    char path[];
+};
+
+void commit_doubt(struct store *s, struct str path)
+{
+    ASSERT(path.p != NULL);
+    struct doubt *d = mem_alloc(sizeof *d + path.n + 1);
+    ASSERT(path.n > 0);
+    memcpy(d->path, path.p, path.n);
+    d->path[path.n] = 0;
+    (void)pthread_mutex_lock(&s->lock);
+    d->next = s->doubts;
+    s->doubts = d;
+    (void)pthread_mutex_unlock(&s->lock);
+}
+
+static struct doubt *take_doubts(struct store *s)
+{
+    ASSERT(s->catalog != NULL);
+    (void)pthread_mutex_lock(&s->lock);
+    struct doubt *d = s->doubts;
+    s->doubts = NULL;
+    (void)pthread_mutex_unlock(&s->lock);
+    return d;
+}
+
+static void free_doubts(struct store *s, struct doubt *d, bool remove)
+{
+    ASSERT(s->fs != NULL);
+    while (d != NULL) {
+        struct doubt *next = d->next;
+        if (remove && s->fs->ops->remove(s->fs, d->path) != ERR_OK) {
+            log_write(LOG_WARN, "store", "a failed part could not be removed", "path=%s", d->path);
+        }
+        mem_free(d);
+        d = next;
+    }
+}
+
+enum err commit_settle(struct store *s)
+{
+    ASSERT(s->fs != NULL);
+    struct commit c;
+    ASSERT(s->catalog != NULL);
+    (void)pthread_mutex_lock(&s->lock);
+    bool settled = s->doubts == NULL;
+    (void)pthread_mutex_unlock(&s->lock);
+    if (settled) {
+        return ERR_OK;
+    }
+    commit_begin(&c, s);
+    catalog_touch(s->catalog);
+    return commit_end(&c);
+}
+
+void commit_done(struct store *s)
+{
+    ASSERT(s != NULL);
+    free_doubts(s, take_doubts(s), false);
+    ASSERT(s->doubts == NULL);
+}
+
 enum err commit_end(struct commit *c)
 {
+    ASSERT(c->store->catalog != NULL);
     ASSERT(c->store != NULL);
+    // Only those of transactions before this one: the catalog's lock is held since commit_begin().
+    struct doubt *doubts = take_doubts(c->store);
     enum err e = catalog_end(c->store->catalog);
     for (const struct commit_cell *x = c->cells; x != NULL; x = x->next) {
         const struct ledger_cell *k = &x->cell;
@@ -74,6 +164,15 @@ enum err commit_end(struct commit *c)
         }
     }
     arena_done(&c->arena);
+    if (e == ERR_OK) {
+        free_doubts(c->store, doubts, true);
+    }
+    while (e != ERR_OK && doubts != NULL) {
+        struct doubt *next = doubts->next;
+        commit_doubt(c->store, str_of(doubts->path));
+        mem_free(doubts);
+        doubts = next;
+    }
     return e;
 }
 
@@ -102,6 +201,7 @@ struct str services_encode(const struct part_meta *m, struct arena *a)
 void services_each(struct str bytes, void (*each)(void *ctx, struct str service, uint64_t rows),
                    void *ctx)
 {
+    ASSERT(bytes.p != NULL || bytes.n == 0);
     ASSERT(each != NULL);
     struct cursor c = cursor_of(bytes);
     while (!c.failed && cursor_left(&c) > 0) {

@@ -7,13 +7,9 @@
 #include "core/logger.h"
 #include "core/mem.h"
 #include "core/must.h"
+#include "store/block_cache.h"
 #include "store/row_sort.h"
 #include "store/store_state.h"
-#include "store/strtab.h"
-
-// What building and encoding a part takes for each row, beside the rows themselves (measured: 200
-// on the middle shape of bench/gen.h).
-#define FLUSH_ROW_BYTES ((size_t)256)
 
 // One flush on its way.
 struct flush {
@@ -27,9 +23,7 @@ struct flush {
     struct arena arena;
     struct str path;
     struct part *part;
-    struct strtab copy_services; // of rows that came twice
-    uint64_t *copies;
-    size_t copies_capacity;
+    struct tally copies;            // of rows that came twice
     uint64_t seqs[STORE_LINES_MAX]; // of each line once this is committed
     size_t line_count;
     uint64_t delivered;
@@ -72,19 +66,15 @@ static bool choose(struct flush *f)
 
 static void count_copy(struct flush *f, struct row row)
 {
+    ASSERT(f->row_count > 0);
     ASSERT(row.index < row.batch->span_count);
     uint32_t code = batch_resource(row.batch, row_span(row))->service;
-    size_t known = f->copy_services.count;
-    uint32_t at = strtab_add(&f->copy_services, row.batch->strings[code], row.batch->hashes[code]);
-    if (f->copy_services.count > known) {
-        f->copies = mem_grow(f->copies, &f->copies_capacity, known + 1, sizeof *f->copies);
-        f->copies[at] = 0;
-    }
-    f->copies[at]++;
+    tally_add(&f->copies, row.batch->strings[code], row.batch->hashes[code], 1);
 }
 
 static enum err write_rows(struct flush *f, struct part_writer *w)
 {
+    ASSERT(w != NULL);
     ASSERT(f->row_count > 0);
     struct dedupe dedupe = {0};
     enum err e = ERR_OK;
@@ -123,7 +113,7 @@ static enum err write_part(struct flush *f)
         e = s->fs->ops->sync_dir(s->fs, s->parts_dir);
     }
     if (e == ERR_OK) {
-        e = part_open(s->fs, f->path.p, &f->part, NULL);
+        e = part_open(s->part_fs, f->path.p, &f->part, NULL);
     }
     return e;
 }
@@ -136,6 +126,7 @@ static uint64_t before_seq(uint64_t seq)
 // What each line's offset will be once the taken batches are in a part.
 static void find_seqs(struct flush *f)
 {
+    ASSERT(f->line_count == 0 && f->part != NULL);
     ASSERT(f->batches > 0);
     struct store *s = f->s;
     (void)pthread_mutex_lock(&s->lock);
@@ -154,6 +145,7 @@ static void find_seqs(struct flush *f)
 
 static void commit_services(struct flush *f, struct commit *c)
 {
+    ASSERT(c->store == f->s);
     ASSERT(f->part != NULL);
     const struct part_meta *m = part_meta(f->part);
     for (size_t i = 0; i < m->service_count; i++) {
@@ -161,10 +153,10 @@ static void commit_services(struct flush *f, struct commit *c)
         commit_count(c, OUTCOME_RECEIVED, REASON_NONE, service, m->services[i].rows, false);
         commit_count(c, OUTCOME_STORED, REASON_NONE, service, m->services[i].rows, true);
     }
-    for (size_t i = 0; i < f->copy_services.count; i++) {
-        struct str service = f->copy_services.strings[i];
-        commit_count(c, OUTCOME_RECEIVED, REASON_NONE, service, f->copies[i], false);
-        commit_count(c, OUTCOME_DROPPED, REASON_DUPLICATE, service, f->copies[i], true);
+    for (size_t i = 0; i < f->copies.services.count; i++) {
+        struct str service = f->copies.services.strings[i];
+        commit_count(c, OUTCOME_RECEIVED, REASON_NONE, service, f->copies.counts[i], false);
+        commit_count(c, OUTCOME_DROPPED, REASON_DUPLICATE, service, f->copies.counts[i], true);
     }
 }
 
@@ -202,6 +194,7 @@ static enum err commit_part(struct flush *f, uint64_t now_ns)
 // may forget.
 static uint64_t swap(struct flush *f, struct part_entry *entry)
 {
+    ASSERT(entry->part == f->part);
     struct store *s = f->s;
     struct store_line *line = &s->lines[f->line];
     uint64_t least = UINT64_MAX;
@@ -210,7 +203,7 @@ static uint64_t swap(struct flush *f, struct part_entry *entry)
         MUST(line->hot[i].batch == f->taken[i]);
         line->hot_rows -= f->taken[i]->span_count;
         line->hot_bytes -= line->hot[i].bytes;
-        budget_give(s->budget, ACCOUNT_STORE, line->hot[i].bytes);
+        budget_give(s->budget, ACCOUNT_STORE, line->hot[i].charged);
     }
     line->hot_count -= f->batches;
     memmove(line->hot, line->hot + f->batches, line->hot_count * sizeof *line->hot);
@@ -234,6 +227,7 @@ static uint64_t swap(struct flush *f, struct part_entry *entry)
 
 static void finish(struct flush *f, uint64_t now_ns)
 {
+    ASSERT(now_ns > 0 && f->batches > 0);
     ASSERT(f->part != NULL);
     struct store *s = f->s;
     struct part_entry *entry = mem_new(1, sizeof *entry);
@@ -252,14 +246,21 @@ static void finish(struct flush *f, uint64_t now_ns)
     }
 }
 
-static void fail(struct flush *f, enum err e)
+// `doubtful`: the transaction failed, and may turn out to have happened.
+static void fail(struct flush *f, enum err e, bool doubtful)
 {
+    ASSERT(f->batches > 0 && f->path.n > 0);
     struct store *s = f->s;
     ASSERT(e != ERR_OK);
     part_unref(f->part);
     // What was written is worthless; a file that cannot be removed now is removed at the next
     // start.
-    enum err removed = s->fs->ops->remove(s->fs, f->path.p);
+    enum err removed = ERR_OK;
+    if (doubtful) {
+        commit_doubt(s, f->path);
+    } else {
+        removed = s->fs->ops->remove(s->fs, f->path.p);
+    }
     if (removed != ERR_OK && removed != ERR_NOT_FOUND) {
         log_write(LOG_WARN, "store", "a failed part could not be removed", "path=%s", f->path.p);
     }
@@ -274,6 +275,7 @@ static void fail(struct flush *f, enum err e)
 
 enum err flush_line(struct store *s, size_t line)
 {
+    ASSERT(s->catalog != NULL);
     ASSERT(line < STORE_LINES_MAX);
     (void)pthread_mutex_lock(&s->flushing);
     struct flush f = {.s = s, .line = line};
@@ -281,23 +283,19 @@ enum err flush_line(struct store *s, size_t line)
     if (choose(&f)) {
         f.path = store_part_path(s, f.id, &f.arena);
         uint64_t now_ns = clock_wall_ns();
-        size_t work_bytes = f.row_count * FLUSH_ROW_BYTES;
-        budget_force(s->budget, ACCOUNT_STORE, work_bytes);
-        e = write_part(&f);
-        budget_give(s->budget, ACCOUNT_STORE, work_bytes);
-        if (e == ERR_OK) {
-            e = commit_part(&f, now_ns);
-        }
+        e = commit_settle(s);
+        e = e == ERR_OK ? write_part(&f) : e; // its memory was charged with the batches
+        bool written = e == ERR_OK;
+        e = written ? commit_part(&f, now_ns) : e;
         if (e == ERR_OK) {
             finish(&f, now_ns);
         } else {
-            fail(&f, e);
+            fail(&f, e, written);
         }
     }
     mem_free(f.taken);
     mem_free(f.rows);
-    mem_free(f.copies);
-    strtab_done(&f.copy_services);
+    tally_done(&f.copies);
     arena_done(&f.arena);
     (void)pthread_mutex_unlock(&s->flushing);
     return e;
@@ -309,6 +307,7 @@ enum err flush_line(struct store *s, size_t line)
 // the largest line due, unless hot batches are not what fills it.
 static size_t due_line(struct store *s, uint64_t now_ns)
 {
+    ASSERT(s->flush_rows > 0);
     ASSERT(s->line_count <= STORE_LINES_MAX);
     size_t largest = s->line_count;
     uint64_t total = 0, most = 0;
@@ -327,12 +326,13 @@ static size_t due_line(struct store *s, uint64_t now_ns)
             largest = i;
         }
     }
-    return budget_is_tight(s->budget) && total > s->budget->soft_bytes / 8 ? largest
-                                                                           : s->line_count;
+    return budget_is_filling(s->budget) && total > s->budget->soft_bytes / 8 ? largest
+                                                                             : s->line_count;
 }
 
 static void wait_until(struct store *s, uint64_t wait_ns)
 {
+    ASSERT(wait_ns > 0 && wait_ns <= NS_PER_S);
     struct timespec t;
     (void)clock_gettime(CLOCK_MONOTONIC, &t);
     uint64_t at = (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec + wait_ns;
@@ -345,6 +345,7 @@ static void wait_until(struct store *s, uint64_t wait_ns)
 // Once a second: room on the disk, dead letters, and the ledger when it has gone unsaved for long.
 static void tick(struct store *s, uint64_t now_ns)
 {
+    ASSERT(s->dir != NULL && now_ns > 0);
     ASSERT(s->catalog != NULL);
     uint64_t free_bytes = UINT64_MAX;
     bool known = s->fs->ops->free_bytes(s->fs, s->dir, &free_bytes) == ERR_OK;
@@ -368,11 +369,13 @@ static void tick(struct store *s, uint64_t now_ns)
 
 void *flush_thread(void *store)
 {
+    ASSERT(((struct store *)store)->started);
     ASSERT(store != NULL);
     struct store *s = store;
     uint64_t tick_ns = 0;
     while (!atomic_load(&s->stop)) {
         uint64_t now_ns = clock_mono_ns();
+        block_cache_relieve(s->cache);
         if (now_ns >= tick_ns) {
             tick(s, now_ns);
             tick_ns = now_ns + NS_PER_S;
@@ -395,6 +398,7 @@ void *flush_thread(void *store)
 // Whether the line holds a batch that came before `mark`.
 static bool has_older(struct store *s, size_t line, uint64_t mark)
 {
+    ASSERT(s->catalog != NULL);
     ASSERT(line < STORE_LINES_MAX);
     (void)pthread_mutex_lock(&s->lock);
     bool has = line < s->line_count && s->lines[line].hot_count > 0 &&
@@ -405,6 +409,7 @@ static bool has_older(struct store *s, size_t line, uint64_t mark)
 
 enum err store_flush(struct store *s)
 {
+    ASSERT(s->catalog != NULL);
     ASSERT(s != NULL);
     enum err e = ERR_OK;
     (void)pthread_mutex_lock(&s->lock);

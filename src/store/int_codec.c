@@ -33,6 +33,7 @@ static bool all_divisible(const uint64_t *v, size_t n, uint64_t base, uint64_t b
 
 static struct frame frame_of(const uint64_t *v, size_t n)
 {
+    ASSERT(v != NULL || n == 0);
     ASSERT(n > 0);
     int64_t low = (int64_t)v[0], high = (int64_t)v[0];
     for (size_t i = 1; i < n; i++) {
@@ -54,6 +55,7 @@ static struct frame frame_of(const uint64_t *v, size_t n)
 
 static void put_frame(uint8_t tag, struct frame f, struct buf *out)
 {
+    ASSERT(out != NULL);
     ASSERT(tag <= TAG_TABLE);
     buf_add_byte(out, tag);
     buf_add_varint(out, zigzag((int64_t)f.base));
@@ -68,6 +70,7 @@ static uint64_t reduce(uint64_t v, struct frame f)
 
 static size_t bitpack_bytes(size_t n, unsigned width)
 {
+    ASSERT(n <= SIZE_MAX / 64);
     ASSERT(width <= 64);
     return (n * width + 7) / 8;
 }
@@ -144,6 +147,7 @@ static size_t find_table(const uint64_t *v, size_t n, uint64_t *table, uint64_t 
 
 static bool put_table(struct zpack *z, const uint64_t *v, size_t n, struct buf *out)
 {
+    ASSERT(out != NULL && z != NULL);
     ASSERT(n > 0);
     uint64_t table[INTS_TABLE_MAX];
     uint64_t *codes = mem_alloc(n * sizeof *codes);
@@ -164,6 +168,7 @@ static bool put_table(struct zpack *z, const uint64_t *v, size_t n, struct buf *
 static void put_smaller(struct zpack *z, const uint64_t *v, size_t n, struct frame f,
                         enum ints_use use, struct buf *out)
 {
+    ASSERT(out != NULL && n > 0);
     ASSERT(f.width > 0 && f.width <= 64);
     size_t before = out->n;
     put_planes(z, v, n, f, out);
@@ -194,27 +199,33 @@ void ints_encode(struct zpack *z, const uint64_t *values, size_t n, enum ints_us
 
 static struct frame get_frame(struct cursor *c)
 {
+    ASSERT(c != NULL);
     struct frame f = {0};
     f.base = (uint64_t)unzigzag(cursor_varint(c));
     f.scale = cursor_varint(c);
     return f;
 }
 
-static enum err get_bitpack(struct cursor *c, size_t n, uint64_t *out)
+// The values that a read asks for: [first, first + count) of n.
+struct stretch {
+    size_t n, first, count;
+};
+
+static enum err get_bitpack(struct cursor *c, struct stretch s, uint64_t *out)
 {
-    ASSERT(out != NULL);
+    ASSERT(out != NULL && s.n > 0);
     struct frame f = get_frame(c);
     f.width = cursor_byte(c);
     if (c->failed || f.width < 1 || f.width > WIDTH_MAX) {
         return ERR_CORRUPT;
     }
-    const uint8_t *p = cursor_bytes(c, bitpack_bytes(n, f.width));
+    const uint8_t *p = cursor_bytes(c, bitpack_bytes(s.n, f.width));
     if (p == NULL) {
         return ERR_CORRUPT;
     }
     const uint64_t mask = ((uint64_t)1 << f.width) - 1;
-    size_t bit = 0;
-    for (size_t i = 0; i < n; i++, bit += f.width) {
+    size_t bit = s.first * f.width;
+    for (size_t i = 0; i < s.count; i++, bit += f.width) {
         out[i] = f.base + f.scale * (load_u64(p + bit / 8) >> (bit & 7) & mask);
     }
     return ERR_OK;
@@ -222,6 +233,7 @@ static enum err get_bitpack(struct cursor *c, size_t n, uint64_t *out)
 
 static void add_plane(const uint8_t *plane, size_t n, unsigned shift, uint64_t *out)
 {
+    ASSERT(out != NULL || n == 0);
     ASSERT(shift < 64);
     if (shift == 0) {
         for (size_t i = 0; i < n; i++) {
@@ -234,9 +246,9 @@ static void add_plane(const uint8_t *plane, size_t n, unsigned shift, uint64_t *
     }
 }
 
-static enum err get_planes(struct cursor *c, size_t n, uint64_t *out)
+static enum err get_planes(struct cursor *c, struct stretch s, uint64_t *out)
 {
-    ASSERT(out != NULL);
+    ASSERT(out != NULL && s.n > 0);
     uint64_t heads[8];
     struct frame f = get_frame(c);
     unsigned planes = cursor_byte(c);
@@ -246,42 +258,43 @@ static enum err get_planes(struct cursor *c, size_t n, uint64_t *out)
     for (unsigned k = 0; k < planes; k++) {
         heads[k] = cursor_varint(c);
     }
-    uint8_t *scratch = mem_alloc(n);
+    uint8_t *scratch = NULL;
     enum err e = ERR_OK;
     for (unsigned k = 0; k < planes && e == ERR_OK; k++) {
         size_t stored = (size_t)(heads[k] >> 1);
         const uint8_t *p = cursor_bytes(c, stored);
-        if (p == NULL || ((heads[k] & 1) == 0 && stored != n)) {
+        if (p == NULL || ((heads[k] & 1) == 0 && stored != s.n)) {
             e = ERR_CORRUPT;
         } else if ((heads[k] & 1) != 0) {
-            e = zpack_decode(p, stored, scratch, n);
+            scratch = scratch != NULL ? scratch : mem_alloc(s.n);
+            e = zpack_decode(p, stored, scratch, s.n);
             p = scratch;
         }
         if (e == ERR_OK) {
-            add_plane(p, n, 8 * k, out);
+            add_plane(p + s.first, s.count, 8 * k, out);
         }
     }
     mem_free(scratch);
-    for (size_t i = 0; i < n && e == ERR_OK; i++) {
+    for (size_t i = 0; i < s.count && e == ERR_OK; i++) {
         out[i] = f.base + f.scale * out[i];
     }
     return e;
 }
 
-static enum err decode_at(struct cursor *c, size_t n, uint64_t *out, bool nested);
+static enum err decode_at(struct cursor *c, struct stretch s, uint64_t *out, bool nested);
 
-static enum err get_table(struct cursor *c, size_t n, uint64_t *out)
+static enum err get_table(struct cursor *c, struct stretch s, uint64_t *out)
 {
-    ASSERT(out != NULL);
+    ASSERT(out != NULL && s.n > 0);
     uint64_t table[INTS_TABLE_MAX];
     size_t count = cursor_below(c, INTS_TABLE_MAX + 1);
     for (size_t i = 0; i < count; i++) {
         table[i] = (uint64_t)unzigzag(cursor_varint(c));
     }
-    if (c->failed || decode_at(c, n, out, true) != ERR_OK) {
+    if (c->failed || decode_at(c, s, out, true) != ERR_OK) {
         return ERR_CORRUPT;
     }
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < s.count; i++) {
         if (out[i] >= count) {
             return ERR_CORRUPT;
         }
@@ -290,9 +303,10 @@ static enum err get_table(struct cursor *c, size_t n, uint64_t *out)
     return ERR_OK;
 }
 
-static enum err decode_at(struct cursor *c, size_t n, uint64_t *out, bool nested)
+static enum err decode_at(struct cursor *c, struct stretch s, uint64_t *out, bool nested)
 {
-    ASSERT(n > 0);
+    ASSERT(out != NULL || s.n == 0);
+    ASSERT(s.n > 0 && s.first + s.count <= s.n);
     uint8_t tag = cursor_byte(c);
     if (c->failed) {
         return ERR_CORRUPT;
@@ -300,17 +314,17 @@ static enum err decode_at(struct cursor *c, size_t n, uint64_t *out, bool nested
     switch (tag) {
     case TAG_CONST: {
         uint64_t base = (uint64_t)unzigzag(cursor_varint(c));
-        for (size_t i = 0; i < n; i++) {
+        for (size_t i = 0; i < s.count; i++) {
             out[i] = base;
         }
         return c->failed ? ERR_CORRUPT : ERR_OK;
     }
     case TAG_BITPACK:
-        return get_bitpack(c, n, out);
+        return get_bitpack(c, s, out);
     case TAG_PLANES:
-        return get_planes(c, n, out);
+        return get_planes(c, s, out);
     case TAG_TABLE:
-        return nested ? ERR_CORRUPT : get_table(c, n, out);
+        return nested ? ERR_CORRUPT : get_table(c, s, out);
     default:
         return ERR_CORRUPT;
     }
@@ -318,6 +332,14 @@ static enum err decode_at(struct cursor *c, size_t n, uint64_t *out, bool nested
 
 enum err ints_decode(struct cursor *c, size_t n, uint64_t *out)
 {
+    ASSERT(c != NULL);
     ASSERT(n > 0 && out != NULL);
-    return decode_at(c, n, out, false);
+    return decode_at(c, (struct stretch){n, 0, n}, out, false);
+}
+
+enum err ints_decode_some(struct cursor *c, size_t n, size_t first, size_t count, uint64_t *out)
+{
+    ASSERT(n > 0 && first <= n && count <= n - first);
+    ASSERT(out != NULL || count == 0);
+    return decode_at(c, (struct stretch){n, first, count}, out, false);
 }

@@ -31,6 +31,12 @@ enum ints_use {
 void ints_encode(struct zpack *z, const uint64_t *values, size_t n, enum ints_use use,
                  struct buf *out);
 
+// Reads values [first, first + count) of n into `out`: what lies before and behind them costs
+// little where it is not compressed. The cursor's bytes are followed by REGION_PAD readable ones;
+// where it stands afterwards is not told. `out` may be part written on failure.
+MUST_CHECK enum err ints_decode_some(struct cursor *c, size_t n, size_t first, size_t count,
+                                     uint64_t *out);
+
 // Reads n values into `out`. The cursor's bytes are followed by REGION_PAD readable ones.
 // `out` may be part written on failure.
 MUST_CHECK enum err ints_decode(struct cursor *c, size_t n, uint64_t *out);

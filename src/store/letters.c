@@ -8,6 +8,7 @@
 
 static struct str copy_text(char **at, struct str s)
 {
+    ASSERT(s.p != NULL || s.n == 0);
     ASSERT(at != NULL);
     struct str out = {*at, s.n};
     if (s.n > 0) {
@@ -19,6 +20,7 @@ static struct str copy_text(char **at, struct str s)
 
 static struct letter_node *copy_letter(const struct dead_letter *l)
 {
+    ASSERT((unsigned)l->signal < SIGNAL_COUNT && (unsigned)l->reason < REASON_COUNT);
     struct str body = l->body;
     body.n = body.n < DEAD_LETTER_BODY_MAX ? body.n : DEAD_LETTER_BODY_MAX;
     size_t bytes = sizeof(struct letter_node) + l->protocol.n + l->peer.n + l->message.n + body.n;
@@ -37,6 +39,7 @@ static struct letter_node *copy_letter(const struct dead_letter *l)
 
 static void put(void *ctx, const struct dead_letter *letter)
 {
+    ASSERT(ctx != NULL);
     ASSERT(letter != NULL);
     struct store *s = ctx;
     struct letter_node *node = copy_letter(letter);
@@ -57,12 +60,14 @@ static void put(void *ctx, const struct dead_letter *letter)
 
 struct dead_letter_sink store_dead_letter_sink(struct store *s)
 {
+    ASSERT(s->fs != NULL);
     ASSERT(s != NULL);
     return (struct dead_letter_sink){.put = put, .ctx = s};
 }
 
 static struct letter_node *take_queue(struct store *s, uint64_t *ret_lost)
 {
+    ASSERT(s->fs != NULL);
     ASSERT(ret_lost != NULL);
     (void)pthread_mutex_lock(&s->lock);
     struct letter_node *first = s->letters;
@@ -87,6 +92,7 @@ static void free_queue(struct letter_node *first)
 
 void letters_save(struct store *s)
 {
+    ASSERT(s->fs != NULL);
     ASSERT(s->catalog != NULL);
     uint64_t lost, count;
     struct letter_node *first = take_queue(s, &lost);
@@ -118,6 +124,7 @@ void letters_save(struct store *s)
 
 void letters_done(struct store *s)
 {
+    ASSERT(s != NULL);
     uint64_t lost;
     free_queue(take_queue(s, &lost));
     ASSERT(s->letter_count == 0);
@@ -127,6 +134,7 @@ enum err store_dead_letters(struct store *s, size_t limit,
                             void (*each)(void *ctx, uint64_t id, const struct dead_letter *letter),
                             void *ctx)
 {
+    ASSERT(s->catalog != NULL && limit > 0);
     ASSERT(each != NULL);
     letters_save(s);
     return catalog_each_letter(s->catalog, limit, each, ctx);

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: what happens to parts after they are written: merging and expiry.
+// Purpose: merging parts, and the thread that merges, expires and sets aside.
 //
 // Merging is tiered by size: parts of one line whose rows lie between 8^k and 8^(k + 1) are of one
 // tier; MERGE_INPUTS_MIN of them, neighbours in time, become one part of the next tier. So a row is
 // written again once per tier, and a line has at most a handful of parts per tier. Under load first
-// parts have an eighth of merge_rows_max, so every row is merged once.
+// parts have an eighth of merge_rows_max, so every row is merged once. Parts that retention has
+// stripped are merged with one another only.
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -18,134 +19,15 @@
 #include "core/mem.h"
 #include "core/must.h"
 #include "store/part_merge.h"
+#include "store/retain.h"
 #include "store/store_state.h"
-#include "store/strtab.h"
 
 #define MERGE_INPUTS_MIN 8
 #define MERGE_LARGE_MIN  2 // where the limit of rows does not allow more
 #define MERGE_NICE       10
-#define EXPIRE_STEP_MAX  64 // parts that one transaction expires
 // A page of rows per input, and the block being written.
 #define MERGE_INPUT_BYTES ((size_t)4 << 20)
 #define MERGE_BLOCK_BYTES ((size_t)32 << 20)
-
-// ---- Expiry ----------------------------------------------------------------------------------
-
-struct expiry {
-    size_t line;
-    struct part_entry *entries[EXPIRE_STEP_MAX]; // stay in memory: `maintaining` is held
-    size_t count;
-};
-
-// A sender's clock may run ahead: no part is younger than its commit.
-static uint64_t age_mark(const struct part_entry *p)
-{
-    ASSERT(p->part != NULL);
-    uint64_t start = part_meta(p->part)->max_start_ns;
-    return start < p->committed_ns ? start : p->committed_ns;
-}
-
-static struct store_retention retention_of(const struct store *s, struct str line)
-{
-    ASSERT(s->retention != NULL || s->retention_count == 0);
-    for (size_t i = 0; i < s->retention_count; i++) {
-        if (str_eq(s->retention[i].line, line)) {
-            return s->retention[i];
-        }
-    }
-    return s->fallback;
-}
-
-static int by_age(const void *a, const void *b)
-{
-    const struct part_entry *x = *(struct part_entry *const *)a,
-                            *y = *(struct part_entry *const *)b;
-    uint64_t m = age_mark(x), n = age_mark(y);
-    return m < n ? -1 : m > n;
-}
-
-// Under `lock`: the oldest parts of a line that are over its limits.
-static bool choose_expired(struct store *s, size_t index, uint64_t now_ns, struct expiry *x)
-{
-    ASSERT(index < s->line_count);
-    const struct store_line *line = &s->lines[index];
-    struct store_retention limit = retention_of(s, line->name);
-    uint64_t bytes = 0;
-    x->line = index;
-    x->count = 0;
-    if (line->part_count == 0 || (limit.age_ms == 0 && limit.bytes == 0)) {
-        return false;
-    }
-    struct part_entry **sorted = mem_new(line->part_count, sizeof(struct part_entry *));
-    for (size_t i = 0; i < line->part_count; i++) {
-        sorted[i] = line->parts[i];
-        bytes += part_meta(sorted[i]->part)->file_bytes;
-    }
-    qsort(sorted, line->part_count, sizeof *sorted, by_age);
-    for (size_t i = 0; i < line->part_count && x->count < EXPIRE_STEP_MAX; i++) {
-        uint64_t mark = age_mark(sorted[i]);
-        bool old = limit.age_ms != 0 && now_ns > mark && (now_ns - mark) / NS_PER_MS > limit.age_ms;
-        if (!old && (limit.bytes == 0 || bytes <= limit.bytes)) {
-            break;
-        }
-        x->entries[x->count++] = sorted[i];
-        bytes -= part_meta(sorted[i]->part)->file_bytes;
-    }
-    mem_free(sorted);
-    return x->count > 0;
-}
-
-// Takes the rows of a part from `stored`.
-static void count_lost(struct commit *c, const struct part_meta *m, enum outcome o, enum reason r)
-{
-    ASSERT(o != OUTCOME_STORED);
-    for (size_t i = 0; i < m->service_count; i++) {
-        const struct part_service *x = &m->services[i];
-        commit_count(c, OUTCOME_STORED, REASON_NONE, x->name, 0 - x->rows, true);
-        commit_count(c, o, r, x->name, x->rows, true);
-    }
-}
-
-// The part is gone from the catalog: now from memory, and its file. Views that hold it keep reading
-// it: the file stays open until they let go.
-static void drop_entry(struct store *s, size_t line, struct part_entry *entry)
-{
-    ASSERT(line < STORE_LINES_MAX && entry->part != NULL);
-    struct arena a = {0};
-    (void)pthread_mutex_lock(&s->lock);
-    store_take_part(s, &s->lines[line], entry);
-    (void)pthread_mutex_unlock(&s->lock);
-    struct str path = store_part_path(s, entry->id, &a);
-    if (s->fs->ops->remove(s->fs, path.p) != ERR_OK) {
-        log_write(LOG_WARN, "store", "a part's file could not be removed", "path=%s", path.p);
-    }
-    part_unref(entry->part);
-    mem_free(entry);
-    arena_done(&a);
-}
-
-static enum err expire(struct store *s, const struct expiry *x)
-{
-    ASSERT(x->line < STORE_LINES_MAX);
-    struct commit c;
-    MUST(x->count > 0);
-    commit_begin(&c, s);
-    for (size_t i = 0; i < x->count; i++) {
-        catalog_remove_part(s->catalog, x->entries[i]->id);
-        count_lost(&c, part_meta(x->entries[i]->part), OUTCOME_EXPIRED, REASON_NONE);
-    }
-    enum err e = commit_end(&c);
-    if (e != ERR_OK) {
-        return e;
-    }
-    for (size_t i = 0; i < x->count; i++) {
-        drop_entry(s, x->line, x->entries[i]);
-    }
-    (void)pthread_mutex_lock(&s->lock);
-    s->stats.expired_parts += x->count;
-    (void)pthread_mutex_unlock(&s->lock);
-    return ERR_OK;
-}
 
 // ---- Choosing a merge --------------------------------------------------------------------------
 
@@ -156,12 +38,11 @@ struct merge {
     size_t count;
     uint64_t id, rows;
     uint32_t level;
+    bool stripped; // inputs and output are without error-free traces
     struct arena arena;
     struct str path;
     struct part *part;
-    struct strtab copy_services;
-    uint64_t *copies;
-    size_t copies_capacity;
+    struct tally copies;
 };
 
 static unsigned tier_of(uint64_t rows)
@@ -171,6 +52,7 @@ static unsigned tier_of(uint64_t rows)
 
 static int by_time(const void *a, const void *b)
 {
+    ASSERT(a != NULL && b != NULL);
     const struct part_entry *x = *(struct part_entry *const *)a,
                             *y = *(struct part_entry *const *)b;
     uint64_t m = part_meta(x->part)->min_start_ns, n = part_meta(y->part)->min_start_ns;
@@ -186,15 +68,17 @@ static bool is_final(const struct store *s, uint64_t rows)
 
 // The first parts of a tier in time order, as many as one merge may take.
 static bool choose_tier(const struct store *s, struct part_entry **sorted, size_t n, unsigned tier,
-                        struct merge *m)
+                        bool stripped, struct merge *m)
 {
+    ASSERT(sorted != NULL && m->part == NULL);
     ASSERT(n > 0);
     bool full = false;
     m->count = 0;
     m->rows = 0;
+    m->stripped = stripped;
     for (size_t i = 0; i < n && !full; i++) {
         uint64_t rows = part_meta(sorted[i]->part)->rows;
-        if (is_final(s, rows) || tier_of(rows) != tier) {
+        if (sorted[i]->stripped != stripped || is_final(s, rows) || tier_of(rows) != tier) {
             continue;
         }
         full = m->count == MERGE_INPUTS_MAX || m->rows + rows > 2 * s->merge_rows_max;
@@ -209,6 +93,7 @@ static bool choose_tier(const struct store *s, struct part_entry **sorted, size_
 // Under `lock`.
 static bool choose_merge(struct store *s, size_t index, struct merge *m)
 {
+    ASSERT(m->s == s && m->id == 0);
     ASSERT(index < s->line_count && m->count == 0);
     struct store_line *line = &s->lines[index];
     bool found = false;
@@ -220,7 +105,8 @@ static bool choose_merge(struct store *s, size_t index, struct merge *m)
     memcpy(sorted, line->parts, line->part_count * sizeof *sorted);
     qsort(sorted, line->part_count, sizeof *sorted, by_time);
     for (unsigned tier = 0; tier <= tier_of(UINT64_MAX) && !found; tier++) {
-        found = choose_tier(s, sorted, line->part_count, tier, m);
+        found = choose_tier(s, sorted, line->part_count, tier, false, m) ||
+                choose_tier(s, sorted, line->part_count, tier, true, m);
     }
     mem_free(sorted);
     if (found) {
@@ -233,16 +119,9 @@ static bool choose_merge(struct store *s, size_t index, struct merge *m)
 
 static void count_copy(void *ctx, struct str service)
 {
+    ASSERT(service.p != NULL || service.n == 0);
     ASSERT(ctx != NULL);
-    struct merge *m = ctx;
-    size_t known = m->copy_services.count;
-    uint32_t at = strtab_add(&m->copy_services, service, str_hash(service));
-    if (m->copy_services.count > known) {
-        m->copy_services.strings[at] = arena_str(&m->arena, service);
-        m->copies = mem_grow(m->copies, &m->copies_capacity, known + 1, sizeof *m->copies);
-        m->copies[at] = 0;
-    }
-    m->copies[at]++;
+    tally_add(ctx, service, str_hash(service), 1);
 }
 
 static enum err write_merged(struct merge *m, size_t *ret_bad)
@@ -260,7 +139,7 @@ static enum err write_merged(struct merge *m, size_t *ret_bad)
                 .seq_first = UINT64_MAX,
                 .zstd_level = 3},
         .on_copy = count_copy,
-        .ctx = m,
+        .ctx = &m->copies,
         .stop = &s->stop,
     };
     for (size_t i = 0; i < m->count; i++) {
@@ -276,7 +155,7 @@ static enum err write_merged(struct merge *m, size_t *ret_bad)
         e = s->fs->ops->sync_dir(s->fs, s->parts_dir);
     }
     if (e == ERR_OK) {
-        e = part_open(s->fs, m->path.p, &m->part, NULL);
+        e = part_open(s->part_fs, m->path.p, &m->part, NULL);
     }
     return e;
 }
@@ -287,7 +166,6 @@ static enum err commit_merged(struct merge *m, uint64_t committed_ns)
     struct store *s = m->s;
     struct commit c;
     const struct part_meta *meta = part_meta(m->part);
-    uint64_t copies = 0;
     commit_begin(&c, s);
     for (size_t i = 0; i < m->count; i++) {
         catalog_remove_part(s->catalog, m->inputs[i]->id);
@@ -303,75 +181,41 @@ static enum err commit_merged(struct merge *m, uint64_t committed_ns)
                                      .seq_first = meta->seq_first,
                                      .seq_last = meta->seq_last,
                                      .committed_ns = committed_ns,
+                                     .state = m->stripped ? PART_STRIPPED : PART_LIVE,
                                      .services = services_encode(meta, &m->arena),
                                  });
-    for (size_t i = 0; i < m->copy_services.count; i++) {
-        struct str service = m->copy_services.strings[i];
-        commit_count(&c, OUTCOME_STORED, REASON_NONE, service, 0 - m->copies[i], true);
-        commit_count(&c, OUTCOME_DROPPED, REASON_DUPLICATE, service, m->copies[i], true);
-        copies += m->copies[i];
-    }
-    MUST(meta->rows + copies == m->rows);
+    commit_move(&c, &m->copies, OUTCOME_DROPPED, REASON_DUPLICATE);
+    MUST(meta->rows + tally_total(&m->copies) == m->rows);
     return commit_end(&c);
 }
 
 // The merged part takes the place of its inputs.
 static void swap_merged(struct merge *m, uint64_t committed_ns)
 {
+    ASSERT(committed_ns > 0 && m->id > 0);
     ASSERT(m->part != NULL && m->count > 0);
     struct store *s = m->s;
     struct part_entry *entry = mem_new(1, sizeof *entry);
-    *entry = (struct part_entry){m->id, m->level, committed_ns, m->part};
+    *entry = (struct part_entry){m->id, m->level, committed_ns, m->part, m->stripped};
+    parts_swap(s, m->line, m->inputs, m->count, entry);
     (void)pthread_mutex_lock(&s->lock);
-    store_put_part(s, &s->lines[m->line], entry);
-    for (size_t i = 0; i < m->count; i++) {
-        store_take_part(s, &s->lines[m->line], m->inputs[i]);
-    }
     s->stats.merges++;
     s->stats.merged_rows += m->rows;
     (void)pthread_mutex_unlock(&s->lock);
-    for (size_t i = 0; i < m->count; i++) {
-        struct str path = store_part_path(s, m->inputs[i]->id, &m->arena);
-        if (s->fs->ops->remove(s->fs, path.p) != ERR_OK) {
-            log_write(LOG_WARN, "store", "a merged part's file could not be removed", "path=%s",
-                      path.p);
-        }
-        part_unref(m->inputs[i]->part);
-        mem_free(m->inputs[i]);
-    }
 }
 
-// A damaged input leaves the store, its file stays for a person to look at.
-static enum err quarantine(struct merge *m, struct part_entry *entry)
+// `doubtful`: the transaction failed, and may turn out to have happened.
+static enum err fail_merge(struct merge *m, enum err e, size_t bad, bool doubtful)
 {
-    ASSERT(entry->part != NULL);
-    struct store *s = m->s;
-    struct commit c;
-    log_write(LOG_ERROR, "store", "a part is damaged and is set aside", "path=%s rows=%llu",
-              store_part_path(s, entry->id, &m->arena).p,
-              (unsigned long long)part_meta(entry->part)->rows);
-    commit_begin(&c, s);
-    catalog_quarantine_part(s->catalog, entry->id);
-    count_lost(&c, part_meta(entry->part), OUTCOME_DROPPED, REASON_CORRUPT);
-    enum err e = commit_end(&c);
-    if (e != ERR_OK) {
-        return e;
-    }
-    store_keep_bad_file(s, entry->id, &m->arena);
-    (void)pthread_mutex_lock(&s->lock);
-    store_take_part(s, &s->lines[m->line], entry);
-    (void)pthread_mutex_unlock(&s->lock);
-    part_unref(entry->part);
-    mem_free(entry);
-    return ERR_OK;
-}
-
-static enum err fail_merge(struct merge *m, enum err e, size_t bad)
-{
+    ASSERT(m->count > 0 && m->path.n > 0);
     struct store *s = m->s;
     ASSERT(e != ERR_OK);
     part_unref(m->part);
-    (void)s->fs->ops->remove(s->fs, m->path.p); // it may not even exist; the next start looks again
+    if (doubtful) {
+        commit_doubt(s, m->path);
+    } else {
+        (void)s->fs->ops->remove(s->fs, m->path.p); // it may not exist; the next start looks again
+    }
     if (e == ERR_CANCELLED) {
         return e;
     }
@@ -380,11 +224,12 @@ static enum err fail_merge(struct merge *m, enum err e, size_t bad)
     s->merge_retry_ns = clock_mono_ns() + STORE_MERGE_RETRY_NS;
     (void)pthread_mutex_unlock(&s->lock);
     log_write(LOG_ERROR, "store", "a merge failed", "error=%s", err_name(e));
-    return e == ERR_CORRUPT && bad < m->count ? quarantine(m, m->inputs[bad]) : e;
+    return e == ERR_CORRUPT && bad < m->count ? parts_quarantine(s, m->line, m->inputs[bad]) : e;
 }
 
 static enum err run_merge(struct merge *m)
 {
+    ASSERT(m->part == NULL && m->rows > 0);
     ASSERT(m->count >= MERGE_LARGE_MIN && m->id > 0);
     size_t bad = SIZE_MAX;
     uint64_t committed_ns = 0;
@@ -393,25 +238,62 @@ static enum err run_merge(struct merge *m)
         committed_ns = ns > committed_ns ? ns : committed_ns;
     }
     m->path = store_part_path(m->s, m->id, &m->arena);
-    enum err e = write_merged(m, &bad);
-    if (e == ERR_OK) {
-        e = commit_merged(m, committed_ns);
-    }
+    enum err e = commit_settle(m->s);
+    e = e == ERR_OK ? write_merged(m, &bad) : e;
+    bool written = e == ERR_OK;
+    e = written ? commit_merged(m, committed_ns) : e;
     if (e == ERR_OK) {
         swap_merged(m, committed_ns);
     } else {
-        e = fail_merge(m, e, bad);
+        e = fail_merge(m, e, bad, written);
     }
-    strtab_done(&m->copy_services);
-    mem_free(m->copies);
+    tally_done(&m->copies);
     arena_done(&m->arena);
     return e;
+}
+
+// ---- Damage
+// --------------------------------------------------------------------------------------
+
+// Under `lock`: a part in which some reader has met damage.
+static struct part_entry *find_damaged(const struct store *s, size_t *ret_line)
+{
+    ASSERT(s->line_count <= STORE_LINES_MAX);
+    ASSERT(ret_line != NULL);
+    for (size_t i = 0; i < s->line_count; i++) {
+        const struct store_line *line = &s->lines[i];
+        for (size_t k = 0; k < line->part_count; k++) {
+            if (part_is_damaged(line->parts[k]->part)) {
+                *ret_line = i;
+                return line->parts[k];
+            }
+        }
+    }
+    return NULL;
+}
+
+// Looks for itself, since all of a part's rows are at stake: what a reader met may have been a
+// fault of memory, or one that the disk has mended by reading again.
+static enum err check_damaged(struct store *s, size_t line, struct part_entry *entry)
+{
+    ASSERT(line < STORE_LINES_MAX && entry->id > 0);
+    struct err_at at = {0};
+    ASSERT(entry->part != NULL);
+    enum err e = part_verify(entry->part, &at);
+    if (e == ERR_CORRUPT) {
+        return parts_quarantine(s, line, entry);
+    }
+    part_clear_damage(entry->part);
+    log_write(LOG_WARN, "store", "damage in a part did not show again", "part=%016llx error=%s",
+              (unsigned long long)entry->id, err_name(e));
+    return ERR_OK;
 }
 
 // ---- Steps -----------------------------------------------------------------------------------
 
 static enum err merge_in_budget(struct merge *m, bool patient, bool *ret_did)
 {
+    ASSERT(m->id > 0 && ret_did != NULL);
     ASSERT(m->count > 0);
     size_t bytes = MERGE_BLOCK_BYTES + m->count * MERGE_INPUT_BYTES;
     if (!patient) {
@@ -427,25 +309,31 @@ static enum err merge_in_budget(struct merge *m, bool patient, bool *ret_did)
 
 enum err maintain_step(struct store *s, bool patient, bool *ret_did)
 {
+    ASSERT(s->catalog != NULL);
     ASSERT(ret_did != NULL);
-    struct expiry x = {0};
+    struct retain r = {.s = s};
     struct merge m = {.s = s};
-    bool expired = false, merge = false;
+    bool retain = false, merge = false;
     enum err e = ERR_OK;
     *ret_did = false;
     (void)pthread_mutex_lock(&s->maintaining);
     (void)pthread_mutex_lock(&s->lock);
+    size_t line = 0;
+    struct part_entry *damaged = find_damaged(s, &line);
     bool may_merge = !patient || clock_mono_ns() >= s->merge_retry_ns;
-    for (size_t i = 0; i < s->line_count && !expired; i++) {
-        expired = choose_expired(s, i, clock_wall_ns(), &x);
+    for (size_t i = 0; i < s->line_count && damaged == NULL && !retain; i++) {
+        retain = retain_choose(&r, i, clock_wall_ns(), may_merge);
     }
-    for (size_t i = 0; i < s->line_count && !expired && !merge && may_merge; i++) {
+    for (size_t i = 0; i < s->line_count && damaged == NULL && !retain && !merge && may_merge;
+         i++) {
         merge = choose_merge(s, i, &m);
     }
     (void)pthread_mutex_unlock(&s->lock);
-    if (expired) {
-        e = expire(s, &x);
+    if (damaged != NULL) {
+        e = check_damaged(s, line, damaged);
         *ret_did = e == ERR_OK;
+    } else if (retain) {
+        e = retain_run(&r, patient, ret_did);
     } else if (merge) {
         e = merge_in_budget(&m, patient, ret_did);
     }
@@ -480,6 +368,7 @@ void *merge_thread(void *store)
 
 enum err store_quiesce(struct store *s)
 {
+    ASSERT(s->catalog != NULL);
     ASSERT(s != NULL);
     enum err e = store_flush(s);
     bool did = true;
@@ -487,29 +376,4 @@ enum err store_quiesce(struct store *s)
         e = maintain_step(s, false, &did);
     }
     return e;
-}
-
-void store_set_retention(struct store *s, struct store_retention fallback,
-                         const struct store_retention *lines, size_t count)
-{
-    ASSERT(lines != NULL || count == 0);
-    struct store_retention *copy = mem_new(count, sizeof *copy);
-    for (size_t i = 0; i < count; i++) {
-        char *name = mem_alloc(lines[i].line.n);
-        memcpy(name, lines[i].line.n > 0 ? lines[i].line.p : "", lines[i].line.n);
-        copy[i] = lines[i];
-        copy[i].line.p = name;
-    }
-    (void)pthread_mutex_lock(&s->lock);
-    struct store_retention *old = s->retention;
-    size_t old_count = s->retention_count;
-    s->fallback = fallback;
-    s->retention = copy;
-    s->retention_count = count;
-    (void)pthread_cond_signal(&s->merge_wake);
-    (void)pthread_mutex_unlock(&s->lock);
-    for (size_t i = 0; i < old_count; i++) {
-        mem_free((void *)(uintptr_t)old[i].line.p);
-    }
-    mem_free(old);
 }

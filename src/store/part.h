@@ -30,6 +30,7 @@
 struct part;
 struct part_writer;
 struct block;
+struct mem_source; // core/mem.h
 
 // ---- Writing ---------------------------------------------------------------------------------
 
@@ -54,7 +55,8 @@ struct part_writer_options {
     const char *path;
     struct str line;
     uint64_t seq_first, seq_last;
-    int zstd_level; // 1 for first parts, 3 for merged ones; 0 compresses nothing
+    int zstd_level;   // 1 for first parts, 3 for merged ones; 0 compresses nothing
+    unsigned version; // of the format; 0: the newest. Older ones are for tests of the reader
 };
 
 MUST_CHECK enum err part_writer_new(const struct part_writer_options *options,
@@ -78,6 +80,24 @@ struct part *part_ref(struct part *p);
 void part_unref(struct part *p);
 const struct part_meta *part_meta(const struct part *p);
 
+// The number that names the file (16 hexadecimal digits, then ".part"); 0 for other names.
+uint64_t part_number(const struct part *p);
+
+// A reader that met a wrong checksum has noted it in the part, for the store to set it aside.
+void part_note_damage(struct part *p);
+bool part_is_damaged(const struct part *p);
+void part_clear_damage(struct part *p); // it did not show again
+
+// What becomes of the file once nobody holds the part any more.
+enum part_fate { PART_STAYS, PART_IS_REMOVED, PART_IS_SET_ASIDE /* renamed to <path>.bad */ };
+void part_retire(struct part *p, enum part_fate fate);
+
+// What the footer says of one page.
+struct page_meta {
+    uint64_t min_start_ns, max_start_ns;
+    uint64_t min_duration_ns, max_duration_ns;
+};
+
 // What the footer says of one block, for pruning before anything is read.
 struct block_meta {
     uint32_t rows, pages;
@@ -85,6 +105,7 @@ struct block_meta {
     uint64_t min_duration_ns, max_duration_ns;
     uint64_t errors; // rows with status error
     trace_id first_trace, last_trace;
+    const struct page_meta *page; // of each page; NULL in parts of version 1
 };
 const struct block_meta *part_block_meta(const struct part *p, size_t block);
 
@@ -93,6 +114,11 @@ const struct block_meta *part_block_meta(const struct part *p, size_t block);
 // attribute column is read.
 MUST_CHECK enum err part_find_trace(struct part *p, trace_id id, unsigned fields, bool attributes,
                                     struct batch **ret_batch);
+// The same; `source` (may be NULL) is asked for the batch's memory before each page, and has given
+// batch_bytes(*ret_batch) in the end, which the caller gives back. ERR_MEMORY where it refuses.
+MUST_CHECK enum err part_find_trace_from(struct part *p, trace_id id, unsigned fields,
+                                         bool attributes, struct mem_source *source,
+                                         struct batch **ret_batch);
 
 // A shape as a reader sees it; strings live as long as the block.
 struct shape {
@@ -113,6 +139,9 @@ struct column {
 };
 
 MUST_CHECK enum err block_open(struct part *p, size_t index, struct block **ret_block);
+// The same from the part's cache of opened blocks where it has one; block_free() puts it back
+// there.
+MUST_CHECK enum err block_borrow(struct part *p, size_t index, struct block **ret_block);
 void block_free(struct block *b);
 size_t block_rows(const struct block *b);
 size_t block_pages(const struct block *b);
@@ -130,6 +159,10 @@ MUST_CHECK enum err block_resources(struct block *b, const struct batch **ret_ba
 // Shape codes of the rows of one page; `out` has room for PAGE_ROWS.
 MUST_CHECK enum err block_page_shapes(struct block *b, size_t page, uint32_t *out,
                                       size_t *ret_rows);
+
+// The same of the rows alone whose bit is set; where they are few.
+MUST_CHECK enum err block_pick_shapes(struct block *b, size_t page, const uint64_t *rows,
+                                      uint32_t *out);
 
 // What block_read_page() decodes. Shape-borne fields (resource, scope, name, kind, status) and the
 // trace ID always are.
@@ -151,12 +184,30 @@ enum span_field {
 MUST_CHECK enum err block_page_numbers(struct block *b, size_t page, enum span_field field,
                                        uint64_t *out, size_t *ret_rows);
 
+// The values of an attribute column in one page, by the type of the column.
+struct page_values {
+    const uint64_t *ints;    // numbers (a double's bits), or codes of the dictionary; NULL without
+    const struct str *texts; // where the column has no dictionary; NULL without
+};
+
+// `n` is how many values the page has: what the shapes of its rows say. They are valid until the
+// next call of block_page_shapes() or block_read_page().
+MUST_CHECK enum err block_page_values(struct block *b, size_t page, size_t column, size_t n,
+                                      struct page_values *ret_values);
+
+// Loads the table of traces; then the trace ID of a row of the block. Rows asked in order with the
+// same *hint (0 at first) are found at once.
+MUST_CHECK enum err block_traces(struct block *b);
+trace_id block_row_trace(const struct block *b, size_t row, size_t *hint);
+
 struct page_request {
     unsigned fields;  // enum span_field bits
     bool all_columns; // every attribute column, else the listed ones
     const uint32_t *columns;
     size_t column_count;
-    const uint64_t *rows; // bitmap over the page's rows, or NULL for all
+    const uint64_t *rows;      // bitmap over the page's rows, or NULL for all
+    struct mem_source *source; // of part_find_trace_from()
+    size_t *taken;             // from it
 };
 
 // The chosen rows of a page as a sealed batch, in row order. What was not asked for is zero or

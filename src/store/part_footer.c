@@ -6,7 +6,9 @@
 //             varint services, each: varint length, name; varint rows, errors;
 //             varint blocks, each: varint rows, pages, min start, max start, min duration, max
 //             duration, errors, offset, region bytes, directory bytes; directory XXH3-64, first
-//             and last trace ID as they are
+//             and last trace ID as they are; since version 2 for each page: varint min start -
+//             the block's, max start - min start, min duration - the block's, max duration - min
+//             duration
 #include "store/part_footer.h"
 
 #include "core/must.h"
@@ -20,8 +22,20 @@ static void put_text(struct buf *out, struct str s)
     buf_add_str(out, s);
 }
 
-static void put_block(const struct block_meta *m, const struct block_place *p, struct buf *out)
+static void put_page_meta(const struct block_meta *m, const struct page_meta *p, struct buf *out)
 {
+    ASSERT(p->min_start_ns >= m->min_start_ns && p->max_start_ns >= p->min_start_ns);
+    ASSERT(p->min_duration_ns >= m->min_duration_ns && p->max_duration_ns >= p->min_duration_ns);
+    buf_add_varint(out, p->min_start_ns - m->min_start_ns);
+    buf_add_varint(out, p->max_start_ns - p->min_start_ns);
+    buf_add_varint(out, p->min_duration_ns - m->min_duration_ns);
+    buf_add_varint(out, p->max_duration_ns - p->min_duration_ns);
+}
+
+static void put_block(const struct block_meta *m, const struct block_place *p, unsigned version,
+                      struct buf *out)
+{
+    ASSERT(p != NULL && out != NULL);
     ASSERT(m->rows > 0 && m->rows <= BLOCK_ROWS);
     const uint64_t numbers[] = {m->rows,           m->pages,           m->min_start_ns,
                                 m->max_start_ns,   m->min_duration_ns, m->max_duration_ns,
@@ -33,10 +47,14 @@ static void put_block(const struct block_meta *m, const struct block_place *p, s
     buf_add_u64(out, p->directory_sum);
     buf_add(out, m->first_trace.b, TRACE_BYTES);
     buf_add(out, m->last_trace.b, TRACE_BYTES);
+    for (uint32_t i = 0; version >= 2 && i < m->pages; i++) {
+        put_page_meta(m, &m->page[i], out);
+    }
 }
 
-void footer_encode(const struct part_footer *f, struct buf *out)
+void footer_encode(const struct part_footer *f, unsigned version, struct buf *out)
 {
+    ASSERT(f->meta.rows > 0);
     const struct part_meta *m = &f->meta;
     ASSERT(m->blocks <= PART_BLOCKS_MAX);
     const uint64_t numbers[] = {m->rows,         m->traces,          m->min_start_ns,
@@ -55,12 +73,13 @@ void footer_encode(const struct part_footer *f, struct buf *out)
     }
     buf_add_varint(out, m->blocks);
     for (size_t i = 0; i < m->blocks; i++) {
-        put_block(&f->blocks[i], &f->places[i], out);
+        put_block(&f->blocks[i], &f->places[i], version, out);
     }
 }
 
 static struct str get_text(struct cursor *c, struct arena *a)
 {
+    ASSERT(c != NULL && a != NULL);
     size_t n = (size_t)cursor_varint(c);
     const char *p = (const char *)cursor_bytes(c, n);
     return p == NULL ? STR("") : arena_str(a, (struct str){p, n});
@@ -68,6 +87,7 @@ static struct str get_text(struct cursor *c, struct arena *a)
 
 static void get_services(struct cursor *c, struct arena *a, struct part_footer *f)
 {
+    ASSERT(a != NULL && f != NULL);
     ASSERT(f->services == NULL);
     // Each takes three bytes at least, which bounds the list before room is made.
     size_t n = cursor_below(c, cursor_left(c) / 3 + 1);
@@ -84,6 +104,7 @@ static void get_services(struct cursor *c, struct arena *a, struct part_footer *
 static bool block_is_sane(const struct block_meta *m, const struct block_place *p,
                           uint64_t file_bytes)
 {
+    ASSERT(m != NULL && p != NULL);
     uint64_t bytes = (uint64_t)p->region_bytes + p->directory_bytes;
     return m->rows >= 1 && m->rows <= BLOCK_ROWS &&
            m->pages == (m->rows + PAGE_ROWS - 1) / PAGE_ROWS && p->offset <= file_bytes &&
@@ -114,7 +135,38 @@ static void get_block(struct cursor *c, uint64_t file_bytes, struct block_meta *
     memcpy(m->last_trace.b, ids + TRACE_BYTES, TRACE_BYTES);
 }
 
-static void get_blocks(struct cursor *c, struct arena *a, uint64_t file_bytes,
+// Reads [least + varint, that + varint]; it must lie within [least, most].
+static void get_range(struct cursor *c, uint64_t least, uint64_t most, uint64_t *ret_min,
+                      uint64_t *ret_max)
+{
+    uint64_t low = cursor_varint(c), width = cursor_varint(c);
+    ASSERT(ret_min != ret_max);
+    if (most < least || low > most - least || width > most - least - low) {
+        c->failed = true;
+        return;
+    }
+    *ret_min = least + low;
+    *ret_max = least + low + width;
+}
+
+static void get_pages(struct cursor *c, struct arena *a, struct block_meta *m)
+{
+    ASSERT(m->page == NULL);
+    if (c->failed) {
+        return;
+    }
+    ASSERT(m->pages <= BLOCK_PAGES);
+    struct page_meta *pages = arena_new(a, m->pages, sizeof *pages);
+    for (uint32_t i = 0; i < m->pages && !c->failed; i++) {
+        struct page_meta *p = &pages[i];
+        get_range(c, m->min_start_ns, m->max_start_ns, &p->min_start_ns, &p->max_start_ns);
+        get_range(c, m->min_duration_ns, m->max_duration_ns, &p->min_duration_ns,
+                  &p->max_duration_ns);
+    }
+    m->page = pages;
+}
+
+static void get_blocks(struct cursor *c, struct arena *a, unsigned version, uint64_t file_bytes,
                        struct part_footer *f)
 {
     ASSERT(f->blocks == NULL);
@@ -126,15 +178,19 @@ static void get_blocks(struct cursor *c, struct arena *a, uint64_t file_bytes,
     f->places = arena_new(a, n + 1, sizeof *f->places);
     for (size_t i = 0; i < n && !c->failed; i++) {
         get_block(c, file_bytes, &f->blocks[i], &f->places[i]);
+        if (version >= 2) {
+            get_pages(c, a, &f->blocks[i]);
+        }
         rows += f->blocks[i].rows;
     }
     f->meta.blocks = n;
     c->failed = c->failed || rows != f->meta.rows || n == 0;
 }
 
-enum err footer_decode(struct str bytes, uint64_t file_bytes, struct arena *a,
+enum err footer_decode(struct str bytes, unsigned version, uint64_t file_bytes, struct arena *a,
                        struct part_footer *ret_footer)
 {
+    ASSERT(a != NULL && ret_footer != NULL);
     ASSERT(a != NULL);
     struct part_footer f = {0};
     struct cursor c = cursor_of(bytes);
@@ -156,7 +212,7 @@ enum err footer_decode(struct str bytes, uint64_t file_bytes, struct arena *a,
         return ERR_CORRUPT;
     }
     get_services(&c, a, &f);
-    get_blocks(&c, a, file_bytes, &f);
+    get_blocks(&c, a, version, file_bytes, &f);
     if (c.failed || cursor_left(&c) != 0) {
         return ERR_CORRUPT;
     }

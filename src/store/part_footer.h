@@ -24,11 +24,11 @@ struct part_footer {
     struct part_service *services; // what meta points to
 };
 
-// The footer's bytes, without the tail.
-void footer_encode(const struct part_footer *f, struct buf *out);
+// The footer's bytes in a version of the format, without the tail.
+void footer_encode(const struct part_footer *f, unsigned version, struct buf *out);
 
 // Checks every number against `file_bytes` (of the whole part); lists and texts are put in `a`.
-MUST_CHECK enum err footer_decode(struct str bytes, uint64_t file_bytes, struct arena *a,
-                                  struct part_footer *ret_footer);
+MUST_CHECK enum err footer_decode(struct str bytes, unsigned version, uint64_t file_bytes,
+                                  struct arena *a, struct part_footer *ret_footer);
 
 #endif

@@ -43,7 +43,8 @@
 #include "store/part.h"
 
 #define PART_MAGIC        "SONDEPRT"
-#define PART_VERSION      1u
+#define PART_VERSION      2u // 2: the footer says of each page what it says of the block
+#define PART_VERSION_MIN  1u // still read
 #define PART_HEAD_BYTES   16u
 #define PART_TAIL_BYTES   24u
 #define PART_FOOTER_MAX   ((size_t)64 << 20)

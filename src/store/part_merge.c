@@ -16,6 +16,7 @@ struct input {
 
 static void input_done(struct input *in)
 {
+    ASSERT(in != NULL);
     ASSERT(in->part != NULL);
     block_free(in->block);
     batch_unref(in->rows);
@@ -25,6 +26,7 @@ static void input_done(struct input *in)
 
 static enum err next_page(struct input *in)
 {
+    ASSERT(in->next_block <= part_meta(in->part)->blocks);
     ASSERT(in->part != NULL);
     static const struct page_request all = {.fields = FIELD_ALL, .all_columns = true};
     enum err e = ERR_OK;
@@ -57,6 +59,7 @@ static struct row head(const struct input *in)
 // The inputs with the least and the second least head; NULL where there is none.
 static struct input *least(struct input *inputs, size_t n, struct input **ret_second)
 {
+    ASSERT(ret_second != NULL);
     ASSERT(n > 0 && n <= MERGE_INPUTS_MAX);
     struct input *first = NULL, *second = NULL;
     for (size_t i = 0; i < n; i++) {
@@ -83,6 +86,7 @@ struct sink {
 
 static enum err put(struct sink *s, struct row row)
 {
+    ASSERT(row.index < row.batch->span_count);
     ASSERT(s->writer != NULL);
     if (dedupe_is_copy(&s->dedupe, row)) {
         if (s->m->on_copy != NULL) {
@@ -97,6 +101,7 @@ static enum err put(struct sink *s, struct row row)
 // Takes rows from `in` while they come before `limit`'s head.
 static enum err take_run(struct sink *s, struct input *in, const struct input *limit, bool *ret_bad)
 {
+    ASSERT(ret_bad != NULL && in->at < in->rows->span_count);
     ASSERT(in->rows != NULL && in != limit);
     enum err e = ERR_OK;
     do {
@@ -113,6 +118,7 @@ static enum err take_run(struct sink *s, struct input *in, const struct input *l
 
 static enum err run(struct sink *s, struct input *inputs, size_t n, size_t *ret_bad)
 {
+    ASSERT(n > 0 && n <= MERGE_INPUTS_MAX && ret_bad != NULL);
     ASSERT(s->writer != NULL);
     enum err e = ERR_OK;
     for (size_t i = 0; i < n && e == ERR_OK; i++) {

@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: opening a part, and finding a trace in it.
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/logger.h"
 #include "core/mem.h"
 #include "core/must.h"
 #include "core/varint.h"
 #include "store/block.h"
+#include "store/block_cache.h"
 #include "store/bloom.h"
 #include "store/checksum.h"
 #include "store/zpack.h"
 
 static enum err check_ends(struct file *f, uint64_t size, uint8_t *tail, struct err_at *at)
 {
+    ASSERT(f != NULL);
     ASSERT(tail != NULL);
     uint8_t head[PART_HEAD_BYTES];
     if (size < PART_HEAD_BYTES + PART_TAIL_BYTES) {
@@ -28,15 +34,17 @@ static enum err check_ends(struct file *f, uint64_t size, uint8_t *tail, struct 
     if (memcmp(tail + 16, PART_MAGIC, 8) != 0) {
         return err_at_set(at, ERR_CORRUPT, size - 8, "The file does not end as a part does.");
     }
-    if (load_u32(head + 8) != PART_VERSION || load_u32(tail + 4) != PART_VERSION) {
-        return err_at_set(at, ERR_UNSUPPORTED, 8, "The part has format version %u, not %u.",
-                          load_u32(head + 8), PART_VERSION);
+    uint32_t version = load_u32(head + 8);
+    if (version < PART_VERSION_MIN || version > PART_VERSION || load_u32(tail + 4) != version) {
+        return err_at_set(at, ERR_UNSUPPORTED, 8, "The part has format version %u, not %u to %u.",
+                          version, PART_VERSION_MIN, PART_VERSION);
     }
     return ERR_OK;
 }
 
 static enum err read_footer(struct part *p, uint64_t size, struct err_at *at)
 {
+    ASSERT(p->path != NULL);
     ASSERT(p->file != NULL);
     uint8_t tail[PART_TAIL_BYTES];
     enum err e = check_ends(p->file, size, tail, at);
@@ -61,7 +69,7 @@ static enum err read_footer(struct part *p, uint64_t size, struct err_at *at)
         e = zpack_get(&c, &scratch, &raw);
     }
     if (e == ERR_OK) {
-        e = footer_decode(raw, size, &p->arena, &p->footer);
+        e = footer_decode(raw, load_u32(tail + 4), size, &p->arena, &p->footer);
         p->footer_bytes = n + PART_TAIL_BYTES;
     }
     arena_done(&scratch);
@@ -71,6 +79,7 @@ static enum err read_footer(struct part *p, uint64_t size, struct err_at *at)
 
 enum err part_open(struct fs *fs, const char *path, struct part **ret_part, struct err_at *ret_at)
 {
+    ASSERT(ret_part != NULL);
     ASSERT(fs != NULL && path != NULL);
     struct file *file;
     uint64_t size = 0;
@@ -80,6 +89,10 @@ enum err part_open(struct fs *fs, const char *path, struct part **ret_part, stru
     }
     struct part *p = mem_new(1, sizeof *p);
     atomic_init(&p->refs, 1);
+    atomic_init(&p->fate, PART_STAYS);
+    atomic_init(&p->damaged, false);
+    p->fs = fs;
+    p->path = arena_str(&p->arena, str_of(path)).p;
     p->file = file;
     e = file->ops->size(file, &size);
     e = e == ERR_OK ? read_footer(p, size, ret_at) : err_at_set(ret_at, e, 0, "No file size.");
@@ -93,9 +106,72 @@ enum err part_open(struct fs *fs, const char *path, struct part **ret_part, stru
 
 struct part *part_ref(struct part *p)
 {
+    ASSERT(p != NULL);
     int before = atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
     MUST(before > 0);
     return p;
+}
+
+uint64_t part_number(const struct part *p)
+{
+    ASSERT(p->path != NULL);
+    char *end;
+    const char *slash = strrchr(p->path, '/');
+    const char *name = slash != NULL ? slash + 1 : p->path;
+    ASSERT(name != NULL);
+    uint64_t number = strtoull(name, &end, 16);
+    return end == name + 16 && strcmp(end, ".part") == 0 ? number : 0;
+}
+
+void part_note_damage(struct part *p)
+{
+    ASSERT(atomic_load(&p->refs) > 0);
+    ASSERT(p->file != NULL);
+    atomic_store_explicit(&p->damaged, true, memory_order_relaxed);
+}
+
+bool part_is_damaged(const struct part *p)
+{
+    ASSERT(atomic_load(&p->refs) > 0);
+    ASSERT(p->file != NULL);
+    return atomic_load_explicit(&p->damaged, memory_order_relaxed);
+}
+
+void part_clear_damage(struct part *p)
+{
+    ASSERT(atomic_load(&p->refs) > 0);
+    ASSERT(p->file != NULL);
+    atomic_store_explicit(&p->damaged, false, memory_order_relaxed);
+}
+
+void part_retire(struct part *p, enum part_fate fate)
+{
+    ASSERT(atomic_load(&p->refs) > 0);
+    int before = atomic_exchange(&p->fate, (int)fate);
+    MUST(before == PART_STAYS && fate != PART_STAYS);
+}
+
+static void meet_fate(const struct part *p)
+{
+    ASSERT(p->fs != NULL && p->path != NULL);
+    enum err e = ERR_OK;
+    char bad[FS_PATH_MAX];
+    ASSERT(atomic_load(&p->refs) == 0);
+    switch ((enum part_fate)atomic_load(&p->fate)) {
+    case PART_IS_REMOVED:
+        e = p->fs->ops->remove(p->fs, p->path);
+        break;
+    case PART_IS_SET_ASIDE:
+        (void)snprintf(bad, sizeof bad, "%s.bad", p->path);
+        e = p->fs->ops->rename(p->fs, p->path, bad);
+        break;
+    case PART_STAYS:
+        break;
+    }
+    if (e != ERR_OK && e != ERR_NOT_FOUND) {
+        log_write(LOG_WARN, "store", "a part's file could not be removed or renamed",
+                  "path=%s error=%s", p->path, err_name(e));
+    }
 }
 
 void part_unref(struct part *p)
@@ -106,7 +182,9 @@ void part_unref(struct part *p)
     int before = atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel);
     MUST(before > 0);
     if (before == 1) {
+        block_cache_forget(p);
         p->file->ops->close(p->file);
+        meet_fate(p);
         arena_done(&p->arena);
         mem_free(p);
     }
@@ -114,12 +192,14 @@ void part_unref(struct part *p)
 
 const struct part_meta *part_meta(const struct part *p)
 {
+    ASSERT(atomic_load_explicit(&p->refs, memory_order_relaxed) > 0);
     ASSERT(p != NULL);
     return &p->footer.meta;
 }
 
 const struct block_meta *part_block_meta(const struct part *p, size_t block)
 {
+    ASSERT(p->footer.blocks != NULL);
     MUST(block < p->footer.meta.blocks);
     return &p->footer.blocks[block];
 }
@@ -129,6 +209,7 @@ const struct block_meta *part_block_meta(const struct part *p, size_t block)
 // The first block whose last trace is not below the ID.
 static size_t first_block(const struct part *p, const trace_id *id)
 {
+    ASSERT(id != NULL);
     size_t low = 0, high = (size_t)p->footer.meta.blocks;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
@@ -144,6 +225,7 @@ static size_t first_block(const struct part *p, const trace_id *id)
 
 static bool find_in_table(const struct block *b, const trace_id *id, size_t *ret_trace)
 {
+    ASSERT(id != NULL && ret_trace != NULL);
     ASSERT(b->trace_ids != NULL);
     size_t low = 0, high = b->traces;
     while (low < high) {
@@ -160,6 +242,23 @@ static bool find_in_table(const struct block *b, const trace_id *id, size_t *ret
         }
     }
     return false;
+}
+
+// A page's rows may add so much to a batch beside the arrays that grow by doubling.
+#define PAGE_ASK_BYTES ((size_t)256 << 10)
+
+static bool admit_page(const struct page_request *want, const struct batch *out)
+{
+    if (want->source == NULL) {
+        return true;
+    }
+    ASSERT(want->taken != NULL);
+    size_t held = batch_bytes(out), need = held + held / 2 + PAGE_ASK_BYTES;
+    if (need > *want->taken && !want->source->take(want->source, need - *want->taken)) {
+        return false;
+    }
+    *want->taken = need > *want->taken ? need : *want->taken;
+    return true;
 }
 
 // Appends rows [first, end) of the block: what `want` asks for of them.
@@ -179,7 +278,7 @@ static enum err append_rows(struct block *b, size_t first, size_t end,
         }
         struct page_request request = *want;
         request.rows = rows;
-        e = block_append_page(b, page, &request, true, out);
+        e = admit_page(want, out) ? block_append_page(b, page, &request, true, out) : ERR_MEMORY;
     }
     return e;
 }
@@ -187,10 +286,11 @@ static enum err append_rows(struct block *b, size_t first, size_t end,
 static enum err append_trace(struct part *p, size_t index, const trace_id *id,
                              const struct page_request *want, struct batch *out)
 {
+    ASSERT(want != NULL && out != NULL && !out->sealed);
     ASSERT(index < p->footer.meta.blocks);
     struct block *b;
     size_t trace;
-    enum err e = block_open(p, index, &b);
+    enum err e = block_borrow(p, index, &b);
     if (e != ERR_OK) {
         return e;
     }
@@ -202,10 +302,31 @@ static enum err append_trace(struct part *p, size_t index, const trace_id *id,
     return e;
 }
 
-enum err part_find_trace(struct part *p, trace_id id, unsigned fields, bool attributes,
-                         struct batch **ret_batch)
+// Brings what was taken from the source to what the caller gets.
+static enum err settle(const struct page_request *want, enum err e, const struct batch *out)
 {
-    const struct page_request want = {.fields = fields, .all_columns = attributes};
+    struct mem_source *source = want->source;
+    size_t taken = *want->taken, held = e == ERR_OK ? batch_bytes(out) : 0;
+    ASSERT(source != NULL || taken == 0);
+    if (source == NULL) {
+        return e;
+    }
+    if (held > taken && !source->take(source, held - taken)) {
+        e = ERR_MEMORY;
+        held = 0;
+    }
+    if (taken > held) {
+        source->give(source, taken - held);
+    }
+    return e;
+}
+
+enum err part_find_trace_from(struct part *p, trace_id id, unsigned fields, bool attributes,
+                              struct mem_source *source, struct batch **ret_batch)
+{
+    size_t taken = 0;
+    const struct page_request want = {
+        .fields = fields, .all_columns = attributes, .source = source, .taken = &taken};
     ASSERT(ret_batch != NULL);
     bool maybe = false;
     const struct part_footer *f = &p->footer;
@@ -214,6 +335,9 @@ enum err part_find_trace(struct part *p, trace_id id, unsigned fields, bool attr
         return ERR_NOT_FOUND;
     }
     enum err e = bloom_test(p->file, f->bloom_offset, f->bloom_blocks, trace_id_hash(id), &maybe);
+    if (e == ERR_CORRUPT) {
+        part_note_damage(p);
+    }
     if (e != ERR_OK || !maybe) {
         return e != ERR_OK ? e : ERR_NOT_FOUND;
     }
@@ -225,11 +349,24 @@ enum err part_find_trace(struct part *p, trace_id id, unsigned fields, bool attr
     if (e == ERR_OK && out->span_count == 0) {
         e = ERR_NOT_FOUND;
     }
+    if (e == ERR_OK) {
+        batch_seal(out);
+    }
+    if (e == ERR_CORRUPT) {
+        part_note_damage(p);
+    }
+    e = settle(&want, e, out);
     if (e != ERR_OK) {
         batch_unref(out);
         return e;
     }
-    batch_seal(out);
     *ret_batch = out;
     return ERR_OK;
+}
+
+enum err part_find_trace(struct part *p, trace_id id, unsigned fields, bool attributes,
+                         struct batch **ret_batch)
+{
+    ASSERT(ret_batch != NULL);
+    return part_find_trace_from(p, id, fields, attributes, NULL, ret_batch);
 }

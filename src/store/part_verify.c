@@ -20,13 +20,30 @@ struct verify {
 
 static enum err broken(const struct verify *v, const char *what)
 {
+    ASSERT(what != NULL);
     ASSERT(v->block < v->p->footer.meta.blocks);
     return err_at_set(v->at, ERR_CORRUPT, v->p->footer.places[v->block].offset, "Block %zu: %s.",
                       v->block, what);
 }
 
-static enum err check_rows(struct verify *v, const struct batch *page)
+// Whether a span of the page lies within what the footer says of block and page.
+static bool fits_footer(const struct block_meta *m, size_t page, const struct span *s)
 {
+    ASSERT(page < m->pages);
+    const struct page_meta *p = m->page != NULL ? &m->page[page] : NULL;
+    if (p != NULL && (s->start_ns < p->min_start_ns || s->start_ns > p->max_start_ns ||
+                      s->duration_ns < p->min_duration_ns || s->duration_ns > p->max_duration_ns)) {
+        return false;
+    }
+    return s->start_ns >= m->min_start_ns && s->start_ns <= m->max_start_ns &&
+           s->duration_ns >= m->min_duration_ns && s->duration_ns <= m->max_duration_ns &&
+           trace_id_cmp(&s->trace, &m->first_trace) >= 0 &&
+           trace_id_cmp(&s->trace, &m->last_trace) <= 0;
+}
+
+static enum err check_rows(struct verify *v, size_t page_index, const struct batch *page)
+{
+    ASSERT(page->span_count <= PAGE_ROWS);
     ASSERT(page->sealed);
     const struct part_footer *f = &v->p->footer;
     const struct block_meta *m = &f->blocks[v->block];
@@ -40,10 +57,7 @@ static enum err check_rows(struct verify *v, const struct batch *page)
         if (row_cmp(last, row) > 0) {
             return broken(v, "rows are out of order");
         }
-        if (s->start_ns < m->min_start_ns || s->start_ns > m->max_start_ns ||
-            s->duration_ns < m->min_duration_ns || s->duration_ns > m->max_duration_ns ||
-            trace_id_cmp(&s->trace, &m->first_trace) < 0 ||
-            trace_id_cmp(&s->trace, &m->last_trace) > 0) {
+        if (!fits_footer(m, page_index, s)) {
             return broken(v, "a row lies outside of what the footer says");
         }
         v->errors += s->status == STATUS_ERROR;
@@ -62,6 +76,7 @@ static enum err check_rows(struct verify *v, const struct batch *page)
 
 static enum err check_pages(struct verify *v, struct block *b)
 {
+    ASSERT(v->p != NULL);
     ASSERT(b->part == v->p);
     const struct page_request all = {.fields = FIELD_ALL, .all_columns = true};
     enum err e = ERR_OK;
@@ -71,7 +86,7 @@ static enum err check_pages(struct verify *v, struct block *b)
         if (e != ERR_OK) {
             return broken(v, "a page cannot be read");
         }
-        e = check_rows(v, rows);
+        e = check_rows(v, page, rows);
         batch_unref(v->before);
         v->before = rows;
     }
@@ -80,6 +95,7 @@ static enum err check_pages(struct verify *v, struct block *b)
 
 static enum err check_block(struct verify *v)
 {
+    ASSERT(v->p != NULL);
     ASSERT(v->block < v->p->footer.meta.blocks);
     struct block *b;
     struct str bytes;
@@ -131,6 +147,7 @@ struct sizes {
 
 static void add_size(struct sizes *s, const char *name, uint64_t bytes)
 {
+    ASSERT(s->names.count <= s->capacity || s->bytes == NULL);
     ASSERT(name != NULL);
     size_t known = s->names.count;
     struct str text = str_of(name);
@@ -145,6 +162,7 @@ static void add_size(struct sizes *s, const char *name, uint64_t bytes)
 
 static const char *column_name(const struct block *b, size_t column, char *out, size_t n)
 {
+    ASSERT(n > 0 && out != NULL);
     static const char *const builtin[COLUMN_BUILTIN] = {"shape",
                                                         "duration",
                                                         "start",
@@ -173,6 +191,7 @@ static const char *column_name(const struct block *b, size_t column, char *out, 
 
 static void add_block(const struct block *b, struct sizes *s)
 {
+    ASSERT(s != NULL);
     ASSERT(b->part != NULL);
     static const char *const fixed[REGION_FIXED] = {"trace_ids", "trace_rows", "trace_starts",
                                                     "shapes", "resources"};
@@ -195,6 +214,7 @@ static void add_block(const struct block *b, struct sizes *s)
 enum err part_column_bytes(struct part *p,
                            void (*each)(void *ctx, const char *name, uint64_t bytes), void *ctx)
 {
+    ASSERT(p->file != NULL);
     ASSERT(each != NULL);
     struct sizes s = {0};
     enum err e = ERR_OK;

@@ -27,6 +27,7 @@ struct part_writer {
     struct strtab service_names;
     size_t service_capacity;
     uint64_t offset; // end of what is written
+    uint32_t version;
     bool finished;
 };
 
@@ -41,7 +42,8 @@ enum err part_writer_new(const struct part_writer_options *options, struct part_
     }
     e = file->ops->truncate(file, 0);
     uint8_t head[PART_HEAD_BYTES] = {0};
-    const uint32_t version = PART_VERSION;
+    const uint32_t version = options->version > 0 ? options->version : PART_VERSION;
+    MUST(version >= PART_VERSION_MIN && version <= PART_VERSION);
     memcpy(head, PART_MAGIC, 8);
     memcpy(head + 8, &version, sizeof version);
     if (e == ERR_OK) {
@@ -57,6 +59,7 @@ enum err part_writer_new(const struct part_writer_options *options, struct part_
     w->zpack = zpack_new(options->zstd_level);
     w->rows = mem_alloc(BLOCK_ROWS * sizeof *w->rows);
     w->offset = sizeof head;
+    w->version = version;
     block_builder_init(&w->builder);
     buf_init(&w->out, BLOCK_BYTES_MAX);
     w->footer.meta.line = arena_str(&w->arena, options->line);
@@ -70,6 +73,7 @@ enum err part_writer_new(const struct part_writer_options *options, struct part_
 
 static struct batch *owned(struct row r)
 {
+    ASSERT(r.index < r.batch->span_count);
     ASSERT(r.batch != NULL);
     // The writer holds its own reference, which only changes the counter.
     return (struct batch *)(uintptr_t)r.batch;
@@ -104,6 +108,7 @@ static void count_services(struct part_writer *w)
 
 static void add_block_meta(struct part_writer *w, struct block_place place)
 {
+    ASSERT(place.region_bytes > 0 && place.directory_bytes > 0);
     struct part_footer *f = &w->footer;
     const struct block_meta *m = &w->builder.meta;
     size_t n = (size_t)f->meta.blocks;
@@ -111,6 +116,9 @@ static void add_block_meta(struct part_writer *w, struct block_place place)
     f->blocks = mem_grow(f->blocks, &w->block_capacity, n + 1, sizeof *f->blocks);
     f->places = mem_grow(f->places, &w->place_capacity, n + 1, sizeof *f->places);
     f->blocks[n] = *m;
+    struct page_meta *pages = arena_new(&w->arena, m->pages, sizeof *pages);
+    memcpy(pages, w->builder.page_metas, m->pages * sizeof *pages);
+    f->blocks[n].page = pages;
     f->places[n] = place;
     f->meta.blocks++;
     f->meta.rows += m->rows;
@@ -125,6 +133,7 @@ static void add_block_meta(struct part_writer *w, struct block_place place)
 // Writes one block from the first `n` rows at hand and drops what it took.
 static enum err write_block(struct part_writer *w, size_t n)
 {
+    ASSERT(w->row_count <= BLOCK_ROWS);
     MUST(n > 0 && n <= w->row_count);
     size_t took = block_build(&w->builder, w->rows, n);
     buf_clear(&w->out);
@@ -153,6 +162,7 @@ static enum err write_block(struct part_writer *w, size_t n)
 // How many of a full load of rows end with a whole trace; all of them when one trace fills it.
 static size_t cut_at(const struct part_writer *w)
 {
+    ASSERT(w->row_count <= BLOCK_ROWS);
     ASSERT(w->row_count > 0);
     size_t n = w->row_count;
     const trace_id *last = &row_span(w->rows[n - 1])->trace;
@@ -189,6 +199,7 @@ enum err part_writer_add(struct part_writer *w, struct row row)
 
 static enum err write_end(struct part_writer *w)
 {
+    ASSERT(w->file != NULL);
     ASSERT(w->row_count == 0 && w->finished);
     struct part_footer *f = &w->footer;
     f->bloom_offset = w->offset;
@@ -198,7 +209,7 @@ static enum err write_end(struct part_writer *w)
     f->meta.service_count = w->service_names.count;
     struct buf raw;
     buf_init(&raw, PART_FOOTER_MAX);
-    footer_encode(f, &raw);
+    footer_encode(f, w->version, &raw);
     buf_clear(&w->out);
     bloom_build(w->trace_hashes, w->trace_count, f->bloom_blocks, &w->out);
     size_t first = w->out.n;
@@ -208,7 +219,7 @@ static enum err write_end(struct part_writer *w)
     buf_done(&raw);
     uint64_t sum = checksum(w->out.p + first, n);
     buf_add_u32(&w->out, (uint32_t)n);
-    buf_add_u32(&w->out, PART_VERSION);
+    buf_add_u32(&w->out, w->version);
     buf_add_u64(&w->out, sum);
     buf_add(&w->out, PART_MAGIC, 8);
     if (!fits || w->out.failed) {
@@ -219,6 +230,7 @@ static enum err write_end(struct part_writer *w)
 
 enum err part_writer_finish(struct part_writer *w)
 {
+    ASSERT(w->file != NULL);
     MUST(!w->finished && w->trace_count > 0);
     w->finished = true;
     enum err e = ERR_OK;

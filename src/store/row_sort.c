@@ -19,6 +19,7 @@ struct item {
 
 static int compare(const void *a, const void *b)
 {
+    ASSERT(a != NULL && b != NULL);
     return row_cmp(((const struct item *)a)->row, ((const struct item *)b)->row);
 }
 

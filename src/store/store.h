@@ -28,17 +28,22 @@ struct store;
 struct store_retention {
     struct str line;
     uint64_t age_ms;
+    uint64_t errors_age_ms; // of traces with errors; at or below age_ms: no longer than the others
     uint64_t bytes;
 };
 
 struct store_options {
     struct fs *fs;
     const char *dir; // made when absent; holds catalog.db and parts/
+    // What SQLite calls the disk of catalog.db; NULL: the machine's own, which fs_real() is as
+    // well.
+    const char *catalog_vfs;
     struct budget *budget;
     struct ledger *ledger;
     size_t flush_rows;       // a line is written as a part at this many rows; 131,072 when 0
     uint32_t flush_age_ms;   // or at this age of its oldest row; 30 s when 0
     uint64_t merge_rows_max; // parts at least this large are not merged further; 1 Mi when 0
+    size_t open_files_max;   // of parts; a quarter of the process's descriptors when 0
     uint64_t free_bytes_min; // below it the store reports full; 256 MiB when 0
     struct store_retention retention_default;
     const struct store_retention *retention; // by line, over the default
@@ -69,9 +74,6 @@ void store_start(struct store *s);
 // flush in between could commit the record's seq for a line whose batch is still to come, and a
 // crash would lose that batch.
 void store_add_record(struct store *s, struct batch *const *batches, size_t count);
-
-// The same for a record of one batch.
-void store_add(struct store *s, struct batch *b);
 
 // Tells that the journal has nothing below seq for any line, so that idle lines do not hold it
 // back.
@@ -106,6 +108,8 @@ struct store_stats {
     uint64_t hot_rows, hot_bytes;
     uint64_t parts, part_rows, part_bytes;
     uint64_t flushes, merges, merged_rows, expired_parts;
+    uint64_t stripped_parts; // that retention wrote anew without their error-free traces
+    uint64_t damaged_parts;  // set aside since the start
     uint64_t flush_failures, merge_failures;
     uint64_t dead_letters;
     bool full; // the disk is full: new requests are to be refused, queries work
@@ -129,6 +133,7 @@ MUST_CHECK enum err store_dead_letters(struct store *s, size_t limit,
 struct store_part_info {
     uint64_t id;
     uint32_t level;
+    bool stripped; // retention took its error-free traces out
     const struct part_meta *meta;
 };
 void store_each_part(struct store *s, void (*each)(void *ctx, const struct store_part_info *info),

@@ -19,8 +19,10 @@
 #include <stdatomic.h>
 
 #include "core/arena.h"
+#include "os/fs_pool.h"
 #include "store/catalog.h"
 #include "store/store.h"
+#include "store/tally.h"
 
 #define STORE_FLUSH_ROWS_MAX     ((size_t)1 << 20) // of one part written from hot batches
 #define STORE_LETTER_QUEUE_MAX   256
@@ -33,7 +35,8 @@
 struct hot_batch {
     struct batch *batch;
     uint64_t arrival;
-    size_t bytes; // as taken from the budget
+    size_t bytes;   // of the batch
+    size_t charged; // taken from the budget: the batch, and BUDGET_ROW_BYTES for each row
 };
 
 struct part_entry {
@@ -41,6 +44,7 @@ struct part_entry {
     uint32_t level;
     uint64_t committed_ns;
     struct part *part;
+    bool stripped; // retention took its error-free traces out
 };
 
 struct store_line {
@@ -64,9 +68,12 @@ struct letter_node {
 
 struct store {
     struct fs *fs;
+    struct fs_pool *pool;
+    struct fs *part_fs; // the pool's: for reading parts, with a limit on open files
     struct budget *budget;
     struct ledger *ledger;
     struct catalog *catalog;
+    struct block_cache *cache; // of what queries opened
     char *dir, *parts_dir;
     size_t flush_rows;
     uint64_t flush_age_ns, merge_rows_max, free_bytes_min;
@@ -89,6 +96,7 @@ struct store {
     struct letter_node *letters, **letters_end;
     size_t letter_count, letter_bytes;
     uint64_t letters_lost;
+    struct doubt *doubts; // files of transactions that failed, see commit.c
     uint64_t flush_retry_ns, merge_retry_ns, checkpoint_ns;
     bool low_space, write_full;
     struct store_stats stats;
@@ -96,16 +104,8 @@ struct store {
 
 // ---- store.c -----------------------------------------------------------------------------------
 
-struct str store_part_path(const struct store *s, uint64_t id, struct arena *a);
-// Renames the file of a part that left the store because it is damaged, for a person to look at.
-void store_keep_bad_file(const struct store *s, uint64_t id, struct arena *a);
-
 // Under `lock`: an index into lines[], made when absent; the last line when there are too many.
 size_t store_line_index(struct store *s, struct str line);
-// Under `lock`.
-void store_put_part(struct store *s, struct store_line *line, struct part_entry *entry);
-void store_take_part(struct store *s, struct store_line *line, const struct part_entry *entry);
-
 // ---- commit.c ----------------------------------------------------------------------------------
 
 // One catalog transaction with the ledger in it: what the ledger has not saved yet, and what this
@@ -123,10 +123,43 @@ void commit_count(struct commit *c, enum outcome o, enum reason r, struct str se
                   bool now);
 MUST_CHECK enum err commit_end(struct commit *c);
 
+// Keeps the file of a transaction that failed until a later one has settled that it never happened,
+// and removes it then.
+void commit_doubt(struct store *s, struct str path);
+// Where there are such files, commits an empty transaction that settles them: before more are
+// written.
+MUST_CHECK enum err commit_settle(struct store *s);
+void commit_done(struct store *s);
+
+// Takes what was counted from `stored` and adds it to where it went.
+void commit_move(struct commit *c, const struct tally *t, enum outcome o, enum reason r);
+
 // The services of a part as bytes and back.
 struct str services_encode(const struct part_meta *m, struct arena *a);
 void services_each(struct str bytes, void (*each)(void *ctx, struct str service, uint64_t rows),
                    void *ctx);
+
+// ---- parts.c -----------------------------------------------------------------------------------
+
+struct str store_part_path(const struct store *s, uint64_t id, struct arena *a);
+// Renames the file of a part that left the store because it is damaged, for a person to look at.
+void store_keep_bad_file(const struct store *s, uint64_t id, struct arena *a);
+// Under `lock`.
+void store_put_part(struct store *s, struct store_line *line, struct part_entry *entry);
+void store_take_part(struct store *s, struct store_line *line, const struct part_entry *entry);
+
+// The functions below are for the holder of `maintaining`.
+
+// Counts the rows of a part that leaves the store.
+void parts_count_gone(struct commit *c, const struct part_meta *m, enum outcome o, enum reason r);
+// The part is gone from the catalog: now from memory, and its file once no view holds it. Frees the
+// entry.
+void parts_drop(struct store *s, size_t line, struct part_entry *entry, enum part_fate fate);
+// One part takes the place of others, which are dropped.
+void parts_swap(struct store *s, size_t line, struct part_entry *const *old, size_t count,
+                struct part_entry *fresh);
+// A damaged part leaves the store; its file stays for a person to look at.
+MUST_CHECK enum err parts_quarantine(struct store *s, size_t line, struct part_entry *entry);
 
 // ---- flush.c -----------------------------------------------------------------------------------
 

@@ -7,14 +7,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/hash_index.h"
 #include "core/str.h"
 
 struct strtab {
     struct str *strings;
     uint64_t *hashes;
     size_t count, capacity;
-    uint32_t *index; // open addressing: number + 1, 0 is free
-    size_t index_size;
+    struct hash_index index;
     size_t bytes; // of all strings
 };
 

@@ -25,10 +25,11 @@ void texts_encode(struct zpack *z, const struct str *texts, size_t n, struct buf
     zpack_add(z, buf_str(&z->bytes), out);
 }
 
-enum err texts_decode(struct cursor *c, size_t n, struct arena *a, struct str *out)
+enum err texts_decode_some(struct cursor *c, size_t n, size_t first, size_t count, struct arena *a,
+                           struct str *out)
 {
-    ASSERT(out != NULL || n == 0);
-    ASSERT(a != NULL);
+    ASSERT(out != NULL || count == 0);
+    ASSERT(a != NULL && first <= n && count <= n - first);
     struct str bytes;
     uint64_t *lengths = mem_alloc(n * sizeof *lengths);
     enum err e = n > 0 ? ints_decode(c, n, lengths) : ERR_OK;
@@ -37,17 +38,26 @@ enum err texts_decode(struct cursor *c, size_t n, struct arena *a, struct str *o
     }
     if (e == ERR_OK) {
         size_t at = 0;
-        for (size_t i = 0; i < n && e == ERR_OK; i++) {
+        for (size_t i = 0; i < first + count && e == ERR_OK; i++) {
             if (lengths[i] > bytes.n - at) {
                 e = ERR_CORRUPT;
-            } else {
-                out[i] = (struct str){bytes.p + at, (size_t)lengths[i]};
-                at += out[i].n;
+                break;
             }
+            if (i >= first) {
+                out[i - first] = (struct str){bytes.p + at, (size_t)lengths[i]};
+            }
+            at += (size_t)lengths[i];
         }
     }
     mem_free(lengths);
     return e;
+}
+
+enum err texts_decode(struct cursor *c, size_t n, struct arena *a, struct str *out)
+{
+    ASSERT(out != NULL || n == 0);
+    ASSERT(c != NULL);
+    return texts_decode_some(c, n, 0, n, a, out);
 }
 
 void dictionary_encode(struct zpack *z, const struct str *texts, size_t n, struct buf *out)

@@ -13,6 +13,10 @@ void texts_encode(struct zpack *z, const struct str *texts, size_t n, struct buf
 // Reads `n` strings whose bytes are put in `a`, into `out`.
 MUST_CHECK enum err texts_decode(struct cursor *c, size_t n, struct arena *a, struct str *out);
 
+// The same for strings [first, first + count) of n alone.
+MUST_CHECK enum err texts_decode_some(struct cursor *c, size_t n, size_t first, size_t count,
+                                      struct arena *a, struct str *out);
+
 // With their number: at most `max` strings, the array in `a` too.
 void dictionary_encode(struct zpack *z, const struct str *texts, size_t n, struct buf *out);
 MUST_CHECK enum err dictionary_decode(struct cursor *c, size_t max, struct arena *a,

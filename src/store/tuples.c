@@ -13,58 +13,37 @@
 
 void tuples_done(struct tuples *t)
 {
+    ASSERT(t->count <= t->end_capacity);
     ASSERT(t != NULL);
     mem_free(t->items);
     mem_free(t->ends);
     mem_free(t->hashes);
-    mem_free(t->index);
+    hash_index_done(&t->index);
     *t = (struct tuples){0};
 }
 
 void tuples_clear(struct tuples *t)
 {
+    ASSERT(t->count <= t->end_capacity);
     t->count = 0;
     t->item_count = 0;
-    if (t->index_size > 0) {
-        ASSERT(t->index != NULL);
-        memset(t->index, 0, t->index_size * sizeof *t->index);
-    }
+    ASSERT(t->ends != NULL || t->end_capacity == 0);
+    hash_index_clear(&t->index);
 }
 
 const uint32_t *tuples_get(const struct tuples *t, size_t number, size_t *ret_n)
 {
+    ASSERT(ret_n != NULL);
     ASSERT(number < t->count);
     size_t first = number == 0 ? 0 : t->ends[number - 1];
     *ret_n = t->ends[number] - first;
     return t->items + first;
 }
 
-static void put_index(struct tuples *t, uint32_t number)
-{
-    ASSERT(number < t->index_size);
-    size_t mask = t->index_size - 1;
-    size_t at = t->hashes[number] & mask;
-    while (t->index[at] != 0) {
-        at = (at + 1) & mask;
-    }
-    t->index[at] = number + 1;
-}
-
-static void grow_index(struct tuples *t)
-{
-    ASSERT((t->index_size & (t->index_size - 1)) == 0);
-    t->index_size = t->index_size == 0 ? INDEX_MIN : t->index_size * 2;
-    mem_free(t->index);
-    t->index = mem_new(t->index_size, sizeof *t->index);
-    for (size_t i = 0; i < t->count; i++) {
-        put_index(t, (uint32_t)i);
-    }
-}
-
 static uint32_t append(struct tuples *t, const uint32_t *items, size_t n, uint64_t hash)
 {
+    ASSERT(items != NULL || n == 0);
     ASSERT(n <= UINT32_MAX);
-    MUST(t->count < UINT32_MAX / 2);
     t->items = mem_grow(t->items, &t->item_capacity, t->item_count + n, sizeof *t->items);
     t->ends = mem_grow(t->ends, &t->end_capacity, t->count + 1, sizeof *t->ends);
     t->hashes = mem_grow(t->hashes, &t->hash_capacity, t->count + 1, sizeof *t->hashes);
@@ -74,12 +53,13 @@ static uint32_t append(struct tuples *t, const uint32_t *items, size_t n, uint64
     t->item_count += n;
     t->ends[t->count] = t->item_count;
     t->hashes[t->count] = hash;
-    put_index(t, (uint32_t)t->count);
+    hash_index_put(&t->index, hash, (uint32_t)t->count);
     return (uint32_t)t->count++;
 }
 
 static bool same(const uint32_t *a, const uint32_t *b, size_t n)
 {
+    ASSERT(n <= UINT32_MAX);
     ASSERT((a != NULL && b != NULL) || n == 0);
     uint32_t different = 0;
     for (size_t i = 0; i < n; i++) {
@@ -90,29 +70,30 @@ static bool same(const uint32_t *a, const uint32_t *b, size_t n)
 
 static uint32_t add_hashed(struct tuples *t, const uint32_t *items, size_t n, uint64_t hash)
 {
+    ASSERT(n <= UINT32_MAX);
     ASSERT(items != NULL || n == 0);
-    if (t->count * 2 >= t->index_size) {
-        grow_index(t);
-    }
-    size_t mask = t->index_size - 1;
-    for (size_t at = hash & mask; t->index[at] != 0; at = (at + 1) & mask) {
-        uint32_t number = t->index[at] - 1;
+    uint32_t number;
+    struct hash_walk walk = hash_index_walk(&t->index, hash);
+    while (hash_index_next(&walk, &number)) {
         size_t m;
         const uint32_t *have = tuples_get(t, number, &m);
         if (t->hashes[number] == hash && m == n && same(have, items, n)) {
             return number;
         }
     }
+    hash_index_reserve(&t->index, t->hashes, t->count, INDEX_MIN / 2);
     return append(t, items, n, hash);
 }
 
 uint32_t tuples_add(struct tuples *t, const uint32_t *items, size_t n)
 {
+    ASSERT(items != NULL || n == 0);
     return add_hashed(t, items, n, XXH3_64bits(items, n * sizeof *items));
 }
 
 uint32_t tuples_add_own(struct tuples *t, const uint32_t *items, size_t n)
 {
+    ASSERT(n <= UINT32_MAX);
     ASSERT(items != NULL || n == 0);
     // Independent products, so that they are computed side by side.
     uint64_t hash = n;

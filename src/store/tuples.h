@@ -7,14 +7,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/hash_index.h"
+
 struct tuples {
     uint32_t *items; // of all lists, back to back
     size_t item_count, item_capacity;
     size_t *ends; // of each list in items
     uint64_t *hashes;
     size_t count, end_capacity, hash_capacity;
-    uint32_t *index; // open addressing: number + 1, 0 is free
-    size_t index_size;
+    struct hash_index index;
 };
 
 // A zeroed set is empty and valid.

@@ -10,6 +10,7 @@
 #include <libdeflate.h>
 #include <zstd.h>
 
+#include "core/mem.h"
 #include "core/must.h"
 #include "core/varint.h"
 
@@ -18,6 +19,7 @@
 #define GUESS_MIN           ((size_t)4096)
 #define ZSTD_STEP           ((size_t)128 << 10)
 #define ZSTD_WINDOW_LOG_MAX 23
+#define ZSTD_WORK_BYTES     ((size_t)320 << 10) // of a decoder, beside its window
 #define DEFLATE_LEVEL       1
 #define ZSTD_LEVEL          1
 
@@ -43,6 +45,10 @@ enum err compression_from_name(struct str name, enum compression *ret_compressio
 
 static enum err too_large(const struct buf *out, uint64_t offset, struct err_at *ret_at)
 {
+    ASSERT(out->max > 0);
+    if (out->denied) {
+        return err_at_set(ret_at, ERR_MEMORY, offset, "there is no memory to decompress the body");
+    }
     return err_at_set(ret_at, ERR_LIMIT, offset, "the decompressed body is over %zu bytes",
                       out->max);
 }
@@ -114,14 +120,29 @@ static enum err inflate_body(enum compression c, struct str body, struct buf *ou
     return e;
 }
 
-static enum err unzstd(struct str body, struct buf *out, struct err_at *ret_at)
+// What a frame's decoder takes from the heap: the window that its header asks for (RFC 8878,
+// 3.1.1.1), and what the library needs beside it. 0 where the library refuses the frame anyway.
+static size_t zstd_work_bytes(struct str frame)
 {
-    ZSTD_DCtx *d = ZSTD_createDCtx();
-    MUST(d != NULL);
-    size_t set = ZSTD_DCtx_setParameter(d, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MAX);
-    MUST(!ZSTD_isError(set));
+    ASSERT(frame.n == 0 || frame.p != NULL);
+    if (frame.n < 6 || load_u32(frame.p) != ZSTD_MAGICNUMBER) {
+        return 0;
+    }
+    uint8_t descriptor = (uint8_t)frame.p[4], window = (uint8_t)frame.p[5];
+    unsigned log = 10 + (window >> 3);
+    if ((descriptor & 0x20) != 0) { // a single segment: the window is the content
+        unsigned long long n = ZSTD_getFrameContentSize(frame.p, frame.n);
+        return n > (1U << ZSTD_WINDOW_LOG_MAX) ? 0 : (size_t)n + ZSTD_WORK_BYTES;
+    }
+    size_t base = (size_t)1 << log;
+    return log > ZSTD_WINDOW_LOG_MAX ? 0 : base + base / 8 * (window & 7) + ZSTD_WORK_BYTES;
+}
+
+static enum err unzstd_with(ZSTD_DCtx *d, struct str body, struct buf *out, struct err_at *ret_at)
+{
     ZSTD_inBuffer in = {body.p, body.n, 0};
     enum err e = ERR_OK;
+    ASSERT(d != NULL);
     size_t more = 1; // 0 at the end of a frame
     while (e == ERR_OK) {
         size_t room = out->max - out->n < ZSTD_STEP ? out->max - out->n : ZSTD_STEP;
@@ -144,9 +165,44 @@ static enum err unzstd(struct str body, struct buf *out, struct err_at *ret_at)
             }
         }
     }
-    ZSTD_freeDCtx(d);
     if (e == ERR_OK && more != 0) {
         return err_at_set(ret_at, ERR_INVALID, body.n, "the zstd body is cut short");
+    }
+    return e;
+}
+
+// The most that one of the body's frames needs.
+static size_t zstd_work_max(struct str body)
+{
+    size_t most = 0;
+    while (body.n > 0) {
+        size_t bytes = zstd_work_bytes(body), n = ZSTD_findFrameCompressedSize(body.p, body.n);
+        most = bytes > most ? bytes : most;
+        if (ZSTD_isError(n)) {
+            break; // broken, which is found again when it is decompressed
+        }
+        ASSERT(n <= body.n);
+        body = str_skip(body, n);
+    }
+    return most;
+}
+
+static enum err unzstd(struct str body, struct buf *out, struct err_at *ret_at)
+{
+    size_t work = zstd_work_max(body);
+    struct mem_source *source = out->source;
+    if (source != NULL && !source->take(source, work)) {
+        out->failed = out->denied = true;
+        return too_large(out, 0, ret_at);
+    }
+    ZSTD_DCtx *d = ZSTD_createDCtx();
+    MUST(d != NULL);
+    size_t set = ZSTD_DCtx_setParameter(d, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MAX);
+    MUST(!ZSTD_isError(set));
+    enum err e = unzstd_with(d, body, out, ret_at);
+    ZSTD_freeDCtx(d);
+    if (source != NULL) {
+        source->give(source, work);
     }
     return e;
 }
@@ -174,8 +230,9 @@ enum err decompress(enum compression c, struct str body, struct buf *out, struct
     if (e != ERR_OK) {
         return e;
     }
-    bool room = buf_reserve(out, 0);
-    MUST(room);
+    if (!buf_reserve(out, 0)) {
+        return too_large(out, 0, ret_at);
+    }
     memset(out->p + out->n, 0, BUF_PAD); // a decompressor may have written beyond the end
     return ERR_OK;
 }

@@ -13,7 +13,8 @@ enum compression { COMPRESSION_NONE, COMPRESSION_GZIP, COMPRESSION_DEFLATE, COMP
 MUST_CHECK enum err compression_from_name(struct str name, enum compression *ret_compression);
 
 // Appends the decompressed body to `out`, whose maximum is the limit on the decompressed size:
-// ERR_LIMIT beyond it (a bomb costs no more than that), ERR_INVALID for broken input. Several
+// ERR_LIMIT beyond it (a bomb costs no more than that), ERR_INVALID for broken input, ERR_MEMORY
+// when the buffer's source refuses (zstd's window is asked for there too). Several
 // concatenated gzip members are one body. What `out` gets is followed by BUF_PAD zero bytes.
 MUST_CHECK enum err decompress(enum compression c, struct str body, struct buf *out,
                                struct err_at *ret_at);

@@ -8,11 +8,11 @@
 
 #define REPLACEMENT 0xfffd // stands for what is no character
 
-void json_reader_init(struct json_reader *j, struct str text)
+void json_reader_init(struct json_reader *j, struct str text, struct mem_source *source)
 {
     ASSERT(text.p != NULL);
     *j = (struct json_reader){.p = text.p, .end = text.p + text.n};
-    buf_init(&j->scratch, text.n + 1);
+    buf_init_from(&j->scratch, text.n + 1, source);
 }
 
 void json_reader_done(struct json_reader *j)
@@ -192,6 +192,9 @@ bool json_read_string(struct json_reader *j, struct str *ret_text)
     if (!json_take(j, '"')) {
         return false;
     }
+    if (j->scratch.denied) {
+        return false; // said before
+    }
     buf_clear(&j->scratch);
     const char *from = j->p;
     bool escaped = false;
@@ -221,6 +224,9 @@ bool json_read_string(struct json_reader *j, struct str *ret_text)
             return false;
         }
         from = j->p;
+    }
+    if (j->scratch.denied) {
+        return wrong(j, j->p, "there is no memory for this text");
     }
     ASSERT(!j->scratch.failed); // an escape is longer than what it stands for
     *ret_text = buf_str(&j->scratch);

@@ -18,7 +18,9 @@ struct json_reader {
     struct buf scratch; // the text of a string with escapes
 };
 
-void json_reader_init(struct json_reader *j, struct str text);
+// `source` (may be NULL) is asked for the memory of strings with escapes; where it refuses, the
+// string cannot be read and scratch.denied says so.
+void json_reader_init(struct json_reader *j, struct str text, struct mem_source *source);
 void json_reader_done(struct json_reader *j);
 
 // The first byte of the next token, or 0 at the end of the text.

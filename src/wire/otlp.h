@@ -28,19 +28,39 @@ struct otlp_sink {
     void (*reject)(void *ctx, struct str service, uint64_t offset, const char *message,
                    struct str bytes);
     void *ctx;
+    // Whether `b` may grow by up to `bytes` for the next row (model/batch.h, batch_growth()). False
+    // ends the request with ERR_MEMORY. NULL: it may.
+    bool (*admit)(void *ctx, struct batch *b, size_t bytes);
+    // Whether spans of this trace are wanted. One that is not is passed over without a look at the
+    // rest of it and told to `shed`. NULL: all are.
+    bool (*wants)(void *ctx, trace_id trace);
+    void (*shed)(void *ctx, struct str service);
+    // Where the request was translated from JSON: the offset of each span in the JSON (8 bytes
+    // each), which errors then give. NULL: the request is what the sender sent.
+    const struct buf *offsets;
 };
 
 struct otlp_counts {
-    uint64_t accepted, rejected;
+    uint64_t accepted, rejected, shed;
 };
 
 // Decodes one ExportTraceServiceRequest. On ERR_INVALID or ERR_LIMIT (malformed bytes, wrong wire
-// type, text that is not UTF-8, too deep) rows of this request may already stand in the batches:
-// the sink's owner rolls them back (batch_mark). ret_at names the field as a path,
+// type, text that is not UTF-8, too deep) or ERR_MEMORY rows of this request may already stand in
+// the batches: the sink's owner rolls them back (batch_mark). ret_at names the field as a path,
 // "resource_spans[0].scope_spans[0].spans[3].name", and the offset of the offending byte.
 // `request` must be followed by BUF_PAD readable bytes.
 MUST_CHECK enum err otlp_decode_traces(struct str request, const struct otlp_sink *sink,
                                        struct otlp_counts *ret_counts, struct err_at *ret_at);
+
+// What decides whether a trace matters, of each span in order. Walks no deeper than that; malformed
+// bytes end the walk (otlp_decode_traces() then says what is wrong).
+struct otlp_head {
+    trace_id trace;
+    uint64_t duration_ns;
+    bool error; // its status says so
+};
+void otlp_each_head(struct str request, void (*each)(void *ctx, const struct otlp_head *head),
+                    void *ctx);
 
 // Checks a metrics or logs request the same way and counts its data points or log records.
 MUST_CHECK enum err otlp_count_records(enum otlp_signal signal, struct str request,
@@ -48,8 +68,10 @@ MUST_CHECK enum err otlp_count_records(enum otlp_signal signal, struct str reque
 
 // Turns an OTLP/JSON request of any signal into the protobuf of the same message, so that one
 // decoder serves both. ret_at has the offset in the JSON text and the JSON path of the field.
+// ERR_LIMIT when the result is over out->max, ERR_MEMORY when the source of `out` refuses.
+// `offsets` (may be NULL) gets the offset of each record in the text, 8 bytes each.
 MUST_CHECK enum err otlp_json_to_protobuf(enum otlp_signal signal, struct str json, struct buf *out,
-                                          struct err_at *ret_at);
+                                          struct buf *offsets, struct err_at *ret_at);
 
 // The rows of one or more batches as an ExportTraceServiceRequest (protobuf), grouped by resource
 // and scope as far as neighbours allow. The inverse of the decoder: decoding it gives equal rows.
@@ -101,6 +123,10 @@ struct otlp_value {
         struct str text; // string, bytes; the AnyValue's own bytes for arrays and lists
     };
 };
+// The elements of an array, given the AnyValue's bytes; those that are broken are left out.
+void otlp_each_element(struct str any_value,
+                       void (*each)(void *ctx, const struct otlp_value *value), void *ctx);
+
 void otlp_each_key_value(struct str attributes,
                          void (*each)(void *ctx, struct str key, const struct otlp_value *value),
                          void *ctx);

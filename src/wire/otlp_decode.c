@@ -64,7 +64,7 @@ static bool decode_resource(struct decoder *d, struct str bytes, uint32_t schema
     struct pb_field f;
     struct resource row = {.schema_url = schema_url};
     ASSERT(d->batch != NULL);
-    if (!decoder_has_room(d, bytes.p) || !decoder_attrs(d, bytes, 1, &row.attrs)) {
+    if (!decoder_has_room(d, bytes) || !decoder_attrs(d, bytes, 1, &row.attrs)) {
         return false;
     }
     while (r.p < r.end) {
@@ -93,7 +93,7 @@ static bool decode_scope(struct decoder *d, struct str bytes, struct scope *row)
     struct pb_field f;
     ASSERT(row != NULL);
     *row = (struct scope){.schema_url = row->schema_url};
-    if (!decoder_has_room(d, bytes.p) || !decoder_attrs(d, bytes, 3, &row->attrs)) {
+    if (!decoder_has_room(d, bytes) || !decoder_attrs(d, bytes, 3, &row->attrs)) {
         return false;
     }
     while (r.p < r.end) {
@@ -148,7 +148,7 @@ static bool decode_schema_url(struct decoder *d, struct str url, uint32_t *ret_c
 {
     const struct pb_field f = {.wire = PB_BYTES, .bytes = url};
     ASSERT(ret_code != NULL);
-    return decoder_text(d, &f, "schema_url", ret_code);
+    return decoder_has_room(d, url) && decoder_text(d, &f, "schema_url", ret_code);
 }
 
 // One field of a ScopeSpans; `scope` is what is known of its row so far.
@@ -166,7 +166,7 @@ static bool decode_scope_field(struct decoder *d, const struct pb_field *f, stru
         return decode_scope(d, f->bytes, scope) || otlp_problem_in(&d->problem, "scope", -1);
     }
     return f->number == 2 ? decoder_span(d, f->bytes)
-                          : decoder_text(d, f, "schema_url", &scope->schema_url);
+                          : decode_schema_url(d, f->bytes, &scope->schema_url);
 }
 
 // The spans are walked once: their scope gets its row first and its contents last, because they may
@@ -178,7 +178,7 @@ static bool decode_scope_spans(struct decoder *d, struct str bytes)
     struct scope scope = {0};
     struct batch *b = d->batch;
     size_t first_span = b->span_count;
-    if (!decoder_has_room(d, bytes.p)) {
+    if (!decoder_has_room(d, (struct str){bytes.p, 0})) {
         return false;
     }
     (void)batch_add_scope(b);
@@ -300,6 +300,7 @@ enum err otlp_decode_traces(struct str request, const struct otlp_sink *sink,
 {
     struct decoder d;
     MUST(sink->batch_for != NULL && sink->reject != NULL);
+    MUST(sink->wants == NULL || sink->shed != NULL);
     d.sink = sink;
     d.batch = NULL;
     d.counts = (struct otlp_counts){0};
@@ -310,11 +311,15 @@ enum err otlp_decode_traces(struct str request, const struct otlp_sink *sink,
     }
     d.text_mask = slots - 1;
     // A concatenation is not longer than what it was taken from, but for its lengths.
-    buf_init(&d.scratch, request.n + 1);
+    buf_init(&d.scratch, request.n + 1); // decoder_has_room() asks for it
     bool good = decode_request(&d);
     buf_done(&d.scratch);
     if (!good) {
-        return otlp_problem_report(&d.problem, request, ret_at);
+        enum err e = otlp_problem_report(&d.problem, request, ret_at);
+        if (ret_at != NULL && sink->offsets != NULL) {
+            ret_at->offset = decoder_offset(&d, request.p);
+        }
+        return e;
     }
     *ret_counts = d.counts;
     return ERR_OK;

@@ -60,8 +60,12 @@ bool decoder_key_value(struct decoder *d, struct str s, struct str *ret_key, str
 bool decoder_attrs(struct decoder *d, struct str message, uint32_t number,
                    struct attr_run *ret_run);
 
-// Whether one more row fits the batch.
-bool decoder_has_room(struct decoder *d, const void *at);
+// Whether one more row fits the batch; `bytes` is what it is made of.
+bool decoder_has_room(struct decoder *d, struct str bytes);
+
+// Where the span that the decoder stands at was in what the sender sent; `at` is where it is in the
+// request.
+uint64_t decoder_offset(const struct decoder *d, const char *at);
 
 // Appends one span, or rejects it to the sink.
 bool decoder_span(struct decoder *d, struct str bytes);

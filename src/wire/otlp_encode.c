@@ -297,10 +297,11 @@ void otlp_encode_traces_json(const struct row *rows, size_t count, struct buf *o
 {
     struct buf request;
     struct json_writer w;
-    buf_init(&request, out->max);
+    buf_init_from(&request, out->max, out->source);
     otlp_encode_traces(rows, count, &request);
     if (request.failed) {
         out->failed = true; // its JSON is longer still
+        out->denied = request.denied;
     } else {
         json_writer_init(&w, out);
         print_message(&w, otlp_request(OTLP_TRACES), buf_str(&request));

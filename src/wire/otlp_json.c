@@ -18,6 +18,8 @@
 struct transcoder {
     struct json_reader in;
     struct buf *out;
+    struct buf *offsets; // of the records, or NULL
+    const char *start;   // of the text
     struct otlp_problem problem;
     struct buf number; // a number with a NUL behind it
 };
@@ -40,6 +42,9 @@ static bool to_double(struct transcoder *t, struct str digits, double *ret_value
     buf_clear(&t->number);
     buf_add_str(&t->number, digits);
     buf_add_byte(&t->number, 0);
+    if (t->number.denied) {
+        return false;
+    }
     ASSERT(!t->number.failed);
     double v = strtod(t->number.p, NULL);
     if (!isfinite(v)) {
@@ -337,6 +342,9 @@ static bool write_message(struct transcoder *t, const struct otlp_message *m, un
     if (!json_take(&t->in, '{')) {
         return fail_read(t);
     }
+    if (m->counts && t->offsets != NULL) {
+        buf_add_u64(t->offsets, (uint64_t)(t->in.p - 1 - t->start));
+    }
     while (json_more(&t->in, '}', &first)) {
         if (!json_read_string(&t->in, &name)) {
             return fail_read(t);
@@ -353,29 +361,35 @@ static bool write_message(struct transcoder *t, const struct otlp_message *m, un
 }
 
 enum err otlp_json_to_protobuf(enum otlp_signal signal, struct str json, struct buf *out,
-                               struct err_at *ret_at)
+                               struct buf *offsets, struct err_at *ret_at)
 {
-    struct transcoder t = {.out = out};
-    ASSERT(out != NULL);
+    ASSERT(out != NULL && out != offsets);
     json = json.p != NULL ? json : STR("");
-    json_reader_init(&t.in, json);
-    buf_init(&t.number, json.n + 1);
+    struct transcoder t = {.out = out, .offsets = offsets, .start = json.p};
+    json_reader_init(&t.in, json, out->source);
+    buf_init_from(&t.number, json.n + 1, out->source);
     bool good = write_message(&t, otlp_request(signal), 0);
     if (good && json_peek(&t.in) != 0) {
         good = fail(&t, t.in.p, "something follows the request");
     } else if (good && t.in.p != t.in.end) {
         good = fail(&t, t.in.p, "a NUL byte follows the request");
     }
+    bool denied = t.in.scratch.denied || t.number.denied || out->denied ||
+                  (offsets != NULL && offsets->failed);
     json_reader_done(&t.in);
     buf_done(&t.number);
-    if (!good) {
-        return otlp_problem_report(&t.problem, json, ret_at);
+    if (denied) {
+        return err_at_set(ret_at, ERR_MEMORY, 0, "there is no memory to read the JSON");
     }
     if (out->failed) {
         return err_at_set(ret_at, ERR_LIMIT, 0, "the request is over %zu bytes", out->max);
     }
-    bool room = buf_reserve(out, 0);
-    MUST(room);
+    if (!good) {
+        return otlp_problem_report(&t.problem, json, ret_at);
+    }
+    if (!buf_reserve(out, 0)) { // its first bytes, of an empty request
+        return err_at_set(ret_at, ERR_MEMORY, 0, "there is no memory to read the JSON");
+    }
     memset(out->p + out->n, 0, BUF_PAD); // the decoder may read beyond the end
     return ERR_OK;
 }

@@ -495,9 +495,9 @@ static void finish_span(struct decoder *d, struct span_state *st, struct str byt
     if (st->reject != NULL) {
         struct batch *b = d->batch;
         b->attr_count = s->attrs.first;
-        d->counts.rejected++;
         d->sink->reject(d->sink->ctx, batch_str(b, b->resources[d->resource].service),
-                        (uint64_t)(bytes.p - d->request.p), st->reject, bytes);
+                        decoder_offset(d, bytes.p), st->reject, bytes);
+        d->counts.rejected++;
         return;
     }
     s->end_before_start = st->end_ns < s->start_ns;
@@ -511,15 +511,61 @@ static void finish_span(struct decoder *d, struct span_state *st, struct str byt
     d->counts.accepted++;
 }
 
-// Whether one more row fits the batch.
-bool decoder_has_room(struct decoder *d, const void *at)
+uint64_t decoder_offset(const struct decoder *d, const char *at)
 {
+    const struct buf *offsets = d->sink->offsets;
+    uint64_t index = d->counts.accepted + d->counts.rejected + d->counts.shed;
+    if (offsets == NULL) {
+        ASSERT(at >= d->request.p && at <= d->request.p + d->request.n);
+        return (uint64_t)(at - d->request.p);
+    }
+    size_t count = offsets->n / sizeof index;
+    index = index < count ? index : count - 1; // between two spans: the last one
+    return count == 0 ? 0 : load_u64(offsets->p + index * sizeof index);
+}
+
+// Events and links are put together in a buffer that grows to twice their size.
+#define SCRATCH_UNASKED ((size_t)4096)
+
+// Whether one more row fits the batch, and the sink has the memory for it.
+bool decoder_has_room(struct decoder *d, struct str bytes)
+{
+    const struct otlp_sink *sink = d->sink;
     if (d->batch->span_count >= BATCH_SPANS_MAX ||
         d->batch->string_count + 2 * SPAN_ATTRS_MAX + ROW_STRINGS > BATCH_STRINGS_MAX) {
-        return otlp_problem_set(&d->problem, ERR_LIMIT, at, "the batch is full");
+        return otlp_problem_set(&d->problem, ERR_LIMIT, bytes.p, "the batch is full");
     }
     ASSERT(!d->batch->sealed);
+    if (sink->admit == NULL) {
+        return true;
+    }
+    size_t growth = batch_growth(d->batch, bytes.n);
+    growth += bytes.n > SCRATCH_UNASKED ? 3 * bytes.n : 0;
+    if (growth > 0 && !sink->admit(sink->ctx, d->batch, growth)) {
+        return otlp_problem_set(&d->problem, ERR_MEMORY, bytes.p, "there is no memory for it");
+    }
     return true;
+}
+
+// Whether nobody wants the span. Its trace ID is what encoders write first, so this reads one
+// field.
+static bool is_unwanted(struct decoder *d, struct str bytes)
+{
+    const struct otlp_sink *sink = d->sink;
+    struct pb_reader r = pb_reader(bytes);
+    struct pb_field f;
+    trace_id id;
+    ASSERT(sink->wants != NULL);
+    while (r.p < r.end && pb_next(&r, &f)) {
+        if (f.number == 1) {
+            if (f.wire != PB_BYTES || f.bytes.n != sizeof id.b) {
+                return false; // rejected or malformed: the decoder says so
+            }
+            memcpy(id.b, f.bytes.p, sizeof id.b);
+            return !trace_id_is_zero(id) && !sink->wants(sink->ctx, id);
+        }
+    }
+    return false;
 }
 
 bool decoder_span(struct decoder *d, struct str bytes)
@@ -531,7 +577,13 @@ bool decoder_span(struct decoder *d, struct str bytes)
     memset(&st, 0, sizeof st);
     st.span.attrs.first = (uint32_t)d->batch->attr_count;
     st.previous = &d->first;
-    if (!decoder_has_room(d, bytes.p)) {
+    if (d->sink->wants != NULL && is_unwanted(d, bytes)) {
+        const struct batch *b = d->batch;
+        d->sink->shed(d->sink->ctx, batch_str(b, b->resources[d->resource].service));
+        d->counts.shed++;
+        return true;
+    }
+    if (!decoder_has_room(d, bytes)) {
         return false;
     }
     while (r.p < r.end) {

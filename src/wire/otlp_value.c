@@ -308,3 +308,20 @@ void otlp_each_key_value(struct str attributes,
         }
     }
 }
+
+void otlp_each_element(struct str any_value,
+                       void (*each)(void *ctx, const struct otlp_value *value), void *ctx)
+{
+    struct otlp_value array, element;
+    struct pb_field f;
+    ASSERT(each != NULL);
+    if (!read_value(any_value, &array) || array.type != ATTR_ARRAY) {
+        return;
+    }
+    struct pb_reader r = pb_reader(list_bytes(&array));
+    while (r.p < r.end && pb_next(&r, &f)) {
+        if (f.number == 1 && f.wire == PB_BYTES && read_value(f.bytes, &element)) {
+            each(ctx, &element);
+        }
+    }
+}

@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct err_at at = {0};
         uint64_t records = 0;
         buf_init(&out, (size_t)16 << 20);
-        enum err e = otlp_json_to_protobuf((enum otlp_signal)signal, json, &out, &at);
+        enum err e = otlp_json_to_protobuf((enum otlp_signal)signal, json, &out, NULL, &at);
         if (e == ERR_OK) {
             e = otlp_count_records((enum otlp_signal)signal, buf_str(&out), &records, &at);
             MUST(e == ERR_OK);

@@ -68,7 +68,7 @@ static void round_trip(const struct batch *b)
     otlp_encode_traces_json(rows, b->span_count, &json);
     if (!out.failed && !json.failed && b->span_count > 0) {
         MUST(decode(buf_str(&out), &again) == b->span_count);
-        enum err e = otlp_json_to_protobuf(OTLP_TRACES, buf_str(&json), &back, &at);
+        enum err e = otlp_json_to_protobuf(OTLP_TRACES, buf_str(&json), &back, NULL, &at);
         MUST(e == ERR_OK);
         MUST(decode(buf_str(&back), &again) == b->span_count);
     }

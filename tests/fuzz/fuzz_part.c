@@ -2,6 +2,7 @@
 // Purpose: fuzzing the part reader over a file in memory: any bytes give rows or an error, never a
 // crash. Checksums are passed over in this build, see store/checksum.h.
 #include "core/must.h"
+#include "query/scan.h"
 #include "store/part.h"
 #include "unit/store/memfs.h"
 
@@ -36,10 +37,52 @@ static void read_some(struct block *b)
         MUST(e == ERR_OK || e == ERR_CORRUPT);
         e = block_page_numbers(b, page, FIELD_START, numbers, &n);
         MUST(e == ERR_OK || e == ERR_CORRUPT);
+        e = block_pick_shapes(b, page, rows, shapes);
+        MUST(e == ERR_OK || e == ERR_CORRUPT);
         if (block_read_page(b, page, &some, &out) == ERR_OK) {
             batch_unref(out);
         }
     }
+}
+
+static void see_row(void *ctx, const struct scan_row *row)
+{
+    uint64_t *sum = ctx;
+    *sum += row->start_ns + row->name.n + row->service.n + row->trace.b[0];
+}
+
+// Scans the part by two of its attributes and by all that a page is pruned by.
+static void scan(struct part *p, struct block *b)
+{
+    struct store_view view = {.parts = &p, .part_count = 1};
+    struct query_control control = {0};
+    struct filter *f = NULL;
+    struct buf text;
+    size_t columns;
+    uint64_t sum = 0;
+    const struct column *c = block_columns(b, &columns);
+    buf_init(&text, FILTER_TEXT_MAX);
+    buf_add_str(&text, STR("{ duration > 3ns && duration < 1h || kind = server"));
+    for (size_t i = 0; i < columns && i < 2; i++) {
+        const char *format = i == 0 ? " || span." : " && !(.";
+        buf_add_str(&text, str_of(format));
+        filter_print_text(c[i].key, &text);
+        buf_add_str(&text, i == 0 ? STR(" >= 3") : STR(" =~ \"[a-f]+.*\")"));
+    }
+    buf_add_str(&text, STR(" }"));
+    if (!text.failed && filter_parse(buf_str(&text), &f, NULL) == ERR_OK) {
+        const struct scan scan = {.view = &view,
+                                  .filter = f,
+                                  .from_ns = 5,
+                                  .to_ns = UINT64_MAX - 5,
+                                  .control = &control,
+                                  .visit = see_row,
+                                  .ctx = &sum};
+        enum err e = scan_run(&scan);
+        MUST(e == ERR_OK);
+    }
+    filter_free(f);
+    buf_done(&text);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -63,6 +106,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
         if (block_open(p, i, &b) == ERR_OK) {
             read_some(b);
+            if (i == 0) {
+                scan(p, b);
+            }
             block_free(b);
         }
     }

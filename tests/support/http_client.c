@@ -415,3 +415,13 @@ uint32_t client_h2_wait_goaway(struct client_h2 *h)
     MUST(h->goaway);
     return h->goaway_code;
 }
+
+bool client_h2_wait_cut(struct client_h2 *h, uint32_t *ret_goaway_code)
+{
+    while (client_h2_pump(h)) {
+    }
+    if (h->goaway) {
+        *ret_goaway_code = h->goaway_code;
+    }
+    return h->goaway;
+}

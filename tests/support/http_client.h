@@ -65,6 +65,11 @@ const struct client_answer *client_h2_wait(struct client_h2 *h, int32_t stream_i
 const struct client_answer *client_h2_peek(struct client_h2 *h, int32_t stream_id);
 // Waits for a GOAWAY; its error code.
 uint32_t client_h2_wait_goaway(struct client_h2 *h);
+
+// Reads until the server has cut the connection. Whether a GOAWAY was seen, and its code: a client
+// that still sends and does not run while the server lingers meets a reset, which takes with it
+// what had not been read.
+bool client_h2_wait_cut(struct client_h2 *h, uint32_t *ret_goaway_code);
 bool client_h2_pump(struct client_h2 *h); // one exchange; false when the connection is over
 
 #endif

@@ -259,7 +259,7 @@ static enum err sim_sync(struct file *f)
     pthread_mutex_lock(&s->lock);
     enum err e = power(s);
     if (e == ERR_OK && roll(s, 1000) < s->sync_permille) {
-        settle(s, file_of(f)->inode, false);
+        settle(s, file_of(f)->inode, roll(s, 3) == 0);
         e = ERR_IO;
     } else if (e == ERR_OK) {
         settle(s, file_of(f)->inode, true);
@@ -479,7 +479,7 @@ void simfs_crash(struct simfs *s)
         if (n == NULL) {
             continue;
         }
-        settle(s, n, false);
+        settle(s, n, roll(s, 3) == 0);
         memcpy(n->seen, n->durable, n->capacity);
         n->seen_bytes = n->durable_bytes;
         s->seen[i] = s->durable[i];

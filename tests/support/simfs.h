@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: a simulated disk behind os/fs.h for crash tests: files in memory, each with what the
 // program sees and what would survive a power cut. A cut keeps a random choice of the unsynced
-// 512-byte sectors (torn writes) and a random prefix of the unsynced renames, creations and
-// removals. Writes and syncs can fail by chance; a failed sync leaves a random part on the disk and
-// the rest silently lost, as Linux does. Seeded: the same seed and calls give the same disk.
+// 512-byte sectors (torn writes), now and then all of them, and a random prefix of the unsynced
+// renames, creations and removals. Writes and syncs can fail by chance; a failed sync leaves a
+// random part, or all, on the disk and the rest silently lost, as Linux does. Seeded: the same seed
+// and calls give the same disk.
 #ifndef SONDE_TESTS_SUPPORT_SIMFS_H
 #define SONDE_TESTS_SUPPORT_SIMFS_H
 

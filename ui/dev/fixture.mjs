@@ -292,6 +292,9 @@ function status() {
       disk_bytes: 256 * MiB,
       disk_bytes_max: 4096 * MiB,
       torn_bytes: 0,
+      damaged_segments: 0,
+      lost_records: 0,
+      doubtful_records: 0,
       failures: 0,
     },
     store: {
@@ -304,6 +307,8 @@ function status() {
       merges: 240,
       merged_rows: 7e7,
       expired_parts: 3,
+      stripped_parts: 1,
+      damaged_parts: 0,
       flush_failures: 0,
       merge_failures: 0,
       dead_letters: 3,
@@ -318,6 +323,7 @@ function status() {
       ack_p50_ns: 2.1e6,
       ack_p99_ns: 9.4e6,
       open_connections: 9,
+      overload: { state: 'open', state_ms: 0, slowed: 0, shed: 0, spans_shed: 0 },
     },
   }
 }
@@ -376,7 +382,11 @@ function store() {
         bytes: 2.9e8 / (i + 1),
         min_time_unix_ms: now - 3 * 864e5,
         max_time_unix_ms: now - 40e3,
-        retention: { age_ms: i === 3 ? 0 : 7 * 864e5, bytes: i === 0 ? 50 * 2 ** 30 : 0 },
+        retention: {
+          age_ms: i === 3 ? 0 : 7 * 864e5,
+          bytes: i === 0 ? 50 * 2 ** 30 : 0,
+          errors_age_ms: i === 1 ? 30 * 864e5 : 0,
+        },
       }))
   const parts = EMPTY
     ? []
@@ -384,6 +394,7 @@ function store() {
         id: 1040 - i,
         line: ['shop', 'members', 'back-office', ''][i % 4],
         level: i < 6 ? 0 : i < 16 ? 1 : 2,
+        stripped: i === 20,
         rows: i < 6 ? 131072 : 1048576,
         bytes: i < 6 ? 4.9e6 : 3.3e7,
         min_time_unix_ms: now - (i + 1) * 6e5,
@@ -462,7 +473,7 @@ async function answer(url, request, response) {
       if (part[5] === 'spans') {
         const row = trace.rows.findIndex((r) => r.id === part[6])
         if (row < 0) throw new Refused(404, { error: 'no such span' })
-        return { trace_id: trace.id, spans: [fullSpan(trace, row)] }
+        return { trace_id: trace.id, spans: [fullSpan(trace, row)], damaged_parts: [] }
       }
       return part[5] === 'raw'
         ? { resourceSpans: [] }

@@ -185,6 +185,7 @@ export function outline(trace) {
     errors: rows.filter((r) => r.status === 2).length,
     total_spans: count,
     truncated: false,
+    damaged_parts: [],
   }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: drives the UI in a real browser against a server that holds some traces.
-//   node e2e/flows.mjs [--url http://127.0.0.1:7070] [--big TRACE_ID]
+//   node e2e/flows.mjs [--url http://127.0.0.1:7070] [--big TRACE_ID] [--late TRACE_ID]
 // Without --url it starts the fixture over dist/. --big names a trace of 10,000 spans or more.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
@@ -29,6 +29,7 @@ function fixture(port, ...flags) {
 const PORT = 17070
 const url = option('url') ?? (await fixture(PORT))
 const big = option('big') ?? (option('url') ? undefined : '2'.repeat(32))
+const late = option('late') // a trace of two calls, one of which outlives its caller
 const browser = await launch()
 const run = counter()
 const rows = (page) => page.locator('[role=treegrid] [role=row][aria-level]')
@@ -84,12 +85,108 @@ await flow('a bad filter is shown at its place, and mends', async (page) => {
 await flow('the builder writes the filter', async (page) => {
   await page.goto(`${url}/traces`)
   await page.getByRole('button', { name: 'Build' }).click()
-  await page.getByPlaceholder('Attribute').fill('duration')
-  await page.getByLabel('Operator').selectOption('>=')
-  await page.getByPlaceholder('Value').fill('1us')
+  await page.getByLabel('Field').selectOption({ label: 'Duration' })
+  await page.getByLabel('Comparison').selectOption({ label: 'is at least' })
+  await page.getByLabel('Value').fill('1us')
   await page.getByRole('button', { name: 'Use and search' }).click()
   await page.waitForURL((next) => next.searchParams.get('q') === '{ duration >= 1us }')
 })
+
+await flow('the builder needs no knowledge of the language', async (page) => {
+  await page.goto(`${url}/traces?build=1`)
+  const written = page.locator('.builder code')
+  await page.getByRole('button', { name: 'failing requests' }).click()
+  assert.equal(await written.innerText(), '{ status = error && kind = server }')
+  await page.getByRole('button', { name: 'Add condition' }).click()
+  await page.getByLabel('Field').last().selectOption({ label: 'Span name' })
+  await page.getByLabel('Comparison').last().selectOption({ label: 'contains' })
+  await page.getByLabel('Value').last().fill('a.b')
+  const said = '{ status = error && kind = server && name =~ ".*a\\\\.b.*" }'
+  assert.equal(await written.innerText(), said)
+  // What is written comes back as the same words.
+  await page.getByRole('button', { name: 'Use and search' }).click()
+  await page.waitForURL((next) => next.searchParams.get('q') === said)
+  await page.reload()
+  assert.equal(await page.getByLabel('Value').last().inputValue(), 'a.b')
+  assert.equal(await page.getByLabel('Comparison').last().inputValue(), 'contains')
+})
+
+await flow(
+  'a bad filter is explained in the language of the reader',
+  async (page) => {
+    await page.goto(`${url}/traces?q=${encodeURIComponent('{ duration > }')}`)
+    await page.getByText('此处应为时长，例如 100ms 或 1.5s。').waitFor()
+    assert.equal(await page.locator('.problem').getByText('expected').count(), 0)
+  },
+  { locale: 'zh-CN' },
+)
+
+await flow('Back returns to the place in the list', async (page) => {
+  await page.setViewportSize({ width: 1000, height: 420 })
+  await page.goto(`${url}/traces`)
+  const link = page.locator('tbody tr .root a').nth(30)
+  await link.waitFor()
+  await page.waitForLoadState('networkidle') // nothing moves any more
+  await link.scrollIntoViewIfNeeded()
+  const top = () => page.evaluate(() => document.getElementById('main').scrollTop)
+  const left = await top()
+  assert.ok(left > 200, `the list does not scroll: ${left}`)
+  await link.evaluate((element) => element.click()) // without scrolling to it
+  await rows(page).first().waitFor()
+  await page.goBack()
+  await page.waitForFunction((y) => document.getElementById('main').scrollTop === y, left)
+  await page.goForward()
+  await rows(page).first().waitFor()
+  await page.getByRole('link', { name: 'Services' }).click()
+  await page.getByRole('heading', { name: 'Services' }).waitFor()
+  assert.equal(await top(), 0)
+})
+
+await flow('a service looks the same on every page, and like no other', async (page) => {
+  await page.goto(url)
+  await page.locator('tbody tr').first().waitFor()
+  const looks = () =>
+    page.evaluate(() =>
+      Object.fromEntries(
+        [...document.querySelectorAll('main .service, main [role=row] .tree')].map((place) => [
+          (place.querySelector('.text b') ?? place.querySelector('.text')).textContent,
+          [...place.querySelectorAll('i.mark')].slice(0, 1).map((mark) => {
+            const style = getComputedStyle(mark)
+            return [style.backgroundColor, style.borderRadius, style.borderTopWidth].join()
+          })[0],
+        ]),
+      ),
+    )
+  const services = await looks()
+  assert.equal(new Set(Object.values(services)).size, Object.keys(services).length)
+  await firstTrace(page)
+  const seen = Object.entries(await looks())
+  assert.ok(seen.length > 1)
+  for (const [name, look] of seen) assert.equal(look, services[name], name)
+})
+
+if (late)
+  await flow('a trace explains its errors, and what the halves of a call leave', async (page) => {
+    await page.goto(`${url}/traces/${late}`)
+    await rows(page).first().waitFor()
+    assert.match(await page.locator('.facts').innerText(), /2 failed spans in 1 row\b/)
+    assert.equal((await page.locator('.errors .count').innerText()).trim(), '1')
+    const notes = page.locator('.lane .note')
+    assert.equal(
+      await notes.nth(0).getAttribute('title'),
+      'the server went on for 38.0 ms after the client had gone',
+    )
+    assert.equal(await notes.nth(1).getAttribute('title'), 'network and queueing 4.00 ms')
+    assert.equal(await notes.count(), 2)
+    // A note stands beside both bars, over neither.
+    for (const lane of await page.locator('.lane:has(.note)').all()) {
+      const note = await lane.locator('.note').boundingBox()
+      for (const bar of await lane.locator('.bar').all()) {
+        const box = await bar.boundingBox()
+        assert.ok(note.x >= box.x + box.width - 1 || note.x + note.width <= box.x + 1)
+      }
+    }
+  })
 
 await flow('dragging zooms, Back undoes', async (page) => {
   await page.goto(`${url}/traces?from=now-1h&to=now`)
@@ -210,6 +307,15 @@ await flow('the server goes away and comes back', async (page) => {
   await page.getByRole('button', { name: 'Try again' }).click()
   await page.getByText('The server cannot be reached.').waitFor({ state: 'detached' })
 })
+
+if (late)
+  await flow('signals that are not stored alarm nobody', async (page) => {
+    await page.goto(`${url}/admin`)
+    await page.getByText('This version stores traces only.').waitFor()
+    const row = page.getByRole('row', { name: /^metrics/ })
+    assert.match(await row.innerText(), /not stored by this version 1/)
+    assert.equal(await row.locator('.is-warn').count(), 0)
+  })
 
 await flow('every section of the admin page', async (page) => {
   for (const section of ['ledger', 'store', 'server', 'config', 'letters']) {

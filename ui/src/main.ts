@@ -5,6 +5,7 @@ import App from './App.vue'
 import { startI18n } from './i18n'
 import { router } from './router'
 import { applyPreferences } from './state/preferences'
+import { startMarks } from './state/marks'
 import { reloadOnNewVersion } from './state/newVersion'
 import { loadServerStatus } from './state/server'
 import './styles/tokens.css'
@@ -12,6 +13,6 @@ import './styles/base.css'
 
 applyPreferences()
 void loadServerStatus()
-await startI18n()
+await Promise.all([startI18n(), startMarks()])
 reloadOnNewVersion()
 createApp(App).use(router).mount('#app')

@@ -5,13 +5,13 @@ import type { LedgerRow } from '@/api/types'
 import * as f from '@/format/format'
 import { base64Bytes, hexDump } from '@/format/hex'
 import { offBy, sumRows } from '@/format/ledger'
-import { assignSeries, seriesOf } from '@/format/series'
+import { markAt, MarkBook } from '@/format/series'
 import { sortRows } from '@/format/sort'
 
 describe('numbers', () => {
   it('writes durations with three digits', () => {
     const cases: [number, string][] = [
-      [0, '0 ms'],
+      [0, '0'],
       [999, '999 ns'],
       [48211, '48.2 µs'],
       [48211000, '48.2 ms'],
@@ -19,6 +19,7 @@ describe('numbers', () => {
       [1.25e9, '1.25 s'],
       [125e9, '2 m 05 s'],
       [12000e9, '3 h 20 m'],
+      [7 * 86400e9, '7 d 00 h'],
       [-2e6, '-2.00 ms'],
       [NaN, '–'],
     ]
@@ -91,11 +92,33 @@ describe('tables and dumps', () => {
     expect(hexDump(new Uint8Array(), 5)).toEqual([])
   })
 
-  it('gives a name its colour, and no two names of a trace the same', () => {
-    expect(seriesOf('orders')).toBe(seriesOf('orders'))
-    const names = Array.from({ length: 12 }, (_, i) => `service-${i}`)
-    expect(new Set(assignSeries(names)).size).toBe(12)
-    expect(assignSeries([...names, 'one more'])).toHaveLength(13)
-    expect(assignSeries(['orders'])).toEqual([`var(--series-${seriesOf('orders')})`])
+  it('writes round durations of a scale without noughts', () => {
+    const texts = [0, 1e4, 5e5, 1e6, 2.5e6, 1e7, 1e8, 1.5e9, 6e10].map(f.formatRoundDuration)
+    expect(texts).toEqual([
+      '0',
+      '10 µs',
+      '500 µs',
+      '1 ms',
+      '2.5 ms',
+      '10 ms',
+      '100 ms',
+      '1.5 s',
+      '1 m',
+    ])
+  })
+
+  it('gives every service a mark of its own, which later services do not change', () => {
+    const book = new MarkBook()
+    const names = Array.from({ length: 24 }, (_, i) => `service-${String(i).padStart(2, '0')}`)
+    expect(book.learn([...names].reverse())).toBe(true)
+    const looks = names.map((name) => JSON.stringify(book.markOf(name)))
+    expect(new Set(looks).size).toBe(24)
+    expect(book.markOf('service-00')).toEqual(markAt(0))
+    expect(new Set(names.slice(0, 8).map((name) => book.markOf(name).colour)).size).toBe(8)
+    book.learn(['a first in the alphabet'])
+    expect(names.map((name) => JSON.stringify(book.markOf(name)))).toEqual(looks)
+    expect(book.learn(names)).toBe(false)
+    const again = new MarkBook(book.names(500))
+    expect(names.map((name) => JSON.stringify(again.markOf(name)))).toEqual(looks)
   })
 })

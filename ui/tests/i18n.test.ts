@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the two catalogues say the same things with the same parameters.
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { en } from '@/i18n/en'
 import { render, type Message } from '@/i18n/render'
@@ -20,6 +21,15 @@ describe('catalogues', () => {
   it('leave nothing empty', () => {
     for (const message of [...Object.values(en), ...Object.values(zhCN)])
       expect(JSON.stringify(message)).not.toContain('""')
+  })
+})
+
+describe('what a filter lacks', () => {
+  it('is said for every code of the server', () => {
+    const api = readFileSync(new URL('../../src/api/openapi.json', import.meta.url), 'utf8')
+    const { code } = JSON.parse(api).components.schemas.FilterError.properties
+    for (const name of code.enum as string[])
+      if (name !== 'other') expect(Object.keys(en), name).toContain(`expect.${name}`)
   })
 })
 

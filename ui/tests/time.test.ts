@@ -8,6 +8,19 @@ const UTC: zone.Zone = { name: 'utc', offsetMinutes: 0 }
 const SHANGHAI: zone.Zone = { name: 'server', offsetMinutes: 480 }
 const MOMENT = Date.UTC(2026, 10, 21, 23, 45, 12, 345)
 
+describe('ticks', () => {
+  it('are round on the clock of the zone', () => {
+    const from = Date.UTC(2026, 10, 21, 1, 36, 32)
+    const clocks = zone
+      .roundMoments(from, from + 36e5, 7, UTC)
+      .map((ms) => zone.formatClock(ms, UTC, 'minute'))
+    expect(clocks).toEqual(['01:40', '01:50', '02:00', '02:10', '02:20', '02:30'])
+    const days = zone.roundMoments(from, from + 7 * 864e5, 7, SHANGHAI)
+    expect(days.map((ms) => zone.formatClock(ms, SHANGHAI))).toEqual(Array(7).fill('00:00:00'))
+    expect(zone.roundMoments(from, from + 3650 * 864e5, 7, UTC).length).toBeLessThanOrEqual(7)
+  })
+})
+
 describe('ranges', () => {
   it('reads and writes lengths', () => {
     expect(range.parseAgo('15m')).toBe(9e5)

@@ -43,6 +43,7 @@ function small(): Outline {
     errors: 2,
     total_spans: 6,
     truncated: false,
+    damaged_parts: [],
   }
 }
 
@@ -61,10 +62,19 @@ describe('rows', () => {
     expect(rowsOf(model, open, false, null)).toEqual([0, 1, 2, 3, 4, 5])
     expect([...m.indents(model, true)]).toEqual([0, 1, 1, 2, 1, 0])
     expect([...m.indents(model, false)]).toEqual([0, 1, 2, 3, 1, 0])
-    expect(m.gapNs(model, 1)).toBe(10)
-    expect(m.gapNs(model, 4)).toBe(0)
+    expect(m.between(model, 1)).toEqual({ gap: 10, after: 0 })
+    expect(m.between(model, 4)).toEqual({ gap: 0, after: 0 })
     expect(m.displayRow(model, 2, true)).toBe(1)
     expect(m.displayRow(model, 2, false)).toBe(2)
+  })
+
+  it('says when the server went on after the client, unless it is the difference of clocks', () => {
+    const late = small()
+    late.spans.duration_ns[2] = 60 // from 15 to 75; the client has gone at 50
+    expect(m.between(m.buildModel(late), 1)).toEqual({ gap: 0, after: 25 })
+    late.spans.start_ns[2] = 10
+    late.spans.duration_ns[2] = 40.5
+    expect(m.between(m.buildModel(late), 1)).toEqual({ gap: 0, after: 0 })
   })
 
   it('joins only what names each other and stands under one another', () => {

@@ -54,6 +54,22 @@ describe('scatter', () => {
     expect(s.durationTicks(flat)).toEqual([{ ns: 5, share: 0 }])
   })
 
+  it('stretches a scale that is too short to be read', () => {
+    const one: Scatter = { ...scatter, rows: 1, duration_min_ns: 50e6, duration_max_ns: 52e6 }
+    one.cells = [[4, 0, 1, 0, ID]]
+    const wide = s.widened(one)
+    const [cell] = wide.cells
+    expect(wide.duration_max_ns / wide.duration_min_ns).toBeGreaterThanOrEqual(4)
+    expect(s.durationAt(wide, cell![1])).toBeCloseTo(50e6, -2)
+    expect(s.durationAt(wide, cell![1] + 1)).toBeCloseTo(52e6, -2)
+    expect(s.durationTicks(wide).length).toBeGreaterThan(1)
+    expect(s.widened(scatter)).toBe(scatter)
+    const all = s.durationTicks({ ...scatter, duration_min_ns: 1, duration_max_ns: 864e12 })
+    expect(all.length).toBeLessThanOrEqual(8)
+    // Without it there is no round number between the ends: the ends are named.
+    expect(s.durationTicks({ ...one, duration_min_ns: 5.1e7 })).toHaveLength(2)
+  })
+
   it('shades by the logarithm', () => {
     expect(s.heat(1, 100)).toBe(0)
     expect(s.heat(10, 100)).toBeCloseTo(0.5)

@@ -167,6 +167,39 @@ static void test_body_over_the_budget_is_429(void **state)
     fx_end(f);
 }
 
+static void test_small_requests_are_answered_when_memory_is_out(void **state)
+{
+    (void)state;
+    struct budget budget;
+    budget_init(&budget, (size_t)64 << 20);
+    struct fixture *f = fx_start((struct http_server_options){.budget = &budget});
+    struct client *c = fx_client(f), *large = fx_client(f);
+    client_send(c, STR("GET /a HTTP/1.1\r\nhost: x\r\n\r\n"));
+    expect_h1(c, 200, "GET /a ");
+    size_t rest = f->budget.limit_bytes - atomic_load(&f->budget.total);
+    assert_true(budget_take(&f->budget, ACCOUNT_STORE, rest));
+    struct buf b;
+    buf_init(&b, 1 << 20);
+    buf_add_str(&b, STR("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 900000\r\n\r\n"));
+    for (int i = 0; i < 900000; i++) {
+        buf_add_byte(&b, 'x');
+    }
+    client_send(large, buf_str(&b));
+    struct client_answer a;
+    assert_true(client_h1_answer(large, false, &a));
+    assert_int_equal(a.status, 429);
+    client_answer_done(&a);
+    for (int i = 0; i < 100; i++) {
+        client_send(c, STR("POST /s HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\nhi"));
+        expect_h1(c, 200, "POST /s hi");
+    }
+    budget_give(&f->budget, ACCOUNT_STORE, rest);
+    buf_done(&b);
+    client_close(c);
+    client_close(large);
+    fx_end(f);
+}
+
 static void test_malformed_input_is_400_and_harms_nobody(void **state)
 {
     (void)state;
@@ -407,6 +440,7 @@ int main(void)
         cmocka_unit_test(test_refusal_before_the_body),
         cmocka_unit_test(test_body_over_the_limit_is_413),
         cmocka_unit_test(test_body_over_the_budget_is_429),
+        cmocka_unit_test(test_small_requests_are_answered_when_memory_is_out),
         cmocka_unit_test(test_malformed_input_is_400_and_harms_nobody),
         cmocka_unit_test(test_errors_come_after_the_answers_before_them),
         cmocka_unit_test(test_headers_over_the_limit_are_431),

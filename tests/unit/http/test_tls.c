@@ -2,60 +2,24 @@
 // Purpose: tests of TLS (with a certificate made here), of listening, and of the refusal hook.
 #include "fixture.h"
 
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
-#include <stdlib.h>
 #include <unistd.h>
 
-static char cert_path[64], key_path[64], other_key_path[64];
+#include "support/certificate.h"
 
-static void write_key(const char *path, EVP_PKEY *key)
-{
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    assert_int_equal(PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL), 1);
-    fclose(file);
-}
+static struct certificate cert;
 
 static int make_certificate(void **state)
 {
     (void)state;
-    char dir[] = "/tmp/sonde-tls-XXXXXX";
-    assert_non_null(mkdtemp(dir));
-    (void)snprintf(cert_path, sizeof cert_path, "%s/cert.pem", dir);
-    (void)snprintf(key_path, sizeof key_path, "%s/key.pem", dir);
-    (void)snprintf(other_key_path, sizeof other_key_path, "%s/other.pem", dir);
-    EVP_PKEY *key = EVP_EC_gen("P-256"), *other = EVP_EC_gen("P-256");
-    X509 *cert = X509_new();
-    X509_gmtime_adj(X509_getm_notBefore(cert), 0);
-    X509_gmtime_adj(X509_getm_notAfter(cert), 3600);
-    X509_set_pubkey(cert, key);
-    X509_NAME *name = X509_get_subject_name(cert);
-    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"localhost", -1, -1,
-                               0);
-    X509_set_issuer_name(cert, name);
-    assert_true(X509_sign(cert, key, EVP_sha256()) > 0);
-    FILE *file = fopen(cert_path, "w");
-    assert_non_null(file);
-    assert_int_equal(PEM_write_X509(file, cert), 1);
-    fclose(file);
-    write_key(key_path, key);
-    write_key(other_key_path, other);
-    X509_free(cert);
-    EVP_PKEY_free(key);
-    EVP_PKEY_free(other);
+    certificate_make(&cert);
     return 0;
 }
 
 static int remove_certificate(void **state)
 {
     (void)state;
-    unlink(cert_path);
-    unlink(key_path);
-    unlink(other_key_path);
-    *strrchr(cert_path, '/') = '\0';
-    return rmdir(cert_path);
+    certificate_remove(&cert);
+    return 0;
 }
 
 static void test_both_protocols_over_tls(void **state)
@@ -63,7 +27,7 @@ static void test_both_protocols_over_tls(void **state)
     (void)state;
     struct http_tls *tls = NULL;
     struct err_at at;
-    assert_ok(http_tls_new(cert_path, key_path, &tls, &at));
+    assert_ok(http_tls_new(cert.path, cert.key, &tls, &at));
     struct fixture *f = fx_start((struct http_server_options){.tls = tls});
     struct client *c = client_open(http_server_address(f->server), "http/1.1");
     client_send(c, STR("GET /one HTTP/1.1\r\nhost: x\r\n\r\n"
@@ -90,7 +54,7 @@ static void test_bad_handshakes_end(void **state)
     (void)state;
     struct http_tls *tls = NULL;
     struct err_at at;
-    assert_ok(http_tls_new(cert_path, key_path, &tls, &at));
+    assert_ok(http_tls_new(cert.path, cert.key, &tls, &at));
     struct fixture *f =
         fx_start((struct http_server_options){.tls = tls, .request_timeout_ms = 60});
     struct client *plain = fx_client(f), *silent = fx_client(f);
@@ -110,9 +74,9 @@ static void test_unusable_files_are_named(void **state)
     (void)state;
     struct http_tls *tls = NULL;
     struct err_at at;
-    assert_err(http_tls_new("/nonexistent/cert.pem", key_path, &tls, &at), ERR_INVALID);
+    assert_err(http_tls_new("/nonexistent/cert.pem", cert.key, &tls, &at), ERR_INVALID);
     assert_non_null(strstr(at.text, "/nonexistent/cert.pem"));
-    assert_err(http_tls_new(cert_path, other_key_path, &tls, &at), ERR_INVALID);
+    assert_err(http_tls_new(cert.path, cert.other_key, &tls, &at), ERR_INVALID);
     assert_non_null(strstr(at.text, "other.pem"));
     assert_null(tls);
 }

@@ -39,6 +39,26 @@ static void test_force_passes_the_limit(void **state)
     assert_string_equal(account_name(ACCOUNT_BATCHES), "batches");
 }
 
+static void test_meters(void **state)
+{
+    (void)state;
+    struct budget b;
+    struct meter m;
+    budget_init(&b, 1000);
+    meter_init(&m, &b, ACCOUNT_QUERY);
+    assert_true(meter_take(&m, 600));
+    assert_false(m.source.take(&m.source, 401));
+    assert_true(m.source.take(&m.source, 400));
+    assert_int_equal(m.held_bytes, 1000);
+    m.source.give(&m.source, 500);
+    assert_int_equal(atomic_load(&b.used[ACCOUNT_QUERY]), 500);
+    m.forced = true;
+    assert_true(m.source.take(&m.source, 700));
+    assert_int_equal(atomic_load(&b.total), 1200);
+    meter_done(&m);
+    assert_int_equal(atomic_load(&b.total), 0);
+}
+
 static void *take_and_give(void *arg)
 {
     struct budget *b = arg;
@@ -71,6 +91,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_takes_up_to_the_limit_and_not_a_byte_more),
         cmocka_unit_test(test_force_passes_the_limit),
+        cmocka_unit_test(test_meters),
         cmocka_unit_test(test_threads_never_pass_the_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

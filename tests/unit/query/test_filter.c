@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include "query/filter.h"
+#include "query/filter_code.h"
 
 static void add_attr(struct batch *b, const char *key, enum attr_type type, uint64_t bits,
                      const char *text)
@@ -31,10 +32,17 @@ static struct batch *sample(void)
     add_attr(b, "ratio", ATTR_DOUBLE, ratio_bits, NULL);
     add_attr(b, "cached", ATTR_BOOL, 1, NULL);
     add_attr(b, "host.name", ATTR_STRING, 0, "h2");
+    add_attr(b, "odd", ATTR_STRING, 0, "a\b\"\\/\x7f\n\u00e9\U0001F600");
+    // AnyValue { array_value { values: "red", "blue", 7, [ "deep" ] } }, and one without elements.
+    add_attr(b, "tags", ATTR_ARRAY, 0,
+             "\x2a\x1f\x0a\x05\x0a\x03red\x0a\x06\x0a\x04"
+             "blue\x0a\x02\x18\x07\x0a\x0a\x2a\x08\x0a\x06\x0a\x04"
+             "deep");
+    add_attr(b, "empty", ATTR_ARRAY, 0, "\x2a\x02\x18\x07");
     uint32_t name = batch_intern(b, STR("GET /cart"));
     struct span *s = batch_add_span(b);
     s->name = name;
-    s->attrs = (struct attr_run){2, 5};
+    s->attrs = (struct attr_run){2, 8};
     s->duration_ns = 150000000;
     s->kind = KIND_SERVER;
     s->status = STATUS_ERROR;
@@ -95,6 +103,30 @@ static void test_matching(void **state)
         {"{ event:name = nil }", true},
         {"{ span:parentID = nil }", true},
         {"{ parentID != nil }", false},
+        // Escapes; in a regular expression the unknown ones stay.
+        {"{ span.odd = \"a\\b\\\"\\\\\\/\\u007F\\n\\u00e9\\uD83D\\uDE00\" }", true},
+        {"{ span.odd =~ \"a\\x08.*\\n\\u00e9\\W\" }", true},
+        {"{ span.\"\\u006fdd\" != nil }", true},
+        {"{ name =~ \"\\w+\\b /cart\" }", true},
+        {"{ name =~ \"GET \\/cart\" }", true},
+        {"{ name == \"GET /cart\" }", true},
+        // Shortcuts around the regex engine.
+        {"{ name =~ \".*\" && name =~ \".*GET.*\" && name =~ \".*cart\" }", true},
+        {"{ name =~ \".*POST.*\" || name =~ \".*GET\" || name =~ \"/cart.*\" }", false},
+        {"{ name =~ \"x|GET /cart\" && name =~ \"GET /cartx?\" && name =~ \"GET /c[a]rt\" }", true},
+        {"{ name =~ \"GET /cart.*?\" && name =~ \".*?rt\" && name =~ \"(?i)get.*\" }", true},
+        {"{ span.http.route =~ `/cart/\\{id\\}` && span.http.route =~ `/cart/\\{.*` }", true},
+        {"{ span.odd =~ `.*\\n\u00e9?\\W` && span.odd =~ `a.*` }", true},
+        // Arrays by their elements.
+        {"{ span.tags = \"blue\" }", true},
+        {"{ span.tags = \"deep\" }", false},
+        {"{ span.tags = 7 && span.tags > 6 && span.tags < 8 }", true},
+        {"{ span.tags =~ \"r.*\" && span.tags !~ \"g.*\" }", true},
+        {"{ span.tags != \"green\" && span.tags != 8 }", true},
+        {"{ span.tags != \"red\" || span.tags != 7 || span.tags !~ \"r.*\" }", false},
+        {"{ span.tags = true || span.tags != true }", false}, // no boolean in it
+        {"{ span.empty = \"\" || span.empty != \"\" }", false},
+        {"{ span.empty != nil && .tags = \"red\" }", true},
         {"{ statusMessage = nil && name != nil && instrumentation:name != nil }", true},
     };
     struct batch *b = sample();
@@ -139,7 +171,7 @@ static void test_errors(void **state)
         {"{ duration > 1m3 }", 13, "a duration such as"},
         {"{ kind = nil }", 9, "server, client"},
         {"{ span.a = }", 11, "expected a text in quotes, a number"},
-        {"{ duration > 100 parsecs }", 17, "'&&', '||' or '}'"},
+        {"{ duration > 100ms parsecs }", 19, "'&&', '||' or '}'"},
         {"{ duration > \"x\" }", 13, "a duration such as"},
         {"{ duration }", 11, "an operator"},
         {"{ span.a = 1", 12, "the filter ends here"},
@@ -152,6 +184,14 @@ static void test_errors(void **state)
         {"{ span.a = 1 } x", 15, "the end of the filter"},
         {"{ span.a = 1 && }", 16, "a field"},
         {"{ span.a = server }", 11, "a text in quotes, a number"},
+        {"{ duration > 100 }", 13, "a duration with its unit"},
+        {"{ duration = 0 }", 13, "a duration with its unit"},
+        {"{ name = \"a\\qb\" }", 11, "an escape"},
+        {"{ name = \"\\u12g4\" }", 10, "an escape"},
+        {"{ name = \"\\ud83dx\" }", 10, "an escape"},
+        {"{ name = \"\\udc00\" }", 10, "an escape"},
+        {"{ span.\"\\q\" = 1 }", 8, "an escape"},
+        {"{ name = \"x\\", 11, "an escape"},
         {"{ span.a == 1 & span.b }", 14, "a field, an operator or a bracket"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -161,8 +201,39 @@ static void test_errors(void **state)
         if (at.offset != cases[i].position || strstr(at.text, cases[i].part) == NULL) {
             fail_msg("%s: at %d: %s", cases[i].text, (int)at.offset, at.text);
         }
+        if (strcmp(filter_error_code(str_of(at.text)), "other") == 0) {
+            fail_msg("no code for: %s", at.text);
+        }
         assert_null(f);
     }
+}
+
+static void test_error_codes(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"x", "start"},
+        {"{ duration > }", "duration"},
+        {"{ span.a = }", "value"},
+        {"{ name = 5 }", "text"},
+        {"{ name =~ \"(\" }", "regex"},
+        {"{ span.a =~ 5 }", "regex_text"},
+        {"{ status = 500 }", "status"},
+        {"{ kind = nil }", "kind"},
+        {"{ (span.a = 1 }", "bracket"},
+        {"{ span.a = 1", "joint"},
+        {"{ span.a = \"x }", "quote"},
+        {"{ span.a = 1 & span.b }", "character"},
+        {"{ \xff }", "utf8"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct filter *f = NULL;
+        struct err_at at = {0};
+        assert_err(filter_parse(str_of(cases[i][0]), &f, &at), ERR_INVALID);
+        assert_string_equal(filter_error_code(str_of(at.text)), cases[i][1]);
+    }
+    assert_string_equal(filter_error_code(STR("something else")), "other");
+    assert_string_equal(filter_error_code(STR("expected at most 3 bytes")), "limit");
 }
 
 static void test_limits(void **state)
@@ -187,6 +258,32 @@ static void test_limits(void **state)
     assert_err(filter_parse(STR("{ name = \"\xff\" }"), &f, &at), ERR_INVALID);
     assert_int_equal(at.offset, 10);
     buf_done(&b);
+}
+
+// A pattern that explodes is given up, says so, and does not take for ever over many values.
+static void test_patterns_give_up(void **state)
+{
+    (void)state;
+    struct filter *f;
+    struct batch *b = batch_new(STR(""));
+    *batch_add_resource(b) = (struct resource){.service = 0};
+    (void)batch_add_scope(b);
+    uint32_t name = batch_intern(b, STR("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab"));
+    batch_add_span(b)->name = name;
+    batch_seal(b);
+    assert_ok(
+        filter_parse(STR("{ name =~ \"(a|aa)+[cd]\" || name !~ \"(a|aa)+[cd]\" }"), &f, NULL));
+    assert_int_equal(filter_given_up(f), 0);
+    for (int i = 0; i < 200000; i++) {
+        assert_false(filter_match(f, (struct row){b, 0})); // neither a match nor none
+    }
+    assert_int_equal(filter_given_up(f), 400000);
+    filter_free(f);
+    assert_ok(filter_parse(STR("{ name =~ \"a+b\" }"), &f, NULL));
+    assert_true(filter_match(f, (struct row){b, 0}));
+    assert_int_equal(filter_given_up(f), 0);
+    filter_free(f);
+    batch_unref(b);
 }
 
 static enum verdict attr_maybe(void *ctx, const struct filter_node *test)
@@ -245,10 +342,9 @@ static void test_verdicts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_matching),
-        cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_verdicts),
+        cmocka_unit_test(test_matching),         cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_error_codes),      cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_patterns_give_up), cmocka_unit_test(test_verdicts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

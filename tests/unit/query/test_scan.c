@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: tests of query/scan.h, search.h and aggregate.h: over random spans, some hot and some in
-// parts, every query gives what a plain walk over all rows gives.
+// Purpose: tests of query/scan.h, search.h, aggregate.h and the list of trace.h: over random spans,
+// some hot and some in parts, every query gives what a plain walk over all rows gives.
 #include "test.h"
 
 #include <stdio.h>
@@ -12,6 +12,8 @@
 #include "core/sketch.h"
 #include "query/aggregate.h"
 #include "query/search.h"
+#include "query/trace.h"
+#include "store/block_cache.h"
 #include "store/part.h"
 
 #define TRACES 3000
@@ -44,11 +46,41 @@ static void number_attr(struct batch *b, const char *key, enum attr_type type, i
     }
 }
 
+// AnyValue { array_value { a text of one letter, a number } }.
+static void array_attr(struct batch *b, const char *key)
+{
+    char bytes[] = "\x2a\x09\x0a\x03\x0a\x01?\x0a\x02\x18?";
+    bytes[6] = (char)('a' + roll(26));
+    bytes[10] = (char)(1 + roll(100));
+    uint32_t k = batch_intern(b, str_of(key));
+    uint32_t v = batch_intern(b, (struct str){bytes, 11});
+    *batch_add_attr(b) = (struct attr){.key = k, .type = ATTR_ARRAY, .code = v};
+}
+
+static void add_rare_attrs(struct batch *b)
+{
+    char text[32];
+    if (roll(3) > 0) { // most are distinct, so that this column gets no dictionary
+        (void)snprintf(text, sizeof text, "%08x", (unsigned)roll(1U << 30));
+        (void)text_attr(b, "id", text);
+    }
+    if (roll(4) == 0) {
+        array_attr(b, "tags");
+    }
+    if (roll(7) == 0) { // one key with two types, sometimes both in one span
+        number_attr(b, "mixed", ATTR_INT, (int64_t)roll(9), 0);
+    }
+    if (roll(7) == 0) {
+        (void)text_attr(b, "mixed", roll(2) ? "five" : "six");
+    }
+}
+
 static void add_span(struct batch *b, trace_id trace)
 {
     static const char *const names[] = {"GET /a", "GET /b", "SELECT", "publish"};
     char text[32];
     uint32_t first = (uint32_t)b->attr_count;
+    add_rare_attrs(b);
     if (roll(2) == 0) {
         number_attr(b, "http.response.status_code", ATTR_INT, 200 + 100 * (int64_t)roll(4), 0);
     }
@@ -120,6 +152,9 @@ struct world {
     struct part *parts[2];
     struct batch *hot[2];
     struct store_view view;
+    struct budget budget;
+    struct block_cache *cache;
+    struct crew *crew;
 };
 
 static int by_row(const void *a, const void *b)
@@ -130,12 +165,12 @@ static int by_row(const void *a, const void *b)
     return row_cmp(x, y);
 }
 
-static struct part *write_part(const char *path, struct batch *b)
+static struct part *write_part(const char *path, struct batch *b, unsigned version)
 {
     struct part_writer *w;
     struct part *p;
     const struct part_writer_options o = {
-        .fs = fs_real(), .path = path, .line = b->line, .zstd_level = 1};
+        .fs = fs_real(), .path = path, .line = b->line, .zstd_level = 1, .version = version};
     struct row *rows = mem_new(b->span_count, sizeof *rows);
     for (size_t i = 0; i < b->span_count; i++) {
         rows[i] = (struct row){b, (uint32_t)i};
@@ -163,12 +198,19 @@ static int set_up(void **state)
     for (int i = 0; i < 2; i++) {
         char path[128];
         (void)snprintf(path, sizeof path, "%s/%d.part", w->dir, i);
-        w->parts[i] = write_part(path, w->all[i]);
+        w->parts[i] = write_part(path, w->all[i], (unsigned)i + 1);
         assert_int_equal(unlink(path), 0);
         w->hot[i] = w->all[2 + i];
     }
     assert_int_equal(rmdir(w->dir), 0);
+    assert_null(part_block_meta(w->parts[0], 0)->page); // version 1
+    assert_non_null(part_block_meta(w->parts[1], 0)->page);
     w->view = (struct store_view){w->parts, 2, w->hot, 2};
+    budget_init(&w->budget, (size_t)1 << 30);
+    w->cache = block_cache_new(&w->budget, (size_t)64 << 20);
+    part_use_cache(w->parts[0], w->cache);
+    part_use_cache(w->parts[1], w->cache);
+    w->crew = crew_new(3);
     *state = w;
     return 0;
 }
@@ -181,6 +223,9 @@ static int tear_down(void **state)
     }
     part_unref(w->parts[0]);
     part_unref(w->parts[1]);
+    block_cache_unref(w->cache);
+    crew_free(w->crew);
+    assert_int_equal(atomic_load(&w->budget.total), 0);
     mem_free(w);
     return 0;
 }
@@ -209,6 +254,17 @@ static const char *const filters[] = {
     "{ name =~ \"GET.*\" && !(resource.host.name = \"h2\") }",
     "{ instrumentation:name = \"lib\" && kind = producer }",
     "{ .service.name = \"orders\" && (status = ok || span.cached) }",
+    "{ span.tags = \"q\" }",
+    "{ span.tags != \"q\" && span.tags < 30 || span.tags =~ \"[a-c]\" }",
+    "{ !(span.tags >= 3) && span.tags != nil }",
+    "{ span.id =~ \"0000.*\" || span.id < \"001\" }",
+    "{ span.id =~ \".*[abc][0-9]\" && duration > 1ms && span.mixed = nil }",
+    "{ span.mixed = 5 || span.mixed = \"six\" }",
+    "{ span.mixed != \"six\" && !(span.mixed < 3 || span.cached = false) }",
+    "{ .host.name = \"h9\" || .host.name = \"h2\" && duration < 10us }",
+    "{ statusMessage = \"it broke\" || span.http.response.status_code = 500 && span.cached }",
+    "{ duration > 2s && span.url.path != nil || duration > 3s }",
+    "{ duration > 10s }",
 };
 
 static const uint64_t ranges[][2] = {
@@ -220,22 +276,85 @@ static const uint64_t ranges[][2] = {
 
 struct sum {
     uint64_t rows, check; // an order-free checksum of what was visited
+    bool attributes;
 };
 
-static void add_to_sum(struct sum *s, const struct span *span)
+static uint64_t mix(uint64_t a, uint64_t b)
 {
+    return (a ^ b) * 0x9e3779b97f4a7c15U + (a << 7);
+}
+
+static uint64_t sum_attrs(const struct batch *b, struct attr_run run)
+{
+    uint64_t check = run.count;
+    for (uint32_t i = run.first; i < run.first + run.count; i++) {
+        const struct attr *a = &b->attrs[i];
+        uint64_t v = attr_type_is_text(a->type) ? str_hash(batch_str(b, a->code)) : a->bits;
+        check = mix(check, mix(str_hash(batch_str(b, a->key)) + a->type, v));
+    }
+    return check;
+}
+
+static void add_to_sum(void *ctx, const struct scan_row *r)
+{
+    struct sum *s = ctx;
     uint64_t id;
-    memcpy(&id, span->id.b, sizeof id);
+    memcpy(&id, r->trace.b + 8, sizeof id);
+    uint64_t check = mix(id, mix(r->start_ns, r->duration_ns));
+    check = mix(check, str_hash(r->line) + str_hash(r->service));
+    check = mix(check, str_hash(r->name) + (uint64_t)r->kind * 8 + r->status);
+    if (s->attributes) {
+        check = mix(check, sum_attrs(r->row.batch, row_span(r->row)->attrs));
+    }
     s->rows++;
-    s->check += (id ^ span->start_ns) * 0x9e3779b97f4a7c15U;
+    s->check += check;
 }
 
-static bool visit(void *ctx, struct row row)
+static void *fork_sum(const void *ctx)
 {
-    add_to_sum(ctx, row_span(row));
-    return true;
+    struct sum *made = mem_new(1, sizeof *made);
+    made->attributes = ((const struct sum *)ctx)->attributes;
+    return made;
 }
 
+static void join_sum(void *ctx, void *forked)
+{
+    struct sum *s = ctx, *from = forked;
+    s->rows += from->rows;
+    s->check += from->check;
+    mem_free(from);
+}
+
+static struct sum plain_walk(const struct world *w, const struct filter *f, const uint64_t *range,
+                             bool attributes)
+{
+    struct sum plain = {.attributes = attributes};
+    for (int b = 0; b < 4; b++) {
+        const struct batch *batch = w->all[b];
+        for (uint32_t k = 0; k < batch->span_count; k++) {
+            const struct span *s = &batch->spans[k];
+            struct row row = {batch, k};
+            if (s->start_ns < range[0] || s->start_ns >= range[1] || !filter_match(f, row)) {
+                continue;
+            }
+            const struct scan_row r = {.trace = s->trace,
+                                       .start_ns = s->start_ns,
+                                       .duration_ns = s->duration_ns,
+                                       .line = batch->line,
+                                       .service =
+                                           batch_str(batch, batch_resource(batch, s)->service),
+                                       .name = batch_str(batch, s->name),
+                                       .kind = s->kind,
+                                       .status = s->status,
+                                       .row = row};
+            add_to_sum(&plain, &r);
+        }
+    }
+    return plain;
+}
+
+// Rows as shapes and columns tell them, and rows with their attributes; on one thread and on four;
+// over a part of each version of the format, and hot batches.
 static void test_scan_equals_a_plain_walk(void **state)
 {
     struct world *w = *state;
@@ -243,37 +362,67 @@ static void test_scan_equals_a_plain_walk(void **state)
     for (size_t i = 0; i < sizeof filters / sizeof filters[0]; i++) {
         struct filter *f;
         assert_ok(filter_parse(str_of(filters[i]), &f, NULL));
-        for (size_t r = 0; r < sizeof ranges / sizeof ranges[0]; r++) {
-            struct sum plain = {0}, got = {0};
-            for (int b = 0; b < 4; b++) {
-                for (uint32_t k = 0; k < w->all[b]->span_count; k++) {
-                    const struct span *s = &w->all[b]->spans[k];
-                    if (s->start_ns >= ranges[r][0] && s->start_ns < ranges[r][1] &&
-                        filter_match(f, (struct row){w->all[b], k})) {
-                        add_to_sum(&plain, s);
-                    }
-                }
-            }
-            struct query_control control = {0};
+        for (size_t r = 0; r < 4 * sizeof ranges / sizeof ranges[0]; r++) {
+            const uint64_t *range = ranges[r / 4];
+            bool rows = (r & 1) != 0;
+            struct sum plain = plain_walk(w, f, range, rows), got = {.attributes = rows};
+            struct query_control control = {.crew = (r & 2) != 0 ? w->crew : NULL};
             const struct scan scan = {.view = &w->view,
                                       .filter = f,
-                                      .from_ns = ranges[r][0],
-                                      .to_ns = ranges[r][1],
-                                      .fields = FIELD_ID,
+                                      .from_ns = range[0],
+                                      .to_ns = range[1],
+                                      .durations = true,
+                                      .rows = rows,
+                                      .all_attributes = rows,
                                       .control = &control,
-                                      .visit = visit,
-                                      .ctx = &got};
+                                      .visit = add_to_sum,
+                                      .ctx = &got,
+                                      .fork = fork_sum,
+                                      .join = join_sum};
             assert_ok(scan_run(&scan));
             if (plain.rows != got.rows || plain.check != got.check) {
-                fail_msg("%s, range %zu: %d rows, expected %d", filters[i], r, (int)got.rows,
+                fail_msg("%s, case %zu: %d rows, expected %d", filters[i], r, (int)got.rows,
                          (int)plain.rows);
             }
             assert_int_equal(control.scanned_spans, control.total_spans);
+            assert_int_equal(control.given_up_values, 0);
             found += got.rows;
         }
         filter_free(f);
     }
-    assert_true(found > 100000); // the filters do find something
+    assert_true(found > 400000); // the filters do find something
+}
+
+// What threads find together, each with a floor of its own, is what one finds.
+static void test_search_is_the_same_on_many_threads(void **state)
+{
+    struct world *w = *state;
+    static const size_t limits[] = {1, 20, SEARCH_LIMIT_MAX};
+    for (size_t i = 0; i < sizeof filters / sizeof filters[0]; i++) {
+        struct filter *f;
+        assert_ok(filter_parse(str_of(filters[i]), &f, NULL));
+        for (size_t k = 0; k < sizeof limits / sizeof limits[0]; k++) {
+            struct query_control control = {0};
+            struct search search = {.view = &w->view,
+                                    .filter = f,
+                                    .to_ns = UINT64_MAX,
+                                    .limit = limits[k],
+                                    .control = &control};
+            struct search_hit *one, *many;
+            size_t one_count, many_count;
+            assert_ok(search_run(&search, &one, &one_count));
+            control.crew = w->crew;
+            assert_ok(search_run(&search, &many, &many_count));
+            assert_int_equal(one_count, many_count);
+            for (size_t n = 0; n < one_count; n++) {
+                assert_int_equal(one[n].start_ns, many[n].start_ns);
+                assert_int_equal(trace_id_cmp(&one[n].trace, &many[n].trace), 0);
+            }
+            mem_free(one);
+            mem_free(many);
+        }
+        filter_free(f);
+    }
 }
 
 static void test_search_is_newest_first(void **state)
@@ -304,10 +453,54 @@ static void test_search_is_newest_first(void **state)
     filter_free(f);
 }
 
+static uint64_t sum_trace(const struct trace *t)
+{
+    uint64_t check = t->count;
+    for (size_t i = 0; i < t->count; i++) {
+        const struct span *s = row_span(t->spans[i].row);
+        check = mix(check, mix(s->start_ns, s->duration_ns) + s->id.b[0]);
+    }
+    return check;
+}
+
+// A list loads what single look-ups load, hot traces and those of parts.
+static void test_list_equals_single_loads(void **state)
+{
+    struct world *w = *state;
+    trace_id ids[40];
+    struct trace *traces[40];
+    size_t spans = 0;
+    for (size_t i = 0; i < 40; i++) {
+        const struct batch *b = w->all[i % 4];
+        ids[i] = b->spans[i * 100].trace;
+    }
+    struct query_control control = {.crew = w->crew};
+    struct trace_list *l = trace_list_new(&w->view, ids, 40);
+    assert_ok(trace_list_load(l, 0, 15, TRACE_OUTLINE, NULL, &control, traces));
+    assert_ok(trace_list_load(l, 15, 25, TRACE_OUTLINE, NULL, &control, traces + 15));
+    for (size_t i = 0; i < 40; i++) {
+        struct trace *one;
+        assert_ok(trace_load(&w->view, ids[i], TRACE_OUTLINE, NULL, &one));
+        assert_non_null(traces[i]);
+        assert_int_equal(sum_trace(one), sum_trace(traces[i]));
+        spans += one->count;
+        trace_free(one);
+        trace_free(traces[i]);
+    }
+    assert_true(spans > 100);
+    trace_list_free(l);
+    atomic_store(&control.cancelled, true);
+    l = trace_list_new(&w->view, ids, 40);
+    assert_err(trace_list_load(l, 0, 40, TRACE_OUTLINE, NULL, &control, traces), ERR_CANCELLED);
+    assert_null(traces[0]);
+    trace_list_free(l);
+}
+
 static void test_services_equal_a_plain_count(void **state)
 {
     struct world *w = *state;
-    const struct aggregate a = {.view = &w->view, .to_ns = UINT64_MAX};
+    struct query_control control = {.crew = w->crew};
+    const struct aggregate a = {.view = &w->view, .to_ns = UINT64_MAX, .control = &control};
     struct groups *g;
     uint64_t spans = 0, errors = 0, all = 0, bad = 0;
     assert_ok(aggregate_services(&a, &g));
@@ -329,9 +522,31 @@ static void test_services_equal_a_plain_count(void **state)
     assert_ok(aggregate_operations(&a, STR("cart"), STR("shop"), false, &g));
     assert_int_equal(g->count, 4 * KIND_COUNT);
     groups_free(g);
-    assert_ok(aggregate_values(&a, false, STR("url.path"), STR("/item/39"), &g));
+    assert_ok(aggregate_values(&a, OF_SPAN, STR("url.path"), STR("/item/39"), &g));
     assert_int_equal(g->count, 11); // 39 and 390 to 399
+    for (size_t i = 1; i < g->count; i++) {
+        assert_true(g->items[i - 1].spans >= g->items[i].spans);
+    }
     groups_free(g);
+    // Without a scope the span's own value counts, else its resource's.
+    assert_ok(aggregate_values(&a, OF_ANY, STR("host.name"), STR(""), &g));
+    assert_int_equal(g->count, 3);
+    spans = 0;
+    for (size_t i = 0; i < g->count; i++) {
+        spans += g->items[i].spans;
+    }
+    assert_int_equal(spans, all);
+    groups_free(g);
+    assert_ok(aggregate_values(&a, OF_RESOURCE, STR("service.name"), STR("ca"), &g));
+    assert_int_equal(g->count, 1);
+    groups_free(g);
+    char *odd = mem_new(1, FILTER_TEXT_MAX);
+    memset(odd, 1, FILTER_TEXT_MAX);
+    assert_err(aggregate_values(&a, OF_ANY, (struct str){odd, FILTER_TEXT_MAX}, STR(""), &g),
+               ERR_LIMIT);
+    assert_err(aggregate_operations(&a, (struct str){odd, FILTER_TEXT_MAX}, STR(""), true, &g),
+               ERR_LIMIT);
+    mem_free(odd);
 }
 
 static void test_keys(void **state)
@@ -341,11 +556,12 @@ static void test_keys(void **state)
     struct arena arena = {0};
     struct attribute_key *keys;
     size_t count;
-    assert_ok(aggregate_keys(&a, STR(""), &arena, &keys, &count));
-    assert_int_equal(count, 7);
+    bool truncated;
+    assert_ok(aggregate_keys(&a, STR(""), &arena, &keys, &count, &truncated));
+    assert_int_equal(count, 10);
     assert_str(keys[0].key, "cached");
     assert_int_equal(keys[0].types, 1U << ATTR_BOOL);
-    assert_ok(aggregate_keys(&a, STR("host"), &arena, &keys, &count));
+    assert_ok(aggregate_keys(&a, STR("host"), &arena, &keys, &count, &truncated));
     assert_int_equal(count, 2); // of spans and of resources
     assert_true(keys[1].of_resource && !keys[0].of_resource);
     arena_done(&arena);
@@ -385,7 +601,7 @@ static void test_cancel(void **state)
                               .filter = f,
                               .to_ns = UINT64_MAX,
                               .control = &control,
-                              .visit = visit,
+                              .visit = add_to_sum,
                               .ctx = &got};
     assert_err(scan_run(&scan), ERR_CANCELLED);
     assert_int_equal(got.rows, 0);
@@ -396,7 +612,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_scan_equals_a_plain_walk),
+        cmocka_unit_test(test_search_is_the_same_on_many_threads),
         cmocka_unit_test(test_search_is_newest_first),
+        cmocka_unit_test(test_list_equals_single_loads),
         cmocka_unit_test(test_services_equal_a_plain_count),
         cmocka_unit_test(test_keys),
         cmocka_unit_test(test_scatter_counts_everything),

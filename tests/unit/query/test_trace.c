@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "core/clock.h"
+#include "core/mem.h"
 #include "query/trace.h"
 
 static const trace_id the_trace = {{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}};
@@ -46,7 +47,12 @@ static void add(struct batch *b, uint32_t id, uint32_t parent, uint64_t from, ui
 static struct trace *assemble(struct batch *b)
 {
     batch_seal(b);
-    struct trace *t = trace_assemble(the_trace, &b, 1);
+    struct row *rows = mem_new(b->span_count, sizeof *rows);
+    for (size_t i = 0; i < b->span_count; i++) {
+        rows[i] = (struct row){b, (uint32_t)i};
+    }
+    struct trace *t = trace_assemble(the_trace, rows, b->span_count);
+    mem_free(rows);
     batch_unref(b);
     return t;
 }
@@ -64,7 +70,8 @@ static uint32_t find(const struct trace *t, uint32_t id)
 
 static void check_rpc(struct trace *t, uint32_t id, const char *rpc)
 {
-    struct str got = trace_rpc_id(t, find(t, id));
+    char room[TRACE_RPC_ROOM];
+    struct str got = trace_rpc_id(t, find(t, id), room);
     assert_int_equal(got.n, strlen(rpc));
     assert_memory_equal(got.p, rpc, got.n);
 }
@@ -183,7 +190,8 @@ static void test_deep_and_wide(void **state)
     struct trace *t = assemble(b);
     assert_int_equal(t->count, n);
     assert_int_equal(t->spans[n - 1].depth, n - 1);
-    struct str rpc = trace_rpc_id(t, n - 1);
+    char room[TRACE_RPC_ROOM];
+    struct str rpc = trace_rpc_id(t, n - 1, room);
     assert_true(rpc.n < 200);
     assert_memory_equal(rpc.p, "...1.1", 6);
     trace_free(t);

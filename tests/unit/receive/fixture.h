@@ -101,6 +101,7 @@ static inline struct fixture *fx_start(struct receive_options o)
     f->ledger = ledger_new();
     o.otlp_grpc_address = o.otlp_http_address = "127.0.0.1:0";
     o.shards = o.shards == 0 ? 1 : o.shards;
+    o.shed_after_ms = o.shed_after_ms == 0 ? 3600000 : o.shed_after_ms;
     o.journal = f->journal;
     o.budget = &f->budget;
     o.ledger = f->ledger;
@@ -171,6 +172,30 @@ static inline void put_text_attr(struct buf *b, uint32_t number, const char *key
     pb_put_bytes(b, 1, str_of(value));
     pb_end(b, any);
     pb_end(b, attr);
+}
+
+// Appends one ResourceSpans with one span of the trace that `trace` begins the ID of.
+static inline void put_span(struct buf *b, const char *service, char trace, uint64_t duration_ns,
+                            bool error)
+{
+    char id[16];
+    memset(id, trace, sizeof id);
+    size_t rs = pb_begin(b, 1), resource = pb_begin(b, 1);
+    put_text_attr(b, 1, "service.name", service);
+    pb_end(b, resource);
+    size_t ss = pb_begin(b, 2), span = pb_begin(b, 2);
+    pb_put_bytes(b, 1, (struct str){id, sizeof id});
+    pb_put_bytes(b, 2, STR("span-id."));
+    pb_put_fixed64(b, 7, 1700000000000000000ULL);
+    pb_put_fixed64(b, 8, 1700000000000000000ULL + duration_ns);
+    if (error) {
+        size_t status = pb_begin(b, 15);
+        pb_put_varint(b, 3, 2);
+        pb_end(b, status);
+    }
+    pb_end(b, span);
+    pb_end(b, ss);
+    pb_end(b, rs);
 }
 
 // Appends one ResourceSpans with `good` spans and `bad` ones that have no trace ID.

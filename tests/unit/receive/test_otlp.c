@@ -2,6 +2,7 @@
 // Purpose: tests of OTLP's semantics at the door: encodings, partial success, errors, refusals.
 #include "fixture.h"
 
+#include "core/clock.h"
 #include "wire/compress.h"
 
 static struct buf traces(const char *service, int good, int bad)
@@ -271,6 +272,169 @@ static void test_overload_and_full_disk_say_when_to_retry(void **state)
     fx_end(f);
 }
 
+static void take_memory(struct fixture *f, size_t mib)
+{
+    budget_force(&f->budget, ACCOUNT_STORE, mib << 20);
+}
+
+// Knocks with an empty request until the door sheds: the first answers ask to come back.
+static void await_shedding(struct fixture *f)
+{
+    struct receive_stats stats;
+    int refused = 0;
+    do {
+        struct client_answer a = post(f, "/v1/traces", PROTOBUF, STR(""));
+        refused += a.status == 429;
+        client_answer_done(&a);
+        receive_stats(f->receive, &stats);
+    } while (strcmp(stats.overload, "shed") != 0);
+    assert_true(refused > 0);
+    assert_int_equal(stats.slowed, 1);
+    assert_int_equal(stats.shed, 1);
+}
+
+static void test_lasting_overload_sheds_by_priority(void **state)
+{
+    (void)state;
+    struct fixture *f =
+        fx_start((struct receive_options){.shed_after_ms = 1, .slow_trace_ms = 100});
+    struct buf b;
+    buf_init(&b, 1 << 20);
+    put_span(&b, "plain", 'a', 1000, false);
+    put_span(&b, "slow", 'b', 100 * NS_PER_MS, false);
+    put_span(&b, "wrong", 'c', 1000, false); // of a trace whose error comes behind it
+    put_span(&b, "wrong", 'c', 1000, true);
+    take_memory(f, 50); // of 64; low 40, soft 48, upper 56
+    await_shedding(f);
+    budget_give(&f->budget, ACCOUNT_STORE, (size_t)6 << 20);
+    struct client_answer a = post(f, "/v1/traces", PROTOBUF, buf_str(&b));
+    assert_int_equal(a.status, 200);
+    assert_true(body_has(&a, "1 spans were shed"));
+    assert_memory_equal(a.body.p + 2, "\x08\x01\x12", 3); // rejected_spans = 1, error_message
+    client_answer_done(&a);
+    assert_int_equal(atomic_load(&f->durable_spans), 3);
+    take_memory(f, 9);
+    struct client_h2 *h = fx_h2(f);
+    const struct client_answer *g = call(h, TRACES_PATH, buf_str(&b));
+    assert_grpc(g, "0");
+    assert_memory_equal(g->body.p + 7, "\x08\x02\x12", 3);
+    assert_true(body_has(g, "errors alone"));
+    assert_int_equal(atomic_load(&f->durable_spans), 5);
+    // A later batch of a trace that had an error, and one of which nothing is kept.
+    buf_clear(&b);
+    put_span(&b, "late", 'c', 1000, false);
+    assert_grpc(call(h, TRACES_PATH, buf_str(&b)), "0");
+    assert_int_equal(atomic_load(&f->durable_spans), 6);
+    buf_clear(&b);
+    put_span(&b, "plain", 'd', 1000, false);
+    assert_grpc(call(h, TRACES_PATH, buf_str(&b)), "0");
+    assert_int_equal(atomic_load(&f->durable_spans), 6);
+    take_memory(f, 4);
+    assert_grpc(call(h, TRACES_PATH, buf_str(&b)), "8"); // above the upper mark
+    assert_int_equal(fx_count(f, SIGNAL_TRACES, OUTCOME_DROPPED, REASON_SHED, "plain"), 3);
+    assert_int_equal(fx_count(f, SIGNAL_TRACES, OUTCOME_RECEIVED, REASON_NONE, "plain"), 3);
+    assert_int_equal(fx_count(f, SIGNAL_TRACES, OUTCOME_DROPPED, REASON_SHED, "slow"), 1);
+    assert_int_equal(fx_count(f, SIGNAL_TRACES, OUTCOME_DROPPED, REASON_SHED, "wrong"), 0);
+    struct receive_stats stats;
+    receive_stats(f->receive, &stats);
+    assert_int_equal(stats.spans_shed, 4);
+    budget_give(&f->budget, ACCOUNT_STORE, (size_t)57 << 20);
+    assert_grpc(call(h, TRACES_PATH, buf_str(&b)), "0"); // at once, whatever the state
+    assert_int_equal(atomic_load(&f->durable_spans), 7);
+    client_h2_free(h);
+    buf_done(&b);
+    fx_end(f);
+}
+
+static void test_malformed_is_said_while_shedding(void **state)
+{
+    (void)state;
+    struct fixture *f =
+        fx_start((struct receive_options){.shed_after_ms = 1, .slow_trace_ms = 100});
+    struct buf b;
+    buf_init(&b, 1 << 20);
+    put_span(&b, "plain", 'a', 1000, false);
+    put_spans(&b, "bad", NULL, 0, 1); // no trace ID: invalid, not shed
+    take_memory(f, 50);
+    await_shedding(f);
+    struct client_answer a = post(f, "/v1/traces", PROTOBUF, buf_str(&b));
+    assert_int_equal(a.status, 200);
+    assert_true(body_has(&a, "trace_id is missing"));
+    assert_true(body_has(&a, "1 spans were shed"));
+    client_answer_done(&a);
+    assert_int_equal(fx_count(f, SIGNAL_TRACES, OUTCOME_DROPPED, REASON_INVALID, "bad"), 1);
+    b.n--; // cut short
+    a = post(f, "/v1/traces", PROTOBUF, buf_str(&b));
+    assert_int_equal(a.status, 400);
+    client_answer_done(&a);
+    assert_int_equal(fx_count(f, SIGNAL_TRACES, OUTCOME_DROPPED, REASON_SHED, "plain"), 1);
+    budget_give(&f->budget, ACCOUNT_STORE, (size_t)50 << 20);
+    buf_done(&b);
+    fx_end(f);
+}
+
+// Whatever a request grows into is asked for before: the budget never holds more than its limit,
+// and what does not fit is answered 429 and leaves nothing behind.
+static void test_nothing_is_taken_beyond_the_limit(void **state)
+{
+    (void)state;
+    struct fixture *f = fx_start((struct receive_options){0});
+    static const char *const kinds[] = {PROTOBUF "content-encoding: gzip\r\n",
+                                        JSON "content-encoding: gzip\r\n",
+                                        PROTOBUF "content-encoding: zstd\r\n"};
+    struct buf b = traces("cart", 60000, 0), json, packed;
+    buf_init(&json, (size_t)64 << 20);
+    buf_init(&packed, (size_t)64 << 20);
+    buf_add_str(&json, STR("{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[{}"));
+    while (json.n < (size_t)8 << 20) {
+        buf_add_str(&json, STR(",{\"traceId\":\"5b8efff798038103d269b633813fc60c\",\"spanId\":"
+                               "\"eee19b7ec3c1b174\",\"name\":\"\\u0041\"}"));
+    }
+    buf_add_str(&json, STR("]}]}]}"));
+    size_t held[] = {47, 45, 40, 30, 20, 0};
+    for (size_t i = 0; i < 3; i++) {
+        buf_clear(&packed);
+        struct str plain = i == 1 ? buf_str(&json) : buf_str(&b);
+        assert_ok(compress(i == 2 ? COMPRESSION_ZSTD : COMPRESSION_GZIP, plain, &packed));
+        int last = 0;
+        for (size_t k = 0; k < sizeof held / sizeof held[0]; k++) {
+            take_memory(f, held[k]);
+            struct client_answer a = post(f, "/v1/traces", kinds[i], buf_str(&packed));
+            assert_true(a.status == 429 || a.status == 200);
+            assert_true(a.status == 200 || last != 200); // less in use never takes less
+            last = a.status;
+            client_answer_done(&a);
+            budget_give(&f->budget, ACCOUNT_STORE, held[k] << 20);
+        }
+        assert_int_equal(last, 200);
+    }
+    assert_true(fx_count(f, SIGNAL_TRACES, OUTCOME_DROPPED, REASON_OVERLOAD, "") > 3);
+    assert_true(atomic_load(&f->budget.peak) <= f->budget.limit_bytes);
+    buf_done(&b);
+    buf_done(&json);
+    buf_done(&packed);
+    fx_end(f);
+}
+
+static void test_offsets_in_json_are_the_senders(void **state)
+{
+    (void)state;
+    struct fixture *f = fx_start((struct receive_options){0});
+    static const char json[] =
+        "{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[ {\"traceId\":"
+        "\"5b8efff798038103d269b633813fc60c\",\"spanId\":\"eee19b7ec3c1b174\"},  {\"name\":"
+        "\"no id\"} ]}]}]}";
+    size_t at = (size_t)(strstr(json, "{\"name\"") - json);
+    struct client_answer a = post(f, "/v1/traces", JSON, str_of(json));
+    char text[48];
+    (void)snprintf(text, sizeof text, "the first, at byte %zu:", at);
+    assert_int_equal(a.status, 200);
+    assert_true(body_has(&a, text));
+    client_answer_done(&a);
+    assert_int_equal(f->letter_offset, at);
+    fx_end(f);
+}
+
 static void test_too_large(void **state)
 {
     (void)state;
@@ -309,6 +473,10 @@ int main(void)
         cmocka_unit_test(test_wrong_requests),
         cmocka_unit_test(test_token),
         cmocka_unit_test(test_overload_and_full_disk_say_when_to_retry),
+        cmocka_unit_test(test_lasting_overload_sheds_by_priority),
+        cmocka_unit_test(test_malformed_is_said_while_shedding),
+        cmocka_unit_test(test_nothing_is_taken_beyond_the_limit),
+        cmocka_unit_test(test_offsets_in_json_are_the_senders),
         cmocka_unit_test(test_too_large),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
 
 #include <nghttp2/nghttp2.h>
 
+#include "support/certificate.h"
 #include "wire/compress.h"
 
 static struct buf one_span(void)
@@ -257,6 +258,40 @@ static void test_frames(void **state)
     fx_end(f);
 }
 
+static void test_grpc_over_tls(void **state)
+{
+    (void)state;
+    struct certificate cert;
+    struct http_tls *tls = NULL;
+    struct err_at at;
+    certificate_make(&cert);
+    assert_ok(http_tls_new(cert.path, cert.key, &tls, &at));
+    struct fixture *f = fx_start((struct receive_options){.tls = tls, .token = STR("secret")});
+    static const char *const headers[] = {"content-type",  "application/grpc", "te", "trailers",
+                                          "authorization", "Bearer secret",    NULL};
+    struct client_h2 *h = client_h2_new(client_open(receive_grpc_address(f->receive), "h2"));
+    struct buf b, framed;
+    buf_init(&b, 1 << 22);
+    buf_init(&framed, 1 << 22);
+    put_spans(&b, "cart", NULL, 5000, 1); // many TLS records
+    frame(&framed, buf_str(&b), false);
+    for (int i = 0; i < 3; i++) {
+        int32_t id = client_h2_request(h, "POST", TRACES_PATH, headers, buf_str(&framed), false);
+        const struct client_answer *a = client_h2_wait(h, id);
+        assert_grpc(a, "0");
+        assert_memory_equal(a->body.p + 7, "\x08\x01\x12", 3); // rejected_spans = 1
+    }
+    assert_grpc(call(h, TRACES_PATH, buf_str(&b)), "16"); // without the token
+    assert_grpc(call(h, "/grpc.health.v1.Health/Check", STR("")), "0");
+    assert_int_equal(atomic_load(&f->durable_spans), 15000);
+    buf_done(&b);
+    buf_done(&framed);
+    client_h2_free(h);
+    fx_end(f);
+    http_tls_free(tls);
+    certificate_remove(&cert);
+}
+
 struct replayed {
     uint64_t spans, batches, last_seq;
     struct buf last;
@@ -350,6 +385,7 @@ int main(void)
         cmocka_unit_test(test_stop_answers_what_is_in_flight),
         cmocka_unit_test(test_health_and_unknown_methods),
         cmocka_unit_test(test_frames),
+        cmocka_unit_test(test_grpc_over_tls),
         cmocka_unit_test(test_records_replay),
         cmocka_unit_test(test_start_fails_cleanly),
     };

@@ -20,6 +20,13 @@ static void round_trip(const uint64_t *v, size_t n, enum ints_use use, size_t by
     assert_ok(ints_decode(&c, n, back));
     assert_int_equal(cursor_left(&c), 0);
     assert_memory_equal(back, v, n * sizeof *v);
+    // Any stretch of it alone.
+    for (size_t first = 0; first < n; first += 1 + n / 9) {
+        size_t count = (n - first) / 2 + 1;
+        c = cursor_of(buf_str(&out));
+        assert_ok(ints_decode_some(&c, n, first, count, back));
+        assert_memory_equal(back, v + first, count * sizeof *v);
+    }
     // Cut short anywhere, it fails or gives something; it never reads past its end.
     for (size_t cut = 0; cut < out.n; cut += 1 + out.n / 50) {
         c = cursor_of((struct str){out.p, cut});

@@ -4,12 +4,16 @@
 
 #include <unistd.h>
 
+#include "store/block_cache.h"
 #include "store/part.h"
+#include "support/files.h"
 #include "unit/store/gen.h"
 #include "unit/store/memfs.h"
 
 static char dir[] = "/tmp/sonde-test-part-XXXXXX";
 static char path[64];
+
+static unsigned version; // of the format to be written; 0: the newest
 
 static void write_part(const struct rows *rows, int level)
 {
@@ -18,7 +22,8 @@ static void write_part(const struct rows *rows, int level)
                                                 .line = STR("shop"),
                                                 .seq_first = 3,
                                                 .seq_last = 9,
-                                                .zstd_level = level};
+                                                .zstd_level = level,
+                                                .version = version};
     struct part_writer *w;
     assert_ok(part_writer_new(&options, &w));
     for (size_t i = 0; i < rows->count; i++) {
@@ -410,6 +415,167 @@ static void test_every_flip_is_noticed(void **state)
     drop(&rows, batches, 2);
 }
 
+// What the footer says of pages holds, and parts from before it said so are read as well.
+static void test_versions(void **state)
+{
+    (void)state;
+    struct batch *batches[10];
+    struct rows rows;
+    struct err_at at = {0};
+    struct gen g = {.state = 21, .traces = 1500, .attrs_max = 3, .text_max = 20};
+    build(&rows, batches, 10, &g, 2000);
+    for (version = 1; version <= 2; version++) {
+        write_part(&rows, 1);
+        struct part *p = open_part();
+        const struct block_meta *m = part_block_meta(p, 0);
+        assert_int_equal(m->page != NULL, version == 2);
+        assert_part_has(p, &rows);
+        assert_ok(part_verify(p, &at));
+        uint64_t least = UINT64_MAX, most = 0;
+        for (size_t i = 0; i < m->pages && m->page != NULL; i++) {
+            assert_true(m->page[i].min_start_ns >= m->min_start_ns);
+            assert_true(m->page[i].max_duration_ns <= m->max_duration_ns);
+            least = m->page[i].min_duration_ns < least ? m->page[i].min_duration_ns : least;
+            most = m->page[i].max_start_ns > most ? m->page[i].max_start_ns : most;
+        }
+        if (m->page != NULL) {
+            assert_true(m->pages > 1);
+            assert_int_equal(least, m->min_duration_ns);
+            assert_int_equal(most, m->max_start_ns);
+        }
+        part_unref(p);
+    }
+    version = 0;
+    // A newer version is refused, clearly.
+    FILE *f = fopen(path, "r+b");
+    assert_non_null(f);
+    assert_int_equal(fseek(f, 8, SEEK_SET), 0);
+    assert_int_equal(fputc(9, f), 9);
+    assert_int_equal(fclose(f), 0);
+    struct part *p;
+    assert_err(part_open(fs_real(), path, &p, &at), ERR_UNSUPPORTED);
+    assert_non_null(strstr(at.text, "version 9, not 1 to 2"));
+    drop(&rows, batches, 10);
+}
+
+static struct block_cache_stats stats_of(struct block_cache *c)
+{
+    struct block_cache_stats s;
+    block_cache_stats(c, &s);
+    return s;
+}
+
+// Opened blocks are found again, within bounds, and given back when memory is short.
+static void test_cache(void **state)
+{
+    (void)state;
+    struct batch *batches[10];
+    struct rows rows;
+    struct budget budget;
+    struct gen g = {.state = 22, .traces = 1500, .attrs_max = 3, .text_max = 20};
+    build(&rows, batches, 10, &g, 8000);
+    write_part(&rows, 1);
+    budget_init(&budget, (size_t)1 << 30);
+    struct block_cache *c = block_cache_new(&budget, (size_t)256 << 20);
+    struct part *p = open_part();
+    assert_true(part_meta(p)->blocks > 1);
+    part_use_cache(p, c);
+    for (int round = 0; round < 3; round++) {
+        for (size_t i = 0; i < rows.count; i += 1000) {
+            size_t first = i, end = i;
+            const trace_id *id = &row_span(rows.rows[i])->trace;
+            while (first > 0 && trace_id_cmp(&row_span(rows.rows[first - 1])->trace, id) == 0) {
+                first--;
+            }
+            while (end < rows.count && trace_id_cmp(&row_span(rows.rows[end])->trace, id) == 0) {
+                end++;
+            }
+            assert_trace(p, &rows, first, end);
+        }
+    }
+    struct block_cache_stats s = stats_of(c);
+    assert_int_equal(s.blocks, part_meta(p)->blocks);
+    assert_int_equal(s.misses, part_meta(p)->blocks);
+    assert_true(s.hits > 100 && s.bytes > 0);
+    assert_int_equal(atomic_load(&budget.used[ACCOUNT_QUERY]), s.bytes);
+    // The same block twice at once: one of them is kept.
+    struct block *a, *b;
+    assert_ok(block_borrow(p, 0, &a));
+    assert_ok(block_borrow(p, 0, &b));
+    assert_true(a != b);
+    struct batch *page = read_page(a, 0, NULL); // holds the block
+    block_free(a);
+    block_free(b);
+    assert_int_equal(stats_of(c).blocks, part_meta(p)->blocks);
+    assert_true(budget_take(&budget, ACCOUNT_STORE, budget.soft_bytes));
+    block_cache_relieve(c);
+    assert_int_equal(stats_of(c).bytes, 0);
+    assert_int_equal(atomic_load(&budget.used[ACCOUNT_QUERY]), 0);
+    assert_same_row((struct row){page, 0}, rows.rows[0]);
+    batch_unref(page);
+    // While it is tight nothing is kept.
+    assert_true(budget_take(&budget, ACCOUNT_STORE, 1));
+    assert_ok(block_borrow(p, 0, &a));
+    block_free(a);
+    assert_int_equal(stats_of(c).blocks, 0);
+    budget_give(&budget, ACCOUNT_STORE, budget.soft_bytes + 1);
+    assert_ok(block_borrow(p, 0, &a));
+    block_free(a);
+    assert_int_equal(stats_of(c).blocks, 1);
+    part_unref(p); // takes its blocks along
+    assert_int_equal(atomic_load(&budget.total), 0);
+    block_cache_unref(c);
+    drop(&rows, batches, 10);
+}
+
+// The one unused for longest goes first.
+static void test_cache_is_bounded(void **state)
+{
+    (void)state;
+    struct batch *batches[10];
+    struct rows rows;
+    struct budget budget;
+    struct gen g = {.state = 23, .traces = 30000, .attrs_max = 2, .text_max = 8};
+    build(&rows, batches, 10, &g, 30000);
+    write_part(&rows, 1);
+    struct part *p = open_part();
+    size_t blocks = (size_t)part_meta(p)->blocks;
+    assert_true(blocks > 4);
+    for (int round = 0; round < 2; round++) {
+        size_t max = (size_t)1 << 30, one = 0;
+        budget_init(&budget, (size_t)1 << 31);
+        struct part *q = open_part();
+        if (round == 1) {
+            struct block *b;
+            struct block_cache *wide = block_cache_new(&budget, max);
+            part_use_cache(p, wide);
+            assert_ok(block_borrow(p, 0, &b));
+            block_free(b);
+            one = stats_of(wide).bytes;
+            max = one * 9 / 2; // four fit, but one may take a quarter at most
+            block_cache_unref(wide);
+        }
+        struct block_cache *c = block_cache_new(&budget, max);
+        part_use_cache(q, c);
+        for (size_t i = 0; i < blocks; i++) {
+            struct block *b;
+            assert_ok(block_borrow(q, i, &b));
+            block_free(b);
+            assert_true(stats_of(c).bytes <= max);
+        }
+        assert_true(round == 0 ? stats_of(c).blocks == blocks : stats_of(c).blocks < blocks);
+        struct block *newest;
+        assert_ok(block_borrow(q, blocks - 1, &newest));
+        assert_int_equal(stats_of(c).hits, 1);
+        block_free(newest);
+        part_unref(q);
+        block_cache_unref(c);
+    }
+    part_unref(p);
+    assert_int_equal(atomic_load(&budget.total), 0);
+    drop(&rows, batches, 10);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -438,6 +604,9 @@ int main(void)
         cmocka_unit_test(test_huge_strings_and_many_keys),
         cmocka_unit_test(test_sizes_add_up),
         cmocka_unit_test(test_every_flip_is_noticed),
+        cmocka_unit_test(test_versions),
+        cmocka_unit_test(test_cache),
+        cmocka_unit_test(test_cache_is_bounded),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

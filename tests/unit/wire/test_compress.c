@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include "core/mem.h"
+#include "ledger/budget.h"
 #include "wire/compress.h"
 
 #define BODY_BYTES ((size_t)300000)
@@ -94,6 +95,36 @@ static void test_limit_and_broken(void **state)
     mem_free((void *)(uintptr_t)body.p);
 }
 
+// What decompressing takes is asked for before, the window of zstd too: with less than the body, or
+// the body alone, it is refused as a lack of memory and everything is given back.
+static void test_memory_is_asked_for(void **state)
+{
+    (void)state;
+    struct str body = body_new();
+    for (size_t k = 0; k < 4; k++) {
+        struct buf packed, back;
+        struct err_at at;
+        struct budget budget;
+        struct meter meter;
+        buf_init(&packed, 1 << 20);
+        assert_ok(compress(kinds[k], body, &packed));
+        for (size_t limit = 1; limit < (size_t)64 << 20; limit *= 2) {
+            budget_init(&budget, limit);
+            meter_init(&meter, &budget, ACCOUNT_BODIES);
+            buf_init_from(&back, 1 << 20, &meter.source);
+            enum err e = decompress(kinds[k], buf_str(&packed), &back, &at);
+            assert_true(atomic_load(&budget.peak) <= limit);
+            assert_true(e == ERR_MEMORY ? back.denied : e == ERR_OK);
+            assert_true(e == ERR_MEMORY || limit >= BODY_BYTES);
+            assert_true(e == ERR_OK || limit < 4 * BODY_BYTES + ((size_t)1 << 20));
+            buf_done(&back);
+            assert_int_equal(atomic_load(&budget.total), 0);
+        }
+        buf_done(&packed);
+    }
+    mem_free((void *)(uintptr_t)body.p);
+}
+
 static void test_members(void **state)
 {
     (void)state;
@@ -120,6 +151,7 @@ int main(void)
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_limit_and_broken),
+        cmocka_unit_test(test_memory_is_asked_for),
         cmocka_unit_test(test_members),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,6 +14,7 @@ struct sink {
     struct batch *batch;
     unsigned asked, rejected;
     uint64_t offset;
+    size_t allowed; // heap bytes that the batch may have by what was asked for
     char line[64], service[64], message[64];
 };
 
@@ -32,7 +33,19 @@ static struct batch *batch_for(void *ctx, struct str line)
     if (sink->batch == NULL) {
         sink->batch = batch_new(line);
     }
+    assert_true(sink->allowed == 0 || batch_bytes(sink->batch) <= sink->allowed);
+    sink->allowed = batch_bytes(sink->batch);
     return sink->batch;
+}
+
+// Whatever is decoded, the batch never grows beyond what was asked for.
+static bool admit(void *ctx, struct batch *b, size_t bytes)
+{
+    struct sink *sink = ctx;
+    assert_true(b == sink->batch && bytes > 0);
+    assert_true(batch_bytes(b) <= sink->allowed);
+    sink->allowed = batch_bytes(b) + bytes;
+    return true;
 }
 
 static void reject(void *ctx, struct str service, uint64_t offset, const char *message,
@@ -49,8 +62,10 @@ static void reject(void *ctx, struct str service, uint64_t offset, const char *m
 static enum err decode(struct sink *sink, const struct buf *request, struct otlp_counts *counts,
                        struct err_at *at)
 {
-    const struct otlp_sink table = {batch_for, reject, sink};
-    return otlp_decode_traces(buf_str(request), &table, counts, at);
+    const struct otlp_sink table = {batch_for, reject, sink, .admit = admit};
+    enum err e = otlp_decode_traces(buf_str(request), &table, counts, at);
+    assert_true(sink->batch == NULL || batch_bytes(sink->batch) <= sink->allowed);
+    return e;
 }
 
 // A request of one span whose fields `fill` writes after its IDs.
@@ -466,7 +481,7 @@ static void test_round_trip(void **state)
         buf_init(&json, REQUEST_MAX);
         buf_init(&back, REQUEST_MAX);
         otlp_encode_traces_json(rows, b->span_count, &json);
-        assert_ok(otlp_json_to_protobuf(OTLP_TRACES, buf_str(&json), &back, &at));
+        assert_ok(otlp_json_to_protobuf(OTLP_TRACES, buf_str(&json), &back, NULL, &at));
         assert_ok(decode(&sink, &back, &counts, &at));
         for (size_t i = 0; i < b->span_count; i++) {
             assert_true(spans_equal(b, i, sink.batch, b->span_count + i));

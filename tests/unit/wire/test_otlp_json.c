@@ -2,6 +2,7 @@
 // Purpose: tests of the OTLP/JSON transcoder: the mapping, and what is refused and where.
 #include "test.h"
 
+#include "ledger/budget.h"
 #include "wire/otlp.h"
 #include "wire/protobuf.h"
 
@@ -9,7 +10,7 @@ static enum err transcode(enum otlp_signal signal, const char *json, struct buf 
                           struct err_at *at)
 {
     buf_init(out, 1 << 16);
-    return otlp_json_to_protobuf(signal, str_of(json), out, at);
+    return otlp_json_to_protobuf(signal, str_of(json), out, NULL, at);
 }
 
 static void test_metrics(void **state)
@@ -162,7 +163,7 @@ static enum err nested(const char *open, const char *close, const char *before, 
         buf_add_str(&json, str_of(close));
     }
     buf_add_str(&json, str_of(after));
-    enum err e = otlp_json_to_protobuf(OTLP_LOGS, buf_str(&json), &out, at);
+    enum err e = otlp_json_to_protobuf(OTLP_LOGS, buf_str(&json), &out, NULL, at);
     buf_done(&json);
     buf_done(&out);
     return e;
@@ -183,16 +184,70 @@ static void test_depth(void **state)
     assert_string_equal(at.text, "nested too deeply");
 }
 
+static void test_offsets_of_records(void **state)
+{
+    (void)state;
+    static const char json[] =
+        "{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[ {}, {\"name\":\"a\",\"events\":[{}]},"
+        "null]},{\"spans\":[{\"name\":\"last\"}]}]}]}";
+    struct buf out, offsets;
+    struct err_at at = {0};
+    buf_init(&out, 1 << 16);
+    buf_init(&offsets, 1 << 16);
+    assert_err(otlp_json_to_protobuf(OTLP_TRACES, str_of(json), &out, &offsets, &at), ERR_INVALID);
+    buf_clear(&out);
+    buf_clear(&offsets);
+    struct buf good;
+    buf_init(&good, 1 << 16);
+    buf_printf(&good, "%.*s]}]}]}", (int)(strstr(json, ",null") - json), json);
+    assert_ok(otlp_json_to_protobuf(OTLP_TRACES, buf_str(&good), &out, &offsets, &at));
+    assert_int_equal(offsets.n, 16);
+    uint64_t first, second;
+    memcpy(&first, offsets.p, 8);
+    memcpy(&second, offsets.p + 8, 8);
+    assert_int_equal(first, strstr(json, "[ {}") + 2 - json);
+    assert_int_equal(second, strstr(json, "{\"name\":\"a\"") - json);
+    buf_done(&good);
+    buf_done(&out);
+    buf_done(&offsets);
+}
+
+static void test_memory_is_asked_for(void **state)
+{
+    (void)state;
+    struct buf json, out;
+    struct err_at at = {0};
+    struct budget budget;
+    struct meter meter;
+    buf_init(&json, 1 << 20);
+    buf_add_str(&json, STR("{\"resourceSpans\":[{\"schemaUrl\":\"\\n"));
+    for (int i = 0; i < 100000; i++) {
+        buf_add_byte(&json, 'x');
+    }
+    buf_add_str(&json, STR("\"}]}"));
+    for (size_t limit = 1; limit < (size_t)1 << 20; limit *= 2) {
+        budget_init(&budget, limit);
+        meter_init(&meter, &budget, ACCOUNT_BODIES);
+        buf_init_from(&out, 1 << 20, &meter.source);
+        enum err e = otlp_json_to_protobuf(OTLP_TRACES, buf_str(&json), &out, NULL, &at);
+        assert_true(e == ERR_MEMORY ? limit < (size_t)512 << 10 : e == ERR_OK && limit >= 200000);
+        assert_true(atomic_load(&budget.peak) <= limit);
+        buf_done(&out);
+        assert_int_equal(atomic_load(&budget.total), 0);
+    }
+    buf_done(&json);
+}
+
 static void test_limit(void **state)
 {
     (void)state;
     struct buf out;
     struct err_at at = {0};
     buf_init(&out, 10);
-    assert_err(otlp_json_to_protobuf(OTLP_LOGS, STR_NONE, &out, &at), ERR_INVALID);
+    assert_err(otlp_json_to_protobuf(OTLP_LOGS, STR_NONE, &out, NULL, &at), ERR_INVALID);
     assert_int_equal(at.offset, 0);
     struct str json = STR("{\"resourceLogs\":[{\"schemaUrl\":\"longer than ten\"}]}");
-    assert_err(otlp_json_to_protobuf(OTLP_LOGS, json, &out, &at), ERR_LIMIT);
+    assert_err(otlp_json_to_protobuf(OTLP_LOGS, json, &out, NULL, &at), ERR_LIMIT);
     buf_done(&out);
 }
 
@@ -205,6 +260,8 @@ int main(void)
         cmocka_unit_test(test_integers_that_are_none),
         cmocka_unit_test(test_bad),
         cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_offsets_of_records),
+        cmocka_unit_test(test_memory_is_asked_for),
         cmocka_unit_test(test_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,7 @@ export interface ErrorBody {
   request_id?: string
   position?: number
   expected?: string
+  code?: string
   parameter?: string
 }
 
@@ -17,6 +18,7 @@ export class ApiError extends Error {
   readonly requestId?: string
   readonly position?: number
   readonly expected?: string
+  readonly code?: string // of what a filter lacks
 
   // Status 0: the server could not be reached.
   constructor(
@@ -28,6 +30,7 @@ export class ApiError extends Error {
     this.requestId = body.request_id ?? requestId ?? undefined
     this.position = body.position
     this.expected = body.expected
+    this.code = body.code
   }
 }
 

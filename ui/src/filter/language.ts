@@ -77,7 +77,7 @@ export function splitKey(key: string): { scope: 'span' | 'resource'; name: strin
 }
 
 const BARE = /^(-?\d+(\.\d+)?(e[+-]?\d+)?|true|false|nil)$/i
-const DURATION = /^\d+(\.\d+)?(ns|us|µs|ms|s|m|h)$/
+const DURATION = /^(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+$/
 
 // What was typed as the language writes it. Quotes force a text.
 export function toLiteral(key: string, typed: string, types: readonly string[] = []): string {

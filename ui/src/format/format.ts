@@ -10,11 +10,11 @@ function digits(value: number): string {
   return value.toFixed(2)
 }
 
-// 950 ns, 48.2 ms, 1.25 s, 2 m 05 s, 3 h 20 m.
+// 950 ns, 48.2 ms, 1.25 s, 2 m 05 s, 3 h 20 m, 7 d 00 h.
 export function formatDuration(ns: number): string {
   if (!Number.isFinite(ns)) return '–'
   if (ns < 0) return `-${formatDuration(-ns)}`
-  if (ns === 0) return '0 ms'
+  if (ns === 0) return '0'
   if (ns < 1000) return `${Math.round(ns)} ns`
   if (ns < MS * 0.9995) return `${digits(ns / 1000)} µs`
   if (ns < 999.5 * MS) return `${digits(ns / MS)} ms`
@@ -22,9 +22,16 @@ export function formatDuration(ns: number): string {
   if (seconds < 59.95) return `${digits(seconds)} s`
   const whole = Math.round(seconds)
   const hours = Math.floor(whole / 3600)
+  if (hours >= 48) return `${Math.floor(hours / 24)} d ${String(hours % 24).padStart(2, '0')} h`
   const minutes = Math.floor((whole % 3600) / 60)
   if (hours > 0) return `${hours} h ${String(minutes).padStart(2, '0')} m`
   return `${minutes} m ${String(whole % 60).padStart(2, '0')} s`
+}
+
+// The same for round values on a scale: 10 ms rather than 10.0 ms.
+export function formatRoundDuration(ns: number): string {
+  const short = formatDuration(ns).replace(/(\.\d*?)0+(?= )/, '$1')
+  return short.replace('. ', ' ').replace(/ 00 [a-z]$/, '')
 }
 
 // As the filter language writes it: exact enough, no blank.

@@ -1,28 +1,46 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: the colour of a service: always the same for the same name, on every page.
+// Purpose: the mark of a service: a colour and a shape. Marks are given in the order in which
+// services become known, the colours that differ most first, so that a few services never look
+// alike; when the colours are used up they come again with another shape.
 
-const COLOURS = 12
+export const COLOURS = 8
+const SHAPES = ['square', 'round', 'ring'] as const
 
-export function seriesOf(name: string): number {
-  let hash = 2166136261
-  for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 16777619)
-  return ((hash >>> 0) % 9973) % COLOURS
+export interface Mark {
+  colour: string // as CSS
+  shape: (typeof SHAPES)[number]
 }
 
-export function seriesVar(name: string): string {
-  return `var(--series-${seriesOf(name)})`
+export function markAt(place: number): Mark {
+  const shape = SHAPES[Math.floor(place / COLOURS) % SHAPES.length]!
+  return { colour: `var(--series-${place % COLOURS})`, shape }
 }
 
-// Colours for names shown together: their own where free, else the next, so that no two are alike
-// while there are enough.
-export function assignSeries(names: readonly string[]): string[] {
-  const taken = new Set<number>()
-  const chosen = new Map<string, number>()
-  for (const name of [...names].sort()) {
-    let series = seriesOf(name)
-    if (taken.size < COLOURS) while (taken.has(series)) series = (series + 1) % COLOURS
-    taken.add(series)
-    chosen.set(name, series)
+export class MarkBook {
+  private readonly places = new Map<string, number>()
+
+  constructor(names: readonly string[] = []) {
+    for (const name of names) this.add(name)
   }
-  return names.map((name) => `var(--series-${chosen.get(name)})`)
+
+  private add(name: string): void {
+    if (!this.places.has(name)) this.places.set(name, this.places.size)
+  }
+
+  // Names met together are taken in alphabetical order. True when one of them is new.
+  learn(names: Iterable<string>): boolean {
+    const before = this.places.size
+    for (const name of [...names].sort()) this.add(name)
+    return this.places.size > before
+  }
+
+  markOf(name: string): Mark {
+    this.add(name)
+    return markAt(this.places.get(name)!)
+  }
+
+  // The first `most` names, in order.
+  names(most: number): string[] {
+    return [...this.places.keys()].slice(0, most)
+  }
 }

@@ -74,6 +74,8 @@ function journal({ journal: j }: Status): FactGroup {
       },
       { label: t('field.sequence'), value: `${n(j.first_seq)} – ${n(j.last_seq)}` },
       { label: t('field.torn'), value: formatBytes(j.torn_bytes) },
+      bad(t('field.damagedSegments'), j.damaged_segments),
+      bad(t('field.lostRecords'), j.lost_records),
       bad(t('field.failures'), j.failures),
     ],
   }
@@ -89,6 +91,8 @@ function store({ store: s }: Status): FactGroup {
     { label: t('field.flushes'), value: n(s.flushes) },
     { label: t('field.merges'), value: n(s.merges) },
     { label: t('field.expiredParts'), value: n(s.expired_parts) },
+    { label: t('field.strippedParts'), value: n(s.stripped_parts) },
+    bad(t('field.damagedParts'), s.damaged_parts),
     bad(t('field.failures'), s.flush_failures + s.merge_failures),
   ]
   if (s.disk_free_bytes !== undefined)

@@ -39,6 +39,23 @@ export function formatTick(ms: number, zone: Zone, spanMs: number): string {
   return formatClock(ms, zone, spanMs > 20 * 6e4 ? 'minute' : spanMs > 2e3 ? 'second' : 'ms')
 }
 
+const ROUND_MS = [
+  1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 3e4, 6e4, 12e4, 3e5, 6e5, 12e5, 18e5,
+  36e5, 72e5, 108e5, 216e5, 432e5, 864e5, 1728e5, 6048e5,
+]
+
+// Round moments of the zone's clock between two others, at most `most` of them.
+export function roundMoments(from: number, to: number, most: number, zone: Zone): number[] {
+  const raw = (to - from) / most
+  const weeks = Math.max(1, Math.ceil(raw / 6048e5)) * 6048e5
+  const step = ROUND_MS.find((ms) => ms >= raw) ?? weeks
+  const offset = wallClock(from, zone).getTime() - from
+  const list: number[] = []
+  for (let at = Math.ceil((from + offset) / step) * step - offset; at <= to; at += step)
+    list.push(at)
+  return list
+}
+
 const FORM = /^(\d{4})-(\d{1,2})-(\d{1,2})(?:[T ](\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,3}))?)?)?$/
 
 export function parseMoment(text: string, zone: Zone): number | null {

@@ -3,7 +3,7 @@
 // for ten. Spans come in display order (depth first), so a subtree is a run of rows: that is what
 // makes folding a jump and everything here one pass.
 import type { Outline } from '@/api/types'
-import { assignSeries } from '@/format/series'
+import { learnServices, markOf } from '@/state/marks'
 
 export const SERVER = 2
 export const CLIENT = 3
@@ -67,6 +67,7 @@ function criticalByRow(outline: Outline) {
 }
 
 export function buildModel(outline: Outline): TraceModel {
+  learnServices(outline.services)
   const { status, parent } = outline.spans
   const errors: number[] = []
   status.forEach((value, row) => value === ERROR && errors.push(row))
@@ -75,7 +76,7 @@ export function buildModel(outline: Outline): TraceModel {
     count: parent.length,
     end: subtreeEnds(parent),
     ...joinHalves(outline),
-    colours: assignSeries(outline.services),
+    colours: outline.services.map((name) => markOf(name).colour),
     errors,
     orphan: new Set(outline.orphan_rows),
     ...criticalByRow(outline),
@@ -173,11 +174,23 @@ export function ancestors(model: TraceModel, row: number): number[] {
   return list
 }
 
-// Time of a joined call that neither side accounts for: network and queueing.
-export function gapNs(model: TraceModel, client: number): number {
+export interface Between {
+  gap: number // ns that neither side accounts for: network and queueing
+  after: number // ns that the server went on when the client had gone; then there is no gap
+}
+
+const NOTHING: Between = { gap: 0, after: 0 }
+const AFTER_LEAST = 0.02 // of the client's time: less is the difference of two clocks
+
+// What lies between the halves of a joined call.
+export function between(model: TraceModel, client: number): Between {
   const server = model.half[client]!
-  const { duration_ns: duration } = model.outline.spans
-  return server < 0 ? 0 : Math.max(0, duration[client]! - duration[server]!)
+  if (server < 0) return NOTHING
+  const { start_ns: start, duration_ns: duration } = model.outline.spans
+  const gap = duration[client]! - duration[server]!
+  if (gap >= 0) return { gap, after: 0 }
+  const after = start[server]! + duration[server]! - start[client]! - duration[client]!
+  return after > duration[client]! * AFTER_LEAST ? { gap: 0, after } : NOTHING
 }
 
 // The rows on the screen that show an error: both halves of a joined call are one.

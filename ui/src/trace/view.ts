@@ -9,6 +9,9 @@ import { clampWindow, formatWindow, parseWindow, type Window } from './window'
 
 const URL_DELAY_MS = 250
 
+// Deeper rows stand below one another; the RpcId says the rest.
+export const INDENT_LEVELS_MAX = 24
+
 function useChoices(model: m.TraceModel) {
   const { query } = useRoute()
   const start = (name: string) => (typeof query[name] === 'string' ? (query[name] as string) : '')

@@ -6,7 +6,11 @@ export interface Window {
   to: number
 }
 
-export const RULER_TICKS = 6
+const TICK_PX = 76 // that a label of the ruler takes
+
+export function ticksFor(width: number): number {
+  return Math.max(1, Math.min(8, Math.floor(width / TICK_PX)))
+}
 
 const LEAST_NS = 1000
 

@@ -47,19 +47,49 @@ export function nearestCell(scatter: Scatter, x: number, y: number, reach = 2): 
   return best
 }
 
-// Powers of ten (and of the square root of ten where there are few) within the scale.
+const LEAST_RATIO = 4 // between the ends of the scale
+const PAD_ROWS_MAX = 60
+
+// The same cells on a scale that is long enough to be read: durations that hardly differ (a single
+// trace, for one) stand in the middle instead of filling it.
+export function widened(scatter: Scatter): Scatter {
+  const { duration_min_ns: low, duration_max_ns: high, rows } = scatter
+  const step = (high / low) ** (1 / rows)
+  if (!(low > 0) || !(step > 1) || high / low >= LEAST_RATIO) return scatter
+  const missing = Math.log(LEAST_RATIO / (high / low)) / Math.log(step)
+  const pad = Math.min(PAD_ROWS_MAX, Math.ceil(missing / 2))
+  return {
+    ...scatter,
+    rows: rows + 2 * pad,
+    duration_min_ns: low / step ** pad,
+    duration_max_ns: high * step ** pad,
+    cells: scatter.cells.map(([column, row, ...rest]) => [column, row + pad, ...rest]),
+  }
+}
+
+const S = 1e9
+// Round durations: powers of ten, and from ten seconds on what clocks count in.
+const COARSE = [
+  ...Array.from({ length: 11 }, (_, power) => 10 ** power),
+  ...[60, 600, 3600, 36e3, 864e2, 864e3].map((seconds) => seconds * S),
+]
+const FINE = [
+  ...Array.from({ length: 10 }, (_, power) => [1, 2, 5].map((n) => n * 10 ** power)).flat(),
+  ...[10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 18e3, 36e3, 864e2].map((s) => s * S),
+]
+const TICKS_MAX = 8
+
+// Round durations within the scale; its ends where there are fewer than two.
 export function durationTicks(scatter: Scatter): { ns: number; share: number }[] {
   const { duration_min_ns: low, duration_max_ns: high } = scatter
   const span = Math.log(high / low)
   if (!(span > 0)) return [{ ns: low, share: 0 }]
-  const steps = span > Math.log(1e3) ? [1] : [1, 2, 5]
-  const list: { ns: number; share: number }[] = []
-  for (let power = 10 ** Math.floor(Math.log10(low)); power <= high; power *= 10)
-    for (const step of steps) {
-      const ns = power * step
-      if (ns >= low && ns <= high) list.push({ ns, share: Math.log(ns / low) / span })
-    }
-  return list
+  const within = (durations: number[]) => durations.filter((ns) => ns >= low && ns <= high)
+  let list = within(FINE)
+  if (list.length > TICKS_MAX) list = within(COARSE)
+  while (list.length > TICKS_MAX) list = list.filter((_, at) => at % 2 === 0)
+  if (list.length < 2) list = [low, high]
+  return list.map((ns) => ({ ns, share: Math.log(ns / low) / span }))
 }
 
 // 0 for the emptiest cell, 1 for the fullest, by the logarithm.

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the YAML file of the configuration (libyaml). What is wrong is refused with file, line
+// and column; so is a key that is given twice, with both places: the reader meant one of them, and
+// only they know which.
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <yaml.h>
+
+#include "config.h"
+#include "core/must.h"
+
+struct reader {
+    struct config *c;
+    const char *file;
+    yaml_document_t doc;
+    struct err_at *at;
+};
+
+static enum err wrong(struct reader *r, const yaml_node_t *n, const char *what, const char *name)
+{
+    ASSERT(n != NULL && what != NULL);
+    return err_at_set(r->at, ERR_INVALID, n->start_mark.index, "%s:%zu:%zu: %s%s%s", r->file,
+                      n->start_mark.line + 1, n->start_mark.column + 1, what,
+                      name != NULL ? " " : "", name != NULL ? name : "");
+}
+
+static enum err wrong_name(struct reader *r, const yaml_node_t *n, const char *what,
+                           const char *name, const char *meant)
+{
+    ASSERT(n != NULL && name != NULL);
+    if (meant == NULL) {
+        return wrong(r, n, what, name);
+    }
+    return err_at_set(r->at, ERR_INVALID, n->start_mark.index,
+                      "%s:%zu:%zu: %s %s; did you mean %s?", r->file, n->start_mark.line + 1,
+                      n->start_mark.column + 1, what, name, meant);
+}
+
+static enum err wrong_twice(struct reader *r, const yaml_node_t *n, const char *name,
+                            const yaml_node_t *first)
+{
+    ASSERT(n != NULL && first != NULL && n != first);
+    return err_at_set(r->at, ERR_INVALID, n->start_mark.index,
+                      "%s:%zu:%zu: %s is given twice, first at %zu:%zu", r->file,
+                      n->start_mark.line + 1, n->start_mark.column + 1, name,
+                      first->start_mark.line + 1, first->start_mark.column + 1);
+}
+
+static const char *text_of(const yaml_node_t *n)
+{
+    ASSERT(n != NULL);
+    return n->type == YAML_SCALAR_NODE ? (const char *)n->data.scalar.value : NULL;
+}
+
+// Refuses the pair when its key stands in the mapping before it too.
+static enum err check_twice(struct reader *r, const yaml_node_t *map, const yaml_node_pair_t *pair,
+                            const char *path)
+{
+    ASSERT(map->type == YAML_MAPPING_NODE);
+    const yaml_node_t *key = yaml_document_get_node(&r->doc, pair->key);
+    for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < pair; p++) {
+        const yaml_node_t *other = yaml_document_get_node(&r->doc, p->key);
+        if (text_of(other) != NULL && strcmp(text_of(other), text_of(key)) == 0) {
+            return wrong_twice(r, key, path, other);
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err read_line_field(struct reader *r, struct store_retention *line, const char *key,
+                                const yaml_node_t *key_node, const yaml_node_t *value)
+{
+    const char *text = text_of(value);
+    if (text == NULL) {
+        return wrong(r, value, "expected a single value for", key);
+    }
+    if (strcmp(key, "name") == 0) {
+        line->line = arena_str(&r->c->arena, str_of(text));
+        return ERR_OK;
+    }
+    if (strcmp(key, "age") == 0) {
+        return config_parse_duration(text, &line->age_ms) == ERR_OK
+                   ? ERR_OK
+                   : wrong(r, value, "expected a duration such as 12h or 7d", NULL);
+    }
+    if (strcmp(key, "errors_age") == 0) {
+        return config_parse_duration(text, &line->errors_age_ms) == ERR_OK
+                   ? ERR_OK
+                   : wrong(r, value, "expected a duration such as 12h or 7d", NULL);
+    }
+    if (strcmp(key, "size") == 0) {
+        return config_parse_size(text, &line->bytes) == ERR_OK
+                   ? ERR_OK
+                   : wrong(r, value, "expected a size such as 10GiB", NULL);
+    }
+    return wrong(r, key_node, "a line has name, age, errors_age and size, not", key);
+}
+
+static enum err read_line(struct reader *r, const yaml_node_t *item, struct store_retention *line)
+{
+    ASSERT(item->type == YAML_MAPPING_NODE);
+    *line = (struct store_retention){
+        .age_ms = CONFIG_NOT_GIVEN, .errors_age_ms = CONFIG_NOT_GIVEN, .bytes = CONFIG_NOT_GIVEN};
+    for (yaml_node_pair_t *p = item->data.mapping.pairs.start; p < item->data.mapping.pairs.top;
+         p++) {
+        const yaml_node_t *key = yaml_document_get_node(&r->doc, p->key);
+        const char *name = text_of(key);
+        enum err e =
+            name == NULL ? wrong(r, key, "expected a name", NULL) : check_twice(r, item, p, name);
+        e = e == ERR_OK
+                ? read_line_field(r, line, name, key, yaml_document_get_node(&r->doc, p->value))
+                : e;
+        if (e != ERR_OK) {
+            return e;
+        }
+    }
+    return line->line.n > 0 ? ERR_OK
+                            : wrong(r, item, "expected a name for this business line", NULL);
+}
+
+// store.lines: a list of {name, age, errors_age, size}.
+static enum err read_lines(struct reader *r, const yaml_node_t *list)
+{
+    ASSERT(r->c->line_count == 0); // there is one list
+    if (list->type != YAML_SEQUENCE_NODE) {
+        return wrong(r, list, "expected a list of business lines: - name: shop", NULL);
+    }
+    const yaml_node_item_t *items = list->data.sequence.items.start;
+    for (const yaml_node_item_t *i = items; i < list->data.sequence.items.top; i++) {
+        const yaml_node_t *item = yaml_document_get_node(&r->doc, *i);
+        if (item->type != YAML_MAPPING_NODE || r->c->line_count == STORE_LINES_MAX) {
+            return wrong(r, item, "expected a business line with a name (64 lines at most)", NULL);
+        }
+        struct store_retention *line = &r->c->lines[r->c->line_count];
+        enum err e = read_line(r, item, line);
+        if (e != ERR_OK) {
+            return e;
+        }
+        for (size_t k = 0; k < r->c->line_count; k++) {
+            if (str_eq(r->c->lines[k].line, line->line)) {
+                return wrong_twice(r, item, line->line.p,
+                                   yaml_document_get_node(&r->doc, items[k]));
+            }
+        }
+        r->c->line_count++;
+    }
+    return ERR_OK;
+}
+
+static bool is_section(const char *path)
+{
+    ASSERT(path[0] != 0);
+    size_t n = strlen(path);
+    for (unsigned i = 0; i < SETTING_COUNT; i++) {
+        const char *key = setting_info((enum setting)i)->key;
+        if (strncmp(key, path, n) == 0 && key[n] == '.') {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum err read_value(struct reader *r, const char *path, const yaml_node_t *key,
+                           const yaml_node_t *value)
+{
+    char where[FS_PATH_MAX + 64];
+    const char *text = text_of(value);
+    (void)snprintf(where, sizeof where, "%s:%zu:%zu", r->file, value->start_mark.line + 1,
+                   value->start_mark.column + 1);
+    for (unsigned i = 0; i < SETTING_COUNT; i++) {
+        if (strcmp(setting_info((enum setting)i)->key, path) == 0) {
+            if (r->c->source[i] == SOURCE_FILE) { // as "a.b" and as "a: {b: }"
+                return wrong_name(r, key, "this is given already, at", r->c->where[i], NULL);
+            }
+            return text != NULL ? config_set(r->c, (enum setting)i, text, SOURCE_FILE, where, r->at)
+                                : wrong(r, value, "expected a single value for", path);
+        }
+    }
+    return wrong_name(r, key, "unknown key", path, config_closest_key(path));
+}
+
+static enum err read_mapping(struct reader *r, const yaml_node_t *map, const char *prefix)
+{
+    ASSERT(map->type == YAML_MAPPING_NODE);
+    for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top;
+         p++) {
+        const yaml_node_t *key = yaml_document_get_node(&r->doc, p->key);
+        const yaml_node_t *value = yaml_document_get_node(&r->doc, p->value);
+        char path[CONFIG_KEY_MAX];
+        if (text_of(key) == NULL) {
+            return wrong(r, key, "expected a key", NULL);
+        }
+        int n =
+            snprintf(path, sizeof path, "%s%s%s", prefix, prefix[0] != 0 ? "." : "", text_of(key));
+        if (n < 0 || n >= CONFIG_KEY_MAX) {
+            return wrong(r, key, "unknown key", NULL);
+        }
+        enum err e = check_twice(r, map, p, path);
+        if (e != ERR_OK) {
+            return e;
+        }
+        if (strcmp(path, "store.lines") == 0) {
+            e = r->c->line_count > 0 ? wrong(r, key, "given twice:", path) : read_lines(r, value);
+        } else if (value->type == YAML_MAPPING_NODE && is_section(path)) {
+            e = read_mapping(r, value, path);
+        } else if (is_section(path)) {
+            e = wrong(r, value, "expected keys below", path);
+        } else {
+            e = read_value(r, path, key, value);
+        }
+        if (e != ERR_OK) {
+            return e;
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err read_document(struct reader *r, FILE *f)
+{
+    ASSERT(f != NULL);
+    yaml_parser_t parser;
+    MUST(yaml_parser_initialize(&parser) == 1);
+    yaml_parser_set_input_file(&parser, f);
+    enum err e = ERR_OK;
+    if (yaml_parser_load(&parser, &r->doc) != 1) {
+        e = err_at_set(r->at, ERR_INVALID, parser.problem_offset, "%s:%zu:%zu: %s", r->file,
+                       parser.problem_mark.line + 1, parser.problem_mark.column + 1,
+                       parser.problem != NULL ? parser.problem : "this is not YAML");
+        yaml_parser_delete(&parser);
+        return e;
+    }
+    const yaml_node_t *root = yaml_document_get_root_node(&r->doc);
+    if (root != NULL && root->type == YAML_MAPPING_NODE) {
+        e = read_mapping(r, root, "");
+    } else if (root != NULL && (text_of(root) == NULL || text_of(root)[0] != 0)) {
+        e = wrong(r, root, "expected keys, such as 'journal:'", NULL);
+    }
+    yaml_document_delete(&r->doc);
+    yaml_parser_delete(&parser);
+    return e;
+}
+
+enum err config_read_file(struct config *c, const char *file, struct err_at *ret_at)
+{
+    ASSERT(c->line_count == 0);
+    struct reader r = {.c = c, .file = file, .at = ret_at};
+    FILE *f = fopen(file, "re");
+    if (f == NULL) {
+        return err_at_set(ret_at, err_from_errno(errno), 0, "%s: %s", file, strerror(errno));
+    }
+    c->file = arena_str(&c->arena, str_of(file)).p;
+    enum err e = read_document(&r, f);
+    (void)fclose(f);
+    return e;
+}

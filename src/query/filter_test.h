@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: tests on what spans share, for single spans and for shapes alike; internal to the
+// filter.
+#ifndef SONDE_QUERY_FILTER_TEST_H
+#define SONDE_QUERY_FILTER_TEST_H
+
+#include "query/filter.h"
+
+// A test on the attributes of a run.
+bool filter_test_run(const struct filter_node *test, const struct batch *b, struct attr_run run);
+
+// Tests on what a shape knows; false for every other field, which the caller sorts out.
+bool filter_test_shared(const struct filter_node *test, const struct batch *b, uint32_t resource,
+                        uint32_t scope, struct str name, unsigned kind, unsigned status);
+
+#endif

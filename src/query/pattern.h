@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: a regular expression of a filter, matched against whole values. Most that people write
+// are a fixed text with ".*" before or behind it: those are compared without the regex engine, and
+// others with a fixed beginning look at it first.
+//
+// Steps are bounded: a value on which the engine backtracks more than PATTERN_STEPS_MAX times is
+// given up, which is neither a match nor none, and counted. A pattern that has given up on
+// PATTERN_GIVE_UPS_MAX values gets PATTERN_STEPS_FEW for each further one, so that a pattern which
+// explodes on every value of a large dictionary costs little more than one that does not.
+#ifndef SONDE_QUERY_PATTERN_H
+#define SONDE_QUERY_PATTERN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/err.h"
+#include "core/str.h"
+
+#define PATTERN_STEPS_MAX    100000
+#define PATTERN_STEPS_FEW    250
+#define PATTERN_GIVE_UPS_MAX 64
+
+struct pattern;
+
+enum pattern_result { PATTERN_NO, PATTERN_YES, PATTERN_GAVE_UP };
+
+// ERR_INVALID with what is wrong and the character of the pattern at which.
+MUST_CHECK enum err pattern_new(struct str text, struct pattern **ret_pattern,
+                                struct err_at *ret_at);
+void pattern_free(struct pattern *p);
+
+// Any thread.
+enum pattern_result pattern_match(struct pattern *p, struct str text);
+
+// How many values it has given up on so far.
+uint64_t pattern_given_up(const struct pattern *p);
+
+#endif

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: one block within a scan; internal to scan.
+//
+// For each test of the filter a plan says, by shape, what is known of it: true, false, unknown, or
+// that the row's value in a certain column decides. A page is then decided column by column, one
+// bit a row: `yes` for rows that match, `maybe` for rows that must be read as rows to know (tests
+// on events, links and IDs).
+#ifndef SONDE_QUERY_SCAN_BLOCK_H
+#define SONDE_QUERY_SCAN_BLOCK_H
+
+#include "query/scan.h"
+#include "store/part.h"
+
+#define PAGE_WORDS (PAGE_ROWS / 64)
+
+// What one thread needs to scan blocks; about 300 KiB.
+struct scan_worker {
+    const struct scan *s;
+    void *ctx; // of the visits
+    // Of the page at hand.
+    uint32_t shapes[PAGE_ROWS]; // of the wanted rows at least; of all when has_shapes
+    uint64_t durations[PAGE_ROWS], starts[PAGE_ROWS];
+    uint64_t wanted[PAGE_WORDS], sure[PAGE_WORDS];
+    bool has_shapes, has_durations, has_starts;
+};
+
+// Visits the matching rows of a block. `floor_ns` is asked before each page.
+MUST_CHECK enum err scan_block(struct scan_worker *w, struct part *p, size_t index,
+                               uint64_t (*floor_ns)(void *run, struct scan_worker *w), void *run);
+
+static inline bool scan_is_cancelled(const struct scan *s)
+{
+    return s->control != NULL && atomic_load(&s->control->cancelled);
+}
+
+static inline void scan_count(const struct scan *s, uint64_t rows)
+{
+    if (s->control != NULL) {
+        atomic_fetch_add(&s->control->scanned_spans, rows);
+    }
+}
+
+#endif

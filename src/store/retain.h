@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: retention: which parts of a business line go, and which are stripped: written anew
+// without their error-free traces. Error-free data goes first.
+//
+//   age   a part older than the line's age is stripped; it goes whole at the age for errors, which
+//   is
+//         the same unless set longer
+//   size  while the line holds more than its size, the oldest part that is not stripped yet is
+//         stripped. Stripped parts go whole, oldest first, when they alone hold more than half of
+//         the size (what is new has the other half, however many errors the past had), or when
+//         nothing else is left to strip.
+//
+// A part is stripped once: the catalog knows. A part without any error goes whole at once, and one
+// whose traces all have errors is only marked. Spans that go are counted as expired, by service, in
+// the transaction that makes them go. A part for whose remainder the disk has no room goes whole.
+#ifndef SONDE_STORE_RETAIN_H
+#define SONDE_STORE_RETAIN_H
+
+#include "store/store_state.h"
+
+#define RETAIN_STEP_MAX 64 // parts that one transaction expires
+
+// One step; under `maintaining`, which keeps the entries in memory.
+struct retain {
+    struct store *s;
+    size_t line;
+    struct part_entry *entries[RETAIN_STEP_MAX];
+    size_t count;
+    bool strip;  // the one entry is to be stripped; else all go
+    uint64_t id; // of the part to be written
+};
+
+// Under `lock`: what is to be done next in a line, if anything. Strips only where `may_strip`.
+bool retain_choose(struct retain *r, size_t line, uint64_t now_ns, bool may_strip);
+
+// Does it. With `patient` it may be left for later where memory is short: *ret_did tells.
+MUST_CHECK enum err retain_run(struct retain *r, bool patient, bool *ret_did);
+
+#endif

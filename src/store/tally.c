@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: numbers by service.
+#include "store/tally.h"
+
+#include "core/mem.h"
+#include "core/must.h"
+
+void tally_done(struct tally *t)
+{
+    ASSERT(t->services.count <= t->capacity);
+    ASSERT(t != NULL);
+    strtab_done(&t->services);
+    mem_free(t->counts);
+    arena_done(&t->arena);
+    *t = (struct tally){0};
+}
+
+void tally_add(struct tally *t, struct str service, uint64_t hash, uint64_t n)
+{
+    ASSERT(hash == str_hash(service));
+    size_t known = t->services.count;
+    uint32_t at = strtab_add(&t->services, service, hash);
+    ASSERT(at < t->services.count);
+    if (t->services.count > known) {
+        t->services.strings[at] = arena_str(&t->arena, service);
+        t->counts = mem_grow(t->counts, &t->capacity, known + 1, sizeof *t->counts);
+        t->counts[at] = 0;
+    }
+    t->counts[at] += n;
+}
+
+uint64_t tally_total(const struct tally *t)
+{
+    uint64_t total = 0;
+    ASSERT(t->counts != NULL || t->services.count == 0);
+    for (size_t i = 0; i < t->services.count; i++) {
+        total += t->counts[i];
+    }
+    return total;
+}

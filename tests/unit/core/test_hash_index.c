@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: tests of core/hash_index.h: everything put is found, also with hashes that collide.
+#include "test.h"
+
+#include "core/hash_index.h"
+
+#define ROWS 5000
+
+static bool finds(const struct hash_index *x, const uint64_t *hashes, uint64_t hash, uint32_t row)
+{
+    struct hash_walk w = hash_index_walk(x, hash);
+    uint32_t number;
+    while (hash_index_next(&w, &number)) {
+        if (number == row && hashes[number] == hash) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void test_everything_is_found(void **state)
+{
+    (void)state;
+    static uint64_t hashes[ROWS];
+    struct hash_index x = {0};
+    uint32_t number;
+    struct hash_walk none = hash_index_walk(&x, 7);
+    assert_false(hash_index_next(&none, &number));
+    for (int round = 0; round < 2; round++) {
+        for (uint32_t i = 0; i < ROWS; i++) {
+            // A third of the rows collide in all bits, a third in the low ones.
+            hashes[i] = i % 3 == 0   ? 42
+                        : i % 3 == 1 ? (uint64_t)i << 40
+                                     : i * 0x9E3779B97F4A7C15ULL;
+            hash_index_reserve(&x, hashes, i, 8);
+            hash_index_put(&x, hashes[i], i);
+            assert_true(2 * ((size_t)i + 1) <= x.size + 1);
+        }
+        for (uint32_t i = 0; i < ROWS; i++) {
+            assert_true(finds(&x, hashes, hashes[i], i));
+        }
+        assert_false(finds(&x, hashes, 43, 0));
+        hash_index_clear(&x);
+        assert_false(finds(&x, hashes, hashes[2], 2));
+    }
+    hash_index_done(&x);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_everything_is_found)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
