@@ -37,7 +37,7 @@ bool post_target_parse(struct str url, struct post_target *ret)
         return false;
     }
     struct str path = str_split(str_skip(url, 7), '/', &authority);
-    struct str host = authority, port = STR_NONE;
+    struct str host = authority, port;
     if (authority.n > 0 && authority.p[0] == '[') { // [::1]:4318
         port = str_split(str_skip(authority, 1), ']', &host);
         port = port.n > 0 ? str_skip(port, 1) : STR_NONE;

@@ -95,7 +95,7 @@ static void JNICALL on_load(jvmtiEnv *ti, JNIEnv *env, jclass redefined, jobject
     declined += r.declined;
     declined_by[r.why_declined] += r.declined;
     if (r.bytes != NULL) {
-        if (is_broken) {
+        if (is_broken && name != NULL && strncmp(name, "javax/", 6) == 0) { // not the launcher's
             break_frames(&r);
         }
         must((*ti)->Allocate(ti, (jlong)r.n, ret_bytes) == JVMTI_ERROR_NONE, "Allocate");
