@@ -39,7 +39,7 @@
     X(OVERLOAD_SLOW_TRACE, "overload.slow_trace", DURATION, "1s", false,                           \
       "a trace with a span of this duration is slow")                                              \
     X(JOURNAL_SYNC, "journal.sync", SYNC, "always", false,                                         \
-      "always: acknowledge after the disk has it; interval")                                       \
+      "always: acknowledge after the disk has it; interval: after the write")                      \
     X(JOURNAL_SYNC_INTERVAL, "journal.sync_interval", DURATION, "100ms", false,                    \
       "how often interval syncs")                                                                  \
     X(JOURNAL_SEGMENT, "journal.segment", SIZE, "64MiB", false, "size of a segment")               \

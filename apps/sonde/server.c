@@ -218,7 +218,10 @@ static enum err take_folder(struct server *s, struct err_at *ret_at)
         return err_at_set(ret_at, ERR_LIMIT, 0, "the path of the data folder is too long");
     }
     s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-    if (s->lock_fd < 0 || flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+    if (s->lock_fd < 0) {
+        return err_at_set(ret_at, err_from_errno(errno), 0, "%s: %s", path, strerror(errno));
+    }
+    if (flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0) {
         return err_at_set(ret_at, ERR_BUSY, 0, "data folder %s is in use by another sonde server",
                           dir);
     }

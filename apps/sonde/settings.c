@@ -66,7 +66,7 @@ static void print_lines(const struct config *c, bool table)
     buf_add_byte(&out, 0);
     MUST(!out.failed);
     if (table) {
-        printf("%-22s %-20s %s\n", "store.lines", out.p[0] != 0 ? out.p : "-", source);
+        printf("%-26s %-20s %s\n", "store.lines", out.p[0] != 0 ? out.p : "-", source);
     } else {
         printf(",\"store.lines\":{\"value\":");
         print_json_text(out.p);

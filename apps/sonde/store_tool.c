@@ -202,8 +202,7 @@ static void print_totals(struct totals *t, bool table)
     }
 }
 
-// ---- The three commands over each part
-// -----------------------------------------------------------
+// ---- The three commands over each part ----------------------------------------------------------
 
 struct tool {
     const char *verb;

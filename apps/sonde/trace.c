@@ -23,11 +23,12 @@
 #define INDENT_MAX     24
 
 static const char search_help[] =
-    "Usage: sonde trace search 'FILTER' [--since 1h | --from T --to T] [--limit N]\n"
+    "Usage: sonde trace search ['FILTER'] [--since 1h | --from T --to T] [--limit N]\n"
     "                          [--json] [--server URL] [--token TOKEN]\n"
     "\n"
     "Prints the traces that have a span matching FILTER, the newest first: those of\n"
-    "the last hour, 20 at most. T is epoch milliseconds or 2026-01-31T12:00:00Z.\n"
+    "the last hour, 20 at most, times in the local zone; as JSON, one trace a line.\n"
+    "T is epoch milliseconds or 2026-01-31T12:00:00Z.\n"
     "SONDE_SERVER and SONDE_TOKEN stand in for the flags. Filters:\n"
     "\n"
     "  { }                                                every span\n"
@@ -75,7 +76,7 @@ static int explain(long status, const struct buf *answer, const char *filter)
         fprintf(stderr, "  %s\n  %*s^\n", filter, columns, "");
     }
     if (status == 401) {
-        fputs("  this server wants a token (its http.token): give it with --token or in "
+        fputs("  this server wants its http.token, and no other: give it with --token or in "
               "SONDE_TOKEN\n",
               stderr);
     }

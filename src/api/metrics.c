@@ -40,7 +40,6 @@ static void put_label(struct buf *out, struct str value)
 // Services named apart for each signal, those that sent the most; the others are summed as
 // "(other)". With all 4,096 of the ledger an answer would have a megabyte.
 #define NAMED_SERVICES_MAX 100
-#define OTHER_SERVICES     STR("(other)")
 
 struct ledger_walk {
     struct buf *out;
@@ -101,7 +100,7 @@ static void put_service_cell(void *ctx, const struct ledger_cell *c)
     if (c->outcome == OUTCOME_RECEIVED) {
         l->name = c->service;
         l->is_named = c->count >= l->least[c->signal] && l->named[c->signal] < NAMED_SERVICES_MAX &&
-                      !str_eq(c->service, OTHER_SERVICES);
+                      !str_eq(c->service, LEDGER_OTHER);
         l->named[c->signal] += l->is_named ? 1 : 0;
     }
     if (l->is_named && str_eq(l->name, c->service)) {
@@ -121,7 +120,7 @@ static void put_services(struct job *j, struct ledger_walk *l)
         for (unsigned o = 0; o < OUTCOME_COUNT; o++) {
             for (unsigned r = 0; r < REASON_COUNT; r++) {
                 if (l->others[s][o][r] > 0) {
-                    put_service_line(l->out, s, OTHER_SERVICES, o, r, l->others[s][o][r]);
+                    put_service_line(l->out, s, LEDGER_OTHER, o, r, l->others[s][o][r]);
                 }
             }
         }

@@ -10,8 +10,7 @@
 
 #define SPARES_SHARE 8 // of the limit at most, one part in so many
 
-// ---- Names
-// ---------------------------------------------------------------------------------------
+// ---- Names --------------------------------------------------------------------------------------
 
 static void journal_path(const struct journal *j, const char *name, char out[FS_PATH_MAX])
 {

@@ -6,9 +6,8 @@
 //
 //   header, 64 bytes     u64 magic "SONDEJL2" | u64 first_seq | u64 acked_seq | u64 seed |
 //                        u64 zero x 3 | u64 XXH3-64 of the 56 bytes before
-//   records, from 64 on  u32 payload bytes | u32 back | u64 seq | u64 payload sum | u64 header sum
-//   |
-//                        payload | zeros up to a multiple of 8
+//   records, from 64 on  u32 payload bytes | u32 back | u64 seq | u64 payload sum |
+//                        u64 header sum | payload | zeros up to a multiple of 8
 //   trailer              the header again, in the last 64 bytes of the file
 //
 // All integers are little-endian. `seed` is drawn anew each time a file becomes a segment. The

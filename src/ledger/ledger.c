@@ -16,8 +16,6 @@
 #define CELLS       (PLAIN_CELLS + REASON_COUNT)
 #define INDEX_LEAST ((size_t)64)
 
-static const char other_service[] = "(other)";
-
 struct service_row {
     char *name;
     size_t name_bytes;
@@ -138,13 +136,26 @@ static struct service_row *add_row(struct ledger *l, struct str service, uint64_
     return row;
 }
 
+// At the end of a whole UTF-8 character where the name is text.
+static struct str cut_name(struct str service)
+{
+    size_t n = service.n < LEDGER_NAME_MAX ? service.n : LEDGER_NAME_MAX;
+    while (n < service.n && n > LEDGER_NAME_MAX - 4 &&
+           ((unsigned char)service.p[n] & 0xC0) == 0x80) {
+        n--;
+    }
+    ASSERT(n <= LEDGER_NAME_MAX);
+    return (struct str){service.p, n};
+}
+
 // Finds or makes the row of a service; beyond the limit everything shares one row more.
 static struct service_row *row_of(struct ledger *l, struct str service)
 {
+    service = cut_name(service);
     uint64_t hash = str_hash(service);
     struct service_row *row = find_row(l, service, hash);
     if (row == NULL && l->row_count >= LEDGER_SERVICES_MAX) {
-        service = str_of(other_service);
+        service = LEDGER_OTHER;
         hash = str_hash(service);
         row = find_row(l, service, hash);
     }
@@ -161,6 +172,15 @@ static void count(struct ledger *l, const struct ledger_cell *c, bool now, bool 
     row->count[c->signal][cell] += now ? c->count : 0;
     row->unsaved[c->signal][cell] += save ? c->count : 0;
     pthread_mutex_unlock(&l->lock);
+}
+
+struct str ledger_service(struct ledger *l, struct str service)
+{
+    ASSERT(l != NULL);
+    pthread_mutex_lock(&l->lock);
+    const struct service_row *row = row_of(l, service);
+    pthread_mutex_unlock(&l->lock);
+    return (struct str){row->name, row->name_bytes};
 }
 
 void ledger_add(struct ledger *l, enum signal s, enum outcome o, enum reason r, struct str service,

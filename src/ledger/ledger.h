@@ -55,8 +55,11 @@ const char *signal_name(enum signal s);
 const char *outcome_name(enum outcome o);
 const char *reason_name(enum reason r);
 
-// Distinct services counted apart; what comes later is counted as service "(other)".
+// Distinct services counted apart; what comes later is counted as this one. Names count with so
+// many bytes at most: senders choose them, and the ledger keeps them for good.
+#define LEDGER_OTHER        STR("(other)")
 #define LEDGER_SERVICES_MAX 4096
+#define LEDGER_NAME_MAX     ((size_t)256)
 
 struct ledger;
 
@@ -70,6 +73,10 @@ struct ledger_cell {
 
 struct ledger *ledger_new(void);
 void ledger_free(struct ledger *l);
+
+// The name that the service is counted under; lives as long as the ledger. What is saved beside the
+// ledger (in a transaction that moves counts) goes by it, so that the saved names are as bounded.
+struct str ledger_service(struct ledger *l, struct str service);
 
 // Counts now and saves with the next checkpoint.
 void ledger_add(struct ledger *l, enum signal s, enum outcome o, enum reason r, struct str service,

@@ -42,8 +42,7 @@ static struct fs_pool *pool_of(struct fs *fs)
     return (struct fs_pool *)fs;
 }
 
-// ---- The list, under the lock
-// --------------------------------------------------------------------
+// ---- The list, under the lock -------------------------------------------------------------------
 
 static void unlink_file(struct fs_pool *p, struct pool_file *f)
 {
@@ -100,8 +99,7 @@ static enum err open_descriptor(struct fs_pool *p, struct pool_file *f)
     return e;
 }
 
-// ---- Files
-// ---------------------------------------------------------------------------------------
+// ---- Files --------------------------------------------------------------------------------------
 
 // Pins the file's descriptor. A file that is gone from its path is damage, not absence.
 static enum err pin(struct pool_file *f)
@@ -198,8 +196,7 @@ static enum err pool_size(struct file *file, uint64_t *ret_bytes)
     return e;
 }
 
-// ---- Folders: to the table below
-// -----------------------------------------------------------------
+// ---- Folders: to the table below ----------------------------------------------------------------
 
 static enum err pool_rename(struct fs *fs, const char *from, const char *to)
 {
@@ -213,8 +210,7 @@ static enum err pool_remove(struct fs *fs, const char *path)
     return in->ops->remove(in, path);
 }
 
-// ---- The pool
-// ------------------------------------------------------------------------------------
+// ---- The pool -----------------------------------------------------------------------------------
 
 static size_t default_max(void)
 {

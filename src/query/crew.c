@@ -8,7 +8,8 @@
 #include "core/mem.h"
 #include "core/must.h"
 
-// One call of crew_run(), on its caller's stack.
+// One call of crew_run(), on its caller's stack. It is in the list until as many helpers as it
+// wants have joined, or one of them is done: then nothing is left to begin.
 struct run {
     struct run *next;
     void (*work)(void *ctx, size_t who);
@@ -25,7 +26,7 @@ struct crew {
     pthread_t threads[CREW_HELPERS_MAX];
 };
 
-// Under the lock.
+// Under the lock; it may be out already.
 static void take_out(struct crew *c, const struct run *r)
 {
     ASSERT(r != NULL);
@@ -56,6 +57,7 @@ static void *help(void *arg)
         (void)pthread_mutex_unlock(&c->lock);
         r->work(r->ctx, who);
         (void)pthread_mutex_lock(&c->lock);
+        take_out(c, r);
         r->busy--;
         if (r->busy == 0) {
             (void)pthread_cond_broadcast(&c->done);

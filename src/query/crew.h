@@ -18,8 +18,8 @@ struct crew *crew_new(size_t helpers);
 void crew_free(struct crew *c);
 
 // Calls work(ctx, 0) on this thread and, on up to `most` idle helpers at the same time, work(ctx,
-// 1) and so on, each number once. Returns when all of them have returned. `c` may be NULL. Any
-// thread.
+// 1) and so on, each number once. `work` returns when no piece is left to begin: once one has, no
+// helper joins any more. Returns when all of them have returned. `c` may be NULL. Any thread.
 void crew_run(struct crew *c, size_t most, void (*work)(void *ctx, size_t who), void *ctx);
 
 #endif

@@ -127,8 +127,7 @@ bool filter_test_attr(const struct filter_node *test, enum attr_type type, uint6
     }
 }
 
-// ---- Attributes of one row
-// -----------------------------------------------------------------------
+// ---- Attributes of one row ----------------------------------------------------------------------
 
 bool filter_test_run(const struct filter_node *test, const struct batch *b, struct attr_run run)
 {

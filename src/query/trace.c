@@ -75,8 +75,7 @@ static void collect(struct assembly *a, const struct row *rows, size_t count)
     }
 }
 
-// ---- Parents
-// -------------------------------------------------------------------------------------
+// ---- Parents ------------------------------------------------------------------------------------
 
 static size_t id_slot(const struct assembly *a, span_id id)
 {

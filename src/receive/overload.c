@@ -141,14 +141,15 @@ static size_t bucket_of(uint64_t hash)
 
 static uint64_t second_of(uint64_t now_ns)
 {
-    ASSERT(NS_PER_S > 0);
     return now_ns / NS_PER_S & SECOND_MASK;
 }
 
+// Seconds count in a circle: what lies in the half ahead is another thread's later clock, and new.
 static uint64_t age_s(uint64_t entry, uint64_t now_ns)
 {
     ASSERT(entry != 0);
-    return (second_of(now_ns) - (entry & SECOND_MASK)) & SECOND_MASK;
+    uint64_t age = (second_of(now_ns) - (entry & SECOND_MASK)) & SECOND_MASK;
+    return age > SECOND_MASK / 2 ? 0 : age;
 }
 
 void overload_note(struct overload *o, trace_id trace, bool error, uint64_t duration_ns,

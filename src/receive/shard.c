@@ -200,15 +200,24 @@ static bool admit(void *ctx, struct batch *b, size_t bytes)
 
 // ---- Lost spans ---------------------------------------------------------------------------------
 
-static void tally_add(struct tally *t, struct str service)
+static size_t tally_find(const struct tally *t, struct str service)
 {
+    ASSERT(t->service_count <= TALLY_SERVICES_MAX);
     size_t i = 0;
     while (i < t->service_count && !str_eq(t->services[i].service, service)) {
         i++;
     }
-    if (i == TALLY_SERVICES_MAX) {
-        i--; // too many to tell apart: counted with the last
-    } else if (i == t->service_count) {
+    return i;
+}
+
+static void tally_add(struct tally *t, struct str service)
+{
+    size_t i = tally_find(t, service);
+    if (i == t->service_count && i + 1 >= TALLY_SERVICES_MAX) {
+        service = LEDGER_OTHER; // too many to tell apart; the last place is kept for this
+        i = tally_find(t, service);
+    }
+    if (i == t->service_count) {
         t->services[i].service = service;
         t->services[i].count = 0;
         t->service_count++;

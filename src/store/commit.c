@@ -62,6 +62,7 @@ void commit_count(struct commit *c, enum outcome o, enum reason r, struct str se
     if (n == 0) {
         return;
     }
+    service = ledger_service(c->store->ledger, service);
     const struct ledger_cell cell = {SIGNAL_TRACES, o, r, service, n};
     struct commit_cell *x = remember(c, &cell);
     x->own = true;
@@ -135,7 +136,6 @@ enum err commit_settle(struct store *s)
         return ERR_OK;
     }
     commit_begin(&c, s);
-    catalog_touch(s->catalog);
     return commit_end(&c);
 }
 
@@ -152,6 +152,9 @@ enum err commit_end(struct commit *c)
     ASSERT(c->store != NULL);
     // Only those of transactions before this one: the catalog's lock is held since commit_begin().
     struct doubt *doubts = take_doubts(c->store);
+    if (doubts != NULL) {
+        catalog_touch(c->store->catalog); // one that writes nothing settles nothing
+    }
     enum err e = catalog_end(c->store->catalog);
     for (const struct commit_cell *x = c->cells; x != NULL; x = x->next) {
         const struct ledger_cell *k = &x->cell;

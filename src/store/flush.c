@@ -410,9 +410,9 @@ static bool has_older(struct store *s, size_t line, uint64_t mark)
 enum err store_flush(struct store *s)
 {
     ASSERT(s->catalog != NULL);
-    ASSERT(s != NULL);
     enum err e = ERR_OK;
     (void)pthread_mutex_lock(&s->lock);
+    ASSERT(s->line_count <= STORE_LINES_MAX);
     uint64_t mark = s->arrivals; // what comes later is not waited for
     (void)pthread_mutex_unlock(&s->lock);
     for (size_t i = 0; i < STORE_LINES_MAX && e == ERR_OK; i++) {

@@ -224,7 +224,11 @@ static enum err fail_merge(struct merge *m, enum err e, size_t bad, bool doubtfu
     s->merge_retry_ns = clock_mono_ns() + STORE_MERGE_RETRY_NS;
     (void)pthread_mutex_unlock(&s->lock);
     log_write(LOG_ERROR, "store", "a merge failed", "error=%s", err_name(e));
-    return e == ERR_CORRUPT && bad < m->count ? parts_quarantine(s, m->line, m->inputs[bad]) : e;
+    if (e == ERR_CORRUPT && bad < m->count) {
+        part_note_damage(m->inputs[bad]->part); // the next step looks for itself
+        return ERR_OK;
+    }
+    return e;
 }
 
 static enum err run_merge(struct merge *m)
@@ -252,8 +256,7 @@ static enum err run_merge(struct merge *m)
     return e;
 }
 
-// ---- Damage
-// --------------------------------------------------------------------------------------
+// ---- Damage -------------------------------------------------------------------------------------
 
 // Under `lock`: a part in which some reader has met damage.
 static struct part_entry *find_damaged(const struct store *s, size_t *ret_line)
@@ -272,8 +275,8 @@ static struct part_entry *find_damaged(const struct store *s, size_t *ret_line)
     return NULL;
 }
 
-// Looks for itself, since all of a part's rows are at stake: what a reader met may have been a
-// fault of memory, or one that the disk has mended by reading again.
+// Looks for itself, since all of a part's rows are at stake: what a query, a merge or a strip met
+// may have been a fault of memory, or one that the disk has mended by reading again.
 static enum err check_damaged(struct store *s, size_t line, struct part_entry *entry)
 {
     ASSERT(line < STORE_LINES_MAX && entry->id > 0);
@@ -369,7 +372,6 @@ void *merge_thread(void *store)
 enum err store_quiesce(struct store *s)
 {
     ASSERT(s->catalog != NULL);
-    ASSERT(s != NULL);
     enum err e = store_flush(s);
     bool did = true;
     while (e == ERR_OK && did) {

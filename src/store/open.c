@@ -27,7 +27,9 @@ struct loader {
     struct store *s;
     struct arena arena;
     struct lost_part *lost;
-    uint64_t *ids; // of all parts in the catalog, ascending
+    enum err failed;   // the first part that may be good but cannot be read now
+    struct err_at why; // ... in words
+    uint64_t *ids;     // of all parts in the catalog, ascending
     size_t id_count, id_capacity;
 };
 
@@ -64,6 +66,13 @@ static void load_part(void *ctx, const struct catalog_part *p)
     if (e == ERR_OK && part_meta(part)->rows != p->rows) {
         part_unref(part);
         e = ERR_CORRUPT;
+    }
+    if (e != ERR_OK && e != ERR_CORRUPT && e != ERR_NOT_FOUND) {
+        // No damage: a newer version, a disk that does not answer. Nothing is set aside for it.
+        l->failed = l->failed != ERR_OK ? l->failed
+                                        : err_at_set(&l->why, e, 0, "%016llx.part: %s",
+                                                     (unsigned long long)p->id, at.text);
+        return;
     }
     if (e != ERR_OK) {
         log_write(LOG_ERROR, "store", "a part cannot be read and was set aside",
@@ -193,6 +202,7 @@ static enum err load_catalog(struct loader *l)
     }
     if (e == ERR_OK) {
         e = catalog_each_part(c, load_part, l);
+        e = e == ERR_OK ? l->failed : e;
     }
     if (e == ERR_OK) {
         e = catalog_count_letters(c, &l->s->stats.dead_letters);
@@ -207,7 +217,7 @@ static enum err load(struct store *s, struct err_at *ret_at)
     struct loader l = {.s = s};
     enum err e = load_catalog(&l);
     if (e != ERR_OK) {
-        (void)err_at_set(ret_at, e, 0, "The catalog's parts cannot be loaded.");
+        (void)err_at_set(ret_at, e, 0, "The catalog's parts cannot be loaded. %s", l.why.text);
     } else {
         e = remove_orphans(&l, ret_at);
     }

@@ -224,6 +224,7 @@ MUST_CHECK enum err part_column_bytes(struct part *p,
                                       void *ctx);
 
 // Reads everything and checks each checksum, each code against its dictionary, and the order.
+// ERR_CORRUPT: the part is damaged. Other errors say nothing of it.
 MUST_CHECK enum err part_verify(struct part *p, struct err_at *ret_at);
 
 #endif

@@ -35,7 +35,10 @@ static enum err check_ends(struct file *f, uint64_t size, uint8_t *tail, struct 
         return err_at_set(at, ERR_CORRUPT, size - 8, "The file does not end as a part does.");
     }
     uint32_t version = load_u32(head + 8);
-    if (version < PART_VERSION_MIN || version > PART_VERSION || load_u32(tail + 4) != version) {
+    if (load_u32(tail + 4) != version) {
+        return err_at_set(at, ERR_CORRUPT, 8, "The file's two ends differ in the version.");
+    }
+    if (version < PART_VERSION_MIN || version > PART_VERSION) {
         return err_at_set(at, ERR_UNSUPPORTED, 8, "The part has format version %u, not %u to %u.",
                           version, PART_VERSION_MIN, PART_VERSION);
     }
@@ -193,7 +196,7 @@ void part_unref(struct part *p)
 const struct part_meta *part_meta(const struct part *p)
 {
     ASSERT(atomic_load_explicit(&p->refs, memory_order_relaxed) > 0);
-    ASSERT(p != NULL);
+    ASSERT(p->footer.meta.blocks == 0 || p->footer.blocks != NULL);
     return &p->footer.meta;
 }
 

@@ -21,8 +21,7 @@ static bool is_stopped(const struct strip *x)
     return x->s->stop != NULL && atomic_load_explicit(x->s->stop, memory_order_relaxed);
 }
 
-// ---- Which traces
-// --------------------------------------------------------------------------------
+// ---- Which traces -------------------------------------------------------------------------------
 
 static void note_errors(struct strip *x, const struct batch *page)
 {
@@ -60,8 +59,7 @@ static enum err find_in_block(struct strip *x, size_t index)
     return e;
 }
 
-// ---- Their rows
-// ----------------------------------------------------------------------------------
+// ---- Their rows ---------------------------------------------------------------------------------
 
 // Whether the trace is one to keep; they are asked for in order.
 static bool is_kept(struct strip *x, const trace_id *trace)

@@ -18,12 +18,19 @@ struct verify {
     uint64_t errors, rows;
 };
 
+// What cannot be read is not damaged: `e` stands then.
+static enum err failed(const struct verify *v, enum err e, const char *what)
+{
+    ASSERT(e != ERR_OK && what != NULL);
+    ASSERT(v->block < v->p->footer.meta.blocks);
+    return err_at_set(v->at, e, v->p->footer.places[v->block].offset, "Block %zu: %s.", v->block,
+                      what);
+}
+
 static enum err broken(const struct verify *v, const char *what)
 {
-    ASSERT(what != NULL);
-    ASSERT(v->block < v->p->footer.meta.blocks);
-    return err_at_set(v->at, ERR_CORRUPT, v->p->footer.places[v->block].offset, "Block %zu: %s.",
-                      v->block, what);
+    ASSERT(v->p != NULL);
+    return failed(v, ERR_CORRUPT, what);
 }
 
 // Whether a span of the page lies within what the footer says of block and page.
@@ -65,7 +72,10 @@ static enum err check_rows(struct verify *v, size_t page_index, const struct bat
         if (i == 0 || trace_id_cmp(&s->trace, &row_span(last)->trace) != 0) {
             enum err e = bloom_test(v->p->file, f->bloom_offset, f->bloom_blocks,
                                     trace_id_hash(s->trace), &maybe);
-            if (e != ERR_OK || !maybe) {
+            if (e != ERR_OK) {
+                return failed(v, e, "the filter cannot be read");
+            }
+            if (!maybe) {
                 return broken(v, "a trace is missing from the filter");
             }
         }
@@ -84,7 +94,7 @@ static enum err check_pages(struct verify *v, struct block *b)
         struct batch *rows;
         e = block_read_page(b, page, &all, &rows);
         if (e != ERR_OK) {
-            return broken(v, "a page cannot be read");
+            return failed(v, e, "a page cannot be read");
         }
         e = check_rows(v, page, rows);
         batch_unref(v->before);
@@ -102,7 +112,7 @@ static enum err check_block(struct verify *v)
     v->errors = 0;
     enum err e = block_open(v->p, v->block, &b);
     if (e != ERR_OK) {
-        return broken(v, "the directory or a table cannot be read");
+        return failed(v, e, "the directory or a table cannot be read");
     }
     for (size_t i = 0; i < b->region_count && e == ERR_OK; i++) {
         e = block_region(b, i, &bytes);
@@ -111,7 +121,8 @@ static enum err check_block(struct verify *v)
         e = block_load_dictionary(b, i);
     }
     if (e != ERR_OK) {
-        e = broken(v, "a region fails its checksum");
+        e = failed(v, e,
+                   e == ERR_CORRUPT ? "a region fails its checksum" : "a region cannot be read");
     } else {
         e = check_pages(v, b);
     }

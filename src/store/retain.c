@@ -14,8 +14,7 @@
 #define STRIPPED_SHARE 2                  // of the size, one part in so many
 #define STRIP_LEVEL    3                  // of compression, as of merged parts
 
-// ---- Choosing
-// ------------------------------------------------------------------------------------
+// ---- Choosing -----------------------------------------------------------------------------------
 
 // A sender's clock may run ahead: no part is younger than its commit.
 static uint64_t age_mark(const struct part_entry *p)
@@ -155,8 +154,7 @@ bool retain_choose(struct retain *r, size_t index, uint64_t now_ns, bool may_str
     return r->count > 0;
 }
 
-// ---- Whole parts
-// -----------------------------------------------------------------------------------
+// ---- Whole parts --------------------------------------------------------------------------------
 
 static enum err expire(struct retain *r)
 {
@@ -270,6 +268,9 @@ static enum err write_stripped(struct strip_run *x, enum part_strip_result *ret_
                                     .stop = &s->stop};
     ASSERT(x->fresh == NULL);
     enum err e = part_strip(&work, ret_result);
+    if (e == ERR_CORRUPT) { // and not of what was written, nor of the catalog
+        part_note_damage(x->old->part);
+    }
     if (e == ERR_OK && *ret_result == STRIP_WRITTEN) {
         e = s->fs->ops->sync_dir(s->fs, s->parts_dir);
         e = e == ERR_OK ? part_open(s->part_fs, x->path.p, &x->fresh, NULL) : e;
@@ -308,9 +309,6 @@ static enum err give_up(struct strip_run *x, enum err e, bool doubtful)
     }
     log_write(LOG_ERROR, "store", "a part could not be stripped of its error-free traces",
               "part=%016llx error=%s", (unsigned long long)x->old->id, err_name(e));
-    if (e == ERR_CORRUPT) {
-        return parts_quarantine(s, x->r->line, x->old);
-    }
     if (e == ERR_FULL && !doubtful) {
         x->r->strip = false; // no room even for what would stay
         return expire(x->r);
@@ -319,7 +317,8 @@ static enum err give_up(struct strip_run *x, enum err e, bool doubtful)
     s->stats.merge_failures++;
     s->merge_retry_ns = clock_mono_ns() + STORE_MERGE_RETRY_NS;
     (void)pthread_mutex_unlock(&s->lock);
-    return e;
+    // Damage in what was read: the next step looks for itself.
+    return e == ERR_CORRUPT && part_is_damaged(x->old->part) ? ERR_OK : e;
 }
 
 static enum err strip(struct retain *r)
@@ -370,8 +369,7 @@ enum err retain_run(struct retain *r, bool patient, bool *ret_did)
     return e;
 }
 
-// ---- Limits
-// --------------------------------------------------------------------------------------
+// ---- Limits -------------------------------------------------------------------------------------
 
 void store_set_retention(struct store *s, struct store_retention fallback,
                          const struct store_retention *lines, size_t count)

@@ -3,8 +3,7 @@
 // without their error-free traces. Error-free data goes first.
 //
 //   age   a part older than the line's age is stripped; it goes whole at the age for errors, which
-//   is
-//         the same unless set longer
+//         is the same unless set longer
 //   size  while the line holds more than its size, the oldest part that is not stripped yet is
 //         stripped. Stripped parts go whole, oldest first, when they alone hold more than half of
 //         the size (what is new has the other half, however many errors the past had), or when

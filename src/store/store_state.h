@@ -126,7 +126,7 @@ MUST_CHECK enum err commit_end(struct commit *c);
 // Keeps the file of a transaction that failed until a later one has settled that it never happened,
 // and removes it then.
 void commit_doubt(struct store *s, struct str path);
-// Where there are such files, commits an empty transaction that settles them: before more are
+// Where there are such files, commits a transaction that settles them: before more are
 // written.
 MUST_CHECK enum err commit_settle(struct store *s);
 void commit_done(struct store *s);

@@ -10,7 +10,7 @@
 void strtab_done(struct strtab *t)
 {
     ASSERT(t->count <= t->capacity);
-    ASSERT(t != NULL);
+    ASSERT(t->count == 0 || t->strings != NULL);
     mem_free(t->strings);
     mem_free(t->hashes);
     hash_index_done(&t->index);

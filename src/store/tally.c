@@ -8,7 +8,7 @@
 void tally_done(struct tally *t)
 {
     ASSERT(t->services.count <= t->capacity);
-    ASSERT(t != NULL);
+    ASSERT(t->counts != NULL || t->services.count == 0);
     strtab_done(&t->services);
     mem_free(t->counts);
     arena_done(&t->arena);

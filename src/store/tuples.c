@@ -14,7 +14,7 @@
 void tuples_done(struct tuples *t)
 {
     ASSERT(t->count <= t->end_capacity);
-    ASSERT(t != NULL);
+    ASSERT(t->count == 0 || t->ends != NULL);
     mem_free(t->items);
     mem_free(t->ends);
     mem_free(t->hashes);

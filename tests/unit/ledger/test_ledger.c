@@ -62,11 +62,41 @@ static void test_many_services(void **state)
     ledger_free(l);
 }
 
+static void note_name(void *ctx, const struct ledger_cell *cell)
+{
+    *(struct str *)ctx = cell->service;
+}
+
+// A name is kept for good, so it is cut: behind a whole character, and the same one counts on.
+static void test_long_names(void **state)
+{
+    (void)state;
+    struct ledger *l = ledger_new();
+    char name[1000];
+    struct str kept = {0}, of_two = {name, sizeof name};
+    struct sums all = {0};
+    memset(name, 'a', sizeof name);
+    memcpy(name + LEDGER_NAME_MAX - 1, "\xe6\x8e\xa2", 3); // would be cut in two
+    ledger_add(l, SIGNAL_TRACES, OUTCOME_RECEIVED, REASON_NONE, of_two, 1);
+    name[sizeof name - 1] = 'b'; // differs where it is not kept
+    ledger_add(l, SIGNAL_TRACES, OUTCOME_RECEIVED, REASON_NONE, of_two, 2);
+    ledger_each(l, add_up, &all);
+    assert_int_equal(all.cells, 1);
+    assert_int_equal(all.received, 3);
+    ledger_each(l, note_name, &kept);
+    assert_int_equal(kept.n, LEDGER_NAME_MAX - 1);
+    assert_true(str_eq(ledger_service(l, of_two), kept));
+    memset(name, 0x80, sizeof name); // no text at all
+    assert_in_range(ledger_service(l, of_two).n, LEDGER_NAME_MAX - 4, LEDGER_NAME_MAX);
+    ledger_free(l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_saving),
         cmocka_unit_test(test_many_services),
+        cmocka_unit_test(test_long_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 #include "test.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 
 #include "query/crew.h"
@@ -78,11 +79,61 @@ static void test_many_at_once(void **state)
     crew_free(c);
 }
 
+struct meeting {
+    struct crew *crew;
+    struct meeting *other; // that is held while this one goes on
+    atomic_size_t helpers;
+    sem_t came;
+};
+
+static void *hold(void *meeting);
+
+// Awaits a helper, and then one at the other meeting.
+static void meet(void *ctx, size_t who)
+{
+    struct meeting *m = ctx;
+    pthread_t thread;
+    if (who > 0) {
+        atomic_fetch_add(&m->helpers, 1);
+        (void)sem_post(&m->came);
+        return;
+    }
+    assert_int_equal(sem_wait(&m->came), 0);
+    if (m->other != NULL) {
+        assert_int_equal(pthread_create(&thread, NULL, hold, m->other), 0);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+    }
+}
+
+static void *hold(void *meeting)
+{
+    struct meeting *m = meeting;
+    crew_run(m->crew, CREW_HELPERS_MAX, meet, m);
+    return NULL;
+}
+
+// A helper that is done does not come back for more of the same: it is free for what comes next.
+static void test_nobody_joins_what_is_done(void **state)
+{
+    (void)state;
+    struct crew *c = crew_new(1);
+    struct meeting second = {.crew = c}, first = {.crew = c, .other = &second};
+    assert_int_equal(sem_init(&first.came, 0, 0), 0);
+    assert_int_equal(sem_init(&second.came, 0, 0), 0);
+    (void)hold(&first);
+    assert_int_equal(atomic_load(&first.helpers), 1);
+    assert_int_equal(atomic_load(&second.helpers), 1);
+    assert_int_equal(sem_destroy(&first.came), 0);
+    assert_int_equal(sem_destroy(&second.came), 0);
+    crew_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_alone),
         cmocka_unit_test(test_many_at_once),
+        cmocka_unit_test(test_nobody_joins_what_is_done),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

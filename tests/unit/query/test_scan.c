@@ -143,8 +143,7 @@ static struct batch *random_spans(const char *line)
     return b;
 }
 
-// ---- The view: two parts and two hot batches
-// -----------------------------------------------------
+// ---- The view: two parts and two hot batches ----------------------------------------------------
 
 struct world {
     char dir[64];

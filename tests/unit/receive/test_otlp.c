@@ -373,6 +373,31 @@ static void test_malformed_is_said_while_shedding(void **state)
     fx_end(f);
 }
 
+// No service answers for what others have lost.
+static void test_losses_of_many_services(void **state)
+{
+    (void)state;
+    struct fixture *f = fx_start((struct receive_options){0});
+    struct buf b;
+    char name[16];
+    buf_init(&b, 1 << 20);
+    for (int i = 0; i < 40; i++) {
+        (void)snprintf(name, sizeof name, "service-%d", i);
+        put_spans(&b, name, NULL, 0, 1); // no trace ID
+    }
+    struct client_answer a = post(f, "/v1/traces", PROTOBUF, buf_str(&b));
+    assert_int_equal(a.status, 200);
+    client_answer_done(&a);
+    for (int i = 0; i < 40; i++) {
+        (void)snprintf(name, sizeof name, "service-%d", i);
+        assert_int_equal(fx_count(f, SIGNAL_TRACES, OUTCOME_DROPPED, REASON_INVALID, name), i < 31);
+    }
+    assert_int_equal(fx_count(f, SIGNAL_TRACES, OUTCOME_RECEIVED, REASON_NONE, "(other)"), 9);
+    assert_int_equal(fx_count(f, SIGNAL_TRACES, OUTCOME_DROPPED, REASON_INVALID, "(other)"), 9);
+    buf_done(&b);
+    fx_end(f);
+}
+
 // Whatever a request grows into is asked for before: the budget never holds more than its limit,
 // and what does not fit is answered 429 and leaves nothing behind.
 static void test_nothing_is_taken_beyond_the_limit(void **state)
@@ -475,6 +500,7 @@ int main(void)
         cmocka_unit_test(test_overload_and_full_disk_say_when_to_retry),
         cmocka_unit_test(test_lasting_overload_sheds_by_priority),
         cmocka_unit_test(test_malformed_is_said_while_shedding),
+        cmocka_unit_test(test_losses_of_many_services),
         cmocka_unit_test(test_nothing_is_taken_beyond_the_limit),
         cmocka_unit_test(test_offsets_in_json_are_the_senders),
         cmocka_unit_test(test_too_large),

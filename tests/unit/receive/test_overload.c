@@ -101,6 +101,9 @@ static void test_clocks_of_threads_may_differ(void **unused)
     assert_int_equal(state(o), OVERLOAD_SLOW);
     (void)overload_look(o, 0, START - NS_PER_S);
     assert_int_equal(state(o), OVERLOAD_SLOW);
+    // What another thread has seen a moment later, in the next second, is new.
+    overload_note(o, trace(1), true, 0, START);
+    assert_true(overload_wants(o, trace(1), TAKE_ERRORS, START - 1));
     mem_free(o);
 }
 

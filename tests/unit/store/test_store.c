@@ -351,6 +351,42 @@ static void test_a_failed_commit_may_come_back(void **state)
     assert_true(came_back > 5);
 }
 
+// A commit that has nothing to write does not take the place of the one that failed in the log, so
+// that alone it must not settle anything.
+static void test_an_empty_commit_settles_too(void **state)
+{
+    (void)state;
+    size_t failed = 0;
+    for (uint64_t seed = 1; seed <= 120; seed++) {
+        struct world w;
+        struct commit empty;
+        world_open(&w, true);
+        add(&w, STR("shop"), 40);
+        assert_ok(store_flush(w.store));
+        while (simfs_random(w.sim, 1000) != seed) { // another fate for each seed
+        }
+        add(&w, STR("shop"), 40);
+        simfs_set_faults(w.sim, 0, 500);
+        enum err e = store_flush(w.store);
+        simfs_set_faults(w.sim, 0, 0);
+        failed += w.store->doubts != NULL;
+        commit_begin(&empty, w.store); // the ledger's, when nothing was counted meanwhile
+        assert_ok(commit_end(&empty));
+        assert_null(w.store->doubts);
+        kill_store(&w);
+        simfs_crash(w.sim);
+        open_store(&w);
+        assert_true(e == ERR_OK || store_line_seq(w.store, STR("shop")) == 1);
+        if (e != ERR_OK) {
+            store_add(w.store, batch_ref(w.all[1]));
+        }
+        assert_has(&w, w.all, w.count);
+        assert_int_equal(balance(&w).dropped, 0);
+        world_done(&w);
+    }
+    assert_true(failed > 5);
+}
+
 static void test_damaged_parts_are_set_aside(void **state)
 {
     (void)state;
@@ -385,6 +421,97 @@ static void test_damaged_parts_are_set_aside(void **state)
     open_store(&w);
     assert_has(&w, w.all + 3, w.count - 3);
     assert_int_equal(balance(&w).dropped, 210);
+    world_done(&w);
+}
+
+// A disk that reads well but for a while: with a wrong bit, or not at all.
+static struct fs_ops lying_ops;
+static struct fs liar = {.ops = &lying_ops};
+static enum { TELLS_TRUTH, LIES_ONCE, SAYS_NOTHING } mood;
+
+static enum err read_lying(struct file *f, void *bytes, size_t n, uint64_t offset)
+{
+    enum err e = mood == SAYS_NOTHING ? ERR_IO : fs_real()->ops->read_at(f, bytes, n, offset);
+    if (mood == LIES_ONCE && e == ERR_OK && n > 0) {
+        *(char *)bytes = (char)(*(char *)bytes ^ 16);
+        mood = TELLS_TRUTH;
+    }
+    return e;
+}
+
+static void world_open_lying(struct world *w)
+{
+    lying_ops = *fs_real()->ops;
+    lying_ops.read_at = read_lying;
+    mood = TELLS_TRUTH;
+    world_open(w, false);
+    close_store(w);
+    w->fs = &liar;
+    open_store(w);
+}
+
+// What was read wrong once, by a merge or by retention, is read again before all of it is given up.
+static void test_a_fault_that_does_not_stay_costs_nothing(void **state)
+{
+    (void)state;
+    struct world w;
+    struct store_stats stats;
+    world_open_lying(&w);
+    for (int i = 0; i < 8; i++) {
+        add(&w, STR("shop"), 70);
+        assert_ok(store_flush(w.store));
+    }
+    mood = LIES_ONCE;
+    assert_ok(store_quiesce(w.store));
+    assert_int_equal(mood, TELLS_TRUTH);
+    store_stats(w.store, &stats);
+    assert_int_equal(stats.merge_failures, 1);
+    assert_int_equal(stats.merges, 1);
+    assert_has(&w, w.all, w.count);
+    const struct store_retention limit = {.age_ms = 1000, .errors_age_ms = UINT64_MAX};
+    store_set_retention(w.store, limit, NULL, 0);
+    mood = LIES_ONCE;
+    assert_ok(store_quiesce(w.store));
+    assert_int_equal(mood, TELLS_TRUTH);
+    store_stats(w.store, &stats);
+    assert_int_equal(stats.merge_failures, 2);
+    assert_int_equal(stats.stripped_parts, 1);
+    assert_int_equal(stats.damaged_parts, 0);
+    assert_int_equal(balance(&w).dropped, 0);
+    world_done(&w);
+}
+
+// A disk that does not answer says nothing of what it holds.
+static void test_silence_is_no_damage(void **state)
+{
+    (void)state;
+    struct world w;
+    struct err_at at = {0};
+    bool did = false;
+    world_open_lying(&w);
+    for (int i = 0; i < 3; i++) {
+        add(&w, STR("shop"), 70);
+        assert_ok(store_flush(w.store));
+    }
+    part_note_damage(w.store->lines[0].parts[1]->part);
+    mood = SAYS_NOTHING;
+    assert_ok(maintain_step(w.store, true, &did));
+    assert_err(part_verify(w.store->lines[0].parts[1]->part, &at), ERR_IO);
+    mood = TELLS_TRUTH;
+    assert_has(&w, w.all, w.count);
+    assert_int_equal(balance(&w).dropped, 0);
+    close_store(&w);
+    // Nor at the start, which fails rather than that it sets everything aside.
+    w.options.ledger = w.ledger = ledger_new();
+    mood = SAYS_NOTHING;
+    assert_err(store_open(&w.options, &w.store, &at), ERR_IO);
+    assert_non_null(strstr(at.text, "0000000000000001.part"));
+    mood = TELLS_TRUTH;
+    assert_int_equal(atomic_load(&w.budget.total), 0);
+    ledger_free(w.ledger);
+    open_store(&w);
+    assert_has(&w, w.all, w.count);
+    assert_int_equal(balance(&w).dropped, 0);
     world_done(&w);
 }
 
@@ -632,8 +759,11 @@ int main(void)
         cmocka_unit_test(test_full_disk),
         cmocka_unit_test(test_failing_disk),
         cmocka_unit_test(test_a_failed_commit_may_come_back),
+        cmocka_unit_test(test_an_empty_commit_settles_too),
         cmocka_unit_test(test_damaged_parts_are_set_aside),
         cmocka_unit_test(test_damage_that_a_query_meets),
+        cmocka_unit_test(test_a_fault_that_does_not_stay_costs_nothing),
+        cmocka_unit_test(test_silence_is_no_damage),
         cmocka_unit_test(test_many_parts_and_few_descriptors),
         cmocka_unit_test(test_views_are_exact_under_load),
         cmocka_unit_test(test_age_and_shortage_make_a_flush),
