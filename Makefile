@@ -7,18 +7,20 @@ BUILD := build
 help: ## list the commands
 	@grep -hE '^[a-z0-9]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
 
-all: ## build build/sonde, the web UI included
+all: ## build build/sonde, the web UI included, and build/libsonde-jvm.so where there is a JDK
 	@tools/deps build ui
 	@tools/ui
 	@[ -e $(BUILD)/build.ninja ] || meson setup $(BUILD) >/dev/null
 	@ninja -C $(BUILD) --quiet sonde
+	@tools/jvm $(BUILD)
 
 run: all ## start the server and the demo shop; Ctrl-C stops everything
 	@tools/deps demo
 	@demo/run
 
 test: all ## run every test; ends with "N passed, N failed"
-	@tools/deps test browser demo fuzz lint
+	@tools/deps test browser demo fuzz lint jvm
+	@tools/jvm $(BUILD)
 	@tools/test
 
 bench: all ## measure, print a table, keep it in bench/RESULTS.md

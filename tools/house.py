@@ -67,7 +67,7 @@ def functions(text):
 
 
 def c_sources(files):
-    return [f for f in files if re.match(r"(src|apps|bench|tests)/.*\.[ch]$", f)]
+    return [f for f in files if re.match(r"(src|agents|apps|bench|tests)/.*\.[ch]$", f)]
 
 
 def main():

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the class files of the bridge and of its registrar.
+#include "agents/jvm/emit.h"
+
+#include "agents/jvm/bytecode.h"
+#include "agents/jvm/classfile.h"
+#include "agents/jvm/rewrite.h"
+#include "core/must.h"
+
+enum {
+    ACC_PUBLIC = 0x0001,
+    ACC_FINAL = 0x0010,
+    ACC_SUPER = 0x0020,
+    CLASS_ACCESS = ACC_PUBLIC | ACC_FINAL | ACC_SUPER | ACC_SYNTHETIC,
+    NATIVE_ACCESS = ACC_PUBLIC | ACC_STATIC | ACC_NATIVE,
+    JAVA_8 = 52,
+};
+
+static const struct {
+    const char *name, *descriptor;
+} BRIDGE_METHODS[] = {
+    {"enter", BRIDGE_ENTER_DESCRIPTOR}, {"note", BRIDGE_NOTE_DESCRIPTOR},
+    {"exit", BRIDGE_EXIT_DESCRIPTOR},   {"exitP", BRIDGE_EXITP_DESCRIPTOR},
+    {"fail", BRIDGE_FAIL_DESCRIPTOR},
+};
+#define BRIDGE_METHOD_COUNT (sizeof BRIDGE_METHODS / sizeof *BRIDGE_METHODS)
+
+// Everything up to the constants that a class has beside its names: 1 this name, 2 this, 3 super
+// name, 4 super.
+static void put_head(struct bytes_out *o, const char *name, unsigned constant_count)
+{
+    ASSERT(constant_count >= 5);
+    out_u4(o, 0xCAFEBABE);
+    out_u2(o, 0);
+    out_u2(o, JAVA_8);
+    out_u2(o, constant_count);
+    out_utf8(o, str_of(name));
+    out_u1(o, CP_CLASS);
+    out_u2(o, 1);
+    out_utf8(o, STR("java/lang/Object"));
+    out_u1(o, CP_CLASS);
+    out_u2(o, 3);
+}
+
+// Access, names, no interfaces, no fields; the methods follow.
+static void put_middle(struct bytes_out *o, unsigned method_count)
+{
+    ASSERT(method_count > 0);
+    out_u2(o, CLASS_ACCESS);
+    out_u2(o, 2);
+    out_u2(o, 4);
+    out_u2(o, 0);
+    out_u2(o, 0);
+    out_u2(o, method_count);
+}
+
+static void put_method(struct bytes_out *o, unsigned access, unsigned name, unsigned descriptor,
+                       unsigned attributes)
+{
+    ASSERT(name > 0 && descriptor > 0);
+    out_u2(o, access);
+    out_u2(o, name);
+    out_u2(o, descriptor);
+    out_u2(o, attributes);
+}
+
+void emit_bridge(struct bytes_out *o)
+{
+    put_head(o, BRIDGE_CLASS, 5 + 2 * BRIDGE_METHOD_COUNT);
+    for (size_t i = 0; i < BRIDGE_METHOD_COUNT; i++) {
+        out_utf8(o, str_of(BRIDGE_METHODS[i].name));
+        out_utf8(o, str_of(BRIDGE_METHODS[i].descriptor));
+    }
+    put_middle(o, BRIDGE_METHOD_COUNT);
+    for (unsigned i = 0; i < BRIDGE_METHOD_COUNT; i++) {
+        put_method(o, NATIVE_ACCESS, 5 + 2 * i, 6 + 2 * i, 0);
+    }
+    out_u2(o, 0);
+}
+
+void emit_boot(struct bytes_out *o)
+{
+    enum { RUN = 5, INIT, NO_ARGUMENTS, CODE, NAME_AND_TYPE, INIT_METHOD, CONSTANTS };
+    put_head(o, BOOT_CLASS, CONSTANTS);
+    out_utf8(o, STR("run"));
+    out_utf8(o, STR("init"));
+    out_utf8(o, STR("()V"));
+    out_utf8(o, STR("Code"));
+    out_u1(o, CP_NAME_AND_TYPE);
+    out_u2(o, INIT);
+    out_u2(o, NO_ARGUMENTS);
+    out_u1(o, CP_METHODREF);
+    out_u2(o, 2);
+    out_u2(o, NAME_AND_TYPE);
+    put_middle(o, 2);
+    put_method(o, NATIVE_ACCESS, INIT, NO_ARGUMENTS, 0);
+    put_method(o, ACC_PUBLIC | ACC_STATIC, RUN, NO_ARGUMENTS, 1);
+    out_u2(o, CODE);
+    out_u4(o, 16);
+    out_u2(o, 0); // stack
+    out_u2(o, 0); // locals
+    out_u4(o, 4);
+    out_u1(o, OP_INVOKESTATIC);
+    out_u2(o, INIT_METHOD);
+    out_u1(o, OP_RETURN);
+    out_u2(o, 0); // handlers
+    out_u2(o, 0); // attributes
+    out_u2(o, 0);
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the two classes that the agent defines, written as bytes because the agent has no Java
+// source. Pure.
+//
+// java/lang/SondeBridge has nothing but native methods, those that rewritten code calls. It stands
+// in java.lang because class loaders that do not delegate (OSGi, JBoss Modules) still delegate
+// java.*.
+//
+// sonde/Boot { static native void init(); static void run() { init(); } }. Natives of a class in
+// java.* must be registered by a caller that the boot loader has loaded, or JDK 17 and later warn
+// "Re-registering of platform native method": so the agent calls run(), and its init() registers
+// the bridge's natives.
+#ifndef SONDE_JVM_EMIT_H
+#define SONDE_JVM_EMIT_H
+
+#include "agents/jvm/bytes_out.h"
+
+#define BOOT_CLASS "sonde/Boot"
+
+// Append the class file; `failed` is set when memory ran out.
+void emit_bridge(struct bytes_out *o);
+void emit_boot(struct bytes_out *o);
+
+#endif

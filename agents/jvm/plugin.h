@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: what a plug-in is: a table of methods to probe and what to do when they are called. One
+// library, one file in plugins/, one line in plugins/all.c.
+//
+// Callbacks run on the application's thread inside a native call. They may call Java (the probes of
+// what they call are silent meanwhile), must not block, and need not clean up: the bridge gives
+// every call a local frame, clears what exception they leave, and closes the frame that `enter`
+// returned. A callback that meets anything odd returns NULL or nothing.
+#ifndef SONDE_JVM_PLUGIN_H
+#define SONDE_JVM_PLUGIN_H
+
+#include <jni.h>
+
+#include "agents/jvm/rewrite.h"
+#include "agents/jvm/span.h"
+
+// One call of a probed method. Object references are local.
+struct call {
+    JNIEnv *env;
+    struct thread_state *thread;
+    const struct plugin_method *method;
+    jobject self, a, b, c;
+    jlong n;
+};
+
+struct plugin_method {
+    const char *class_name; // as in class files; with `is_interface`, of what implements it
+    bool is_interface;
+    const char *name;
+    const char *descriptor; // NULL: any
+    struct probe probe;     // its id is given at start
+    // PROBE_SPAN: NULL when this call is of no interest.
+    struct frame *(*enter)(struct call *c);
+    // Before the span is closed; may be NULL. `result` is set for object results, `number` for
+    // int, long, short, char, byte and boolean ones.
+    void (*exit)(struct call *c, struct frame *f, jobject result, jlong number);
+    // PROBE_ENTER and PROBE_LEAVE.
+    void (*note)(struct call *c);
+};
+
+struct plugin {
+    const char *name; // as the option plugins= has it
+    struct plugin_method *methods;
+    size_t method_count;
+};
+
+extern struct plugin *const PLUGINS[];
+extern const size_t PLUGIN_COUNT;
+
+// ---- Calling Java ----------------------------------------------------------------------------
+
+#define JAVA_OWNERS 4
+
+// A Java method that a plug-in calls, looked up in the class of the receiver at hand. The classes
+// met first are remembered with their IDs (several class loaders may each have their own); what
+// comes beyond is looked up each time.
+struct java_method {
+    const char *name, *descriptor;
+    _Atomic(struct java_owner *) owners[JAVA_OWNERS];
+};
+
+// The method's ID for this object; NULL, and no exception pending, when it has no such method.
+jmethodID java_find(JNIEnv *env, struct java_method *m, jobject object);
+
+// The object's method without arguments, as text in the caller's buffer; empty when there is none,
+// it gives null, or it throws. For a result that is no String, its toString() is asked.
+struct str java_text(JNIEnv *env, struct java_method *m, jobject object, char *out, size_t room);
+// The same for a static room: a String's text.
+struct str java_string(JNIEnv *env, jstring s, char *out, size_t room);
+jint java_int(JNIEnv *env, struct java_method *m, jobject object, jint otherwise);
+jobject java_object(JNIEnv *env, struct java_method *m, jobject object);
+// method(String) of the object, giving text.
+struct str java_text_of(JNIEnv *env, struct java_method *m, jobject object, const char *argument,
+                        char *out, size_t room);
+// Clears what is pending; whether there was something.
+bool java_clear(JNIEnv *env);
+
+#endif

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: names the plug-ins, one a file in this folder.
+#ifndef SONDE_JVM_PLUGINS_PLUGINS_H
+#define SONDE_JVM_PLUGINS_PLUGINS_H
+
+#include "agents/jvm/plugin.h"
+
+extern struct plugin plugin_jdk_http_server;
+extern struct plugin plugin_http_url_connection;
+
+#endif

@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the sending thread. The message: ExportTraceServiceRequest of
+// opentelemetry/proto/collector/trace/v1, with one resource and one scope.
+#include "agents/jvm/sender.h"
+
+#include <errno.h>
+#include <libdeflate.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agents/jvm/log.h"
+#include "agents/jvm/ring.h"
+#include "core/clock.h"
+#include "core/must.h"
+#include "core/varint.h"
+
+#define RESOURCE_MAX 4096
+#define GZIP_LEVEL   1
+#define RETRY_MIN_MS 1000
+#define RETRY_MAX_MS 30000
+#define MESSAGE_HEAD 64 // room for the tags and lengths around the spans
+
+static struct {
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool is_running, is_stopping;
+    uint64_t stop_by_ns;
+    struct post_connection connection;
+    char headers[512];
+    uint8_t resource[RESOURCE_MAX];
+    size_t resource_n;
+    uint8_t *batch;  // BATCH_BYTES_MAX of `spans` fields, MESSAGE_HEAD + resource free before them
+    uint8_t *packed; // the same gzip'd
+    size_t packed_max;
+    size_t batch_n;
+    uint64_t batch_spans;
+    struct libdeflate_compressor *gzip;
+    unsigned retry_ms; // 0: the last post went well
+    atomic_ullong sent, refused, posts, failures;
+} s = {.lock = PTHREAD_MUTEX_INITIALIZER, .connection = {.fd = -1}};
+
+// ---- The resource ----------------------------------------------------------------------------
+
+enum { KEY = 1, VALUE = 2, TEXT = 1, ANY_INT = 3, RESOURCE_ATTRIBUTES = 1 };
+
+static size_t put_bytes_field(uint8_t *to, unsigned field, struct str v)
+{
+    size_t n = varint_put(to, (uint64_t)field << 3 | 2);
+    n += varint_put(to + n, v.n);
+    memcpy(to + n, v.p, v.n);
+    return n + v.n;
+}
+
+// Resource.attributes: { key, AnyValue }. What does not fit is left out.
+static void add_resource(const char *key, struct str value)
+{
+    uint8_t any[1100], pair[1300];
+    if (value.n == 0 || value.n > 1024 || strlen(key) > 128 ||
+        s.resource_n + sizeof pair + VARINT_MAX > sizeof s.resource) {
+        return;
+    }
+    size_t any_n = put_bytes_field(any, TEXT, value);
+    size_t n = put_bytes_field(pair, KEY, str_of(key));
+    n += put_bytes_field(pair + n, VALUE, (struct str){(char *)any, any_n});
+    s.resource_n += put_bytes_field(s.resource + s.resource_n, RESOURCE_ATTRIBUTES,
+                                    (struct str){(char *)pair, n});
+    ASSERT(s.resource_n <= sizeof s.resource);
+}
+
+// key=value pairs with commas between, as OTEL_RESOURCE_ATTRIBUTES has them.
+static void add_listed(struct str list)
+{
+    while (list.n > 0) {
+        struct str pair, key;
+        char name[129];
+        list = str_split(list, ',', &pair);
+        struct str value = str_trim(str_split(pair, '=', &key));
+        key = str_trim(key);
+        if (key.n > 0 && key.n < sizeof name && !str_eq(key, STR("service.name"))) {
+            memcpy(name, key.p, key.n);
+            name[key.n] = '\0';
+            add_resource(name, value);
+        }
+    }
+}
+
+static void describe(const struct options *o, const char *runtime_name, const char *runtime_version)
+{
+    char text[300];
+    s.resource_n = 0;
+    add_resource("service.name", str_of(o->service));
+    add_listed(str_of(o->attributes));
+    if (gethostname(text, sizeof text - 1) == 0) {
+        text[sizeof text - 1] = '\0';
+        add_resource("host.name", str_of(text));
+        size_t n = strlen(text);
+        snprintf(text + n, sizeof text - n, ":%d", (int)getpid());
+        add_resource("service.instance.id", str_of(text));
+    }
+    add_resource("process.runtime.name", str_of(runtime_name));
+    add_resource("process.runtime.version", str_of(runtime_version));
+    add_resource("telemetry.sdk.name", STR("sonde-jvm"));
+    add_resource("telemetry.sdk.language", STR("java"));
+    add_resource("telemetry.sdk.version", STR(SONDE_VERSION));
+}
+
+// ---- The batch -------------------------------------------------------------------------------
+
+static uint8_t *spans_at(void)
+{
+    return s.batch + MESSAGE_HEAD + RESOURCE_MAX;
+}
+
+// ScopeSpans.spans = 2. False when the batch is full.
+static bool add_span(void *ctx, struct str record)
+{
+    ASSERT(ctx == NULL);
+    (void)ctx;
+    if (s.batch_n + record.n + 2 * VARINT_MAX > BATCH_BYTES_MAX) {
+        return false;
+    }
+    s.batch_n += put_bytes_field(spans_at() + s.batch_n, 2, record);
+    s.batch_spans++;
+    return true;
+}
+
+// Writes tags and lengths before the spans, which stay where they are.
+static struct str finish_message(void)
+{
+    enum { RESOURCE_SPANS = 1, RESOURCE = 1, SCOPE_SPANS = 2, SCOPE = 1 };
+    static const char scope[] = "\x0a\x09sonde-jvm"; // InstrumentationScope.name
+    uint8_t head[RESOURCE_MAX + MESSAGE_HEAD], scope_head[MESSAGE_HEAD];
+    size_t scope_n = put_bytes_field(scope_head, SCOPE, (struct str){scope, sizeof scope - 1});
+    size_t n = put_bytes_field(head, RESOURCE, (struct str){(char *)s.resource, s.resource_n});
+    head[n++] = SCOPE_SPANS << 3 | 2;
+    n += varint_put(head + n, scope_n + s.batch_n);
+    memcpy(head + n, scope_head, scope_n);
+    n += scope_n;
+    uint8_t top[1 + VARINT_MAX] = {RESOURCE_SPANS << 3 | 2};
+    size_t top_n = 1 + varint_put(top + 1, n + s.batch_n);
+    ASSERT(top_n + n <= MESSAGE_HEAD + RESOURCE_MAX);
+    uint8_t *start = spans_at() - n - top_n;
+    memcpy(start, top, top_n);
+    memcpy(start + top_n, head, n);
+    return (struct str){(char *)start, top_n + n + s.batch_n};
+}
+
+static void empty_batch(void)
+{
+    s.batch_n = 0;
+    s.batch_spans = 0;
+    s.retry_ms = 0;
+}
+
+static bool may_retry(int status)
+{
+    return status == 0 || status == 429 || status == 502 || status == 503 || status == 504;
+}
+
+// Posts the batch; it is empty afterwards, or waits for another try.
+static void send_batch(void)
+{
+    struct post_answer a;
+    struct str message = finish_message();
+    size_t n = libdeflate_gzip_compress(s.gzip, message.p, message.n, s.packed, s.packed_max);
+    ASSERT(n > 0);
+    post(&s.connection, "/v1/traces", s.headers, (struct str){(char *)s.packed, n}, &a);
+    atomic_fetch_add_explicit(&s.posts, 1, memory_order_relaxed);
+    if (a.status >= 200 && a.status < 300) {
+        atomic_fetch_add_explicit(&s.sent, s.batch_spans, memory_order_relaxed);
+        empty_batch();
+        return;
+    }
+    atomic_fetch_add_explicit(&s.failures, 1, memory_order_relaxed);
+    if (a.status != 0) {
+        agent_log("%s:%s answered %d", s.connection.target.host, s.connection.target.port,
+                  a.status);
+    } else {
+        agent_log("%s:%s: %s", s.connection.target.host, s.connection.target.port, a.error);
+    }
+    if (!may_retry(a.status)) {
+        atomic_fetch_add_explicit(&s.refused, s.batch_spans, memory_order_relaxed);
+        empty_batch();
+        return;
+    }
+    unsigned doubled = s.retry_ms == 0 ? RETRY_MIN_MS : s.retry_ms * 2;
+    s.retry_ms = a.retry_after_s > 0      ? a.retry_after_s * 1000
+                 : doubled < RETRY_MAX_MS ? doubled
+                                          : RETRY_MAX_MS;
+}
+
+// ---- The thread ------------------------------------------------------------------------------
+
+// Sleeps for so long, or until the sender is to stop. Whether it is.
+static bool pause_for(unsigned ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    uint64_t ns = (uint64_t)until.tv_nsec + ms * NS_PER_MS;
+    until.tv_sec += (time_t)(ns / NS_PER_S);
+    until.tv_nsec = (long)(ns % NS_PER_S);
+    pthread_mutex_lock(&s.lock);
+    while (!s.is_stopping && pthread_cond_timedwait(&s.changed, &s.lock, &until) != ETIMEDOUT) {
+    }
+    bool stopping = s.is_stopping;
+    pthread_mutex_unlock(&s.lock);
+    return stopping;
+}
+
+static void *run(void *ctx)
+{
+    bool stopping = false;
+    while (!stopping) {
+        stopping = pause_for(s.retry_ms > 0 ? s.retry_ms : SEND_INTERVAL_MS);
+        bool more = true;
+        while (more && (!stopping || clock_mono_ns() < s.stop_by_ns)) {
+            // A batch that waits for another try is not added to: the rings bound what is kept.
+            more = s.batch_n == 0 && rings_drain(add_span, NULL);
+            if (s.batch_n > 0) {
+                send_batch();
+            }
+            more = more && s.batch_n == 0;
+        }
+    }
+    post_close(&s.connection);
+    return ctx;
+}
+
+static bool allocate(void)
+{
+    s.packed_max = BATCH_BYTES_MAX + RESOURCE_MAX + 4096;
+    s.batch = malloc(MESSAGE_HEAD + RESOURCE_MAX + BATCH_BYTES_MAX);
+    s.packed = malloc(s.packed_max);
+    s.gzip = libdeflate_alloc_compressor(GZIP_LEVEL);
+    return s.batch != NULL && s.packed != NULL && s.gzip != NULL;
+}
+
+bool sender_start(const struct options *o, const char *runtime_name, const char *runtime_version)
+{
+    pthread_condattr_t monotonic;
+    sigset_t all, before;
+    ASSERT(!s.is_running);
+    s.connection.target = o->target;
+    describe(o, runtime_name, runtime_version);
+    snprintf(s.headers, sizeof s.headers,
+             "Content-Type: application/x-protobuf\r\nContent-Encoding: gzip\r\n%s%s%s",
+             o->token[0] != '\0' ? "Authorization: Bearer " : "", o->token,
+             o->token[0] != '\0' ? "\r\n" : "");
+    if (!allocate() || pthread_condattr_init(&monotonic) != 0) {
+        return false;
+    }
+    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&s.changed, &monotonic);
+    // The JVM's signals are for its own threads.
+    sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    s.is_stopping = false;
+    s.is_running = pthread_create(&s.thread, NULL, run, NULL) == 0;
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (s.is_running) {
+        (void)pthread_setname_np(s.thread, "sonde-sender");
+    }
+    return s.is_running;
+}
+
+void sender_stop(unsigned limit_ms)
+{
+    if (!s.is_running) {
+        return;
+    }
+    pthread_mutex_lock(&s.lock);
+    s.is_stopping = true;
+    s.stop_by_ns = clock_mono_ns() + limit_ms * NS_PER_MS;
+    pthread_cond_signal(&s.changed);
+    pthread_mutex_unlock(&s.lock);
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += (time_t)(limit_ms / 1000 + 1);
+    s.is_running = false;
+    if (pthread_timedjoin_np(s.thread, NULL, &until) != 0) {
+        return; // it waits for a server that does not answer; the JVM does not wait for it
+    }
+    libdeflate_free_compressor(s.gzip);
+    free(s.batch);
+    free(s.packed);
+}
+
+void sender_counts(struct sender_counts *ret)
+{
+    *ret = (struct sender_counts){atomic_load(&s.sent), atomic_load(&s.refused),
+                                  atomic_load(&s.posts), atomic_load(&s.failures)};
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: spans in the making and the stack of them that each thread has.
+//
+// A probed method that opens a span pushes a frame; its exit pops it, writes the span as an OTLP
+// Span message (protobuf, so that nobody has to take it apart again) and pushes that to the
+// thread's ring. Attributes are written as KeyValue messages into the frame while the span is open;
+// what does not fit any more is counted as dropped_attributes_count, as OTLP has it.
+//
+// The token that the bridge hands to Java names a frame by its depth and a serial number: an exit
+// that comes twice, or from a thread whose frames are gone (detach, a fault), finds nothing.
+#ifndef SONDE_JVM_SPAN_H
+#define SONDE_JVM_SPAN_H
+
+#include "agents/jvm/context.h"
+
+#define FRAMES_MAX     32   // deeper calls are not traced, counted
+#define SPAN_BYTES     1536 // of one span's attributes and events
+#define SPAN_NAME_MAX  128
+#define TEXT_VALUE_MAX 512 // bytes of one text attribute; longer ones are cut at a character
+
+enum span_kind { SPAN_INTERNAL = 1, SPAN_SERVER, SPAN_CLIENT, SPAN_PRODUCER, SPAN_CONSUMER };
+
+struct plugin_method;
+
+struct frame {
+    const struct plugin_method *method; // who opened it
+    struct context context;             // of this span: what children continue
+    struct context before;              // in force outside
+    span_id parent;
+    uint32_t serial;
+    uint8_t kind;
+    bool is_span; // false: only a change of context
+    bool is_error;
+    uint16_t name_n, bytes_n, dropped;
+    uint64_t start_ns, start_mono_ns;
+    void *extra;  // the plug-in's, freed with free() when the frame is popped
+    void *global; // a JNI global reference of the plug-in's, deleted by the bridge
+    char name[SPAN_NAME_MAX];
+    unsigned char bytes[SPAN_BYTES]; // encoded attributes (field 9) and events (11)
+};
+
+struct thread_state {
+    struct context current;
+    unsigned depth;
+    uint32_t serial;
+    bool is_inside;                   // in the agent's own code: probes hit now do nothing
+    struct frame *frames[FRAMES_MAX]; // allocated at their first use, kept
+};
+
+// ---- Opening and closing ---------------------------------------------------------------------
+
+// Pushes a frame whose span is a child of the context in force (or begins a trace). NULL when the
+// thread is too deep or memory is out; counted.
+struct frame *span_open(struct thread_state *t, const struct plugin_method *m, enum span_kind kind);
+// The same, continuing a context that came from outside.
+struct frame *span_open_remote(struct thread_state *t, const struct plugin_method *m,
+                               enum span_kind kind, const struct context *remote);
+// Pushes a frame that only puts another context in force, which it takes over.
+struct frame *context_enter(struct thread_state *t, const struct plugin_method *m,
+                            struct context c);
+
+int64_t frame_token(const struct thread_state *t);
+// NULL when the token is stale. Frames above it that were never closed are dropped.
+struct frame *frame_find(struct thread_state *t, int64_t token);
+// Pops the top frame; a span is written and queued.
+void frame_close(struct thread_state *t);
+// Pops all frames without writing a span: the thread ends.
+void frames_drop(struct thread_state *t);
+
+// ---- What a span says ------------------------------------------------------------------------
+
+void span_name(struct frame *f, struct str name);
+void span_text(struct frame *f, const char *key, struct str value);
+void span_int(struct frame *f, const char *key, int64_t value);
+void span_bool(struct frame *f, const char *key, bool value);
+// Status error, and the exception as an event of the conventions.
+void span_exception(struct frame *f, struct str type, struct str message, struct str stack);
+
+#endif

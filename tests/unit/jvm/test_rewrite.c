@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: agents/jvm: reading and rewriting class files. What a JVM's verifier says of the result
+// is tested by tests/jvm/gate.
+#include <stdlib.h>
+
+#include "agents/jvm/emit.h"
+#include "agents/jvm/rewrite.h"
+#include "test.h"
+
+static struct probe probe = {.id = 7, .kind = PROBE_SPAN};
+
+static const struct probe *named(void *ctx, const struct class_file *c,
+                                 const struct class_method *m)
+{
+    (void)c;
+    return str_eq(m->name, str_of(ctx)) ? &probe : NULL;
+}
+
+static struct bytes_out boot(void)
+{
+    struct bytes_out o;
+    out_init(&o, 65536);
+    emit_boot(&o);
+    assert_false(o.failed);
+    return o;
+}
+
+static void test_a_class_is_read(void **state)
+{
+    (void)state;
+    struct bytes_out o = boot();
+    struct class_file c;
+    struct class_method m;
+    assert_int_equal(class_parse(&c, o.p, o.n), CLASS_OK);
+    assert_true(str_eq(c.name, STR("sonde/Boot")));
+    assert_true(str_eq(c.super, STR("java/lang/Object")));
+    assert_int_equal(c.method_count, 2);
+    size_t at = c.methods + 2;
+    assert_true(class_next_method(&c, &at, 0, &m));
+    assert_true(str_eq(m.name, STR("init")) && m.code_end == 0);
+    assert_true(class_next_method(&c, &at, 1, &m));
+    assert_true(str_eq(m.name, STR("run")) && m.code_end > m.code_begin);
+    assert_int_equal(at, c.methods_end);
+    class_done(&c);
+    out_done(&o);
+}
+
+// The rewritten class: probed where asked, every other method the same, one handler more.
+static void test_a_method_is_probed(void **state)
+{
+    (void)state;
+    struct bytes_out o = boot();
+    struct class_file c, after;
+    struct class_method m;
+    struct rewritten r;
+    assert_int_equal(class_parse(&c, o.p, o.n), CLASS_OK);
+    assert_int_equal(rewrite_class(&c, named, (void *)"nothing", &r), CLASS_OK);
+    assert_null(r.bytes);
+    assert_int_equal(rewrite_class(&c, named, (void *)"init", &r), CLASS_OK);
+    assert_null(r.bytes); // it has no code
+    assert_int_equal(rewrite_class(&c, named, (void *)"run", &r), CLASS_OK);
+    assert_int_equal(r.probed, 1);
+    assert_int_equal(r.declined, 0);
+    assert_int_equal(class_parse(&after, r.bytes, r.n), CLASS_OK);
+    size_t at = after.methods + 2;
+    assert_true(class_next_method(&after, &at, 0, &m));
+    assert_true(class_next_method(&after, &at, 1, &m));
+    const uint8_t *code = after.bytes + m.code_begin + 14;
+    // sipush 7, aconst_null (no this), three nulls, lconst_0, invokestatic enter, lstore 0.
+    static const uint8_t prologue[] = {17, 0, 7, 1, 1, 1, 1, 9, 184};
+    assert_memory_equal(code, prologue, sizeof prologue);
+    assert_int_equal(code[11], 55);
+    assert_int_equal(after.bytes[m.code_begin + 9], 2); // max_locals: the token's two
+    class_done(&after);
+    free(r.bytes);
+    class_done(&c);
+    out_done(&o);
+}
+
+static void rewrite_all_kinds(const uint8_t *bytes, size_t n)
+{
+    struct class_file c;
+    if (class_parse(&c, bytes, n) != CLASS_OK) {
+        return;
+    }
+    for (probe.kind = PROBE_SPAN; probe.kind <= PROBE_LEAVE; probe.kind++) {
+        struct rewritten r = {0};
+        if (rewrite_class(&c, named, (void *)"run", &r) == CLASS_OK) {
+            free(r.bytes);
+        }
+    }
+    probe.kind = PROBE_SPAN;
+    class_done(&c);
+}
+
+// Whatever is cut or flipped is noticed or harmless; the sanitizers watch. Exact copies, so that a
+// read past the end is seen.
+static void test_bad_classes(void **state)
+{
+    (void)state;
+    struct bytes_out o = boot();
+    for (size_t n = 0; n < o.n; n++) {
+        uint8_t *cut = malloc(n > 0 ? n : 1);
+        assert_non_null(cut);
+        memcpy(cut, o.p, n);
+        struct class_file c;
+        if (n < o.n - 2) { // the class's own attributes are not looked at
+            assert_int_not_equal(class_parse(&c, cut, n), CLASS_OK);
+        }
+        free(cut);
+    }
+    for (size_t bit = 0; bit < 8 * o.n; bit++) {
+        o.p[bit / 8] ^= (uint8_t)(1U << bit % 8);
+        rewrite_all_kinds(o.p, o.n);
+        o.p[bit / 8] ^= (uint8_t)(1U << bit % 8);
+    }
+    out_done(&o);
+}
+
+static void test_descriptors(void **state)
+{
+    (void)state;
+    assert_int_equal(descriptor_slots(STR("()V")), 0);
+    assert_int_equal(descriptor_slots(STR("(IJLjava/lang/String;[[D)V")), 5);
+    assert_int_equal(descriptor_slots(STR("(")), -1);
+    assert_int_equal(descriptor_slots(STR("(V)V")), -1);
+    assert_int_equal(descriptor_slots(STR("(Ljava/lang")), -1);
+    assert_int_equal(descriptor_slots(STR("([)V")), -1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_class_is_read),
+        cmocka_unit_test(test_a_method_is_probed),
+        cmocka_unit_test(test_bad_classes),
+        cmocka_unit_test(test_descriptors),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
