@@ -426,6 +426,9 @@ static void stop(struct server *s)
     if (s->folder_fd >= 0) {
         (void)close(s->folder_fd);
     }
+    if (s->folder_fd >= 0) {
+        (void)close(s->folder_fd);
+    }
     if (s->lock_fd >= 0) {
         (void)close(s->lock_fd);
     }
