@@ -94,6 +94,8 @@ void api_operations(struct job *j)
         put_groups(j, &a, g, "operations", put_operation_name);
     } else if (e == ERR_LIMIT) {
         job_error(j, 400, "the name of a service is too long to be searched for");
+    } else if (e == ERR_INVALID) {
+        job_error(j, 400, "the name of a service must be UTF-8");
     } else {
         job_fail(j, e);
     }
@@ -196,6 +198,8 @@ void api_attribute_values(struct job *j)
             groups_free(g);
         } else if (e == ERR_LIMIT) {
             job_error(j, 400, "the attribute key is too long to be searched for");
+        } else if (e == ERR_INVALID) {
+            job_error(j, 400, "the attribute key must be UTF-8");
         } else {
             job_fail(j, e);
         }

@@ -84,9 +84,14 @@ static enum err real_write_at(struct file *f, const void *bytes, size_t n, uint6
     return ERR_OK;
 }
 
+// A file that was removed underfoot takes bytes that nobody will ever read: that is not durable.
 static enum err real_sync(struct file *f)
 {
-    return fdatasync(fd_of(f)) == 0 ? ERR_OK : err_from_errno(errno);
+    struct stat st;
+    if (fdatasync(fd_of(f)) != 0 || fstat(fd_of(f), &st) != 0) {
+        return err_from_errno(errno);
+    }
+    return st.st_nlink > 0 ? ERR_OK : ERR_NOT_FOUND;
 }
 
 static enum err real_size(struct file *f, uint64_t *ret_bytes)

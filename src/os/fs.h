@@ -32,7 +32,8 @@ struct fs_ops {
     // Writes all `n` bytes or fails; after a failure any part of them may be on disk. Writing past
     // the end extends the file.
     enum err (*write_at)(struct file *f, const void *bytes, size_t n, uint64_t offset);
-    // Returns once all written bytes and the size are durable (fdatasync).
+    // Returns once all written bytes and the size are durable (fdatasync). ERR_NOT_FOUND for a file
+    // that was removed meanwhile: what it holds is lost with it.
     enum err (*sync)(struct file *f);
     enum err (*size)(struct file *f, uint64_t *ret_bytes);
     enum err (*truncate)(struct file *f, uint64_t bytes);

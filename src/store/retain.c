@@ -293,6 +293,17 @@ static void swap_in(struct strip_run *x)
 
 // What could not be stripped. `doubtful`: the transaction failed, and may turn out to have
 // happened.
+// The disk or the catalog is in the way: not again for a while.
+static enum err hold_off(struct store *s, enum err e)
+{
+    ASSERT(e != ERR_OK);
+    (void)pthread_mutex_lock(&s->lock);
+    s->stats.merge_failures++;
+    s->merge_retry_ns = clock_mono_ns() + STORE_MERGE_RETRY_NS;
+    (void)pthread_mutex_unlock(&s->lock);
+    return e;
+}
+
 static enum err give_up(struct strip_run *x, enum err e, bool doubtful)
 {
     ASSERT(x->old != NULL);
@@ -313,10 +324,7 @@ static enum err give_up(struct strip_run *x, enum err e, bool doubtful)
         x->r->strip = false; // no room even for what would stay
         return expire(x->r);
     }
-    (void)pthread_mutex_lock(&s->lock);
-    s->stats.merge_failures++;
-    s->merge_retry_ns = clock_mono_ns() + STORE_MERGE_RETRY_NS;
-    (void)pthread_mutex_unlock(&s->lock);
+    e = hold_off(s, e);
     // Damage in what was read: the next step looks for itself.
     return e == ERR_CORRUPT && part_is_damaged(x->old->part) ? ERR_OK : e;
 }
@@ -329,12 +337,18 @@ static enum err strip(struct retain *r)
     MUST(r->count == 1 && r->id > 0);
     x.path = store_part_path(r->s, r->id, &x.arena);
     enum err e = commit_settle(r->s);
-    e = e == ERR_OK ? write_stripped(&x, &result) : e;
+    if (e != ERR_OK) { // nothing was written yet
+        arena_done(&x.arena);
+        return hold_off(r->s, e);
+    }
+    e = write_stripped(&x, &result);
     bool written = e == ERR_OK && result == STRIP_WRITTEN;
     if (e == ERR_OK && result == STRIP_ALL_KEPT) {
         e = mark(&x);
+        e = e == ERR_OK ? e : hold_off(r->s, e);
     } else if (e == ERR_OK && result == STRIP_NONE_KEPT) {
         e = expire(r);
+        e = e == ERR_OK ? e : hold_off(r->s, e);
     } else {
         e = written ? commit_strip(&x) : e;
         if (e == ERR_OK) {
