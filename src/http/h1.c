@@ -148,6 +148,28 @@ static int on_header_value(http_parser *p, const char *at, size_t n)
     return 0;
 }
 
+// What two servers may read in two ways is refused (RFC 9112, 3.2 and 6.1): http_parser takes the
+// last of several hosts, and undoes no transfer coding but the last.
+static bool is_unambiguous(struct h1 *h)
+{
+    size_t hosts = 0, codings = 0;
+    ASSERT(h->current != NULL);
+    for (size_t i = 0; i < h->current->header_count; i++) {
+        struct http_header x = h->current->headers[i];
+        hosts += str_eq(x.name, STR("host"));
+        if (str_eq(x.name, STR("transfer-encoding")) &&
+            (++codings > 1 || !str_eq_nocase(x.value, STR("chunked")))) {
+            fail(h, 501, "The only transfer-encoding taken is chunked, once.");
+            return false;
+        }
+    }
+    if (hosts > 1 || (hosts == 0 && !h->current->is_http10)) {
+        fail(h, 400, "An HTTP/1.1 request needs one host header.");
+        return false;
+    }
+    return true;
+}
+
 static int on_headers_complete(http_parser *p)
 {
     struct h1 *h = p->data;
@@ -168,8 +190,7 @@ static int on_headers_complete(http_parser *p)
         fail(h, 400, "The request target is not valid.");
         return -1;
     }
-    if (!r->is_http10 && http_header(r, STR("host")).p == NULL) {
-        fail(h, 400, "An HTTP/1.1 request needs a host header.");
+    if (!is_unambiguous(h)) {
         return -1;
     }
     if (h->url.capacity > HEAD_KEPT_BYTES) {

@@ -215,6 +215,7 @@ static void test_malformed_input_is_400_and_harms_nobody(void **state)
         "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n",
         "POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
         "PRI * HTTP/1.1\r\n\r\n",
+        "GET / HTTP/1.1\r\nhost: x\r\nhost: y\r\n\r\n",
     };
     struct fixture *f = fx_start((struct http_server_options){0});
     struct client *other = fx_client(f);
@@ -232,6 +233,25 @@ static void test_malformed_input_is_400_and_harms_nobody(void **state)
         expect_h1(other, 200, "GET /fine ");
     }
     client_close(other);
+    fx_end(f);
+}
+
+static void test_other_transfer_codings_are_501(void **state)
+{
+    (void)state;
+    static const char *const unknown[] = {
+        "POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        "POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\ntransfer-encoding: chunked"
+        "\r\n\r\n0\r\n\r\n",
+    };
+    struct fixture *f = fx_start((struct http_server_options){0});
+    for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) {
+        struct client *c = fx_client(f);
+        client_send(c, str_of(unknown[i]));
+        expect_h1(c, 501, NULL);
+        expect_end(c);
+        client_close(c);
+    }
     fx_end(f);
 }
 
@@ -444,6 +464,7 @@ int main(void)
         cmocka_unit_test(test_body_over_the_budget_is_429),
         cmocka_unit_test(test_small_requests_are_answered_when_memory_is_out),
         cmocka_unit_test(test_malformed_input_is_400_and_harms_nobody),
+        cmocka_unit_test(test_other_transfer_codings_are_501),
         cmocka_unit_test(test_errors_come_after_the_answers_before_them),
         cmocka_unit_test(test_headers_over_the_limit_are_431),
         cmocka_unit_test(test_slow_request_is_cut),
