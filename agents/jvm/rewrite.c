@@ -24,7 +24,7 @@
 static enum class_result parse_code(const struct class_file *c, const struct class_method *m,
                                     struct code *ret)
 {
-    ASSERT(m->code_end > m->code_begin + 6);
+    ASSERT(m->code_end >= m->code_begin + 6); // the header of an attribute
     struct class_cursor r =
         class_cursor(c->bytes + m->code_begin + 6, m->code_end - m->code_begin - 6);
     struct code k = {.max_stack = read_u2(&r)};
