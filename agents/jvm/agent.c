@@ -2,7 +2,6 @@
 // Purpose: the JVM's way in: loading, starting, class loading, the end.
 //
 //   Agent_OnLoad  --VMInit-->  RUNNING  --VMDeath-->  over
-//   Agent_OnAttach ---------->
 //
 // Until RUNNING no class is touched: the bridge class is not there yet. Classes loaded before are
 // retransformed then. Nothing here may end the JVM: what fails is logged, and the application runs

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: contexts: luggage, the table of kept ones, the headers.
+// Purpose: contexts: luggage, the headers.
 #include "agents/jvm/context.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -29,88 +28,6 @@ void context_drop(struct context *c)
         free(l);
     }
     *c = (struct context){0};
-}
-
-// ---- Kept for tasks --------------------------------------------------------------------------
-
-// A handle is generation << 16 | slot; a slot's generation is odd while it is taken. The lock is
-// held for a few instructions; tasks are not submitted often enough to meet on it.
-static struct {
-    pthread_mutex_t lock;
-    struct {
-        struct context context;
-        uint64_t generation;
-        uint32_t next_free; // 1 + slot
-    } * slots;
-    uint32_t count;     // of slots ever used
-    uint32_t free_head; // 1 + slot; 0: none
-} table = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
-static bool take_slot(uint32_t *ret_slot)
-{
-    if (table.slots == NULL) {
-        // Address space only: pages come with their first use.
-        table.slots = calloc(CONTEXTS_MAX, sizeof *table.slots);
-    }
-    if (table.slots == NULL || (table.free_head == 0 && table.count == CONTEXTS_MAX)) {
-        return false;
-    }
-    if (table.free_head != 0) {
-        *ret_slot = table.free_head - 1;
-        table.free_head = table.slots[*ret_slot].next_free;
-    } else {
-        *ret_slot = table.count++;
-    }
-    return true;
-}
-
-uint64_t context_keep(const struct context *c)
-{
-    uint64_t handle = 0;
-    uint32_t slot;
-    ASSERT(context_is_set(c));
-    pthread_mutex_lock(&table.lock);
-    if (take_slot(&slot)) {
-        table.slots[slot].context = context_copy(c);
-        table.slots[slot].generation++;
-        handle = table.slots[slot].generation << 16 | slot;
-    }
-    pthread_mutex_unlock(&table.lock);
-    return handle;
-}
-
-static bool is_live(uint64_t handle)
-{
-    uint64_t slot = handle & 0xFFFF;
-    return handle != 0 && slot < table.count && table.slots[slot].generation == handle >> 16 &&
-           (handle >> 16 & 1) == 1;
-}
-
-struct context context_take(uint64_t handle)
-{
-    struct context c = {0};
-    pthread_mutex_lock(&table.lock);
-    if (is_live(handle)) {
-        uint64_t slot = handle & 0xFFFF;
-        c = table.slots[slot].context;
-        table.slots[slot].context = (struct context){0};
-        table.slots[slot].generation++;
-        table.slots[slot].next_free = table.free_head;
-        table.free_head = (uint32_t)slot + 1;
-    }
-    pthread_mutex_unlock(&table.lock);
-    return c;
-}
-
-struct context context_peek(uint64_t handle)
-{
-    struct context c = {0};
-    pthread_mutex_lock(&table.lock);
-    if (is_live(handle)) {
-        c = context_copy(&table.slots[handle & 0xFFFF].context);
-    }
-    pthread_mutex_unlock(&table.lock);
-    return c;
 }
 
 // ---- Headers ---------------------------------------------------------------------------------
@@ -156,28 +73,6 @@ bool context_from_traceparent(struct context *c, struct str header)
         return false;
     }
     return set_ids(c, trace, span, CONTEXT_REMOTE | (f & CONTEXT_SAMPLED));
-}
-
-static uint8_t b3_flags(struct str sampled)
-{
-    bool no = str_eq(sampled, STR("0")) || str_eq(sampled, STR("false"));
-    return no ? CONTEXT_REMOTE : CONTEXT_REMOTE | CONTEXT_SAMPLED;
-}
-
-// trace "-" span [ "-" sampled [ "-" parent ] ]
-bool context_from_b3(struct context *c, struct str single)
-{
-    struct str trace, span, sampled;
-    struct str rest = str_split(str_trim(single), '-', &trace);
-    rest = str_split(rest, '-', &span);
-    (void)str_split(rest, '-', &sampled);
-    return set_ids(c, trace, span, b3_flags(sampled));
-}
-
-bool context_from_b3_multiple(struct context *c, struct str trace, struct str span,
-                              struct str sampled)
-{
-    return set_ids(c, str_trim(trace), str_trim(span), b3_flags(str_trim(sampled)));
 }
 
 struct str context_tracestate(const struct context *c)

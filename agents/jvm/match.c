@@ -99,11 +99,6 @@ bool match_is_class(struct str name)
     return is_in(&classes, name);
 }
 
-bool match_is_interface(struct str name)
-{
-    return is_in(&interfaces, name);
-}
-
 static bool is_method(const struct plugin_method *m, const struct class_method *of)
 {
     return str_eq(str_of(m->name), of->name) &&

@@ -22,9 +22,8 @@ enum match_interest {
 };
 enum match_interest match_class(const struct class_file *c);
 
-// Whether a class of this name (java/lang/String) is probed by name, or an interface is.
+// Whether a class of this name (java/lang/String) is probed by name.
 bool match_is_class(struct str name);
-bool match_is_interface(struct str name);
 
 // What rewrite_class() asks. `ctx` is a struct match_class_ctx.
 struct match_context {

@@ -28,20 +28,6 @@ static void set_endpoint(struct options *o, struct str url)
     }
 }
 
-static void set_sample(struct options *o, struct str value)
-{
-    char text[32], *end = NULL;
-    if (!copy(text, sizeof text, value, "sample")) {
-        return;
-    }
-    double ratio = strtod(text, &end);
-    if (end == text || *end != '\0' || !(ratio >= 0 && ratio <= 1)) {
-        agent_log("option sample: '%s' is not a ratio from 0 to 1, ignored", text);
-    } else {
-        o->sample = ratio;
-    }
-}
-
 static void set(struct options *o, struct str key, struct str value)
 {
     if (str_eq(key, STR("service"))) {
@@ -50,8 +36,6 @@ static void set(struct options *o, struct str key, struct str value)
         set_endpoint(o, value);
     } else if (str_eq(key, STR("token"))) {
         (void)copy(o->token, sizeof o->token, value, "token");
-    } else if (str_eq(key, STR("sample"))) {
-        set_sample(o, value);
     } else if (str_eq(key, STR("plugins"))) {
         (void)copy(o->plugins, sizeof o->plugins, value, "plugins");
     } else if (str_eq(key, STR("log"))) {
@@ -59,7 +43,7 @@ static void set(struct options *o, struct str key, struct str value)
     } else if (str_eq(key, STR("attributes"))) {
         (void)copy(o->attributes, sizeof o->attributes, value, "attributes");
     } else {
-        agent_log("option '%.*s' is not known; known: service endpoint token sample plugins log "
+        agent_log("option '%.*s' is not known; known: service endpoint token plugins log "
                   "attributes",
                   STR_FMT(key));
     }
@@ -75,7 +59,6 @@ static void from_environment(struct options *o)
 {
     struct str service = environment("OTEL_SERVICE_NAME");
     struct str endpoint = environment("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
-    struct str sample = environment("OTEL_TRACES_SAMPLER_ARG");
     struct str attributes = environment("OTEL_RESOURCE_ATTRIBUTES");
     if (service.n > 0) {
         (void)copy(o->service, sizeof o->service, service, "OTEL_SERVICE_NAME");
@@ -92,9 +75,6 @@ static void from_environment(struct options *o)
     if (endpoint.n > 0) {
         set_endpoint(o, endpoint);
     }
-    if (sample.n > 0) {
-        set_sample(o, sample);
-    }
     if (attributes.n > 0) {
         (void)copy(o->attributes, sizeof o->attributes, attributes, "OTEL_RESOURCE_ATTRIBUTES");
     }
@@ -102,7 +82,7 @@ static void from_environment(struct options *o)
 
 void options_parse(struct options *o, const char *text)
 {
-    *o = (struct options){.sample = 1};
+    *o = (struct options){0};
     bool ok = post_target_parse(STR("http://127.0.0.1:4318"), &o->target);
     ASSERT(ok);
     (void)ok;

@@ -7,7 +7,6 @@
 //   endpoint=URL       OTEL_EXPORTER_OTLP_TRACES_ENDPOINT (used as it is, without /v1/traces),
 //                      OTEL_EXPORTER_OTLP_ENDPOINT; http://127.0.0.1:4318
 //   token=TEXT         sent as "authorization: Bearer TEXT"
-//   sample=RATIO       0 to 1 of the traces that begin here; OTEL_TRACES_SAMPLER_ARG; 1
 //   plugins=a:b | -a   only these, or all but those
 //   log=FILE | off     where the agent's own messages go; standard error
 //   attributes=k:v;k:v added to OTEL_RESOURCE_ATTRIBUTES
@@ -31,7 +30,6 @@ struct options {
     char plugins[256];
     char log[512];
     struct post_target target;
-    double sample;
 };
 
 // `text` may be NULL. Complaints go to agent_log().

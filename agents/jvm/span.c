@@ -139,17 +139,6 @@ struct frame *span_open_remote(struct thread_state *t, const struct plugin_metho
     return f;
 }
 
-struct frame *context_enter(struct thread_state *t, const struct plugin_method *m, struct context c)
-{
-    struct frame *f = push_frame(t, m);
-    if (f == NULL) {
-        context_drop(&c);
-        return NULL;
-    }
-    t->current = c;
-    return f;
-}
-
 int64_t frame_token(const struct thread_state *t)
 {
     ASSERT(t->depth > 0);
@@ -328,11 +317,6 @@ void span_text(struct frame *f, const char *key, struct str value)
 void span_int(struct frame *f, const char *key, int64_t value)
 {
     put_number(f, key, ANY_INT, (uint64_t)value);
-}
-
-void span_bool(struct frame *f, const char *key, bool value)
-{
-    put_number(f, key, ANY_BOOL, value);
 }
 
 void span_exception(struct frame *f, struct str type, struct str message, struct str stack)

@@ -55,10 +55,6 @@ struct frame *span_open(struct thread_state *t, const struct plugin_method *m, e
 // The same, continuing a context that came from outside.
 struct frame *span_open_remote(struct thread_state *t, const struct plugin_method *m,
                                enum span_kind kind, const struct context *remote);
-// Pushes a frame that only puts another context in force, which it takes over.
-struct frame *context_enter(struct thread_state *t, const struct plugin_method *m,
-                            struct context c);
-
 int64_t frame_token(const struct thread_state *t);
 // NULL when the token is stale. Frames above it that were never closed are dropped.
 struct frame *frame_find(struct thread_state *t, int64_t token);
@@ -72,7 +68,6 @@ void frames_drop(struct thread_state *t);
 void span_name(struct frame *f, struct str name);
 void span_text(struct frame *f, const char *key, struct str value);
 void span_int(struct frame *f, const char *key, int64_t value);
-void span_bool(struct frame *f, const char *key, bool value);
 // Status error, and the exception as an event of the conventions.
 void span_exception(struct frame *f, struct str type, struct str message, struct str stack);
 
