@@ -15,11 +15,17 @@ bool java_clear(JNIEnv *env)
     return true;
 }
 
-// A class and the method found in it. Never changed and never freed once it is remembered.
+// A class and the method found in it. Never changed once it is remembered, and freed by
+// java_forget() alone.
 struct java_owner {
     jweak class;
     jmethodID id;
+    _Atomic(struct java_owner *) *place;
+    struct java_owner *next; // of all
 };
+
+static _Atomic(struct java_owner *) all;
+static _Atomic(jclass) string_class; // global
 
 static void remember(JNIEnv *env, struct java_method *m, jclass class, jmethodID id)
 {
@@ -27,10 +33,14 @@ static void remember(JNIEnv *env, struct java_method *m, jclass class, jmethodID
     if (mine == NULL) {
         return;
     }
-    *mine = (struct java_owner){(*env)->NewWeakGlobalRef(env, class), id};
+    *mine = (struct java_owner){.class = (*env)->NewWeakGlobalRef(env, class), .id = id};
     for (int i = 0; i < JAVA_OWNERS && mine->class != NULL; i++) {
         struct java_owner *none = NULL;
-        if (atomic_compare_exchange_strong(&m->owners[i], &none, mine)) {
+        mine->place = &m->owners[i];
+        if (atomic_compare_exchange_strong(mine->place, &none, mine)) {
+            mine->next = atomic_load(&all);
+            while (!atomic_compare_exchange_weak(&all, &mine->next, mine)) {
+            }
             return;
         }
     }
@@ -39,6 +49,23 @@ static void remember(JNIEnv *env, struct java_method *m, jclass class, jmethodID
     }
     free(mine);
     (void)java_clear(env);
+}
+
+void java_forget(JNIEnv *env)
+{
+    struct java_owner *o = atomic_exchange(&all, NULL);
+    while (o != NULL) {
+        struct java_owner *next = o->next;
+        ASSERT(atomic_load(o->place) == o);
+        atomic_store(o->place, NULL);
+        (*env)->DeleteWeakGlobalRef(env, o->class);
+        free(o);
+        o = next;
+    }
+    jclass string = atomic_exchange(&string_class, NULL);
+    if (string != NULL) {
+        (*env)->DeleteGlobalRef(env, string);
+    }
 }
 
 jmethodID java_find(JNIEnv *env, struct java_method *m, jobject object)
@@ -98,19 +125,31 @@ jobject java_object(JNIEnv *env, struct java_method *m, jobject object)
     return java_clear(env) ? NULL : result;
 }
 
+// java.lang.String; NULL when the JVM is out of memory.
+static jclass string_type(JNIEnv *env)
+{
+    jclass type = atomic_load_explicit(&string_class, memory_order_acquire);
+    if (type != NULL) {
+        return type;
+    }
+    jclass found = (*env)->FindClass(env, "java/lang/String");
+    jclass mine = found != NULL ? (*env)->NewGlobalRef(env, found) : NULL;
+    (void)java_clear(env);
+    if (mine != NULL && !atomic_compare_exchange_strong(&string_class, &type, mine)) {
+        (*env)->DeleteGlobalRef(env, mine);
+        return type;
+    }
+    return mine;
+}
+
 static struct str text_of(JNIEnv *env, jobject value, char *out, size_t room)
 {
     static struct java_method to_string = {"toString", "()Ljava/lang/String;", {NULL}};
-    static jclass string_class;
     if (value == NULL) {
         return STR("");
     }
-    if (string_class == NULL) {
-        jclass found = (*env)->FindClass(env, "java/lang/String");
-        string_class = found != NULL ? (*env)->NewGlobalRef(env, found) : NULL;
-        (void)java_clear(env);
-    }
-    if (string_class != NULL && !(*env)->IsInstanceOf(env, value, string_class)) {
+    jclass string = string_type(env);
+    if (string != NULL && !(*env)->IsInstanceOf(env, value, string)) {
         value = java_object(env, &to_string, value);
     }
     return java_string(env, value, out, room);
