@@ -195,9 +195,7 @@ static void set(struct options *o, struct str key, struct str value)
     } else if (str_eq(key, STR("plugins"))) {
         (void)copy(o->plugins, sizeof o->plugins, value, "plugins");
     } else if (!str_eq(key, STR("log"))) { // heeded before all others
-        agent_log("option '%.*s' is not known; known: service endpoint token attributes sample "
-                  "plugins log",
-                  STR_FMT(key));
+        agent_log("option '%.*s' is not known; known: " OPTION_NAMES, STR_FMT(key));
     }
 }
 

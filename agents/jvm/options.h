@@ -34,6 +34,7 @@
 #include "agents/jvm/http_post.h"
 
 #define OPTION_PAIRS_MAX 2048
+#define OPTION_NAMES     "service endpoint token attributes sample plugins log"
 
 // Keys and values, each ended by a NUL; a key stands once.
 struct option_pairs {
