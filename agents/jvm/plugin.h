@@ -97,5 +97,7 @@ struct str java_text_of(JNIEnv *env, struct java_method *m, jobject object, cons
                         char *out, size_t room);
 // Clears what is pending; whether there was something.
 bool java_clear(JNIEnv *env);
+// Lets go of every class that was remembered. Nobody may be inside (inside.h).
+void java_forget(JNIEnv *env);
 
 #endif
