@@ -45,8 +45,8 @@ static const char attach_help[] =
     "\n"
     "  sonde attach 4711 --service cart --endpoint http://10.0.0.5:4318\n"
     "\n"
-    "Where attaching is not possible (-Xrs, -XX:+DisableAttachMechanism), start the\n"
-    "JVM with -agentpath:/path/to/libsonde-jvm.so=service=cart,endpoint=...\n";
+    "Where attaching is not possible (-XX:+DisableAttachMechanism), start the JVM with\n"
+    "-agentpath:/path/to/libsonde-jvm.so=service=cart,endpoint=...\n";
 
 static const char detach_help[] =
     "Usage: sonde detach PID [--json]\n"
