@@ -33,9 +33,12 @@
 #include "agents/jvm/log.h"
 #include "agents/jvm/match.h"
 #include "agents/jvm/options.h"
+#include "agents/jvm/pending.h"
 #include "agents/jvm/sample.h"
 #include "agents/jvm/sender.h"
 #include "agents/jvm/state.h"
+#include "agents/jvm/statements.h"
+#include "agents/jvm/tags.h"
 #include "agents/jvm/thread.h"
 
 #define FINAL_SEND_MS  500  // at the end of the JVM, which waits for it
@@ -154,6 +157,10 @@ static void stop(JNIEnv *env)
     inside_close();
     bool is_quiet = inside_wait_empty(QUIET_MS);
     unsigned kept = classes_stop(jvmti, env);
+    if (is_quiet) {
+        pending_done(); // which queues its spans
+        statements_done();
+    }
     while (!sender_stop(DETACH_SEND_MS)) {
     }
     let_go(env, is_quiet);
@@ -273,7 +280,8 @@ static bool prepare(JavaVM *vm)
 {
     jvmtiCapabilities can = {.can_retransform_classes = 1,
                              .can_retransform_any_class = 1,
-                             .can_generate_all_class_hook_events = 1};
+                             .can_generate_all_class_hook_events = 1,
+                             .can_tag_objects = 1};
     jvmtiEventCallbacks on = {.ClassFileLoadHook = on_class_load,
                               .ClassPrepare = on_class_prepare,
                               .VMInit = on_init,
@@ -289,6 +297,7 @@ static bool prepare(JavaVM *vm)
         return false;
     }
     threads_init(jvmti, false);
+    tags_init(jvmti);
     for (size_t i = 0; i < sizeof EVENTS / sizeof *EVENTS; i++) {
         (void)(*jvmti)->SetEventNotificationMode(jvmti, JVMTI_ENABLE, EVENTS[i], NULL);
     }

@@ -10,10 +10,10 @@
 #include "agents/jvm/match.h"
 #include "core/must.h"
 
-#define LOCAL_CAPACITY     65536 // the most local references HotSpot can be asked to have room for
-#define SUPERTYPES_MAX     512    // of one class, that are looked at
-#define LOT                64     // classes retransformed in one pause
-#define MAYBE_BITS         65536  // a power of two
+#define LOCAL_CAPACITY 65536 // the most local references HotSpot can be asked to have room for
+#define SUPERTYPES_MAX 512   // of one class, that are looked at
+#define LOT            64    // classes retransformed in one pause
+#define MAYBE_BITS     65536 // a power of two
 
 static atomic_bool is_on;
 
