@@ -142,6 +142,7 @@ static void let_go(JNIEnv *env, bool is_quiet)
     }
     bridge_unbind(env);
     if (is_quiet) {
+        statements_done();
         threads_done(env);
         java_forget(env);
         (void)(*jvmti)->DisposeEnvironment(jvmti);
@@ -158,8 +159,7 @@ static void stop(JNIEnv *env)
     bool is_quiet = inside_wait_empty(QUIET_MS);
     unsigned kept = classes_stop(jvmti, env);
     if (is_quiet) {
-        pending_done(); // which queues its spans
-        statements_done();
+        pending_done();
     }
     while (!sender_stop(DETACH_SEND_MS)) {
     }

@@ -25,8 +25,32 @@ struct java_owner {
 };
 
 static _Atomic(struct java_owner *) all;
-static _Atomic(struct java_constant *) constants;
-static _Atomic(jclass) string_class; // global
+
+// A global reference that stays until java_forget(), and where it was put.
+struct kept {
+    _Atomic(jobject) *place;
+    struct kept *next;
+};
+static _Atomic(struct kept *) all_kept;
+
+// The object, or one that another thread has put there before, as a global reference; NULL when
+// memory is out.
+static jobject keep(JNIEnv *env, _Atomic(jobject) *place, jobject local)
+{
+    struct kept *k = local != NULL ? malloc(sizeof *k) : NULL;
+    jobject mine = k != NULL ? (*env)->NewGlobalRef(env, local) : NULL, there = NULL;
+    (void)java_clear(env);
+    if (mine == NULL || !atomic_compare_exchange_strong(place, &there, mine)) {
+        (*env)->DeleteGlobalRef(env, mine); // NULL is fine
+        free(k);
+        return there;
+    }
+    k->place = place;
+    k->next = atomic_load(&all_kept);
+    while (!atomic_compare_exchange_weak(&all_kept, &k->next, k)) {
+    }
+    return mine;
+}
 
 static void remember(JNIEnv *env, struct java_method *m, jclass class, jmethodID id)
 {
@@ -63,12 +87,12 @@ void java_forget(JNIEnv *env)
         free(o);
         o = next;
     }
-    for (struct java_constant *c = atomic_exchange(&constants, NULL); c != NULL; c = c->next) {
-        (*env)->DeleteGlobalRef(env, atomic_exchange(&c->object, NULL));
-    }
-    jclass string = atomic_exchange(&string_class, NULL);
-    if (string != NULL) {
-        (*env)->DeleteGlobalRef(env, string);
+    struct kept *k = atomic_exchange(&all_kept, NULL);
+    while (k != NULL) {
+        struct kept *next = k->next;
+        (*env)->DeleteGlobalRef(env, atomic_exchange(k->place, NULL));
+        free(k);
+        k = next;
     }
 }
 
@@ -122,22 +146,7 @@ struct str java_string(JNIEnv *env, jstring s, char *out, size_t room)
 jstring java_constant(JNIEnv *env, struct java_constant *c)
 {
     jobject made = atomic_load_explicit(&c->object, memory_order_acquire);
-    if (made != NULL) {
-        return made;
-    }
-    jstring text = (*env)->NewStringUTF(env, c->text);
-    jobject mine = text != NULL ? (*env)->NewGlobalRef(env, text) : NULL;
-    (void)java_clear(env);
-    if (mine != NULL && !atomic_compare_exchange_strong(&c->object, &made, mine)) {
-        (*env)->DeleteGlobalRef(env, mine);
-        return made;
-    }
-    if (mine != NULL) {
-        c->next = atomic_load(&constants);
-        while (!atomic_compare_exchange_weak(&constants, &c->next, c)) {
-        }
-    }
-    return mine;
+    return made != NULL ? made : keep(env, &c->object, (*env)->NewStringUTF(env, c->text));
 }
 
 jobject java_object(JNIEnv *env, struct java_method *m, jobject object)
@@ -153,18 +162,10 @@ jobject java_object(JNIEnv *env, struct java_method *m, jobject object)
 // java.lang.String; NULL when the JVM is out of memory.
 static jclass string_type(JNIEnv *env)
 {
+    static _Atomic(jobject) string_class;
     jclass type = atomic_load_explicit(&string_class, memory_order_acquire);
-    if (type != NULL) {
-        return type;
-    }
-    jclass found = (*env)->FindClass(env, "java/lang/String");
-    jclass mine = found != NULL ? (*env)->NewGlobalRef(env, found) : NULL;
-    (void)java_clear(env);
-    if (mine != NULL && !atomic_compare_exchange_strong(&string_class, &type, mine)) {
-        (*env)->DeleteGlobalRef(env, mine);
-        return type;
-    }
-    return mine;
+    return type != NULL ? type
+                        : keep(env, &string_class, (*env)->FindClass(env, "java/lang/String"));
 }
 
 struct str java_to_text(JNIEnv *env, jobject value, char *out, size_t room)

@@ -83,7 +83,6 @@ struct str java_to_text(JNIEnv *env, jobject value, char *out, size_t room);
 struct java_constant {
     const char *text;
     _Atomic(jobject) object;
-    struct java_constant *next; // of all that are made
 };
 jstring java_constant(JNIEnv *env, struct java_constant *c);
 jint java_int(JNIEnv *env, struct java_method *m, jobject object, jint otherwise);

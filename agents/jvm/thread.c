@@ -91,8 +91,8 @@ struct thread_state *thread_mine(void)
 static void state_free(JNIEnv *env, struct thread_state *t)
 {
     for (unsigned i = 0; i < t->depth; i++) {
-        for (int g = 0; g < FRAME_GLOBALS; g++) {
-            (*env)->DeleteGlobalRef(env, t->frames[i]->globals[g]); // NULL is fine
+        for (int k = 0; k < FRAME_GLOBALS; k++) {
+            (*env)->DeleteGlobalRef(env, t->frames[i]->globals[k]); // NULL is fine
         }
     }
     frames_drop(t);
