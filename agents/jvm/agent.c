@@ -164,7 +164,6 @@ static void stop(JNIEnv *env)
     unsigned kept = classes_stop(jvmti, env);
     if (is_quiet) {
         pending_done(); // which queues its spans
-        statements_done();
     }
     while (!sender_stop(DETACH_SEND_MS)) {
     }
