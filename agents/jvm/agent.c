@@ -85,16 +85,11 @@ static void JNICALL on_init(jvmtiEnv *ti, JNIEnv *env, jthread thread)
     start(env);
 }
 
-static void JNICALL on_thread_end(jvmtiEnv *ti, JNIEnv *env, jthread thread)
-{
-    (void)ti, (void)env, (void)thread;
-    thread_end();
-}
-
 static void JNICALL on_death(jvmtiEnv *ti, JNIEnv *env)
 {
     (void)ti, (void)env;
     bridge_silence();
+    threads_done();
     sender_stop(FINAL_SEND_MS);
 }
 
@@ -106,20 +101,22 @@ static bool prepare(JavaVM *vm, const char *text)
     jvmtiEventCallbacks on = {.ClassFileLoadHook = classes_on_load,
                               .ClassPrepare = classes_on_prepare,
                               .VMInit = on_init,
-                              .VMDeath = on_death,
-                              .ThreadEnd = on_thread_end};
+                              .VMDeath = on_death};
     static const jvmtiEvent events[] = {JVMTI_EVENT_CLASS_FILE_LOAD_HOOK, JVMTI_EVENT_CLASS_PREPARE,
-                                        JVMTI_EVENT_VM_INIT, JVMTI_EVENT_VM_DEATH,
-                                        JVMTI_EVENT_THREAD_END};
+                                        JVMTI_EVENT_VM_INIT, JVMTI_EVENT_VM_DEATH};
     options_parse(&options, text);
     agent_log_to(options.log);
-    if ((*vm)->GetEnv(vm, (void **)&jvmti, JVMTI_VERSION_1_2) != JNI_OK ||
-        (*jvmti)->AddCapabilities(jvmti, &can) != JVMTI_ERROR_NONE ||
-        (*jvmti)->SetEventCallbacks(jvmti, &on, sizeof on) != JVMTI_ERROR_NONE) {
+    bool ok = (*vm)->GetEnv(vm, (void **)&jvmti, JVMTI_VERSION_1_2) == JNI_OK;
+    if (ok) {
+        threads_capabilities(jvmti, &can);
+    }
+    if (!ok || (*jvmti)->AddCapabilities(jvmti, &can) != JVMTI_ERROR_NONE ||
+        threads_callbacks(jvmti, &on) != JVMTI_ERROR_NONE) {
         agent_log("this JVM does not allow what the agent needs: nothing is traced");
         return false;
     }
-    threads_init(jvmti, false);
+    threads_init(jvmti);
+    threads_events(jvmti, true);
     for (size_t i = 0; i < sizeof events / sizeof *events; i++) {
         (void)(*jvmti)->SetEventNotificationMode(jvmti, JVMTI_ENABLE, events[i], NULL);
     }

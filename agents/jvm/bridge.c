@@ -41,7 +41,7 @@ static struct thread_state *come_in(JNIEnv *env)
     if (atomic_load_explicit(&is_silent, memory_order_relaxed)) {
         return NULL;
     }
-    struct thread_state *t = thread_mine();
+    struct thread_state *t = thread_mine(env);
     if (t == NULL || t->is_inside || (*env)->PushLocalFrame(env, LOCAL_REFERENCES) != 0) {
         (void)(t != NULL && java_clear(env));
         return NULL;
@@ -120,10 +120,12 @@ static void close_call(JNIEnv *env, jlong token, jobject result, jlong number, j
         if (f->method->exit != NULL) {
             f->method->exit(&call, f, result, number);
         }
-        if (f->global != NULL) {
-            (*env)->DeleteGlobalRef(env, f->global);
+        if (frame_find(t, token) == f) { // not parked (tasks.h)
+            if (f->global != NULL) {
+                (*env)->DeleteGlobalRef(env, f->global);
+            }
+            frame_close(t);
         }
-        frame_close(t);
     }
     if (t != NULL) {
         go_out(env, t);

@@ -13,6 +13,12 @@ struct luggage {
     char bytes[]; // tracestate, then baggage
 };
 
+bool context_is_same(const struct context *a, const struct context *b)
+{
+    return trace_id_cmp(&a->trace, &b->trace) == 0 && span_id_eq(a->span, b->span) &&
+           a->luggage == b->luggage;
+}
+
 struct context context_copy(const struct context *c)
 {
     if (c->luggage != NULL) {

@@ -33,6 +33,9 @@ static inline bool context_is_set(const struct context *c)
     return !trace_id_is_zero(c->trace);
 }
 
+// Whether both stand at the same place of the same trace.
+bool context_is_same(const struct context *a, const struct context *b);
+
 // A copy, holding its own reference of the luggage; and its end.
 struct context context_copy(const struct context *c);
 void context_drop(struct context *c);

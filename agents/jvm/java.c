@@ -145,3 +145,36 @@ struct str java_text_of(JNIEnv *env, struct java_method *m, jobject object, cons
     jobject result = (*env)->CallObjectMethod(env, object, id, text);
     return java_clear(env) ? STR("") : text_of(env, result, out, room);
 }
+
+bool java_is(JNIEnv *env, struct java_class *k, jobject object)
+{
+    jclass class = atomic_load_explicit(&k->found, memory_order_acquire);
+    if (object == NULL) {
+        return false;
+    }
+    if (class == NULL) {
+        jclass local = (*env)->FindClass(env, k->name);
+        if (java_clear(env) || local == NULL) {
+            return false;
+        }
+        class = (*env)->NewGlobalRef(env, local);
+        (*env)->DeleteLocalRef(env, local);
+        jclass none = NULL;
+        if (!atomic_compare_exchange_strong(&k->found, &none, class)) {
+            (*env)->DeleteGlobalRef(env, class);
+            class = none;
+        }
+    }
+    return class != NULL && (*env)->IsInstanceOf(env, object, class);
+}
+
+jobject java_field(JNIEnv *env, jobject object, const char *name, const char *descriptor)
+{
+    if (object == NULL) {
+        return NULL;
+    }
+    jclass class = (*env)->GetObjectClass(env, object);
+    jfieldID id = (*env)->GetFieldID(env, class, name, descriptor);
+    (*env)->DeleteLocalRef(env, class);
+    return java_clear(env) ? NULL : (*env)->GetObjectField(env, object, id);
+}

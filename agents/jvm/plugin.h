@@ -75,4 +75,15 @@ struct str java_text_of(JNIEnv *env, struct java_method *m, jobject object, cons
 // Clears what is pending; whether there was something.
 bool java_clear(JNIEnv *env);
 
+// A class of the JDK's own, looked up once.
+struct java_class {
+    const char *name;
+    _Atomic(jclass) found; // global
+};
+// Whether the object is one of these; false when it is null or there is no such class.
+bool java_is(JNIEnv *env, struct java_class *k, jobject object);
+
+// An object's field of a reference type; NULL when it has none, or null in it.
+jobject java_field(JNIEnv *env, jobject object, const char *name, const char *descriptor);
+
 #endif

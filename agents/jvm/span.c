@@ -139,6 +139,27 @@ struct frame *span_open_remote(struct thread_state *t, const struct plugin_metho
     return f;
 }
 
+struct frame *context_open(struct thread_state *t, const struct plugin_method *m, struct context c)
+{
+    struct frame *f = push_frame(t, m);
+    if (f == NULL) {
+        context_drop(&c);
+        return NULL;
+    }
+    t->current = c;
+    return f;
+}
+
+void context_replace(struct thread_state *t, struct context c)
+{
+    if (t->depth > 0) {
+        context_drop(&c);
+        return;
+    }
+    context_drop(&t->current);
+    t->current = c;
+}
+
 int64_t frame_token(const struct thread_state *t)
 {
     ASSERT(t->depth > 0);
@@ -175,6 +196,45 @@ void frames_drop(struct thread_state *t)
         pop(t);
     }
     context_drop(&t->current);
+}
+
+struct frame *frame_detach(struct thread_state *t)
+{
+    ASSERT(t->depth > 0);
+    struct frame *f = t->frames[--t->depth];
+    t->frames[t->depth] = NULL;
+    context_drop(&t->current);
+    t->current = f->before;
+    f->before = (struct context){0};
+    return f;
+}
+
+bool frame_attach(struct thread_state *t, struct frame *f)
+{
+    ASSERT(!context_is_set(&f->before));
+    if (t->depth == FRAMES_MAX) {
+        return false;
+    }
+    free(t->frames[t->depth]);
+    t->frames[t->depth++] = f;
+    f->serial = ++t->serial;
+    f->before = t->current;
+    t->current = context_copy(&f->context);
+    return true;
+}
+
+void frame_free(struct frame *f)
+{
+    context_drop(&f->context);
+    context_drop(&f->before);
+    free(f->extra);
+    free(f);
+}
+
+struct frame *span_current(const struct thread_state *t)
+{
+    struct frame *f = t->depth > 0 ? t->frames[t->depth - 1] : NULL;
+    return f != NULL && f->is_span ? f : NULL;
 }
 
 // ---- Writing a span --------------------------------------------------------------------------
@@ -319,13 +379,28 @@ void span_int(struct frame *f, const char *key, int64_t value)
     put_number(f, key, ANY_INT, (uint64_t)value);
 }
 
+enum event_field { EVENT_TIME = 1, EVENT_NAME = 2, EVENT_ATTRIBUTES = 3 };
+
+static size_t begin_event(struct space *s, const struct frame *f, struct str name)
+{
+    size_t event = begin_message(s, SPAN_EVENTS);
+    put_fixed64(s, EVENT_TIME, f->start_ns + (clock_mono_ns() - f->start_mono_ns));
+    put_bytes(s, EVENT_NAME, name.p, name.n);
+    return event;
+}
+
+void span_event(struct frame *f, struct str name)
+{
+    struct space s = rest_of(f);
+    size_t event = begin_event(&s, f, cut(name, TEXT_VALUE_MAX / 2));
+    end_message(&s, event);
+    keep(f, &s);
+}
+
 void span_exception(struct frame *f, struct str type, struct str message, struct str stack)
 {
-    enum event_field { EVENT_TIME = 1, EVENT_NAME = 2, EVENT_ATTRIBUTES = 3 };
     struct space s = rest_of(f);
-    size_t event = begin_message(&s, SPAN_EVENTS);
-    put_fixed64(&s, EVENT_TIME, f->start_ns + (clock_mono_ns() - f->start_mono_ns));
-    put_bytes(&s, EVENT_NAME, "exception", 9);
+    size_t event = begin_event(&s, f, STR("exception"));
     put_text(&s, EVENT_ATTRIBUTES, "exception.type", cut(type, TEXT_VALUE_MAX / 2));
     if (message.n > 0) {
         put_text(&s, EVENT_ATTRIBUTES, "exception.message", cut(message, TEXT_VALUE_MAX));

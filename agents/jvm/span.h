@@ -42,6 +42,7 @@ struct frame {
 struct thread_state {
     struct context current;
     unsigned depth;
+    unsigned epoch; // of threads_init(), by which a state from before a detach is known
     uint32_t serial;
     bool is_inside;                   // in the agent's own code: probes hit now do nothing
     struct frame *frames[FRAMES_MAX]; // allocated at their first use, kept
@@ -55,6 +56,12 @@ struct frame *span_open(struct thread_state *t, const struct plugin_method *m, e
 // The same, continuing a context that came from outside.
 struct frame *span_open_remote(struct thread_state *t, const struct plugin_method *m,
                                enum span_kind kind, const struct context *remote);
+// Pushes a frame without a span: until it is closed, this context (unset: none) is in force, which
+// is moved in. NULL as above; the context is dropped then.
+struct frame *context_open(struct thread_state *t, const struct plugin_method *m, struct context c);
+// Puts a context (moved in) in force for good, on a thread that has no frame: a worker between its
+// tasks. Dropped when there is one.
+void context_replace(struct thread_state *t, struct context c);
 int64_t frame_token(const struct thread_state *t);
 // NULL when the token is stale. Frames above it that were never closed are dropped.
 struct frame *frame_find(struct thread_state *t, int64_t token);
@@ -63,11 +70,23 @@ void frame_close(struct thread_state *t);
 // Pops all frames without writing a span: the thread ends.
 void frames_drop(struct thread_state *t);
 
+// Takes the top frame off without closing it, the context before it in force again; and puts such
+// a frame on top of some thread's. False: too deep, the frame is the caller's still.
+struct frame *frame_detach(struct thread_state *t);
+bool frame_attach(struct thread_state *t, struct frame *f);
+// Frees a detached frame; its span is not written.
+void frame_free(struct frame *f);
+// The innermost open span, if it belongs to the context in force; NULL otherwise (a task of a trace
+// whose spans are open on other threads).
+struct frame *span_current(const struct thread_state *t);
+
 // ---- What a span says ------------------------------------------------------------------------
 
 void span_name(struct frame *f, struct str name);
 void span_text(struct frame *f, const char *key, struct str value);
 void span_int(struct frame *f, const char *key, int64_t value);
+// An event with nothing but a name, now.
+void span_event(struct frame *f, struct str name);
 // Status error, and the exception as an event of the conventions.
 void span_exception(struct frame *f, struct str type, struct str message, struct str stack);
 
