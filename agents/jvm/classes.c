@@ -10,10 +10,10 @@
 #include "agents/jvm/match.h"
 #include "core/must.h"
 
-#define LOADED_CLASSES_MAX 500000 // local references that asking for all classes may make
-#define SUPERTYPES_MAX     512    // of one class, that are looked at
-#define LOT                64     // classes retransformed in one pause
-#define MAYBE_BITS         65536  // a power of two
+#define LOADED_CLASSES_MAX 65536 // local references: HotSpot promises no more (MaxJNILocalCapacity)
+#define SUPERTYPES_MAX     512   // of one class, that are looked at
+#define LOT                64    // classes retransformed in one pause
+#define MAYBE_BITS         65536 // a power of two
 
 static atomic_bool is_on;
 
