@@ -16,6 +16,7 @@
 #include "agents/jvm/match.h"
 #include "agents/jvm/options.h"
 #include "agents/jvm/sender.h"
+#include "agents/jvm/tags.h"
 #include "agents/jvm/thread.h"
 
 #define FINAL_SEND_MS 500
@@ -97,7 +98,8 @@ static bool prepare(JavaVM *vm, const char *text)
 {
     jvmtiCapabilities can = {.can_retransform_classes = 1,
                              .can_retransform_any_class = 1,
-                             .can_generate_all_class_hook_events = 1};
+                             .can_generate_all_class_hook_events = 1,
+                             .can_tag_objects = 1};
     jvmtiEventCallbacks on = {.ClassFileLoadHook = classes_on_load,
                               .ClassPrepare = classes_on_prepare,
                               .VMInit = on_init,
@@ -115,6 +117,7 @@ static bool prepare(JavaVM *vm, const char *text)
         agent_log("this JVM does not allow what the agent needs: nothing is traced");
         return false;
     }
+    tags_init(jvmti);
     threads_init(jvmti);
     threads_events(jvmti, true);
     for (size_t i = 0; i < sizeof events / sizeof *events; i++) {

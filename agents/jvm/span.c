@@ -139,17 +139,6 @@ struct frame *span_open_remote(struct thread_state *t, const struct plugin_metho
     return f;
 }
 
-struct frame *context_open(struct thread_state *t, const struct plugin_method *m, struct context c)
-{
-    struct frame *f = push_frame(t, m);
-    if (f == NULL) {
-        context_drop(&c);
-        return NULL;
-    }
-    t->current = c;
-    return f;
-}
-
 void context_replace(struct thread_state *t, struct context c)
 {
     if (t->depth > 0) {
@@ -158,6 +147,16 @@ void context_replace(struct thread_state *t, struct context c)
     }
     context_drop(&t->current);
     t->current = c;
+}
+
+struct frame *frame_open(struct thread_state *t, const struct plugin_method *m,
+                         const struct context *in_force)
+{
+    struct frame *f = push_frame(t, m);
+    if (f != NULL) {
+        t->current = context_copy(in_force != NULL ? in_force : &f->before);
+    }
+    return f;
 }
 
 int64_t frame_token(const struct thread_state *t)
@@ -196,39 +195,6 @@ void frames_drop(struct thread_state *t)
         pop(t);
     }
     context_drop(&t->current);
-}
-
-struct frame *frame_detach(struct thread_state *t)
-{
-    ASSERT(t->depth > 0);
-    struct frame *f = t->frames[--t->depth];
-    t->frames[t->depth] = NULL;
-    context_drop(&t->current);
-    t->current = f->before;
-    f->before = (struct context){0};
-    return f;
-}
-
-bool frame_attach(struct thread_state *t, struct frame *f)
-{
-    ASSERT(!context_is_set(&f->before));
-    if (t->depth == FRAMES_MAX) {
-        return false;
-    }
-    free(t->frames[t->depth]);
-    t->frames[t->depth++] = f;
-    f->serial = ++t->serial;
-    f->before = t->current;
-    t->current = context_copy(&f->context);
-    return true;
-}
-
-void frame_free(struct frame *f)
-{
-    context_drop(&f->context);
-    context_drop(&f->before);
-    free(f->extra);
-    free(f);
 }
 
 struct frame *span_current(const struct thread_state *t)
@@ -296,14 +262,39 @@ static void queue_span(const struct frame *f)
     }
 }
 
-void frame_close(struct thread_state *t)
+static void write_span(const struct frame *f)
 {
-    ASSERT(t->depth > 0);
-    struct frame *f = t->frames[t->depth - 1];
     if (f->is_span && (f->context.flags & CONTEXT_SAMPLED) != 0) {
         queue_span(f);
     }
+}
+
+void frame_close(struct thread_state *t)
+{
+    ASSERT(t->depth > 0);
+    write_span(t->frames[t->depth - 1]);
     pop(t);
+}
+
+void frame_move(struct thread_state *t, struct frame *to)
+{
+    ASSERT(t->depth > 0);
+    struct frame *f = t->frames[t->depth - 1];
+    ASSERT(f->is_span);
+    memcpy(to, f, offsetof(struct frame, bytes) + f->bytes_n);
+    to->before = (struct context){0};
+    memset(to->globals, 0, sizeof to->globals);
+    f->context = (struct context){0}; // its references moved along
+    f->extra = NULL;
+    pop(t);
+}
+
+void frame_end(struct frame *f)
+{
+    write_span(f);
+    context_drop(&f->context);
+    free(f->extra);
+    f->extra = NULL;
 }
 
 // ---- What a span says ------------------------------------------------------------------------
@@ -372,6 +363,18 @@ void span_text(struct frame *f, const char *key, struct str value)
     struct space s = rest_of(f);
     put_text(&s, SPAN_ATTRIBUTES, key, cut(value, TEXT_VALUE_MAX));
     keep(f, &s);
+}
+
+void span_long_text(struct frame *f, const char *key, struct str value)
+{
+    struct space s = rest_of(f);
+    put_text(&s, SPAN_ATTRIBUTES, key, cut(value, LONG_VALUE_MAX));
+    keep(f, &s);
+}
+
+void span_bool(struct frame *f, const char *key, bool value)
+{
+    put_number(f, key, ANY_BOOL, value);
 }
 
 void span_int(struct frame *f, const char *key, int64_t value)

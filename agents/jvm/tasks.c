@@ -4,20 +4,18 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 
+#include "agents/jvm/tags.h"
 #include "core/must.h"
 
-// A tag: from the lowest bit 16 of index, 32 of generation, one for a line, and TAG_MARK.
-enum { INDEX_BITS = 16, LINE_BIT = 48, MARK_BIT = 49 };
-#define TAG_MARK 0x50DEULL
+// A tag's number: from the lowest bit 16 of index, 32 of generation, one for a line. 0: no tag.
+enum { INDEX_BITS = 16, LINE_BIT = 48 };
 
 #define NOBODY UINT32_MAX
 
 struct entry {
     struct context context;
-    struct frame *frame; // parked; the context is unset then
-    uint32_t generation; // of who has the entry now; changes when it is freed
+    uint32_t generation; // from 1; of who has the entry now; changes when it is freed
     uint32_t next, last; // in line: the one behind; of the first one: the last. Free: the next free
     bool is_used;
 };
@@ -26,7 +24,6 @@ static struct entry entries[TASKS_MAX];
 static uint32_t free_first = NOBODY, fresh; // freed entries; those never used begin here
 static atomic_uint kept;
 static atomic_ullong put_count, dropped;
-static jvmtiEnv *jvmti;
 
 // The table's lock is held for moments and never across a call of JVMTI: ObjectFree may come at a
 // safepoint. A line's lock makes one step of reading an object's tag, changing its line and
@@ -43,6 +40,7 @@ static uint32_t entry_new(void)
         free_first = entries[i].next;
     } else if (fresh < TASKS_MAX) {
         i = fresh++;
+        entries[i].generation = 1;
     } else {
         atomic_fetch_add_explicit(&dropped, 1, memory_order_relaxed);
         return NOBODY;
@@ -51,13 +49,12 @@ static uint32_t entry_new(void)
     entries[i].is_used = true;
     entries[i].next = NOBODY;
     entries[i].last = i;
-    entries[i].frame = NULL;
     atomic_fetch_add_explicit(&kept, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&put_count, 1, memory_order_relaxed);
     return i;
 }
 
-// Gives the entry back; its context and frame are the caller's.
+// Gives the entry back; its context is the caller's.
 static struct entry entry_free(uint32_t i)
 {
     struct entry was = entries[i];
@@ -69,83 +66,59 @@ static struct entry entry_free(uint32_t i)
     return was;
 }
 
-static void drop(struct entry *e)
-{
-    context_drop(&e->context);
-    if (e->frame != NULL) {
-        frame_free(e->frame);
-    }
-}
-
 // ---- Tags ------------------------------------------------------------------------------------
 
-static jlong tag_of(uint32_t i, bool is_line)
+static uint64_t tag_of(uint32_t i, bool is_line)
 {
-    return (jlong)(TAG_MARK << MARK_BIT | (uint64_t)is_line << LINE_BIT |
-                   (uint64_t)entries[i].generation << INDEX_BITS | i);
+    return (uint64_t)is_line << LINE_BIT | (uint64_t)entries[i].generation << INDEX_BITS | i;
 }
 
-static bool is_line(jlong tag)
+static bool is_line(uint64_t tag)
 {
-    return ((uint64_t)tag >> LINE_BIT & 1) != 0;
+    return (tag >> LINE_BIT & 1) != 0;
 }
 
-// The entry that a tag names; NOBODY when it is gone or the tag is not one of these.
-static uint32_t entry_of(jlong tag)
+// The entry that a tag names; NOBODY when it is gone.
+static uint32_t entry_of(uint64_t tag)
 {
-    uint32_t i = (uint32_t)((uint64_t)tag & (TASKS_MAX - 1));
-    uint32_t generation = (uint32_t)((uint64_t)tag >> INDEX_BITS);
+    uint32_t i = (uint32_t)(tag & (TASKS_MAX - 1));
+    uint32_t generation = (uint32_t)(tag >> INDEX_BITS);
     _Static_assert(TASKS_MAX == 1 << INDEX_BITS, "an index fills its bits");
-    bool ours = (uint64_t)tag >> MARK_BIT == TAG_MARK;
-    return ours && entries[i].is_used && entries[i].generation == generation ? i : NOBODY;
+    return entries[i].is_used && entries[i].generation == generation ? i : NOBODY;
 }
 
-static jlong get_tag(jobject object)
+static uint64_t read_tag(jobject object)
 {
-    jlong tag = 0;
-    if (object == NULL || (*jvmti)->GetTag(jvmti, object, &tag) != JVMTI_ERROR_NONE) {
-        return 0;
-    }
-    return tag;
-}
-
-static bool set_tag(jobject object, jlong tag)
-{
-    return (*jvmti)->SetTag(jvmti, object, tag) == JVMTI_ERROR_NONE;
+    uint64_t tag = 0;
+    return tag_get(object, TAG_TASK, &tag) ? tag : 0;
 }
 
 // Reading is cheap when nothing is kept at all, as in a program whose work is not traced.
-static jlong any_tag(jobject object)
+static uint64_t any_tag(jobject object)
 {
-    return atomic_load_explicit(&kept, memory_order_relaxed) > 0 ? get_tag(object) : 0;
+    return atomic_load_explicit(&kept, memory_order_relaxed) > 0 ? read_tag(object) : 0;
 }
 
 // ---- One submission --------------------------------------------------------------------------
 
 // Makes an entry for the object and tags it; what was given is held by the entry then.
-static bool keep(jobject object, struct context c, struct frame *f, bool as_line)
+static bool keep(jobject object, struct context c, bool as_line)
 {
-    jlong tag = 0;
+    uint64_t tag = 0;
     pthread_mutex_lock(&table);
     uint32_t i = entry_new();
     if (i != NOBODY) {
         entries[i].context = c;
-        entries[i].frame = f;
         tag = tag_of(i, as_line);
     }
     pthread_mutex_unlock(&table);
-    if (i != NOBODY && set_tag(object, tag)) {
-        return true;
-    }
     if (i != NOBODY) {
-        pthread_mutex_lock(&table);
-        (void)entry_free(i);
-        pthread_mutex_unlock(&table);
+        tag_set(object, TAG_TASK, tag);
     }
-    return false;
+    return i != NOBODY;
 }
 
-static bool is_kept(jlong tag)
+static bool is_kept(uint64_t tag)
 {
     pthread_mutex_lock(&table);
     bool found = entry_of(tag) != NOBODY;
@@ -157,7 +130,7 @@ void task_put(jobject object, const struct context *c)
 {
     if (object != NULL && context_is_set(c) && !is_kept(any_tag(object))) {
         struct context copy = context_copy(c);
-        if (!keep(object, copy, NULL, false)) {
+        if (!keep(object, copy, false)) {
             context_drop(&copy);
         }
     }
@@ -165,7 +138,7 @@ void task_put(jobject object, const struct context *c)
 
 bool task_peek(jobject object, struct context *ret)
 {
-    jlong tag = any_tag(object);
+    uint64_t tag = any_tag(object);
     if (tag == 0) {
         return false;
     }
@@ -181,7 +154,7 @@ bool task_peek(jobject object, struct context *ret)
 // ---- Lines -----------------------------------------------------------------------------------
 
 // Behind the others of this tag's line.
-static void append(jlong tag, struct context c)
+static void append(uint64_t tag, struct context c)
 {
     uint32_t first = entry_of(tag);
     uint32_t i = first != NOBODY ? entry_new() : NOBODY;
@@ -202,19 +175,19 @@ void task_queue(jobject object, const struct context *c)
     }
     struct context copy = context_copy(c);
     pthread_mutex_lock(&lines);
-    jlong tag = any_tag(object);
+    uint64_t tag = any_tag(object);
     if (is_kept(tag)) {
         pthread_mutex_lock(&table);
         append(tag, copy);
         pthread_mutex_unlock(&table);
-    } else if (!is_set || !keep(object, copy, NULL, true)) {
+    } else if (!is_set || !keep(object, copy, true)) {
         context_drop(&copy);
     }
     pthread_mutex_unlock(&lines);
 }
 
 // Takes the first of the line out; *ret_tag is what the object's tag must be now.
-static bool take_first(jlong tag, struct entry *ret, jlong *ret_tag)
+static bool take_first(uint64_t tag, struct entry *ret, uint64_t *ret_tag)
 {
     uint32_t i = entry_of(tag);
     *ret_tag = 0;
@@ -232,20 +205,24 @@ static bool take_first(jlong tag, struct entry *ret, jlong *ret_tag)
 
 static bool take(jobject object, struct entry *ret)
 {
-    jlong tag = any_tag(object), rest;
+    uint64_t tag = any_tag(object), rest;
     if (tag == 0) {
         return false;
     }
     bool line = is_line(tag);
     if (line) {
         pthread_mutex_lock(&lines);
-        tag = get_tag(object);
+        tag = read_tag(object);
     }
     pthread_mutex_lock(&table);
     bool found = take_first(tag, ret, &rest);
     pthread_mutex_unlock(&table);
     if (found) {
-        (void)set_tag(object, rest);
+        if (rest != 0) {
+            tag_set(object, TAG_TASK, rest);
+        } else {
+            tag_clear(object);
+        }
     }
     if (line) {
         pthread_mutex_unlock(&lines);
@@ -259,9 +236,6 @@ bool task_take(jobject object, struct context *ret)
     if (!take(object, &e)) {
         return false;
     }
-    if (e.frame != NULL) {
-        frame_free(e.frame);
-    }
     *ret = e.context;
     return true;
 }
@@ -270,12 +244,12 @@ void task_forget_first(jobject object)
 {
     struct entry e;
     if (take(object, &e)) {
-        drop(&e);
+        context_drop(&e.context);
     }
 }
 
 // Cuts the last one off a line of two or more. False when there is but one, or none.
-static bool cut_last(jlong tag, struct entry *ret)
+static bool cut_last(uint64_t tag, struct entry *ret)
 {
     uint32_t first = entry_of(tag);
     if (first == NOBODY || entries[first].last == first) {
@@ -295,71 +269,39 @@ void task_forget_last(jobject object)
 {
     struct entry e;
     pthread_mutex_lock(&lines);
-    jlong tag = any_tag(object);
+    uint64_t tag = any_tag(object);
     pthread_mutex_lock(&table);
     bool cut = cut_last(tag, &e);
     pthread_mutex_unlock(&table);
     pthread_mutex_unlock(&lines);
     if (cut) {
-        drop(&e);
+        context_drop(&e.context);
     } else {
         task_forget_first(object);
     }
 }
 
-// ---- Parked frames ---------------------------------------------------------------------------
-
-bool task_park(jobject object, struct thread_state *t)
-{
-    ASSERT(t->depth > 0 && t->frames[t->depth - 1]->global == NULL);
-    if (object == NULL || is_kept(any_tag(object))) {
-        return false;
-    }
-    struct frame *f = frame_detach(t); // first: from then on another thread may resume it
-    if (keep(object, (struct context){0}, f, false)) {
-        return true;
-    }
-    bool back = frame_attach(t, f);
-    ASSERT(back);
-    (void)back;
-    return false;
-}
-
-struct frame *task_resume(jobject object, struct thread_state *t)
-{
-    struct entry e;
-    if (!take(object, &e)) {
-        return NULL;
-    }
-    context_drop(&e.context);
-    if (e.frame != NULL && !frame_attach(t, e.frame)) {
-        frame_free(e.frame);
-        e.frame = NULL;
-    }
-    return e.frame;
-}
-
 // ---- Life ------------------------------------------------------------------------------------
 
-void JNICALL tasks_on_object_free(jvmtiEnv *ti, jlong tag)
+void JNICALL tasks_on_object_free(jvmtiEnv *ti, jlong object_tag)
 {
     struct entry e;
-    bool found = true;
+    uint64_t tag;
+    bool found = tag_is(object_tag, TAG_TASK, &tag);
     (void)ti;
     while (found) { // its whole line
         pthread_mutex_lock(&table);
         found = take_first(tag, &e, &tag);
         pthread_mutex_unlock(&table);
         if (found) {
-            drop(&e);
+            context_drop(&e.context);
         }
     }
 }
 
-void tasks_init(jvmtiEnv *env)
+void tasks_init(void)
 {
-    ASSERT(env != NULL && atomic_load(&kept) == 0);
-    jvmti = env;
+    ASSERT(atomic_load(&kept) == 0);
     atomic_store(&put_count, 0);
     atomic_store(&dropped, 0);
 }
@@ -370,7 +312,7 @@ void tasks_done(void)
         pthread_mutex_lock(&table);
         struct entry e = entries[i].is_used ? entry_free(i) : (struct entry){0};
         pthread_mutex_unlock(&table);
-        drop(&e);
+        context_drop(&e.context);
     }
 }
 

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: contexts kept on Java objects: on a task from the moment it is handed over until it
-// runs, and on anything else that joins two calls, such as a connection between sending and
-// receiving.
+// runs.
 //
-// The object gets a JVMTI tag that names an entry of a table: the entry's index and generation, so
-// that a tag whose entry is gone finds nothing. The table has TASKS_MAX entries; what finds no room
-// is counted and runs without a context. An entry is freed when its context is taken, or when the
-// JVM tells that the object is gone (ObjectFree): nothing is kept for ever. Tags are this agent's
-// alone: each jvmtiEnv has its own.
+// The object gets a tag (tags.h) that names an entry of a table: the entry's index and generation,
+// so that a tag whose entry is gone finds nothing. The table has TASKS_MAX entries; what finds no
+// room is counted and runs without a context. An entry is freed when its context is taken, or when
+// the JVM tells that the object is gone (ObjectFree): nothing is kept for ever.
 //
 // Most tasks are objects made for one submission: task_put(), task_take(). A plain Runnable may be
 // handed over many times at once, as one lambda that captures nothing is by every request.
@@ -23,7 +21,7 @@
 
 #include <jvmti.h>
 
-#include "agents/jvm/span.h"
+#include "agents/jvm/context.h"
 
 #define TASKS_MAX 65536
 
@@ -32,7 +30,7 @@ struct tasks_counts {
     unsigned kept;         // now
 };
 
-void tasks_init(jvmtiEnv *jvmti);
+void tasks_init(void);
 // Frees every entry. Tags that objects still have find nothing.
 void tasks_done(void);
 void tasks_counts(struct tasks_counts *ret);
@@ -50,13 +48,6 @@ bool task_peek(jobject object, struct context *ret);
 // The object will not run: its first or last submission is forgotten.
 void task_forget_first(jobject object);
 void task_forget_last(jobject object);
-
-// Keeps the thread's topmost frame, whose span stays open, with an object that another call will
-// bring: it is taken off the thread, and the context before it is in force again. The frame must
-// have no `global` and the object no context. False: not kept, nothing has changed.
-bool task_park(jobject object, struct thread_state *t);
-// Puts it back on top of the calling thread's frames; NULL when there is none.
-struct frame *task_resume(jobject object, struct thread_state *t);
 
 void JNICALL tasks_on_object_free(jvmtiEnv *jvmti, jlong tag);
 

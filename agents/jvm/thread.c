@@ -134,7 +134,7 @@ void threads_init(jvmtiEnv *env)
     jvmti = env;
     has_virtual = can_virtual(env);
     (void)pthread_once(&once, make_key);
-    tasks_init(env);
+    tasks_init();
     atomic_fetch_add(&epoch, 1);
 }
 
@@ -213,8 +213,8 @@ static struct thread_state *platform_mine(unsigned now)
 static void renew(JNIEnv *env, struct thread_state *t, unsigned now)
 {
     for (unsigned i = 0; i < t->depth; i++) {
-        if (t->frames[i]->global != NULL) {
-            (*env)->DeleteGlobalRef(env, t->frames[i]->global);
+        for (int k = 0; k < FRAME_GLOBALS; k++) {
+            (*env)->DeleteGlobalRef(env, t->frames[i]->globals[k]); // NULL is fine
         }
     }
     frames_drop(t);

@@ -3,7 +3,7 @@
 #include "agents/jvm/plugins/plugins.h"
 
 struct plugin *const PLUGINS[] = {
-    &plugin_jdk_http_server, &plugin_http_url_connection, &plugin_executors,
-    &plugin_fork_join,       &plugin_completable_future,  &plugin_threads,
+    &plugin_servlet,   &plugin_jdk_http_server, &plugin_http_url_connection, &plugin_jdbc,
+    &plugin_executors, &plugin_fork_join,       &plugin_completable_future,  &plugin_threads,
 };
 const size_t PLUGIN_COUNT = sizeof PLUGINS / sizeof *PLUGINS;

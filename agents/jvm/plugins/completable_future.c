@@ -31,7 +31,9 @@ static struct frame *enter_asynchronous(struct call *c)
         context_drop(&taken);
         return NULL;
     }
-    return context_open(c->thread, c->method, taken);
+    struct frame *f = frame_open(c->thread, c->method, &taken);
+    context_drop(&taken);
+    return f;
 }
 
 static struct frame *enter_fire(struct call *c)
@@ -44,9 +46,10 @@ static struct frame *enter_fire(struct call *c)
     if (!found && !context_is_set(&c->thread->current)) {
         return NULL;
     }
-    struct frame *f = context_open(c->thread, c->method, kept);
+    struct frame *f = frame_open(c->thread, c->method, &kept);
+    context_drop(&kept);
     if (f != NULL && found) {
-        f->global = (*c->env)->NewGlobalRef(c->env, c->self);
+        f->globals[0] = (*c->env)->NewGlobalRef(c->env, c->self);
     }
     return f;
 }
@@ -54,9 +57,9 @@ static struct frame *enter_fire(struct call *c)
 static void exit_fire(struct call *c, struct frame *f, jobject result, jlong number)
 {
     (void)result, (void)number;
-    jmethodID id = java_find(c->env, &is_live, f->global);
-    if (id != NULL && !(*c->env)->CallBooleanMethod(c->env, f->global, id)) {
-        task_forget_first(f->global);
+    jmethodID id = java_find(c->env, &is_live, f->globals[0]);
+    if (id != NULL && !(*c->env)->CallBooleanMethod(c->env, f->globals[0], id)) {
+        task_forget_first(f->globals[0]);
     }
 }
 
@@ -65,9 +68,9 @@ static void exit_fire(struct call *c, struct frame *f, jobject result, jlong num
 static void exit_compose(struct call *c, struct frame *f, jobject result, jlong number)
 {
     static struct java_method is_claimed = {"getForkJoinTaskTag", "()S", {NULL}};
-    jmethodID id = java_find(c->env, &is_claimed, f->global);
-    if (id != NULL && (*c->env)->CallShortMethod(c->env, f->global, id) != 0) {
-        task_forget_first(f->global);
+    jmethodID id = java_find(c->env, &is_claimed, f->globals[0]);
+    if (id != NULL && (*c->env)->CallShortMethod(c->env, f->globals[0], id) != 0) {
+        task_forget_first(f->globals[0]);
     } else {
         exit_fire(c, f, result, number);
     }
@@ -77,7 +80,7 @@ static struct frame *enter_compose(struct call *c)
 {
     static const struct plugin_method compose = {.exit = exit_compose};
     struct frame *f = enter_fire(c);
-    if (f != NULL && f->global != NULL &&
+    if (f != NULL && f->globals[0] != NULL &&
         java_field(c->env, c->self, "executor", "Ljava/util/concurrent/Executor;") == NULL) {
         f->method = &compose;
     }

@@ -48,7 +48,7 @@ static void on_run_worker(struct call *c)
 static struct frame *enter_get_task(struct call *c)
 {
     context_replace(c->thread, (struct context){0});
-    return context_open(c->thread, c->method, (struct context){0});
+    return frame_open(c->thread, c->method, NULL);
 }
 
 static void exit_get_task(struct call *c, struct frame *f, jobject result, jlong number)
@@ -67,17 +67,18 @@ static struct frame *enter_future(struct call *c)
     if (context_is_set(&c->thread->current) || !task_take(c->self, &taken)) {
         return NULL;
     }
-    return context_open(c->thread, c->method, taken);
+    struct frame *f = frame_open(c->thread, c->method, &taken);
+    context_drop(&taken);
+    return f;
 }
 
 // ---- Tasks that will not run -----------------------------------------------------------------
 
 static struct frame *enter_remove(struct call *c)
 {
-    struct context same = context_copy(&c->thread->current);
-    struct frame *f = context_open(c->thread, c->method, same);
+    struct frame *f = frame_open(c->thread, c->method, NULL);
     if (f != NULL) {
-        f->global = (*c->env)->NewGlobalRef(c->env, c->a);
+        f->globals[0] = (*c->env)->NewGlobalRef(c->env, c->a);
     }
     return f;
 }
@@ -86,7 +87,7 @@ static void exit_remove(struct call *c, struct frame *f, jobject result, jlong r
 {
     (void)c, (void)result;
     if (removed != 0) {
-        task_forget_first(f->global);
+        task_forget_first(f->globals[0]);
     }
 }
 

@@ -25,13 +25,15 @@ static struct frame *enter_task(struct call *c)
         context_drop(&taken);
         return NULL;
     }
-    return context_open(c->thread, c->method, taken);
+    struct frame *f = frame_open(c->thread, c->method, &taken);
+    context_drop(&taken);
+    return f;
 }
 
 static struct frame *enter_help(struct call *c)
 {
     bool is_set = context_is_set(&c->thread->current);
-    return is_set ? context_open(c->thread, c->method, (struct context){0}) : NULL;
+    return is_set ? frame_open(c->thread, c->method, &(struct context){0}) : NULL;
 }
 
 // A worker is started by whoever first needs it and serves everybody.

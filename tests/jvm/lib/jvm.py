@@ -21,6 +21,8 @@ from sonde import Failure, ROOT, check, die_with_parent, equal, wait_for  # noqa
 AGENT = os.path.join(ROOT, "build/libsonde-jvm.so")
 TESTS = os.path.join(ROOT, "tests/jvm")
 MAVEN_S = 300
+# What a JVM prints of its own accord, -Xcheck:jni above all; an application's words are its own.
+COMPLAINTS = ("WARNING in native", "WARNING: JNI", "WARNING: A JVM TI", "FATAL ERROR", "# A fatal error")
 
 
 class Skip(Exception):
@@ -151,7 +153,7 @@ class Program:
             raise Failure("the program has not ended in %d s; seen: %s" % (timeout_s, self.text()[-3000:])) from None
         self.reader.join(timeout=10)
         equal(self.process.returncode, code, "the exit code; seen: %s" % self.text()[-3000:])
-        complaints = [line for line in self.output if line.startswith(("WARNING", "FATAL")) or "VerifyError" in line]
+        complaints = [line for line in self.output if line.startswith(COMPLAINTS) or "VerifyError" in line]
         check(not complaints, "the JVM complains", *complaints[:10])
 
     def stop(self, timeout_s=60):
