@@ -192,6 +192,43 @@ void java_void_of(JNIEnv *env, struct java_method *m, jobject object, jobject a,
     (void)java_clear(env);
 }
 
+bool java_join(JNIEnv *env, struct java_joining *j, jobject text)
+{
+    size_t comma = j->n > 0;
+    size_t left = j->room - j->n;
+    if (text == NULL || j->is_full) {
+        return false;
+    }
+    size_t n = (size_t)(*env)->GetStringUTFLength(env, text);
+    j->is_full = n + comma + 4 > left; // java_string() wants some room
+    if (j->is_full) {
+        j->n = 0;
+    } else {
+        if (comma != 0) {
+            j->out[j->n++] = ',';
+        }
+        j->n += java_string(env, text, j->out + j->n, left - comma).n;
+    }
+    (*env)->DeleteLocalRef(env, text);
+    return !j->is_full;
+}
+
+struct str java_joined(JNIEnv *env, jobject list, char *out, size_t room)
+{
+    static struct java_method size = {"size", "()I", {NULL}};
+    static struct java_method get = {"get", "(I)Ljava/lang/Object;", {NULL}};
+    struct java_joining j = {.out = out, .room = room};
+    jint n = list != NULL ? java_int(env, &size, list, 0) : 0;
+    jmethodID id = n > 0 ? java_find(env, &get, list) : NULL;
+    for (jint i = 0; id != NULL && i < n; i++) {
+        jobject text = (*env)->CallObjectMethod(env, list, id, i);
+        if (java_clear(env) || !java_join(env, &j, text)) {
+            break;
+        }
+    }
+    return (struct str){out, j.n};
+}
+
 bool java_is(JNIEnv *env, struct java_class *k, jobject object)
 {
     jclass class = atomic_load_explicit(&k->found, memory_order_acquire);

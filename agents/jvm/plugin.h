@@ -95,6 +95,17 @@ void java_void_of(JNIEnv *env, struct java_method *m, jobject object, jobject a,
 // method(String) of the object, giving text.
 struct str java_text_of(JNIEnv *env, struct java_method *m, jobject object, const char *argument,
                         char *out, size_t room);
+// Texts put together with commas between them, as the lines of a header are. What does not fit
+// makes the whole empty.
+struct java_joining {
+    char *out;
+    size_t room, n;
+    bool is_full;
+};
+// Adds a text, and lets go of the reference. False: there is none, or no room.
+bool java_join(JNIEnv *env, struct java_joining *j, jobject text);
+// All of a java.util.List; empty when that is null.
+struct str java_joined(JNIEnv *env, jobject list, char *out, size_t room);
 // Clears what is pending; whether there was something.
 bool java_clear(JNIEnv *env);
 
