@@ -66,6 +66,43 @@ jmethodID java_find(JNIEnv *env, struct java_method *m, jobject object)
     return id;
 }
 
+static unsigned unit(const char *p)
+{
+    return (unsigned)(p[0] & 0x0F) << 12 | (unsigned)(p[1] & 0x3F) << 6 | (unsigned)(p[2] & 0x3F);
+}
+
+static bool is_surrogate(const char *p, size_t left, unsigned first)
+{
+    return left >= 3 && (unsigned char)p[0] == 0xED && (unit(p) & 0xFC00) == first;
+}
+
+// Modified UTF-8 to UTF-8, in place, which never grows: pairs of surrogates become one character,
+// a half and NUL become '?'.
+static size_t to_utf8(char *text, size_t n)
+{
+    size_t to = 0;
+    for (size_t i = 0; i < n;) {
+        const char *p = text + i;
+        if (is_surrogate(p, n - i, 0xD800) && is_surrogate(p + 3, n - i - 3, 0xDC00)) {
+            unsigned c = 0x10000 + ((unit(p) & 0x3FF) << 10) + (unit(p + 3) & 0x3FF);
+            text[to++] = (char)(0xF0 | c >> 18);
+            text[to++] = (char)(0x80 | (c >> 12 & 0x3F));
+            text[to++] = (char)(0x80 | (c >> 6 & 0x3F));
+            text[to++] = (char)(0x80 | (c & 0x3F));
+            i += 6;
+        } else if (is_surrogate(p, n - i, 0xD800) || is_surrogate(p, n - i, 0xDC00)) {
+            text[to++] = '?';
+            i += 3;
+        } else if ((unsigned char)p[0] == 0xC0) {
+            text[to++] = '?';
+            i += 2;
+        } else {
+            text[to++] = text[i++];
+        }
+    }
+    return to;
+}
+
 static struct str copy_string(JNIEnv *env, jstring s, char *out, size_t room)
 {
     jsize n = (*env)->GetStringLength(env, s);
@@ -79,7 +116,7 @@ static struct str copy_string(JNIEnv *env, jstring s, char *out, size_t room)
     if (java_clear(env)) {
         return STR("");
     }
-    return str_of(out);
+    return (struct str){out, to_utf8(out, strlen(out))};
 }
 
 struct str java_string(JNIEnv *env, jstring s, char *out, size_t room)
@@ -190,6 +227,31 @@ void java_void_of(JNIEnv *env, struct java_method *m, jobject object, jobject a,
         (*env)->CallVoidMethod(env, object, id, a, b);
     }
     (void)java_clear(env);
+}
+
+jstring java_new_string(JNIEnv *env, struct str text)
+{
+    jchar units[JAVA_TEXT_MAX];
+    jsize n = 0;
+    if (text.n > JAVA_TEXT_MAX || !str_utf8_valid(text, NULL)) {
+        return NULL;
+    }
+    for (size_t i = 0; i < text.n;) {
+        unsigned char first = (unsigned char)text.p[i];
+        size_t more = first < 0x80 ? 0 : first < 0xE0 ? 1 : first < 0xF0 ? 2 : 3;
+        uint32_t c = more == 0 ? first : first & (0x3FU >> more);
+        for (size_t k = 1; k <= more; k++) {
+            c = c << 6 | ((unsigned char)text.p[i + k] & 0x3F);
+        }
+        i += 1 + more;
+        if (c >= 0x10000) {
+            units[n++] = (jchar)(0xD800 | (c - 0x10000) >> 10);
+            c = 0xDC00 | (c & 0x3FF);
+        }
+        units[n++] = (jchar)c;
+    }
+    jstring made = (*env)->NewString(env, units, n);
+    return java_clear(env) ? NULL : made;
 }
 
 bool java_join(JNIEnv *env, struct java_joining *j, jobject text)

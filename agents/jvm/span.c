@@ -199,8 +199,15 @@ void frames_drop(struct thread_state *t)
 
 struct frame *span_current(const struct thread_state *t)
 {
-    struct frame *f = t->depth > 0 ? t->frames[t->depth - 1] : NULL;
-    return f != NULL && f->is_span ? f : NULL;
+    for (unsigned i = t->depth; i > 0; i--) {
+        struct frame *f = t->frames[i - 1];
+        if (f->is_span) {
+            bool in_force = trace_id_cmp(&f->context.trace, &t->current.trace) == 0 &&
+                            span_id_eq(f->context.span, t->current.span);
+            return in_force ? f : NULL;
+        }
+    }
+    return NULL;
 }
 
 // ---- Writing a span --------------------------------------------------------------------------
