@@ -10,10 +10,10 @@
 #include "agents/jvm/match.h"
 #include "core/must.h"
 
-#define LOADED_CLASSES_MAX 65536 // local references: HotSpot promises no more (MaxJNILocalCapacity)
-#define SUPERTYPES_MAX     512   // of one class, that are looked at
-#define LOT                64    // classes retransformed in one pause
-#define MAYBE_BITS         65536 // a power of two
+#define LOCAL_CAPACITY 65536 // the most local references HotSpot can be asked to have room for
+#define SUPERTYPES_MAX 512   // of one class, that are looked at
+#define LOT            64    // classes retransformed in one pause
+#define MAYBE_BITS     65536 // a power of two
 
 static atomic_bool is_on;
 
@@ -210,9 +210,10 @@ static unsigned retransform_all(jvmtiEnv *ti, JNIEnv *env)
     jint count = 0, kept = 0;
     jclass *all = NULL;
     unsigned refused = 0;
-    if ((*env)->EnsureLocalCapacity(env, LOADED_CLASSES_MAX) != 0 ||
-        (*ti)->GetLoadedClasses(ti, &count, &all) != JVMTI_ERROR_NONE) {
-        (void)java_clear(env);
+    // With more classes HotSpot goes on all the same, and -Xcheck:jni says so.
+    (void)(*env)->EnsureLocalCapacity(env, LOCAL_CAPACITY);
+    (void)java_clear(env);
+    if ((*ti)->GetLoadedClasses(ti, &count, &all) != JVMTI_ERROR_NONE) {
         agent_log("the JVM does not tell which classes are loaded: those are not traced");
         return 0;
     }

@@ -86,6 +86,9 @@ static void take_in(struct plugin *p)
 void match_init(const char *plugins)
 {
     struct str list = str_of(plugins);
+    memset(&classes, 0, sizeof classes);
+    memset(&interfaces, 0, sizeof interfaces);
+    memset(&methods, 0, sizeof methods);
     bool all_but = list.n == 0 || list.p[0] == '-';
     list = all_but ? str_skip(list, 1) : list;
     for (size_t i = 0; i < PLUGIN_COUNT; i++) {

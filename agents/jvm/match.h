@@ -3,13 +3,15 @@
 // loaded, which costs every other class one hash, and one for each of its methods: those that have
 // a method of a probed interface's are asked for their supertypes later (classes.h).
 //
-// The tables are built before the first class is looked up and never change: any thread.
+// The tables are built before the first class is looked up, and stay as they are until the agent
+// has left and comes again: any thread.
 #ifndef SONDE_JVM_MATCH_H
 #define SONDE_JVM_MATCH_H
 
 #include "agents/jvm/plugin.h"
 
-// Takes in the plug-ins that the option allows ("": all; "a:b": these; "-a:b": all but these).
+// After bridge_bind(). Takes in the plug-ins that the option allows ("": all; "a:b": these; "-a:b":
+// all but these).
 void match_init(const char *plugins);
 
 // How a class may come to probes; both may be set.

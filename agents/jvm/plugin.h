@@ -113,6 +113,8 @@ struct str java_joined(JNIEnv *env, jobject list, char *out, size_t room);
 jstring java_new_string(JNIEnv *env, struct str text);
 // Clears what is pending; whether there was something.
 bool java_clear(JNIEnv *env);
+// Lets go of every class that was remembered. Nobody may be inside (inside.h).
+void java_forget(JNIEnv *env);
 
 // A class of the JDK's own, looked up once.
 struct java_class {

@@ -7,7 +7,9 @@
 // what does not fit any more is counted as dropped_attributes_count, as OTLP has it.
 //
 // The token that the bridge hands to Java names a frame by its depth and a serial number: an exit
-// that comes twice, or from a thread whose frames are gone (detach, a fault), finds nothing.
+// that comes twice, or from a thread whose frames are gone (detach, a fault), finds nothing. Serial
+// numbers have 56 bits and begin at random: a call that began before a detach does not find what
+// was opened after the next attach either.
 #ifndef SONDE_JVM_SPAN_H
 #define SONDE_JVM_SPAN_H
 
@@ -29,7 +31,7 @@ struct frame {
     struct context context;             // of this span: what children continue
     struct context before;              // in force outside
     span_id parent;
-    uint32_t serial;
+    uint64_t serial;
     uint8_t kind;
     bool is_span; // false: only a change of context
     bool is_error;
@@ -45,10 +47,10 @@ struct frame {
 struct thread_state {
     struct context current;
     unsigned depth;
-    unsigned epoch; // of threads_init(), by which a state from before a detach is known
-    uint32_t serial;
-    bool is_inside;                   // in the agent's own code: probes hit now do nothing
-    struct frame *frames[FRAMES_MAX]; // allocated at their first use, kept
+    uint64_t serial;                   // of the last frame; begins at random
+    bool is_inside;                    // in the agent's own code: probes hit now do nothing
+    struct frame *frames[FRAMES_MAX];  // allocated at their first use, kept
+    struct thread_state *next, **link; // in the list of all (thread.c)
 };
 
 // ---- Opening and closing ---------------------------------------------------------------------

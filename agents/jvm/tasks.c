@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "agents/jvm/log.h"
 #include "agents/jvm/tags.h"
 #include "core/must.h"
 
@@ -283,12 +284,11 @@ void task_forget_last(jobject object)
 
 // ---- Life ------------------------------------------------------------------------------------
 
-void JNICALL tasks_on_object_free(jvmtiEnv *ti, jlong object_tag)
+void tasks_freed(jlong object_tag)
 {
     struct entry e;
     uint64_t tag;
     bool found = tag_is(object_tag, TAG_TASK, &tag);
-    (void)ti;
     while (found) { // its whole line
         pthread_mutex_lock(&table);
         found = take_first(tag, &e, &tag);
@@ -297,13 +297,6 @@ void JNICALL tasks_on_object_free(jvmtiEnv *ti, jlong object_tag)
             context_drop(&e.context);
         }
     }
-}
-
-void tasks_init(void)
-{
-    ASSERT(atomic_load(&kept) == 0);
-    atomic_store(&put_count, 0);
-    atomic_store(&dropped, 0);
 }
 
 void tasks_done(void)
@@ -316,8 +309,23 @@ void tasks_done(void)
     }
 }
 
+void tasks_init(void)
+{
+    tasks_done(); // what an agent has left that could not leave in quiet
+    atomic_store(&put_count, 0);
+    atomic_store(&dropped, 0);
+}
+
 void tasks_counts(struct tasks_counts *ret)
 {
     *ret =
         (struct tasks_counts){atomic_load(&put_count), atomic_load(&dropped), atomic_load(&kept)};
+}
+
+void tasks_report(void)
+{
+    struct tasks_counts n;
+    tasks_counts(&n);
+    agent_note("contexts: %llu handed over, %u kept at the end, %llu found no room",
+               (unsigned long long)n.put, n.kept, (unsigned long long)n.dropped);
 }

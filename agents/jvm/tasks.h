@@ -15,7 +15,7 @@
 // object that is shared by work with and without a trace, and first handed over without, the place
 // is not known.
 //
-// Any thread. The functions call JVMTI: not from a callback where that is forbidden.
+// Any thread. All but tasks_freed() call JVMTI: not from a callback where that is forbidden.
 #ifndef SONDE_JVM_TASKS_H
 #define SONDE_JVM_TASKS_H
 
@@ -34,6 +34,8 @@ void tasks_init(void);
 // Frees every entry. Tags that objects still have find nothing.
 void tasks_done(void);
 void tasks_counts(struct tasks_counts *ret);
+// The same as a note in the log.
+void tasks_report(void);
 
 // Keeps a context with an object, if it is set. An object that has one keeps that.
 void task_put(jobject object, const struct context *c);
@@ -49,6 +51,7 @@ bool task_peek(jobject object, struct context *ret);
 void task_forget_first(jobject object);
 void task_forget_last(jobject object);
 
-void JNICALL tasks_on_object_free(jvmtiEnv *jvmti, jlong tag);
+// The event ObjectFree: the object with this tag is gone.
+void tasks_freed(jlong tag);
 
 #endif

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agents/jvm/log.h"
+#include "agents/jvm/identity.h"
+#include "agents/jvm/inside.h"
 #include "agents/jvm/tasks.h"
 #include "core/must.h"
 
@@ -23,131 +24,18 @@ enum kind { KIND_UNKNOWN, KIND_PLATFORM, KIND_CARRIER };
 
 static jvmtiEnv *jvmti;
 static bool has_virtual;
-static atomic_uint epoch; // odd: between threads_init() and threads_done()
 
-static __thread struct thread_state *mine; // a platform thread's
-static __thread enum kind kind;
-static pthread_key_t at_end;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+// All that there are, for threads_done(). What a thread remembers of an earlier epoch is freed.
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct thread_state *all;
+static atomic_uint epoch;
+static __thread struct {
+    struct thread_state *state; // a platform thread's
+    unsigned epoch;
+    enum kind kind;
+} mine;
 
-// ---- Capabilities and events -----------------------------------------------------------------
-
-static uint8_t *virtual_byte(jvmtiCapabilities *c)
-{
-    _Static_assert(sizeof *c * 8 > VIRTUAL_THREADS_BIT, "reserved bits stand behind the known");
-    return (uint8_t *)c + VIRTUAL_THREADS_BIT / 8;
-}
-
-void threads_capabilities(jvmtiEnv *ti, jvmtiCapabilities *can)
-{
-    const uint8_t bit = 1U << VIRTUAL_THREADS_BIT % 8;
-    jvmtiCapabilities potential = {0};
-    can->can_tag_objects = 1;
-    can->can_generate_object_free_events = 1;
-    if ((*ti)->GetPotentialCapabilities(ti, &potential) == JVMTI_ERROR_NONE &&
-        (*virtual_byte(&potential) & bit) != 0) {
-        *virtual_byte(can) |= bit;
-    }
-}
-
-static void drop_state(void *p)
-{
-    struct thread_state *t = p;
-    frames_drop(t);
-    for (int i = 0; i < FRAMES_MAX; i++) {
-        free(t->frames[i]);
-    }
-    free(t);
-}
-
-static void JNICALL on_start(jvmtiEnv *ti, JNIEnv *env, jthread thread)
-{
-    struct context c;
-    (void)ti;
-    if (task_take(thread, &c)) {
-        struct thread_state *t = thread_mine(env);
-        if (t != NULL) {
-            context_replace(t, c);
-        } else {
-            context_drop(&c);
-        }
-    }
-}
-
-static void JNICALL on_virtual_end(jvmtiEnv *ti, JNIEnv *env, jthread thread)
-{
-    void *stored = NULL;
-    (void)env, (void)thread;
-    if ((*ti)->GetThreadLocalStorage(ti, NULL, &stored) == JVMTI_ERROR_NONE && stored != NULL) {
-        (void)(*ti)->SetThreadLocalStorage(ti, NULL, NULL);
-        drop_state(stored);
-    }
-}
-
-static bool can_virtual(jvmtiEnv *ti)
-{
-    jvmtiCapabilities c = {0};
-    return (*ti)->GetCapabilities(ti, &c) == JVMTI_ERROR_NONE &&
-           (*virtual_byte(&c) & 1U << VIRTUAL_THREADS_BIT % 8) != 0;
-}
-
-jvmtiError threads_callbacks(jvmtiEnv *ti, const jvmtiEventCallbacks *others)
-{
-    // One pointer an event, in the order of their numbers: longer than an older header's struct.
-    void *slots[EVENT_SLOTS] = {NULL};
-    jvmtiEventCallbacks c = *others;
-    _Static_assert(sizeof c <= sizeof slots, "the header knows no later events");
-    c.ThreadStart = on_start;
-    c.ObjectFree = tasks_on_object_free;
-    memcpy(slots, &c, sizeof c);
-    bool more = can_virtual(ti);
-    if (more) {
-        slots[EVENT_VIRTUAL_THREAD_START - JVMTI_MIN_EVENT_TYPE_VAL] = (void *)on_start;
-        slots[EVENT_VIRTUAL_THREAD_END - JVMTI_MIN_EVENT_TYPE_VAL] = (void *)on_virtual_end;
-    }
-    return (*ti)->SetEventCallbacks(ti, (const jvmtiEventCallbacks *)slots,
-                                    more ? (jint)sizeof slots : (jint)sizeof c);
-}
-
-void threads_events(jvmtiEnv *ti, bool enable)
-{
-    const int events[] = {JVMTI_EVENT_THREAD_START, JVMTI_EVENT_OBJECT_FREE,
-                          EVENT_VIRTUAL_THREAD_START, EVENT_VIRTUAL_THREAD_END};
-    const size_t n = can_virtual(ti) ? 4 : 2;
-    for (size_t i = 0; i < n; i++) {
-        (void)(*ti)->SetEventNotificationMode(ti, enable ? JVMTI_ENABLE : JVMTI_DISABLE,
-                                              (jvmtiEvent)events[i], NULL);
-    }
-}
-
-// ---- States ----------------------------------------------------------------------------------
-
-static void make_key(void)
-{
-    // Platform threads end here whether or not the agent is there to hear of it.
-    MUST(pthread_key_create(&at_end, drop_state) == 0);
-}
-
-void threads_init(jvmtiEnv *env)
-{
-    ASSERT(env != NULL && atomic_load(&epoch) % 2 == 0);
-    jvmti = env;
-    has_virtual = can_virtual(env);
-    (void)pthread_once(&once, make_key);
-    tasks_init();
-    atomic_fetch_add(&epoch, 1);
-}
-
-void threads_done(void)
-{
-    struct tasks_counts n;
-    ASSERT(atomic_load(&epoch) % 2 == 1);
-    atomic_fetch_add(&epoch, 1);
-    tasks_counts(&n);
-    agent_log("contexts: %llu handed over, %u kept at the end, %llu found no room",
-              (unsigned long long)n.put, n.kept, (unsigned long long)n.dropped);
-    tasks_done();
-}
+// ---- Where a state is kept -------------------------------------------------------------------
 
 // Whether the Java thread that runs is a carrier, or one that a carrier carries.
 static enum kind look(JNIEnv *env)
@@ -170,47 +58,77 @@ static enum kind look(JNIEnv *env)
     return found;
 }
 
-static struct thread_state *state_new(unsigned now)
+static bool is_carrier(JNIEnv *env)
 {
-    struct thread_state *t = calloc(1, sizeof *t);
-    if (t != NULL) {
-        t->epoch = now;
+    if (mine.kind == KIND_UNKNOWN) {
+        mine.kind = has_virtual ? look(env) : KIND_PLATFORM;
     }
+    return mine.kind == KIND_CARRIER;
+}
+
+static struct thread_state *stored(JNIEnv *env)
+{
+    if (is_carrier(env)) {
+        void *state = NULL;
+        return (*jvmti)->GetThreadLocalStorage(jvmti, NULL, &state) == JVMTI_ERROR_NONE ? state
+                                                                                        : NULL;
+    }
+    return mine.epoch == atomic_load_explicit(&epoch, memory_order_relaxed) ? mine.state : NULL;
+}
+
+static bool store(JNIEnv *env, struct thread_state *t)
+{
+    if (is_carrier(env)) {
+        return (*jvmti)->SetThreadLocalStorage(jvmti, NULL, t) == JVMTI_ERROR_NONE;
+    }
+    mine.state = t;
+    mine.epoch = atomic_load(&epoch);
+    return true;
+}
+
+// ---- States ----------------------------------------------------------------------------------
+
+static void enlist(struct thread_state *t)
+{
+    pthread_mutex_lock(&lock);
+    t->next = all;
+    t->link = &all;
+    if (all != NULL) {
+        all->link = &t->next;
+    }
+    all = t;
+    pthread_mutex_unlock(&lock);
+}
+
+static void strike_off(struct thread_state *t)
+{
+    pthread_mutex_lock(&lock);
+    ASSERT(*t->link == t);
+    *t->link = t->next;
+    if (t->next != NULL) {
+        t->next->link = t->link;
+    }
+    pthread_mutex_unlock(&lock);
+}
+
+struct thread_state *thread_mine(JNIEnv *env)
+{
+    struct thread_state *t = stored(env);
+    if (t != NULL) {
+        return t;
+    }
+    t = calloc(1, sizeof *t);
+    if (t == NULL || !store(env, t)) {
+        free(t);
+        return NULL;
+    }
+    span_id random = identity_span();
+    memcpy(&t->serial, random.b, sizeof t->serial);
+    enlist(t);
     return t;
 }
 
-static struct thread_state *virtual_mine(unsigned now)
-{
-    void *stored = NULL;
-    if ((*jvmti)->GetThreadLocalStorage(jvmti, NULL, &stored) != JVMTI_ERROR_NONE) {
-        return NULL;
-    }
-    if (stored == NULL) {
-        stored = state_new(now);
-        if (stored != NULL &&
-            (*jvmti)->SetThreadLocalStorage(jvmti, NULL, stored) != JVMTI_ERROR_NONE) {
-            free(stored);
-            stored = NULL;
-        }
-    }
-    return stored;
-}
-
-static struct thread_state *platform_mine(unsigned now)
-{
-    if (mine == NULL) {
-        struct thread_state *t = state_new(now);
-        if (t == NULL || pthread_setspecific(at_end, t) != 0) {
-            free(t);
-            return NULL;
-        }
-        mine = t;
-    }
-    return mine;
-}
-
-// A state from before the agent was detached: what was open then will not be closed.
-static void renew(JNIEnv *env, struct thread_state *t, unsigned now)
+static void state_free(JNIEnv *env, struct thread_state *t)
 {
     for (unsigned i = 0; i < t->depth; i++) {
         for (int k = 0; k < FRAME_GLOBALS; k++) {
@@ -218,22 +136,127 @@ static void renew(JNIEnv *env, struct thread_state *t, unsigned now)
         }
     }
     frames_drop(t);
-    t->is_inside = false;
-    t->epoch = now;
+    for (int i = 0; i < FRAMES_MAX; i++) {
+        free(t->frames[i]);
+    }
+    free(t);
 }
 
-struct thread_state *thread_mine(JNIEnv *env)
+// ---- Capabilities and events -----------------------------------------------------------------
+
+static bool has_virtual_bit(const jvmtiCapabilities *c)
 {
-    unsigned now = atomic_load_explicit(&epoch, memory_order_acquire);
-    if (now % 2 == 0) {
-        return NULL;
+    _Static_assert(sizeof *c * 8 > VIRTUAL_THREADS_BIT, "reserved bits stand behind the known");
+    return (((const uint8_t *)c)[VIRTUAL_THREADS_BIT / 8] >> VIRTUAL_THREADS_BIT % 8 & 1) != 0;
+}
+
+void threads_capabilities(jvmtiEnv *ti, jvmtiCapabilities *can)
+{
+    jvmtiCapabilities potential = {0};
+    can->can_tag_objects = 1;
+    can->can_generate_object_free_events = 1;
+    if ((*ti)->GetPotentialCapabilities(ti, &potential) == JVMTI_ERROR_NONE &&
+        has_virtual_bit(&potential)) {
+        ((uint8_t *)can)[VIRTUAL_THREADS_BIT / 8] |= 1U << VIRTUAL_THREADS_BIT % 8;
     }
-    if (kind == KIND_UNKNOWN) {
-        kind = has_virtual ? look(env) : KIND_PLATFORM;
+}
+
+static bool can_virtual(jvmtiEnv *ti)
+{
+    jvmtiCapabilities c = {0};
+    return (*ti)->GetCapabilities(ti, &c) == JVMTI_ERROR_NONE && has_virtual_bit(&c);
+}
+
+static void JNICALL on_start(jvmtiEnv *ti, JNIEnv *env, jthread thread)
+{
+    struct context c;
+    (void)ti;
+    if (!inside_begin()) {
+        return;
     }
-    struct thread_state *t = kind == KIND_CARRIER ? virtual_mine(now) : platform_mine(now);
-    if (t != NULL && t->epoch != now) {
-        renew(env, t, now);
+    if (task_take(thread, &c)) {
+        struct thread_state *t = thread_mine(env);
+        if (t != NULL) {
+            context_replace(t, c);
+        } else {
+            context_drop(&c);
+        }
     }
-    return t;
+    inside_end();
+}
+
+static void JNICALL on_end(jvmtiEnv *ti, JNIEnv *env, jthread thread)
+{
+    (void)ti, (void)thread;
+    if (!inside_begin()) {
+        return;
+    }
+    struct thread_state *t = stored(env);
+    if (t != NULL) {
+        (void)store(env, NULL);
+        strike_off(t);
+        state_free(env, t);
+    }
+    inside_end();
+}
+
+static void JNICALL on_free(jvmtiEnv *ti, jlong tag)
+{
+    (void)ti;
+    if (inside_begin()) {
+        tasks_freed(tag);
+        inside_end();
+    }
+}
+
+jvmtiError threads_callbacks(jvmtiEnv *ti, const jvmtiEventCallbacks *others)
+{
+    // One pointer an event, in the order of their numbers: longer than an older header's struct.
+    void *slots[EVENT_SLOTS] = {NULL};
+    jvmtiEventCallbacks c = *others;
+    _Static_assert(sizeof c <= sizeof slots, "the header knows no later events");
+    c.ThreadStart = on_start;
+    c.ThreadEnd = on_end;
+    c.ObjectFree = on_free;
+    memcpy(slots, &c, sizeof c);
+    bool more = can_virtual(ti);
+    if (more) {
+        slots[EVENT_VIRTUAL_THREAD_START - JVMTI_MIN_EVENT_TYPE_VAL] = (void *)on_start;
+        slots[EVENT_VIRTUAL_THREAD_END - JVMTI_MIN_EVENT_TYPE_VAL] = (void *)on_end;
+    }
+    return (*ti)->SetEventCallbacks(ti, (const jvmtiEventCallbacks *)slots,
+                                    more ? (jint)sizeof slots : (jint)sizeof c);
+}
+
+void threads_events(jvmtiEnv *ti, bool enable)
+{
+    const int events[] = {JVMTI_EVENT_THREAD_START, JVMTI_EVENT_THREAD_END, JVMTI_EVENT_OBJECT_FREE,
+                          EVENT_VIRTUAL_THREAD_START, EVENT_VIRTUAL_THREAD_END};
+    const size_t n = can_virtual(ti) ? 5 : 3;
+    for (size_t i = 0; i < n; i++) {
+        (void)(*ti)->SetEventNotificationMode(ti, enable ? JVMTI_ENABLE : JVMTI_DISABLE,
+                                              (jvmtiEvent)events[i], NULL);
+    }
+}
+
+// ---- Life ------------------------------------------------------------------------------------
+
+void threads_init(jvmtiEnv *env)
+{
+    ASSERT(env != NULL);
+    jvmti = env;
+    has_virtual = can_virtual(env);
+    tasks_init();
+}
+
+void threads_done(JNIEnv *env)
+{
+    while (all != NULL) {
+        struct thread_state *t = all;
+        strike_off(t);
+        state_free(env, t);
+    }
+    tasks_report();
+    tasks_done();
+    atomic_fetch_add(&epoch, 1);
 }

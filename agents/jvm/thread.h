@@ -4,7 +4,7 @@
 //
 // A platform thread's state is kept in pthread storage, which costs a few nanoseconds. A virtual
 // thread (JDK 21 and later) moves from one operating-system thread to another, its carriers, so its
-// state is kept in JVMTI's thread-local storage, which moves along and costs about 60 ns. Which
+// state is kept in JVMTI's thread-local storage, which moves along and costs some 60 ns. Which
 // storage serves is decided once for each operating-system thread, by the class of the Java thread
 // that it is first seen with: carriers (jdk.internal.misc.CarrierThread) carry virtual threads and
 // all others never do.
@@ -14,11 +14,8 @@
 // can_generate_sampled_object_alloc_events; events VirtualThreadStart 87 and VirtualThreadEnd 88.
 // The JVM is asked with GetPotentialCapabilities whether it has them.
 //
-// A thread started in a trace continues it: Thread.start tags the thread (tasks.h), ThreadStart
-// puts the context in force.
-//
-// States end with their threads. threads_done() cannot free those of threads that still run: it
-// makes them stale, and the thread's next use after another threads_init() begins anew.
+// A thread started in a trace continues it: Thread.start gives it the context as a task's
+// (tasks.h), ThreadStart and VirtualThreadStart put it in force.
 #ifndef SONDE_JVM_THREAD_H
 #define SONDE_JVM_THREAD_H
 
@@ -34,14 +31,14 @@ void threads_capabilities(jvmtiEnv *jvmti, jvmtiCapabilities *can);
 jvmtiError threads_callbacks(jvmtiEnv *jvmti, const jvmtiEventCallbacks *others);
 void threads_events(jvmtiEnv *jvmti, bool enable);
 
-// Before the first probe, after the capabilities were added; again after threads_done().
+// At start, after the capabilities were added.
 void threads_init(jvmtiEnv *jvmti);
 
-// After the last probe: forgets every context, and says in the log what tasks_counts() tells.
-void threads_done(void);
+// Frees the state of every thread, what it holds, and every kept context. Nobody may be inside
+// (inside.h).
+void threads_done(JNIEnv *env);
 
-// The calling thread's state, made at its first use; NULL when memory is out or the agent is not
-// there.
+// The calling thread's state, made at its first use; NULL when memory is out.
 struct thread_state *thread_mine(JNIEnv *env);
 
 #endif

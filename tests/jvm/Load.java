@@ -1,75 +1,114 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: many requests at once through a server, a pool, CompletableFutures and a client to a second
-// server. Every request tells its number all the way, so that a chain that was mixed up shows.
-// Usage: Load CLIENTS REQUESTS
+// Purpose: a program under load: CLIENTS threads send requests to a server of the JDK, which asks a
+// second one, without a pause. Told on standard input, it answers a line each:
+//   mark     "mark REQUESTS FAILURES SLOWEST_MS CLASSES" since the last mark; CLASSES are loaded
+//   block    "blocked" once a request waits in its handler
+//   release  "released STATUS" of that request, which may go on
+//   end      ends
+// Usage: Load CLIENTS
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpHandler;
 import com.sun.net.httpserver.HttpServer;
+import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.UncheckedIOException;
+import java.io.InputStreamReader;
+import java.lang.management.ManagementFactory;
 import java.net.HttpURLConnection;
 import java.net.InetSocketAddress;
 import java.net.URL;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutorService;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executors;
-import java.util.concurrent.ForkJoinPool;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicLong;
 
 public class Load {
-    static final ExecutorService pool = Executors.newFixedThreadPool(32);
-    static final ForkJoinPool forkJoin = new ForkJoinPool(8);
+    static final AtomicLong requests = new AtomicLong(), failures = new AtomicLong(), slowest = new AtomicLong();
+    static volatile CountDownLatch arrived, gate;
 
     static int serve(String path, HttpHandler handler) throws IOException {
-        HttpServer server = HttpServer.create(new InetSocketAddress("127.0.0.1", 0), 200);
-        server.setExecutor(Executors.newFixedThreadPool(32));
+        HttpServer server = HttpServer.create(new InetSocketAddress("127.0.0.1", 0), 0);
+        server.setExecutor(Executors.newFixedThreadPool(6, task -> {
+            Thread t = new Thread(task);
+            t.setDaemon(true);
+            return t;
+        }));
         server.createContext(path, handler);
         server.start();
         return server.getAddress().getPort();
     }
 
-    static void answer(HttpExchange x) {
-        try {
-            x.sendResponseHeaders(200, -1);
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
-        x.close();
+    static void answer(HttpExchange exchange, int code) throws IOException {
+        exchange.sendResponseHeaders(code, -1);
+        exchange.close();
     }
 
-    static void get(int port, String path) {
+    static int get(String url) {
         try {
-            HttpURLConnection c = (HttpURLConnection) new URL("http://127.0.0.1:" + port + path).openConnection();
+            HttpURLConnection c = (HttpURLConnection) new URL(url).openConnection();
             try (InputStream in = c.getInputStream()) {
                 in.readAllBytes();
             }
+            return c.getResponseCode();
         } catch (IOException e) {
-            throw new UncheckedIOException(e);
+            return 502;
+        }
+    }
+
+    static void front(HttpExchange x, int back) throws IOException {
+        if ("block".equals(x.getRequestURI().getQuery())) {
+            arrived.countDown();
+            try {
+                gate.await();
+            } catch (InterruptedException e) {
+                throw new IOException(e);
+            }
+        }
+        answer(x, get("http://127.0.0.1:" + back + "/stock/1"));
+    }
+
+    static void load(String url) {
+        while (true) {
+            long begin = System.nanoTime();
+            int status = get(url);
+            long took = System.nanoTime() - begin;
+            requests.incrementAndGet();
+            if (status != 200) {
+                failures.incrementAndGet();
+            }
+            slowest.accumulateAndGet(took, Math::max);
         }
     }
 
     public static void main(String[] args) throws Exception {
-        int clients = Integer.parseInt(args[0]), requests = Integer.parseInt(args[1]);
-        int back = serve("/back", Load::answer);
-        int front = serve("/front", x -> pool.execute(() ->
-            CompletableFuture.supplyAsync(() -> x.getRequestURI().getQuery(), forkJoin)
-                .thenApplyAsync(query -> {
-                    get(back, "/back?" + query);
-                    return query;
-                }, pool)
-                .thenAccept(query -> answer(x))));
-        AtomicInteger next = new AtomicInteger();
-        ExecutorService all = Executors.newFixedThreadPool(clients);
-        for (int t = 0; t < clients; t++) {
-            all.submit(() -> {
-                for (int i = next.getAndIncrement(); i < requests; i = next.getAndIncrement()) {
-                    get(front, "/front?" + i / 500 + "-" + i);
-                }
-            });
+        int back = serve("/stock", x -> answer(x, 200));
+        int front = serve("/shop", x -> front(x, back));
+        String url = "http://127.0.0.1:" + front + "/shop";
+        for (int i = 0; i < Integer.parseInt(args[0]); i++) {
+            Thread t = new Thread(() -> load(url));
+            t.setDaemon(true);
+            t.start();
         }
-        all.shutdown();
-        System.exit(all.awaitTermination(4, TimeUnit.MINUTES) ? 0 : 1);
+        var one = Executors.newSingleThreadExecutor();
+        Future<Integer> blocked = null;
+        System.out.println("up");
+        BufferedReader in = new BufferedReader(new InputStreamReader(System.in));
+        for (String line = in.readLine(); line != null && !line.equals("end"); line = in.readLine()) {
+            if (line.equals("mark")) {
+                System.out.println("mark " + requests.getAndSet(0) + " " + failures.getAndSet(0) + " "
+                        + slowest.getAndSet(0) / 1000000 + " "
+                        + ManagementFactory.getClassLoadingMXBean().getLoadedClassCount());
+            } else if (line.equals("block")) {
+                arrived = new CountDownLatch(1);
+                gate = new CountDownLatch(1);
+                blocked = one.submit(() -> get(url + "?block"));
+                arrived.await();
+                System.out.println("blocked");
+            } else if (line.equals("release")) {
+                gate.countDown();
+                System.out.println("released " + blocked.get());
+            }
+        }
+        System.exit(0);
     }
 }
