@@ -2,8 +2,9 @@
 // Purpose: every way of handing work to another thread, each taken by several requests at once. The
 // server answers /case?NAME-ID by running the case NAME, whose tasks call /step?NAME-ID: those calls
 // must be children of that request and of no other. What runs outside of any request calls /outside.
-// Usage: Threads REQUESTS     (of each case at once; prints "case NAME CALLS" for each case and
-// "outside CALLS" at the end)
+// Usage: Threads REQUESTS [late]     (of each case at once; prints "case NAME CALLS" for each case and
+// "outside CALLS" at the end; "late": with every pool's threads there, prints "ready" and goes on
+// after a line of standard input, by when the agent has come)
 import com.sun.net.httpserver.HttpServer;
 import java.io.IOException;
 import java.io.InputStream;
@@ -392,6 +393,47 @@ public class Threads {
         plain.join();
     }
 
+    // Every worker of every pool runs one task: the threads are there, and have come out of the code
+    // they were waiting in.
+    static void everyWorker() throws Exception {
+        Map<ExecutorService, Integer> sizes = Map.of(pool, 3, single, 1, scheduled, 2, forkJoin, 3);
+        for (Map.Entry<ExecutorService, Integer> e : sizes.entrySet()) {
+            CyclicBarrier all = new CyclicBarrier(e.getValue());
+            List<Future<?>> tasks = new ArrayList<>();
+            for (int i = 0; i < e.getValue(); i++) {
+                tasks.add(e.getKey().submit(() -> all.await()));
+            }
+            for (Future<?> f : tasks) {
+                f.get();
+            }
+        }
+    }
+
+    static void run(String name, int requests) throws InterruptedException {
+        List<Thread> clients = new ArrayList<>();
+        for (int i = 0; i < requests; i++) {
+            String id = name + "-" + i;
+            Thread t = new Thread(() -> call("/case?" + id));
+            t.start();
+            clients.add(t);
+        }
+        for (Thread t : clients) {
+            t.join();
+        }
+        System.out.println("case " + name + " " + calls.get(name));
+    }
+
+    // What submit() makes is right from the first task on; execute() of a plain Runnable is once its
+    // worker has come out of the code from before.
+    static void late(int requests) throws Exception {
+        everyWorker();
+        timer.purge();
+        System.out.println("ready");
+        System.in.read();
+        run("submit", requests);
+        everyWorker();
+    }
+
     public static void main(String[] args) throws Exception {
         int requests = Integer.parseInt(args[0]);
         barrier = new CyclicBarrier(requests);
@@ -400,18 +442,14 @@ public class Threads {
         completableFutures();
         threads();
         serve();
-        for (String name : cases.keySet()) {
-            List<Thread> clients = new ArrayList<>();
-            for (int i = 0; i < requests; i++) {
-                String id = name + "-" + i;
-                Thread t = new Thread(() -> call("/case?" + id));
-                t.start();
-                clients.add(t);
-            }
-            for (Thread t : clients) {
-                t.join();
-            }
-            System.out.println("case " + name + " " + calls.get(name));
+        Map<String, Case> todo = cases;
+        if (args.length > 1) {
+            late(requests);
+            todo = new LinkedHashMap<>(cases);
+            todo.remove("submit");
+        }
+        for (String name : todo.keySet()) {
+            run(name, requests);
         }
         afterwards();
         System.out.println("outside " + outside);
