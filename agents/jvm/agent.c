@@ -43,6 +43,7 @@
 #include "agents/jvm/state.h"
 #include "agents/jvm/statements.h"
 #include "agents/jvm/tags.h"
+#include "agents/jvm/tasks.h"
 #include "agents/jvm/thread.h"
 
 #define FINAL_SEND_MS  500  // at the end of the JVM, which waits for it
@@ -56,8 +57,7 @@ static jvmtiEnv *jvmti;
 static struct options options;
 
 static const jvmtiEvent EVENTS[] = {JVMTI_EVENT_CLASS_FILE_LOAD_HOOK, JVMTI_EVENT_CLASS_PREPARE,
-                                    JVMTI_EVENT_VM_INIT, JVMTI_EVENT_VM_DEATH,
-                                    JVMTI_EVENT_THREAD_END};
+                                    JVMTI_EVENT_VM_INIT, JVMTI_EVENT_VM_DEATH};
 
 // Goes on to `to` if the agent is at `from`.
 static bool move_on(enum life from, enum life to)
@@ -144,6 +144,7 @@ static void let_go(JNIEnv *env, bool is_quiet)
     for (size_t i = 0; i < sizeof EVENTS / sizeof *EVENTS; i++) {
         (void)(*jvmti)->SetEventNotificationMode(jvmti, JVMTI_DISABLE, EVENTS[i], NULL);
     }
+    threads_events(jvmti, false);
     bridge_unbind(env);
     if (is_quiet) {
         statements_done();
@@ -265,15 +266,6 @@ static void JNICALL on_class_prepare(jvmtiEnv *ti, JNIEnv *env, jthread thread, 
     }
 }
 
-static void JNICALL on_thread_end(jvmtiEnv *ti, JNIEnv *env, jthread thread)
-{
-    (void)ti, (void)thread;
-    if (inside_begin()) {
-        thread_end(env);
-        inside_end();
-    }
-}
-
 static void JNICALL on_death(jvmtiEnv *ti, JNIEnv *env)
 {
     (void)ti, (void)env;
@@ -285,6 +277,7 @@ static void JNICALL on_death(jvmtiEnv *ti, JNIEnv *env)
     if (was_running) {
         (void)sender_stop(FINAL_SEND_MS);
         (void)report_stop(FINAL_SEND_MS);
+        tasks_report();
     }
 }
 
@@ -299,19 +292,20 @@ static bool prepare(JavaVM *vm)
     jvmtiEventCallbacks on = {.ClassFileLoadHook = on_class_load,
                               .ClassPrepare = on_class_prepare,
                               .VMInit = on_init,
-                              .VMDeath = on_death,
-                              .ThreadEnd = on_thread_end};
+                              .VMDeath = on_death};
     java_vm = vm;
     if ((*vm)->GetEnv(vm, (void **)&jvmti, JVMTI_VERSION_1_2) != JNI_OK) {
         return false;
     }
+    threads_capabilities(jvmti, &can);
     if ((*jvmti)->AddCapabilities(jvmti, &can) != JVMTI_ERROR_NONE ||
-        (*jvmti)->SetEventCallbacks(jvmti, &on, sizeof on) != JVMTI_ERROR_NONE) {
+        threads_callbacks(jvmti, &on) != JVMTI_ERROR_NONE) {
         (void)(*jvmti)->DisposeEnvironment(jvmti);
         return false;
     }
-    threads_init(jvmti, false);
     tags_init(jvmti);
+    threads_init(jvmti);
+    threads_events(jvmti, true);
     for (size_t i = 0; i < sizeof EVENTS / sizeof *EVENTS; i++) {
         (void)(*jvmti)->SetEventNotificationMode(jvmti, JVMTI_ENABLE, EVENTS[i], NULL);
     }

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "agents/jvm/api.h"
 #include "agents/jvm/effort.h"
 #include "agents/jvm/emit.h"
 #include "agents/jvm/inside.h"
@@ -34,14 +35,12 @@ bool bridge_add(struct plugin_method *m)
 
 // ---- The natives -----------------------------------------------------------------------------
 
-// The thread's state when a probe may act now: not inside another one, no exception pending, room
-// for references. leave() follows.
-static struct thread_state *come_in(JNIEnv *env)
+struct thread_state *bridge_enter(JNIEnv *env)
 {
     if (!inside_begin()) {
         return NULL;
     }
-    struct thread_state *t = thread_mine();
+    struct thread_state *t = thread_mine(env);
     if (t == NULL || t->is_inside || (*env)->PushLocalFrame(env, LOCAL_REFERENCES) != 0) {
         (void)(t != NULL && java_clear(env));
         inside_end();
@@ -52,22 +51,23 @@ static struct thread_state *come_in(JNIEnv *env)
     return t;
 }
 
-// The same for what begins something: not while the agent rests.
-static struct thread_state *come_in_anew(JNIEnv *env)
-{
-    return effort_now() != EFFORT_PAUSED ? come_in(env) : NULL;
-}
-
-static void go_out(JNIEnv *env, struct thread_state *t)
+jobject bridge_leave(JNIEnv *env, struct thread_state *t, jobject result)
 {
     ASSERT(t->is_inside);
     t->is_inside = false;
     (void)java_clear(env);
-    (void)(*env)->PopLocalFrame(env, NULL);
+    jobject kept = (*env)->PopLocalFrame(env, result);
     if (t->began_ns != 0) {
         effort_probe(clock_mono_ns() - t->began_ns);
     }
     inside_end();
+    return kept;
+}
+
+// Nothing begins while the agent rests; what has begun ends.
+static bool is_resting(void)
+{
+    return effort_now() == EFFORT_PAUSED;
 }
 
 static const struct plugin_method *probe_of(jint id)
@@ -76,11 +76,12 @@ static const struct plugin_method *probe_of(jint id)
     return id > 0 && place < probe_count ? probes[place] : NULL;
 }
 
-static jlong JNICALL bridge_enter(JNIEnv *env, jclass class, jint id, jobject self, jobject a,
+static jlong JNICALL native_enter(JNIEnv *env, jclass class, jint id, jobject self, jobject a,
                                   jobject b, jobject c, jlong n)
 {
     const struct plugin_method *m = probe_of(id);
-    struct thread_state *t = m != NULL && m->enter != NULL ? come_in_anew(env) : NULL;
+    struct thread_state *t =
+        m != NULL && m->enter != NULL && !is_resting() ? bridge_enter(env) : NULL;
     (void)class;
     if (t == NULL) {
         return 0;
@@ -91,20 +92,21 @@ static jlong JNICALL bridge_enter(JNIEnv *env, jclass class, jint id, jobject se
     ASSERT((f != NULL) == (t->depth == depth + 1));
     (void)depth;
     jlong token = f != NULL ? frame_token(t) : 0;
-    go_out(env, t);
+    (void)bridge_leave(env, t, NULL);
     return token;
 }
 
-static void JNICALL bridge_note(JNIEnv *env, jclass class, jint id, jobject self, jobject a,
+static void JNICALL native_note(JNIEnv *env, jclass class, jint id, jobject self, jobject a,
                                 jobject b, jobject c, jlong n)
 {
     const struct plugin_method *m = probe_of(id);
-    struct thread_state *t = m != NULL && m->note != NULL ? come_in_anew(env) : NULL;
+    struct thread_state *t =
+        m != NULL && m->note != NULL && !is_resting() ? bridge_enter(env) : NULL;
     (void)class;
     if (t != NULL) {
         struct call call = {env, t, m, self, a, b, c, n};
         m->note(&call);
-        go_out(env, t);
+        (void)bridge_leave(env, t, NULL);
     }
 }
 
@@ -123,7 +125,7 @@ static void note_exception(JNIEnv *env, struct frame *f, jthrowable thrown)
 // The end of a call that opened a frame, by return or, with `thrown`, by an exception.
 static void close_call(JNIEnv *env, jlong token, jobject result, jlong number, jthrowable thrown)
 {
-    struct thread_state *t = token != 0 ? come_in(env) : NULL;
+    struct thread_state *t = token != 0 ? bridge_enter(env) : NULL;
     struct frame *f = t != NULL ? frame_find(t, token) : NULL;
     if (f != NULL) {
         struct call call = {.env = env, .thread = t, .method = f->method, .thrown = thrown};
@@ -144,23 +146,23 @@ static void close_call(JNIEnv *env, jlong token, jobject result, jlong number, j
         }
     }
     if (t != NULL) {
-        go_out(env, t);
+        (void)bridge_leave(env, t, NULL);
     }
 }
 
-static void JNICALL bridge_exit(JNIEnv *env, jclass class, jobject result, jlong token)
+static void JNICALL native_exit(JNIEnv *env, jclass class, jobject result, jlong token)
 {
     (void)class;
     close_call(env, token, result, 0, NULL);
 }
 
-static void JNICALL bridge_exit_number(JNIEnv *env, jclass class, jlong number, jlong token)
+static void JNICALL native_exit_number(JNIEnv *env, jclass class, jlong number, jlong token)
 {
     (void)class;
     close_call(env, token, NULL, number, NULL);
 }
 
-static void JNICALL bridge_fail(JNIEnv *env, jclass class, jthrowable thrown, jlong token)
+static void JNICALL native_fail(JNIEnv *env, jclass class, jthrowable thrown, jlong token)
 {
     (void)class;
     close_call(env, token, NULL, 0, thrown);
@@ -171,17 +173,18 @@ static void JNICALL bridge_fail(JNIEnv *env, jclass class, jthrowable thrown, jl
 static void JNICALL boot_init(JNIEnv *env, jclass class)
 {
     static const JNINativeMethod natives[] = {
-        {"enter", BRIDGE_ENTER_DESCRIPTOR, (void *)bridge_enter},
-        {"note", BRIDGE_NOTE_DESCRIPTOR, (void *)bridge_note},
-        {"exit", BRIDGE_EXIT_DESCRIPTOR, (void *)bridge_exit},
-        {"exitP", BRIDGE_EXITP_DESCRIPTOR, (void *)bridge_exit_number},
-        {"fail", BRIDGE_FAIL_DESCRIPTOR, (void *)bridge_fail},
+        {"enter", BRIDGE_ENTER_DESCRIPTOR, (void *)native_enter},
+        {"note", BRIDGE_NOTE_DESCRIPTOR, (void *)native_note},
+        {"exit", BRIDGE_EXIT_DESCRIPTOR, (void *)native_exit},
+        {"exitP", BRIDGE_EXITP_DESCRIPTOR, (void *)native_exit_number},
+        {"fail", BRIDGE_FAIL_DESCRIPTOR, (void *)native_fail},
     };
     (void)class;
     (void)(*env)->RegisterNatives(env, bridge_class, natives, sizeof natives / sizeof *natives);
+    api_bind(env);
 }
 
-static jclass define(JNIEnv *env, const char *name, void (*emit)(struct bytes_out *))
+jclass bridge_define(JNIEnv *env, const char *name, void (*emit)(struct bytes_out *))
 {
     struct bytes_out o;
     jclass class = (*env)->FindClass(env, name); // an agent that was here before has left it
@@ -226,8 +229,8 @@ static bool take_ids(JNIEnv *env, jclass boot)
 const char *bridge_bind(JNIEnv *env)
 {
     static const JNINativeMethod init = {"init", "()V", (void *)boot_init};
-    jclass bridge = define(env, BRIDGE_CLASS, emit_bridge);
-    jclass boot = bridge != NULL ? define(env, BOOT_CLASS, emit_boot) : NULL;
+    jclass bridge = bridge_define(env, BRIDGE_CLASS, emit_bridge);
+    jclass boot = bridge != NULL ? bridge_define(env, BOOT_CLASS, emit_boot) : NULL;
     ASSERT(bridge_class == NULL);
     bridge_class = boot != NULL ? (*env)->NewGlobalRef(env, bridge) : NULL;
     if (bridge_class == NULL || (*env)->RegisterNatives(env, boot, &init, 1) != 0) {

@@ -8,6 +8,17 @@
 
 #define PROBES_MAX 2048
 
+struct bytes_out;
+// A class of the boot loader's, found where an earlier agent left it or defined from what `emit`
+// writes. NULL, and no exception pending, when that fails.
+jclass bridge_define(JNIEnv *env, const char *name, void (*emit)(struct bytes_out *o));
+
+// The thread's state when a native may act now: the agent is there, the thread not inside it
+// already, and there is room for local references; else NULL. bridge_leave() must follow: it clears
+// what exception is pending, drops the local references but `result`, and returns that.
+struct thread_state *bridge_enter(JNIEnv *env);
+jobject bridge_leave(JNIEnv *env, struct thread_state *t, jobject result);
+
 // Defines the bridge's classes, or finds them where an earlier agent left them, and binds their
 // natives to this library. NULL, or a sentence that says why not. May be called again after
 // bridge_unbind(). Whether probes act is said by inside.h.

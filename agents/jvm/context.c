@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: contexts: luggage, the headers.
+// Purpose: contexts and their luggage.
 #include "agents/jvm/context.h"
 
 #include <stdatomic.h>
 
+#include "agents/jvm/baggage.h"
 #include "agents/jvm/memory.h"
 #include "core/must.h"
 
@@ -12,6 +13,12 @@ struct luggage {
     uint16_t tracestate_n, baggage_n;
     char bytes[]; // tracestate, then baggage
 };
+
+bool context_is_same(const struct context *a, const struct context *b)
+{
+    return trace_id_cmp(&a->trace, &b->trace) == 0 && span_id_eq(a->span, b->span) &&
+           a->luggage == b->luggage;
+}
 
 struct context context_copy(const struct context *c)
 {
@@ -30,50 +37,7 @@ void context_drop(struct context *c)
     *c = (struct context){0};
 }
 
-// ---- Headers ---------------------------------------------------------------------------------
-
-static bool hex_byte(struct str s, uint8_t *ret)
-{
-    static const char digits[] = "0123456789abcdef";
-    const char *high = s.n == 2 ? memchr(digits, s.p[0], 16) : NULL;
-    const char *low = s.n == 2 ? memchr(digits, s.p[1], 16) : NULL;
-    if (high == NULL || low == NULL) {
-        return false;
-    }
-    *ret = (uint8_t)((high - digits) << 4 | (low - digits));
-    return true;
-}
-
-// Both IDs, neither zero, into the context.
-static bool set_ids(struct context *c, struct str trace, struct str span, uint8_t flags)
-{
-    trace_id t;
-    span_id s;
-    if (trace_id_parse(trace, &t) != ERR_OK || span_id_parse(span, &s) != ERR_OK ||
-        trace_id_is_zero(t) || span_id_is_zero(s)) {
-        return false;
-    }
-    c->trace = t;
-    c->span = s;
-    c->flags = flags;
-    return true;
-}
-
-// version "-" trace-id "-" parent-id "-" flags; later versions may have more behind.
-bool context_from_traceparent(struct context *c, struct str header)
-{
-    struct str version, trace, span, flags;
-    struct str rest = str_split(str_trim(header), '-', &version);
-    uint8_t v, f;
-    rest = str_split(rest, '-', &trace);
-    rest = str_split(rest, '-', &span);
-    rest = str_split(rest, '-', &flags);
-    if (!hex_byte(version, &v) || v == 0xFF || (v == 0 && rest.p != NULL) || trace.n != 32 ||
-        !hex_byte(flags, &f)) {
-        return false;
-    }
-    return set_ids(c, trace, span, CONTEXT_REMOTE | (f & CONTEXT_SAMPLED));
-}
+// ---- Luggage ---------------------------------------------------------------------------------
 
 struct str context_tracestate(const struct context *c)
 {
@@ -87,17 +51,14 @@ struct str context_baggage(const struct context *c)
     return l != NULL ? (struct str){l->bytes + l->tracestate_n, l->baggage_n} : STR_NONE;
 }
 
-void context_add_luggage(struct context *c, struct str tracestate, struct str baggage)
+static struct luggage *luggage_new(struct str tracestate, struct str baggage)
 {
-    ASSERT(c->luggage == NULL);
-    tracestate.n = tracestate.n <= TRACESTATE_MAX ? tracestate.n : 0;
-    baggage.n = baggage.n <= BAGGAGE_MAX ? baggage.n : 0;
     if (tracestate.n + baggage.n == 0) {
-        return;
+        return NULL;
     }
     struct luggage *l = memory_get(sizeof *l + tracestate.n + baggage.n);
     if (l == NULL) {
-        return;
+        return NULL;
     }
     atomic_init(&l->references, 1);
     l->tracestate_n = (uint16_t)tracestate.n;
@@ -108,17 +69,30 @@ void context_add_luggage(struct context *c, struct str tracestate, struct str ba
     if (baggage.n > 0) {
         memcpy(l->bytes + tracestate.n, baggage.p, baggage.n);
     }
-    c->luggage = l;
+    return l;
 }
 
-void context_traceparent(const struct context *c, char out[TRACEPARENT_SIZE])
+void context_set_luggage(struct context *c, struct str tracestate, struct str baggage)
 {
-    enum { TRACE_AT = 3, SPAN_AT = 36, FLAGS_AT = 53 };
-    ASSERT(context_is_set(c));
-    memcpy(out, "00-", 3);
-    trace_id_hex(c->trace, out + TRACE_AT);
-    out[SPAN_AT - 1] = '-';
-    span_id_hex(c->span, out + SPAN_AT);
-    out[FLAGS_AT - 1] = '-';
-    memcpy(out + FLAGS_AT, (c->flags & CONTEXT_SAMPLED) != 0 ? "01" : "00", 3);
+    struct context old = *c; // holds what the texts may lie in
+    tracestate.n = tracestate.n <= TRACESTATE_MAX ? tracestate.n : 0;
+    baggage.n = baggage.n <= BAGGAGE_MAX ? baggage.n : 0;
+    c->luggage = luggage_new(tracestate, baggage);
+    context_drop(&old);
+}
+
+struct str context_baggage_get(const struct context *c, struct str key, char *out, size_t room)
+{
+    return baggage_get(context_baggage(c), key, out, room);
+}
+
+bool context_baggage_set(struct context *c, struct str key, struct str value)
+{
+    char text[BAGGAGE_MAX];
+    size_t n;
+    if (!baggage_set(context_baggage(c), key, value, text, &n)) {
+        return false;
+    }
+    context_set_luggage(c, context_tracestate(c), (struct str){text, n});
+    return true;
 }

@@ -2,9 +2,9 @@
 // Purpose: where a piece of work stands in its trace, and how that crosses to other threads and
 // processes.
 //
-// A context is small and immutable: trace, the span that later ones are children of, flags, and
-// what travels with the request (tracestate, baggage). Threads hold the one in force by value.
-// Headers: W3C Trace Context.
+// A context is small: trace, the span that later ones are children of, flags, and what travels with
+// the request (tracestate, baggage). Threads hold the one in force by value. Its way into and out
+// of headers is headers.h.
 #ifndef SONDE_JVM_CONTEXT_H
 #define SONDE_JVM_CONTEXT_H
 
@@ -13,8 +13,8 @@
 
 #include "model/ids.h"
 
-#define TRACESTATE_MAX 512 // W3C: propagate at least so many bytes
-#define BAGGAGE_MAX    1024
+#define TRACESTATE_MAX 512  // W3C: propagate at least so many bytes
+#define BAGGAGE_MAX    8192 // the same of W3C Baggage
 
 enum { CONTEXT_SAMPLED = 1, CONTEXT_REMOTE = 2 };
 
@@ -33,20 +33,26 @@ static inline bool context_is_set(const struct context *c)
     return !trace_id_is_zero(c->trace);
 }
 
+// Whether both stand at the same place of the same trace.
+bool context_is_same(const struct context *a, const struct context *b);
+
 // A copy, holding its own reference of the luggage; and its end.
 struct context context_copy(const struct context *c);
 void context_drop(struct context *c);
 
-// ---- Headers ---------------------------------------------------------------------------------
+// ---- Luggage ---------------------------------------------------------------------------------
 
-// Sets trace, span and flags from a traceparent; false and untouched when it is not valid.
-bool context_from_traceparent(struct context *c, struct str header);
-// Takes along tracestate and baggage as they came, when they are not too long.
-void context_add_luggage(struct context *c, struct str tracestate, struct str baggage);
-
-#define TRACEPARENT_SIZE 56 // with its NUL
-void context_traceparent(const struct context *c, char out[TRACEPARENT_SIZE]);
 struct str context_tracestate(const struct context *c);
 struct str context_baggage(const struct context *c);
+// Replaces both; what is too long is left out. Other contexts that share the old ones keep them.
+void context_set_luggage(struct context *c, struct str tracestate, struct str baggage);
+
+// One value of the baggage, decoded, in the caller's buffer; p == NULL when there is none or it
+// does not fit.
+struct str context_baggage_get(const struct context *c, struct str key, char *out, size_t room);
+// Sets it for this context and those that are made from it later; an empty value takes it away.
+// False, and nothing is changed: the key is no token of HTTP, the value no UTF-8, or the whole
+// would be longer than BAGGAGE_MAX.
+bool context_baggage_set(struct context *c, struct str key, struct str value);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: the class files of the bridge and of its registrar.
+// Purpose: the class files of the bridge, of its registrar and of the application's API.
 #include "agents/jvm/emit.h"
 
 #include "agents/jvm/bytecode.h"
@@ -16,14 +16,27 @@ enum {
     JAVA_8 = 52,
 };
 
-static const struct {
+struct native_method {
     const char *name, *descriptor;
-} BRIDGE_METHODS[] = {
+};
+
+static const struct native_method BRIDGE_METHODS[] = {
     {"enter", BRIDGE_ENTER_DESCRIPTOR}, {"note", BRIDGE_NOTE_DESCRIPTOR},
     {"exit", BRIDGE_EXIT_DESCRIPTOR},   {"exitP", BRIDGE_EXITP_DESCRIPTOR},
     {"fail", BRIDGE_FAIL_DESCRIPTOR},
 };
 #define BRIDGE_METHOD_COUNT (sizeof BRIDGE_METHODS / sizeof *BRIDGE_METHODS)
+
+static const struct native_method TRACE_METHODS[] = {
+    {"traceId", "()Ljava/lang/String;"},
+    {"spanId", "()Ljava/lang/String;"},
+    {"baggage", "(Ljava/lang/String;)Ljava/lang/String;"},
+    {"setBaggage", "(Ljava/lang/String;Ljava/lang/String;)Z"},
+    {"tag", "(Ljava/lang/String;Ljava/lang/String;)Z"},
+    {"tag", "(Ljava/lang/String;J)Z"},
+    {"event", "(Ljava/lang/String;)Z"},
+};
+#define TRACE_METHOD_COUNT (sizeof TRACE_METHODS / sizeof *TRACE_METHODS)
 
 // Everything up to the constants that a class has beside its names: 1 this name, 2 this, 3 super
 // name, 4 super.
@@ -64,19 +77,31 @@ static void put_member(struct bytes_out *o, unsigned access, unsigned name, unsi
     out_u2(o, attributes);
 }
 
-void emit_bridge(struct bytes_out *o)
+// A class with nothing but native methods.
+static void put_natives(struct bytes_out *o, const char *name, const struct native_method *methods,
+                        unsigned count)
 {
-    put_head(o, BRIDGE_CLASS, 5 + 2 * BRIDGE_METHOD_COUNT);
-    for (size_t i = 0; i < BRIDGE_METHOD_COUNT; i++) {
-        out_utf8(o, str_of(BRIDGE_METHODS[i].name));
-        out_utf8(o, str_of(BRIDGE_METHODS[i].descriptor));
+    put_head(o, name, 5 + 2 * count);
+    for (unsigned i = 0; i < count; i++) {
+        out_utf8(o, str_of(methods[i].name));
+        out_utf8(o, str_of(methods[i].descriptor));
     }
     put_middle(o, 0);
-    out_u2(o, BRIDGE_METHOD_COUNT);
-    for (unsigned i = 0; i < BRIDGE_METHOD_COUNT; i++) {
+    out_u2(o, count);
+    for (unsigned i = 0; i < count; i++) {
         put_member(o, NATIVE_ACCESS, 5 + 2 * i, 6 + 2 * i, 0);
     }
     out_u2(o, 0);
+}
+
+void emit_bridge(struct bytes_out *o)
+{
+    put_natives(o, BRIDGE_CLASS, BRIDGE_METHODS, BRIDGE_METHOD_COUNT);
+}
+
+void emit_trace(struct bytes_out *o)
+{
+    put_natives(o, TRACE_CLASS, TRACE_METHODS, TRACE_METHOD_COUNT);
 }
 
 void emit_boot(struct bytes_out *o)

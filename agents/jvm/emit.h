@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: the two classes that the agent defines, written as bytes because the agent has no Java
+// Purpose: the classes that the agent defines, written as bytes because the agent has no Java
 // source. Pure.
 //
 // java/lang/SondeBridge has nothing but native methods, those that rewritten code calls. It stands
@@ -16,11 +16,14 @@
 
 #include "agents/jvm/bytes_out.h"
 
+// sonde/Trace is for the application: natives alone, those of api.h.
 #define BOOT_CLASS   "sonde/Boot"
 #define BOOT_NEXT_ID "nextId"
+#define TRACE_CLASS  "sonde/Trace"
 
 // Append the class file; `failed` is set when memory ran out.
 void emit_bridge(struct bytes_out *o);
 void emit_boot(struct bytes_out *o);
+void emit_trace(struct bytes_out *o);
 
 #endif

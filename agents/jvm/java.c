@@ -96,29 +96,74 @@ void java_forget(JNIEnv *env)
     }
 }
 
-jmethodID java_find(JNIEnv *env, struct java_method *m, jobject object)
+// Its ID where it was met before; *ret_is_full: nothing more can be remembered.
+static jmethodID recall(JNIEnv *env, struct java_method *m, jclass class, bool *ret_is_full)
 {
-    if (object == NULL) {
-        return NULL;
-    }
-    jclass class = (*env)->GetObjectClass(env, object);
-    bool is_full = true;
+    *ret_is_full = true;
     for (int i = 0; i < JAVA_OWNERS; i++) {
         struct java_owner *o = atomic_load_explicit(&m->owners[i], memory_order_acquire);
-        is_full = is_full && o != NULL;
+        *ret_is_full = *ret_is_full && o != NULL;
         if (o != NULL && (*env)->IsSameObject(env, o->class, class)) {
             return o->id;
         }
     }
-    jmethodID id = (*env)->GetMethodID(env, class, m->name, m->descriptor);
-    if (java_clear(env)) {
+    return NULL;
+}
+
+jmethodID java_find(JNIEnv *env, struct java_method *m, jobject object)
+{
+    bool is_full;
+    if (object == NULL) {
         return NULL;
     }
-    ASSERT(id != NULL);
-    if (!is_full) {
-        remember(env, m, class, id);
+    jclass class = (*env)->GetObjectClass(env, object);
+    jmethodID id = recall(env, m, class, &is_full);
+    if (id == NULL) {
+        id = (*env)->GetMethodID(env, class, m->name, m->descriptor);
+        id = java_clear(env) ? NULL : id;
+        if (id != NULL && !is_full) {
+            remember(env, m, class, id);
+        }
     }
+    (*env)->DeleteLocalRef(env, class);
     return id;
+}
+
+static unsigned unit(const char *p)
+{
+    return (unsigned)(p[0] & 0x0F) << 12 | (unsigned)(p[1] & 0x3F) << 6 | (unsigned)(p[2] & 0x3F);
+}
+
+static bool is_surrogate(const char *p, size_t left, unsigned first)
+{
+    return left >= 3 && (unsigned char)p[0] == 0xED && (unit(p) & 0xFC00) == first;
+}
+
+// Modified UTF-8 to UTF-8, in place, which never grows: pairs of surrogates become one character,
+// a half and NUL become '?'.
+static size_t to_utf8(char *text, size_t n)
+{
+    size_t to = 0;
+    for (size_t i = 0; i < n;) {
+        const char *p = text + i;
+        if (is_surrogate(p, n - i, 0xD800) && is_surrogate(p + 3, n - i - 3, 0xDC00)) {
+            unsigned c = 0x10000 + ((unit(p) & 0x3FF) << 10) + (unit(p + 3) & 0x3FF);
+            text[to++] = (char)(0xF0 | c >> 18);
+            text[to++] = (char)(0x80 | (c >> 12 & 0x3F));
+            text[to++] = (char)(0x80 | (c >> 6 & 0x3F));
+            text[to++] = (char)(0x80 | (c & 0x3F));
+            i += 6;
+        } else if (is_surrogate(p, n - i, 0xD800) || is_surrogate(p, n - i, 0xDC00)) {
+            text[to++] = '?';
+            i += 3;
+        } else if ((unsigned char)p[0] == 0xC0) {
+            text[to++] = '?';
+            i += 2;
+        } else {
+            text[to++] = text[i++];
+        }
+    }
+    return to;
 }
 
 static struct str copy_string(JNIEnv *env, jstring s, char *out, size_t room)
@@ -134,7 +179,7 @@ static struct str copy_string(JNIEnv *env, jstring s, char *out, size_t room)
     if (java_clear(env)) {
         return STR("");
     }
-    return str_of(out);
+    return (struct str){out, to_utf8(out, strlen(out))};
 }
 
 struct str java_string(JNIEnv *env, jstring s, char *out, size_t room)
@@ -239,4 +284,88 @@ void java_void_of(JNIEnv *env, struct java_method *m, jobject object, jobject a,
         (*env)->CallVoidMethod(env, object, id, a, b);
     }
     (void)java_clear(env);
+}
+
+jstring java_new_string(JNIEnv *env, struct str text)
+{
+    jchar units[JAVA_TEXT_MAX];
+    jsize n = 0;
+    if (text.n > JAVA_TEXT_MAX || !str_utf8_valid(text, NULL)) {
+        return NULL;
+    }
+    for (size_t i = 0; i < text.n;) {
+        unsigned char first = (unsigned char)text.p[i];
+        size_t more = first < 0x80 ? 0 : first < 0xE0 ? 1 : first < 0xF0 ? 2 : 3;
+        uint32_t c = more == 0 ? first : first & (0x3FU >> more);
+        for (size_t k = 1; k <= more; k++) {
+            c = c << 6 | ((unsigned char)text.p[i + k] & 0x3F);
+        }
+        i += 1 + more;
+        if (c >= 0x10000) {
+            units[n++] = (jchar)(0xD800 | (c - 0x10000) >> 10);
+            c = 0xDC00 | (c & 0x3FF);
+        }
+        units[n++] = (jchar)c;
+    }
+    jstring made = (*env)->NewString(env, units, n);
+    return java_clear(env) ? NULL : made;
+}
+
+bool java_join(JNIEnv *env, struct java_joining *j, jobject text)
+{
+    size_t comma = j->n > 0;
+    size_t left = j->room - j->n;
+    if (text == NULL || j->is_full) {
+        return false;
+    }
+    size_t n = (size_t)(*env)->GetStringUTFLength(env, text);
+    j->is_full = n + comma + 4 > left; // java_string() wants some room
+    if (j->is_full) {
+        j->n = 0;
+    } else {
+        if (comma != 0) {
+            j->out[j->n++] = ',';
+        }
+        j->n += java_string(env, text, j->out + j->n, left - comma).n;
+    }
+    (*env)->DeleteLocalRef(env, text);
+    return !j->is_full;
+}
+
+struct str java_joined(JNIEnv *env, jobject list, char *out, size_t room)
+{
+    static struct java_method size = {"size", "()I", {NULL}};
+    static struct java_method get = {"get", "(I)Ljava/lang/Object;", {NULL}};
+    struct java_joining j = {.out = out, .room = room};
+    jint n = list != NULL ? java_int(env, &size, list, 0) : 0;
+    jmethodID id = n > 0 ? java_find(env, &get, list) : NULL;
+    for (jint i = 0; id != NULL && i < n; i++) {
+        jobject text = (*env)->CallObjectMethod(env, list, id, i);
+        if (java_clear(env) || !java_join(env, &j, text)) {
+            break;
+        }
+    }
+    return (struct str){out, j.n};
+}
+
+bool java_is(JNIEnv *env, struct java_class *k, jobject object)
+{
+    jclass class = atomic_load_explicit(&k->found, memory_order_acquire);
+    if (object != NULL && class == NULL) {
+        jclass local = (*env)->FindClass(env, k->name);
+        class = java_clear(env) ? NULL : keep(env, &k->found, local);
+        (*env)->DeleteLocalRef(env, local);
+    }
+    return object != NULL && class != NULL && (*env)->IsInstanceOf(env, object, class);
+}
+
+jobject java_field(JNIEnv *env, jobject object, const char *name, const char *descriptor)
+{
+    if (object == NULL) {
+        return NULL;
+    }
+    jclass class = (*env)->GetObjectClass(env, object);
+    jfieldID id = (*env)->GetFieldID(env, class, name, descriptor);
+    (*env)->DeleteLocalRef(env, class);
+    return java_clear(env) ? NULL : (*env)->GetObjectField(env, object, id);
 }

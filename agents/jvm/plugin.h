@@ -79,7 +79,8 @@ jmethodID java_find(JNIEnv *env, struct java_method *m, jobject object);
 // The object's method without arguments, as text in the caller's buffer; empty when there is none,
 // it gives null, or it throws. For a result that is no String, its toString() is asked.
 struct str java_text(JNIEnv *env, struct java_method *m, jobject object, char *out, size_t room);
-// The same for a static room: a String's text.
+// The same for a static room: a String's text, in UTF-8 (Java's own form of it writes characters
+// beyond the basic plane, NUL and halves of pairs in another way).
 struct str java_string(JNIEnv *env, jstring s, char *out, size_t room);
 // The same for any object: its toString() when it is no String.
 struct str java_to_text(JNIEnv *env, jobject value, char *out, size_t room);
@@ -99,10 +100,36 @@ void java_void_of(JNIEnv *env, struct java_method *m, jobject object, jobject a,
 // method(String) of the object, giving text.
 struct str java_text_of(JNIEnv *env, struct java_method *m, jobject object, const char *argument,
                         char *out, size_t room);
+// Texts put together with commas between them, as the lines of a header are. What does not fit
+// makes the whole empty.
+struct java_joining {
+    char *out;
+    size_t room, n;
+    bool is_full;
+};
+// Adds a text, and lets go of the reference. False: there is none, or no room.
+bool java_join(JNIEnv *env, struct java_joining *j, jobject text);
+// All of a java.util.List; empty when that is null.
+struct str java_joined(JNIEnv *env, jobject list, char *out, size_t room);
+// A String of UTF-8 text of up to JAVA_TEXT_MAX bytes; NULL when it is longer, not UTF-8, or memory
+// is out.
+#define JAVA_TEXT_MAX 8192
+jstring java_new_string(JNIEnv *env, struct str text);
 // Clears what is pending; whether there was something.
 bool java_clear(JNIEnv *env);
 // Lets go of every class that was remembered and every constant that was made. Nobody may be inside
 // (inside.h).
 void java_forget(JNIEnv *env);
+
+// A class of the JDK's own, looked up once.
+struct java_class {
+    const char *name;
+    _Atomic(jclass) found; // global
+};
+// Whether the object is one of these; false when it is null or there is no such class.
+bool java_is(JNIEnv *env, struct java_class *k, jobject object);
+
+// An object's field of a reference type; NULL when it has none, or null in it.
+jobject java_field(JNIEnv *env, jobject object, const char *name, const char *descriptor);
 
 #endif

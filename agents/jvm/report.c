@@ -182,7 +182,7 @@ static void *run(void *ctx)
         agent_log("the reporting thread cannot be attached to the JVM: no metrics are sent");
         return ctx;
     }
-    struct thread_state *mine = thread_mine();
+    struct thread_state *mine = thread_mine(env);
     if (mine != NULL) {
         mine->is_inside = true;
         work(env);

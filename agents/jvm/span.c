@@ -135,6 +135,16 @@ struct frame *span_open_remote(struct thread_state *t, const struct plugin_metho
     return f;
 }
 
+void context_replace(struct thread_state *t, struct context c)
+{
+    if (t->depth > 0) {
+        context_drop(&c);
+        return;
+    }
+    context_drop(&t->current);
+    t->current = c;
+}
+
 struct frame *frame_open(struct thread_state *t, const struct plugin_method *m,
                          const struct context *in_force)
 {
@@ -191,6 +201,19 @@ void frames_drop(struct thread_state *t)
         abandon(t);
     }
     context_drop(&t->current);
+}
+
+struct frame *span_current(const struct thread_state *t)
+{
+    for (unsigned i = t->depth; i > 0; i--) {
+        struct frame *f = t->frames[i - 1];
+        if (f->is_span) {
+            bool in_force = trace_id_cmp(&f->context.trace, &t->current.trace) == 0 &&
+                            span_id_eq(f->context.span, t->current.span);
+            return in_force ? f : NULL;
+        }
+    }
+    return NULL;
 }
 
 // ---- Writing a span --------------------------------------------------------------------------
@@ -358,13 +381,28 @@ void span_int(struct frame *f, const char *key, int64_t value)
     keep(f, &s);
 }
 
+enum event_field { EVENT_TIME = 1, EVENT_NAME = 2, EVENT_ATTRIBUTES = 3 };
+
+static size_t begin_event(struct otlp *s, const struct frame *f, struct str name)
+{
+    size_t event = otlp_begin(s, SPAN_EVENTS);
+    otlp_fixed64(s, EVENT_TIME, f->start_ns + (clock_mono_ns() - f->start_mono_ns));
+    otlp_bytes(s, EVENT_NAME, name.p, name.n);
+    return event;
+}
+
+void span_event(struct frame *f, struct str name)
+{
+    struct otlp s = rest_of(f);
+    size_t event = begin_event(&s, f, cut(name, TEXT_VALUE_MAX / 2));
+    otlp_end(&s, event);
+    keep(f, &s);
+}
+
 void span_exception(struct frame *f, struct str type, struct str message, struct str stack)
 {
-    enum event_field { EVENT_TIME = 1, EVENT_NAME = 2, EVENT_ATTRIBUTES = 3 };
     struct otlp s = rest_of(f);
-    size_t event = otlp_begin(&s, SPAN_EVENTS);
-    otlp_fixed64(&s, EVENT_TIME, f->start_ns + (clock_mono_ns() - f->start_mono_ns));
-    otlp_bytes(&s, EVENT_NAME, "exception", 9);
+    size_t event = begin_event(&s, f, STR("exception"));
     otlp_text(&s, EVENT_ATTRIBUTES, "exception.type", cut(type, TEXT_VALUE_MAX / 2));
     if (message.n > 0) {
         otlp_text(&s, EVENT_ATTRIBUTES, "exception.message", cut(message, TEXT_VALUE_MAX));

@@ -63,6 +63,9 @@ struct frame *span_open(struct thread_state *t, const struct plugin_method *m, e
 // The same, continuing a context that came from outside.
 struct frame *span_open_remote(struct thread_state *t, const struct plugin_method *m,
                                enum span_kind kind, const struct context *remote);
+// Puts a context (moved in) in force for good, on a thread that has no frame: a worker between its
+// tasks. Dropped when there is one.
+void context_replace(struct thread_state *t, struct context c);
 // A frame that is no span: the plug-in wants to hear of the call's end. `in_force` is the context
 // meanwhile; NULL leaves it as it is.
 struct frame *frame_open(struct thread_state *t, const struct plugin_method *m,
@@ -87,6 +90,9 @@ struct span_counts {
     uint64_t too_deep, no_memory; // calls that got no frame
 };
 void span_counts(struct span_counts *ret);
+// The innermost open span, if it belongs to the context in force; NULL otherwise (a task of a trace
+// whose spans are open on other threads).
+struct frame *span_current(const struct thread_state *t);
 
 // ---- What a span says ------------------------------------------------------------------------
 
@@ -103,6 +109,8 @@ void span_text(struct frame *f, const char *key, struct str value);
 void span_long_text(struct frame *f, const char *key, struct str value);
 void span_bool(struct frame *f, const char *key, bool value);
 void span_int(struct frame *f, const char *key, int64_t value);
+// An event with nothing but a name, now.
+void span_event(struct frame *f, struct str name);
 // Status error, and the exception as an event of the conventions.
 void span_exception(struct frame *f, struct str type, struct str message, struct str stack);
 

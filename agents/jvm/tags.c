@@ -20,13 +20,25 @@ void tag_set(jobject object, enum tag_kind kind, uint64_t number)
     }
 }
 
-bool tag_get(jobject object, enum tag_kind kind, uint64_t *ret_number)
+void tag_clear(jobject object)
 {
-    jlong tag = 0;
-    if (object == NULL || (*jvmti)->GetTag(jvmti, object, &tag) != JVMTI_ERROR_NONE ||
-        (uint64_t)tag >> TAG_BITS != kind) {
+    if (object != NULL) {
+        (void)(*jvmti)->SetTag(jvmti, object, 0);
+    }
+}
+
+bool tag_is(jlong tag, enum tag_kind kind, uint64_t *ret_number)
+{
+    if ((uint64_t)tag >> TAG_BITS != kind) {
         return false;
     }
     *ret_number = (uint64_t)tag & (((uint64_t)1 << TAG_BITS) - 1);
     return true;
+}
+
+bool tag_get(jobject object, enum tag_kind kind, uint64_t *ret_number)
+{
+    jlong tag = 0;
+    return object != NULL && (*jvmti)->GetTag(jvmti, object, &tag) == JVMTI_ERROR_NONE &&
+           tag_is(tag, kind, ret_number);
 }

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum tag_kind { TAG_NONE, TAG_CONNECTION, TAG_STATEMENT };
+enum tag_kind { TAG_NONE, TAG_CONNECTION, TAG_STATEMENT, TAG_TASK, TAG_CALL };
 
 #define TAG_BITS 56 // of the number
 
@@ -17,7 +17,10 @@ void tags_init(jvmtiEnv *jvmti);
 
 // Replaces what tag there was.
 void tag_set(jobject object, enum tag_kind kind, uint64_t number);
+void tag_clear(jobject object);
 // False when the object has no tag of that kind.
 bool tag_get(jobject object, enum tag_kind kind, uint64_t *ret_number);
+// The same for a tag as the event ObjectFree tells it.
+bool tag_is(jlong tag, enum tag_kind kind, uint64_t *ret_number);
 
 #endif

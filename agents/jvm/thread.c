@@ -4,33 +4,71 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <string.h>
 
 #include "agents/jvm/identity.h"
+#include "agents/jvm/inside.h"
 #include "agents/jvm/memory.h"
+#include "agents/jvm/tasks.h"
 #include "core/must.h"
 
+enum {
+    VIRTUAL_THREADS_BIT = 44, // of jvmtiCapabilities
+    EVENT_VIRTUAL_THREAD_START = 87,
+    EVENT_VIRTUAL_THREAD_END = 88,
+    EVENT_SLOTS = EVENT_VIRTUAL_THREAD_END - JVMTI_MIN_EVENT_TYPE_VAL + 1,
+};
+
+// What an operating-system thread is; an unknown one is looked at once.
+enum kind { KIND_UNKNOWN, KIND_PLATFORM, KIND_CARRIER };
+
 static jvmtiEnv *jvmti;
-static bool use_jvmti_storage;
+static bool has_virtual;
 
 // All that there are, for threads_done(). What a thread remembers of an earlier epoch is freed.
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct thread_state *all;
 static atomic_uint epoch;
 static __thread struct {
-    struct thread_state *state;
+    struct thread_state *state; // a platform thread's
     unsigned epoch;
+    enum kind kind;
 } mine;
 
-void threads_init(jvmtiEnv *env, bool has_virtual)
+// ---- Where a state is kept -------------------------------------------------------------------
+
+// Whether the Java thread that runs is a carrier, or one that a carrier carries.
+static enum kind look(JNIEnv *env)
 {
-    ASSERT(env != NULL);
-    jvmti = env;
-    use_jvmti_storage = has_virtual;
+    jthread thread = NULL;
+    char *name = NULL;
+    enum kind found = KIND_UNKNOWN;
+    if ((*jvmti)->GetCurrentThread(jvmti, &thread) != JVMTI_ERROR_NONE || thread == NULL) {
+        return KIND_UNKNOWN;
+    }
+    jclass class = (*env)->GetObjectClass(env, thread);
+    if ((*jvmti)->GetClassSignature(jvmti, class, &name, NULL) == JVMTI_ERROR_NONE) {
+        bool carrier = strcmp(name, "Ljdk/internal/misc/CarrierThread;") == 0 ||
+                       strcmp(name, "Ljava/lang/VirtualThread;") == 0;
+        found = carrier ? KIND_CARRIER : KIND_PLATFORM;
+        (void)(*jvmti)->Deallocate(jvmti, (unsigned char *)name);
+    }
+    (*env)->DeleteLocalRef(env, class);
+    (*env)->DeleteLocalRef(env, thread);
+    return found;
 }
 
-static struct thread_state *stored(void)
+static bool is_carrier(JNIEnv *env)
 {
-    if (use_jvmti_storage) {
+    if (mine.kind == KIND_UNKNOWN) {
+        mine.kind = has_virtual ? look(env) : KIND_PLATFORM;
+    }
+    return mine.kind == KIND_CARRIER;
+}
+
+static struct thread_state *stored(JNIEnv *env)
+{
+    if (is_carrier(env)) {
         void *state = NULL;
         return (*jvmti)->GetThreadLocalStorage(jvmti, NULL, &state) == JVMTI_ERROR_NONE ? state
                                                                                         : NULL;
@@ -38,15 +76,17 @@ static struct thread_state *stored(void)
     return mine.epoch == atomic_load_explicit(&epoch, memory_order_relaxed) ? mine.state : NULL;
 }
 
-static bool store(struct thread_state *t)
+static bool store(JNIEnv *env, struct thread_state *t)
 {
-    if (use_jvmti_storage) {
+    if (is_carrier(env)) {
         return (*jvmti)->SetThreadLocalStorage(jvmti, NULL, t) == JVMTI_ERROR_NONE;
     }
     mine.state = t;
     mine.epoch = atomic_load(&epoch);
     return true;
 }
+
+// ---- States ----------------------------------------------------------------------------------
 
 static void enlist(struct thread_state *t)
 {
@@ -71,14 +111,14 @@ static void strike_off(struct thread_state *t)
     pthread_mutex_unlock(&lock);
 }
 
-struct thread_state *thread_mine(void)
+struct thread_state *thread_mine(JNIEnv *env)
 {
-    struct thread_state *t = stored();
+    struct thread_state *t = stored(env);
     if (t != NULL) {
         return t;
     }
     t = memory_zeroed(sizeof *t);
-    if (t == NULL || !store(t)) {
+    if (t == NULL || !store(env, t)) {
         memory_free(t);
         return NULL;
     }
@@ -102,14 +142,111 @@ static void state_free(JNIEnv *env, struct thread_state *t)
     memory_free(t);
 }
 
-void thread_end(JNIEnv *env)
+// ---- Capabilities and events -----------------------------------------------------------------
+
+static bool has_virtual_bit(const jvmtiCapabilities *c)
 {
-    struct thread_state *t = stored();
+    _Static_assert(sizeof *c * 8 > VIRTUAL_THREADS_BIT, "reserved bits stand behind the known");
+    return (((const uint8_t *)c)[VIRTUAL_THREADS_BIT / 8] >> VIRTUAL_THREADS_BIT % 8 & 1) != 0;
+}
+
+void threads_capabilities(jvmtiEnv *ti, jvmtiCapabilities *can)
+{
+    jvmtiCapabilities potential = {0};
+    can->can_tag_objects = 1;
+    can->can_generate_object_free_events = 1;
+    if ((*ti)->GetPotentialCapabilities(ti, &potential) == JVMTI_ERROR_NONE &&
+        has_virtual_bit(&potential)) {
+        ((uint8_t *)can)[VIRTUAL_THREADS_BIT / 8] |= 1U << VIRTUAL_THREADS_BIT % 8;
+    }
+}
+
+static bool can_virtual(jvmtiEnv *ti)
+{
+    jvmtiCapabilities c = {0};
+    return (*ti)->GetCapabilities(ti, &c) == JVMTI_ERROR_NONE && has_virtual_bit(&c);
+}
+
+static void JNICALL on_start(jvmtiEnv *ti, JNIEnv *env, jthread thread)
+{
+    struct context c;
+    (void)ti;
+    if (!inside_begin()) {
+        return;
+    }
+    if (task_take(thread, &c)) {
+        struct thread_state *t = thread_mine(env);
+        if (t != NULL) {
+            context_replace(t, c);
+        } else {
+            context_drop(&c);
+        }
+    }
+    inside_end();
+}
+
+static void JNICALL on_end(jvmtiEnv *ti, JNIEnv *env, jthread thread)
+{
+    (void)ti, (void)thread;
+    if (!inside_begin()) {
+        return;
+    }
+    struct thread_state *t = stored(env);
     if (t != NULL) {
-        (void)store(NULL);
+        (void)store(env, NULL);
         strike_off(t);
         state_free(env, t);
     }
+    inside_end();
+}
+
+static void JNICALL on_free(jvmtiEnv *ti, jlong tag)
+{
+    (void)ti;
+    if (inside_begin()) {
+        tasks_freed(tag);
+        inside_end();
+    }
+}
+
+jvmtiError threads_callbacks(jvmtiEnv *ti, const jvmtiEventCallbacks *others)
+{
+    // One pointer an event, in the order of their numbers: longer than an older header's struct.
+    void *slots[EVENT_SLOTS] = {NULL};
+    jvmtiEventCallbacks c = *others;
+    _Static_assert(sizeof c <= sizeof slots, "the header knows no later events");
+    c.ThreadStart = on_start;
+    c.ThreadEnd = on_end;
+    c.ObjectFree = on_free;
+    memcpy(slots, &c, sizeof c);
+    bool more = can_virtual(ti);
+    if (more) {
+        slots[EVENT_VIRTUAL_THREAD_START - JVMTI_MIN_EVENT_TYPE_VAL] = (void *)on_start;
+        slots[EVENT_VIRTUAL_THREAD_END - JVMTI_MIN_EVENT_TYPE_VAL] = (void *)on_end;
+    }
+    return (*ti)->SetEventCallbacks(ti, (const jvmtiEventCallbacks *)slots,
+                                    more ? (jint)sizeof slots : (jint)sizeof c);
+}
+
+void threads_events(jvmtiEnv *ti, bool enable)
+{
+    const int events[] = {JVMTI_EVENT_THREAD_START, JVMTI_EVENT_THREAD_END, JVMTI_EVENT_OBJECT_FREE,
+                          EVENT_VIRTUAL_THREAD_START, EVENT_VIRTUAL_THREAD_END};
+    const size_t n = can_virtual(ti) ? 5 : 3;
+    for (size_t i = 0; i < n; i++) {
+        (void)(*ti)->SetEventNotificationMode(ti, enable ? JVMTI_ENABLE : JVMTI_DISABLE,
+                                              (jvmtiEvent)events[i], NULL);
+    }
+}
+
+// ---- Life ------------------------------------------------------------------------------------
+
+void threads_init(jvmtiEnv *env)
+{
+    ASSERT(env != NULL);
+    jvmti = env;
+    has_virtual = can_virtual(env);
+    tasks_init();
 }
 
 void threads_done(JNIEnv *env)
@@ -119,5 +256,7 @@ void threads_done(JNIEnv *env)
         strike_off(t);
         state_free(env, t);
     }
+    tasks_report();
+    tasks_done();
     atomic_fetch_add(&epoch, 1);
 }

@@ -1,7 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: the state of the thread that runs: a platform thread's in pthread storage, and where the
-// JDK has virtual threads (21 and later) in JVMTI's storage, which moves with them from carrier to
-// carrier.
+// Purpose: the state of the thread that runs: where it is kept, what a new thread begins with, and
+// its end.
+//
+// A platform thread's state is kept in pthread storage, which costs a few nanoseconds. A virtual
+// thread (JDK 21 and later) moves from one operating-system thread to another, its carriers, so its
+// state is kept in JVMTI's thread-local storage, which moves along and costs some 60 ns. Which
+// storage serves is decided once for each operating-system thread, by the class of the Java thread
+// that it is first seen with: carriers (jdk.internal.misc.CarrierThread) carry virtual threads and
+// all others never do.
+//
+// The header of an older JDK does not know virtual threads. Their numbers, from the JVM Tool
+// Interface 21 specification: capability can_support_virtual_threads, the bit behind
+// can_generate_sampled_object_alloc_events; events VirtualThreadStart 87 and VirtualThreadEnd 88.
+// The JVM is asked with GetPotentialCapabilities whether it has them.
+//
+// A thread started in a trace continues it: Thread.start gives it the context as a task's
+// (tasks.h), ThreadStart and VirtualThreadStart put it in force.
 #ifndef SONDE_JVM_THREAD_H
 #define SONDE_JVM_THREAD_H
 
@@ -9,16 +23,22 @@
 
 #include "agents/jvm/span.h"
 
-// At start. `has_virtual`: the JVM has virtual threads.
-void threads_init(jvmtiEnv *jvmti, bool has_virtual);
+// Adds what threads and tasks need to the capabilities that will be asked for.
+void threads_capabilities(jvmtiEnv *jvmti, jvmtiCapabilities *can);
 
-// Frees the state of every thread, and what it holds. Nobody may be inside (inside.h).
+// SetEventCallbacks with the caller's callbacks and those of threads and tasks; threads_events()
+// then has their events delivered, or no more.
+jvmtiError threads_callbacks(jvmtiEnv *jvmti, const jvmtiEventCallbacks *others);
+void threads_events(jvmtiEnv *jvmti, bool enable);
+
+// At start, after the capabilities were added.
+void threads_init(jvmtiEnv *jvmti);
+
+// Frees the state of every thread, what it holds, and every kept context. Nobody may be inside
+// (inside.h).
 void threads_done(JNIEnv *env);
 
 // The calling thread's state, made at its first use; NULL when memory is out.
-struct thread_state *thread_mine(void);
-
-// At the thread's end (events ThreadEnd and VirtualThreadEnd).
-void thread_end(JNIEnv *env);
+struct thread_state *thread_mine(JNIEnv *env);
 
 #endif

@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: the JDK's HttpURLConnection. getInputStream() sends the request and reads the answer's
-// head: the client span.
-#include <stdio.h>
-#include <string.h>
-
+// Purpose: the JDK's HttpURLConnection, with TLS and without. Headers can be set until it connects,
+// and it connects in connect(), getOutputStream() or getInputStream(), whichever comes first: there
+// the client span begins. It ends with getInputStream(), which reads the answer's head, or when one
+// of them throws:
+//
+//     connect, getOutputStream ---> pending, the connection tagged ---getInputStream---> written
+//
+// A connection whose answer is never asked for is written by pending_sweep(). Later calls of
+// getInputStream() return what is there and are nothing new.
+#include "agents/jvm/headers.h"
+#include "agents/jvm/http_span.h"
+#include "agents/jvm/pending.h"
 #include "agents/jvm/plugins/plugins.h"
+#include "agents/jvm/tags.h"
 
 static struct java_method get_method = {"getRequestMethod", "()Ljava/lang/String;", {NULL}};
 static struct java_method get_url = {"getURL", "()Ljava/net/URL;", {NULL}};
@@ -15,60 +23,142 @@ static struct java_method get_code = {"getResponseCode", "()I", {NULL}};
 static struct java_method set_property = {
     "setRequestProperty", "(Ljava/lang/String;Ljava/lang/String;)V", {NULL}};
 
-static void set_header(struct call *c, const char *name, const char *value)
+// A handle (pending.h) has a generation in its upper half and a small number in its lower one.
+enum { SLOT_BITS = 16 };
+
+static uint64_t tag_of_handle(uint64_t handle)
 {
+    _Static_assert(PENDING_MAX < 1 << SLOT_BITS, "a handle fits a tag");
+    return handle >> 32 << SLOT_BITS | (handle & ((1U << SLOT_BITS) - 1));
+}
+
+static uint64_t handle_of_tag(uint64_t tag)
+{
+    return tag >> SLOT_BITS << 32 | (tag & ((1U << SLOT_BITS) - 1));
+}
+
+static void set_header(void *ctx, const char *name, const char *value)
+{
+    struct call *c = ctx;
     JNIEnv *env = c->env;
-    jmethodID id = java_find(env, &set_property, c->self);
-    jstring n = id != NULL ? (*env)->NewStringUTF(env, name) : NULL;
+    jstring n = (*env)->NewStringUTF(env, name);
     jstring v = n != NULL ? (*env)->NewStringUTF(env, value) : NULL;
     if (v != NULL) {
-        (*env)->CallVoidMethod(env, c->self, id, n, v);
+        java_void_of(env, &set_property, c->self, n, v);
     }
-    (void)java_clear(env); // connected already: the request has gone without it
+    (void)java_clear(env);
+}
+
+static void describe(struct call *c, struct frame *f)
+{
+    char method[32], url_text[TEXT_VALUE_MAX], host[256];
+    JNIEnv *env = c->env;
+    jobject url = java_object(env, &get_url, c->self);
+    jint port = java_int(env, &get_port, url, -1);
+    struct http_request r = {
+        .method = java_text(env, &get_method, c->self, method, sizeof method),
+        .url = java_to_text(env, url, url_text, sizeof url_text),
+        .host = java_text(env, &get_host, url, host, sizeof host),
+        .port = port > 0 ? port : java_int(env, &get_default_port, url, 80),
+    };
+    http_span_describe(f, &r);
+}
+
+static bool is_answered(struct call *c)
+{
+    return java_field(c->env, c->self, "inputStream", "Ljava/io/InputStream;") != NULL ||
+           java_field(c->env, c->self, "rememberedException", "Ljava/lang/Exception;") != NULL;
+}
+
+// The span that an earlier call began.
+static struct frame *go_on(struct call *c, uint64_t handle)
+{
+    struct context in_force;
+    if (!pending_context(handle, &in_force)) {
+        return NULL;
+    }
+    struct frame *f = frame_open(c->thread, c->method, &in_force);
+    context_drop(&in_force);
+    if (f != NULL) {
+        f->note = handle;
+    }
+    return f;
+}
+
+static struct frame *begin(struct call *c)
+{
+    struct frame *f = is_answered(c) ? NULL : span_open(c->thread, c->method, SPAN_CLIENT);
+    if (f != NULL) {
+        describe(c, f);
+        context_inject(&f->context, set_header, c);
+    }
+    return f;
 }
 
 static struct frame *enter(struct call *c)
 {
-    struct thread_state *t = c->thread;
-    char text[TEXT_VALUE_MAX], parent[TRACEPARENT_SIZE];
-    if (t->depth > 0 && t->frames[t->depth - 1]->method == c->method) {
-        return NULL; // one that delegates to another, as HTTPS does
+    uint64_t tag;
+    if (is_within(c)) {
+        return NULL; // they call one another, and HTTPS delegates
     }
-    struct frame *f = span_open(t, c->method, SPAN_CLIENT);
-    if (f == NULL) {
-        return NULL;
+    struct frame *f = tag_get(c->self, TAG_CALL, &tag) ? go_on(c, handle_of_tag(tag)) : begin(c);
+    if (f != NULL) {
+        f->globals[0] = (*c->env)->NewGlobalRef(c->env, c->self);
     }
-    struct str m = java_text(c->env, &get_method, c->self, text, sizeof text);
-    span_name(f, m);
-    span_text(f, "http.request.method", m);
-    jobject url = java_object(c->env, &get_url, c->self);
-    span_text(f, "url.full", java_text(c->env, &get_url, c->self, text, sizeof text));
-    span_text(f, "server.address", java_text(c->env, &get_host, url, text, sizeof text));
-    jint port = java_int(c->env, &get_port, url, -1);
-    span_int(f, "server.port", port > 0 ? port : java_int(c->env, &get_default_port, url, 80));
-    context_traceparent(&f->context, parent);
-    set_header(c, "traceparent", parent);
-    f->globals[0] = (*c->env)->NewGlobalRef(c->env, c->self);
     return f;
 }
 
-static void leave(struct call *c, struct frame *f, jobject result, jlong number)
+static void conclude(struct call *c, struct frame *f, jobject connection)
 {
-    (void)result, (void)number;
-    jint code = java_int(c->env, &get_code, f->globals[0], -1);
+    jint code = java_int(c->env, &get_code, connection, -1);
+    f->is_error = f->is_error || c->thrown != NULL;
     if (code > 0) {
-        span_int(f, "http.response.status_code", code);
-        f->is_error = f->is_error || code >= 400;
+        http_span_status(f, code);
     }
 }
 
+static void end(struct call *c, struct frame *f, jobject result, jlong number)
+{
+    jobject connection = f->globals[0];
+    (void)result, (void)number;
+    if (f->is_span) {
+        conclude(c, f, connection);
+        return;
+    }
+    struct frame *waiting = pending_take(f->note);
+    tag_clear(connection);
+    if (waiting != NULL) {
+        conclude(c, waiting, connection);
+        pending_end(waiting);
+    }
+}
+
+static void leave_connected(struct call *c, struct frame *f, jobject result, jlong number)
+{
+    jobject connection = f->globals[0];
+    if (c->thrown != NULL) {
+        end(c, f, result, number);
+    } else if (f->is_span) {
+        uint64_t handle = pending_put(c->thread);
+        if (handle != 0) {
+            tag_set(connection, TAG_CALL, tag_of_handle(handle));
+        }
+    }
+}
+
+#define METHOD(of, method, of_type, at_exit)                                                       \
+    {                                                                                              \
+        .class_name = "sun/net/www/protocol/" of, .name = method, .descriptor = of_type,           \
+        .probe = {.kind = PROBE_SPAN}, .enter = enter, .exit = at_exit                             \
+    }
+
 static struct plugin_method methods[] = {
-    {.class_name = "sun/net/www/protocol/http/HttpURLConnection",
-     .name = "getInputStream",
-     .descriptor = "()Ljava/io/InputStream;",
-     .probe = {.kind = PROBE_SPAN},
-     .enter = enter,
-     .exit = leave},
+    METHOD("http/HttpURLConnection", "connect", "()V", leave_connected),
+    METHOD("https/AbstractDelegateHttpsURLConnection", "connect", "()V", leave_connected),
+    METHOD("http/HttpURLConnection", "getOutputStream", "()Ljava/io/OutputStream;",
+           leave_connected),
+    METHOD("http/HttpURLConnection", "getInputStream", "()Ljava/io/InputStream;", end),
 };
 
-struct plugin plugin_http_url_connection = {"http-url-connection", methods, 1};
+struct plugin plugin_http_url_connection = {"http-url-connection", methods,
+                                            sizeof methods / sizeof *methods};

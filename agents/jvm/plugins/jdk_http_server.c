@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agents/jvm/plugins/plugins.h"
+#include "agents/jvm/remote.h"
 
 static struct java_method get_method = {"getRequestMethod", "()Ljava/lang/String;", {NULL}};
 static struct java_method get_uri = {"getRequestURI", "()Ljava/net/URI;", {NULL}};
@@ -13,19 +14,25 @@ static struct java_method get_headers = {
     "getRequestHeaders", "()Lcom/sun/net/httpserver/Headers;", {NULL}};
 static struct java_method get_first = {
     "getFirst", "(Ljava/lang/String;)Ljava/lang/String;", {NULL}};
+static struct java_method get_lines = {"get", "(Ljava/lang/Object;)Ljava/lang/Object;", {NULL}};
 static struct java_method get_context = {
     "getHttpContext", "()Lcom/sun/net/httpserver/HttpContext;", {NULL}};
 static struct java_method get_code = {"getResponseCode", "()I", {NULL}};
 
-static void continue_trace(struct call *c, jobject headers, struct context *ret)
+struct header_source {
+    JNIEnv *env;
+    jobject headers;
+};
+
+static struct str header(void *ctx, const char *name, char *out, size_t room)
 {
-    char parent[128], state[TRACESTATE_MAX + 4], baggage[BAGGAGE_MAX + 4];
-    struct str p = java_text_of(c->env, &get_first, headers, "traceparent", parent, sizeof parent);
-    if (p.n > 0 && context_from_traceparent(ret, p)) {
-        context_add_luggage(
-            ret, java_text_of(c->env, &get_first, headers, "tracestate", state, sizeof state),
-            java_text_of(c->env, &get_first, headers, "baggage", baggage, sizeof baggage));
-    }
+    struct header_source *s = ctx;
+    jstring key = (*s->env)->NewStringUTF(s->env, name);
+    jobject lines = key != NULL ? java_object_of(s->env, &get_lines, s->headers, key) : NULL;
+    struct str all = java_joined(s->env, lines, out, room);
+    (*s->env)->DeleteLocalRef(s->env, lines);
+    (*s->env)->DeleteLocalRef(s->env, key);
+    return all;
 }
 
 static void describe(struct call *c, struct frame *f, jobject headers)
@@ -65,12 +72,9 @@ static struct frame *enter(struct call *c)
     if (t->depth > 0 && t->frames[t->depth - 1]->method == c->method) {
         return NULL; // the next filter of the same exchange
     }
-    struct context remote = {0};
     jobject headers = java_object(c->env, &get_headers, c->a);
-    continue_trace(c, headers, &remote);
-    struct frame *f = context_is_set(&remote) ? span_open_remote(t, c->method, SPAN_SERVER, &remote)
-                                              : span_open(t, c->method, SPAN_SERVER);
-    context_drop(&remote);
+    struct header_source source = {c->env, headers};
+    struct frame *f = span_open_from(t, c->method, SPAN_SERVER, header, &source);
     if (f != NULL) {
         describe(c, f, headers);
         f->globals[0] = (*c->env)->NewGlobalRef(c->env, c->a);

@@ -7,6 +7,10 @@
 
 extern struct plugin plugin_jdk_http_server;
 extern struct plugin plugin_http_url_connection;
+extern struct plugin plugin_executors;
+extern struct plugin plugin_fork_join;
+extern struct plugin plugin_completable_future;
+extern struct plugin plugin_threads;
 extern struct plugin plugin_jdbc;
 extern struct plugin plugin_servlet;
 

@@ -21,6 +21,7 @@
 #include "agents/jvm/http_span.h"
 #include "agents/jvm/pending.h"
 #include "agents/jvm/plugins/plugins.h"
+#include "agents/jvm/remote.h"
 
 static struct java_method get_method = {"getMethod", "()Ljava/lang/String;", {NULL}};
 static struct java_method get_uri = {"getRequestURI", "()Ljava/lang/String;", {NULL}};
@@ -71,15 +72,22 @@ static void set(JNIEnv *env, jobject request, struct java_constant *name, jobjec
     }
 }
 
-static void continue_trace(struct call *c, struct context *ret)
+static struct str header(void *ctx, const char *name, char *out, size_t room)
 {
-    char parent[128], state[TRACESTATE_MAX + 4], baggage[BAGGAGE_MAX + 4];
-    struct str p = java_text_of(c->env, &get_header, c->a, "traceparent", parent, sizeof parent);
-    if (p.n > 0 && context_from_traceparent(ret, p)) {
-        context_add_luggage(
-            ret, java_text_of(c->env, &get_header, c->a, "tracestate", state, sizeof state),
-            java_text_of(c->env, &get_header, c->a, "baggage", baggage, sizeof baggage));
+    static struct java_method get_headers = {
+        "getHeaders", "(Ljava/lang/String;)Ljava/util/Enumeration;", {NULL}};
+    static struct java_method has_more = {"hasMoreElements", "()Z", {NULL}};
+    static struct java_method next = {"nextElement", "()Ljava/lang/Object;", {NULL}};
+    struct call *c = ctx;
+    JNIEnv *env = c->env;
+    struct java_joining j = {.out = out, .room = room};
+    jstring key = (*env)->NewStringUTF(env, name);
+    jobject lines = key != NULL ? java_object_of(env, &get_headers, c->a, key) : NULL;
+    while (java_bool(env, &has_more, lines) && java_join(env, &j, java_object(env, &next, lines))) {
     }
+    (*env)->DeleteLocalRef(env, lines);
+    (*env)->DeleteLocalRef(env, key);
+    return (struct str){out, j.n};
 }
 
 static void describe(struct call *c, struct frame *f)
@@ -138,12 +146,7 @@ static struct frame *enter(struct call *c)
     if (mark != NULL) {
         return go_on(c, mark);
     }
-    struct context remote = {0};
-    continue_trace(c, &remote);
-    struct frame *f = context_is_set(&remote)
-                          ? span_open_remote(c->thread, c->method, SPAN_SERVER, &remote)
-                          : span_open(c->thread, c->method, SPAN_SERVER);
-    context_drop(&remote);
+    struct frame *f = span_open_from(c->thread, c->method, SPAN_SERVER, header, c);
     if (f != NULL) {
         describe(c, f);
         set(env, c->a, &MARK, java_constant(env, &ONE));

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: contexts through java.util.concurrent's thread pools, and Tomcat's copy of them. A task
+// is given the context in force when it is handed over (execute, and delayedExecute of the
+// scheduled ones; submit, invokeAll and schedule come down to these). A worker takes it when it
+// gets the task (getTask, or the first task of a new worker) and has none between tasks.
+//
+// A periodic task has the context of who scheduled it in its first run alone: what it does an hour
+// later is nobody's request any more.
+//
+// FutureTask.run takes what a worker has not: one that was waiting inside getTask when the agent
+// came goes on in the code from before.
+//
+// A task that a policy of the JDK's drops, or that is removed, forgets its context. Other policies
+// may put the task into the queue yet: then it is kept, and freed with the object.
+#include <string.h>
+
+#include "agents/jvm/plugins/plugins.h"
+#include "agents/jvm/tasks.h"
+
+static struct java_class future_task = {"java/util/concurrent/FutureTask", NULL};
+static struct java_class fork_join_task = {"java/util/concurrent/ForkJoinTask", NULL};
+static struct java_method get_queue = {
+    "getQueue", "()Ljava/util/concurrent/BlockingQueue;", {NULL}};
+static struct java_method peek = {"peek", "()Ljava/lang/Object;", {NULL}};
+static struct java_method to_array = {"toArray", "()[Ljava/lang/Object;", {NULL}};
+
+static void on_execute(struct call *c)
+{
+    if (java_is(c->env, &future_task, c->a) || java_is(c->env, &fork_join_task, c->a)) {
+        task_put(c->a, &c->thread->current);
+    } else {
+        task_queue(c->a, &c->thread->current);
+    }
+}
+
+static void on_schedule(struct call *c)
+{
+    task_put(c->a, &c->thread->current);
+}
+
+static void on_run_worker(struct call *c)
+{
+    struct context first = {0};
+    (void)task_take(java_field(c->env, c->a, "firstTask", "Ljava/lang/Runnable;"), &first);
+    context_replace(c->thread, first);
+}
+
+static struct frame *enter_get_task(struct call *c)
+{
+    context_replace(c->thread, (struct context){0});
+    return frame_open(c->thread, c->method, NULL);
+}
+
+static void exit_get_task(struct call *c, struct frame *f, jobject result, jlong number)
+{
+    struct context taken;
+    (void)c, (void)number;
+    if (task_take(result, &taken)) {
+        context_drop(&f->before);
+        f->before = taken; // in force once this frame is closed
+    }
+}
+
+static struct frame *enter_future(struct call *c)
+{
+    struct context taken;
+    if (context_is_set(&c->thread->current) || !task_take(c->self, &taken)) {
+        return NULL;
+    }
+    struct frame *f = frame_open(c->thread, c->method, &taken);
+    context_drop(&taken);
+    return f;
+}
+
+// ---- Tasks that will not run -----------------------------------------------------------------
+
+static struct frame *enter_remove(struct call *c)
+{
+    struct frame *f = frame_open(c->thread, c->method, NULL);
+    if (f != NULL) {
+        f->globals[0] = (*c->env)->NewGlobalRef(c->env, c->a);
+    }
+    return f;
+}
+
+static void exit_remove(struct call *c, struct frame *f, jobject result, jlong removed)
+{
+    (void)c, (void)result;
+    if (removed != 0) {
+        task_forget_first(f->globals[0]);
+    }
+}
+
+static void on_dropped(struct call *c)
+{
+    task_forget_last(c->a);
+}
+
+static void on_oldest_dropped(struct call *c)
+{
+    jobject queue = java_object(c->env, &get_queue, c->b);
+    task_forget_last(c->a); // it is executed again
+    task_forget_first(java_object(c->env, &peek, queue));
+}
+
+static void on_shut_down(struct call *c)
+{
+    jobjectArray tasks = java_object(c->env, &to_array, c->a);
+    jsize n = tasks != NULL ? (*c->env)->GetArrayLength(c->env, tasks) : 0;
+    for (jsize i = 0; i < n; i++) {
+        jobject task = (*c->env)->GetObjectArrayElement(c->env, tasks, i);
+        task_forget_first(task);
+        (*c->env)->DeleteLocalRef(c->env, task);
+    }
+}
+
+// ---- The table -------------------------------------------------------------------------------
+
+#define POOL_METHODS(of)                                                                           \
+    {.class_name = of,                                                                             \
+     .name = "execute",                                                                            \
+     .descriptor = "(Ljava/lang/Runnable;)V",                                                      \
+     .probe = {.kind = PROBE_ENTER, .objects = {1}},                                               \
+     .note = on_execute},                                                                          \
+        {.class_name = of,                                                                         \
+         .name = "runWorker",                                                                      \
+         .probe = {.kind = PROBE_ENTER, .objects = {1}},                                           \
+         .note = on_run_worker},                                                                   \
+        {.class_name = of,                                                                         \
+         .name = "getTask",                                                                        \
+         .probe = {.kind = PROBE_SPAN},                                                            \
+         .enter = enter_get_task,                                                                  \
+         .exit = exit_get_task},                                                                   \
+        {.class_name = of,                                                                         \
+         .name = "remove",                                                                         \
+         .descriptor = "(Ljava/lang/Runnable;)Z",                                                  \
+         .probe = {.kind = PROBE_SPAN, .objects = {1}},                                            \
+         .enter = enter_remove,                                                                    \
+         .exit = exit_remove},                                                                     \
+    {                                                                                              \
+        .class_name = of, .name = "shutdownNow", .probe = {.kind = PROBE_LEAVE},                   \
+        .note = on_shut_down                                                                       \
+    }
+
+#define POLICY(of, what)                                                                           \
+    {                                                                                              \
+        .class_name = "java/util/concurrent/ThreadPoolExecutor$" of, .name = "rejectedExecution",  \
+        .probe = {.kind = PROBE_ENTER, .objects = {1, 2}}, .note = what                            \
+    }
+
+static struct plugin_method methods[] = {
+    POOL_METHODS("java/util/concurrent/ThreadPoolExecutor"),
+    POOL_METHODS("org/apache/tomcat/util/threads/ThreadPoolExecutor"),
+    {.class_name = "java/util/concurrent/ScheduledThreadPoolExecutor",
+     .name = "delayedExecute",
+     .probe = {.kind = PROBE_ENTER, .objects = {1}},
+     .note = on_schedule},
+    {.class_name = "java/util/concurrent/FutureTask",
+     .name = "run",
+     .descriptor = "()V",
+     .probe = {.kind = PROBE_SPAN},
+     .enter = enter_future},
+    POLICY("AbortPolicy", on_dropped),
+    POLICY("DiscardPolicy", on_dropped),
+    POLICY("CallerRunsPolicy", on_dropped),
+    POLICY("DiscardOldestPolicy", on_oldest_dropped),
+};
+
+struct plugin plugin_executors = {"executors", methods, sizeof methods / sizeof *methods};
