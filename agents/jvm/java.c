@@ -311,6 +311,18 @@ jstring java_new_string(JNIEnv *env, struct str text)
     return java_clear(env) ? NULL : made;
 }
 
+struct str java_bytes(JNIEnv *env, jbyteArray bytes, char *out, size_t room)
+{
+    jsize n = bytes != NULL ? (*env)->GetArrayLength(env, bytes) : 0;
+    if ((size_t)n > room) {
+        return STR("");
+    }
+    if (n > 0) {
+        (*env)->GetByteArrayRegion(env, bytes, 0, n, (jbyte *)out);
+    }
+    return (struct str){out, (size_t)n};
+}
+
 bool java_join(JNIEnv *env, struct java_joining *j, jobject text)
 {
     size_t comma = j->n > 0;

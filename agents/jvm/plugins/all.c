@@ -7,6 +7,7 @@
 struct plugin *const PLUGINS[] = {
     &plugin_servlet,   &plugin_jdk_http_server, &plugin_http_url_connection, &plugin_jdbc,
     &plugin_executors, &plugin_fork_join,       &plugin_completable_future,  &plugin_threads,
+    &plugin_jedis,
 };
 const size_t PLUGIN_COUNT = sizeof PLUGINS / sizeof *PLUGINS;
 

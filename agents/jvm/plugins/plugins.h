@@ -12,6 +12,7 @@ extern struct plugin plugin_fork_join;
 extern struct plugin plugin_completable_future;
 extern struct plugin plugin_threads;
 extern struct plugin plugin_jdbc;
+extern struct plugin plugin_jedis;
 extern struct plugin plugin_servlet;
 
 #endif
