@@ -133,5 +133,10 @@ bool java_is(JNIEnv *env, struct java_class *k, jobject object);
 
 // An object's field of a reference type; NULL when it has none, or null in it.
 jobject java_field(JNIEnv *env, jobject object, const char *name, const char *descriptor);
+// Nothing when it has no such field.
+void java_set_field(JNIEnv *env, jobject object, const char *name, const char *descriptor,
+                    jobject value);
+// A new java.util.HashMap with what the map holds, empty for null; NULL when memory is out.
+jobject java_copied_map(JNIEnv *env, jobject map);
 
 #endif
