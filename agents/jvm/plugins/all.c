@@ -17,7 +17,7 @@ struct plugin *const PLUGINS[] = {
     &plugin_logback,
     &plugin_log4j,
     &plugin_uncaught,
-   
+    &plugin_rabbitmq,
 };
 const size_t PLUGIN_COUNT = sizeof PLUGINS / sizeof *PLUGINS;
 

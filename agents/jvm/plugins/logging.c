@@ -15,9 +15,9 @@ static struct java_constant TRACE_ID = {"trace_id", NULL};
 static struct java_constant SPAN_ID = {"span_id", NULL};
 static struct java_constant BAGGAGE = {"baggage", NULL};
 
-typedef void put_value(JNIEnv *env, jobject map, jstring key, jstring value);
+typedef void value_put(JNIEnv *env, jobject map, jstring key, jstring value);
 
-static void put(JNIEnv *env, jobject map, put_value *how, struct java_constant *name,
+static void put(JNIEnv *env, jobject map, value_put *how, struct java_constant *name,
                 struct str text)
 {
     jstring key = java_constant(env, name);
@@ -28,7 +28,7 @@ static void put(JNIEnv *env, jobject map, put_value *how, struct java_constant *
     }
 }
 
-static void put_context(struct call *c, jobject map, put_value *how)
+static void put_context(struct call *c, jobject map, value_put *how)
 {
     const struct context *in_force = &c->thread->current;
     char trace[TRACE_ID_HEX + 1], span[SPAN_ID_HEX + 1];

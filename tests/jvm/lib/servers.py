@@ -82,3 +82,40 @@ class Redis:
     def stop(self):
         self.process.terminate()
         self.process.wait(timeout=60)
+
+
+class RabbitMQ:
+    """A node of its own with its own port mapper (epmd): one that Erlang starts would stay."""
+
+    BIN = "/usr/lib/rabbitmq/bin/rabbitmq-server"
+
+    def __init__(self, folder):
+        if not os.path.exists(self.BIN):
+            raise Skip("RabbitMQ is not installed")
+        self.port, mapper = free_port(), free_port()
+        home = os.path.join(folder, "rabbitmq")
+        os.mkdir(home)
+        open(os.path.join(home, "none"), "w").close()
+        self.log = open(os.path.join(folder, "rabbitmq.log"), "w")
+        environment = dict(
+            os.environ, HOME=home, ERL_EPMD_PORT=str(mapper), ERL_EPMD_ADDRESS="127.0.0.1",
+            RABBITMQ_NODENAME="shop@localhost", RABBITMQ_NODE_IP_ADDRESS="127.0.0.1",
+            RABBITMQ_NODE_PORT=str(self.port), RABBITMQ_DIST_PORT=str(free_port()), RABBITMQ_MNESIA_BASE=home,
+            RABBITMQ_LOG_BASE=home, RABBITMQ_CONF_ENV_FILE=os.path.join(home, "none"),
+            RABBITMQ_ENABLED_PLUGINS_FILE=os.path.join(home, "none"), RABBITMQ_PID_FILE=os.path.join(home, "pid"))
+        self.mapper = subprocess.Popen(["epmd", "-port", str(mapper), "-address", "127.0.0.1"], env=environment,
+                                       stdout=self.log, stderr=self.log, preexec_fn=die_with_parent)
+        wait_for(lambda: listens(mapper), "epmd's start")
+        self.process = subprocess.Popen([self.BIN], env=environment, stdout=self.log, stderr=self.log, cwd=home,
+                                        preexec_fn=die_with_parent)
+        try:
+            wait_for(lambda: listens(self.port), "RabbitMQ's start", 120)
+        except Exception:
+            self.stop()
+            raise
+
+    def stop(self):
+        for process in (self.process, self.mapper):
+            process.terminate()
+            process.wait(timeout=60)
+        self.log.close()
