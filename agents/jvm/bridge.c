@@ -110,18 +110,6 @@ static void JNICALL native_note(JNIEnv *env, jclass class, jint id, jobject self
     }
 }
 
-static void note_exception(JNIEnv *env, struct frame *f, jthrowable thrown)
-{
-    static struct java_method get_class = {"getClass", "()Ljava/lang/Class;", {NULL}};
-    static struct java_method get_name = {"getName", "()Ljava/lang/String;", {NULL}};
-    static struct java_method get_message = {"getMessage", "()Ljava/lang/String;", {NULL}};
-    char type[256], message[TEXT_VALUE_MAX + 4];
-    jobject class = java_object(env, &get_class, thrown);
-    struct str t = java_text(env, &get_name, class, type, sizeof type);
-    struct str m = java_text(env, &get_message, thrown, message, sizeof message);
-    span_exception(f, t, m, STR_NONE);
-}
-
 // The end of a call that opened a frame, by return or, with `thrown`, by an exception.
 static void close_call(JNIEnv *env, jlong token, jobject result, jlong number, jthrowable thrown)
 {
@@ -133,7 +121,7 @@ static void close_call(JNIEnv *env, jlong token, jobject result, jlong number, j
         unsigned depth = t->depth;
         memcpy(globals, f->globals, sizeof globals);
         if (thrown != NULL && f->is_span) {
-            note_exception(env, f, thrown);
+            java_exception(env, f, thrown);
         }
         if (f->method->exit != NULL) {
             f->method->exit(&call, f, result, number);

@@ -123,6 +123,20 @@ void pending_end(struct frame *f)
     pthread_mutex_unlock(&lock);
 }
 
+// A handle has a generation in its upper half and a small number in its lower one.
+enum { SLOT_BITS = 16 };
+
+uint64_t pending_to_tag(uint64_t handle)
+{
+    _Static_assert(PENDING_MAX < 1 << SLOT_BITS, "a handle fits a tag");
+    return handle >> 32 << SLOT_BITS | (handle & ((1U << SLOT_BITS) - 1));
+}
+
+uint64_t pending_of_tag(uint64_t tag)
+{
+    return tag >> SLOT_BITS << 32 | (tag & ((1U << SLOT_BITS) - 1));
+}
+
 void pending_sweep(void)
 {
     uint64_t now = clock_mono_ns();

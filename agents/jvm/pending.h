@@ -26,6 +26,10 @@ struct frame *pending_take(uint64_t handle);
 // Writes it and frees its slot.
 void pending_end(struct frame *f);
 
+// A handle as the number of a tag (tags.h), and back.
+uint64_t pending_to_tag(uint64_t handle);
+uint64_t pending_of_tag(uint64_t tag);
+
 // Writes those that have waited for PENDING_AGE_S. The sender calls it now and then.
 void pending_sweep(void);
 

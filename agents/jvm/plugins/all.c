@@ -18,6 +18,7 @@ struct plugin *const PLUGINS[] = {
     &plugin_log4j,
     &plugin_uncaught,
     &plugin_rabbitmq,
+    &plugin_kafka,
 };
 const size_t PLUGIN_COUNT = sizeof PLUGINS / sizeof *PLUGINS;
 

@@ -23,20 +23,6 @@ static struct java_method get_code = {"getResponseCode", "()I", {NULL}};
 static struct java_method set_property = {
     "setRequestProperty", "(Ljava/lang/String;Ljava/lang/String;)V", {NULL}};
 
-// A handle (pending.h) has a generation in its upper half and a small number in its lower one.
-enum { SLOT_BITS = 16 };
-
-static uint64_t tag_of_handle(uint64_t handle)
-{
-    _Static_assert(PENDING_MAX < 1 << SLOT_BITS, "a handle fits a tag");
-    return handle >> 32 << SLOT_BITS | (handle & ((1U << SLOT_BITS) - 1));
-}
-
-static uint64_t handle_of_tag(uint64_t tag)
-{
-    return tag >> SLOT_BITS << 32 | (tag & ((1U << SLOT_BITS) - 1));
-}
-
 static void set_header(void *ctx, const char *name, const char *value)
 {
     struct call *c = ctx;
@@ -101,7 +87,7 @@ static struct frame *enter(struct call *c)
     if (is_within(c)) {
         return NULL; // they call one another, and HTTPS delegates
     }
-    struct frame *f = tag_get(c->self, TAG_CALL, &tag) ? go_on(c, handle_of_tag(tag)) : begin(c);
+    struct frame *f = tag_get(c->self, TAG_CALL, &tag) ? go_on(c, pending_of_tag(tag)) : begin(c);
     if (f != NULL) {
         f->globals[0] = (*c->env)->NewGlobalRef(c->env, c->self);
     }
@@ -141,7 +127,7 @@ static void leave_connected(struct call *c, struct frame *f, jobject result, jlo
     } else if (f->is_span) {
         uint64_t handle = pending_put(c->thread);
         if (handle != 0) {
-            tag_set(connection, TAG_CALL, tag_of_handle(handle));
+            tag_set(connection, TAG_CALL, pending_to_tag(handle));
         }
     }
 }

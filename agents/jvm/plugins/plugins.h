@@ -17,6 +17,7 @@ extern struct plugin plugin_logback;
 extern struct plugin plugin_log4j;
 extern struct plugin plugin_uncaught;
 extern struct plugin plugin_rabbitmq;
+extern struct plugin plugin_kafka;
 extern struct plugin plugin_servlet;
 
 #endif

@@ -119,3 +119,44 @@ class RabbitMQ:
             process.terminate()
             process.wait(timeout=60)
         self.log.close()
+
+
+class Kafka:
+    """One broker that is its own controller, run from jars by a JDK."""
+
+    SETTINGS = """process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+controller.listener.names=CONTROLLER
+log.dirs={data}
+num.partitions=1
+offsets.topic.num.partitions=1
+offsets.topic.replication.factor=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+group.initial.rebalance.delay.ms=0
+"""
+
+    def __init__(self, jdk, folder, jars):
+        self.port, path = free_port(), os.path.join(folder, "kafka.properties")
+        with open(path, "w") as f:
+            f.write(self.SETTINGS.format(port=self.port, controller=free_port(), data=os.path.join(folder, "kafka")))
+        java = [jdk.java, "-Xmx256m", "-cp", ":".join(jars)]
+        done = subprocess.run([*java, "kafka.tools.StorageTool", "format", "-t", "c2hvcHNob3BzaG9wc2hvcA", "-c", path],
+                              capture_output=True, text=True, cwd=folder)
+        check(done.returncode == 0, "Kafka's storage was not made", done.stdout, done.stderr)
+        self.log = open(os.path.join(folder, "kafka.log"), "w")
+        self.process = subprocess.Popen([*java, "kafka.Kafka", path], stdout=self.log, stderr=self.log, cwd=folder,
+                                        preexec_fn=die_with_parent)
+        try:
+            wait_for(lambda: listens(self.port), "Kafka's start", 120)
+        except Exception:
+            self.stop()
+            raise
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(timeout=60)
+        self.log.close()
