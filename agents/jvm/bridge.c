@@ -5,9 +5,12 @@
 #include <string.h>
 
 #include "agents/jvm/api.h"
+#include "agents/jvm/effort.h"
 #include "agents/jvm/emit.h"
 #include "agents/jvm/inside.h"
+#include "agents/jvm/tasks.h"
 #include "agents/jvm/thread.h"
+#include "core/clock.h"
 #include "core/must.h"
 
 #define LOCAL_REFERENCES 32 // that a plug-in may make in one callback
@@ -45,7 +48,32 @@ struct thread_state *bridge_enter(JNIEnv *env)
         return NULL;
     }
     t->is_inside = true;
+    t->began_ns = ++t->calls % EFFORT_SAMPLE == 0 ? clock_mono_ns() : 0;
     return t;
+}
+
+// While the agent rests nothing begins, and nothing is carried: what is in force on a worker's
+// thread or kept with a task must not be met by later work when the agent goes on.
+static void forget(JNIEnv *env)
+{
+    if (inside_begin()) {
+        struct thread_state *t = thread_mine(env);
+        if (t != NULL && !t->is_inside) {
+            context_replace(t, (struct context){0});
+        }
+        tasks_clear();
+        inside_end();
+    }
+}
+
+// The same for what begins something: not while the agent rests.
+static struct thread_state *enter_anew(JNIEnv *env)
+{
+    if (effort_now() == EFFORT_PAUSED) {
+        forget(env);
+        return NULL;
+    }
+    return bridge_enter(env);
 }
 
 jobject bridge_leave(JNIEnv *env, struct thread_state *t, jobject result)
@@ -54,6 +82,9 @@ jobject bridge_leave(JNIEnv *env, struct thread_state *t, jobject result)
     t->is_inside = false;
     (void)java_clear(env);
     jobject kept = (*env)->PopLocalFrame(env, result);
+    if (t->began_ns != 0) {
+        effort_probe(clock_mono_ns() - t->began_ns);
+    }
     inside_end();
     return kept;
 }
@@ -68,7 +99,7 @@ static jlong JNICALL native_enter(JNIEnv *env, jclass class, jint id, jobject se
                                   jobject b, jobject c, jlong n)
 {
     const struct plugin_method *m = probe_of(id);
-    struct thread_state *t = m != NULL && m->enter != NULL ? bridge_enter(env) : NULL;
+    struct thread_state *t = m != NULL && m->enter != NULL ? enter_anew(env) : NULL;
     (void)class;
     if (t == NULL) {
         return 0;
@@ -87,7 +118,7 @@ static void JNICALL native_note(JNIEnv *env, jclass class, jint id, jobject self
                                 jobject b, jobject c, jlong n)
 {
     const struct plugin_method *m = probe_of(id);
-    struct thread_state *t = m != NULL && m->note != NULL ? bridge_enter(env) : NULL;
+    struct thread_state *t = m != NULL && m->note != NULL ? enter_anew(env) : NULL;
     (void)class;
     if (t != NULL) {
         struct call call = {env, t, m, self, a, b, c, n};

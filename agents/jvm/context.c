@@ -3,9 +3,9 @@
 #include "agents/jvm/context.h"
 
 #include <stdatomic.h>
-#include <stdlib.h>
 
 #include "agents/jvm/baggage.h"
+#include "agents/jvm/memory.h"
 
 struct luggage {
     atomic_uint references;
@@ -31,7 +31,7 @@ void context_drop(struct context *c)
 {
     struct luggage *l = c->luggage;
     if (l != NULL && atomic_fetch_sub_explicit(&l->references, 1, memory_order_acq_rel) == 1) {
-        free(l);
+        memory_free(l);
     }
     *c = (struct context){0};
 }
@@ -55,7 +55,7 @@ static struct luggage *luggage_new(struct str tracestate, struct str baggage)
     if (tracestate.n + baggage.n == 0) {
         return NULL;
     }
-    struct luggage *l = malloc(sizeof *l + tracestate.n + baggage.n);
+    struct luggage *l = memory_get(sizeof *l + tracestate.n + baggage.n);
     if (l == NULL) {
         return NULL;
     }

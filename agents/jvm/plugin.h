@@ -54,6 +54,10 @@ struct plugin {
     size_t method_count;
 };
 
+// From how long on a statement or call counts as slow (option slow_sql_ms).
+void plugin_set_slow_ms(uint64_t ms);
+uint64_t plugin_slow_ns(void);
+
 extern struct plugin *const PLUGINS[];
 extern const size_t PLUGIN_COUNT;
 
@@ -113,7 +117,8 @@ struct str java_joined(JNIEnv *env, jobject list, char *out, size_t room);
 jstring java_new_string(JNIEnv *env, struct str text);
 // Clears what is pending; whether there was something.
 bool java_clear(JNIEnv *env);
-// Lets go of every class that was remembered. Nobody may be inside (inside.h).
+// Lets go of every class that was remembered and every constant that was made. Nobody may be inside
+// (inside.h).
 void java_forget(JNIEnv *env);
 
 // A class of the JDK's own, looked up once.

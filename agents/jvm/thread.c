@@ -4,11 +4,11 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "agents/jvm/identity.h"
 #include "agents/jvm/inside.h"
+#include "agents/jvm/memory.h"
 #include "agents/jvm/tasks.h"
 #include "core/must.h"
 
@@ -117,9 +117,9 @@ struct thread_state *thread_mine(JNIEnv *env)
     if (t != NULL) {
         return t;
     }
-    t = calloc(1, sizeof *t);
+    t = memory_zeroed(sizeof *t);
     if (t == NULL || !store(env, t)) {
-        free(t);
+        memory_free(t);
         return NULL;
     }
     span_id random = identity_span();
@@ -131,15 +131,15 @@ struct thread_state *thread_mine(JNIEnv *env)
 static void state_free(JNIEnv *env, struct thread_state *t)
 {
     for (unsigned i = 0; i < t->depth; i++) {
-        for (int k = 0; k < FRAME_GLOBALS; k++) {
-            (*env)->DeleteGlobalRef(env, t->frames[i]->globals[k]); // NULL is fine
+        for (int g = 0; g < FRAME_GLOBALS; g++) {
+            (*env)->DeleteGlobalRef(env, t->frames[i]->globals[g]); // NULL is fine
         }
     }
     frames_drop(t);
     for (int i = 0; i < FRAMES_MAX; i++) {
-        free(t->frames[i]);
+        memory_free(t->frames[i]);
     }
-    free(t);
+    memory_free(t);
 }
 
 // ---- Capabilities and events -----------------------------------------------------------------
@@ -257,6 +257,6 @@ void threads_done(JNIEnv *env)
         state_free(env, t);
     }
     tasks_report();
-    tasks_done();
+    tasks_clear();
     atomic_fetch_add(&epoch, 1);
 }
