@@ -76,8 +76,19 @@ static void remember(JNIEnv *env, struct java_method *m, jclass class, jmethodID
     (void)java_clear(env);
 }
 
+static void forget_classes(JNIEnv *env)
+{
+    struct java_class *k = atomic_exchange(&all_classes, NULL);
+    while (k != NULL) {
+        struct java_class *next = k->next;
+        (*env)->DeleteGlobalRef(env, atomic_exchange(&k->found, NULL));
+        k = next;
+    }
+}
+
 void java_forget(JNIEnv *env)
 {
+    forget_classes(env);
     struct java_owner *o = atomic_exchange(&all, NULL);
     while (o != NULL) {
         struct java_owner *next = o->next;
@@ -340,6 +351,20 @@ struct str java_joined(JNIEnv *env, jobject list, char *out, size_t room)
     return (struct str){out, j.n};
 }
 
+// The first one found stays, and is known to java_forget().
+static jclass keep_class(JNIEnv *env, struct java_class *k, jclass class)
+{
+    jclass known = NULL;
+    if (!atomic_compare_exchange_strong(&k->found, &known, class)) {
+        (*env)->DeleteGlobalRef(env, class);
+        return known;
+    }
+    k->next = atomic_load(&all_classes);
+    while (!atomic_compare_exchange_weak(&all_classes, &k->next, k)) {
+    }
+    return class;
+}
+
 bool java_is(JNIEnv *env, struct java_class *k, jobject object)
 {
     jclass class = atomic_load_explicit(&k->found, memory_order_acquire);
@@ -353,11 +378,7 @@ bool java_is(JNIEnv *env, struct java_class *k, jobject object)
         }
         class = (*env)->NewGlobalRef(env, local);
         (*env)->DeleteLocalRef(env, local);
-        jclass none = NULL;
-        if (!atomic_compare_exchange_strong(&k->found, &none, class)) {
-            (*env)->DeleteGlobalRef(env, class);
-            class = none;
-        }
+        class = class != NULL ? keep_class(env, k, class) : NULL;
     }
     return class != NULL && (*env)->IsInstanceOf(env, object, class);
 }
