@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "api/api.h"
@@ -121,6 +123,29 @@ static bool is_full(void *ctx)
     return stats.full;
 }
 
+// Whether the path of the data folder still leads to the folder that this process has locked.
+static bool has_folder(const struct server *s)
+{
+    struct stat held, found;
+    return s->folder_fd < 0 || fstat(s->folder_fd, &held) != 0 ||
+           (stat(s->config.text[SETTING_DATA], &found) == 0 && held.st_dev == found.st_dev &&
+            held.st_ino == found.st_ino);
+}
+
+static const char *trouble(void *ctx)
+{
+    struct server *s = ctx;
+    struct store_stats store;
+    struct journal_stats journal;
+    store_stats(s->store, &store);
+    journal_stats(s->journal, &journal);
+    return !has_folder(s)    ? "the data folder was removed or replaced"
+           : journal.failing ? "the journal cannot be written: see the log"
+           : store.full      ? "the disk is full"
+           : store.failing   ? "parts cannot be written: see the log"
+                             : NULL;
+}
+
 static struct store_retention fallback_of(const struct config *c)
 {
     return (struct store_retention){.age_ms = c->number[SETTING_RETENTION_AGE],
@@ -202,6 +227,22 @@ static enum err load_config(const struct server_flags *flags, struct config *c,
         }
     }
     return e == ERR_OK ? config_check(c, ret_at) : e;
+}
+
+// Loops, listeners, journal and catalog take 90 at most; the rest is for parts and connections.
+// Below it the start would end halfway, wherever the last one was taken.
+#define FILES_MIN 256
+
+static enum err check_files(struct err_at *ret_at)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= FILES_MIN) {
+        return ERR_OK;
+    }
+    return err_at_set(ret_at, ERR_LIMIT, 0,
+                      "the process may open %llu files and needs %d at least: raise `ulimit -n` "
+                      "(LimitNOFILE of systemd)",
+                      (unsigned long long)limit.rlim_cur, FILES_MIN);
 }
 
 // Makes the data folder and takes it: two servers on one folder would destroy it.
@@ -343,6 +384,7 @@ static enum err start_api(struct server *s, struct err_at *ret_at)
         .config_file = c->file,
         .settings = settings_of,
         .retention = retention_of,
+        .trouble = trouble,
         .ctx = s,
     };
     return api_start(&o, &s->api, ret_at);
@@ -398,7 +440,8 @@ static enum err start(struct server *s, struct err_at *ret_at)
     print_lines(s);
     budget_init(&s->budget, (size_t)s->config.number[SETTING_MEMORY_LIMIT]);
     s->ledger = ledger_new();
-    e = take_folder(s, ret_at);
+    e = check_files(ret_at);
+    e = e == ERR_OK ? take_folder(s, ret_at) : e;
     e = e == ERR_OK ? open_store(s, ret_at) : e;
     e = e == ERR_OK ? open_journal(s, ret_at) : e;
     e = e == ERR_OK ? sync_folders(s, ret_at) : e;
@@ -423,9 +466,6 @@ static void stop(struct server *s)
     ledger_free(s->ledger);
     http_tls_free(s->api_tls);
     http_tls_free(s->otlp_tls);
-    if (s->folder_fd >= 0) {
-        (void)close(s->folder_fd);
-    }
     if (s->folder_fd >= 0) {
         (void)close(s->folder_fd);
     }

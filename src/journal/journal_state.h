@@ -52,6 +52,7 @@ struct journal {
     uint64_t offset, seed, next_seq;
     uint64_t durable_seq;  // synced to disk up to here
     uint64_t next_sync_ns; // with JOURNAL_SYNC_INTERVAL
+    uint64_t next_probe_ns;
     bool unsynced;
     struct buf group;
     struct log_gate gate;

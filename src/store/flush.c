@@ -221,7 +221,7 @@ static uint64_t swap(struct flush *f, struct part_entry *entry)
         least = seq < least ? seq : least;
     }
     s->stats.flushes++;
-    s->write_full = false;
+    s->write_full = s->flush_failing = false;
     return least;
 }
 
@@ -266,6 +266,7 @@ static void fail(struct flush *f, enum err e, bool doubtful)
     }
     (void)pthread_mutex_lock(&s->lock);
     s->stats.flush_failures++;
+    s->flush_failing = true;
     s->write_full = s->write_full || e == ERR_FULL;
     s->flush_retry_ns = clock_mono_ns() + STORE_RETRY_NS;
     (void)pthread_mutex_unlock(&s->lock);
@@ -351,6 +352,7 @@ static void tick(struct store *s, uint64_t now_ns)
     bool known = s->fs->ops->free_bytes(s->fs, s->dir, &free_bytes) == ERR_OK;
     (void)pthread_mutex_lock(&s->lock);
     s->low_space = known && free_bytes < s->free_bytes_min;
+    s->unreachable = !known;
     bool checkpoint = now_ns >= s->checkpoint_ns;
     if (checkpoint) {
         s->checkpoint_ns = now_ns + STORE_CHECKPOINT_NS;

@@ -223,6 +223,7 @@ void store_stats(struct store *s, struct store_stats *ret_stats)
     (void)pthread_mutex_lock(&s->lock);
     *ret_stats = s->stats;
     ret_stats->full = s->low_space || s->write_full;
+    ret_stats->failing = s->unreachable || s->flush_failing;
     ret_stats->hot_rows = ret_stats->hot_bytes = 0;
     for (size_t i = 0; i < s->line_count; i++) {
         ret_stats->hot_rows += s->lines[i].hot_rows;

@@ -99,6 +99,7 @@ struct store {
     struct doubt *doubts; // files of transactions that failed, see commit.c
     uint64_t flush_retry_ns, merge_retry_ns, checkpoint_ns;
     bool low_space, write_full;
+    bool unreachable, flush_failing;
     struct store_stats stats;
 };
 

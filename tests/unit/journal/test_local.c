@@ -5,6 +5,7 @@
 
 #include <semaphore.h>
 #include <stdio.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 #include "core/logger.h"
@@ -228,6 +229,40 @@ static void test_interval_survives_a_clean_stop(void **state)
     j = open_journal(l, JOURNAL_SYNC_INTERVAL);
     check_replay(l, j, 0);
     assert_int_equal(l->last_seq, 100);
+    journal_close(j);
+    simfs_free(l->disk);
+    sem_destroy(&sem);
+    mem_free(l);
+}
+
+// What fails is said, and without any traffic that it has passed.
+static void test_failing_is_told_until_it_passes(void **state)
+{
+    (void)state;
+    struct life *l = mem_new(1, sizeof *l);
+    struct journal_stats stats;
+    sem_t sem;
+    assert_int_equal(sem_init(&sem, 0, 0), 0);
+    l->disk = simfs_new(12);
+    struct journal *j = open_journal(l, JOURNAL_SYNC_ALWAYS);
+    journal_start(j);
+    append(l, j, 1, &sem);
+    journal_stats(j, &stats);
+    assert_false(stats.failing);
+    simfs_set_faults(l->disk, 1000, 1000);
+    append(l, j, 1, &sem);
+    journal_stats(j, &stats);
+    assert_true(stats.failing);
+    simfs_set_faults(l->disk, 0, 0);
+    for (int i = 0; i < 1000 && stats.failing; i++) {
+        (void)usleep(10000);
+        journal_stats(j, &stats);
+    }
+    assert_false(stats.failing);
+    assert_int_equal(l->acked_total, 1);
+    journal_close(j);
+    j = open_journal(l, JOURNAL_SYNC_ALWAYS);
+    check_replay(l, j, 0);
     journal_close(j);
     simfs_free(l->disk);
     sem_destroy(&sem);
@@ -672,6 +707,7 @@ int main(void)
         cmocka_unit_test(test_release_recycles_and_keeps_numbers),
         cmocka_unit_test(test_full_disk_refuses_and_recovers),
         cmocka_unit_test(test_interval_survives_a_clean_stop),
+        cmocka_unit_test(test_failing_is_told_until_it_passes),
         cmocka_unit_test(test_damage_anywhere_costs_what_it_hits),
         cmocka_unit_test(test_a_rotten_header_costs_nothing_else),
         cmocka_unit_test(test_a_lost_segment_is_told),
