@@ -70,15 +70,42 @@ void commit_count(struct commit *c, enum outcome o, enum reason r, struct str se
     catalog_add_cell(c->store->catalog, &x->cell);
 }
 
-void commit_move(struct commit *c, const struct tally *t, enum outcome o, enum reason r)
+void commit_gone(struct commit *c, enum outcome o, enum reason r, struct str service, uint64_t rows)
 {
     ASSERT(c->store != NULL && (o == OUTCOME_DROPPED || r == REASON_NONE));
     ASSERT(o != OUTCOME_STORED && o != OUTCOME_RECEIVED);
+    commit_count(c, OUTCOME_STORED, REASON_NONE, service, 0 - rows, true);
+    commit_count(c, o, r, service, rows, true);
+}
+
+void commit_move(struct commit *c, const struct tally *t, enum outcome o, enum reason r)
+{
+    ASSERT(c->store != NULL);
+    ASSERT(t->counts != NULL || t->services.count == 0);
     for (size_t i = 0; i < t->services.count; i++) {
-        commit_count(c, OUTCOME_STORED, REASON_NONE, t->services.strings[i], 0 - t->counts[i],
-                     true);
-        commit_count(c, o, r, t->services.strings[i], t->counts[i], true);
+        commit_gone(c, o, r, t->services.strings[i], t->counts[i]);
     }
+}
+
+void commit_add_part(struct commit *c, const struct part_entry *entry)
+{
+    ASSERT(entry->id > 0 && entry->part != NULL);
+    const struct part_meta *m = part_meta(entry->part);
+    ASSERT(m->rows > 0);
+    catalog_add_part(c->store->catalog, &(struct catalog_part){
+                                            .id = entry->id,
+                                            .line = m->line,
+                                            .level = entry->level,
+                                            .state = entry->stripped ? PART_STRIPPED : PART_LIVE,
+                                            .rows = m->rows,
+                                            .bytes = m->file_bytes,
+                                            .min_start_ns = m->min_start_ns,
+                                            .max_start_ns = m->max_start_ns,
+                                            .seq_first = m->seq_first,
+                                            .seq_last = m->seq_last,
+                                            .committed_ns = entry->committed_ns,
+                                            .services = services_encode(m, &c->arena),
+                                        });
 }
 
 // ---- Files of failed transactions --------------------------------------------------------------

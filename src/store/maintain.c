@@ -117,13 +117,6 @@ static bool choose_merge(struct store *s, size_t index, struct merge *m)
 
 // ---- Merging ---------------------------------------------------------------------------------
 
-static void count_copy(void *ctx, struct str service)
-{
-    ASSERT(service.p != NULL || service.n == 0);
-    ASSERT(ctx != NULL);
-    tally_add(ctx, service, str_hash(service), 1);
-}
-
 static enum err write_merged(struct merge *m, size_t *ret_bad)
 {
     ASSERT(m->part == NULL);
@@ -138,8 +131,6 @@ static enum err write_merged(struct merge *m, size_t *ret_bad)
                 .line = s->lines[m->line].name,
                 .seq_first = UINT64_MAX,
                 .zstd_level = 3},
-        .on_copy = count_copy,
-        .ctx = &m->copies,
         .stop = &s->stop,
     };
     for (size_t i = 0; i < m->count; i++) {
@@ -157,46 +148,36 @@ static enum err write_merged(struct merge *m, size_t *ret_bad)
     if (e == ERR_OK) {
         e = part_open(s->part_fs, m->path.p, &m->part, NULL);
     }
+    if (e == ERR_OK && tally_missing(parts, m->count, part_meta(m->part), &m->copies) != ERR_OK) {
+        *ret_bad = m->count; // one of them, and nobody knows which
+        e = ERR_CORRUPT;
+    }
     return e;
 }
 
-static enum err commit_merged(struct merge *m, uint64_t committed_ns)
+static enum err commit_merged(struct merge *m, const struct part_entry *fresh)
 {
     ASSERT(m->part != NULL);
     struct store *s = m->s;
     struct commit c;
-    const struct part_meta *meta = part_meta(m->part);
     commit_begin(&c, s);
     for (size_t i = 0; i < m->count; i++) {
         catalog_remove_part(s->catalog, m->inputs[i]->id);
     }
-    catalog_add_part(s->catalog, &(struct catalog_part){
-                                     .id = m->id,
-                                     .line = meta->line,
-                                     .level = m->level,
-                                     .rows = meta->rows,
-                                     .bytes = meta->file_bytes,
-                                     .min_start_ns = meta->min_start_ns,
-                                     .max_start_ns = meta->max_start_ns,
-                                     .seq_first = meta->seq_first,
-                                     .seq_last = meta->seq_last,
-                                     .committed_ns = committed_ns,
-                                     .state = m->stripped ? PART_STRIPPED : PART_LIVE,
-                                     .services = services_encode(meta, &m->arena),
-                                 });
+    commit_add_part(&c, fresh);
     commit_move(&c, &m->copies, OUTCOME_DROPPED, REASON_DUPLICATE);
-    MUST(meta->rows + tally_total(&m->copies) == m->rows);
+    MUST(part_meta(m->part)->rows + tally_total(&m->copies) == m->rows);
     return commit_end(&c);
 }
 
 // The merged part takes the place of its inputs.
-static void swap_merged(struct merge *m, uint64_t committed_ns)
+static void swap_merged(struct merge *m, const struct part_entry *fresh)
 {
-    ASSERT(committed_ns > 0 && m->id > 0);
+    ASSERT(fresh->committed_ns > 0 && m->id > 0);
     ASSERT(m->part != NULL && m->count > 0);
     struct store *s = m->s;
     struct part_entry *entry = mem_new(1, sizeof *entry);
-    *entry = (struct part_entry){m->id, m->level, committed_ns, m->part, m->stripped};
+    *entry = *fresh;
     parts_swap(s, m->line, m->inputs, m->count, entry);
     (void)pthread_mutex_lock(&s->lock);
     s->stats.merges++;
@@ -224,8 +205,12 @@ static enum err fail_merge(struct merge *m, enum err e, size_t bad, bool doubtfu
     s->merge_retry_ns = clock_mono_ns() + STORE_MERGE_RETRY_NS;
     (void)pthread_mutex_unlock(&s->lock);
     log_write(LOG_ERROR, "store", "a merge failed", "error=%s", err_name(e));
-    if (e == ERR_CORRUPT && bad < m->count) {
-        part_note_damage(m->inputs[bad]->part); // the next step looks for itself
+    for (size_t i = 0; i < m->count && e == ERR_CORRUPT; i++) {
+        if (bad == i || bad == m->count) {
+            part_note_damage(m->inputs[i]->part); // the next steps look for themselves
+        }
+    }
+    if (e == ERR_CORRUPT && bad <= m->count) {
         return ERR_OK;
     }
     return e;
@@ -245,9 +230,10 @@ static enum err run_merge(struct merge *m)
     enum err e = commit_settle(m->s);
     e = e == ERR_OK ? write_merged(m, &bad) : e;
     bool written = e == ERR_OK;
-    e = written ? commit_merged(m, committed_ns) : e;
+    const struct part_entry fresh = {m->id, m->level, committed_ns, m->part, m->stripped};
+    e = written ? commit_merged(m, &fresh) : e;
     if (e == ERR_OK) {
-        swap_merged(m, committed_ns);
+        swap_merged(m, &fresh);
     } else {
         e = fail_merge(m, e, bad, written);
     }

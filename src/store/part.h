@@ -62,7 +62,8 @@ struct part_writer_options {
 MUST_CHECK enum err part_writer_new(const struct part_writer_options *options,
                                     struct part_writer **ret_writer);
 
-// Rows come in row_cmp() order. The writer holds a reference on the row's batch until the block
+// Rows come in row_cmp() order; ERR_CORRUPT for one that does not: what it was read from is
+// damaged. The writer holds a reference on the row's batch until the block
 // that has the row is written.
 MUST_CHECK enum err part_writer_add(struct part_writer *w, struct row row);
 
@@ -223,7 +224,8 @@ MUST_CHECK enum err part_column_bytes(struct part *p,
                                       void (*each)(void *ctx, const char *name, uint64_t bytes),
                                       void *ctx);
 
-// Reads everything and checks each checksum, each code against its dictionary, and the order.
+// Reads everything and checks each checksum, each code against its dictionary, the order, and what
+// the footer says of all of it.
 // ERR_CORRUPT: the part is damaged. Other errors say nothing of it.
 MUST_CHECK enum err part_verify(struct part *p, struct err_at *ret_at);
 

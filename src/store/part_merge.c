@@ -88,14 +88,7 @@ static enum err put(struct sink *s, struct row row)
 {
     ASSERT(row.index < row.batch->span_count);
     ASSERT(s->writer != NULL);
-    if (dedupe_is_copy(&s->dedupe, row)) {
-        if (s->m->on_copy != NULL) {
-            const struct resource *r = batch_resource(row.batch, row_span(row));
-            s->m->on_copy(s->m->ctx, batch_str(row.batch, r->service));
-        }
-        return ERR_OK;
-    }
-    return part_writer_add(s->writer, row);
+    return dedupe_is_copy(&s->dedupe, row) ? ERR_OK : part_writer_add(s->writer, row);
 }
 
 // Takes rows from `in` while they come before `limit`'s head.
@@ -106,6 +99,7 @@ static enum err take_run(struct sink *s, struct input *in, const struct input *l
     enum err e = ERR_OK;
     do {
         e = put(s, head(in));
+        *ret_bad = e == ERR_CORRUPT; // its rows are out of order
         in->at++;
         if (e == ERR_OK && in->at == in->rows->span_count) {
             e = next_page(in);

@@ -48,6 +48,7 @@ struct store_options {
     struct store_retention retention_default;
     const struct store_retention *retention; // by line, over the default
     size_t retention_count;
+    uint64_t (*wall_ns)(void); // of retention and commits; clock_wall_ns() when NULL
     // Told after each commit: the journal may forget everything up to seq. May be NULL.
     void (*on_committed)(void *ctx, uint64_t seq);
     void *ctx;

@@ -77,6 +77,7 @@ struct store {
     char *dir, *parts_dir;
     size_t flush_rows;
     uint64_t flush_age_ns, merge_rows_max, free_bytes_min;
+    uint64_t (*wall_ns)(void);
     void (*on_committed)(void *ctx, uint64_t seq);
     void *ctx;
 
@@ -132,8 +133,13 @@ void commit_doubt(struct store *s, struct str path);
 MUST_CHECK enum err commit_settle(struct store *s);
 void commit_done(struct store *s);
 
-// Takes what was counted from `stored` and adds it to where it went.
+// Counts that a service's rows, stored now, are gone; and those of a tally.
+void commit_gone(struct commit *c, enum outcome o, enum reason r, struct str service,
+                 uint64_t rows);
 void commit_move(struct commit *c, const struct tally *t, enum outcome o, enum reason r);
+
+// Makes a part known; what its footer says is taken from it. `arena` holds it until commit_end().
+void commit_add_part(struct commit *c, const struct part_entry *entry);
 
 // The services of a part as bytes and back.
 struct str services_encode(const struct part_meta *m, struct arena *a);
