@@ -9,16 +9,12 @@
 #include "server.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "api/api.h"
 #include "commands.h"
@@ -26,6 +22,7 @@
 #include "core/logger.h"
 #include "core/mem.h"
 #include "core/must.h"
+#include "folder.h"
 #include "journal/journal.h"
 #include "ledger/budget.h"
 #include "ledger/ledger.h"
@@ -38,7 +35,8 @@ struct server {
     const struct server_flags *flags;
     const char *lines_text;      // store.lines as a text, in the arena of config
     pthread_mutex_t config_lock; // over both, once running
-    int lock_fd, folder_fd;      // the data folder belongs to one process
+    struct folder folder;
+    bool catalog_is_bad; // missing or damaged, so that the start failed
     struct budget budget;
     struct ledger *ledger;
     struct store *store;
@@ -123,15 +121,6 @@ static bool is_full(void *ctx)
     return stats.full;
 }
 
-// Whether the path of the data folder still leads to the folder that this process has locked.
-static bool has_folder(const struct server *s)
-{
-    struct stat held, found;
-    return s->folder_fd < 0 || fstat(s->folder_fd, &held) != 0 ||
-           (stat(s->config.text[SETTING_DATA], &found) == 0 && held.st_dev == found.st_dev &&
-            held.st_ino == found.st_ino);
-}
-
 static const char *trouble(void *ctx)
 {
     struct server *s = ctx;
@@ -139,7 +128,8 @@ static const char *trouble(void *ctx)
     struct journal_stats journal;
     store_stats(s->store, &store);
     journal_stats(s->journal, &journal);
-    return !has_folder(s)    ? "the data folder was removed or replaced"
+    return !folder_is_there(&s->folder, s->config.text[SETTING_DATA])
+               ? "the data folder was removed or replaced"
            : journal.failing ? "the journal cannot be written: see the log"
            : store.full      ? "the disk is full"
            : store.failing   ? "parts cannot be written: see the log"
@@ -245,32 +235,14 @@ static enum err check_files(struct err_at *ret_at)
                       (unsigned long long)limit.rlim_cur, FILES_MIN);
 }
 
-// Makes the data folder and takes it: two servers on one folder would destroy it.
 static enum err take_folder(struct server *s, struct err_at *ret_at)
 {
-    char path[FS_PATH_MAX];
     const char *dir = s->config.text[SETTING_DATA];
     enum err e = fs_real()->ops->make_dir(fs_real(), dir);
     if (e != ERR_OK) {
         return err_at_set(ret_at, e, 0, "data folder %s: %s", dir, strerror(errno));
     }
-    int n = snprintf(path, sizeof path, "%s/lock", dir);
-    if (n < 0 || n >= (int)sizeof path) {
-        return err_at_set(ret_at, ERR_LIMIT, 0, "the path of the data folder is too long");
-    }
-    s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-    if (s->lock_fd < 0) {
-        return err_at_set(ret_at, err_from_errno(errno), 0, "%s: %s", path, strerror(errno));
-    }
-    // The folder is locked too: somebody may remove the file. Not every file system can do that.
-    s->folder_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0 ||
-        (s->folder_fd >= 0 && flock(s->folder_fd, LOCK_EX | LOCK_NB) != 0 &&
-         errno == EWOULDBLOCK)) {
-        return err_at_set(ret_at, ERR_BUSY, 0, "data folder %s is in use by another sonde server",
-                          dir);
-    }
-    return ERR_OK;
+    return folder_take(&s->folder, dir, ret_at);
 }
 
 static enum err open_store(struct server *s, struct err_at *ret_at)
@@ -292,7 +264,9 @@ static enum err open_store(struct server *s, struct err_at *ret_at)
         .on_committed = on_committed,
         .ctx = s,
     };
-    return store_open(&o, &s->store, ret_at);
+    enum err e = store_open(&o, &s->store, ret_at);
+    s->catalog_is_bad = e == ERR_CORRUPT;
+    return e;
 }
 
 static enum err open_journal(struct server *s, struct err_at *ret_at)
@@ -466,12 +440,7 @@ static void stop(struct server *s)
     ledger_free(s->ledger);
     http_tls_free(s->api_tls);
     http_tls_free(s->otlp_tls);
-    if (s->folder_fd >= 0) {
-        (void)close(s->folder_fd);
-    }
-    if (s->lock_fd >= 0) {
-        (void)close(s->lock_fd);
-    }
+    folder_done(&s->folder);
     config_done(&s->config);
     pthread_mutex_destroy(&s->config_lock);
 }
@@ -564,7 +533,7 @@ int server_run(const struct server_flags *flags)
     sigset_t signals;
     mem_return_early();
     s->flags = flags;
-    s->lock_fd = s->folder_fd = -1;
+    s->folder = FOLDER_NONE;
     MUST(pthread_mutex_init(&s->config_lock, NULL) == 0);
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
@@ -578,6 +547,12 @@ int server_run(const struct server_flags *flags)
         run(s, &signals);
     } else {
         fprintf(stderr, "sonde: %s\n", at.text[0] != 0 ? at.text : err_text(e));
+        if (s->catalog_is_bad) {
+            fprintf(stderr,
+                    "sonde: `sonde store rebuild --data %s` makes a new catalog.db from the "
+                    "parts\n",
+                    s->config.text[SETTING_DATA]);
+        }
     }
     stop(s);
     mem_free(s);

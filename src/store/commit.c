@@ -87,25 +87,31 @@ void commit_move(struct commit *c, const struct tally *t, enum outcome o, enum r
     }
 }
 
-void commit_add_part(struct commit *c, const struct part_entry *entry)
+void catalog_put_part(struct catalog *c, const struct part_entry *entry, struct arena *a)
 {
     ASSERT(entry->id > 0 && entry->part != NULL);
     const struct part_meta *m = part_meta(entry->part);
     ASSERT(m->rows > 0);
-    catalog_add_part(c->store->catalog, &(struct catalog_part){
-                                            .id = entry->id,
-                                            .line = m->line,
-                                            .level = entry->level,
-                                            .state = entry->stripped ? PART_STRIPPED : PART_LIVE,
-                                            .rows = m->rows,
-                                            .bytes = m->file_bytes,
-                                            .min_start_ns = m->min_start_ns,
-                                            .max_start_ns = m->max_start_ns,
-                                            .seq_first = m->seq_first,
-                                            .seq_last = m->seq_last,
-                                            .committed_ns = entry->committed_ns,
-                                            .services = services_encode(m, &c->arena),
-                                        });
+    catalog_add_part(c, &(struct catalog_part){
+                            .id = entry->id,
+                            .line = m->line,
+                            .level = entry->level,
+                            .state = entry->stripped ? PART_STRIPPED : PART_LIVE,
+                            .rows = m->rows,
+                            .bytes = m->file_bytes,
+                            .min_start_ns = m->min_start_ns,
+                            .max_start_ns = m->max_start_ns,
+                            .seq_first = m->seq_first,
+                            .seq_last = m->seq_last,
+                            .committed_ns = entry->committed_ns,
+                            .services = services_encode(m, a),
+                        });
+}
+
+void commit_add_part(struct commit *c, const struct part_entry *entry)
+{
+    ASSERT(c->store != NULL);
+    catalog_put_part(c->store->catalog, entry, &c->arena);
 }
 
 // ---- Files of failed transactions --------------------------------------------------------------

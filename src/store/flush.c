@@ -175,6 +175,10 @@ static enum err commit_part(struct flush *f, const struct part_entry *entry)
             catalog_set_line(s->catalog, i, s->lines[i].name, f->seqs[i]);
         }
     }
+    if (s->replay_all) { // now every line of the journal has its offset, or comes behind all of
+                         // them
+        catalog_set_fact(s->catalog, FACT_REPLAY_ALL, 0);
+    }
     commit_services(f, &c);
     return commit_end(&c);
 }
@@ -210,7 +214,7 @@ static uint64_t swap(struct flush *f, struct part_entry *entry)
         least = seq < least ? seq : least;
     }
     s->stats.flushes++;
-    s->write_full = s->flush_failing = false;
+    s->write_full = s->flush_failing = s->replay_all = false;
     return least;
 }
 

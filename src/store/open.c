@@ -198,6 +198,12 @@ static enum err load_catalog(struct loader *l)
     ASSERT(c != NULL);
     enum err e = catalog_each_line(c, load_line, l);
     if (e == ERR_OK) {
+        uint64_t replay_all = 0;
+        e = catalog_fact(c, FACT_REPLAY_ALL, &replay_all);
+        l->s->replay_all = replay_all != 0;
+        l->s->delivered_seq = l->s->replay_all ? 0 : l->s->delivered_seq;
+    }
+    if (e == ERR_OK) {
         e = catalog_each_cell(c, load_cell, l);
     }
     if (e == ERR_OK) {

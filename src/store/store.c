@@ -51,7 +51,7 @@ uint64_t store_replay_after(struct store *s)
 {
     ASSERT(s->catalog != NULL);
     (void)pthread_mutex_lock(&s->lock);
-    uint64_t least = s->line_count > 0 ? UINT64_MAX : 0;
+    uint64_t least = s->line_count > 0 && !s->replay_all ? UINT64_MAX : 0;
     for (size_t i = 0; i < s->line_count; i++) {
         least = s->lines[i].seq < least ? s->lines[i].seq : least;
     }

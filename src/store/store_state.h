@@ -91,6 +91,7 @@ struct store {
     struct store_line lines[STORE_LINES_MAX];
     size_t line_count;
     uint64_t arrivals, delivered_seq, next_id;
+    bool replay_all; // until the first flush, see FACT_REPLAY_ALL
     struct store_retention fallback;
     struct store_retention *retention;
     size_t retention_count;
@@ -138,8 +139,9 @@ void commit_gone(struct commit *c, enum outcome o, enum reason r, struct str ser
                  uint64_t rows);
 void commit_move(struct commit *c, const struct tally *t, enum outcome o, enum reason r);
 
-// Makes a part known; what its footer says is taken from it. `arena` holds it until commit_end().
+// Makes a part known, with what its footer says.
 void commit_add_part(struct commit *c, const struct part_entry *entry);
+void catalog_put_part(struct catalog *c, const struct part_entry *entry, struct arena *a);
 
 // The services of a part as bytes and back.
 struct str services_encode(const struct part_meta *m, struct arena *a);
