@@ -353,6 +353,10 @@ static void tick(struct store *s, uint64_t now_ns)
     if (checkpoint) {
         struct commit c;
         commit_begin(&c, s);
+        if (now_ns - s->clock_saved_ns >= STORE_CLOCK_SAVE_NS) {
+            maintain_save_clock(s);
+            s->clock_saved_ns = now_ns; // should the transaction fail, the next turn is soon enough
+        }
         enum err e = commit_end(&c);
         if (e != ERR_OK) {
             log_write(LOG_WARN, "store", "the ledger could not be saved", "error=%s", err_name(e));

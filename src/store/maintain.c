@@ -296,6 +296,38 @@ static enum err merge_in_budget(struct merge *m, bool patient, bool *ret_did)
     return e;
 }
 
+void maintain_save_clock(struct store *s)
+{
+    ASSERT(s->clock.mono_ns > 0);
+    (void)pthread_mutex_lock(&s->lock);
+    struct retain_clock c = s->clock;
+    (void)pthread_mutex_unlock(&s->lock);
+    ASSERT(c.believed_ns > 0);
+    catalog_set_fact(s->catalog, FACT_BELIEVED_NS, c.believed_ns);
+    catalog_set_fact(s->catalog, FACT_BORNE_NS, c.borne_ns);
+}
+
+// The time that retention goes by now. Logs what it makes of the wall clock.
+static uint64_t believed_ns(struct store *s)
+{
+    uint64_t wall_ns = s->wall_ns();
+    ASSERT(wall_ns > 0);
+    (void)pthread_mutex_lock(&s->lock);
+    bool before = s->clock.leaping;
+    uint64_t now_ns = retain_clock_step(&s->clock, wall_ns, clock_mono_ns());
+    bool leaping = s->clock.leaping;
+    (void)pthread_mutex_unlock(&s->lock);
+    ASSERT(now_ns <= wall_ns);
+    if (leaping && !before) {
+        log_write(LOG_WARN, "store",
+                  "the wall clock has leapt ahead; retention waits before it believes it",
+                  "ahead_s=%llu", (unsigned long long)((wall_ns - now_ns) / NS_PER_S));
+    } else if (before && !leaping) {
+        log_write(LOG_INFO, "store", "retention goes by the wall clock again", "%s", "");
+    }
+    return now_ns;
+}
+
 enum err maintain_step(struct store *s, bool patient, bool *ret_did)
 {
     ASSERT(s->catalog != NULL);
@@ -306,12 +338,13 @@ enum err maintain_step(struct store *s, bool patient, bool *ret_did)
     enum err e = ERR_OK;
     *ret_did = false;
     (void)pthread_mutex_lock(&s->maintaining);
+    uint64_t now_ns = believed_ns(s);
     (void)pthread_mutex_lock(&s->lock);
     size_t line = 0;
     struct part_entry *damaged = find_damaged(s, &line);
     bool may_merge = !patient || clock_mono_ns() >= s->merge_retry_ns;
     for (size_t i = 0; i < s->line_count && damaged == NULL && !retain; i++) {
-        retain = retain_choose(&r, i, clock_wall_ns(), may_merge);
+        retain = retain_choose(&r, i, now_ns, may_merge);
     }
     for (size_t i = 0; i < s->line_count && damaged == NULL && !retain && !merge && may_merge;
          i++) {

@@ -191,6 +191,17 @@ static enum err remove_orphans(struct loader *l, struct err_at *ret_at)
     return e;
 }
 
+static enum err load_clock(struct store *s)
+{
+    uint64_t believed_ns = 0, borne_ns = 0;
+    ASSERT(s->wall_ns != NULL);
+    enum err e = catalog_fact(s->catalog, FACT_BELIEVED_NS, &believed_ns);
+    e = e == ERR_OK ? catalog_fact(s->catalog, FACT_BORNE_NS, &borne_ns) : e;
+    s->clock = retain_clock_from(believed_ns, borne_ns, s->wall_ns(), clock_mono_ns());
+    ASSERT(s->clock.mono_ns > 0);
+    return e;
+}
+
 static enum err load_catalog(struct loader *l)
 {
     ASSERT(l->id_count == 0 && l->lost == NULL);
@@ -203,6 +214,7 @@ static enum err load_catalog(struct loader *l)
         l->s->replay_all = replay_all != 0;
         l->s->delivered_seq = l->s->replay_all ? 0 : l->s->delivered_seq;
     }
+    e = e == ERR_OK ? load_clock(l->s) : e;
     if (e == ERR_OK) {
         e = catalog_each_cell(c, load_cell, l);
     }
@@ -372,6 +384,7 @@ void store_close(struct store *s)
     letters_save(s);
     struct commit c;
     commit_begin(&c, s);
+    maintain_save_clock(s);
     if (commit_end(&c) != ERR_OK) {
         log_write(LOG_WARN, "store", "the ledger could not be saved", "%s", "");
     }

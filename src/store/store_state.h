@@ -21,6 +21,7 @@
 #include "core/arena.h"
 #include "os/fs_pool.h"
 #include "store/catalog.h"
+#include "store/retain_clock.h"
 #include "store/store.h"
 #include "store/tally.h"
 
@@ -31,6 +32,7 @@
 #define STORE_RETRY_NS           NS_PER_S       // after a flush that failed
 #define STORE_CHECKPOINT_NS      (5 * NS_PER_S) // of the ledger, when nothing else is committed
 #define STORE_MERGE_RETRY_NS     (10 * NS_PER_S)
+#define STORE_CLOCK_SAVE_NS      (300 * NS_PER_S) // retention's clock may fall back so far in a crash
 
 struct hot_batch {
     struct batch *batch;
@@ -100,6 +102,8 @@ struct store {
     uint64_t letters_lost;
     struct doubt *doubts; // files of transactions that failed, see commit.c
     uint64_t flush_retry_ns, merge_retry_ns, checkpoint_ns;
+    struct retain_clock clock;
+    uint64_t clock_saved_ns; // by the monotonic clock
     bool low_space, write_full;
     bool unreachable, flush_failing;
     struct store_stats stats;
@@ -181,6 +185,8 @@ void *flush_thread(void *store);
 // Does one merge or expiry when one is due; *ret_did tells. Takes `maintaining`.
 MUST_CHECK enum err maintain_step(struct store *s, bool patient, bool *ret_did);
 void *merge_thread(void *store);
+// Adds retention's clock to a transaction.
+void maintain_save_clock(struct store *s);
 
 // ---- letters.c ---------------------------------------------------------------------------------
 

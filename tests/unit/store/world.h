@@ -73,6 +73,16 @@ static inline void world_open(struct world *w, bool simulated)
     open_store(w);
 }
 
+// With a clock of the test's own.
+static inline void world_open_at(struct world *w, uint64_t (*wall_ns)(void))
+{
+    *w = (struct world){.dir = "/tmp/sonde-test-store-XXXXXX", .fs = fs_real()};
+    assert_non_null(mkdtemp(w->dir));
+    w->gen = (struct gen){.state = 77, .traces = 400, .attrs_max = 4, .text_max = 20};
+    w->options.wall_ns = wall_ns;
+    open_store(w);
+}
+
 static inline void close_store(struct world *w)
 {
     store_close(w->store);
