@@ -1,131 +1,113 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: the JVM's way in: loading, starting, class loading, the end.
+// Purpose: the agent's life in a JVM: how it comes in, starts, leaves, and comes again.
 //
-//   Agent_OnLoad  --VMInit-->  RUNNING  --VMDeath-->  over
+//          Agent_OnLoad: prepare()                 VMInit: start()
+//     AWAY ------------------------> STARTING --------------------> RUNNING
+//      ^ \   Agent_OnAttach: prepare()  ^   \ a thread: start()         |
+//      |  `-----------------------------'    `--> AWAY (failed)         | Agent_OnAttach "detach"
+//      |                                                                v
+//      `----------------------------- a thread: stop() ------------- STOPPING
+//
+//     any  --VMDeath-->  OVER
 //
 // Until RUNNING no class is touched: the bridge class is not there yet. Classes loaded before are
-// retransformed then. Nothing here may end the JVM: what fails is logged, and the application runs
-// without the agent.
+// retransformed then. stop() takes every change back; what stays is this library, which the JVM
+// never unloads, with the bridge class and its natives bound to it: methods that were on a stack in
+// changed code when the agent left still call them, and are told nothing. The next attach begins
+// from the start, with other options if it likes; or another library's, of another path.
+//
+// Nothing here may end the JVM: what fails is logged, and the application runs without the agent.
+// An attach while an agent is there is refused: two would trace everything twice.
+#include <dlfcn.h>
 #include <jvmti.h>
-#include <stdatomic.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agents/jvm/bridge.h"
+#include "agents/jvm/classes.h"
 #include "agents/jvm/identity.h"
+#include "agents/jvm/inside.h"
 #include "agents/jvm/log.h"
 #include "agents/jvm/match.h"
 #include "agents/jvm/options.h"
+#include "agents/jvm/pending.h"
+#include "agents/jvm/sample.h"
 #include "agents/jvm/sender.h"
+#include "agents/jvm/state.h"
+#include "agents/jvm/statements.h"
+#include "agents/jvm/tags.h"
 #include "agents/jvm/thread.h"
 
-#define FINAL_SEND_MS      500
-#define LOADED_CLASSES_MAX 500000 // local references that asking for all classes may make
+#define FINAL_SEND_MS  500  // at the end of the JVM, which waits for it
+#define DETACH_SEND_MS 3000 // when leaving, which makes nobody wait
+#define QUIET_MS       5000 // for calls into the agent to come back
 
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; // of `life` and the sender's start
+static enum life { AWAY, STARTING, RUNNING, STOPPING, OVER } life;
+static JavaVM *java_vm;
 static jvmtiEnv *jvmti;
 static struct options options;
-static atomic_bool is_running;
 
-// The interfaces of the class that this thread is retransforming.
-static __thread const struct match_context *asked;
+static const jvmtiEvent EVENTS[] = {JVMTI_EVENT_CLASS_FILE_LOAD_HOOK, JVMTI_EVENT_CLASS_PREPARE,
+                                    JVMTI_EVENT_VM_INIT, JVMTI_EVENT_VM_DEATH,
+                                    JVMTI_EVENT_THREAD_END};
 
-// ---- Classes ---------------------------------------------------------------------------------
-
-static void rewrite(jvmtiEnv *ti, const struct class_file *c, jint *ret_n,
-                    unsigned char **ret_bytes)
+// Goes on to `to` if the agent is at `from`.
+static bool move_on(enum life from, enum life to)
 {
-    static const struct match_context nothing_more;
-    struct match_context x = asked != NULL ? *asked : nothing_more;
-    struct rewritten r;
-    enum class_result result = rewrite_class(c, match_method, &x, &r);
-    if (result != CLASS_OK) {
-        agent_log("class %.*s is left alone: reason %d", STR_FMT(c->name), (int)result);
-        return;
-    }
-    if (r.declined > 0) {
-        agent_log("%u methods of %.*s are left alone: reason %d", r.declined, STR_FMT(c->name),
-                  (int)r.why_declined);
-    }
-    if (r.bytes != NULL) {
-        unsigned char *to = NULL;
-        if ((*ti)->Allocate(ti, (jlong)r.n, &to) == JVMTI_ERROR_NONE) {
-            memcpy(to, r.bytes, r.n);
-            *ret_n = (jint)r.n;
-            *ret_bytes = to;
-        }
-        free(r.bytes);
-    }
+    pthread_mutex_lock(&lock);
+    bool ok = life == from;
+    life = ok ? to : life;
+    pthread_mutex_unlock(&lock);
+    return ok;
 }
 
-static void JNICALL on_class_load(jvmtiEnv *ti, JNIEnv *env, jclass redefined, jobject loader,
-                                  const char *name, jobject domain, jint n,
-                                  const unsigned char *bytes, jint *ret_n,
-                                  unsigned char **ret_bytes)
+// The same, and tells it in the state file: who reads there may act on it at once.
+static bool settle(enum life from, enum life to, const char *state, const char *service,
+                   const char *endpoint, const char *reason)
 {
-    struct class_file c;
-    (void)env, (void)redefined, (void)loader, (void)domain;
-    if (!atomic_load(&is_running) || name == NULL ||
-        class_parse(&c, bytes, (size_t)n) != CLASS_OK) {
-        return;
+    pthread_mutex_lock(&lock);
+    bool ok = life == from;
+    if (ok) {
+        life = to;
+        state_say(state, service, endpoint, reason);
     }
-    if (asked != NULL || match_class(&c) == MATCH_SURE) {
-        rewrite(ti, &c, ret_n, ret_bytes);
-    }
-    class_done(&c);
+    pthread_mutex_unlock(&lock);
+    return ok;
 }
 
-static void retransform_loaded(JNIEnv *env)
-{
-    jint count = 0;
-    jclass *all = NULL;
-    if ((*env)->EnsureLocalCapacity(env, LOADED_CLASSES_MAX) != 0 ||
-        (*jvmti)->GetLoadedClasses(jvmti, &count, &all) != JVMTI_ERROR_NONE) {
-        (void)java_clear(env);
-        return;
-    }
-    for (jint i = 0; i < count; i++) {
-        char *signature = NULL;
-        jboolean can = JNI_FALSE;
-        if ((*jvmti)->GetClassSignature(jvmti, all[i], &signature, NULL) == JVMTI_ERROR_NONE) {
-            size_t length = strlen(signature);
-            if (signature[0] == 'L' && length > 2 &&
-                match_is_class((struct str){signature + 1, length - 2}) &&
-                (*jvmti)->IsModifiableClass(jvmti, all[i], &can) == JVMTI_ERROR_NONE && can) {
-                jvmtiError e = (*jvmti)->RetransformClasses(jvmti, 1, &all[i]);
-                if (e != JVMTI_ERROR_NONE) {
-                    agent_log("%s cannot be changed: JVMTI error %d", signature, (int)e);
-                }
-                (void)java_clear(env);
-            }
-            (void)(*jvmti)->Deallocate(jvmti, (unsigned char *)signature);
-        }
-        (*env)->DeleteLocalRef(env, all[i]);
-    }
-    (void)(*jvmti)->Deallocate(jvmti, (unsigned char *)all);
-}
+// ---- What Java knows -------------------------------------------------------------------------
 
-// ---- Life ------------------------------------------------------------------------------------
-
-static void property(const char *name, char *out, size_t room)
+// System.getProperty(name); empty when it has none.
+static void property(JNIEnv *env, const char *name, char *out, size_t room)
 {
-    char *value = NULL;
+    jclass system = (*env)->FindClass(env, "java/lang/System");
+    jmethodID get = system != NULL
+                        ? (*env)->GetStaticMethodID(env, system, "getProperty",
+                                                    "(Ljava/lang/String;)Ljava/lang/String;")
+                        : NULL;
+    jstring key = get != NULL ? (*env)->NewStringUTF(env, name) : NULL;
+    jobject value = key != NULL ? (*env)->CallStaticObjectMethod(env, system, get, key) : NULL;
     out[0] = '\0';
-    if ((*jvmti)->GetSystemProperty(jvmti, name, &value) == JVMTI_ERROR_NONE) {
-        size_t n = strlen(value) < room ? strlen(value) : room - 1;
-        memcpy(out, value, n);
-        out[n] = '\0';
-        (void)(*jvmti)->Deallocate(jvmti, (unsigned char *)value);
+    if (!java_clear(env)) {
+        (void)java_string(env, value, out, room);
     }
+    (*env)->DeleteLocalRef(env, value);
+    (*env)->DeleteLocalRef(env, key);
+    (*env)->DeleteLocalRef(env, system);
 }
 
 // Without a name the service is called after what was started: "app.jar" or the main class.
-static void name_service(void)
+static void name_service(JNIEnv *env)
 {
     char command[512];
     if (options.service[0] != '\0') {
         return;
     }
-    property("sun.java.command", command, sizeof command);
+    property(env, "sun.java.command", command, sizeof command);
     struct str first;
     (void)str_split(str_of(command), ' ', &first);
     struct str rest = first;
@@ -140,26 +122,111 @@ static void name_service(void)
     options.service[n] = '\0';
 }
 
+static void java_facts(JNIEnv *env, struct java_facts *f)
+{
+    property(env, "java.runtime.name", f->runtime_name, sizeof f->runtime_name);
+    property(env, "java.runtime.version", f->runtime_version, sizeof f->runtime_version);
+    property(env, "java.vm.name", f->vm_name, sizeof f->vm_name);
+    property(env, "java.vm.vendor", f->vm_vendor, sizeof f->vm_vendor);
+    property(env, "java.vm.version", f->vm_version, sizeof f->vm_version);
+}
+
+// ---- Stopping --------------------------------------------------------------------------------
+
+// Lets go of the JVM. `is_quiet`: nobody is inside; otherwise what they may be using stays where it
+// is, once.
+static void let_go(JNIEnv *env, bool is_quiet)
+{
+    for (size_t i = 0; i < sizeof EVENTS / sizeof *EVENTS; i++) {
+        (void)(*jvmti)->SetEventNotificationMode(jvmti, JVMTI_DISABLE, EVENTS[i], NULL);
+    }
+    bridge_unbind(env);
+    if (is_quiet) {
+        statements_done();
+        threads_done(env);
+        java_forget(env);
+        (void)(*jvmti)->DisposeEnvironment(jvmti);
+    }
+    jvmti = NULL;
+}
+
+// Probes fall silent before their methods are changed back, so that no class that is being loaded
+// meanwhile gets new ones. One whose bytes have just left the load hook may keep its silent probes.
+static void stop(JNIEnv *env)
+{
+    char reason[96] = "";
+    inside_close();
+    bool is_quiet = inside_wait_empty(QUIET_MS);
+    unsigned kept = classes_stop(jvmti, env);
+    if (is_quiet) {
+        pending_done();
+    }
+    while (!sender_stop(DETACH_SEND_MS)) {
+    }
+    let_go(env, is_quiet);
+    if (kept > 0) {
+        (void)snprintf(reason, sizeof reason, "%u classes could not be changed back: see the log",
+                       kept);
+    } else if (!is_quiet) {
+        (void)snprintf(reason, sizeof reason, "a call into the agent has not come back");
+    }
+    agent_note("has left this JVM%s%s", reason[0] != '\0' ? ": " : "", reason);
+    agent_log_to("");
+    (void)settle(STOPPING, AWAY, "stopped", "", "", reason);
+}
+
+// ---- Starting --------------------------------------------------------------------------------
+
+static bool start_sender(JNIEnv *env)
+{
+    struct java_facts facts;
+    java_facts(env, &facts);
+    pthread_mutex_lock(&lock);
+    bool ok = life == STARTING && sender_start(&options, &facts);
+    pthread_mutex_unlock(&lock);
+    return ok;
+}
+
+// NULL, or why not.
+static const char *begin(JNIEnv *env)
+{
+    if (options.is_disabled) {
+        return "OTEL_SDK_DISABLED or OTEL_TRACES_EXPORTER of the JVM's environment forbid it";
+    }
+    name_service(env);
+    identity_init(0);
+    sample_init(options.sample, options.sample_by_parent);
+    const char *reason = bridge_bind(env);
+    if (reason != NULL) {
+        return reason;
+    }
+    match_init(options.plugins);
+    if (!start_sender(env)) {
+        return "the sending thread could not be started";
+    }
+    inside_open();
+    classes_start(jvmti, env);
+    return NULL;
+}
+
 static void start(JNIEnv *env)
 {
-    char runtime[128], version[64];
-    property("java.runtime.name", runtime, sizeof runtime);
-    property("java.runtime.version", version, sizeof version);
-    name_service();
-    identity_init(0);
-    match_init(options.plugins);
-    if (!bridge_bind(env)) {
+    char endpoint[sizeof options.target + 16];
+    const char *reason = begin(env);
+    if (reason != NULL) {
+        let_go(env, true);
+        agent_log("nothing is traced: %s", reason);
+        (void)settle(STARTING, AWAY, "failed", "", "", reason);
         return;
     }
-    if (!sender_start(&options, runtime, version)) {
-        agent_log("the sending thread could not be started: nothing is traced");
-        return;
+    (void)snprintf(endpoint, sizeof endpoint, "http://%s:%s%s", options.target.host,
+                   options.target.port, options.target.prefix);
+    if (settle(STARTING, RUNNING, "running", options.service, endpoint, "")) {
+        agent_note("tracing service %s to %s", options.service, endpoint);
     }
-    atomic_store(&is_running, true);
-    retransform_loaded(env);
-    agent_log("tracing service %s to http://%s:%s%s", options.service, options.target.host,
-              options.target.port, options.target.prefix);
 }
+
+// ---- Events ----------------------------------------------------------------------------------
 
 static void JNICALL on_init(jvmtiEnv *ti, JNIEnv *env, jthread thread)
 {
@@ -167,49 +234,170 @@ static void JNICALL on_init(jvmtiEnv *ti, JNIEnv *env, jthread thread)
     start(env);
 }
 
+static void JNICALL on_class_load(jvmtiEnv *ti, JNIEnv *env, jclass redefined, jobject loader,
+                                  const char *name, jobject domain, jint n,
+                                  const unsigned char *bytes, jint *ret_n, unsigned char **ret)
+{
+    if (inside_begin()) {
+        classes_on_load(ti, env, redefined, loader, name, domain, n, bytes, ret_n, ret);
+        inside_end();
+    }
+}
+
+static void JNICALL on_class_prepare(jvmtiEnv *ti, JNIEnv *env, jthread thread, jclass class)
+{
+    if (inside_begin()) {
+        classes_on_prepare(ti, env, thread, class);
+        inside_end();
+    }
+}
+
 static void JNICALL on_thread_end(jvmtiEnv *ti, JNIEnv *env, jthread thread)
 {
-    (void)ti, (void)env, (void)thread;
-    thread_end();
+    (void)ti, (void)thread;
+    if (inside_begin()) {
+        thread_end(env);
+        inside_end();
+    }
 }
 
 static void JNICALL on_death(jvmtiEnv *ti, JNIEnv *env)
 {
     (void)ti, (void)env;
-    bridge_silence();
-    atomic_store(&is_running, false);
-    sender_stop(FINAL_SEND_MS);
+    bool was_running = move_on(RUNNING, OVER);
+    pthread_mutex_lock(&lock);
+    life = OVER;
+    pthread_mutex_unlock(&lock);
+    inside_close();
+    if (was_running) {
+        (void)sender_stop(FINAL_SEND_MS);
+    }
 }
 
-static bool prepare(JavaVM *vm, const char *text)
+// ---- The ways in -----------------------------------------------------------------------------
+
+static bool prepare(JavaVM *vm)
 {
     jvmtiCapabilities can = {.can_retransform_classes = 1,
                              .can_retransform_any_class = 1,
-                             .can_generate_all_class_hook_events = 1};
+                             .can_generate_all_class_hook_events = 1,
+                             .can_tag_objects = 1};
     jvmtiEventCallbacks on = {.ClassFileLoadHook = on_class_load,
+                              .ClassPrepare = on_class_prepare,
                               .VMInit = on_init,
                               .VMDeath = on_death,
                               .ThreadEnd = on_thread_end};
-    static const jvmtiEvent events[] = {JVMTI_EVENT_CLASS_FILE_LOAD_HOOK, JVMTI_EVENT_VM_INIT,
-                                        JVMTI_EVENT_VM_DEATH, JVMTI_EVENT_THREAD_END};
-    options_parse(&options, text);
-    agent_log_to(options.log);
-    if ((*vm)->GetEnv(vm, (void **)&jvmti, JVMTI_VERSION_1_2) != JNI_OK ||
-        (*jvmti)->AddCapabilities(jvmti, &can) != JVMTI_ERROR_NONE ||
+    java_vm = vm;
+    if ((*vm)->GetEnv(vm, (void **)&jvmti, JVMTI_VERSION_1_2) != JNI_OK) {
+        return false;
+    }
+    if ((*jvmti)->AddCapabilities(jvmti, &can) != JVMTI_ERROR_NONE ||
         (*jvmti)->SetEventCallbacks(jvmti, &on, sizeof on) != JVMTI_ERROR_NONE) {
-        agent_log("this JVM does not allow what the agent needs: nothing is traced");
+        (void)(*jvmti)->DisposeEnvironment(jvmti);
         return false;
     }
     threads_init(jvmti, false);
-    for (size_t i = 0; i < sizeof events / sizeof *events; i++) {
-        (void)(*jvmti)->SetEventNotificationMode(jvmti, JVMTI_ENABLE, events[i], NULL);
+    tags_init(jvmti);
+    for (size_t i = 0; i < sizeof EVENTS / sizeof *EVENTS; i++) {
+        (void)(*jvmti)->SetEventNotificationMode(jvmti, JVMTI_ENABLE, EVENTS[i], NULL);
     }
     return true;
+}
+
+// This library's path, absolute, as far as it can be learned.
+static const char *own_path(char out[PATH_MAX])
+{
+    Dl_info info;
+    if (dladdr((void *)own_path, &info) == 0 || info.dli_fname == NULL) {
+        return "";
+    }
+    return realpath(info.dli_fname, out) != NULL ? out : info.dli_fname;
+}
+
+// From AWAY to STARTING with what is told in `text`.
+static enum attach_answer come(JavaVM *vm, const char *text)
+{
+    static const char no_way[] = "this JVM does not allow what the agent needs";
+    char path[PATH_MAX];
+    state_open(own_path(path));
+    if (state_is_other_active() || !settle(AWAY, STARTING, "starting", "", "", "")) {
+        agent_log("an agent is in this JVM already: nothing is changed");
+        return ATTACH_BUSY;
+    }
+    options_parse(&options, text);
+    if (!prepare(vm)) {
+        agent_log("nothing is traced: %s", no_way);
+        (void)settle(STARTING, AWAY, "failed", "", "", no_way);
+        return ATTACH_FAILED;
+    }
+    return ATTACH_TAKEN;
+}
+
+// Neither start() nor stop() can run: everything is as it was before.
+static void give_up(bool is_start, const char *reason)
+{
+    agent_log("%s: nothing is changed", reason);
+    if (is_start) {
+        (void)(*jvmti)->DisposeEnvironment(jvmti);
+        (void)settle(STARTING, AWAY, "failed", "", "", reason);
+    } else {
+        (void)settle(STOPPING, RUNNING, "running", options.service, "", reason);
+    }
+}
+
+static void *run_attached(void *ctx)
+{
+    JNIEnv *env = NULL;
+    JavaVMAttachArgs who = {.version = JNI_VERSION_1_6, .name = (char *)"sonde-life"};
+    bool is_start = ctx != NULL;
+    if ((*java_vm)->AttachCurrentThreadAsDaemon(java_vm, (void **)&env, &who) != JNI_OK) {
+        give_up(is_start, "the JVM takes no thread of the agent: it ends, or memory is out");
+        return NULL;
+    }
+    if (is_start) {
+        start(env);
+    } else {
+        stop(env);
+    }
+    (void)(*java_vm)->DetachCurrentThread(java_vm);
+    return NULL;
+}
+
+// start() or stop() in a thread of its own.
+static enum attach_answer run_aside(bool is_start)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, run_attached, is_start ? &life : NULL) != 0) {
+        give_up(is_start, "no thread could be started");
+        return ATTACH_FAILED;
+    }
+    (void)pthread_detach(thread);
+    return ATTACH_TAKEN;
+}
+
+static enum attach_answer leave(void)
+{
+    if (settle(RUNNING, STOPPING, "stopping", options.service, "", "")) {
+        return run_aside(false);
+    }
+    return state_is_other_active() ? ATTACH_OTHER_LIBRARY
+           : life == AWAY          ? ATTACH_NOBODY
+                                   : ATTACH_BUSY;
 }
 
 JNIEXPORT jint JNICALL Agent_OnLoad(JavaVM *vm, char *text, void *reserved)
 {
     (void)reserved;
-    (void)prepare(vm, text);
+    (void)come(vm, text);
     return JNI_OK; // whatever happened, the application starts
+}
+
+JNIEXPORT jint JNICALL Agent_OnAttach(JavaVM *vm, char *text, void *reserved)
+{
+    (void)reserved;
+    if (text != NULL && strcmp(text, DETACH_OPTION) == 0) {
+        return (jint)leave();
+    }
+    enum attach_answer answer = come(vm, text);
+    return (jint)(answer == ATTACH_TAKEN ? run_aside(true) : answer);
 }

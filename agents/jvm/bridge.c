@@ -2,34 +2,32 @@
 // Purpose: from a probe to its plug-in.
 #include "agents/jvm/bridge.h"
 
-#include <stdatomic.h>
+#include <string.h>
 
 #include "agents/jvm/emit.h"
-#include "agents/jvm/log.h"
+#include "agents/jvm/inside.h"
 #include "agents/jvm/thread.h"
 #include "core/must.h"
 
 #define LOCAL_REFERENCES 32 // that a plug-in may make in one callback
 
 static const struct plugin_method *probes[PROBES_MAX];
-static unsigned probe_count = 1; // 0 is nobody's
-static atomic_bool is_silent;
+static unsigned probe_count, probe_room;
+static unsigned first_id;   // of this library's probes; 0: none yet, which is nobody's ID
 static jclass bridge_class; // global
 
 bool bridge_add(struct plugin_method *m)
 {
-    if (probe_count == PROBES_MAX) {
+    ASSERT(m->name != NULL && m->class_name != NULL && first_id != 0);
+    if (m->probe.id != 0) {
+        return true;
+    }
+    if (probe_count == probe_room) {
         return false;
     }
-    m->probe.id = (uint16_t)probe_count;
+    m->probe.id = (uint16_t)(first_id + probe_count);
     probes[probe_count++] = m;
-    ASSERT(m->name != NULL && m->class_name != NULL);
     return true;
-}
-
-void bridge_silence(void)
-{
-    atomic_store(&is_silent, true);
 }
 
 // ---- The natives -----------------------------------------------------------------------------
@@ -38,12 +36,13 @@ void bridge_silence(void)
 // for references. leave() follows.
 static struct thread_state *come_in(JNIEnv *env)
 {
-    if (atomic_load_explicit(&is_silent, memory_order_relaxed)) {
+    if (!inside_begin()) {
         return NULL;
     }
     struct thread_state *t = thread_mine();
     if (t == NULL || t->is_inside || (*env)->PushLocalFrame(env, LOCAL_REFERENCES) != 0) {
         (void)(t != NULL && java_clear(env));
+        inside_end();
         return NULL;
     }
     t->is_inside = true;
@@ -56,11 +55,13 @@ static void go_out(JNIEnv *env, struct thread_state *t)
     t->is_inside = false;
     (void)java_clear(env);
     (void)(*env)->PopLocalFrame(env, NULL);
+    inside_end();
 }
 
 static const struct plugin_method *probe_of(jint id)
 {
-    return id > 0 && (unsigned)id < probe_count ? probes[id] : NULL;
+    unsigned place = (unsigned)id - first_id;
+    return id > 0 && place < probe_count ? probes[place] : NULL;
 }
 
 static jlong JNICALL bridge_enter(JNIEnv *env, jclass class, jint id, jobject self, jobject a,
@@ -113,17 +114,22 @@ static void close_call(JNIEnv *env, jlong token, jobject result, jlong number, j
     struct thread_state *t = token != 0 ? come_in(env) : NULL;
     struct frame *f = t != NULL ? frame_find(t, token) : NULL;
     if (f != NULL) {
-        struct call call = {.env = env, .thread = t, .method = f->method};
+        struct call call = {.env = env, .thread = t, .method = f->method, .thrown = thrown};
+        jobject globals[FRAME_GLOBALS];
+        unsigned depth = t->depth;
+        memcpy(globals, f->globals, sizeof globals);
         if (thrown != NULL && f->is_span) {
             note_exception(env, f, thrown);
         }
         if (f->method->exit != NULL) {
             f->method->exit(&call, f, result, number);
         }
-        if (f->global != NULL) {
-            (*env)->DeleteGlobalRef(env, f->global);
+        if (t->depth == depth) { // else the plug-in has moved it
+            frame_close(t);
         }
-        frame_close(t);
+        for (int i = 0; i < FRAME_GLOBALS; i++) {
+            (*env)->DeleteGlobalRef(env, globals[i]); // NULL is fine
+        }
     }
     if (t != NULL) {
         go_out(env, t);
@@ -178,24 +184,58 @@ static jclass define(JNIEnv *env, const char *name, void (*emit)(struct bytes_ou
     return class;
 }
 
-bool bridge_bind(JNIEnv *env)
+// Takes as many IDs as there are methods in plug-ins, behind those that other libraries' agents
+// have taken in this JVM: the next free one stands in a field of the boot class.
+static bool take_ids(JNIEnv *env, jclass boot)
+{
+    unsigned room = 0;
+    jfieldID next = (*env)->GetStaticFieldID(env, boot, BOOT_NEXT_ID, "I");
+    if (first_id != 0) {
+        return true;
+    }
+    if (java_clear(env) || next == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < PLUGIN_COUNT; i++) {
+        room += (unsigned)PLUGINS[i]->method_count;
+    }
+    room = room < PROBES_MAX ? room : PROBES_MAX;
+    jint begin = (*env)->GetStaticIntField(env, boot, next);
+    begin = begin > 0 ? begin : 1;
+    if (begin > PROBE_ID_MAX - (jint)room) {
+        return false;
+    }
+    (*env)->SetStaticIntField(env, boot, next, begin + (jint)room);
+    first_id = (unsigned)begin;
+    probe_room = room;
+    return true;
+}
+
+const char *bridge_bind(JNIEnv *env)
 {
     static const JNINativeMethod init = {"init", "()V", (void *)boot_init};
     jclass bridge = define(env, BRIDGE_CLASS, emit_bridge);
     jclass boot = bridge != NULL ? define(env, BOOT_CLASS, emit_boot) : NULL;
+    ASSERT(bridge_class == NULL);
     bridge_class = boot != NULL ? (*env)->NewGlobalRef(env, bridge) : NULL;
     if (bridge_class == NULL || (*env)->RegisterNatives(env, boot, &init, 1) != 0) {
         (void)java_clear(env);
-        agent_log("the bridge class could not be defined: nothing is traced");
-        return false;
+        return "the bridge class could not be defined";
+    }
+    if (!take_ids(env, boot)) {
+        return "no probe IDs are left after so many upgrades of the agent; restart the JVM";
     }
     jmethodID run = (*env)->GetStaticMethodID(env, boot, "run", "()V");
     if (run != NULL) {
         (*env)->CallStaticVoidMethod(env, boot, run);
     }
-    if (java_clear(env) || run == NULL) {
-        agent_log("the bridge's natives could not be registered: nothing is traced");
-        return false;
+    return java_clear(env) || run == NULL ? "the bridge's natives could not be registered" : NULL;
+}
+
+void bridge_unbind(JNIEnv *env)
+{
+    if (bridge_class != NULL) {
+        (*env)->DeleteGlobalRef(env, bridge_class);
+        bridge_class = NULL;
     }
-    return true;
 }

@@ -8,14 +8,17 @@
 
 #define PROBES_MAX 2048
 
-// Gives the method the next probe ID. False when there are PROBES_MAX.
+// Defines the bridge's classes, or finds them where an earlier agent left them, and binds their
+// natives to this library. NULL, or a sentence that says why not. May be called again after
+// bridge_unbind(). Whether probes act is said by inside.h.
+const char *bridge_bind(JNIEnv *env);
+
+// After bridge_bind(). Gives the method a probe ID: at its first call the next one, later the same,
+// because calls that run while the agent is away come back with it. IDs are never shared with
+// another library's agent in the same JVM. False when there are PROBES_MAX.
 bool bridge_add(struct plugin_method *m);
 
-// Defines the bridge's classes, or finds them where an earlier agent left them, and binds their
-// natives to this library. False, and logged, when that fails.
-bool bridge_bind(JNIEnv *env);
-
-// From now on every probe does nothing: for detaching and for the end of the JVM.
-void bridge_silence(void);
+// Lets go of what it holds of the JVM. The natives stay bound, for what still runs in old code.
+void bridge_unbind(JNIEnv *env);
 
 #endif

@@ -42,19 +42,19 @@ static void put_head(struct bytes_out *o, const char *name, unsigned constant_co
     out_u2(o, 3);
 }
 
-// Access, names, no interfaces, no fields; the methods follow.
-static void put_middle(struct bytes_out *o, unsigned method_count)
+// Access, names, no interfaces; the fields follow.
+static void put_middle(struct bytes_out *o, unsigned field_count)
 {
-    ASSERT(method_count > 0);
+    ASSERT(field_count <= 1);
     out_u2(o, CLASS_ACCESS);
     out_u2(o, 2);
     out_u2(o, 4);
     out_u2(o, 0);
-    out_u2(o, 0);
-    out_u2(o, method_count);
+    out_u2(o, field_count);
 }
 
-static void put_method(struct bytes_out *o, unsigned access, unsigned name, unsigned descriptor,
+// A field or a method.
+static void put_member(struct bytes_out *o, unsigned access, unsigned name, unsigned descriptor,
                        unsigned attributes)
 {
     ASSERT(name > 0 && descriptor > 0);
@@ -71,30 +71,35 @@ void emit_bridge(struct bytes_out *o)
         out_utf8(o, str_of(BRIDGE_METHODS[i].name));
         out_utf8(o, str_of(BRIDGE_METHODS[i].descriptor));
     }
-    put_middle(o, BRIDGE_METHOD_COUNT);
+    put_middle(o, 0);
+    out_u2(o, BRIDGE_METHOD_COUNT);
     for (unsigned i = 0; i < BRIDGE_METHOD_COUNT; i++) {
-        put_method(o, NATIVE_ACCESS, 5 + 2 * i, 6 + 2 * i, 0);
+        put_member(o, NATIVE_ACCESS, 5 + 2 * i, 6 + 2 * i, 0);
     }
     out_u2(o, 0);
 }
 
 void emit_boot(struct bytes_out *o)
 {
-    enum { RUN = 5, INIT, NO_ARGUMENTS, CODE, NAME_AND_TYPE, INIT_METHOD, CONSTANTS };
+    enum { RUN = 5, INIT, NO_ARGUMENTS, CODE, NEXT_ID, INT, NAME_AND_TYPE, INIT_METHOD, CONSTANTS };
     put_head(o, BOOT_CLASS, CONSTANTS);
     out_utf8(o, STR("run"));
     out_utf8(o, STR("init"));
     out_utf8(o, STR("()V"));
     out_utf8(o, STR("Code"));
+    out_utf8(o, STR(BOOT_NEXT_ID));
+    out_utf8(o, STR("I"));
     out_u1(o, CP_NAME_AND_TYPE);
     out_u2(o, INIT);
     out_u2(o, NO_ARGUMENTS);
     out_u1(o, CP_METHODREF);
     out_u2(o, 2);
     out_u2(o, NAME_AND_TYPE);
-    put_middle(o, 2);
-    put_method(o, NATIVE_ACCESS, INIT, NO_ARGUMENTS, 0);
-    put_method(o, ACC_PUBLIC | ACC_STATIC, RUN, NO_ARGUMENTS, 1);
+    put_middle(o, 1);
+    put_member(o, ACC_PUBLIC | ACC_STATIC, NEXT_ID, INT, 0);
+    out_u2(o, 2);
+    put_member(o, NATIVE_ACCESS, INIT, NO_ARGUMENTS, 0);
+    put_member(o, ACC_PUBLIC | ACC_STATIC, RUN, NO_ARGUMENTS, 1);
     out_u2(o, CODE);
     out_u4(o, 16);
     out_u2(o, 0); // stack

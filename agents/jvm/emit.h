@@ -6,7 +6,8 @@
 // in java.lang because class loaders that do not delegate (OSGi, JBoss Modules) still delegate
 // java.*.
 //
-// sonde/Boot { static native void init(); static void run() { init(); } }. Natives of a class in
+// sonde/Boot { static int nextId; static native void init(); static void run() { init(); } }.
+// nextId is the first probe ID that no agent of this JVM has taken. Natives of a class in
 // java.* must be registered by a caller that the boot loader has loaded, or JDK 17 and later warn
 // "Re-registering of platform native method": so the agent calls run(), and its init() registers
 // the bridge's natives.
@@ -15,7 +16,8 @@
 
 #include "agents/jvm/bytes_out.h"
 
-#define BOOT_CLASS "sonde/Boot"
+#define BOOT_CLASS   "sonde/Boot"
+#define BOOT_NEXT_ID "nextId"
 
 // Append the class file; `failed` is set when memory ran out.
 void emit_bridge(struct bytes_out *o);

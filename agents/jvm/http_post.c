@@ -236,7 +236,7 @@ static bool exchange(struct post_connection *c, struct str head, struct str body
 void post(struct post_connection *c, const char *path, const char *headers, struct str body,
           struct post_answer *ret)
 {
-    char head[1024];
+    char head[POST_HEADERS_MAX + sizeof c->target + 128];
     *ret = (struct post_answer){0};
     int n = snprintf(head, sizeof head,
                      "POST %s%s HTTP/1.1\r\nHost: %s:%s\r\nContent-Length: %zu\r\n%s\r\n",

@@ -10,9 +10,10 @@
 
 #include "core/str.h"
 
-#define POST_CONNECT_MS 2000
-#define POST_ANSWER_MS  10000 // from the last byte sent to the answer
-#define POST_ERROR_MAX  160
+#define POST_CONNECT_MS  2000
+#define POST_ANSWER_MS   10000 // from the last byte sent to the answer
+#define POST_ERROR_MAX   160
+#define POST_HEADERS_MAX 4096 // of one request's, with their line ends
 
 struct post_target {
     char host[256];
@@ -34,7 +35,8 @@ struct post_answer {
 // Takes "http://host[:port][/prefix]" apart; false when it is anything else.
 bool post_target_parse(struct str url, struct post_target *ret);
 
-// Posts a body; connects when needed, and once more when a kept connection turns out to be dead.
+// Posts a body with headers (POST_HEADERS_MAX - 1 bytes at most, each line ended by \r\n); connects
+// when needed, and once more when a kept connection turns out to be dead.
 void post(struct post_connection *c, const char *path, const char *headers, struct str body,
           struct post_answer *ret);
 

@@ -15,11 +15,42 @@ bool java_clear(JNIEnv *env)
     return true;
 }
 
-// A class and the method found in it. Never changed and never freed once it is remembered.
+// A class and the method found in it. Never changed once it is remembered, and freed by
+// java_forget() alone.
 struct java_owner {
     jweak class;
     jmethodID id;
+    _Atomic(struct java_owner *) *place;
+    struct java_owner *next; // of all
 };
+
+static _Atomic(struct java_owner *) all;
+
+// A global reference that stays until java_forget(), and where it was put.
+struct kept {
+    _Atomic(jobject) *place;
+    struct kept *next;
+};
+static _Atomic(struct kept *) all_kept;
+
+// The object, or one that another thread has put there before, as a global reference; NULL when
+// memory is out.
+static jobject keep(JNIEnv *env, _Atomic(jobject) *place, jobject local)
+{
+    struct kept *k = local != NULL ? malloc(sizeof *k) : NULL;
+    jobject mine = k != NULL ? (*env)->NewGlobalRef(env, local) : NULL, there = NULL;
+    (void)java_clear(env);
+    if (mine == NULL || !atomic_compare_exchange_strong(place, &there, mine)) {
+        (*env)->DeleteGlobalRef(env, mine); // NULL is fine
+        free(k);
+        return there;
+    }
+    k->place = place;
+    k->next = atomic_load(&all_kept);
+    while (!atomic_compare_exchange_weak(&all_kept, &k->next, k)) {
+    }
+    return mine;
+}
 
 static void remember(JNIEnv *env, struct java_method *m, jclass class, jmethodID id)
 {
@@ -27,10 +58,14 @@ static void remember(JNIEnv *env, struct java_method *m, jclass class, jmethodID
     if (mine == NULL) {
         return;
     }
-    *mine = (struct java_owner){(*env)->NewWeakGlobalRef(env, class), id};
+    *mine = (struct java_owner){.class = (*env)->NewWeakGlobalRef(env, class), .id = id};
     for (int i = 0; i < JAVA_OWNERS && mine->class != NULL; i++) {
         struct java_owner *none = NULL;
-        if (atomic_compare_exchange_strong(&m->owners[i], &none, mine)) {
+        mine->place = &m->owners[i];
+        if (atomic_compare_exchange_strong(mine->place, &none, mine)) {
+            mine->next = atomic_load(&all);
+            while (!atomic_compare_exchange_weak(&all, &mine->next, mine)) {
+            }
             return;
         }
     }
@@ -39,6 +74,26 @@ static void remember(JNIEnv *env, struct java_method *m, jclass class, jmethodID
     }
     free(mine);
     (void)java_clear(env);
+}
+
+void java_forget(JNIEnv *env)
+{
+    struct java_owner *o = atomic_exchange(&all, NULL);
+    while (o != NULL) {
+        struct java_owner *next = o->next;
+        ASSERT(atomic_load(o->place) == o);
+        atomic_store(o->place, NULL);
+        (*env)->DeleteWeakGlobalRef(env, o->class);
+        free(o);
+        o = next;
+    }
+    struct kept *k = atomic_exchange(&all_kept, NULL);
+    while (k != NULL) {
+        struct kept *next = k->next;
+        (*env)->DeleteGlobalRef(env, atomic_exchange(k->place, NULL));
+        free(k);
+        k = next;
+    }
 }
 
 jmethodID java_find(JNIEnv *env, struct java_method *m, jobject object)
@@ -88,6 +143,12 @@ struct str java_string(JNIEnv *env, jstring s, char *out, size_t room)
     return s != NULL ? copy_string(env, s, out, room) : STR("");
 }
 
+jstring java_constant(JNIEnv *env, struct java_constant *c)
+{
+    jobject made = atomic_load_explicit(&c->object, memory_order_acquire);
+    return made != NULL ? made : keep(env, &c->object, (*env)->NewStringUTF(env, c->text));
+}
+
 jobject java_object(JNIEnv *env, struct java_method *m, jobject object)
 {
     jmethodID id = java_find(env, m, object);
@@ -98,19 +159,23 @@ jobject java_object(JNIEnv *env, struct java_method *m, jobject object)
     return java_clear(env) ? NULL : result;
 }
 
-static struct str text_of(JNIEnv *env, jobject value, char *out, size_t room)
+// java.lang.String; NULL when the JVM is out of memory.
+static jclass string_type(JNIEnv *env)
+{
+    static _Atomic(jobject) string_class;
+    jclass type = atomic_load_explicit(&string_class, memory_order_acquire);
+    return type != NULL ? type
+                        : keep(env, &string_class, (*env)->FindClass(env, "java/lang/String"));
+}
+
+struct str java_to_text(JNIEnv *env, jobject value, char *out, size_t room)
 {
     static struct java_method to_string = {"toString", "()Ljava/lang/String;", {NULL}};
-    static jclass string_class;
     if (value == NULL) {
         return STR("");
     }
-    if (string_class == NULL) {
-        jclass found = (*env)->FindClass(env, "java/lang/String");
-        string_class = found != NULL ? (*env)->NewGlobalRef(env, found) : NULL;
-        (void)java_clear(env);
-    }
-    if (string_class != NULL && !(*env)->IsInstanceOf(env, value, string_class)) {
+    jclass string = string_type(env);
+    if (string != NULL && !(*env)->IsInstanceOf(env, value, string)) {
         value = java_object(env, &to_string, value);
     }
     return java_string(env, value, out, room);
@@ -118,7 +183,7 @@ static struct str text_of(JNIEnv *env, jobject value, char *out, size_t room)
 
 struct str java_text(JNIEnv *env, struct java_method *m, jobject object, char *out, size_t room)
 {
-    return text_of(env, java_object(env, m, object), out, room);
+    return java_to_text(env, java_object(env, m, object), out, room);
 }
 
 jint java_int(JNIEnv *env, struct java_method *m, jobject object, jint otherwise)
@@ -143,5 +208,35 @@ struct str java_text_of(JNIEnv *env, struct java_method *m, jobject object, cons
         return STR("");
     }
     jobject result = (*env)->CallObjectMethod(env, object, id, text);
-    return java_clear(env) ? STR("") : text_of(env, result, out, room);
+    return java_clear(env) ? STR("") : java_to_text(env, result, out, room);
+}
+
+bool java_bool(JNIEnv *env, struct java_method *m, jobject object)
+{
+    jmethodID id = java_find(env, m, object);
+    jboolean result = id != NULL && (*env)->CallBooleanMethod(env, object, id);
+    return !java_clear(env) && result;
+}
+
+jobject java_object_of(JNIEnv *env, struct java_method *m, jobject object, jobject argument)
+{
+    jmethodID id = java_find(env, m, object);
+    jobject result = id != NULL ? (*env)->CallObjectMethod(env, object, id, argument) : NULL;
+    return java_clear(env) ? NULL : result;
+}
+
+bool java_bool_of(JNIEnv *env, struct java_method *m, jobject object, jobject argument)
+{
+    jmethodID id = java_find(env, m, object);
+    jboolean result = id != NULL && (*env)->CallBooleanMethod(env, object, id, argument);
+    return !java_clear(env) && result;
+}
+
+void java_void_of(JNIEnv *env, struct java_method *m, jobject object, jobject a, jobject b)
+{
+    jmethodID id = java_find(env, m, object);
+    if (id != NULL) {
+        (*env)->CallVoidMethod(env, object, id, a, b);
+    }
+    (void)java_clear(env);
 }

@@ -2,6 +2,7 @@
 // Purpose: the agent's log.
 #include "agents/jvm/log.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -15,70 +16,119 @@
 #include "core/must.h"
 #include "core/str.h"
 
-#define QUIET_NS  (120 * NS_PER_S)
-#define KINDS_MAX 64 // formats told apart; later ones share the last place
+#define LINE_MAX_BYTES 1024
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int log_fd = STDERR_FILENO;
+static bool want_notes = true;
+
+// Messages told apart by the hash of their text. A place whose time is over is free.
 static struct {
-    const char *format;
-    uint64_t until_ns;
-    unsigned held_back;
-} kinds[KINDS_MAX];
+    uint64_t hash, until_ns;
+    unsigned left_out;
+} kinds[LOG_KINDS_MAX];
+static unsigned left_out; // of kinds that have lost their place, or found none
 
 void agent_log_to(const char *where)
 {
     ASSERT(where != NULL);
-    int fd = STDERR_FILENO;
+    int fd = STDERR_FILENO, error = 0;
+    bool notes = strcmp(where, "warn") != 0;
     if (strcmp(where, "off") == 0) {
         fd = -1;
-    } else if (where[0] != '\0') {
+    } else if (where[0] != '\0' && strcmp(where, "info") != 0 && notes) {
         fd = open(where, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+        error = fd < 0 ? errno : 0;
         fd = fd >= 0 ? fd : STDERR_FILENO;
     }
     pthread_mutex_lock(&lock);
+    int before = log_fd;
     log_fd = fd;
+    want_notes = notes;
+    if (before > STDERR_FILENO) {
+        (void)close(before);
+    }
     pthread_mutex_unlock(&lock);
+    if (error != 0) {
+        agent_log("option log: '%s' cannot be opened: %s; standard error is used", where,
+                  strerror(error));
+    }
 }
 
-// Whether a message with this format is due; *ret_held_back: how many were not.
-static bool is_due(const char *format, unsigned *ret_held_back)
+// Whether this text is due; *ret_left_out: how many were not since the last one that was.
+static bool is_due(uint64_t hash, unsigned *ret_left_out)
 {
-    unsigned i = 0;
     uint64_t now = clock_mono_ns();
-    while (i < KINDS_MAX - 1 && kinds[i].format != NULL && kinds[i].format != format) {
-        i++;
+    unsigned place = LOG_KINDS_MAX;
+    for (unsigned i = 0; i < LOG_KINDS_MAX; i++) {
+        if (kinds[i].hash == hash && kinds[i].until_ns != 0) {
+            place = i;
+            break;
+        }
+        if (place == LOG_KINDS_MAX && now >= kinds[i].until_ns) {
+            place = i;
+        }
     }
-    if (kinds[i].format != NULL && now < kinds[i].until_ns) {
-        kinds[i].held_back++;
+    if (place == LOG_KINDS_MAX) {
+        left_out++;
         return false;
     }
-    *ret_held_back = kinds[i].held_back;
-    kinds[i].format = format;
-    kinds[i].held_back = 0;
-    kinds[i].until_ns = now + QUIET_NS;
+    if (kinds[place].hash == hash && now < kinds[place].until_ns) {
+        kinds[place].left_out++;
+        return false;
+    }
+    *ret_left_out = left_out + kinds[place].left_out;
+    left_out = 0;
+    kinds[place].hash = hash;
+    kinds[place].left_out = 0;
+    kinds[place].until_ns = now + LOG_QUIET_MS * NS_PER_MS;
     return true;
+}
+
+static void put_line(const char *format, va_list args)
+{
+    char line[LINE_MAX_BYTES];
+    unsigned missing = 0;
+    time_t now = time(NULL);
+    struct tm utc;
+    size_t head = strftime(line, 40, "%Y-%m-%dT%H:%M:%SZ sonde-jvm: ", gmtime_r(&now, &utc));
+    size_t n = head;
+    if (vsnprintf(line + n, sizeof line - n - 48, format, args) > 0) {
+        n += strlen(line + n);
+    }
+    for (size_t i = head; i < n; i++) { // one message, one line, whatever it quotes
+        line[i] = (unsigned char)line[i] < 0x20 ? '?' : line[i];
+    }
+    if (!is_due(str_hash((struct str){line + head, n - head}), &missing)) {
+        return;
+    }
+    if (missing > 0) {
+        n += (size_t)snprintf(line + n, 48, " (%u messages were left out)", missing);
+    }
+    line[n++] = '\n';
+    (void)!write(log_fd, line, n);
 }
 
 void agent_log(const char *format, ...)
 {
-    char line[1024];
-    unsigned held_back = 0;
+    va_list args;
+    va_start(args, format);
     pthread_mutex_lock(&lock);
-    if (log_fd >= 0 && is_due(format, &held_back)) {
-        time_t now = time(NULL);
-        struct tm utc;
-        size_t n = strftime(line, 40, "%Y-%m-%dT%H:%M:%SZ sonde-jvm: ", gmtime_r(&now, &utc));
-        va_list args;
-        va_start(args, format);
-        int added = vsnprintf(line + n, sizeof line - n - 48, format, args);
-        va_end(args);
-        n += added > 0 ? strlen(line + n) : 0;
-        if (held_back > 0) {
-            n += (size_t)snprintf(line + n, 48, " (and %u more like it)", held_back);
-        }
-        line[n++] = '\n';
-        (void)!write(log_fd, line, n);
+    if (log_fd >= 0) {
+        put_line(format, args);
     }
     pthread_mutex_unlock(&lock);
+    va_end(args);
+}
+
+void agent_note(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    pthread_mutex_lock(&lock);
+    if (log_fd >= 0 && want_notes) {
+        put_line(format, args);
+    }
+    pthread_mutex_unlock(&lock);
+    va_end(args);
 }

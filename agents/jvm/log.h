@@ -1,12 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the agent's own messages: few, on standard error or in a file, the same one at most once
-// in two minutes. Any thread; never from a probe's fast path.
+// in two minutes and LOG_KINDS_MAX different ones in that time; how many were left out is said with
+// the next one. Any thread; never from a probe's fast path.
 #ifndef SONDE_JVM_LOG_H
 #define SONDE_JVM_LOG_H
 
-// `where` is a file's path, "" for standard error, "off".
+#ifndef LOG_QUIET_MS // a test has a shorter one
+#define LOG_QUIET_MS 120000
+#endif
+#define LOG_KINDS_MAX 64
+
+// `where`: "" or "info": standard error; "warn": there, but not what is told by agent_note();
+// "off"; else a file's path. A file that cannot be opened is said on standard error, which is used
+// then.
 void agent_log_to(const char *where);
 
+// What somebody should look at.
 void agent_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
+// What is good to know: started, stopped.
+void agent_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -2,17 +2,21 @@
 // Purpose: reading the agent's options.
 #include "agents/jvm/options.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "agents/jvm/log.h"
 #include "core/must.h"
 
-static bool copy(char *to, size_t room, struct str value, const char *key)
+#define PAIR_TEXT_MAX 1024 // of one key or value
+
+// `name`, where it appears in a complaint, is the key or the variable that the value came by.
+
+static bool copy(char *to, size_t room, struct str value, const char *name)
 {
     if (value.n >= room) {
-        agent_log("option %s: longer than %zu bytes, ignored", key, room - 1);
+        agent_log("option %s: longer than %zu bytes, ignored", name, room - 1);
         return false;
     }
     memcpy(to, value.p, value.n);
@@ -20,12 +24,160 @@ static bool copy(char *to, size_t room, struct str value, const char *key)
     return true;
 }
 
-static void set_endpoint(struct options *o, struct str url)
+// ---- Pairs -----------------------------------------------------------------------------------
+
+bool option_pairs_next(const struct option_pairs *p, size_t *at, struct str *ret_key,
+                       struct str *ret_value)
+{
+    if (*at >= p->n) {
+        return false;
+    }
+    *ret_key = str_of(p->text + *at);
+    *ret_value = str_of(p->text + *at + ret_key->n + 1);
+    *at += ret_key->n + ret_value->n + 2;
+    ASSERT(*at <= p->n);
+    return true;
+}
+
+static void remove_pair(struct option_pairs *p, struct str key)
+{
+    size_t at = 0, begin = 0;
+    struct str k, v;
+    while (option_pairs_next(p, &at, &k, &v)) {
+        if (str_eq(k, key)) {
+            memmove(p->text + begin, p->text + at, p->n - at);
+            p->n -= at - begin;
+            return;
+        }
+        begin = at;
+    }
+}
+
+static bool add_pair(struct option_pairs *p, struct str key, struct str value)
+{
+    remove_pair(p, key);
+    if (key.n + value.n + 2 > sizeof p->text - p->n) {
+        return false;
+    }
+    memcpy(p->text + p->n, key.p, key.n);
+    p->text[p->n + key.n] = '\0';
+    memcpy(p->text + p->n + key.n + 1, value.p, value.n);
+    p->n += key.n + value.n + 2;
+    p->text[p->n - 1] = '\0';
+    return true;
+}
+
+static int hex_value(char c)
+{
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+}
+
+// Percent-decoded; false for a bad escape, a control character, or what is too long.
+static bool decode(struct str from, char out[PAIR_TEXT_MAX], struct str *ret)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < from.n; i++) {
+        char c = from.p[i];
+        if (c == '%') {
+            int high = i + 2 < from.n ? hex_value(from.p[i + 1]) : -1;
+            int low = high >= 0 ? hex_value(from.p[i + 2]) : -1;
+            if (low < 0) {
+                return false;
+            }
+            c = (char)(high << 4 | low);
+            i += 2;
+        }
+        if ((unsigned char)c < 0x20 || c == 0x7F || n == PAIR_TEXT_MAX) {
+            return false;
+        }
+        out[n++] = c;
+    }
+    *ret = (struct str){out, n};
+    return true;
+}
+
+// A list of pairs; one that is wrong makes the whole list void, as the specification wants it.
+static void set_pairs(struct option_pairs *p, struct str list, char between, char equals,
+                      const char *name)
+{
+    struct option_pairs all = *p;
+    struct str rest = list;
+    while (rest.n > 0) {
+        char key_text[PAIR_TEXT_MAX], value_text[PAIR_TEXT_MAX];
+        struct str pair, key, value;
+        rest = str_split(rest, between, &pair);
+        value = str_split(pair, equals, &key);
+        if (str_trim(pair).n == 0) {
+            continue;
+        }
+        if (value.p == NULL || !decode(str_trim(key), key_text, &key) || key.n == 0 ||
+            !decode(str_trim(value), value_text, &value) || !add_pair(&all, key, value)) {
+            agent_log("option %s: '%.*s' is not a list of key%cvalue with '%c' between them "
+                      "(percent-encoded, %d bytes in all), ignored",
+                      name, STR_FMT(list), equals, between, OPTION_PAIRS_MAX);
+            return;
+        }
+    }
+    *p = all;
+}
+
+// ---- Values ----------------------------------------------------------------------------------
+
+static void set_endpoint(struct options *o, struct str url, const char *name)
 {
     if (!post_target_parse(url, &o->target)) {
-        agent_log("option endpoint: '%.*s' is not http://host[:port][/path], ignored",
+        agent_log("option %s: '%.*s' is not http://host[:port][/path], ignored", name,
                   STR_FMT(url));
     }
+}
+
+// A decimal number from 0 to 1. By hand: the JVM's locale may have another decimal point.
+static bool parse_ratio(struct str s, double *ret)
+{
+    double value = 0, unit = 1;
+    bool has_point = false, has_digit = false;
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] == '.' && !has_point) {
+            has_point = true;
+        } else if (s.p[i] >= '0' && s.p[i] <= '9') {
+            has_digit = true;
+            unit = has_point ? unit / 10 : unit;
+            value = has_point ? value + unit * (s.p[i] - '0') : value * 10 + (s.p[i] - '0');
+        } else {
+            return false;
+        }
+    }
+    if (!has_digit || value > 1) {
+        return false;
+    }
+    *ret = value;
+    return true;
+}
+
+static void set_sample(struct options *o, struct str value, const char *name)
+{
+    if (!parse_ratio(value, &o->sample)) {
+        agent_log("option %s: '%.*s' is not a number from 0 to 1 such as 0.25, ignored", name,
+                  STR_FMT(value));
+    }
+}
+
+static void set_token(struct options *o, struct str value)
+{
+    char text[sizeof o->token];
+    if (!copy(text, sizeof text, value, "token")) {
+        return;
+    }
+    for (size_t i = 0; i < value.n; i++) {
+        if ((unsigned char)value.p[i] <= ' ' || value.p[i] == 0x7F) {
+            agent_log("option token: it has blanks or control characters, ignored");
+            return;
+        }
+    }
+    memcpy(o->token, text, sizeof text);
 }
 
 static void set(struct options *o, struct str key, struct str value)
@@ -33,67 +185,166 @@ static void set(struct options *o, struct str key, struct str value)
     if (str_eq(key, STR("service"))) {
         (void)copy(o->service, sizeof o->service, value, "service");
     } else if (str_eq(key, STR("endpoint"))) {
-        set_endpoint(o, value);
+        set_endpoint(o, value, "endpoint");
     } else if (str_eq(key, STR("token"))) {
-        (void)copy(o->token, sizeof o->token, value, "token");
+        set_token(o, value);
+    } else if (str_eq(key, STR("attributes"))) {
+        set_pairs(&o->attributes, value, ';', ':', "attributes");
+    } else if (str_eq(key, STR("sample"))) {
+        set_sample(o, value, "sample");
     } else if (str_eq(key, STR("plugins"))) {
         (void)copy(o->plugins, sizeof o->plugins, value, "plugins");
-    } else if (str_eq(key, STR("log"))) {
-        (void)copy(o->log, sizeof o->log, value, "log");
-    } else if (str_eq(key, STR("attributes"))) {
-        (void)copy(o->attributes, sizeof o->attributes, value, "attributes");
-    } else {
-        agent_log("option '%.*s' is not known; known: service endpoint token plugins log "
-                  "attributes",
-                  STR_FMT(key));
+    } else if (!str_eq(key, STR("log"))) { // heeded before all others
+        agent_log("option '%.*s' is not known; known: " OPTION_NAMES, STR_FMT(key));
     }
 }
 
+// ---- The environment -------------------------------------------------------------------------
+
+// Empty is as good as absent, says the specification.
 static struct str environment(const char *name)
 {
     const char *value = getenv(name);
-    return value != NULL ? str_of(value) : STR_NONE;
+    return value != NULL ? str_trim(str_of(value)) : STR_NONE;
+}
+
+static void endpoint_from_environment(struct options *o)
+{
+    static const char traces[] = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
+    static const char all[] = "OTEL_EXPORTER_OTLP_ENDPOINT";
+    struct str tail = STR("/v1/traces"); // the sender adds it itself
+    struct str url = environment(traces);
+    if (url.n == 0) {
+        url = environment(all);
+        if (url.n > 0) {
+            set_endpoint(o, url, all);
+        }
+        return;
+    }
+    if (url.n > tail.n && memcmp(url.p + url.n - tail.n, tail.p, tail.n) == 0) {
+        url.n -= tail.n;
+    }
+    set_endpoint(o, url, traces);
+}
+
+static void sampler_from_environment(struct options *o)
+{
+    static const char name[] = "OTEL_TRACES_SAMPLER", arg_name[] = "OTEL_TRACES_SAMPLER_ARG";
+    struct str sampler = environment(name), arg = environment(arg_name), kind = sampler;
+    struct str parent = STR("parentbased_");
+    if (sampler.n == 0) {
+        return;
+    }
+    bool by_parent = str_starts(sampler, parent);
+    kind = by_parent ? str_skip(sampler, parent.n) : kind;
+    if (str_eq(kind, STR("always_on"))) {
+        o->sample = 1;
+    } else if (str_eq(kind, STR("always_off"))) {
+        o->sample = 0;
+    } else if (str_eq(kind, STR("traceidratio"))) {
+        if (arg.n > 0) {
+            set_sample(o, arg, arg_name);
+        }
+    } else {
+        agent_log("option %s: '%.*s' is not always_on, always_off, traceidratio or one of these "
+                  "behind parentbased_, ignored",
+                  name, STR_FMT(sampler));
+        return;
+    }
+    o->sample_by_parent = by_parent;
+}
+
+// Says what is asked for and not done.
+static void say_unsupported(const char *name, const char *does)
+{
+    struct str list = environment(name), rest = list;
+    while (rest.n > 0) {
+        struct str one, known, does_rest = str_of(does);
+        bool is_known = false;
+        rest = str_split(rest, ',', &one);
+        while (does_rest.n > 0) {
+            does_rest = str_split(does_rest, ' ', &known);
+            is_known = is_known || str_eq(str_trim(one), known);
+        }
+        if (!is_known) {
+            agent_log("option %s: '%.*s' is not supported, ignored; supported: %s", name,
+                      STR_FMT(one), does);
+        }
+    }
+}
+
+static bool is_disabled(void)
+{
+    struct str disabled = environment("OTEL_SDK_DISABLED");
+    if (disabled.n > 0 && !str_eq_nocase(disabled, STR("true")) &&
+        !str_eq_nocase(disabled, STR("false"))) {
+        agent_log("option OTEL_SDK_DISABLED: '%.*s' is not true or false: taken for false",
+                  STR_FMT(disabled));
+    }
+    return str_eq_nocase(disabled, STR("true")) ||
+           str_eq(environment("OTEL_TRACES_EXPORTER"), STR("none"));
 }
 
 static void from_environment(struct options *o)
 {
-    struct str service = environment("OTEL_SERVICE_NAME");
-    struct str endpoint = environment("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
-    struct str attributes = environment("OTEL_RESOURCE_ATTRIBUTES");
+    static const char headers[] = "OTEL_EXPORTER_OTLP_HEADERS";
+    static const char trace_headers[] = "OTEL_EXPORTER_OTLP_TRACES_HEADERS";
+    static const char attributes[] = "OTEL_RESOURCE_ATTRIBUTES";
+    size_t at = 0;
+    struct str key, value, service = environment("OTEL_SERVICE_NAME");
+    o->is_disabled = is_disabled();
+    set_pairs(&o->attributes, environment(attributes), ',', '=', attributes);
+    while (option_pairs_next(&o->attributes, &at, &key, &value)) {
+        if (str_eq(key, STR("service.name"))) {
+            (void)copy(o->service, sizeof o->service, value, attributes);
+        }
+    }
     if (service.n > 0) {
         (void)copy(o->service, sizeof o->service, service, "OTEL_SERVICE_NAME");
     }
-    if (endpoint.n > 0) {
-        // This one names the whole path; the sender adds /v1/traces itself.
-        struct str tail = STR("/v1/traces");
-        if (endpoint.n > tail.n && memcmp(endpoint.p + endpoint.n - tail.n, tail.p, tail.n) == 0) {
-            endpoint.n -= tail.n;
-        }
-    } else {
-        endpoint = environment("OTEL_EXPORTER_OTLP_ENDPOINT");
-    }
-    if (endpoint.n > 0) {
-        set_endpoint(o, endpoint);
-    }
-    if (attributes.n > 0) {
-        (void)copy(o->attributes, sizeof o->attributes, attributes, "OTEL_RESOURCE_ATTRIBUTES");
-    }
+    set_pairs(&o->headers, environment(headers), ',', '=', headers);
+    set_pairs(&o->headers, environment(trace_headers), ',', '=', trace_headers);
+    endpoint_from_environment(o);
+    sampler_from_environment(o);
+    say_unsupported("OTEL_PROPAGATORS", "tracecontext baggage");
+    say_unsupported("OTEL_TRACES_EXPORTER", "otlp none");
+    say_unsupported("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf");
 }
 
-void options_parse(struct options *o, const char *text)
+// ---- All -------------------------------------------------------------------------------------
+
+// Calls for each key and value of the text.
+static void each(const char *text, void (*take)(struct options *o, struct str key, struct str v),
+                 struct options *o)
 {
-    *o = (struct options){0};
-    bool ok = post_target_parse(STR("http://127.0.0.1:4318"), &o->target);
-    ASSERT(ok);
-    (void)ok;
-    from_environment(o);
     struct str rest = text != NULL ? str_of(text) : STR_NONE;
     while (rest.n > 0) {
         struct str pair, key;
         rest = str_split(rest, ',', &pair);
         struct str value = str_split(pair, '=', &key);
-        if (pair.n > 0) {
-            set(o, str_trim(key), str_trim(value));
+        if (str_trim(pair).n > 0) {
+            take(o, str_trim(key), str_trim(value));
         }
     }
+}
+
+static void set_log(struct options *o, struct str key, struct str value)
+{
+    char where[512];
+    (void)o;
+    if (str_eq(key, STR("log")) && copy(where, sizeof where, value, "log")) {
+        agent_log_to(where);
+    }
+}
+
+void options_parse(struct options *o, const char *text)
+{
+    *o = (struct options){.sample = 1, .sample_by_parent = true};
+    bool ok = post_target_parse(STR("http://127.0.0.1:4318"), &o->target);
+    ASSERT(ok);
+    (void)ok;
+    agent_log_to("");
+    each(text, set_log, o);
+    from_environment(o);
+    each(text, set, o);
 }

@@ -1,18 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: what the agent is told: key=value pairs behind -agentpath:...= (commas between them),
-// and where a key is absent OpenTelemetry's environment variables.
+// Purpose: what the agent is told: key=value pairs behind -agentpath:...= or `sonde attach
+// --options` (commas between them), and where a key is absent OpenTelemetry's environment variables
+// of the JVM.
 //
 //   service=NAME       OTEL_SERVICE_NAME, then service.name of OTEL_RESOURCE_ATTRIBUTES; else the
 //                      main class or jar
 //   endpoint=URL       OTEL_EXPORTER_OTLP_TRACES_ENDPOINT (used as it is, without /v1/traces),
 //                      OTEL_EXPORTER_OTLP_ENDPOINT; http://127.0.0.1:4318
-//   token=TEXT         sent as "authorization: Bearer TEXT"
+//   token=TEXT         sent as "authorization: Bearer TEXT"; any header may stand in
+//                      OTEL_EXPORTER_OTLP_TRACES_HEADERS, OTEL_EXPORTER_OTLP_HEADERS
+//   attributes=k:v;k:v of the resource, percent-encoded where needed; added to those of
+//                      OTEL_RESOURCE_ATTRIBUTES, which they override
+//   sample=RATIO       0 to 1, of traces that begin here; what comes with a traceparent follows it.
+//                      OTEL_TRACES_SAMPLER (always_on, always_off, traceidratio, parentbased_...)
+//                      and OTEL_TRACES_SAMPLER_ARG; 1
 //   plugins=a:b | -a   only these, or all but those
-//   log=FILE | off     where the agent's own messages go; standard error
-//   attributes=k:v;k:v added to OTEL_RESOURCE_ATTRIBUTES
+//   log=...            FILE, info, warn, off: where the agent's own messages go and which;
+//                      standard error, info
 //
-// A key that is not known, or a value that cannot be, is said in the log and changes nothing else:
-// an agent that refuses to start would take the application's monitoring with it.
+// OTEL_SDK_DISABLED=true and OTEL_TRACES_EXPORTER=none switch the agent off. OTEL_PROPAGATORS and
+// OTEL_EXPORTER_OTLP_PROTOCOL are heeded only so far as what they ask for and the agent does not do
+// is said.
+//
+// A key that is not known, or a value that cannot be, is said in the log with the name, the value
+// and what is expected, and changes nothing else: an agent that refuses to start would take the
+// application's monitoring with it.
 #ifndef SONDE_JVM_OPTIONS_H
 #define SONDE_JVM_OPTIONS_H
 
@@ -21,18 +33,31 @@
 
 #include "agents/jvm/http_post.h"
 
-#define OPTION_TEXT_MAX 1024
+#define OPTION_PAIRS_MAX 2048
+#define OPTION_NAMES     "service endpoint token attributes sample plugins log"
+
+// Keys and values, each ended by a NUL; a key stands once.
+struct option_pairs {
+    char text[OPTION_PAIRS_MAX];
+    size_t n;
+};
+// The pair at *at, and moves on; false at the end. *at begins at 0.
+bool option_pairs_next(const struct option_pairs *p, size_t *at, struct str *ret_key,
+                       struct str *ret_value);
 
 struct options {
+    bool is_disabled;
+    bool sample_by_parent; // a caller's decision is followed
+    double sample;
     char service[256];
-    char attributes[OPTION_TEXT_MAX]; // of the resource, as OTEL_RESOURCE_ATTRIBUTES has them
     char token[256];
     char plugins[256];
-    char log[512];
+    struct option_pairs attributes; // of the resource
+    struct option_pairs headers;    // of each request
     struct post_target target;
 };
 
-// `text` may be NULL. Complaints go to agent_log().
+// `text` may be NULL. Sets where the log goes first; complaints go there.
 void options_parse(struct options *o, const char *text);
 
 #endif

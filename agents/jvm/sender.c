@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "agents/jvm/log.h"
 #include "agents/jvm/ring.h"
@@ -19,7 +18,6 @@
 #include "core/must.h"
 #include "core/varint.h"
 
-#define RESOURCE_MAX 4096
 #define GZIP_LEVEL   1
 #define RETRY_MIN_MS 1000
 #define RETRY_MAX_MS 30000
@@ -32,7 +30,7 @@ static struct {
     bool is_running, is_stopping;
     uint64_t stop_by_ns;
     struct post_connection connection;
-    char headers[512];
+    char headers[POST_HEADERS_MAX];
     uint8_t resource[RESOURCE_MAX];
     size_t resource_n;
     uint8_t *batch;  // BATCH_BYTES_MAX of `spans` fields, MESSAGE_HEAD + resource free before them
@@ -45,69 +43,12 @@ static struct {
     atomic_ullong sent, refused, posts, failures;
 } s = {.lock = PTHREAD_MUTEX_INITIALIZER, .connection = {.fd = -1}};
 
-// ---- The resource ----------------------------------------------------------------------------
-
-enum { KEY = 1, VALUE = 2, TEXT = 1, ANY_INT = 3, RESOURCE_ATTRIBUTES = 1 };
-
 static size_t put_bytes_field(uint8_t *to, unsigned field, struct str v)
 {
     size_t n = varint_put(to, (uint64_t)field << 3 | 2);
     n += varint_put(to + n, v.n);
     memcpy(to + n, v.p, v.n);
     return n + v.n;
-}
-
-// Resource.attributes: { key, AnyValue }. What does not fit is left out.
-static void add_resource(const char *key, struct str value)
-{
-    uint8_t any[1100], pair[1300];
-    if (value.n == 0 || value.n > 1024 || strlen(key) > 128 ||
-        s.resource_n + sizeof pair + VARINT_MAX > sizeof s.resource) {
-        return;
-    }
-    size_t any_n = put_bytes_field(any, TEXT, value);
-    size_t n = put_bytes_field(pair, KEY, str_of(key));
-    n += put_bytes_field(pair + n, VALUE, (struct str){(char *)any, any_n});
-    s.resource_n += put_bytes_field(s.resource + s.resource_n, RESOURCE_ATTRIBUTES,
-                                    (struct str){(char *)pair, n});
-    ASSERT(s.resource_n <= sizeof s.resource);
-}
-
-// key=value pairs with commas between, as OTEL_RESOURCE_ATTRIBUTES has them.
-static void add_listed(struct str list)
-{
-    while (list.n > 0) {
-        struct str pair, key;
-        char name[129];
-        list = str_split(list, ',', &pair);
-        struct str value = str_trim(str_split(pair, '=', &key));
-        key = str_trim(key);
-        if (key.n > 0 && key.n < sizeof name && !str_eq(key, STR("service.name"))) {
-            memcpy(name, key.p, key.n);
-            name[key.n] = '\0';
-            add_resource(name, value);
-        }
-    }
-}
-
-static void describe(const struct options *o, const char *runtime_name, const char *runtime_version)
-{
-    char text[300];
-    s.resource_n = 0;
-    add_resource("service.name", str_of(o->service));
-    add_listed(str_of(o->attributes));
-    if (gethostname(text, sizeof text - 1) == 0) {
-        text[sizeof text - 1] = '\0';
-        add_resource("host.name", str_of(text));
-        size_t n = strlen(text);
-        snprintf(text + n, sizeof text - n, ":%d", (int)getpid());
-        add_resource("service.instance.id", str_of(text));
-    }
-    add_resource("process.runtime.name", str_of(runtime_name));
-    add_resource("process.runtime.version", str_of(runtime_version));
-    add_resource("telemetry.sdk.name", STR("sonde-jvm"));
-    add_resource("telemetry.sdk.language", STR("java"));
-    add_resource("telemetry.sdk.version", STR(SONDE_VERSION));
 }
 
 // ---- The batch -------------------------------------------------------------------------------
@@ -241,22 +182,73 @@ static bool allocate(void)
     return s.batch != NULL && s.packed != NULL && s.gzip != NULL;
 }
 
-bool sender_start(const struct options *o, const char *runtime_name, const char *runtime_version)
+// A name that cannot end its line early (RFC 9110, token).
+static bool is_header_name(struct str name)
+{
+    for (size_t i = 0; i < name.n; i++) {
+        char c = name.p[i];
+        bool letter = (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z');
+        if (!letter && memchr("!#$%&'*+-.^_`|~", c, 15) == NULL) {
+            return false;
+        }
+    }
+    return name.n > 0;
+}
+
+// Those of every request: the type, the token, what OTEL_EXPORTER_OTLP_HEADERS wants.
+static void set_headers(const struct options *o)
+{
+    size_t at = 0, n;
+    struct str key, value;
+    n = (size_t)snprintf(s.headers, sizeof s.headers,
+                         "Content-Type: application/x-protobuf\r\nContent-Encoding: gzip\r\n");
+    if (o->token[0] != '\0') {
+        n += (size_t)snprintf(s.headers + n, sizeof s.headers - n, "Authorization: Bearer %s\r\n",
+                              o->token);
+    }
+    while (option_pairs_next(&o->headers, &at, &key, &value)) {
+        if (!is_header_name(key) || n + key.n + value.n + 5 > sizeof s.headers) {
+            agent_log("header '%s' is no header's name or one too many, left out", key.p);
+        } else {
+            n +=
+                (size_t)snprintf(s.headers + n, sizeof s.headers - n, "%s: %s\r\n", key.p, value.p);
+        }
+    }
+    ASSERT(n < sizeof s.headers);
+}
+
+static bool throw_away(void *ctx, struct str record)
+{
+    (void)ctx, (void)record;
+    return true;
+}
+
+static void release(void)
+{
+    libdeflate_free_compressor(s.gzip);
+    free(s.batch);
+    free(s.packed);
+    s.gzip = NULL;
+    s.batch = s.packed = NULL;
+}
+
+bool sender_start(const struct options *o, const struct java_facts *java)
 {
     pthread_condattr_t monotonic;
     sigset_t all, before;
     ASSERT(!s.is_running);
     s.connection.target = o->target;
-    describe(o, runtime_name, runtime_version);
-    snprintf(s.headers, sizeof s.headers,
-             "Content-Type: application/x-protobuf\r\nContent-Encoding: gzip\r\n%s%s%s",
-             o->token[0] != '\0' ? "Authorization: Bearer " : "", o->token,
-             o->token[0] != '\0' ? "\r\n" : "");
+    s.resource_n = resource_write(s.resource, o, java);
+    set_headers(o);
+    empty_batch();
+    (void)rings_drain(throw_away, NULL);
     if (!allocate() || pthread_condattr_init(&monotonic) != 0) {
+        release();
         return false;
     }
     (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     (void)pthread_cond_init(&s.changed, &monotonic);
+    (void)pthread_condattr_destroy(&monotonic);
     // The JVM's signals are for its own threads.
     sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -265,14 +257,16 @@ bool sender_start(const struct options *o, const char *runtime_name, const char 
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (s.is_running) {
         (void)pthread_setname_np(s.thread, "sonde-sender");
+    } else {
+        release();
     }
     return s.is_running;
 }
 
-void sender_stop(unsigned limit_ms)
+bool sender_stop(unsigned limit_ms)
 {
     if (!s.is_running) {
-        return;
+        return true;
     }
     pthread_mutex_lock(&s.lock);
     s.is_stopping = true;
@@ -282,13 +276,13 @@ void sender_stop(unsigned limit_ms)
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += (time_t)(limit_ms / 1000 + 1);
-    s.is_running = false;
     if (pthread_timedjoin_np(s.thread, NULL, &until) != 0) {
-        return; // it waits for a server that does not answer; the JVM does not wait for it
+        return false;
     }
-    libdeflate_free_compressor(s.gzip);
-    free(s.batch);
-    free(s.packed);
+    s.is_running = false;
+    (void)pthread_cond_destroy(&s.changed);
+    release();
+    return true;
 }
 
 void sender_counts(struct sender_counts *ret)

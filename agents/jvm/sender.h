@@ -7,7 +7,7 @@
 #ifndef SONDE_JVM_SENDER_H
 #define SONDE_JVM_SENDER_H
 
-#include "agents/jvm/options.h"
+#include "agents/jvm/resource.h"
 
 #define SEND_INTERVAL_MS 200
 #define BATCH_BYTES_MAX  ((size_t)1 << 20)
@@ -17,12 +17,13 @@ struct sender_counts {
     uint64_t posts, failures;
 };
 
-// Starts the thread; false when memory or threads are out. `runtime` describes the JVM
-// ("OpenJDK Runtime Environment", "17.0.15"). Copies.
-bool sender_start(const struct options *o, const char *runtime_name, const char *runtime_version);
+// Starts the thread; false when memory or threads are out. Copies. What lies in the rings from
+// before is thrown away.
+bool sender_start(const struct options *o, const struct java_facts *java);
 
-// Sends what is there within `limit_ms`, then ends the thread.
-void sender_stop(unsigned limit_ms);
+// Sends what is there within `limit_ms`, then ends the thread. False when it has not ended a second
+// after that, waiting for a server that does not answer; call again to wait on.
+bool sender_stop(unsigned limit_ms);
 
 void sender_counts(struct sender_counts *ret);
 

@@ -8,6 +8,7 @@
 
 #include "agents/jvm/identity.h"
 #include "agents/jvm/ring.h"
+#include "agents/jvm/sample.h"
 #include "core/clock.h"
 #include "core/must.h"
 #include "core/varint.h"
@@ -77,6 +78,8 @@ static void end_message(struct space *s, size_t begin)
 
 // ---- The stack -------------------------------------------------------------------------------
 
+#define SERIAL_MASK (UINT64_MAX >> 8) // the token's low byte is the depth
+
 static struct frame *push_frame(struct thread_state *t, const struct plugin_method *m)
 {
     if (t->depth == FRAMES_MAX) {
@@ -91,7 +94,7 @@ static struct frame *push_frame(struct thread_state *t, const struct plugin_meth
     struct frame *f = t->frames[t->depth++];
     memset(f, 0, offsetof(struct frame, name));
     f->method = m;
-    f->serial = ++t->serial;
+    f->serial = ++t->serial & SERIAL_MASK;
     f->before = t->current; // the references move along
     ASSERT(t->depth <= FRAMES_MAX);
     return f;
@@ -118,7 +121,8 @@ struct frame *span_open(struct thread_state *t, const struct plugin_method *m, e
         f->parent = f->before.span;
         f->context.flags &= (uint8_t)~CONTEXT_REMOTE;
     } else {
-        f->context = (struct context){.trace = identity_trace(), .flags = CONTEXT_SAMPLED};
+        f->context.trace = identity_trace();
+        f->context.flags = sample_new(f->context.trace) ? CONTEXT_SAMPLED : 0;
     }
     begin_span(t, f, kind);
     return f;
@@ -133,16 +137,29 @@ struct frame *span_open_remote(struct thread_state *t, const struct plugin_metho
         return NULL;
     }
     f->context = context_copy(remote);
+    f->context.flags = sample_remote(remote->trace, (remote->flags & CONTEXT_SAMPLED) != 0)
+                           ? CONTEXT_SAMPLED | CONTEXT_REMOTE
+                           : CONTEXT_REMOTE;
     f->parent = remote->span;
     begin_span(t, f, kind);
     f->context.flags &= (uint8_t)~CONTEXT_REMOTE;
     return f;
 }
 
+struct frame *frame_open(struct thread_state *t, const struct plugin_method *m,
+                         const struct context *in_force)
+{
+    struct frame *f = push_frame(t, m);
+    if (f != NULL) {
+        t->current = context_copy(in_force != NULL ? in_force : &f->before);
+    }
+    return f;
+}
+
 int64_t frame_token(const struct thread_state *t)
 {
     ASSERT(t->depth > 0);
-    return (int64_t)((uint64_t)t->frames[t->depth - 1]->serial << 8 | t->depth);
+    return (int64_t)(t->frames[t->depth - 1]->serial << 8 | t->depth);
 }
 
 static void pop(struct thread_state *t)
@@ -159,7 +176,7 @@ static void pop(struct thread_state *t)
 struct frame *frame_find(struct thread_state *t, int64_t token)
 {
     unsigned depth = (unsigned)(token & 0xFF);
-    uint32_t serial = (uint32_t)(token >> 8);
+    uint64_t serial = (uint64_t)token >> 8;
     if (depth == 0 || depth > t->depth || t->frames[depth - 1]->serial != serial) {
         return NULL;
     }
@@ -236,14 +253,39 @@ static void queue_span(const struct frame *f)
     }
 }
 
-void frame_close(struct thread_state *t)
+static void write_span(const struct frame *f)
 {
-    ASSERT(t->depth > 0);
-    struct frame *f = t->frames[t->depth - 1];
     if (f->is_span && (f->context.flags & CONTEXT_SAMPLED) != 0) {
         queue_span(f);
     }
+}
+
+void frame_close(struct thread_state *t)
+{
+    ASSERT(t->depth > 0);
+    write_span(t->frames[t->depth - 1]);
     pop(t);
+}
+
+void frame_move(struct thread_state *t, struct frame *to)
+{
+    ASSERT(t->depth > 0);
+    struct frame *f = t->frames[t->depth - 1];
+    ASSERT(f->is_span);
+    memcpy(to, f, offsetof(struct frame, bytes) + f->bytes_n);
+    to->before = (struct context){0};
+    memset(to->globals, 0, sizeof to->globals);
+    f->context = (struct context){0}; // its references moved along
+    f->extra = NULL;
+    pop(t);
+}
+
+void frame_end(struct frame *f)
+{
+    write_span(f);
+    context_drop(&f->context);
+    free(f->extra);
+    f->extra = NULL;
 }
 
 // ---- What a span says ------------------------------------------------------------------------
@@ -312,6 +354,18 @@ void span_text(struct frame *f, const char *key, struct str value)
     struct space s = rest_of(f);
     put_text(&s, SPAN_ATTRIBUTES, key, cut(value, TEXT_VALUE_MAX));
     keep(f, &s);
+}
+
+void span_long_text(struct frame *f, const char *key, struct str value)
+{
+    struct space s = rest_of(f);
+    put_text(&s, SPAN_ATTRIBUTES, key, cut(value, LONG_VALUE_MAX));
+    keep(f, &s);
+}
+
+void span_bool(struct frame *f, const char *key, bool value)
+{
+    put_number(f, key, ANY_BOOL, value);
 }
 
 void span_int(struct frame *f, const char *key, int64_t value)

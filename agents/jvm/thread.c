@@ -2,13 +2,24 @@
 // Purpose: thread states.
 #include "agents/jvm/thread.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
+#include "agents/jvm/identity.h"
 #include "core/must.h"
 
 static jvmtiEnv *jvmti;
 static bool use_jvmti_storage;
-static __thread struct thread_state *mine;
+
+// All that there are, for threads_done(). What a thread remembers of an earlier epoch is freed.
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct thread_state *all;
+static atomic_uint epoch;
+static __thread struct {
+    struct thread_state *state;
+    unsigned epoch;
+} mine;
 
 void threads_init(jvmtiEnv *env, bool has_virtual)
 {
@@ -17,48 +28,96 @@ void threads_init(jvmtiEnv *env, bool has_virtual)
     use_jvmti_storage = has_virtual;
 }
 
+static struct thread_state *stored(void)
+{
+    if (use_jvmti_storage) {
+        void *state = NULL;
+        return (*jvmti)->GetThreadLocalStorage(jvmti, NULL, &state) == JVMTI_ERROR_NONE ? state
+                                                                                        : NULL;
+    }
+    return mine.epoch == atomic_load_explicit(&epoch, memory_order_relaxed) ? mine.state : NULL;
+}
+
+static bool store(struct thread_state *t)
+{
+    if (use_jvmti_storage) {
+        return (*jvmti)->SetThreadLocalStorage(jvmti, NULL, t) == JVMTI_ERROR_NONE;
+    }
+    mine.state = t;
+    mine.epoch = atomic_load(&epoch);
+    return true;
+}
+
+static void enlist(struct thread_state *t)
+{
+    pthread_mutex_lock(&lock);
+    t->next = all;
+    t->link = &all;
+    if (all != NULL) {
+        all->link = &t->next;
+    }
+    all = t;
+    pthread_mutex_unlock(&lock);
+}
+
+static void strike_off(struct thread_state *t)
+{
+    pthread_mutex_lock(&lock);
+    ASSERT(*t->link == t);
+    *t->link = t->next;
+    if (t->next != NULL) {
+        t->next->link = t->link;
+    }
+    pthread_mutex_unlock(&lock);
+}
+
 struct thread_state *thread_mine(void)
 {
-    struct thread_state *t = mine;
-    if (use_jvmti_storage) {
-        void *stored = NULL;
-        if ((*jvmti)->GetThreadLocalStorage(jvmti, NULL, &stored) != JVMTI_ERROR_NONE) {
-            return NULL;
-        }
-        t = stored;
-    }
+    struct thread_state *t = stored();
     if (t != NULL) {
         return t;
     }
     t = calloc(1, sizeof *t);
-    if (t == NULL) {
-        return NULL;
-    }
-    if (!use_jvmti_storage) {
-        mine = t;
-    } else if ((*jvmti)->SetThreadLocalStorage(jvmti, NULL, t) != JVMTI_ERROR_NONE) {
+    if (t == NULL || !store(t)) {
         free(t);
         return NULL;
     }
+    span_id random = identity_span();
+    memcpy(&t->serial, random.b, sizeof t->serial);
+    enlist(t);
     return t;
 }
 
-void thread_end(void)
+static void state_free(JNIEnv *env, struct thread_state *t)
 {
-    struct thread_state *t = mine;
-    if (use_jvmti_storage) {
-        void *stored = NULL;
-        (void)(*jvmti)->GetThreadLocalStorage(jvmti, NULL, &stored);
-        (void)(*jvmti)->SetThreadLocalStorage(jvmti, NULL, NULL);
-        t = stored;
-    }
-    mine = NULL;
-    if (t == NULL) {
-        return;
+    for (unsigned i = 0; i < t->depth; i++) {
+        for (int k = 0; k < FRAME_GLOBALS; k++) {
+            (*env)->DeleteGlobalRef(env, t->frames[i]->globals[k]); // NULL is fine
+        }
     }
     frames_drop(t);
     for (int i = 0; i < FRAMES_MAX; i++) {
         free(t->frames[i]);
     }
     free(t);
+}
+
+void thread_end(JNIEnv *env)
+{
+    struct thread_state *t = stored();
+    if (t != NULL) {
+        (void)store(NULL);
+        strike_off(t);
+        state_free(env, t);
+    }
+}
+
+void threads_done(JNIEnv *env)
+{
+    while (all != NULL) {
+        struct thread_state *t = all;
+        strike_off(t);
+        state_free(env, t);
+    }
+    atomic_fetch_add(&epoch, 1);
 }

@@ -9,13 +9,16 @@
 
 #include "agents/jvm/span.h"
 
-// Once, at start. `has_virtual`: the JVM has virtual threads.
+// At start. `has_virtual`: the JVM has virtual threads.
 void threads_init(jvmtiEnv *jvmti, bool has_virtual);
+
+// Frees the state of every thread, and what it holds. Nobody may be inside (inside.h).
+void threads_done(JNIEnv *env);
 
 // The calling thread's state, made at its first use; NULL when memory is out.
 struct thread_state *thread_mine(void);
 
 // At the thread's end (events ThreadEnd and VirtualThreadEnd).
-void thread_end(void);
+void thread_end(JNIEnv *env);
 
 #endif

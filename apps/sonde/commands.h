@@ -8,9 +8,9 @@
 // Exit codes, as `sonde --help` says them.
 enum exit_code {
     EXIT_DONE = 0,      // done
-    EXIT_FAILED = 1,    // the server or the disk failed
+    EXIT_FAILED = 1,    // the server, the disk or a JVM failed or refused
     EXIT_USAGE = 2,     // wrong flags, a wrong filter, a wrong configuration
-    EXIT_NOT_FOUND = 3, // no such trace
+    EXIT_NOT_FOUND = 3, // no such trace or process
     EXIT_DAMAGED = 4,   // `store verify` or `store rebuild` found damage
     EXIT_NO_SERVER = 5, // the server cannot be reached
 };
@@ -36,5 +36,8 @@ int command_store(int argc, char **argv);
 int store_rebuild_run(const char *data, bool json); // of command_store()
 int command_config(int argc, char **argv);
 int command_completion(int argc, char **argv);
+int command_attach(int argc, char **argv);
+int command_detach(int argc, char **argv);
+int command_jvm(int argc, char **argv);
 
 #endif

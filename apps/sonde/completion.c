@@ -21,6 +21,10 @@ static const struct completed {
     {"store", "verify", "data", "json", "check every checksum"},
     {"store", "rebuild", "data", "json", "make a new catalog from the parts"},
     {"config", "check", "", "json", "check a configuration file"},
+    {"attach", NULL, "service endpoint options library", "json",
+     "put the agent into a Java process"},
+    {"detach", NULL, "", "json", "take the agent out of a Java process"},
+    {"jvm", "list", "", "json", "the Java processes of this machine"},
     {"completion", NULL, "", "", "print shell completion"},
     {"version", NULL, "", "json", "print the version"},
 };
@@ -70,8 +74,9 @@ static void put_bash(void)
     fputs("_sonde() {\n"
           "  local cur=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} words=\n"
           "  case $previous in\n"
-          "  --config|--data) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n"
-          "  --http|--otlp-grpc|--otlp-http|--since|--from|--to|--limit|--server|--token)\n"
+          "  --config|--data|--library) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n"
+          "  --http|--otlp-grpc|--otlp-http|--since|--from|--to|--limit|--server|--token|\\\n"
+          "  --service|--endpoint|--options)\n"
           "    COMPREPLY=(); return ;;\n"
           "  esac\n"
           "  case \"$COMP_CWORD ${COMP_WORDS[1]} ${COMP_WORDS[2]}\" in\n"
@@ -116,7 +121,8 @@ static void put_fish_condition(const struct completed *c)
 static void put_fish_flag(const char *word, int n, const void *ctx)
 {
     ASSERT(n > 0);
-    bool file = strncmp(word, "config", (size_t)n) == 0 || strncmp(word, "data", (size_t)n) == 0;
+    bool file = strncmp(word, "config", (size_t)n) == 0 || strncmp(word, "data", (size_t)n) == 0 ||
+                strncmp(word, "library", (size_t)n) == 0;
     put_fish_condition(ctx);
     printf("%s -l %.*s\n", file ? "-r -F" : "-x", n, word);
 }

@@ -27,6 +27,9 @@ static const char help[] =
     "  store verify      read every part and check every checksum\n"
     "  store rebuild     make a new catalog from the parts where it is lost or damaged\n"
     "  config check      check a configuration file; prints what is in force\n"
+    "  attach            put the JVM agent into a Java process that runs\n"
+    "  detach            take it out again\n"
+    "  jvm list          the Java processes of this machine, and which are traced\n"
     "  completion        print shell completion: sonde completion bash|zsh|fish\n"
     "  version           print the version\n"
     "\n"
@@ -141,6 +144,8 @@ static const struct {
     {"trace-id", command_trace_id}, {"store", command_store},
     {"config", command_config},     {"completion", command_completion},
     {"version", command_version},   {"--version", command_version},
+    {"attach", command_attach},     {"detach", command_detach},
+    {"jvm", command_jvm},
 };
 
 // Without this a file of the data folder would be opened as a closed standard output or error, and
