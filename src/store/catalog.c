@@ -207,6 +207,7 @@ enum err catalog_open(const char *path, const char *vfs, struct catalog **ret_ca
 
 void catalog_close(struct catalog *c)
 {
+    ASSERT(c == NULL || c->db == NULL || sqlite3_get_autocommit(c->db) != 0);
     if (c == NULL) {
         return;
     }
@@ -275,6 +276,7 @@ static unsigned column_name_of(sqlite3_stmt *s, int at, unsigned count,
 
 static const char *signal_of(unsigned i)
 {
+    _Static_assert(SIGNAL_COUNT <= 16 && OUTCOME_COUNT <= 16, "names are looked for one by one");
     ASSERT(i < SIGNAL_COUNT);
     return signal_name((enum signal)i);
 }
@@ -479,6 +481,7 @@ struct part_reader {
 
 static enum part_state state_of(uint64_t number)
 {
+    _Static_assert(PART_STRIPPED == 2, "the numbers are on the disk");
     ASSERT(PART_LIVE == 0);
     return number == PART_LIVE       ? PART_LIVE
            : number == PART_STRIPPED ? PART_STRIPPED

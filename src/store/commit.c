@@ -136,7 +136,7 @@ void commit_doubt(struct store *s, struct str path)
 
 static struct doubt *take_doubts(struct store *s)
 {
-    ASSERT(s->catalog != NULL);
+    ASSERT(s->fs != NULL);
     (void)pthread_mutex_lock(&s->lock);
     struct doubt *d = s->doubts;
     s->doubts = NULL;
@@ -146,6 +146,7 @@ static struct doubt *take_doubts(struct store *s)
 
 static void free_doubts(struct store *s, struct doubt *d, bool remove)
 {
+    ASSERT(d == NULL || d->path[0] != 0);
     ASSERT(s->fs != NULL);
     while (d != NULL) {
         struct doubt *next = d->next;

@@ -47,6 +47,7 @@ struct merge {
 
 static unsigned tier_of(uint64_t rows)
 {
+    _Static_assert(sizeof(unsigned long long) == sizeof(uint64_t), "the builtin counts 64 bits");
     return rows == 0 ? 0 : (63u - (unsigned)__builtin_clzll(rows)) / 3;
 }
 
@@ -55,6 +56,7 @@ static int by_time(const void *a, const void *b)
     ASSERT(a != NULL && b != NULL);
     const struct part_entry *x = *(struct part_entry *const *)a,
                             *y = *(struct part_entry *const *)b;
+    ASSERT(x->part != NULL && y->part != NULL);
     uint64_t m = part_meta(x->part)->min_start_ns, n = part_meta(y->part)->min_start_ns;
     return m < n ? -1 : m > n;
 }
@@ -390,6 +392,7 @@ void *merge_thread(void *store)
 
 enum err store_quiesce(struct store *s)
 {
+    ASSERT(!atomic_load(&s->stop));
     ASSERT(s->catalog != NULL);
     enum err e = store_flush(s);
     bool did = true;

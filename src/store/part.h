@@ -112,14 +112,11 @@ const struct block_meta *part_block_meta(const struct part *p, size_t block);
 
 // All rows of one trace in this part as a sealed batch, or ERR_NOT_FOUND. A bloom filter answers
 // most misses with one small read. `fields` are enum span_field bits; without `attributes` no
-// attribute column is read.
+// attribute column is read. `source` (may be NULL) is asked for the batch's memory before each
+// page, and has given batch_bytes(*ret_batch) in the end, which the caller gives back; ERR_MEMORY
+// where it refuses.
 MUST_CHECK enum err part_find_trace(struct part *p, trace_id id, unsigned fields, bool attributes,
-                                    struct batch **ret_batch);
-// The same; `source` (may be NULL) is asked for the batch's memory before each page, and has given
-// batch_bytes(*ret_batch) in the end, which the caller gives back. ERR_MEMORY where it refuses.
-MUST_CHECK enum err part_find_trace_from(struct part *p, trace_id id, unsigned fields,
-                                         bool attributes, struct mem_source *source,
-                                         struct batch **ret_batch);
+                                    struct mem_source *source, struct batch **ret_batch);
 
 // A shape as a reader sees it; strings live as long as the block.
 struct shape {
@@ -144,7 +141,6 @@ MUST_CHECK enum err block_open(struct part *p, size_t index, struct block **ret_
 // there.
 MUST_CHECK enum err block_borrow(struct part *p, size_t index, struct block **ret_block);
 void block_free(struct block *b);
-size_t block_rows(const struct block *b);
 size_t block_pages(const struct block *b);
 const struct shape *block_shapes(const struct block *b, size_t *ret_count);
 const struct column *block_columns(const struct block *b, size_t *ret_count);
@@ -207,7 +203,7 @@ struct page_request {
     const uint32_t *columns;
     size_t column_count;
     const uint64_t *rows;      // bitmap over the page's rows, or NULL for all
-    struct mem_source *source; // of part_find_trace_from()
+    struct mem_source *source; // of part_find_trace()
     size_t *taken;             // from it
 };
 

@@ -18,6 +18,7 @@
 
 static void put_text(struct buf *out, struct str s)
 {
+    ASSERT(out != NULL);
     ASSERT(s.p != NULL || s.n == 0);
     buf_add_varint(out, s.n);
     buf_add_str(out, s);
@@ -83,6 +84,7 @@ static struct str get_text(struct cursor *c, struct arena *a)
     ASSERT(c != NULL && a != NULL);
     size_t n = (size_t)cursor_varint(c);
     const char *p = (const char *)cursor_bytes(c, n);
+    ASSERT(p == NULL || !c->failed);
     return p == NULL ? STR("") : arena_str(a, (struct str){p, n});
 }
 
@@ -105,6 +107,7 @@ static void get_services(struct cursor *c, struct arena *a, struct part_footer *
 static bool block_is_sane(const struct block_meta *m, const struct block_place *p,
                           uint64_t file_bytes)
 {
+    _Static_assert(BLOCK_ROWS % PAGE_ROWS == 0, "the last page of a full block is full");
     ASSERT(m != NULL && p != NULL);
     uint64_t bytes = (uint64_t)p->region_bytes + p->directory_bytes;
     return m->rows >= 1 && m->rows <= BLOCK_ROWS &&
@@ -115,6 +118,7 @@ static bool block_is_sane(const struct block_meta *m, const struct block_place *
 static void get_block(struct cursor *c, uint64_t file_bytes, struct block_meta *m,
                       struct block_place *p)
 {
+    ASSERT(file_bytes >= PART_HEAD_BYTES + PART_TAIL_BYTES);
     ASSERT(m != NULL && p != NULL);
     m->rows = cursor_below(c, BLOCK_ROWS + 1);
     m->pages = cursor_below(c, BLOCK_PAGES + 1);
@@ -205,12 +209,14 @@ static bool services_agree(const struct part_footer *f, uint64_t block_errors)
         rows += x->rows;
         errors += x->errors;
     }
+    ASSERT(names.count <= f->meta.service_count);
     strtab_done(&names);
     return sane && rows == f->meta.rows && errors == block_errors;
 }
 
 static bool block_fits(const struct block_meta *b, const struct part_meta *m)
 {
+    ASSERT(m->blocks > 0);
     ASSERT(b->rows > 0);
     return b->errors <= b->rows && b->min_start_ns <= b->max_start_ns &&
            b->min_duration_ns <= b->max_duration_ns && b->min_start_ns >= m->min_start_ns &&
@@ -221,6 +227,7 @@ static bool block_fits(const struct block_meta *b, const struct part_meta *m)
 
 static bool is_consistent(const struct part_footer *f)
 {
+    ASSERT(f->places != NULL);
     const struct part_meta *m = &f->meta;
     uint64_t errors = 0;
     ASSERT(m->blocks > 0 && f->blocks != NULL);

@@ -18,6 +18,7 @@ struct strip {
 
 static bool is_stopped(const struct strip *x)
 {
+    ASSERT(x->at <= x->count);
     ASSERT(x->s != NULL);
     return x->s->stop != NULL && atomic_load_explicit(x->s->stop, memory_order_relaxed);
 }
@@ -108,6 +109,7 @@ static enum err copy_page(struct strip *x, struct block *b, size_t page)
 
 static enum err copy_block(struct strip *x, size_t index)
 {
+    ASSERT(index < part_meta(x->s->input)->blocks);
     ASSERT(x->writer != NULL);
     const struct block_meta *m = part_block_meta(x->s->input, index);
     struct block *b;

@@ -33,6 +33,7 @@ static enum err failed(const struct verify *v, enum err e, const char *what)
 
 static enum err broken(const struct verify *v, const char *what)
 {
+    ASSERT(what != NULL);
     ASSERT(v->p != NULL);
     return failed(v, ERR_CORRUPT, what);
 }
@@ -40,6 +41,7 @@ static enum err broken(const struct verify *v, const char *what)
 // Whether a span of the page lies within what the footer says of block and page.
 static bool fits_footer(const struct block_meta *m, size_t page, const struct span *s)
 {
+    ASSERT(m->rows > 0 && s != NULL);
     ASSERT(page < m->pages);
     const struct page_meta *p = m->page != NULL ? &m->page[page] : NULL;
     if (p != NULL && (s->start_ns < p->min_start_ns || s->start_ns > p->max_start_ns ||
@@ -54,6 +56,7 @@ static bool fits_footer(const struct block_meta *m, size_t page, const struct sp
 
 static void count_row(struct verify *v, struct row row)
 {
+    ASSERT(row.batch->hashes != NULL);
     const struct span *s = row_span(row);
     ASSERT(s->resource < row.batch->resource_count);
     uint32_t code = batch_resource(row.batch, s)->service;
@@ -171,6 +174,7 @@ static enum err check_footer(struct verify *v)
 
 enum err part_verify(struct part *p, struct err_at *ret_at)
 {
+    ASSERT(p->footer.meta.blocks > 0 && p->footer.meta.rows > 0);
     ASSERT(p != NULL);
     struct verify v = {.p = p, .at = ret_at};
     enum err e = ERR_OK;

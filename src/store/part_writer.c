@@ -250,6 +250,7 @@ enum err part_writer_finish(struct part_writer *w)
 
 void part_writer_free(struct part_writer *w)
 {
+    ASSERT(w == NULL || w->row_count <= BLOCK_ROWS);
     if (w == NULL) {
         return;
     }

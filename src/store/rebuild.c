@@ -69,6 +69,7 @@ static void note_part(void *ctx, const char *name)
 static int by_id(const void *a, const void *b)
 {
     const struct found *x = a, *y = b;
+    ASSERT(x == y || x->id != y->id); // names of files
     ASSERT(x->id > 0 && y->id > 0);
     return x->id < y->id ? -1 : x->id > y->id;
 }
@@ -126,6 +127,7 @@ static enum err read_parts(struct rebuild *r)
 // Whether `b` may hold all rows of `a`, by their footers.
 static bool may_cover(const struct found *b, const struct found *a)
 {
+    ASSERT(a->id > 0 && b->id > 0);
     if (a == b || a->part == NULL || b->part == NULL || a->covered || b->covered) {
         return false;
     }
@@ -139,6 +141,7 @@ static bool may_cover(const struct found *b, const struct found *a)
 
 static bool is_same(struct row a, struct row b)
 {
+    ASSERT(a.index < a.batch->span_count && b.index < b.batch->span_count);
     const struct span *x = row_span(a), *y = row_span(b);
     ASSERT(row_cmp(a, b) == 0);
     return x->duration_ns == y->duration_ns && x->kind == y->kind;
@@ -161,6 +164,7 @@ static enum err covers(struct part *b, struct part *a, bool *ret_covers)
         e = part_rows_next(found ? &x : &y); // a row that came twice is found twice
     }
     *ret_covers = e == ERR_OK && x.page == NULL;
+    ASSERT(e != ERR_OK || x.page == NULL || !*ret_covers);
     part_rows_done(&x);
     part_rows_done(&y);
     return e;
@@ -206,6 +210,7 @@ static void note_line(struct rebuild *r, const struct part_meta *m)
 static int by_seq(const void *a, const void *b)
 {
     const struct line *x = a, *y = b;
+    ASSERT(x == y || !str_eq(x->name, y->name));
     ASSERT(x->name.p != NULL && y->name.p != NULL);
     return x->seq > y->seq ? -1 : x->seq < y->seq;
 }
@@ -276,6 +281,7 @@ static enum err fill(struct rebuild *r, struct catalog *c)
 
 static enum err remove_if_there(struct rebuild *r, const char *name)
 {
+    ASSERT(r->o->dir != NULL);
     enum err e = r->fs->ops->remove(r->fs, store_path(r, name).p);
     ASSERT(name[0] != 0);
     return e == ERR_NOT_FOUND ? ERR_OK : e;
@@ -283,6 +289,7 @@ static enum err remove_if_there(struct rebuild *r, const char *name)
 
 static enum err write_catalog(struct rebuild *r)
 {
+    ASSERT(r->result.parts == 0);
     struct catalog *c;
     ASSERT(r->lines != NULL);
     enum err e = remove_if_there(r, "catalog.db.new"); // of an earlier try
@@ -318,6 +325,7 @@ static enum err rename_if_there(struct rebuild *r, struct str from, struct str t
 
 static bool exists(struct rebuild *r, const char *name)
 {
+    ASSERT(r->fs != NULL);
     struct file *f;
     ASSERT(name[0] != 0);
     enum err e = r->fs->ops->open(r->fs, store_path(r, name).p, FS_READ, &f);
@@ -331,6 +339,7 @@ static bool exists(struct rebuild *r, const char *name)
 // refuses; a log that went first would leave an older state, which it would take for the truth.
 static enum err set_old_aside(struct rebuild *r)
 {
+    ASSERT(r->result.parts > 0 || r->result.damaged > 0);
     char *name = r->result.kept_as;
     enum err e = ERR_OK;
     (void)snprintf(name, sizeof r->result.kept_as, "catalog.db.bad");

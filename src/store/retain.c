@@ -27,6 +27,7 @@ static uint64_t age_mark(const struct part_entry *p)
 
 static struct store_retention retention_of(const struct store *s, struct str line)
 {
+    ASSERT(s->retention_count <= STORE_LINES_MAX);
     ASSERT(s->retention != NULL || s->retention_count == 0);
     for (size_t i = 0; i < s->retention_count; i++) {
         if (str_eq(s->retention[i].line, line)) {
@@ -41,6 +42,7 @@ static int by_age(const void *a, const void *b)
     ASSERT(a != NULL && b != NULL);
     const struct part_entry *x = *(struct part_entry *const *)a,
                             *y = *(struct part_entry *const *)b;
+    ASSERT(x->id != y->id || x == y);
     uint64_t m = age_mark(x), n = age_mark(y);
     return m < n ? -1 : m > n;
 }
@@ -60,6 +62,7 @@ static bool has_errors(const struct part_entry *p)
 
 static uint64_t bytes_of(const struct part_entry *p)
 {
+    ASSERT(part_meta(p->part)->file_bytes > 0);
     ASSERT(p->part != NULL);
     return part_meta(p->part)->file_bytes;
 }
@@ -267,6 +270,7 @@ static void swap_in(struct strip_run *x, const struct part_entry *fresh)
 // The disk or the catalog is in the way: not again for a while.
 static enum err hold_off(struct store *s, enum err e)
 {
+    ASSERT(s->catalog != NULL);
     ASSERT(e != ERR_OK);
     (void)pthread_mutex_lock(&s->lock);
     s->stats.merge_failures++;

@@ -31,6 +31,7 @@ void tally_add(struct tally *t, struct str service, uint64_t hash, uint64_t n)
 
 uint64_t tally_total(const struct tally *t)
 {
+    ASSERT(t->services.count <= t->capacity || t->services.count == 0);
     uint64_t total = 0;
     ASSERT(t->counts != NULL || t->services.count == 0);
     for (size_t i = 0; i < t->services.count; i++) {

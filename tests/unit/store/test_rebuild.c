@@ -39,21 +39,6 @@ static void lose_catalog(struct world *w)
     assert_ok(w->fs->ops->sync_dir(w->fs, w->dir));
 }
 
-// As the server does: everything behind the least offset, less what a line has.
-static void replay(struct world *w)
-{
-    uint64_t after = store_replay_after(w->store);
-    for (size_t i = 0; i < w->count; i++) {
-        struct batch *b = w->all[i];
-        if (b->seq > after && b->seq > store_line_seq(w->store, b->line)) {
-            store_add(w->store, batch_ref(b));
-        }
-        if (b->seq > after) {
-            store_note_seq(w->store, b->seq + 1);
-        }
-    }
-}
-
 static void copy_file(const char *from, const char *to)
 {
     char bytes[4096];
@@ -187,10 +172,7 @@ static void test_damage(void **state)
     struct err_at at = {0};
     char path[256], bad[280];
     world_open(&w, false);
-    for (int i = 0; i < 4; i++) {
-        add(&w, STR("shop"), 70);
-        assert_ok(store_flush(w.store));
-    }
+    add_parts(&w, 4, 70);
     close_store(&w);
     part_file(&w, 2, path);
     flip(path, 400);
@@ -235,13 +217,8 @@ static void test_the_power_goes_meanwhile(void **state)
         struct rebuilt r;
         struct told told = {0};
         struct err_at at = {0};
-        world_open(&w, true);
-        while (simfs_random(w.sim, 1000) != seed) { // another fate for each seed
-        }
-        for (int i = 0; i < 3; i++) {
-            add(&w, STR("shop"), 30);
-            assert_ok(store_flush(w.store));
-        }
+        world_open_seeded(&w, seed);
+        add_parts(&w, 3, 30);
         kill_store(&w);
         if (seed % 2 == 0) {
             lose_catalog(&w);

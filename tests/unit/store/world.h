@@ -157,6 +157,38 @@ static inline void add(struct world *w, struct str line, size_t spans)
     store_add(w->store, make(w, line, spans));
 }
 
+// So many parts of one batch each.
+static inline void add_parts(struct world *w, int parts, size_t spans)
+{
+    for (int i = 0; i < parts; i++) {
+        add(w, STR("shop"), spans);
+        assert_ok(store_flush(w->store));
+    }
+}
+
+// As the server does at its start: everything behind the least offset, less what a line has.
+static inline void replay(struct world *w)
+{
+    uint64_t after = store_replay_after(w->store);
+    for (size_t i = 0; i < w->count; i++) {
+        struct batch *b = w->all[i];
+        if (b->seq > after && b->seq > store_line_seq(w->store, b->line)) {
+            store_add(w->store, batch_ref(b));
+        }
+        if (b->seq > after) {
+            store_note_seq(w->store, b->seq + 1);
+        }
+    }
+}
+
+// A simulated disk that meets another fate for each seed.
+static inline void world_open_seeded(struct world *w, uint64_t seed)
+{
+    world_open(w, true);
+    while (simfs_random(w->sim, 1000) != seed) {
+    }
+}
+
 // ---- What must hold --------------------------------------------------------------------------
 
 struct sums {
