@@ -217,7 +217,8 @@ static void test_the_power_goes_meanwhile(void **state)
         struct rebuilt r;
         struct told told = {0};
         struct err_at at = {0};
-        world_open_seeded(&w, seed);
+        world_open(&w, true);
+        choose_fate(&w, seed);
         add_parts(&w, 3, 30);
         kill_store(&w);
         if (seed % 2 == 0) {

@@ -317,8 +317,9 @@ static void test_a_failed_commit_may_come_back(void **state)
     size_t came_back = 0;
     for (uint64_t seed = 1; seed <= 120; seed++) {
         struct world w;
-        world_open_seeded(&w, seed);
+        world_open(&w, true);
         add_parts(&w, 1, 40);
+        choose_fate(&w, seed);
         add(&w, STR("shop"), 40);
         simfs_set_faults(w.sim, 0, 500);
         enum err e = store_flush(w.store);
@@ -350,8 +351,9 @@ static void test_an_empty_commit_settles_too(void **state)
     for (uint64_t seed = 1; seed <= 120; seed++) {
         struct world w;
         struct commit empty;
-        world_open_seeded(&w, seed);
+        world_open(&w, true);
         add_parts(&w, 1, 40);
+        choose_fate(&w, seed);
         add(&w, STR("shop"), 40);
         simfs_set_faults(w.sim, 0, 500);
         enum err e = store_flush(w.store);

@@ -181,10 +181,9 @@ static inline void replay(struct world *w)
     }
 }
 
-// A simulated disk that meets another fate for each seed.
-static inline void world_open_seeded(struct world *w, uint64_t seed)
+// What the simulated disk does from here on is another for each seed.
+static inline void choose_fate(struct world *w, uint64_t seed)
 {
-    world_open(w, true);
     while (simfs_random(w->sim, 1000) != seed) {
     }
 }
