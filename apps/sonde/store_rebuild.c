@@ -14,8 +14,10 @@ static void print_left_out(void *ctx, const char *path, enum rebuild_fate fate, 
 {
     ASSERT(ctx == NULL);
     fprintf(stderr,
-            fate == REBUILD_DAMAGED ? "sonde: %s is damaged and set aside as .bad: %s\n"
-                                    : "sonde: %s is left out: all its spans are in %s\n",
+            fate == REBUILD_DAMAGED
+                ? "sonde: %s is set aside as .bad: %s It is damaged, or was being written when the "
+                  "server ended; then the journal has its spans.\n"
+                : "sonde: %s is left out: all its spans are in %s\n",
             path, why);
 }
 
@@ -33,8 +35,8 @@ static void print_result(const struct rebuilt *r, bool table)
            " business lines.\n",
            r->parts, r->rows, r->lines);
     if (r->damaged + r->covered > 0) {
-        printf("%" PRIu64 " parts are damaged, %" PRIu64 " were left out.\n", r->damaged,
-               r->covered);
+        printf("%" PRIu64 " parts are damaged or unfinished, %" PRIu64 " were left out.\n",
+               r->damaged, r->covered);
     }
     if (r->kept_as[0] != 0) {
         printf("The old one is kept as %s.\n", r->kept_as);
