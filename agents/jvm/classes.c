@@ -12,6 +12,7 @@
 
 #define LOCAL_CAPACITY 65536 // the most local references HotSpot can be asked to have room for
 #define SUPERTYPES_MAX 512   // of one class, that are looked at
+#define INTERFACES_MAX 256   // probed ones that are loaded; classes of more are not found late
 #define LOT            64    // classes retransformed in one pause
 #define MAYBE_BITS     65536 // a power of two
 
@@ -162,8 +163,37 @@ void JNICALL classes_on_prepare(jvmtiEnv *ti, JNIEnv *env, jthread thread, jclas
 
 // ---- All classes -----------------------------------------------------------------------------
 
+// The probed interfaces that are loaded, once for each class loader that has its own. Where none
+// is, no class implements one; asking every class for all its supertypes costs many times more.
+struct interfaces {
+    jclass all[INTERFACES_MAX];
+    unsigned count;
+};
+
+static void find_interfaces(jvmtiEnv *ti, const jclass *classes, jint n, struct interfaces *ret)
+{
+    ret->count = 0;
+    for (jint i = 0; i < n && ret->count < INTERFACES_MAX; i++) {
+        struct match_context x = {.count = 0};
+        add_name(ti, classes[i], &x);
+        if (x.count > 0) {
+            ret->all[ret->count++] = classes[i];
+        }
+    }
+}
+
+static bool implements_one(JNIEnv *env, jclass class, const struct interfaces *probed)
+{
+    for (unsigned i = 0; i < probed->count; i++) {
+        if ((*env)->IsAssignableFrom(env, class, probed->all[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 // Whether a class that is there has probes, or would have.
-static bool is_wanted(jvmtiEnv *ti, JNIEnv *env, jclass class)
+static bool is_wanted(jvmtiEnv *ti, JNIEnv *env, jclass class, const struct interfaces *probed)
 {
     char *signature = NULL;
     jboolean can = JNI_FALSE;
@@ -171,7 +201,7 @@ static bool is_wanted(jvmtiEnv *ti, JNIEnv *env, jclass class)
         return false;
     }
     bool wanted = signature[0] == 'L' &&
-                  (match_is_class(name_of(signature)) || supertypes(ti, env, class).count > 0);
+                  (match_is_class(name_of(signature)) || implements_one(env, class, probed));
     (void)(*ti)->Deallocate(ti, (unsigned char *)signature);
     return wanted && (*ti)->IsModifiableClass(ti, class, &can) == JVMTI_ERROR_NONE && can;
 }
@@ -210,6 +240,7 @@ static unsigned retransform_all(jvmtiEnv *ti, JNIEnv *env)
     jint count = 0, kept = 0;
     jclass *all = NULL;
     unsigned refused = 0;
+    struct interfaces probed;
     // With more classes HotSpot goes on all the same, and -Xcheck:jni says so.
     (void)(*env)->EnsureLocalCapacity(env, LOCAL_CAPACITY);
     (void)java_clear(env);
@@ -217,18 +248,19 @@ static unsigned retransform_all(jvmtiEnv *ti, JNIEnv *env)
         agent_log("the JVM does not tell which classes are loaded: those are not traced");
         return 0;
     }
+    find_interfaces(ti, all, count, &probed);
     for (jint i = 0; i < count; i++) {
-        if (is_wanted(ti, env, all[i])) {
-            all[kept++] = all[i];
-        } else {
-            (*env)->DeleteLocalRef(env, all[i]);
+        if (is_wanted(ti, env, all[i], &probed)) {
+            jclass wanted = all[i];
+            all[i] = all[kept]; // all stay to the end: they may be what others are compared with
+            all[kept++] = wanted;
         }
     }
     for (jint i = 0; i < kept; i += LOT) {
         jint n = kept - i < LOT ? kept - i : LOT;
         refused += retransform(ti, env, all + i, n);
     }
-    for (jint i = 0; i < kept; i++) {
+    for (jint i = 0; i < count; i++) {
         (*env)->DeleteLocalRef(env, all[i]);
     }
     (void)(*ti)->Deallocate(ti, (unsigned char *)all);

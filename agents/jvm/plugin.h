@@ -54,6 +54,10 @@ struct plugin {
     size_t method_count;
 };
 
+// From how long on a statement or call counts as slow (option slow_sql_ms).
+void plugin_set_slow_ms(uint64_t ms);
+uint64_t plugin_slow_ns(void);
+
 extern struct plugin *const PLUGINS[];
 extern const size_t PLUGIN_COUNT;
 
@@ -97,7 +101,8 @@ struct str java_text_of(JNIEnv *env, struct java_method *m, jobject object, cons
                         char *out, size_t room);
 // Clears what is pending; whether there was something.
 bool java_clear(JNIEnv *env);
-// Lets go of every class that was remembered. Nobody may be inside (inside.h).
+// Lets go of every class that was remembered and every constant that was made. Nobody may be inside
+// (inside.h).
 void java_forget(JNIEnv *env);
 
 #endif

@@ -3,77 +3,41 @@
 // opentelemetry/proto/trace/v1/trace.proto.
 #include "agents/jvm/span.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "agents/jvm/effort.h"
 #include "agents/jvm/identity.h"
+#include "agents/jvm/memory.h"
+#include "agents/jvm/otlp.h"
+#include "agents/jvm/red.h"
 #include "agents/jvm/ring.h"
 #include "agents/jvm/sample.h"
 #include "core/clock.h"
 #include "core/must.h"
-#include "core/varint.h"
 
-// ---- Protobuf into a fixed space -------------------------------------------------------------
+// ---- Counting --------------------------------------------------------------------------------
 
-enum wire { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32 = 5 };
+static atomic_ullong sampled, not_sampled, ended, abandoned, no_ring, too_deep, no_memory;
 
-// A space that is never outgrown: `full` is set instead.
-struct space {
-    uint8_t *p;
-    size_t n, capacity;
-    bool full;
-};
-
-static void put_raw(struct space *s, const void *p, size_t n)
+static void count(atomic_ullong *what)
 {
-    if (s->full || n > s->capacity - s->n) {
-        s->full = true;
-        return;
-    }
-    memcpy(s->p + s->n, p, n);
-    s->n += n;
+    atomic_fetch_add_explicit(what, 1, memory_order_relaxed);
 }
 
-static void put_varint(struct space *s, uint64_t v)
+void span_counts(struct span_counts *ret)
 {
-    uint8_t bytes[VARINT_MAX];
-    put_raw(s, bytes, varint_put(bytes, v));
-}
-
-static void put_tag(struct space *s, unsigned number, enum wire wire)
-{
-    put_varint(s, (uint64_t)number << 3 | wire);
-}
-
-static void put_bytes(struct space *s, unsigned number, const void *p, size_t n)
-{
-    put_tag(s, number, WIRE_BYTES);
-    put_varint(s, n);
-    put_raw(s, p, n);
-}
-
-static void put_fixed64(struct space *s, unsigned number, uint64_t v)
-{
-    put_tag(s, number, WIRE_FIXED64);
-    put_raw(s, &v, sizeof v);
-}
-
-// A message of less than 16,384 bytes: its length is written in two bytes, whatever it is.
-static size_t begin_message(struct space *s, unsigned number)
-{
-    put_tag(s, number, WIRE_BYTES);
-    put_raw(s, "\x80\x00", 2);
-    return s->n;
-}
-
-static void end_message(struct space *s, size_t begin)
-{
-    if (!s->full) {
-        size_t n = s->n - begin;
-        ASSERT(n < 1U << 14);
-        s->p[begin - 2] = (uint8_t)((n & 0x7F) | 0x80);
-        s->p[begin - 1] = (uint8_t)(n >> 7);
-    }
+    uint64_t over = atomic_load(&ended);
+    *ret = (struct span_counts){
+        .sampled = atomic_load(&sampled),
+        .not_sampled = atomic_load(&not_sampled),
+        .abandoned = atomic_load(&abandoned),
+        .no_ring = atomic_load(&no_ring),
+        .too_deep = atomic_load(&too_deep),
+        .no_memory = atomic_load(&no_memory),
+    };
+    ret->live = ret->sampled + ret->not_sampled - over;
 }
 
 // ---- The stack -------------------------------------------------------------------------------
@@ -83,11 +47,13 @@ static void end_message(struct space *s, size_t begin)
 static struct frame *push_frame(struct thread_state *t, const struct plugin_method *m)
 {
     if (t->depth == FRAMES_MAX) {
+        count(&too_deep);
         return NULL;
     }
     if (t->frames[t->depth] == NULL) {
-        t->frames[t->depth] = malloc(sizeof(struct frame));
+        t->frames[t->depth] = memory_get(sizeof(struct frame));
         if (t->frames[t->depth] == NULL) {
+            count(&no_memory);
             return NULL;
         }
     }
@@ -108,6 +74,29 @@ static void begin_span(struct thread_state *t, struct frame *f, enum span_kind k
     f->start_ns = clock_wall_ns();
     f->start_mono_ns = clock_mono_ns();
     t->current = context_copy(&f->context);
+    count(span_is_kept(f) ? &sampled : &not_sampled);
+}
+
+bool span_is_kept(const struct frame *f)
+{
+    return (f->context.flags & CONTEXT_SAMPLED) != 0;
+}
+
+bool span_has_details(const struct frame *f)
+{
+    return span_is_kept(f) && effort_has_details();
+}
+
+void span_entry(struct thread_state *t, struct frame *f, struct str method, struct str path)
+{
+    bool is_new = span_id_is_zero(f->parent), keep;
+    ASSERT(t->depth > 0 && t->frames[t->depth - 1] == f);
+    if (is_new && sample_entry(f->context.trace, method, path, &keep) && keep != span_is_kept(f)) {
+        f->context.flags ^= CONTEXT_SAMPLED;
+        t->current.flags ^= CONTEXT_SAMPLED;
+        atomic_fetch_sub_explicit(keep ? &not_sampled : &sampled, 1, memory_order_relaxed);
+        count(keep ? &sampled : &not_sampled);
+    }
 }
 
 struct frame *span_open(struct thread_state *t, const struct plugin_method *m, enum span_kind kind)
@@ -173,6 +162,16 @@ static void pop(struct thread_state *t)
     f->extra = NULL;
 }
 
+// Pops a frame whose end will not be seen.
+static void abandon(struct thread_state *t)
+{
+    if (t->frames[t->depth - 1]->is_span) {
+        count(&ended);
+        count(&abandoned);
+    }
+    pop(t);
+}
+
 struct frame *frame_find(struct thread_state *t, int64_t token)
 {
     unsigned depth = (unsigned)(token & 0xFF);
@@ -181,7 +180,7 @@ struct frame *frame_find(struct thread_state *t, int64_t token)
         return NULL;
     }
     while (t->depth > depth) {
-        pop(t);
+        abandon(t);
     }
     return t->frames[depth - 1];
 }
@@ -189,7 +188,7 @@ struct frame *frame_find(struct thread_state *t, int64_t token)
 void frames_drop(struct thread_state *t)
 {
     while (t->depth > 0) {
-        pop(t);
+        abandon(t);
     }
     context_drop(&t->current);
 }
@@ -212,58 +211,64 @@ enum span_field {
     SPAN_FLAGS = 16,
 };
 
-static void put_head(struct space *s, const struct frame *f)
+static void put_head(struct otlp *s, const struct frame *f, uint64_t duration_ns)
 {
     struct str state = context_tracestate(&f->context);
-    put_bytes(s, SPAN_TRACE_ID, f->context.trace.b, sizeof f->context.trace.b);
-    put_bytes(s, SPAN_SPAN_ID, f->context.span.b, sizeof f->context.span.b);
+    otlp_bytes(s, SPAN_TRACE_ID, f->context.trace.b, sizeof f->context.trace.b);
+    otlp_bytes(s, SPAN_SPAN_ID, f->context.span.b, sizeof f->context.span.b);
     if (state.n > 0) {
-        put_bytes(s, SPAN_TRACE_STATE, state.p, state.n);
+        otlp_bytes(s, SPAN_TRACE_STATE, state.p, state.n);
     }
     if (!span_id_is_zero(f->parent)) {
-        put_bytes(s, SPAN_PARENT, f->parent.b, sizeof f->parent.b);
+        otlp_bytes(s, SPAN_PARENT, f->parent.b, sizeof f->parent.b);
     }
-    put_bytes(s, SPAN_NAME, f->name, f->name_n);
-    put_tag(s, SPAN_KIND, WIRE_VARINT);
-    put_varint(s, f->kind);
-    put_fixed64(s, SPAN_START, f->start_ns);
-    put_fixed64(s, SPAN_END, f->start_ns + (clock_mono_ns() - f->start_mono_ns));
+    otlp_bytes(s, SPAN_NAME, f->name, f->name_n);
+    otlp_number(s, SPAN_KIND, f->kind);
+    otlp_fixed64(s, SPAN_START, f->start_ns);
+    otlp_fixed64(s, SPAN_END, f->start_ns + duration_ns);
     if (f->dropped > 0) {
-        put_tag(s, SPAN_DROPPED_ATTRIBUTES, WIRE_VARINT);
-        put_varint(s, f->dropped);
+        otlp_number(s, SPAN_DROPPED_ATTRIBUTES, f->dropped);
     }
     if (f->is_error) {
         static const uint8_t error_status[] = {0x18, 2}; // Status.code = STATUS_CODE_ERROR
-        put_bytes(s, SPAN_STATUS, error_status, sizeof error_status);
+        otlp_bytes(s, SPAN_STATUS, error_status, sizeof error_status);
     }
-    put_tag(s, SPAN_FLAGS, WIRE_FIXED32);
-    put_raw(s, &(uint32_t){f->context.flags & CONTEXT_SAMPLED}, 4);
+    otlp_tag(s, SPAN_FLAGS, WIRE_FIXED32);
+    otlp_raw(s, &(uint32_t){f->context.flags & CONTEXT_SAMPLED}, 4);
 }
 
-static void queue_span(const struct frame *f)
+static void queue_span(const struct frame *f, uint64_t duration_ns)
 {
     uint8_t bytes[512 + SPAN_NAME_MAX + TRACESTATE_MAX];
-    struct space head = {.p = bytes, .capacity = sizeof bytes};
+    struct otlp head = {.p = bytes, .capacity = sizeof bytes};
     struct ring *r = ring_mine();
-    put_head(&head, f);
+    put_head(&head, f, duration_ns);
     ASSERT(!head.full);
-    if (r != NULL) {
-        (void)ring_push(r, (struct str){(const char *)bytes, head.n},
-                        (struct str){(const char *)f->bytes, f->bytes_n});
+    if (r == NULL) {
+        count(&no_ring);
+        return;
     }
+    (void)ring_push(r, (struct str){(const char *)bytes, head.n},
+                    (struct str){(const char *)f->bytes, f->bytes_n});
 }
 
-static void write_span(const struct frame *f)
+static void end_span(const struct frame *f)
 {
-    if (f->is_span && (f->context.flags & CONTEXT_SAMPLED) != 0) {
-        queue_span(f);
+    if (!f->is_span) {
+        return;
+    }
+    uint64_t duration_ns = clock_mono_ns() - f->start_mono_ns;
+    red_add((struct str){f->name, f->name_n}, f->kind, f->is_error, duration_ns);
+    count(&ended);
+    if (span_is_kept(f)) {
+        queue_span(f, duration_ns);
     }
 }
 
 void frame_close(struct thread_state *t)
 {
     ASSERT(t->depth > 0);
-    write_span(t->frames[t->depth - 1]);
+    end_span(t->frames[t->depth - 1]);
     pop(t);
 }
 
@@ -282,7 +287,7 @@ void frame_move(struct thread_state *t, struct frame *to)
 
 void frame_end(struct frame *f)
 {
-    write_span(f);
+    end_span(f);
     context_drop(&f->context);
     free(f->extra);
     f->extra = NULL;
@@ -309,85 +314,65 @@ void span_name(struct frame *f, struct str name)
     f->name_n = (uint16_t)name.n;
 }
 
-static struct space rest_of(struct frame *f)
+// What is written into a span that is not kept finds no room, and is not counted as left out.
+static struct otlp rest_of(struct frame *f)
 {
-    return (struct space){f->bytes, f->bytes_n, sizeof f->bytes, false};
+    return (struct otlp){f->bytes, f->bytes_n, sizeof f->bytes, !span_is_kept(f)};
 }
 
 // Keeps what was written, or counts an attribute that found no room.
-static void keep(struct frame *f, const struct space *s)
+static void keep(struct frame *f, const struct otlp *s)
 {
     if (s->full) {
-        f->dropped++;
+        f->dropped += span_is_kept(f);
     } else {
         f->bytes_n = (uint16_t)s->n;
     }
 }
 
-enum any_value { ANY_TEXT = 1, ANY_BOOL = 2, ANY_INT = 3 };
-
-static void put_text(struct space *s, unsigned field, const char *key, struct str value)
-{
-    size_t pair = begin_message(s, field);
-    put_bytes(s, 1, key, strlen(key));
-    size_t any = begin_message(s, 2);
-    put_bytes(s, ANY_TEXT, value.p, value.n);
-    end_message(s, any);
-    end_message(s, pair);
-}
-
-static void put_number(struct frame *f, const char *key, enum any_value type, uint64_t value)
-{
-    struct space s = rest_of(f);
-    size_t pair = begin_message(&s, SPAN_ATTRIBUTES);
-    put_bytes(&s, 1, key, strlen(key));
-    size_t any = begin_message(&s, 2);
-    put_tag(&s, type, WIRE_VARINT);
-    put_varint(&s, value);
-    end_message(&s, any);
-    end_message(&s, pair);
-    keep(f, &s);
-}
-
 void span_text(struct frame *f, const char *key, struct str value)
 {
-    struct space s = rest_of(f);
-    put_text(&s, SPAN_ATTRIBUTES, key, cut(value, TEXT_VALUE_MAX));
+    struct otlp s = rest_of(f);
+    otlp_text(&s, SPAN_ATTRIBUTES, key, cut(value, TEXT_VALUE_MAX));
     keep(f, &s);
 }
 
 void span_long_text(struct frame *f, const char *key, struct str value)
 {
-    struct space s = rest_of(f);
-    put_text(&s, SPAN_ATTRIBUTES, key, cut(value, LONG_VALUE_MAX));
+    struct otlp s = rest_of(f);
+    otlp_text(&s, SPAN_ATTRIBUTES, key, cut(value, LONG_VALUE_MAX));
     keep(f, &s);
 }
 
 void span_bool(struct frame *f, const char *key, bool value)
 {
-    put_number(f, key, ANY_BOOL, value);
+    struct otlp s = rest_of(f);
+    otlp_bool(&s, SPAN_ATTRIBUTES, key, value);
+    keep(f, &s);
 }
 
 void span_int(struct frame *f, const char *key, int64_t value)
 {
-    put_number(f, key, ANY_INT, (uint64_t)value);
+    struct otlp s = rest_of(f);
+    otlp_int(&s, SPAN_ATTRIBUTES, key, value);
+    keep(f, &s);
 }
 
 void span_exception(struct frame *f, struct str type, struct str message, struct str stack)
 {
     enum event_field { EVENT_TIME = 1, EVENT_NAME = 2, EVENT_ATTRIBUTES = 3 };
-    struct space s = rest_of(f);
-    size_t event = begin_message(&s, SPAN_EVENTS);
-    put_fixed64(&s, EVENT_TIME, f->start_ns + (clock_mono_ns() - f->start_mono_ns));
-    put_bytes(&s, EVENT_NAME, "exception", 9);
-    put_text(&s, EVENT_ATTRIBUTES, "exception.type", cut(type, TEXT_VALUE_MAX / 2));
+    struct otlp s = rest_of(f);
+    size_t event = otlp_begin(&s, SPAN_EVENTS);
+    otlp_fixed64(&s, EVENT_TIME, f->start_ns + (clock_mono_ns() - f->start_mono_ns));
+    otlp_bytes(&s, EVENT_NAME, "exception", 9);
+    otlp_text(&s, EVENT_ATTRIBUTES, "exception.type", cut(type, TEXT_VALUE_MAX / 2));
     if (message.n > 0) {
-        put_text(&s, EVENT_ATTRIBUTES, "exception.message", cut(message, TEXT_VALUE_MAX));
+        otlp_text(&s, EVENT_ATTRIBUTES, "exception.message", cut(message, TEXT_VALUE_MAX));
     }
     if (stack.n > 0 && s.capacity - s.n > stack.n + 64) {
-        put_text(&s, EVENT_ATTRIBUTES, "exception.stacktrace", stack);
+        otlp_text(&s, EVENT_ATTRIBUTES, "exception.stacktrace", stack);
     }
-    end_message(&s, event);
+    otlp_end(&s, event);
     keep(f, &s);
     f->is_error = true;
 }

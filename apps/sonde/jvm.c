@@ -35,8 +35,8 @@ static const char attach_help[] =
     "                   the process, else its main class or jar\n"
     "  --endpoint URL   where OTLP/HTTP is taken: http://HOST:PORT; without it\n"
     "                   OTEL_EXPORTER_OTLP_ENDPOINT, else http://127.0.0.1:4318\n"
-    "  --options LIST   further options of the agent (docs/operations.md): token=TEXT,\n"
-    "                   attributes=K:V;K:V, sample=0.1, plugins=..., log=FILE\n"
+    "  --options LIST   further options of the agent: token=TEXT, sample=0.1,\n"
+    "                   attributes=K:V;K:V, plugins=..., log=FILE (docs/operations.md)\n"
     "  --library PATH   the agent; without it libsonde-jvm.so beside this program or\n"
     "                   where it was installed\n"
     "\n"
@@ -45,8 +45,8 @@ static const char attach_help[] =
     "\n"
     "  sonde attach 4711 --service cart --endpoint http://10.0.0.5:4318\n"
     "\n"
-    "Where attaching is not possible (-Xrs, -XX:+DisableAttachMechanism), start the\n"
-    "JVM with -agentpath:/path/to/libsonde-jvm.so=service=cart,endpoint=...\n";
+    "Where attaching is not possible (-XX:+DisableAttachMechanism), start the JVM\n"
+    "with -agentpath:/path/to/libsonde-jvm.so=service=cart,endpoint=...\n";
 
 static const char detach_help[] =
     "Usage: sonde detach PID [--json]\n"

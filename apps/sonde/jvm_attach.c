@@ -166,8 +166,9 @@ static enum err wake(struct attach *a, int *ret_fd, struct err_at *ret_at)
     }
     if (!a->p->catches_quit) {
         return err_at_set(ret_at, ERR_UNSUPPORTED, 0,
-                          "it does not catch SIGQUIT (-Xrs, or it is still starting) and would "
-                          "end; start it with -agentpath, or with -XX:+StartAttachListener");
+                          "it does not catch SIGQUIT and would end: it is still starting, or was "
+                          "started with -Xrs and has lost /tmp/.java_pid%d",
+                          (int)a->p->inner_pid);
     }
     if (!make_trigger(a)) {
         return err_at_set(ret_at, ERR_DENIED, 0,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: a program under load: CLIENTS threads send requests to a server of the JDK, which asks a
 // second one, without a pause. Told on standard input, it answers a line each:
-//   mark     "mark REQUESTS FAILURES SLOWEST_MS CLASSES" since the last mark; CLASSES are loaded
+//   mark     "mark REQUESTS FAILURES SLOWEST_MS" since the last mark
 //   block    "blocked" once a request waits in its handler
 //   release  "released STATUS" of that request, which may go on
 //   end      ends
@@ -13,7 +13,6 @@ import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
-import java.lang.management.ManagementFactory;
 import java.net.HttpURLConnection;
 import java.net.InetSocketAddress;
 import java.net.URL;
@@ -96,8 +95,7 @@ public class Load {
         for (String line = in.readLine(); line != null && !line.equals("end"); line = in.readLine()) {
             if (line.equals("mark")) {
                 System.out.println("mark " + requests.getAndSet(0) + " " + failures.getAndSet(0) + " "
-                        + slowest.getAndSet(0) / 1000000 + " "
-                        + ManagementFactory.getClassLoadingMXBean().getLoadedClassCount());
+                        + slowest.getAndSet(0) / 1000000);
             } else if (line.equals("block")) {
                 arrived = new CountDownLatch(1);
                 gate = new CountDownLatch(1);
