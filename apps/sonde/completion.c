@@ -19,6 +19,7 @@ static const struct completed {
     {"store", "stats", "data", "json", "bytes by column of the parts on disk"},
     {"store", "inspect", "data", "json", "the parts on disk, one a line"},
     {"store", "verify", "data", "json", "check every checksum"},
+    {"store", "rebuild", "data", "json", "make a new catalog from the parts"},
     {"config", "check", "", "json", "check a configuration file"},
     {"attach", NULL, "service endpoint options library", "json",
      "put the agent into a Java process"},
