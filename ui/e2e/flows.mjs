@@ -132,10 +132,8 @@ await flow('a trace leads back to its list, filter, order and range', async (pag
   const shared = page.url()
   await page.goto(`${url}/no/such/page`)
   await page.goto(shared) // the way back does not hang on this browser's history
-  const back = page.getByRole('banner').getByRole('link', { name: `Traces ${q}` })
-  await page.locator('header .back').click()
+  await page.getByRole('link', { name: `Traces ${q}` }).click()
   await page.waitForURL(/\/traces\?/)
-  assert.equal(await back.count(), 0)
   const query = Object.fromEntries(new URL(page.url()).searchParams)
   assert.deepEqual(query, { q, order: 'slowest', limit: '20', from: 'now-2h', to: 'now' })
   await page.locator('tbody tr').first().waitFor()

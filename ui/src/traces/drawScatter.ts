@@ -5,7 +5,7 @@ import type { Scatter } from '@/api/types'
 import { errorWidth, heat } from './scatterScale'
 
 const HEATS = 5
-const STRIPE_PX = 2
+const STRIPE_PX = 1
 
 export function drawScatter(canvas: HTMLCanvasElement, scatter: Scatter): void {
   const ratio = devicePixelRatio || 1
