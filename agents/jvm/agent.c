@@ -7,102 +7,22 @@
 // retransformed then. Nothing here may end the JVM: what fails is logged, and the application runs
 // without the agent.
 #include <jvmti.h>
-#include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "agents/jvm/bridge.h"
+#include "agents/jvm/classes.h"
 #include "agents/jvm/identity.h"
 #include "agents/jvm/log.h"
 #include "agents/jvm/match.h"
 #include "agents/jvm/options.h"
 #include "agents/jvm/sender.h"
+#include "agents/jvm/tags.h"
 #include "agents/jvm/thread.h"
 
-#define FINAL_SEND_MS      500
-#define LOADED_CLASSES_MAX 500000 // local references that asking for all classes may make
+#define FINAL_SEND_MS 500
 
 static jvmtiEnv *jvmti;
 static struct options options;
-static atomic_bool is_running;
-
-// The interfaces of the class that this thread is retransforming.
-static __thread const struct match_context *asked;
-
-// ---- Classes ---------------------------------------------------------------------------------
-
-static void rewrite(jvmtiEnv *ti, const struct class_file *c, jint *ret_n,
-                    unsigned char **ret_bytes)
-{
-    static const struct match_context nothing_more;
-    struct match_context x = asked != NULL ? *asked : nothing_more;
-    struct rewritten r;
-    enum class_result result = rewrite_class(c, match_method, &x, &r);
-    if (result != CLASS_OK) {
-        agent_log("class %.*s is left alone: reason %d", STR_FMT(c->name), (int)result);
-        return;
-    }
-    if (r.declined > 0) {
-        agent_log("%u methods of %.*s are left alone: reason %d", r.declined, STR_FMT(c->name),
-                  (int)r.why_declined);
-    }
-    if (r.bytes != NULL) {
-        unsigned char *to = NULL;
-        if ((*ti)->Allocate(ti, (jlong)r.n, &to) == JVMTI_ERROR_NONE) {
-            memcpy(to, r.bytes, r.n);
-            *ret_n = (jint)r.n;
-            *ret_bytes = to;
-        }
-        free(r.bytes);
-    }
-}
-
-static void JNICALL on_class_load(jvmtiEnv *ti, JNIEnv *env, jclass redefined, jobject loader,
-                                  const char *name, jobject domain, jint n,
-                                  const unsigned char *bytes, jint *ret_n,
-                                  unsigned char **ret_bytes)
-{
-    struct class_file c;
-    (void)env, (void)redefined, (void)loader, (void)domain;
-    if (!atomic_load(&is_running) || name == NULL ||
-        class_parse(&c, bytes, (size_t)n) != CLASS_OK) {
-        return;
-    }
-    if (asked != NULL || match_class(&c) == MATCH_SURE) {
-        rewrite(ti, &c, ret_n, ret_bytes);
-    }
-    class_done(&c);
-}
-
-static void retransform_loaded(JNIEnv *env)
-{
-    jint count = 0;
-    jclass *all = NULL;
-    if ((*env)->EnsureLocalCapacity(env, LOADED_CLASSES_MAX) != 0 ||
-        (*jvmti)->GetLoadedClasses(jvmti, &count, &all) != JVMTI_ERROR_NONE) {
-        (void)java_clear(env);
-        return;
-    }
-    for (jint i = 0; i < count; i++) {
-        char *signature = NULL;
-        jboolean can = JNI_FALSE;
-        if ((*jvmti)->GetClassSignature(jvmti, all[i], &signature, NULL) == JVMTI_ERROR_NONE) {
-            size_t length = strlen(signature);
-            if (signature[0] == 'L' && length > 2 &&
-                match_is_class((struct str){signature + 1, length - 2}) &&
-                (*jvmti)->IsModifiableClass(jvmti, all[i], &can) == JVMTI_ERROR_NONE && can) {
-                jvmtiError e = (*jvmti)->RetransformClasses(jvmti, 1, &all[i]);
-                if (e != JVMTI_ERROR_NONE) {
-                    agent_log("%s cannot be changed: JVMTI error %d", signature, (int)e);
-                }
-                (void)java_clear(env);
-            }
-            (void)(*jvmti)->Deallocate(jvmti, (unsigned char *)signature);
-        }
-        (*env)->DeleteLocalRef(env, all[i]);
-    }
-    (void)(*jvmti)->Deallocate(jvmti, (unsigned char *)all);
-}
 
 // ---- Life ------------------------------------------------------------------------------------
 
@@ -155,8 +75,7 @@ static void start(JNIEnv *env)
         agent_log("the sending thread could not be started: nothing is traced");
         return;
     }
-    atomic_store(&is_running, true);
-    retransform_loaded(env);
+    classes_start(jvmti, env);
     agent_log("tracing service %s to http://%s:%s%s", options.service, options.target.host,
               options.target.port, options.target.prefix);
 }
@@ -177,7 +96,6 @@ static void JNICALL on_death(jvmtiEnv *ti, JNIEnv *env)
 {
     (void)ti, (void)env;
     bridge_silence();
-    atomic_store(&is_running, false);
     sender_stop(FINAL_SEND_MS);
 }
 
@@ -185,13 +103,16 @@ static bool prepare(JavaVM *vm, const char *text)
 {
     jvmtiCapabilities can = {.can_retransform_classes = 1,
                              .can_retransform_any_class = 1,
-                             .can_generate_all_class_hook_events = 1};
-    jvmtiEventCallbacks on = {.ClassFileLoadHook = on_class_load,
+                             .can_generate_all_class_hook_events = 1,
+                             .can_tag_objects = 1};
+    jvmtiEventCallbacks on = {.ClassFileLoadHook = classes_on_load,
+                              .ClassPrepare = classes_on_prepare,
                               .VMInit = on_init,
                               .VMDeath = on_death,
                               .ThreadEnd = on_thread_end};
-    static const jvmtiEvent events[] = {JVMTI_EVENT_CLASS_FILE_LOAD_HOOK, JVMTI_EVENT_VM_INIT,
-                                        JVMTI_EVENT_VM_DEATH, JVMTI_EVENT_THREAD_END};
+    static const jvmtiEvent events[] = {JVMTI_EVENT_CLASS_FILE_LOAD_HOOK, JVMTI_EVENT_CLASS_PREPARE,
+                                        JVMTI_EVENT_VM_INIT, JVMTI_EVENT_VM_DEATH,
+                                        JVMTI_EVENT_THREAD_END};
     options_parse(&options, text);
     agent_log_to(options.log);
     if ((*vm)->GetEnv(vm, (void **)&jvmti, JVMTI_VERSION_1_2) != JNI_OK ||
@@ -201,6 +122,7 @@ static bool prepare(JavaVM *vm, const char *text)
         return false;
     }
     threads_init(jvmti, false);
+    tags_init(jvmti);
     for (size_t i = 0; i < sizeof events / sizeof *events; i++) {
         (void)(*jvmti)->SetEventNotificationMode(jvmti, JVMTI_ENABLE, events[i], NULL);
     }

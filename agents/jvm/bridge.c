@@ -3,6 +3,7 @@
 #include "agents/jvm/bridge.h"
 
 #include <stdatomic.h>
+#include <string.h>
 
 #include "agents/jvm/emit.h"
 #include "agents/jvm/log.h"
@@ -113,17 +114,22 @@ static void close_call(JNIEnv *env, jlong token, jobject result, jlong number, j
     struct thread_state *t = token != 0 ? come_in(env) : NULL;
     struct frame *f = t != NULL ? frame_find(t, token) : NULL;
     if (f != NULL) {
-        struct call call = {.env = env, .thread = t, .method = f->method};
+        struct call call = {.env = env, .thread = t, .method = f->method, .thrown = thrown};
+        jobject globals[FRAME_GLOBALS];
+        unsigned depth = t->depth;
+        memcpy(globals, f->globals, sizeof globals);
         if (thrown != NULL && f->is_span) {
             note_exception(env, f, thrown);
         }
         if (f->method->exit != NULL) {
             f->method->exit(&call, f, result, number);
         }
-        if (f->global != NULL) {
-            (*env)->DeleteGlobalRef(env, f->global);
+        if (t->depth == depth) { // else the plug-in has moved it
+            frame_close(t);
         }
-        frame_close(t);
+        for (int i = 0; i < FRAME_GLOBALS; i++) {
+            (*env)->DeleteGlobalRef(env, globals[i]); // NULL is fine
+        }
     }
     if (t != NULL) {
         go_out(env, t);

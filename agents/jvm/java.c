@@ -88,6 +88,22 @@ struct str java_string(JNIEnv *env, jstring s, char *out, size_t room)
     return s != NULL ? copy_string(env, s, out, room) : STR("");
 }
 
+jstring java_constant(JNIEnv *env, struct java_constant *c)
+{
+    jobject made = atomic_load_explicit(&c->object, memory_order_acquire);
+    if (made != NULL) {
+        return made;
+    }
+    jstring text = (*env)->NewStringUTF(env, c->text);
+    jobject mine = text != NULL ? (*env)->NewGlobalRef(env, text) : NULL;
+    (void)java_clear(env);
+    if (mine != NULL && !atomic_compare_exchange_strong(&c->object, &made, mine)) {
+        (*env)->DeleteGlobalRef(env, mine);
+        return made;
+    }
+    return mine;
+}
+
 jobject java_object(JNIEnv *env, struct java_method *m, jobject object)
 {
     jmethodID id = java_find(env, m, object);
@@ -98,7 +114,7 @@ jobject java_object(JNIEnv *env, struct java_method *m, jobject object)
     return java_clear(env) ? NULL : result;
 }
 
-static struct str text_of(JNIEnv *env, jobject value, char *out, size_t room)
+struct str java_to_text(JNIEnv *env, jobject value, char *out, size_t room)
 {
     static struct java_method to_string = {"toString", "()Ljava/lang/String;", {NULL}};
     static jclass string_class;
@@ -118,7 +134,7 @@ static struct str text_of(JNIEnv *env, jobject value, char *out, size_t room)
 
 struct str java_text(JNIEnv *env, struct java_method *m, jobject object, char *out, size_t room)
 {
-    return text_of(env, java_object(env, m, object), out, room);
+    return java_to_text(env, java_object(env, m, object), out, room);
 }
 
 jint java_int(JNIEnv *env, struct java_method *m, jobject object, jint otherwise)
@@ -143,5 +159,35 @@ struct str java_text_of(JNIEnv *env, struct java_method *m, jobject object, cons
         return STR("");
     }
     jobject result = (*env)->CallObjectMethod(env, object, id, text);
-    return java_clear(env) ? STR("") : text_of(env, result, out, room);
+    return java_clear(env) ? STR("") : java_to_text(env, result, out, room);
+}
+
+bool java_bool(JNIEnv *env, struct java_method *m, jobject object)
+{
+    jmethodID id = java_find(env, m, object);
+    jboolean result = id != NULL && (*env)->CallBooleanMethod(env, object, id);
+    return !java_clear(env) && result;
+}
+
+jobject java_object_of(JNIEnv *env, struct java_method *m, jobject object, jobject argument)
+{
+    jmethodID id = java_find(env, m, object);
+    jobject result = id != NULL ? (*env)->CallObjectMethod(env, object, id, argument) : NULL;
+    return java_clear(env) ? NULL : result;
+}
+
+bool java_bool_of(JNIEnv *env, struct java_method *m, jobject object, jobject argument)
+{
+    jmethodID id = java_find(env, m, object);
+    jboolean result = id != NULL && (*env)->CallBooleanMethod(env, object, id, argument);
+    return !java_clear(env) && result;
+}
+
+void java_void_of(JNIEnv *env, struct java_method *m, jobject object, jobject a, jobject b)
+{
+    jmethodID id = java_find(env, m, object);
+    if (id != NULL) {
+        (*env)->CallVoidMethod(env, object, id, a, b);
+    }
+    (void)java_clear(env);
 }

@@ -43,16 +43,17 @@ static const struct plugin_method *next(const struct table *t, size_t *at)
     return m;
 }
 
-static bool is_in(const struct table *t, struct str name)
+// The first entry of this class or interface; NULL when there is none.
+static const struct plugin_method *find(const struct table *t, struct str name)
 {
     size_t at = slot_of(name);
     const struct plugin_method *m;
     while ((m = next(t, &at)) != NULL) {
         if (str_eq(str_of(m->class_name), name)) {
-            return true;
+            return m;
         }
     }
-    return false;
+    return NULL;
 }
 
 static bool is_listed(struct str list, const char *name)
@@ -96,7 +97,7 @@ void match_init(const char *plugins)
 
 bool match_is_class(struct str name)
 {
-    return is_in(&classes, name);
+    return find(&classes, name) != NULL;
 }
 
 static bool is_method(const struct plugin_method *m, const struct class_method *of)
@@ -127,33 +128,27 @@ static bool has_interface_method(const struct class_file *c)
 
 enum match_interest match_class(const struct class_file *c)
 {
-    if (is_in(&classes, c->name)) {
-        return MATCH_SURE;
-    }
-    if ((c->access & ACC_INTERFACE) != 0 || methods.count == 0 || !has_interface_method(c)) {
-        return MATCH_NONE;
-    }
-    for (uint16_t i = 0; i < c->interface_count; i++) {
-        if (is_in(&interfaces, class_interface(c, i))) {
-            return MATCH_SURE;
-        }
-    }
-    return MATCH_MAYBE;
+    bool maybe = (c->access & ACC_INTERFACE) == 0 && methods.count > 0 && has_interface_method(c);
+    return (match_is_class(c->name) ? MATCH_NAME : MATCH_NONE) | (maybe ? MATCH_MAYBE : MATCH_NONE);
 }
 
-static bool implements(const struct class_file *c, const struct match_context *x, struct str name)
+static bool has(const struct match_context *x, const char *name)
 {
-    for (uint16_t i = 0; i < c->interface_count; i++) {
-        if (str_eq(class_interface(c, i), name)) {
-            return true;
-        }
-    }
-    for (size_t i = 0; i < x->interface_count; i++) {
-        if (str_eq(x->interfaces[i], name)) {
+    for (unsigned i = 0; i < x->count; i++) {
+        if (strcmp(x->interfaces[i], name) == 0) {
             return true;
         }
     }
     return false;
+}
+
+void match_add_interface(struct match_context *x, struct str name)
+{
+    const struct plugin_method *m = find(&interfaces, name);
+    ASSERT(x->count <= MATCH_INTERFACES);
+    if (m != NULL && x->count < MATCH_INTERFACES && !has(x, m->class_name)) {
+        x->interfaces[x->count++] = m->class_name;
+    }
 }
 
 const struct probe *match_method(void *ctx, const struct class_file *c,
@@ -172,7 +167,7 @@ const struct probe *match_method(void *ctx, const struct class_file *c,
     }
     at = slot_of(of->name);
     while ((m = next(&methods, &at)) != NULL) {
-        if (is_method(m, of) && implements(c, ctx, str_of(m->class_name))) {
+        if (is_method(m, of) && has(ctx, m->class_name)) {
             return &m->probe;
         }
     }

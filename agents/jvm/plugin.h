@@ -21,6 +21,7 @@ struct call {
     const struct plugin_method *method;
     jobject self, a, b, c;
     jlong n;
+    jthrowable thrown; // exit only
 };
 
 struct plugin_method {
@@ -32,11 +33,20 @@ struct plugin_method {
     // PROBE_SPAN: NULL when this call is of no interest.
     struct frame *(*enter)(struct call *c);
     // Before the span is closed; may be NULL. `result` is set for object results, `number` for
-    // int, long, short, char, byte and boolean ones.
+    // int, long, short, char, byte and boolean ones, `thrown` when it ended so. It may take the
+    // frame off the stack by pending_put().
     void (*exit)(struct call *c, struct frame *f, jobject result, jlong number);
     // PROBE_ENTER and PROBE_LEAVE.
     void (*note)(struct call *c);
 };
+
+// Whether the innermost open call is one that the same function opened: wrappers and delegates
+// each come by, and the outermost is the span.
+static inline bool is_within(const struct call *c)
+{
+    const struct thread_state *t = c->thread;
+    return t->depth > 0 && t->frames[t->depth - 1]->method->enter == c->method->enter;
+}
 
 struct plugin {
     const char *name; // as the option plugins= has it
@@ -49,7 +59,7 @@ extern const size_t PLUGIN_COUNT;
 
 // ---- Calling Java ----------------------------------------------------------------------------
 
-#define JAVA_OWNERS 4
+#define JAVA_OWNERS 8
 
 // A Java method that a plug-in calls, looked up in the class of the receiver at hand. The classes
 // met first are remembered with their IDs (several class loaders may each have their own); what
@@ -67,8 +77,21 @@ jmethodID java_find(JNIEnv *env, struct java_method *m, jobject object);
 struct str java_text(JNIEnv *env, struct java_method *m, jobject object, char *out, size_t room);
 // The same for a static room: a String's text.
 struct str java_string(JNIEnv *env, jstring s, char *out, size_t room);
+// The same for any object: its toString() when it is no String.
+struct str java_to_text(JNIEnv *env, jobject value, char *out, size_t room);
+// A String constant, made at its first use and kept; NULL when memory is out.
+struct java_constant {
+    const char *text;
+    _Atomic(jobject) object;
+};
+jstring java_constant(JNIEnv *env, struct java_constant *c);
 jint java_int(JNIEnv *env, struct java_method *m, jobject object, jint otherwise);
+bool java_bool(JNIEnv *env, struct java_method *m, jobject object);
 jobject java_object(JNIEnv *env, struct java_method *m, jobject object);
+// method(Object) of the object; and a method of two objects that gives nothing.
+jobject java_object_of(JNIEnv *env, struct java_method *m, jobject object, jobject argument);
+bool java_bool_of(JNIEnv *env, struct java_method *m, jobject object, jobject argument);
+void java_void_of(JNIEnv *env, struct java_method *m, jobject object, jobject a, jobject b);
 // method(String) of the object, giving text.
 struct str java_text_of(JNIEnv *env, struct java_method *m, jobject object, const char *argument,
                         char *out, size_t room);

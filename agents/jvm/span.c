@@ -139,6 +139,16 @@ struct frame *span_open_remote(struct thread_state *t, const struct plugin_metho
     return f;
 }
 
+struct frame *frame_open(struct thread_state *t, const struct plugin_method *m,
+                         const struct context *in_force)
+{
+    struct frame *f = push_frame(t, m);
+    if (f != NULL) {
+        t->current = context_copy(in_force != NULL ? in_force : &f->before);
+    }
+    return f;
+}
+
 int64_t frame_token(const struct thread_state *t)
 {
     ASSERT(t->depth > 0);
@@ -236,14 +246,39 @@ static void queue_span(const struct frame *f)
     }
 }
 
-void frame_close(struct thread_state *t)
+static void write_span(const struct frame *f)
 {
-    ASSERT(t->depth > 0);
-    struct frame *f = t->frames[t->depth - 1];
     if (f->is_span && (f->context.flags & CONTEXT_SAMPLED) != 0) {
         queue_span(f);
     }
+}
+
+void frame_close(struct thread_state *t)
+{
+    ASSERT(t->depth > 0);
+    write_span(t->frames[t->depth - 1]);
     pop(t);
+}
+
+void frame_move(struct thread_state *t, struct frame *to)
+{
+    ASSERT(t->depth > 0);
+    struct frame *f = t->frames[t->depth - 1];
+    ASSERT(f->is_span);
+    memcpy(to, f, offsetof(struct frame, bytes) + f->bytes_n);
+    to->before = (struct context){0};
+    memset(to->globals, 0, sizeof to->globals);
+    f->context = (struct context){0}; // its references moved along
+    f->extra = NULL;
+    pop(t);
+}
+
+void frame_end(struct frame *f)
+{
+    write_span(f);
+    context_drop(&f->context);
+    free(f->extra);
+    f->extra = NULL;
 }
 
 // ---- What a span says ------------------------------------------------------------------------
@@ -312,6 +347,18 @@ void span_text(struct frame *f, const char *key, struct str value)
     struct space s = rest_of(f);
     put_text(&s, SPAN_ATTRIBUTES, key, cut(value, TEXT_VALUE_MAX));
     keep(f, &s);
+}
+
+void span_long_text(struct frame *f, const char *key, struct str value)
+{
+    struct space s = rest_of(f);
+    put_text(&s, SPAN_ATTRIBUTES, key, cut(value, LONG_VALUE_MAX));
+    keep(f, &s);
+}
+
+void span_bool(struct frame *f, const char *key, bool value)
+{
+    put_number(f, key, ANY_BOOL, value);
 }
 
 void span_int(struct frame *f, const char *key, int64_t value)

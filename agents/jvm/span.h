@@ -13,10 +13,12 @@
 
 #include "agents/jvm/context.h"
 
-#define FRAMES_MAX     32   // deeper calls are not traced, counted
-#define SPAN_BYTES     1536 // of one span's attributes and events
+#define FRAMES_MAX     32 // deeper calls are not traced, counted
+#define FRAME_GLOBALS  2
+#define SPAN_BYTES     3072 // of one span's attributes and events
 #define SPAN_NAME_MAX  128
-#define TEXT_VALUE_MAX 512 // bytes of one text attribute; longer ones are cut at a character
+#define TEXT_VALUE_MAX 512  // bytes of one text attribute; longer ones are cut at a character
+#define LONG_VALUE_MAX 1536 // the same, of a statement's text
 
 enum span_kind { SPAN_INTERNAL = 1, SPAN_SERVER, SPAN_CLIENT, SPAN_PRODUCER, SPAN_CONSUMER };
 
@@ -33,8 +35,9 @@ struct frame {
     bool is_error;
     uint16_t name_n, bytes_n, dropped;
     uint64_t start_ns, start_mono_ns;
-    void *extra;  // the plug-in's, freed with free() when the frame is popped
-    void *global; // a JNI global reference of the plug-in's, deleted by the bridge
+    uint64_t note;                // the plug-in's
+    void *extra;                  // the plug-in's, freed with free() when the frame is popped
+    void *globals[FRAME_GLOBALS]; // JNI global references of the plug-in's, deleted by the bridge
     char name[SPAN_NAME_MAX];
     unsigned char bytes[SPAN_BYTES]; // encoded attributes (field 9) and events (11)
 };
@@ -55,11 +58,20 @@ struct frame *span_open(struct thread_state *t, const struct plugin_method *m, e
 // The same, continuing a context that came from outside.
 struct frame *span_open_remote(struct thread_state *t, const struct plugin_method *m,
                                enum span_kind kind, const struct context *remote);
+// A frame that is no span: the plug-in wants to hear of the call's end. `in_force` is the context
+// meanwhile; NULL leaves it as it is.
+struct frame *frame_open(struct thread_state *t, const struct plugin_method *m,
+                         const struct context *in_force);
 int64_t frame_token(const struct thread_state *t);
 // NULL when the token is stale. Frames above it that were never closed are dropped.
 struct frame *frame_find(struct thread_state *t, int64_t token);
 // Pops the top frame; a span is written and queued.
 void frame_close(struct thread_state *t);
+// Pops the top frame, a span, without ending the span: `to` has it now, all but its globals, and
+// frame_end() is to follow, on any thread.
+void frame_move(struct thread_state *t, struct frame *to);
+// Writes and queues a span that was moved, and drops what it holds.
+void frame_end(struct frame *f);
 // Pops all frames without writing a span: the thread ends.
 void frames_drop(struct thread_state *t);
 
@@ -67,6 +79,8 @@ void frames_drop(struct thread_state *t);
 
 void span_name(struct frame *f, struct str name);
 void span_text(struct frame *f, const char *key, struct str value);
+void span_long_text(struct frame *f, const char *key, struct str value);
+void span_bool(struct frame *f, const char *key, bool value);
 void span_int(struct frame *f, const char *key, int64_t value);
 // Status error, and the exception as an event of the conventions.
 void span_exception(struct frame *f, struct str type, struct str message, struct str stack);

@@ -48,14 +48,14 @@ static struct frame *enter(struct call *c)
     span_int(f, "server.port", port > 0 ? port : java_int(c->env, &get_default_port, url, 80));
     context_traceparent(&f->context, parent);
     set_header(c, "traceparent", parent);
-    f->global = (*c->env)->NewGlobalRef(c->env, c->self);
+    f->globals[0] = (*c->env)->NewGlobalRef(c->env, c->self);
     return f;
 }
 
 static void leave(struct call *c, struct frame *f, jobject result, jlong number)
 {
     (void)result, (void)number;
-    jint code = java_int(c->env, &get_code, f->global, -1);
+    jint code = java_int(c->env, &get_code, f->globals[0], -1);
     if (code > 0) {
         span_int(f, "http.response.status_code", code);
         f->is_error = f->is_error || code >= 400;

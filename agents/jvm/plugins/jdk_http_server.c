@@ -73,7 +73,7 @@ static struct frame *enter(struct call *c)
     context_drop(&remote);
     if (f != NULL) {
         describe(c, f, headers);
-        f->global = (*c->env)->NewGlobalRef(c->env, c->a);
+        f->globals[0] = (*c->env)->NewGlobalRef(c->env, c->a);
     }
     return f;
 }
@@ -81,7 +81,7 @@ static struct frame *enter(struct call *c)
 static void leave(struct call *c, struct frame *f, jobject result, jlong number)
 {
     (void)result, (void)number;
-    jint code = java_int(c->env, &get_code, f->global, -1);
+    jint code = java_int(c->env, &get_code, f->globals[0], -1);
     if (code > 0) {
         span_int(f, "http.response.status_code", code);
         f->is_error = f->is_error || code >= 500;

@@ -7,5 +7,7 @@
 
 extern struct plugin plugin_jdk_http_server;
 extern struct plugin plugin_http_url_connection;
+extern struct plugin plugin_jdbc;
+extern struct plugin plugin_servlet;
 
 #endif

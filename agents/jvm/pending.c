@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the table of spans that wait for their end.
+#include "agents/jvm/pending.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "core/clock.h"
+#include "core/must.h"
+
+enum slot_state { SLOT_FREE, SLOT_WAITING, SLOT_TAKEN };
+
+struct slot {
+    struct frame frame; // first: a frame's address is its slot's
+    uint32_t index, generation;
+    uint8_t state;
+    uint64_t since_ns;
+    struct slot *next_free;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct slot *slots[PENDING_MAX]; // allocated at their first use, freed at the end
+static unsigned slot_count, waiting;
+static struct slot *free_slots;
+static uint64_t ended_early;
+
+static uint64_t handle_of(const struct slot *s)
+{
+    return (uint64_t)s->generation << 32 | (s->index + 1);
+}
+
+// Under the lock. NULL when the handle is stale.
+static struct slot *slot_of(uint64_t handle)
+{
+    uint32_t index = (uint32_t)handle - 1;
+    if (handle == 0 || index >= slot_count) {
+        return NULL;
+    }
+    struct slot *s = slots[index];
+    return s->state == SLOT_WAITING && s->generation == handle >> 32 ? s : NULL;
+}
+
+static void release(struct slot *s)
+{
+    ASSERT(s->state != SLOT_FREE);
+    waiting--;
+    s->state = SLOT_FREE;
+    s->generation++;
+    s->next_free = free_slots;
+    free_slots = s;
+}
+
+static struct slot *add_slot(void)
+{
+    struct slot *s = slot_count < PENDING_MAX ? calloc(1, sizeof *s) : NULL;
+    if (s != NULL) {
+        s->index = slot_count;
+        s->generation = 1; // so that no handle is a small number
+        slots[slot_count++] = s;
+    }
+    return s;
+}
+
+uint64_t pending_put(struct thread_state *t)
+{
+    uint64_t handle = 0;
+    pthread_mutex_lock(&lock);
+    struct slot *s = free_slots;
+    if (s != NULL) {
+        free_slots = s->next_free;
+    } else {
+        s = add_slot();
+    }
+    if (s != NULL) {
+        frame_move(t, &s->frame);
+        s->state = SLOT_WAITING;
+        s->since_ns = clock_mono_ns();
+        waiting++;
+        handle = handle_of(s);
+    } else {
+        ended_early++;
+    }
+    pthread_mutex_unlock(&lock);
+    if (handle == 0) {
+        frame_close(t);
+    }
+    return handle;
+}
+
+bool pending_context(uint64_t handle, struct context *ret)
+{
+    pthread_mutex_lock(&lock);
+    struct slot *s = slot_of(handle);
+    if (s != NULL) {
+        *ret = context_copy(&s->frame.context);
+    }
+    pthread_mutex_unlock(&lock);
+    return s != NULL;
+}
+
+struct frame *pending_take(uint64_t handle)
+{
+    pthread_mutex_lock(&lock);
+    struct slot *s = slot_of(handle);
+    if (s != NULL) {
+        s->state = SLOT_TAKEN;
+    }
+    pthread_mutex_unlock(&lock);
+    return s != NULL ? &s->frame : NULL;
+}
+
+void pending_end(struct frame *f)
+{
+    struct slot *s = (struct slot *)f;
+    ASSERT(s->state == SLOT_TAKEN);
+    frame_end(f);
+    pthread_mutex_lock(&lock);
+    release(s);
+    pthread_mutex_unlock(&lock);
+}
+
+void pending_sweep(void)
+{
+    uint64_t now = clock_mono_ns();
+    pthread_mutex_lock(&lock);
+    for (unsigned i = 0; i < slot_count && waiting > 0; i++) {
+        struct slot *s = slots[i];
+        if (s->state == SLOT_WAITING && now - s->since_ns > PENDING_AGE_S * NS_PER_S) {
+            ended_early++;
+            frame_end(&s->frame);
+            release(s);
+        }
+    }
+    pthread_mutex_unlock(&lock);
+}
+
+void pending_done(void)
+{
+    pthread_mutex_lock(&lock);
+    for (unsigned i = 0; i < slot_count; i++) {
+        if (slots[i]->state == SLOT_WAITING) {
+            ended_early++;
+            frame_end(&slots[i]->frame);
+        }
+        free(slots[i]);
+        slots[i] = NULL;
+    }
+    slot_count = waiting = 0;
+    free_slots = NULL;
+    pthread_mutex_unlock(&lock);
+}
+
+void pending_counts(struct pending_counts *ret)
+{
+    pthread_mutex_lock(&lock);
+    *ret = (struct pending_counts){waiting, ended_early};
+    pthread_mutex_unlock(&lock);
+}

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: JDBC, any driver and any pool, by interface. What executes a statement is the client
+// span; of wrappers around a driver's objects the outermost call is taken, and its object is the
+// one that is remembered.
+//
+// A Connection is tagged with the number of its database, a Statement with that and the number of
+// its text (statements.h): a prepared statement knows when it is executed what it was made from.
+#include <string.h>
+
+#include "agents/jvm/plugins/plugins.h"
+#include "agents/jvm/statements.h"
+#include "agents/jvm/tags.h"
+#include "core/clock.h"
+
+#define SQL_READ_MAX 8192 // of a statement's text
+#define SLOW_MS      500
+
+static struct java_method get_connection = {"getConnection", "()Ljava/sql/Connection;", {NULL}};
+static struct java_method get_meta = {"getMetaData", "()Ljava/sql/DatabaseMetaData;", {NULL}};
+static struct java_method get_url = {"getURL", "()Ljava/lang/String;", {NULL}};
+static struct java_method get_state = {"getSQLState", "()Ljava/lang/String;", {NULL}};
+static struct java_method to_string = {"toString", "()Ljava/lang/String;", {NULL}};
+
+// ---- What is executed where ------------------------------------------------------------------
+
+// The tag of a statement: the database's number, the text's.
+static uint64_t statement_tag(uint32_t database, uint32_t text)
+{
+    return (uint64_t)database << 32 | text;
+}
+
+static uint32_t database_of(JNIEnv *env, jobject connection)
+{
+    char url[512];
+    uint64_t known;
+    if (tag_get(connection, TAG_CONNECTION, &known)) {
+        return (uint32_t)known;
+    }
+    jobject meta = java_object(env, &get_meta, connection);
+    struct str u = java_text(env, &get_url, meta, url, sizeof url);
+    uint32_t id = u.n > 0 ? database_id(u) : 0;
+    if (id != 0) {
+        tag_set(connection, TAG_CONNECTION, id);
+    }
+    return id;
+}
+
+static uint32_t text_number(JNIEnv *env, jstring sql, uint32_t database)
+{
+    char text[SQL_READ_MAX];
+    const struct database *d = database_get(database);
+    struct str s = java_string(env, sql, text, sizeof text);
+    return s.n > 0 ? statement_id(s, d != NULL ? d->dialect : SQL_STANDARD) : 0;
+}
+
+// ---- Connection.prepareStatement, prepareCall ------------------------------------------------
+
+static struct frame *enter_prepare(struct call *c)
+{
+    if (is_within(c)) {
+        return NULL;
+    }
+    struct frame *f = frame_open(c->thread, c->method, NULL);
+    if (f != NULL) {
+        uint32_t database = database_of(c->env, c->self);
+        f->note = statement_tag(database, text_number(c->env, c->a, database));
+    }
+    return f;
+}
+
+static void leave_prepare(struct call *c, struct frame *f, jobject result, jlong number)
+{
+    (void)c, (void)number;
+    tag_set(result, TAG_STATEMENT, f->note);
+}
+
+// ---- Statement.execute... --------------------------------------------------------------------
+
+// Of a statement that was prepared before the agent came: drivers show its text.
+static uint32_t shown_text(JNIEnv *env, jobject statement, uint32_t database)
+{
+    char text[SQL_READ_MAX];
+    const struct database *d = database_get(database);
+    struct str s = java_text(env, &to_string, statement, text, sizeof text);
+    const char *colon = s.n > 2 ? memmem(s.p, s.n, ": ", 2) : NULL;
+    const char *blank = s.n > 2 ? memchr(s.p, ' ', s.n) : NULL;
+    if (blank == NULL) {
+        return 0; // class@hash
+    }
+    s = colon != NULL && colon < blank ? str_skip(s, (size_t)(colon - s.p) + 2) : s;
+    return statement_id(s, d != NULL ? d->dialect : SQL_STANDARD);
+}
+
+static uint64_t what_is_executed(struct call *c)
+{
+    uint64_t known = 0;
+    bool is_known = tag_get(c->self, TAG_STATEMENT, &known);
+    uint32_t database = (uint32_t)(known >> 32), text = (uint32_t)known;
+    if (!is_known) {
+        database = database_of(c->env, java_object(c->env, &get_connection, c->self));
+    }
+    if (c->a != NULL) {
+        text = text_number(c->env, c->a, database);
+    } else if (!is_known) {
+        text = shown_text(c->env, c->self, database);
+    }
+    if (!is_known) {
+        tag_set(c->self, TAG_STATEMENT, statement_tag(database, c->a != NULL ? 0 : text));
+    }
+    return statement_tag(database, text);
+}
+
+static void describe_database(struct frame *f, const struct database *d)
+{
+    span_text(f, "db.system.name", str_of(d->system));
+    if (d->name[0] != '\0') {
+        span_text(f, "db.namespace", str_of(d->name));
+    }
+    if (d->host[0] != '\0') {
+        span_text(f, "server.address", str_of(d->host));
+    }
+    if (d->port > 0) {
+        span_int(f, "server.port", d->port);
+    }
+}
+
+static void describe_text(struct frame *f, const struct sql_text *t)
+{
+    char summary[2 * SQL_NAME_MAX + 1];
+    struct str operation = {t->operation, t->operation_n};
+    struct str collection = {t->collection, t->collection_n};
+    size_t n = operation.n;
+    memcpy(summary, operation.p, n);
+    if (collection.n > 0) {
+        summary[n++] = ' ';
+        memcpy(summary + n, collection.p, collection.n);
+        n += collection.n;
+        span_text(f, "db.collection.name", collection);
+    }
+    if (n > 0) {
+        span_name(f, (struct str){summary, n});
+        span_text(f, "db.query.summary", (struct str){summary, n});
+        span_text(f, "db.operation.name", operation);
+    }
+    span_long_text(f, "db.query.text", (struct str){t->text, t->text_n});
+}
+
+static struct frame *enter_execute(struct call *c)
+{
+    struct sql_text text;
+    if (is_within(c)) {
+        return NULL;
+    }
+    uint64_t what = what_is_executed(c);
+    struct frame *f = span_open(c->thread, c->method, SPAN_CLIENT);
+    if (f == NULL) {
+        return NULL;
+    }
+    const struct database *d = database_get((uint32_t)(what >> 32));
+    span_name(f, d != NULL ? str_of(d->system) : STR("SQL"));
+    if (d != NULL) {
+        describe_database(f, d);
+    }
+    if (statement_get((uint32_t)what, &text)) {
+        describe_text(f, &text);
+    }
+    return f;
+}
+
+static bool gives_count(const struct plugin_method *m)
+{
+    return strstr(m->name, "Update") != NULL;
+}
+
+static void leave_execute(struct call *c, struct frame *f, jobject result, jlong number)
+{
+    char state[16];
+    (void)result;
+    if (c->thrown != NULL) {
+        struct str s = java_text(c->env, &get_state, c->thrown, state, sizeof state);
+        if (s.n > 0) {
+            span_text(f, "db.response.status_code", s);
+        }
+    } else if (gives_count(c->method) && number >= 0) {
+        span_int(f, "db.response.affected_rows", number);
+    }
+    if (clock_mono_ns() - f->start_mono_ns >= SLOW_MS * NS_PER_MS) {
+        span_bool(f, "sonde.slow", true);
+    }
+}
+
+// ---- The table -------------------------------------------------------------------------------
+
+#define PREPARE(method, arguments, result)                                                         \
+    {                                                                                              \
+        .class_name = "java/sql/Connection", .is_interface = true, .name = method,                 \
+        .descriptor = "(Ljava/lang/String;" arguments ")Ljava/sql/" result ";",                    \
+        .probe = {.kind = PROBE_SPAN, .objects = {1}}, .enter = enter_prepare,                     \
+        .exit = leave_prepare                                                                      \
+    }
+#define PREPARED(method, result)                                                                   \
+    {                                                                                              \
+        .class_name = "java/sql/PreparedStatement", .is_interface = true, .name = method,          \
+        .descriptor = "()" result, .probe = {.kind = PROBE_SPAN}, .enter = enter_execute,          \
+        .exit = leave_execute                                                                      \
+    }
+#define BATCH(method, result)                                                                      \
+    {                                                                                              \
+        .class_name = "java/sql/Statement", .is_interface = true, .name = method,                  \
+        .descriptor = "()" result, .probe = {.kind = PROBE_SPAN}, .enter = enter_execute,          \
+        .exit = leave_execute                                                                      \
+    }
+#define EXECUTE(method, arguments, result)                                                         \
+    {                                                                                              \
+        .class_name = "java/sql/Statement", .is_interface = true, .name = method,                  \
+        .descriptor = "(Ljava/lang/String;" arguments ")" result,                                  \
+        .probe = {.kind = PROBE_SPAN, .objects = {1}}, .enter = enter_execute,                     \
+        .exit = leave_execute                                                                      \
+    }
+#define WITH_KEYS(method, result)                                                                  \
+    EXECUTE(method, "", result), EXECUTE(method, "I", result), EXECUTE(method, "[I", result),      \
+        EXECUTE(method, "[Ljava/lang/String;", result)
+
+static struct plugin_method methods[] = {
+    PREPARE("prepareStatement", "", "PreparedStatement"),
+    PREPARE("prepareStatement", "I", "PreparedStatement"),
+    PREPARE("prepareStatement", "[I", "PreparedStatement"),
+    PREPARE("prepareStatement", "[Ljava/lang/String;", "PreparedStatement"),
+    PREPARE("prepareStatement", "II", "PreparedStatement"),
+    PREPARE("prepareStatement", "III", "PreparedStatement"),
+    PREPARE("prepareCall", "", "CallableStatement"),
+    PREPARE("prepareCall", "II", "CallableStatement"),
+    PREPARE("prepareCall", "III", "CallableStatement"),
+    PREPARED("execute", "Z"),
+    PREPARED("executeQuery", "Ljava/sql/ResultSet;"),
+    PREPARED("executeUpdate", "I"),
+    PREPARED("executeLargeUpdate", "J"),
+    BATCH("executeBatch", "[I"),
+    BATCH("executeLargeBatch", "[J"),
+    EXECUTE("executeQuery", "", "Ljava/sql/ResultSet;"),
+    WITH_KEYS("execute", "Z"),
+    WITH_KEYS("executeUpdate", "I"),
+    WITH_KEYS("executeLargeUpdate", "J"),
+};
+
+struct plugin plugin_jdbc = {"jdbc", methods, sizeof methods / sizeof *methods};

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the tables of statements and databases.
+#include "agents/jvm/statements.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/must.h"
+
+#define PROBES 8 // neighbours that a statement may lie at
+
+struct entry {
+    uint64_t hash;
+    uint16_t generation;
+    atomic_bool is_used; // since the last time that somebody looked for room here
+    struct sql_text *text;
+};
+
+static pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER;
+static struct entry entries[STATEMENTS_MAX];
+static struct {
+    uint64_t hash;
+    struct database database;
+} databases[DATABASES_MAX];
+static atomic_uint database_count;
+
+// ---- Statements ------------------------------------------------------------------------------
+
+static struct entry *entry_at(uint64_t hash, unsigned probe)
+{
+    return &entries[(hash + probe) % STATEMENTS_MAX];
+}
+
+static uint32_t id_of(const struct entry *e)
+{
+    return (uint32_t)e->generation << 16 | (uint32_t)(e - entries + 1);
+}
+
+static uint32_t find(uint64_t hash)
+{
+    for (unsigned i = 0; i < PROBES; i++) {
+        struct entry *e = entry_at(hash, i);
+        if (e->text != NULL && e->hash == hash) {
+            atomic_store_explicit(&e->is_used, true, memory_order_relaxed);
+            return id_of(e);
+        }
+    }
+    return 0;
+}
+
+// Among the neighbours: a free one, else one not used lately, else the first.
+static struct entry *make_room(uint64_t hash)
+{
+    struct entry *chosen = NULL;
+    for (unsigned i = 0; i < PROBES; i++) {
+        struct entry *e = entry_at(hash, i);
+        if (e->text == NULL) {
+            return e;
+        }
+        bool used = atomic_exchange_explicit(&e->is_used, false, memory_order_relaxed);
+        chosen = !used && chosen == NULL ? e : chosen;
+    }
+    chosen = chosen != NULL ? chosen : entry_at(hash, 0);
+    free(chosen->text);
+    chosen->text = NULL;
+    chosen->generation++;
+    return chosen;
+}
+
+uint32_t statement_id(struct str sql, enum sql_dialect dialect)
+{
+    uint64_t hash = str_hash(sql) + (uint64_t)dialect;
+    pthread_rwlock_rdlock(&lock);
+    uint32_t id = find(hash);
+    pthread_rwlock_unlock(&lock);
+    if (id != 0) {
+        return id;
+    }
+    struct sql_text *text = malloc(sizeof *text);
+    if (text == NULL) {
+        return 0;
+    }
+    sql_sanitize(sql, dialect, text);
+    pthread_rwlock_wrlock(&lock);
+    id = find(hash);
+    if (id == 0) {
+        struct entry *e = make_room(hash);
+        e->hash = hash;
+        e->text = text;
+        atomic_store_explicit(&e->is_used, true, memory_order_relaxed);
+        id = id_of(e);
+        text = NULL;
+    }
+    pthread_rwlock_unlock(&lock);
+    free(text);
+    ASSERT(id != 0);
+    return id;
+}
+
+bool statement_get(uint32_t id, struct sql_text *ret)
+{
+    uint32_t index = (id & 0xFFFF) - 1;
+    bool found = false;
+    if (id == 0 || index >= STATEMENTS_MAX) {
+        return false;
+    }
+    pthread_rwlock_rdlock(&lock);
+    struct entry *e = &entries[index];
+    if (e->text != NULL && e->generation == id >> 16) {
+        *ret = *e->text;
+        atomic_store_explicit(&e->is_used, true, memory_order_relaxed);
+        found = true;
+    }
+    pthread_rwlock_unlock(&lock);
+    return found;
+}
+
+void statements_done(void)
+{
+    pthread_rwlock_wrlock(&lock);
+    for (unsigned i = 0; i < STATEMENTS_MAX; i++) {
+        free(entries[i].text);
+        entries[i].text = NULL;
+        entries[i].generation++;
+    }
+    pthread_rwlock_unlock(&lock);
+}
+
+// ---- Databases -------------------------------------------------------------------------------
+
+// As OpenTelemetry's db.system.name has them.
+static const struct {
+    const char *scheme, *system;
+    enum sql_dialect dialect;
+} SYSTEMS[] = {
+    {"postgresql", "postgresql", SQL_STANDARD},
+    {"mysql", "mysql", SQL_MYSQL},
+    {"mariadb", "mariadb", SQL_MYSQL},
+    {"oracle", "oracle.db", SQL_STANDARD},
+    {"sqlserver", "microsoft.sql_server", SQL_STANDARD},
+    {"db2", "ibm.db2", SQL_STANDARD},
+    {"h2", "h2database", SQL_STANDARD},
+    {"hsqldb", "hsqldb", SQL_STANDARD},
+    {"derby", "derby", SQL_STANDARD},
+    {"sqlite", "sqlite", SQL_STANDARD},
+    {"clickhouse", "clickhouse", SQL_STANDARD},
+    {"ch", "clickhouse", SQL_STANDARD},
+};
+
+static void copy(char *to, size_t room, struct str from)
+{
+    size_t n = from.n < room ? from.n : room - 1;
+    memcpy(to, from.p, n);
+    to[n] = '\0';
+}
+
+static int port_of(struct str text)
+{
+    int port = 0;
+    for (size_t i = 0; i < text.n && i < 5 && text.p[i] >= '0' && text.p[i] <= '9'; i++) {
+        port = port * 10 + (text.p[i] - '0');
+    }
+    return port;
+}
+
+// "user:secret@host:port", "[::1]:5432", of a list of hosts the first.
+static void set_authority(struct database *d, struct str a)
+{
+    struct str first, host;
+    for (size_t i = 0; i < a.n; i++) {
+        if (a.p[i] == '@') {
+            a = str_skip(a, i + 1);
+            i = 0;
+        }
+    }
+    (void)str_split(a, ',', &first);
+    if (first.n > 0 && first.p[0] == '[') {
+        struct str rest = str_split(str_skip(first, 1), ']', &host);
+        d->port = rest.n > 1 ? port_of(str_skip(rest, 1)) : 0;
+    } else {
+        d->port = port_of(str_split(first, ':', &host));
+    }
+    copy(d->host, sizeof d->host, host);
+}
+
+// jdbc:<scheme>:[<more>:]//authority/name?properties; ";databaseName=x" for SQL Server.
+static void parse(struct database *d, struct str url)
+{
+    struct str scheme, rest = str_split(url, ':', &scheme);
+    rest = str_split(rest, ':', &scheme);
+    copy(d->system, sizeof d->system, STR("other_sql"));
+    for (size_t i = 0; i < sizeof SYSTEMS / sizeof *SYSTEMS; i++) {
+        if (str_eq(scheme, str_of(SYSTEMS[i].scheme))) {
+            copy(d->system, sizeof d->system, str_of(SYSTEMS[i].system));
+            d->dialect = SYSTEMS[i].dialect;
+        }
+    }
+    const char *slashes = rest.n > 2 ? memmem(rest.p, rest.n, "//", 2) : NULL;
+    size_t end = 0;
+    if (slashes != NULL) {
+        rest = str_skip(rest, (size_t)(slashes - rest.p) + 2);
+        while (end < rest.n && memchr("/?;", rest.p[end], 3) == NULL) {
+            end++;
+        }
+        set_authority(d, (struct str){rest.p, end});
+        rest = str_skip(rest, end < rest.n ? end + (rest.p[end] == '/') : rest.n);
+    }
+    const char *named = rest.n > 13 ? memmem(rest.p, rest.n, "databaseName=", 13) : NULL;
+    rest = named != NULL ? str_skip(rest, (size_t)(named - rest.p) + 13) : rest;
+    for (end = 0; end < rest.n && memchr("?;&", rest.p[end], 3) == NULL;) {
+        end++;
+    }
+    copy(d->name, sizeof d->name, (struct str){rest.p, end});
+}
+
+static uint32_t find_database(uint64_t hash)
+{
+    unsigned n = atomic_load_explicit(&database_count, memory_order_acquire);
+    for (unsigned i = 0; i < n; i++) {
+        if (databases[i].hash == hash) {
+            return i + 1;
+        }
+    }
+    return 0;
+}
+
+uint32_t database_id(struct str url)
+{
+    uint64_t hash = str_hash(url);
+    uint32_t id = find_database(hash);
+    if (id != 0) {
+        return id;
+    }
+    pthread_rwlock_wrlock(&lock);
+    id = find_database(hash);
+    unsigned n = atomic_load(&database_count);
+    if (id == 0 && n < DATABASES_MAX) {
+        databases[n].hash = hash;
+        parse(&databases[n].database, url);
+        atomic_store_explicit(&database_count, n + 1, memory_order_release);
+        id = n + 1;
+    }
+    pthread_rwlock_unlock(&lock);
+    return id;
+}
+
+const struct database *database_get(uint32_t id)
+{
+    return id > 0 && id <= atomic_load_explicit(&database_count, memory_order_acquire)
+               ? &databases[id - 1].database
+               : NULL;
+}

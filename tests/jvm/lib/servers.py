@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+# Purpose: real servers for the tests of the JVM agent, each on a free port of loopback with its data
+# in a folder of the test's own, ended with the test.
+import os
+import glob
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+
+from jvm import Skip, check, die_with_parent, wait_for
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def listens(port):
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) == 0
+
+
+class Postgres:
+    """PostgreSQL, which refuses to run as root: it runs as its package's user then. User and
+    database are "shop", without a password."""
+
+    def __init__(self, folder):
+        found = sorted(glob.glob("/usr/lib/postgresql/*/bin"))
+        if not found:
+            raise Skip("PostgreSQL is not installed")
+        self.bin = found[-1]
+        self.folder = os.path.join(folder, "postgres")
+        os.mkdir(self.folder)
+        self.user = None
+        if os.getuid() == 0:
+            self.user = pwd.getpwnam("postgres")
+            os.chown(self.folder, self.user.pw_uid, self.user.pw_gid)
+        self.run("initdb", "-D", self.folder, "-U", "shop", "-A", "trust", "--no-sync")
+        self.port = free_port()
+        self.log = open(os.path.join(folder, "postgres.log"), "w")
+        self.process = subprocess.Popen(
+            [os.path.join(self.bin, "postgres"), "-D", self.folder, "-p", str(self.port), "-h", "127.0.0.1",
+             "-k", self.folder, "-c", "fsync=off"],
+            stdout=self.log, stderr=self.log, cwd="/", preexec_fn=self.become)
+        wait_for(lambda: subprocess.run([os.path.join(self.bin, "pg_isready"), "-q", "-h", "127.0.0.1", "-p",
+                                         str(self.port)]).returncode == 0, "PostgreSQL's start", 60)
+        self.run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "shop", "shop")
+        self.url = "jdbc:postgresql://127.0.0.1:%d/shop?user=shop" % self.port
+
+    def become(self):
+        die_with_parent()
+        if self.user is not None:
+            os.setgroups([])
+            os.setgid(self.user.pw_gid)
+            os.setuid(self.user.pw_uid)
+            die_with_parent()  # a change of user takes it back
+
+    def run(self, program, *arguments):
+        done = subprocess.run([os.path.join(self.bin, program), *arguments], capture_output=True, text=True,
+                              cwd="/", preexec_fn=self.become)
+        check(done.returncode == 0, program + " failed", done.stderr)
+
+    def stop(self):
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(timeout=60)
+        self.log.close()
+
+
+class Redis:
+    def __init__(self, folder):
+        if shutil.which("redis-server") is None:
+            raise Skip("Redis is not installed")
+        self.port = free_port()
+        self.process = subprocess.Popen(
+            ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", folder],
+            stdout=subprocess.DEVNULL, preexec_fn=die_with_parent)
+        wait_for(lambda: listens(self.port), "Redis's start")
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(timeout=60)

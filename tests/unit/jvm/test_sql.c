@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: agents/jvm/sql: no value of a statement is shown, and what differs in values alone looks
+// the same.
+#include "agents/jvm/sql.h"
+#include "test.h"
+
+struct sample {
+    enum sql_dialect dialect;
+    const char *sql, *text, *operation, *collection;
+};
+
+static const struct sample samples[] = {
+    {0, "select * from orders where id = 42", "select * from orders where id = ?", "SELECT",
+     "orders"},
+    {0, "  SELECT\n\ta ,b FROM  shop.\"Order Lines\" o -- the lot\nWHERE x='it''s' AND y=-1.5e-3",
+     "SELECT a, b FROM shop.\"Order Lines\" o WHERE x=? AND y=-?", "SELECT",
+     "shop.\"Order Lines\""},
+    {0, "select 1 where a in (1, 2,3 , 4)", "select ? where a in (?)", "SELECT", ""},
+    {0, "insert into t(a,b) values (?, ?), (?,?),(?, 'x')", "insert into t(a, b) values (?)",
+     "INSERT", "t"},
+    {0, "update only t set a = $1, b = $tag$it's $$ here$tag$ where c::int = 5",
+     "update only t set a = ?, b = ? where c::int = ?", "UPDATE", "t"},
+    {0, "delete from a.b where c = E'\\'' /* all '*/ or d = 'x\\' or e = 'y'",
+     "delete from a.b where c = ? or d = ? or e = ?", "DELETE", "a.b"},
+    {0, "create table if not exists stock (n int8, x1 text)",
+     "create table if not exists stock (n int8, x1 text)", "CREATE", "stock"},
+    {0, "with x as (select 1) select * from x", "with x as (select ?) select * from x", "WITH",
+     "x"},
+    {0, "call refresh(0x1F, N'secret')", "call refresh(?)", "CALL", "refresh"},
+    {0, "select 'never ends", "select ?", "SELECT", ""},
+    {1, "select `a b` from t where x = \"it\\\"s\" and y = 'a\\'b' # 'c\n and z = 'd'",
+     "select `a b` from t where x = ? and y = ? and z = ?", "SELECT", "t"},
+    {0, "select \xE5\x90\x8D from \xE8\xA1\xA8 where a='\xE5\x80\xBC'",
+     "select \xE5\x90\x8D from \xE8\xA1\xA8 where a=?", "SELECT", "\xE8\xA1\xA8"},
+    {0, "", "", "", ""},
+};
+
+static void assert_text(const char *p, size_t n, const char *expected)
+{
+    assert_int_equal(n, strlen(expected));
+    assert_memory_equal(p, expected, n);
+}
+
+static void test_samples(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof samples / sizeof *samples; i++) {
+        const struct sample *s = &samples[i];
+        struct sql_text t;
+        sql_sanitize(str_of(s->sql), s->dialect, &t);
+        assert_text(t.text, t.text_n, s->text);
+        assert_text(t.operation, t.operation_n, s->operation);
+        assert_text(t.collection, t.collection_n, s->collection);
+    }
+}
+
+// A text is cut, and nothing of what is behind the cut is looked at wrongly.
+static void test_long_statements_are_cut(void **state)
+{
+    (void)state;
+    static char sql[4 * SQL_TEXT_MAX];
+    struct sql_text t;
+    memset(sql, 'a', sizeof sql);
+    memcpy(sql, "select ", 7);
+    sql_sanitize((struct str){sql, sizeof sql}, SQL_STANDARD, &t);
+    assert_int_equal(t.text_n, SQL_TEXT_MAX);
+    assert_memory_equal(t.operation, "SELECT", 6);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_samples),
+        cmocka_unit_test(test_long_statements_are_cut),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: agents/jvm/statements: numbers find what they were given for or nothing, in bounded
+// space, and JDBC URLs are read.
+#include <stdio.h>
+
+#include "agents/jvm/statements.h"
+#include "test.h"
+
+static void test_a_number_finds_its_statement_or_nothing(void **state)
+{
+    (void)state;
+    enum { MANY = 4 * STATEMENTS_MAX };
+    static uint32_t ids[MANY];
+    char sql[64];
+    struct sql_text t;
+    unsigned found = 0;
+    for (int i = 0; i < MANY; i++) {
+        snprintf(sql, sizeof sql, "select a%d from t where b = %d", i, i);
+        ids[i] = statement_id(str_of(sql), SQL_STANDARD);
+        assert_int_not_equal(ids[i], 0);
+        assert_int_equal(statement_id(str_of(sql), SQL_STANDARD), ids[i]);
+    }
+    for (int i = 0; i < MANY; i++) {
+        if (statement_get(ids[i], &t)) {
+            snprintf(sql, sizeof sql, "select a%d from t where b = ?", i);
+            assert_int_equal(t.text_n, strlen(sql));
+            assert_memory_equal(t.text, sql, t.text_n);
+            found++;
+        }
+    }
+    assert_in_range(found, STATEMENTS_MAX / 2, STATEMENTS_MAX);
+    statements_done();
+    for (int i = 0; i < MANY; i++) {
+        assert_false(statement_get(ids[i], &t));
+    }
+}
+
+static void test_what_is_used_stays(void **state)
+{
+    (void)state;
+    char sql[64];
+    uint32_t hot = statement_id(STR("select hot"), SQL_STANDARD);
+    for (int i = 0; i < 8 * STATEMENTS_MAX; i++) {
+        snprintf(sql, sizeof sql, "select a%d", i);
+        (void)statement_id(str_of(sql), SQL_STANDARD);
+        assert_int_equal(statement_id(STR("select hot"), SQL_STANDARD), hot);
+    }
+    statements_done();
+}
+
+static void test_databases(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *url, *system, *host, *name;
+        int port;
+    } samples[] = {
+        {"jdbc:postgresql://db.example:5433/shop?user=x&password=y", "postgresql", "db.example",
+         "shop", 5433},
+        {"jdbc:mysql://u:p@[::1]:3306/a", "mysql", "::1", "a", 3306},
+        {"jdbc:mysql:loadbalance://one:1,two:2/b", "mysql", "one", "b", 1},
+        {"jdbc:sqlserver://h:1433;databaseName=c;encrypt=true", "microsoft.sql_server", "h", "c",
+         1433},
+        {"jdbc:h2:mem:test;DB_CLOSE_DELAY=-1", "h2database", "", "mem:test", 0},
+        {"jdbc:strange", "other_sql", "", "", 0},
+        {"", "other_sql", "", "", 0},
+    };
+    for (size_t i = 0; i < sizeof samples / sizeof *samples; i++) {
+        uint32_t id = database_id(str_of(samples[i].url));
+        const struct database *d = database_get(id);
+        assert_non_null(d);
+        assert_int_equal(database_id(str_of(samples[i].url)), id);
+        assert_string_equal(d->system, samples[i].system);
+        assert_string_equal(d->host, samples[i].host);
+        assert_string_equal(d->name, samples[i].name);
+        assert_int_equal(d->port, samples[i].port);
+    }
+    assert_null(database_get(0));
+    char url[64];
+    for (int i = 0; i < 2 * DATABASES_MAX; i++) {
+        snprintf(url, sizeof url, "jdbc:postgresql://h/%d", i);
+        (void)database_id(str_of(url));
+    }
+    assert_int_equal(database_id(STR("jdbc:postgresql://h/one-too-many")), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_number_finds_its_statement_or_nothing),
+        cmocka_unit_test(test_what_is_used_stays),
+        cmocka_unit_test(test_databases),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
