@@ -52,8 +52,21 @@ struct thread_state *bridge_enter(JNIEnv *env)
     return t;
 }
 
-// While the agent rests nothing begins, and nothing is carried: what is in force on a worker's
-// thread or kept with a task must not be met by later work when the agent goes on.
+jobject bridge_leave(JNIEnv *env, struct thread_state *t, jobject result)
+{
+    ASSERT(t->is_inside);
+    t->is_inside = false;
+    (void)java_clear(env);
+    jobject kept = (*env)->PopLocalFrame(env, result);
+    if (t->began_ns != 0) {
+        effort_probe(clock_mono_ns() - t->began_ns);
+    }
+    inside_end();
+    return kept;
+}
+
+// What is in force on a worker's thread or kept with a task must not be met by later work when the
+// agent goes on after a rest.
 static void forget(JNIEnv *env)
 {
     if (inside_begin()) {
@@ -66,7 +79,7 @@ static void forget(JNIEnv *env)
     }
 }
 
-// The same for what begins something: not while the agent rests.
+// Nothing begins while the agent rests, and nothing is carried; what has begun ends.
 static struct thread_state *enter_anew(JNIEnv *env)
 {
     if (effort_now() == EFFORT_PAUSED) {
@@ -74,19 +87,6 @@ static struct thread_state *enter_anew(JNIEnv *env)
         return NULL;
     }
     return bridge_enter(env);
-}
-
-jobject bridge_leave(JNIEnv *env, struct thread_state *t, jobject result)
-{
-    ASSERT(t->is_inside);
-    t->is_inside = false;
-    (void)java_clear(env);
-    jobject kept = (*env)->PopLocalFrame(env, result);
-    if (t->began_ns != 0) {
-        effort_probe(clock_mono_ns() - t->began_ns);
-    }
-    inside_end();
-    return kept;
 }
 
 static const struct plugin_method *probe_of(jint id)

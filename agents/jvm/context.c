@@ -6,6 +6,7 @@
 
 #include "agents/jvm/baggage.h"
 #include "agents/jvm/memory.h"
+#include "core/must.h"
 
 struct luggage {
     atomic_uint references;

@@ -2,6 +2,7 @@
 // Purpose: measuring the agent and stepping down.
 #include "agents/jvm/effort.h"
 
+#include <sched.h>
 #include <stdatomic.h>
 #include <time.h>
 
@@ -9,7 +10,7 @@
 #include "core/clock.h"
 #include "core/must.h"
 
-static double max_percent;
+static double max_percent, processors;
 static atomic_int effort;
 static atomic_ullong spent_ns;
 static atomic_ullong percent_milli; // of the last second
@@ -20,10 +21,18 @@ static unsigned calm_s, paused_s;
 
 static __thread uint64_t thread_cpu_ns;
 
+static double usable_processors(void)
+{
+    cpu_set_t set;
+    int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 0;
+    return n > 0 ? n : 1;
+}
+
 void effort_init(double percent)
 {
     ASSERT(percent > 0);
     max_percent = percent;
+    processors = usable_processors();
     atomic_store(&effort, EFFORT_FULL);
     atomic_store(&spent_ns, 0);
     judged_at_ns = judged_spent_ns = 0;
@@ -67,10 +76,10 @@ static void set(enum effort next, double percent)
     atomic_store(&effort, (int)next);
     calm_s = paused_s = 0;
     if (next > before) {
-        agent_log("tracing took %.1f %% of a CPU, %.1f are allowed: %s from here on", percent,
+        agent_log("tracing took %.1f %% of the CPUs, %.1f are allowed: %s from here on", percent,
                   max_percent, names[next]);
     } else {
-        agent_note("tracing took %.1f %% of a CPU, %.1f are allowed: %s", percent, max_percent,
+        agent_note("tracing took %.1f %% of the CPUs, %.1f are allowed: %s", percent, max_percent,
                    names[next]);
     }
 }
@@ -101,7 +110,7 @@ void effort_judge(uint64_t now)
         return;
     }
     if (judged_at_ns != 0) {
-        effort_step((double)(spent - judged_spent_ns) * 100 / (double)passed);
+        effort_step((double)(spent - judged_spent_ns) * 100 / (double)passed / processors);
     }
     judged_at_ns = now;
     judged_spent_ns = spent;

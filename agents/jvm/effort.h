@@ -44,10 +44,10 @@ void effort_thread(void);
 
 // Judges a second that has passed; the sender's thread calls it at least every second.
 void effort_judge(uint64_t now_mono_ns);
-// For tests: so much was taken, in percent, in the last second. What judge() does with it.
+// For tests: so much was taken in the last second. What judge() does with it.
 void effort_step(double percent);
 
-double effort_percent(void); // of one CPU, in the last second
+double effort_percent(void); // of those CPUs, in the last second
 double effort_spent_s(void); // CPU seconds since the start
 
 #endif

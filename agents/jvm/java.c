@@ -76,19 +76,8 @@ static void remember(JNIEnv *env, struct java_method *m, jclass class, jmethodID
     (void)java_clear(env);
 }
 
-static void forget_classes(JNIEnv *env)
-{
-    struct java_class *k = atomic_exchange(&all_classes, NULL);
-    while (k != NULL) {
-        struct java_class *next = k->next;
-        (*env)->DeleteGlobalRef(env, atomic_exchange(&k->found, NULL));
-        k = next;
-    }
-}
-
 void java_forget(JNIEnv *env)
 {
-    forget_classes(env);
     struct java_owner *o = atomic_exchange(&all, NULL);
     while (o != NULL) {
         struct java_owner *next = o->next;
@@ -107,28 +96,36 @@ void java_forget(JNIEnv *env)
     }
 }
 
-jmethodID java_find(JNIEnv *env, struct java_method *m, jobject object)
+// Its ID where it was met before; *ret_is_full: nothing more can be remembered.
+static jmethodID recall(JNIEnv *env, struct java_method *m, jclass class, bool *ret_is_full)
 {
-    if (object == NULL) {
-        return NULL;
-    }
-    jclass class = (*env)->GetObjectClass(env, object);
-    bool is_full = true;
+    *ret_is_full = true;
     for (int i = 0; i < JAVA_OWNERS; i++) {
         struct java_owner *o = atomic_load_explicit(&m->owners[i], memory_order_acquire);
-        is_full = is_full && o != NULL;
+        *ret_is_full = *ret_is_full && o != NULL;
         if (o != NULL && (*env)->IsSameObject(env, o->class, class)) {
             return o->id;
         }
     }
-    jmethodID id = (*env)->GetMethodID(env, class, m->name, m->descriptor);
-    if (java_clear(env)) {
+    return NULL;
+}
+
+jmethodID java_find(JNIEnv *env, struct java_method *m, jobject object)
+{
+    bool is_full;
+    if (object == NULL) {
         return NULL;
     }
-    ASSERT(id != NULL);
-    if (!is_full) {
-        remember(env, m, class, id);
+    jclass class = (*env)->GetObjectClass(env, object);
+    jmethodID id = recall(env, m, class, &is_full);
+    if (id == NULL) {
+        id = (*env)->GetMethodID(env, class, m->name, m->descriptor);
+        id = java_clear(env) ? NULL : id;
+        if (id != NULL && !is_full) {
+            remember(env, m, class, id);
+        }
     }
+    (*env)->DeleteLocalRef(env, class);
     return id;
 }
 
@@ -351,36 +348,15 @@ struct str java_joined(JNIEnv *env, jobject list, char *out, size_t room)
     return (struct str){out, j.n};
 }
 
-// The first one found stays, and is known to java_forget().
-static jclass keep_class(JNIEnv *env, struct java_class *k, jclass class)
-{
-    jclass known = NULL;
-    if (!atomic_compare_exchange_strong(&k->found, &known, class)) {
-        (*env)->DeleteGlobalRef(env, class);
-        return known;
-    }
-    k->next = atomic_load(&all_classes);
-    while (!atomic_compare_exchange_weak(&all_classes, &k->next, k)) {
-    }
-    return class;
-}
-
 bool java_is(JNIEnv *env, struct java_class *k, jobject object)
 {
     jclass class = atomic_load_explicit(&k->found, memory_order_acquire);
-    if (object == NULL) {
-        return false;
-    }
-    if (class == NULL) {
+    if (object != NULL && class == NULL) {
         jclass local = (*env)->FindClass(env, k->name);
-        if (java_clear(env) || local == NULL) {
-            return false;
-        }
-        class = (*env)->NewGlobalRef(env, local);
+        class = java_clear(env) ? NULL : keep(env, &k->found, local);
         (*env)->DeleteLocalRef(env, local);
-        class = class != NULL ? keep_class(env, k, class) : NULL;
     }
-    return class != NULL && (*env)->IsInstanceOf(env, object, class);
+    return object != NULL && class != NULL && (*env)->IsInstanceOf(env, object, class);
 }
 
 jobject java_field(JNIEnv *env, jobject object, const char *name, const char *descriptor)

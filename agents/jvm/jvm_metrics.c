@@ -188,16 +188,21 @@ static void threads(struct metric_writer *w, jvmtiEnv *ti, JNIEnv *env)
     int64_t counts[2][STATES] = {{0}};
     jint n = 0;
     jthread *all = NULL;
+    if ((*env)->PushLocalFrame(env, THREADS_MAX + 64) != 0) {
+        (void)java_clear(env);
+        return;
+    }
     if ((*ti)->GetAllThreads(ti, &n, &all) != JVMTI_ERROR_NONE) {
+        (*env)->PopLocalFrame(env, NULL);
         return;
     }
     for (jint i = 0; i < n; i++) {
         if (n <= THREADS_MAX) {
             count_thread(ti, env, all[i], counts);
         }
-        (*env)->DeleteLocalRef(env, all[i]);
     }
     (void)(*ti)->Deallocate(ti, (unsigned char *)all);
+    (*env)->PopLocalFrame(env, NULL);
     metric_begin(w, "jvm.thread.count", "{thread}", METRIC_SUM);
     if (n > THREADS_MAX) {
         metric_int(w, n, NULL, 0);

@@ -17,7 +17,7 @@
 //   sample_entries=GET /health=0;GET /pay/*=1   other ratios for requests with which traces begin;
 //                      a star at the end stands for any rest, the first that fits counts
 //   sample_rate=N      at most N new traces a second
-//   max_cpu_percent=N  of one CPU, that the agent may take; it does less before it takes more; 10
+//   max_cpu_percent=N  of the CPUs, that the agent may take; it does less before it takes more; 10
 //   max_memory_mb=N    that the agent may keep; 30
 //   slow_sql_ms=N      statements that take longer are marked (sonde.slow); 500
 //   plugins=a:b | -a   only these, or all but those

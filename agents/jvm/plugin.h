@@ -121,11 +121,10 @@ bool java_clear(JNIEnv *env);
 // (inside.h).
 void java_forget(JNIEnv *env);
 
-// A class of the JDK's own, looked up once. Written {"java/lang/String", NULL, NULL}.
+// A class of the JDK's own, looked up once.
 struct java_class {
     const char *name;
-    _Atomic(jclass) found;   // global
-    struct java_class *next; // of all that were found (java.c)
+    _Atomic(jclass) found; // global
 };
 // Whether the object is one of these; false when it is null or there is no such class.
 bool java_is(JNIEnv *env, struct java_class *k, jobject object);

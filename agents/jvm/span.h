@@ -83,9 +83,6 @@ void frame_end(struct frame *f);
 // Pops all frames without writing a span: the thread ends.
 void frames_drop(struct thread_state *t);
 
-// The innermost open span, if it belongs to the context in force; NULL otherwise (a task of a trace
-// whose spans are open on other threads).
-struct frame *span_current(const struct thread_state *t);
 struct span_counts {
     uint64_t sampled, not_sampled, live; // begun; begun and not ended
     uint64_t abandoned;           // their end was not seen: their thread ended, or the agent left
@@ -93,6 +90,9 @@ struct span_counts {
     uint64_t too_deep, no_memory; // calls that got no frame
 };
 void span_counts(struct span_counts *ret);
+// The innermost open span, if it belongs to the context in force; NULL otherwise (a task of a trace
+// whose spans are open on other threads).
+struct frame *span_current(const struct thread_state *t);
 
 // ---- What a span says ------------------------------------------------------------------------
 

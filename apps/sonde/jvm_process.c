@@ -103,6 +103,16 @@ static void name_user(struct jvm_process *p)
 
 // ---- maps ------------------------------------------------------------------------------------
 
+// Of a line "address perms offset dev inode path".
+static ino_t inode_of(const char *line)
+{
+    for (int i = 0; i < 4; i++) {
+        line += strcspn(line, " ");
+        line += strspn(line, " ");
+    }
+    return (ino_t)strtoull(line, NULL, 10);
+}
+
 // Calls for each file mapped, until `each` says false. False when the map cannot be read.
 static bool each_mapped(pid_t pid, bool (*each)(void *ctx, ino_t inode, struct str path), void *ctx)
 {
@@ -113,12 +123,10 @@ static bool each_mapped(pid_t pid, bool (*each)(void *ctx, ino_t inode, struct s
     (void)snprintf(path, sizeof path, "/proc/%d/maps", (int)pid);
     FILE *f = fopen(path, "re");
     while (f != NULL && more && (n = getline(&line, &room, f)) > 0) {
-        // address perms offset dev inode path
         const char *file = strchr(line, '/');
-        unsigned long inode = 0;
-        if (file != NULL && sscanf(line, "%*s %*s %*s %*s %lu", &inode) == 1) {
+        if (file != NULL) {
             struct str mapped = {file, (size_t)(line + n - file) - (line[n - 1] == '\n' ? 1 : 0)};
-            more = each(ctx, (ino_t)inode, mapped);
+            more = each(ctx, inode_of(line), mapped);
         }
     }
     free(line);

@@ -125,6 +125,13 @@ static void put_addresses(struct json_writer *w, const struct api *a, const stru
     json_put_object_end(w);
 }
 
+// With receive_lock held.
+static const char *why_not_ready(const struct api *a)
+{
+    ASSERT(a->o.trouble != NULL);
+    return a->receive == NULL ? "starting: the journal is being replayed" : a->o.trouble(a->o.ctx);
+}
+
 void api_status(struct job *j)
 {
     struct api *a = j->api;
@@ -145,7 +152,7 @@ void api_status(struct job *j)
     put_journal(&w, a);
     put_store(&w, a);
     MUST(pthread_rwlock_rdlock(&a->receive_lock) == 0);
-    put_bool(&w, "ready", a->receive != NULL);
+    put_bool(&w, "ready", why_not_ready(a) == NULL);
     put_addresses(&w, a, a->receive);
     put_receive(&w, a->receive);
     MUST(pthread_rwlock_unlock(&a->receive_lock) == 0);
@@ -161,11 +168,12 @@ void api_health(struct job *j)
 void api_ready(struct job *j)
 {
     MUST(pthread_rwlock_rdlock(&j->api->receive_lock) == 0);
-    bool ready = j->api->receive != NULL;
+    const char *why = why_not_ready(j->api);
     MUST(pthread_rwlock_unlock(&j->api->receive_lock) == 0);
     j->content_type = "text/plain; charset=utf-8";
-    j->status = ready ? 200 : 503;
-    buf_add_str(&j->out, ready ? STR("ready\n") : STR("starting: the journal is being replayed\n"));
+    j->status = why == NULL ? 200 : 503;
+    buf_add_str(&j->out, str_of(why == NULL ? "ready" : why));
+    buf_add_byte(&j->out, '\n');
 }
 
 // ---- Ledger -------------------------------------------------------------------------------------

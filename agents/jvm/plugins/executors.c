@@ -17,8 +17,8 @@
 #include "agents/jvm/plugins/plugins.h"
 #include "agents/jvm/tasks.h"
 
-static struct java_class future_task = {"java/util/concurrent/FutureTask", NULL, NULL};
-static struct java_class fork_join_task = {"java/util/concurrent/ForkJoinTask", NULL, NULL};
+static struct java_class future_task = {"java/util/concurrent/FutureTask", NULL};
+static struct java_class fork_join_task = {"java/util/concurrent/ForkJoinTask", NULL};
 static struct java_method get_queue = {
     "getQueue", "()Ljava/util/concurrent/BlockingQueue;", {NULL}};
 static struct java_method peek = {"peek", "()Ljava/lang/Object;", {NULL}};

@@ -8,7 +8,7 @@
 #include "agents/jvm/plugins/plugins.h"
 #include "agents/jvm/tasks.h"
 
-static struct java_class innocuous = {"jdk/internal/misc/InnocuousThread", NULL, NULL};
+static struct java_class innocuous = {"jdk/internal/misc/InnocuousThread", NULL};
 
 static void on_start(struct call *c)
 {

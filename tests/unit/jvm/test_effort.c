@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: agents/jvm/effort and memory: steps down at once, up when it has been calm; what is kept
 // stays within its limit.
+#include <sched.h>
+
 #include "agents/jvm/effort.h"
 #include "agents/jvm/memory.h"
 #include "core/clock.h"
@@ -46,7 +48,9 @@ static void test_seconds_are_judged(void **state)
     (void)state;
     effort_init(10);
     effort_judge(NS_PER_S);
-    effort_probe(3 * NS_PER_MS); // times 64: 192 ms
+    cpu_set_t set;
+    assert_int_equal(sched_getaffinity(0, sizeof set, &set), 0);
+    effort_probe((uint64_t)CPU_COUNT(&set) * 3 * NS_PER_MS); // times 64: 192 ms of each
     effort_judge(NS_PER_S + NS_PER_S / 2);
     assert_int_equal(effort_now(), EFFORT_FULL);
     effort_judge(2 * NS_PER_S);
