@@ -28,12 +28,16 @@
 
 #include "agents/jvm/bridge.h"
 #include "agents/jvm/classes.h"
+#include "agents/jvm/effort.h"
 #include "agents/jvm/identity.h"
 #include "agents/jvm/inside.h"
 #include "agents/jvm/log.h"
 #include "agents/jvm/match.h"
+#include "agents/jvm/memory.h"
 #include "agents/jvm/options.h"
 #include "agents/jvm/pending.h"
+#include "agents/jvm/red.h"
+#include "agents/jvm/report.h"
 #include "agents/jvm/sample.h"
 #include "agents/jvm/sender.h"
 #include "agents/jvm/state.h"
@@ -159,10 +163,13 @@ static void stop(JNIEnv *env)
     bool is_quiet = inside_wait_empty(QUIET_MS);
     unsigned kept = classes_stop(jvmti, env);
     if (is_quiet) {
-        pending_done();
+        pending_done(); // which queues its spans
     }
     while (!sender_stop(DETACH_SEND_MS)) {
     }
+    while (!report_stop(DETACH_SEND_MS)) {
+    }
+    red_done();
     let_go(env, is_quiet);
     if (kept > 0) {
         (void)snprintf(reason, sizeof reason, "%u classes could not be changed back: see the log",
@@ -183,6 +190,9 @@ static bool start_sender(JNIEnv *env)
     java_facts(env, &facts);
     pthread_mutex_lock(&lock);
     bool ok = life == STARTING && sender_start(&options, &facts);
+    if (ok && !report_start(java_vm, jvmti, &options, &facts)) {
+        agent_log("the reporting thread could not be started: no metrics are sent");
+    }
     pthread_mutex_unlock(&lock);
     return ok;
 }
@@ -195,7 +205,10 @@ static const char *begin(JNIEnv *env)
     }
     name_service(env);
     identity_init(0);
-    sample_init(options.sample, options.sample_by_parent);
+    sample_init(&options.sample);
+    effort_init(options.max_cpu_percent > 0 ? options.max_cpu_percent : 0.001);
+    memory_init((size_t)(options.max_memory_mb * (1 << 20)), (unsigned)options.fail_every);
+    plugin_set_slow_ms((uint64_t)options.slow_sql_ms);
     const char *reason = bridge_bind(env);
     if (reason != NULL) {
         return reason;
@@ -271,6 +284,7 @@ static void JNICALL on_death(jvmtiEnv *ti, JNIEnv *env)
     inside_close();
     if (was_running) {
         (void)sender_stop(FINAL_SEND_MS);
+        (void)report_stop(FINAL_SEND_MS);
     }
 }
 

@@ -4,9 +4,11 @@
 
 #include <string.h>
 
+#include "agents/jvm/effort.h"
 #include "agents/jvm/emit.h"
 #include "agents/jvm/inside.h"
 #include "agents/jvm/thread.h"
+#include "core/clock.h"
 #include "core/must.h"
 
 #define LOCAL_REFERENCES 32 // that a plug-in may make in one callback
@@ -46,7 +48,14 @@ static struct thread_state *come_in(JNIEnv *env)
         return NULL;
     }
     t->is_inside = true;
+    t->began_ns = ++t->calls % EFFORT_SAMPLE == 0 ? clock_mono_ns() : 0;
     return t;
+}
+
+// The same for what begins something: not while the agent rests.
+static struct thread_state *come_in_anew(JNIEnv *env)
+{
+    return effort_now() != EFFORT_PAUSED ? come_in(env) : NULL;
 }
 
 static void go_out(JNIEnv *env, struct thread_state *t)
@@ -55,6 +64,9 @@ static void go_out(JNIEnv *env, struct thread_state *t)
     t->is_inside = false;
     (void)java_clear(env);
     (void)(*env)->PopLocalFrame(env, NULL);
+    if (t->began_ns != 0) {
+        effort_probe(clock_mono_ns() - t->began_ns);
+    }
     inside_end();
 }
 
@@ -68,7 +80,7 @@ static jlong JNICALL bridge_enter(JNIEnv *env, jclass class, jint id, jobject se
                                   jobject b, jobject c, jlong n)
 {
     const struct plugin_method *m = probe_of(id);
-    struct thread_state *t = m != NULL && m->enter != NULL ? come_in(env) : NULL;
+    struct thread_state *t = m != NULL && m->enter != NULL ? come_in_anew(env) : NULL;
     (void)class;
     if (t == NULL) {
         return 0;
@@ -87,7 +99,7 @@ static void JNICALL bridge_note(JNIEnv *env, jclass class, jint id, jobject self
                                 jobject b, jobject c, jlong n)
 {
     const struct plugin_method *m = probe_of(id);
-    struct thread_state *t = m != NULL && m->note != NULL ? come_in(env) : NULL;
+    struct thread_state *t = m != NULL && m->note != NULL ? come_in_anew(env) : NULL;
     (void)class;
     if (t != NULL) {
         struct call call = {env, t, m, self, a, b, c, n};

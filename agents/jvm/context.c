@@ -3,8 +3,8 @@
 #include "agents/jvm/context.h"
 
 #include <stdatomic.h>
-#include <stdlib.h>
 
+#include "agents/jvm/memory.h"
 #include "core/must.h"
 
 struct luggage {
@@ -25,7 +25,7 @@ void context_drop(struct context *c)
 {
     struct luggage *l = c->luggage;
     if (l != NULL && atomic_fetch_sub_explicit(&l->references, 1, memory_order_acq_rel) == 1) {
-        free(l);
+        memory_free(l);
     }
     *c = (struct context){0};
 }
@@ -95,7 +95,7 @@ void context_add_luggage(struct context *c, struct str tracestate, struct str ba
     if (tracestate.n + baggage.n == 0) {
         return;
     }
-    struct luggage *l = malloc(sizeof *l + tracestate.n + baggage.n);
+    struct luggage *l = memory_get(sizeof *l + tracestate.n + baggage.n);
     if (l == NULL) {
         return;
     }

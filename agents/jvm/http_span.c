@@ -55,14 +55,16 @@ void http_span_describe(struct frame *f, const struct http_request *r)
     put(f, "http.request.method", r->method);
     put(f, "url.scheme", r->scheme);
     put(f, "url.path", r->path);
-    put(f, "url.query", r->query);
     put_url(f, r->url);
     put(f, "server.address", r->host);
     if (r->port > 0) {
         span_int(f, "server.port", r->port);
     }
-    put(f, "client.address", r->client);
-    put(f, "user_agent.original", r->user_agent);
+    if (span_has_details(f)) {
+        put(f, "url.query", r->query);
+        put(f, "client.address", r->client);
+        put(f, "user_agent.original", r->user_agent);
+    }
     http_span_route(f, method, r->route);
 }
 

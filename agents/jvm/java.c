@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: calling Java from plug-ins without leaving an exception behind.
 #include <stdatomic.h>
-#include <stdlib.h>
 
+#include "agents/jvm/memory.h"
 #include "agents/jvm/plugin.h"
 #include "core/must.h"
 
@@ -37,12 +37,12 @@ static _Atomic(struct kept *) all_kept;
 // memory is out.
 static jobject keep(JNIEnv *env, _Atomic(jobject) *place, jobject local)
 {
-    struct kept *k = local != NULL ? malloc(sizeof *k) : NULL;
+    struct kept *k = local != NULL ? memory_get(sizeof *k) : NULL;
     jobject mine = k != NULL ? (*env)->NewGlobalRef(env, local) : NULL, there = NULL;
     (void)java_clear(env);
     if (mine == NULL || !atomic_compare_exchange_strong(place, &there, mine)) {
         (*env)->DeleteGlobalRef(env, mine); // NULL is fine
-        free(k);
+        memory_free(k);
         return there;
     }
     k->place = place;
@@ -54,7 +54,7 @@ static jobject keep(JNIEnv *env, _Atomic(jobject) *place, jobject local)
 
 static void remember(JNIEnv *env, struct java_method *m, jclass class, jmethodID id)
 {
-    struct java_owner *mine = malloc(sizeof *mine);
+    struct java_owner *mine = memory_get(sizeof *mine);
     if (mine == NULL) {
         return;
     }
@@ -72,7 +72,7 @@ static void remember(JNIEnv *env, struct java_method *m, jclass class, jmethodID
     if (mine->class != NULL) {
         (*env)->DeleteWeakGlobalRef(env, mine->class);
     }
-    free(mine);
+    memory_free(mine);
     (void)java_clear(env);
 }
 
@@ -84,14 +84,14 @@ void java_forget(JNIEnv *env)
         ASSERT(atomic_load(o->place) == o);
         atomic_store(o->place, NULL);
         (*env)->DeleteWeakGlobalRef(env, o->class);
-        free(o);
+        memory_free(o);
         o = next;
     }
     struct kept *k = atomic_exchange(&all_kept, NULL);
     while (k != NULL) {
         struct kept *next = k->next;
         (*env)->DeleteGlobalRef(env, atomic_exchange(k->place, NULL));
-        free(k);
+        memory_free(k);
         k = next;
     }
 }

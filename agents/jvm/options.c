@@ -134,35 +134,47 @@ static void set_endpoint(struct options *o, struct str url, const char *name)
     }
 }
 
-// A decimal number from 0 to 1. By hand: the JVM's locale may have another decimal point.
-static bool parse_ratio(struct str s, double *ret)
+static void set_number(double *to, struct str value, double most, const char *name)
 {
-    double value = 0, unit = 1;
-    bool has_point = false, has_digit = false;
-    for (size_t i = 0; i < s.n; i++) {
-        if (s.p[i] == '.' && !has_point) {
-            has_point = true;
-        } else if (s.p[i] >= '0' && s.p[i] <= '9') {
-            has_digit = true;
-            unit = has_point ? unit / 10 : unit;
-            value = has_point ? value + unit * (s.p[i] - '0') : value * 10 + (s.p[i] - '0');
-        } else {
-            return false;
-        }
+    if (!sample_number(value, most, to)) {
+        agent_log("option %s: '%.*s' is not a number from 0 to %.0f, ignored", name, STR_FMT(value),
+                  most);
     }
-    if (!has_digit || value > 1) {
-        return false;
-    }
-    *ret = value;
-    return true;
 }
 
-static void set_sample(struct options *o, struct str value, const char *name)
+static void set_rules(struct options *o, struct str value)
 {
-    if (!parse_ratio(value, &o->sample)) {
-        agent_log("option %s: '%.*s' is not a number from 0 to 1 such as 0.25, ignored", name,
-                  STR_FMT(value));
+    struct sample_rule rules[SAMPLE_RULES_MAX];
+    unsigned n;
+    const char *wrong = sample_rules_parse(value, rules, &n);
+    if (wrong != NULL) {
+        agent_log("option sample_entries: %s; it is ignored", wrong);
+    } else if (copy(o->sample_rules, sizeof o->sample_rules, value, "sample_entries")) {
+        o->sample.rules = (struct str){o->sample_rules, value.n};
     }
+}
+
+// Options that are numbers, and their greatest values.
+static bool set_as_number(struct options *o, struct str key, struct str value)
+{
+    const struct {
+        const char *name;
+        double *to, most;
+    } numbers[] = {
+        {"sample", &o->sample.ratio, 1},
+        {"sample_rate", &o->sample.rate, 1e6},
+        {"max_cpu_percent", &o->max_cpu_percent, 1e5},
+        {"max_memory_mb", &o->max_memory_mb, 1e5},
+        {"slow_sql_ms", &o->slow_sql_ms, 1e8},
+        {"fail_every", &o->fail_every, 1e9},
+    };
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        if (str_eq(key, str_of(numbers[i].name))) {
+            set_number(numbers[i].to, value, numbers[i].most, numbers[i].name);
+            return true;
+        }
+    }
+    return false;
 }
 
 static void set_token(struct options *o, struct str value)
@@ -190,11 +202,11 @@ static void set(struct options *o, struct str key, struct str value)
         set_token(o, value);
     } else if (str_eq(key, STR("attributes"))) {
         set_pairs(&o->attributes, value, ';', ':', "attributes");
-    } else if (str_eq(key, STR("sample"))) {
-        set_sample(o, value, "sample");
+    } else if (str_eq(key, STR("sample_entries"))) {
+        set_rules(o, value);
     } else if (str_eq(key, STR("plugins"))) {
         (void)copy(o->plugins, sizeof o->plugins, value, "plugins");
-    } else if (!str_eq(key, STR("log"))) { // heeded before all others
+    } else if (!str_eq(key, STR("log")) && !set_as_number(o, key, value)) { // log: heeded first
         agent_log("option '%.*s' is not known; known: " OPTION_NAMES, STR_FMT(key));
     }
 }
@@ -238,12 +250,12 @@ static void sampler_from_environment(struct options *o)
     bool by_parent = str_starts(sampler, parent);
     kind = by_parent ? str_skip(sampler, parent.n) : kind;
     if (str_eq(kind, STR("always_on"))) {
-        o->sample = 1;
+        o->sample.ratio = 1;
     } else if (str_eq(kind, STR("always_off"))) {
-        o->sample = 0;
+        o->sample.ratio = 0;
     } else if (str_eq(kind, STR("traceidratio"))) {
         if (arg.n > 0) {
-            set_sample(o, arg, arg_name);
+            set_number(&o->sample.ratio, arg, 1, arg_name);
         }
     } else {
         agent_log("option %s: '%.*s' is not always_on, always_off, traceidratio or one of these "
@@ -251,7 +263,7 @@ static void sampler_from_environment(struct options *o)
                   name, STR_FMT(sampler));
         return;
     }
-    o->sample_by_parent = by_parent;
+    o->sample.by_parent = by_parent;
 }
 
 // Says what is asked for and not done.
@@ -339,7 +351,10 @@ static void set_log(struct options *o, struct str key, struct str value)
 
 void options_parse(struct options *o, const char *text)
 {
-    *o = (struct options){.sample = 1, .sample_by_parent = true};
+    *o = (struct options){.sample = {.ratio = 1, .by_parent = true},
+                          .max_cpu_percent = 10,
+                          .max_memory_mb = 30,
+                          .slow_sql_ms = 500};
     bool ok = post_target_parse(STR("http://127.0.0.1:4318"), &o->target);
     ASSERT(ok);
     (void)ok;

@@ -14,6 +14,12 @@
 //   sample=RATIO       0 to 1, of traces that begin here; what comes with a traceparent follows it.
 //                      OTEL_TRACES_SAMPLER (always_on, always_off, traceidratio, parentbased_...)
 //                      and OTEL_TRACES_SAMPLER_ARG; 1
+//   sample_entries=GET /health=0;GET /pay/*=1   other ratios for requests with which traces begin;
+//                      a star at the end stands for any rest, the first that fits counts
+//   sample_rate=N      at most N new traces a second
+//   max_cpu_percent=N  of one CPU, that the agent may take; it does less before it takes more; 10
+//   max_memory_mb=N    that the agent may keep; 30
+//   slow_sql_ms=N      statements that take longer are marked (sonde.slow); 500
 //   plugins=a:b | -a   only these, or all but those
 //   log=...            FILE, info, warn, off: where the agent's own messages go and which;
 //                      standard error, info
@@ -32,9 +38,12 @@
 #include <stdint.h>
 
 #include "agents/jvm/http_post.h"
+#include "agents/jvm/sample.h"
 
 #define OPTION_PAIRS_MAX 2048
-#define OPTION_NAMES     "service endpoint token attributes sample plugins log"
+#define OPTION_NAMES                                                                               \
+    "service endpoint token attributes sample sample_entries sample_rate max_cpu_percent "         \
+    "max_memory_mb slow_sql_ms plugins log"
 
 // Keys and values, each ended by a NUL; a key stands once.
 struct option_pairs {
@@ -47,8 +56,10 @@ bool option_pairs_next(const struct option_pairs *p, size_t *at, struct str *ret
 
 struct options {
     bool is_disabled;
-    bool sample_by_parent; // a caller's decision is followed
-    double sample;
+    struct sample_settings sample; // its rules lie in sample_rules
+    char sample_rules[1024];
+    double max_cpu_percent, max_memory_mb, slow_sql_ms;
+    double fail_every; // allocations; see memory.h
     char service[256];
     char token[256];
     char plugins[256];

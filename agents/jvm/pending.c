@@ -3,10 +3,10 @@
 #include "agents/jvm/pending.h"
 
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "agents/jvm/identity.h"
+#include "agents/jvm/memory.h"
 #include "core/clock.h"
 #include "core/must.h"
 
@@ -54,7 +54,7 @@ static void release(struct slot *s)
 
 static struct slot *add_slot(void)
 {
-    struct slot *s = slot_count < PENDING_MAX ? calloc(1, sizeof *s) : NULL;
+    struct slot *s = slot_count < PENDING_MAX ? memory_zeroed(sizeof *s) : NULL;
     if (s != NULL) {
         s->index = slot_count;
         // At random: a handle of before pending_done() finds nothing after it.
@@ -146,7 +146,7 @@ void pending_done(void)
             ended_early++;
             frame_end(&slots[i]->frame);
         }
-        free(slots[i]);
+        memory_free(slots[i]);
         slots[i] = NULL;
     }
     slot_count = waiting = 0;

@@ -54,6 +54,10 @@ struct plugin {
     size_t method_count;
 };
 
+// From how long on a statement or call counts as slow (option slow_sql_ms).
+void plugin_set_slow_ms(uint64_t ms);
+uint64_t plugin_slow_ns(void);
+
 extern struct plugin *const PLUGINS[];
 extern const size_t PLUGIN_COUNT;
 

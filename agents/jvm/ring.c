@@ -3,9 +3,9 @@
 #include "agents/jvm/ring.h"
 
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "agents/jvm/memory.h"
 #include "core/must.h"
 
 #define RECORD_HEAD 8 // u32 length, padding
@@ -31,7 +31,7 @@ static void make_key(void)
 
 static struct ring *ring_new(void)
 {
-    struct ring *r = aligned_alloc(64, sizeof *r);
+    struct ring *r = memory_lines(sizeof *r);
     if (r != NULL) {
         memset(r, 0, offsetof(struct ring, bytes));
         atomic_flag_clear(&r->is_busy);
@@ -61,7 +61,7 @@ static struct ring *shared_ring(void)
         if (mine != NULL && atomic_compare_exchange_strong(&rings[RINGS_MAX - 1], &r, mine)) {
             return mine;
         }
-        free(mine);
+        memory_free(mine);
     }
     return r;
 }

@@ -12,7 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agents/jvm/effort.h"
 #include "agents/jvm/log.h"
+#include "agents/jvm/memory.h"
 #include "agents/jvm/ring.h"
 #include "core/clock.h"
 #include "core/must.h"
@@ -168,6 +170,7 @@ static void *run(void *ctx)
             }
             more = more && s.batch_n == 0;
         }
+        effort_thread();
     }
     post_close(&s.connection);
     return ctx;
@@ -176,8 +179,8 @@ static void *run(void *ctx)
 static bool allocate(void)
 {
     s.packed_max = BATCH_BYTES_MAX + RESOURCE_MAX + 4096;
-    s.batch = malloc(MESSAGE_HEAD + RESOURCE_MAX + BATCH_BYTES_MAX);
-    s.packed = malloc(s.packed_max);
+    s.batch = memory_get(MESSAGE_HEAD + RESOURCE_MAX + BATCH_BYTES_MAX);
+    s.packed = memory_get(s.packed_max);
     s.gzip = libdeflate_alloc_compressor(GZIP_LEVEL);
     return s.batch != NULL && s.packed != NULL && s.gzip != NULL;
 }
@@ -195,26 +198,24 @@ static bool is_header_name(struct str name)
     return name.n > 0;
 }
 
-// Those of every request: the type, the token, what OTEL_EXPORTER_OTLP_HEADERS wants.
-static void set_headers(const struct options *o)
+void sender_headers(char out[POST_HEADERS_MAX], const struct options *o)
 {
     size_t at = 0, n;
     struct str key, value;
-    n = (size_t)snprintf(s.headers, sizeof s.headers,
+    n = (size_t)snprintf(out, POST_HEADERS_MAX,
                          "Content-Type: application/x-protobuf\r\nContent-Encoding: gzip\r\n");
     if (o->token[0] != '\0') {
-        n += (size_t)snprintf(s.headers + n, sizeof s.headers - n, "Authorization: Bearer %s\r\n",
+        n += (size_t)snprintf(out + n, POST_HEADERS_MAX - n, "Authorization: Bearer %s\r\n",
                               o->token);
     }
     while (option_pairs_next(&o->headers, &at, &key, &value)) {
-        if (!is_header_name(key) || n + key.n + value.n + 5 > sizeof s.headers) {
+        if (!is_header_name(key) || n + key.n + value.n + 5 > POST_HEADERS_MAX) {
             agent_log("header '%s' is no header's name or one too many, left out", key.p);
         } else {
-            n +=
-                (size_t)snprintf(s.headers + n, sizeof s.headers - n, "%s: %s\r\n", key.p, value.p);
+            n += (size_t)snprintf(out + n, POST_HEADERS_MAX - n, "%s: %s\r\n", key.p, value.p);
         }
     }
-    ASSERT(n < sizeof s.headers);
+    ASSERT(n < POST_HEADERS_MAX);
 }
 
 static bool throw_away(void *ctx, struct str record)
@@ -226,8 +227,8 @@ static bool throw_away(void *ctx, struct str record)
 static void release(void)
 {
     libdeflate_free_compressor(s.gzip);
-    free(s.batch);
-    free(s.packed);
+    memory_free(s.batch);
+    memory_free(s.packed);
     s.gzip = NULL;
     s.batch = s.packed = NULL;
 }
@@ -239,7 +240,7 @@ bool sender_start(const struct options *o, const struct java_facts *java)
     ASSERT(!s.is_running);
     s.connection.target = o->target;
     s.resource_n = resource_write(s.resource, o, java);
-    set_headers(o);
+    sender_headers(s.headers, o);
     empty_batch();
     (void)rings_drain(throw_away, NULL);
     if (!allocate() || pthread_condattr_init(&monotonic) != 0) {

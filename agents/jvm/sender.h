@@ -25,6 +25,9 @@ bool sender_start(const struct options *o, const struct java_facts *java);
 // after that, waiting for a server that does not answer; call again to wait on.
 bool sender_stop(unsigned limit_ms);
 
+// The headers of every request: the type, the token, what OTEL_EXPORTER_OTLP_HEADERS wants.
+void sender_headers(char out[POST_HEADERS_MAX], const struct options *o);
+
 void sender_counts(struct sender_counts *ret);
 
 #endif

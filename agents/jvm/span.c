@@ -3,15 +3,42 @@
 // opentelemetry/proto/trace/v1/trace.proto.
 #include "agents/jvm/span.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "agents/jvm/effort.h"
 #include "agents/jvm/identity.h"
+#include "agents/jvm/memory.h"
 #include "agents/jvm/otlp.h"
+#include "agents/jvm/red.h"
 #include "agents/jvm/ring.h"
 #include "agents/jvm/sample.h"
 #include "core/clock.h"
 #include "core/must.h"
+
+// ---- Counting --------------------------------------------------------------------------------
+
+static atomic_ullong sampled, not_sampled, ended, abandoned, no_ring, too_deep, no_memory;
+
+static void count(atomic_ullong *what)
+{
+    atomic_fetch_add_explicit(what, 1, memory_order_relaxed);
+}
+
+void span_counts(struct span_counts *ret)
+{
+    uint64_t over = atomic_load(&ended);
+    *ret = (struct span_counts){
+        .sampled = atomic_load(&sampled),
+        .not_sampled = atomic_load(&not_sampled),
+        .abandoned = atomic_load(&abandoned),
+        .no_ring = atomic_load(&no_ring),
+        .too_deep = atomic_load(&too_deep),
+        .no_memory = atomic_load(&no_memory),
+    };
+    ret->live = ret->sampled + ret->not_sampled - over;
+}
 
 // ---- The stack -------------------------------------------------------------------------------
 
@@ -20,11 +47,13 @@
 static struct frame *push_frame(struct thread_state *t, const struct plugin_method *m)
 {
     if (t->depth == FRAMES_MAX) {
+        count(&too_deep);
         return NULL;
     }
     if (t->frames[t->depth] == NULL) {
-        t->frames[t->depth] = malloc(sizeof(struct frame));
+        t->frames[t->depth] = memory_get(sizeof(struct frame));
         if (t->frames[t->depth] == NULL) {
+            count(&no_memory);
             return NULL;
         }
     }
@@ -45,6 +74,29 @@ static void begin_span(struct thread_state *t, struct frame *f, enum span_kind k
     f->start_ns = clock_wall_ns();
     f->start_mono_ns = clock_mono_ns();
     t->current = context_copy(&f->context);
+    count(span_is_kept(f) ? &sampled : &not_sampled);
+}
+
+bool span_is_kept(const struct frame *f)
+{
+    return (f->context.flags & CONTEXT_SAMPLED) != 0;
+}
+
+bool span_has_details(const struct frame *f)
+{
+    return span_is_kept(f) && effort_has_details();
+}
+
+void span_entry(struct thread_state *t, struct frame *f, struct str method, struct str path)
+{
+    bool is_new = span_id_is_zero(f->parent), keep;
+    ASSERT(t->depth > 0 && t->frames[t->depth - 1] == f);
+    if (is_new && sample_entry(f->context.trace, method, path, &keep) && keep != span_is_kept(f)) {
+        f->context.flags ^= CONTEXT_SAMPLED;
+        t->current.flags ^= CONTEXT_SAMPLED;
+        atomic_fetch_sub_explicit(keep ? &not_sampled : &sampled, 1, memory_order_relaxed);
+        count(keep ? &sampled : &not_sampled);
+    }
 }
 
 struct frame *span_open(struct thread_state *t, const struct plugin_method *m, enum span_kind kind)
@@ -110,6 +162,16 @@ static void pop(struct thread_state *t)
     f->extra = NULL;
 }
 
+// Pops a frame whose end will not be seen.
+static void abandon(struct thread_state *t)
+{
+    if (t->frames[t->depth - 1]->is_span) {
+        count(&ended);
+        count(&abandoned);
+    }
+    pop(t);
+}
+
 struct frame *frame_find(struct thread_state *t, int64_t token)
 {
     unsigned depth = (unsigned)(token & 0xFF);
@@ -118,7 +180,7 @@ struct frame *frame_find(struct thread_state *t, int64_t token)
         return NULL;
     }
     while (t->depth > depth) {
-        pop(t);
+        abandon(t);
     }
     return t->frames[depth - 1];
 }
@@ -126,7 +188,7 @@ struct frame *frame_find(struct thread_state *t, int64_t token)
 void frames_drop(struct thread_state *t)
 {
     while (t->depth > 0) {
-        pop(t);
+        abandon(t);
     }
     context_drop(&t->current);
 }
@@ -149,7 +211,7 @@ enum span_field {
     SPAN_FLAGS = 16,
 };
 
-static void put_head(struct otlp *s, const struct frame *f)
+static void put_head(struct otlp *s, const struct frame *f, uint64_t duration_ns)
 {
     struct str state = context_tracestate(&f->context);
     otlp_bytes(s, SPAN_TRACE_ID, f->context.trace.b, sizeof f->context.trace.b);
@@ -163,7 +225,7 @@ static void put_head(struct otlp *s, const struct frame *f)
     otlp_bytes(s, SPAN_NAME, f->name, f->name_n);
     otlp_number(s, SPAN_KIND, f->kind);
     otlp_fixed64(s, SPAN_START, f->start_ns);
-    otlp_fixed64(s, SPAN_END, f->start_ns + (clock_mono_ns() - f->start_mono_ns));
+    otlp_fixed64(s, SPAN_END, f->start_ns + duration_ns);
     if (f->dropped > 0) {
         otlp_number(s, SPAN_DROPPED_ATTRIBUTES, f->dropped);
     }
@@ -175,30 +237,38 @@ static void put_head(struct otlp *s, const struct frame *f)
     otlp_raw(s, &(uint32_t){f->context.flags & CONTEXT_SAMPLED}, 4);
 }
 
-static void queue_span(const struct frame *f)
+static void queue_span(const struct frame *f, uint64_t duration_ns)
 {
     uint8_t bytes[512 + SPAN_NAME_MAX + TRACESTATE_MAX];
     struct otlp head = {.p = bytes, .capacity = sizeof bytes};
     struct ring *r = ring_mine();
-    put_head(&head, f);
+    put_head(&head, f, duration_ns);
     ASSERT(!head.full);
-    if (r != NULL) {
-        (void)ring_push(r, (struct str){(const char *)bytes, head.n},
-                        (struct str){(const char *)f->bytes, f->bytes_n});
+    if (r == NULL) {
+        count(&no_ring);
+        return;
     }
+    (void)ring_push(r, (struct str){(const char *)bytes, head.n},
+                    (struct str){(const char *)f->bytes, f->bytes_n});
 }
 
-static void write_span(const struct frame *f)
+static void end_span(const struct frame *f)
 {
-    if (f->is_span && (f->context.flags & CONTEXT_SAMPLED) != 0) {
-        queue_span(f);
+    if (!f->is_span) {
+        return;
+    }
+    uint64_t duration_ns = clock_mono_ns() - f->start_mono_ns;
+    red_add((struct str){f->name, f->name_n}, f->kind, f->is_error, duration_ns);
+    count(&ended);
+    if (span_is_kept(f)) {
+        queue_span(f, duration_ns);
     }
 }
 
 void frame_close(struct thread_state *t)
 {
     ASSERT(t->depth > 0);
-    write_span(t->frames[t->depth - 1]);
+    end_span(t->frames[t->depth - 1]);
     pop(t);
 }
 
@@ -217,7 +287,7 @@ void frame_move(struct thread_state *t, struct frame *to)
 
 void frame_end(struct frame *f)
 {
-    write_span(f);
+    end_span(f);
     context_drop(&f->context);
     free(f->extra);
     f->extra = NULL;
@@ -244,16 +314,17 @@ void span_name(struct frame *f, struct str name)
     f->name_n = (uint16_t)name.n;
 }
 
+// What is written into a span that is not kept finds no room, and is not counted as left out.
 static struct otlp rest_of(struct frame *f)
 {
-    return (struct otlp){f->bytes, f->bytes_n, sizeof f->bytes, false};
+    return (struct otlp){f->bytes, f->bytes_n, sizeof f->bytes, !span_is_kept(f)};
 }
 
 // Keeps what was written, or counts an attribute that found no room.
 static void keep(struct frame *f, const struct otlp *s)
 {
     if (s->full) {
-        f->dropped++;
+        f->dropped += span_is_kept(f);
     } else {
         f->bytes_n = (uint16_t)s->n;
     }

@@ -49,6 +49,8 @@ struct thread_state {
     unsigned depth;
     uint64_t serial;                   // of the last frame; begins at random
     bool is_inside;                    // in the agent's own code: probes hit now do nothing
+    unsigned calls;                    // of probes, to measure one in so many
+    uint64_t began_ns;                 // of the call that is being measured; 0: none is
     struct frame *frames[FRAMES_MAX];  // allocated at their first use, kept
     struct thread_state *next, **link; // in the list of all (thread.c)
 };
@@ -78,7 +80,23 @@ void frame_end(struct frame *f);
 // Pops all frames without writing a span: the thread ends.
 void frames_drop(struct thread_state *t);
 
+struct span_counts {
+    uint64_t sampled, not_sampled, live; // begun; begun and not ended
+    uint64_t abandoned;           // their end was not seen: their thread ended, or the agent left
+    uint64_t no_ring;             // ended, and there was no memory for a queue
+    uint64_t too_deep, no_memory; // calls that got no frame
+};
+void span_counts(struct span_counts *ret);
+
 // ---- What a span says ------------------------------------------------------------------------
+
+// A span that is not sampled keeps its name and whether it failed, for the metrics, and nothing
+// else. Whether there is a use in telling it more, and more than the essential:
+bool span_is_kept(const struct frame *f);
+bool span_has_details(const struct frame *f);
+
+// A trace that begins with this span, of a request of its own: per-entry sampling is decided here.
+void span_entry(struct thread_state *t, struct frame *f, struct str method, struct str path);
 
 void span_name(struct frame *f, struct str name);
 void span_text(struct frame *f, const char *key, struct str value);

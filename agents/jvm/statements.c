@@ -4,9 +4,9 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "agents/jvm/memory.h"
 #include "core/must.h"
 
 #define PROBES 8 // neighbours that a statement may lie at
@@ -63,7 +63,7 @@ static struct entry *make_room(uint64_t hash)
         chosen = !used && chosen == NULL ? e : chosen;
     }
     chosen = chosen != NULL ? chosen : entry_at(hash, 0);
-    free(chosen->text);
+    memory_free(chosen->text);
     chosen->text = NULL;
     chosen->generation++;
     return chosen;
@@ -78,7 +78,7 @@ uint32_t statement_id(struct str sql, enum sql_dialect dialect)
     if (id != 0) {
         return id;
     }
-    struct sql_text *text = malloc(sizeof *text);
+    struct sql_text *text = memory_get(sizeof *text);
     if (text == NULL) {
         return 0;
     }
@@ -94,7 +94,7 @@ uint32_t statement_id(struct str sql, enum sql_dialect dialect)
         text = NULL;
     }
     pthread_rwlock_unlock(&lock);
-    free(text);
+    memory_free(text);
     ASSERT(id != 0);
     return id;
 }
@@ -121,7 +121,7 @@ void statements_done(void)
 {
     pthread_rwlock_wrlock(&lock);
     for (unsigned i = 0; i < STATEMENTS_MAX; i++) {
-        free(entries[i].text);
+        memory_free(entries[i].text);
         entries[i].text = NULL;
         entries[i].generation++;
     }

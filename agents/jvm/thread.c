@@ -4,9 +4,9 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 
 #include "agents/jvm/identity.h"
+#include "agents/jvm/memory.h"
 #include "core/must.h"
 
 static jvmtiEnv *jvmti;
@@ -77,9 +77,9 @@ struct thread_state *thread_mine(void)
     if (t != NULL) {
         return t;
     }
-    t = calloc(1, sizeof *t);
+    t = memory_zeroed(sizeof *t);
     if (t == NULL || !store(t)) {
-        free(t);
+        memory_free(t);
         return NULL;
     }
     span_id random = identity_span();
@@ -91,15 +91,15 @@ struct thread_state *thread_mine(void)
 static void state_free(JNIEnv *env, struct thread_state *t)
 {
     for (unsigned i = 0; i < t->depth; i++) {
-        for (int k = 0; k < FRAME_GLOBALS; k++) {
-            (*env)->DeleteGlobalRef(env, t->frames[i]->globals[k]); // NULL is fine
+        for (int g = 0; g < FRAME_GLOBALS; g++) {
+            (*env)->DeleteGlobalRef(env, t->frames[i]->globals[g]); // NULL is fine
         }
     }
     frames_drop(t);
     for (int i = 0; i < FRAMES_MAX; i++) {
-        free(t->frames[i]);
+        memory_free(t->frames[i]);
     }
-    free(t);
+    memory_free(t);
 }
 
 void thread_end(JNIEnv *env)

@@ -2,6 +2,8 @@
 // Purpose: the plug-ins that there are.
 #include "agents/jvm/plugins/plugins.h"
 
+#include "core/clock.h"
+
 struct plugin *const PLUGINS[] = {
     &plugin_servlet,
     &plugin_jdk_http_server,
@@ -9,3 +11,15 @@ struct plugin *const PLUGINS[] = {
     &plugin_jdbc,
 };
 const size_t PLUGIN_COUNT = sizeof PLUGINS / sizeof *PLUGINS;
+
+static uint64_t slow_ns;
+
+void plugin_set_slow_ms(uint64_t ms)
+{
+    slow_ns = ms * NS_PER_MS;
+}
+
+uint64_t plugin_slow_ns(void)
+{
+    return slow_ns;
+}

@@ -13,7 +13,6 @@
 #include "core/clock.h"
 
 #define SQL_READ_MAX 8192 // of a statement's text
-#define SLOW_MS      500
 
 static struct java_method get_connection = {"getConnection", "()Ljava/sql/Connection;", {NULL}};
 static struct java_method get_meta = {"getMetaData", "()Ljava/sql/DatabaseMetaData;", {NULL}};
@@ -142,7 +141,9 @@ static void describe_text(struct frame *f, const struct sql_text *t)
         span_text(f, "db.query.summary", (struct str){summary, n});
         span_text(f, "db.operation.name", operation);
     }
-    span_long_text(f, "db.query.text", (struct str){t->text, t->text_n});
+    if (span_has_details(f)) {
+        span_long_text(f, "db.query.text", (struct str){t->text, t->text_n});
+    }
 }
 
 static struct frame *enter_execute(struct call *c)
@@ -184,7 +185,7 @@ static void leave_execute(struct call *c, struct frame *f, jobject result, jlong
     } else if (gives_count(c->method) && number >= 0) {
         span_int(f, "db.response.affected_rows", number);
     }
-    if (clock_mono_ns() - f->start_mono_ns >= SLOW_MS * NS_PER_MS) {
+    if (clock_mono_ns() - f->start_mono_ns >= plugin_slow_ns()) {
         span_bool(f, "sonde.slow", true);
     }
 }

@@ -89,14 +89,19 @@ static void describe(struct call *c, struct frame *f)
     JNIEnv *env = c->env;
     struct http_request r = {
         .method = java_text(env, &get_method, c->a, method, sizeof method),
-        .scheme = java_text(env, &get_scheme, c->a, scheme, sizeof scheme),
         .path = java_text(env, &get_uri, c->a, path, sizeof path),
-        .query = java_text(env, &get_query, c->a, query, sizeof query),
-        .user_agent = java_text_of(env, &get_header, c->a, "User-Agent", agent, sizeof agent),
-        .client = java_text(env, &get_client, c->a, client, sizeof client),
-        .host = java_text(env, &get_host, c->a, host, sizeof host),
-        .port = java_int(env, &get_port, c->a, 0),
     };
+    span_entry(c->thread, f, r.method, r.path);
+    if (span_is_kept(f)) {
+        r.scheme = java_text(env, &get_scheme, c->a, scheme, sizeof scheme);
+        r.host = java_text(env, &get_host, c->a, host, sizeof host);
+        r.port = java_int(env, &get_port, c->a, 0);
+    }
+    if (span_has_details(f)) {
+        r.query = java_text(env, &get_query, c->a, query, sizeof query);
+        r.user_agent = java_text_of(env, &get_header, c->a, "User-Agent", agent, sizeof agent);
+        r.client = java_text(env, &get_client, c->a, client, sizeof client);
+    }
     http_span_describe(f, &r);
 }
 

@@ -9,7 +9,6 @@
 #include "agents/jvm/log.h"
 #include "agents/jvm/options.h"
 #include "agents/jvm/resource.h"
-#include "agents/jvm/sample.h"
 #include "core/clock.h"
 #include "test.h"
 
@@ -81,14 +80,17 @@ static void test_keys(void **state)
     struct options o;
     (void)state;
     parse(&o, "service = cart ,endpoint=http://h:9/p/,token=t,sample=0.25,"
-              "attributes=a:1;b:x%3By;a:2,plugins=-jdbc");
+              "attributes=a:1;b:x%3By;a:2,plugins=-jdbc,sample_entries=GET /a=0;*=1,"
+              "sample_rate=100,max_cpu_percent=2.5,max_memory_mb=8,slow_sql_ms=20");
     assert_string_equal(o.service, "cart");
     assert_string_equal(o.target.host, "h");
     assert_string_equal(o.target.port, "9");
     assert_string_equal(o.target.prefix, "/p");
     assert_string_equal(o.token, "t");
     assert_string_equal(o.plugins, "-jdbc");
-    assert_true(o.sample == 0.25 && o.sample_by_parent && !o.is_disabled);
+    assert_true(o.sample.ratio == 0.25 && o.sample.by_parent && !o.is_disabled);
+    assert_true(str_eq(o.sample.rules, STR("GET /a=0;*=1")) && o.sample.rate == 100);
+    assert_true(o.max_cpu_percent == 2.5 && o.max_memory_mb == 8 && o.slow_sql_ms == 20);
     assert_string_equal(value_of(&o.attributes, "a"), "2");
     assert_string_equal(value_of(&o.attributes, "b"), "x;y");
     assert_string_equal(log_text(), "");
@@ -126,12 +128,12 @@ static void test_environment(void **state)
     assert_string_equal(o.target.prefix, "");
     assert_string_equal(value_of(&o.headers, "authorization"), "Bearer t");
     assert_string_equal(value_of(&o.headers, "x"), "2");
-    assert_true(o.sample == 0.5 && !o.sample_by_parent);
+    assert_true(o.sample.ratio == 0.5 && !o.sample.by_parent);
     assert_string_equal(log_text(), "");
     parse(&o, "sample=1,service=y,endpoint=http://c:3");
     assert_string_equal(o.service, "y");
     assert_string_equal(o.target.host, "c");
-    assert_true(o.sample == 1);
+    assert_true(o.sample.ratio == 1);
     clear_environment(variables);
 }
 
@@ -175,7 +177,7 @@ static void test_bad_values(void **state)
     assert_int_equal(o.headers.n, 0);
     assert_string_equal(o.token, "");
     assert_string_equal(o.target.port, "4318");
-    assert_true(o.sample == 1 && o.sample_by_parent && !o.is_disabled);
+    assert_true(o.sample.ratio == 1 && o.sample.by_parent && !o.is_disabled);
 }
 
 static void test_disabled(void **state)
@@ -249,24 +251,6 @@ static void test_container(void **state)
     assert_int_equal(resource_container(str_of(text), STR("")).n, 0);
 }
 
-static void test_sampling(void **state)
-{
-    unsigned kept = 0;
-    (void)state;
-    sample_init(0.25, true);
-    for (uint32_t i = 0; i < 10000; i++) {
-        trace_id t = {{0}};
-        memcpy(t.b + 12, &i, sizeof i);
-        kept += sample_new(t);
-        assert_true(sample_remote(t, true) && !sample_remote(t, false));
-    }
-    assert_in_range(kept, 2300, 2700);
-    sample_init(1, false);
-    assert_true(sample_new((trace_id){{1}}) && sample_remote((trace_id){{1}}, false));
-    sample_init(0, true);
-    assert_false(sample_new((trace_id){{1}}));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,7 +260,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_disabled, setup, teardown),
         cmocka_unit_test_setup_teardown(test_log_limits, setup, teardown),
         cmocka_unit_test(test_container),
-        cmocka_unit_test(test_sampling),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

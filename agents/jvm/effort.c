@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: measuring the agent and stepping down.
+#include "agents/jvm/effort.h"
+
+#include <stdatomic.h>
+#include <time.h>
+
+#include "agents/jvm/log.h"
+#include "core/clock.h"
+#include "core/must.h"
+
+static double max_percent;
+static atomic_int effort;
+static atomic_ullong spent_ns;
+static atomic_ullong percent_milli; // of the last second
+
+// The judge's alone.
+static uint64_t judged_at_ns, judged_spent_ns;
+static unsigned calm_s, paused_s;
+
+static __thread uint64_t thread_cpu_ns;
+
+void effort_init(double percent)
+{
+    ASSERT(percent > 0);
+    max_percent = percent;
+    atomic_store(&effort, EFFORT_FULL);
+    atomic_store(&spent_ns, 0);
+    judged_at_ns = judged_spent_ns = 0;
+    calm_s = paused_s = 0;
+}
+
+enum effort effort_now(void)
+{
+    return (enum effort)atomic_load_explicit(&effort, memory_order_relaxed);
+}
+
+uint64_t effort_keep_below(void)
+{
+    static const uint64_t below[] = {1ULL << 32, 1ULL << 32, 1ULL << 31, (1ULL << 32) / 10,
+                                     (1ULL << 32) / 10};
+    return below[effort_now()];
+}
+
+void effort_probe(uint64_t sampled_ns)
+{
+    atomic_fetch_add_explicit(&spent_ns, sampled_ns * EFFORT_SAMPLE, memory_order_relaxed);
+}
+
+void effort_thread(void)
+{
+    struct timespec t;
+    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t) != 0) {
+        return;
+    }
+    uint64_t now = (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+    atomic_fetch_add_explicit(&spent_ns, now - thread_cpu_ns, memory_order_relaxed);
+    thread_cpu_ns = now;
+}
+
+static void set(enum effort next, double percent)
+{
+    static const char *const names[] = {"everything again", "spans without details",
+                                        "half of the traces", "a tenth of the traces",
+                                        "nothing for a while"};
+    enum effort before = effort_now();
+    atomic_store(&effort, (int)next);
+    calm_s = paused_s = 0;
+    if (next > before) {
+        agent_log("tracing took %.1f %% of a CPU, %.1f are allowed: %s from here on", percent,
+                  max_percent, names[next]);
+    } else {
+        agent_note("tracing took %.1f %% of a CPU, %.1f are allowed: %s", percent, max_percent,
+                   names[next]);
+    }
+}
+
+void effort_step(double percent)
+{
+    enum effort now = effort_now();
+    atomic_store(&percent_milli, (unsigned long long)(percent * 1000));
+    if (now == EFFORT_PAUSED) {
+        if (++paused_s >= EFFORT_PAUSE_S) {
+            set(EFFORT_TENTH, percent);
+        }
+    } else if (percent > max_percent) {
+        set(now + 1, percent);
+    } else if (now > EFFORT_FULL && percent < max_percent / 2) {
+        if (++calm_s >= EFFORT_CALM_S) {
+            set(now - 1, percent);
+        }
+    } else {
+        calm_s = 0;
+    }
+}
+
+void effort_judge(uint64_t now)
+{
+    uint64_t spent = atomic_load(&spent_ns), passed = now - judged_at_ns;
+    if (judged_at_ns != 0 && passed < NS_PER_S) {
+        return;
+    }
+    if (judged_at_ns != 0) {
+        effort_step((double)(spent - judged_spent_ns) * 100 / (double)passed);
+    }
+    judged_at_ns = now;
+    judged_spent_ns = spent;
+}
+
+double effort_percent(void)
+{
+    return (double)atomic_load(&percent_milli) / 1000;
+}
+
+double effort_spent_s(void)
+{
+    return (double)atomic_load(&spent_ns) / NS_PER_S;
+}
