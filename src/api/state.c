@@ -234,6 +234,30 @@ static void put_ledger_row(struct json_writer *w, const struct ledger_row *row)
     json_put_object_end(w);
 }
 
+static void put_agent(void *ctx, const struct span_flow *f, uint64_t heard_unix_ns)
+{
+    struct json_writer *w = ctx;
+    json_put_object(w);
+    put_str(w, "service", f->service);
+    put_str(w, "instance", f->instance);
+    put_str(w, "sdk", f->sdk);
+    put_u64(w, "started", f->sampled + f->not_sampled);
+    put_u64(w, "not_sampled", f->not_sampled);
+    put_u64(w, "live", f->live);
+    put_u64(w, "exported", f->exported);
+    json_put_key(w, "dropped");
+    json_put_object(w);
+    for (unsigned i = 0; i < f->dropped_count; i++) {
+        if (f->dropped[i].count > 0) {
+            json_put_key_str(w, f->dropped[i].name);
+            json_put_u64(w, f->dropped[i].count);
+        }
+    }
+    json_put_object_end(w);
+    put_u64(w, "heard_unix_ms", heard_unix_ns / NS_PER_MS);
+    json_put_object_end(w);
+}
+
 void api_ledger(struct job *j)
 {
     struct ledger_rows l = {.arena = &j->arena};
@@ -246,6 +270,10 @@ void api_ledger(struct job *j)
     for (size_t i = 0; i < l.count; i++) {
         put_ledger_row(&w, &l.rows[i]);
     }
+    json_put_array_end(&w);
+    json_put_key(&w, "agents");
+    json_put_array(&w);
+    agents_each(ledger_agents(j->api->o.ledger), put_agent, &w);
     json_put_array_end(&w);
     json_put_object_end(&w);
     mem_free(l.rows);
