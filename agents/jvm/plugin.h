@@ -36,6 +36,9 @@ struct plugin_method {
     // int, long, short, char, byte and boolean ones, `thrown` when it ended so. It may take the
     // frame off the stack by pending_put().
     void (*exit)(struct call *c, struct frame *f, jobject result, jlong number);
+    // A future that future_watch() was given has ended, with `thrown` when it failed. Before the
+    // span is written.
+    void (*ended)(struct call *c, struct frame *f, jobject result);
     // PROBE_ENTER and PROBE_LEAVE.
     void (*note)(struct call *c);
 };
