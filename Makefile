@@ -16,6 +16,8 @@ all: ## build build/sonde, the web UI included, and build/libsonde-jvm.so where 
 
 run: all ## start the server and the demo shop; Ctrl-C stops everything
 	@tools/deps demo
+	@tools/deps java || true # then the shop runs without its Java services, and says so
+	@tools/jvm $(BUILD)
 	@demo/run
 
 test: all ## run every test; ends with "N passed, N failed"
