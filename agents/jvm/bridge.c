@@ -8,6 +8,7 @@
 #include "agents/jvm/effort.h"
 #include "agents/jvm/emit.h"
 #include "agents/jvm/inside.h"
+#include "agents/jvm/tasks.h"
 #include "agents/jvm/thread.h"
 #include "core/clock.h"
 #include "core/must.h"
@@ -64,10 +65,28 @@ jobject bridge_leave(JNIEnv *env, struct thread_state *t, jobject result)
     return kept;
 }
 
-// Nothing begins while the agent rests; what has begun ends.
-static bool is_resting(void)
+// What is in force on a worker's thread or kept with a task must not be met by later work when the
+// agent goes on after a rest.
+static void forget(JNIEnv *env)
 {
-    return effort_now() == EFFORT_PAUSED;
+    if (inside_begin()) {
+        struct thread_state *t = thread_mine(env);
+        if (t != NULL && !t->is_inside) {
+            context_replace(t, (struct context){0});
+        }
+        tasks_clear();
+        inside_end();
+    }
+}
+
+// Nothing begins while the agent rests, and nothing is carried; what has begun ends.
+static struct thread_state *enter_anew(JNIEnv *env)
+{
+    if (effort_now() == EFFORT_PAUSED) {
+        forget(env);
+        return NULL;
+    }
+    return bridge_enter(env);
 }
 
 static const struct plugin_method *probe_of(jint id)
@@ -80,8 +99,7 @@ static jlong JNICALL native_enter(JNIEnv *env, jclass class, jint id, jobject se
                                   jobject b, jobject c, jlong n)
 {
     const struct plugin_method *m = probe_of(id);
-    struct thread_state *t =
-        m != NULL && m->enter != NULL && !is_resting() ? bridge_enter(env) : NULL;
+    struct thread_state *t = m != NULL && m->enter != NULL ? enter_anew(env) : NULL;
     (void)class;
     if (t == NULL) {
         return 0;
@@ -100,8 +118,7 @@ static void JNICALL native_note(JNIEnv *env, jclass class, jint id, jobject self
                                 jobject b, jobject c, jlong n)
 {
     const struct plugin_method *m = probe_of(id);
-    struct thread_state *t =
-        m != NULL && m->note != NULL && !is_resting() ? bridge_enter(env) : NULL;
+    struct thread_state *t = m != NULL && m->note != NULL ? enter_anew(env) : NULL;
     (void)class;
     if (t != NULL) {
         struct call call = {env, t, m, self, a, b, c, n};

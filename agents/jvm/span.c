@@ -37,7 +37,7 @@ void span_counts(struct span_counts *ret)
         .too_deep = atomic_load(&too_deep),
         .no_memory = atomic_load(&no_memory),
     };
-    ret->live = ret->sampled + ret->not_sampled - over;
+    ret->live = ret->sampled - over;
 }
 
 // ---- The stack -------------------------------------------------------------------------------
@@ -175,7 +175,7 @@ static void pop(struct thread_state *t)
 // Pops a frame whose end will not be seen.
 static void abandon(struct thread_state *t)
 {
-    if (t->frames[t->depth - 1]->is_span) {
+    if (t->frames[t->depth - 1]->is_span && span_is_kept(t->frames[t->depth - 1])) {
         count(&ended);
         count(&abandoned);
     }
@@ -282,8 +282,8 @@ static void end_span(const struct frame *f)
     }
     uint64_t duration_ns = clock_mono_ns() - f->start_mono_ns;
     red_add((struct str){f->name, f->name_n}, f->kind, f->is_error, duration_ns);
-    count(&ended);
     if (span_is_kept(f)) {
+        count(&ended);
         queue_span(f, duration_ns);
     }
 }

@@ -84,7 +84,7 @@ void frame_end(struct frame *f);
 void frames_drop(struct thread_state *t);
 
 struct span_counts {
-    uint64_t sampled, not_sampled, live; // begun; begun and not ended
+    uint64_t sampled, not_sampled, live; // begun; sampled and not ended
     uint64_t abandoned;           // their end was not seen: their thread ended, or the agent left
     uint64_t no_ring;             // ended, and there was no memory for a queue
     uint64_t too_deep, no_memory; // calls that got no frame
