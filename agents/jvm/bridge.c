@@ -7,7 +7,9 @@
 #include "agents/jvm/api.h"
 #include "agents/jvm/effort.h"
 #include "agents/jvm/emit.h"
+#include "agents/jvm/future.h"
 #include "agents/jvm/inside.h"
+#include "agents/jvm/tasks.h"
 #include "agents/jvm/thread.h"
 #include "core/clock.h"
 #include "core/must.h"
@@ -64,10 +66,28 @@ jobject bridge_leave(JNIEnv *env, struct thread_state *t, jobject result)
     return kept;
 }
 
-// Nothing begins while the agent rests; what has begun ends.
-static bool is_resting(void)
+// What is in force on a worker's thread or kept with a task must not be met by later work when the
+// agent goes on after a rest.
+static void forget(JNIEnv *env)
 {
-    return effort_now() == EFFORT_PAUSED;
+    if (inside_begin()) {
+        struct thread_state *t = thread_mine(env);
+        if (t != NULL && !t->is_inside) {
+            context_replace(t, (struct context){0});
+        }
+        tasks_clear();
+        inside_end();
+    }
+}
+
+// Nothing begins while the agent rests, and nothing is carried; what has begun ends.
+static struct thread_state *enter_anew(JNIEnv *env)
+{
+    if (effort_now() == EFFORT_PAUSED) {
+        forget(env);
+        return NULL;
+    }
+    return bridge_enter(env);
 }
 
 static const struct plugin_method *probe_of(jint id)
@@ -80,8 +100,7 @@ static jlong JNICALL native_enter(JNIEnv *env, jclass class, jint id, jobject se
                                   jobject b, jobject c, jlong n)
 {
     const struct plugin_method *m = probe_of(id);
-    struct thread_state *t =
-        m != NULL && m->enter != NULL && !is_resting() ? bridge_enter(env) : NULL;
+    struct thread_state *t = m != NULL && m->enter != NULL ? enter_anew(env) : NULL;
     (void)class;
     if (t == NULL) {
         return 0;
@@ -100,14 +119,25 @@ static void JNICALL native_note(JNIEnv *env, jclass class, jint id, jobject self
                                 jobject b, jobject c, jlong n)
 {
     const struct plugin_method *m = probe_of(id);
-    struct thread_state *t =
-        m != NULL && m->note != NULL && !is_resting() ? bridge_enter(env) : NULL;
+    struct thread_state *t = m != NULL && m->note != NULL ? enter_anew(env) : NULL;
     (void)class;
     if (t != NULL) {
         struct call call = {env, t, m, self, a, b, c, n};
         m->note(&call);
         (void)bridge_leave(env, t, NULL);
     }
+}
+
+void bridge_exception(JNIEnv *env, struct frame *f, jthrowable thrown)
+{
+    static struct java_method get_class = {"getClass", "()Ljava/lang/Class;", {NULL}};
+    static struct java_method get_name = {"getName", "()Ljava/lang/String;", {NULL}};
+    static struct java_method get_message = {"getMessage", "()Ljava/lang/String;", {NULL}};
+    char type[256], message[TEXT_VALUE_MAX + 4];
+    jobject class = java_object(env, &get_class, thrown);
+    struct str t = java_text(env, &get_name, class, type, sizeof type);
+    struct str m = java_text(env, &get_message, thrown, message, sizeof message);
+    span_exception(f, t, m, STR_NONE);
 }
 
 // The end of a call that opened a frame, by return or, with `thrown`, by an exception.
@@ -121,7 +151,7 @@ static void close_call(JNIEnv *env, jlong token, jobject result, jlong number, j
         unsigned depth = t->depth;
         memcpy(globals, f->globals, sizeof globals);
         if (thrown != NULL && f->is_span) {
-            java_exception(env, f, thrown);
+            bridge_exception(env, f, thrown);
         }
         if (f->method->exit != NULL) {
             f->method->exit(&call, f, result, number);
@@ -170,6 +200,7 @@ static void JNICALL boot_init(JNIEnv *env, jclass class)
     (void)class;
     (void)(*env)->RegisterNatives(env, bridge_class, natives, sizeof natives / sizeof *natives);
     api_bind(env);
+    future_bind(env);
 }
 
 jclass bridge_define(JNIEnv *env, const char *name, void (*emit)(struct bytes_out *))
@@ -237,6 +268,7 @@ const char *bridge_bind(JNIEnv *env)
 
 void bridge_unbind(JNIEnv *env)
 {
+    future_unbind(env);
     if (bridge_class != NULL) {
         (*env)->DeleteGlobalRef(env, bridge_class);
         bridge_class = NULL;

@@ -412,15 +412,3 @@ jobject java_copied_map(JNIEnv *env, jobject map)
     }
     return java_clear(env) ? NULL : copy;
 }
-
-void java_exception(JNIEnv *env, struct frame *f, jthrowable thrown)
-{
-    static struct java_method get_class = {"getClass", "()Ljava/lang/Class;", {NULL}};
-    static struct java_method get_name = {"getName", "()Ljava/lang/String;", {NULL}};
-    static struct java_method get_message = {"getMessage", "()Ljava/lang/String;", {NULL}};
-    char type[256], message[TEXT_VALUE_MAX + 4];
-    jobject class = java_object(env, &get_class, thrown);
-    struct str t = java_text(env, &get_name, class, type, sizeof type);
-    struct str m = java_text(env, &get_message, thrown, message, sizeof message);
-    span_exception(f, t, m, STR_NONE);
-}

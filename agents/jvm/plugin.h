@@ -36,6 +36,9 @@ struct plugin_method {
     // int, long, short, char, byte and boolean ones, `thrown` when it ended so. It may take the
     // frame off the stack by pending_put().
     void (*exit)(struct call *c, struct frame *f, jobject result, jlong number);
+    // A future that future_watch() was given has ended, with `thrown` when it failed. Before the
+    // span is written.
+    void (*ended)(struct call *c, struct frame *f, jobject result);
     // PROBE_ENTER and PROBE_LEAVE.
     void (*note)(struct call *c);
 };
@@ -117,8 +120,6 @@ struct str java_joined(JNIEnv *env, jobject list, char *out, size_t room);
 jstring java_new_string(JNIEnv *env, struct str text);
 // What a byte[] holds; empty when it is null or longer than `room`.
 struct str java_bytes(JNIEnv *env, jbyteArray bytes, char *out, size_t room);
-// Status error, and the exception's type and message as an event.
-void java_exception(JNIEnv *env, struct frame *f, jthrowable thrown);
 // Clears what is pending; whether there was something.
 bool java_clear(JNIEnv *env);
 // Lets go of every class that was remembered and every constant that was made. Nobody may be inside

@@ -4,7 +4,7 @@
 // for SDK metrics:
 //
 //   otel.sdk.span.started               by otel.span.sampling_result: what was begun
-//   otel.sdk.span.live                  begun and not ended
+//   otel.sdk.span.live                  sampled, begun and not ended
 //   otel.sdk.processor.span.processed   ended and sampled; error.type says why one was not queued:
 //                                       queue_full, queue_busy, no_memory, abandoned
 //   otel.sdk.exporter.span.exported     taken by the server; error.type: refused

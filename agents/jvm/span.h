@@ -85,7 +85,7 @@ void frame_end(struct frame *f);
 void frames_drop(struct thread_state *t);
 
 struct span_counts {
-    uint64_t sampled, not_sampled, live; // begun; begun and not ended
+    uint64_t sampled, not_sampled, live; // begun; sampled and not ended
     uint64_t abandoned;           // their end was not seen: their thread ended, or the agent left
     uint64_t no_ring;             // ended, and there was no memory for a queue
     uint64_t too_deep, no_memory; // calls that got no frame
@@ -101,6 +101,9 @@ struct frame *span_current(const struct thread_state *t);
 // else. Whether there is a use in telling it more, and more than the essential:
 bool span_is_kept(const struct frame *f);
 bool span_has_details(const struct frame *f);
+
+// Has the innermost span of the thread, just opened, recorded whatever was decided.
+void span_keep(struct thread_state *t, struct frame *f);
 
 // A trace that begins with this span, of a request of its own: per-entry sampling is decided here.
 void span_entry(struct thread_state *t, struct frame *f, struct str method, struct str path);

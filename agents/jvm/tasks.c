@@ -299,19 +299,24 @@ void tasks_freed(jlong object_tag)
     }
 }
 
-void tasks_done(void)
+void tasks_clear(void)
 {
-    for (uint32_t i = 0; i < TASKS_MAX; i++) {
-        pthread_mutex_lock(&table);
-        struct entry e = entries[i].is_used ? entry_free(i) : (struct entry){0};
-        pthread_mutex_unlock(&table);
-        context_drop(&e.context);
+    if (atomic_load_explicit(&kept, memory_order_relaxed) == 0) {
+        return;
     }
+    pthread_mutex_lock(&table);
+    for (uint32_t i = 0; i < fresh; i++) {
+        if (entries[i].is_used) {
+            struct entry e = entry_free(i);
+            context_drop(&e.context);
+        }
+    }
+    pthread_mutex_unlock(&table);
 }
 
 void tasks_init(void)
 {
-    tasks_done(); // what an agent has left that could not leave in quiet
+    tasks_clear(); // what an agent has left that could not leave in quiet
     atomic_store(&put_count, 0);
     atomic_store(&dropped, 0);
 }

@@ -31,8 +31,9 @@ struct tasks_counts {
 };
 
 void tasks_init(void);
-// Frees every entry. Tags that objects still have find nothing.
-void tasks_done(void);
+// Frees every entry. Tags that objects still have find nothing. At the end, and while the agent
+// rests.
+void tasks_clear(void);
 void tasks_counts(struct tasks_counts *ret);
 // The same as a note in the log.
 void tasks_report(void);

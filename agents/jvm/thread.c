@@ -257,6 +257,6 @@ void threads_done(JNIEnv *env)
         state_free(env, t);
     }
     tasks_report();
-    tasks_done();
+    tasks_clear();
     atomic_fetch_add(&epoch, 1);
 }

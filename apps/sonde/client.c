@@ -30,10 +30,26 @@ static size_t take(char *bytes, size_t size, size_t count, void *ctx)
     return out->failed ? 0 : size * count;
 }
 
+// What went wrong below HTTP; `detail` is curl's own sentence, where it has one.
+static enum err explain(const struct client_options *o, int n, CURLcode code, const char *detail,
+                        struct err_at *ret_at)
+{
+    ASSERT(code != CURLE_OK);
+    detail = detail[0] != 0 ? detail : curl_easy_strerror(code);
+    if (code == CURLE_SSL_CACERT_BADFILE) {
+        return err_at_set(ret_at, ERR_DENIED, 0, "%s cannot be read as PEM certificates",
+                          o->ca != NULL ? o->ca : "the system's list of authorities");
+    }
+    if (code == CURLE_PEER_FAILED_VERIFICATION) {
+        return err_at_set(ret_at, ERR_DENIED, 0, "%.*s is not trusted: %s", n, o->server, detail);
+    }
+    return err_at_set(ret_at, ERR_CLOSED, 0, "%.*s cannot be reached: %s", n, o->server, detail);
+}
+
 enum err client_get(const struct client_options *o, const char *path, struct buf *out,
                     long *ret_status, struct err_at *ret_at)
 {
-    char url[URL_MAX], header[512];
+    char url[URL_MAX], header[512], detail[CURL_ERROR_SIZE] = "";
     size_t n = strlen(o->server);
     while (n > 0 && o->server[n - 1] == '/') {
         n--;
@@ -55,14 +71,18 @@ enum err client_get(const struct client_options *o, const char *path, struct buf
     curl_easy_setopt(c, CURLOPT_WRITEDATA, out);
     curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, 5L);
     curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(c, CURLOPT_ERRORBUFFER, detail);
+    if (o->ca != NULL) { // these, and not those of the system as well
+        curl_easy_setopt(c, CURLOPT_CAINFO, o->ca);
+        curl_easy_setopt(c, CURLOPT_CAPATH, NULL);
+    }
     CURLcode code = curl_easy_perform(c);
     long status = 0;
     curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
     curl_slist_free_all(headers);
     curl_easy_cleanup(c);
     if (code != CURLE_OK) {
-        return err_at_set(ret_at, ERR_CLOSED, 0, "%.*s cannot be reached: %s", (int)n, o->server,
-                          curl_easy_strerror(code));
+        return explain(o, (int)n, code, detail, ret_at);
     }
     *ret_status = status;
     return ERR_OK;

@@ -9,13 +9,15 @@
 struct client_options {
     const char *server; // "http://127.0.0.1:7070"
     const char *token;  // NULL: none
+    const char *ca;     // PEM file of the authorities to trust; NULL: those of the system
 };
 
 // Appends `text`, percent-encoded for a query parameter.
 void client_escape(struct buf *out, const char *text);
 
-// Fetches server + path. ERR_CLOSED with a sentence when the server cannot be reached; any HTTP
-// status is ERR_OK with *ret_status.
+// Fetches server + path. ERR_CLOSED with a sentence when the server cannot be reached, ERR_DENIED
+// when it does not prove to be the one that was asked for; any HTTP status is ERR_OK with
+// *ret_status.
 MUST_CHECK enum err client_get(const struct client_options *o, const char *path, struct buf *out,
                                long *ret_status, struct err_at *ret_at);
 

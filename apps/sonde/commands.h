@@ -11,7 +11,7 @@ enum exit_code {
     EXIT_FAILED = 1,    // the server, the disk or a JVM failed or refused
     EXIT_USAGE = 2,     // wrong flags, a wrong filter, a wrong configuration
     EXIT_NOT_FOUND = 3, // no such trace or process
-    EXIT_DAMAGED = 4,   // `store verify` found damage
+    EXIT_DAMAGED = 4,   // `store verify` or `store rebuild` found damage
     EXIT_NO_SERVER = 5, // the server cannot be reached
 };
 
@@ -33,6 +33,7 @@ bool wants_table(bool json);
 int command_trace(int argc, char **argv);
 int command_trace_id(int argc, char **argv);
 int command_store(int argc, char **argv);
+int store_rebuild_run(const char *data, bool json); // of command_store()
 int command_config(int argc, char **argv);
 int command_completion(int argc, char **argv);
 int command_attach(int argc, char **argv);

@@ -6,6 +6,7 @@
 
 #include "commands.h"
 #include "core/must.h"
+#include "core/str.h"
 
 // `flags` are those with a value; every command but `completion` knows --help too.
 static const struct completed {
@@ -13,12 +14,13 @@ static const struct completed {
 } table[] = {
     {"server", NULL, "config data http otlp-grpc otlp-http", "",
      "take, keep, search and show traces"},
-    {"trace", "search", "since from to limit server token", "json", "find traces"},
-    {"trace", "get", "server token", "json", "show one trace as a tree of calls"},
+    {"trace", "search", "since from to limit order server token ca", "json", "find traces"},
+    {"trace", "get", "server token ca", "json", "show one trace as a tree of calls"},
     {"trace-id", NULL, "", "json", "decode a trace ID"},
     {"store", "stats", "data", "json", "bytes by column of the parts on disk"},
     {"store", "inspect", "data", "json", "the parts on disk, one a line"},
     {"store", "verify", "data", "json", "check every checksum"},
+    {"store", "rebuild", "data", "json", "make a new catalog from the parts"},
     {"config", "check", "", "json", "check a configuration file"},
     {"attach", NULL, "service endpoint options library", "json",
      "put the agent into a Java process"},
@@ -73,10 +75,11 @@ static void put_bash(void)
     fputs("_sonde() {\n"
           "  local cur=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} words=\n"
           "  case $previous in\n"
-          "  --config|--data|--library) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n"
+          "  --config|--data|--ca|--library) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n"
           "  --http|--otlp-grpc|--otlp-http|--since|--from|--to|--limit|--server|--token|\\\n"
           "  --service|--endpoint|--options)\n"
           "    COMPREPLY=(); return ;;\n"
+          "  --order) COMPREPLY=($(compgen -W 'newest slowest errors' -- \"$cur\")); return ;;\n"
           "  esac\n"
           "  case \"$COMP_CWORD ${COMP_WORDS[1]} ${COMP_WORDS[2]}\" in\n"
           "  1\\ *) words='",
@@ -120,10 +123,15 @@ static void put_fish_condition(const struct completed *c)
 static void put_fish_flag(const char *word, int n, const void *ctx)
 {
     ASSERT(n > 0);
-    bool file = strncmp(word, "config", (size_t)n) == 0 || strncmp(word, "data", (size_t)n) == 0 ||
-                strncmp(word, "library", (size_t)n) == 0;
+    struct str flag = {word, (size_t)n};
+    bool file = str_eq(flag, STR("config")) || str_eq(flag, STR("data")) ||
+                str_eq(flag, STR("ca")) || str_eq(flag, STR("library"));
     put_fish_condition(ctx);
-    printf("%s -l %.*s\n", file ? "-r -F" : "-x", n, word);
+    printf("%s -l %.*s\n",
+           file                         ? "-r -F"
+           : str_eq(flag, STR("order")) ? "-x -a 'newest slowest errors'"
+                                        : "-x",
+           n, word);
 }
 
 static void put_fish_switch(const char *word, int n, const void *ctx)

@@ -15,49 +15,65 @@
 #include "core/err.h"
 #include "store/store.h"
 
-// name, key, kind, default, may be reloaded, help
+// name, key, kind, default, least, most, may be reloaded, help. The bounds are those of sizes in
+// bytes, of durations in milliseconds, of numbers, and of the length of texts.
+#define CONFIG_KIB       ((uint64_t)1 << 10)
+#define CONFIG_MIB       ((uint64_t)1 << 20)
+#define CONFIG_GIB       ((uint64_t)1 << 30)
+#define CONFIG_TIB       ((uint64_t)1 << 40)
+#define CONFIG_DAY       ((uint64_t)86400000)
+#define CONFIG_TOKEN_MAX 256
 #define SETTING_LIST(X)                                                                            \
-    X(DATA, "data", TEXT, "sonde-data", false, "folder of the journal and the store")              \
-    X(HTTP_ADDRESS, "http.address", TEXT, "127.0.0.1:7070", false,                                 \
+    X(DATA, "data", TEXT, "sonde-data", 1, 3000, false, "folder of the journal and the store")     \
+    X(HTTP_ADDRESS, "http.address", ADDRESS, "127.0.0.1:7070", 1, 300, false,                      \
       "address of the API and the UI")                                                             \
-    X(HTTP_TOKEN, "http.token", SECRET, "", false, "token that queries must carry")                \
-    X(HTTP_TLS_CERTIFICATE, "http.tls.certificate", TEXT, "", false,                               \
+    X(HTTP_TOKEN, "http.token", SECRET, "", 0, CONFIG_TOKEN_MAX, false,                            \
+      "token that queries must carry")                                                             \
+    X(HTTP_TLS_CERTIFICATE, "http.tls.certificate", TEXT, "", 0, 3000, false,                      \
       "PEM file; empty: plain HTTP")                                                               \
-    X(HTTP_TLS_KEY, "http.tls.key", TEXT, "", false, "PEM file of the private key")                \
-    X(OTLP_GRPC, "otlp.grpc", TEXT, "127.0.0.1:4317", false, "address of OTLP/gRPC; off: none")    \
-    X(OTLP_HTTP, "otlp.http", TEXT, "127.0.0.1:4318", false, "address of OTLP/HTTP; off: none")    \
-    X(OTLP_TOKEN, "otlp.token", SECRET, "", false, "token that senders must carry")                \
-    X(OTLP_TLS_CERTIFICATE, "otlp.tls.certificate", TEXT, "", false,                               \
+    X(HTTP_TLS_KEY, "http.tls.key", TEXT, "", 0, 3000, false, "PEM file of the private key")       \
+    X(OTLP_GRPC, "otlp.grpc", ADDRESS_OR_OFF, "127.0.0.1:4317", 1, 300, false,                     \
+      "address of OTLP/gRPC; off: none")                                                           \
+    X(OTLP_HTTP, "otlp.http", ADDRESS_OR_OFF, "127.0.0.1:4318", 1, 300, false,                     \
+      "address of OTLP/HTTP; off: none")                                                           \
+    X(OTLP_TOKEN, "otlp.token", SECRET, "", 0, CONFIG_TOKEN_MAX, false,                            \
+      "token that senders must carry")                                                             \
+    X(OTLP_TLS_CERTIFICATE, "otlp.tls.certificate", TEXT, "", 0, 3000, false,                      \
       "PEM file; empty: plain text")                                                               \
-    X(OTLP_TLS_KEY, "otlp.tls.key", TEXT, "", false, "PEM file of the private key")                \
-    X(OTLP_BODY_MAX, "otlp.body_max", SIZE, "64MiB", false, "largest request, decompressed")       \
-    X(OTLP_SHARDS, "otlp.shards", NUMBER, "0", false, "receiving threads; 0: one per core")        \
-    X(MEMORY_LIMIT, "memory.limit", SIZE, "1GiB", false,                                           \
+    X(OTLP_TLS_KEY, "otlp.tls.key", TEXT, "", 0, 3000, false, "PEM file of the private key")       \
+    X(OTLP_BODY_MAX, "otlp.body_max", SIZE, "64MiB", 64 * CONFIG_KIB, 4 * CONFIG_GIB, false,       \
+      "largest request, decompressed")                                                             \
+    X(OTLP_SHARDS, "otlp.shards", NUMBER, "0", 0, 8, false, "receiving threads; 0: one per core")  \
+    X(MEMORY_LIMIT, "memory.limit", SIZE, "1GiB", 64 * CONFIG_MIB, 16 * CONFIG_TIB, false,         \
       "what load may take; beyond it senders wait")                                                \
-    X(OVERLOAD_SHED_AFTER, "overload.shed_after", DURATION, "2s", false,                           \
+    X(OVERLOAD_SHED_AFTER, "overload.shed_after", DURATION, "2s", 100, 36500 * CONFIG_DAY, false,  \
       "memory short for so long: traces without errors that are not slow are shed")                \
-    X(OVERLOAD_SLOW_TRACE, "overload.slow_trace", DURATION, "1s", false,                           \
+    X(OVERLOAD_SLOW_TRACE, "overload.slow_trace", DURATION, "1s", 1, 365 * CONFIG_DAY, false,      \
       "a trace with a span of this duration is slow")                                              \
-    X(JOURNAL_SYNC, "journal.sync", SYNC, "always", false,                                         \
+    X(JOURNAL_SYNC, "journal.sync", SYNC, "always", 0, 0, false,                                   \
       "always: acknowledge after the disk has it; interval: after the write")                      \
-    X(JOURNAL_SYNC_INTERVAL, "journal.sync_interval", DURATION, "100ms", false,                    \
+    X(JOURNAL_SYNC_INTERVAL, "journal.sync_interval", DURATION, "100ms", 1, 60000, false,          \
       "how often interval syncs")                                                                  \
-    X(JOURNAL_SEGMENT, "journal.segment", SIZE, "64MiB", false, "size of a segment")               \
-    X(JOURNAL_MAX, "journal.max", SIZE, "4GiB", false, "largest size of the journal on disk")      \
-    X(STORE_FLUSH_ROWS, "store.flush_rows", NUMBER, "131072", false, "spans of a first part")      \
-    X(STORE_FLUSH_AGE, "store.flush_age", DURATION, "30s", false,                                  \
+    X(JOURNAL_SEGMENT, "journal.segment", SIZE, "64MiB", CONFIG_MIB, 4 * CONFIG_GIB, false,        \
+      "size of a segment")                                                                         \
+    X(JOURNAL_MAX, "journal.max", SIZE, "4GiB", 16 * CONFIG_MIB, 1024 * CONFIG_TIB, false,         \
+      "largest size of the journal on disk")                                                       \
+    X(STORE_FLUSH_ROWS, "store.flush_rows", NUMBER, "131072", 256, 16777216, false,                \
+      "spans of a first part")                                                                     \
+    X(STORE_FLUSH_AGE, "store.flush_age", DURATION, "30s", 10, CONFIG_DAY, false,                  \
       "oldest span that is in no part")                                                            \
-    X(STORE_FREE_MIN, "store.free_min", SIZE, "256MiB", false,                                     \
+    X(STORE_FREE_MIN, "store.free_min", SIZE, "256MiB", 0, 1024 * CONFIG_TIB, false,               \
       "free disk below which requests are refused")                                                \
-    X(RETENTION_AGE, "store.retention.age", DURATION, "7d", true, "older spans go; 0: never")      \
-    X(RETENTION_ERRORS_AGE, "store.retention.errors_age", DURATION, "0", true,                     \
-      "age for traces with errors; 0: as for all")                                                 \
-    X(RETENTION_SIZE, "store.retention.size", SIZE, "0", true,                                     \
+    X(RETENTION_AGE, "store.retention.age", DURATION, "7d", 0, 36500 * CONFIG_DAY, true,           \
+      "older spans go; 0: never")                                                                  \
+    X(RETENTION_ERRORS_AGE, "store.retention.errors_age", DURATION, "0", 0, 36500 * CONFIG_DAY,    \
+      true, "age for traces with errors; 0: as for all")                                           \
+    X(RETENTION_SIZE, "store.retention.size", SIZE, "0", 0, 1024 * CONFIG_TIB, true,               \
       "per business line, error-free traces go first; 0: no limit")                                \
-    X(LOG_LEVEL, "log.level", LEVEL, "info", true, "debug, info, warn or error")
+    X(LOG_LEVEL, "log.level", LEVEL, "info", 0, 0, true, "debug, info, warn or error")
 
 enum setting {
-#define SETTING_ENUM(name, key, kind, standard, reload, help) SETTING_##name,
+#define SETTING_ENUM(name, key, kind, standard, least, most, reload, help) SETTING_##name,
     SETTING_LIST(SETTING_ENUM)
 #undef SETTING_ENUM
         SETTING_COUNT
@@ -66,6 +82,8 @@ enum setting {
 enum setting_kind {
     KIND_OF_TEXT,
     KIND_OF_SECRET,
+    KIND_OF_ADDRESS,
+    KIND_OF_ADDRESS_OR_OFF,
     KIND_OF_SIZE,
     KIND_OF_NUMBER,
     KIND_OF_DURATION,
@@ -77,6 +95,7 @@ struct setting_info {
     const char *key;
     enum setting_kind kind;
     const char *standard;
+    uint64_t least, most;
     bool reloadable;
     const char *help;
 };
@@ -100,7 +119,10 @@ struct config {
 };
 
 // Defaults, then the file (NULL: none), then the environment. ERR_INVALID with "FILE:LINE:COLUMN:
-// what is wrong and what is expected" in the text. config_done() afterwards in every case.
+// what is wrong and what is expected" in the text. config_done() afterwards in every case. A file
+// larger than CONFIG_FILE_MAX or nested deeper than CONFIG_DEPTH_MAX is refused where it is.
+#define CONFIG_FILE_MAX  ((size_t)1 << 20)
+#define CONFIG_DEPTH_MAX 16
 MUST_CHECK enum err config_load(struct config *c, const char *file, struct err_at *ret_at);
 void config_done(struct config *c);
 
@@ -127,6 +149,16 @@ const char *config_closest_key(const char *key);
 // Every SONDE_ name of the environment that means nothing; `meant` may be NULL.
 typedef void config_unknown_fn(void *ctx, const char *name, const char *meant);
 void config_each_unknown(config_unknown_fn *each, void *ctx);
+
+// The number behind a setting's text, or ERR_INVALID with what is expected, its bounds included.
+#define CONFIG_EXPECTED_MAX 128
+MUST_CHECK enum err config_parse(enum setting s, const char *text, uint64_t *ret_number,
+                                 char ret_expected[CONFIG_EXPECTED_MAX]);
+
+// A size or a duration with the largest unit that divides it, so that it reads as it was probably
+// written.
+void config_print_size(struct buf *out, uint64_t bytes);
+void config_print_duration(struct buf *out, uint64_t ms);
 
 // "256MiB", "10GB", "4096" to bytes; "30s", "100ms", "7d" to milliseconds.
 MUST_CHECK enum err config_parse_size(const char *text, uint64_t *ret_bytes);

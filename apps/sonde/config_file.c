@@ -10,6 +10,8 @@
 #include "config.h"
 #include "core/must.h"
 
+#define LINE_NAME_MAX 256
+
 struct reader {
     struct config *c;
     const char *file;
@@ -76,23 +78,31 @@ static enum err read_line_field(struct reader *r, struct store_retention *line, 
         return wrong(r, value, "expected a single value for", key);
     }
     if (strcmp(key, "name") == 0) {
+        for (const char *c = text; *c != 0; c++) {
+            if ((unsigned char)*c < 0x20 || *c == 0x7f) {
+                return wrong(r, value, "expected a name without control characters", NULL);
+            }
+        }
+        if (strlen(text) > LINE_NAME_MAX) {
+            return wrong(r, value, "expected a name of 256 bytes at most", NULL);
+        }
         line->line = arena_str(&r->c->arena, str_of(text));
         return ERR_OK;
     }
-    if (strcmp(key, "age") == 0) {
-        return config_parse_duration(text, &line->age_ms) == ERR_OK
-                   ? ERR_OK
-                   : wrong(r, value, "expected a duration such as 12h or 7d", NULL);
-    }
-    if (strcmp(key, "errors_age") == 0) {
-        return config_parse_duration(text, &line->errors_age_ms) == ERR_OK
-                   ? ERR_OK
-                   : wrong(r, value, "expected a duration such as 12h or 7d", NULL);
-    }
-    if (strcmp(key, "size") == 0) {
-        return config_parse_size(text, &line->bytes) == ERR_OK
-                   ? ERR_OK
-                   : wrong(r, value, "expected a size such as 10GiB", NULL);
+    static const struct {
+        const char *key;
+        enum setting bounds; // what it stands in for
+    } fields[] = {{"age", SETTING_RETENTION_AGE},
+                  {"errors_age", SETTING_RETENTION_ERRORS_AGE},
+                  {"size", SETTING_RETENTION_SIZE}};
+    uint64_t *const values[] = {&line->age_ms, &line->errors_age_ms, &line->bytes};
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+        if (strcmp(key, fields[i].key) == 0) {
+            char expected[CONFIG_EXPECTED_MAX];
+            return config_parse(fields[i].bounds, text, values[i], expected) == ERR_OK
+                       ? ERR_OK
+                       : wrong(r, value, "expected", expected);
+        }
     }
     return wrong(r, key_node, "a line has name, age, errors_age and size, not", key);
 }
@@ -216,17 +226,56 @@ static enum err read_mapping(struct reader *r, const yaml_node_t *map, const cha
     return ERR_OK;
 }
 
-static enum err read_document(struct reader *r, FILE *f)
+static enum err wrong_yaml(struct reader *r, const yaml_parser_t *parser)
 {
-    ASSERT(f != NULL);
+    return err_at_set(r->at, ERR_INVALID, parser->problem_offset, "%s:%zu:%zu: %s", r->file,
+                      parser->problem_mark.line + 1, parser->problem_mark.column + 1,
+                      parser->problem != NULL ? parser->problem : "this is not YAML");
+}
+
+// Follows the text without building anything. The parser's time grows with the square of the depth,
+// and what it builds is walked, so the depth is bounded before.
+static enum err check_depth(struct reader *r, struct str text)
+{
     yaml_parser_t parser;
     MUST(yaml_parser_initialize(&parser) == 1);
-    yaml_parser_set_input_file(&parser, f);
+    yaml_parser_set_input_string(&parser, (const unsigned char *)text.p, text.n);
+    enum err e = ERR_OK;
+    unsigned depth = 0;
+    bool ended = false;
+    while (e == ERR_OK && !ended) {
+        yaml_event_t event;
+        if (yaml_parser_parse(&parser, &event) != 1) {
+            e = wrong_yaml(r, &parser);
+            break;
+        }
+        bool opens =
+            event.type == YAML_SEQUENCE_START_EVENT || event.type == YAML_MAPPING_START_EVENT;
+        bool closes = event.type == YAML_SEQUENCE_END_EVENT || event.type == YAML_MAPPING_END_EVENT;
+        depth += opens ? 1 : 0;
+        ASSERT(!closes || depth > 0);
+        depth -= closes ? 1 : 0;
+        ended = event.type == YAML_STREAM_END_EVENT;
+        if (depth > CONFIG_DEPTH_MAX) {
+            e = err_at_set(r->at, ERR_LIMIT, event.start_mark.index,
+                           "%s:%zu:%zu: nested deeper than %d levels", r->file,
+                           event.start_mark.line + 1, event.start_mark.column + 1,
+                           CONFIG_DEPTH_MAX);
+        }
+        yaml_event_delete(&event);
+    }
+    yaml_parser_delete(&parser);
+    return e;
+}
+
+static enum err read_document(struct reader *r, struct str text)
+{
+    yaml_parser_t parser;
+    MUST(yaml_parser_initialize(&parser) == 1);
+    yaml_parser_set_input_string(&parser, (const unsigned char *)text.p, text.n);
     enum err e = ERR_OK;
     if (yaml_parser_load(&parser, &r->doc) != 1) {
-        e = err_at_set(r->at, ERR_INVALID, parser.problem_offset, "%s:%zu:%zu: %s", r->file,
-                       parser.problem_mark.line + 1, parser.problem_mark.column + 1,
-                       parser.problem != NULL ? parser.problem : "this is not YAML");
+        e = wrong_yaml(r, &parser);
         yaml_parser_delete(&parser);
         return e;
     }
@@ -241,16 +290,43 @@ static enum err read_document(struct reader *r, FILE *f)
     return e;
 }
 
+static enum err read_text(struct reader *r, struct buf *out)
+{
+    char piece[4096];
+    size_t n;
+    FILE *f = fopen(r->file, "re");
+    if (f == NULL) {
+        return err_at_set(r->at, err_from_errno(errno), 0, "%s: %s", r->file, strerror(errno));
+    }
+    errno = 0;
+    while (!out->failed && (n = fread(piece, 1, sizeof piece, f)) > 0) {
+        buf_add(out, piece, n);
+    }
+    int why = ferror(f) ? errno : 0;
+    (void)fclose(f);
+    if (why != 0) {
+        return err_at_set(r->at, err_from_errno(why), 0, "%s: %s", r->file, strerror(why));
+    }
+    if (out->failed) {
+        return err_at_set(r->at, ERR_LIMIT, CONFIG_FILE_MAX, "%s: larger than %zu MiB", r->file,
+                          CONFIG_FILE_MAX >> 20);
+    }
+    return ERR_OK;
+}
+
 enum err config_read_file(struct config *c, const char *file, struct err_at *ret_at)
 {
     ASSERT(c->line_count == 0);
     struct reader r = {.c = c, .file = file, .at = ret_at};
-    FILE *f = fopen(file, "re");
-    if (f == NULL) {
-        return err_at_set(ret_at, err_from_errno(errno), 0, "%s: %s", file, strerror(errno));
+    struct buf text;
+    buf_init(&text, CONFIG_FILE_MAX);
+    enum err e = read_text(&r, &text);
+    struct str all = text.n > 0 ? buf_str(&text) : STR("");
+    if (e == ERR_OK) {
+        c->file = arena_str(&c->arena, str_of(file)).p;
+        e = check_depth(&r, all);
     }
-    c->file = arena_str(&c->arena, str_of(file)).p;
-    enum err e = read_document(&r, f);
-    (void)fclose(f);
+    e = e == ERR_OK ? read_document(&r, all) : e;
+    buf_done(&text);
     return e;
 }

@@ -15,8 +15,8 @@ extern char **environ;
 // Names that are no settings and have a meaning all the same, for the commands, the demo, the
 // tests.
 static const char *const others[] = {
-    "SONDE_SERVER",    "SONDE_TOKEN",       "SONDE_DEMO_DIR", "SONDE_OVERLOAD_SECONDS",
-    "SONDE_TEST_SEED", "SONDE_TEST_ROUNDS", "SONDE_BINARY"};
+    "SONDE_SERVER",           "SONDE_TOKEN",     "SONDE_CA",          "SONDE_DEMO_DIR",
+    "SONDE_OVERLOAD_SECONDS", "SONDE_TEST_SEED", "SONDE_TEST_ROUNDS", "SONDE_BINARY"};
 
 static char upper(char c)
 {

@@ -25,6 +25,7 @@ static const char help[] =
     "  store stats       bytes by column of the parts on disk\n"
     "  store inspect     the parts on disk, one a line\n"
     "  store verify      read every part and check every checksum\n"
+    "  store rebuild     make a new catalog from the parts where it is lost or damaged\n"
     "  config check      check a configuration file; prints what is in force\n"
     "  attach            put the JVM agent into a Java process that runs\n"
     "  detach            take it out again\n"
@@ -36,7 +37,8 @@ static const char help[] =
     "--json, or when the output is not a terminal, commands print JSON.\n"
     "\n"
     "Exit codes: 0 done, 1 failed, 2 wrong usage, filter or configuration,\n"
-    "3 not found, 4 damage found by `store verify`, 5 the server cannot be reached.\n";
+    "3 not found, 4 damage found by `store verify` or `store rebuild`, 5 the server\n"
+    "cannot be reached.\n";
 
 static const char server_help[] =
     "Usage: sonde server [--config FILE] [--data DIR] [--http ADDR]\n"

@@ -9,14 +9,12 @@
 #include "server.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <unistd.h>
+#include <sys/resource.h>
 
 #include "api/api.h"
 #include "commands.h"
@@ -24,6 +22,7 @@
 #include "core/logger.h"
 #include "core/mem.h"
 #include "core/must.h"
+#include "folder.h"
 #include "journal/journal.h"
 #include "ledger/budget.h"
 #include "ledger/ledger.h"
@@ -36,7 +35,8 @@ struct server {
     const struct server_flags *flags;
     const char *lines_text;      // store.lines as a text, in the arena of config
     pthread_mutex_t config_lock; // over both, once running
-    int lock_fd, folder_fd;      // the data folder belongs to one process
+    struct folder folder;
+    bool catalog_is_bad; // missing or damaged, so that the start failed
     struct budget budget;
     struct ledger *ledger;
     struct store *store;
@@ -119,6 +119,21 @@ static bool is_full(void *ctx)
     struct store_stats stats;
     store_stats(((struct server *)ctx)->store, &stats);
     return stats.full;
+}
+
+static const char *trouble(void *ctx)
+{
+    struct server *s = ctx;
+    struct store_stats store;
+    struct journal_stats journal;
+    store_stats(s->store, &store);
+    journal_stats(s->journal, &journal);
+    return !folder_is_there(&s->folder, s->config.text[SETTING_DATA])
+               ? "the data folder was removed or replaced"
+           : journal.failing ? "the journal cannot be written: see the log"
+           : store.full      ? "the disk is full"
+           : store.failing   ? "parts cannot be written: see the log"
+                             : NULL;
 }
 
 static struct store_retention fallback_of(const struct config *c)
@@ -204,32 +219,30 @@ static enum err load_config(const struct server_flags *flags, struct config *c,
     return e == ERR_OK ? config_check(c, ret_at) : e;
 }
 
-// Makes the data folder and takes it: two servers on one folder would destroy it.
+// Loops, listeners, journal and catalog take 90 at most; the rest is for parts and connections.
+// Below it the start would end halfway, wherever the last one was taken.
+#define FILES_MIN 256
+
+static enum err check_files(struct err_at *ret_at)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= FILES_MIN) {
+        return ERR_OK;
+    }
+    return err_at_set(ret_at, ERR_LIMIT, 0,
+                      "the process may open %llu files and needs %d at least: raise `ulimit -n` "
+                      "(LimitNOFILE of systemd)",
+                      (unsigned long long)limit.rlim_cur, FILES_MIN);
+}
+
 static enum err take_folder(struct server *s, struct err_at *ret_at)
 {
-    char path[FS_PATH_MAX];
     const char *dir = s->config.text[SETTING_DATA];
     enum err e = fs_real()->ops->make_dir(fs_real(), dir);
     if (e != ERR_OK) {
         return err_at_set(ret_at, e, 0, "data folder %s: %s", dir, strerror(errno));
     }
-    int n = snprintf(path, sizeof path, "%s/lock", dir);
-    if (n < 0 || n >= (int)sizeof path) {
-        return err_at_set(ret_at, ERR_LIMIT, 0, "the path of the data folder is too long");
-    }
-    s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-    if (s->lock_fd < 0) {
-        return err_at_set(ret_at, err_from_errno(errno), 0, "%s: %s", path, strerror(errno));
-    }
-    // The folder is locked too: somebody may remove the file. Not every file system can do that.
-    s->folder_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0 ||
-        (s->folder_fd >= 0 && flock(s->folder_fd, LOCK_EX | LOCK_NB) != 0 &&
-         errno == EWOULDBLOCK)) {
-        return err_at_set(ret_at, ERR_BUSY, 0, "data folder %s is in use by another sonde server",
-                          dir);
-    }
-    return ERR_OK;
+    return folder_take(&s->folder, dir, ret_at);
 }
 
 static enum err open_store(struct server *s, struct err_at *ret_at)
@@ -251,7 +264,9 @@ static enum err open_store(struct server *s, struct err_at *ret_at)
         .on_committed = on_committed,
         .ctx = s,
     };
-    return store_open(&o, &s->store, ret_at);
+    enum err e = store_open(&o, &s->store, ret_at);
+    s->catalog_is_bad = e == ERR_CORRUPT;
+    return e;
 }
 
 static enum err open_journal(struct server *s, struct err_at *ret_at)
@@ -343,6 +358,7 @@ static enum err start_api(struct server *s, struct err_at *ret_at)
         .config_file = c->file,
         .settings = settings_of,
         .retention = retention_of,
+        .trouble = trouble,
         .ctx = s,
     };
     return api_start(&o, &s->api, ret_at);
@@ -398,7 +414,8 @@ static enum err start(struct server *s, struct err_at *ret_at)
     print_lines(s);
     budget_init(&s->budget, (size_t)s->config.number[SETTING_MEMORY_LIMIT]);
     s->ledger = ledger_new();
-    e = take_folder(s, ret_at);
+    e = check_files(ret_at);
+    e = e == ERR_OK ? take_folder(s, ret_at) : e;
     e = e == ERR_OK ? open_store(s, ret_at) : e;
     e = e == ERR_OK ? open_journal(s, ret_at) : e;
     e = e == ERR_OK ? sync_folders(s, ret_at) : e;
@@ -423,15 +440,7 @@ static void stop(struct server *s)
     ledger_free(s->ledger);
     http_tls_free(s->api_tls);
     http_tls_free(s->otlp_tls);
-    if (s->folder_fd >= 0) {
-        (void)close(s->folder_fd);
-    }
-    if (s->folder_fd >= 0) {
-        (void)close(s->folder_fd);
-    }
-    if (s->lock_fd >= 0) {
-        (void)close(s->lock_fd);
-    }
+    folder_done(&s->folder);
     config_done(&s->config);
     pthread_mutex_destroy(&s->config_lock);
 }
@@ -524,7 +533,7 @@ int server_run(const struct server_flags *flags)
     sigset_t signals;
     mem_return_early();
     s->flags = flags;
-    s->lock_fd = s->folder_fd = -1;
+    s->folder = FOLDER_NONE;
     MUST(pthread_mutex_init(&s->config_lock, NULL) == 0);
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
@@ -538,6 +547,12 @@ int server_run(const struct server_flags *flags)
         run(s, &signals);
     } else {
         fprintf(stderr, "sonde: %s\n", at.text[0] != 0 ? at.text : err_text(e));
+        if (s->catalog_is_bad) {
+            fprintf(stderr,
+                    "sonde: `sonde store rebuild --data %s` makes a new catalog.db from the "
+                    "parts\n",
+                    s->config.text[SETTING_DATA]);
+        }
     }
     stop(s);
     mem_free(s);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: `sonde store stats|inspect|verify`: reading the parts on disk, beside a running server
-// or without one (parts never change), and the catalog, which a running server does not lock.
+// Purpose: `sonde store`, and of it stats, inspect and verify: reading the parts on disk, beside a
+// running server or without one (parts never change), and the catalog, which a running server does
+// not lock.
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,15 +17,19 @@
 
 static const char help[] =
     "Usage: sonde store stats|inspect|verify [--data DIR] [--json] [FILE ...]\n"
+    "       sonde store rebuild [--data DIR] [--json]\n"
     "\n"
     "  stats    rows, bytes, bytes a span, and the bytes of every column\n"
     "  inspect  the parts, one a line: rows, traces, bytes, times, services, state\n"
     "           (stripped: retention took its error-free traces out)\n"
     "  verify   reads everything and checks each checksum, dictionary code and the\n"
     "           order; exit code 4 when something is damaged\n"
+    "  rebuild  makes a new catalog.db from the parts where it is lost or damaged;\n"
+    "           sets damaged parts aside (exit code 4) and keeps the old catalog as\n"
+    "           catalog.db.bad. No server may run\n"
     "\n"
     "Reads the parts in DIR/store/parts (./sonde-data), or the FILEs given, and what\n"
-    "DIR/store/catalog.db says of them. A server may be running.\n";
+    "DIR/store/catalog.db says of them. A server may be running, except for rebuild.\n";
 
 #define FILES_MAX   100000
 #define WORDS_MAX   1024
@@ -292,26 +297,11 @@ static int run(struct tool *t, const struct file_list *l)
     return t->damaged > 0 ? EXIT_DAMAGED : EXIT_DONE;
 }
 
-int command_store(int argc, char **argv)
+static int run_over_parts(const char *data, const char *const *words, int count, bool json)
 {
-    const char *data = "sonde-data", *words[WORDS_MAX];
-    bool json = false, want_help = false;
-    int count;
-    const struct flag flags[] = {{"--data", &data, NULL},
-                                 {"--json", NULL, &json},
-                                 {"--help", NULL, &want_help},
-                                 {NULL, NULL, NULL}};
-    if (!flags_parse(argc, argv, flags, words, WORDS_MAX, &count)) {
-        return EXIT_USAGE;
-    }
-    bool known = count > 0 && (strcmp(words[0], "stats") == 0 || strcmp(words[0], "inspect") == 0 ||
-                               strcmp(words[0], "verify") == 0);
-    if (want_help || !known) {
-        fputs(help, want_help ? stdout : stderr);
-        return want_help ? EXIT_DONE : EXIT_USAGE;
-    }
     char dir[FS_PATH_MAX];
     struct file_list l = {.dir = dir};
+    ASSERT(count > 0);
     (void)snprintf(dir, sizeof dir, "%s/store/parts", data);
     for (int i = 1; i < count; i++) {
         add_file(&l, words[i]);
@@ -337,4 +327,32 @@ int command_store(int argc, char **argv)
     mem_free(t.known.parts);
     free_list(&l);
     return code;
+}
+
+int command_store(int argc, char **argv)
+{
+    const char *data = "sonde-data", *words[WORDS_MAX];
+    bool json = false, want_help = false;
+    int count;
+    const struct flag flags[] = {{"--data", &data, NULL},
+                                 {"--json", NULL, &json},
+                                 {"--help", NULL, &want_help},
+                                 {NULL, NULL, NULL}};
+    if (!flags_parse(argc, argv, flags, words, WORDS_MAX, &count)) {
+        return EXIT_USAGE;
+    }
+    static const char *const verbs[] = {"stats", "inspect", "verify", "rebuild"};
+    bool known = false;
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs && count > 0; i++) {
+        known = known || strcmp(words[0], verbs[i]) == 0;
+    }
+    known = known && (count == 1 || strcmp(words[0], "rebuild") != 0);
+    if (want_help || !known) {
+        fputs(help, want_help ? stdout : stderr);
+        return want_help ? EXIT_DONE : EXIT_USAGE;
+    }
+    if (strcmp(words[0], "rebuild") == 0) {
+        return store_rebuild_run(data, json);
+    }
+    return run_over_parts(data, words, count, json);
 }

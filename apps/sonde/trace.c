@@ -24,12 +24,15 @@
 
 static const char search_help[] =
     "Usage: sonde trace search ['FILTER'] [--since 1h | --from T --to T] [--limit N]\n"
-    "                          [--json] [--server URL] [--token TOKEN]\n"
+    "                          [--order newest|slowest|errors] [--json]\n"
+    "                          [--server URL] [--token TOKEN] [--ca FILE]\n"
     "\n"
     "Prints the traces that have a span matching FILTER, the newest first: those of\n"
     "the last hour, 20 at most, times in the local zone; as JSON, one trace a line.\n"
-    "T is epoch milliseconds or 2026-01-31T12:00:00Z.\n"
-    "SONDE_SERVER and SONDE_TOKEN stand in for the flags. Filters:\n"
+    "T is epoch milliseconds or 2026-01-31T12:00:00Z. --order takes the traces with\n"
+    "the longest matching span instead, or with the most that have an error.\n"
+    "FILE holds the authorities to trust (PEM), in place of the system's.\n"
+    "SONDE_SERVER, SONDE_TOKEN and SONDE_CA stand in for the flags. Filters:\n"
     "\n"
     "  { }                                                every span\n"
     "  { resource.service.name = \"cart\" }                 spans of one service\n"
@@ -39,7 +42,7 @@ static const char search_help[] =
     "  { .peer.service != nil }                           that an attribute is there\n";
 
 static const char get_help[] =
-    "Usage: sonde trace get ID [--json] [--server URL] [--token TOKEN]\n"
+    "Usage: sonde trace get ID [--json] [--server URL] [--token TOKEN] [--ca FILE]\n"
     "\n"
     "Shows one trace as a tree: duration, status, RPC ID, service, operation. With\n"
     "--json every span with its attributes, resource, events and links.\n";
@@ -51,13 +54,20 @@ static const char id_help[] =
     "environment, counter. For IDs of other tracers the parts mean nothing, and the\n"
     "output says so.\n";
 
-static struct client_options options_of(const char *server, const char *token)
+// The flags that every command has which asks a server.
+struct server_flags {
+    const char *server, *token, *ca;
+};
+
+static struct client_options options_of(const struct server_flags *f)
 {
-    const char *from_environment = getenv("SONDE_SERVER");
-    if (server == NULL) {
-        server = from_environment != NULL ? from_environment : DEFAULT_SERVER;
-    }
-    return (struct client_options){server, token != NULL ? token : getenv("SONDE_TOKEN")};
+    const char *server = f->server != NULL ? f->server : getenv("SONDE_SERVER");
+    const char *ca = f->ca != NULL ? f->ca : getenv("SONDE_CA");
+    return (struct client_options){
+        .server = server != NULL ? server : DEFAULT_SERVER,
+        .token = f->token != NULL ? f->token : getenv("SONDE_TOKEN"),
+        .ca = ca != NULL && ca[0] != 0 ? ca : NULL,
+    };
 }
 
 // Prints what the server answered instead of a result, and gives the exit code for it.
@@ -90,11 +100,13 @@ static int fetch_text(const struct client_options *o, const char *path, const ch
 {
     struct err_at at;
     long status;
-    if (client_get(o, path, answer, &status, &at) != ERR_OK) {
-        fprintf(stderr,
-                "sonde: %s\n  is `sonde server` running there? --server or SONDE_SERVER names "
-                "another\n",
-                at.text);
+    enum err e = client_get(o, path, answer, &status, &at);
+    if (e != ERR_OK) {
+        fprintf(stderr, "sonde: %s\n  %s\n", at.text,
+                e == ERR_DENIED
+                    ? "--ca or SONDE_CA names a PEM file of the authority that signed its "
+                      "certificate"
+                    : "is `sonde server` running there? --server or SONDE_SERVER names another");
         return EXIT_NO_SERVER;
     }
     return status == 200 ? EXIT_DONE : explain(status, answer, filter);
@@ -165,9 +177,9 @@ static const char *text_of(json_t *object, const char *key)
 
 static void print_hits(json_t *traces, bool table)
 {
-    static const char *const keys[] = {"trace_id",        "root_service", "root_name",
-                                       "start_unix_nano", "duration_ns",  "spans",
-                                       "errors"};
+    static const char *const keys[] = {"trace_id",        "root_service",        "root_name",
+                                       "start_unix_nano", "duration_ns",         "spans",
+                                       "errors",          "matched_duration_ns", "matched_errors"};
     size_t i;
     json_t *t;
     if (table && json_array_size(traces) > 0) {
@@ -191,7 +203,7 @@ static void print_hits(json_t *traces, bool table)
         }
         json_t *line = json_object();
         for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++) {
-            json_object_set(line, keys[k], json_object_get(t, keys[k]));
+            (void)json_object_set(line, keys[k], json_object_get(t, keys[k])); // where it is
         }
         char *text = json_dumps(line, JSON_COMPACT | JSON_PRESERVE_ORDER);
         puts(text);
@@ -218,7 +230,8 @@ static bool parse_time(const char *text, uint64_t *ret_ms)
 }
 
 struct search_flags {
-    const char *since, *from, *to, *limit, *server, *token;
+    const char *since, *from, *to, *limit, *order;
+    struct server_flags server;
     bool json, help;
 };
 
@@ -251,6 +264,8 @@ static void search_path(const struct search_flags *f, const char *filter, const 
     client_escape(path, filter);
     buf_printf(path, "&from=%" PRIu64 "&to=%" PRIu64 "&limit=", r->from_ms, r->to_ms);
     client_escape(path, f->limit != NULL ? f->limit : "20");
+    buf_add_str(path, STR("&order="));
+    client_escape(path, f->order != NULL ? f->order : "newest");
     buf_add_byte(path, 0);
 }
 
@@ -277,7 +292,6 @@ static void explain_nothing(json_t *root, const struct range *r)
             from, to, integer(stats, "scanned_spans"), integer(stats, "total_spans"));
 }
 
-// Gives the exit code.
 // Says so when the answer may lack something; on standard error, beside the result.
 static void print_partial(json_t *stats)
 {
@@ -285,16 +299,21 @@ static void print_partial(json_t *stats)
     if (!json_is_true(json_object_get(stats, "partial"))) {
         return;
     }
-    if (reason != NULL && strcmp(reason, "regex_limit") == 0) {
+    reason = reason != NULL ? reason : "no reason given";
+    if (strcmp(reason, "regex_limit") == 0) {
         fputs("sonde: incomplete: a regular expression took too many steps on some values; "
               "a simpler one sees all of them\n",
               stderr);
+    } else if (strcmp(reason, "order_limit") == 0) {
+        fputs("sonde: too many traces have errors to count all of them: some may be missing or "
+              "out of place; a narrower filter or range is exact\n",
+              stderr);
     } else {
-        fprintf(stderr, "sonde: incomplete: part of the data was not looked at (%s)\n",
-                reason != NULL ? reason : "no reason given");
+        fprintf(stderr, "sonde: incomplete: part of the data was not looked at (%s)\n", reason);
     }
 }
 
+// Gives the exit code.
 static int search_and_print(const struct search_flags *f, const char *filter, const struct range *r)
 {
     struct buf path, answer;
@@ -305,7 +324,7 @@ static int search_and_print(const struct search_flags *f, const char *filter, co
     if (path.failed) {
         fputs("sonde: the filter is too long\n", stderr);
     } else {
-        struct client_options o = options_of(f->server, f->token);
+        struct client_options o = options_of(&f->server);
         json_t *root = fetch(&o, path.p, filter, &answer, &code);
         if (root != NULL) {
             json_t *traces = json_object_get(root, "traces");
@@ -329,9 +348,17 @@ static int search(int argc, char **argv)
     const char *words[1] = {"{}"};
     int count;
     const struct flag flags[] = {
-        {"--since", &f.since, NULL}, {"--from", &f.from, NULL},     {"--to", &f.to, NULL},
-        {"--limit", &f.limit, NULL}, {"--server", &f.server, NULL}, {"--token", &f.token, NULL},
-        {"--json", NULL, &f.json},   {"--help", NULL, &f.help},     {NULL, NULL, NULL},
+        {"--since", &f.since, NULL},
+        {"--from", &f.from, NULL},
+        {"--to", &f.to, NULL},
+        {"--limit", &f.limit, NULL},
+        {"--order", &f.order, NULL},
+        {"--server", &f.server.server, NULL},
+        {"--token", &f.server.token, NULL},
+        {"--ca", &f.server.ca, NULL},
+        {"--json", NULL, &f.json},
+        {"--help", NULL, &f.help},
+        {NULL, NULL, NULL},
     };
     if (!flags_parse(argc, argv, flags, words, 1, &count)) {
         return EXIT_USAGE;
@@ -395,12 +422,17 @@ static void print_tree(json_t *spans)
 
 static int get(int argc, char **argv)
 {
-    const char *server = NULL, *token = NULL, *id = NULL;
+    struct server_flags server = {0};
+    const char *id = NULL;
     bool json = false, help = false;
     int count, code = EXIT_USAGE;
     const struct flag flags[] = {
-        {"--server", &server, NULL}, {"--token", &token, NULL}, {"--json", NULL, &json},
-        {"--help", NULL, &help},     {NULL, NULL, NULL},
+        {"--server", &server.server, NULL},
+        {"--token", &server.token, NULL},
+        {"--ca", &server.ca, NULL},
+        {"--json", NULL, &json},
+        {"--help", NULL, &help},
+        {NULL, NULL, NULL},
     };
     if (!flags_parse(argc, argv, flags, &id, 1, &count)) {
         return EXIT_USAGE;
@@ -415,7 +447,7 @@ static int get(int argc, char **argv)
     buf_add_str(&path, STR("/api/v1/traces/"));
     client_escape(&path, id);
     buf_add_byte(&path, 0);
-    struct client_options o = options_of(server, token);
+    struct client_options o = options_of(&server);
     if (!path.failed && wants_table(json)) {
         json_t *root = fetch(&o, path.p, NULL, &answer, &code);
         if (root != NULL) {

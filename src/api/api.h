@@ -41,6 +41,8 @@ struct api_options {
     size_t (*settings)(void *ctx, struct api_setting *out, size_t max);
     // The retention in force of a business line.
     struct store_retention (*retention)(void *ctx, struct str line);
+    // Why data cannot be taken although everything runs, in words; NULL when it can. Any thread.
+    const char *(*trouble)(void *ctx);
     void *ctx;
 };
 
@@ -48,8 +50,9 @@ MUST_CHECK enum err api_start(const struct api_options *options, struct api **re
                               struct err_at *ret_at);
 const char *api_address(const struct api *a);
 
-// From now on /readyz says yes and /api/status knows the receivers. `receive` outlives the API or
-// is taken away with NULL: once that returns, no request uses it any more.
+// From now on /readyz says yes, unless there is trouble, and /api/status knows the receivers.
+// `receive` outlives the API or is taken away with NULL: once that returns, no request uses it any
+// more.
 void api_set_ready(struct api *a, struct receive *receive);
 
 void api_stop(struct api *a);

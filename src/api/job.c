@@ -9,7 +9,6 @@
 #include "core/mem.h"
 #include "core/must.h"
 #include "query/filter_code.h"
-#include "query/search.h"
 
 #define PROGRESS_MS 200
 
@@ -32,6 +31,7 @@ static const char *const param_names[PARAM_COUNT] = {
     [PARAM_COLUMNS] = "columns",
     [PARAM_NAMESPACE] = "namespace",
     [PARAM_ROWS] = "rows",
+    [PARAM_ORDER] = "order",
 };
 
 static void on_timer_closed(uv_handle_t *handle)
@@ -241,6 +241,7 @@ void job_start(struct api *a, const struct route *route, struct str path_param,
     j->api = a;
     j->request = r;
     j->control.crew = a->crew;
+    j->control.meter = &j->meter;
     j->route = route;
     j->path_param = arena_str(&j->arena, path_param);
     for (unsigned i = 0; i < PARAM_COUNT; i++) {
@@ -265,10 +266,10 @@ void job_start(struct api *a, const struct route *route, struct str path_param,
         str_starts(accept, STR("application/x-ndjson"))) {
         // A bad filter is still answered 400: parsing costs microseconds.
         struct filter *f;
-        uint64_t from, to, limit;
+        struct search search;
         if (job_filter(j, &f)) {
             filter_free(f);
-            j->lines = job_range(j, &from, &to) && job_traces_limit(j, &limit);
+            j->lines = job_search(j, &search);
         }
         if (j->lines) {
             begin_lines(j);
@@ -359,12 +360,6 @@ bool job_number(struct job *j, enum param p, const char *name, uint64_t fallback
     return true;
 }
 
-bool job_traces_limit(struct job *j, uint64_t *ret_limit)
-{
-    ASSERT(ret_limit != NULL);
-    return job_number(j, PARAM_LIMIT, "limit", 20, 1, SEARCH_LIMIT_MAX, ret_limit);
-}
-
 bool job_range(struct job *j, uint64_t *ret_from_ns, uint64_t *ret_to_ns)
 {
     const uint64_t latest_ms = UINT64_MAX / NS_PER_MS, hour_ms = 3600000;
@@ -381,6 +376,36 @@ bool job_range(struct job *j, uint64_t *ret_from_ns, uint64_t *ret_to_ns)
     }
     *ret_from_ns = from * NS_PER_MS;
     *ret_to_ns = to * NS_PER_MS;
+    return true;
+}
+
+static bool job_order(struct job *j, enum search_order *ret_order)
+{
+    static const struct str names[SEARCH_ORDER_COUNT] = {
+        [BY_NEWEST] = {"newest", 6}, [BY_SLOWEST] = {"slowest", 7}, [BY_ERRORS] = {"errors", 6}};
+    struct str wanted = j->params[PARAM_ORDER].n > 0 ? j->params[PARAM_ORDER] : names[BY_NEWEST];
+    for (unsigned i = 0; i < SEARCH_ORDER_COUNT; i++) {
+        ASSERT(names[i].n > 0);
+        if (str_eq(wanted, names[i])) {
+            *ret_order = (enum search_order)i;
+            return true;
+        }
+    }
+    job_error(j, 400, "order must be newest, slowest or errors");
+    return false;
+}
+
+bool job_search(struct job *j, struct search *ret_search)
+{
+    struct search s = {.control = &j->control};
+    uint64_t limit;
+    if (!job_range(j, &s.from_ns, &s.to_ns) || !job_order(j, &s.order) ||
+        !job_number(j, PARAM_LIMIT, "limit", 20, 1, SEARCH_LIMIT_MAX, &limit)) {
+        return false;
+    }
+    ASSERT(limit > 0);
+    s.limit = (size_t)limit;
+    *ret_search = s;
     return true;
 }
 
@@ -427,11 +452,14 @@ void job_stats(struct job *j, struct json_writer *w, const struct store_view *vi
     json_put_double(w, (double)(clock_mono_ns() - j->begun_ns) / (double)NS_PER_MS);
     bool damaged = atomic_load(&j->control.damaged_blocks) > 0;
     bool given_up = atomic_load(&j->control.given_up_values) > 0;
+    bool unsure = atomic_load(&j->control.unsure_order);
     json_put_key(w, "partial");
-    json_put_bool(w, damaged || given_up);
-    if (damaged || given_up) {
+    json_put_bool(w, damaged || given_up || unsure);
+    if (damaged || given_up || unsure) {
         json_put_key(w, "partial_reason");
-        json_put_str(w, damaged ? STR("unreadable_part") : STR("regex_limit"));
+        json_put_str(w, damaged    ? STR("unreadable_part")
+                        : given_up ? STR("regex_limit")
+                                   : STR("order_limit"));
     }
     json_put_key(w, "parts");
     json_put_u64(w, view->part_count);

@@ -15,13 +15,14 @@
 #include "ledger/budget.h"
 #include "query/filter.h"
 #include "query/scan.h"
+#include "query/search.h"
 #include "wire/json_writer.h"
 
 #define API_JOBS_MAX     64                  // at once; more are answered 429
 #define API_WORKING_MAX  3                   // of them that workers have: one less than libuv has
 #define API_ANSWER_MAX   ((size_t)256 << 20) // bytes of one answer
 #define API_ANSWER_SHARE 4                   // and at most this part of memory.limit
-#define API_WORK_BYTES   ((size_t)2 << 20)   // what a query takes beside traces and its answer
+#define API_WORK_BYTES   ((size_t)1 << 20)   // what a query takes before any of its state grows
 
 struct api {
     struct api_options o;
@@ -63,6 +64,7 @@ enum param {
     PARAM_NAMESPACE,
     PARAM_COLUMNS,
     PARAM_ROWS,
+    PARAM_ORDER,
     PARAM_COUNT
 };
 
@@ -72,7 +74,7 @@ struct job {
     uv_timer_t *timer; // tells progress, or paces a large answer
     bool pacing;
     size_t sent;        // of a paced answer
-    struct meter meter; // what the query and its answer hold; one thread at a time
+    struct meter meter; // what the query and its answer hold
     struct api *api;
     struct http_request *request; // NULL once the client is gone
     const struct route *route;
@@ -110,8 +112,8 @@ bool job_range(struct job *j, uint64_t *ret_from_ns, uint64_t *ret_to_ns);
 // A number between min and max; false after answering 400.
 bool job_number(struct job *j, enum param p, const char *name, uint64_t fallback, uint64_t min,
                 uint64_t max, uint64_t *ret_value);
-// The limit of a list of traces.
-bool job_traces_limit(struct job *j, uint64_t *ret_limit);
+// Range, limit and order of a list of traces; false after answering 400.
+bool job_search(struct job *j, struct search *ret_search);
 // The filter in q; false after answering 400 with position and expectation.
 bool job_filter(struct job *j, struct filter **ret_filter);
 

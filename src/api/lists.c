@@ -132,8 +132,8 @@ void api_attributes(struct job *j)
     }
     if (job_number(j, PARAM_LIMIT, "limit", 1000, 1, 10000, &limit)) {
         bool truncated;
-        enum err e =
-            aggregate_keys(&a, j->params[PARAM_PREFIX], &j->arena, &keys, &count, &truncated);
+        struct arena arena = {0};
+        enum err e = aggregate_keys(&a, j->params[PARAM_PREFIX], &arena, &keys, &count, &truncated);
         if (e != ERR_OK) {
             job_fail(j, e);
         } else {
@@ -152,6 +152,7 @@ void api_attributes(struct job *j)
             put_bool(&w, "truncated", truncated || count > limit);
             json_put_object_end(&w);
         }
+        arena_done(&arena);
     }
     end(&a);
 }
@@ -172,6 +173,7 @@ static void put_values(struct job *j, const struct groups *g, uint64_t limit)
     }
     json_put_array_end(&w);
     put_bool(&w, "truncated", g->left_out > 0 || g->count > limit);
+    put_bool(&w, "approximate", g->left_out > 0);
     json_put_object_end(&w);
 }
 

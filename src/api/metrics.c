@@ -170,6 +170,51 @@ static void put_ledger(struct job *j)
     put_services(j, l);
 }
 
+// What agents tell of all their spans together.
+struct agent_sums {
+    uint64_t agents, sampled, not_sampled, live, exported, dropped;
+};
+
+static void sum_agent(void *ctx, const struct span_flow *f, uint64_t heard_unix_ns)
+{
+    struct agent_sums *s = ctx;
+    (void)heard_unix_ns;
+    s->agents++;
+    s->sampled += f->sampled;
+    s->not_sampled += f->not_sampled;
+    s->live += f->live;
+    s->exported += f->exported;
+    for (unsigned i = 0; i < f->dropped_count; i++) {
+        s->dropped += f->dropped[i].count;
+    }
+}
+
+static void put_agents(struct job *j)
+{
+    struct agents *agents = ledger_agents(j->api->o.ledger);
+    struct agent_sums s = {0};
+    struct buf *out = &j->out;
+    agents_each(agents, sum_agent, &s);
+    ASSERT(s.agents <= AGENTS_MAX);
+    head(out, "sonde_agents", "gauge", "Agents and SDKs that tell of their spans.");
+    buf_printf(out, "sonde_agents %llu\n", (unsigned long long)s.agents);
+    head(out, "sonde_agents_forgotten_total", "counter",
+         "Agents that made room for others in the ledger.");
+    buf_printf(out, "sonde_agents_forgotten_total %llu\n",
+               (unsigned long long)agents_forgotten(agents));
+    head(out, "sonde_agent_spans", "gauge",
+         "Spans that agents tell of since their starts, by what became of them there.");
+    buf_printf(out,
+               "sonde_agent_spans{outcome=\"sampled\"} %llu\n"
+               "sonde_agent_spans{outcome=\"not_sampled\"} %llu\n"
+               "sonde_agent_spans{outcome=\"live\"} %llu\n"
+               "sonde_agent_spans{outcome=\"exported\"} %llu\n"
+               "sonde_agent_spans{outcome=\"dropped\"} %llu\n",
+               (unsigned long long)s.sampled, (unsigned long long)s.not_sampled,
+               (unsigned long long)s.live, (unsigned long long)s.exported,
+               (unsigned long long)s.dropped);
+}
+
 static void put_journal(struct job *j)
 {
     ASSERT(j->api->o.journal != NULL);
@@ -300,6 +345,7 @@ void api_metrics(struct job *j)
     buf_printf(&j->out, "sonde_build_info{version=\"%s\",commit=\"%s\"} 1\n", j->api->o.version,
                j->api->o.commit);
     put_ledger(j);
+    put_agents(j);
     put_journal(j);
     put_store(j);
     put_receive(j);

@@ -125,6 +125,13 @@ static void put_addresses(struct json_writer *w, const struct api *a, const stru
     json_put_object_end(w);
 }
 
+// With receive_lock held.
+static const char *why_not_ready(const struct api *a)
+{
+    ASSERT(a->o.trouble != NULL);
+    return a->receive == NULL ? "starting: the journal is being replayed" : a->o.trouble(a->o.ctx);
+}
+
 void api_status(struct job *j)
 {
     struct api *a = j->api;
@@ -145,7 +152,7 @@ void api_status(struct job *j)
     put_journal(&w, a);
     put_store(&w, a);
     MUST(pthread_rwlock_rdlock(&a->receive_lock) == 0);
-    put_bool(&w, "ready", a->receive != NULL);
+    put_bool(&w, "ready", why_not_ready(a) == NULL);
     put_addresses(&w, a, a->receive);
     put_receive(&w, a->receive);
     MUST(pthread_rwlock_unlock(&a->receive_lock) == 0);
@@ -161,11 +168,12 @@ void api_health(struct job *j)
 void api_ready(struct job *j)
 {
     MUST(pthread_rwlock_rdlock(&j->api->receive_lock) == 0);
-    bool ready = j->api->receive != NULL;
+    const char *why = why_not_ready(j->api);
     MUST(pthread_rwlock_unlock(&j->api->receive_lock) == 0);
     j->content_type = "text/plain; charset=utf-8";
-    j->status = ready ? 200 : 503;
-    buf_add_str(&j->out, ready ? STR("ready\n") : STR("starting: the journal is being replayed\n"));
+    j->status = why == NULL ? 200 : 503;
+    buf_add_str(&j->out, str_of(why == NULL ? "ready" : why));
+    buf_add_byte(&j->out, '\n');
 }
 
 // ---- Ledger -------------------------------------------------------------------------------------
@@ -226,6 +234,30 @@ static void put_ledger_row(struct json_writer *w, const struct ledger_row *row)
     json_put_object_end(w);
 }
 
+static void put_agent(void *ctx, const struct span_flow *f, uint64_t heard_unix_ns)
+{
+    struct json_writer *w = ctx;
+    json_put_object(w);
+    put_str(w, "service", f->service);
+    put_str(w, "instance", f->instance);
+    put_str(w, "sdk", f->sdk);
+    put_u64(w, "started", f->sampled + f->not_sampled);
+    put_u64(w, "not_sampled", f->not_sampled);
+    put_u64(w, "live", f->live);
+    put_u64(w, "exported", f->exported);
+    json_put_key(w, "dropped");
+    json_put_object(w);
+    for (unsigned i = 0; i < f->dropped_count; i++) {
+        if (f->dropped[i].count > 0) {
+            json_put_key_str(w, f->dropped[i].name);
+            json_put_u64(w, f->dropped[i].count);
+        }
+    }
+    json_put_object_end(w);
+    put_u64(w, "heard_unix_ms", heard_unix_ns / NS_PER_MS);
+    json_put_object_end(w);
+}
+
 void api_ledger(struct job *j)
 {
     struct ledger_rows l = {.arena = &j->arena};
@@ -238,6 +270,10 @@ void api_ledger(struct job *j)
     for (size_t i = 0; i < l.count; i++) {
         put_ledger_row(&w, &l.rows[i]);
     }
+    json_put_array_end(&w);
+    json_put_key(&w, "agents");
+    json_put_array(&w);
+    agents_each(ledger_agents(j->api->o.ledger), put_agent, &w);
     json_put_array_end(&w);
     json_put_object_end(&w);
     mem_free(l.rows);

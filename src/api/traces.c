@@ -8,7 +8,6 @@
 #include "core/clock.h"
 #include "core/mem.h"
 #include "core/must.h"
-#include "query/search.h"
 #include "query/trace.h"
 #include "wire/otlp.h"
 
@@ -39,7 +38,8 @@ static void put_services(struct json_writer *w, const struct trace *t)
     json_put_array_end(w);
 }
 
-static void put_summary(struct json_writer *w, const struct trace *t)
+static void put_summary(struct json_writer *w, const struct trace *t, enum search_order order,
+                        const struct search_hit *hit)
 {
     struct trace_summary s = trace_summary(t);
     json_put_object(w);
@@ -53,20 +53,27 @@ static void put_summary(struct json_writer *w, const struct trace *t)
     put_u64(w, "errors", s.errors);
     put_services(w, t);
     put_bool(w, "complete", s.complete);
+    if (order == BY_SLOWEST) {
+        put_u64(w, "matched_duration_ns", hit->rank);
+    } else if (order == BY_ERRORS) {
+        put_u64(w, "matched_errors", hit->rank);
+    }
     json_put_object_end(w);
 }
 
 // Traces of a list that stand in memory at the same time.
 #define LIST_PIECE 8
 
-static void put_hit(struct job *j, struct json_writer *w, const struct trace *t)
+// `order` says what the hit's rank is.
+static void put_hit(struct job *j, struct json_writer *w, const struct trace *t,
+                    enum search_order order, const struct search_hit *hit)
 {
     ASSERT(t->count > 0);
     if (j->lines) {
         json_put_object(w);
         json_put_key(w, "trace");
     }
-    put_summary(w, t);
+    put_summary(w, t, order, hit);
     if (j->lines) {
         json_put_object_end(w);
         buf_add_byte(w->out, '\n');
@@ -75,7 +82,7 @@ static void put_hit(struct job *j, struct json_writer *w, const struct trace *t)
 }
 
 // Writes the summaries of the traces found, as array items or as lines.
-static enum err put_hits(struct job *j, struct json_writer *w, const struct store_view *view,
+static enum err put_hits(struct job *j, struct json_writer *w, const struct search *search,
                          const struct search_hit *hits, size_t count)
 {
     trace_id *ids = mem_new(count, sizeof *ids);
@@ -84,7 +91,7 @@ static enum err put_hits(struct job *j, struct json_writer *w, const struct stor
     for (size_t i = 0; i < count; i++) {
         ids[i] = hits[i].trace;
     }
-    struct trace_list *list = trace_list_new(view, ids, count);
+    struct trace_list *list = trace_list_new(search->view, ids, count);
     for (size_t at = 0; at < count && e == ERR_OK; at += LIST_PIECE) {
         struct trace *traces[LIST_PIECE];
         size_t n = count - at < LIST_PIECE ? count - at : LIST_PIECE;
@@ -92,7 +99,7 @@ static enum err put_hits(struct job *j, struct json_writer *w, const struct stor
         for (size_t i = 0; i < n && e == ERR_OK; i++) {
             if (traces[i] != NULL) {
                 atomic_fetch_add(&j->control.damaged_blocks, traces[i]->damaged_parts);
-                put_hit(j, w, traces[i]);
+                put_hit(j, w, traces[i], search->order, &hits[at + i]);
                 trace_free(traces[i]);
             }
         }
@@ -102,7 +109,7 @@ static enum err put_hits(struct job *j, struct json_writer *w, const struct stor
     return e;
 }
 
-static void put_result(struct job *j, const struct store_view *view, const struct search_hit *hits,
+static void put_result(struct job *j, const struct search *search, const struct search_hit *hits,
                        size_t count)
 {
     ASSERT(count <= SEARCH_LIMIT_MAX && j->out.n == 0);
@@ -113,41 +120,39 @@ static void put_result(struct job *j, const struct store_view *view, const struc
         json_put_key(&w, "traces");
         json_put_array(&w);
     }
-    enum err e = put_hits(j, &w, view, hits, count);
+    enum err e = put_hits(j, &w, search, hits, count);
     if (e != ERR_OK) {
         job_fail(j, e);
         return;
     }
     if (!j->lines) {
         json_put_array_end(&w);
-        job_stats(j, &w, view);
+        job_stats(j, &w, search->view);
         json_put_object_end(&w);
         return;
     }
     json_put_object(&w);
-    job_stats(j, &w, view);
+    job_stats(j, &w, search->view);
     json_put_object_end(&w);
     buf_add_byte(&j->out, '\n');
 }
 
 void api_traces(struct job *j)
 {
-    struct search search = {.control = &j->control};
+    struct search search;
     struct filter *filter = NULL;
-    uint64_t limit;
     struct search_hit *hits;
     size_t count;
     if (!job_filter(j, &filter)) {
         return;
     }
-    if (job_range(j, &search.from_ns, &search.to_ns) && job_traces_limit(j, &limit)) {
+    if (job_search(j, &search)) {
         struct store_view *view = store_view(j->api->o.store);
         search.view = view;
         search.filter = filter;
-        search.limit = (size_t)limit;
         enum err e = search_run(&search, &hits, &count);
         if (e == ERR_OK) {
-            put_result(j, view, hits, count);
+            put_result(j, &search, hits, count);
             mem_free(hits);
         } else {
             job_fail(j, e);

@@ -48,7 +48,7 @@ void buf_add_u64(struct buf *b, uint64_t v); // little-endian
 void buf_add_varint(struct buf *b, uint64_t v);
 void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-// Drops the first `n` bytes.
+// Drops the first `n` bytes: for clients that take answers from the front (bench, tests).
 void buf_shift(struct buf *b, size_t n);
 
 static inline struct str buf_str(const struct buf *b)

@@ -43,7 +43,9 @@ void log_write(enum log_level level, const char *component, const char *message,
         va_start(args, format);
         int rest = vsnprintf(line + n, sizeof line - n, format, args);
         va_end(args);
-        n += rest > 0 && (size_t)rest < sizeof line - n ? (size_t)rest : sizeof line - n - 1;
+        MUST(rest >= 0);
+        n += (size_t)rest < sizeof line - n ? (size_t)rest : sizeof line - n - 1;
+        n -= rest == 0 ? 1 : 0; // the blank
     }
     line[n < sizeof line - 1 ? n : sizeof line - 2] = '\n';
     n = n < sizeof line - 1 ? n + 1 : sizeof line - 1;

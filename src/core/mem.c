@@ -7,7 +7,9 @@
 #include <string.h>
 #ifdef SONDE_MIMALLOC
 #include <mimalloc.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #endif
 
 #include "core/must.h"
@@ -25,16 +27,50 @@ void mem_return_early(void)
 
 // ---- Large blocks -------------------------------------------------------------------------------
 //
-//   mapping = 64 bytes: its length; then what the caller gets
+//   mapping = 64 bytes: its length, a seal over length and address; then what the caller gets
 //
-// Only beside mimalloc, which tells its own blocks from others; other allocators (a sanitizer's)
-// do everything themselves. Where the system gives no mapping the allocator is asked.
+// What stands 64 bytes behind a page's begin is one of these where the seal fits: it is made with a
+// number that the process drew and tells nobody, so that no bytes of another block can have it.
+// Only beside mimalloc; other allocators (a sanitizer's) do everything themselves. Where the system
+// gives no mapping the allocator is asked.
 
 #ifdef SONDE_MIMALLOC
 
 #define LARGE_BYTES ((size_t)1 << 20)
 #define HEAD_BYTES  ((size_t)64)
 #define PAGE_BYTES  ((size_t)4096)
+
+struct large_head {
+    size_t bytes;
+    uint64_t seal;
+};
+
+static _Atomic uint64_t large_secret; // 0: there is no mapping yet
+
+static uint64_t secret_drawn(void)
+{
+    uint64_t none = 0, drawn = 0;
+    if (atomic_load_explicit(&large_secret, memory_order_relaxed) == 0) {
+        ssize_t n = getrandom(&drawn, sizeof drawn, 0);
+        MUST(n == (ssize_t)sizeof drawn);
+        (void)atomic_compare_exchange_strong(&large_secret, &none, drawn | 1);
+    }
+    return atomic_load_explicit(&large_secret, memory_order_relaxed);
+}
+
+static uint64_t seal_of(const void *base, size_t bytes, uint64_t secret)
+{
+    ASSERT(secret != 0);
+    return (secret ^ (uint64_t)(uintptr_t)base) * (bytes | 1);
+}
+
+static void *large_begin(void *base, size_t bytes)
+{
+    const struct large_head head = {bytes, seal_of(base, bytes, secret_drawn())};
+    ASSERT(bytes % PAGE_BYTES == 0);
+    memcpy(base, &head, sizeof head);
+    return (char *)base + HEAD_BYTES;
+}
 
 static size_t mapping_bytes(size_t size)
 {
@@ -53,21 +89,28 @@ static void *large_new(size_t size)
     if (base == MAP_FAILED) {
         return NULL;
     }
-    memcpy(base, &n, sizeof n);
-    return (char *)base + HEAD_BYTES;
+    return large_begin(base, n);
 }
 
+// The bytes before `p` are of its own page: they can be read whatever block they belong to.
 static bool is_large(const void *p)
 {
-    return ((uintptr_t)p & (PAGE_BYTES - 1)) == HEAD_BYTES && !mi_is_in_heap_region(p);
+    uint64_t secret = atomic_load_explicit(&large_secret, memory_order_relaxed);
+    if (((uintptr_t)p & (PAGE_BYTES - 1)) != HEAD_BYTES || secret == 0) {
+        return false;
+    }
+    struct large_head head;
+    const char *base = (const char *)p - HEAD_BYTES;
+    memcpy(&head, base, sizeof head);
+    return head.seal == seal_of(base, head.bytes, secret);
 }
 
 static size_t large_bytes(const void *p)
 {
-    size_t n;
+    struct large_head head;
     ASSERT(is_large(p));
-    memcpy(&n, (const char *)p - HEAD_BYTES, sizeof n);
-    return n;
+    memcpy(&head, (const char *)p - HEAD_BYTES, sizeof head);
+    return head.bytes;
 }
 
 // Grows or shrinks in place or by moving pages; NULL where it must be copied.
@@ -82,8 +125,7 @@ static void *large_resize(void *p, size_t size)
     if (base == MAP_FAILED) {
         return NULL;
     }
-    memcpy(base, &n, sizeof n);
-    return (char *)base + HEAD_BYTES;
+    return large_begin(base, n);
 }
 
 static void large_free(void *p)

@@ -2,6 +2,10 @@
 // Purpose: HTTP/1.1 over http_parser: keep-alive, pipelining (answers leave in the order of the
 // requests), chunked bodies both ways, Expect: 100-continue.
 //
+// http_parser takes any two bytes for the CRLF behind a chunk's data, and any byte for the LF
+// before it: what is swallowed there may be the next request, for which the peer then waits in
+// vain. So the bytes around a chunk's data are looked at here, as it passes.
+//
 // Only the connection's first request is on the wire; the answers of later ones wait in their
 // `out`. With HTTP_PIPELINE_MAX requests open, or HTTP_OUT_HIGH bytes of answers waiting, the
 // parser pauses, the rest of the input is held and reading stops until answers have left.
@@ -22,7 +26,11 @@ struct h1 {
     struct buf header; // name, then value, of the header being received
     size_t name_bytes;
     bool in_value;
-    struct buf held; // input that arrived while paused
+    struct str input;      // what the parser is reading
+    char last_byte;        // of the input before it
+    bool chunk_begins;     // no data of the chunk has come yet
+    size_t chunk_end_left; // bytes of the CRLF behind it that are still to come
+    struct buf held;       // input that arrived while paused
     bool paused;
     bool dead;      // no further input is understood; what was answered is the end
     bool last_sent; // nothing may follow on the wire
@@ -207,10 +215,52 @@ static int on_headers_complete(http_parser *p)
     return 0;
 }
 
+static int on_chunk_header(http_parser *p)
+{
+    struct h1 *h = p->data;
+    ASSERT(h->current != NULL && h->chunk_end_left == 0);
+    h->chunk_begins = true;
+    return 0;
+}
+
+// The bytes that come after a chunk's data: they must be the rest of its CRLF.
+static bool is_chunk_end(struct h1 *h, struct str bytes)
+{
+    static const char crlf[] = "\r\n";
+    ASSERT(h->chunk_end_left <= 2);
+    for (size_t i = 0; i < bytes.n && h->chunk_end_left > 0; i++, h->chunk_end_left--) {
+        if (bytes.p[i] != crlf[2 - h->chunk_end_left]) {
+            fail(h, 400, "The data of a chunk is not followed by CRLF: its size is wrong.");
+            return false;
+        }
+    }
+    return true;
+}
+
+// Looks at what stands before and after a piece of a chunk's data.
+static bool is_framed(struct h1 *h, const char *at, size_t n)
+{
+    const char *end = h->input.p + h->input.n;
+    ASSERT(at >= h->input.p && at + n <= end);
+    if (h->chunk_begins && (at > h->input.p ? at[-1] : h->last_byte) != '\n') {
+        fail(h, 400, "The size of a chunk is not followed by CRLF.");
+        return false;
+    }
+    h->chunk_begins = false;
+    if (h->parser.content_length > 0) { // more of it is to come
+        return true;
+    }
+    h->chunk_end_left = 2;
+    return is_chunk_end(h, (struct str){at + n, (size_t)(end - at) - n});
+}
+
 static int on_body(http_parser *p, const char *at, size_t n)
 {
     struct h1 *h = p->data;
     ASSERT(h->current != NULL);
+    if ((p->flags & F_CHUNKED) != 0 && !is_framed(h, at, n)) {
+        return -1;
+    }
     h->current->wants_continue = false; // it did not wait
     request_body(h->current, at, n);
     if (h->current->close_after) { // refused, and too long to be read to its end
@@ -249,6 +299,7 @@ static const http_parser_settings SETTINGS = {
     .on_header_field = on_header_field,
     .on_header_value = on_header_value,
     .on_headers_complete = on_headers_complete,
+    .on_chunk_header = on_chunk_header,
     .on_body = on_body,
     .on_message_complete = on_message_complete,
 };
@@ -269,8 +320,13 @@ static void h1_start(struct conn *c)
 
 static bool parse(struct h1 *h, const char *bytes, size_t n)
 {
-    ASSERT(!h->paused && !h->dead);
+    ASSERT(!h->paused && !h->dead && n > 0);
+    if (!is_chunk_end(h, (struct str){bytes, n})) {
+        return true;
+    }
+    h->input = (struct str){bytes, n};
     size_t used = http_parser_execute(&h->parser, &SETTINGS, bytes, n);
+    h->last_byte = bytes[n - 1];
     enum http_errno why = HTTP_PARSER_ERRNO(&h->parser);
     if (h->dead || why == HPE_OK) {
         return true;

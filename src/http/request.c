@@ -434,12 +434,6 @@ struct arena *http_arena(struct http_request *r)
     return &r->arena;
 }
 
-struct loop *http_loop(struct http_request *r)
-{
-    ASSERT(r->conn != NULL);
-    return r->conn->server->loop;
-}
-
 void http_set_user(struct http_request *r, void *user)
 {
     ASSERT(r->told);

@@ -120,7 +120,6 @@ struct str http_body(const struct http_request *r); // followed by BUF_PAD reada
 struct str http_peer(const struct http_request *r); // "127.0.0.1:52114"
 bool http_is_h2(const struct http_request *r);
 struct arena *http_arena(struct http_request *r); // freed with the request
-struct loop *http_loop(struct http_request *r);
 void http_set_user(struct http_request *r, void *user);
 void *http_user(const struct http_request *r);
 

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the journal's files: segments and spares that come and go.
+//
+// A file counts before it is made, and until it is surely gone: one that cannot be removed, or
+// whose renaming failed so that it may have either name, counts until the next start, which looks
+// what is there. So the folder never takes more than disk_bytes_max, whatever fails.
 #include <stdio.h>
 #include <string.h>
 
@@ -34,22 +38,32 @@ void journal_spare_path(const struct journal *j, unsigned number, char out[FS_PA
     journal_path(j, name, out);
 }
 
-void journal_remove_file(struct journal *j, const char *path)
+bool journal_remove_file(struct journal *j, const char *path)
 {
     ASSERT(path[0] != 0);
     enum err e = j->o.fs->ops->remove(j->o.fs, path);
     if (e != ERR_OK && e != ERR_NOT_FOUND) {
         log_write(LOG_WARN, "journal", "a file that is not needed cannot be removed",
                   "file=%s reason=%s", path, err_name(e));
+        return false;
     }
+    return true;
 }
 
-void journal_drop_segment(struct journal *j, uint64_t first_seq)
+static void uncount(struct journal *j, uint64_t bytes)
 {
-    ASSERT(first_seq > 0);
-    char path[FS_PATH_MAX];
-    journal_segment_path(j, first_seq, path);
-    journal_remove_file(j, path);
+    pthread_mutex_lock(&j->lock);
+    MUST(j->stats.disk_bytes >= bytes);
+    j->stats.disk_bytes -= bytes;
+    pthread_mutex_unlock(&j->lock);
+}
+
+void journal_discard_file(struct journal *j, const char *path, uint64_t bytes)
+{
+    ASSERT(path != NULL);
+    if (journal_remove_file(j, path)) {
+        uncount(j, bytes);
+    }
 }
 
 size_t journal_spares_max(const struct journal *j)
@@ -61,31 +75,52 @@ size_t journal_spares_max(const struct journal *j)
 
 // ---- Segments that come and go ------------------------------------------------------------------
 
-// Takes a spare off the list; false when there is none.
-static bool take_spare(struct journal *j, char out[FS_PATH_MAX])
+// Takes a spare off the list, which stays counted; false when there is none.
+static bool take_spare(struct journal *j, char out[FS_PATH_MAX], uint64_t *ret_bytes)
 {
     ASSERT(out != NULL);
     pthread_mutex_lock(&j->lock);
     bool found = j->spare_count > 0;
     if (found) {
         const struct spare *spare = &j->spare[--j->spare_count];
-        MUST(j->stats.disk_bytes >= spare->bytes);
-        j->stats.disk_bytes -= spare->bytes;
+        *ret_bytes = spare->bytes;
         journal_spare_path(j, spare->number, out);
     }
     pthread_mutex_unlock(&j->lock);
     return found;
 }
 
-// Gives the next segment's file its name: a spare one renamed, or a new one. Called without the
-// lock. The file has `bytes` bytes then: the trailer stands at its end.
-static enum err make_file(struct journal *j, const char *path, const char *spare, uint64_t bytes)
+// Counts room for a file before it is made; false where the limit does not allow it.
+static bool reserve(struct journal *j, uint64_t bytes)
+{
+    ASSERT(bytes > 0);
+    pthread_mutex_lock(&j->lock);
+    bool fits = j->stats.disk_bytes + bytes <= j->o.disk_bytes_max;
+    j->stats.disk_bytes += fits ? bytes : 0;
+    pthread_mutex_unlock(&j->lock);
+    return fits;
+}
+
+// Gives a spare the name of a segment. Where that fails nobody knows which of the two names the
+// file has now: the spare goes, and room is counted anew for what is made under the other name.
+static enum err take_over(struct journal *j, const char *spare, const char *path, uint64_t bytes)
+{
+    ASSERT(spare[0] != 0 && path[0] != 0);
+    if (j->o.fs->ops->rename(j->o.fs, spare, path) == ERR_OK) {
+        return ERR_OK;
+    }
+    journal_discard_file(j, spare, bytes);
+    return reserve(j, bytes) ? ERR_OK : ERR_FULL;
+}
+
+// Opens the next segment's file, made where it is not there. It has `bytes` bytes then: the trailer
+// stands at its end. Called without the lock.
+static enum err make_file(struct journal *j, const char *path, uint64_t bytes)
 {
     struct fs *fs = j->o.fs;
     uint64_t size = 0;
     ASSERT(j->file == NULL && bytes >= SEGMENT_FRAME_BYTES);
-    bool renamed = spare[0] != 0 && fs->ops->rename(fs, spare, path) == ERR_OK;
-    enum err e = fs->ops->open(fs, path, renamed ? FS_WRITE : FS_WRITE | FS_CREATE, &j->file);
+    enum err e = fs->ops->open(fs, path, FS_WRITE | FS_CREATE, &j->file);
     e = e == ERR_OK ? j->file->ops->size(j->file, &size) : e;
     if (e == ERR_OK && size > bytes) {
         e = j->file->ops->truncate(j->file, bytes);
@@ -103,11 +138,12 @@ void journal_forget_file(struct journal *j)
     }
 }
 
-// Finds room for a segment of `bytes`: a spare's, when there is one of that size; else spares make
+// Counts room for a segment of `bytes`: a spare's, when there is one of that size; else spares make
 // way. ERR_FULL when the limit does not allow it.
 static enum err find_room(struct journal *j, uint64_t bytes, char spare[FS_PATH_MAX])
 {
     ASSERT(bytes >= j->o.segment_bytes);
+    uint64_t spare_bytes = 0;
     spare[0] = 0;
     // A segment that was begun before a crash and never got a record has this name already.
     pthread_mutex_lock(&j->lock);
@@ -115,35 +151,34 @@ static enum err find_room(struct journal *j, uint64_t bytes, char spare[FS_PATH_
         j->stats.disk_bytes -= j->segments[--j->segment_count].bytes;
     }
     pthread_mutex_unlock(&j->lock);
-    if (bytes == j->o.segment_bytes && take_spare(j, spare)) {
-        return ERR_OK; // its room was counted already
+    if (bytes == j->o.segment_bytes && take_spare(j, spare, &spare_bytes)) {
+        ASSERT(spare_bytes == bytes);
+        return ERR_OK; // counted already
     }
-    for (;;) {
+    while (!reserve(j, bytes)) {
         char path[FS_PATH_MAX];
-        pthread_mutex_lock(&j->lock);
-        bool fits = j->stats.disk_bytes + bytes <= j->o.disk_bytes_max;
-        pthread_mutex_unlock(&j->lock);
-        if (fits) {
-            return ERR_OK;
-        }
-        if (!take_spare(j, path)) {
+        if (!take_spare(j, path, &spare_bytes)) {
             return ERR_FULL;
         }
-        journal_remove_file(j, path);
+        journal_discard_file(j, path, spare_bytes);
     }
+    return ERR_OK;
 }
 
-// Makes the file of a segment, durable with its name and header.
+// Makes the file of a segment, durable with its name and header; its bytes are counted then.
 static enum err make_segment(struct journal *j, const struct segment_header *header, uint64_t bytes)
 {
     char path[FS_PATH_MAX], spare[FS_PATH_MAX];
     ASSERT(j->file == NULL);
     enum err e = find_room(j, bytes, spare);
+    journal_segment_path(j, header->first_seq, path);
+    if (e == ERR_OK && spare[0] != 0) {
+        e = take_over(j, spare, path, bytes);
+    }
     if (e != ERR_OK) {
         return e;
     }
-    journal_segment_path(j, header->first_seq, path);
-    e = make_file(j, path, spare, bytes);
+    e = make_file(j, path, bytes);
     // The name is durable before the header: else a crash may bring a recycled file back under its
     // old name with the new header, which looks like damage amid the journal.
     e = e == ERR_OK ? j->o.fs->ops->sync_dir(j->o.fs, j->dir) : e;
@@ -151,7 +186,7 @@ static enum err make_segment(struct journal *j, const struct segment_header *hea
     e = e == ERR_OK ? j->file->ops->sync(j->file) : e;
     if (e != ERR_OK) {
         journal_forget_file(j);
-        journal_remove_file(j, path);
+        journal_discard_file(j, path, bytes);
     }
     return e;
 }
@@ -176,12 +211,12 @@ enum err journal_begin_segment(struct journal *j, size_t need)
         mem_grow(j->segments, &j->segment_capacity, j->segment_count + 1, sizeof *j->segments);
     j->segments[j->segment_count++] =
         (struct segment){header.first_seq, header.first_seq - 1, bytes};
-    j->stats.disk_bytes += bytes;
     pthread_mutex_unlock(&j->lock);
     return ERR_OK;
 }
 
-// Takes the oldest segment off the list when nothing in it is newer than `seq`.
+// Takes the oldest segment, which stays counted, off the list when nothing in it is newer than
+// `seq`.
 static bool take_released(struct journal *j, uint64_t seq, struct segment *ret_segment)
 {
     ASSERT(ret_segment != NULL);
@@ -190,7 +225,6 @@ static bool take_released(struct journal *j, uint64_t seq, struct segment *ret_s
     bool found = j->segment_count > 1 && j->segments[0].last_seq <= seq;
     if (found) {
         *ret_segment = j->segments[0];
-        j->stats.disk_bytes -= j->segments[0].bytes;
         j->segment_count--;
         memmove(j->segments, j->segments + 1, j->segment_count * sizeof *j->segments);
     }
@@ -198,42 +232,77 @@ static bool take_released(struct journal *j, uint64_t seq, struct segment *ret_s
     return found;
 }
 
-// Under the lock: whether a segment of this size may be kept as one more spare.
+// Under the lock: whether a released segment of this size, still counted, may be kept as one more
+// spare. Larger ones (of one large record) would take more room than a segment is counted with.
 static bool wants_spare(const struct journal *j, uint64_t bytes)
 {
     ASSERT(j->spare_count <= JOURNAL_SPARES_MAX);
     return j->spare_count < journal_spares_max(j) && bytes == j->o.segment_bytes &&
-           j->stats.disk_bytes + bytes <= j->o.disk_bytes_max;
+           j->stats.disk_bytes <= j->o.disk_bytes_max;
 }
 
-// Keeps the file of a released segment for later use; false when it is to be removed. Larger ones
-// (of one large record) would take more room than a segment is counted with.
-static bool make_spare(struct journal *j, const struct segment *s)
+static bool spare_number(struct journal *j, uint64_t bytes, unsigned *ret_number)
 {
-    ASSERT(s->first_seq > 0 && s->bytes > 0);
-    struct fs *fs = j->o.fs;
-    char path[FS_PATH_MAX], spare[FS_PATH_MAX];
+    ASSERT(ret_number != NULL);
     pthread_mutex_lock(&j->lock);
-    bool wanted = wants_spare(j, s->bytes);
-    unsigned number = j->next_spare;
-    j->next_spare += wanted ? 1 : 0;
-    pthread_mutex_unlock(&j->lock);
-    journal_segment_path(j, s->first_seq, path);
-    journal_spare_path(j, number, spare);
-    if (!wanted || fs->ops->rename(fs, path, spare) != ERR_OK) {
-        return false;
+    bool wanted = wants_spare(j, bytes);
+    if (wanted) {
+        *ret_number = j->next_spare++;
     }
+    pthread_mutex_unlock(&j->lock);
+    return wanted;
+}
+
+// The segment's file is a spare now.
+static void keep_spare(struct journal *j, const char *path, struct spare spare)
+{
     pthread_mutex_lock(&j->lock);
-    bool kept = wants_spare(j, s->bytes); // another thread may have released as well
+    bool kept = wants_spare(j, spare.bytes); // another thread may have released as well
     if (kept) {
-        j->spare[j->spare_count++] = (struct spare){number, s->bytes};
-        j->stats.disk_bytes += s->bytes;
+        j->spare[j->spare_count++] = spare;
     }
     pthread_mutex_unlock(&j->lock);
+    ASSERT(j->spare_count <= JOURNAL_SPARES_MAX);
     if (!kept) {
-        journal_remove_file(j, spare);
+        journal_discard_file(j, path, spare.bytes);
     }
-    return true;
+}
+
+// Recycles or removes a released segment; false where its file is still there under its name.
+static bool retire(struct journal *j, const struct segment *s)
+{
+    char path[FS_PATH_MAX], spare[FS_PATH_MAX];
+    unsigned number = 0;
+    bool one_name = true;
+    ASSERT(s->first_seq > 0 && s->bytes > 0);
+    journal_segment_path(j, s->first_seq, path);
+    if (spare_number(j, s->bytes, &number)) {
+        journal_spare_path(j, number, spare);
+        if (j->o.fs->ops->rename(j->o.fs, path, spare) == ERR_OK) {
+            keep_spare(j, spare, (struct spare){number, s->bytes});
+            return true;
+        }
+        one_name = journal_remove_file(j, spare); // nobody knows which of the two it has
+    }
+    bool gone = journal_remove_file(j, path);
+    if (gone && one_name) {
+        uncount(j, s->bytes);
+    }
+    return gone || !one_name; // with two names in doubt it counts, and the next start looks
+}
+
+// Removing it is tried again with the next release. Later segments wait: without this one before
+// them the next start would take what is missing in between for lost.
+static void put_back(struct journal *j, const struct segment *s)
+{
+    pthread_mutex_lock(&j->lock);
+    ASSERT(j->segment_count == 0 || j->segments[0].first_seq > s->first_seq);
+    j->segments =
+        mem_grow(j->segments, &j->segment_capacity, j->segment_count + 1, sizeof *j->segments);
+    memmove(j->segments + 1, j->segments, j->segment_count * sizeof *j->segments);
+    j->segments[0] = *s;
+    j->segment_count++;
+    pthread_mutex_unlock(&j->lock);
 }
 
 void journal_release(struct journal *j, uint64_t seq)
@@ -242,8 +311,9 @@ void journal_release(struct journal *j, uint64_t seq)
     struct segment s;
     // Files change without the lock: an append waits for it.
     while (take_released(j, seq, &s)) {
-        if (!make_spare(j, &s)) {
-            journal_drop_segment(j, s.first_seq);
+        if (!retire(j, &s)) {
+            put_back(j, &s);
+            return;
         }
     }
 }

@@ -41,6 +41,7 @@ struct journal_stats {
     uint64_t segments, disk_bytes;
     uint64_t torn_bytes; // cut at the last start
     uint64_t failures;   // writes or syncs that failed
+    bool failing;        // the last one did: what is appended now would most likely fail too
     uint64_t disk_bytes_max;
     // Found at the last start: segments that were written anew since something was missing, records
     // that had been acknowledged and are lost, and missing ones that may never have been

@@ -52,6 +52,7 @@ struct journal {
     uint64_t offset, seed, next_seq;
     uint64_t durable_seq;  // synced to disk up to here
     uint64_t next_sync_ns; // with JOURNAL_SYNC_INTERVAL
+    uint64_t next_probe_ns;
     bool unsynced;
     struct buf group;
     struct log_gate gate;
@@ -61,9 +62,10 @@ struct journal {
 
 void journal_segment_path(const struct journal *j, uint64_t first_seq, char out[FS_PATH_MAX]);
 void journal_spare_path(const struct journal *j, unsigned number, char out[FS_PATH_MAX]);
-// Failing is logged.
-void journal_remove_file(struct journal *j, const char *path);
-void journal_drop_segment(struct journal *j, uint64_t first_seq);
+// Whether the file is surely gone; failing is logged.
+bool journal_remove_file(struct journal *j, const char *path);
+// The same of a file whose `bytes` are counted: they are taken off the count once it is gone.
+void journal_discard_file(struct journal *j, const char *path, uint64_t bytes);
 // How many spares the limit allows.
 size_t journal_spares_max(const struct journal *j);
 // Of the writing thread: begins a segment with room for a group of `need` bytes; closes the file.

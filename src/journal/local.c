@@ -10,6 +10,9 @@
 // sync the kernel may even have dropped the pages): the segment is abandoned, the next group begins
 // a new one, and the failed sequence numbers are never used again.
 //
+// An idle journal looks once a second whether it could be written: while a group has failed last,
+// by beginning a segment, so that it comes back by itself; else whether its folder is still there.
+//
 // Every start begins a new segment. Segments that nobody needs are renamed to spare-N and used
 // again, so that in the long run writes go to blocks that are allocated already. Spares count as
 // the journal's disk room like segments: there are the fewer the smaller the limit is, and none
@@ -28,6 +31,7 @@
 #include "core/must.h"
 
 #define LOG_PERIOD_NS (10 * NS_PER_S)
+#define PROBE_NS      NS_PER_S // of an idle journal
 
 static void tell(struct journal *j, struct journal_entry *group, enum err result)
 {
@@ -43,11 +47,19 @@ static void tell(struct journal *j, struct journal_entry *group, enum err result
     }
 }
 
+static void set_failing(struct journal *j, bool failing)
+{
+    pthread_mutex_lock(&j->lock);
+    j->stats.failing = failing;
+    pthread_mutex_unlock(&j->lock);
+}
+
 static void count_failure(struct journal *j, const char *message, enum err e)
 {
     ASSERT(e != ERR_OK);
     pthread_mutex_lock(&j->lock);
     j->stats.failures++;
+    j->stats.failing = true;
     pthread_mutex_unlock(&j->lock);
     uint64_t times = log_gate_pass(&j->gate, LOG_PERIOD_NS);
     if (times > 0) {
@@ -158,24 +170,43 @@ static void run_groups(struct journal *j, struct journal_entry *list)
         enum err e = commit_group(j, group, need);
         if (e != ERR_OK) {
             count_failure(j, "a group could not be made durable", e);
+        } else {
+            set_failing(j, false);
         }
         tell(j, group, e);
     }
 }
 
-// Waits for entries, the end, or the time of the next interval sync. Called with the lock held.
+// Waits for entries, the end, or the time of the next interval sync or probe. Called with the lock
+// held.
 static void wait_for_work(struct journal *j)
 {
     while (j->queue == NULL && !j->closing) {
-        if (!j->unsynced) {
-            pthread_cond_wait(&j->wake, &j->lock);
-            continue;
-        }
-        struct timespec until = {.tv_sec = (time_t)(j->next_sync_ns / NS_PER_S),
-                                 .tv_nsec = (long)(j->next_sync_ns % NS_PER_S)};
+        uint64_t until_ns = j->unsynced ? j->next_sync_ns : j->next_probe_ns;
+        struct timespec until = {.tv_sec = (time_t)(until_ns / NS_PER_S),
+                                 .tv_nsec = (long)(until_ns % NS_PER_S)};
         if (pthread_cond_timedwait(&j->wake, &j->lock, &until) == ETIMEDOUT) {
             return;
         }
+    }
+}
+
+static void probe(struct journal *j)
+{
+    struct fs *fs = j->o.fs;
+    uint64_t now = clock_mono_ns();
+    ASSERT(j->started);
+    if (now < j->next_probe_ns || j->unsynced) {
+        return;
+    }
+    j->next_probe_ns = now + PROBE_NS;
+    bool failing = j->stats.failing; // written by this thread alone
+    enum err e = failing ? journal_begin_segment(j, 0) : fs->ops->sync_dir(fs, j->dir);
+    if (e != ERR_OK && !failing) {
+        count_failure(j, "the journal's folder is gone or does not answer", e);
+    } else if (e == ERR_OK && failing) {
+        set_failing(j, false);
+        log_write(LOG_INFO, "journal", "the journal can be written again", "%s", "");
     }
 }
 
@@ -208,6 +239,9 @@ static void *run(void *arg)
         pthread_mutex_unlock(&j->lock);
         run_groups(j, list);
         interval_sync(j);
+        if (list == NULL && more) {
+            probe(j);
+        }
     }
     if (j->file != NULL && j->unsynced) { // the last chance of interval mode
         enum err e = sync_file(j);
@@ -222,6 +256,7 @@ void journal_start(struct journal *j)
 {
     MUST(!j->started);
     j->started = true;
+    j->next_probe_ns = clock_mono_ns() + PROBE_NS;
     MUST(pthread_create(&j->thread, NULL, run, j) == 0);
 }
 

@@ -67,7 +67,8 @@ static void take_spares(struct journal *j, const struct listing *l)
             j->spare[j->spare_count++] = (struct spare){l->spares[i], bytes};
             j->stats.disk_bytes += bytes;
         } else {
-            journal_remove_file(j, path);
+            j->stats.disk_bytes += bytes;
+            journal_discard_file(j, path, bytes);
         }
     }
 }
@@ -171,7 +172,10 @@ static enum err take_segment(struct journal *j, const struct recover *r, const s
         return e;
     }
     if (!got.begun) {
-        journal_drop_segment(j, first); // it was being begun when the machine stopped
+        char path[FS_PATH_MAX]; // it was being begun when the machine stopped
+        journal_segment_path(j, first, path);
+        j->stats.disk_bytes += got.bytes;
+        journal_discard_file(j, path, got.bytes);
         return ERR_OK;
     }
     j->segments =

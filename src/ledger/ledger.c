@@ -29,6 +29,7 @@ struct ledger {
     size_t row_count;
     struct hash_index index;
     uint64_t *hashes; // of each row
+    struct agents *agents;
 };
 
 const char *signal_name(enum signal s)
@@ -66,7 +67,13 @@ struct ledger *ledger_new(void)
     MUST(pthread_mutex_init(&l->lock, NULL) == 0);
     l->rows = mem_new(LEDGER_SERVICES_MAX + 1, sizeof *l->rows);
     l->hashes = mem_new(LEDGER_SERVICES_MAX + 1, sizeof *l->hashes);
+    l->agents = agents_new();
     return l;
+}
+
+struct agents *ledger_agents(struct ledger *l)
+{
+    return l->agents;
 }
 
 void ledger_free(struct ledger *l)
@@ -81,6 +88,7 @@ void ledger_free(struct ledger *l)
     }
     mem_free(l->rows);
     mem_free(l->hashes);
+    agents_free(l->agents);
     hash_index_done(&l->index);
     pthread_mutex_destroy(&l->lock);
     mem_free(l);

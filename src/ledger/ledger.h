@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "core/str.h"
+#include "ledger/agents.h"
 
 enum signal { SIGNAL_TRACES, SIGNAL_METRICS, SIGNAL_LOGS, SIGNAL_COUNT };
 
@@ -73,6 +74,9 @@ struct ledger_cell {
 
 struct ledger *ledger_new(void);
 void ledger_free(struct ledger *l);
+
+// What agents tell of the spans that never came here; the ledger's.
+struct agents *ledger_agents(struct ledger *l);
 
 // The name that the service is counted under; lives as long as the ledger. What is saved beside the
 // ledger (in a transaction that moves counts) goes by it, so that the saved names are as bounded.

@@ -27,7 +27,7 @@ static int fd_of(struct file *f)
 static enum err real_open(struct fs *fs, const char *path, enum fs_open how, struct file **ret_file)
 {
     ASSERT(path != NULL && ret_file != NULL);
-    ASSERT(how == FS_READ || (how & ~(FS_READ | FS_WRITE | FS_CREATE)) == 0);
+    ASSERT(how == FS_READ || (how & ~(enum fs_open)(FS_READ | FS_WRITE | FS_CREATE)) == 0);
     int flags = O_CLOEXEC;
     flags |= how == FS_READ ? O_RDONLY : O_RDWR;
     flags |= how & FS_CREATE ? O_CREAT : 0;

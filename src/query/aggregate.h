@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: what lists and charts show of many spans: services, operations, attribute keys and
 // values, and the scatter of duration over time. Each runs one scan and keeps a bounded number of
-// groups; what does not fit is counted in `left_out`.
+// groups; what does not fit is counted in `left_out`, and groups that are there may then lack spans
+// as well. What groups, keys and cells take comes from the control's meter before it is allocated;
+// ERR_MEMORY where it refuses. The control lives until they are freed.
 #ifndef SONDE_QUERY_AGGREGATE_H
 #define SONDE_QUERY_AGGREGATE_H
 
@@ -44,6 +46,8 @@ struct groups {
     size_t index_size;
     bool with_durations;
     uint64_t left_out; // spans of groups beyond `max`
+    struct query_control *control;
+    size_t charged_bytes;
 };
 void groups_free(struct groups *g);
 
@@ -65,7 +69,7 @@ MUST_CHECK enum err aggregate_values(const struct aggregate *a, enum attribute_s
 
 // The attribute keys in the range, by name; from dictionaries alone. `types` has a bit 1 << enum
 // attr_type for each type seen. *ret_truncated: there are more than the first ATTRIBUTE_KEYS_MAX
-// found.
+// found. The arena's growth stays taken from the meter.
 #define ATTRIBUTE_KEYS_MAX 4096
 
 struct attribute_key {
@@ -94,6 +98,8 @@ struct scatter {
     uint64_t duration_min_ns, duration_max_ns; // bounds of the first and the last row
     struct scatter_cell *cells;
     size_t count;
+    struct query_control *control;
+    size_t charged_bytes;
 };
 MUST_CHECK enum err aggregate_scatter(const struct aggregate *a, const struct filter *filter,
                                       uint32_t columns, uint32_t rows, struct scatter *ret_scatter);

@@ -9,13 +9,20 @@
 #include "core/must.h"
 #include "query/aggregate.h"
 
-static struct groups *groups_new(size_t max, bool with_durations)
+// NULL where there is no memory for it.
+static struct groups *groups_new(struct query_control *control, size_t max, bool with_durations)
 {
-    struct groups *g = mem_new(1, sizeof *g);
+    size_t index_size = max * 4, bytes = sizeof(struct groups) + index_size * sizeof(uint32_t);
     ASSERT(max > 0 && (max & (max - 1)) == 0);
+    if (!query_take(control, bytes)) {
+        return NULL;
+    }
+    struct groups *g = mem_new(1, sizeof *g);
+    g->control = control;
+    g->charged_bytes = bytes;
     g->max = max;
     g->with_durations = with_durations;
-    g->index_size = max * 4;
+    g->index_size = index_size;
     g->index = mem_new(g->index_size, sizeof *g->index);
     return g;
 }
@@ -31,10 +38,39 @@ void groups_free(struct groups *g)
     mem_free(g->items);
     mem_free(g->index);
     arena_done(&g->arena);
+    query_give(g->control, g->charged_bytes);
     mem_free(g);
 }
 
-// The group with this key, made when it is new; NULL when there are too many.
+// Takes what one more group with so many bytes of text will make the tables grow by.
+static bool take_group(struct groups *g, size_t text_bytes)
+{
+    size_t bytes = arena_growth(&g->arena, text_bytes);
+    ASSERT(g->count < g->max);
+    bytes += g->with_durations ? sizeof(struct sketch) : 0;
+    if (g->count == g->capacity) { // mem_grow() doubles
+        bytes += (g->capacity < 16 ? 16 : g->capacity) * sizeof *g->items;
+    }
+    if (!query_need(g->control, bytes)) {
+        return false;
+    }
+    g->charged_bytes += bytes;
+    return true;
+}
+
+// Both texts in one piece of the arena, whose growth is then known.
+static void name_group(struct groups *g, struct group *made, struct str line, struct str name)
+{
+    char *text = arena_alloc(&g->arena, line.n + name.n + 1);
+    ASSERT(line.n == 0 || line.p != NULL);
+    made->line = (struct str){text, line.n};
+    made->name = (struct str){text + line.n, name.n};
+    memcpy(text, line.p != NULL ? line.p : "", line.n);
+    memcpy(text + line.n, name.p != NULL ? name.p : "", name.n);
+    text[line.n + name.n] = 0;
+}
+
+// The group with this key, made when it is new; NULL when there are too many, or no memory.
 static struct group *group_of(struct groups *g, struct str line, struct str name, uint8_t kind)
 {
     uint64_t hash = XXH3_64bits_withSeed(name.p, name.n, str_hash(line) + kind);
@@ -47,15 +83,14 @@ static struct group *group_of(struct groups *g, struct str line, struct str name
         }
     }
     ASSERT(g->count <= g->max);
-    if (g->count == g->max || g->arena.held_bytes + name.n > VALUES_BYTES_MAX) {
+    if (g->count == g->max || g->arena.held_bytes + name.n > VALUES_BYTES_MAX ||
+        !take_group(g, line.n + name.n + 1)) {
         return NULL;
     }
     g->items = mem_grow(g->items, &g->capacity, g->count + 1, sizeof *g->items);
     struct group *made = &g->items[g->count++];
-    *made = (struct group){.line = arena_str(&g->arena, line),
-                           .name = arena_str(&g->arena, name),
-                           .kind = kind,
-                           .hash = hash};
+    *made = (struct group){.kind = kind, .hash = hash};
+    name_group(g, made, line, name);
     made->durations = g->with_durations ? mem_new(1, sizeof *made->durations) : NULL;
     g->index[at] = (uint32_t)g->count;
     return made;
@@ -138,9 +173,13 @@ struct counting {
 static void *fork_counting(const void *ctx)
 {
     const struct counting *c = ctx;
+    struct groups *g = groups_new(c->g->control, c->g->max, c->g->with_durations);
+    if (g == NULL) {
+        return NULL;
+    }
     struct counting *made = mem_new(1, sizeof *made);
     *made = *c;
-    made->g = groups_new(c->g->max, c->g->with_durations);
+    made->g = g;
     return made;
 }
 
@@ -159,8 +198,10 @@ static enum err run(const struct aggregate *a, struct buf *text, struct counting
 {
     struct filter *filter;
     struct groups *g = c->g;
-    ASSERT(g->count == 0 && a->view != NULL);
-    enum err e = text->failed ? ERR_LIMIT : filter_parse(buf_str(text), &filter, NULL);
+    ASSERT((g == NULL || g->count == 0) && a->view != NULL);
+    enum err e = text->failed ? ERR_LIMIT
+                 : g == NULL  ? ERR_MEMORY
+                              : filter_parse(buf_str(text), &filter, NULL);
     buf_done(text);
     if (e == ERR_OK) {
         const struct scan scan = {.view = a->view,
@@ -196,7 +237,7 @@ static void see_service(void *ctx, const struct scan_row *row)
 
 enum err aggregate_services(const struct aggregate *a, struct groups **ret_groups)
 {
-    struct counting c = {.g = groups_new(GROUPS_MAX, true)};
+    struct counting c = {.g = groups_new(a->control, GROUPS_MAX, true)};
     struct buf text;
     buf_init(&text, FILTER_TEXT_MAX);
     buf_add_str(&text, STR("{}"));
@@ -214,7 +255,8 @@ static void see_operation(void *ctx, const struct scan_row *row)
 enum err aggregate_operations(const struct aggregate *a, struct str service, struct str line,
                               bool any_line, struct groups **ret_groups)
 {
-    struct counting c = {.g = groups_new(GROUPS_MAX, true), .line = line, .any_line = any_line};
+    struct counting c = {
+        .g = groups_new(a->control, GROUPS_MAX, true), .line = line, .any_line = any_line};
     // Spans without service.name belong to "unknown_service" (model/semconv.h).
     bool unknown = str_eq(service, STR("unknown_service"));
     struct buf text;
@@ -304,8 +346,10 @@ enum err aggregate_values(const struct aggregate *a, enum attribute_scope scope,
 {
     static const struct str heads[] = {
         [OF_ANY] = {"{ .", 3}, [OF_SPAN] = {"{ span.", 7}, [OF_RESOURCE] = {"{ resource.", 11}};
-    struct counting c = {
-        .g = groups_new(VALUES_MAX, false), .scope = scope, .key = key, .prefix = prefix};
+    struct counting c = {.g = groups_new(a->control, VALUES_MAX, false),
+                         .scope = scope,
+                         .key = key,
+                         .prefix = prefix};
     struct buf text;
     ASSERT(scope <= OF_RESOURCE && key.n > 0);
     buf_init(&text, FILTER_TEXT_MAX);

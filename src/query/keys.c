@@ -11,6 +11,8 @@
 
 struct key_set {
     struct arena *arena;
+    struct query_control *control;
+    enum err error;
     struct str prefix;
     struct attribute_key *keys;
     size_t count;
@@ -32,12 +34,14 @@ static void add_key(struct key_set *set, struct str key, bool of_resource, unsig
             return;
         }
     }
-    if (set->count < ATTRIBUTE_KEYS_MAX) {
+    if (set->count == ATTRIBUTE_KEYS_MAX) {
+        set->truncated = true;
+    } else if (!query_take(set->control, arena_growth(set->arena, key.n + 1))) {
+        set->error = ERR_MEMORY;
+    } else {
         set->keys[set->count++] =
             (struct attribute_key){arena_str(set->arena, key), of_resource, 1U << type};
         set->index[at] = (uint16_t)set->count;
-    } else {
-        set->truncated = true;
     }
 }
 
@@ -56,6 +60,10 @@ static void add_resources(struct key_set *set, const struct batch *b)
 static void add_hot(struct key_set *set, const struct batch *b)
 {
     ASSERT(b->sealed);
+    if (!query_take(set->control, b->string_count)) {
+        set->error = ERR_MEMORY;
+        return;
+    }
     uint8_t *seen = mem_new(b->string_count, 1);
     add_resources(set, b);
     for (size_t s = 0; s < b->span_count; s++) {
@@ -69,6 +77,7 @@ static void add_hot(struct key_set *set, const struct batch *b)
         }
     }
     mem_free(seen);
+    query_give(set->control, b->string_count);
 }
 
 static enum err add_block(struct key_set *set, struct part *p, size_t index)
@@ -103,10 +112,14 @@ enum err aggregate_keys(const struct aggregate *a, struct str prefix, struct are
                         struct attribute_key **ret_keys, size_t *ret_count, bool *ret_truncated)
 {
     ASSERT(a->from_ns <= a->to_ns);
-    struct key_set set = {.arena = arena, .prefix = prefix};
+    struct key_set set = {.arena = arena, .control = a->control, .prefix = prefix};
+    size_t tables = ATTRIBUTE_KEYS_MAX * sizeof *set.keys + INDEX_SIZE * sizeof *set.index;
+    if (!query_take(a->control, tables + ARENA_CHUNK_MIN)) {
+        return ERR_MEMORY;
+    }
     set.keys = arena_new(arena, ATTRIBUTE_KEYS_MAX, sizeof *set.keys);
     set.index = arena_new(arena, INDEX_SIZE, sizeof *set.index);
-    for (size_t i = 0; i < a->view->hot_count; i++) {
+    for (size_t i = 0; i < a->view->hot_count && set.error == ERR_OK; i++) {
         const struct batch *b = a->view->hot[i];
         if (b->max_start_ns >= a->from_ns && b->min_start_ns < a->to_ns) {
             add_hot(&set, b);
@@ -114,7 +127,7 @@ enum err aggregate_keys(const struct aggregate *a, struct str prefix, struct are
     }
     for (size_t i = 0; i < a->view->part_count; i++) {
         struct part *p = a->view->parts[i];
-        for (size_t k = 0; k < part_meta(p)->blocks; k++) {
+        for (size_t k = 0; k < part_meta(p)->blocks && set.error == ERR_OK; k++) {
             const struct block_meta *m = part_block_meta(p, k);
             if (a->control != NULL && atomic_load(&a->control->cancelled)) {
                 return ERR_CANCELLED;
@@ -126,6 +139,9 @@ enum err aggregate_keys(const struct aggregate *a, struct str prefix, struct are
                 }
             }
         }
+    }
+    if (set.error != ERR_OK) {
+        return set.error;
     }
     qsort(set.keys, set.count, sizeof *set.keys, by_key);
     *ret_keys = set.keys;

@@ -32,33 +32,61 @@ bool scan_passes_over(struct query_control *control, enum err e)
     return true;
 }
 
-// The start below which rows matter to no thread: what one has found is enough for all.
-static uint64_t floor_of(void *ctx, struct scan_worker *w)
+bool query_take(struct query_control *control, size_t bytes)
+{
+    ASSERT(bytes <= SIZE_MAX / 2);
+    return control == NULL || control->meter == NULL || meter_take(control->meter, bytes);
+}
+
+bool query_need(struct query_control *control, size_t bytes)
+{
+    if (query_take(control, bytes)) {
+        return true;
+    }
+    ASSERT(control != NULL);
+    atomic_store(&control->short_of_memory, true);
+    return false;
+}
+
+void query_give(struct query_control *control, size_t bytes)
+{
+    ASSERT(bytes <= SIZE_MAX / 2);
+    if (control != NULL && control->meter != NULL) {
+        meter_give(control->meter, bytes);
+    }
+}
+
+// Below what rows matter to no thread: what one has found is enough for all.
+static struct scan_floor floor_of(void *ctx, struct scan_worker *w)
 {
     struct scan_run *run = ctx;
     const struct scan *s = run->s;
     uint64_t own = s->floor_ns != NULL ? s->floor_ns(w->ctx) : 0;
     ASSERT(w->s == s);
-    own = own > s->from_ns ? own : s->from_ns;
     uint64_t shared = atomic_load(&run->floor);
     while (own > shared && !atomic_compare_exchange_weak(&run->floor, &shared, own)) {
     }
-    return own > shared ? own : shared;
+    own = own > shared ? own : shared;
+    if (s->floor_of_durations) {
+        return (struct scan_floor){s->from_ns, own};
+    }
+    return (struct scan_floor){own > s->from_ns ? own : s->from_ns, 0};
 }
 
 static void scan_batch(struct scan_run *run, struct scan_worker *w, const struct batch *b)
 {
     const struct scan *s = run->s;
-    uint64_t floor = floor_of(run, w);
+    struct scan_floor floor = floor_of(run, w);
     ASSERT(b->sealed);
     scan_count(s, b->span_count);
-    if (b->max_start_ns < floor || b->min_start_ns >= s->to_ns) {
+    if (b->max_start_ns < floor.start_ns || b->min_start_ns >= s->to_ns) {
         return;
     }
     for (size_t i = 0; i < b->span_count; i++) {
         const struct span *span = &b->spans[i];
         struct row row = {b, (uint32_t)i};
-        if (span->start_ns >= floor && span->start_ns < s->to_ns && filter_match(s->filter, row)) {
+        if (span->start_ns >= floor.start_ns && span->start_ns < s->to_ns &&
+            span->duration_ns >= floor.duration_ns && filter_match(s->filter, row)) {
             const struct scan_row found = {.trace = span->trace,
                                            .start_ns = span->start_ns,
                                            .duration_ns = span->duration_ns,
@@ -77,30 +105,22 @@ static void scan_batch(struct scan_run *run, struct scan_worker *w, const struct
 static enum err scan_piece(struct scan_run *run, struct scan_worker *w, const struct piece *p)
 {
     ASSERT((p->batch == NULL) != (p->part == NULL));
-    if (scan_is_cancelled(run->s)) {
-        return ERR_CANCELLED;
+    enum err e = scan_stopped(run->s);
+    if (e != ERR_OK) {
+        return e;
     }
     if (p->batch != NULL) {
         scan_batch(run, w, p->batch);
         return ERR_OK;
     }
-    enum err e = scan_block(w, p->part, p->block, floor_of, run);
+    e = scan_block(w, p->part, p->block, floor_of, run);
     return scan_passes_over(run->s->control, e) ? ERR_OK : e;
 }
 
 // Takes pieces until there are none; on one thread.
-static void work(void *ctx, size_t who)
+static void take_pieces(struct scan_run *run, struct scan_worker *w)
 {
-    struct scan_run *run = ctx;
-    const struct scan *s = run->s;
-    struct scan_worker *w = mem_alloc(sizeof *w);
-    ASSERT(who <= CREW_HELPERS_MAX && (who == 0 || s->fork != NULL));
-    w->s = s;
-    w->ctx = s->ctx;
-    if (who > 0) {
-        w->ctx = s->fork(s->ctx);
-        run->forked[who - 1] = w->ctx;
-    }
+    ASSERT(w->s == run->s);
     while (atomic_load(&run->error) == ERR_OK) {
         size_t at = atomic_fetch_add(&run->next, 1);
         if (at >= run->count) {
@@ -112,7 +132,32 @@ static void work(void *ctx, size_t who)
             (void)atomic_compare_exchange_strong(&run->error, &none, (int)e);
         }
     }
-    mem_free(w);
+}
+
+// A helper for whose state there is no memory leaves the work to the others.
+static void work(void *ctx, size_t who)
+{
+    struct scan_run *run = ctx;
+    const struct scan *s = run->s;
+    void *visitor = s->ctx;
+    struct scan_worker *w;
+    ASSERT(who <= CREW_HELPERS_MAX && (who == 0 || s->fork != NULL));
+    if (who > 0) {
+        if (!query_take(s->control, sizeof *w)) {
+            return;
+        }
+        visitor = run->forked[who - 1] = s->fork(s->ctx);
+    }
+    if (visitor != NULL) {
+        w = mem_alloc(sizeof *w);
+        w->s = s;
+        w->ctx = visitor;
+        take_pieces(run, w);
+        mem_free(w);
+    }
+    if (who > 0) {
+        query_give(s->control, sizeof *w);
+    }
 }
 
 static void list_pieces(struct scan_run *run, const struct store_view *v)
@@ -159,5 +204,8 @@ enum err scan_run(const struct scan *s)
     if (s->control != NULL) {
         atomic_fetch_add(&s->control->given_up_values, filter_given_up(s->filter) - given_up);
     }
-    return (enum err)atomic_load(&run.error);
+    enum err e = (enum err)atomic_load(&run.error);
+    return e == ERR_OK && s->control != NULL && atomic_load(&s->control->short_of_memory)
+               ? ERR_MEMORY
+               : e;
 }

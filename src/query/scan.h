@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "core/err.h"
+#include "ledger/budget.h"
 #include "query/crew.h"
 #include "query/filter.h"
 #include "store/store.h"
@@ -25,8 +26,18 @@ struct query_control {
     atomic_uint_fast64_t scanned_spans, total_spans;
     atomic_uint_fast64_t damaged_blocks;  // left out since their checksums are wrong
     atomic_uint_fast64_t given_up_values; // on which a regular expression took too many steps
+    atomic_bool unsure_order;             // a search for the most errors may have missed some
+    atomic_bool short_of_memory;          // query_need() has failed
     struct crew *crew;                    // NULL: the query has its own thread alone
+    struct meter *meter;                  // NULL: its memory is not accounted for
 };
+
+// Takes memory from the budget before the state of a query grows; false where there is none left.
+// query_need() is for what the query cannot do without: where it fails, the scan ends with
+// ERR_MEMORY. Any thread of the query; `control` may be NULL.
+MUST_CHECK bool query_take(struct query_control *control, size_t bytes);
+MUST_CHECK bool query_need(struct query_control *control, size_t bytes);
+void query_give(struct query_control *control, size_t bytes);
 
 // A row that matches. Valid during the call, its texts too.
 struct scan_row {
@@ -51,18 +62,21 @@ struct scan {
     bool all_attributes;     // ... with all of them
     struct query_control *control;
     void (*visit)(void *ctx, const struct scan_row *row);
-    // The start below which rows no longer matter; asked before each piece. May be NULL.
+    // The start, or the duration, below which rows no longer matter; asked before each piece. May
+    // be NULL.
     uint64_t (*floor_ns)(void *ctx);
+    bool floor_of_durations;
     void *ctx;
     // Another state like the one that ctx had before the scan, for another thread; and its end:
     // what it has is put into ctx and it is freed. NULL where only one thread may visit. fork() is
-    // called on the other thread, join() on the thread of scan_run().
+    // called on the other thread, join() on the thread of scan_run(). fork() gives NULL where
+    // query_take() refuses: the query then goes on without that thread.
     void *(*fork)(const void *ctx);
     void (*join)(void *ctx, void *forked);
 };
 
-// ERR_CANCELLED, or an error of the storage (what was visited before stands). The rest of a block
-// that fails its checksums is left out, and counted.
+// ERR_CANCELLED, ERR_MEMORY, or an error of the storage (what was visited before stands). The rest
+// of a block that fails its checksums is left out, and counted.
 MUST_CHECK enum err scan_run(const struct scan *scan);
 
 // Whether a query goes on past this error, since it is damage to one block: counts it then. Without

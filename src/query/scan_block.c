@@ -702,28 +702,32 @@ static void decide_undecided(struct block_scan *b)
     }
 }
 
-static void scan_page(struct block_scan *b, uint64_t floor, struct str line)
+static void scan_page(struct block_scan *b, struct scan_floor floor, struct str line)
 {
     const struct scan *s = b->w->s;
     const struct block_meta *m = b->meta;
     struct page_meta range = {m->min_start_ns, m->max_start_ns, m->min_duration_ns,
                               m->max_duration_ns};
+    uint64_t least =
+        b->min_duration_ns > floor.duration_ns ? b->min_duration_ns : floor.duration_ns;
     ASSERT(b->page < m->pages && b->verdicts != NULL);
     if (m->page != NULL) {
         range = m->page[b->page];
     }
-    if (floor >= s->to_ns || range.max_start_ns < floor || range.min_start_ns >= s->to_ns ||
-        range.max_duration_ns < b->min_duration_ns || range.min_duration_ns > b->max_duration_ns) {
+    if (floor.start_ns >= s->to_ns || range.max_start_ns < floor.start_ns ||
+        range.min_start_ns >= s->to_ns || least > b->max_duration_ns ||
+        range.max_duration_ns < least || range.min_duration_ns > b->max_duration_ns) {
         return;
     }
     begin_page(b);
-    if (b->error == ERR_OK && (b->min_duration_ns > range.min_duration_ns ||
-                               b->max_duration_ns < range.max_duration_ns)) {
-        keep_within(b, FIELD_DURATION, b->min_duration_ns, b->max_duration_ns);
+    if (b->error == ERR_OK &&
+        (least > range.min_duration_ns || b->max_duration_ns < range.max_duration_ns)) {
+        keep_within(b, FIELD_DURATION, least, b->max_duration_ns);
     }
     keep_shapes(b);
-    if (b->error == ERR_OK && (floor > range.min_start_ns || s->to_ns <= range.max_start_ns)) {
-        keep_within(b, FIELD_START, floor, s->to_ns - 1);
+    if (b->error == ERR_OK &&
+        (floor.start_ns > range.min_start_ns || s->to_ns <= range.max_start_ns)) {
+        keep_within(b, FIELD_START, floor.start_ns, s->to_ns - 1);
     }
     if (b->error == ERR_OK && b->undecided) {
         decide_undecided(b);
@@ -737,14 +741,16 @@ static void scan_page(struct block_scan *b, uint64_t floor, struct str line)
 }
 
 enum err scan_block(struct scan_worker *w, struct part *p, size_t index,
-                    uint64_t (*floor_ns)(void *run, struct scan_worker *w), void *run)
+                    struct scan_floor (*floor_of)(void *run, struct scan_worker *w), void *run)
 {
     const struct scan *s = w->s;
     struct block_scan b = {.w = w, .meta = part_block_meta(p, index)};
     const struct block_meta *m = b.meta;
-    uint64_t floor = floor_ns(run, w), counted = 0;
+    struct scan_floor floor = floor_of(run, w);
+    uint64_t counted = 0;
     filter_duration_bounds(s->filter, &b.min_duration_ns, &b.max_duration_ns);
-    if (floor >= s->to_ns || m->max_start_ns < floor || m->min_start_ns >= s->to_ns ||
+    if (floor.start_ns >= s->to_ns || m->max_start_ns < floor.start_ns ||
+        m->min_start_ns >= s->to_ns || m->max_duration_ns < floor.duration_ns ||
         b.min_duration_ns > m->max_duration_ns || b.max_duration_ns < m->min_duration_ns ||
         b.min_duration_ns > b.max_duration_ns) {
         scan_count(s, m->rows);
@@ -757,11 +763,11 @@ enum err scan_block(struct scan_worker *w, struct part *p, size_t index,
     if (judge_block(&b)) {
         for (; b.page < m->pages && b.error == ERR_OK; b.page++) {
             uint64_t rows = m->rows - counted < PAGE_ROWS ? m->rows - counted : PAGE_ROWS;
-            if (scan_is_cancelled(s)) {
-                b.error = ERR_CANCELLED;
+            b.error = scan_stopped(s);
+            if (b.error != ERR_OK) {
                 break;
             }
-            scan_page(&b, floor_ns(run, w), part_meta(p)->line);
+            scan_page(&b, floor_of(run, w), part_meta(p)->line);
             scan_count(s, rows);
             counted += rows;
         }

@@ -24,13 +24,25 @@ struct scan_worker {
     bool has_shapes, has_durations, has_starts;
 };
 
-// Visits the matching rows of a block. `floor_ns` is asked before each page.
-MUST_CHECK enum err scan_block(struct scan_worker *w, struct part *p, size_t index,
-                               uint64_t (*floor_ns)(void *run, struct scan_worker *w), void *run);
+// What rows must reach at least to matter.
+struct scan_floor {
+    uint64_t start_ns, duration_ns;
+};
 
-static inline bool scan_is_cancelled(const struct scan *s)
+// Visits the matching rows of a block. `floor_of` is asked before each page.
+MUST_CHECK enum err scan_block(struct scan_worker *w, struct part *p, size_t index,
+                               struct scan_floor (*floor_of)(void *run, struct scan_worker *w),
+                               void *run);
+
+// Why the scan must not go on; ERR_OK when it may.
+static inline enum err scan_stopped(const struct scan *s)
 {
-    return s->control != NULL && atomic_load(&s->control->cancelled);
+    if (s->control == NULL) {
+        return ERR_OK;
+    }
+    return atomic_load(&s->control->cancelled)         ? ERR_CANCELLED
+           : atomic_load(&s->control->short_of_memory) ? ERR_MEMORY
+                                                       : ERR_OK;
 }
 
 static inline void scan_count(const struct scan *s, uint64_t rows)

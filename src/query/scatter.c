@@ -20,7 +20,31 @@ struct filling {
     uint64_t from_ns, column_ns;
     uint32_t columns;
     struct cell *cells; // FINE_ROWS for each column
+    struct query_control *control;
 };
+
+static size_t filling_bytes(uint32_t columns)
+{
+    ASSERT(columns > 0 && columns <= SCATTER_COLUMNS_MAX);
+    return (size_t)columns * FINE_ROWS * sizeof(struct cell);
+}
+
+// False where there is no memory for its cells.
+static bool filling_init(struct filling *f)
+{
+    if (!query_take(f->control, filling_bytes(f->columns))) {
+        return false;
+    }
+    f->cells = mem_new((size_t)f->columns * FINE_ROWS, sizeof *f->cells);
+    return true;
+}
+
+static void filling_done(struct filling *f)
+{
+    ASSERT(f->cells != NULL);
+    query_give(f->control, filling_bytes(f->columns));
+    mem_free(f->cells);
+}
 
 static uint32_t fine_row(uint64_t duration_ns)
 {
@@ -66,7 +90,10 @@ static void *fork_filling(const void *ctx)
     const struct filling *f = ctx;
     struct filling *made = mem_new(1, sizeof *made);
     *made = *f;
-    made->cells = mem_new((size_t)f->columns * FINE_ROWS, sizeof *made->cells);
+    if (!filling_init(made)) {
+        mem_free(made);
+        return NULL;
+    }
     return made;
 }
 
@@ -93,7 +120,7 @@ static void join_filling(void *ctx, void *forked)
             add_cell(&f->cells[i], &from->cells[i]);
         }
     }
-    mem_free(from->cells);
+    filling_done(from);
     mem_free(from);
 }
 
@@ -132,9 +159,14 @@ enum err aggregate_scatter(const struct aggregate *a, const struct filter *filte
     ASSERT(a->from_ns <= a->to_ns);
     MUST(columns > 0 && columns <= SCATTER_COLUMNS_MAX && rows > 0 && rows <= SCATTER_ROWS_MAX);
     uint64_t range = a->to_ns - a->from_ns;
-    struct filling f = {.from_ns = a->from_ns, .columns = columns};
-    f.column_ns = range == 0 ? 1 : range / columns + (range % columns != 0);
-    f.cells = mem_new((size_t)columns * FINE_ROWS, sizeof *f.cells);
+    struct scatter s = {.columns = columns, .control = a->control};
+    s.charged_bytes = (size_t)columns * rows * sizeof *s.cells;
+    struct filling f = {.from_ns = a->from_ns, .columns = columns, .control = a->control};
+    s.column_ns = range == 0 ? 1 : range / columns + (range % columns != 0);
+    f.column_ns = s.column_ns;
+    if (!filling_init(&f)) {
+        return ERR_MEMORY;
+    }
     const struct scan scan = {.view = a->view,
                               .filter = filter,
                               .from_ns = a->from_ns,
@@ -146,17 +178,20 @@ enum err aggregate_scatter(const struct aggregate *a, const struct filter *filte
                               .fork = fork_filling,
                               .join = join_filling};
     enum err e = scan_run(&scan);
+    if (e == ERR_OK && !query_take(a->control, s.charged_bytes)) {
+        e = ERR_MEMORY;
+    }
     if (e == ERR_OK) {
-        struct scatter s = {.columns = columns, .column_ns = f.column_ns};
         put_together(&f, rows, &s);
         *ret_scatter = s;
     }
-    mem_free(f.cells);
+    filling_done(&f);
     return e;
 }
 
 void scatter_done(struct scatter *s)
 {
     mem_free(s->cells);
+    query_give(s->control, s->charged_bytes);
     *s = (struct scatter){0};
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the search for traces. Matching spans are collected without order; whenever the
-// collection is full it is reduced to the newest `limit` traces, and the oldest of those is the
-// floor below which the scan need not look.
+// collection is full it is reduced to its best traces, and the worst of those is the floor below
+// which the scan need not look.
 #include "query/search.h"
 
 #include <stdlib.h>
@@ -9,137 +9,208 @@
 #include "core/mem.h"
 #include "core/must.h"
 
-// Collected at most between two reductions, beyond the limit itself.
+// Collected at most between two reductions, beyond the limit itself; by number of errors at first,
+// before the collection grows.
 #define SLACK 4096
 
 struct collection {
     struct search_hit *hits;
     size_t count, capacity, limit;
-    uint64_t floor_ns;
+    enum search_order order;
+    struct query_control *control;
+    uint64_t floor;
     bool changed; // since it was reduced
 };
 
 static int by_trace(const void *a, const void *b)
 {
     const struct search_hit *x = a, *y = b;
-    int c = trace_id_cmp(&x->trace, &y->trace);
-    if (c != 0) {
-        return c;
-    }
-    return x->start_ns > y->start_ns ? -1 : x->start_ns < y->start_ns;
+    return trace_id_cmp(&x->trace, &y->trace);
 }
 
-static int newest_first(const void *a, const void *b)
+static bool is_better(const struct search_hit *x, const struct search_hit *y)
+{
+    return x->rank != y->rank ? x->rank > y->rank : x->start_ns > y->start_ns;
+}
+
+static int best_first(const void *a, const void *b)
 {
     const struct search_hit *x = a, *y = b;
-    if (x->start_ns != y->start_ns) {
-        return x->start_ns > y->start_ns ? -1 : 1;
+    if (x->rank != y->rank || x->start_ns != y->start_ns) {
+        return is_better(x, y) ? -1 : 1;
     }
     return trace_id_cmp(&x->trace, &y->trace);
 }
 
-static void reduce(struct collection *c)
+// Puts together what is known of one trace.
+static void combine(enum search_order order, struct search_hit *into, const struct search_hit *from)
 {
-    ASSERT(c->count <= c->capacity && c->limit > 0);
+    ASSERT(trace_id_cmp(&into->trace, &from->trace) == 0);
+    if (order == BY_ERRORS) {
+        into->rank += from->rank;
+        into->start_ns = from->start_ns > into->start_ns ? from->start_ns : into->start_ns;
+    } else if (is_better(from, into)) {
+        *into = *from;
+    }
+}
+
+// Leaves one hit a trace, and at most `most` of them, best first.
+static void reduce(struct collection *c, size_t most)
+{
+    ASSERT(c->count <= c->capacity && most >= c->limit);
     size_t kept = 0;
     MUST(c->hits != NULL);
     qsort(c->hits, c->count, sizeof *c->hits, by_trace);
     for (size_t i = 0; i < c->count; i++) {
-        if (kept == 0 || trace_id_cmp(&c->hits[kept - 1].trace, &c->hits[i].trace) != 0) {
+        if (kept > 0 && trace_id_cmp(&c->hits[kept - 1].trace, &c->hits[i].trace) == 0) {
+            combine(c->order, &c->hits[kept - 1], &c->hits[i]);
+        } else {
             c->hits[kept++] = c->hits[i];
         }
     }
-    qsort(c->hits, kept, sizeof *c->hits, newest_first);
-    c->count = kept < c->limit ? kept : c->limit;
+    qsort(c->hits, kept, sizeof *c->hits, best_first);
+    c->count = kept < most ? kept : most;
     c->changed = false;
-    if (c->count == c->limit) {
-        c->floor_ns = c->hits[c->count - 1].start_ns;
+    if (c->order != BY_ERRORS && c->count >= c->limit) {
+        c->floor = c->hits[c->limit - 1].rank;
+    }
+    if (c->order == BY_ERRORS && kept > most && c->control != NULL) {
+        atomic_store(&c->control->unsure_order, true);
     }
 }
 
-static void add_hit(struct collection *c, trace_id trace, uint64_t start_ns)
+// Makes room for a hit. Counts are forgotten only when there cannot be more of them.
+static void make_room(struct collection *c)
 {
-    MUST(c->hits != NULL);
-    if (start_ns < c->floor_ns) {
+    ASSERT(c->count == c->capacity);
+    reduce(c, c->order == BY_ERRORS ? c->capacity : c->limit);
+    if (c->order != BY_ERRORS || c->count <= c->capacity / 2) {
         return;
     }
+    size_t bytes = c->capacity * sizeof *c->hits;
+    if (c->capacity < 2 * SEARCH_COUNTED_MAX && query_take(c->control, bytes)) {
+        c->capacity *= 2;
+        c->hits = mem_resize(c->hits, c->capacity, sizeof *c->hits);
+    } else {
+        reduce(c, c->capacity / 2);
+    }
+}
+
+static void add_hit(struct collection *c, const struct search_hit *hit)
+{
+    MUST(c->hits != NULL);
+    if (hit->rank < c->floor) {
+        return;
+    }
+    c->changed = true;
     // Rows of one trace are neighbours in parts.
     struct search_hit *last = c->count > 0 ? &c->hits[c->count - 1] : NULL;
-    if (last != NULL && trace_id_cmp(&last->trace, &trace) == 0) {
-        last->start_ns = start_ns > last->start_ns ? start_ns : last->start_ns;
-        c->changed = true;
+    if (last != NULL && trace_id_cmp(&last->trace, &hit->trace) == 0) {
+        combine(c->order, last, hit);
         return;
     }
     if (c->count == c->capacity) {
-        reduce(c);
+        make_room(c);
         MUST(c->count < c->capacity);
     }
-    c->hits[c->count++] = (struct search_hit){trace, start_ns};
-    c->changed = true;
+    c->hits[c->count++] = *hit;
 }
 
 static void see_row(void *ctx, const struct scan_row *row)
 {
-    add_hit(ctx, row->trace, row->start_ns);
+    struct collection *c = ctx;
+    struct search_hit hit = {row->trace, row->start_ns, row->start_ns};
+    ASSERT(c->order < SEARCH_ORDER_COUNT);
+    if (c->order == BY_ERRORS) {
+        if (row->status != STATUS_ERROR) {
+            return;
+        }
+        hit.rank = 1;
+    } else if (c->order == BY_SLOWEST) {
+        hit.rank = row->duration_ns;
+    }
+    add_hit(c, &hit);
 }
 
-// Before each piece of storage the floor is brought up to date, so that older storage is skipped.
+// Before each piece of storage the floor is brought up to date, so that what cannot matter is
+// skipped.
 static uint64_t current_floor(void *ctx)
 {
     struct collection *c = ctx;
-    if (c->count >= c->limit && c->changed) {
-        reduce(c);
+    if (c->order != BY_ERRORS && c->count >= c->limit && c->changed) {
+        reduce(c, c->limit);
     }
-    return c->floor_ns;
+    return c->floor;
 }
 
-static void collection_init(struct collection *c, size_t limit)
+// False where there is no memory for it.
+static bool collection_init(struct collection *c, const struct collection *like)
 {
-    ASSERT(limit > 0 && limit <= SEARCH_LIMIT_MAX);
-    *c = (struct collection){.limit = limit, .capacity = limit + SLACK};
-    c->hits = mem_new(c->capacity, sizeof *c->hits);
+    ASSERT(like->limit > 0 && like->limit <= SEARCH_LIMIT_MAX);
+    *c = (struct collection){.limit = like->limit, .order = like->order, .control = like->control};
+    c->capacity = 2 * (c->limit + SLACK);
+    if (!query_take(c->control, c->capacity * sizeof *c->hits)) {
+        return false;
+    }
+    c->hits = mem_alloc(c->capacity * sizeof *c->hits);
+    return true;
+}
+
+static void collection_done(struct collection *c)
+{
+    ASSERT(c->hits != NULL);
+    query_give(c->control, c->capacity * sizeof *c->hits);
+    mem_free(c->hits);
 }
 
 static void *fork_collection(const void *ctx)
 {
-    const struct collection *c = ctx;
     struct collection *made = mem_new(1, sizeof *made);
-    collection_init(made, c->limit);
+    if (!collection_init(made, ctx)) {
+        mem_free(made);
+        return NULL;
+    }
     return made;
 }
 
 static void join_collection(void *ctx, void *forked)
 {
     struct collection *c = ctx, *from = forked;
-    ASSERT(c->limit == from->limit);
+    ASSERT(c->limit == from->limit && c->order == from->order);
     for (size_t i = 0; i < from->count; i++) {
-        add_hit(c, from->hits[i].trace, from->hits[i].start_ns);
+        add_hit(c, &from->hits[i]);
     }
-    mem_free(from->hits);
+    collection_done(from);
     mem_free(from);
 }
 
 enum err search_run(const struct search *search, struct search_hit **ret_hits, size_t *ret_count)
 {
     struct collection c;
-    collection_init(&c, search->limit);
+    const struct collection like = {
+        .limit = search->limit, .order = search->order, .control = search->control};
+    if (!collection_init(&c, &like)) {
+        return ERR_MEMORY;
+    }
     const struct scan scan = {.view = search->view,
                               .filter = search->filter,
                               .from_ns = search->from_ns,
                               .to_ns = search->to_ns,
+                              .durations = search->order == BY_SLOWEST,
                               .control = search->control,
                               .visit = see_row,
-                              .floor_ns = current_floor,
+                              .floor_ns = search->order != BY_ERRORS ? current_floor : NULL,
+                              .floor_of_durations = search->order == BY_SLOWEST,
                               .ctx = &c,
                               .fork = fork_collection,
                               .join = join_collection};
     enum err e = scan_run(&scan);
-    if (e != ERR_OK) {
-        mem_free(c.hits);
-        return e;
+    if (e == ERR_OK) {
+        reduce(&c, c.capacity);
+        *ret_count = c.count < c.limit ? c.count : c.limit;
+        *ret_hits = mem_new(*ret_count, sizeof **ret_hits);
+        memcpy(*ret_hits, c.hits, *ret_count * sizeof **ret_hits);
     }
-    reduce(&c);
-    *ret_hits = c.hits;
-    *ret_count = c.count;
-    return ERR_OK;
+    collection_done(&c);
+    return e;
 }

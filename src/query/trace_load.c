@@ -56,7 +56,7 @@ static enum err add_parts(struct load *l)
     l->batches = mem_new(l->view->part_count, sizeof(struct batch *));
     for (size_t i = 0; i < l->view->part_count && e == ERR_OK; i++) {
         struct batch *b;
-        e = part_find_trace_from(l->view->parts[i], l->id, fields, whole, source, &b);
+        e = part_find_trace(l->view->parts[i], l->id, fields, whole, source, &b);
         if (e == ERR_OK) {
             l->charged += source != NULL ? batch_bytes(b) : 0;
             l->batches[l->batch_count++] = b;

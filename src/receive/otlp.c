@@ -269,7 +269,13 @@ static void on_headers(void *ctx, struct http_request *r)
 
 // ---- The body -----------------------------------------------------------------------------------
 
-// Metrics and logs are checked and counted; a later version stores them.
+static void tell_agents(void *ctx, const struct span_flow *flow)
+{
+    agents_tell(ledger_agents(ctx), flow, clock_wall_ns());
+}
+
+// Metrics and logs are checked and counted; a later version stores them. What agents tell of their
+// spans is the ledger's already.
 static void take_others(struct door *d, struct str request)
 {
     static const char *const names[SIGNAL_COUNT] = {
@@ -281,6 +287,9 @@ static void take_others(struct door *d, struct str request)
     if (otlp_count_records((enum otlp_signal)d->signal, request, &n, &at) != ERR_OK) {
         door_lost(d, ERR_INVALID, &at, request);
         return;
+    }
+    if (d->signal == SIGNAL_METRICS) {
+        otlp_read_flow(request, tell_agents, ledger);
     }
     if (n > 0) {
         ledger_add(ledger, d->signal, OUTCOME_RECEIVED, REASON_NONE, STR(""), n);

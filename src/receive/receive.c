@@ -161,6 +161,10 @@ static struct receive *receive_new(const struct receive_options *options)
     if (r->options.body_bytes_max == 0) {
         r->options.body_bytes_max = (size_t)64 << 20;
     }
+    if (r->options.record_bytes_max == 0) {
+        r->options.record_bytes_max = JOURNAL_RECORD_MAX;
+    }
+    MUST(r->options.record_bytes_max <= JOURNAL_RECORD_MAX);
     // A body that cannot fit even an idle server must not be told to come back.
     size_t most = options->budget->limit_bytes / BODY_SHARE;
     if (r->options.body_bytes_max > most) {

@@ -56,6 +56,7 @@ struct receive_options {
     struct http_tls *tls;          // NULL: plain text
     struct str token;              // the ingest token; empty: none demanded
     size_t body_bytes_max;         // at most a quarter of the budget's limit is taken
+    size_t record_bytes_max;       // of the journal; JOURNAL_RECORD_MAX when 0, and at most
     // Under memory that stays short (overload.h): how long senders are only slowed down, and from
     // what duration on a span makes its trace matter.
     uint64_t shed_after_ms, slow_trace_ms;

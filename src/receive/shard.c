@@ -65,7 +65,7 @@ static struct group *open_group(struct shard *s)
         g->shard = s;
         g->content.batches = g->batches;
         g->room = (struct mem_source){room_take, room_give};
-        buf_init_from(&g->payload, JOURNAL_RECORD_MAX, &g->room);
+        buf_init_from(&g->payload, s->receive->options.record_bytes_max, &g->room);
     } else {
         s->pool = g->next;
         s->pool_count--;
@@ -361,8 +361,22 @@ static void answer_lost(struct door *d, enum err why)
                                         : STR("The journal cannot be written."),
                         NULL};
     ASSERT(why != ERR_OK);
+    if (why == ERR_LIMIT) { // and so it is again, however often it is sent
+        f = (struct failure){413, GRPC_RESOURCE_EXHAUSTED, false,
+                             STR("The request is larger than a record of the journal: send smaller "
+                                 "batches."),
+                             NULL};
+    }
     atomic_fetch_add_explicit(&d->shard->refused, 1, memory_order_relaxed);
     answer_failure(d, &f);
+}
+
+static enum reason reason_of(enum err why)
+{
+    ASSERT(why != ERR_OK);
+    return why == ERR_FULL    ? REASON_DISK_FULL
+           : why == ERR_LIMIT ? REASON_TOO_LARGE
+                              : REASON_JOURNAL;
 }
 
 static void on_finish(struct loop_task *task)
@@ -373,7 +387,7 @@ static void on_finish(struct loop_task *task)
     ASSERT(s->in_flight > 0);
     note_latency(s, g);
     if (result != ERR_OK) {
-        count_lost(s, g, result == ERR_FULL ? REASON_DISK_FULL : REASON_JOURNAL);
+        count_lost(s, g, reason_of(result));
     } else {
         atomic_fetch_add_explicit(&s->spans, g->spans, memory_order_relaxed);
     }
@@ -440,7 +454,8 @@ static void seal(struct shard *s)
         group_clear(g);
         return;
     }
-    (void)buf_reserve(&g->payload, g->request_bytes < JOURNAL_RECORD_MAX ? g->request_bytes : 0);
+    size_t most = s->receive->options.record_bytes_max;
+    (void)buf_reserve(&g->payload, g->request_bytes < most ? g->request_bytes : 0);
     group_encode(&g->content, &g->payload);
     unreserve(g, g->reserved);
     g->finish.run = on_finish;
@@ -587,6 +602,11 @@ static enum err decode(struct door *d, struct str request, struct otlp_counts *r
 void shard_take_traces(struct door *d, struct str request)
 {
     struct shard *s = d->shard;
+    // A request that fills a group begins one: what cannot be one record is its fault alone, and
+    // takes no other with it.
+    if (s->open != NULL && request.n >= GROUP_BYTES_SEAL) {
+        seal(s);
+    }
     struct group *g = open_group(s);
     struct otlp_counts counts = {0};
     struct err_at at = {0};

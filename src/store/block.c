@@ -70,6 +70,7 @@ size_t block_page_region(const struct block *b, size_t column, size_t page)
 
 enum err block_read_window(struct block *b, size_t page)
 {
+    ASSERT(page < b->pages && b->column_count >= COLUMN_BUILTIN);
     const struct region *first = &b->regions[block_page_region(b, COLUMN_HOT, page)];
     const struct region *last = &b->regions[block_page_region(b, b->column_count - 1, page)];
     ASSERT(last >= first);
@@ -281,6 +282,7 @@ static enum err read_resources(struct block *b)
     for (size_t i = 0; i < n; i++) {
         (void)batch_add_string(out, texts[i], str_hash(texts[i]));
     }
+    ASSERT(out->string_count == n + 1 || n == 0); // the batch begins with ""
     get_resources(&c, out);
     batch_seal(out);
     return c.failed || cursor_left(&c) != 0 ? ERR_CORRUPT : ERR_OK;
@@ -392,6 +394,7 @@ static void take_room(struct block *b)
 
 static void give_room(struct block *b)
 {
+    ASSERT(b->scratch.held_bytes <= SIZE_MAX / 2);
     struct block_room room = {b->scratch, b->io, b->window};
     ASSERT(b->part != NULL);
     b->scratch = (struct arena){0};
@@ -465,6 +468,7 @@ enum err block_borrow(struct part *p, size_t index, struct block **ret_block)
 
 size_t block_held_bytes(const struct block *b)
 {
+    ASSERT(b->part == NULL || b->borrowed);
     ASSERT(b->resources != NULL);
     return sizeof *b + b->arena.held_bytes + batch_bytes(b->resources);
 }
@@ -483,6 +487,7 @@ void block_unref(struct block *b)
 
 void block_free(struct block *b)
 {
+    ASSERT(b == NULL || atomic_load(&b->refs) > 0);
     if (b == NULL) {
         return;
     }
@@ -497,13 +502,6 @@ void block_free(struct block *b)
 }
 
 // ---- What it holds ---------------------------------------------------------------------------
-
-size_t block_rows(const struct block *b)
-{
-    ASSERT(b->part != NULL);
-    ASSERT(b->rows > 0 && b->rows <= BLOCK_ROWS);
-    return b->rows;
-}
 
 size_t block_pages(const struct block *b)
 {
@@ -618,6 +616,7 @@ enum err block_load_traces(struct block *b)
     if (e != ERR_OK || at != b->rows) {
         return e != ERR_OK ? e : ERR_CORRUPT;
     }
+    ASSERT(b->trace_first[0] == 0 && b->trace_first[b->traces] == b->rows);
     b->trace_ids = copy;
     return ERR_OK;
 }

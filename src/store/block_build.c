@@ -49,10 +49,12 @@ void block_builder_init(struct block_builder *b)
     ASSERT(b != NULL);
     *b = (struct block_builder){0};
     add_builtins(b);
+    ASSERT(b->column_count == COLUMN_BUILTIN);
 }
 
 static void clear_slots(struct block_builder *b)
 {
+    ASSERT((b->slot_index_size & (b->slot_index_size - 1)) == 0);
     ASSERT(b->slot_count <= b->slot_capacity);
     for (size_t i = 0; i < b->slot_count; i++) {
         mem_free(b->slots[i].texts);
@@ -83,10 +85,13 @@ void block_builder_clear(struct block_builder *b)
     tuples_clear(&b->scopes);
     b->rows = b->pages = b->trace_count = 0;
     add_builtins(b);
+    ASSERT(b->column_count == COLUMN_BUILTIN && b->texts.count == 0);
 }
 
 void block_builder_done(struct block_builder *b)
 {
+    ASSERT(b->slots != NULL || b->slot_count == 0);
+    ASSERT(b->columns != NULL && b->column_count <= b->column_capacity);
     clear_slots(b);
     for (size_t i = 0; i < b->column_capacity; i++) {
         mem_free(b->columns[i].ints);
@@ -116,6 +121,7 @@ void block_builder_done(struct block_builder *b)
 
 static size_t slot_place(const struct block_builder *b, const struct batch *batch)
 {
+    ASSERT(batch != NULL && b->slot_index != NULL);
     ASSERT(b->slot_index_size > 0 && (b->slot_index_size & (b->slot_index_size - 1)) == 0);
     return (size_t)(((uint64_t)(uintptr_t)batch * 0x9E3779B97F4A7C15ULL) >> 20) &
            (b->slot_index_size - 1);
@@ -134,6 +140,7 @@ static void grow_slot_index(struct block_builder *b)
         }
         b->slot_index[at] = (uint32_t)i + 1;
     }
+    ASSERT(b->slot_count * 2 < b->slot_index_size); // a free place ends every search
 }
 
 static struct build_slot *slot_of(struct block_builder *b, const struct batch *batch)
@@ -157,6 +164,7 @@ static struct build_slot *slot_of(struct block_builder *b, const struct batch *b
     s->columns = mem_new(batch->string_count, sizeof *s->columns);
     s->resources = mem_new(batch->resource_count, sizeof *s->resources);
     s->scopes = mem_new(batch->scope_count, sizeof *s->scopes);
+    ASSERT(b->slot_count * 2 <= b->slot_index_size);
     return s;
 }
 
@@ -166,18 +174,22 @@ static uint32_t text_of(struct block_builder *b, struct build_slot *s, uint64_t 
     if (s->texts[code] == 0) {
         s->texts[code] = strtab_add(&b->texts, s->batch->strings[code], s->batch->hashes[code]) + 1;
     }
+    ASSERT(s->texts[code] <= b->texts.count);
     return s->texts[code] - 1;
 }
 
 static uint32_t *scratch(struct block_builder *b, size_t n)
 {
+    ASSERT(n > 0);
     b->scratch = mem_grow(b->scratch, &b->scratch_capacity, n, sizeof *b->scratch);
+    ASSERT(b->scratch_capacity >= n);
     return b->scratch;
 }
 
 static void list_attrs(struct block_builder *b, struct build_slot *s, struct attr_run run,
                        uint32_t *out)
 {
+    ASSERT(out != NULL && out >= b->scratch);
     MUST((size_t)run.first + run.count <= s->batch->attr_count);
     const struct attr *attrs = s->batch->attrs + run.first;
     for (uint32_t i = 0; i < run.count; i++, out += ATTR_ITEMS) {
@@ -203,6 +215,7 @@ static uint32_t resource_of(struct block_builder *b, struct build_slot *s, uint3
         list_attrs(b, s, r->attrs, items + RESOURCE_HEAD);
         s->resources[index] = tuples_add(&b->resources, items, n) + 1;
     }
+    ASSERT(s->resources[index] <= b->resources.count);
     return s->resources[index] - 1;
 }
 
@@ -220,6 +233,7 @@ static uint32_t scope_of(struct block_builder *b, struct build_slot *s, uint32_t
         list_attrs(b, s, x->attrs, items + SCOPE_HEAD);
         s->scopes[index] = tuples_add(&b->scopes, items, n) + 1;
     }
+    ASSERT(s->scopes[index] <= b->scopes.count);
     return s->scopes[index] - 1;
 }
 
@@ -231,6 +245,7 @@ static void put_int(struct build_column *c, uint64_t v)
     if (c->count == c->int_capacity) {
         c->ints = mem_grow(c->ints, &c->int_capacity, c->count + 1, sizeof *c->ints);
     }
+    ASSERT(c->count < c->int_capacity);
     c->ints[c->count++] = v;
 }
 
@@ -240,11 +255,13 @@ static void put_text(struct build_column *c, uint32_t text)
     if (c->count == c->text_capacity) {
         c->texts = mem_grow(c->texts, &c->text_capacity, c->count + 1, sizeof *c->texts);
     }
+    ASSERT(c->count < c->text_capacity);
     c->texts[c->count++] = text;
 }
 
 static enum column_kind kind_of(uint32_t type)
 {
+    _Static_assert(ATTR_TYPE_COUNT == 8, "a new type of attribute needs its kind of column");
     ASSERT(type < ATTR_TYPE_COUNT);
     if (attr_type_is_text(type)) {
         return COLUMN_CODES;
@@ -268,6 +285,7 @@ static uint32_t column_of(struct block_builder *b, struct build_slot *s, const s
         c->type = a->type;
         c->key = key;
     }
+    ASSERT(COLUMN_BUILTIN + (size_t)column < b->column_count);
     s->columns[a->key] = column + 1;
     return column;
 }
@@ -317,6 +335,7 @@ static uint32_t put_sparse(struct block_builder *b, struct build_slot *slot, con
         put_int(&b->columns[COLUMN_FLAGS], s->flags);
         put_int(&b->columns[COLUMN_BACKWARDS], s->end_before_start);
     }
+    ASSERT(bits < SHAPE_BITS_END);
     return bits;
 }
 
@@ -346,6 +365,7 @@ static void put_shape(struct block_builder *b, struct build_slot *slot, const st
 // The row of a trace, but not `self`, that has this ID; `n` when there is none.
 static size_t scan_id(const uint64_t *ids, size_t n, uint64_t id, size_t self)
 {
+    ASSERT(id != 0); // a root is not looked for
     ASSERT(self < n && n <= PARENT_SCAN_MAX);
     for (size_t i = 0; i < n; i++) {
         if (ids[i] == id && i != self) {
@@ -367,6 +387,7 @@ static struct id_index index_ids(const uint64_t *ids, size_t n)
     while (size < 2 * n) {
         size *= 2;
     }
+    ASSERT(size >= 2 * n && (size & (size - 1)) == 0);
     struct id_index x = {mem_new(size, sizeof *x.slots), size - 1};
     for (size_t i = 0; i < n; i++) {
         size_t at = (ids[i] * 0x9E3779B97F4A7C15ULL) >> 32 & x.mask;
@@ -446,6 +467,7 @@ static void note_page(struct page_meta *p, const struct span *s)
     p->max_start_ns = s->start_ns > p->max_start_ns ? s->start_ns : p->max_start_ns;
     p->min_duration_ns = d < p->min_duration_ns ? d : p->min_duration_ns;
     p->max_duration_ns = d > p->max_duration_ns ? d : p->max_duration_ns;
+    ASSERT(p->min_start_ns <= p->max_start_ns && p->min_duration_ns <= p->max_duration_ns);
 }
 
 // A block's ranges are those of its pages together.
@@ -467,6 +489,7 @@ static void sum_pages(struct block_builder *b)
 
 static void begin_page(struct block_builder *b)
 {
+    ASSERT(b->columns[COLUMN_SHAPE].count == b->pages * PAGE_ROWS); // all before it are full
     MUST(b->pages < BLOCK_PAGES);
     for (size_t i = 0; i < b->column_count; i++) {
         b->columns[i].page_first[b->pages] = b->columns[i].count;
@@ -480,6 +503,7 @@ static void begin_page(struct block_builder *b)
 static uint64_t start_distance(const struct block_builder *b, const struct row *rows, size_t i,
                                bool new_trace)
 {
+    ASSERT(new_trace || i > 0);
     ASSERT(b->trace_count > 0);
     uint64_t base = b->trace_starts[b->trace_count - 1];
     if (!new_trace && i % PAGE_ROWS != 0) {
@@ -490,6 +514,7 @@ static uint64_t start_distance(const struct block_builder *b, const struct row *
 
 static void put_row(struct block_builder *b, const struct row *rows, size_t i)
 {
+    ASSERT(b->pages > 0 && i / PAGE_ROWS == b->pages - 1);
     ASSERT(i < BLOCK_ROWS);
     const struct span *s = row_span(rows[i]);
     bool new_trace = i == 0 || trace_id_cmp(&s->trace, &row_span(rows[i - 1])->trace) != 0;
@@ -530,6 +555,7 @@ static void put_all_parents(struct block_builder *b, const struct row *rows)
 // Rows of one trace come from many batches, so what they are made of is rarely in a cache yet.
 static void prefetch(const struct row *rows, size_t i, size_t n)
 {
+    ASSERT(row_span(rows[i]) != NULL);
     ASSERT(i < n);
     if (i + 2 * PREFETCH_ROWS < n) {
         const char *span = (const char *)row_span(rows[i + 2 * PREFETCH_ROWS]);

@@ -71,6 +71,7 @@ static void detach(struct block_cache *c, struct block *b)
 // Under the lock.
 static void drop(struct block_cache *c, struct block *b)
 {
+    ASSERT(b->home != NULL && b->part == NULL);
     ASSERT(b != NULL);
     detach(c, b);
     block_unref(b);
@@ -134,6 +135,7 @@ void block_cache_forget(struct part *p)
         return;
     }
     ASSERT(atomic_load(&p->refs) == 0);
+    ASSERT(p->idle != NULL || p->footer.meta.blocks == 0);
     (void)pthread_mutex_lock(&c->lock);
     for (size_t i = 0; i < p->footer.meta.blocks; i++) {
         if (p->idle[i] != NULL) {
@@ -163,6 +165,7 @@ void block_cache_relieve(struct block_cache *c)
 
 void block_cache_stats(struct block_cache *c, struct block_cache_stats *ret_stats)
 {
+    ASSERT(c->stats.bytes <= c->bytes_max || c->stats.blocks > 0);
     ASSERT(ret_stats != NULL);
     (void)pthread_mutex_lock(&c->lock);
     *ret_stats = c->stats;

@@ -20,12 +20,14 @@ struct encoder {
 
 static void begin_region(struct encoder *e)
 {
+    ASSERT(e->region_first <= e->out->n); // regions follow one another
     ASSERT(!e->out->failed);
     e->region_first = e->out->n;
 }
 
 static void end_region(struct encoder *e)
 {
+    ASSERT(!e->directory->failed);
     ASSERT(e->out->n >= e->region_first);
     size_t n = e->out->n - e->region_first;
     buf_add_varint(e->directory, n);
@@ -50,6 +52,7 @@ static uint32_t *local_of(struct block_builder *b)
         b->local_capacity = b->texts.count * 2;
         b->local_of = mem_new(b->local_capacity, sizeof *b->local_of);
     }
+    ASSERT(b->local_capacity >= b->texts.count);
     return b->local_of;
 }
 
@@ -63,11 +66,13 @@ static uint32_t list_add(struct text_list *l, uint32_t *local, uint32_t text)
         l->texts[l->count++] = text;
         local[text] = (uint32_t)l->count;
     }
+    ASSERT(local[text] <= l->count);
     return local[text] - 1;
 }
 
 static void list_forget(const struct text_list *l, uint32_t *local)
 {
+    ASSERT(l->texts != NULL || l->count == 0);
     ASSERT(local != NULL);
     for (size_t i = 0; i < l->count; i++) {
         local[l->texts[i]] = 0;
@@ -90,6 +95,7 @@ static void put_dictionary(struct encoder *e, const uint32_t *texts, size_t n, s
 
 static void put_keysets(const struct block_builder *b, struct buf *out)
 {
+    ASSERT(b->keysets.count > 0 && b->keysets.count <= b->shapes.count);
     buf_add_varint(out, b->keysets.count);
     for (size_t i = 0; i < b->keysets.count; i++) {
         size_t n;
@@ -141,6 +147,7 @@ static void put_attrs(const uint32_t *items, size_t n, struct text_list *texts, 
     buf_add_varint(out, n / ATTR_ITEMS);
     for (size_t i = 0; i < n; i += ATTR_ITEMS) {
         uint32_t type = items[i + 1];
+        ASSERT(type < ATTR_TYPE_COUNT);
         buf_add_varint(out, list_add(texts, local, items[i]));
         buf_add_byte(out, (uint8_t)type);
         if (attr_type_is_text(type)) {
@@ -161,6 +168,7 @@ static void put_things(const struct tuples *things, size_t head, struct text_lis
     for (size_t i = 0; i < things->count; i++) {
         size_t n;
         const uint32_t *items = tuples_get(things, i, &n);
+        ASSERT(n >= head && (n - head) % ATTR_ITEMS == 0);
         for (size_t k = 0; k + 1 < head; k++) {
             buf_add_varint(out, list_add(texts, local, items[k]));
         }
@@ -221,6 +229,7 @@ static uint64_t *widened(struct block_builder *b, const uint32_t *v, size_t n)
 {
     ASSERT(v != NULL || n == 0);
     b->wide = mem_grow(b->wide, &b->wide_capacity, n, sizeof *b->wide);
+    ASSERT(b->wide_capacity >= n);
     for (size_t i = 0; i < n; i++) {
         b->wide[i] = v[i];
     }
@@ -229,6 +238,7 @@ static uint64_t *widened(struct block_builder *b, const uint32_t *v, size_t n)
 
 static enum ints_use use_of(size_t column)
 {
+    _Static_assert(COLUMN_SHAPE < COLUMN_HOT, "shapes are scanned");
     ASSERT(column < COLUMN_BUILTIN + BLOCK_COLUMNS_MAX + SPAN_ATTRS_MAX);
     if (column == COLUMN_SHAPE) {
         return INTS_CODES;
@@ -238,6 +248,7 @@ static enum ints_use use_of(size_t column)
 
 static void put_strings_page(struct encoder *e, const uint32_t *texts, size_t n)
 {
+    ASSERT(n > 0 && n <= PAGE_ROWS * SPAN_ATTRS_MAX);
     struct block_builder *b = e->b;
     b->page_texts = mem_grow(b->page_texts, &b->page_texts_capacity, n, sizeof *b->page_texts);
     for (size_t i = 0; i < n; i++) {
@@ -252,6 +263,7 @@ static void put_page(struct encoder *e, size_t column, size_t page)
     ASSERT(column < e->b->column_count && page < e->b->pages);
     struct build_column *c = &e->b->columns[column];
     size_t first = c->page_first[page], n = c->page_first[page + 1] - first;
+    ASSERT(c->page_first[page + 1] >= first && first + n <= c->count);
     begin_region(e);
     if (n > 0) {
         switch (c->kind) {
@@ -277,6 +289,7 @@ static void put_page(struct encoder *e, size_t column, size_t page)
 
 static void put_directory_head(const struct block_builder *b, struct buf *out)
 {
+    ASSERT(b->rows > 0 && b->trace_count > 0 && b->trace_count <= b->rows);
     buf_add_varint(out, b->rows);
     buf_add_varint(out, b->trace_count);
     buf_add_varint(out, b->column_count);
@@ -296,6 +309,7 @@ static void put_directory_head(const struct block_builder *b, struct buf *out)
 
 static void put_fixed(struct encoder *e)
 {
+    ASSERT(e->b->trace_rows != NULL && e->b->trace_starts != NULL);
     ASSERT(e->b->trace_count > 0 && e->b->traces != NULL);
     struct block_builder *b = e->b;
     begin_region(e);
@@ -317,6 +331,7 @@ static void put_fixed(struct encoder *e)
 
 static void put_columns(struct encoder *e)
 {
+    ASSERT(e->b->pages > 0 && e->b->pages <= BLOCK_PAGES);
     ASSERT(e->b->column_count >= COLUMN_BUILTIN);
     struct block_builder *b = e->b;
     for (size_t i = 0; i < COLUMN_HOT; i++) {

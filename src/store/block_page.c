@@ -30,6 +30,7 @@ enum err block_load_ints(struct block *b, size_t column, size_t page, size_t n, 
 
 enum err block_load_shapes(struct block *b, size_t page, uint64_t **ret_shapes)
 {
+    ASSERT(b->shape_count > 0);
     ASSERT(ret_shapes != NULL);
     size_t n = block_page_rows(b, page);
     enum err e = block_load_ints(b, COLUMN_SHAPE, page, n, 0, n, ret_shapes);
@@ -58,6 +59,7 @@ size_t block_trace_of(const struct block *b, size_t row)
 
 void block_add_starts(const struct block *b, size_t page, size_t from, size_t to, uint64_t *values)
 {
+    ASSERT(page * PAGE_ROWS + to <= b->rows);
     ASSERT(b->trace_starts != NULL && from < to);
     size_t first = page * PAGE_ROWS;
     size_t trace = block_trace_of(b, first + from);
@@ -145,6 +147,7 @@ enum err block_page_numbers(struct block *b, size_t page, enum span_field field,
 
 static enum err load_page_texts(struct block *b, size_t region, size_t n, const struct str **ret)
 {
+    ASSERT(region < b->region_count);
     ASSERT(ret != NULL && n > 0);
     struct str bytes;
     enum err e = block_region(b, region, &bytes);

@@ -50,12 +50,14 @@ struct reader {
 
 static void *scratch(struct reader *r, size_t n, size_t size)
 {
+    ASSERT(r->b->part != NULL);
     ASSERT(size > 0);
     return arena_new(&r->b->scratch, n > 0 ? n : 1, size);
 }
 
 static uint32_t put_text(struct reader *r, struct str s)
 {
+    ASSERT(s.p != NULL || s.n == 0);
     ASSERT(!r->out->sealed);
     if (s.n == 0) {
         return 0;
@@ -68,6 +70,7 @@ static uint32_t put_text(struct reader *r, struct str s)
 static enum err load_ids(struct block *b, size_t column, size_t page, size_t n,
                          const uint8_t **ret_ids)
 {
+    ASSERT(n > 0);
     ASSERT(b->columns[column].kind == COLUMN_IDS);
     struct str bytes;
     enum err e = block_region(b, block_page_region(b, column, page), &bytes);
@@ -82,6 +85,7 @@ static enum err load_ids(struct block *b, size_t column, size_t page, size_t n,
 
 static enum err load_texts(struct reader *r, size_t column, struct page_column *c)
 {
+    ASSERT(c->count > 0 && c->first + c->need <= c->count);
     ASSERT(r->b->columns[column].kind == COLUMN_STRINGS);
     struct str bytes;
     size_t n = (size_t)c->count;
@@ -99,6 +103,7 @@ static enum err load_texts(struct reader *r, size_t column, struct page_column *
 
 static enum err load_codes(struct reader *r, size_t column, struct page_column *c)
 {
+    ASSERT(c->count > 0 && c->first + c->need <= c->count);
     ASSERT(r->b->columns[column].kind == COLUMN_CODES);
     enum err e = block_load_dictionary(r->b, column);
     uint64_t *codes = NULL;
@@ -120,6 +125,7 @@ static enum err load_codes(struct reader *r, size_t column, struct page_column *
 
 static enum err load_column(struct reader *r, size_t column)
 {
+    ASSERT(r->columns != NULL);
     ASSERT(column < r->b->column_count && !r->columns[column].wanted);
     struct page_column *c = &r->columns[column];
     uint64_t *ints = NULL;
@@ -165,12 +171,14 @@ enum tally { TALLY_COUNT, TALLY_AT, TALLY_NEED };
 
 static void add_to(struct page_column *c, enum tally tally, uint64_t n)
 {
+    ASSERT(c != NULL && tally <= TALLY_NEED);
     *(tally == TALLY_COUNT ? &c->count : tally == TALLY_AT ? &c->at : &c->need) += n;
 }
 
 // Adds what `n` rows of a shape hold to a number of each column.
 static void add_rows(struct reader *r, size_t shape, uint64_t n, enum tally tally)
 {
+    ASSERT(n > 0 && n <= r->rows);
     ASSERT(shape < r->b->shape_count);
     const struct shape *s = &r->b->shapes[shape];
     for (size_t i = 0; i < SPARSE_COUNT; i++) {
@@ -188,6 +196,7 @@ static void add_rows(struct reader *r, size_t shape, uint64_t n, enum tally tall
 // Counts what rows [from, to) hold.
 static void tally_rows(struct reader *r, size_t from, size_t to, enum tally tally)
 {
+    ASSERT(r->skipped != NULL && r->shapes != NULL);
     ASSERT(from <= to && to <= r->rows);
     for (size_t i = from; i < to; i++) {
         r->skipped[r->shapes[i]]++;
@@ -205,6 +214,7 @@ static void tally_rows(struct reader *r, size_t from, size_t to, enum tally tall
 
 static void count_values(struct reader *r)
 {
+    ASSERT(r->from < r->to && r->to <= r->rows);
     ASSERT(r->touched_count == 0);
     tally_rows(r, 0, r->from, TALLY_AT);
     tally_rows(r, r->from, r->to, TALLY_NEED);
@@ -224,6 +234,7 @@ static void count_values(struct reader *r)
 
 static void skip_row(struct reader *r, size_t i)
 {
+    ASSERT(i >= r->from && i < r->to);
     size_t shape = (size_t)r->shapes[i];
     ASSERT(shape < r->b->shape_count);
     if (r->skipped[shape]++ == 0) {
@@ -237,6 +248,7 @@ static void skip_row(struct reader *r, size_t i)
 
 static void settle(struct reader *r)
 {
+    ASSERT(r->touched != NULL);
     ASSERT(r->touched_count <= r->b->shape_count);
     for (size_t i = 0; i < r->touched_count; i++) {
         add_rows(r, r->touched[i], r->skipped[r->touched[i]], TALLY_AT);
@@ -253,6 +265,7 @@ static uint32_t resource_text(struct reader *r, uint64_t code)
     if (r->resource_texts[code] == 0) {
         r->resource_texts[code] = put_text(r, r->b->resources->strings[code]) + 1;
     }
+    ASSERT(r->resource_texts[code] <= r->out->string_count);
     return r->resource_texts[code] - 1;
 }
 
@@ -268,6 +281,7 @@ static struct attr_run copy_attrs(struct reader *r, struct attr_run run)
         }
         *batch_add_attr(r->out) = a;
     }
+    ASSERT(r->out->attr_count == (size_t)out.first + run.count);
     return out;
 }
 
@@ -282,6 +296,7 @@ static uint32_t resource_of(struct reader *r, uint32_t index)
         *batch_add_resource(r->out) = x;
         r->resources[index] = (uint32_t)r->out->resource_count;
     }
+    ASSERT(r->resources[index] <= r->out->resource_count);
     return r->resources[index] - 1;
 }
 
@@ -297,6 +312,7 @@ static uint32_t scope_of(struct reader *r, uint32_t index)
         *batch_add_scope(r->out) = x;
         r->scopes[index] = (uint32_t)r->out->scope_count;
     }
+    ASSERT(r->scopes[index] <= r->out->scope_count);
     return r->scopes[index] - 1;
 }
 
@@ -376,10 +392,12 @@ static void read_attrs(struct reader *r, const struct shape *shape, struct span 
         }
     }
     s->attrs.count = (uint32_t)(out->attr_count - s->attrs.first);
+    ASSERT(s->attrs.first + (size_t)s->attrs.count == out->attr_count);
 }
 
 static enum err ids_of_page(struct reader *r, size_t page)
 {
+    ASSERT(page != r->page || r->ids[page] != NULL || !r->columns[COLUMN_ID].wanted);
     ASSERT(page < r->b->pages);
     if (r->ids[page] != NULL) {
         return ERR_OK;
@@ -416,6 +434,7 @@ static enum err read_parent(struct reader *r, size_t i, struct span *s)
 
 static enum err read_row(struct reader *r, size_t i)
 {
+    ASSERT(i >= r->from && i < r->to);
     ASSERT(i < r->rows && r->trace < r->b->traces);
     size_t code = (size_t)r->shapes[i];
     const struct shape *shape = &r->b->shapes[code];
@@ -452,6 +471,7 @@ static enum err load_starts(struct reader *r)
     ASSERT(r->from < r->to);
     size_t trace_row = r->b->trace_first[block_trace_of(r->b, r->first + r->from)];
     r->starts_from = trace_row > r->first ? trace_row - r->first : 0;
+    ASSERT(r->starts_from <= r->from);
     enum err e = block_load_ints(r->b, COLUMN_START, r->page, r->rows, r->starts_from,
                                  r->to - r->starts_from, &r->starts);
     if (e == ERR_OK) {
@@ -462,6 +482,7 @@ static enum err load_starts(struct reader *r)
 
 static enum err load_builtins(struct reader *r)
 {
+    ASSERT(r->columns[COLUMN_SHAPE].count == r->rows);
     ASSERT(r->shapes != NULL);
     static const struct {
         unsigned field;
@@ -518,6 +539,7 @@ static enum err load_attributes(struct reader *r)
 
 static enum err read_rows(struct reader *r)
 {
+    ASSERT(r->b->trace_ids != NULL && r->shapes != NULL);
     ASSERT(r->rows > 0);
     const uint64_t *wanted = r->request->rows;
     enum err e = ERR_OK;
@@ -554,6 +576,7 @@ static void reserve(struct reader *r)
 
 static void make_room(struct reader *r)
 {
+    ASSERT(r->b->resources != NULL && r->b->shape_count > 0);
     ASSERT(r->columns == NULL);
     struct block *b = r->b;
     r->columns = scratch(r, b->column_count, sizeof *r->columns);
@@ -568,6 +591,7 @@ static void make_room(struct reader *r)
 // The first and the last row that is wanted; false when there is none.
 static bool find_stretch(struct reader *r)
 {
+    ASSERT(r->from == 0 && r->to == 0);
     const uint64_t *wanted = r->request->rows;
     ASSERT(r->rows > 0);
     r->to = r->rows;
@@ -618,6 +642,7 @@ enum err block_append_page(struct block *b, size_t page, const struct page_reque
 
 static size_t count_wanted(const uint64_t *rows, size_t n)
 {
+    ASSERT(rows != NULL);
     ASSERT(n <= PAGE_ROWS);
     size_t count = 0;
     for (size_t i = 0; i < n; i++) {

@@ -36,6 +36,8 @@ static uint32_t block_of(uint64_t hash, uint32_t blocks)
 // specification's filter.
 static void masks_of(uint64_t hash, uint32_t *ret_masks)
 {
+    _Static_assert(WORDS * sizeof(uint32_t) == BLOOM_BLOCK_BYTES,
+                   "a mask for each word of a block");
     ASSERT(ret_masks != NULL);
     static const uint32_t salt[WORDS] = {0x47b6137bU, 0x44974d91U, 0x8824ad5bU, 0xa2b7289dU,
                                          0x705495c7U, 0x2df1424bU, 0x9efc4947U, 0x5c6bfb31U};

@@ -21,6 +21,7 @@ static const char schema[] =
     "CREATE TABLE IF NOT EXISTS ledger(signal TEXT, outcome TEXT, reason TEXT, service BLOB,"
     " count INTEGER NOT NULL, PRIMARY KEY(signal, outcome, reason, service)) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS touched(slot INTEGER PRIMARY KEY, times INTEGER NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS facts(name INTEGER PRIMARY KEY, value INTEGER NOT NULL);"
     "CREATE TABLE IF NOT EXISTS dead_letters(id INTEGER PRIMARY KEY AUTOINCREMENT,"
     " received_ns INTEGER NOT NULL, signal TEXT NOT NULL, reason TEXT NOT NULL,"
     " protocol BLOB NOT NULL, peer BLOB NOT NULL, message BLOB NOT NULL,"
@@ -35,6 +36,7 @@ enum statement {
     SQL_REMOVE_PART,
     SQL_SET_STATE,
     SQL_SET_LINE,
+    SQL_SET_FACT,
     SQL_ADD_CELL,
     SQL_ADD_LETTER,
     SQL_TRIM_COUNT,
@@ -44,6 +46,7 @@ enum statement {
     SQL_CELLS,
     SQL_LETTERS,
     SQL_COUNT_LETTERS,
+    SQL_FACT,
     SQL_STATEMENTS
 };
 
@@ -57,6 +60,8 @@ static const char *const texts[SQL_STATEMENTS] = {
     [SQL_SET_STATE] = "UPDATE parts SET state = ? WHERE id = ?",
     [SQL_SET_LINE] = "INSERT INTO lines VALUES(?,?,?)"
                      " ON CONFLICT(slot) DO UPDATE SET seq = excluded.seq",
+    [SQL_SET_FACT] = "INSERT INTO facts VALUES(?,?)"
+                     " ON CONFLICT DO UPDATE SET value = excluded.value",
     // A count that was moved elsewhere comes as a negative number.
     [SQL_ADD_CELL] = "INSERT INTO ledger VALUES(?,?,?,?,?)"
                      " ON CONFLICT DO UPDATE SET count = count + excluded.count",
@@ -74,6 +79,7 @@ static const char *const texts[SQL_STATEMENTS] = {
     [SQL_LETTERS] = "SELECT id, received_ns, signal, reason, protocol, peer, message, at, records,"
                     " body FROM dead_letters ORDER BY id DESC LIMIT ?",
     [SQL_COUNT_LETTERS] = "SELECT count(*) FROM dead_letters",
+    [SQL_FACT] = "SELECT value FROM facts WHERE name = ?",
 };
 
 struct catalog {
@@ -201,6 +207,7 @@ enum err catalog_open(const char *path, const char *vfs, struct catalog **ret_ca
 
 void catalog_close(struct catalog *c)
 {
+    ASSERT(c == NULL || c->db == NULL || sqlite3_get_autocommit(c->db) != 0);
     if (c == NULL) {
         return;
     }
@@ -269,6 +276,7 @@ static unsigned column_name_of(sqlite3_stmt *s, int at, unsigned count,
 
 static const char *signal_of(unsigned i)
 {
+    _Static_assert(SIGNAL_COUNT <= 16 && OUTCOME_COUNT <= 16, "names are looked for one by one");
     ASSERT(i < SIGNAL_COUNT);
     return signal_name((enum signal)i);
 }
@@ -375,6 +383,15 @@ void catalog_set_line(struct catalog *c, size_t slot, struct str line, uint64_t 
     run(c, SQL_SET_LINE);
 }
 
+void catalog_set_fact(struct catalog *c, enum catalog_fact which, uint64_t value)
+{
+    ASSERT(which < FACT_COUNT);
+    ASSERT(c->db != NULL);
+    bind_u64(c->statements[SQL_SET_FACT], 1, (uint64_t)which);
+    bind_u64(c->statements[SQL_SET_FACT], 2, value);
+    run(c, SQL_SET_FACT);
+}
+
 void catalog_add_cell(struct catalog *c, const struct ledger_cell *cell)
 {
     ASSERT(cell->outcome == OUTCOME_DROPPED || cell->reason == REASON_NONE);
@@ -464,6 +481,7 @@ struct part_reader {
 
 static enum part_state state_of(uint64_t number)
 {
+    _Static_assert(PART_STRIPPED == 2, "the numbers are on the disk");
     ASSERT(PART_LIVE == 0);
     return number == PART_LIVE       ? PART_LIVE
            : number == PART_STRIPPED ? PART_STRIPPED
@@ -579,6 +597,18 @@ enum err catalog_count_letters(struct catalog *c, uint64_t *ret_count)
     return each_row(c, SQL_COUNT_LETTERS, 0, count_row, ret_count);
 }
 
+enum err catalog_fact(struct catalog *c, enum catalog_fact which, uint64_t *ret_value)
+{
+    uint64_t value = 0;
+    ASSERT(which < FACT_COUNT);
+    ASSERT(ret_value != NULL);
+    enum err e = each_row(c, SQL_FACT, which, count_row, &value);
+    if (e == ERR_OK) {
+        *ret_value = value;
+    }
+    return e;
+}
+
 // ---- For tools ---------------------------------------------------------------------------------
 
 enum err catalog_read_parts(const char *path,
@@ -610,5 +640,40 @@ enum err catalog_read_parts(const char *path,
     }
     (void)sqlite3_finalize(s);
     (void)sqlite3_close(db);
+    return e;
+}
+
+static int note_answer(void *ctx, int columns, char **values, char **names)
+{
+    ASSERT(columns == 1 && names != NULL);
+    ASSERT(ctx != NULL);
+    *(bool *)ctx = values[0] != NULL && strcmp(values[0], "ok") == 0;
+    return 0;
+}
+
+enum err catalog_check(const char *path, const char *vfs, struct err_at *ret_at)
+{
+    sqlite3 *db = NULL;
+    int version = 0;
+    bool is_whole = false;
+    ASSERT(path != NULL);
+    int code = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, vfs);
+    if (code == SQLITE_OK && vfs != NULL) { // see prepare()
+        code = run_text(db, "PRAGMA locking_mode = EXCLUSIVE");
+    }
+    code = err_of(code) == ERR_OK ? user_version(db, &version) : code;
+    if (err_of(code) == ERR_OK && version > 0 && version <= CATALOG_VERSION) {
+        code = sqlite3_exec(db, "PRAGMA integrity_check(1)", note_answer, &is_whole, NULL);
+    }
+    enum err e = (code & 0xff) == SQLITE_CANTOPEN ? ERR_NOT_FOUND : err_of(code);
+    e = e == ERR_OK && version == 0                ? ERR_NOT_FOUND
+        : e == ERR_OK && version > CATALOG_VERSION ? ERR_UNSUPPORTED
+        : e == ERR_OK && !is_whole                 ? ERR_CORRUPT
+                                                   : e;
+    if (e != ERR_OK) {
+        (void)err_at_set(ret_at, e, 0, "%s", db != NULL ? sqlite3_errmsg(db) : err_text(e));
+    }
+    code = sqlite3_close(db);
+    MUST(code == SQLITE_OK);
     return e;
 }

@@ -55,6 +55,19 @@ MUST_CHECK enum err catalog_read_parts(const char *path,
 bool catalog_is_new(const struct catalog *c);
 MUST_CHECK enum err catalog_keep(struct catalog *c);
 
+// Whether a catalog can be read whole: ERR_OK, ERR_NOT_FOUND where there is none or only one that
+// is new, ERR_CORRUPT, ERR_UNSUPPORTED for a later version.
+MUST_CHECK enum err catalog_check(const char *path, const char *vfs, struct err_at *ret_at);
+
+// Numbers that stand alone; 0 where none was set.
+enum catalog_fact {
+    FACT_REPLAY_ALL,  // rebuilt: lines may have rows in the journal that `lines` knows nothing of
+    FACT_BELIEVED_NS, // of retention's clock, see retain_clock.h
+    FACT_BORNE_NS,
+    FACT_COUNT
+};
+MUST_CHECK enum err catalog_fact(struct catalog *c, enum catalog_fact which, uint64_t *ret_value);
+
 // In order of slot, of id, of name. What `each` is given lives until it returns; it must not call
 // the catalog.
 MUST_CHECK enum err catalog_each_line(struct catalog *c,
@@ -81,6 +94,7 @@ void catalog_add_part(struct catalog *c, const struct catalog_part *part);
 void catalog_remove_part(struct catalog *c, uint64_t id);
 void catalog_set_state(struct catalog *c, uint64_t id, enum part_state state);
 void catalog_set_line(struct catalog *c, size_t slot, struct str line, uint64_t seq);
+void catalog_set_fact(struct catalog *c, enum catalog_fact which, uint64_t value);
 // Adds cell->count to what is saved; a count above INT64_MAX takes away (two's complement).
 void catalog_add_cell(struct catalog *c, const struct ledger_cell *cell);
 void catalog_add_letter(struct catalog *c, const struct dead_letter *letter);

@@ -70,15 +70,48 @@ void commit_count(struct commit *c, enum outcome o, enum reason r, struct str se
     catalog_add_cell(c->store->catalog, &x->cell);
 }
 
-void commit_move(struct commit *c, const struct tally *t, enum outcome o, enum reason r)
+void commit_gone(struct commit *c, enum outcome o, enum reason r, struct str service, uint64_t rows)
 {
     ASSERT(c->store != NULL && (o == OUTCOME_DROPPED || r == REASON_NONE));
     ASSERT(o != OUTCOME_STORED && o != OUTCOME_RECEIVED);
+    commit_count(c, OUTCOME_STORED, REASON_NONE, service, 0 - rows, true);
+    commit_count(c, o, r, service, rows, true);
+}
+
+void commit_move(struct commit *c, const struct tally *t, enum outcome o, enum reason r)
+{
+    ASSERT(c->store != NULL);
+    ASSERT(t->counts != NULL || t->services.count == 0);
     for (size_t i = 0; i < t->services.count; i++) {
-        commit_count(c, OUTCOME_STORED, REASON_NONE, t->services.strings[i], 0 - t->counts[i],
-                     true);
-        commit_count(c, o, r, t->services.strings[i], t->counts[i], true);
+        commit_gone(c, o, r, t->services.strings[i], t->counts[i]);
     }
+}
+
+void catalog_put_part(struct catalog *c, const struct part_entry *entry, struct arena *a)
+{
+    ASSERT(entry->id > 0 && entry->part != NULL);
+    const struct part_meta *m = part_meta(entry->part);
+    ASSERT(m->rows > 0);
+    catalog_add_part(c, &(struct catalog_part){
+                            .id = entry->id,
+                            .line = m->line,
+                            .level = entry->level,
+                            .state = entry->stripped ? PART_STRIPPED : PART_LIVE,
+                            .rows = m->rows,
+                            .bytes = m->file_bytes,
+                            .min_start_ns = m->min_start_ns,
+                            .max_start_ns = m->max_start_ns,
+                            .seq_first = m->seq_first,
+                            .seq_last = m->seq_last,
+                            .committed_ns = entry->committed_ns,
+                            .services = services_encode(m, a),
+                        });
+}
+
+void commit_add_part(struct commit *c, const struct part_entry *entry)
+{
+    ASSERT(c->store != NULL);
+    catalog_put_part(c->store->catalog, entry, &c->arena);
 }
 
 // ---- Files of failed transactions --------------------------------------------------------------
@@ -103,7 +136,7 @@ void commit_doubt(struct store *s, struct str path)
 
 static struct doubt *take_doubts(struct store *s)
 {
-    ASSERT(s->catalog != NULL);
+    ASSERT(s->fs != NULL);
     (void)pthread_mutex_lock(&s->lock);
     struct doubt *d = s->doubts;
     s->doubts = NULL;
@@ -113,6 +146,7 @@ static struct doubt *take_doubts(struct store *s)
 
 static void free_doubts(struct store *s, struct doubt *d, bool remove)
 {
+    ASSERT(d == NULL || d->path[0] != 0);
     ASSERT(s->fs != NULL);
     while (d != NULL) {
         struct doubt *next = d->next;

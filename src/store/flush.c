@@ -83,6 +83,7 @@ static enum err write_rows(struct flush *f, struct part_writer *w)
             count_copy(f, f->rows[i]);
         } else {
             e = part_writer_add(w, f->rows[i]);
+            MUST(e != ERR_CORRUPT); // they were sorted
         }
     }
     return e == ERR_OK ? part_writer_finish(w) : e;
@@ -160,31 +161,23 @@ static void commit_services(struct flush *f, struct commit *c)
     }
 }
 
-static enum err commit_part(struct flush *f, uint64_t now_ns)
+static enum err commit_part(struct flush *f, const struct part_entry *entry)
 {
     ASSERT(f->part != NULL);
     struct store *s = f->s;
     struct commit c;
-    const struct part_meta *m = part_meta(f->part);
-    MUST(m->rows > 0);
+    MUST(part_meta(entry->part)->rows > 0);
     find_seqs(f);
     commit_begin(&c, s);
-    catalog_add_part(s->catalog, &(struct catalog_part){
-                                     .id = f->id,
-                                     .line = m->line,
-                                     .rows = m->rows,
-                                     .bytes = m->file_bytes,
-                                     .min_start_ns = m->min_start_ns,
-                                     .max_start_ns = m->max_start_ns,
-                                     .seq_first = m->seq_first,
-                                     .seq_last = m->seq_last,
-                                     .committed_ns = now_ns,
-                                     .services = services_encode(m, &f->arena),
-                                 });
+    commit_add_part(&c, entry);
     for (size_t i = 0; i < f->line_count; i++) {
         if (!s->lines[i].recorded || s->lines[i].seq != f->seqs[i]) {
             catalog_set_line(s->catalog, i, s->lines[i].name, f->seqs[i]);
         }
+    }
+    if (s->replay_all) { // now every line of the journal has its offset, or comes behind all of
+                         // them
+        catalog_set_fact(s->catalog, FACT_REPLAY_ALL, 0);
     }
     commit_services(f, &c);
     return commit_end(&c);
@@ -221,19 +214,17 @@ static uint64_t swap(struct flush *f, struct part_entry *entry)
         least = seq < least ? seq : least;
     }
     s->stats.flushes++;
-    s->write_full = false;
+    s->write_full = s->flush_failing = s->replay_all = false;
     return least;
 }
 
-static void finish(struct flush *f, uint64_t now_ns)
+static void finish(struct flush *f, const struct part_entry *fresh)
 {
-    ASSERT(now_ns > 0 && f->batches > 0);
+    ASSERT(fresh->committed_ns > 0 && f->batches > 0);
     ASSERT(f->part != NULL);
     struct store *s = f->s;
     struct part_entry *entry = mem_new(1, sizeof *entry);
-    entry->id = f->id;
-    entry->committed_ns = now_ns;
-    entry->part = f->part;
+    *entry = *fresh;
     (void)pthread_mutex_lock(&s->lock);
     uint64_t released = swap(f, entry);
     (void)pthread_cond_signal(&s->merge_wake);
@@ -266,6 +257,7 @@ static void fail(struct flush *f, enum err e, bool doubtful)
     }
     (void)pthread_mutex_lock(&s->lock);
     s->stats.flush_failures++;
+    s->flush_failing = true;
     s->write_full = s->write_full || e == ERR_FULL;
     s->flush_retry_ns = clock_mono_ns() + STORE_RETRY_NS;
     (void)pthread_mutex_unlock(&s->lock);
@@ -282,13 +274,13 @@ enum err flush_line(struct store *s, size_t line)
     enum err e = ERR_OK;
     if (choose(&f)) {
         f.path = store_part_path(s, f.id, &f.arena);
-        uint64_t now_ns = clock_wall_ns();
         e = commit_settle(s);
         e = e == ERR_OK ? write_part(&f) : e; // its memory was charged with the batches
         bool written = e == ERR_OK;
-        e = written ? commit_part(&f, now_ns) : e;
+        const struct part_entry fresh = {.id = f.id, .committed_ns = s->wall_ns(), .part = f.part};
+        e = written ? commit_part(&f, &fresh) : e;
         if (e == ERR_OK) {
-            finish(&f, now_ns);
+            finish(&f, &fresh);
         } else {
             fail(&f, e, written);
         }
@@ -351,6 +343,7 @@ static void tick(struct store *s, uint64_t now_ns)
     bool known = s->fs->ops->free_bytes(s->fs, s->dir, &free_bytes) == ERR_OK;
     (void)pthread_mutex_lock(&s->lock);
     s->low_space = known && free_bytes < s->free_bytes_min;
+    s->unreachable = !known;
     bool checkpoint = now_ns >= s->checkpoint_ns;
     if (checkpoint) {
         s->checkpoint_ns = now_ns + STORE_CHECKPOINT_NS;
@@ -360,6 +353,10 @@ static void tick(struct store *s, uint64_t now_ns)
     if (checkpoint) {
         struct commit c;
         commit_begin(&c, s);
+        if (now_ns - s->clock_saved_ns >= STORE_CLOCK_SAVE_NS) {
+            maintain_save_clock(s);
+            s->clock_saved_ns = now_ns; // should the transaction fail, the next turn is soon enough
+        }
         enum err e = commit_end(&c);
         if (e != ERR_OK) {
             log_write(LOG_WARN, "store", "the ledger could not be saved", "error=%s", err_name(e));

@@ -17,11 +17,13 @@ struct frame {
 
 static unsigned bits_of(uint64_t v)
 {
+    _Static_assert(sizeof(unsigned long long) == sizeof(uint64_t), "the builtin counts 64 bits");
     return v == 0 ? 0 : 64u - (unsigned)__builtin_clzll(v);
 }
 
 static bool all_divisible(const uint64_t *v, size_t n, uint64_t base, uint64_t by)
 {
+    ASSERT(v != NULL && n > 0);
     ASSERT(by > 0);
     for (size_t i = 0; i < n; i++) {
         if ((v[i] - base) % by != 0) {
@@ -64,6 +66,7 @@ static void put_frame(uint8_t tag, struct frame f, struct buf *out)
 
 static uint64_t reduce(uint64_t v, struct frame f)
 {
+    ASSERT((v - f.base) % f.scale == 0);
     ASSERT(f.scale > 0);
     return f.scale == 1 ? v - f.base : (v - f.base) / f.scale;
 }
@@ -213,6 +216,7 @@ struct stretch {
 
 static enum err get_bitpack(struct cursor *c, struct stretch s, uint64_t *out)
 {
+    ASSERT(s.first + s.count <= s.n);
     ASSERT(out != NULL && s.n > 0);
     struct frame f = get_frame(c);
     f.width = cursor_byte(c);
@@ -248,6 +252,7 @@ static void add_plane(const uint8_t *plane, size_t n, unsigned shift, uint64_t *
 
 static enum err get_planes(struct cursor *c, struct stretch s, uint64_t *out)
 {
+    ASSERT(s.first + s.count <= s.n);
     ASSERT(out != NULL && s.n > 0);
     uint64_t heads[8];
     struct frame f = get_frame(c);
@@ -285,6 +290,7 @@ static enum err decode_at(struct cursor *c, struct stretch s, uint64_t *out, boo
 
 static enum err get_table(struct cursor *c, struct stretch s, uint64_t *out)
 {
+    ASSERT(s.first + s.count <= s.n);
     ASSERT(out != NULL && s.n > 0);
     uint64_t table[INTS_TABLE_MAX];
     size_t count = cursor_below(c, INTS_TABLE_MAX + 1);

@@ -60,6 +60,7 @@ static void put(void *ctx, const struct dead_letter *letter)
 
 struct dead_letter_sink store_dead_letter_sink(struct store *s)
 {
+    ASSERT(s->catalog != NULL);
     ASSERT(s->letters_end != NULL); // the queue has been begun
     return (struct dead_letter_sink){.put = put, .ctx = s};
 }
@@ -82,6 +83,7 @@ static struct letter_node *take_queue(struct store *s, uint64_t *ret_lost)
 
 static void free_queue(struct letter_node *first)
 {
+    ASSERT(first == NULL || first->bytes >= sizeof *first);
     while (first != NULL) {
         struct letter_node *next = first->next;
         mem_free(first);

@@ -47,6 +47,7 @@ struct merge {
 
 static unsigned tier_of(uint64_t rows)
 {
+    _Static_assert(sizeof(unsigned long long) == sizeof(uint64_t), "the builtin counts 64 bits");
     return rows == 0 ? 0 : (63u - (unsigned)__builtin_clzll(rows)) / 3;
 }
 
@@ -55,6 +56,7 @@ static int by_time(const void *a, const void *b)
     ASSERT(a != NULL && b != NULL);
     const struct part_entry *x = *(struct part_entry *const *)a,
                             *y = *(struct part_entry *const *)b;
+    ASSERT(x->part != NULL && y->part != NULL);
     uint64_t m = part_meta(x->part)->min_start_ns, n = part_meta(y->part)->min_start_ns;
     return m < n ? -1 : m > n;
 }
@@ -117,13 +119,6 @@ static bool choose_merge(struct store *s, size_t index, struct merge *m)
 
 // ---- Merging ---------------------------------------------------------------------------------
 
-static void count_copy(void *ctx, struct str service)
-{
-    ASSERT(service.p != NULL || service.n == 0);
-    ASSERT(ctx != NULL);
-    tally_add(ctx, service, str_hash(service), 1);
-}
-
 static enum err write_merged(struct merge *m, size_t *ret_bad)
 {
     ASSERT(m->part == NULL);
@@ -138,8 +133,6 @@ static enum err write_merged(struct merge *m, size_t *ret_bad)
                 .line = s->lines[m->line].name,
                 .seq_first = UINT64_MAX,
                 .zstd_level = 3},
-        .on_copy = count_copy,
-        .ctx = &m->copies,
         .stop = &s->stop,
     };
     for (size_t i = 0; i < m->count; i++) {
@@ -157,46 +150,36 @@ static enum err write_merged(struct merge *m, size_t *ret_bad)
     if (e == ERR_OK) {
         e = part_open(s->part_fs, m->path.p, &m->part, NULL);
     }
+    if (e == ERR_OK && tally_missing(parts, m->count, part_meta(m->part), &m->copies) != ERR_OK) {
+        *ret_bad = m->count; // one of them, and nobody knows which
+        e = ERR_CORRUPT;
+    }
     return e;
 }
 
-static enum err commit_merged(struct merge *m, uint64_t committed_ns)
+static enum err commit_merged(struct merge *m, const struct part_entry *fresh)
 {
     ASSERT(m->part != NULL);
     struct store *s = m->s;
     struct commit c;
-    const struct part_meta *meta = part_meta(m->part);
     commit_begin(&c, s);
     for (size_t i = 0; i < m->count; i++) {
         catalog_remove_part(s->catalog, m->inputs[i]->id);
     }
-    catalog_add_part(s->catalog, &(struct catalog_part){
-                                     .id = m->id,
-                                     .line = meta->line,
-                                     .level = m->level,
-                                     .rows = meta->rows,
-                                     .bytes = meta->file_bytes,
-                                     .min_start_ns = meta->min_start_ns,
-                                     .max_start_ns = meta->max_start_ns,
-                                     .seq_first = meta->seq_first,
-                                     .seq_last = meta->seq_last,
-                                     .committed_ns = committed_ns,
-                                     .state = m->stripped ? PART_STRIPPED : PART_LIVE,
-                                     .services = services_encode(meta, &m->arena),
-                                 });
+    commit_add_part(&c, fresh);
     commit_move(&c, &m->copies, OUTCOME_DROPPED, REASON_DUPLICATE);
-    MUST(meta->rows + tally_total(&m->copies) == m->rows);
+    MUST(part_meta(m->part)->rows + tally_total(&m->copies) == m->rows);
     return commit_end(&c);
 }
 
 // The merged part takes the place of its inputs.
-static void swap_merged(struct merge *m, uint64_t committed_ns)
+static void swap_merged(struct merge *m, const struct part_entry *fresh)
 {
-    ASSERT(committed_ns > 0 && m->id > 0);
+    ASSERT(fresh->committed_ns > 0 && m->id > 0);
     ASSERT(m->part != NULL && m->count > 0);
     struct store *s = m->s;
     struct part_entry *entry = mem_new(1, sizeof *entry);
-    *entry = (struct part_entry){m->id, m->level, committed_ns, m->part, m->stripped};
+    *entry = *fresh;
     parts_swap(s, m->line, m->inputs, m->count, entry);
     (void)pthread_mutex_lock(&s->lock);
     s->stats.merges++;
@@ -224,8 +207,12 @@ static enum err fail_merge(struct merge *m, enum err e, size_t bad, bool doubtfu
     s->merge_retry_ns = clock_mono_ns() + STORE_MERGE_RETRY_NS;
     (void)pthread_mutex_unlock(&s->lock);
     log_write(LOG_ERROR, "store", "a merge failed", "error=%s", err_name(e));
-    if (e == ERR_CORRUPT && bad < m->count) {
-        part_note_damage(m->inputs[bad]->part); // the next step looks for itself
+    for (size_t i = 0; i < m->count && e == ERR_CORRUPT; i++) {
+        if (bad == i || bad == m->count) {
+            part_note_damage(m->inputs[i]->part); // the next steps look for themselves
+        }
+    }
+    if (e == ERR_CORRUPT && bad <= m->count) {
         return ERR_OK;
     }
     return e;
@@ -245,9 +232,10 @@ static enum err run_merge(struct merge *m)
     enum err e = commit_settle(m->s);
     e = e == ERR_OK ? write_merged(m, &bad) : e;
     bool written = e == ERR_OK;
-    e = written ? commit_merged(m, committed_ns) : e;
+    const struct part_entry fresh = {m->id, m->level, committed_ns, m->part, m->stripped};
+    e = written ? commit_merged(m, &fresh) : e;
     if (e == ERR_OK) {
-        swap_merged(m, committed_ns);
+        swap_merged(m, &fresh);
     } else {
         e = fail_merge(m, e, bad, written);
     }
@@ -310,6 +298,38 @@ static enum err merge_in_budget(struct merge *m, bool patient, bool *ret_did)
     return e;
 }
 
+void maintain_save_clock(struct store *s)
+{
+    ASSERT(s->clock.mono_ns > 0);
+    (void)pthread_mutex_lock(&s->lock);
+    struct retain_clock c = s->clock;
+    (void)pthread_mutex_unlock(&s->lock);
+    ASSERT(c.believed_ns > 0);
+    catalog_set_fact(s->catalog, FACT_BELIEVED_NS, c.believed_ns);
+    catalog_set_fact(s->catalog, FACT_BORNE_NS, c.borne_ns);
+}
+
+// The time that retention goes by now. Logs what it makes of the wall clock.
+static uint64_t believed_ns(struct store *s)
+{
+    uint64_t wall_ns = s->wall_ns();
+    ASSERT(wall_ns > 0);
+    (void)pthread_mutex_lock(&s->lock);
+    bool before = s->clock.leaping;
+    uint64_t now_ns = retain_clock_step(&s->clock, wall_ns, clock_mono_ns());
+    bool leaping = s->clock.leaping;
+    (void)pthread_mutex_unlock(&s->lock);
+    ASSERT(now_ns <= wall_ns);
+    if (leaping && !before) {
+        log_write(LOG_WARN, "store",
+                  "the wall clock has leapt ahead; retention waits before it believes it",
+                  "ahead_s=%llu", (unsigned long long)((wall_ns - now_ns) / NS_PER_S));
+    } else if (before && !leaping) {
+        log_write(LOG_INFO, "store", "retention goes by the wall clock again", "%s", "");
+    }
+    return now_ns;
+}
+
 enum err maintain_step(struct store *s, bool patient, bool *ret_did)
 {
     ASSERT(s->catalog != NULL);
@@ -320,12 +340,13 @@ enum err maintain_step(struct store *s, bool patient, bool *ret_did)
     enum err e = ERR_OK;
     *ret_did = false;
     (void)pthread_mutex_lock(&s->maintaining);
+    uint64_t now_ns = believed_ns(s);
     (void)pthread_mutex_lock(&s->lock);
     size_t line = 0;
     struct part_entry *damaged = find_damaged(s, &line);
     bool may_merge = !patient || clock_mono_ns() >= s->merge_retry_ns;
     for (size_t i = 0; i < s->line_count && damaged == NULL && !retain; i++) {
-        retain = retain_choose(&r, i, clock_wall_ns(), may_merge);
+        retain = retain_choose(&r, i, now_ns, may_merge);
     }
     for (size_t i = 0; i < s->line_count && damaged == NULL && !retain && !merge && may_merge;
          i++) {
@@ -371,6 +392,7 @@ void *merge_thread(void *store)
 
 enum err store_quiesce(struct store *s)
 {
+    ASSERT(!atomic_load(&s->stop));
     ASSERT(s->catalog != NULL);
     enum err e = store_flush(s);
     bool did = true;

@@ -63,9 +63,10 @@ static void load_part(void *ctx, const struct catalog_part *p)
     }
     struct str path = store_part_path(s, p->id, &l->arena);
     enum err e = part_open(s->part_fs, path.p, &part, &at);
-    if (e == ERR_OK && part_meta(part)->rows != p->rows) {
+    // Another file than the one that was committed: its rows would not go as they were counted.
+    if (e == ERR_OK && !str_eq(services_encode(part_meta(part), &l->arena), p->services)) {
         part_unref(part);
-        e = ERR_CORRUPT;
+        e = err_at_set(&at, ERR_CORRUPT, 0, "The catalog knows other services and rows of it.");
     }
     if (e != ERR_OK && e != ERR_CORRUPT && e != ERR_NOT_FOUND) {
         // No damage: a newer version, a disk that does not answer. Nothing is set aside for it.
@@ -100,8 +101,7 @@ static void count_lost_service(void *ctx, struct str service, uint64_t rows)
     ASSERT(ctx != NULL);
     struct commit *c = ctx;
     ASSERT(c->store != NULL);
-    commit_count(c, OUTCOME_STORED, REASON_NONE, service, 0 - rows, true);
-    commit_count(c, OUTCOME_DROPPED, REASON_CORRUPT, service, rows, true);
+    commit_gone(c, OUTCOME_DROPPED, REASON_CORRUPT, service, rows);
 }
 
 static enum err set_aside(struct loader *l)
@@ -191,12 +191,30 @@ static enum err remove_orphans(struct loader *l, struct err_at *ret_at)
     return e;
 }
 
+static enum err load_clock(struct store *s)
+{
+    uint64_t believed_ns = 0, borne_ns = 0;
+    ASSERT(s->wall_ns != NULL);
+    enum err e = catalog_fact(s->catalog, FACT_BELIEVED_NS, &believed_ns);
+    e = e == ERR_OK ? catalog_fact(s->catalog, FACT_BORNE_NS, &borne_ns) : e;
+    s->clock = retain_clock_from(believed_ns, borne_ns, s->wall_ns(), clock_mono_ns());
+    ASSERT(s->clock.mono_ns > 0);
+    return e;
+}
+
 static enum err load_catalog(struct loader *l)
 {
     ASSERT(l->id_count == 0 && l->lost == NULL);
     struct catalog *c = l->s->catalog;
     ASSERT(c != NULL);
     enum err e = catalog_each_line(c, load_line, l);
+    if (e == ERR_OK) {
+        uint64_t replay_all = 0;
+        e = catalog_fact(c, FACT_REPLAY_ALL, &replay_all);
+        l->s->replay_all = replay_all != 0;
+        l->s->delivered_seq = l->s->replay_all ? 0 : l->s->delivered_seq;
+    }
+    e = e == ERR_OK ? load_clock(l->s) : e;
     if (e == ERR_OK) {
         e = catalog_each_cell(c, load_cell, l);
     }
@@ -256,6 +274,7 @@ static void init(struct store *s, const struct store_options *o)
         (o->flush_age_ms != 0 ? o->flush_age_ms : FLUSH_AGE_MS_DEFAULT) * (uint64_t)NS_PER_MS;
     s->merge_rows_max = o->merge_rows_max != 0 ? o->merge_rows_max : MERGE_ROWS_DEFAULT;
     s->free_bytes_min = o->free_bytes_min != 0 ? o->free_bytes_min : FREE_BYTES_DEFAULT;
+    s->wall_ns = o->wall_ns != NULL ? o->wall_ns : clock_wall_ns;
     s->on_committed = o->on_committed;
     s->ctx = o->ctx;
     s->next_id = 1;
@@ -365,6 +384,7 @@ void store_close(struct store *s)
     letters_save(s);
     struct commit c;
     commit_begin(&c, s);
+    maintain_save_clock(s);
     if (commit_end(&c) != ERR_OK) {
         log_write(LOG_WARN, "store", "the ledger could not be saved", "%s", "");
     }

@@ -62,7 +62,8 @@ struct part_writer_options {
 MUST_CHECK enum err part_writer_new(const struct part_writer_options *options,
                                     struct part_writer **ret_writer);
 
-// Rows come in row_cmp() order. The writer holds a reference on the row's batch until the block
+// Rows come in row_cmp() order; ERR_CORRUPT for one that does not: what it was read from is
+// damaged. The writer holds a reference on the row's batch until the block
 // that has the row is written.
 MUST_CHECK enum err part_writer_add(struct part_writer *w, struct row row);
 
@@ -111,14 +112,11 @@ const struct block_meta *part_block_meta(const struct part *p, size_t block);
 
 // All rows of one trace in this part as a sealed batch, or ERR_NOT_FOUND. A bloom filter answers
 // most misses with one small read. `fields` are enum span_field bits; without `attributes` no
-// attribute column is read.
+// attribute column is read. `source` (may be NULL) is asked for the batch's memory before each
+// page, and has given batch_bytes(*ret_batch) in the end, which the caller gives back; ERR_MEMORY
+// where it refuses.
 MUST_CHECK enum err part_find_trace(struct part *p, trace_id id, unsigned fields, bool attributes,
-                                    struct batch **ret_batch);
-// The same; `source` (may be NULL) is asked for the batch's memory before each page, and has given
-// batch_bytes(*ret_batch) in the end, which the caller gives back. ERR_MEMORY where it refuses.
-MUST_CHECK enum err part_find_trace_from(struct part *p, trace_id id, unsigned fields,
-                                         bool attributes, struct mem_source *source,
-                                         struct batch **ret_batch);
+                                    struct mem_source *source, struct batch **ret_batch);
 
 // A shape as a reader sees it; strings live as long as the block.
 struct shape {
@@ -143,7 +141,6 @@ MUST_CHECK enum err block_open(struct part *p, size_t index, struct block **ret_
 // there.
 MUST_CHECK enum err block_borrow(struct part *p, size_t index, struct block **ret_block);
 void block_free(struct block *b);
-size_t block_rows(const struct block *b);
 size_t block_pages(const struct block *b);
 const struct shape *block_shapes(const struct block *b, size_t *ret_count);
 const struct column *block_columns(const struct block *b, size_t *ret_count);
@@ -206,7 +203,7 @@ struct page_request {
     const uint32_t *columns;
     size_t column_count;
     const uint64_t *rows;      // bitmap over the page's rows, or NULL for all
-    struct mem_source *source; // of part_find_trace_from()
+    struct mem_source *source; // of part_find_trace()
     size_t *taken;             // from it
 };
 
@@ -223,7 +220,8 @@ MUST_CHECK enum err part_column_bytes(struct part *p,
                                       void (*each)(void *ctx, const char *name, uint64_t bytes),
                                       void *ctx);
 
-// Reads everything and checks each checksum, each code against its dictionary, and the order.
+// Reads everything and checks each checksum, each code against its dictionary, the order, and what
+// the footer says of all of it.
 // ERR_CORRUPT: the part is damaged. Other errors say nothing of it.
 MUST_CHECK enum err part_verify(struct part *p, struct err_at *ret_at);
 

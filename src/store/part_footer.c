@@ -14,9 +14,11 @@
 #include "core/must.h"
 #include "store/bloom.h"
 #include "store/cursor.h"
+#include "store/strtab.h"
 
 static void put_text(struct buf *out, struct str s)
 {
+    ASSERT(out != NULL);
     ASSERT(s.p != NULL || s.n == 0);
     buf_add_varint(out, s.n);
     buf_add_str(out, s);
@@ -82,6 +84,7 @@ static struct str get_text(struct cursor *c, struct arena *a)
     ASSERT(c != NULL && a != NULL);
     size_t n = (size_t)cursor_varint(c);
     const char *p = (const char *)cursor_bytes(c, n);
+    ASSERT(p == NULL || !c->failed);
     return p == NULL ? STR("") : arena_str(a, (struct str){p, n});
 }
 
@@ -104,6 +107,7 @@ static void get_services(struct cursor *c, struct arena *a, struct part_footer *
 static bool block_is_sane(const struct block_meta *m, const struct block_place *p,
                           uint64_t file_bytes)
 {
+    _Static_assert(BLOCK_ROWS % PAGE_ROWS == 0, "the last page of a full block is full");
     ASSERT(m != NULL && p != NULL);
     uint64_t bytes = (uint64_t)p->region_bytes + p->directory_bytes;
     return m->rows >= 1 && m->rows <= BLOCK_ROWS &&
@@ -114,6 +118,7 @@ static bool block_is_sane(const struct block_meta *m, const struct block_place *
 static void get_block(struct cursor *c, uint64_t file_bytes, struct block_meta *m,
                       struct block_place *p)
 {
+    ASSERT(file_bytes >= PART_HEAD_BYTES + PART_TAIL_BYTES);
     ASSERT(m != NULL && p != NULL);
     m->rows = cursor_below(c, BLOCK_ROWS + 1);
     m->pages = cursor_below(c, BLOCK_PAGES + 1);
@@ -187,6 +192,59 @@ static void get_blocks(struct cursor *c, struct arena *a, unsigned version, uint
     c->failed = c->failed || rows != f->meta.rows || n == 0;
 }
 
+// ---- What must agree ----------------------------------------------------------------------------
+// A checksum that fits says that the bytes are as they were written, not that they are true. What
+// retention and merging count by is checked here, once, so that they need not.
+
+static bool services_agree(const struct part_footer *f, uint64_t block_errors)
+{
+    struct strtab names = {0};
+    uint64_t rows = 0, errors = 0;
+    bool sane = true;
+    ASSERT(f->services != NULL);
+    for (size_t i = 0; i < f->meta.service_count && sane; i++) {
+        const struct part_service *x = &f->services[i];
+        sane = x->rows >= 1 && x->rows <= f->meta.rows && x->errors <= x->rows &&
+               strtab_add(&names, x->name, str_hash(x->name)) == i; // no name twice
+        rows += x->rows;
+        errors += x->errors;
+    }
+    ASSERT(names.count <= f->meta.service_count);
+    strtab_done(&names);
+    return sane && rows == f->meta.rows && errors == block_errors;
+}
+
+static bool block_fits(const struct block_meta *b, const struct part_meta *m)
+{
+    ASSERT(m->blocks > 0);
+    ASSERT(b->rows > 0);
+    return b->errors <= b->rows && b->min_start_ns <= b->max_start_ns &&
+           b->min_duration_ns <= b->max_duration_ns && b->min_start_ns >= m->min_start_ns &&
+           b->max_start_ns <= m->max_start_ns && b->min_duration_ns >= m->min_duration_ns &&
+           b->max_duration_ns <= m->max_duration_ns &&
+           trace_id_cmp(&b->first_trace, &b->last_trace) <= 0;
+}
+
+static bool is_consistent(const struct part_footer *f)
+{
+    ASSERT(f->places != NULL);
+    const struct part_meta *m = &f->meta;
+    uint64_t errors = 0;
+    ASSERT(m->blocks > 0 && f->blocks != NULL);
+    if (m->traces == 0 || m->traces > m->rows || m->seq_first > m->seq_last) {
+        return false;
+    }
+    for (size_t i = 0; i < m->blocks; i++) {
+        const struct block_meta *b = &f->blocks[i];
+        if (!block_fits(b, m) ||
+            (i > 0 && trace_id_cmp(&f->blocks[i - 1].last_trace, &b->first_trace) > 0)) {
+            return false;
+        }
+        errors += b->errors;
+    }
+    return services_agree(f, errors);
+}
+
 enum err footer_decode(struct str bytes, unsigned version, uint64_t file_bytes, struct arena *a,
                        struct part_footer *ret_footer)
 {
@@ -213,7 +271,7 @@ enum err footer_decode(struct str bytes, unsigned version, uint64_t file_bytes, 
     }
     get_services(&c, a, &f);
     get_blocks(&c, a, version, file_bytes, &f);
-    if (c.failed || cursor_left(&c) != 0) {
+    if (c.failed || cursor_left(&c) != 0 || !is_consistent(&f)) {
         return ERR_CORRUPT;
     }
     *ret_footer = f;

@@ -27,7 +27,8 @@ struct part_footer {
 // The footer's bytes in a version of the format, without the tail.
 void footer_encode(const struct part_footer *f, unsigned version, struct buf *out);
 
-// Checks every number against `file_bytes` (of the whole part); lists and texts are put in `a`.
+// Checks every number against `file_bytes` (of the whole part), and that counts and ranges of part,
+// services and blocks agree; lists and texts are put in `a`.
 MUST_CHECK enum err footer_decode(struct str bytes, unsigned version, uint64_t file_bytes,
                                   struct arena *a, struct part_footer *ret_footer);
 

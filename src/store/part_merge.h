@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: several parts into one, in order, page by page: what is in memory is one page of each
-// input and the block being written.
+// Purpose: several parts into one, in order and without copies, page by page: what is in memory is
+// one page of each input and the block being written.
 #ifndef SONDE_STORE_PART_MERGE_H
 #define SONDE_STORE_PART_MERGE_H
 
@@ -14,9 +14,6 @@ struct part_merge {
     struct part **inputs;
     size_t input_count;
     struct part_writer_options out;
-    // Told of every row that is dropped because it is a copy; may be NULL.
-    void (*on_copy)(void *ctx, struct str service);
-    void *ctx;
     const atomic_bool *stop; // ends the merge with ERR_CANCELLED when it turns true; may be NULL
 };
 

@@ -179,6 +179,7 @@ static void meet_fate(const struct part *p)
 
 void part_unref(struct part *p)
 {
+    ASSERT(p == NULL || p->file != NULL);
     if (p == NULL) {
         return;
     }
@@ -252,6 +253,7 @@ static bool find_in_table(const struct block *b, const trace_id *id, size_t *ret
 
 static bool admit_page(const struct page_request *want, const struct batch *out)
 {
+    ASSERT(!out->sealed);
     if (want->source == NULL) {
         return true;
     }
@@ -314,6 +316,7 @@ static enum err settle(const struct page_request *want, enum err e, const struct
     if (source == NULL) {
         return e;
     }
+    ASSERT(taken <= held || e != ERR_OK || taken > 0);
     if (held > taken && !source->take(source, held - taken)) {
         e = ERR_MEMORY;
         held = 0;
@@ -324,9 +327,10 @@ static enum err settle(const struct page_request *want, enum err e, const struct
     return e;
 }
 
-enum err part_find_trace_from(struct part *p, trace_id id, unsigned fields, bool attributes,
-                              struct mem_source *source, struct batch **ret_batch)
+enum err part_find_trace(struct part *p, trace_id id, unsigned fields, bool attributes,
+                         struct mem_source *source, struct batch **ret_batch)
 {
+    ASSERT(p->file != NULL && p->footer.meta.blocks > 0);
     size_t taken = 0;
     const struct page_request want = {
         .fields = fields, .all_columns = attributes, .source = source, .taken = &taken};
@@ -365,11 +369,4 @@ enum err part_find_trace_from(struct part *p, trace_id id, unsigned fields, bool
     }
     *ret_batch = out;
     return ERR_OK;
-}
-
-enum err part_find_trace(struct part *p, trace_id id, unsigned fields, bool attributes,
-                         struct batch **ret_batch)
-{
-    ASSERT(ret_batch != NULL);
-    return part_find_trace_from(p, id, fields, attributes, NULL, ret_batch);
 }

@@ -13,10 +13,12 @@ struct strip {
     trace_id *traces;
     size_t count, capacity;
     size_t at; // the first that the pass has not gone by
+    uint64_t rows;
 };
 
 static bool is_stopped(const struct strip *x)
 {
+    ASSERT(x->at <= x->count);
     ASSERT(x->s != NULL);
     return x->s->stop != NULL && atomic_load_explicit(x->s->stop, memory_order_relaxed);
 }
@@ -91,6 +93,7 @@ static enum err copy_page(struct strip *x, struct block *b, size_t page)
         count += yes;
     }
     batch_unref(rows);
+    x->rows += count;
     if (count == 0) {
         return ERR_OK;
     }
@@ -106,6 +109,7 @@ static enum err copy_page(struct strip *x, struct block *b, size_t page)
 
 static enum err copy_block(struct strip *x, size_t index)
 {
+    ASSERT(index < part_meta(x->s->input)->blocks);
     ASSERT(x->writer != NULL);
     const struct block_meta *m = part_block_meta(x->s->input, index);
     struct block *b;
@@ -136,7 +140,9 @@ static enum err copy(struct strip *x)
     for (size_t i = 0; i < blocks && e == ERR_OK; i++) {
         e = copy_block(x, i);
     }
-    e = e == ERR_OK ? part_writer_finish(x->writer) : e;
+    if (e == ERR_OK) { // traces with errors, but no rows of theirs where they belong: out of order
+        e = x->rows > 0 ? part_writer_finish(x->writer) : ERR_CORRUPT;
+    }
     part_writer_free(x->writer);
     return e;
 }

@@ -7,6 +7,7 @@
 #include "store/block.h"
 #include "store/bloom.h"
 #include "store/strtab.h"
+#include "store/tally.h"
 
 // ---- Checking --------------------------------------------------------------------------------
 
@@ -15,7 +16,10 @@ struct verify {
     struct err_at *at;
     size_t block;
     struct batch *before; // the page before, for the order of rows
-    uint64_t errors, rows;
+    uint64_t errors;      // of the block
+    // Of all rows, for what the footer says of them.
+    uint64_t rows, traces;
+    struct tally services, service_errors;
 };
 
 // What cannot be read is not damaged: `e` stands then.
@@ -29,6 +33,7 @@ static enum err failed(const struct verify *v, enum err e, const char *what)
 
 static enum err broken(const struct verify *v, const char *what)
 {
+    ASSERT(what != NULL);
     ASSERT(v->p != NULL);
     return failed(v, ERR_CORRUPT, what);
 }
@@ -36,6 +41,7 @@ static enum err broken(const struct verify *v, const char *what)
 // Whether a span of the page lies within what the footer says of block and page.
 static bool fits_footer(const struct block_meta *m, size_t page, const struct span *s)
 {
+    ASSERT(m->rows > 0 && s != NULL);
     ASSERT(page < m->pages);
     const struct page_meta *p = m->page != NULL ? &m->page[page] : NULL;
     if (p != NULL && (s->start_ns < p->min_start_ns || s->start_ns > p->max_start_ns ||
@@ -46,6 +52,19 @@ static bool fits_footer(const struct block_meta *m, size_t page, const struct sp
            s->duration_ns >= m->min_duration_ns && s->duration_ns <= m->max_duration_ns &&
            trace_id_cmp(&s->trace, &m->first_trace) >= 0 &&
            trace_id_cmp(&s->trace, &m->last_trace) <= 0;
+}
+
+static void count_row(struct verify *v, struct row row)
+{
+    ASSERT(row.batch->hashes != NULL);
+    const struct span *s = row_span(row);
+    ASSERT(s->resource < row.batch->resource_count);
+    uint32_t code = batch_resource(row.batch, s)->service;
+    struct str name = row.batch->strings[code];
+    bool failed = s->status == STATUS_ERROR;
+    tally_add(&v->services, name, row.batch->hashes[code], 1);
+    tally_add(&v->service_errors, name, row.batch->hashes[code], failed);
+    v->errors += failed;
 }
 
 static enum err check_rows(struct verify *v, size_t page_index, const struct batch *page)
@@ -67,8 +86,10 @@ static enum err check_rows(struct verify *v, size_t page_index, const struct bat
         if (!fits_footer(m, page_index, s)) {
             return broken(v, "a row lies outside of what the footer says");
         }
-        v->errors += s->status == STATUS_ERROR;
+        count_row(v, row);
         bool maybe = false;
+        bool first = i == 0 && v->before == NULL;
+        v->traces += first || trace_id_cmp(&s->trace, &row_span(last)->trace) != 0;
         if (i == 0 || trace_id_cmp(&s->trace, &row_span(last)->trace) != 0) {
             enum err e = bloom_test(v->p->file, f->bloom_offset, f->bloom_blocks,
                                     trace_id_hash(s->trace), &maybe);
@@ -133,8 +154,27 @@ static enum err check_block(struct verify *v)
     return e;
 }
 
+// What the footer says of the whole part, once all its rows have been counted.
+static enum err check_footer(struct verify *v)
+{
+    const struct part_meta *m = &v->p->footer.meta;
+    ASSERT(v->rows == m->rows); // each block has as many as its page says
+    bool fits = v->traces == m->traces && v->services.services.count == m->service_count;
+    for (size_t i = 0; i < m->service_count && fits; i++) {
+        const struct part_service *x = &m->services[i];
+        uint32_t at = strtab_add(&v->services.services, x->name, str_hash(x->name));
+        ASSERT(v->services.services.count >= m->service_count);
+        fits = at < m->service_count && v->services.counts[at] == x->rows &&
+               v->service_errors.counts[at] == x->errors;
+    }
+    return fits ? ERR_OK
+                : err_at_set(v->at, ERR_CORRUPT, m->file_bytes - v->p->footer_bytes,
+                             "The footer counts other traces or services.");
+}
+
 enum err part_verify(struct part *p, struct err_at *ret_at)
 {
+    ASSERT(p->footer.meta.blocks > 0 && p->footer.meta.rows > 0);
     ASSERT(p != NULL);
     struct verify v = {.p = p, .at = ret_at};
     enum err e = ERR_OK;
@@ -143,7 +183,9 @@ enum err part_verify(struct part *p, struct err_at *ret_at)
         e = check_block(&v);
     }
     batch_unref(v.before);
-    ASSERT(e != ERR_OK || v.rows == p->footer.meta.rows);
+    e = e == ERR_OK ? check_footer(&v) : e;
+    tally_done(&v.services);
+    tally_done(&v.service_errors);
     return e;
 }
 

@@ -177,6 +177,9 @@ enum err part_writer_add(struct part_writer *w, struct row row)
     ASSERT(w->row_count <= BLOCK_ROWS && row.index < row.batch->span_count);
     MUST(!w->finished);
     const struct span *s = row_span(row);
+    if (w->row_count > 0 && row_cmp(w->rows[w->row_count - 1], row) > 0) {
+        return ERR_CORRUPT;
+    }
     if (w->row_count == BLOCK_ROWS) {
         // The last trace is whole when another follows; else it moves to the next block.
         bool whole = trace_id_cmp(&s->trace, &w->last_trace) != 0;
@@ -185,7 +188,6 @@ enum err part_writer_add(struct part_writer *w, struct row row)
             return e;
         }
     }
-    MUST(w->row_count == 0 || row_cmp(w->rows[w->row_count - 1], row) <= 0);
     if (w->trace_count == 0 || trace_id_cmp(&s->trace, &w->last_trace) != 0) {
         w->trace_hashes =
             mem_grow(w->trace_hashes, &w->trace_capacity, w->trace_count + 1, sizeof(uint64_t));
@@ -248,6 +250,7 @@ enum err part_writer_finish(struct part_writer *w)
 
 void part_writer_free(struct part_writer *w)
 {
+    ASSERT(w == NULL || w->row_count <= BLOCK_ROWS);
     if (w == NULL) {
         return;
     }

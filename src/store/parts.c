@@ -59,8 +59,7 @@ void parts_count_gone(struct commit *c, const struct part_meta *m, enum outcome 
     ASSERT(o != OUTCOME_STORED && o != OUTCOME_RECEIVED);
     for (size_t i = 0; i < m->service_count; i++) {
         const struct part_service *x = &m->services[i];
-        commit_count(c, OUTCOME_STORED, REASON_NONE, x->name, 0 - x->rows, true);
-        commit_count(c, o, r, x->name, x->rows, true);
+        commit_gone(c, o, r, x->name, x->rows);
     }
 }
 

@@ -27,6 +27,7 @@ static uint64_t age_mark(const struct part_entry *p)
 
 static struct store_retention retention_of(const struct store *s, struct str line)
 {
+    ASSERT(s->retention_count <= STORE_LINES_MAX);
     ASSERT(s->retention != NULL || s->retention_count == 0);
     for (size_t i = 0; i < s->retention_count; i++) {
         if (str_eq(s->retention[i].line, line)) {
@@ -41,6 +42,7 @@ static int by_age(const void *a, const void *b)
     ASSERT(a != NULL && b != NULL);
     const struct part_entry *x = *(struct part_entry *const *)a,
                             *y = *(struct part_entry *const *)b;
+    ASSERT(x->id != y->id || x == y);
     uint64_t m = age_mark(x), n = age_mark(y);
     return m < n ? -1 : m > n;
 }
@@ -60,6 +62,7 @@ static bool has_errors(const struct part_entry *p)
 
 static uint64_t bytes_of(const struct part_entry *p)
 {
+    ASSERT(part_meta(p->part)->file_bytes > 0);
     ASSERT(p->part != NULL);
     return part_meta(p->part)->file_bytes;
 }
@@ -209,46 +212,16 @@ static enum err mark(struct strip_run *x)
     return e;
 }
 
-// What each service has less than before.
-static void count_gone(struct strip_run *x)
-{
-    const struct part_meta *before = part_meta(x->old->part), *after = part_meta(x->fresh);
-    for (size_t i = 0; i < before->service_count; i++) {
-        const struct part_service *service = &before->services[i];
-        uint64_t left = 0;
-        for (size_t k = 0; k < after->service_count; k++) {
-            left += str_eq(after->services[k].name, service->name) ? after->services[k].rows : 0;
-        }
-        MUST(left <= service->rows);
-        tally_add(&x->gone, service->name, str_hash(service->name), service->rows - left);
-    }
-    MUST(after->rows + tally_total(&x->gone) == before->rows);
-}
-
-static enum err commit_strip(struct strip_run *x)
+static enum err commit_strip(struct strip_run *x, const struct part_entry *fresh)
 {
     ASSERT(x->fresh != NULL && x->path.n > 0);
     struct store *s = x->r->s;
-    const struct part_meta *m = part_meta(x->fresh);
     struct commit c;
-    ASSERT(x->r->id > x->old->id);
-    count_gone(x);
+    ASSERT(fresh->id > x->old->id);
+    MUST(part_meta(x->fresh)->rows + tally_total(&x->gone) == part_meta(x->old->part)->rows);
     commit_begin(&c, s);
     catalog_remove_part(s->catalog, x->old->id);
-    catalog_add_part(s->catalog, &(struct catalog_part){
-                                     .id = x->r->id,
-                                     .line = m->line,
-                                     .level = x->old->level,
-                                     .state = PART_STRIPPED,
-                                     .rows = m->rows,
-                                     .bytes = m->file_bytes,
-                                     .min_start_ns = m->min_start_ns,
-                                     .max_start_ns = m->max_start_ns,
-                                     .seq_first = m->seq_first,
-                                     .seq_last = m->seq_last,
-                                     .committed_ns = x->old->committed_ns,
-                                     .services = services_encode(m, &x->arena),
-                                 });
+    commit_add_part(&c, fresh);
     commit_move(&c, &x->gone, OUTCOME_EXPIRED, REASON_NONE);
     return commit_end(&c);
 }
@@ -267,35 +240,37 @@ static enum err write_stripped(struct strip_run *x, enum part_strip_result *ret_
                                             .zstd_level = STRIP_LEVEL},
                                     .stop = &s->stop};
     ASSERT(x->fresh == NULL);
-    enum err e = part_strip(&work, ret_result);
-    if (e == ERR_CORRUPT) { // and not of what was written, nor of the catalog
-        part_note_damage(x->old->part);
-    }
+    enum err e = part_strip(&work, ret_result), reading = e;
     if (e == ERR_OK && *ret_result == STRIP_WRITTEN) {
         e = s->fs->ops->sync_dir(s->fs, s->parts_dir);
         e = e == ERR_OK ? part_open(s->part_fs, x->path.p, &x->fresh, NULL) : e;
+        if (e == ERR_OK) {
+            e = reading = tally_missing(&x->old->part, 1, part_meta(x->fresh), &x->gone);
+        }
+    }
+    if (reading == ERR_CORRUPT) { // and not of what was written, nor of the catalog
+        part_note_damage(x->old->part);
     }
     return e;
 }
 
-static void swap_in(struct strip_run *x)
+static void swap_in(struct strip_run *x, const struct part_entry *fresh)
 {
     ASSERT(x->old != NULL && !x->old->stripped);
     struct store *s = x->r->s;
     struct part_entry *entry = mem_new(1, sizeof *entry);
     ASSERT(x->fresh != NULL);
-    *entry = (struct part_entry){x->r->id, x->old->level, x->old->committed_ns, x->fresh, true};
+    *entry = *fresh;
     parts_swap(s, x->r->line, &x->old, 1, entry);
     (void)pthread_mutex_lock(&s->lock);
     s->stats.stripped_parts++;
     (void)pthread_mutex_unlock(&s->lock);
 }
 
-// What could not be stripped. `doubtful`: the transaction failed, and may turn out to have
-// happened.
 // The disk or the catalog is in the way: not again for a while.
 static enum err hold_off(struct store *s, enum err e)
 {
+    ASSERT(s->catalog != NULL);
     ASSERT(e != ERR_OK);
     (void)pthread_mutex_lock(&s->lock);
     s->stats.merge_failures++;
@@ -304,6 +279,8 @@ static enum err hold_off(struct store *s, enum err e)
     return e;
 }
 
+// What could not be stripped. `doubtful`: the transaction failed, and may turn out to have
+// happened.
 static enum err give_up(struct strip_run *x, enum err e, bool doubtful)
 {
     ASSERT(x->old != NULL);
@@ -350,9 +327,10 @@ static enum err strip(struct retain *r)
         e = expire(r);
         e = e == ERR_OK ? e : hold_off(r->s, e);
     } else {
-        e = written ? commit_strip(&x) : e;
+        const struct part_entry fresh = {r->id, x.old->level, x.old->committed_ns, x.fresh, true};
+        e = written ? commit_strip(&x, &fresh) : e;
         if (e == ERR_OK) {
-            swap_in(&x);
+            swap_in(&x, &fresh);
         } else {
             e = give_up(&x, e, written);
         }

@@ -9,9 +9,10 @@
 //         the size (what is new has the other half, however many errors the past had), or when
 //         nothing else is left to strip.
 //
-// A part is stripped once: the catalog knows. A part without any error goes whole at once, and one
-// whose traces all have errors is only marked. Spans that go are counted as expired, by service, in
-// the transaction that makes them go. A part for whose remainder the disk has no room goes whole.
+// Ages are by the time that retain_clock.h believes. A part is stripped once: the catalog knows. A
+// part without any error goes whole at once, and one whose traces all have errors is only marked.
+// Spans that go are counted as expired, by service, in the transaction that makes them go. A part
+// for whose remainder the disk has no room goes whole.
 #ifndef SONDE_STORE_RETAIN_H
 #define SONDE_STORE_RETAIN_H
 

@@ -19,6 +19,7 @@ struct item {
 
 static int compare(const void *a, const void *b)
 {
+    ASSERT(((const struct item *)a)->key == ((const struct item *)b)->key);
     ASSERT(a != NULL && b != NULL);
     return row_cmp(((const struct item *)a)->row, ((const struct item *)b)->row);
 }
@@ -51,6 +52,7 @@ static void sort_runs(struct item *items, size_t n)
         while (end < n && items[end].key == items[first].key) {
             end++;
         }
+        ASSERT(end == n || items[end].key > items[first].key);
         if (end - first > 1) {
             qsort(items + first, end - first, sizeof *items, compare);
         }
@@ -85,6 +87,7 @@ void row_sort(struct row *rows, size_t n)
     for (size_t i = 0; i < n; i++) {
         rows[i] = from[i].row;
     }
+    ASSERT(n < 2 || row_cmp(rows[0], rows[n - 1]) <= 0);
     mem_free(from);
     mem_free(to);
 }

@@ -51,7 +51,7 @@ uint64_t store_replay_after(struct store *s)
 {
     ASSERT(s->catalog != NULL);
     (void)pthread_mutex_lock(&s->lock);
-    uint64_t least = s->line_count > 0 ? UINT64_MAX : 0;
+    uint64_t least = s->line_count > 0 && !s->replay_all ? UINT64_MAX : 0;
     for (size_t i = 0; i < s->line_count; i++) {
         least = s->lines[i].seq < least ? s->lines[i].seq : least;
     }
@@ -68,6 +68,7 @@ uint64_t store_last_seq(struct store *s)
     for (size_t i = 0; i < s->line_count; i++) {
         last = s->lines[i].seq > last ? s->lines[i].seq : last;
     }
+    ASSERT(last <= s->delivered_seq || s->replay_all || s->line_count > 0);
     (void)pthread_mutex_unlock(&s->lock);
     return last;
 }
@@ -153,6 +154,7 @@ static int newest_part_first(const void *a, const void *b)
     ASSERT(a != NULL && b != NULL);
     const struct part_meta *x = part_meta(*(struct part *const *)a);
     const struct part_meta *y = part_meta(*(struct part *const *)b);
+    ASSERT(x->rows > 0 && y->rows > 0);
     return x->max_start_ns > y->max_start_ns ? -1 : x->max_start_ns < y->max_start_ns;
 }
 
@@ -160,6 +162,7 @@ static int newest_batch_first(const void *a, const void *b)
 {
     ASSERT(a != NULL && b != NULL);
     const struct hot_batch *x = a, *y = b;
+    ASSERT(x == y || x->arrival != y->arrival);
     return x->arrival > y->arrival ? -1 : x->arrival < y->arrival;
 }
 
@@ -199,6 +202,7 @@ struct store_view *store_view(struct store *s)
 
 void store_view_free(struct store_view *v)
 {
+    ASSERT(v == NULL || v->hot != NULL || v->hot_count == 0);
     ASSERT(v == NULL || v->parts != NULL || v->part_count == 0);
     if (v == NULL) {
         return;
@@ -223,6 +227,7 @@ void store_stats(struct store *s, struct store_stats *ret_stats)
     (void)pthread_mutex_lock(&s->lock);
     *ret_stats = s->stats;
     ret_stats->full = s->low_space || s->write_full;
+    ret_stats->failing = s->unreachable || s->flush_failing;
     ret_stats->hot_rows = ret_stats->hot_bytes = 0;
     for (size_t i = 0; i < s->line_count; i++) {
         ret_stats->hot_rows += s->lines[i].hot_rows;

@@ -48,6 +48,7 @@ struct store_options {
     struct store_retention retention_default;
     const struct store_retention *retention; // by line, over the default
     size_t retention_count;
+    uint64_t (*wall_ns)(void); // of retention and commits; clock_wall_ns() when NULL
     // Told after each commit: the journal may forget everything up to seq. May be NULL.
     void (*on_committed)(void *ctx, uint64_t seq);
     void *ctx;
@@ -112,7 +113,8 @@ struct store_stats {
     uint64_t damaged_parts;  // set aside since the start
     uint64_t flush_failures, merge_failures;
     uint64_t dead_letters;
-    bool full; // the disk is full: new requests are to be refused, queries work
+    bool full;    // the disk is full: new requests are to be refused, queries work
+    bool failing; // the last flush failed, or the folder does not answer
 };
 void store_stats(struct store *s, struct store_stats *ret_stats);
 

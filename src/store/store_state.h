@@ -21,6 +21,7 @@
 #include "core/arena.h"
 #include "os/fs_pool.h"
 #include "store/catalog.h"
+#include "store/retain_clock.h"
 #include "store/store.h"
 #include "store/tally.h"
 
@@ -31,6 +32,7 @@
 #define STORE_RETRY_NS           NS_PER_S       // after a flush that failed
 #define STORE_CHECKPOINT_NS      (5 * NS_PER_S) // of the ledger, when nothing else is committed
 #define STORE_MERGE_RETRY_NS     (10 * NS_PER_S)
+#define STORE_CLOCK_SAVE_NS      (300 * NS_PER_S) // retention's clock may fall back so far in a crash
 
 struct hot_batch {
     struct batch *batch;
@@ -77,6 +79,7 @@ struct store {
     char *dir, *parts_dir;
     size_t flush_rows;
     uint64_t flush_age_ns, merge_rows_max, free_bytes_min;
+    uint64_t (*wall_ns)(void);
     void (*on_committed)(void *ctx, uint64_t seq);
     void *ctx;
 
@@ -90,6 +93,7 @@ struct store {
     struct store_line lines[STORE_LINES_MAX];
     size_t line_count;
     uint64_t arrivals, delivered_seq, next_id;
+    bool replay_all; // until the first flush, see FACT_REPLAY_ALL
     struct store_retention fallback;
     struct store_retention *retention;
     size_t retention_count;
@@ -98,7 +102,10 @@ struct store {
     uint64_t letters_lost;
     struct doubt *doubts; // files of transactions that failed, see commit.c
     uint64_t flush_retry_ns, merge_retry_ns, checkpoint_ns;
+    struct retain_clock clock;
+    uint64_t clock_saved_ns; // by the monotonic clock
     bool low_space, write_full;
+    bool unreachable, flush_failing;
     struct store_stats stats;
 };
 
@@ -131,8 +138,14 @@ void commit_doubt(struct store *s, struct str path);
 MUST_CHECK enum err commit_settle(struct store *s);
 void commit_done(struct store *s);
 
-// Takes what was counted from `stored` and adds it to where it went.
+// Counts that a service's rows, stored now, are gone; and those of a tally.
+void commit_gone(struct commit *c, enum outcome o, enum reason r, struct str service,
+                 uint64_t rows);
 void commit_move(struct commit *c, const struct tally *t, enum outcome o, enum reason r);
+
+// Makes a part known, with what its footer says.
+void commit_add_part(struct commit *c, const struct part_entry *entry);
+void catalog_put_part(struct catalog *c, const struct part_entry *entry, struct arena *a);
 
 // The services of a part as bytes and back.
 struct str services_encode(const struct part_meta *m, struct arena *a);
@@ -172,6 +185,8 @@ void *flush_thread(void *store);
 // Does one merge or expiry when one is due; *ret_did tells. Takes `maintaining`.
 MUST_CHECK enum err maintain_step(struct store *s, bool patient, bool *ret_did);
 void *merge_thread(void *store);
+// Adds retention's clock to a transaction.
+void maintain_save_clock(struct store *s);
 
 // ---- letters.c ---------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@
 #define SONDE_STORE_TALLY_H
 
 #include "core/arena.h"
+#include "store/part.h"
 #include "store/strtab.h"
 
 struct tally {
@@ -21,5 +22,10 @@ void tally_done(struct tally *t);
 void tally_add(struct tally *t, struct str service, uint64_t hash, uint64_t n);
 
 uint64_t tally_total(const struct tally *t);
+
+// Adds to `gone` what each service has in `after` less than in all of `before`, of which it was
+// made. ERR_CORRUPT where one has more: some footer does not tell the truth.
+MUST_CHECK enum err tally_missing(struct part *const *before, size_t count,
+                                  const struct part_meta *after, struct tally *gone);
 
 #endif

@@ -87,6 +87,7 @@ static uint32_t add_hashed(struct tuples *t, const uint32_t *items, size_t n, ui
 
 uint32_t tuples_add(struct tuples *t, const uint32_t *items, size_t n)
 {
+    ASSERT(t->items != NULL || t->item_count == 0);
     ASSERT(items != NULL || n == 0);
     return add_hashed(t, items, n, XXH3_64bits(items, n * sizeof *items));
 }

@@ -27,6 +27,7 @@ struct zpack *zpack_new(int level)
 
 void zpack_free(struct zpack *z)
 {
+    ASSERT(z == NULL || z->context != NULL);
     if (z != NULL) {
         (void)ZSTD_freeCCtx(z->context);
         buf_done(&z->frame);
@@ -95,12 +96,14 @@ static void pool_put(ZSTD_DCtx *d)
         pool[pool_count++] = d;
         d = NULL;
     }
+    ASSERT(pool_count <= POOL_MAX);
     (void)pthread_mutex_unlock(&pool_mutex);
     (void)ZSTD_freeDCtx(d);
 }
 
 enum err zpack_decode(const void *frame, size_t frame_n, void *out, size_t n)
 {
+    ASSERT(frame != NULL);
     ASSERT(out != NULL || n == 0);
     ZSTD_DCtx *d = pool_get();
     size_t got = ZSTD_decompressDCtx(d, out, n, frame, frame_n);

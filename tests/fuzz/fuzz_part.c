@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: fuzzing the part reader over a file in memory: any bytes give rows or an error, never a
-// crash. Checksums are passed over in this build, see store/checksum.h.
+// crash, nor when retention and merging make another part of them. Checksums are passed over in
+// this build, see store/checksum.h.
 #include "core/must.h"
 #include "query/scan.h"
 #include "store/part.h"
+#include "store/part_merge.h"
+#include "store/part_strip.h"
+#include "store/tally.h"
+#include "support/simfs.h"
 #include "unit/store/memfs.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -85,6 +90,42 @@ static void scan(struct part *p, struct block *b)
     buf_done(&text);
 }
 
+// What was made of the part has what the part had, less what is gone, or the part is damaged.
+static void check_made(struct fs *disk, struct part *p)
+{
+    struct part *made;
+    struct tally gone = {0};
+    MUST(part_open(disk, "made", &made, NULL) == ERR_OK);
+    if (tally_missing(&p, 1, part_meta(made), &gone) == ERR_OK) {
+        MUST(part_meta(made)->rows + tally_total(&gone) == part_meta(p)->rows);
+    }
+    MUST(part_verify(made, NULL) == ERR_OK);
+    tally_done(&gone);
+    part_unref(made);
+}
+
+// What retention and merging do with it.
+static void rewrite(struct part *p)
+{
+    struct simfs *disk = simfs_new(1);
+    const struct part_writer_options out = {.fs = simfs_fs(disk), .path = "made"};
+    const struct part_strip strip = {.input = p, .out = out};
+    const struct part_merge merge = {.inputs = &p, .input_count = 1, .out = out};
+    enum part_strip_result result;
+    size_t bad;
+    enum err e = part_strip(&strip, &result);
+    MUST(e == ERR_OK || e == ERR_CORRUPT);
+    if (e == ERR_OK && result == STRIP_WRITTEN) {
+        check_made(out.fs, p);
+    }
+    e = part_merge(&merge, &bad);
+    MUST(e == ERR_OK || (e == ERR_CORRUPT && bad == 0));
+    if (e == ERR_OK) {
+        check_made(out.fs, p);
+    }
+    simfs_free(disk);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct memfs fs;
@@ -100,7 +141,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 0; i < part_meta(p)->blocks && i < 4; i++) {
         struct block *b;
         struct batch *out;
-        if (part_find_trace(p, part_block_meta(p, i)->last_trace, FIELD_ALL, true, &out) ==
+        if (part_find_trace(p, part_block_meta(p, i)->last_trace, FIELD_ALL, true, NULL, &out) ==
             ERR_OK) {
             batch_unref(out);
         }
@@ -117,6 +158,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     e = part_verify(p, &at);
     MUST(e == ERR_OK || e == ERR_CORRUPT);
+    rewrite(p);
     part_unref(p);
     return 0;
 }

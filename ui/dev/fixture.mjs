@@ -225,12 +225,26 @@ function scatter(query) {
   }
 }
 
+const ORDERS = {
+  newest: (list) => list,
+  slowest: (list) =>
+    list
+      .sort((a, b) => b.duration_ns - a.duration_ns)
+      .map((s) => ({ ...s, matched_duration_ns: s.duration_ns })),
+  errors: (list) =>
+    list
+      .filter((s) => s.errors > 0)
+      .sort((a, b) => b.errors - a.errors)
+      .map((s) => ({ ...s, matched_errors: s.errors })),
+}
+
 async function search(query, request, response) {
   const range = bounds(query)
   const match = readFilter(query.get('q'))
   const limit = Math.min(1000, Number(query.get('limit') ?? 20))
-  const found = []
-  for (const s of traces(range, match)) if (found.push(s) >= limit) break
+  const order = query.get('order') ?? 'newest'
+  if (!ORDERS[order]) throw new Refused(400, { error: `order must be newest, slowest or errors` })
+  const found = ORDERS[order]([...traces(range, match)]).slice(0, limit)
   if (!request.headers.accept?.includes('ndjson'))
     return { traces: found, stats: stats(range.from, range.to) }
   response.writeHead(200, { 'content-type': 'application/x-ndjson' })
@@ -497,8 +511,13 @@ async function answer(url, request, response) {
     }
     case 'attributes': {
       if (!part[4])
-        return { attributes: ATTRIBUTES.map(([scope, key, types]) => ({ scope, key, types })) }
+        return {
+          attributes: ATTRIBUTES.map(([scope, key, types]) => ({ scope, key, types })),
+          truncated: true,
+        }
       return {
+        truncated: true,
+        approximate: part[4] === 'name',
         values: (VALUES[part[4]] ?? ['one', 'two']).map((value, i) => ({ value, spans: 1000 - i })),
       }
     }

@@ -82,6 +82,99 @@ await flow('a bad filter is shown at its place, and mends', async (page) => {
   assert.equal(await page.getByRole('alert').count(), 0)
 })
 
+await flow('a filter without braces gets them, in sight', async (page) => {
+  await page.goto(`${url}/traces`)
+  const box = page.getByLabel('Filter', { exact: true })
+  await box.fill('duration > 1us')
+  const said = page.getByText('A filter stands in braces.')
+  await said.waitFor()
+  assert.match(await said.innerText(), /\{ duration > 1us \}/)
+  await page.keyboard.press('Enter')
+  await page.waitForURL((next) => next.searchParams.get('q') === '{ duration > 1us }')
+  assert.equal(await box.inputValue(), '{ duration > 1us }')
+  await said.waitFor({ state: 'detached' })
+  await page.locator('tbody tr').first().waitFor()
+  await box.fill('duration > ') // a mistake is shown in what would be searched
+  await page.getByRole('alert').waitFor()
+  assert.match(await page.locator('.problem pre').innerText(), /^\{ duration > *\}/)
+  // A link that somebody wrote by hand, and the search of the top bar.
+  await page.goto(`${url}/traces?q=duration+%3E+1us`)
+  await said.waitFor()
+  await page.locator('tbody tr').first().waitFor()
+  await page.keyboard.press('/')
+  await page.keyboard.type('duration > 3us')
+  await page.getByRole('option', { name: 'Search traces with { duration > 3us }' }).click()
+  await page.waitForURL((next) => next.searchParams.get('q') === '{ duration > 3us }')
+})
+
+await flow('the server orders: the slowest of all, not of the newest', async (page) => {
+  await page.goto(`${url}/traces?limit=20`)
+  await page.locator('tbody tr').first().waitFor()
+  const asked = page.waitForResponse((answer) => answer.url().includes('order=slowest'))
+  await page.getByRole('button', { name: 'Slowest' }).click()
+  await asked
+  await page.getByRole('columnheader', { name: 'Longest match' }).waitFor()
+  await page.getByText('Only the 20 traces with the longest matching span').waitFor()
+  const first = await page.locator('tbody tr .root a').first().getAttribute('href')
+  const best = await page.request.get(`${url}/api/v1/traces?order=slowest&limit=1`)
+  assert.ok(first.includes((await best.json()).traces[0].trace_id), first)
+  await page.getByRole('button', { name: 'Most errors' }).click()
+  await page.waitForURL(/order=errors/)
+  await page.getByRole('columnheader', { name: 'Matching errors' }).waitFor()
+  await page.goto(`${url}/traces?order=nonsense`)
+  await page.getByRole('button', { name: 'Newest', pressed: true }).waitFor()
+})
+
+await flow('a trace leads back to its list, filter, order and range', async (page) => {
+  const q = '{ duration > 1us }'
+  const from = `q=${encodeURIComponent(q)}&order=slowest&limit=20&from=now-2h&to=now`
+  await firstTrace(page, `?${from}`)
+  const shared = page.url()
+  await page.goto(`${url}/no/such/page`)
+  await page.goto(shared) // the way back does not hang on this browser's history
+  await page.getByRole('link', { name: `Traces ${q}` }).click()
+  await page.waitForURL(/\/traces\?/)
+  const query = Object.fromEntries(new URL(page.url()).searchParams)
+  assert.deepEqual(query, { q, order: 'slowest', limit: '20', from: 'now-2h', to: 'now' })
+  await page.locator('tbody tr').first().waitFor()
+})
+
+await flow('the column of RpcIds is a choice that stays', async (page) => {
+  await firstTrace(page)
+  const column = page.getByRole('columnheader', { name: 'RpcId' })
+  await column.waitFor()
+  const grid = page.getByRole('treegrid')
+  assert.equal(await grid.getAttribute('aria-colcount'), '4')
+  await page.getByRole('button', { name: 'RpcId' }).click()
+  await column.waitFor({ state: 'detached' })
+  assert.equal(await rows(page).first().getByRole('gridcell').count(), 3)
+  assert.equal(await grid.getAttribute('aria-colcount'), '3')
+  await page.reload()
+  await rows(page).first().waitFor()
+  assert.equal(await column.count(), 0)
+  const lane = await rows(page).first().locator('.lane').boundingBox()
+  const ruler = await page.locator('.ruler').boundingBox()
+  assert.ok(Math.abs(lane.x - ruler.x) < 2 && lane.width > 200)
+})
+
+await flow('the builder says when it does not offer all there is', async (page) => {
+  const cut = (answer) => ({ ...answer, truncated: true })
+  let approximate = false
+  await page.route('**/api/v1/attributes**', async (route) => {
+    const answer = await route.fetch()
+    const json = { ...cut(await answer.json()), approximate }
+    await route.fulfill({ json })
+  })
+  for (approximate of [false, true]) {
+    await page.goto(`${url}/traces?build=1`)
+    await page.getByText(/Only \d+ attributes are offered; there are more/).waitFor()
+    await page.getByLabel('Value').focus()
+    await page
+      .getByText(approximate ? 'a frequent one may be missing' : 'most frequent values; there are')
+      .waitFor()
+  }
+})
+
 await flow('the builder writes the filter', async (page) => {
   await page.goto(`${url}/traces`)
   await page.getByRole('button', { name: 'Build' }).click()

@@ -92,7 +92,7 @@ describe('streams', () => {
   })
 
   const hooks = () => ({ trace: vi.fn(), progress: vi.fn() })
-  const params = { q: '{}', from: 0, to: 1, limit: 1 }
+  const params = { q: '{}', from: 0, to: 1, limit: 1, order: 'newest' as const }
 
   it('hands out traces and progress, and ends with the statistics', async () => {
     answer(

@@ -75,6 +75,16 @@ describe('values', () => {
   })
 })
 
+describe('braces', () => {
+  it('are added where they were left out, and nowhere else', () => {
+    expect(l.braced(' duration > 2s ')).toBe('{ duration > 2s }')
+    expect(l.braced('{ duration > 2s }')).toBe('{ duration > 2s }')
+    expect(l.braced('{ duration >')).toBe('{ duration >') // the server says what is missing
+    expect(l.braced('{}')).toBe('{}')
+    expect(l.braced('  ')).toBe('')
+  })
+})
+
 describe('narrowing', () => {
   it('replaces a bound of the same side only', () => {
     const bound = (op: string, value: string) => ({ key: 'duration', op, value })

@@ -43,6 +43,15 @@ describe('scatter', () => {
     expect(area.maxNs).toBeCloseTo(1e9)
   })
 
+  it('tells the share of errors by the width of a stripe, none too thin and none too wide', () => {
+    expect(s.errorWidth(10, 1000, 0, 2)).toBe(0)
+    expect(s.errorWidth(10, 1000, 1, 2)).toBe(2) // one among many is seen, and no more
+    expect(s.errorWidth(10, 1000, 500, 2)).toBe(5)
+    expect(s.errorWidth(10, 1000, 999, 2)).toBe(8) // not all
+    expect(s.errorWidth(10, 1000, 1000, 2)).toBe(10)
+    expect(s.errorWidth(1, 2, 1, 2)).toBeLessThanOrEqual(1)
+  })
+
   it('finds the cell next to a point, within reach', () => {
     expect(s.nearestCell(scatter, 0.95, 0.1)?.[2]).toBe(100)
     expect(s.nearestCell(scatter, 0.5, 0.5)).toBeNull()

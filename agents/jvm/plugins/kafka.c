@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agents/jvm/bridge.h"
 #include "agents/jvm/headers.h"
 #include "agents/jvm/pending.h"
 #include "agents/jvm/plugins/plugins.h"
@@ -120,7 +121,7 @@ static void on_callbacks(struct call *c)
     }
     send->note = pending_put(t);
     if (send->note != 0) {
-        tag_set(c->self, TAG_CALL, pending_to_tag(send->note));
+        tag_set(c->self, TAG_CALL, send->note);
     }
 }
 
@@ -132,7 +133,7 @@ static void conclude(JNIEnv *env, uint64_t handle, jobject metadata, jthrowable 
         return;
     }
     if (failure != NULL) {
-        java_exception(env, f, failure);
+        bridge_exception(env, f, failure);
     } else if (span_is_kept(f)) {
         describe_place(env, f, metadata);
     }
@@ -144,7 +145,7 @@ static void on_completion(struct call *c)
     uint64_t tag;
     if (tag_get(c->self, TAG_CALL, &tag)) {
         tag_clear(c->self);
-        conclude(c->env, pending_of_tag(tag), c->a, c->b);
+        conclude(c->env, tag, c->a, c->b);
     }
 }
 

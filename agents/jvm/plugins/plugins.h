@@ -7,6 +7,9 @@
 
 extern struct plugin plugin_jdk_http_server;
 extern struct plugin plugin_http_url_connection;
+extern struct plugin plugin_jdk_http_client;
+extern struct plugin plugin_apache_http_client;
+extern struct plugin plugin_okhttp;
 extern struct plugin plugin_executors;
 extern struct plugin plugin_fork_join;
 extern struct plugin plugin_completable_future;

@@ -236,6 +236,39 @@ static void test_malformed_input_is_400_and_harms_nobody(void **state)
     fx_end(f);
 }
 
+// http_parser swallows what stands in the place of the line ends around a chunk's data; whoever
+// sent it gets an answer at once, however it is cut into pieces.
+static void test_chunks_without_their_line_ends(void **state)
+{
+    (void)state;
+    static const char head[] = "POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n";
+    static const struct {
+        const char *body, *said;
+    } bad[] = {
+        {"5\r\nhello0\r\n\r\n", "not followed by CRLF: its size is wrong"},
+        {"5\r\nhelloGET / HTTP/1.1\r\nhost: x\r\n\r\n", "its size is wrong"},
+        {"3\r\nhello\r\n0\r\n\r\n", "its size is wrong"},
+        {"5\r\nhello\rX0\r\n\r\n", "its size is wrong"},
+        {"5\rXhello\r\n0\r\n\r\n", "The size of a chunk is not followed by CRLF"},
+    };
+    struct fixture *f = fx_start((struct http_server_options){0});
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        for (size_t cut = 0; cut < 9; cut++) {
+            struct client *c = fx_client(f);
+            struct client_answer a;
+            client_send(c, str_of(head));
+            client_send(c, (struct str){bad[i].body, cut});
+            client_send(c, str_skip(str_of(bad[i].body), cut));
+            assert_true(client_h1_answer(c, false, &a));
+            assert_int_equal(a.status, 400);
+            assert_non_null(memmem(a.body.p, a.body.n, bad[i].said, strlen(bad[i].said)));
+            client_answer_done(&a);
+            client_close(c);
+        }
+    }
+    fx_end(f);
+}
+
 static void test_other_transfer_codings_are_501(void **state)
 {
     (void)state;
@@ -464,6 +497,7 @@ int main(void)
         cmocka_unit_test(test_body_over_the_budget_is_429),
         cmocka_unit_test(test_small_requests_are_answered_when_memory_is_out),
         cmocka_unit_test(test_malformed_input_is_400_and_harms_nobody),
+        cmocka_unit_test(test_chunks_without_their_line_ends),
         cmocka_unit_test(test_other_transfer_codings_are_501),
         cmocka_unit_test(test_errors_come_after_the_answers_before_them),
         cmocka_unit_test(test_headers_over_the_limit_are_431),

@@ -5,6 +5,7 @@
 
 #include <semaphore.h>
 #include <stdio.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 #include "core/logger.h"
@@ -228,6 +229,40 @@ static void test_interval_survives_a_clean_stop(void **state)
     j = open_journal(l, JOURNAL_SYNC_INTERVAL);
     check_replay(l, j, 0);
     assert_int_equal(l->last_seq, 100);
+    journal_close(j);
+    simfs_free(l->disk);
+    sem_destroy(&sem);
+    mem_free(l);
+}
+
+// What fails is said, and without any traffic that it has passed.
+static void test_failing_is_told_until_it_passes(void **state)
+{
+    (void)state;
+    struct life *l = mem_new(1, sizeof *l);
+    struct journal_stats stats;
+    sem_t sem;
+    assert_int_equal(sem_init(&sem, 0, 0), 0);
+    l->disk = simfs_new(12);
+    struct journal *j = open_journal(l, JOURNAL_SYNC_ALWAYS);
+    journal_start(j);
+    append(l, j, 1, &sem);
+    journal_stats(j, &stats);
+    assert_false(stats.failing);
+    simfs_set_faults(l->disk, 1000, 1000);
+    append(l, j, 1, &sem);
+    journal_stats(j, &stats);
+    assert_true(stats.failing);
+    simfs_set_faults(l->disk, 0, 0);
+    for (int i = 0; i < 1000 && stats.failing; i++) {
+        (void)usleep(10000);
+        journal_stats(j, &stats);
+    }
+    assert_false(stats.failing);
+    assert_int_equal(l->acked_total, 1);
+    journal_close(j);
+    j = open_journal(l, JOURNAL_SYNC_ALWAYS);
+    check_replay(l, j, 0);
     journal_close(j);
     simfs_free(l->disk);
     sem_destroy(&sem);
@@ -569,6 +604,102 @@ static void test_spares_are_counted(void **state)
     }
 }
 
+// ---- Doubt -------------------------------------------------------------------------------------
+
+// A disk whose renames and removals fail now and then, after they have happened or without.
+static struct fs_ops doubtful_ops;
+static const struct fs_ops *sure_ops;
+static struct simfs *doubtful_disk;
+
+static bool fails(unsigned in)
+{
+    return simfs_random(doubtful_disk, in) == 0;
+}
+
+static enum err doubtful_rename(struct fs *fs, const char *from, const char *to)
+{
+    bool failing = fails(3);
+    enum err e = failing && fails(2) ? ERR_OK : sure_ops->rename(fs, from, to);
+    return failing ? ERR_IO : e;
+}
+
+static enum err doubtful_remove(struct fs *fs, const char *path)
+{
+    return fails(8) ? ERR_IO : sure_ops->remove(fs, path);
+}
+
+struct names {
+    char name[64][32];
+    size_t count;
+};
+
+static void note_name(void *ctx, const char *name)
+{
+    struct names *n = ctx;
+    assert_true(n->count < 64);
+    if (strstr(name, ".bad") != NULL) {
+        return; // a person's to remove, and not counted
+    }
+    (void)snprintf(n->name[n->count++], sizeof n->name[0], "%s", name);
+}
+
+static uint64_t folder_bytes(struct life *l)
+{
+    struct names n = {0};
+    uint64_t sum = 0;
+    assert_ok(sure_ops->list(simfs_fs(l->disk), "journal", note_name, &n));
+    for (size_t i = 0; i < n.count; i++) {
+        uint64_t bytes = 0;
+        struct file *f = open_file(l, n.name[i]);
+        assert_ok(f->ops->size(f, &bytes));
+        f->ops->close(f);
+        sum += bytes;
+    }
+    return sum;
+}
+
+// Whatever has become of a rename or a removal that failed, what the folder takes is counted.
+static void test_no_file_is_uncounted(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 30; seed++) {
+        struct life *l = mem_new(1, sizeof *l);
+        struct journal *j = NULL;
+        struct journal_stats stats;
+        sem_t sem;
+        assert_int_equal(sem_init(&sem, 0, 0), 0);
+        l->disk = doubtful_disk = simfs_new(seed);
+        struct fs *fs = simfs_fs(l->disk);
+        sure_ops = fs->ops;
+        doubtful_ops = *sure_ops;
+        doubtful_ops.rename = doubtful_rename;
+        doubtful_ops.remove = doubtful_remove;
+        const struct journal_options o = {
+            .fs = fs, .dir = "journal", .segment_bytes = 64 << 10, .disk_bytes_max = 1 << 20};
+        assert_ok(journal_open(&o, &j, NULL));
+        fs->ops = &doubtful_ops;
+        journal_start(j);
+        for (int k = 0; k < 60; k++) {
+            append(l, j, 20, &sem);
+            journal_stats(j, &stats);
+            assert_true(folder_bytes(l) <= stats.disk_bytes);
+            assert_true(stats.disk_bytes <= o.disk_bytes_max);
+            if (k % 3 == 2) {
+                journal_release(j, stats.last_seq);
+            }
+        }
+        fs->ops = sure_ops;
+        journal_close(j);
+        assert_ok(journal_open(&o, &j, NULL));
+        journal_stats(j, &stats);
+        assert_int_equal(folder_bytes(l), stats.disk_bytes); // the next start knows what is there
+        journal_close(j);
+        simfs_free(l->disk);
+        sem_destroy(&sem);
+        mem_free(l);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -576,11 +707,13 @@ int main(void)
         cmocka_unit_test(test_release_recycles_and_keeps_numbers),
         cmocka_unit_test(test_full_disk_refuses_and_recovers),
         cmocka_unit_test(test_interval_survives_a_clean_stop),
+        cmocka_unit_test(test_failing_is_told_until_it_passes),
         cmocka_unit_test(test_damage_anywhere_costs_what_it_hits),
         cmocka_unit_test(test_a_rotten_header_costs_nothing_else),
         cmocka_unit_test(test_a_lost_segment_is_told),
         cmocka_unit_test(test_an_earlier_version_is_refused),
         cmocka_unit_test(test_spares_are_counted),
+        cmocka_unit_test(test_no_file_is_uncounted),
     };
     log_set_level(LOG_SILENT); // failing disks are the point here
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -97,7 +97,7 @@ static void test_limits(void **state)
     static char headers[32768], expected[32768];
     (void)state;
     // Members over 128 bytes go first: 4 * 100 bytes and one of 200.
-    strcat(headers, "traceparent: 00-" TRACE "-" SPAN "-01\ntracestate: ");
+    (void)snprintf(headers, sizeof headers, "traceparent: 00-" TRACE "-" SPAN "-01\ntracestate: ");
     for (int i = 0; i < 5; i++) {
         size_t n = strlen(headers);
         (void)snprintf(headers + n, sizeof headers - n, "%sk%d=%0*d", i > 0 ? "," : "", i,

@@ -401,24 +401,28 @@ static void test_search_is_the_same_on_many_threads(void **state)
         struct filter *f;
         assert_ok(filter_parse(str_of(filters[i]), &f, NULL));
         for (size_t k = 0; k < sizeof limits / sizeof limits[0]; k++) {
-            struct query_control control = {0};
-            struct search search = {.view = &w->view,
-                                    .filter = f,
-                                    .to_ns = UINT64_MAX,
-                                    .limit = limits[k],
-                                    .control = &control};
-            struct search_hit *one, *many;
-            size_t one_count, many_count;
-            assert_ok(search_run(&search, &one, &one_count));
-            control.crew = w->crew;
-            assert_ok(search_run(&search, &many, &many_count));
-            assert_int_equal(one_count, many_count);
-            for (size_t n = 0; n < one_count; n++) {
-                assert_int_equal(one[n].start_ns, many[n].start_ns);
-                assert_int_equal(trace_id_cmp(&one[n].trace, &many[n].trace), 0);
+            for (unsigned order = 0; order < SEARCH_ORDER_COUNT; order++) {
+                struct query_control control = {0};
+                struct search search = {.view = &w->view,
+                                        .filter = f,
+                                        .to_ns = UINT64_MAX,
+                                        .order = (enum search_order)order,
+                                        .limit = limits[k],
+                                        .control = &control};
+                struct search_hit *one, *many;
+                size_t one_count, many_count;
+                assert_ok(search_run(&search, &one, &one_count));
+                control.crew = w->crew;
+                assert_ok(search_run(&search, &many, &many_count));
+                assert_int_equal(one_count, many_count);
+                for (size_t n = 0; n < one_count; n++) {
+                    assert_int_equal(one[n].rank, many[n].rank);
+                    assert_int_equal(one[n].start_ns, many[n].start_ns);
+                    assert_int_equal(trace_id_cmp(&one[n].trace, &many[n].trace), 0);
+                }
+                mem_free(one);
+                mem_free(many);
             }
-            mem_free(one);
-            mem_free(many);
         }
         filter_free(f);
     }
@@ -449,6 +453,132 @@ static void test_search_is_newest_first(void **state)
     }
     mem_free(many);
     mem_free(few);
+    filter_free(f);
+}
+
+// Every trace's rank, from a walk over all rows: what the best of them are is then plain.
+static int by_hit_trace(const void *a, const void *b)
+{
+    const struct search_hit *x = a, *y = b;
+    return trace_id_cmp(&x->trace, &y->trace);
+}
+
+static int by_hit_rank(const void *a, const void *b)
+{
+    const struct search_hit *x = a, *y = b;
+    if (x->rank != y->rank) {
+        return x->rank > y->rank ? -1 : 1;
+    }
+    if (x->start_ns != y->start_ns) {
+        return x->start_ns > y->start_ns ? -1 : 1;
+    }
+    return trace_id_cmp(&x->trace, &y->trace);
+}
+
+static uint64_t rank_of(enum search_order order, const struct span *s)
+{
+    return order == BY_NEWEST          ? s->start_ns
+           : order == BY_SLOWEST       ? s->duration_ns
+           : s->status == STATUS_ERROR ? 1
+                                       : 0;
+}
+
+static size_t plain_search(const struct world *w, const struct filter *f, enum search_order order,
+                           struct search_hit **ret_hits)
+{
+    size_t count = 0, traces = 0, all = 0;
+    for (int b = 0; b < 4; b++) {
+        all += w->all[b]->span_count;
+    }
+    struct search_hit *hits = mem_new(all, sizeof *hits);
+    for (int b = 0; b < 4; b++) {
+        for (uint32_t k = 0; k < w->all[b]->span_count; k++) {
+            const struct span *s = &w->all[b]->spans[k];
+            uint64_t rank = rank_of(order, s);
+            if (rank > 0 && filter_match(f, (struct row){w->all[b], k})) {
+                hits[count++] = (struct search_hit){s->trace, rank, s->start_ns};
+            }
+        }
+    }
+    qsort(hits, count, sizeof *hits, by_hit_trace);
+    for (size_t i = 0; i < count; i++) {
+        struct search_hit *last = traces > 0 ? &hits[traces - 1] : NULL;
+        if (last == NULL || trace_id_cmp(&last->trace, &hits[i].trace) != 0) {
+            hits[traces++] = hits[i];
+        } else if (order == BY_ERRORS) {
+            last->rank += hits[i].rank;
+            last->start_ns = last->start_ns > hits[i].start_ns ? last->start_ns : hits[i].start_ns;
+        } else if (by_hit_rank(&hits[i], last) < 0) {
+            *last = hits[i];
+        }
+    }
+    qsort(hits, traces, sizeof *hits, by_hit_rank);
+    *ret_hits = hits;
+    return traces;
+}
+
+static void test_orders_equal_a_plain_walk(void **state)
+{
+    struct world *w = *state;
+    size_t found = 0;
+    for (size_t i = 0; i < sizeof filters / sizeof filters[0]; i++) {
+        struct filter *f;
+        assert_ok(filter_parse(str_of(filters[i]), &f, NULL));
+        for (unsigned order = 0; order < SEARCH_ORDER_COUNT; order++) {
+            struct search_hit *plain, *got;
+            struct query_control control = {0};
+            const struct search search = {.view = &w->view,
+                                          .filter = f,
+                                          .to_ns = UINT64_MAX,
+                                          .order = (enum search_order)order,
+                                          .limit = 50,
+                                          .control = &control};
+            size_t count = plain_search(w, f, search.order, &plain), got_count;
+            assert_ok(search_run(&search, &got, &got_count));
+            assert_int_equal(got_count, count < 50 ? count : 50);
+            for (size_t n = 0; n < got_count; n++) {
+                assert_int_equal(got[n].rank, plain[n].rank);
+                assert_int_equal(trace_id_cmp(&got[n].trace, &plain[n].trace), 0);
+            }
+            assert_false(control.unsure_order);
+            found += got_count;
+            mem_free(plain);
+            mem_free(got);
+        }
+        filter_free(f);
+    }
+    assert_true(found > 2000);
+}
+
+// Where there is no memory for all counts, the answer says that it may lack something.
+static void test_errors_say_when_counts_were_forgotten(void **state)
+{
+    struct world *w = *state;
+    struct budget budget;
+    struct meter meter;
+    struct filter *f;
+    struct search_hit *plain, *got;
+    size_t count;
+    budget_init(&budget, (size_t)300 << 10); // the first table, and no larger one
+    meter_init(&meter, &budget, ACCOUNT_QUERY);
+    struct query_control control = {.meter = &meter};
+    const struct search search = {
+        .view = &w->view, .to_ns = UINT64_MAX, .order = BY_ERRORS, .limit = 5, .control = &control};
+    struct search s = search;
+    assert_ok(filter_parse(STR("{}"), &f, NULL));
+    s.filter = f;
+    assert_ok(search_run(&s, &got, &count));
+    assert_int_equal(count, 5);
+    assert_true(control.unsure_order);
+    assert_false(control.short_of_memory);
+    assert_true(plain_search(w, f, BY_ERRORS, &plain) > 8192);
+    for (size_t i = 0; i < 5; i++) { // counted too few at most
+        assert_true(got[i].rank <= plain[i].rank && got[i].rank > 0);
+    }
+    mem_free(plain);
+    mem_free(got);
+    assert_int_equal(meter.held_bytes, 0);
+    assert_int_equal(atomic_load(&budget.total), 0);
     filter_free(f);
 }
 
@@ -589,6 +719,63 @@ static void test_scatter_counts_everything(void **state)
     filter_free(f);
 }
 
+static enum err run_aggregate(const struct aggregate *a, int which, const struct filter *f)
+{
+    struct groups *g = NULL;
+    struct scatter s = {0};
+    struct arena arena = {0};
+    struct attribute_key *keys;
+    size_t count;
+    bool truncated;
+    enum err e = which == 0   ? aggregate_services(a, &g)
+                 : which == 1 ? aggregate_values(a, OF_SPAN, STR("id"), STR(""), &g)
+                 : which == 2 ? aggregate_scatter(a, f, SCATTER_COLUMNS_MAX, 40, &s)
+                              : aggregate_keys(a, STR(""), &arena, &keys, &count, &truncated);
+    groups_free(g);
+    if (s.cells != NULL) {
+        scatter_done(&s);
+    }
+    if (which == 3) {
+        query_give(a->control, a->control != NULL ? a->control->meter->held_bytes : 0);
+    }
+    arena_done(&arena);
+    return e;
+}
+
+// What aggregates need is taken from the budget: at any limit they either have it or end with
+// ERR_MEMORY, never hold more, and give everything back.
+static void test_aggregates_stay_within_the_budget(void **state)
+{
+    struct world *w = *state;
+    struct filter *f;
+    unsigned refused = 0, done = 0;
+    assert_ok(filter_parse(STR("{}"), &f, NULL));
+    for (int which = 0; which < 4; which++) {
+        for (size_t limit = (size_t)16 << 10; limit <= (size_t)128 << 20; limit *= 2) {
+            struct budget budget;
+            struct meter meter;
+            budget_init(&budget, limit);
+            meter_init(&meter, &budget, ACCOUNT_QUERY);
+            struct query_control control = {.crew = w->crew, .meter = &meter};
+            const struct aggregate a = {.view = &w->view,
+                                        .from_ns = BASE,
+                                        .to_ns = BASE + 3601 * NS_PER_S,
+                                        .control = &control};
+            enum err e = run_aggregate(&a, which, f);
+            assert_true(e == ERR_OK || e == ERR_MEMORY);
+            assert_true(e == ERR_OK || limit <= (size_t)16 << 20);
+            assert_true(atomic_load(&budget.peak) <= limit);
+            assert_int_equal(meter.held_bytes, 0);
+            refused += e == ERR_MEMORY ? 1 : 0;
+            done += e == ERR_OK ? 1 : 0;
+            // What it had it has paid for.
+            assert_true(e != ERR_OK || which == 3 || atomic_load(&budget.peak) > 50000);
+        }
+    }
+    assert_true(refused > 8 && done > 20);
+    filter_free(f);
+}
+
 static void test_cancel(void **state)
 {
     struct world *w = *state;
@@ -613,10 +800,13 @@ int main(void)
         cmocka_unit_test(test_scan_equals_a_plain_walk),
         cmocka_unit_test(test_search_is_the_same_on_many_threads),
         cmocka_unit_test(test_search_is_newest_first),
+        cmocka_unit_test(test_orders_equal_a_plain_walk),
+        cmocka_unit_test(test_errors_say_when_counts_were_forgotten),
         cmocka_unit_test(test_list_equals_single_loads),
         cmocka_unit_test(test_services_equal_a_plain_count),
         cmocka_unit_test(test_keys),
         cmocka_unit_test(test_scatter_counts_everything),
+        cmocka_unit_test(test_aggregates_stay_within_the_budget),
         cmocka_unit_test(test_cancel),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

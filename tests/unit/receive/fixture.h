@@ -278,6 +278,15 @@ static inline struct client_answer post(struct fixture *f, const char *path, con
     return a;
 }
 
+// The same where only the status matters.
+static inline void assert_posted(struct fixture *f, const char *path, const char *headers,
+                                 struct str body, int status)
+{
+    struct client_answer a = post(f, path, headers, body);
+    assert_int_equal(a.status, status);
+    client_answer_done(&a);
+}
+
 #define PROTOBUF "content-type: application/x-protobuf\r\n"
 #define JSON     "content-type: application/json\r\n"
 

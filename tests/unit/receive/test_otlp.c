@@ -59,9 +59,7 @@ static void test_compressed_bodies(void **state)
         client_answer_done(&a);
         packed.p[packed.n / 2] ^= 0x55; // and broken
         packed.n -= 4;
-        a = post(f, "/v1/traces", kinds[i].headers, buf_str(&packed));
-        assert_int_equal(a.status, 400);
-        client_answer_done(&a);
+        assert_posted(f, "/v1/traces", kinds[i].headers, buf_str(&packed), 400);
         buf_done(&packed);
     }
     assert_int_equal(atomic_load(&f->durable_spans), 1500);
@@ -172,9 +170,7 @@ static void test_metrics_and_logs_are_counted(void **state)
     assert_true(body_has(&a, "\"rejectedLogRecords\":\"2\""));
     assert_true(body_has(&a, "does not store log records yet"));
     client_answer_done(&a);
-    a = post(f, "/v1/logs", PROTOBUF, STR("\x0a\x05zzz"));
-    assert_int_equal(a.status, 400);
-    client_answer_done(&a);
+    assert_posted(f, "/v1/logs", PROTOBUF, STR("\x0a\x05zzz"), 400);
     struct client_h2 *h = fx_h2(f);
     assert_grpc(call(h, METRICS_PATH, STR("")), "0");
     assert_int_equal(fx_count(f, SIGNAL_LOGS, OUTCOME_DROPPED, REASON_UNSUPPORTED, ""), 2);
@@ -225,12 +221,8 @@ static void test_token(void **state)
     struct client_answer a = post(f, "/v1/traces", PROTOBUF, STR(""));
     assert_int_equal(a.status, 401);
     client_answer_done(&a);
-    a = post(f, "/v1/traces", PROTOBUF "authorization: Bearer secreT\r\n", STR(""));
-    assert_int_equal(a.status, 401);
-    client_answer_done(&a);
-    a = post(f, "/v1/traces", PROTOBUF "authorization: bearer secret\r\n", STR(""));
-    assert_int_equal(a.status, 200);
-    client_answer_done(&a);
+    assert_posted(f, "/v1/traces", PROTOBUF "authorization: Bearer secreT\r\n", STR(""), 401);
+    assert_posted(f, "/v1/traces", PROTOBUF "authorization: bearer secret\r\n", STR(""), 200);
     struct client_h2 *h = fx_h2(f);
     assert_grpc(call(h, TRACES_PATH, STR("")), "16");
     assert_refused(f, REASON_UNAUTHORIZED, 3);
@@ -364,9 +356,7 @@ static void test_malformed_is_said_while_shedding(void **state)
     client_answer_done(&a);
     assert_int_equal(fx_count(f, SIGNAL_TRACES, OUTCOME_DROPPED, REASON_INVALID, "bad"), 1);
     b.n--; // cut short
-    a = post(f, "/v1/traces", PROTOBUF, buf_str(&b));
-    assert_int_equal(a.status, 400);
-    client_answer_done(&a);
+    assert_posted(f, "/v1/traces", PROTOBUF, buf_str(&b), 400);
     assert_int_equal(fx_count(f, SIGNAL_TRACES, OUTCOME_DROPPED, REASON_SHED, "plain"), 1);
     budget_give(&f->budget, ACCOUNT_STORE, (size_t)50 << 20);
     buf_done(&b);
@@ -385,9 +375,7 @@ static void test_losses_of_many_services(void **state)
         (void)snprintf(name, sizeof name, "service-%d", i);
         put_spans(&b, name, NULL, 0, 1); // no trace ID
     }
-    struct client_answer a = post(f, "/v1/traces", PROTOBUF, buf_str(&b));
-    assert_int_equal(a.status, 200);
-    client_answer_done(&a);
+    assert_posted(f, "/v1/traces", PROTOBUF, buf_str(&b), 200);
     for (int i = 0; i < 40; i++) {
         (void)snprintf(name, sizeof name, "service-%d", i);
         assert_int_equal(fx_count(f, SIGNAL_TRACES, OUTCOME_DROPPED, REASON_INVALID, name), i < 31);

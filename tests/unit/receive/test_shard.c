@@ -156,6 +156,43 @@ static void test_failing_disk_is_said_and_counted(void **state)
     fx_end(f);
 }
 
+// What no record can hold is not to be sent again: 413, and RESOURCE_EXHAUSTED without a time to
+// come back. A request that waits beside it is none the worse for it.
+static void test_larger_than_a_record(void **state)
+{
+    (void)state;
+    struct fixture *f = fx_start((struct receive_options){.record_bytes_max = 100000});
+    struct client_h2 *h = fx_h2(f);
+    struct buf b, span = one_span(), large;
+    buf_init(&b, 4 << 20);
+    buf_init(&large, 4 << 20);
+    put_spans(&b, "cart", NULL, 20000, 0);
+    frame(&large, buf_str(&b), false);
+    gatefs_shut(f->gate);
+    int32_t small = client_h2_request(h, "POST", TRACES_PATH, GRPC, buf_str(&span), false);
+    int32_t id = client_h2_request(h, "POST", TRACES_PATH, GRPC, buf_str(&large), false);
+    client_h2_flush(h);
+    gatefs_await(f->gate);
+    gatefs_open(f->gate);
+    const struct client_answer *a = client_h2_wait(h, id);
+    assert_grpc(a, "8");
+    assert_null(client_header(a, "grpc-status-details-bin"));
+    assert_grpc(client_h2_wait(h, small), "0");
+    assert_int_equal(fx_count(f, SIGNAL_TRACES, OUTCOME_DROPPED, REASON_TOO_LARGE, "cart"), 20000);
+    assert_int_equal(fx_count(f, SIGNAL_TRACES, OUTCOME_RECEIVED, REASON_NONE, "cart"), 20000);
+    struct client_answer p = post(f, "/v1/traces", PROTOBUF, buf_str(&b));
+    assert_int_equal(p.status, 413);
+    assert_null(client_header(&p, "retry-after"));
+    assert_true(body_has(&p, "smaller batches"));
+    client_answer_done(&p);
+    assert_int_equal(atomic_load(&f->durable_spans), 1);
+    buf_done(&b);
+    buf_done(&large);
+    buf_done(&span);
+    client_h2_free(h);
+    fx_end(f);
+}
+
 static void *stop_receive(void *arg)
 {
     receive_stop(((struct fixture *)arg)->receive);
@@ -382,6 +419,7 @@ int main(void)
         cmocka_unit_test(test_lines_are_kept_apart),
         cmocka_unit_test(test_peer_gone_while_waiting),
         cmocka_unit_test(test_failing_disk_is_said_and_counted),
+        cmocka_unit_test(test_larger_than_a_record),
         cmocka_unit_test(test_stop_answers_what_is_in_flight),
         cmocka_unit_test(test_health_and_unknown_methods),
         cmocka_unit_test(test_frames),

@@ -48,6 +48,46 @@ static void test_rows_from_the_future_expire_by_commit(void **state)
     world_done(&w);
 }
 
+static uint64_t fake_wall_ns;
+
+static uint64_t read_fake_wall(void)
+{
+    return fake_wall_ns;
+}
+
+// A wall clock that is days ahead expires nothing, also not after a restart; one that stays there
+// does; and one that comes back was never ahead.
+static void test_a_leap_of_the_clock_expires_nothing(void **state)
+{
+    (void)state;
+    struct world w;
+    const uint64_t now_ns = 1700000000 * NS_PER_S, day_ns = 86400 * NS_PER_S;
+    const struct store_retention limit = {.age_ms = day_ns / NS_PER_MS};
+    fake_wall_ns = now_ns;
+    world_open_at(&w, read_fake_wall);
+    store_set_retention(w.store, limit, NULL, 0);
+    w.options.retention_default = limit;
+    w.gen.time_base = now_ns;
+    add(&w, STR("shop"), 100);
+    assert_ok(store_flush(w.store));
+    for (int round = 0; round < 3; round++) {
+        fake_wall_ns = now_ns + 30 * day_ns;
+        assert_ok(store_quiesce(w.store));
+        assert_int_equal(balance(&w).expired, 0);
+        if (round == 1) {
+            fake_wall_ns = now_ns;
+            assert_ok(store_quiesce(w.store));
+        }
+        close_store(&w);
+        open_store(&w);
+    }
+    assert_int_equal(balance(&w).expired, 0);
+    w.store->clock.borne_ns = RETAIN_BORNE_NS; // as if it had been running for so long
+    assert_ok(store_quiesce(w.store));
+    assert_int_equal(balance(&w).expired, 100);
+    world_done(&w);
+}
+
 // ---- Error-free data goes first ----------------------------------------------------------------
 
 static bool trace_has_error(const struct batch *b, const trace_id *trace)
@@ -253,6 +293,7 @@ int main(void)
         cmocka_unit_test(test_error_free_data_goes_first),
         cmocka_unit_test(test_stripping_writes_only_what_it_must),
         cmocka_unit_test(test_rows_from_the_future_expire_by_commit),
+        cmocka_unit_test(test_a_leap_of_the_clock_expires_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -229,7 +229,8 @@ static void test_copies_are_dropped_and_counted(void **state)
     world_open(&w, false);
     for (int i = 0; i < 8; i++) {
         add(&w, STR("shop"), 100);
-        if (i > 0) { // the batch of the first round again, in another part
+        if (i > 0) { // the batch of the first round again, in another record and part
+            w.all[0]->seq = ++w.seq;
             store_add(w.store, batch_ref(w.all[0]));
         }
         assert_ok(store_flush(w.store));
@@ -296,11 +297,7 @@ static void test_failing_disk(void **state)
             kill_store(&w);
             simfs_crash(w.sim);
             open_store(&w);
-            for (size_t i = 0; i < w.count; i++) {
-                if (w.all[i]->seq > store_line_seq(w.store, STR("shop"))) {
-                    store_add(w.store, batch_ref(w.all[i]));
-                }
-            }
+            replay(&w);
             assert_has(&w, w.all, w.count);
             (void)balance(&w);
         }
@@ -321,10 +318,8 @@ static void test_a_failed_commit_may_come_back(void **state)
     for (uint64_t seed = 1; seed <= 120; seed++) {
         struct world w;
         world_open(&w, true);
-        add(&w, STR("shop"), 40);
-        assert_ok(store_flush(w.store));
-        while (simfs_random(w.sim, 1000) != seed) { // another fate for each seed
-        }
+        add_parts(&w, 1, 40);
+        choose_fate(&w, seed);
         add(&w, STR("shop"), 40);
         simfs_set_faults(w.sim, 0, 500);
         enum err e = store_flush(w.store);
@@ -339,11 +334,7 @@ static void test_a_failed_commit_may_come_back(void **state)
         simfs_crash(w.sim);
         open_store(&w);
         came_back += e != ERR_OK && seed % 4 != 0 && store_line_seq(w.store, STR("shop")) == 2;
-        for (size_t i = 0; i < w.count; i++) {
-            if (w.all[i]->seq > store_line_seq(w.store, STR("shop"))) {
-                store_add(w.store, batch_ref(w.all[i]));
-            }
-        }
+        replay(&w);
         assert_has(&w, w.all, w.count);
         assert_int_equal(balance(&w).dropped, 0);
         world_done(&w);
@@ -361,10 +352,8 @@ static void test_an_empty_commit_settles_too(void **state)
         struct world w;
         struct commit empty;
         world_open(&w, true);
-        add(&w, STR("shop"), 40);
-        assert_ok(store_flush(w.store));
-        while (simfs_random(w.sim, 1000) != seed) { // another fate for each seed
-        }
+        add_parts(&w, 1, 40);
+        choose_fate(&w, seed);
         add(&w, STR("shop"), 40);
         simfs_set_faults(w.sim, 0, 500);
         enum err e = store_flush(w.store);
@@ -393,10 +382,7 @@ static void test_damaged_parts_are_set_aside(void **state)
     struct world w;
     char path[128], bad[160];
     world_open(&w, false);
-    for (int i = 0; i < 10; i++) {
-        add(&w, STR("shop"), 70);
-        assert_ok(store_flush(w.store));
-    }
+    add_parts(&w, 10, 70);
     close_store(&w);
     part_file(&w, 1, path); // gone
     assert_int_equal(unlink(path), 0);
@@ -457,10 +443,7 @@ static void test_a_fault_that_does_not_stay_costs_nothing(void **state)
     struct world w;
     struct store_stats stats;
     world_open_lying(&w);
-    for (int i = 0; i < 8; i++) {
-        add(&w, STR("shop"), 70);
-        assert_ok(store_flush(w.store));
-    }
+    add_parts(&w, 8, 70);
     mood = LIES_ONCE;
     assert_ok(store_quiesce(w.store));
     assert_int_equal(mood, TELLS_TRUTH);
@@ -489,10 +472,7 @@ static void test_silence_is_no_damage(void **state)
     struct err_at at = {0};
     bool did = false;
     world_open_lying(&w);
-    for (int i = 0; i < 3; i++) {
-        add(&w, STR("shop"), 70);
-        assert_ok(store_flush(w.store));
-    }
+    add_parts(&w, 3, 70);
     part_note_damage(w.store->lines[0].parts[1]->part);
     mood = SAYS_NOTHING;
     assert_ok(maintain_step(w.store, true, &did));
@@ -525,10 +505,7 @@ static void test_damage_that_a_query_meets(void **state)
     char path[128], bad[160];
     bool did = false;
     world_open(&w, false);
-    for (int i = 0; i < 3; i++) {
-        add(&w, STR("shop"), 70);
-        assert_ok(store_flush(w.store));
-    }
+    add_parts(&w, 3, 70);
     part_file(&w, 2, path);
     flip(path, 400);
     (void)snprintf(bad, sizeof bad, "%s.bad", path);
@@ -537,7 +514,7 @@ static void test_damage_that_a_query_meets(void **state)
     for (size_t i = 0; i < v->part_count; i++) {
         struct batch *found = NULL;
         enum err e =
-            part_find_trace(v->parts[i], w.all[1]->spans[0].trace, FIELD_ALL, true, &found);
+            part_find_trace(v->parts[i], w.all[1]->spans[0].trace, FIELD_ALL, true, NULL, &found);
         damaged += e == ERR_CORRUPT;
         assert_true(e != ERR_CORRUPT || part_number(v->parts[i]) == 2);
         batch_unref(found);
@@ -570,10 +547,7 @@ static void test_many_parts_and_few_descriptors(void **state)
     struct world w;
     struct rlimit before, low;
     world_open(&w, false);
-    for (int i = 0; i < 1500; i++) {
-        add(&w, STR("shop"), 2);
-        assert_ok(store_flush(w.store));
-    }
+    add_parts(&w, 1500, 2);
     close_store(&w);
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
     low = (struct rlimit){.rlim_cur = 100, .rlim_max = before.rlim_max};
@@ -586,8 +560,8 @@ static void test_many_parts_and_few_descriptors(void **state)
         size_t spans = 0;
         for (size_t k = 0; k < v->part_count; k++) {
             struct batch *found = NULL;
-            enum err e =
-                part_find_trace(v->parts[k], w.all[i]->spans[0].trace, FIELD_ALL, true, &found);
+            enum err e = part_find_trace(v->parts[k], w.all[i]->spans[0].trace, FIELD_ALL, true,
+                                         NULL, &found);
             assert_true(e == ERR_OK || e == ERR_NOT_FOUND);
             spans += e == ERR_OK ? found->span_count : 0;
             batch_unref(found);
@@ -661,31 +635,34 @@ static void test_views_are_exact_under_load(void **state)
     world_done(&w);
 }
 
+static void await_flush(struct world *w)
+{
+    struct store_stats stats = {.hot_rows = 1};
+    for (int i = 0; i < 20000 && stats.hot_rows > 0; i++) {
+        (void)usleep(1000);
+        store_stats(w->store, &stats);
+    }
+    assert_int_equal(stats.hot_rows, 0);
+}
+
 static void test_age_and_shortage_make_a_flush(void **state)
 {
     (void)state;
     struct world w;
-    struct store_stats stats;
     world_open(&w, false);
     close_store(&w);
     w.options.flush_age_ms = 1;
     open_store(&w);
     store_start(w.store);
     add(&w, STR("shop"), 10);
-    do {
-        (void)usleep(1000);
-        store_stats(w.store, &stats);
-    } while (stats.hot_rows > 0);
+    await_flush(&w);
     close_store(&w);
     w.options.flush_age_ms = 0;
     open_store(&w);
     budget_init(&w.budget, 40000); // the rows alone are over the soft mark
     store_start(w.store);
     add(&w, STR("shop"), 200);
-    do {
-        (void)usleep(1000);
-        store_stats(w.store, &stats);
-    } while (stats.hot_rows > 0);
+    await_flush(&w);
     assert_has(&w, w.all, w.count);
     world_done(&w);
 }

@@ -73,6 +73,16 @@ static inline void world_open(struct world *w, bool simulated)
     open_store(w);
 }
 
+// With a clock of the test's own.
+static inline void world_open_at(struct world *w, uint64_t (*wall_ns)(void))
+{
+    *w = (struct world){.dir = "/tmp/sonde-test-store-XXXXXX", .fs = fs_real()};
+    assert_non_null(mkdtemp(w->dir));
+    w->gen = (struct gen){.state = 77, .traces = 400, .attrs_max = 4, .text_max = 20};
+    w->options.wall_ns = wall_ns;
+    open_store(w);
+}
+
 static inline void close_store(struct world *w)
 {
     store_close(w->store);
@@ -145,6 +155,37 @@ static inline void store_add(struct store *s, struct batch *b)
 static inline void add(struct world *w, struct str line, size_t spans)
 {
     store_add(w->store, make(w, line, spans));
+}
+
+// So many parts of one batch each.
+static inline void add_parts(struct world *w, int parts, size_t spans)
+{
+    for (int i = 0; i < parts; i++) {
+        add(w, STR("shop"), spans);
+        assert_ok(store_flush(w->store));
+    }
+}
+
+// As the server does at its start: everything behind the least offset, less what a line has.
+static inline void replay(struct world *w)
+{
+    uint64_t after = store_replay_after(w->store);
+    for (size_t i = 0; i < w->count; i++) {
+        struct batch *b = w->all[i];
+        if (b->seq > after && b->seq > store_line_seq(w->store, b->line)) {
+            store_add(w->store, batch_ref(b));
+        }
+        if (b->seq > after) {
+            store_note_seq(w->store, b->seq + 1);
+        }
+    }
+}
+
+// What the simulated disk does from here on is another for each seed.
+static inline void choose_fate(struct world *w, uint64_t seed)
+{
+    while (simfs_random(w->sim, 1000) != seed) {
+    }
 }
 
 // ---- What must hold --------------------------------------------------------------------------

@@ -23,6 +23,9 @@ export const operations = (
 ) =>
   getJson<T.OperationList>(`${V1}/services/${enc(id)}/operations`, { namespace, ...range }, signal)
 
+export const ORDERS = ['newest', 'slowest', 'errors'] as const
+export type Order = (typeof ORDERS)[number]
+
 export interface SearchHooks {
   trace(trace: T.TraceSummary): void
   progress(scanned: number, total: number): void
@@ -37,7 +40,7 @@ interface StreamLine {
 }
 
 export async function searchTraces(
-  params: TimeBounds & { q: string; limit: number },
+  params: TimeBounds & { q: string; limit: number; order: Order },
   hooks: SearchHooks,
   signal?: AbortSignal,
 ): Promise<T.Stats> {

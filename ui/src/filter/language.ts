@@ -15,6 +15,12 @@ export function quote(text: string): string {
   return JSON.stringify(text)
 }
 
+// A filter without its braces, as people type it, gets them; whoever does this says so.
+export function braced(text: string): string {
+  const typed = text.trim()
+  return typed === '' || typed.startsWith('{') ? typed : `{ ${typed} }`
+}
+
 const TOKEN = /\s*(?:("(?:\\.|[^"\\])*")|(=~|!~|!=|>=|<=|&&|[=<>{}])|([^\s(){}=!<>~&|"`]+))/y
 
 interface Token {

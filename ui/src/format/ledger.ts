@@ -2,7 +2,7 @@
 // Purpose: sums over the loss ledger.
 import type { LedgerRow } from '@/api/types'
 
-export function droppedSum(row: LedgerRow): number {
+export function droppedSum(row: Pick<LedgerRow, 'dropped'>): number {
   return Object.values(row.dropped).reduce((sum, count) => sum + count, 0)
 }
 

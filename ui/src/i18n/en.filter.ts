@@ -28,6 +28,12 @@ export const enFilter = {
   'expect.limit': 'The filter is too long or too complex.',
   'expect.utf8': 'The filter holds bytes that are not UTF-8.',
   'filter.position': 'at character {position}',
+  'filter.completed': 'A filter stands in braces. Searched is',
+  'filter.keysTruncated':
+    'Only {count} attributes are offered; there are more. Write their names under “Another field…”.',
+  'filter.valuesTruncated': 'Offered are the {count} most frequent values; there are more.',
+  'filter.valuesApproximate':
+    'There are too many values to count them all: offered are {count} of them, and a frequent one may be missing.',
   'filter.key': 'Field',
   'filter.other': 'Another field…',
   'filter.otherName': 'Name of the field',
@@ -69,8 +75,8 @@ export const enFilter = {
   'filter.all': 'Find traces that have a span for which all of this holds:',
   'filter.use': 'Use and search',
   'scatter.cell': {
-    one: '{count} span, {errors} with errors',
-    other: '{count} spans, {errors} with errors',
+    one: '{count} span, {errors} with errors ({share})',
+    other: '{count} spans, {errors} with errors ({share})',
   },
   'scatter.title': 'Duration over time',
   'scatter.table': 'Table',
@@ -79,7 +85,8 @@ export const enFilter = {
   'scatter.label': 'Heat map of span durations over time; the table view holds the same numbers.',
   'scatter.few': 'few',
   'scatter.many': 'many',
-  'scatter.withErrors': 'with errors',
+  'scatter.someErrors': 'share of errors',
+  'scatter.allErrors': 'all failed',
   'scatter.example': 'Example',
   'scatter.durationRange': 'Duration from – to',
   'scatter.shown': 'The {shown} cells with the most errors and spans, of {total}.',

@@ -21,6 +21,7 @@ const browserLocale: Locale = navigator.language.toLowerCase().startsWith('zh') 
 export const theme = stored<Theme>('theme', ['system', 'dark', 'light'], 'system')
 export const density = stored<Density>('density', ['dense', 'comfortable'], 'dense')
 export const locale = stored<Locale>('locale', ['en', 'zh-CN'], browserLocale)
+export const rpcColumn = stored<'shown' | 'hidden'>('rpc', ['shown', 'hidden'], 'shown')
 export const zoneName = stored<ZoneName>('zone', ['browser', 'utc', 'server'], 'browser')
 
 const systemDark = matchMedia('(prefers-color-scheme: dark)')

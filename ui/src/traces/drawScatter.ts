@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: paints the cells of the scatter. Cells with errors are red and crossed out, so that they
-// show without colour too.
+// Purpose: paints the cells of the scatter. The share of errors is a red stripe from the left, a gap
+// between it and the rest; where all failed the cell is crossed out: both show without colour too.
 import type { Scatter } from '@/api/types'
-import { heat } from './scatterScale'
+import { errorWidth, heat } from './scatterScale'
 
 const HEATS = 5
+const STRIPE_PX = 1
 
 export function drawScatter(canvas: HTMLCanvasElement, scatter: Scatter): void {
   const ratio = devicePixelRatio || 1
@@ -28,13 +29,20 @@ export function drawScatter(canvas: HTMLCanvasElement, scatter: Scatter): void {
     const w = Math.max(ratio, Math.round((column + 1) * wide) - x - ratio)
     const h = Math.max(ratio, Math.round(height - row * tall) - y - ratio)
     const level = Math.min(HEATS - 1, Math.floor(heat(spans, most) * HEATS))
-    context.fillStyle = errors > 0 ? error : heats[level]!
+    context.fillStyle = heats[level]!
     context.fillRect(x, y, w, h)
-    if (errors > 0) {
-      context.beginPath()
-      context.moveTo(x, y + h)
-      context.lineTo(x + w, y)
-      context.stroke()
+    if (errors === 0) continue
+    const failed = errorWidth(w, spans, errors, STRIPE_PX * ratio)
+    context.fillStyle = error
+    context.fillRect(x, y, failed, h)
+    if (failed < w) {
+      context.fillStyle = background
+      context.fillRect(x + failed, y, ratio, h)
+      continue
     }
+    context.beginPath()
+    context.moveTo(x, y + h)
+    context.lineTo(x + w, y)
+    context.stroke()
   }
 }

@@ -92,6 +92,15 @@ export function durationTicks(scatter: Scatter): { ns: number; share: number }[]
   return list.map((ns) => ({ ns, share: Math.log(ns / low) / span }))
 }
 
+// How much of a cell's width its errors take: their share, but never so little that they are lost
+// from sight, nor all of it while there is one span without. `least` is the narrowest stripe.
+export function errorWidth(width: number, spans: number, errors: number, least: number): number {
+  if (errors === 0) return 0
+  if (errors >= spans) return width
+  const share = (width * errors) / spans
+  return Math.round(Math.min(width - least, Math.max(Math.min(least, width / 2), share)))
+}
+
 // 0 for the emptiest cell, 1 for the fullest, by the logarithm.
 export function heat(spans: number, most: number): number {
   return most <= 1 ? 0.5 : Math.log(spans) / Math.log(most)
