@@ -17,6 +17,7 @@ struct plugin *const PLUGINS[] = {
     &plugin_completable_future,
     &plugin_threads,
     &plugin_jedis,
+    &plugin_lettuce,
     &plugin_logback,
     &plugin_log4j,
     &plugin_uncaught,

@@ -3,17 +3,13 @@
 // Connection.executeCommand(), which writes it and waits for the answer: the client span. Commands
 // of a pipeline or a transaction are only gathered; the span is the call that waits for all
 // answers, sync() or exec(), as one batch.
-//
-// Keys and values are an application's data: a command's name is shown, and one mark an argument.
 #include <string.h>
 
 #include "agents/jvm/plugins/plugins.h"
-#include "core/clock.h"
+#include "agents/jvm/redis_span.h"
 
-#define COMMAND_MAX 32 // of a name
-#define MARKS_MAX   16 // arguments that are shown, as marks; more are dots
-#define CONNECTION  "redis/clients/jedis/Connection"
-#define RESPONSES   "pipelinedResponses" // Pipeline and Transaction both have the field
+#define CONNECTION "redis/clients/jedis/Connection"
+#define RESPONSES  "pipelinedResponses" // Pipeline and Transaction both have the field
 
 static struct java_method get_arguments = {
     "getArguments", "()Lredis/clients/jedis/CommandArguments;", {NULL}};
@@ -25,7 +21,6 @@ static struct java_method get_place = {
     "getHostAndPort", "()Lredis/clients/jedis/HostAndPort;", {NULL}};
 static struct java_method get_host = {"getHost", "()Ljava/lang/String;", {NULL}};
 static struct java_method get_port = {"getPort", "()I", {NULL}};
-static struct java_method get_message = {"getMessage", "()Ljava/lang/String;", {NULL}};
 
 static void describe_server(JNIEnv *env, struct frame *f, jobject connection)
 {
@@ -41,40 +36,8 @@ static void describe_server(JNIEnv *env, struct frame *f, jobject connection)
     }
 }
 
-static void describe_text(struct frame *f, struct str name, jint arguments)
-{
-    char text[COMMAND_MAX + 2 * MARKS_MAX + 4];
-    size_t n = name.n;
-    memcpy(text, name.p, n);
-    for (jint i = 0; i < arguments && i < MARKS_MAX; i++, n += 2) {
-        memcpy(text + n, " ?", 2);
-    }
-    if (arguments > MARKS_MAX) {
-        memcpy(text + n, " ...", 4);
-        n += 4;
-    }
-    span_text(f, "db.query.text", (struct str){text, n});
-}
-
-// A command's name: letters, and what modules have between theirs (JSON.SET). What else an
-// application has sent as one is not shown.
-static struct str command_name(JNIEnv *env, jobject arguments, char *out, size_t room)
-{
-    jobject raw = java_object(env, &get_raw, java_object(env, &get_command, arguments));
-    struct str s = java_bytes(env, raw, out, room);
-    for (size_t i = 0; i < s.n; i++) {
-        char c = out[i];
-        out[i] = c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
-        if (!(out[i] >= 'A' && out[i] <= 'Z') && strchr("._-0123456789", c) == NULL) {
-            return STR_NONE;
-        }
-    }
-    return s;
-}
-
 static struct frame *enter_command(struct call *c)
 {
-    char command[COMMAND_MAX];
     if (is_within(c)) {
         return NULL;
     }
@@ -84,17 +47,10 @@ static struct frame *enter_command(struct call *c)
     }
     jobject inner = java_object(c->env, &get_arguments, c->a); // a CommandObject's
     jobject arguments = inner != NULL ? inner : c->a;
-    struct str name = command_name(c->env, arguments, command, sizeof command);
-    span_name(f, name.n > 0 ? name : STR("redis"));
+    jobject raw = java_object(c->env, &get_raw, java_object(c->env, &get_command, arguments));
+    redis_span_command(c->env, f, raw, java_int(c->env, &get_size, arguments, 1) - 1);
     if (span_is_kept(f)) {
-        span_text(f, "db.system.name", STR("redis"));
         describe_server(c->env, f, c->self);
-        if (name.n > 0) {
-            span_text(f, "db.operation.name", name);
-        }
-    }
-    if (span_has_details(f) && name.n > 0) {
-        describe_text(f, name, java_int(c->env, &get_size, arguments, 1) - 1);
     }
     return f;
 }
@@ -118,31 +74,13 @@ static struct frame *enter_batch(struct call *c)
     return f;
 }
 
-// Redis begins the text of an error with its kind: "WRONGTYPE Operation against ...".
-static void describe_error(struct call *c, struct frame *f)
-{
-    char message[128];
-    struct str kind, m = java_text(c->env, &get_message, c->thrown, message, sizeof message);
-    (void)str_split(m, ' ', &kind);
-    for (size_t i = 0; i < kind.n; i++) {
-        if (kind.p[i] < 'A' || kind.p[i] > 'Z') {
-            return; // of the client's own
-        }
-    }
-    if (kind.n > 0) {
-        span_text(f, "db.response.status_code", kind);
-    }
-}
-
 static void leave(struct call *c, struct frame *f, jobject result, jlong number)
 {
     (void)result, (void)number;
     if (c->thrown != NULL) {
-        describe_error(c, f);
+        redis_span_error(c->env, f, c->thrown);
     }
-    if (clock_mono_ns() - f->start_mono_ns >= plugin_slow_ns()) {
-        span_bool(f, "sonde.slow", true);
-    }
+    redis_span_end(f);
 }
 
 #define COMMAND(argument)                                                                          \

@@ -16,6 +16,7 @@ extern struct plugin plugin_completable_future;
 extern struct plugin plugin_threads;
 extern struct plugin plugin_jdbc;
 extern struct plugin plugin_jedis;
+extern struct plugin plugin_lettuce;
 extern struct plugin plugin_logback;
 extern struct plugin plugin_log4j;
 extern struct plugin plugin_uncaught;

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: commands of Redis in spans.
+#include "agents/jvm/redis_span.h"
+
+#include <string.h>
+
+#include "core/clock.h"
+
+#define COMMAND_MAX 32 // of a name
+#define MARKS_MAX   16 // arguments that are shown, as marks; more are dots
+
+static void describe_text(struct frame *f, struct str name, jint arguments)
+{
+    char text[COMMAND_MAX + 2 * MARKS_MAX + 4];
+    size_t n = name.n;
+    memcpy(text, name.p, n);
+    for (jint i = 0; i < arguments && i < MARKS_MAX; i++, n += 2) {
+        memcpy(text + n, " ?", 2);
+    }
+    if (arguments > MARKS_MAX) {
+        memcpy(text + n, " ...", 4);
+        n += 4;
+    }
+    span_text(f, "db.query.text", (struct str){text, n});
+}
+
+// A command's name: letters, and what modules have between theirs (JSON.SET). What else an
+// application has sent as one is not shown.
+static struct str command_name(JNIEnv *env, jbyteArray raw, char *out, size_t room)
+{
+    struct str s = java_bytes(env, raw, out, room);
+    for (size_t i = 0; i < s.n; i++) {
+        char c = out[i];
+        out[i] = c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+        if (!(out[i] >= 'A' && out[i] <= 'Z') && strchr("._-0123456789", c) == NULL) {
+            return STR_NONE;
+        }
+    }
+    return s;
+}
+
+void redis_span_command(JNIEnv *env, struct frame *f, jbyteArray raw, jint arguments)
+{
+    char command[COMMAND_MAX];
+    struct str name = command_name(env, raw, command, sizeof command);
+    span_name(f, name.n > 0 ? name : STR("redis"));
+    if (span_is_kept(f)) {
+        span_text(f, "db.system.name", STR("redis"));
+        if (name.n > 0) {
+            span_text(f, "db.operation.name", name);
+        }
+    }
+    if (span_has_details(f) && name.n > 0) {
+        describe_text(f, name, arguments);
+    }
+}
+
+// Redis begins the text of an error with its kind: "WRONGTYPE Operation against ...".
+void redis_span_error(JNIEnv *env, struct frame *f, jthrowable failure)
+{
+    static struct java_method get_message = {"getMessage", "()Ljava/lang/String;", {NULL}};
+    char message[128];
+    struct str kind, m = java_text(env, &get_message, failure, message, sizeof message);
+    (void)str_split(m, ' ', &kind);
+    for (size_t i = 0; i < kind.n; i++) {
+        if (kind.p[i] < 'A' || kind.p[i] > 'Z') {
+            return; // of the client's own
+        }
+    }
+    if (kind.n > 0) {
+        span_text(f, "db.response.status_code", kind);
+    }
+}
+
+void redis_span_end(struct frame *f)
+{
+    if (clock_mono_ns() - f->start_mono_ns >= plugin_slow_ns()) {
+        span_bool(f, "sonde.slow", true);
+    }
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: what every client of Redis says of a command in its span, by the conventions. Keys and
+// values are an application's data: a command's name is shown, and one mark an argument.
+#ifndef SONDE_JVM_REDIS_SPAN_H
+#define SONDE_JVM_REDIS_SPAN_H
+
+#include "agents/jvm/plugin.h"
+
+// `name` as it goes over the wire; what is no name of a command is not shown.
+void redis_span_command(JNIEnv *env, struct frame *f, jbyteArray name, jint arguments);
+// Of an exception with the text that Redis has answered, or another of the client's.
+void redis_span_error(JNIEnv *env, struct frame *f, jthrowable failure);
+// At the end: whether it was slow.
+void redis_span_end(struct frame *f);
+
+#endif
