@@ -2,10 +2,10 @@
 # Purpose: the commands of this project. Meson and Ninja do the building.
 BUILD := build
 .DEFAULT_GOAL := all
-.PHONY: all run test bench lint asan arm64 fuzz install deb clean help
+.PHONY: all run test bench bench-jvm lint asan arm64 fuzz install deb clean help
 
 help: ## list the commands
-	@grep -hE '^[a-z0-9]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
 
 all: ## build build/sonde, the web UI included, and build/libsonde-jvm.so where there is a JDK
 	@tools/deps build ui
@@ -16,6 +16,8 @@ all: ## build build/sonde, the web UI included, and build/libsonde-jvm.so where 
 
 run: all ## start the server and the demo shop; Ctrl-C stops everything
 	@tools/deps demo
+	@tools/deps java || true # then the shop runs without its Java services, and says so
+	@tools/jvm $(BUILD)
 	@demo/run
 
 test: all ## run every test; ends with "N passed, N failed"
@@ -25,6 +27,11 @@ test: all ## run every test; ends with "N passed, N failed"
 
 bench: all ## measure, print a table, keep it in bench/RESULTS.md
 	@bench/run
+
+bench-jvm: all ## measure what the JVM agent costs, beside OpenTelemetry's
+	@tools/deps demo jvm
+	@tools/jvm $(BUILD)
+	@bench/jvm
 
 lint: all ## formatting, static analysis and the house checks
 	@tools/deps lint

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the shop's customers: steady traffic with a realistic mix, from a seeded random source.
 // Usage: node load.mjs URL REQUESTS_PER_SECOND
-const [base, rate] = [process.argv[2], Number(process.argv[3] ?? 7)]
+const [base, perSecond] = [process.argv[2], Number(process.argv[3] ?? 7)]
 const PRODUCTS = 16
 const OPEN_MAX = 40 // customers who wait; beyond it, new ones stay away
 const WORDS = ['tea', 'pot', 'cake', 'tray', 'mochi', '茶', 'samovar']
@@ -23,6 +23,14 @@ function cart() {
 
 let lastOrder = 1
 const get = (path) => fetch(base + path, { signal: AbortSignal.timeout(10000) })
+const post = (path) => fetch(base + path, { method: 'POST', signal: AbortSignal.timeout(10000) })
+
+async function rate() {
+  const path = `/api/products/${product()}`
+  const answer = await get(path)
+  const { reviews } = await answer.json()
+  return reviews ? await post(`${path}/stars/${1 + below(5)}`) : answer // no JDK, no reviews
+}
 
 async function buy() {
   const answer = await fetch(`${base}/api/buy`, {
@@ -43,6 +51,7 @@ const ACTIONS = [
   [12, () => get(`/api/search?q=${encodeURIComponent(WORDS[below(WORDS.length)])}`)],
   [18, buy],
   [6, () => get(`/api/orders/${lastOrder}`)],
+  [4, rate],
   [2, () => get(`/api/products/${900 + below(99)}`)],
   [2, () => get('/')],
 ]
@@ -73,7 +82,7 @@ async function visit() {
 
 function next() {
   void visit()
-  setTimeout(next, (-Math.log(1 - random()) / rate) * 1000) // arrivals know nothing of one another
+  setTimeout(next, (-Math.log(1 - random()) / perSecond) * 1000) // arrivals know nothing of one another
 }
 next()
 console.log('ready')

@@ -101,6 +101,9 @@ struct frame *span_current(const struct thread_state *t);
 bool span_is_kept(const struct frame *f);
 bool span_has_details(const struct frame *f);
 
+// Has the innermost span of the thread, just opened, recorded whatever was decided.
+void span_keep(struct thread_state *t, struct frame *f);
+
 // A trace that begins with this span, of a request of its own: per-entry sampling is decided here.
 void span_entry(struct thread_state *t, struct frame *f, struct str method, struct str path);
 

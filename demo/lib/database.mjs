@@ -145,6 +145,10 @@ export function url(cluster, port, database) {
   return `postgresql://shop:${cluster.password}@127.0.0.1:${port}/${database}`
 }
 
+export function jdbcUrl(cluster, port, database) {
+  return `jdbc:postgresql://127.0.0.1:${port}/${database}?user=shop&password=${cluster.password}`
+}
+
 async function connected(pg, address) {
   for (let i = 1; ; i++) {
     const client = new pg.Client({ connectionString: address })
@@ -193,6 +197,21 @@ const STOCK_SCHEMA = `
   CREATE TABLE IF NOT EXISTS products (id int PRIMARY KEY, name text NOT NULL,
     category text NOT NULL, price_cents int NOT NULL, quantity int NOT NULL DEFAULT 500)`
 
+const REVIEWS = [
+  [5, 'I buy nothing else any more.'],
+  [4, 'Good. The box was a little dented.'],
+  [5, '很好，还会再买。'],
+  [3, 'Nice, but I had expected more.'],
+  [4, 'Smells of spring.'],
+  [2, 'Not for me.'],
+]
+
+const REVIEWS_SCHEMA = `
+  CREATE TABLE IF NOT EXISTS reviews (id serial PRIMARY KEY, product int NOT NULL,
+    stars int NOT NULL, text text NOT NULL DEFAULT '', created timestamptz NOT NULL DEFAULT now());
+  CREATE INDEX IF NOT EXISTS reviews_product ON reviews (product, id);
+  DELETE FROM reviews WHERE text = '' AND created < now() - interval '${ORDERS_KEPT}'`
+
 async function ensureDatabase(client, name) {
   const { rowCount } = await client.query('SELECT 1 FROM pg_database WHERE datname = $1', [name])
   if (rowCount === 0) {
@@ -200,12 +219,13 @@ async function ensureDatabase(client, name) {
   }
 }
 
-// Waits until the cluster answers; makes the two databases and their tables.
+// Waits until the cluster answers; makes the three databases and their tables.
 export async function fill(cluster, port) {
   const { default: pg } = await import('pg')
   const admin = await connected(pg, url(cluster, port, 'postgres'))
   await ensureDatabase(admin, 'orders')
   await ensureDatabase(admin, 'stock')
+  await ensureDatabase(admin, 'reviews')
   await admin.end()
   const orders = await connected(pg, url(cluster, port, 'orders'))
   await orders.query(ORDERS_SCHEMA)
@@ -218,4 +238,13 @@ export async function fill(cluster, port) {
     [PRODUCTS.map((_, i) => i + 1), ...[0, 1, 2].map((c) => PRODUCTS.map((p) => p[c]))],
   )
   await stock.end()
+  const reviews = await connected(pg, url(cluster, port, 'reviews'))
+  await reviews.query(REVIEWS_SCHEMA)
+  await reviews.query(
+    `INSERT INTO reviews (product, stars, text)
+     SELECT p, r.stars, r.text FROM generate_series(1, $1) p, unnest($2::int[], $3::text[]) r (stars, text)
+     WHERE NOT EXISTS (SELECT FROM reviews)`,
+    [PRODUCTS.length, ...[0, 1].map((c) => REVIEWS.map((r) => r[c]))],
+  )
+  await reviews.end()
 }

@@ -8,14 +8,16 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { Children } from './children.mjs'
+import { command as javaCommand, prepare as prepareJava } from './java.mjs'
 import { canConnect, freePorts, holderOf, isFree } from './ports.mjs'
 
-const HELP = `Usage: demo/run [--server-only] [--ports auto] [--dir DIR] [--rate N]
+const HELP = `Usage: demo/run [--server-only] [--no-java] [--ports auto] [--dir DIR] [--rate N]
 
-Starts build/sonde and the demo shop (five services, nginx, PostgreSQL, Redis, a load generator) and
-stops everything on Ctrl-C.
+Starts build/sonde and the demo shop (five services of Node.js, two of Java, nginx, PostgreSQL, Redis,
+a load generator) and stops everything on Ctrl-C.
 
   --server-only  only the server
+  --no-java      without the two services of Java; so it is too where there is no JDK
   --ports auto   free ports for everything; the addresses are printed as JSON lines too
   --dir DIR      folder of the data and the logs (build/demo)
   --rate N       requests a second of the load generator (7; 0: none)
@@ -35,6 +37,8 @@ const SERVICES = {
   orders: { protocol: 'grpc', compression: 'none' },
   storefront: { protocol: 'http/json', compression: 'gzip' },
 }
+// Those of Java, by their main classes; the agent exports by OTLP/HTTP with protobuf.
+const JAVA_SERVICES = { shipping: 'Shipping', reviews: 'Reviews' }
 
 const began = performance.now()
 
@@ -43,6 +47,7 @@ function options() {
     return parseArgs({
       options: {
         'server-only': { type: 'boolean' },
+        'no-java': { type: 'boolean' },
         ports: { type: 'string' },
         dir: { type: 'string', default: join(ROOT, 'build/demo') },
         rate: { type: 'string', default: '7' },
@@ -112,7 +117,10 @@ async function startPostgres(children, port) {
     stage: STAGE.stores,
   })
   await database.fill(cluster, port)
-  return (name) => database.url(cluster, port, name)
+  return {
+    url: (name) => database.url(cluster, port, name),
+    jdbcUrl: (name) => database.jdbcUrl(cluster, port, name),
+  }
 }
 
 async function startRedis(children, port) {
@@ -171,11 +179,17 @@ ${temporary.map((t) => `  ${t}_temp_path ${t};`).join('\n')}
   await reachable(port)
 }
 
-// What the SDK of a service is told; the same variables as for any other application.
-function telemetry(name, { protocol, compression, all }, sonde) {
+// Who a service is; the same variables as for any other application.
+function identity(name) {
   return {
     OTEL_SERVICE_NAME: name,
     OTEL_RESOURCE_ATTRIBUTES: `service.namespace=shop,service.version=1.0.0,service.instance.id=${name}-1,deployment.environment.name=demo`,
+  }
+}
+
+// What else the SDK of a Node service is told.
+function telemetry({ protocol, compression, all }, sonde) {
+  return {
     OTEL_EXPORTER_OTLP_PROTOCOL: protocol,
     OTEL_EXPORTER_OTLP_ENDPOINT: protocol === 'grpc' ? sonde.otlp_grpc : sonde.otlp_http,
     OTEL_EXPORTER_OTLP_COMPRESSION: compression,
@@ -204,7 +218,7 @@ async function startServices(children, environment, sonde) {
           join(ROOT, 'demo/services', `${name}.js`),
         ],
         {
-          env: { ...environment, ...telemetry(name, how, sonde) },
+          env: { ...environment, ...identity(name), ...telemetry(how, sonde) },
           cwd: join(ROOT, 'demo'),
           stage: STAGE.services,
         },
@@ -214,8 +228,24 @@ async function startServices(children, environment, sonde) {
   )
 }
 
-async function startShop(children, sonde) {
-  const [postgres, redis, nginx, ...ports] = await freePorts(3 + Object.keys(SERVICES).length)
+async function startJava(children, environment, sonde, java) {
+  await Promise.all(
+    Object.entries(java.missing ? {} : JAVA_SERVICES).map(async ([name, main]) => {
+      const home = join(dir, name)
+      mkdirSync(home, { recursive: true })
+      const entry = children.start(name, javaCommand(java, main, home), {
+        env: { ...environment, ...identity(name), OTEL_EXPORTER_OTLP_ENDPOINT: sonde.otlp_http },
+        cwd: home,
+        stage: STAGE.services,
+      })
+      await children.line(entry, /^ready/)
+    }),
+  )
+}
+
+async function startShop(children, sonde, java) {
+  const names = [...Object.keys(SERVICES), ...(java.missing ? [] : Object.keys(JAVA_SERVICES))]
+  const [postgres, redis, nginx, ...ports] = await freePorts(3 + names.length)
   const shopPort = !auto && (await isFree(SHOP_PORT)) ? SHOP_PORT : nginx
   const [database, cache] = await Promise.all([
     startPostgres(children, postgres),
@@ -224,14 +254,18 @@ async function startShop(children, sonde) {
   const environment = {
     SONDE_DEMO_DIR: dir,
     SHOP_SONDE_URL: sonde.http,
-    SHOP_ORDERS_DATABASE: database('orders'),
-    SHOP_STOCK_DATABASE: database('stock'),
+    SHOP_ORDERS_DATABASE: database.url('orders'),
+    SHOP_STOCK_DATABASE: database.url('stock'),
+    SHOP_REVIEWS_DATABASE: database.jdbcUrl('reviews'),
     SHOP_REDIS: cache,
   }
-  Object.keys(SERVICES).forEach((name, i) => {
+  names.forEach((name, i) => {
     environment[`SHOP_${name.toUpperCase()}_PORT`] = String(ports[i])
   })
-  await startServices(children, environment, sonde)
+  await Promise.all([
+    startServices(children, environment, sonde),
+    startJava(children, environment, sonde, java),
+  ])
   await startNginx(children, shopPort, environment.SHOP_STOREFRONT_PORT)
   const url = `http://127.0.0.1:${shopPort}/`
   if (Number(flags.rate) > 0) {
@@ -242,13 +276,16 @@ async function startShop(children, sonde) {
   return url
 }
 
-function print(sonde, shop) {
+function print(sonde, shop, java) {
   const seconds = ((performance.now() - began) / 1000).toFixed(1)
   console.log(`\n  Sonde   ${sonde.http}`)
   if (shop) {
     console.log(`  Shop    ${shop}     scenarios: its buttons, or demo/switch list`)
     if (!(Number(flags.rate) > 0)) {
       console.log('          no traffic (--rate 0): click in the shop to make some')
+    }
+    if (java.missing) {
+      console.log(`          without its Java services, ${Object.keys(JAVA_SERVICES).join(' and ')}: ${java.missing}`)
     }
   }
   console.log(`  OTLP    ${sonde.otlp_grpc} (gRPC)   ${sonde.otlp_http} (HTTP)`)
@@ -305,8 +342,9 @@ async function run() {
   })
   const start = async () => {
     const sonde = await startSonde(children)
-    const shop = flags['server-only'] ? undefined : await startShop(children, sonde)
-    print(sonde, shop)
+    const java = flags['server-only'] || flags['no-java'] ? { missing: '--no-java' } : prepareJava()
+    const shop = flags['server-only'] ? undefined : await startShop(children, sonde, java)
+    print(sonde, shop, java)
     const processes = Object.fromEntries(children.list.map((e) => [e.name, e.child.pid]))
     emit({ name: 'ready', ms: Math.round(performance.now() - began), processes })
     return ended

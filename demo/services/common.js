@@ -46,6 +46,15 @@ async function call(service, method, path, { body, timeoutMs = 1500 } = {}) {
   return result
 }
 
+// The same of a service that the shop sells without: `otherwise` when it fails, or when it does not
+// run here, as the Java services where there is no JDK.
+async function callOr(otherwise, service, ...rest) {
+  if (Number.isNaN(portOf(service))) {
+    return otherwise
+  }
+  return call(service, ...rest).catch(() => otherwise)
+}
+
 function application() {
   const app = express()
   app.disable('x-powered-by')
@@ -81,4 +90,4 @@ function serve(service, app, parts = []) {
   return server
 }
 
-module.exports = { HttpError, application, call, portOf, serve }
+module.exports = { HttpError, application, call, callOr, portOf, serve }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: takes orders: reserves the goods with stock, writes the order to PostgreSQL, has payment
-// charge it. Exports by OTLP/gRPC.
+// charge it, asks shipping when it arrives. Exports by OTLP/gRPC.
 'use strict'
 const express = require('express')
 const { Pool } = require('pg')
-const { HttpError, application, call, serve } = require('./common')
+const { HttpError, application, call, callOr, serve } = require('./common')
 const switches = require('./switches')
 
 const pool = new Pool({ connectionString: process.env.SHOP_ORDERS_DATABASE, max: 8 })
@@ -76,7 +76,11 @@ app.post('/orders', express.json(), async (req, res) => {
     throw e
   }
   await pool.query("UPDATE orders SET state = 'paid' WHERE id = $1", [id])
-  res.status(201).json(await load(id))
+  const products = reserved.map((l) => l.product).join(',')
+  const shipping = await callOr({}, 'shipping', 'GET', `/delivery?products=${products}`, {
+    timeoutMs: 4000,
+  })
+  res.status(201).json({ ...(await load(id)), delivery_days: shipping.days })
 })
 
 app.get('/orders/:id', async (req, res) => {

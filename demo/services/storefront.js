@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: the shop's front: the page, and the calls behind it. Speaks to stock, recommendations and
-// orders. Exports by OTLP/HTTP with JSON.
+// Purpose: the shop's front: the page, and the calls behind it. Speaks to stock, recommendations,
+// reviews and orders. Exports by OTLP/HTTP with JSON.
 'use strict'
 const path = require('node:path')
 const express = require('express')
-const { HttpError, application, call, serve } = require('./common')
+const { HttpError, application, call, callOr, serve } = require('./common')
 const switches = require('./switches')
 
 const app = application()
@@ -16,12 +16,18 @@ app.get('/api/products', async (req, res) => {
 
 app.get('/api/products/:id', async (req, res) => {
   const id = encodeURIComponent(req.params.id)
-  const [product, also] = await Promise.all([
+  const [product, also, reviews] = await Promise.all([
     call('stock', 'GET', `/products/${id}`),
-    // A shop without recommendations still sells.
-    call('recommendations', 'GET', `/recommendations/${id}`).catch(() => []),
+    callOr([], 'recommendations', 'GET', `/recommendations/${id}`),
+    callOr(null, 'reviews', 'GET', `/reviews?product=${id}`, { timeoutMs: 3000 }),
   ])
-  res.json({ ...product, also })
+  res.json({ ...product, also, reviews })
+})
+
+app.post('/api/products/:id/stars/:stars', async (req, res) => {
+  const { id, stars } = req.params
+  const query = `product=${encodeURIComponent(id)}&stars=${encodeURIComponent(stars)}`
+  res.status(201).json(await call('reviews', 'POST', `/reviews?${query}`))
 })
 
 app.get('/api/search', async (req, res) => {
@@ -33,9 +39,9 @@ app.post('/api/buy', express.json(), async (req, res) => {
     throw new HttpError(400, 'an order needs lines')
   }
   const order = await call('orders', 'POST', '/orders', { body: req.body, timeoutMs: 8000 })
-  await call('recommendations', 'POST', '/bought', {
+  await callOr(undefined, 'recommendations', 'POST', '/bought', {
     body: req.body.lines.map((l) => l.product),
-  }).catch(() => undefined)
+  })
   res.status(201).json(order)
 })
 

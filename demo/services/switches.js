@@ -8,8 +8,8 @@ const path = require('node:path')
 const SWITCHES = {
   'slow-sql': 'stock reads a product with a statement that sleeps 0.8 s in the database',
   errors: 'payment fails for about half of the orders, with a recorded exception',
-  'n-plus-one': 'orders loads each line of an order with a statement of its own',
-  'hot-loop': 'recommendations burns 150 ms of CPU for each answer',
+  'n-plus-one': 'orders loads each line of an order, reviews each review, with a statement of its own',
+  'hot-loop': 'recommendations and shipping burn 150 ms of CPU for each answer',
   'dead-dependency': 'stock cannot be reached: connections refused, then time-outs',
 }
 

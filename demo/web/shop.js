@@ -49,6 +49,33 @@ function showProducts(products) {
   )
 }
 
+const starred = (n) => '★'.repeat(Math.round(n)) + '☆'.repeat(5 - Math.round(n))
+
+// What customers think, and five stars to say so too.
+function reviewParts(id, { stars, count, newest, delivery_days: days }) {
+  const rate = (n) =>
+    element('button', {
+      className: 'plain star',
+      textContent: n <= Math.round(stars) ? '★' : '☆',
+      title: `Give ${n} of 5`,
+      onclick: guard(async () => {
+        await ask(`api/products/${id}/stars/${n}`, { method: 'POST' })
+        await open(id)
+      }),
+    })
+  return [
+    element('p', { textContent: days ? `Arrives in ${days} days` : '' }),
+    element('p', {}, ...[1, 2, 3, 4, 5].map(rate), ` ${stars.toFixed(1)} · ${count} ratings`),
+    element(
+      'ul',
+      { className: 'reviews' },
+      ...newest.map((r) =>
+        element('li', {}, element('small', { textContent: `${starred(r.stars)} ${r.text}` })),
+      ),
+    ),
+  ]
+}
+
 async function open(id) {
   const p = await ask(`api/products/${id}`)
   const also = p.also.map((a) => names.get(a.product) ?? `product ${a.product}`).join(', ')
@@ -57,6 +84,7 @@ async function open(id) {
     element('h2', { textContent: p.name }),
     element('p', { textContent: `${price(p.price_cents)} · ${p.quantity} in stock` }),
     element('p', { textContent: also ? `Others bought too: ${also}` : '' }),
+    ...(p.reviews ? reviewParts(id, p.reviews) : []),
   )
 }
 
@@ -88,7 +116,8 @@ async function buy() {
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ customer: 'you', lines }),
   })
-  say(`Order ${order.id}: ${order.state}, ${price(order.total_cents)}`)
+  const arrives = order.delivery_days ? `, arrives in ${order.delivery_days} days` : ''
+  say(`Order ${order.id}: ${order.state}, ${price(order.total_cents)}${arrives}`)
   cart.clear()
   showCart()
 }
