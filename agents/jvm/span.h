@@ -47,10 +47,11 @@ struct frame {
 struct thread_state {
     struct context current;
     unsigned depth;
-    uint64_t serial;                   // of the last frame; begins at random
-    bool is_inside;                    // in the agent's own code: probes hit now do nothing
-    unsigned calls;                    // of probes, to measure one in so many
-    uint64_t began_ns;                 // of the call that is being measured; 0: none is
+    uint64_t serial;   // of the last frame; begins at random
+    uint64_t message;  // handle (pending.h) of the span between calls that is in force; 0: none
+    bool is_inside;    // in the agent's own code: probes hit now do nothing
+    unsigned calls;    // of probes, to measure one in so many
+    uint64_t began_ns; // of the call that is being measured; 0: none is
     struct frame *frames[FRAMES_MAX];  // allocated at their first use, kept
     struct thread_state *next, **link; // in the list of all (thread.c)
 };

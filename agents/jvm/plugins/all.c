@@ -16,6 +16,12 @@ struct plugin *const PLUGINS[] = {
     &plugin_fork_join,
     &plugin_completable_future,
     &plugin_threads,
+    &plugin_jedis,
+    &plugin_logback,
+    &plugin_log4j,
+    &plugin_uncaught,
+    &plugin_rabbitmq,
+    &plugin_kafka,
 };
 const size_t PLUGIN_COUNT = sizeof PLUGINS / sizeof *PLUGINS;
 
