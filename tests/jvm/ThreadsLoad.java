@@ -54,18 +54,18 @@ public class ThreadsLoad {
         int clients = Integer.parseInt(args[0]), requests = Integer.parseInt(args[1]);
         int back = serve("/back", ThreadsLoad::answer);
         int front = serve("/front", x -> pool.execute(() ->
-            CompletableFuture.supplyAsync(() -> x.getRequestURI().getQuery(), forkJoin)
-                .thenApplyAsync(query -> {
-                    get(back, "/back?" + query);
-                    return query;
+            CompletableFuture.supplyAsync(() -> x.getRequestURI().getPath().substring("/front/".length()), forkJoin)
+                .thenApplyAsync(id -> {
+                    get(back, "/back/" + id);
+                    return id;
                 }, pool)
-                .thenAccept(query -> answer(x))));
+                .thenAccept(id -> answer(x))));
         AtomicInteger next = new AtomicInteger();
         ExecutorService all = Executors.newFixedThreadPool(clients);
         for (int t = 0; t < clients; t++) {
             all.submit(() -> {
                 for (int i = next.getAndIncrement(); i < requests; i = next.getAndIncrement()) {
-                    get(front, "/front?" + i / 500 + "-" + i);
+                    get(front, "/front/" + i / 500 + "-" + i);
                 }
             });
         }

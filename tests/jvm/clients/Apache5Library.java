@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: Apache HttpClient 5, classic and asynchronous, for HttpClients.
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Future;
 import org.apache.hc.client5.http.async.methods.SimpleHttpRequest;
 import org.apache.hc.client5.http.async.methods.SimpleHttpResponse;
 import org.apache.hc.client5.http.async.methods.SimpleRequestBuilder;
@@ -40,5 +41,10 @@ public class Apache5Library implements Library {
             }
         });
         return code;
+    }
+
+    public Runnable begin(String url) {
+        Future<?> call = async.execute(SimpleRequestBuilder.get(url).build(), null);
+        return () -> call.cancel(true);
     }
 }

@@ -2,8 +2,8 @@
 // Purpose: one HTTP client library between two servers of the JDK in one process. The front server's
 // handlers call the back server with the library, waiting (/sync) or not (/later); each call becomes
 // one chain. What is asked for is the path behind: /ok, /none (404), /moved (to /ok), /refused (a port
-// nobody listens on). A server that is sent a context twice says so.
-// Usage: HttpClients LIBRARY THREADS ROUNDS [PATH ...]; LIBRARY is a class that implements Library.
+// nobody listens on). At last, with CANCEL, one call that is cancelled while it waits for /held. A server that is sent a context twice says so.
+// Usage: HttpClients LIBRARY THREADS ROUNDS CANCEL [PATH ...]; LIBRARY is a class that implements Library.
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpHandler;
 import com.sun.net.httpserver.HttpServer;
@@ -16,11 +16,13 @@ import java.net.URL;
 import java.util.List;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 
 public class HttpClients {
     static Library library;
     static String back, refused;
+    static final Semaphore arrived = new Semaphore(0), cancelled = new Semaphore(0);
 
     static HttpServer server() throws IOException {
         HttpServer server = HttpServer.create(new InetSocketAddress("127.0.0.1", 0), 0);
@@ -55,6 +57,14 @@ public class HttpClients {
         };
     }
 
+    static void cancelling(HttpExchange x) throws IOException {
+        Runnable cancel = library.begin(back + "/held");
+        arrived.acquireUninterruptibly();
+        cancel.run();
+        cancelled.release();
+        answer(x, 200);
+    }
+
     static void ask(String url) {
         try {
             HttpURLConnection c = (HttpURLConnection) new URL(url).openConnection();
@@ -78,6 +88,12 @@ public class HttpClients {
             x.getResponseHeaders().set("Location", back + "/ok");
             answer(x, 302);
         });
+        behind.createContext("/held", x -> {
+            arrived.release();
+            cancelled.acquireUninterruptibly();
+            answer(x, 200);
+        });
+        front.createContext("/cancel", HttpClients::cancelling);
         front.createContext("/sync", calling(true));
         front.createContext("/later", calling(false));
         String base = "http://127.0.0.1:" + front.getAddress().getPort();
@@ -86,7 +102,7 @@ public class HttpClients {
         for (int t = 0; t < threads; t++) {
             clients.submit(() -> {
                 for (int i = 0; i < rounds; i++) {
-                    for (int k = 3; k < args.length; k++) {
+                    for (int k = 4; k < args.length; k++) {
                         ask(base + "/sync?" + args[k]);
                         ask(base + "/later?" + args[k]);
                     }
@@ -94,6 +110,12 @@ public class HttpClients {
             });
         }
         clients.shutdown();
-        System.exit(clients.awaitTermination(2, TimeUnit.MINUTES) ? 0 : 1);
+        boolean done = clients.awaitTermination(2, TimeUnit.MINUTES);
+        if (Boolean.parseBoolean(args[3])) {
+            ask(base + "/cancel");
+        }
+        System.out.println("done");
+        System.in.read(); // spans may end after the answers that they are about
+        System.exit(done ? 0 : 1);
     }
 }

@@ -25,4 +25,9 @@ public class JdkLibrary implements Library {
     public CompletableFuture<Integer> later(String url) {
         return client.sendAsync(request(url), HttpResponse.BodyHandlers.ofString()).thenApply(HttpResponse::statusCode);
     }
+
+    public Runnable begin(String url) {
+        CompletableFuture<?> call = client.sendAsync(request(url), HttpResponse.BodyHandlers.ofString());
+        return () -> call.cancel(true);
+    }
 }

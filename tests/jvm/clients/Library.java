@@ -6,4 +6,9 @@ public interface Library {
     int get(String url) throws Exception;
 
     CompletableFuture<Integer> later(String url) throws Exception;
+
+    /** Begins a call and gives what cancels it. */
+    default Runnable begin(String url) {
+        throw new UnsupportedOperationException();
+    }
 }

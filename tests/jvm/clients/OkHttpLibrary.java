@@ -32,7 +32,18 @@ public class OkHttpLibrary implements Library {
 
     public CompletableFuture<Integer> later(String url) {
         CompletableFuture<Integer> code = new CompletableFuture<>();
-        call(url).enqueue(new Callback() {
+        enqueue(call(url), code);
+        return code;
+    }
+
+    public Runnable begin(String url) {
+        Call call = call(url);
+        enqueue(call, new CompletableFuture<>());
+        return call::cancel;
+    }
+
+    static void enqueue(Call call, CompletableFuture<Integer> code) {
+        call.enqueue(new Callback() {
             public void onResponse(Call call, Response response) {
                 response.close();
                 code.complete(response.code());
@@ -42,6 +53,5 @@ public class OkHttpLibrary implements Library {
                 code.completeExceptionally(e);
             }
         });
-        return code;
     }
 }
