@@ -29,6 +29,7 @@
 #include "agents/jvm/bridge.h"
 #include "agents/jvm/classes.h"
 #include "agents/jvm/effort.h"
+#include "agents/jvm/exhaustion.h"
 #include "agents/jvm/identity.h"
 #include "agents/jvm/inside.h"
 #include "agents/jvm/log.h"
@@ -57,7 +58,8 @@ static jvmtiEnv *jvmti;
 static struct options options;
 
 static const jvmtiEvent EVENTS[] = {JVMTI_EVENT_CLASS_FILE_LOAD_HOOK, JVMTI_EVENT_CLASS_PREPARE,
-                                    JVMTI_EVENT_VM_INIT, JVMTI_EVENT_VM_DEATH};
+                                    JVMTI_EVENT_VM_INIT, JVMTI_EVENT_VM_DEATH,
+                                    JVMTI_EVENT_RESOURCE_EXHAUSTED};
 
 // Goes on to `to` if the agent is at `from`.
 static bool move_on(enum life from, enum life to)
@@ -291,6 +293,7 @@ static bool prepare(JavaVM *vm)
                              .can_tag_objects = 1};
     jvmtiEventCallbacks on = {.ClassFileLoadHook = on_class_load,
                               .ClassPrepare = on_class_prepare,
+                              .ResourceExhausted = exhaustion_on_event,
                               .VMInit = on_init,
                               .VMDeath = on_death};
     java_vm = vm;
@@ -298,6 +301,7 @@ static bool prepare(JavaVM *vm)
         return false;
     }
     threads_capabilities(jvmti, &can);
+    exhaustion_capabilities(jvmti, &can);
     if ((*jvmti)->AddCapabilities(jvmti, &can) != JVMTI_ERROR_NONE ||
         threads_callbacks(jvmti, &on) != JVMTI_ERROR_NONE) {
         (void)(*jvmti)->DisposeEnvironment(jvmti);

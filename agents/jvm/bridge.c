@@ -7,6 +7,7 @@
 #include "agents/jvm/api.h"
 #include "agents/jvm/effort.h"
 #include "agents/jvm/emit.h"
+#include "agents/jvm/future.h"
 #include "agents/jvm/inside.h"
 #include "agents/jvm/tasks.h"
 #include "agents/jvm/thread.h"
@@ -127,7 +128,7 @@ static void JNICALL native_note(JNIEnv *env, jclass class, jint id, jobject self
     }
 }
 
-static void note_exception(JNIEnv *env, struct frame *f, jthrowable thrown)
+void bridge_exception(JNIEnv *env, struct frame *f, jthrowable thrown)
 {
     static struct java_method get_class = {"getClass", "()Ljava/lang/Class;", {NULL}};
     static struct java_method get_name = {"getName", "()Ljava/lang/String;", {NULL}};
@@ -150,7 +151,7 @@ static void close_call(JNIEnv *env, jlong token, jobject result, jlong number, j
         unsigned depth = t->depth;
         memcpy(globals, f->globals, sizeof globals);
         if (thrown != NULL && f->is_span) {
-            note_exception(env, f, thrown);
+            bridge_exception(env, f, thrown);
         }
         if (f->method->exit != NULL) {
             f->method->exit(&call, f, result, number);
@@ -199,6 +200,7 @@ static void JNICALL boot_init(JNIEnv *env, jclass class)
     (void)class;
     (void)(*env)->RegisterNatives(env, bridge_class, natives, sizeof natives / sizeof *natives);
     api_bind(env);
+    future_bind(env);
 }
 
 jclass bridge_define(JNIEnv *env, const char *name, void (*emit)(struct bytes_out *))
@@ -266,6 +268,7 @@ const char *bridge_bind(JNIEnv *env)
 
 void bridge_unbind(JNIEnv *env)
 {
+    future_unbind(env);
     if (bridge_class != NULL) {
         (*env)->DeleteGlobalRef(env, bridge_class);
         bridge_class = NULL;

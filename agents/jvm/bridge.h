@@ -19,6 +19,9 @@ jclass bridge_define(JNIEnv *env, const char *name, void (*emit)(struct bytes_ou
 struct thread_state *bridge_enter(JNIEnv *env);
 jobject bridge_leave(JNIEnv *env, struct thread_state *t, jobject result);
 
+// Says on a span what was thrown.
+void bridge_exception(JNIEnv *env, struct frame *f, jthrowable thrown);
+
 // Defines the bridge's classes, or finds them where an earlier agent left them, and binds their
 // natives to this library. NULL, or a sentence that says why not. May be called again after
 // bridge_unbind(). Whether probes act is said by inside.h.

@@ -55,14 +55,17 @@ static void put_head(struct bytes_out *o, const char *name, unsigned constant_co
     out_u2(o, 3);
 }
 
-// Access, names, no interfaces; the fields follow.
-static void put_middle(struct bytes_out *o, unsigned field_count)
+// Access, names, the interface that it implements (0: none); the fields follow.
+static void put_middle(struct bytes_out *o, unsigned interface, unsigned field_count)
 {
     ASSERT(field_count <= 1);
     out_u2(o, CLASS_ACCESS);
     out_u2(o, 2);
     out_u2(o, 4);
-    out_u2(o, 0);
+    out_u2(o, interface != 0);
+    if (interface != 0) {
+        out_u2(o, interface);
+    }
     out_u2(o, field_count);
 }
 
@@ -86,7 +89,7 @@ static void put_natives(struct bytes_out *o, const char *name, const struct nati
         out_utf8(o, str_of(methods[i].name));
         out_utf8(o, str_of(methods[i].descriptor));
     }
-    put_middle(o, 0);
+    put_middle(o, 0, 0);
     out_u2(o, count);
     for (unsigned i = 0; i < count; i++) {
         put_member(o, NATIVE_ACCESS, 5 + 2 * i, 6 + 2 * i, 0);
@@ -120,7 +123,7 @@ void emit_boot(struct bytes_out *o)
     out_u1(o, CP_METHODREF);
     out_u2(o, 2);
     out_u2(o, NAME_AND_TYPE);
-    put_middle(o, 1);
+    put_middle(o, 0, 1);
     put_member(o, ACC_PUBLIC | ACC_STATIC, NEXT_ID, INT, 0);
     out_u2(o, 2);
     put_member(o, NATIVE_ACCESS, INIT, NO_ARGUMENTS, 0);
@@ -135,5 +138,23 @@ void emit_boot(struct bytes_out *o)
     out_u1(o, OP_RETURN);
     out_u2(o, 0); // handlers
     out_u2(o, 0); // attributes
+    out_u2(o, 0);
+}
+
+void emit_waiter(struct bytes_out *o)
+{
+    enum { INTERFACE_NAME = 5, INTERFACE, HANDLE, LONG, ACCEPT, TWO_OBJECTS, CONSTANTS };
+    put_head(o, WAITER_CLASS, CONSTANTS);
+    out_utf8(o, STR("java/util/function/BiConsumer"));
+    out_u1(o, CP_CLASS);
+    out_u2(o, INTERFACE_NAME);
+    out_utf8(o, STR(WAITER_HANDLE));
+    out_utf8(o, STR("J"));
+    out_utf8(o, STR("accept"));
+    out_utf8(o, STR(WAITER_ACCEPT_DESCRIPTOR));
+    put_middle(o, INTERFACE, 1);
+    put_member(o, ACC_PUBLIC, HANDLE, LONG, 0);
+    out_u2(o, 1);
+    put_member(o, ACC_PUBLIC | ACC_NATIVE, ACCEPT, TWO_OBJECTS, 0);
     out_u2(o, 0);
 }

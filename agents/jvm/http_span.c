@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agents/jvm/headers.h"
 #include "core/must.h"
 
 static void put(struct frame *f, const char *key, struct str value)
@@ -14,29 +15,70 @@ static void put(struct frame *f, const char *key, struct str value)
     }
 }
 
-// "https://user:secret@host/" -> "https://host/"
-static void put_url(struct frame *f, struct str url)
+// Where the parts of "scheme://user:secret@host:port/path" are.
+struct url_parts {
+    size_t authority, host, end; // after "://"; after the credentials; of host and port
+};
+
+static bool find_parts(struct str url, struct url_parts *ret)
 {
-    char clean[TEXT_VALUE_MAX];
     size_t at = 0;
     while (at + 2 < url.n && memcmp(url.p + at, "://", 3) != 0) {
         at++;
     }
-    size_t host = at + 3, end = host, sign = 0;
-    while (end < url.n && memchr("/?#", url.p[end], 3) == NULL) {
-        sign = url.p[end] == '@' ? end : sign;
-        end++;
+    if (at + 2 >= url.n) {
+        return false;
     }
-    if (at + 2 >= url.n || sign == 0) {
+    *ret = (struct url_parts){at + 3, at + 3, at + 3};
+    while (ret->end < url.n && memchr("/?#", url.p[ret->end], 3) == NULL) {
+        ret->host = url.p[ret->end] == '@' ? ret->end + 1 : ret->host;
+        ret->end++;
+    }
+    return true;
+}
+
+static void put_url(struct frame *f, struct str url)
+{
+    char clean[TEXT_VALUE_MAX];
+    struct url_parts parts;
+    if (!find_parts(url, &parts) || parts.host == parts.authority) {
         put(f, "url.full", url);
         return;
     }
-    size_t tail = url.n - sign - 1;
-    tail = host + tail <= sizeof clean ? tail : sizeof clean - host;
-    if (host < sizeof clean) {
-        memcpy(clean, url.p, host);
-        memcpy(clean + host, url.p + sign + 1, tail);
-        put(f, "url.full", (struct str){clean, host + tail});
+    size_t tail = url.n - parts.host, head = parts.authority;
+    if (head < sizeof clean) {
+        tail = head + tail <= sizeof clean ? tail : sizeof clean - head;
+        memcpy(clean, url.p, head);
+        memcpy(clean + head, url.p + parts.host, tail);
+        put(f, "url.full", (struct str){clean, head + tail});
+    }
+}
+
+// The host and port as the URL has them, the scheme's port where it has none.
+static void take_server(struct http_request *r)
+{
+    struct url_parts parts;
+    if (!find_parts(r->url, &parts)) {
+        return;
+    }
+    size_t end = parts.end, digits = parts.end;
+    while (digits > parts.host && r->url.p[digits - 1] >= '0' && r->url.p[digits - 1] <= '9') {
+        digits--;
+    }
+    if (digits > parts.host && r->url.p[digits - 1] == ':') {
+        end = digits - 1;
+        for (size_t i = digits; i < parts.end && r->port <= UINT16_MAX; i++) {
+            r->port = r->port * 10 + (r->url.p[i] - '0');
+        }
+        r->port = r->port <= UINT16_MAX ? r->port : 0;
+    }
+    r->host = (struct str){r->url.p + parts.host, end - parts.host};
+    if (r->host.n > 2 && r->host.p[0] == '[') { // IPv6
+        r->host = (struct str){r->host.p + 1, r->host.n - 2};
+    }
+    if (end == parts.end) {
+        bool is_tls = str_eq((struct str){r->url.p, parts.authority}, STR("https://"));
+        r->port = is_tls ? 443 : 80;
     }
 }
 
@@ -66,6 +108,57 @@ void http_span_describe(struct frame *f, const struct http_request *r)
         put(f, "user_agent.original", r->user_agent);
     }
     http_span_route(f, method, r->route);
+}
+
+void http_span_call(struct frame *f, struct str method, struct str url)
+{
+    struct http_request r = {.method = method, .url = url};
+    ASSERT(f->kind == SPAN_CLIENT);
+    take_server(&r);
+    http_span_describe(f, &r);
+}
+
+void http_span_end_call(JNIEnv *env, struct frame *f, int code, jthrowable thrown)
+{
+    static struct java_method get_class = {"getClass", "()Ljava/lang/Class;", {NULL}};
+    static struct java_method get_name = {"getName", "()Ljava/lang/String;", {NULL}};
+    char type[256];
+    if (code > 0) {
+        http_span_status(f, code);
+    } else if (thrown != NULL && span_is_kept(f)) {
+        jobject class = java_object(env, &get_class, thrown);
+        span_text(f, "error.type", java_text(env, &get_name, class, type, sizeof type));
+    }
+    f->is_error = f->is_error || thrown != NULL;
+}
+
+struct sending {
+    JNIEnv *env;
+    struct java_method *set;
+    jobject request;
+};
+
+static void set_header(void *ctx, const char *name, const char *value)
+{
+    struct sending *s = ctx;
+    JNIEnv *env = s->env;
+    jstring n = (*env)->NewStringUTF(env, name);
+    jstring v = n != NULL ? (*env)->NewStringUTF(env, value) : NULL;
+    jmethodID id = v != NULL ? java_find(env, s->set, s->request) : NULL;
+    if (id != NULL && strchr(s->set->descriptor, ')')[1] == 'V') {
+        (*env)->CallVoidMethod(env, s->request, id, n, v);
+    } else if (id != NULL) {
+        (*env)->DeleteLocalRef(env, (*env)->CallObjectMethod(env, s->request, id, n, v));
+    }
+    (void)java_clear(env);
+    (*env)->DeleteLocalRef(env, v);
+    (*env)->DeleteLocalRef(env, n);
+}
+
+void http_span_send(JNIEnv *env, const struct frame *f, struct java_method *set, jobject request)
+{
+    struct sending s = {env, set, request};
+    context_inject(&f->context, set_header, &s);
 }
 
 void http_span_status(struct frame *f, int code)

@@ -311,6 +311,18 @@ jstring java_new_string(JNIEnv *env, struct str text)
     return java_clear(env) ? NULL : made;
 }
 
+struct str java_bytes(JNIEnv *env, jbyteArray bytes, char *out, size_t room)
+{
+    jsize n = bytes != NULL ? (*env)->GetArrayLength(env, bytes) : 0;
+    if ((size_t)n > room) {
+        return STR("");
+    }
+    if (n > 0) {
+        (*env)->GetByteArrayRegion(env, bytes, 0, n, (jbyte *)out);
+    }
+    return (struct str){out, (size_t)n};
+}
+
 bool java_join(JNIEnv *env, struct java_joining *j, jobject text)
 {
     size_t comma = j->n > 0;
@@ -348,15 +360,21 @@ struct str java_joined(JNIEnv *env, jobject list, char *out, size_t room)
     return (struct str){out, j.n};
 }
 
-bool java_is(JNIEnv *env, struct java_class *k, jobject object)
+static jclass known_class(JNIEnv *env, struct java_class *k)
 {
     jclass class = atomic_load_explicit(&k->found, memory_order_acquire);
-    if (object != NULL && class == NULL) {
+    if (class == NULL) {
         jclass local = (*env)->FindClass(env, k->name);
         class = java_clear(env) ? NULL : keep(env, &k->found, local);
         (*env)->DeleteLocalRef(env, local);
     }
-    return object != NULL && class != NULL && (*env)->IsInstanceOf(env, object, class);
+    return class;
+}
+
+bool java_is(JNIEnv *env, struct java_class *k, jobject object)
+{
+    jclass class = object != NULL ? known_class(env, k) : NULL;
+    return class != NULL && (*env)->IsInstanceOf(env, object, class);
 }
 
 jobject java_field(JNIEnv *env, jobject object, const char *name, const char *descriptor)
@@ -368,4 +386,29 @@ jobject java_field(JNIEnv *env, jobject object, const char *name, const char *de
     jfieldID id = (*env)->GetFieldID(env, class, name, descriptor);
     (*env)->DeleteLocalRef(env, class);
     return java_clear(env) ? NULL : (*env)->GetObjectField(env, object, id);
+}
+
+void java_set_field(JNIEnv *env, jobject object, const char *name, const char *descriptor,
+                    jobject value)
+{
+    jclass class = (*env)->GetObjectClass(env, object);
+    jfieldID id = (*env)->GetFieldID(env, class, name, descriptor);
+    (*env)->DeleteLocalRef(env, class);
+    if (!java_clear(env)) {
+        (*env)->SetObjectField(env, object, id, value);
+    }
+}
+
+jobject java_copied_map(JNIEnv *env, jobject map)
+{
+    static struct java_class hash_map = {"java/util/HashMap", NULL};
+    static struct java_method put_all = {"putAll", "(Ljava/util/Map;)V", {NULL}};
+    jclass class = known_class(env, &hash_map);
+    jmethodID make = class != NULL ? (*env)->GetMethodID(env, class, "<init>", "()V") : NULL;
+    jobject copy = make != NULL ? (*env)->NewObject(env, class, make) : NULL;
+    jmethodID fill = map != NULL && copy != NULL ? java_find(env, &put_all, copy) : NULL;
+    if (fill != NULL) {
+        (*env)->CallVoidMethod(env, copy, fill, map);
+    }
+    return java_clear(env) ? NULL : copy;
 }

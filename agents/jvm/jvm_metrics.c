@@ -274,23 +274,28 @@ static void buffers(struct metric_writer *w, JNIEnv *env)
 
 // ---- Process and host ------------------------------------------------------------------------
 
-// Of all processors together, in clock ticks since the host's start. Source: proc(5), /proc/stat.
+// Of all processors together, in clock ticks since the host's start: the first line is "cpu" and
+// user, nice, system, idle, iowait, irq, softirq, steal ... Source: proc(5), /proc/stat.
 static bool read_host(uint64_t *busy, uint64_t *total)
 {
-    unsigned long long v[8] = {0};
+    enum { IDLE = 3, IOWAIT = 4, FIELDS = 8 };
+    char line[512] = "";
     FILE *f = fopen("/proc/stat", "re");
-    int n = f != NULL ? fscanf(f, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &v[0], &v[1],
-                               &v[2], &v[3], &v[4], &v[5], &v[6], &v[7])
-                      : 0;
+    bool ok = f != NULL && fgets(line, sizeof line, f) != NULL && strncmp(line, "cpu ", 4) == 0;
     if (f != NULL) {
         (void)fclose(f);
     }
+    char *at = line + 4;
     *total = *busy = 0;
-    for (int i = 0; i < 8; i++) {
-        *total += v[i];
-        *busy += i == 3 || i == 4 ? 0 : v[i]; // idle, iowait
+    for (int i = 0; ok && i < FIELDS; i++) {
+        char *end = at;
+        uint64_t ticks = strtoull(at, &end, 10);
+        ok = end != at;
+        at = end;
+        *total += ticks;
+        *busy += i == IDLE || i == IOWAIT ? 0 : ticks;
     }
-    return n == 8;
+    return ok;
 }
 
 static uint64_t process_cpu(void)

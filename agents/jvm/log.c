@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agents/jvm/throttle.h"
 #include "core/clock.h"
 #include "core/must.h"
 #include "core/str.h"
@@ -22,12 +23,8 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int log_fd = STDERR_FILENO;
 static bool want_notes = true;
 
-// Messages told apart by the hash of their text. A place whose time is over is free.
-static struct {
-    uint64_t hash, until_ns;
-    unsigned left_out;
-} kinds[LOG_KINDS_MAX];
-static unsigned left_out; // of kinds that have lost their place, or found none
+// Messages told apart by the hash of their text.
+static struct throttle messages;
 
 void agent_log_to(const char *where)
 {
@@ -55,36 +52,6 @@ void agent_log_to(const char *where)
     }
 }
 
-// Whether this text is due; *ret_left_out: how many were not since the last one that was.
-static bool is_due(uint64_t hash, unsigned *ret_left_out)
-{
-    uint64_t now = clock_mono_ns();
-    unsigned place = LOG_KINDS_MAX;
-    for (unsigned i = 0; i < LOG_KINDS_MAX; i++) {
-        if (kinds[i].hash == hash && kinds[i].until_ns != 0) {
-            place = i;
-            break;
-        }
-        if (place == LOG_KINDS_MAX && now >= kinds[i].until_ns) {
-            place = i;
-        }
-    }
-    if (place == LOG_KINDS_MAX) {
-        left_out++;
-        return false;
-    }
-    if (kinds[place].hash == hash && now < kinds[place].until_ns) {
-        kinds[place].left_out++;
-        return false;
-    }
-    *ret_left_out = left_out + kinds[place].left_out;
-    left_out = 0;
-    kinds[place].hash = hash;
-    kinds[place].left_out = 0;
-    kinds[place].until_ns = now + LOG_QUIET_MS * NS_PER_MS;
-    return true;
-}
-
 static void put_line(const char *format, va_list args)
 {
     char line[LINE_MAX_BYTES];
@@ -99,7 +66,8 @@ static void put_line(const char *format, va_list args)
     for (size_t i = head; i < n; i++) { // one message, one line, whatever it quotes
         line[i] = (unsigned char)line[i] < 0x20 ? '?' : line[i];
     }
-    if (!is_due(str_hash((struct str){line + head, n - head}), &missing)) {
+    uint64_t text = str_hash((struct str){line + head, n - head});
+    if (!throttle_is_due(&messages, text, clock_mono_ns(), LOG_QUIET_MS * NS_PER_MS, &missing)) {
         return;
     }
     if (missing > 0) {

@@ -7,6 +7,7 @@
 
 #include "agents/jvm/identity.h"
 #include "agents/jvm/memory.h"
+#include "agents/jvm/tags.h"
 #include "core/clock.h"
 #include "core/must.h"
 
@@ -26,20 +27,24 @@ static unsigned slot_count, waiting;
 static struct slot *free_slots;
 static uint64_t ended_early;
 
+// The generation, and behind it the slot, counted from 1.
+enum { SLOT_BITS = 16, SLOT_MASK = (1 << SLOT_BITS) - 1 };
+
 static uint64_t handle_of(const struct slot *s)
 {
-    return (uint64_t)s->generation << 32 | (s->index + 1);
+    _Static_assert(PENDING_MAX < SLOT_MASK && 32 + SLOT_BITS <= TAG_BITS, "a handle fits a tag");
+    return (uint64_t)s->generation << SLOT_BITS | (s->index + 1);
 }
 
 // Under the lock. NULL when the handle is stale.
 static struct slot *slot_of(uint64_t handle)
 {
-    uint32_t index = (uint32_t)handle - 1;
+    uint32_t index = (uint32_t)(handle & SLOT_MASK) - 1;
     if (handle == 0 || index >= slot_count) {
         return NULL;
     }
     struct slot *s = slots[index];
-    return s->state == SLOT_WAITING && s->generation == handle >> 32 ? s : NULL;
+    return s->state == SLOT_WAITING && s->generation == handle >> SLOT_BITS ? s : NULL;
 }
 
 static void release(struct slot *s)

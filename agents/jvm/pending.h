@@ -3,10 +3,10 @@
 // them: asynchronous requests and calls. A span is moved here from its thread's stack; whoever
 // learns of its end takes it out by its handle, says what is to be said, and gives it back.
 //
-// A handle is a slot and its generation: one that comes twice, or too late, finds nothing. A span
-// whose end is not known after PENDING_AGE_S is written as it stands. There are PENDING_MAX slots;
-// when all are taken, the new span is written at once. Both are counted.
-// Any thread; the lock is held for a few instructions.
+// A handle is a slot and its generation: one that comes twice, or too late, finds nothing. It fits
+// an object's tag (tags.h). A span whose end is not known after PENDING_AGE_S is written as it
+// stands. There are PENDING_MAX slots; when all are taken, the new span is written at once. Both
+// are counted. Any thread; the lock is held for a few instructions.
 #ifndef SONDE_JVM_PENDING_H
 #define SONDE_JVM_PENDING_H
 

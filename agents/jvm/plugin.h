@@ -36,6 +36,9 @@ struct plugin_method {
     // int, long, short, char, byte and boolean ones, `thrown` when it ended so. It may take the
     // frame off the stack by pending_put().
     void (*exit)(struct call *c, struct frame *f, jobject result, jlong number);
+    // A future that future_watch() was given has ended, with `thrown` when it failed. Before the
+    // span is written.
+    void (*ended)(struct call *c, struct frame *f, jobject result);
     // PROBE_ENTER and PROBE_LEAVE.
     void (*note)(struct call *c);
 };
@@ -115,6 +118,8 @@ struct str java_joined(JNIEnv *env, jobject list, char *out, size_t room);
 // is out.
 #define JAVA_TEXT_MAX 8192
 jstring java_new_string(JNIEnv *env, struct str text);
+// What a byte[] holds; empty when it is null or longer than `room`.
+struct str java_bytes(JNIEnv *env, jbyteArray bytes, char *out, size_t room);
 // Clears what is pending; whether there was something.
 bool java_clear(JNIEnv *env);
 // Lets go of every class that was remembered and every constant that was made. Nobody may be inside
@@ -131,5 +136,10 @@ bool java_is(JNIEnv *env, struct java_class *k, jobject object);
 
 // An object's field of a reference type; NULL when it has none, or null in it.
 jobject java_field(JNIEnv *env, jobject object, const char *name, const char *descriptor);
+// Nothing when it has no such field.
+void java_set_field(JNIEnv *env, jobject object, const char *name, const char *descriptor,
+                    jobject value);
+// A new java.util.HashMap with what the map holds, empty for null; NULL when memory is out.
+jobject java_copied_map(JNIEnv *env, jobject map);
 
 #endif

@@ -2,10 +2,13 @@
 // Purpose: the rings between application threads and the sender.
 #include "agents/jvm/ring.h"
 
+#include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <string.h>
 
 #include "agents/jvm/memory.h"
+#include "core/clock.h"
 #include "core/must.h"
 
 #define RECORD_HEAD 8 // u32 length, padding
@@ -24,8 +27,13 @@ static void give_back(void *p)
     atomic_store_explicit(&r->is_over, true, memory_order_release);
 }
 
+// What the sender sleeps on; posted once until it has woken.
+static sem_t wake;
+static atomic_bool is_woken;
+
 static void make_key(void)
 {
+    MUST(sem_init(&wake, 0, 0) == 0);
     has_key = pthread_key_create(&thread_end, give_back) == 0;
 }
 
@@ -134,6 +142,10 @@ static bool push(struct ring *r, struct str head, struct str body)
     }
     atomic_store_explicit(&r->head, at + need, memory_order_release);
     atomic_fetch_add_explicit(&queued, 1, memory_order_relaxed);
+    size_t used = RING_BYTES - left + skip + need;
+    if (used >= RING_BYTES / 2 && used - skip - need < RING_BYTES / 2) {
+        rings_wake();
+    }
     return true;
 }
 
@@ -199,6 +211,23 @@ bool rings_drain(bool (*each)(void *ctx, struct str record), void *ctx)
         }
     }
     return again;
+}
+
+void rings_wake(void)
+{
+    if (!atomic_exchange(&is_woken, true)) {
+        (void)sem_post(&wake);
+    }
+}
+
+void rings_wait(unsigned limit_ms)
+{
+    uint64_t until_ns = clock_mono_ns() + limit_ms * NS_PER_MS;
+    struct timespec until = {(time_t)(until_ns / NS_PER_S), (long)(until_ns % NS_PER_S)};
+    pthread_once(&once, make_key);
+    while (sem_clockwait(&wake, CLOCK_MONOTONIC, &until) != 0 && errno == EINTR) {
+    }
+    atomic_store(&is_woken, false);
 }
 
 void rings_counts(struct ring_counts *ret)

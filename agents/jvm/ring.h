@@ -45,6 +45,10 @@ bool ring_push(struct ring *r, struct str head, struct str body);
 // record where it is. True when it did so or a ring was more than half full: come again at once.
 bool rings_drain(bool (*each)(void *ctx, struct str record), void *ctx);
 
+// The sender sleeps here until a ring gets half full, rings_wake() is called, or the time is over.
+void rings_wait(unsigned limit_ms);
+void rings_wake(void);
+
 void rings_counts(struct ring_counts *ret);
 
 #endif

@@ -3,7 +3,6 @@
 // opentelemetry/proto/collector/trace/v1, with one resource and one scope.
 #include "agents/jvm/sender.h"
 
-#include <errno.h>
 #include <libdeflate.h>
 #include <pthread.h>
 #include <signal.h>
@@ -27,10 +26,9 @@
 
 static struct {
     pthread_t thread;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    bool is_running, is_stopping;
-    uint64_t stop_by_ns;
+    bool is_running;
+    atomic_bool is_stopping;
+    atomic_ullong stop_by_ns; // set before is_stopping
     struct post_connection connection;
     char headers[POST_HEADERS_MAX];
     uint8_t resource[RESOURCE_MAX];
@@ -43,7 +41,7 @@ static struct {
     struct libdeflate_compressor *gzip;
     unsigned retry_ms; // 0: the last post went well
     atomic_ullong sent, refused, posts, failures;
-} s = {.lock = PTHREAD_MUTEX_INITIALIZER, .connection = {.fd = -1}};
+} s = {.connection = {.fd = -1}};
 
 static size_t put_bytes_field(uint8_t *to, unsigned field, struct str v)
 {
@@ -140,29 +138,24 @@ static void send_batch(void)
 
 // ---- The thread ------------------------------------------------------------------------------
 
-// Sleeps for so long, or until the sender is to stop. Whether it is.
-static bool pause_for(unsigned ms)
+// Until there is something to do: with a batch that waits for another try, rings that fill are
+// nothing new. Whether the sender is to stop.
+static bool pause_now(void)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    uint64_t ns = (uint64_t)until.tv_nsec + ms * NS_PER_MS;
-    until.tv_sec += (time_t)(ns / NS_PER_S);
-    until.tv_nsec = (long)(ns % NS_PER_S);
-    pthread_mutex_lock(&s.lock);
-    while (!s.is_stopping && pthread_cond_timedwait(&s.changed, &s.lock, &until) != ETIMEDOUT) {
-    }
-    bool stopping = s.is_stopping;
-    pthread_mutex_unlock(&s.lock);
-    return stopping;
+    uint64_t until = clock_mono_ns() + s.retry_ms * NS_PER_MS;
+    do {
+        rings_wait(SEND_INTERVAL_MS);
+    } while (s.retry_ms > 0 && clock_mono_ns() < until && !atomic_load(&s.is_stopping));
+    return atomic_load(&s.is_stopping);
 }
 
 static void *run(void *ctx)
 {
     bool stopping = false;
     while (!stopping) {
-        stopping = pause_for(s.retry_ms > 0 ? s.retry_ms : SEND_INTERVAL_MS);
+        stopping = pause_now();
         bool more = true;
-        while (more && (!stopping || clock_mono_ns() < s.stop_by_ns)) {
+        while (more && (!stopping || clock_mono_ns() < atomic_load(&s.stop_by_ns))) {
             // A batch that waits for another try is not added to: the rings bound what is kept.
             more = s.batch_n == 0 && rings_drain(add_span, NULL);
             if (s.batch_n > 0) {
@@ -235,7 +228,6 @@ static void release(void)
 
 bool sender_start(const struct options *o, const struct java_facts *java)
 {
-    pthread_condattr_t monotonic;
     sigset_t all, before;
     ASSERT(!s.is_running);
     s.connection.target = o->target;
@@ -243,17 +235,14 @@ bool sender_start(const struct options *o, const struct java_facts *java)
     sender_headers(s.headers, o);
     empty_batch();
     (void)rings_drain(throw_away, NULL);
-    if (!allocate() || pthread_condattr_init(&monotonic) != 0) {
+    if (!allocate()) {
         release();
         return false;
     }
-    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&s.changed, &monotonic);
-    (void)pthread_condattr_destroy(&monotonic);
     // The JVM's signals are for its own threads.
     sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    s.is_stopping = false;
+    atomic_store(&s.is_stopping, false);
     s.is_running = pthread_create(&s.thread, NULL, run, NULL) == 0;
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (s.is_running) {
@@ -269,11 +258,9 @@ bool sender_stop(unsigned limit_ms)
     if (!s.is_running) {
         return true;
     }
-    pthread_mutex_lock(&s.lock);
-    s.is_stopping = true;
-    s.stop_by_ns = clock_mono_ns() + limit_ms * NS_PER_MS;
-    pthread_cond_signal(&s.changed);
-    pthread_mutex_unlock(&s.lock);
+    atomic_store(&s.stop_by_ns, clock_mono_ns() + limit_ms * NS_PER_MS);
+    atomic_store(&s.is_stopping, true);
+    rings_wake();
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += (time_t)(limit_ms / 1000 + 1);
@@ -281,7 +268,6 @@ bool sender_stop(unsigned limit_ms)
         return false;
     }
     s.is_running = false;
-    (void)pthread_cond_destroy(&s.changed);
     release();
     return true;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: the one thread that sends. Every 200 ms (at once when a ring is more than half full) it
+// Purpose: the one thread that sends. Every 200 ms (at once when a ring gets half full) it
 // empties the rings into a batch and posts it as OTLP/HTTP protobuf, gzip'd. While the server does
 // not take a batch, it keeps that one and tries again after 1, 2, 4 ... 30 s or what Retry-After
 // says; meanwhile the rings fill, and then drop with a count: memory stays what it is, and the

@@ -87,15 +87,27 @@ bool span_has_details(const struct frame *f)
     return span_is_kept(f) && effort_has_details();
 }
 
-void span_entry(struct thread_state *t, struct frame *f, struct str method, struct str path)
+static void set_kept(struct thread_state *t, struct frame *f, bool keep)
 {
-    bool is_new = span_id_is_zero(f->parent), keep;
-    ASSERT(t->depth > 0 && t->frames[t->depth - 1] == f);
-    if (is_new && sample_entry(f->context.trace, method, path, &keep) && keep != span_is_kept(f)) {
+    ASSERT(t->depth > 0 && t->frames[t->depth - 1] == f && f->is_span);
+    if (keep != span_is_kept(f)) {
         f->context.flags ^= CONTEXT_SAMPLED;
         t->current.flags ^= CONTEXT_SAMPLED;
         atomic_fetch_sub_explicit(keep ? &not_sampled : &sampled, 1, memory_order_relaxed);
         count(keep ? &sampled : &not_sampled);
+    }
+}
+
+void span_keep(struct thread_state *t, struct frame *f)
+{
+    set_kept(t, f, true);
+}
+
+void span_entry(struct thread_state *t, struct frame *f, struct str method, struct str path)
+{
+    bool keep;
+    if (span_id_is_zero(f->parent) && sample_entry(f->context.trace, method, path, &keep)) {
+        set_kept(t, f, keep);
     }
 }
 

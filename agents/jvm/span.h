@@ -47,10 +47,11 @@ struct frame {
 struct thread_state {
     struct context current;
     unsigned depth;
-    uint64_t serial;                   // of the last frame; begins at random
-    bool is_inside;                    // in the agent's own code: probes hit now do nothing
-    unsigned calls;                    // of probes, to measure one in so many
-    uint64_t began_ns;                 // of the call that is being measured; 0: none is
+    uint64_t serial;   // of the last frame; begins at random
+    uint64_t message;  // handle (pending.h) of the span between calls that is in force; 0: none
+    bool is_inside;    // in the agent's own code: probes hit now do nothing
+    unsigned calls;    // of probes, to measure one in so many
+    uint64_t began_ns; // of the call that is being measured; 0: none is
     struct frame *frames[FRAMES_MAX];  // allocated at their first use, kept
     struct thread_state *next, **link; // in the list of all (thread.c)
 };
@@ -100,6 +101,9 @@ struct frame *span_current(const struct thread_state *t);
 // else. Whether there is a use in telling it more, and more than the essential:
 bool span_is_kept(const struct frame *f);
 bool span_has_details(const struct frame *f);
+
+// Has the innermost span of the thread, just opened, recorded whatever was decided.
+void span_keep(struct thread_state *t, struct frame *f);
 
 // A trace that begins with this span, of a request of its own: per-entry sampling is decided here.
 void span_entry(struct thread_state *t, struct frame *f, struct str method, struct str path);

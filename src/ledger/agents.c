@@ -33,6 +33,7 @@ void agents_free(struct agents *a)
     if (a == NULL) {
         return;
     }
+    ASSERT(a->count <= AGENTS_MAX);
     for (size_t i = 0; i < a->count; i++) {
         mem_free(a->list[i]);
     }
@@ -42,6 +43,7 @@ void agents_free(struct agents *a)
 
 static uint64_t hash_of(const struct span_flow *f)
 {
+    ASSERT(f != NULL);
     return str_hash(f->service) * 31 + str_hash(f->instance);
 }
 
@@ -49,6 +51,7 @@ static uint64_t hash_of(const struct span_flow *f)
 static struct agent *place_of(struct agents *a, uint64_t hash)
 {
     struct agent *oldest = NULL;
+    ASSERT(a->count <= AGENTS_MAX);
     for (size_t i = 0; i < a->count; i++) {
         if (a->list[i]->hash == hash) {
             return a->list[i];
@@ -66,6 +69,7 @@ static struct agent *place_of(struct agents *a, uint64_t hash)
 static struct str keep(char *to, size_t room, struct str text)
 {
     size_t n = text.n < room ? text.n : room;
+    ASSERT(room > 0);
     while (n > 0 && n < text.n && ((unsigned char)text.p[n] & 0xC0) == 0x80) {
         n--; // not within a character
     }
@@ -107,6 +111,7 @@ void agents_each(struct agents *a,
 
 uint64_t agents_forgotten(struct agents *a)
 {
+    ASSERT(a != NULL);
     pthread_mutex_lock(&a->lock);
     uint64_t n = a->forgotten;
     pthread_mutex_unlock(&a->lock);

@@ -5,8 +5,23 @@
 #include "core/clock.h"
 
 struct plugin *const PLUGINS[] = {
-    &plugin_servlet,   &plugin_jdk_http_server, &plugin_http_url_connection, &plugin_jdbc,
-    &plugin_executors, &plugin_fork_join,       &plugin_completable_future,  &plugin_threads,
+    &plugin_servlet,
+    &plugin_jdk_http_server,
+    &plugin_http_url_connection,
+    &plugin_jdk_http_client,
+    &plugin_apache_http_client,
+    &plugin_okhttp,
+    &plugin_jdbc,
+    &plugin_executors,
+    &plugin_fork_join,
+    &plugin_completable_future,
+    &plugin_threads,
+    &plugin_jedis,
+    &plugin_logback,
+    &plugin_log4j,
+    &plugin_uncaught,
+    &plugin_rabbitmq,
+    &plugin_kafka,
 };
 const size_t PLUGIN_COUNT = sizeof PLUGINS / sizeof *PLUGINS;
 

@@ -57,8 +57,7 @@ static struct frame *enter_fire(struct call *c)
 static void exit_fire(struct call *c, struct frame *f, jobject result, jlong number)
 {
     (void)result, (void)number;
-    jmethodID id = java_find(c->env, &is_live, f->globals[0]);
-    if (id != NULL && !(*c->env)->CallBooleanMethod(c->env, f->globals[0], id)) {
+    if (f->globals[0] != NULL && !java_bool(c->env, &is_live, f->globals[0])) {
         task_forget_first(f->globals[0]);
     }
 }
@@ -69,7 +68,8 @@ static void exit_compose(struct call *c, struct frame *f, jobject result, jlong 
 {
     static struct java_method is_claimed = {"getForkJoinTaskTag", "()S", {NULL}};
     jmethodID id = java_find(c->env, &is_claimed, f->globals[0]);
-    if (id != NULL && (*c->env)->CallShortMethod(c->env, f->globals[0], id) != 0) {
+    jshort tag = id != NULL ? (*c->env)->CallShortMethod(c->env, f->globals[0], id) : 0;
+    if (!java_clear(c->env) && tag != 0) {
         task_forget_first(f->globals[0]);
     } else {
         exit_fire(c, f, result, number);

@@ -8,7 +8,6 @@
 //
 // A connection whose answer is never asked for is written by pending_sweep(). Later calls of
 // getInputStream() return what is there and are nothing new.
-#include "agents/jvm/headers.h"
 #include "agents/jvm/http_span.h"
 #include "agents/jvm/pending.h"
 #include "agents/jvm/plugins/plugins.h"
@@ -16,52 +15,19 @@
 
 static struct java_method get_method = {"getRequestMethod", "()Ljava/lang/String;", {NULL}};
 static struct java_method get_url = {"getURL", "()Ljava/net/URL;", {NULL}};
-static struct java_method get_host = {"getHost", "()Ljava/lang/String;", {NULL}};
-static struct java_method get_port = {"getPort", "()I", {NULL}};
-static struct java_method get_default_port = {"getDefaultPort", "()I", {NULL}};
 static struct java_method get_code = {"getResponseCode", "()I", {NULL}};
 static struct java_method set_property = {
     "setRequestProperty", "(Ljava/lang/String;Ljava/lang/String;)V", {NULL}};
 
-// A handle (pending.h) has a generation in its upper half and a small number in its lower one.
-enum { SLOT_BITS = 16 };
-
-static uint64_t tag_of_handle(uint64_t handle)
-{
-    _Static_assert(PENDING_MAX < 1 << SLOT_BITS, "a handle fits a tag");
-    return handle >> 32 << SLOT_BITS | (handle & ((1U << SLOT_BITS) - 1));
-}
-
-static uint64_t handle_of_tag(uint64_t tag)
-{
-    return tag >> SLOT_BITS << 32 | (tag & ((1U << SLOT_BITS) - 1));
-}
-
-static void set_header(void *ctx, const char *name, const char *value)
-{
-    struct call *c = ctx;
-    JNIEnv *env = c->env;
-    jstring n = (*env)->NewStringUTF(env, name);
-    jstring v = n != NULL ? (*env)->NewStringUTF(env, value) : NULL;
-    if (v != NULL) {
-        java_void_of(env, &set_property, c->self, n, v);
-    }
-    (void)java_clear(env);
-}
-
 static void describe(struct call *c, struct frame *f)
 {
-    char method[32], url_text[TEXT_VALUE_MAX], host[256];
-    JNIEnv *env = c->env;
-    jobject url = java_object(env, &get_url, c->self);
-    jint port = java_int(env, &get_port, url, -1);
-    struct http_request r = {
-        .method = java_text(env, &get_method, c->self, method, sizeof method),
-        .url = java_to_text(env, url, url_text, sizeof url_text),
-        .host = java_text(env, &get_host, url, host, sizeof host),
-        .port = port > 0 ? port : java_int(env, &get_default_port, url, 80),
-    };
-    http_span_describe(f, &r);
+    char method[32], url[TEXT_VALUE_MAX];
+    struct str m = java_text(c->env, &get_method, c->self, method, sizeof method);
+    struct str u = STR_NONE;
+    if (span_is_kept(f)) {
+        u = java_text(c->env, &get_url, c->self, url, sizeof url);
+    }
+    http_span_call(f, m, u);
 }
 
 static bool is_answered(struct call *c)
@@ -90,7 +56,7 @@ static struct frame *begin(struct call *c)
     struct frame *f = is_answered(c) ? NULL : span_open(c->thread, c->method, SPAN_CLIENT);
     if (f != NULL) {
         describe(c, f);
-        context_inject(&f->context, set_header, c);
+        http_span_send(c->env, f, &set_property, c->self);
     }
     return f;
 }
@@ -101,7 +67,7 @@ static struct frame *enter(struct call *c)
     if (is_within(c)) {
         return NULL; // they call one another, and HTTPS delegates
     }
-    struct frame *f = tag_get(c->self, TAG_CALL, &tag) ? go_on(c, handle_of_tag(tag)) : begin(c);
+    struct frame *f = tag_get(c->self, TAG_CALL, &tag) ? go_on(c, tag) : begin(c);
     if (f != NULL) {
         f->globals[0] = (*c->env)->NewGlobalRef(c->env, c->self);
     }
@@ -110,11 +76,7 @@ static struct frame *enter(struct call *c)
 
 static void conclude(struct call *c, struct frame *f, jobject connection)
 {
-    jint code = java_int(c->env, &get_code, connection, -1);
-    f->is_error = f->is_error || c->thrown != NULL;
-    if (code > 0) {
-        http_span_status(f, code);
-    }
+    http_span_end_call(c->env, f, java_int(c->env, &get_code, connection, 0), c->thrown);
 }
 
 static void end(struct call *c, struct frame *f, jobject result, jlong number)
@@ -141,7 +103,7 @@ static void leave_connected(struct call *c, struct frame *f, jobject result, jlo
     } else if (f->is_span) {
         uint64_t handle = pending_put(c->thread);
         if (handle != 0) {
-            tag_set(connection, TAG_CALL, tag_of_handle(handle));
+            tag_set(connection, TAG_CALL, handle);
         }
     }
 }

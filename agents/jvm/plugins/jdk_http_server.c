@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the JDK's own HTTP server (com.sun.net.httpserver). Filter.Chain.doFilter(exchange) runs
 // the filters and at last the handler; the outermost of one exchange is the server span.
-#include <string.h>
-
+#include "agents/jvm/http_span.h"
 #include "agents/jvm/plugins/plugins.h"
 #include "agents/jvm/remote.h"
 
@@ -37,33 +36,21 @@ static struct str header(void *ctx, const char *name, char *out, size_t room)
 
 static void describe(struct call *c, struct frame *f, jobject headers)
 {
-    char method[32], path[TEXT_VALUE_MAX], text[TEXT_VALUE_MAX], name[SPAN_NAME_MAX];
-    struct str m = java_text(c->env, &get_method, c->a, method, sizeof method);
-    jobject uri = java_object(c->env, &get_uri, c->a);
-    struct str p = java_text(c->env, &get_path, uri, path, sizeof path);
-    struct str query = java_text(c->env, &get_query, uri, text, sizeof text);
-    span_text(f, "http.request.method", m);
-    span_text(f, "url.scheme", STR("http"));
-    span_text(f, "url.path", p);
-    if (query.n > 0) {
-        span_text(f, "url.query", query);
+    char method[32], path[TEXT_VALUE_MAX], query[TEXT_VALUE_MAX], route[TEXT_VALUE_MAX];
+    char agent[TEXT_VALUE_MAX];
+    JNIEnv *env = c->env;
+    jobject uri = java_object(env, &get_uri, c->a), context = java_object(env, &get_context, c->a);
+    struct http_request r = {
+        .method = java_text(env, &get_method, c->a, method, sizeof method),
+        .scheme = STR("http"),
+        .path = java_text(env, &get_path, uri, path, sizeof path),
+        .route = java_text(env, &get_path, context, route, sizeof route),
+    };
+    if (span_has_details(f)) {
+        r.query = java_text(env, &get_query, uri, query, sizeof query);
+        r.user_agent = java_text_of(env, &get_first, headers, "User-Agent", agent, sizeof agent);
     }
-    struct str route =
-        java_text(c->env, &get_path, java_object(c->env, &get_context, c->a), text, sizeof text);
-    span_text(f, "http.route", route);
-    struct str agent = java_text_of(c->env, &get_first, headers, "User-Agent", path, sizeof path);
-    if (agent.n > 0) {
-        span_text(f, "user_agent.original", agent);
-    }
-    size_t n = m.n + 1 + route.n < sizeof name ? m.n + 1 + route.n : 0;
-    if (n > 0) {
-        memcpy(name, m.p, m.n);
-        name[m.n] = ' ';
-        memcpy(name + m.n + 1, route.p, route.n);
-        span_name(f, (struct str){name, n});
-    } else {
-        span_name(f, m);
-    }
+    http_span_describe(f, &r);
 }
 
 static struct frame *enter(struct call *c)
@@ -85,11 +72,7 @@ static struct frame *enter(struct call *c)
 static void leave(struct call *c, struct frame *f, jobject result, jlong number)
 {
     (void)result, (void)number;
-    jint code = java_int(c->env, &get_code, f->globals[0], -1);
-    if (code > 0) {
-        span_int(f, "http.response.status_code", code);
-        f->is_error = f->is_error || code >= 500;
-    }
+    http_span_status(f, java_int(c->env, &get_code, f->globals[0], 0));
 }
 
 static struct plugin_method methods[] = {

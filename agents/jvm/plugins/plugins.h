@@ -7,11 +7,20 @@
 
 extern struct plugin plugin_jdk_http_server;
 extern struct plugin plugin_http_url_connection;
+extern struct plugin plugin_jdk_http_client;
+extern struct plugin plugin_apache_http_client;
+extern struct plugin plugin_okhttp;
 extern struct plugin plugin_executors;
 extern struct plugin plugin_fork_join;
 extern struct plugin plugin_completable_future;
 extern struct plugin plugin_threads;
 extern struct plugin plugin_jdbc;
+extern struct plugin plugin_jedis;
+extern struct plugin plugin_logback;
+extern struct plugin plugin_log4j;
+extern struct plugin plugin_uncaught;
+extern struct plugin plugin_rabbitmq;
+extern struct plugin plugin_kafka;
 extern struct plugin plugin_servlet;
 
 #endif

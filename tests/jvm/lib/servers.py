@@ -82,3 +82,81 @@ class Redis:
     def stop(self):
         self.process.terminate()
         self.process.wait(timeout=60)
+
+
+class RabbitMQ:
+    """A node of its own with its own port mapper (epmd): one that Erlang starts would stay."""
+
+    BIN = "/usr/lib/rabbitmq/bin/rabbitmq-server"
+
+    def __init__(self, folder):
+        if not os.path.exists(self.BIN):
+            raise Skip("RabbitMQ is not installed")
+        self.port, mapper = free_port(), free_port()
+        home = os.path.join(folder, "rabbitmq")
+        os.mkdir(home)
+        open(os.path.join(home, "none"), "w").close()
+        self.log = open(os.path.join(folder, "rabbitmq.log"), "w")
+        environment = dict(
+            os.environ, HOME=home, ERL_EPMD_PORT=str(mapper), ERL_EPMD_ADDRESS="127.0.0.1",
+            RABBITMQ_NODENAME="shop@localhost", RABBITMQ_NODE_IP_ADDRESS="127.0.0.1",
+            RABBITMQ_NODE_PORT=str(self.port), RABBITMQ_DIST_PORT=str(free_port()), RABBITMQ_MNESIA_BASE=home,
+            RABBITMQ_LOG_BASE=home, RABBITMQ_CONF_ENV_FILE=os.path.join(home, "none"),
+            RABBITMQ_ENABLED_PLUGINS_FILE=os.path.join(home, "none"), RABBITMQ_PID_FILE=os.path.join(home, "pid"))
+        self.mapper = subprocess.Popen(["epmd", "-port", str(mapper), "-address", "127.0.0.1"], env=environment,
+                                       stdout=self.log, stderr=self.log, preexec_fn=die_with_parent)
+        wait_for(lambda: listens(mapper), "epmd's start")
+        self.process = subprocess.Popen([self.BIN], env=environment, stdout=self.log, stderr=self.log, cwd=home,
+                                        preexec_fn=die_with_parent)
+        try:
+            wait_for(lambda: listens(self.port), "RabbitMQ's start", 120)
+        except Exception:
+            self.stop()
+            raise
+
+    def stop(self):
+        for process in (self.process, self.mapper):
+            process.terminate()
+            process.wait(timeout=60)
+        self.log.close()
+
+
+class Kafka:
+    """One broker that is its own controller, run from jars by a JDK."""
+
+    SETTINGS = """process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+controller.listener.names=CONTROLLER
+log.dirs={data}
+num.partitions=1
+offsets.topic.num.partitions=1
+offsets.topic.replication.factor=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+group.initial.rebalance.delay.ms=0
+"""
+
+    def __init__(self, jdk, folder, jars):
+        self.port, path = free_port(), os.path.join(folder, "kafka.properties")
+        with open(path, "w") as f:
+            f.write(self.SETTINGS.format(port=self.port, controller=free_port(), data=os.path.join(folder, "kafka")))
+        java = [jdk.java, "-Xmx256m", "-cp", ":".join(jars)]
+        done = subprocess.run([*java, "kafka.tools.StorageTool", "format", "-t", "c2hvcHNob3BzaG9wc2hvcA", "-c", path],
+                              capture_output=True, text=True, cwd=folder)
+        check(done.returncode == 0, "Kafka's storage was not made", done.stdout, done.stderr)
+        self.log = open(os.path.join(folder, "kafka.log"), "w")
+        self.process = subprocess.Popen([*java, "kafka.Kafka", path], stdout=self.log, stderr=self.log, cwd=folder,
+                                        preexec_fn=die_with_parent)
+        try:
+            wait_for(lambda: listens(self.port), "Kafka's start", 120)
+        except Exception:
+            self.stop()
+            raise
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(timeout=60)
+        self.log.close()

@@ -9,6 +9,7 @@
 #include "agents/jvm/log.h"
 #include "agents/jvm/options.h"
 #include "agents/jvm/resource.h"
+#include "agents/jvm/throttle.h"
 #include "core/clock.h"
 #include "test.h"
 
@@ -226,10 +227,10 @@ static void test_log_limits(void **state)
     assert_non_null(count);
     assert_int_equal(sscanf(count, "(%u messages were left out)", &missed), 1);
     assert_true(missed >= 999);
-    for (int i = 0; i < 10 * LOG_KINDS_MAX; i++) {
+    for (int i = 0; i < 10 * THROTTLE_KINDS_MAX; i++) {
         agent_log("number %d", i);
     }
-    assert_true(lines(log_text()) <= 3 + LOG_KINDS_MAX);
+    assert_true(lines(log_text()) <= 3 + THROTTLE_KINDS_MAX);
 }
 
 static void test_container(void **state)

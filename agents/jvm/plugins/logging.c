@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the trace in an application's own logs: what layouts find as %X{trace_id}, %X{span_id}
+// and %X{baggage} in an event that is logged within a trace, with Logback and with Log4j 2. What
+// the application has put there under these names stays.
+//
+// Nothing is ever put on the thread: the event's own copy of the diagnostic context gets the
+// values, so that nothing is left behind and an event that another thread writes has its own.
+// - Logback's event copies the context when it is asked for it the first time: only what is shown
+//   costs something.
+// - Log4j's event is given its copy when it is made. It may be one that others share or that is
+//   frozen; it is replaced by a new one of its kind.
+#include "agents/jvm/plugins/plugins.h"
+
+static struct java_constant TRACE_ID = {"trace_id", NULL};
+static struct java_constant SPAN_ID = {"span_id", NULL};
+static struct java_constant BAGGAGE = {"baggage", NULL};
+
+typedef void value_put(JNIEnv *env, jobject map, jstring key, jstring value);
+
+static void put(JNIEnv *env, jobject map, value_put *how, struct java_constant *name,
+                struct str text)
+{
+    jstring key = java_constant(env, name);
+    jstring value = key != NULL && text.n > 0 ? java_new_string(env, text) : NULL;
+    if (value != NULL) {
+        how(env, map, key, value);
+        (*env)->DeleteLocalRef(env, value);
+    }
+}
+
+static void put_context(struct call *c, jobject map, value_put *how)
+{
+    const struct context *in_force = &c->thread->current;
+    char trace[TRACE_ID_HEX + 1], span[SPAN_ID_HEX + 1];
+    trace_id_hex(in_force->trace, trace);
+    span_id_hex(in_force->span, span);
+    put(c->env, map, how, &TRACE_ID, (struct str){trace, TRACE_ID_HEX});
+    put(c->env, map, how, &SPAN_ID, (struct str){span, SPAN_ID_HEX});
+    put(c->env, map, how, &BAGGAGE, context_baggage(in_force));
+}
+
+// ---- Logback ---------------------------------------------------------------------------------
+
+static void put_in_map(JNIEnv *env, jobject map, jstring key, jstring value)
+{
+    static struct java_method put_if_absent = {
+        "putIfAbsent", "(Ljava/lang/Object;Ljava/lang/Object;)Ljava/lang/Object;", {NULL}};
+    jmethodID id = java_find(env, &put_if_absent, map);
+    if (id != NULL) {
+        (*env)->DeleteLocalRef(env, (*env)->CallObjectMethod(env, map, id, key, value));
+    }
+    (void)java_clear(env);
+}
+
+// At the beginning of getMDCPropertyMap(), which keeps what it finds in the field.
+static void on_properties(struct call *c)
+{
+    static struct java_method get_properties = {"getMDCPropertyMap", "()Ljava/util/Map;", {NULL}};
+    static const char field[] = "mdcPropertyMap", type[] = "Ljava/util/Map;";
+    if (!context_is_set(&c->thread->current) || java_field(c->env, c->self, field, type) != NULL) {
+        return;
+    }
+    jobject map = java_copied_map(c->env, java_object(c->env, &get_properties, c->self));
+    if (map != NULL) {
+        put_context(c, map, put_in_map);
+        java_set_field(c->env, c->self, field, type, map);
+    }
+}
+
+static struct plugin_method logback_methods[] = {
+    {.class_name = "ch/qos/logback/classic/spi/LoggingEvent",
+     .name = "getMDCPropertyMap",
+     .probe = {.kind = PROBE_ENTER},
+     .note = on_properties},
+};
+
+struct plugin plugin_logback = {"logback", logback_methods,
+                                sizeof logback_methods / sizeof *logback_methods};
+
+// ---- Log4j 2 ---------------------------------------------------------------------------------
+
+#define LOG4J      "org/apache/logging/log4j/"
+#define STRING_MAP "L" LOG4J "util/StringMap;"
+
+static void put_in_string_map(JNIEnv *env, jobject map, jstring key, jstring value)
+{
+    static struct java_method contains = {"containsKey", "(Ljava/lang/String;)Z", {NULL}};
+    static struct java_method put_value = {
+        "putValue", "(Ljava/lang/String;Ljava/lang/Object;)V", {NULL}};
+    if (!java_bool_of(env, &contains, map, key)) {
+        java_void_of(env, &put_value, map, key, value);
+    }
+}
+
+// A new one of the same class with the same in it; NULL when its class has none that is empty.
+static jobject copied_string_map(JNIEnv *env, jobject map)
+{
+    static struct java_method empty = {"<init>", "()V", {NULL}};
+    static struct java_method put_all = {"putAll", "(L" LOG4J "util/ReadOnlyStringMap;)V", {NULL}};
+    jmethodID make = java_find(env, &empty, map);
+    jmethodID fill = make != NULL ? java_find(env, &put_all, map) : NULL;
+    if (fill == NULL) {
+        return NULL;
+    }
+    jobject copy = (*env)->NewObject(env, (*env)->GetObjectClass(env, map), make);
+    if (copy != NULL) {
+        (*env)->CallVoidMethod(env, copy, fill, map);
+    }
+    return java_clear(env) ? NULL : copy;
+}
+
+// When the event has its copy.
+static void on_event(struct call *c)
+{
+    static const char field[] = "contextData";
+    if (!context_is_set(&c->thread->current)) {
+        return;
+    }
+    jobject map = java_field(c->env, c->self, field, STRING_MAP);
+    jobject copy = map != NULL ? copied_string_map(c->env, map) : NULL;
+    if (copy != NULL) {
+        put_context(c, copy, put_in_string_map);
+        java_set_field(c->env, c->self, field, STRING_MAP, copy);
+    }
+}
+
+#define EVENT(of, method, of_type)                                                                 \
+    {                                                                                              \
+        .class_name = LOG4J "core/" of, .name = method, .descriptor = of_type,                     \
+        .probe = {.kind = PROBE_LEAVE}, .note = on_event                                           \
+    }
+
+static struct plugin_method log4j_methods[] = {
+    // What its other constructors call.
+    EVENT("impl/Log4jLogEvent", "<init>",
+          "(Ljava/lang/String;L" LOG4J "Marker;Ljava/lang/String;L" LOG4J "Level;L" LOG4J
+          "message/Message;Ljava/lang/Throwable;L" LOG4J "core/impl/ThrowableProxy;" STRING_MAP
+          "L" LOG4J "ThreadContext$ContextStack;JLjava/lang/String;ILjava/lang/StackTraceElement;"
+          "J)V"),
+    EVENT("impl/MutableLogEvent", "setContextData", "(" STRING_MAP ")V"),
+    EVENT("async/RingBufferLogEvent", "setValues", NULL),
+};
+
+struct plugin plugin_log4j = {"log4j", log4j_methods, sizeof log4j_methods / sizeof *log4j_methods};
