@@ -147,8 +147,9 @@ static void let_go(JNIEnv *env, bool is_quiet)
         (void)(*jvmti)->SetEventNotificationMode(jvmti, JVMTI_DISABLE, EVENTS[i], NULL);
     }
     threads_events(jvmti, false);
-    bridge_unbind(env);
+    bridge_unbind(env, is_quiet);
     if (is_quiet) {
+        red_done();
         statements_done();
         threads_done(env);
         java_forget(env);
@@ -172,7 +173,6 @@ static void stop(JNIEnv *env)
     }
     while (!report_stop(DETACH_SEND_MS)) {
     }
-    red_done();
     let_go(env, is_quiet);
     if (kept > 0) {
         (void)snprintf(reason, sizeof reason, "%u classes could not be changed back: see the log",
@@ -210,7 +210,7 @@ static const char *begin(JNIEnv *env)
     identity_init(0);
     sample_init(&options.sample);
     effort_init(options.max_cpu_percent > 0 ? options.max_cpu_percent : 0.001);
-    memory_init((size_t)(options.max_memory_mb * (1 << 20)), (unsigned)options.fail_every);
+    memory_init((size_t)(options.max_memory_mb * (1 << 20)));
     plugin_set_slow_ms((uint64_t)options.slow_sql_ms);
     const char *reason = bridge_bind(env);
     if (reason != NULL) {
@@ -220,6 +220,7 @@ static const char *begin(JNIEnv *env)
     if (!start_sender(env)) {
         return "the sending thread could not be started";
     }
+    memory_fail_every((unsigned)options.fail_every);
     inside_open();
     classes_start(jvmti, env);
     return NULL;

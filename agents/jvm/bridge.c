@@ -11,7 +11,6 @@
 #include "agents/jvm/inside.h"
 #include "agents/jvm/tasks.h"
 #include "agents/jvm/thread.h"
-#include "core/clock.h"
 #include "core/must.h"
 
 #define LOCAL_REFERENCES 32 // that a plug-in may make in one callback
@@ -49,7 +48,7 @@ struct thread_state *bridge_enter(JNIEnv *env)
         return NULL;
     }
     t->is_inside = true;
-    t->began_ns = ++t->calls % EFFORT_SAMPLE == 0 ? clock_mono_ns() : 0;
+    t->began_ns = ++t->calls % EFFORT_SAMPLE == 0 ? effort_clock_ns() : 0;
     return t;
 }
 
@@ -60,7 +59,7 @@ jobject bridge_leave(JNIEnv *env, struct thread_state *t, jobject result)
     (void)java_clear(env);
     jobject kept = (*env)->PopLocalFrame(env, result);
     if (t->began_ns != 0) {
-        effort_probe(clock_mono_ns() - t->began_ns);
+        effort_probe(effort_clock_ns() - t->began_ns);
     }
     inside_end();
     return kept;
@@ -266,9 +265,11 @@ const char *bridge_bind(JNIEnv *env)
     return java_clear(env) || run == NULL ? "the bridge's natives could not be registered" : NULL;
 }
 
-void bridge_unbind(JNIEnv *env)
+void bridge_unbind(JNIEnv *env, bool is_quiet)
 {
-    future_unbind(env);
+    if (is_quiet) {
+        future_unbind(env);
+    }
     if (bridge_class != NULL) {
         (*env)->DeleteGlobalRef(env, bridge_class);
         bridge_class = NULL;

@@ -33,6 +33,7 @@ const char *bridge_bind(JNIEnv *env);
 bool bridge_add(struct plugin_method *m);
 
 // Lets go of what it holds of the JVM. The natives stay bound, for what still runs in old code.
-void bridge_unbind(JNIEnv *env);
+// `is_quiet`: nobody is inside; otherwise what a callback may be using stays, once.
+void bridge_unbind(JNIEnv *env, bool is_quiet);
 
 #endif

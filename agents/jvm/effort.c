@@ -4,6 +4,8 @@
 
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "agents/jvm/log.h"
@@ -21,11 +23,32 @@ static unsigned calm_s, paused_s;
 
 static __thread uint64_t thread_cpu_ns;
 
+// What a container may use of them: "quota period" in microseconds, of cgroup v2 or v1; 0 when it
+// is not limited.
+static double quota(void)
+{
+    double part = 0;
+    char text[64] = "";
+    FILE *v2 = fopen("/sys/fs/cgroup/cpu.max", "re");
+    FILE *v1 = v2 == NULL ? fopen("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "re") : NULL;
+    FILE *f = v2 != NULL ? v2 : v1;
+    if (f != NULL && fgets(text, sizeof text, f) != NULL) {
+        char *end;
+        double used = (double)strtoll(text, &end, 10), period = (double)strtoll(end, NULL, 10);
+        part = used > 0 ? used / (period > 0 ? period : 100000) : 0;
+    }
+    if (f != NULL) {
+        (void)fclose(f);
+    }
+    return part;
+}
+
 static double usable_processors(void)
 {
     cpu_set_t set;
     int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 0;
-    return n > 0 ? n : 1;
+    double all = n > 0 ? n : 1, part = quota();
+    return part > 0 && part < all ? part : all;
 }
 
 void effort_init(double percent)
@@ -56,13 +79,17 @@ void effort_probe(uint64_t sampled_ns)
     atomic_fetch_add_explicit(&spent_ns, sampled_ns * EFFORT_SAMPLE, memory_order_relaxed);
 }
 
-void effort_thread(void)
+uint64_t effort_clock_ns(void)
 {
     struct timespec t;
-    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t) != 0) {
-        return;
-    }
-    uint64_t now = (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+    return clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t) == 0
+               ? (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec
+               : 0;
+}
+
+void effort_thread(void)
+{
+    uint64_t now = effort_clock_ns();
     atomic_fetch_add_explicit(&spent_ns, now - thread_cpu_ns, memory_order_relaxed);
     thread_cpu_ns = now;
 }
@@ -106,7 +133,7 @@ void effort_step(double percent)
 void effort_judge(uint64_t now)
 {
     uint64_t spent = atomic_load(&spent_ns), passed = now - judged_at_ns;
-    if (judged_at_ns != 0 && passed < NS_PER_S) {
+    if (judged_at_ns != 0 && passed < EFFORT_JUDGE_MS * NS_PER_MS) {
         return;
     }
     if (judged_at_ns != 0) {

@@ -12,17 +12,19 @@
 // One step at a time: down at once when a second took more than was promised, up when
 // EFFORT_CALM_S seconds in a row took less than half of it.
 //
-// What probes cost is measured at one call in EFFORT_SAMPLE and multiplied; what the agent's own
-// threads cost, by their CPU clocks.
+// What probes cost is measured at one call in EFFORT_SAMPLE and multiplied, by the thread's CPU
+// clock: a thread that waits for a CPU within a probe costs nothing. What the agent's own threads
+// cost, by their CPU clocks too.
 #ifndef SONDE_JVM_EFFORT_H
 #define SONDE_JVM_EFFORT_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#define EFFORT_SAMPLE  64
-#define EFFORT_CALM_S  10
-#define EFFORT_PAUSE_S 10
+#define EFFORT_SAMPLE   64
+#define EFFORT_JUDGE_MS 900
+#define EFFORT_CALM_S   10
+#define EFFORT_PAUSE_S  10
 
 enum effort { EFFORT_FULL, EFFORT_LEAN, EFFORT_HALF, EFFORT_TENTH, EFFORT_PAUSED };
 
@@ -37,12 +39,15 @@ static inline bool effort_has_details(void)
 // Of 2^32: the share of new traces to keep, of those that sampling keeps.
 uint64_t effort_keep_below(void);
 
+// The calling thread's CPU time; 0 when it cannot be told.
+uint64_t effort_clock_ns(void);
 // A probe has taken so long, as a sample of EFFORT_SAMPLE calls.
 void effort_probe(uint64_t sampled_ns);
 // The calling thread, one of the agent's own, has worked: call it now and then.
 void effort_thread(void);
 
-// Judges a second that has passed; the sender's thread calls it at least every second.
+// Judges the time since it was last judged, at least EFFORT_JUDGE_MS; the reporting thread calls it
+// every second, unless a server keeps it waiting.
 void effort_judge(uint64_t now_mono_ns);
 // For tests: so much was taken in the last second. What judge() does with it.
 void effort_step(double percent);

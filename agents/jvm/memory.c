@@ -12,10 +12,15 @@ static atomic_size_t used, limit = SIZE_MAX;
 static atomic_ullong refused;
 static atomic_uint fail_every, calls;
 
-void memory_init(size_t limit_bytes, unsigned every)
+void memory_init(size_t limit_bytes)
 {
     atomic_store(&limit, limit_bytes);
-    atomic_store(&fail_every, every);
+    atomic_store(&fail_every, 0);
+}
+
+void memory_fail_every(unsigned n)
+{
+    atomic_store(&fail_every, n);
 }
 
 static bool is_refused(size_t n)

@@ -8,8 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// At start. `fail_every`: for tests, every so manieth allocation fails; 0: none does.
-void memory_init(size_t limit_bytes, unsigned fail_every);
+// At start.
+void memory_init(size_t limit_bytes);
+// For tests: from now on every so manieth allocation fails; 0: none does.
+void memory_fail_every(unsigned n);
 
 // As malloc and calloc; NULL also when the limit would be passed. Freed by memory_free() alone.
 void *memory_get(size_t n);

@@ -38,7 +38,7 @@ struct series {
     bool is_error;
     atomic_ullong count, sum_ns;
     atomic_uint first, last; // buckets that may hold something: last >= first once there is one
-    atomic_uint buckets[RED_BUCKETS];
+    atomic_ullong buckets[RED_BUCKETS];
 };
 
 static _Atomic(struct series *) slots[SLOTS];
@@ -139,7 +139,7 @@ static void widen(struct series *s, unsigned bucket)
 
 void red_add(struct str name, unsigned kind, bool is_error, uint64_t duration_ns)
 {
-    name.n = name.n < RED_NAME_MAX ? name.n : RED_NAME_MAX - 1;
+    name = str_cut(name, RED_NAME_MAX);
     kind = kind < KINDS ? kind : 0;
     struct series *s = series_of(name, kind, is_error, RED_SERIES_MAX - 2 * KINDS);
     if (s == NULL) {
@@ -178,7 +178,7 @@ static void write_point(struct otlp *o, const struct series *s, uint64_t start, 
     otlp_sint(o, BUCKETS_OFFSET, first);
     size_t counts = otlp_begin(o, BUCKETS_COUNTS);
     for (unsigned i = first; i <= last; i++) {
-        unsigned n = atomic_load_explicit(&s->buckets[i], memory_order_relaxed);
+        uint64_t n = atomic_load_explicit(&s->buckets[i], memory_order_relaxed);
         otlp_varint(o, n);
         count += n;
     }

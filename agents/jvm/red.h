@@ -17,7 +17,7 @@
 #include "agents/jvm/otlp.h"
 
 #define RED_SERIES_MAX 512
-#define RED_NAME_MAX   128
+#define RED_NAME_MAX   128 // as long as a span's name may be
 #define RED_OTHER      "(others)"
 #define RED_SCALE      5
 #define RED_BUCKETS    1280 // from 1 ns to 2^40 ns, 18 minutes; what is longer is in the last

@@ -81,12 +81,13 @@ static struct ring *acquire(void)
     if (r != NULL) {
         return r;
     }
+    r = ring_new();
     do {
-        if (count >= RINGS_MAX - 1) {
+        if (r == NULL || count >= RINGS_MAX - 1) {
+            memory_free(r);
             return NULL;
         }
     } while (!atomic_compare_exchange_weak(&ring_count, &count, count + 1));
-    r = ring_new(); // without memory the place stays empty: there is less of everything then
     atomic_store_explicit(&rings[count], r, memory_order_release);
     return r;
 }

@@ -95,9 +95,10 @@ static bool is_within_rate(void)
         return true;
     }
     uint64_t now = clock_mono_ns(), each = (uint64_t)((double)NS_PER_S / settings.rate);
+    uint64_t burst = each > NS_PER_S ? each : NS_PER_S;
     unsigned long long used = atomic_load(&used_until_ns), next;
     do {
-        uint64_t from = used + NS_PER_S > now ? used : now - NS_PER_S;
+        uint64_t from = used + burst > now ? used : now - burst;
         next = from + each;
         if (next > now) {
             return false;

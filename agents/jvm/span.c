@@ -330,21 +330,9 @@ void frame_end(struct frame *f)
 
 // ---- What a span says ------------------------------------------------------------------------
 
-// Cut so that no UTF-8 character is left half.
-static struct str cut(struct str s, size_t max)
-{
-    if (s.n > max) {
-        s.n = max;
-        while (s.n > 0 && ((unsigned char)s.p[s.n] & 0xC0) == 0x80) {
-            s.n--;
-        }
-    }
-    return s;
-}
-
 void span_name(struct frame *f, struct str name)
 {
-    name = cut(name, SPAN_NAME_MAX);
+    name = str_cut(name, SPAN_NAME_MAX);
     memcpy(f->name, name.p, name.n);
     f->name_n = (uint16_t)name.n;
 }
@@ -368,14 +356,14 @@ static void keep(struct frame *f, const struct otlp *s)
 void span_text(struct frame *f, const char *key, struct str value)
 {
     struct otlp s = rest_of(f);
-    otlp_text(&s, SPAN_ATTRIBUTES, key, cut(value, TEXT_VALUE_MAX));
+    otlp_text(&s, SPAN_ATTRIBUTES, key, str_cut(value, TEXT_VALUE_MAX));
     keep(f, &s);
 }
 
 void span_long_text(struct frame *f, const char *key, struct str value)
 {
     struct otlp s = rest_of(f);
-    otlp_text(&s, SPAN_ATTRIBUTES, key, cut(value, LONG_VALUE_MAX));
+    otlp_text(&s, SPAN_ATTRIBUTES, key, str_cut(value, LONG_VALUE_MAX));
     keep(f, &s);
 }
 
@@ -406,7 +394,7 @@ static size_t begin_event(struct otlp *s, const struct frame *f, struct str name
 void span_event(struct frame *f, struct str name)
 {
     struct otlp s = rest_of(f);
-    size_t event = begin_event(&s, f, cut(name, TEXT_VALUE_MAX / 2));
+    size_t event = begin_event(&s, f, str_cut(name, TEXT_VALUE_MAX / 2));
     otlp_end(&s, event);
     keep(f, &s);
 }
@@ -415,9 +403,9 @@ void span_exception(struct frame *f, struct str type, struct str message, struct
 {
     struct otlp s = rest_of(f);
     size_t event = begin_event(&s, f, STR("exception"));
-    otlp_text(&s, EVENT_ATTRIBUTES, "exception.type", cut(type, TEXT_VALUE_MAX / 2));
+    otlp_text(&s, EVENT_ATTRIBUTES, "exception.type", str_cut(type, TEXT_VALUE_MAX / 2));
     if (message.n > 0) {
-        otlp_text(&s, EVENT_ATTRIBUTES, "exception.message", cut(message, TEXT_VALUE_MAX));
+        otlp_text(&s, EVENT_ATTRIBUTES, "exception.message", str_cut(message, TEXT_VALUE_MAX));
     }
     if (stack.n > 0 && s.capacity - s.n > stack.n + 64) {
         otlp_text(&s, EVENT_ATTRIBUTES, "exception.stacktrace", stack);

@@ -195,9 +195,9 @@ static void write_token(struct sql_text *o, enum token token, struct str text, b
 
 static size_t keep_name(char *to, struct str name)
 {
-    size_t n = name.n < SQL_NAME_MAX ? name.n : SQL_NAME_MAX;
-    memcpy(to, name.p, n);
-    return n;
+    name = str_cut(name, SQL_NAME_MAX);
+    memcpy(to, name.p, name.n);
+    return name.n;
 }
 
 static bool is_key(struct str word, const char *key)
@@ -262,4 +262,5 @@ void sql_sanitize(struct str sql, enum sql_dialect dialect, struct sql_text *ret
         write_token(ret, token, text, r.is_spaced);
     }
     ASSERT(ret->text_n <= sizeof ret->text);
+    ret->text_n = str_cut((struct str){ret->text, ret->text_n}, sizeof ret->text).n;
 }

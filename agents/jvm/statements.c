@@ -151,9 +151,9 @@ static const struct {
 
 static void copy(char *to, size_t room, struct str from)
 {
-    size_t n = from.n < room ? from.n : room - 1;
-    memcpy(to, from.p, n);
-    to[n] = '\0';
+    from = str_cut(from, room - 1);
+    memcpy(to, from.p, from.n);
+    to[from.n] = '\0';
 }
 
 static int port_of(struct str text)
@@ -209,7 +209,15 @@ static void parse(struct database *d, struct str url)
     }
     const char *named = rest.n > 13 ? memmem(rest.p, rest.n, "databaseName=", 13) : NULL;
     rest = named != NULL ? str_skip(rest, (size_t)(named - rest.p) + 13) : rest;
-    for (end = 0; end < rest.n && memchr("?;&", rest.p[end], 3) == NULL;) {
+    // Some drivers have credentials before an @, or properties behind a colon.
+    for (size_t i = 0; i < rest.n; i++) {
+        if (rest.p[i] == '@') {
+            rest = str_skip(rest, i + 1);
+            i = 0;
+        }
+    }
+    const char *ends = slashes != NULL ? "?;&:" : "?;&";
+    for (end = 0; end < rest.n && strchr(ends, rest.p[end]) == NULL;) {
         end++;
     }
     copy(d->name, sizeof d->name, (struct str){rest.p, end});

@@ -145,3 +145,18 @@ bool str_utf8_valid(struct str s, size_t *ret_offset)
     }
     return true;
 }
+
+struct str str_cut(struct str s, size_t max)
+{
+    s.n = s.n < max ? s.n : max;
+    size_t tail = 0; // bytes behind the last one that begins a character
+    while (tail < 3 && tail < s.n && ((unsigned char)s.p[s.n - 1 - tail] & 0xC0) == 0x80) {
+        tail++;
+    }
+    if (tail < s.n) {
+        unsigned char lead = (unsigned char)s.p[s.n - 1 - tail];
+        size_t wanted = lead >= 0xF0 ? 3 : lead >= 0xE0 ? 2 : lead >= 0xC0 ? 1 : tail;
+        s.n -= wanted > tail ? tail + 1 : 0;
+    }
+    return s;
+}

@@ -54,6 +54,9 @@ struct str str_split(struct str s, char separator, struct str *ret_head);
 // Without ASCII blanks at both ends.
 struct str str_trim(struct str s);
 
+// The first `max` bytes at most, without a UTF-8 character that would be left half at the end.
+struct str str_cut(struct str s, size_t max);
+
 // XXH3-64 of the bytes; stable across runs and machines, so it may be stored.
 uint64_t str_hash(struct str s);
 

@@ -68,15 +68,12 @@ static struct agent *place_of(struct agents *a, uint64_t hash)
 
 static struct str keep(char *to, size_t room, struct str text)
 {
-    size_t n = text.n < room ? text.n : room;
     ASSERT(room > 0);
-    while (n > 0 && n < text.n && ((unsigned char)text.p[n] & 0xC0) == 0x80) {
-        n--; // not within a character
+    text = str_cut(text, room);
+    if (text.n > 0) {
+        memcpy(to, text.p, text.n);
     }
-    if (n > 0) {
-        memcpy(to, text.p, n);
-    }
-    return (struct str){to, n};
+    return (struct str){to, text.n};
 }
 
 void agents_tell(struct agents *a, const struct span_flow *flow, uint64_t now_unix_ns)

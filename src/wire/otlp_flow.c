@@ -58,7 +58,7 @@ static struct str attribute(struct str message, uint32_t field, struct str key)
 
 static void add_reason(struct span_flow *flow, struct str name, uint64_t count)
 {
-    name.n = name.n < FLOW_REASON_MAX ? name.n : FLOW_REASON_MAX;
+    name = str_cut(name, FLOW_REASON_MAX);
     for (unsigned i = 0; i < flow->dropped_count; i++) {
         // Reasons beyond the limit are counted with the last one that found room.
         if (str_eq(flow->dropped[i].name, name) || i + 1 == FLOW_REASONS_MAX) {

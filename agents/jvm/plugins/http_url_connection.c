@@ -74,9 +74,23 @@ static struct frame *enter(struct call *c)
     return f;
 }
 
+// After a failure the connection must not be asked: getResponseCode() would try the request again.
+// What it has learned before stands in its field.
+static jint code_of(JNIEnv *env, jobject connection, bool has_failed)
+{
+    if (!has_failed) {
+        return java_int(env, &get_code, connection, 0);
+    }
+    jclass class = (*env)->GetObjectClass(env, connection);
+    jfieldID field = (*env)->GetFieldID(env, class, "responseCode", "I");
+    jint code = java_clear(env) ? 0 : (*env)->GetIntField(env, connection, field);
+    (*env)->DeleteLocalRef(env, class);
+    return code > 0 ? code : 0;
+}
+
 static void conclude(struct call *c, struct frame *f, jobject connection)
 {
-    http_span_end_call(c->env, f, java_int(c->env, &get_code, connection, 0), c->thrown);
+    http_span_end_call(c->env, f, code_of(c->env, connection, c->thrown != NULL), c->thrown);
 }
 
 static void end(struct call *c, struct frame *f, jobject result, jlong number)

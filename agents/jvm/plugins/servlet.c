@@ -54,7 +54,7 @@ enum { REQUEST, RESPONSE }; // in the frame's globals
 static uint64_t handle_of(JNIEnv *env, jobject mark)
 {
     char text[32];
-    (void)java_string(env, mark, text, sizeof text);
+    (void)java_to_text(env, mark, text, sizeof text);
     return strtoull(text, NULL, 16);
 }
 

@@ -48,12 +48,25 @@ static void test_utf8(void **state)
     assert_false(str_utf8_valid(STR("\xf4\x90\x80\x80"), &at)); // beyond U+10FFFF
 }
 
+static void test_cut(void **state)
+{
+    (void)state;
+    static const char text[] = "a\xC3\xA4\xE4\xB8\xAD\xF0\x9F\x98\x80z"; // 1, 2, 3, 4 and 1 bytes
+    static const size_t whole[] = {0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10, 11, 11};
+    for (size_t max = 0; max < sizeof whole / sizeof *whole; max++) {
+        assert_int_equal(str_cut(str_of(text), max).n, whole[max]);
+    }
+    assert_int_equal(str_cut((struct str){"\x80\x80\x80\x80\x80", 5}, 4).n, 4); // no text at all
+    assert_int_equal(str_cut(STR(""), 4).n, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_split_and_trim),
         cmocka_unit_test(test_to_u64),
         cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -68,7 +68,7 @@ static void test_memory_is_bounded(void **state)
     unsigned got = 0;
     (void)state;
     memory_counts(&before);
-    memory_init(before.used + 100000, 0);
+    memory_init(before.used + 100000);
     for (int i = 0; i < 100; i++) {
         p[i] = i % 2 == 0 ? memory_zeroed(4000) : memory_lines(4032);
         got += p[i] != NULL;
@@ -83,7 +83,8 @@ static void test_memory_is_bounded(void **state)
     memory_counts(&n);
     assert_int_equal(n.used, before.used);
     assert_null(memory_get(SIZE_MAX));
-    memory_init(SIZE_MAX, 3);
+    memory_init(SIZE_MAX);
+    memory_fail_every(3);
     got = 0;
     for (int i = 0; i < 30; i++) {
         void *one = memory_get(8);
@@ -91,7 +92,7 @@ static void test_memory_is_bounded(void **state)
         memory_free(one);
     }
     assert_int_equal(got, 20);
-    memory_init(SIZE_MAX, 0);
+    memory_init(SIZE_MAX);
 }
 
 int main(void)

@@ -62,6 +62,8 @@ static void test_databases(void **state)
         {"jdbc:sqlserver://h:1433;databaseName=c;encrypt=true", "microsoft.sql_server", "h", "c",
          1433},
         {"jdbc:h2:mem:test;DB_CLOSE_DELAY=-1", "h2database", "", "mem:test", 0},
+        {"jdbc:oracle:thin:scott/tiger@h:1521:orcl", "oracle.db", "", "h:1521:orcl", 0},
+        {"jdbc:db2://h:50000/DB:password=x;user=y", "ibm.db2", "h", "DB", 50000},
         {"jdbc:strange", "other_sql", "", "", 0},
         {"", "other_sql", "", "", 0},
     };
