@@ -102,11 +102,15 @@ def maven_jars(*artifacts):
 
 
 class Program:
-    """A Java program; with `service`, run with the agent, which sends to `server`."""
+    """A Java program; with `service`, run with the agent, which sends to `server`. Under -Xcheck:jni a
+    probe costs many times what it costs otherwise: unless a test says otherwise, the agent may take
+    all the CPU it needs."""
 
     def __init__(self, jdk, folder, main, *arguments, service=None, server=None, options="",
                  java=("-Xcheck:jni",), classpath=(), environment=None):
         command = [jdk.java, *java]
+        if "max_cpu_percent" not in options:
+            options = ",".join(o for o in (options, "max_cpu_percent=100") if o)
         if service is not None:
             endpoint = ",endpoint=" + server.otlp if server is not None else ""
             command.append("-agentpath:%s=service=%s%s%s" % (AGENT, service, endpoint, options and "," + options))
