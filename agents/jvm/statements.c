@@ -152,7 +152,9 @@ static const struct {
 static void copy(char *to, size_t room, struct str from)
 {
     from = str_cut(from, room - 1);
-    memcpy(to, from.p, from.n);
+    if (from.n > 0) {
+        memcpy(to, from.p, from.n);
+    }
     to[from.n] = '\0';
 }
 
