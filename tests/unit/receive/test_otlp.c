@@ -289,7 +289,7 @@ static void test_lasting_overload_sheds_by_priority(void **state)
 {
     (void)state;
     struct fixture *f =
-        fx_start((struct receive_options){.shed_after_ms = 1, .slow_trace_ms = 100});
+        fx_start((struct receive_options){.shed_after_ms = 500, .slow_trace_ms = 100});
     struct buf b;
     buf_init(&b, 1 << 20);
     put_span(&b, "plain", 'a', 1000, false);
@@ -342,7 +342,7 @@ static void test_malformed_is_said_while_shedding(void **state)
 {
     (void)state;
     struct fixture *f =
-        fx_start((struct receive_options){.shed_after_ms = 1, .slow_trace_ms = 100});
+        fx_start((struct receive_options){.shed_after_ms = 500, .slow_trace_ms = 100});
     struct buf b;
     buf_init(&b, 1 << 20);
     put_span(&b, "plain", 'a', 1000, false);
