@@ -8,30 +8,30 @@ import struct
 import threading
 
 
+def varint(data, at):
+    """(value, the place behind it)"""
+    value = shift = 0
+    while True:
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            return value, at
+
+
 def fields(data):
     """{number: [value, ...]} of one message: ints, 8-byte bytes for fixed64, bytes."""
     found, at = {}, 0
-
-    def varint():
-        nonlocal at
-        value = shift = 0
-        while True:
-            byte = data[at]
-            at += 1
-            value |= (byte & 0x7F) << shift
-            shift += 7
-            if byte < 0x80:
-                return value
-
     while at < len(data):
-        tag = varint()
+        tag, at = varint(data, at)
         wire = tag & 7
         if wire == 0:
-            value = varint()
+            value, at = varint(data, at)
         elif wire == 1:
             value, at = data[at:at + 8], at + 8
         elif wire == 2:
-            n = varint()
+            n, at = varint(data, at)
             value, at = data[at:at + n], at + n
         elif wire == 5:
             value, at = data[at:at + 4], at + 4
@@ -46,14 +46,7 @@ def fields(data):
 def packed(data):
     values, at = [], 0
     while at < len(data):
-        value = shift = 0
-        while True:
-            byte = data[at]
-            at += 1
-            value |= (byte & 0x7F) << shift
-            shift += 7
-            if byte < 0x80:
-                break
+        value, at = varint(data, at)
         values.append(value)
     return values
 
