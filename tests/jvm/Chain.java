@@ -10,18 +10,19 @@ import java.io.InputStream;
 import java.net.HttpURLConnection;
 import java.net.InetSocketAddress;
 import java.net.URL;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 
 public class Chain {
+    static final List<ExecutorService> WORKERS = new ArrayList<>();
+
     static int serve(String path, HttpHandler handler) throws IOException {
         HttpServer server = HttpServer.create(new InetSocketAddress("127.0.0.1", 0), 0);
-        server.setExecutor(Executors.newFixedThreadPool(8, task -> {
-            Thread t = new Thread(task);
-            t.setDaemon(true);
-            return t;
-        }));
+        WORKERS.add(Executors.newFixedThreadPool(8));
+        server.setExecutor(WORKERS.get(WORKERS.size() - 1));
         server.createContext(path, handler);
         server.start();
         return server.getAddress().getPort();
@@ -44,6 +45,11 @@ public class Chain {
         }
     }
 
+    static boolean ended(ExecutorService pool) throws InterruptedException {
+        pool.shutdown();
+        return pool.awaitTermination(2, TimeUnit.MINUTES);
+    }
+
     public static void main(String[] args) throws Exception {
         int back = serve("/stock", x -> answer(x, x.getRequestURI().getPath().endsWith("/none") ? 503 : 200));
         int front = serve("/shop", x -> answer(x, get("http://127.0.0.1:" + back + "/stock/" + x.getRequestURI().getQuery())));
@@ -56,7 +62,7 @@ public class Chain {
                 }
             });
         }
-        clients.shutdown();
-        System.exit(clients.awaitTermination(2, TimeUnit.MINUTES) ? 0 : 1);
+        // A client has its answer before the server's handler returns: exit only when all of them have.
+        System.exit(ended(clients) && ended(WORKERS.get(0)) && ended(WORKERS.get(1)) ? 0 : 1);
     }
 }

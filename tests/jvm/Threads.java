@@ -352,9 +352,11 @@ public class Threads {
 
     // ---- All of it ---------------------------------------------------------------------------
 
+    static final ExecutorService handlers = Executors.newCachedThreadPool();
+
     static void serve() throws IOException {
         HttpServer server = HttpServer.create(new InetSocketAddress("127.0.0.1", 0), 0);
-        server.setExecutor(Executors.newCachedThreadPool());
+        server.setExecutor(handlers);
         server.createContext("/case", x -> {
             String id = x.getRequestURI().getQuery();
             try {
@@ -453,6 +455,7 @@ public class Threads {
         }
         afterwards();
         System.out.println("outside " + outside);
-        System.exit(0);
+        handlers.shutdown(); // a client has its answer before the handler returns
+        System.exit(handlers.awaitTermination(1, TimeUnit.MINUTES) ? 0 : 1);
     }
 }
