@@ -391,6 +391,7 @@ static enum err start_receive(struct server *s, struct err_at *ret_at)
         .ledger = s->ledger,
         .dead_letters = store_dead_letter_sink(s->store),
         .is_full = is_full,
+        .trouble = trouble,
         .ctx = s,
     };
     return receive_start(&o, &s->receive, ret_at);

@@ -14,6 +14,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <uv.h>
 
 #include "core/buf.h"
 #include "core/sketch.h"
@@ -43,6 +44,9 @@ struct group;
 enum door_kind { DOOR_PROTOBUF, DOOR_JSON, DOOR_GRPC };
 enum door_service { SERVICE_EXPORT, SERVICE_HEALTH_CHECK, SERVICE_HEALTH_WATCH };
 
+// HealthCheckResponse.ServingStatus.
+enum health_status { HEALTH_SERVING = 1, HEALTH_NOT_SERVING = 2, HEALTH_SERVICE_UNKNOWN = 3 };
+
 // One request on its way through; lives in the request's arena.
 struct door {
     struct shard *shard;
@@ -56,6 +60,7 @@ struct door {
     size_t group_index;  // in group->doors
     uint64_t rejected;   // for partial success
     struct str message;
+    enum health_status health_told;       // the last of a watcher
     struct door *watch_next, *watch_prev; // health watchers
 };
 
@@ -128,6 +133,7 @@ struct shard {
     uint64_t now_ns;         // when it was begun
     uint64_t turned_away;    // by the HTTP servers unread, as counted so far
     struct door *watchers;
+    uv_timer_t health; // runs while there are watchers
     atomic_uint_fast64_t requests, refused, spans, bytes;
     pthread_mutex_t latency_lock;
     struct sketch latency[2]; // this window and the one before
@@ -198,8 +204,11 @@ void answer_grpc_status(struct http_request *r, enum grpc_status status, struct 
 // Takes the one message out of its frame; false when the door has been answered.
 bool grpc_unwrap(struct door *d, struct str body, struct str *ret_message, bool *ret_compressed);
 void grpc_frame(struct buf *out, struct str message);
-void grpc_health(struct door *d);
-void grpc_end_watches(struct shard *s);
-void grpc_unwatch(struct door *d);
+
+// ---- health.c
+void health_init(struct shard *s);
+void health_answer(struct door *d);
+void health_unwatch(struct door *d); // its peer is gone
+void health_done(struct shard *s);   // the shard stops: tells every watcher, and ends its stream
 
 #endif

@@ -355,7 +355,7 @@ static void on_request(void *ctx, struct http_request *r)
     MUST(d != NULL); // everything else was answered by its headers
     atomic_fetch_add_explicit(&s->bytes, body.n, memory_order_relaxed);
     if (d->service != SERVICE_EXPORT) {
-        grpc_health(d);
+        health_answer(d);
         return;
     }
     bool compressed = d->compression != COMPRESSION_NONE;
@@ -392,7 +392,7 @@ static void on_cancel(void *ctx, struct http_request *r)
     ASSERT(ctx != NULL);
     if (d != NULL) {
         shard_forget(d);
-        grpc_unwatch(d);
+        health_unwatch(d);
     }
 }
 

@@ -32,7 +32,7 @@ static void stop_shard(struct loop_task *task)
     struct shard *s = (struct shard *)((char *)task - offsetof(struct shard, stop));
     ASSERT(!s->stopping);
     s->stopping = true;
-    grpc_end_watches(s);
+    health_done(s);
     if (s->grpc != NULL) {
         http_server_stop(s->grpc, STOP_GRACE_MS, on_server_stopped, s);
     }
@@ -88,6 +88,7 @@ static enum err open_shard(struct receive *r, struct shard *s, struct err_at *re
     enum err e = ERR_OK;
     s->receive = r;
     s->loop = loop_new();
+    health_init(s);
     s->stop.run = stop_shard;
     s->latency_from_ns = clock_mono_ns();
     meter_init(&s->scratch, o->budget, ACCOUNT_BODIES);

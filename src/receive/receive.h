@@ -66,6 +66,9 @@ struct receive_options {
     struct dead_letter_sink dead_letters;
     // Whether storage refuses for lack of disk; asked for each request. May be NULL.
     bool (*is_full)(void *ctx);
+    // Why what is received cannot be kept now, for the health service; NULL when it can. Asked from
+    // every shard's thread. May be NULL.
+    const char *(*trouble)(void *ctx);
     void *ctx;
 };
 

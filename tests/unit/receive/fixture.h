@@ -39,7 +39,7 @@ struct fixture {
     uint64_t letter_offset;
     enum reason letter_reason;
     char letter_protocol[32], letter_message[200];
-    atomic_bool is_full;
+    atomic_bool is_full, is_troubled;
 };
 
 static inline void fx_on_durable(void *ctx, struct journal_entry *entry)
@@ -69,6 +69,11 @@ static inline void fx_put_letter(void *ctx, const struct dead_letter *letter)
     (void)snprintf(f->letter_message, sizeof f->letter_message, "%.*s", STR_FMT(letter->message));
     assert_true(letter->peer.n > 0 && letter->received_ns > 0);
     pthread_mutex_unlock(&f->lock);
+}
+
+static inline const char *fx_trouble(void *ctx)
+{
+    return atomic_load(&((struct fixture *)ctx)->is_troubled) ? "trouble" : NULL;
 }
 
 static inline bool fx_is_full(void *ctx)
@@ -107,6 +112,7 @@ static inline struct fixture *fx_start(struct receive_options o)
     o.ledger = f->ledger;
     o.dead_letters = (struct dead_letter_sink){fx_put_letter, f};
     o.is_full = fx_is_full;
+    o.trouble = fx_trouble;
     o.ctx = f;
     assert_ok(receive_start(&o, &f->receive, &at));
     return f;

@@ -247,6 +247,41 @@ static void test_health_and_unknown_methods(void **state)
     fx_end(f);
 }
 
+// Pumps until the watcher was told so many times; the last status.
+static char told(struct client_h2 *watcher, int32_t watch, size_t times)
+{
+    while (client_h2_peek(watcher, watch)->body.n < 7 * times) {
+        assert_true(client_h2_pump(watcher));
+    }
+    const struct client_answer *a = client_h2_peek(watcher, watch);
+    assert_int_equal(a->body.n, 7 * times);
+    return a->body.p[7 * times - 1];
+}
+
+// What /readyz says is what watchers and checks are told; of an unknown service nothing changes.
+static void test_health_follows_trouble(void **state)
+{
+    (void)state;
+    struct fixture *f = fx_start((struct receive_options){.shards = 1});
+    struct client_h2 *h = fx_h2(f);
+    int32_t watch[2] = {client_h2_request(h, "POST", "/grpc.health.v1.Health/Watch", GRPC,
+                                          (struct str){"\0\0\0\0\0", 5}, false),
+                        client_h2_request(h, "POST", "/grpc.health.v1.Health/Watch", GRPC,
+                                          (struct str){"\0\0\0\0\5\x0a\x03xyz", 10}, false)};
+    assert_int_equal(told(h, watch[0], 1), 1);
+    assert_int_equal(told(h, watch[1], 1), 3);
+    atomic_store(&f->is_troubled, true);
+    assert_int_equal(told(h, watch[0], 2), 2);
+    const struct client_answer *a = call(h, "/grpc.health.v1.Health/Check", STR(""));
+    assert_grpc(a, "0");
+    assert_memory_equal(a->body.p, "\0\0\0\0\2\x8\2", 7);
+    atomic_store(&f->is_troubled, false);
+    assert_int_equal(told(h, watch[0], 3), 1);
+    assert_int_equal(told(h, watch[1], 1), 3);
+    client_h2_free(h);
+    fx_end(f);
+}
+
 static void test_frames(void **state)
 {
     (void)state;
@@ -422,6 +457,7 @@ int main(void)
         cmocka_unit_test(test_larger_than_a_record),
         cmocka_unit_test(test_stop_answers_what_is_in_flight),
         cmocka_unit_test(test_health_and_unknown_methods),
+        cmocka_unit_test(test_health_follows_trouble),
         cmocka_unit_test(test_frames),
         cmocka_unit_test(test_grpc_over_tls),
         cmocka_unit_test(test_records_replay),
