@@ -28,108 +28,154 @@ static const char help[] =
     "           sets damaged parts aside (exit code 4) and keeps the old catalog as\n"
     "           catalog.db.bad. No server may run\n"
     "\n"
-    "Reads the parts in DIR/store/parts (./sonde-data), or the FILEs given, and what\n"
-    "DIR/store/catalog.db says of them. A server may be running, except for rebuild.\n";
+    "Reads the parts that DIR/store/catalog.db lists (./sonde-data), or the FILEs\n"
+    "given; where the catalog cannot be read, every file in DIR/store/parts. A server\n"
+    "may be running, except for rebuild.\n";
 
 #define FILES_MAX   100000
 #define WORDS_MAX   1024
 #define COLUMNS_MAX 4096
 
-struct file_list {
-    char **paths;
-    size_t count, capacity;
-    const char *dir;
+// ---- Which parts --------------------------------------------------------------------------------
+
+struct entry {
+    char *path;
+    uint64_t id;
+    bool is_listed; // by the catalog, in this state
+    enum part_state state;
 };
 
-static void add_file(struct file_list *l, const char *path)
+// The parts that the catalog lists, or where it cannot be read, or FILEs are given, those files.
+struct entries {
+    struct entry *all;
+    size_t count, capacity;
+    const char *dir;
+    bool by_catalog;
+    size_t unlisted; // files that the catalog does not have
+};
+
+static void add_entry(struct entries *l, const char *path, struct entry what)
 {
     if (l->count == FILES_MAX) {
         return;
     }
-    l->paths = mem_grow(l->paths, &l->capacity, l->count + 1, sizeof(char *));
-    l->paths[l->count] = mem_alloc(strlen(path) + 1);
-    memcpy(l->paths[l->count++], path, strlen(path) + 1);
+    l->all = mem_grow(l->all, &l->capacity, l->count + 1, sizeof *l->all);
+    what.path = mem_alloc(strlen(path) + 1);
+    memcpy(what.path, path, strlen(path) + 1);
+    l->all[l->count++] = what;
 }
 
-static void note_file(void *ctx, const char *name)
+static void note_part(void *ctx, const struct catalog_part *p)
 {
-    struct file_list *l = ctx;
+    struct entries *l = ctx;
     char path[FS_PATH_MAX];
-    size_t n = strlen(name);
-    if (n > 5 && strcmp(name + n - 5, ".part") == 0 &&
-        snprintf(path, sizeof path, "%s/%s", l->dir, name) < (int)sizeof path) {
-        add_file(l, path);
+    ASSERT(l->count == 0 || l->all[l->count - 1].id < p->id);
+    if (snprintf(path, sizeof path, "%s/%016" PRIx64 ".part", l->dir, p->id) < (int)sizeof path) {
+        add_entry(l, path, (struct entry){.id = p->id, .is_listed = true, .state = p->state});
     }
 }
 
 static int by_path(const void *a, const void *b)
 {
-    return strcmp(*(char *const *)a, *(char *const *)b);
+    return strcmp(((const struct entry *)a)->path, ((const struct entry *)b)->path);
 }
 
-static void free_list(struct file_list *l)
+static void note_file(void *ctx, const char *name)
+{
+    struct entries *l = ctx;
+    char path[FS_PATH_MAX];
+    size_t n = strlen(name);
+    if (n <= 5 || strcmp(name + n - 5, ".part") != 0 ||
+        snprintf(path, sizeof path, "%s/%s", l->dir, name) >= (int)sizeof path) {
+        return;
+    }
+    if (!l->by_catalog) {
+        add_entry(l, path, (struct entry){0});
+        return;
+    }
+    const struct entry wanted = {.path = path};
+    l->unlisted +=
+        l->count == 0 || bsearch(&wanted, l->all, l->count, sizeof wanted, by_path) == NULL;
+}
+
+static void ignore_file(void *ctx, const char *name)
+{
+    (void)ctx, (void)name;
+}
+
+static void free_entries(struct entries *l)
 {
     for (size_t i = 0; i < l->count; i++) {
-        mem_free(l->paths[i]);
+        mem_free(l->all[i].path);
     }
-    mem_free(l->paths);
+    mem_free(l->all);
 }
 
-// ---- The catalog --------------------------------------------------------------------------------
-
-struct known_part {
-    uint64_t id;
-    enum part_state state;
-};
-
-// What the catalog knows, by ID; nothing when it could not be read.
-struct known_parts {
-    struct known_part *parts;
-    size_t count, capacity;
-    bool read;
-};
-
-static void note_part(void *ctx, const struct catalog_part *p)
-{
-    struct known_parts *k = ctx;
-    ASSERT(k->count == 0 || k->parts[k->count - 1].id < p->id);
-    k->parts = mem_grow(k->parts, &k->capacity, k->count + 1, sizeof *k->parts);
-    k->parts[k->count++] = (struct known_part){p->id, p->state};
-}
-
-static void read_catalog(struct known_parts *k, const char *data)
+static enum err read_catalog(const char *data,
+                             void (*each)(void *ctx, const struct catalog_part *p), void *ctx,
+                             struct err_at *at)
 {
     char path[FS_PATH_MAX];
-    struct err_at at = {0};
     int n = snprintf(path, sizeof path, "%s/store/catalog.db", data);
-    ASSERT(k->count == 0);
-    k->read =
-        n > 0 && n < (int)sizeof path && catalog_read_parts(path, note_part, k, &at) == ERR_OK;
-    if (!k->read) {
-        fprintf(stderr, "sonde: %s: %s States of parts are not shown.\n", path, at.text);
-    }
+    return n > 0 && n < (int)sizeof path ? catalog_read_parts(path, each, ctx, at) : ERR_LIMIT;
 }
 
-// "stripped", "live", "set aside"; "unknown" for a part that the catalog does not have (written or
-// merged away a moment ago), "" without a catalog.
-static const char *state_name(const struct known_parts *k, const struct part *p)
+// A part that is being written, or was merged away a moment ago, is a file that the catalog does
+// not list: going by the catalog counts every span once.
+static enum err find_parts(struct entries *l, const char *data)
+{
+    struct err_at at = {0};
+    enum err e = fs_real()->ops->list(fs_real(), l->dir, ignore_file, NULL);
+    if (e != ERR_OK) {
+        fprintf(stderr, "sonde: %s: %s\n", l->dir,
+                e == ERR_NOT_FOUND ? "no data is there; name the server's data folder with --data "
+                                     "(it prints it when it starts)"
+                                   : err_text(e));
+        return e;
+    }
+    e = read_catalog(data, note_part, l, &at);
+    l->by_catalog = e == ERR_OK;
+    if (e != ERR_OK) {
+        fprintf(stderr, "sonde: %s/store/catalog.db: %s Every file in %s is taken for a part.\n",
+                data, at.text[0] != 0 ? at.text : err_text(e), l->dir);
+        for (size_t i = 0; i < l->count; i++) { // what it gave before it failed
+            mem_free(l->all[i].path);
+        }
+        l->count = 0;
+    }
+    e = fs_real()->ops->list(fs_real(), l->dir, note_file, l);
+    if (l->count > 0) {
+        qsort(l->all, l->count, sizeof *l->all, by_path);
+    }
+    return e;
+}
+
+struct search {
+    uint64_t id;
+    bool found;
+};
+
+static void match_part(void *ctx, const struct catalog_part *p)
+{
+    struct search *s = ctx;
+    s->found = s->found || (p->id == s->id && p->state != PART_QUARANTINED);
+}
+
+// Whether the catalog still lists a part whose file is not there: it was not merged away.
+static bool is_missing(const char *data, const struct entry *f)
+{
+    struct search s = {.id = f->id};
+    struct err_at at = {0};
+    return f->is_listed && f->state != PART_QUARANTINED &&
+           read_catalog(data, match_part, &s, &at) == ERR_OK && s.found;
+}
+
+// "" where the catalog was not asked.
+static const char *state_name(const struct entry *f)
 {
     static const char *const names[] = {"live", "set aside", "stripped"};
-    size_t low = 0, high = k->count;
-    uint64_t id = part_number(p);
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (k->parts[middle].id == id) {
-            ASSERT(k->parts[middle].state <= PART_STRIPPED);
-            return names[k->parts[middle].state];
-        }
-        if (k->parts[middle].id < id) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return k->read ? "unknown" : "";
+    ASSERT(f->state <= PART_STRIPPED);
+    return f->is_listed ? names[f->state] : "";
 }
 
 // ---- stats --------------------------------------------------------------------------------------
@@ -210,71 +256,89 @@ static void print_totals(struct totals *t, bool table)
 // ---- The three commands over each part ----------------------------------------------------------
 
 struct tool {
-    const char *verb;
+    const char *verb, *data;
     bool table;
     struct totals totals;
-    struct known_parts known;
-    size_t damaged;
+    size_t checked, damaged;
 };
 
-static void print_part(const struct tool *t, const char *path, const struct part *p)
+static void print_part(const struct tool *t, const struct entry *f, const struct part *p)
 {
     const struct part_meta *m = part_meta(p);
-    const char *state = state_name(&t->known, p);
+    const char *state = state_name(f);
+    ASSERT(f->path != NULL);
     if (t->table) {
         printf("%10" PRIu64 "  %8" PRIu64 "  %12" PRIu64 "  %7.2f  %8zu  %-9s  %s  %.*s\n", m->rows,
                m->traces, m->file_bytes, per_span(m->file_bytes, m->rows), m->service_count, state,
-               path, STR_FMT(m->line));
+               f->path, STR_FMT(m->line));
         return;
     }
     printf("{\"file\":\"%s\",\"spans\":%" PRIu64 ",\"traces\":%" PRIu64 ",\"blocks\":%" PRIu64
            ",\"bytes\":%" PRIu64 ",\"min_start_unix_nano\":%" PRIu64
            ",\"max_start_unix_nano\":%" PRIu64 ",\"seq_first\":%" PRIu64 ",\"seq_last\":%" PRIu64
            ",\"services\":%zu,\"state\":\"%s\"}\n",
-           path, m->rows, m->traces, m->blocks, m->file_bytes, m->min_start_ns, m->max_start_ns,
+           f->path, m->rows, m->traces, m->blocks, m->file_bytes, m->min_start_ns, m->max_start_ns,
            m->seq_first, m->seq_last, m->service_count, state);
 }
 
-static enum err visit(struct tool *t, const char *path, struct part *p, struct err_at *at)
+static enum err visit(struct tool *t, const struct entry *f, struct part *p, struct err_at *at)
 {
     const struct part_meta *m = part_meta(p);
     if (strcmp(t->verb, "verify") == 0) {
         return part_verify(p, at);
     }
     if (strcmp(t->verb, "inspect") == 0) {
-        print_part(t, path, p);
+        print_part(t, f, p);
         return ERR_OK;
     }
     t->totals.parts++;
-    t->totals.stripped += strcmp(state_name(&t->known, p), "stripped") == 0;
+    t->totals.stripped += f->is_listed && f->state == PART_STRIPPED;
     t->totals.rows += m->rows;
     t->totals.traces += m->traces;
     t->totals.bytes += m->file_bytes;
     return part_column_bytes(p, add_column, &t->totals);
 }
 
-static void run_part(struct tool *t, const char *path)
+static void run_part(struct tool *t, const struct entry *f)
 {
     struct part *p = NULL;
     struct err_at at = {0};
-    enum err e = part_open(fs_real(), path, &p, &at);
+    enum err e = part_open(fs_real(), f->path, &p, &at);
     if (e == ERR_OK) {
-        e = visit(t, path, p, &at);
+        e = visit(t, f, p, &at);
         part_unref(p);
+    } else if (e == ERR_NOT_FOUND && f->is_listed && !is_missing(t->data, f)) {
+        return; // merged away meanwhile, or set aside
+    } else if (e == ERR_NOT_FOUND && f->is_listed) {
+        e = err_at_set(&at, e, 0, "The catalog lists this part, but the file is not there.");
     }
-    if (e == ERR_NOT_FOUND) {
-        return; // merged away between listing and opening
-    }
+    t->checked++;
     if (e != ERR_OK) {
         t->damaged++;
-        fprintf(stderr, "sonde: %s: at byte %" PRIu64 ": %s\n", path, at.offset,
+        fprintf(stderr, "sonde: %s: at byte %" PRIu64 ": %s\n", f->path, at.offset,
                 at.text[0] != 0 ? at.text : err_text(e));
     } else if (strcmp(t->verb, "verify") == 0 && t->table) {
-        printf("ok  %s\n", path);
+        printf("ok  %s\n", f->path);
     }
 }
 
-static int run(struct tool *t, const struct file_list *l)
+static void print_verdict(const struct tool *t, const struct entries *l)
+{
+    ASSERT(t->damaged <= l->count);
+    if (!t->table) {
+        printf("{\"parts\":%zu,\"damaged\":%zu,\"unlisted\":%zu}\n", t->checked, t->damaged,
+               l->unlisted);
+        return;
+    }
+    printf("%zu parts, %zu damaged\n", t->checked, t->damaged);
+    if (l->unlisted > 0) {
+        printf("%zu files beside them are in no catalog: being written, merged away, or left by a "
+               "crash\n",
+               l->unlisted);
+    }
+}
+
+static int run(struct tool *t, const struct entries *l)
 {
     t->totals.columns = mem_new(COLUMNS_MAX, sizeof *t->totals.columns);
     if (t->table && strcmp(t->verb, "inspect") == 0) {
@@ -282,13 +346,12 @@ static int run(struct tool *t, const struct file_list *l)
                "SERVICES", "STATE", "FILE  BUSINESS LINE");
     }
     for (size_t i = 0; i < l->count; i++) {
-        run_part(t, l->paths[i]);
+        run_part(t, &l->all[i]);
     }
     if (strcmp(t->verb, "stats") == 0) {
         print_totals(&t->totals, t->table);
     } else if (strcmp(t->verb, "verify") == 0) {
-        printf(t->table ? "%zu parts, %zu damaged\n" : "{\"parts\":%zu,\"damaged\":%zu}\n",
-               l->count, t->damaged);
+        print_verdict(t, l);
     }
     for (size_t i = 0; i < t->totals.count; i++) {
         mem_free(t->totals.columns[i].name);
@@ -300,32 +363,15 @@ static int run(struct tool *t, const struct file_list *l)
 static int run_over_parts(const char *data, const char *const *words, int count, bool json)
 {
     char dir[FS_PATH_MAX];
-    struct file_list l = {.dir = dir};
+    struct entries l = {.dir = dir};
     ASSERT(count > 0);
     (void)snprintf(dir, sizeof dir, "%s/store/parts", data);
     for (int i = 1; i < count; i++) {
-        add_file(&l, words[i]);
+        add_entry(&l, words[i], (struct entry){0});
     }
-    enum err e = count > 1 ? ERR_OK : fs_real()->ops->list(fs_real(), dir, note_file, &l);
-    if (e != ERR_OK) {
-        fprintf(
-            stderr, "sonde: %s: %s\n", dir,
-            e == ERR_NOT_FOUND
-                ? "no data is there; name the server's data folder with --data (it prints it when "
-                  "it starts)"
-                : err_text(e));
-        return EXIT_FAILED;
-    }
-    if (l.count > 0) {
-        qsort(l.paths, l.count, sizeof(char *), by_path);
-    }
-    struct tool t = {.verb = words[0], .table = wants_table(json)};
-    if (count == 1 && strcmp(words[0], "verify") != 0) {
-        read_catalog(&t.known, data);
-    }
-    int code = run(&t, &l);
-    mem_free(t.known.parts);
-    free_list(&l);
+    struct tool t = {.verb = words[0], .data = data, .table = wants_table(json)};
+    int code = count == 1 && find_parts(&l, data) != ERR_OK ? EXIT_FAILED : run(&t, &l);
+    free_entries(&l);
     return code;
 }
 

@@ -73,6 +73,7 @@ static void put_store(struct json_writer *w, const struct api *a)
     put_u64(w, "part_bytes", s.part_bytes);
     put_u64(w, "flushes", s.flushes);
     put_u64(w, "merges", s.merges);
+    put_bool(w, "merging", s.merging);
     put_u64(w, "merged_rows", s.merged_rows);
     put_u64(w, "expired_parts", s.expired_parts);
     put_u64(w, "stripped_parts", s.stripped_parts);
