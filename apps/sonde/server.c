@@ -413,7 +413,8 @@ static enum err start(struct server *s, struct err_at *ret_at)
     log_set_level((enum log_level)s->config.number[SETTING_LOG_LEVEL]);
     config_each_unknown(log_unknown, NULL);
     print_lines(s);
-    budget_init(&s->budget, (size_t)s->config.number[SETTING_MEMORY_LIMIT]);
+    mem_limit((size_t)s->config.number[SETTING_MEMORY_LIMIT]);
+    budget_init_process(&s->budget, (size_t)s->config.number[SETTING_MEMORY_LIMIT]);
     s->ledger = ledger_new();
     e = check_files(ret_at);
     e = e == ERR_OK ? take_folder(s, ret_at) : e;
@@ -532,7 +533,6 @@ int server_run(const struct server_flags *flags)
     struct server *s = mem_new(1, sizeof *s);
     struct err_at at = {0};
     sigset_t signals;
-    mem_return_early();
     s->flags = flags;
     s->folder = FOLDER_NONE;
     MUST(pthread_mutex_init(&s->config_lock, NULL) == 0);

@@ -21,7 +21,7 @@
 #define API_JOBS_MAX     64                  // at once; more are answered 429
 #define API_WORKING_MAX  3                   // of them that workers have: one less than libuv has
 #define API_ANSWER_MAX   ((size_t)256 << 20) // bytes of one answer
-#define API_ANSWER_SHARE 4                   // and at most this part of memory.limit
+#define API_ANSWER_SHARE 4                   // and at most this part of the budget
 #define API_WORK_BYTES   ((size_t)1 << 20)   // what a query takes before any of its state grows
 
 struct api {

@@ -321,7 +321,10 @@ static void put_process(struct job *j)
         (double)clock_cpu_ns() / 1e9);
     one(out, "process_start_time_seconds", "gauge", "Start, seconds since 1970.",
         (double)j->api->started_ns / 1e9);
-    one(out, "sonde_memory_limit_bytes", "gauge", "memory.limit.", (double)b->limit_bytes);
+    one(out, "sonde_memory_process_limit_bytes", "gauge", "memory.limit.",
+        (double)b->process_bytes);
+    one(out, "sonde_memory_limit_bytes", "gauge", "Of it, what the budget may hold.",
+        (double)b->limit_bytes);
     one(out, "sonde_memory_peak_bytes", "gauge", "Most that the budget ever held.",
         (double)atomic_load(&b->peak));
     head(out, "sonde_memory_used_bytes", "gauge", "What the budget holds, by account.");

@@ -23,6 +23,7 @@ static void put_memory(struct json_writer *w, struct budget *b)
     ASSERT(b->soft_bytes < b->limit_bytes);
     json_put_key(w, "memory");
     json_put_object(w);
+    put_u64(w, "process_limit_bytes", b->process_bytes);
     put_u64(w, "limit_bytes", b->limit_bytes);
     put_u64(w, "soft_bytes", b->soft_bytes);
     put_u64(w, "used_bytes", atomic_load(&b->total));

@@ -20,9 +20,10 @@ struct mem_source {
     void (*give)(struct mem_source *s, size_t bytes); // what was taken before
 };
 
-// Has the allocator give freed memory back to the system soon rather than late: for a server with a
-// memory limit. Call it before threads are started.
-void mem_return_early(void);
+// For a process that is to stay within so many resident bytes: the allocator gives freed memory
+// back soon rather than late, and where the limit is small, blocks count as large that are less so.
+// Call it before threads are started.
+void mem_limit(size_t resident_bytes);
 
 // Zeroed memory for `count` items of `size` bytes; freed with mem_free(). Aborts on overflow.
 void *mem_new(size_t count, size_t size) __attribute__((malloc, returns_nonnull));

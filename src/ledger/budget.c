@@ -9,6 +9,7 @@
 void budget_init(struct budget *b, size_t limit_bytes)
 {
     ASSERT(limit_bytes > 0);
+    b->process_bytes = limit_bytes;
     b->limit_bytes = limit_bytes;
     b->flush_bytes = limit_bytes / 2;
     b->soft_bytes = limit_bytes - limit_bytes / 4;
@@ -17,6 +18,13 @@ void budget_init(struct budget *b, size_t limit_bytes)
     }
     atomic_init(&b->total, 0);
     atomic_init(&b->peak, 0);
+}
+
+void budget_init_process(struct budget *b, size_t process_bytes)
+{
+    MUST(process_bytes >= 2 * BUDGET_RESERVE_BYTES);
+    budget_init(b, process_bytes - BUDGET_RESERVE_BYTES - process_bytes / BUDGET_RESERVE_SHARE);
+    b->process_bytes = process_bytes;
 }
 
 static void note_peak(struct budget *b, size_t total)

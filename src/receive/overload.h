@@ -12,7 +12,7 @@
 //       '------------------------ CALM_SHED under the low mark ------------------'
 //
 //   OPEN  everything is taken.
-//   SLOW  above the soft mark (6/8 of memory.limit) each request is refused with a time to come
+//   SLOW  above the soft mark (6/8 of the budget) each request is refused with a time to come
 //         back: senders keep their data. Under it everything is taken.
 //   SHED  requests are taken, but above the low mark (5/8) only spans of traces that matter are
 //         kept, above the soft mark only those with errors, above the upper mark (7/8) nothing:

@@ -16,7 +16,7 @@
 #include "ledger/budget.h"
 #include "store/part.h"
 
-#define BLOCK_CACHE_SHARE 16 // of the memory limit at most
+#define BLOCK_CACHE_SHARE 16 // of the budget at most
 
 struct block_cache;
 

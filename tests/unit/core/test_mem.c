@@ -41,6 +41,25 @@ static void test_blocks_grow_and_shrink(void **state)
     mem_free(p);
 }
 
+// Blocks made under one limit are resized and freed under another.
+static void test_a_smaller_limit_changes_no_block(void **state)
+{
+    (void)state;
+    const size_t bytes = 300 << 10; // large only where the limit is small
+    unsigned char *before = mem_alloc(bytes);
+    fill(before, bytes);
+    mem_limit((size_t)64 << 20);
+    unsigned char *p = mem_alloc(bytes);
+    fill(p, bytes);
+    before = mem_resize(before, 2 * bytes, 1);
+    assert_filled(before, bytes);
+    mem_limit((size_t)1 << 30);
+    p = mem_resize(p, bytes / 2, 1);
+    assert_filled(p, bytes / 2);
+    mem_free(p);
+    mem_free(before);
+}
+
 // Small blocks lie at every offset of a page, also at the one that large blocks have; what stands
 // before them is another block's, here a copy of what stands before a large one.
 static void test_a_copied_head_makes_no_large_block(void **state)
@@ -72,6 +91,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_blocks_grow_and_shrink),
+        cmocka_unit_test(test_a_smaller_limit_changes_no_block),
         cmocka_unit_test(test_a_copied_head_makes_no_large_block),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,6 +24,20 @@ static void test_takes_up_to_the_limit_and_not_a_byte_more(void **state)
     assert_int_equal(atomic_load(&b.peak), 1000);
 }
 
+static void test_a_process_keeps_a_reserve(void **state)
+{
+    (void)state;
+    struct budget b;
+    budget_init_process(&b, (size_t)64 << 20);
+    assert_int_equal(b.process_bytes, (size_t)64 << 20);
+    assert_int_equal(b.limit_bytes, (size_t)24 << 20); // without 32 MiB and an eighth
+    assert_int_equal(b.soft_bytes, (size_t)18 << 20);
+    assert_true(budget_take(&b, ACCOUNT_STORE, b.limit_bytes));
+    assert_false(budget_take(&b, ACCOUNT_STORE, 1));
+    budget_init_process(&b, (size_t)1 << 30);
+    assert_int_equal(b.limit_bytes, (size_t)864 << 20);
+}
+
 static void test_force_passes_the_limit(void **state)
 {
     (void)state;
@@ -90,6 +104,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_takes_up_to_the_limit_and_not_a_byte_more),
+        cmocka_unit_test(test_a_process_keeps_a_reserve),
         cmocka_unit_test(test_force_passes_the_limit),
         cmocka_unit_test(test_meters),
         cmocka_unit_test(test_threads_never_pass_the_limit),
