@@ -201,7 +201,7 @@ static bool start_sender(JNIEnv *env)
 }
 
 // NULL, or why not.
-static const char *begin(JNIEnv *env)
+static const char *begin(JNIEnv *env, bool is_late)
 {
     if (options.is_disabled) {
         return "OTEL_SDK_DISABLED or OTEL_TRACES_EXPORTER of the JVM's environment forbid it";
@@ -216,7 +216,7 @@ static const char *begin(JNIEnv *env)
     if (reason != NULL) {
         return reason;
     }
-    match_init(options.plugins);
+    match_init(options.plugins, is_late);
     if (!start_sender(env)) {
         return "the sending thread could not be started";
     }
@@ -226,10 +226,10 @@ static const char *begin(JNIEnv *env)
     return NULL;
 }
 
-static void start(JNIEnv *env)
+static void start(JNIEnv *env, bool is_late)
 {
     char endpoint[sizeof options.target + 16];
-    const char *reason = begin(env);
+    const char *reason = begin(env, is_late);
     if (reason != NULL) {
         let_go(env, true);
         agent_log("nothing is traced: %s", reason);
@@ -248,7 +248,7 @@ static void start(JNIEnv *env)
 static void JNICALL on_init(jvmtiEnv *ti, JNIEnv *env, jthread thread)
 {
     (void)ti, (void)thread;
-    start(env);
+    start(env, false);
 }
 
 static void JNICALL on_class_load(jvmtiEnv *ti, JNIEnv *env, jclass redefined, jobject loader,
@@ -368,7 +368,7 @@ static void *run_attached(void *ctx)
         return NULL;
     }
     if (is_start) {
-        start(env);
+        start(env, true);
     } else {
         stop(env);
     }

@@ -68,10 +68,13 @@ static bool is_listed(struct str list, const char *name)
     return false;
 }
 
-static void take_in(struct plugin *p)
+static void take_in(struct plugin *p, bool is_late)
 {
     for (size_t i = 0; i < p->method_count; i++) {
         struct plugin_method *m = &p->methods[i];
+        if (m->late_only && !is_late) {
+            continue;
+        }
         if (!bridge_add(m)) {
             agent_log("more than %d probes: some of plug-in %s are left out", PROBES_MAX, p->name);
             return;
@@ -83,7 +86,7 @@ static void take_in(struct plugin *p)
     }
 }
 
-void match_init(const char *plugins)
+void match_init(const char *plugins, bool is_late)
 {
     struct str list = str_of(plugins);
     memset(&classes, 0, sizeof classes);
@@ -93,7 +96,7 @@ void match_init(const char *plugins)
     list = all_but ? str_skip(list, 1) : list;
     for (size_t i = 0; i < PLUGIN_COUNT; i++) {
         if (is_listed(list, PLUGINS[i]->name) != all_but) {
-            take_in(PLUGINS[i]);
+            take_in(PLUGINS[i], is_late);
         }
     }
 }

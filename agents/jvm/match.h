@@ -11,8 +11,8 @@
 #include "agents/jvm/plugin.h"
 
 // After bridge_bind(). Takes in the plug-ins that the option allows ("": all; "a:b": these; "-a:b":
-// all but these).
-void match_init(const char *plugins);
+// all but these). `is_late`: the JVM runs already, which some methods are probed for alone.
+void match_init(const char *plugins, bool is_late);
 
 // How a class may come to probes; both may be set.
 enum match_interest {

@@ -27,6 +27,7 @@ struct call {
 struct plugin_method {
     const char *class_name; // as in class files; with `is_interface`, of what implements it
     bool is_interface;
+    bool late_only; // probed only when the agent came to a JVM that ran already
     const char *name;
     const char *descriptor; // NULL: any
     struct probe probe;     // its id is given at start

@@ -50,6 +50,7 @@ struct thread_state {
     uint64_t serial;   // of the last frame; begins at random
     uint64_t message;  // handle (pending.h) of the span between calls that is in force; 0: none
     bool is_inside;    // in the agent's own code: probes hit now do nothing
+    bool has_task;     // a pool's worker: its next task's context was looked for already
     unsigned calls;    // of probes, to measure one in so many
     uint64_t began_ns; // of the call that is being measured; 0: none is
     struct frame *frames[FRAMES_MAX];  // allocated at their first use, kept

@@ -7,8 +7,9 @@
 // A periodic task has the context of who scheduled it in its first run alone: what it does an hour
 // later is nobody's request any more.
 //
-// FutureTask.run takes what a worker has not: one that was waiting inside getTask when the agent
-// came goes on in the code from before.
+// A worker that was waiting inside getTask when the agent came goes on in the code from before.
+// What it calls there is the new code, beforeExecute first: there it takes what getTask has not.
+// Where a pool of somebody's own overrides that, FutureTask.run does, for what submit() makes.
 //
 // A task that a policy of the JDK's drops, or that is removed, forgets its context. Other policies
 // may put the task into the queue yet: then it is kept, and freed with the object.
@@ -41,8 +42,20 @@ static void on_schedule(struct call *c)
 static void on_run_worker(struct call *c)
 {
     struct context first = {0};
-    (void)task_take(java_field(c->env, c->a, "firstTask", "Ljava/lang/Runnable;"), &first);
+    jobject task = java_field(c->env, c->a, "firstTask", "Ljava/lang/Runnable;");
+    (void)task_take(task, &first);
     context_replace(c->thread, first);
+    c->thread->has_task = task != NULL;
+}
+
+static void on_before_execute(struct call *c)
+{
+    struct context taken;
+    bool is_old = !c->thread->has_task;
+    c->thread->has_task = false;
+    if (is_old && task_take(c->b, &taken)) {
+        context_replace(c->thread, taken);
+    }
 }
 
 static struct frame *enter_get_task(struct call *c)
@@ -54,11 +67,12 @@ static struct frame *enter_get_task(struct call *c)
 static void exit_get_task(struct call *c, struct frame *f, jobject result, jlong number)
 {
     struct context taken;
-    (void)c, (void)number;
+    (void)number;
     if (task_take(result, &taken)) {
         context_drop(&f->before);
         f->before = taken; // in force once this frame is closed
     }
+    c->thread->has_task = result != NULL;
 }
 
 static struct frame *enter_future(struct call *c)
@@ -131,6 +145,11 @@ static void on_shut_down(struct call *c)
          .probe = {.kind = PROBE_SPAN},                                                            \
          .enter = enter_get_task,                                                                  \
          .exit = exit_get_task},                                                                   \
+        {.class_name = of,                                                                         \
+         .late_only = true,                                                                        \
+         .name = "beforeExecute",                                                                  \
+         .probe = {.kind = PROBE_ENTER, .objects = {1, 2}},                                        \
+         .note = on_before_execute},                                                               \
         {.class_name = of,                                                                         \
          .name = "remove",                                                                         \
          .descriptor = "(Ljava/lang/Runnable;)Z",                                                  \
