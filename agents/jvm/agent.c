@@ -167,7 +167,7 @@ static void stop(JNIEnv *env)
     bool is_quiet = inside_wait_empty(QUIET_MS);
     unsigned kept = classes_stop(jvmti, env);
     if (is_quiet) {
-        pending_done(); // which queues its spans
+        pending_done(DETACH_SEND_MS); // which queues its spans
     }
     while (!sender_stop(DETACH_SEND_MS)) {
     }

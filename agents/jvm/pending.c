@@ -7,6 +7,7 @@
 
 #include "agents/jvm/identity.h"
 #include "agents/jvm/memory.h"
+#include "agents/jvm/ring.h"
 #include "agents/jvm/tags.h"
 #include "core/clock.h"
 #include "core/must.h"
@@ -143,11 +144,16 @@ void pending_sweep(void)
     pthread_mutex_unlock(&lock);
 }
 
-void pending_done(void)
+void pending_done(unsigned limit_ms)
 {
+    uint64_t until_ns = clock_mono_ns() + limit_ms * NS_PER_MS;
+    struct ring *r = ring_mine();
     pthread_mutex_lock(&lock);
     for (unsigned i = 0; i < slot_count; i++) {
         if (slots[i]->state == SLOT_WAITING) {
+            uint64_t now = clock_mono_ns();
+            unsigned left_ms = now < until_ns ? (unsigned)((until_ns - now) / NS_PER_MS) : 0;
+            (void)(r != NULL && ring_wait_room(r, left_ms));
             ended_early++;
             frame_end(&slots[i]->frame);
         }

@@ -29,8 +29,10 @@ void pending_end(struct frame *f);
 // Writes those that have waited for PENDING_AGE_S. The sender calls it now and then.
 void pending_sweep(void);
 
-// Writes what is still waiting and frees everything: the agent stops, no probe acts any more.
-void pending_done(void);
+// Writes what is still waiting and frees everything: the agent stops, no probe acts any more, the
+// sender still runs. There may be far more of it than a ring holds: waits for room, so long at most
+// in all, and drops what comes then (counted as others are).
+void pending_done(unsigned limit_ms);
 
 struct pending_counts {
     uint64_t waiting, ended_early; // now; written before their end was known

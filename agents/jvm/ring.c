@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agents/jvm/memory.h"
 #include "core/clock.h"
@@ -162,6 +163,20 @@ bool ring_push(struct ring *r, struct str head, struct str body)
         atomic_flag_clear_explicit(&r->is_busy, memory_order_release);
     }
     return ok;
+}
+
+bool ring_wait_room(struct ring *r, unsigned limit_ms)
+{
+    uint64_t until_ns = clock_mono_ns() + limit_ms * NS_PER_MS;
+    while (atomic_load(&r->head) - atomic_load_explicit(&r->tail, memory_order_acquire) >
+           RING_BYTES / 2) {
+        if (clock_mono_ns() > until_ns) {
+            return false;
+        }
+        rings_wake();
+        (void)usleep(1000);
+    }
+    return true;
 }
 
 // ---- Reading ---------------------------------------------------------------------------------

@@ -41,6 +41,10 @@ struct ring *ring_mine(void);
 // Copies a record of up to RECORD_MAX bytes made of two pieces. False when it was dropped.
 bool ring_push(struct ring *r, struct str head, struct str body);
 
+// For a thread of the agent's own, which may wait: until the ring has room for any record. False
+// when it still has none after so long.
+bool ring_wait_room(struct ring *r, unsigned limit_ms);
+
 // The sender: calls `each` with the records of every ring until it returns false, which leaves that
 // record where it is. True when it did so or a ring was more than half full: come again at once.
 bool rings_drain(bool (*each)(void *ctx, struct str record), void *ctx);
