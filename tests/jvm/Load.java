@@ -7,16 +7,11 @@
 //   end      ends
 // Usage: Load CLIENTS
 import com.sun.net.httpserver.HttpExchange;
-import com.sun.net.httpserver.HttpHandler;
-import com.sun.net.httpserver.HttpServer;
 import java.io.BufferedReader;
 import java.io.IOException;
-import java.io.InputStream;
 import java.io.InputStreamReader;
-import java.net.HttpURLConnection;
-import java.net.InetSocketAddress;
-import java.net.URL;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicLong;
@@ -25,33 +20,12 @@ public class Load {
     static final AtomicLong requests = new AtomicLong(), failures = new AtomicLong(), slowest = new AtomicLong();
     static volatile CountDownLatch arrived, gate;
 
-    static int serve(String path, HttpHandler handler) throws IOException {
-        HttpServer server = HttpServer.create(new InetSocketAddress("127.0.0.1", 0), 0);
-        server.setExecutor(Executors.newFixedThreadPool(6, task -> {
+    static ExecutorService workers() {
+        return Executors.newFixedThreadPool(6, task -> {
             Thread t = new Thread(task);
             t.setDaemon(true);
             return t;
-        }));
-        server.createContext(path, handler);
-        server.start();
-        return server.getAddress().getPort();
-    }
-
-    static void answer(HttpExchange exchange, int code) throws IOException {
-        exchange.sendResponseHeaders(code, -1);
-        exchange.close();
-    }
-
-    static int get(String url) {
-        try {
-            HttpURLConnection c = (HttpURLConnection) new URL(url).openConnection();
-            try (InputStream in = c.getInputStream()) {
-                in.readAllBytes();
-            }
-            return c.getResponseCode();
-        } catch (IOException e) {
-            return 502;
-        }
+        });
     }
 
     static void front(HttpExchange x, int back) throws IOException {
@@ -63,13 +37,13 @@ public class Load {
                 throw new IOException(e);
             }
         }
-        answer(x, get("http://127.0.0.1:" + back + "/stock/1"));
+        Web.answer(x, Web.get("http://127.0.0.1:" + back + "/stock/1"));
     }
 
     static void load(String url) {
         while (true) {
             long begin = System.nanoTime();
-            int status = get(url);
+            int status = Web.get(url);
             long took = System.nanoTime() - begin;
             requests.incrementAndGet();
             if (status != 200) {
@@ -80,8 +54,8 @@ public class Load {
     }
 
     public static void main(String[] args) throws Exception {
-        int back = serve("/stock", x -> answer(x, 200));
-        int front = serve("/shop", x -> front(x, back));
+        int back = Web.serve("/stock", workers(), x -> Web.answer(x, 200));
+        int front = Web.serve("/shop", workers(), x -> front(x, back));
         String url = "http://127.0.0.1:" + front + "/shop";
         for (int i = 0; i < Integer.parseInt(args[0]); i++) {
             Thread t = new Thread(() -> load(url));
@@ -99,7 +73,7 @@ public class Load {
             } else if (line.equals("block")) {
                 arrived = new CountDownLatch(1);
                 gate = new CountDownLatch(1);
-                blocked = one.submit(() -> get(url + "?block"));
+                blocked = one.submit(() -> Web.get(url + "?block"));
                 arrived.await();
                 System.out.println("blocked");
             } else if (line.equals("release")) {

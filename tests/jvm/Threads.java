@@ -458,7 +458,6 @@ public class Threads {
         }
         afterwards();
         System.out.println("outside " + outside);
-        handlers.shutdown(); // a client has its answer before the handler returns
-        System.exit(handlers.awaitTermination(1, TimeUnit.MINUTES) ? 0 : 1);
+        Web.exitAfter(handlers);
     }
 }

@@ -58,6 +58,7 @@ def compile_java(folder, *sources, classpath=(), release=11):
                           check=True).stdout.strip()
     done = subprocess.run(
         [os.path.join(home, "bin/javac"), "--release", str(release), "-Xlint:-options", "-d", folder,
+         "-sourcepath", TESTS,
          "-cp", ":".join([folder, *classpath]), *(os.path.join(TESTS, s) for s in sources)],
         capture_output=True, text=True)
     check(done.returncode == 0, "javac failed", done.stderr[-3000:])
