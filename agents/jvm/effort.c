@@ -2,6 +2,7 @@
 // Purpose: measuring the agent and stepping down.
 #include "agents/jvm/effort.h"
 
+#include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -17,7 +18,8 @@ static atomic_int effort;
 static atomic_ullong spent_ns;
 static atomic_ullong percent_milli; // of the last second
 
-// The judge's alone.
+// Under the lock.
+static pthread_mutex_t judging = PTHREAD_MUTEX_INITIALIZER;
 static uint64_t judged_at_ns, judged_spent_ns;
 static unsigned calm_s, paused_s;
 
@@ -130,10 +132,10 @@ void effort_step(double percent)
     }
 }
 
-void effort_judge(uint64_t now)
+static void judge(uint64_t now)
 {
     uint64_t spent = atomic_load(&spent_ns), passed = now - judged_at_ns;
-    if (judged_at_ns != 0 && passed < EFFORT_JUDGE_MS * NS_PER_MS) {
+    if (judged_at_ns != 0 && (now < judged_at_ns || passed < EFFORT_JUDGE_MS * NS_PER_MS)) {
         return;
     }
     if (judged_at_ns != 0) {
@@ -141,6 +143,14 @@ void effort_judge(uint64_t now)
     }
     judged_at_ns = now;
     judged_spent_ns = spent;
+}
+
+void effort_judge(uint64_t now)
+{
+    if (pthread_mutex_trylock(&judging) == 0) {
+        judge(now);
+        pthread_mutex_unlock(&judging);
+    }
 }
 
 double effort_percent(void)

@@ -46,8 +46,8 @@ void effort_probe(uint64_t sampled_ns);
 // The calling thread, one of the agent's own, has worked: call it now and then.
 void effort_thread(void);
 
-// Judges the time since it was last judged, at least EFFORT_JUDGE_MS; the reporting thread calls it
-// every second, unless a server keeps it waiting.
+// Judges the time since it was last judged, at least EFFORT_JUDGE_MS. The reporting thread calls it
+// every second, and whatever thread of the agent's waits for a server.
 void effort_judge(uint64_t now_mono_ns);
 // For tests: so much was taken in the last second. What judge() does with it.
 void effort_step(double percent);

@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "agents/jvm/effort.h"
 #include "core/clock.h"
 #include "core/must.h"
 
@@ -75,20 +76,23 @@ static bool fail(struct post_answer *a, const char *what, int error)
     return false;
 }
 
+// A slow server may keep every thread of the agent waiting, which must not keep it from judging
+// itself.
 static bool wait_for(int fd, short events, uint64_t deadline_ns)
 {
     for (;;) {
         uint64_t now = clock_mono_ns();
-        int left_ms = now < deadline_ns ? (int)((deadline_ns - now) / NS_PER_MS) + 1 : 0;
+        uint64_t left_ms = now < deadline_ns ? (deadline_ns - now) / NS_PER_MS + 1 : 0;
         struct pollfd p = {.fd = fd, .events = events};
-        int n = poll(&p, 1, left_ms);
+        int n = poll(&p, 1, (int)(left_ms < EFFORT_JUDGE_MS ? left_ms : EFFORT_JUDGE_MS));
         if (n > 0) {
             return true;
         }
-        if (n == 0 || errno != EINTR) {
+        if ((n == 0 && left_ms == 0) || (n < 0 && errno != EINTR)) {
             errno = n == 0 ? ETIMEDOUT : errno;
             return false;
         }
+        effort_judge(clock_mono_ns());
     }
 }
 
