@@ -68,6 +68,12 @@ static void break_frames(struct rewritten *r)
     }
 }
 
+// Classes of libraries, and what of the JDK the launcher does not need.
+static bool is_to_break(const char *name)
+{
+    return strncmp(name, "javax/", 6) == 0 || strncmp(name, "org/", 4) == 0;
+}
+
 static void JNICALL on_load(jvmtiEnv *ti, JNIEnv *env, jclass redefined, jobject loader,
                             const char *name, jobject domain, jint n, const unsigned char *bytes,
                             jint *ret_n, unsigned char **ret_bytes)
@@ -95,7 +101,7 @@ static void JNICALL on_load(jvmtiEnv *ti, JNIEnv *env, jclass redefined, jobject
     declined += r.declined;
     declined_by[r.why_declined] += r.declined;
     if (r.bytes != NULL) {
-        if (is_broken && name != NULL && strncmp(name, "javax/", 6) == 0) { // not the launcher's
+        if (is_broken && name != NULL && is_to_break(name)) {
             break_frames(&r);
         }
         must((*ti)->Allocate(ti, (jlong)r.n, ret_bytes) == JVMTI_ERROR_NONE, "Allocate");
@@ -179,6 +185,16 @@ static void JNICALL on_death(jvmtiEnv *ti, JNIEnv *env)
             "\"malformed\":%u,\"failed\":%u}\n",
             classes, probed, declined, declined_by[CLASS_UNSUPPORTED], declined_by[CLASS_TOO_LARGE],
             declined_by[CLASS_MALFORMED], failed);
+}
+
+// Gate.isLinked(): the JVM looks for a native in the libraries of its agents too.
+JNIEXPORT jboolean JNICALL Java_Gate_isLinked(JNIEnv *env, jclass gate, jclass c);
+JNIEXPORT jboolean JNICALL Java_Gate_isLinked(JNIEnv *env, jclass gate, jclass c)
+{
+    jint status = 0;
+    (void)env, (void)gate;
+    return (*jvmti)->GetClassStatus(jvmti, c, &status) == JVMTI_ERROR_NONE &&
+           (status & JVMTI_CLASS_STATUS_PREPARED) != 0;
 }
 
 JNIEXPORT jint JNICALL Agent_OnLoad(JavaVM *vm, char *options, void *reserved)
