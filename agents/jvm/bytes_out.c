@@ -22,6 +22,7 @@ void out_done(struct bytes_out *o)
 static bool reserve(struct bytes_out *o, size_t n)
 {
     if (o->failed || n > o->max - o->n) {
+        o->is_full = o->is_full || !o->failed;
         o->failed = true;
         return false;
     }
@@ -73,6 +74,14 @@ void out_utf8(struct bytes_out *o, struct str s)
     out_u1(o, 1);
     out_u2(o, (unsigned)s.n);
     out_bytes(o, s.p, s.n);
+}
+
+void out_take_back(struct bytes_out *o, size_t n)
+{
+    ASSERT(n <= o->n);
+    o->n = n;
+    o->failed = o->failed && !o->is_full;
+    o->is_full = false;
 }
 
 void out_set_u2(struct bytes_out *o, size_t at, unsigned v)

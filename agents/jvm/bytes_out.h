@@ -14,7 +14,8 @@
 struct bytes_out {
     uint8_t *p; // malloc'd
     size_t n, capacity, max;
-    bool failed; // no memory, or `max` would be passed
+    bool failed;  // no memory, or `max` would be passed
+    bool is_full; // it was `max`
 };
 
 void out_init(struct bytes_out *o, size_t max);
@@ -25,6 +26,8 @@ void out_u2(struct bytes_out *o, unsigned v);
 void out_u4(struct bytes_out *o, uint32_t v);
 // CP_UTF8 and its length, then the bytes (at most 65,535).
 void out_utf8(struct bytes_out *o, struct str s);
+// Takes back what was written behind `n`, and that there was no room for more.
+void out_take_back(struct bytes_out *o, size_t n);
 // Overwrites what was written at an offset.
 void out_set_u2(struct bytes_out *o, size_t at, unsigned v);
 void out_set_u4(struct bytes_out *o, size_t at, uint32_t v);

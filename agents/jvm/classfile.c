@@ -9,7 +9,7 @@
 struct class_cursor class_cursor(const uint8_t *p, size_t n)
 {
     ASSERT(p != NULL || n == 0);
-    return (struct class_cursor){p, p + n, false};
+    return (struct class_cursor){p, n > 0 ? p + n : p, false}; // NULL + 0 is undefined
 }
 
 const uint8_t *read_bytes(struct class_cursor *c, size_t n)
@@ -245,7 +245,7 @@ char descriptor_next(struct str descriptor, size_t *at, struct str *ret_class)
     char kind = i > *at ? '[' : descriptor.p[i];
     if (descriptor.p[i] == 'L') {
         const char *end = memchr(descriptor.p + i, ';', descriptor.n - i);
-        if (end == NULL) {
+        if (end == NULL || end == descriptor.p + i + 1) {
             return 0;
         }
         if (ret_class != NULL) {

@@ -254,6 +254,9 @@ static enum class_result convert_frames(struct frames *f, struct str table)
         if (!convert_frame(f, &r)) {
             return CLASS_MALFORMED;
         }
+        if (f->e->out->failed) { // the frames to come may be thousands, each of thousands
+            return why_failed(f->e->out);
+        }
     }
     if (f->e->probe->kind == PROBE_SPAN) {
         put_handler_frame(f);

@@ -280,7 +280,7 @@ enum class_result relocate_code(struct method_edit *e)
         put_handler(e->out, e);
     }
     if (e->out->failed) {
-        return CLASS_NO_MEMORY;
+        return why_failed(e->out);
     }
     return e->out->n - start > UINT16_MAX ? CLASS_TOO_LARGE : mend_jumps(e, start);
 }

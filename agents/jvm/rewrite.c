@@ -43,7 +43,8 @@ static enum class_result parse_code(const struct class_file *c, const struct cla
     if (arguments < 0 || arguments + ((m->access & ACC_STATIC) == 0) > k.max_locals) {
         return CLASS_MALFORMED;
     }
-    if (k.max_locals > UINT16_MAX - 2 || k.max_stack > UINT16_MAX - STACK_MORE) {
+    if (k.max_locals > UINT16_MAX - 2 || k.max_stack > UINT16_MAX - STACK_MORE ||
+        k.handler_count == UINT16_MAX || k.attribute_count == UINT16_MAX) { // one more of each
         return CLASS_TOO_LARGE;
     }
     *ret = k;
@@ -212,7 +213,7 @@ static enum class_result put_probed_method(struct method_edit *e)
     out_bytes(e->out, bytes + e->m->code_end, e->m->end - e->m->code_end);
     free(e->place);
     ASSERT(result != CLASS_OK || e->out->failed || e->out->n > 0);
-    return result == CLASS_OK && e->out->failed ? CLASS_NO_MEMORY : result;
+    return result == CLASS_OK && e->out->failed ? why_failed(e->out) : result;
 }
 
 // A method that cannot be probed is copied as it was, and counted.
@@ -230,9 +231,16 @@ static void put_method(const struct class_file *c, const struct class_method *m,
         }
         counts->declined++;
         counts->why_declined = result == CLASS_OK ? CLASS_TOO_LARGE : result;
-        out->n = begin;
+        out_take_back(out, begin);
     }
     out_bytes(out, c->bytes + m->begin, m->end - m->begin);
+}
+
+// How much all methods may grow to. Few grow by half.
+static size_t methods_max(const struct class_file *c)
+{
+    ASSERT(c->n <= CLASS_BYTES_MAX);
+    return ((size_t)1 << 20) + 4 * c->n;
 }
 
 static enum class_result put_methods(const struct class_file *c, probe_for *which, void *ctx,
@@ -251,7 +259,10 @@ static enum class_result put_methods(const struct class_file *c, probe_for *whic
     if (constants_too_large(constants)) {
         return CLASS_TOO_LARGE;
     }
-    return out->failed || constants->out.failed ? CLASS_NO_MEMORY : CLASS_OK;
+    if (out->failed || constants->out.failed) {
+        return why_failed(out->failed ? out : &constants->out);
+    }
+    return CLASS_OK;
 }
 
 // ---- The class ----------------------------------------------------------------------------------
@@ -261,7 +272,7 @@ static enum class_result assemble(const struct class_file *c, const struct const
 {
     struct bytes_out o;
     enum { COUNT_AT = 8, POOL_AT = 10 };
-    out_init(&o, 2 * CLASS_BYTES_MAX);
+    out_init(&o, c->n + constants->out.n + methods->n);
     out_bytes(&o, c->bytes, COUNT_AT);
     out_u2(&o, constants->next);
     out_bytes(&o, c->bytes + POOL_AT, c->cp_end - POOL_AT);
@@ -270,8 +281,9 @@ static enum class_result assemble(const struct class_file *c, const struct const
     out_bytes(&o, methods->p, methods->n);
     out_bytes(&o, c->bytes + c->methods_end, c->n - c->methods_end);
     if (o.failed) {
+        enum class_result result = why_failed(&o);
         out_done(&o);
-        return CLASS_NO_MEMORY;
+        return result;
     }
     counts->bytes = o.p;
     counts->n = o.n;
@@ -286,7 +298,7 @@ enum class_result rewrite_class(const struct class_file *c, probe_for *which, vo
     struct rewritten counts = {0};
     ASSERT(which != NULL && ret != NULL);
     constants_init(&constants, c);
-    out_init(&methods, 2 * CLASS_BYTES_MAX);
+    out_init(&methods, methods_max(c));
     enum class_result result = put_methods(c, which, ctx, &constants, &methods, &counts);
     if (result == CLASS_OK && counts.probed > 0) {
         result = assemble(c, &constants, &methods, &counts);

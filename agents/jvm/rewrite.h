@@ -24,8 +24,9 @@
 //
 // Declined (CLASS_UNSUPPORTED, the method is left as it was and counted): jsr and ret, branches
 // that would pass 32 KB, PROBE_SPAN on a constructor, PROBE_LEAVE where local 0 is assigned,
-// methods without code. CLASS_TOO_LARGE: code over 65,535 bytes or a constant pool over 65,535
-// entries.
+// methods without code. CLASS_TOO_LARGE: code over 65,535 bytes, a constant pool, exception table
+// or attributes of a code of as many entries, or methods that grow beyond methods_max()
+// (rewrite.c): a frame of one byte that becomes a full one must not make a class of megabytes.
 #ifndef SONDE_JVM_REWRITE_H
 #define SONDE_JVM_REWRITE_H
 

@@ -33,6 +33,12 @@ void constants_done(struct constants *k);
 uint16_t constants_class(struct constants *k, struct str name);
 bool constants_too_large(const struct constants *k);
 
+// Why nothing more can be written.
+static inline enum class_result why_failed(const struct bytes_out *o)
+{
+    return o->is_full ? CLASS_TOO_LARGE : CLASS_NO_MEMORY;
+}
+
 // ---- One method's code --------------------------------------------------------------------------
 
 #define NO_PLACE UINT32_MAX

@@ -117,6 +117,85 @@ static void test_bad_classes(void **state)
     out_done(&o);
 }
 
+static void put_utf8(struct bytes_out *o, const char *text)
+{
+    out_utf8(o, str_of(text));
+}
+
+// A class whose method run() takes what `descriptor` says and has as many locals, exception
+// handlers, empty line tables and `same` frames.
+static struct bytes_out large(const char *descriptor, unsigned locals, unsigned handlers,
+                              unsigned tables, unsigned frames)
+{
+    enum { NAME = 5, DESCRIPTOR, CODE, LINES, FRAMES, CONSTANTS, PLACES = 20000 };
+    static const uint8_t nops[PLACES];
+    struct bytes_out o;
+    out_init(&o, CLASS_BYTES_MAX);
+    out_u4(&o, 0xCAFEBABE);
+    out_u4(&o, 52);
+    out_u2(&o, CONSTANTS);
+    put_utf8(&o, "A");
+    out_bytes(&o, (uint8_t[]){CP_CLASS, 0, 1}, 3);
+    put_utf8(&o, "java/lang/Object");
+    out_bytes(&o, (uint8_t[]){CP_CLASS, 0, 3}, 3);
+    put_utf8(&o, "run");
+    put_utf8(&o, descriptor);
+    put_utf8(&o, "Code");
+    put_utf8(&o, "LineNumberTable");
+    put_utf8(&o, "StackMapTable");
+    out_bytes(&o, (uint8_t[]){0, 1, 0, 2, 0, 4, 0, 0, 0, 0, 0, 1}, 12);
+    out_bytes(&o, (uint8_t[]){0, ACC_STATIC, 0, NAME, 0, DESCRIPTOR, 0, 1, 0, CODE}, 10);
+    size_t begin = o.n;
+    out_u4(&o, 0);
+    out_u2(&o, 1); // stack
+    out_u2(&o, locals);
+    out_u4(&o, PLACES + 1);
+    out_bytes(&o, nops, PLACES);
+    out_u1(&o, 177); // return
+    out_u2(&o, handlers);
+    for (unsigned i = 0; i < handlers; i++) {
+        out_bytes(&o, (uint8_t[]){0, 0, 0, 1, 0, 0, 0, 0}, 8);
+    }
+    out_u2(&o, tables + (frames > 0));
+    for (unsigned i = 0; i < tables; i++) {
+        out_bytes(&o, (uint8_t[]){0, LINES, 0, 0, 0, 2, 0, 0}, 8);
+    }
+    if (frames > 0) {
+        out_u2(&o, FRAMES);
+        out_u4(&o, 2 + frames);
+        out_u2(&o, frames);
+        out_bytes(&o, nops, frames);
+    }
+    out_set_u4(&o, begin, (uint32_t)(o.n - begin - 4));
+    out_u2(&o, 0);
+    assert_false(o.failed);
+    return o;
+}
+
+static void assert_declined(struct bytes_out o, enum class_result expected)
+{
+    struct class_file c;
+    struct rewritten r = {0};
+    assert_int_equal(class_parse(&c, o.p, o.n), CLASS_OK);
+    assert_int_equal(rewrite_class(&c, named, (void *)"run", &r), CLASS_OK);
+    assert_int_equal(r.declined, expected != CLASS_OK);
+    assert_int_equal(r.why_declined, expected);
+    free(r.bytes);
+    class_done(&c);
+    out_done(&o);
+}
+
+// What leaves no room for a handler, an attribute or frames more is left as it was.
+static void test_methods_at_the_formats_limits(void **state)
+{
+    (void)state;
+    assert_declined(large("()V", 0, 65534, 65533, 20000), CLASS_OK);
+    assert_declined(large("()V", 0, 65535, 0, 0), CLASS_TOO_LARGE);
+    assert_declined(large("()V", 0, 0, 65535, 0), CLASS_TOO_LARGE);
+    assert_declined(large("()V", 60000, 0, 0, 20000), CLASS_TOO_LARGE); // 1.2 GB of frames
+    assert_declined(large("(L;)V", 1, 0, 0, 1), CLASS_MALFORMED);       // a class without a name
+}
+
 static void test_descriptors(void **state)
 {
     (void)state;
@@ -126,6 +205,7 @@ static void test_descriptors(void **state)
     assert_int_equal(descriptor_slots(STR("(V)V")), -1);
     assert_int_equal(descriptor_slots(STR("(Ljava/lang")), -1);
     assert_int_equal(descriptor_slots(STR("([)V")), -1);
+    assert_int_equal(descriptor_slots(STR("(L;)V")), -1);
 }
 
 int main(void)
@@ -134,6 +214,7 @@ int main(void)
         cmocka_unit_test(test_a_class_is_read),
         cmocka_unit_test(test_a_method_is_probed),
         cmocka_unit_test(test_bad_classes),
+        cmocka_unit_test(test_methods_at_the_formats_limits),
         cmocka_unit_test(test_descriptors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
