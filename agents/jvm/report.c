@@ -55,16 +55,21 @@ static void span_flow(struct metric_writer *w)
     struct span_counts spans;
     struct ring_counts rings;
     struct sender_counts sent;
+    struct pending_counts pending;
     const char *unit = "{span}", *error = "error.type";
     // In this order, so that nothing is counted as ended that is not counted as begun.
     sender_counts(&sent);
     rings_counts(&rings);
     span_counts(&spans);
+    pending_counts(&pending);
     metric_begin(w, "otel.sdk.span.started", unit, METRIC_COUNTER);
     outcome(w, "otel.span.sampling_result", "RECORD_AND_SAMPLE", spans.sampled);
     outcome(w, "otel.span.sampling_result", "DROP", spans.not_sampled);
     metric_end(w);
     metric_one(w, "otel.sdk.span.live", unit, METRIC_SUM, (int64_t)spans.live);
+    metric_one(w, "sonde.agent.span.pending", unit, METRIC_SUM, (int64_t)pending.waiting);
+    metric_one(w, "sonde.agent.span.ended_early", unit, METRIC_COUNTER,
+               (int64_t)pending.ended_early);
     metric_begin(w, "otel.sdk.processor.span.processed", unit, METRIC_COUNTER);
     outcome(w, error, "", rings.queued);
     outcome(w, error, "queue_full", rings.dropped_full);
@@ -75,6 +80,7 @@ static void span_flow(struct metric_writer *w)
     metric_begin(w, "otel.sdk.exporter.span.exported", unit, METRIC_COUNTER);
     outcome(w, error, "", sent.sent);
     outcome(w, error, "refused", sent.refused);
+    outcome(w, error, "unsent", sent.unsent);
     metric_end(w);
     metric_begin(w, "sonde.agent.probe.skipped", "{call}", METRIC_COUNTER);
     outcome(w, "sonde.reason", "too_deep", spans.too_deep);

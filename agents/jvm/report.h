@@ -7,7 +7,11 @@
 //   otel.sdk.span.live                  sampled, begun and not ended
 //   otel.sdk.processor.span.processed   ended and sampled; error.type says why one was not queued:
 //                                       queue_full, queue_busy, no_memory, abandoned
-//   otel.sdk.exporter.span.exported     taken by the server; error.type: refused
+//   otel.sdk.exporter.span.exported     taken by the server; error.type: refused, unsent (left when
+//                                       the agent ended)
+//   sonde.agent.span.pending            those that end on another thread or later, by now
+//   sonde.agent.span.ended_early        such as were written before their end was known: after
+//                                       PENDING_AGE_S, or because PENDING_MAX waited
 //   sonde.agent.effort, .cpu.time, .cpu.utilization, .memory.used, .probe.skipped
 //
 // All sums are cumulative: a report that does not arrive is made up for by the next one. A thread

@@ -14,14 +14,13 @@
 #include "agents/jvm/effort.h"
 #include "agents/jvm/log.h"
 #include "agents/jvm/memory.h"
+#include "agents/jvm/retry.h"
 #include "agents/jvm/ring.h"
 #include "core/clock.h"
 #include "core/must.h"
 #include "core/varint.h"
 
 #define GZIP_LEVEL   1
-#define RETRY_MIN_MS 1000
-#define RETRY_MAX_MS 30000
 #define MESSAGE_HEAD 64 // room for the tags and lengths around the spans
 
 static struct {
@@ -39,8 +38,8 @@ static struct {
     size_t batch_n;
     uint64_t batch_spans;
     struct libdeflate_compressor *gzip;
-    unsigned retry_ms; // 0: the last post went well
-    atomic_ullong sent, refused, posts, failures;
+    struct retry retry;
+    atomic_ullong sent, refused, unsent, posts, failures;
 } s = {.connection = {.fd = -1}};
 
 static size_t put_bytes_field(uint8_t *to, unsigned field, struct str v)
@@ -96,7 +95,7 @@ static void empty_batch(void)
 {
     s.batch_n = 0;
     s.batch_spans = 0;
-    s.retry_ms = 0;
+    s.retry = (struct retry){0};
 }
 
 static bool may_retry(int status)
@@ -130,10 +129,7 @@ static void send_batch(void)
         empty_batch();
         return;
     }
-    unsigned doubled = s.retry_ms == 0 ? RETRY_MIN_MS : s.retry_ms * 2;
-    s.retry_ms = a.retry_after_s > 0      ? a.retry_after_s * 1000
-                 : doubled < RETRY_MAX_MS ? doubled
-                                          : RETRY_MAX_MS;
+    retry_failed(&s.retry, a.retry_after_s);
 }
 
 // ---- The thread ------------------------------------------------------------------------------
@@ -142,11 +138,18 @@ static void send_batch(void)
 // nothing new. Whether the sender is to stop.
 static bool pause_now(void)
 {
-    uint64_t until = clock_mono_ns() + s.retry_ms * NS_PER_MS;
+    uint64_t until = clock_mono_ns() + s.retry.wait_ms * NS_PER_MS;
     do {
         rings_wait(SEND_INTERVAL_MS);
-    } while (s.retry_ms > 0 && clock_mono_ns() < until && !atomic_load(&s.is_stopping));
+    } while (s.retry.wait_ms > 0 && clock_mono_ns() < until && !atomic_load(&s.is_stopping));
     return atomic_load(&s.is_stopping);
+}
+
+static bool throw_away(void *ctx, struct str record)
+{
+    (void)ctx, (void)record;
+    atomic_fetch_add_explicit(&s.unsent, 1, memory_order_relaxed);
+    return true;
 }
 
 static void *run(void *ctx)
@@ -165,6 +168,8 @@ static void *run(void *ctx)
         }
         effort_thread();
     }
+    atomic_fetch_add_explicit(&s.unsent, s.batch_spans, memory_order_relaxed);
+    (void)rings_drain(throw_away, NULL);
     post_close(&s.connection);
     return ctx;
 }
@@ -209,12 +214,6 @@ void sender_headers(char out[POST_HEADERS_MAX], const struct options *o)
         }
     }
     ASSERT(n < POST_HEADERS_MAX);
-}
-
-static bool throw_away(void *ctx, struct str record)
-{
-    (void)ctx, (void)record;
-    return true;
 }
 
 static void release(void)
@@ -275,5 +274,6 @@ bool sender_stop(unsigned limit_ms)
 void sender_counts(struct sender_counts *ret)
 {
     *ret = (struct sender_counts){atomic_load(&s.sent), atomic_load(&s.refused),
-                                  atomic_load(&s.posts), atomic_load(&s.failures)};
+                                  atomic_load(&s.unsent), atomic_load(&s.posts),
+                                  atomic_load(&s.failures)};
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the one thread that sends. Every 200 ms (at once when a ring gets half full) it
 // empties the rings into a batch and posts it as OTLP/HTTP protobuf, gzip'd. While the server does
-// not take a batch, it keeps that one and tries again after 1, 2, 4 ... 30 s or what Retry-After
-// says; meanwhile the rings fill, and then drop with a count: memory stays what it is, and the
-// application waits for nothing.
+// not take a batch, it keeps that one and tries again when retry.h says; meanwhile the rings fill,
+// and then drop with a count: memory stays what it is, and the application waits for nothing. What
+// is left when the thread ends is counted as unsent.
 #ifndef SONDE_JVM_SENDER_H
 #define SONDE_JVM_SENDER_H
 
@@ -13,12 +13,12 @@
 #define BATCH_BYTES_MAX  ((size_t)1 << 20)
 
 struct sender_counts {
-    uint64_t sent, refused; // spans: taken by the server, refused for good
+    uint64_t sent, refused, unsent; // spans: taken by the server, refused for good, left over
     uint64_t posts, failures;
 };
 
 // Starts the thread; false when memory or threads are out. Copies. What lies in the rings from
-// before is thrown away.
+// before is thrown away, and counted as unsent.
 bool sender_start(const struct options *o, const struct java_facts *java);
 
 // Sends what is there within `limit_ms`, then ends the thread. False when it has not ended a second

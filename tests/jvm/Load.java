@@ -2,6 +2,8 @@
 // Purpose: a program under load: CLIENTS threads send requests to a server of the JDK, which asks a
 // second one, without a pause. Told on standard input, it answers a line each:
 //   mark     "mark REQUESTS FAILURES SLOWEST_MS" since the last mark
+//   rest     "resting REQUESTS FAILURES" of all that was sent, once every request has its answer
+//   resume   "resumed": the clients go on
 //   block    "blocked" once a request waits in its handler
 //   release  "released STATUS" of that request, which may go on
 //   end      ends
@@ -15,9 +17,12 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
 
 public class Load {
     static final AtomicLong requests = new AtomicLong(), failures = new AtomicLong(), slowest = new AtomicLong();
+    static long allRequests, allFailures;
+    static final ReentrantReadWriteLock resting = new ReentrantReadWriteLock(true); // to write: nobody sends
     static volatile CountDownLatch arrived, gate;
 
     static ExecutorService workers() {
@@ -42,6 +47,7 @@ public class Load {
 
     static void load(String url) {
         while (true) {
+            resting.readLock().lock();
             long begin = System.nanoTime();
             int status = Web.get(url);
             long took = System.nanoTime() - begin;
@@ -50,7 +56,15 @@ public class Load {
                 failures.incrementAndGet();
             }
             slowest.accumulateAndGet(took, Math::max);
+            resting.readLock().unlock();
         }
+    }
+
+    static String counts() {
+        long r = requests.getAndSet(0), f = failures.getAndSet(0);
+        allRequests += r;
+        allFailures += f;
+        return r + " " + f;
     }
 
     public static void main(String[] args) throws Exception {
@@ -68,8 +82,14 @@ public class Load {
         BufferedReader in = new BufferedReader(new InputStreamReader(System.in));
         for (String line = in.readLine(); line != null && !line.equals("end"); line = in.readLine()) {
             if (line.equals("mark")) {
-                System.out.println("mark " + requests.getAndSet(0) + " " + failures.getAndSet(0) + " "
-                        + slowest.getAndSet(0) / 1000000);
+                System.out.println("mark " + counts() + " " + slowest.getAndSet(0) / 1000000);
+            } else if (line.equals("rest")) {
+                resting.writeLock().lock();
+                counts();
+                System.out.println("resting " + allRequests + " " + allFailures);
+            } else if (line.equals("resume")) {
+                resting.writeLock().unlock();
+                System.out.println("resumed");
             } else if (line.equals("block")) {
                 arrived = new CountDownLatch(1);
                 gate = new CountDownLatch(1);

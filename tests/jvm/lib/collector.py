@@ -4,6 +4,7 @@
 # apart by a few lines of protobuf reading; a number of a field gives the list of its values.
 import gzip
 import http.server
+import socket
 import struct
 import threading
 
@@ -110,12 +111,25 @@ def span_count(body):
                for scope in fields(resource).get(2, []))
 
 
+class Span:
+    def __init__(self, data):
+        f = fields(data)
+        self.trace, self.id, self.parent = (f.get(i, [b""])[0].hex() for i in (1, 2, 4))
+        self.name = f[5][0].decode()
+
+
+def spans(body):
+    """[Span] of one ExportTraceServiceRequest."""
+    return [Span(s) for resource in fields(body).get(1, []) for scope in fields(resource).get(2, [])
+            for s in fields(scope).get(2, [])]
+
+
 class Collector:
     """Answers every request with `status` after `delay_s`; keeps (path, body)."""
 
     def __init__(self, port=0):
         self.status, self.delay_s = 200, 0
-        self.requests = []
+        self.requests, self.connections = [], []
         self.lock = threading.Lock()
         self.waiting = threading.Event()
         outer = self
@@ -123,16 +137,25 @@ class Collector:
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
+            def setup(self):
+                super().setup()
+                with outer.lock:
+                    outer.connections.append(self.connection)
+
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 if outer.delay_s:
                     outer.waiting.wait(outer.delay_s)
                 status = outer.status
+                # Whoever has the answer finds what was sent, and nobody what was not answered.
                 with outer.lock:
+                    self.send_response(status)
+                    self.send_header("Content-Length", "0")
+                    try:
+                        self.end_headers()
+                    except OSError:
+                        return
                     outer.requests.append((status, self.path, gzip.decompress(body)))
-                self.send_response(status)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
 
             def log_message(self, *arguments):
                 pass
@@ -157,6 +180,13 @@ class Collector:
         return sum(span_count(body) for body in self.bodies("/v1/traces"))
 
     def stop(self):
+        """Goes away: kept connections end too."""
         self.waiting.set()
         self.server.shutdown()
         self.server.server_close()
+        with self.lock:
+            for connection in self.connections:
+                try:
+                    connection.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass  # the other side was first
