@@ -60,7 +60,9 @@ static void on_properties(struct call *c)
     if (!context_is_set(&c->thread->current) || java_field(c->env, c->self, field, type) != NULL) {
         return;
     }
-    jobject map = java_copied_map(c->env, java_object(c->env, &get_properties, c->self));
+    // Never null, unless the application's own context has thrown.
+    jobject own = java_object(c->env, &get_properties, c->self);
+    jobject map = own != NULL ? java_copied_map(c->env, own) : NULL;
     if (map != NULL) {
         put_context(c, map, put_in_map);
         java_set_field(c->env, c->self, field, type, map);

@@ -132,7 +132,8 @@ static void on_command(struct call *c)
     jobject assembler = java_field(env, c->self, "assembler", "L" CLIENT "impl/CommandAssembler;");
     jobject properties = java_field(env, assembler, "contentHeader", HEADER);
     jobject copy = java_object(env, &clone, properties);
-    struct target t = {env, java_copied_map(env, java_object(env, &get_headers, properties))};
+    // The field: an application's getHeaders() may throw.
+    struct target t = {env, java_copied_map(env, java_field(env, properties, "headers", MAP))};
     if (copy != NULL && t.map != NULL) {
         context_inject(&f->context, put_header, &t);
         java_set_field(env, copy, "headers", MAP, t.map);
