@@ -209,8 +209,12 @@ static jclass string_type(JNIEnv *env)
 {
     static _Atomic(jobject) string_class;
     jclass type = atomic_load_explicit(&string_class, memory_order_acquire);
-    return type != NULL ? type
-                        : keep(env, &string_class, (*env)->FindClass(env, "java/lang/String"));
+    if (type == NULL) {
+        jclass local = (*env)->FindClass(env, "java/lang/String");
+        type = keep(env, &string_class, local);
+        type = type != NULL ? type : local; // the agent's own memory is out: it serves this call
+    }
+    return type;
 }
 
 struct str java_to_text(JNIEnv *env, jobject value, char *out, size_t room)
@@ -220,7 +224,10 @@ struct str java_to_text(JNIEnv *env, jobject value, char *out, size_t room)
         return STR("");
     }
     jclass string = string_type(env);
-    if (string != NULL && !(*env)->IsInstanceOf(env, value, string)) {
+    if (string == NULL) {
+        return STR("");
+    }
+    if (!(*env)->IsInstanceOf(env, value, string)) {
         value = java_object(env, &to_string, value);
     }
     return java_string(env, value, out, room);
