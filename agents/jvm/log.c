@@ -4,11 +4,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,6 +28,40 @@ static bool want_notes = true;
 
 // Messages told apart by the hash of their text.
 static struct throttle messages;
+
+static atomic_uint unwritten; // found no room, or another thread at it
+
+// Whether the lock was got; else the message is lost.
+static bool begin(void)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    uint64_t ns = (uint64_t)until.tv_nsec + LOG_WAIT_MS * NS_PER_MS;
+    until.tv_sec += (time_t)(ns / NS_PER_S);
+    until.tv_nsec = (long)(ns % NS_PER_S);
+    if (pthread_mutex_clocklock(&lock, CLOCK_MONOTONIC, &until) == 0) {
+        return true;
+    }
+    atomic_fetch_add(&unwritten, 1);
+    return false;
+}
+
+// Writes a line if that can be done at once: standard error is the application's too, and must stay
+// blocking for it. A pipe that is ready takes PIPE_BUF bytes; where the kernel can, it is told not
+// to wait for what another thread has taken meanwhile.
+static bool write_now(const char *line, size_t n)
+{
+    struct pollfd p = {.fd = log_fd, .events = POLLOUT};
+    struct iovec part = {(void *)line, n};
+    if (poll(&p, 1, 0) != 1 || (p.revents & POLLOUT) == 0) {
+        return false;
+    }
+    ssize_t written = pwritev2(log_fd, &part, 1, -1, RWF_NOWAIT);
+    if (written < 0 && errno != EAGAIN) { // not known to this kernel, or for files of this kind
+        written = write(log_fd, line, n);
+    }
+    return written > 0;
+}
 
 void agent_log_to(const char *where)
 {
@@ -70,22 +107,26 @@ static void put_line(const char *format, va_list args)
     if (!throttle_is_due(&messages, text, clock_mono_ns(), LOG_QUIET_MS * NS_PER_MS, &missing)) {
         return;
     }
-    if (missing > 0) {
-        n += (size_t)snprintf(line + n, 48, " (%u messages were left out)", missing);
+    unsigned lost = atomic_exchange(&unwritten, 0);
+    if (missing + lost > 0) {
+        n += (size_t)snprintf(line + n, 48, " (%u messages were left out)", missing + lost);
     }
     line[n++] = '\n';
-    (void)!write(log_fd, line, n);
+    if (!write_now(line, n)) {
+        atomic_fetch_add(&unwritten, lost + 1);
+    }
 }
 
 void agent_log(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    pthread_mutex_lock(&lock);
-    if (log_fd >= 0) {
-        put_line(format, args);
+    if (begin()) {
+        if (log_fd >= 0) {
+            put_line(format, args);
+        }
+        pthread_mutex_unlock(&lock);
     }
-    pthread_mutex_unlock(&lock);
     va_end(args);
 }
 
@@ -93,10 +134,11 @@ void agent_note(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    pthread_mutex_lock(&lock);
-    if (log_fd >= 0 && want_notes) {
-        put_line(format, args);
+    if (begin()) {
+        if (log_fd >= 0 && want_notes) {
+            put_line(format, args);
+        }
+        pthread_mutex_unlock(&lock);
     }
-    pthread_mutex_unlock(&lock);
     va_end(args);
 }

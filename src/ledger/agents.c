@@ -63,6 +63,7 @@ static struct agent *place_of(struct agents *a, uint64_t hash)
         return a->list[a->count++];
     }
     a->forgotten++;
+    *oldest = (struct agent){0};
     return oldest;
 }
 
@@ -76,6 +77,43 @@ static struct str keep(char *to, size_t room, struct str text)
     return (struct str){to, text.n};
 }
 
+static void add_reason(struct agent *g, const struct flow_reason *r)
+{
+    unsigned n = g->flow.dropped_count++;
+    ASSERT(n < FLOW_REASONS_MAX);
+    g->flow.dropped[n] =
+        (struct flow_reason){keep(g->reasons[n], FLOW_REASON_MAX, r->name), r->count, r->part};
+}
+
+// What was lost: of the parts that are told now, what is told; of the others, what was.
+static void merge_reasons(struct agent *g, const struct span_flow *told)
+{
+    struct agent before = *g;
+    g->flow.dropped_count = 0;
+    for (unsigned i = 0; i < before.flow.dropped_count; i++) {
+        struct flow_reason r = before.flow.dropped[i];
+        r.name.p = before.reasons[i];
+        if ((told->parts & r.part) == 0) {
+            add_reason(g, &r);
+        }
+    }
+    for (unsigned i = 0; i < told->dropped_count; i++) {
+        add_reason(g, &told->dropped[i]);
+    }
+}
+
+static void merge(struct span_flow *to, const struct span_flow *told)
+{
+    if ((told->parts & FLOW_STARTED) != 0) {
+        to->sampled = told->sampled;
+        to->not_sampled = told->not_sampled;
+    }
+    to->live = (told->parts & FLOW_LIVE) != 0 ? told->live : to->live;
+    to->processed = (told->parts & FLOW_PROCESSED) != 0 ? told->processed : to->processed;
+    to->exported = (told->parts & FLOW_EXPORTED) != 0 ? told->exported : to->exported;
+    to->parts |= told->parts;
+}
+
 void agents_tell(struct agents *a, const struct span_flow *flow, uint64_t now_unix_ns)
 {
     uint64_t hash = hash_of(flow);
@@ -84,14 +122,32 @@ void agents_tell(struct agents *a, const struct span_flow *flow, uint64_t now_un
     struct agent *g = place_of(a, hash);
     g->hash = hash;
     g->heard_ns = now_unix_ns;
-    g->flow = *flow;
+    merge(&g->flow, flow);
+    merge_reasons(g, flow);
     g->flow.service = keep(g->names[0], AGENT_NAME_MAX, flow->service);
     g->flow.instance = keep(g->names[1], AGENT_NAME_MAX, flow->instance);
     g->flow.sdk = keep(g->names[2], AGENT_NAME_MAX, flow->sdk);
-    for (unsigned i = 0; i < flow->dropped_count; i++) {
-        g->flow.dropped[i].name = keep(g->reasons[i], FLOW_REASON_MAX, flow->dropped[i].name);
-    }
     pthread_mutex_unlock(&a->lock);
+}
+
+// Its flow, with one sum for each name of a reason.
+static struct span_flow shown(const struct agent *g)
+{
+    struct span_flow f = g->flow;
+    f.dropped_count = 0;
+    for (unsigned i = 0; i < g->flow.dropped_count; i++) {
+        unsigned same = 0;
+        while (same < f.dropped_count && !str_eq(f.dropped[same].name, g->flow.dropped[i].name)) {
+            same++;
+        }
+        if (same < f.dropped_count) {
+            f.dropped[same].count += g->flow.dropped[i].count;
+        } else {
+            f.dropped[f.dropped_count++] = g->flow.dropped[i];
+        }
+    }
+    ASSERT(f.dropped_count <= g->flow.dropped_count);
+    return f;
 }
 
 void agents_each(struct agents *a,
@@ -101,7 +157,8 @@ void agents_each(struct agents *a,
     ASSERT(each != NULL);
     pthread_mutex_lock(&a->lock);
     for (size_t i = 0; i < a->count; i++) {
-        each(ctx, &a->list[i]->flow, a->list[i]->heard_ns);
+        struct span_flow f = shown(a->list[i]);
+        each(ctx, &f, a->list[i]->heard_ns);
     }
     pthread_mutex_unlock(&a->lock);
 }

@@ -56,36 +56,38 @@ static struct str attribute(struct str message, uint32_t field, struct str key)
     return STR_NONE;
 }
 
-static void add_reason(struct span_flow *flow, struct str name, uint64_t count)
+static void add_reason(struct span_flow *flow, enum flow_part part, struct str name, uint64_t count)
 {
+    unsigned of_part = 0;
     name = str_cut(name, FLOW_REASON_MAX);
     for (unsigned i = 0; i < flow->dropped_count; i++) {
+        of_part += flow->dropped[i].part == part;
         // Reasons beyond the limit are counted with the last one that found room.
-        if (str_eq(flow->dropped[i].name, name) || i + 1 == FLOW_REASONS_MAX) {
+        if (flow->dropped[i].part == part &&
+            (str_eq(flow->dropped[i].name, name) || of_part == FLOW_PART_REASONS_MAX)) {
             flow->dropped[i].count += count;
             return;
         }
     }
     ASSERT(flow->dropped_count < FLOW_REASONS_MAX);
-    flow->dropped[flow->dropped_count++] = (struct flow_reason){name, count};
+    flow->dropped[flow->dropped_count++] = (struct flow_reason){name, count, part};
 }
 
-enum what { STARTED, LIVE, PROCESSED, EXPORTED, NOTHING };
-
-static enum what what_is(struct str metric)
+// 0: of nothing that is looked for.
+static unsigned part_of(struct str metric)
 {
     static const char *const names[] = {"otel.sdk.span.started", "otel.sdk.span.live",
                                         "otel.sdk.processor.span.processed",
                                         "otel.sdk.exporter.span.exported"};
-    for (unsigned i = 0; i < NOTHING; i++) {
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
         if (str_eq(metric, str_of(names[i]))) {
-            return (enum what)i;
+            return 1U << i;
         }
     }
-    return NOTHING;
+    return 0;
 }
 
-static void take_point(struct span_flow *flow, enum what what, struct str point)
+static void take_point(struct span_flow *flow, unsigned part, struct str point)
 {
     struct pb_reader r = pb_reader(point);
     struct pb_field f;
@@ -96,31 +98,32 @@ static void take_point(struct span_flow *flow, enum what what, struct str point)
     value = (int64_t)value < 0 ? 0 : value;
     struct str error = attribute(point, POINT_ATTRIBUTES, STR("error.type"));
     struct str result = attribute(point, POINT_ATTRIBUTES, STR("otel.span.sampling_result"));
-    if (what == LIVE) {
+    flow->parts |= part;
+    if (part == FLOW_LIVE) {
         flow->live += value;
-    } else if (what == STARTED) {
+    } else if (part == FLOW_STARTED) {
         *(str_eq(result, STR("RECORD_AND_SAMPLE")) ? &flow->sampled : &flow->not_sampled) += value;
     } else if (error.n > 0) {
-        add_reason(flow, error, value);
+        add_reason(flow, (enum flow_part)part, error, value);
     } else {
-        *(what == PROCESSED ? &flow->processed : &flow->exported) += value;
+        *(part == FLOW_PROCESSED ? &flow->processed : &flow->exported) += value;
     }
 }
 
 static bool take_metric(struct span_flow *flow, struct str metric)
 {
-    enum what what = what_is(first(metric, METRIC_NAME));
-    struct str sum = what != NOTHING ? first(metric, METRIC_SUM) : STR_NONE;
+    unsigned part = part_of(first(metric, METRIC_NAME));
+    struct str sum = part != 0 ? first(metric, METRIC_SUM) : STR_NONE;
     struct pb_reader r = pb_reader(sum);
     struct pb_field f;
     bool is_cumulative = false;
     while (next(&r, &f)) {
         is_cumulative = is_cumulative || (f.number == SUM_TEMPORALITY && f.value == CUMULATIVE);
     }
-    r = pb_reader(is_cumulative || what == LIVE ? sum : STR_NONE);
+    r = pb_reader(is_cumulative || part == FLOW_LIVE ? sum : STR_NONE);
     while (next(&r, &f)) {
         if (f.number == SUM_POINTS && f.wire == PB_BYTES) {
-            take_point(flow, what, f.bytes);
+            take_point(flow, part, f.bytes);
         }
     }
     return sum.n > 0;

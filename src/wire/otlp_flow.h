@@ -16,16 +16,22 @@
 
 #include "core/str.h"
 
-#define FLOW_REASONS_MAX 8
-#define FLOW_REASON_MAX  ((size_t)32) // bytes of a reason's name; longer ones are cut
+#define FLOW_PART_REASONS_MAX 8 // of the processor, and of the exporter
+#define FLOW_REASONS_MAX      (2 * FLOW_PART_REASONS_MAX)
+#define FLOW_REASON_MAX       ((size_t)32) // bytes of a reason's name; longer ones are cut
+
+// The four metrics; a message may hold some of them alone.
+enum flow_part { FLOW_STARTED = 1, FLOW_LIVE = 2, FLOW_PROCESSED = 4, FLOW_EXPORTED = 8 };
 
 struct flow_reason {
     struct str name;
     uint64_t count;
+    enum flow_part part; // FLOW_PROCESSED or FLOW_EXPORTED
 };
 
 struct span_flow {
     struct str service, instance, sdk; // service.name, service.instance.id, telemetry.sdk.name
+    unsigned parts;                    // of enum flow_part: what is told; the others' numbers are 0
     uint64_t sampled, not_sampled, live, processed, exported;
     struct flow_reason dropped[FLOW_REASONS_MAX]; // by the processor and the exporter
     unsigned dropped_count;

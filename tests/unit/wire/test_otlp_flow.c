@@ -83,7 +83,9 @@ static void test_what_is_told_is_found(void **state)
     assert_int_equal(s.flow.live, 3);
     assert_int_equal(s.flow.processed, 90);
     assert_int_equal(s.flow.exported, 80); // the one of delta temporality is left out
+    assert_int_equal(s.flow.parts, FLOW_STARTED | FLOW_LIVE | FLOW_PROCESSED | FLOW_EXPORTED);
     assert_int_equal(s.flow.dropped_count, 2);
+    assert_int_equal(s.flow.dropped[0].part, FLOW_PROCESSED);
     assert_true(str_eq(s.flow.dropped[0].name, STR("queue_full")));
     assert_int_equal(s.flow.dropped[0].count, 7);
     assert_int_equal(s.flow.dropped[1].count, 1);
