@@ -54,12 +54,15 @@ struct option_pairs {
 bool option_pairs_next(const struct option_pairs *p, size_t *at, struct str *ret_key,
                        struct str *ret_value);
 
+#define PENDING_AGE_S 300 // until a span is written whose end has not come; see pending.h
+
 struct options {
     bool is_disabled;
     struct sample_settings sample; // its rules lie in sample_rules
     char sample_rules[1024];
     double max_cpu_percent, max_memory_mb, slow_sql_ms;
-    double fail_every; // allocations; see memory.h
+    double fail_every;    // allocations; see memory.h; for tests, as is the next
+    double pending_age_s; // see pending.h
     char service[256];
     char token[256];
     char plugins[256];

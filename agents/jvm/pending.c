@@ -129,13 +129,13 @@ void pending_end(struct frame *f)
     pthread_mutex_unlock(&lock);
 }
 
-void pending_sweep(void)
+void pending_sweep(uint64_t age_s)
 {
     uint64_t now = clock_mono_ns();
     pthread_mutex_lock(&lock);
     for (unsigned i = 0; i < slot_count && waiting > 0; i++) {
         struct slot *s = slots[i];
-        if (s->state == SLOT_WAITING && now - s->since_ns > PENDING_AGE_S * NS_PER_S) {
+        if (s->state == SLOT_WAITING && now - s->since_ns > age_s * NS_PER_S) {
             ended_early++;
             frame_end(&s->frame);
             release(s);

@@ -4,16 +4,15 @@
 // learns of its end takes it out by its handle, says what is to be said, and gives it back.
 //
 // A handle is a slot and its generation: one that comes twice, or too late, finds nothing. It fits
-// an object's tag (tags.h). A span whose end is not known after PENDING_AGE_S is written as it
-// stands. There are PENDING_MAX slots; when all are taken, the new span is written at once. Both
-// are counted. Any thread; the lock is held for a few instructions.
+// an object's tag (tags.h). A span whose end is not known after PENDING_AGE_S (options.h) is
+// written as it stands. There are PENDING_MAX slots; when all are taken, the new span is written at
+// once. Both are counted. Any thread; the lock is held for a few instructions.
 #ifndef SONDE_JVM_PENDING_H
 #define SONDE_JVM_PENDING_H
 
 #include "agents/jvm/span.h"
 
-#define PENDING_MAX   2048
-#define PENDING_AGE_S 300
+#define PENDING_MAX 2048
 
 // Moves the thread's top frame, a span, here. 0 when the span had to be written at once instead.
 uint64_t pending_put(struct thread_state *t);
@@ -26,8 +25,9 @@ struct frame *pending_take(uint64_t handle);
 // Writes it and frees its slot.
 void pending_end(struct frame *f);
 
-// Writes those that have waited for PENDING_AGE_S. The sender calls it now and then.
-void pending_sweep(void);
+// Writes those that have waited for `age_s`: PENDING_AGE_S, unless a test cannot wait so long. The
+// reporting thread calls it now and then.
+void pending_sweep(uint64_t age_s);
 
 // Writes what is still waiting and frees everything: the agent stops, no probe acts any more, the
 // sender still runs. There may be far more of it than a ring holds: waits for room, so long at most

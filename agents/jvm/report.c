@@ -38,7 +38,7 @@ static struct {
     uint8_t *message, *packed;
     size_t packed_max;
     struct libdeflate_compressor *gzip;
-    uint64_t start_unix_ns;
+    uint64_t start_unix_ns, pending_age_s;
     struct jvm_readings readings;
 } r = {.lock = PTHREAD_MUTEX_INITIALIZER, .connection = {.fd = -1}};
 
@@ -169,7 +169,7 @@ static void work(JNIEnv *env)
         effort_judge(clock_mono_ns());
         if (stopping || next >= next_report) {
             report(env);
-            pending_sweep();
+            pending_sweep(r.pending_age_s);
             next_report += REPORT_INTERVAL_MS * NS_PER_MS;
             uint64_t now = clock_mono_ns();
             next = next > now ? next : now; // a slow server is not caught up with
@@ -243,6 +243,7 @@ bool report_start(JavaVM *vm, jvmtiEnv *jvmti, const struct options *o,
     r.resource_n = resource_write(r.resource, o, java);
     sender_headers(r.headers, o);
     r.start_unix_ns = clock_wall_ns();
+    r.pending_age_s = (uint64_t)o->pending_age_s;
     r.readings = (struct jvm_readings){0};
     r.is_stopping = false;
     r.is_running = allocate() && start_thread();

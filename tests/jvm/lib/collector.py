@@ -129,6 +129,7 @@ class Collector:
 
     def __init__(self, port=0):
         self.status, self.delay_s = 200, 0
+        self.status_of = {}  # by path, where it is another one
         self.requests, self.connections = [], []
         self.lock = threading.Lock()
         self.waiting = threading.Event()
@@ -146,7 +147,7 @@ class Collector:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 if outer.delay_s:
                     outer.waiting.wait(outer.delay_s)
-                status = outer.status
+                status = outer.status_of.get(self.path, outer.status)
                 # Whoever has the answer finds what was sent, and nobody what was not answered.
                 with outer.lock:
                     self.send_response(status)
