@@ -31,19 +31,18 @@ static struct throttle messages;
 
 static atomic_uint unwritten; // found no room, or another thread at it
 
-// Whether the lock was got; else the message is lost.
+// Whether the lock was got; else the message is lost. Nobody has it for long, unless the one race
+// that write_now() cannot win is lost.
 static bool begin(void)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    uint64_t ns = (uint64_t)until.tv_nsec + LOG_WAIT_MS * NS_PER_MS;
-    until.tv_sec += (time_t)(ns / NS_PER_S);
-    until.tv_nsec = (long)(ns % NS_PER_S);
-    if (pthread_mutex_clocklock(&lock, CLOCK_MONOTONIC, &until) == 0) {
-        return true;
+    for (unsigned ms = 0; pthread_mutex_trylock(&lock) != 0; ms++) {
+        if (ms == LOG_WAIT_MS) {
+            atomic_fetch_add(&unwritten, 1);
+            return false;
+        }
+        (void)usleep(1000);
     }
-    atomic_fetch_add(&unwritten, 1);
-    return false;
+    return true;
 }
 
 // Writes a line if that can be done at once: standard error is the application's too, and must stay

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: what a plug-in is: a table of methods to probe and what to do when they are called. One
-// library, one file in plugins/, one line in plugins/all.c.
+// library, one file in plugins/, one line in plugins/all.c, one case in tests/jvm/faults.
 //
 // Callbacks run on the application's thread inside a native call. They may call Java (the probes of
 // what they call are silent meanwhile), must not block, and need not clean up: the bridge gives

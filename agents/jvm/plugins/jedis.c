@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: Redis by Jedis 4 and later. Every command of every kind of client comes by
-// Connection.executeCommand(), which writes it and waits for the answer: the client span. Commands
+// Connection.executeCommand(), which writes it and waits for the answer: the client span (but for
+// Jedis.sendCommand() with a command of the application's own, which is not followed). Commands
 // of a pipeline or a transaction are only gathered; the span is the call that waits for all
 // answers, sync() or exec(), as one batch.
 #include <string.h>

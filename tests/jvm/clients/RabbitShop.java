@@ -15,6 +15,19 @@ public class RabbitShop {
     static final AMQP.BasicProperties SHARED =
         new AMQP.BasicProperties.Builder().messageId("m-1").headers(Map.of("mine", "1")).build();
 
+    /** Does not tell the agent its headers, which go with the message all the same. */
+    static class Silent extends AMQP.BasicProperties {
+        Silent() {
+            super(null, null, Map.of("mine", "silent"), null, null, null, null, null, null, null, null, null, null, null);
+        }
+
+        @Override
+        public Map<String, Object> getHeaders() {
+            Fault.meet();
+            return super.getHeaders();
+        }
+    }
+
     public static void main(String[] arguments) throws Exception {
         ConnectionFactory factory = new ConnectionFactory();
         factory.setHost("127.0.0.1");
@@ -41,6 +54,7 @@ public class RabbitShop {
             channel.basicPublish("shop", "order", SHARED, "order".getBytes());
             channel.basicPublish("", "orders", null, "plain".getBytes());
             channel.basicPublish("", "amq.gen-nobody", null, "lost".getBytes());
+            channel.basicPublish("", "orders", new Silent(), "silent".getBytes());
             System.out.println("shared " + SHARED.getHeaders());
             exchange.sendResponseHeaders(200, -1);
             exchange.close();
