@@ -32,9 +32,9 @@
 #define JOURNAL_QUEUED_MAX                                                                         \
     ((size_t)32 << 20) // of one shard in the journal; then as if memory was short
 #define SCRATCH_KEPT_BYTES ((size_t)512 << 10) // of a decoding buffer between requests
-#define BODY_SHARE         ((size_t)4)  // of the budget: the largest body that can ever fit
-#define TALLY_SERVICES_MAX ((size_t)32) // services told apart among one request's losses
-#define REJECT_LETTERS_MAX ((size_t)16) // rejected spans of one request kept as dead letters
+#define BODY_SHARE         ((size_t)4)         // of the budget: the largest body that can ever fit
+#define TALLY_SERVICES_MAX ((size_t)32)        // services told apart among one request's losses
+#define REJECT_LETTERS_MAX ((size_t)16)        // rejected spans of one request kept as dead letters
 #define STOP_GRACE_MS      5000
 #define LATENCY_WINDOW_NS  (60 * NS_PER_S)
 
