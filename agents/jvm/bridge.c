@@ -11,6 +11,7 @@
 #include "agents/jvm/inside.h"
 #include "agents/jvm/tasks.h"
 #include "agents/jvm/thread.h"
+#include "agents/jvm/thrown.h"
 #include "core/must.h"
 
 #define LOCAL_REFERENCES 32 // that a plug-in may make in one callback
@@ -129,13 +130,9 @@ static void JNICALL native_note(JNIEnv *env, jclass class, jint id, jobject self
 
 void bridge_exception(JNIEnv *env, struct frame *f, jthrowable thrown)
 {
-    static struct java_method get_class = {"getClass", "()Ljava/lang/Class;", {NULL}};
-    static struct java_method get_name = {"getName", "()Ljava/lang/String;", {NULL}};
-    static struct java_method get_message = {"getMessage", "()Ljava/lang/String;", {NULL}};
-    char type[256], message[TEXT_VALUE_MAX + 4];
-    jobject class = java_object(env, &get_class, thrown);
-    struct str t = java_text(env, &get_name, class, type, sizeof type);
-    struct str m = java_text(env, &get_message, thrown, message, sizeof message);
+    char type[THROWN_TYPE_MAX], message[TEXT_VALUE_MAX + 4];
+    struct str t = thrown_type(env, thrown, type, sizeof type);
+    struct str m = thrown_message(env, thrown, message, sizeof message);
     span_exception(f, t, m, STR_NONE);
 }
 

@@ -2,9 +2,8 @@
 // Purpose: the sampling decision.
 #include "agents/jvm/sample.h"
 
-#include <stdatomic.h>
-
 #include "agents/jvm/effort.h"
+#include "agents/jvm/rate.h"
 #include "core/clock.h"
 #include "core/must.h"
 
@@ -87,24 +86,10 @@ void sample_init(const struct sample_settings *s)
 
 // ---- Decisions -------------------------------------------------------------------------------
 
-// A bucket that holds one second's worth of traces, as the time up to which they are used up.
 static bool is_within_rate(void)
 {
-    static atomic_ullong used_until_ns;
-    if (settings.rate <= 0) {
-        return true;
-    }
-    uint64_t now = clock_mono_ns(), each = (uint64_t)((double)NS_PER_S / settings.rate);
-    uint64_t burst = each > NS_PER_S ? each : NS_PER_S;
-    unsigned long long used = atomic_load(&used_until_ns), next;
-    do {
-        uint64_t from = used + burst > now ? used : now - burst;
-        next = from + each;
-        if (next > now) {
-            return false;
-        }
-    } while (!atomic_compare_exchange_weak(&used_until_ns, &used, next));
-    return true;
+    static struct rate new_traces;
+    return settings.rate <= 0 || rate_take(&new_traces, settings.rate, clock_mono_ns());
 }
 
 static bool is_kept(trace_id trace, uint64_t keep_below)
