@@ -33,6 +33,7 @@
 #include "agents/jvm/identity.h"
 #include "agents/jvm/inside.h"
 #include "agents/jvm/log.h"
+#include "agents/jvm/log_records.h"
 #include "agents/jvm/match.h"
 #include "agents/jvm/memory.h"
 #include "agents/jvm/options.h"
@@ -209,6 +210,7 @@ static const char *begin(JNIEnv *env, bool is_late)
     name_service(env);
     identity_init(0);
     sample_init(&options.sample);
+    log_records_init(&options.logs);
     effort_init(options.max_cpu_percent > 0 ? options.max_cpu_percent : 0.001);
     memory_init((size_t)(options.max_memory_mb * (1 << 20)));
     plugin_set_slow_ms((uint64_t)options.slow_sql_ms);

@@ -191,6 +191,9 @@ static int parse_answer(struct str in, struct post_answer *a, bool *ret_keep)
     if (str_to_u64(header(head, "retry-after"), &after) == ERR_OK) {
         a->retry_after_s = after < 3600 ? (uint32_t)after : 3600;
     }
+    struct str body = str_skip(in, head.n + 4);
+    a->body_n = !has_length ? 0 : length < sizeof a->body ? length : sizeof a->body;
+    memcpy(a->body, body.p, a->body_n);
     *ret_keep = has_length && !str_eq_nocase(header(head, "connection"), STR("close"));
     a->status = status;
     return 1;

@@ -13,6 +13,7 @@
 #define POST_CONNECT_MS  2000
 #define POST_ANSWER_MS   10000 // from the last byte sent to the answer
 #define POST_ERROR_MAX   160
+#define POST_BODY_MAX    512
 #define POST_HEADERS_MAX 4096 // of one request's, with their line ends
 
 struct post_target {
@@ -30,6 +31,8 @@ struct post_answer {
     int status;             // of HTTP; 0 when there was none, see `error`
     uint32_t retry_after_s; // 0: not said
     char error[POST_ERROR_MAX];
+    uint8_t body[POST_BODY_MAX]; // what it begins with
+    size_t body_n;
 };
 
 // Takes "http://host[:port][/prefix]" apart; false when it is anything else.

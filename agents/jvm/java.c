@@ -248,6 +248,13 @@ jint java_int(JNIEnv *env, struct java_method *m, jobject object, jint otherwise
     return java_clear(env) ? otherwise : result;
 }
 
+jlong java_long(JNIEnv *env, struct java_method *m, jobject object, jlong otherwise)
+{
+    jmethodID id = java_find(env, m, object);
+    jlong result = id != NULL ? (*env)->CallLongMethod(env, object, id) : otherwise;
+    return java_clear(env) ? otherwise : result;
+}
+
 struct str java_text_of(JNIEnv *env, struct java_method *m, jobject object, const char *argument,
                         char *out, size_t room)
 {
@@ -376,6 +383,17 @@ static jclass known_class(JNIEnv *env, struct java_class *k)
         (*env)->DeleteLocalRef(env, local);
     }
     return class;
+}
+
+jobject java_current_thread(JNIEnv *env)
+{
+    static struct java_class thread = {"java/lang/Thread", NULL};
+    jclass class = known_class(env, &thread);
+    jmethodID id = class != NULL ? (*env)->GetStaticMethodID(env, class, "currentThread",
+                                                             "()Ljava/lang/Thread;")
+                                 : NULL;
+    jobject current = id != NULL ? (*env)->CallStaticObjectMethod(env, class, id) : NULL;
+    return java_clear(env) ? NULL : current;
 }
 
 bool java_is(JNIEnv *env, struct java_class *k, jobject object)

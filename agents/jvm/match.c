@@ -72,7 +72,7 @@ static void take_in(struct plugin *p, bool is_late)
 {
     for (size_t i = 0; i < p->method_count; i++) {
         struct plugin_method *m = &p->methods[i];
-        if (m->late_only && !is_late) {
+        if ((m->late_only && !is_late) || (m->is_wanted != NULL && !m->is_wanted())) {
             continue;
         }
         if (!bridge_add(m)) {

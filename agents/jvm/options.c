@@ -154,6 +154,37 @@ static void set_rules(struct options *o, struct str value)
     }
 }
 
+static void set_log_rules(struct options *o, struct str value)
+{
+    struct log_choice choice;
+    const char *wrong = log_choice_set(&choice, SEVERITY_NONE, value);
+    if (wrong != NULL) {
+        agent_log("option logs_classes: %s; it is ignored", wrong);
+    } else if (copy(o->log_rules, sizeof o->log_rules, value, "logs_classes")) {
+        o->logs.rules = (struct str){o->log_rules, value.n};
+    }
+}
+
+static void set_log_level(struct options *o, struct str value)
+{
+    if (!log_level_parse(value, &o->logs.least)) {
+        agent_log("option logs: '%.*s' is not trace, debug, info, warn, error, fatal or off, "
+                  "ignored",
+                  STR_FMT(value));
+    }
+}
+
+static void set_log_rate(struct options *o, struct str value)
+{
+    double rate = 0;
+    if (!sample_number(value, 1e6, &rate) || rate <= 0) {
+        agent_log("option logs_rate: '%.*s' is not a number above 0, up to 1000000, ignored",
+                  STR_FMT(value));
+        return;
+    }
+    o->logs.rate = rate;
+}
+
 // Options that are numbers, and their greatest values.
 static bool set_as_number(struct options *o, struct str key, struct str value)
 {
@@ -205,6 +236,12 @@ static void set(struct options *o, struct str key, struct str value)
         set_pairs(&o->attributes, value, ';', ':', "attributes");
     } else if (str_eq(key, STR("sample_entries"))) {
         set_rules(o, value);
+    } else if (str_eq(key, STR("logs"))) {
+        set_log_level(o, value);
+    } else if (str_eq(key, STR("logs_classes"))) {
+        set_log_rules(o, value);
+    } else if (str_eq(key, STR("logs_rate"))) {
+        set_log_rate(o, value);
     } else if (str_eq(key, STR("plugins"))) {
         (void)copy(o->plugins, sizeof o->plugins, value, "plugins");
     } else if (!str_eq(key, STR("log")) && !set_as_number(o, key, value)) { // log: heeded first
@@ -321,6 +358,9 @@ static void from_environment(struct options *o)
     sampler_from_environment(o);
     say_unsupported("OTEL_PROPAGATORS", "tracecontext baggage");
     say_unsupported("OTEL_TRACES_EXPORTER", "otlp none");
+    say_unsupported("OTEL_LOGS_EXPORTER", "otlp none");
+    o->logs.least =
+        str_eq(environment("OTEL_LOGS_EXPORTER"), STR("otlp")) ? SEVERITY_TRACE : SEVERITY_NONE;
     say_unsupported("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf");
 }
 
@@ -353,6 +393,7 @@ static void set_log(struct options *o, struct str key, struct str value)
 void options_parse(struct options *o, const char *text)
 {
     *o = (struct options){.sample = {.ratio = 1, .by_parent = true},
+                          .logs = {.least = SEVERITY_NONE, .rate = LOG_RATE},
                           .max_cpu_percent = 10,
                           .max_memory_mb = 30,
                           .slow_sql_ms = 500,

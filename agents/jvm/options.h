@@ -21,6 +21,13 @@
 //   max_memory_mb=N    that the agent may keep; 30
 //   slow_sql_ms=N      statements that take longer are marked (sonde.slow); 500
 //   plugins=a:b | -a   only these, or all but those
+//   logs=LEVEL         the application's log records from this level on are sent: trace, debug,
+//   info,
+//                      warn, error, fatal, off. OTEL_LOGS_EXPORTER (otlp: trace; none: off); off
+//   logs_classes=com.shop.pay.*=debug;com.shop.Cart   other levels for loggers by their names; a
+//                      star at the end stands for any rest, without a level all is sent, the first
+//                      that fits counts
+//   logs_rate=N        at most N log records a second; 200
 //   log=...            FILE, info, warn, off: where the agent's own messages go and which;
 //                      standard error, info
 //
@@ -38,12 +45,13 @@
 #include <stdint.h>
 
 #include "agents/jvm/http_post.h"
+#include "agents/jvm/log_records.h"
 #include "agents/jvm/sample.h"
 
 #define OPTION_PAIRS_MAX 2048
 #define OPTION_NAMES                                                                               \
     "service endpoint token attributes sample sample_entries sample_rate max_cpu_percent "         \
-    "max_memory_mb slow_sql_ms plugins log"
+    "max_memory_mb slow_sql_ms plugins logs logs_classes logs_rate log"
 
 // Keys and values, each ended by a NUL; a key stands once.
 struct option_pairs {
@@ -60,6 +68,8 @@ struct options {
     bool is_disabled;
     struct sample_settings sample; // its rules lie in sample_rules
     char sample_rules[1024];
+    struct log_settings logs; // its rules lie in log_rules
+    char log_rules[LOG_RULES_TEXT_MAX];
     double max_cpu_percent, max_memory_mb, slow_sql_ms;
     double fail_every;    // allocations; see memory.h; for tests, as is the next
     double pending_age_s; // see pending.h

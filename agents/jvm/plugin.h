@@ -29,8 +29,9 @@ struct plugin_method {
     bool is_interface;
     bool late_only; // probed only when the agent came to a JVM that ran already
     const char *name;
-    const char *descriptor; // NULL: any
-    struct probe probe;     // its id is given at start
+    const char *descriptor;  // NULL: any
+    struct probe probe;      // its id is given at start
+    bool (*is_wanted)(void); // whether it is probed, by what the options say; NULL: always
     // PROBE_SPAN: NULL when this call is of no interest.
     struct frame *(*enter)(struct call *c);
     // Before the span is closed; may be NULL. `result` is set for object results, `number` for
@@ -95,6 +96,7 @@ struct java_constant {
 };
 jstring java_constant(JNIEnv *env, struct java_constant *c);
 jint java_int(JNIEnv *env, struct java_method *m, jobject object, jint otherwise);
+jlong java_long(JNIEnv *env, struct java_method *m, jobject object, jlong otherwise);
 bool java_bool(JNIEnv *env, struct java_method *m, jobject object);
 jobject java_object(JNIEnv *env, struct java_method *m, jobject object);
 // method(Object) of the object; and a method of two objects that gives nothing.
@@ -134,6 +136,9 @@ struct java_class {
 };
 // Whether the object is one of these; false when it is null or there is no such class.
 bool java_is(JNIEnv *env, struct java_class *k, jobject object);
+
+// Thread.currentThread().
+jobject java_current_thread(JNIEnv *env);
 
 // An object's field of a reference type; NULL when it has none, or null in it.
 jobject java_field(JNIEnv *env, jobject object, const char *name, const char *descriptor);

@@ -13,6 +13,7 @@
 #include "agents/jvm/effort.h"
 #include "agents/jvm/jvm_metrics.h"
 #include "agents/jvm/log.h"
+#include "agents/jvm/log_records.h"
 #include "agents/jvm/memory.h"
 #include "agents/jvm/pending.h"
 #include "agents/jvm/red.h"
@@ -50,15 +51,43 @@ static void outcome(struct metric_writer *w, const char *key, const char *value,
     metric_int(w, (int64_t)count, &a, 1);
 }
 
+static void exported(struct metric_writer *w, const char *name, const char *unit,
+                     const struct sent_counts *sent)
+{
+    metric_begin(w, name, unit, METRIC_COUNTER);
+    outcome(w, "error.type", "", sent->taken);
+    outcome(w, "error.type", "refused", sent->refused);
+    outcome(w, "error.type", "rejected", sent->rejected);
+    outcome(w, "error.type", "unsent", sent->unsent);
+    metric_end(w);
+}
+
+static void log_flow(struct metric_writer *w)
+{
+    struct log_record_counts logs;
+    struct sent_counts sent;
+    const char *unit = "{log_record}", *error = "error.type";
+    sender_counts(SENT_LOGS, &sent);
+    log_records_counts(&logs);
+    metric_one(w, "otel.sdk.log.created", unit, METRIC_COUNTER, (int64_t)logs.created);
+    metric_begin(w, "otel.sdk.processor.log.processed", unit, METRIC_COUNTER);
+    outcome(w, error, "", logs.queued);
+    outcome(w, error, "rate_limited", logs.dropped_rate);
+    outcome(w, error, "queue_full", logs.dropped_full);
+    outcome(w, error, "no_memory", logs.dropped_memory);
+    metric_end(w);
+    exported(w, "otel.sdk.exporter.log.exported", unit, &sent);
+}
+
 static void span_flow(struct metric_writer *w)
 {
     struct span_counts spans;
     struct ring_counts rings;
-    struct sender_counts sent;
     struct pending_counts pending;
+    struct sent_counts sent;
     const char *unit = "{span}", *error = "error.type";
     // In this order, so that nothing is counted as ended that is not counted as begun.
-    sender_counts(&sent);
+    sender_counts(SENT_SPANS, &sent);
     rings_counts(&rings);
     span_counts(&spans);
     pending_counts(&pending);
@@ -77,11 +106,7 @@ static void span_flow(struct metric_writer *w)
     outcome(w, error, "no_memory", spans.no_ring);
     outcome(w, error, "abandoned", spans.abandoned);
     metric_end(w);
-    metric_begin(w, "otel.sdk.exporter.span.exported", unit, METRIC_COUNTER);
-    outcome(w, error, "", sent.sent);
-    outcome(w, error, "refused", sent.refused);
-    outcome(w, error, "unsent", sent.unsent);
-    metric_end(w);
+    exported(w, "otel.sdk.exporter.span.exported", unit, &sent);
     metric_begin(w, "sonde.agent.probe.skipped", "{call}", METRIC_COUNTER);
     outcome(w, "sonde.reason", "too_deep", spans.too_deep);
     outcome(w, "sonde.reason", "no_memory", spans.no_memory);
@@ -121,6 +146,9 @@ static struct str compose(JNIEnv *env)
     otlp_bytes(&o, SCOPE_NAME, "sonde-jvm", 9);
     otlp_end(&o, scope);
     span_flow(&w);
+    if (log_records_are_wanted()) {
+        log_flow(&w);
+    }
     own_effort(&w);
     jvm_metrics_write(&w, r.jvmti, env, &r.readings);
     red_write(&o, w.start_unix_ns, w.now_unix_ns);

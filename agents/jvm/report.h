@@ -7,8 +7,11 @@
 //   otel.sdk.span.live                  sampled, begun and not ended
 //   otel.sdk.processor.span.processed   ended and sampled; error.type says why one was not queued:
 //                                       queue_full, queue_busy, no_memory, abandoned
-//   otel.sdk.exporter.span.exported     taken by the server; error.type: refused, unsent (left when
-//                                       the agent ended)
+//   otel.sdk.exporter.span.exported     taken by the server; error.type: refused, rejected (in
+//                                       part), unsent (left when the agent ended)
+//   otel.sdk.log.created                log records that were chosen, where any are
+//   otel.sdk.processor.log.processed    error.type: rate_limited, queue_full, no_memory
+//   otel.sdk.exporter.log.exported      as of spans
 //   sonde.agent.span.pending            those that end on another thread or later, by now
 //   sonde.agent.span.ended_early        such as were written before their end was known: after
 //                                       PENDING_AGE_S, or because PENDING_MAX waited

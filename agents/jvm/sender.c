@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: the sending thread. The message: ExportTraceServiceRequest of
-// opentelemetry/proto/collector/trace/v1, with one resource and one scope.
+// Purpose: the sending thread. The messages: ExportTraceServiceRequest and ExportLogsServiceRequest
+// of opentelemetry/proto/collector, with one resource; spans have one scope, log records each the
+// one of its logger.
 #include "agents/jvm/sender.h"
 
+#include <inttypes.h>
 #include <libdeflate.h>
 #include <pthread.h>
 #include <signal.h>
@@ -13,7 +15,9 @@
 
 #include "agents/jvm/effort.h"
 #include "agents/jvm/log.h"
+#include "agents/jvm/log_records.h"
 #include "agents/jvm/memory.h"
+#include "agents/jvm/partial.h"
 #include "agents/jvm/retry.h"
 #include "agents/jvm/ring.h"
 #include "core/clock.h"
@@ -21,7 +25,20 @@
 #include "core/varint.h"
 
 #define GZIP_LEVEL   1
-#define MESSAGE_HEAD 64 // room for the tags and lengths around the spans
+#define MESSAGE_HEAD 64 // room for the tags and lengths around the records
+#define ROOM_BEFORE  (MESSAGE_HEAD + RESOURCE_MAX)
+
+// What is to be sent of one signal.
+struct outbox {
+    const char *path, *what;
+    uint8_t *records; // fields of the resource's message; ROOM_BEFORE free before them
+    size_t n;         // 0: nothing waits
+    uint64_t count;   // of the records
+    struct retry retry;
+    uint64_t not_before_ns; // the next try
+    bool is_told;           // that not all is kept
+    atomic_ullong taken, rejected, refused, unsent;
+};
 
 static struct {
     pthread_t thread;
@@ -32,15 +49,14 @@ static struct {
     char headers[POST_HEADERS_MAX];
     uint8_t resource[RESOURCE_MAX];
     size_t resource_n;
-    uint8_t *batch;  // BATCH_BYTES_MAX of `spans` fields, MESSAGE_HEAD + resource free before them
-    uint8_t *packed; // the same gzip'd
+    uint8_t *batch;  // ROOM_BEFORE, and BATCH_BYTES_MAX of `spans` fields
+    uint8_t *packed; // what is posted, gzip'd
     size_t packed_max;
-    size_t batch_n;
-    uint64_t batch_spans;
     struct libdeflate_compressor *gzip;
-    struct retry retry;
-    atomic_ullong sent, refused, unsent, posts, failures;
-} s = {.connection = {.fd = -1}};
+    struct outbox out[SENT_SIGNALS];
+} s = {.connection = {.fd = -1},
+       .out = {[SENT_SPANS] = {.path = "/v1/traces", .what = "spans"},
+               [SENT_LOGS] = {.path = "/v1/logs", .what = "log records"}}};
 
 static size_t put_bytes_field(uint8_t *to, unsigned field, struct str v)
 {
@@ -50,52 +66,58 @@ static size_t put_bytes_field(uint8_t *to, unsigned field, struct str v)
     return n + v.n;
 }
 
-// ---- The batch -------------------------------------------------------------------------------
-
-static uint8_t *spans_at(void)
-{
-    return s.batch + MESSAGE_HEAD + RESOURCE_MAX;
-}
+// ---- What is sent ----------------------------------------------------------------------------
 
 // ScopeSpans.spans = 2. False when the batch is full.
 static bool add_span(void *ctx, struct str record)
 {
-    ASSERT(ctx == NULL);
-    (void)ctx;
-    if (s.batch_n + record.n + 2 * VARINT_MAX > BATCH_BYTES_MAX) {
+    struct outbox *o = ctx;
+    if (o->n + record.n + 2 * VARINT_MAX > BATCH_BYTES_MAX) {
         return false;
     }
-    s.batch_n += put_bytes_field(spans_at() + s.batch_n, 2, record);
-    s.batch_spans++;
+    o->n += put_bytes_field(o->records + o->n, 2, record);
+    o->count++;
     return true;
 }
 
-// Writes tags and lengths before the spans, which stay where they are.
-static struct str finish_message(void)
+// ResourceSpans.scope_spans, up to the spans.
+static size_t put_scope(uint8_t *to, size_t spans_n)
 {
-    enum { RESOURCE_SPANS = 1, RESOURCE = 1, SCOPE_SPANS = 2, SCOPE = 1 };
+    enum { SCOPE_SPANS = 2, SCOPE = 1 };
     static const char scope[] = "\x0a\x09sonde-jvm"; // InstrumentationScope.name
-    uint8_t head[RESOURCE_MAX + MESSAGE_HEAD], scope_head[MESSAGE_HEAD];
-    size_t scope_n = put_bytes_field(scope_head, SCOPE, (struct str){scope, sizeof scope - 1});
-    size_t n = put_bytes_field(head, RESOURCE, (struct str){(char *)s.resource, s.resource_n});
-    head[n++] = SCOPE_SPANS << 3 | 2;
-    n += varint_put(head + n, scope_n + s.batch_n);
-    memcpy(head + n, scope_head, scope_n);
-    n += scope_n;
-    uint8_t top[1 + VARINT_MAX] = {RESOURCE_SPANS << 3 | 2};
-    size_t top_n = 1 + varint_put(top + 1, n + s.batch_n);
-    ASSERT(top_n + n <= MESSAGE_HEAD + RESOURCE_MAX);
-    uint8_t *start = spans_at() - n - top_n;
-    memcpy(start, top, top_n);
-    memcpy(start + top_n, head, n);
-    return (struct str){(char *)start, top_n + n + s.batch_n};
+    uint8_t head[MESSAGE_HEAD];
+    size_t head_n = put_bytes_field(head, SCOPE, (struct str){scope, sizeof scope - 1}), n = 0;
+    to[n++] = SCOPE_SPANS << 3 | 2;
+    n += varint_put(to + n, head_n + spans_n);
+    memcpy(to + n, head, head_n);
+    return n + head_n;
 }
 
-static void empty_batch(void)
+// Writes tags and lengths before the records, which stay where they are.
+static struct str finish_message(struct outbox *o)
 {
-    s.batch_n = 0;
-    s.batch_spans = 0;
-    s.retry = (struct retry){0};
+    enum { RESOURCE_RECORDS = 1, RESOURCE = 1 };
+    uint8_t head[ROOM_BEFORE];
+    size_t n = put_bytes_field(head, RESOURCE, (struct str){(char *)s.resource, s.resource_n});
+    if (o == &s.out[SENT_SPANS]) {
+        n += put_scope(head + n, o->n);
+    }
+    uint8_t top[1 + VARINT_MAX] = {RESOURCE_RECORDS << 3 | 2};
+    size_t top_n = 1 + varint_put(top + 1, n + o->n);
+    ASSERT(top_n + n <= ROOM_BEFORE);
+    uint8_t *start = o->records - n - top_n;
+    memcpy(start, top, top_n);
+    memcpy(start + top_n, head, n);
+    return (struct str){(char *)start, top_n + n + o->n};
+}
+
+// ---- Posting ---------------------------------------------------------------------------------
+
+static void empty(struct outbox *o)
+{
+    o->n = 0;
+    o->count = 0;
+    o->retry = (struct retry){0};
 }
 
 static bool may_retry(int status)
@@ -103,73 +125,122 @@ static bool may_retry(int status)
     return status == 0 || status == 429 || status == 502 || status == 503 || status == 504;
 }
 
-// Posts the batch; it is empty afterwards, or waits for another try.
-static void send_batch(void)
+static void count(atomic_ullong *what, uint64_t n)
+{
+    atomic_fetch_add_explicit(what, n, memory_order_relaxed);
+}
+
+static void on_taken(struct outbox *o, const struct post_answer *a)
+{
+    struct partial p = partial_success((struct str){(const char *)a->body, a->body_n});
+    uint64_t rejected = p.rejected < o->count ? p.rejected : o->count;
+    count(&o->taken, o->count - rejected);
+    count(&o->rejected, rejected);
+    if (rejected > 0 && !o->is_told) {
+        agent_log("%s:%s has taken %s and not kept %" PRIu64 " of %" PRIu64 ": %.*s",
+                  s.connection.target.host, s.connection.target.port, o->what, rejected, o->count,
+                  STR_FMT(p.message));
+    }
+    o->is_told = rejected > 0;
+    empty(o);
+}
+
+static void on_failed(struct outbox *o, const struct post_answer *a)
+{
+    if (a->status != 0) {
+        agent_log("%s:%s%s answered %d", s.connection.target.host, s.connection.target.port,
+                  o->path, a->status);
+    } else {
+        agent_log("%s:%s: %s", s.connection.target.host, s.connection.target.port, a->error);
+    }
+    if (!may_retry(a->status)) {
+        count(&o->refused, o->count);
+        empty(o);
+        return;
+    }
+    retry_failed(&o->retry, a->retry_after_s);
+    o->not_before_ns = clock_mono_ns() + o->retry.wait_ms * NS_PER_MS;
+}
+
+// Posts what waits; nothing waits afterwards, or it waits for another try.
+static void send_out(struct outbox *o)
 {
     struct post_answer a;
-    struct str message = finish_message();
+    struct str message = finish_message(o);
     size_t n = libdeflate_gzip_compress(s.gzip, message.p, message.n, s.packed, s.packed_max);
-    ASSERT(n > 0);
-    post(&s.connection, "/v1/traces", s.headers, (struct str){(char *)s.packed, n}, &a);
-    atomic_fetch_add_explicit(&s.posts, 1, memory_order_relaxed);
+    ASSERT(n > 0 && o->n > 0);
+    post(&s.connection, o->path, s.headers, (struct str){(char *)s.packed, n}, &a);
     if (a.status >= 200 && a.status < 300) {
-        atomic_fetch_add_explicit(&s.sent, s.batch_spans, memory_order_relaxed);
-        empty_batch();
-        return;
-    }
-    atomic_fetch_add_explicit(&s.failures, 1, memory_order_relaxed);
-    if (a.status != 0) {
-        agent_log("%s:%s answered %d", s.connection.target.host, s.connection.target.port,
-                  a.status);
+        on_taken(o, &a);
     } else {
-        agent_log("%s:%s: %s", s.connection.target.host, s.connection.target.port, a.error);
+        on_failed(o, &a);
     }
-    if (!may_retry(a.status)) {
-        atomic_fetch_add_explicit(&s.refused, s.batch_spans, memory_order_relaxed);
-        empty_batch();
-        return;
-    }
-    retry_failed(&s.retry, a.retry_after_s);
 }
 
 // ---- The thread ------------------------------------------------------------------------------
 
-// Until there is something to do: with a batch that waits for another try, rings that fill are
-// nothing new. Whether the sender is to stop.
-static bool pause_now(void)
+static bool fill_spans(struct outbox *o)
 {
-    uint64_t until = clock_mono_ns() + s.retry.wait_ms * NS_PER_MS;
-    do {
-        rings_wait(SEND_INTERVAL_MS);
-    } while (s.retry.wait_ms > 0 && clock_mono_ns() < until && !atomic_load(&s.is_stopping));
-    return atomic_load(&s.is_stopping);
+    o->records = s.batch + ROOM_BEFORE;
+    return rings_drain(add_span, o);
+}
+
+static bool fill_logs(struct outbox *o)
+{
+    o->records = log_records_take(&o->n, &o->count);
+    return false; // what comes meanwhile is little
+}
+
+static bool has_time(bool stopping)
+{
+    return !stopping || clock_mono_ns() < atomic_load(&s.stop_by_ns);
+}
+
+// What waits for another try is not added to: the rings and buffers bound what is kept.
+static void serve(struct outbox *o, bool (*fill)(struct outbox *o), bool stopping)
+{
+    bool more = stopping || o->retry.wait_ms == 0 || clock_mono_ns() >= o->not_before_ns;
+    while (more && has_time(stopping)) {
+        more = o->n == 0 && fill(o);
+        if (o->n > 0) {
+            send_out(o);
+        }
+        more = more && o->n == 0;
+    }
 }
 
 static bool throw_away(void *ctx, struct str record)
 {
     (void)ctx, (void)record;
-    atomic_fetch_add_explicit(&s.unsent, 1, memory_order_relaxed);
+    count(&s.out[SENT_SPANS].unsent, 1);
     return true;
+}
+
+// What is left when the thread ends.
+static void give_up(void)
+{
+    size_t n;
+    uint64_t logs = 0;
+    (void)rings_drain(throw_away, NULL);
+    if (log_records_take(&n, &logs) != NULL) {
+        count(&s.out[SENT_LOGS].unsent, logs);
+    }
+    for (int i = 0; i < SENT_SIGNALS; i++) {
+        count(&s.out[i].unsent, s.out[i].count);
+    }
 }
 
 static void *run(void *ctx)
 {
     bool stopping = false;
     while (!stopping) {
-        stopping = pause_now();
-        bool more = true;
-        while (more && (!stopping || clock_mono_ns() < atomic_load(&s.stop_by_ns))) {
-            // A batch that waits for another try is not added to: the rings bound what is kept.
-            more = s.batch_n == 0 && rings_drain(add_span, NULL);
-            if (s.batch_n > 0) {
-                send_batch();
-            }
-            more = more && s.batch_n == 0;
-        }
+        rings_wait(SEND_INTERVAL_MS);
+        stopping = atomic_load(&s.is_stopping);
+        serve(&s.out[SENT_SPANS], fill_spans, stopping);
+        serve(&s.out[SENT_LOGS], fill_logs, stopping);
         effort_thread();
     }
-    atomic_fetch_add_explicit(&s.unsent, s.batch_spans, memory_order_relaxed);
-    (void)rings_drain(throw_away, NULL);
+    give_up();
     post_close(&s.connection);
     return ctx;
 }
@@ -177,7 +248,7 @@ static void *run(void *ctx)
 static bool allocate(void)
 {
     s.packed_max = BATCH_BYTES_MAX + RESOURCE_MAX + 4096;
-    s.batch = memory_get(MESSAGE_HEAD + RESOURCE_MAX + BATCH_BYTES_MAX);
+    s.batch = memory_get(ROOM_BEFORE + BATCH_BYTES_MAX);
     s.packed = memory_get(s.packed_max);
     s.gzip = libdeflate_alloc_compressor(GZIP_LEVEL);
     return s.batch != NULL && s.packed != NULL && s.gzip != NULL;
@@ -221,6 +292,7 @@ static void release(void)
     libdeflate_free_compressor(s.gzip);
     memory_free(s.batch);
     memory_free(s.packed);
+    log_records_close();
     s.gzip = NULL;
     s.batch = s.packed = NULL;
 }
@@ -232,11 +304,17 @@ bool sender_start(const struct options *o, const struct java_facts *java)
     s.connection.target = o->target;
     s.resource_n = resource_write(s.resource, o, java);
     sender_headers(s.headers, o);
-    empty_batch();
+    for (unsigned i = 0; i < SENT_SIGNALS; i++) {
+        empty(&s.out[i]);
+        s.out[i].is_told = false;
+    }
     (void)rings_drain(throw_away, NULL);
     if (!allocate()) {
         release();
         return false;
+    }
+    if (!log_records_open(ROOM_BEFORE)) {
+        agent_log("there is no memory for log records: none are sent");
     }
     // The JVM's signals are for its own threads.
     sigfillset(&all);
@@ -271,9 +349,9 @@ bool sender_stop(unsigned limit_ms)
     return true;
 }
 
-void sender_counts(struct sender_counts *ret)
+void sender_counts(enum sent_signal signal, struct sent_counts *ret)
 {
-    *ret = (struct sender_counts){atomic_load(&s.sent), atomic_load(&s.refused),
-                                  atomic_load(&s.unsent), atomic_load(&s.posts),
-                                  atomic_load(&s.failures)};
+    const struct outbox *o = &s.out[signal];
+    *ret = (struct sent_counts){atomic_load(&o->taken), atomic_load(&o->rejected),
+                                atomic_load(&o->refused), atomic_load(&o->unsent)};
 }

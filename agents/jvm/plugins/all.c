@@ -20,6 +20,7 @@ struct plugin *const PLUGINS[] = {
     &plugin_lettuce,
     &plugin_logback,
     &plugin_log4j,
+    &plugin_java_util_logging,
     &plugin_uncaught,
     &plugin_rabbitmq,
     &plugin_kafka,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: the trace in an application's own logs: what layouts find as %X{trace_id}, %X{span_id}
-// and %X{baggage} in an event that is logged within a trace, with Logback and with Log4j 2. What
-// the application has put there under these names stays.
+// Purpose: the trace in an application's own logs, with Logback and with Log4j 2: what layouts find
+// as %X{trace_id}, %X{span_id} and %X{baggage} in an event that is logged within a trace; and the
+// events themselves as log records, where the options want them (log_records.h). What the
+// application has put there under these names stays.
 //
 // Nothing is ever put on the thread: the event's own copy of the diagnostic context gets the
 // values, so that nothing is left behind and an event that another thread writes has its own.
@@ -9,6 +10,7 @@
 //   costs something.
 // - Log4j's event is given its copy when it is made. It may be one that others share or that is
 //   frozen; it is replaced by a new one of its kind.
+#include "agents/jvm/log_event.h"
 #include "agents/jvm/plugins/plugins.h"
 
 static struct java_constant TRACE_ID = {"trace_id", NULL};
@@ -69,7 +71,47 @@ static void on_properties(struct call *c)
     }
 }
 
+// Logback's levels are numbers from 5000 for TRACE to 40000 for ERROR.
+static enum severity logback_severity(jint level)
+{
+    return level >= 40000   ? SEVERITY_ERROR
+           : level >= 30000 ? SEVERITY_WARN
+           : level >= 20000 ? SEVERITY_INFO
+           : level >= 10000 ? SEVERITY_DEBUG
+                            : SEVERITY_TRACE;
+}
+
+// At the beginning of callAppenders(event), once for an event that is to be written. The event
+// keeps the text that is formatted here for whoever asks next.
+static void on_append(struct call *c)
+{
+    static struct log_library logback = {
+        .level = {"getLevel", "()Lch/qos/logback/classic/Level;", {NULL}},
+        .number = {"toInt", "()I", {NULL}},
+        .logger = {"getLoggerName", "()Ljava/lang/String;", {NULL}},
+        .time = {"getTimeStamp", "()J", {NULL}},
+        .severity_of = logback_severity,
+    };
+    static struct java_method get_message = {"getFormattedMessage", "()Ljava/lang/String;", {NULL}};
+    static struct java_method get_thread = {"getThreadName", "()Ljava/lang/String;", {NULL}};
+    static struct java_method get_proxy = {
+        "getThrowableProxy", "()Lch/qos/logback/classic/spi/IThrowableProxy;", {NULL}};
+    static struct java_method get_thrown = {"getThrowable", "()Ljava/lang/Throwable;", {NULL}};
+    struct log_event e;
+    if (log_event_begin(c, &logback, c->a, &e)) {
+        e.message = java_object(c->env, &get_message, c->a);
+        e.thread = java_object(c->env, &get_thread, c->a);
+        e.thrown = java_object(c->env, &get_thrown, java_object(c->env, &get_proxy, c->a));
+        log_event_add(c, &e);
+    }
+}
+
 static struct plugin_method logback_methods[] = {
+    {.class_name = "ch/qos/logback/classic/Logger",
+     .name = "callAppenders",
+     .probe = {.kind = PROBE_ENTER, .objects = {1}},
+     .is_wanted = log_records_are_wanted,
+     .note = on_append},
     {.class_name = "ch/qos/logback/classic/spi/LoggingEvent",
      .name = "getMDCPropertyMap",
      .probe = {.kind = PROBE_ENTER},
@@ -126,10 +168,59 @@ static void on_event(struct call *c)
     }
 }
 
-#define EVENT(of, method, of_type)                                                                 \
+// Log4j's levels are numbers from 100 for FATAL to 600 for TRACE; an application may have others
+// between them.
+static enum severity log4j_severity(jint level)
+{
+    return level <= 100   ? SEVERITY_FATAL
+           : level <= 200 ? SEVERITY_ERROR
+           : level <= 300 ? SEVERITY_WARN
+           : level <= 400 ? SEVERITY_INFO
+           : level <= 500 ? SEVERITY_DEBUG
+                          : SEVERITY_TRACE;
+}
+
+static void collect(struct call *c, jobject event)
+{
+    static struct log_library log4j = {
+        .level = {"getLevel", "()L" LOG4J "Level;", {NULL}},
+        .number = {"intLevel", "()I", {NULL}},
+        .logger = {"getLoggerName", "()Ljava/lang/String;", {NULL}},
+        .time = {"getTimeMillis", "()J", {NULL}},
+        .severity_of = log4j_severity,
+    };
+    static struct java_method get_message = {"getMessage", "()L" LOG4J "message/Message;", {NULL}};
+    static struct java_method get_text = {"getFormattedMessage", "()Ljava/lang/String;", {NULL}};
+    static struct java_method get_thread = {"getThreadName", "()Ljava/lang/String;", {NULL}};
+    static struct java_method get_thrown = {"getThrown", "()Ljava/lang/Throwable;", {NULL}};
+    struct log_event e;
+    if (log_event_begin(c, &log4j, event, &e)) {
+        e.message = java_object(c->env, &get_text, java_object(c->env, &get_message, event));
+        e.thread = java_object(c->env, &get_thread, event);
+        e.thrown = java_object(c->env, &get_thrown, event);
+        log_event_add(c, &e);
+    }
+}
+
+// One that is used again and again, by its thread or in a ring: it is filled once for each event.
+static void on_reused_event(struct call *c)
+{
+    on_event(c);
+    if (log_records_are_wanted()) {
+        collect(c, c->self);
+    }
+}
+
+// One that was made for an event, not as another's copy.
+static void on_new_event(struct call *c)
+{
+    collect(c, c->a);
+}
+
+#define EVENT(of, method, of_type, then)                                                           \
     {                                                                                              \
         .class_name = LOG4J "core/" of, .name = method, .descriptor = of_type,                     \
-        .probe = {.kind = PROBE_LEAVE}, .note = on_event                                           \
+        .probe = {.kind = PROBE_LEAVE}, .note = then                                               \
     }
 
 static struct plugin_method log4j_methods[] = {
@@ -138,9 +229,15 @@ static struct plugin_method log4j_methods[] = {
           "(Ljava/lang/String;L" LOG4J "Marker;Ljava/lang/String;L" LOG4J "Level;L" LOG4J
           "message/Message;Ljava/lang/Throwable;L" LOG4J "core/impl/ThrowableProxy;" STRING_MAP
           "L" LOG4J "ThreadContext$ContextStack;JLjava/lang/String;ILjava/lang/StackTraceElement;"
-          "J)V"),
-    EVENT("impl/MutableLogEvent", "setContextData", "(" STRING_MAP ")V"),
-    EVENT("async/RingBufferLogEvent", "setValues", NULL),
+          "J)V",
+          on_event),
+    EVENT("impl/MutableLogEvent", "setContextData", "(" STRING_MAP ")V", on_reused_event),
+    EVENT("async/RingBufferLogEvent", "setValues", NULL, on_reused_event),
+    {.class_name = LOG4J "core/impl/DefaultLogEventFactory",
+     .name = "createEvent",
+     .probe = {.kind = PROBE_LEAVE},
+     .is_wanted = log_records_are_wanted,
+     .note = on_new_event},
 };
 
 struct plugin plugin_log4j = {"log4j", log4j_methods, sizeof log4j_methods / sizeof *log4j_methods};

@@ -19,6 +19,7 @@ extern struct plugin plugin_jedis;
 extern struct plugin plugin_lettuce;
 extern struct plugin plugin_logback;
 extern struct plugin plugin_log4j;
+extern struct plugin plugin_java_util_logging;
 extern struct plugin plugin_uncaught;
 extern struct plugin plugin_rabbitmq;
 extern struct plugin plugin_kafka;

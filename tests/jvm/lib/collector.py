@@ -106,6 +106,38 @@ def metrics(body):
     return attributes(fields(parts[1][0])[1]), found
 
 
+class LogRecord:
+    """Of a logger: when, how severe, what, where."""
+
+    def __init__(self, logger, data):
+        f = fields(data)
+        self.logger = logger
+        self.time, self.observed = (int.from_bytes(f.get(i, [b"\0" * 8])[0], "little") for i in (1, 11))
+        self.severity, self.level = f[2][0], f[3][0].decode()
+        self.body = fields(f[5][0])[1][0].decode()
+        self.attributes = attributes(f.get(6, []))
+        self.flags = int.from_bytes(f.get(8, [b"\0" * 4])[0], "little")
+        self.trace_id, self.span_id = (f.get(i, [b""])[0].hex() for i in (9, 10))
+
+
+def log_records(body):
+    """({resource attributes}, [LogRecord]) of one ExportLogsServiceRequest."""
+    resource, = fields(body)[1]
+    parts = fields(resource)
+    found = []
+    for scope in map(fields, parts[2]):
+        logger = fields(scope[1][0])[1][0].decode()
+        found += [LogRecord(logger, record) for record in scope[2]]
+    return attributes(fields(parts[1][0])[1]), found
+
+
+def span_names(body):
+    """{name: (trace ID, span ID)} of one ExportTraceServiceRequest."""
+    return {f[5][0].decode(): (f[1][0].hex(), f[2][0].hex())
+            for resource in fields(body).get(1, []) for scope in fields(resource).get(2, [])
+            for f in map(fields, fields(scope).get(2, []))}
+
+
 def span_count(body):
     return sum(len(fields(scope).get(2, [])) for resource in fields(body).get(1, [])
                for scope in fields(resource).get(2, []))
@@ -125,12 +157,14 @@ def spans(body):
 
 
 class Collector:
-    """Answers every request with `status` after `delay_s`; keeps (path, body)."""
+    """Answers every request with `status` after `delay_s`, and with the path's body in `answers`;
+    keeps (path, body)."""
 
     def __init__(self, port=0):
         self.status, self.delay_s = 200, 0
         self.status_of = {}  # by path, where it is another one
         self.requests, self.connections = [], []
+        self.answers = {}
         self.lock = threading.Lock()
         self.waiting = threading.Event()
         outer = self
@@ -150,10 +184,12 @@ class Collector:
                 status = outer.status_of.get(self.path, outer.status)
                 # Whoever has the answer finds what was sent, and nobody what was not answered.
                 with outer.lock:
+                    answer = outer.answers.get(self.path, b"")
                     self.send_response(status)
-                    self.send_header("Content-Length", "0")
+                    self.send_header("Content-Length", str(len(answer)))
                     try:
                         self.end_headers()
+                        self.wfile.write(answer)
                     except OSError:
                         return
                     outer.requests.append((status, self.path, gzip.decompress(body)))
@@ -176,6 +212,9 @@ class Collector:
 
     def last_metrics(self):
         return metrics(self.bodies("/v1/metrics")[-1])
+
+    def logs(self):
+        return [record for body in self.bodies("/v1/logs") for record in log_records(body)[1]]
 
     def spans(self):
         return sum(span_count(body) for body in self.bodies("/v1/traces"))

@@ -82,7 +82,8 @@ static void test_keys(void **state)
     (void)state;
     parse(&o, "service = cart ,endpoint=http://h:9/p/,token=t,sample=0.25,"
               "attributes=a:1;b:x%3By;a:2,plugins=-jdbc,sample_entries=GET /a=0;*=1,"
-              "sample_rate=100,max_cpu_percent=2.5,max_memory_mb=8,slow_sql_ms=20");
+              "sample_rate=100,max_cpu_percent=2.5,max_memory_mb=8,slow_sql_ms=20,logs=warn,"
+              "logs_classes=a.*=debug;b,logs_rate=7");
     assert_string_equal(o.service, "cart");
     assert_string_equal(o.target.host, "h");
     assert_string_equal(o.target.port, "9");
@@ -92,6 +93,8 @@ static void test_keys(void **state)
     assert_true(o.sample.ratio == 0.25 && o.sample.by_parent && !o.is_disabled);
     assert_true(str_eq(o.sample.rules, STR("GET /a=0;*=1")) && o.sample.rate == 100);
     assert_true(o.max_cpu_percent == 2.5 && o.max_memory_mb == 8 && o.slow_sql_ms == 20);
+    assert_true(o.logs.least == SEVERITY_WARN && o.logs.rate == 7);
+    assert_true(str_eq(o.logs.rules, STR("a.*=debug;b")));
     assert_string_equal(value_of(&o.attributes, "a"), "2");
     assert_string_equal(value_of(&o.attributes, "b"), "x;y");
     assert_string_equal(log_text(), "");
@@ -117,6 +120,8 @@ static void test_environment(void **state)
                                             "tracecontext,baggage",
                                             "OTEL_EXPORTER_OTLP_PROTOCOL",
                                             "http/protobuf",
+                                            "OTEL_LOGS_EXPORTER",
+                                            "otlp",
                                             NULL};
     struct options o;
     (void)state;
@@ -130,8 +135,10 @@ static void test_environment(void **state)
     assert_string_equal(value_of(&o.headers, "authorization"), "Bearer t");
     assert_string_equal(value_of(&o.headers, "x"), "2");
     assert_true(o.sample.ratio == 0.5 && !o.sample.by_parent);
+    assert_int_equal(o.logs.least, SEVERITY_TRACE);
     assert_string_equal(log_text(), "");
-    parse(&o, "sample=1,service=y,endpoint=http://c:3");
+    parse(&o, "sample=1,service=y,endpoint=http://c:3,logs=error");
+    assert_int_equal(o.logs.least, SEVERITY_ERROR);
     assert_string_equal(o.service, "y");
     assert_string_equal(o.target.host, "c");
     assert_true(o.sample.ratio == 1);
@@ -152,6 +159,8 @@ static void test_bad_values(void **state)
                                             "maybe",
                                             "OTEL_EXPORTER_OTLP_HEADERS",
                                             "a=b%0D%0Ac:d",
+                                            "OTEL_LOGS_EXPORTER",
+                                            "console",
                                             NULL};
     static const char *const said[] = {
         "option OTEL_RESOURCE_ATTRIBUTES: 'good=1,bad=%4' is not a list",
@@ -163,11 +172,16 @@ static void test_bad_values(void **state)
         "option sample: '1.5' is not a number from 0 to 1",
         "option endpoint: 'https://x' is not http://",
         "option 'colour' is not known; known: service",
-        "option token: it has blanks or control characters"};
+        "option token: it has blanks or control characters",
+        "option OTEL_LOGS_EXPORTER: 'console' is not supported, ignored; supported: otlp none",
+        "option logs: 'loud' is not trace, debug",
+        "option logs_classes: a rule is not LOGGER or LOGGER=LEVEL",
+        "option logs_rate: '0' is not a number above 0"};
     struct options o;
     (void)state;
     set_environment(variables);
-    parse(&o, "sample=1.5,endpoint=https://x,colour=red,token=a\rb,=,,attributes=");
+    parse(&o, "sample=1.5,endpoint=https://x,colour=red,token=a\rb,=,,attributes=,"
+              "logs=loud,logs_classes=a=loud,logs_rate=0");
     clear_environment(variables);
     for (size_t i = 0; i < sizeof said / sizeof *said; i++) {
         if (strstr(log_text(), said[i]) == NULL) {
@@ -177,6 +191,7 @@ static void test_bad_values(void **state)
     assert_int_equal(o.attributes.n, 0);
     assert_int_equal(o.headers.n, 0);
     assert_string_equal(o.token, "");
+    assert_true(o.logs.least == SEVERITY_NONE && o.logs.rules.n == 0 && o.logs.rate == LOG_RATE);
     assert_string_equal(o.target.port, "4318");
     assert_true(o.sample.ratio == 1 && o.sample.by_parent && !o.is_disabled);
 }
