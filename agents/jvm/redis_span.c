@@ -6,12 +6,11 @@
 
 #include "core/clock.h"
 
-#define COMMAND_MAX 32 // of a name
-#define MARKS_MAX   16 // arguments that are shown, as marks; more are dots
+#define MARKS_MAX 16 // arguments that are shown, as marks; more are dots
 
 static void describe_text(struct frame *f, struct str name, jint arguments)
 {
-    char text[COMMAND_MAX + 2 * MARKS_MAX + 4];
+    char text[REDIS_COMMAND_MAX + 2 * MARKS_MAX + 4];
     size_t n = name.n;
     memcpy(text, name.p, n);
     for (jint i = 0; i < arguments && i < MARKS_MAX; i++, n += 2) {
@@ -26,9 +25,9 @@ static void describe_text(struct frame *f, struct str name, jint arguments)
 
 // A command's name: letters, and what modules have between theirs (JSON.SET). What else an
 // application has sent as one is not shown.
-static struct str command_name(JNIEnv *env, jbyteArray raw, char *out, size_t room)
+struct str redis_command_name(JNIEnv *env, jbyteArray raw, char out[REDIS_COMMAND_MAX])
 {
-    struct str s = java_bytes(env, raw, out, room);
+    struct str s = java_bytes(env, raw, out, REDIS_COMMAND_MAX);
     for (size_t i = 0; i < s.n; i++) {
         char c = out[i];
         out[i] = c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
@@ -39,10 +38,8 @@ static struct str command_name(JNIEnv *env, jbyteArray raw, char *out, size_t ro
     return s;
 }
 
-void redis_span_command(JNIEnv *env, struct frame *f, jbyteArray raw, jint arguments)
+void redis_span_command(struct frame *f, struct str name, jint arguments)
 {
-    char command[COMMAND_MAX];
-    struct str name = command_name(env, raw, command, sizeof command);
     span_name(f, name.n > 0 ? name : STR("redis"));
     if (span_is_kept(f)) {
         span_text(f, "db.system.name", STR("redis"));

@@ -6,8 +6,11 @@
 
 #include "agents/jvm/plugin.h"
 
-// `name` as it goes over the wire; what is no name of a command is not shown.
-void redis_span_command(JNIEnv *env, struct frame *f, jbyteArray name, jint arguments);
+#define REDIS_COMMAND_MAX 32 // of a name
+
+// A command's name, from what goes over the wire, in the caller's buffer; empty when it is none.
+struct str redis_command_name(JNIEnv *env, jbyteArray raw, char out[REDIS_COMMAND_MAX]);
+void redis_span_command(struct frame *f, struct str name, jint arguments);
 // Of an exception with the text that Redis has answered, or another of the client's.
 void redis_span_error(JNIEnv *env, struct frame *f, jthrowable failure);
 // At the end: whether it was slow.

@@ -40,9 +40,11 @@ static struct frame *enter(struct call *c)
     static struct java_method get_count = {"count", "()I", {NULL}};
     struct frame *f = is_within(c) ? NULL : span_open(c->thread, c->method, SPAN_CLIENT);
     if (f != NULL) {
-        jobject name = java_object(c->env, &get_bytes, java_object(c->env, &get_type, c->a));
+        char text[REDIS_COMMAND_MAX];
+        jobject raw = java_object(c->env, &get_bytes, java_object(c->env, &get_type, c->a));
         jobject arguments = java_object(c->env, &get_arguments, c->a);
-        redis_span_command(c->env, f, name, java_int(c->env, &get_count, arguments, 0));
+        redis_span_command(f, redis_command_name(c->env, raw, text),
+                           java_int(c->env, &get_count, arguments, 0));
         if (span_is_kept(f)) {
             describe_server(c, f);
         }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: a service that keeps its carts in Redis, by Jedis.
+// Purpose: a service that keeps its carts in Redis, by Jedis; the pool is the version's own.
 import com.sun.net.httpserver.HttpServer;
 import java.net.InetSocketAddress;
 import redis.clients.jedis.Jedis;
-import redis.clients.jedis.JedisPooled;
 import redis.clients.jedis.Pipeline;
 import redis.clients.jedis.Transaction;
 import redis.clients.jedis.exceptions.JedisDataException;
@@ -41,13 +40,11 @@ public class RedisShop {
         });
     }
 
-    public static void main(String[] arguments) throws Exception {
-        int redisPort = Integer.parseInt(arguments[0]);
+    static void run(int redisPort, Runnable pooled) throws Exception {
         Jedis one = new Jedis("127.0.0.1", redisPort);
-        JedisPooled pool = new JedisPooled("127.0.0.1", redisPort);
         HttpServer server = HttpServer.create(new InetSocketAddress("127.0.0.1", 0), 0);
         serve(server, "/cart", () -> cart(one));
-        serve(server, "/pool", () -> pool.get("cart-secret"));
+        serve(server, "/pool", pooled);
         serve(server, "/batches", () -> batches(one));
         serve(server, "/broken", () -> broken(one));
         server.start();
