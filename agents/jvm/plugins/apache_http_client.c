@@ -7,6 +7,10 @@
 // it: there the span learns what it is about. It ends with the future that doExecute() gives, which
 // is tagged with the span's handle. A future that ends on another thread meanwhile is looked at by
 // both: once it has its tag, and once it is done.
+//
+// The asynchronous client of version 4.1 prepares its request on the caller's thread, before it
+// asks for a connection: there the span begins, and the future of the exchange is tagged. That
+// future ends like one of version 5.
 #include <stdio.h>
 #include <string.h>
 
@@ -15,6 +19,9 @@
 #include "agents/jvm/pending.h"
 #include "agents/jvm/plugins/plugins.h"
 #include "agents/jvm/tags.h"
+
+#define FUTURE_5 "org/apache/hc/core5/concurrent/BasicFuture"
+#define FUTURE_4 "org/apache/http/concurrent/BasicFuture"
 
 // Of version 5, and of 4 under that.
 static struct java_method get_method = {"getMethod", "()Ljava/lang/String;", {NULL}};
@@ -152,6 +159,17 @@ static void leave_async(struct call *c, struct frame *f, jobject future, jlong n
     }
 }
 
+// At the beginning of MainClientExec.prepare(target, request, state, handler).
+static void on_prepare(struct call *c)
+{
+    jobject future = java_field(c->env, c->c, "resultFuture", "L" FUTURE_4 ";");
+    struct frame *f = future != NULL ? span_open(c->thread, c->method, SPAN_CLIENT) : NULL;
+    if (f != NULL) {
+        describe(c->env, f, c->b, c->a);
+        tag_set(future, TAG_CALL, pending_put(c->thread));
+    }
+}
+
 // It may get its tag while it is being completed: looked for again then.
 static struct frame *look_again(struct call *c)
 {
@@ -186,12 +204,16 @@ static void leave_done(struct call *c, struct frame *f, jobject result, jlong nu
         .probe = {.kind = PROBE_SPAN, .objects = {1, 2}}, .enter = enter, .exit = leave            \
     }
 
-#define FUTURE(method, of_type, enter_it)                                                          \
+#define FUTURE(of, method, of_type, enter_it)                                                      \
     {                                                                                              \
-        .class_name = "org/apache/hc/core5/concurrent/BasicFuture", .name = method,                \
-        .descriptor = of_type, .probe = {.kind = PROBE_SPAN, .objects = {1}}, .enter = enter_it,   \
-        .exit = leave_done                                                                         \
+        .class_name = of, .name = method, .descriptor = of_type,                                   \
+        .probe = {.kind = PROBE_SPAN, .objects = {1}}, .enter = enter_it, .exit = leave_done       \
     }
+
+#define FUTURES(of)                                                                                \
+    FUTURE(of, "completed", "(Ljava/lang/Object;)Z", enter_completed),                             \
+        FUTURE(of, "failed", "(Ljava/lang/Exception;)Z", enter_failed),                            \
+        FUTURE(of, "cancel", "(Z)Z", look_again)
 
 static struct plugin_method methods[] = {
     CLIENT("hc/client5/http/impl/classic/InternalHttpClient"),
@@ -208,9 +230,15 @@ static struct plugin_method methods[] = {
      .name = "<init>",
      .probe = {.kind = PROBE_ENTER, .objects = {2, 3}},
      .note = on_scope},
-    FUTURE("completed", "(Ljava/lang/Object;)Z", enter_completed),
-    FUTURE("failed", "(Ljava/lang/Exception;)Z", enter_failed),
-    FUTURE("cancel", "(Z)Z", look_again),
+    FUTURES(FUTURE_5),
+    {.class_name = "org/apache/http/impl/nio/client/MainClientExec",
+     .name = "prepare",
+     .descriptor = "(Lorg/apache/http/HttpHost;Lorg/apache/http/HttpRequest;"
+                   "Lorg/apache/http/impl/nio/client/InternalState;"
+                   "Lorg/apache/http/impl/nio/client/AbstractClientExchangeHandler;)V",
+     .probe = {.kind = PROBE_ENTER, .objects = {1, 2, 4}},
+     .note = on_prepare},
+    FUTURES(FUTURE_4),
 };
 
 struct plugin plugin_apache_http_client = {"apache-http-client", methods,
