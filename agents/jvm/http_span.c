@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agents/jvm/authority.h"
 #include "agents/jvm/headers.h"
 #include "core/must.h"
 
@@ -61,22 +62,9 @@ static void take_server(struct http_request *r)
     if (!find_parts(r->url, &parts)) {
         return;
     }
-    size_t end = parts.end, digits = parts.end;
-    while (digits > parts.host && r->url.p[digits - 1] >= '0' && r->url.p[digits - 1] <= '9') {
-        digits--;
-    }
-    if (digits > parts.host && r->url.p[digits - 1] == ':') {
-        end = digits - 1;
-        for (size_t i = digits; i < parts.end && r->port <= UINT16_MAX; i++) {
-            r->port = r->port * 10 + (r->url.p[i] - '0');
-        }
-        r->port = r->port <= UINT16_MAX ? r->port : 0;
-    }
-    r->host = (struct str){r->url.p + parts.host, end - parts.host};
-    if (r->host.n > 2 && r->host.p[0] == '[') { // IPv6
-        r->host = (struct str){r->host.p + 1, r->host.n - 2};
-    }
-    if (end == parts.end) {
+    struct str authority = {r->url.p + parts.host, parts.end - parts.host};
+    r->host = authority_split(authority, &r->port);
+    if (r->port == 0) {
         bool is_tls = str_eq((struct str){r->url.p, parts.authority}, STR("https://"));
         r->port = is_tls ? 443 : 80;
     }

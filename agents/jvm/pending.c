@@ -108,6 +108,17 @@ bool pending_context(uint64_t handle, struct context *ret)
     return s != NULL;
 }
 
+bool pending_outer(uint64_t handle, struct context *ret)
+{
+    pthread_mutex_lock(&lock);
+    struct slot *s = slot_of(handle);
+    if (s != NULL) {
+        *ret = frame_outer(&s->frame);
+    }
+    pthread_mutex_unlock(&lock);
+    return s != NULL;
+}
+
 struct frame *pending_take(uint64_t handle)
 {
     pthread_mutex_lock(&lock);

@@ -20,6 +20,9 @@ uint64_t pending_put(struct thread_state *t);
 // A copy of the span's context, holding its own references; false when the handle is stale.
 bool pending_context(uint64_t handle, struct context *ret);
 
+// The same of the context it was opened in, unset when it began a trace.
+bool pending_outer(uint64_t handle, struct context *ret);
+
 // The span, the caller's alone until pending_end(); NULL when the handle is stale.
 struct frame *pending_take(uint64_t handle);
 // Writes it and frees its slot.

@@ -20,3 +20,17 @@ struct frame *span_open_from(struct thread_state *t, const struct plugin_method 
     context_drop(&remote);
     return f;
 }
+
+struct frame *span_open_entry(struct thread_state *t, const struct plugin_method *m,
+                              header_get *get, void *ctx)
+{
+    struct context kept = t->current;
+    t->current = (struct context){0};
+    struct frame *f = span_open_from(t, m, SPAN_SERVER, get, ctx);
+    if (f != NULL) {
+        f->before = kept;
+    } else {
+        t->current = kept;
+    }
+    return f;
+}

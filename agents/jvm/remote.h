@@ -12,4 +12,9 @@
 struct frame *span_open_from(struct thread_state *t, const struct plugin_method *m,
                              enum span_kind kind, header_get *get, void *ctx);
 
+// The same for a server whose threads serve everybody: without a trace in the headers it begins
+// one, whatever context the thread has kept from the request that started it.
+struct frame *span_open_entry(struct thread_state *t, const struct plugin_method *m,
+                              header_get *get, void *ctx);
+
 #endif

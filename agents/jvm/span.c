@@ -328,6 +328,16 @@ void frame_end(struct frame *f)
     f->extra = NULL;
 }
 
+struct context frame_outer(const struct frame *f)
+{
+    struct context c = {0};
+    if (!span_id_is_zero(f->parent)) {
+        c = context_copy(&f->context);
+        c.span = f->parent;
+    }
+    return c;
+}
+
 // ---- What a span says ------------------------------------------------------------------------
 
 void span_name(struct frame *f, struct str name)

@@ -82,6 +82,8 @@ void frame_close(struct thread_state *t);
 void frame_move(struct thread_state *t, struct frame *to);
 // Writes and queues a span that was moved, and drops what it holds.
 void frame_end(struct frame *f);
+// The context that span_open() found in force, with its own reference: unset when a trace began.
+struct context frame_outer(const struct frame *f);
 // Pops all frames without writing a span: the thread ends.
 void frames_drop(struct thread_state *t);
 

@@ -24,6 +24,8 @@ struct plugin *const PLUGINS[] = {
     &plugin_uncaught,
     &plugin_rabbitmq,
     &plugin_kafka,
+    &plugin_grpc,
+    &plugin_dubbo,
 };
 const size_t PLUGIN_COUNT = sizeof PLUGINS / sizeof *PLUGINS;
 

@@ -24,5 +24,7 @@ extern struct plugin plugin_uncaught;
 extern struct plugin plugin_rabbitmq;
 extern struct plugin plugin_kafka;
 extern struct plugin plugin_servlet;
+extern struct plugin plugin_grpc;
+extern struct plugin plugin_dubbo;
 
 #endif
