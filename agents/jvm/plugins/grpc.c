@@ -11,7 +11,8 @@
 //
 // The first calls of a channel wait for its name to be resolved (DelayedClientCall): their span
 // begins there, and the Metadata, which takes the context along, hands its handle on to the real
-// call. A call that is cancelled, or whose deadline comes, while it waits, ends there too.
+// call. A call that is cancelled, or whose deadline comes, while it waits, ends there too. Its
+// listener keeps the caller's context for what it is told late.
 //
 // A server's span lasts from the request's head until the handler closes the call or the transport
 // gives it up. The Metadata is tagged for startWrappedCall(), the stream for its end, and the
@@ -28,9 +29,10 @@
 #include "agents/jvm/tags.h"
 #include "agents/jvm/tasks.h"
 
-#define GRPC     "io/grpc/"
-#define INTERNAL GRPC "internal/"
-#define START    "(L" GRPC "ClientCall$Listener;L" GRPC "Metadata;)V"
+#define GRPC          "io/grpc/"
+#define INTERNAL      GRPC "internal/"
+#define LISTENER_TYPE "L" GRPC "ClientCall$Listener;"
+#define START         "(" LISTENER_TYPE "L" GRPC "Metadata;)V"
 
 // ---- Metadata --------------------------------------------------------------------------------
 //
@@ -310,12 +312,13 @@ static jobject channel_of(JNIEnv *env, jobject call)
 
 // Has the span of a call wait, and tags what its end is found by. `note` of the frame that is left
 // on the stack, with the span's context in force, is its handle.
-static struct frame *let_wait(struct call *c, struct frame *f, jobject tagged)
+static struct frame *let_wait(struct call *c, struct frame *f, jobject tagged, jobject other)
 {
     struct context in_force = context_copy(&f->context);
     uint64_t handle = pending_put(c->thread);
     if (handle != 0) {
         tag_set(tagged, TAG_CALL, handle);
+        tag_set(other, TAG_CALL, handle);
     }
     struct frame *left = open_in(c, in_force);
     if (left != NULL) {
@@ -339,7 +342,7 @@ static struct frame *enter_start(struct call *c)
     }
     describe_call(c->env, f, c->self, span_is_kept(f) ? channel_of(c->env, c->self) : NULL);
     inject(c->env, f, c->a);
-    return let_wait(c, f, c->self);
+    return let_wait(c, f, c->self, NULL);
 }
 
 static struct frame *enter_delayed(struct call *c)
@@ -352,8 +355,8 @@ static struct frame *enter_delayed(struct call *c)
             env, f, c->self,
             java_field(env, c->self, "this$1", "L" INTERNAL "ManagedChannelImpl$RealChannel;"));
         inject(env, f, c->a);
-        task_put(c->self, &outer);
-        f = let_wait(c, f, c->a);
+        task_put(c->b, &outer);
+        f = let_wait(c, f, c->a, c->self);
     }
     context_drop(&outer);
     return f;
@@ -379,20 +382,29 @@ static struct frame *enter_close(struct call *c)
 // cancel(Status, boolean) of a call that waits for its channel.
 static void on_cancel_delayed(struct call *c)
 {
-    JNIEnv *env = c->env;
-    if (java_field(env, c->self, "realCall", "L" GRPC "ClientCall;") == NULL) {
-        jobject headers = java_field(env, c->self, "startHeaders", "L" GRPC "Metadata;");
-        (void)conclude(env, headers, c->a, NULL);
+    if (java_field(c->env, c->self, "realCall", "L" GRPC "ClientCall;") == NULL) {
+        (void)conclude(c->env, c->self, c->a, NULL);
     }
 }
 
-// What a call has to tell that had to wait for its channel.
-static struct frame *enter_delayed_callback(struct call *c)
+// What a call that had to wait for its channel tells its listener, which has kept the context.
+static struct frame *tell(struct call *c, jobject listener)
 {
     struct context outer = {0};
-    jobject call = java_field(c->env, c->self, "this$0", "L" INTERNAL "DelayedClientCall;");
-    (void)task_take(call, &outer);
+    (void)task_take(listener, &outer);
     return open_in(c, outer);
+}
+
+static struct frame *enter_delayed_close(struct call *c)
+{
+    return tell(c, java_field(c->env, c->self, "listener", LISTENER_TYPE));
+}
+
+static struct frame *enter_delayed_callbacks(struct call *c)
+{
+    jobject listener = java_field(c->env, c->self, "val$listener",
+                                  "L" INTERNAL "DelayedClientCall$DelayedListener;");
+    return tell(c, java_field(c->env, listener, "realListener", LISTENER_TYPE));
 }
 
 static struct frame *enter_callback(struct call *c)
@@ -510,15 +522,15 @@ static struct plugin_method methods[] = {
     {.class_name = INTERNAL "DelayedClientCall",
      .name = "start",
      .descriptor = START,
-     .probe = {.kind = PROBE_SPAN, .objects = {2}},
+     .probe = {.kind = PROBE_SPAN, .objects = {2, 1}},
      .enter = enter_delayed,
      .exit = leave_start},
     NOTE(INTERNAL "DelayedClientCall", "cancel", "(L" GRPC "Status;Z)V", PROBE_ENTER,
          on_cancel_delayed, .objects = {1}),
     FRAME(INTERNAL "DelayedClientCall$CloseListenerRunnable", "runInContext", "()V",
-          enter_delayed_callback),
+          enter_delayed_close),
     FRAME(INTERNAL "DelayedClientCall$1DrainListenerRunnable", "runInContext", "()V",
-          enter_delayed_callback),
+          enter_delayed_callbacks),
     FRAME(INTERNAL "ClientCallImpl", "closeObserver", NULL, enter_close, .objects = {2}),
     FRAME(LISTENER "$1HeadersRead", "runInContext", "()V", enter_callback),
     FRAME(LISTENER "$1MessagesAvailable", "runInContext", "()V", enter_callback),
