@@ -220,7 +220,7 @@ public class DubboShop {
         configure();
         export(protocol, Integer.parseInt(arguments[1]));
         HttpServer server = HttpServer.create(new InetSocketAddress("127.0.0.1", 0), 0);
-        ExecutorService pool = Executors.newFixedThreadPool(8);
+        ExecutorService pool = Executors.newCachedThreadPool();
         server.setExecutor(pool);
         base = "http://127.0.0.1:" + server.getAddress().getPort();
         add_paths(server, protocol + "://127.0.0.1:" + arguments[1], protocol + "://127.0.0.1:" + arguments[2]);

@@ -356,7 +356,7 @@ public class GrpcShop {
             ? InProcessChannelBuilder.forName("stock").build() : channel("127.0.0.1:" + stock.getPort());
         ManagedChannel to_nobody = channel("127.0.0.1:" + arguments[1]), never = unresolved();
         HttpServer server = HttpServer.create(new InetSocketAddress("127.0.0.1", 0), 0);
-        server.setExecutor(Executors.newFixedThreadPool(8));
+        server.setExecutor(Executors.newCachedThreadPool());
         base = "http://127.0.0.1:" + server.getAddress().getPort();
         add_paths(server, to_stock, to_nobody, never);
         server.start();

@@ -32,7 +32,7 @@ public class RpcChain {
                 })).build()).build().start();
         ManagedChannel channel = GrpcShop.channel("127.0.0.1:" + stock.getPort());
         HttpServer server = HttpServer.create(new InetSocketAddress("127.0.0.1", 0), 0);
-        ExecutorService pool = Executors.newFixedThreadPool(8);
+        ExecutorService pool = Executors.newCachedThreadPool();
         server.setExecutor(pool);
         DubboShop.base = "http://127.0.0.1:" + server.getAddress().getPort();
         DubboShop.serve(server, "/leaf", () -> {});
