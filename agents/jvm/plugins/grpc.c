@@ -540,7 +540,7 @@ static struct plugin_method methods[] = {
           "(Ljava/lang/String;L" TRANSPORT "$ServerCallParameters;L" GRPC "Metadata;)L" INTERNAL
           "ServerStreamListener;",
           enter_started, .objects = {3}),
-    FRAME(TRANSPORT, "startWrappedCall", // before 1.4x
+    FRAME(TRANSPORT, "startWrappedCall", // of 1.38, say
           "(Ljava/lang/String;L" GRPC "ServerMethodDefinition;L" INTERNAL "ServerStream;L" GRPC
           "Metadata;L" GRPC "Context$CancellableContext;Lio/perfmark/Tag;)L" INTERNAL
           "ServerStreamListener;",

@@ -1,15 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: a web service and a Dubbo service, Stock, that it asks in every way there is. Arguments:
 // the protocol, a port for it, a port where nobody listens.
-import com.sun.net.httpserver.HttpServer;
-import java.net.HttpURLConnection;
-import java.net.InetSocketAddress;
-import java.net.URL;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.dubbo.config.ApplicationConfig;
 import org.apache.dubbo.config.ProtocolConfig;
@@ -28,23 +22,9 @@ import org.apache.dubbo.rpc.model.FrameworkModel;
 import org.apache.dubbo.rpc.service.GenericService;
 
 public class DubboShop {
-    interface Work {
-        void run() throws Exception;
-    }
-
-    static String base;
+    static Entries entries;
     static final CountDownLatch late = new CountDownLatch(1), first = new CountDownLatch(1);
     static final AtomicInteger tries = new AtomicInteger();
-
-    // A span below whatever is in force here.
-    static void leaf() {
-        try {
-            HttpURLConnection c = (HttpURLConnection) new URL(base + "/leaf").openConnection();
-            c.getResponseCode();
-        } catch (java.io.IOException e) {
-            throw new IllegalStateException(e);
-        }
-    }
 
     static void await(CountDownLatch latch) {
         try {
@@ -70,7 +50,7 @@ public class DubboShop {
                     break;
                 default:
             }
-            leaf();
+            entries.leaf();
             return "3 " + what;
         }
 
@@ -80,7 +60,7 @@ public class DubboShop {
                 if (what.equals("broken")) {
                     throw new IllegalArgumentException("bad plums");
                 }
-                leaf();
+                entries.leaf();
                 return "3 " + what;
             });
         }
@@ -164,21 +144,7 @@ public class DubboShop {
         return r.get();
     }
 
-    static void serve(HttpServer server, String path, Work work) {
-        server.createContext(path, exchange -> {
-            int status = 200;
-            try {
-                work.run();
-            } catch (Exception e) {
-                e.printStackTrace();
-                status = 500;
-            }
-            exchange.sendResponseHeaders(status, -1);
-            exchange.close();
-        });
-    }
-
-    static void expect_failure(Work work) {
+    static void expect_failure(Entries.Work work) {
         try {
             work.run();
             throw new AssertionError("nothing was thrown");
@@ -188,47 +154,40 @@ public class DubboShop {
         }
     }
 
-    static void add_paths(HttpServer server, String url, String gone_url) {
+    static void add_paths(Entries server, String url, String gone_url) {
         Stock stock = DubboShop.<Stock>reference(url, 60000, 0).get(), local = local(), nobody = nobody();
         Stock hasty = DubboShop.<Stock>reference(url, 3000, 0).get();
         Stock stubborn = DubboShop.<Stock>reference(url, 3000, 2).get();
         Stock gone = DubboShop.<Stock>reference(gone_url, 60000, 0).get();
         GenericService generic = generic(url);
-        serve(server, "/leaf", () -> {});
-        serve(server, "/sync", () -> stock.check("pears"));
-        serve(server, "/later", () -> stock.later("pears").thenAccept(s -> leaf()).get());
-        serve(server, "/future", () -> RpcContext.getServiceContext().asyncCall(() -> stock.check("pears")).get());
-        serve(server, "/generic",
+        server.serve("/sync", () -> stock.check("pears"));
+        server.serve("/later", () -> stock.later("pears").thenAccept(s -> entries.leaf()).get());
+        server.serve("/future", () -> RpcContext.getServiceContext().asyncCall(() -> stock.check("pears")).get());
+        server.serve("/generic",
               () -> generic.$invoke("check", new String[] {"java.lang.String"}, new Object[] {"pears"}));
-        serve(server, "/local", () -> local.check("pears"));
-        serve(server, "/broken", () -> expect_failure(() -> stock.check("broken")));
-        serve(server, "/broken-later", () -> expect_failure(() -> stock.later("broken").get()));
-        serve(server, "/late", () -> {
+        server.serve("/local", () -> local.check("pears"));
+        server.serve("/broken", () -> expect_failure(() -> stock.check("broken")));
+        server.serve("/broken-later", () -> expect_failure(() -> stock.later("broken").get()));
+        server.serve("/late", () -> {
             expect_failure(() -> hasty.check("late"));
             late.countDown();
         });
-        serve(server, "/retried", () -> {
+        server.serve("/retried", () -> {
             stubborn.check("flaky");
             first.countDown();
         });
-        serve(server, "/gone", () -> expect_failure(() -> gone.check("pears")));
-        serve(server, "/nobody", () -> expect_failure(() -> nobody.check("pears")));
+        server.serve("/gone", () -> expect_failure(() -> gone.check("pears")));
+        server.serve("/nobody", () -> expect_failure(() -> nobody.check("pears")));
     }
 
     public static void main(String[] arguments) throws Exception {
         String protocol = arguments[0];
         configure();
         export(protocol, Integer.parseInt(arguments[1]));
-        HttpServer server = HttpServer.create(new InetSocketAddress("127.0.0.1", 0), 0);
-        ExecutorService pool = Executors.newCachedThreadPool();
-        server.setExecutor(pool);
-        base = "http://127.0.0.1:" + server.getAddress().getPort();
-        add_paths(server, protocol + "://127.0.0.1:" + arguments[1], protocol + "://127.0.0.1:" + arguments[2]);
-        server.start();
-        System.out.println("port " + server.getAddress().getPort());
-        System.in.read();
+        entries = new Entries();
+        add_paths(entries, protocol + "://127.0.0.1:" + arguments[1], protocol + "://127.0.0.1:" + arguments[2]);
+        entries.serveUntilTold();
         FrameworkModel.destroyAll();
-        server.stop(0);
-        pool.shutdown();
+        entries.stop();
     }
 }

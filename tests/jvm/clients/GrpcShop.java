@@ -2,7 +2,6 @@
 // Purpose: a web service and a gRPC service, Stock, that it asks in every way there is. Its methods
 // have no generated stubs: texts go over the wire. Arguments: "inprocess", or another word for the
 // transport that is on the class path; a port where nobody listens.
-import com.sun.net.httpserver.HttpServer;
 import io.grpc.CallOptions;
 import io.grpc.Channel;
 import io.grpc.ClientInterceptors;
@@ -26,7 +25,6 @@ import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.inprocess.InProcessChannelBuilder;
 import io.grpc.inprocess.InProcessServerBuilder;
-import io.grpc.stub.ClientCallStreamObserver;
 import io.grpc.stub.ClientCalls;
 import io.grpc.stub.MetadataUtils;
 import io.grpc.stub.ServerCallStreamObserver;
@@ -34,22 +32,14 @@ import io.grpc.stub.ServerCalls;
 import io.grpc.stub.StreamObserver;
 import java.io.ByteArrayInputStream;
 import java.io.InputStream;
-import java.net.HttpURLConnection;
-import java.net.InetSocketAddress;
 import java.net.URI;
-import java.net.URL;
 import java.nio.charset.StandardCharsets;
 import java.util.Iterator;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 
 public class GrpcShop {
-    interface Work {
-        void run() throws Exception;
-    }
-
     static class Texts implements MethodDescriptor.Marshaller<String> {
         @Override
         public InputStream stream(String text) {
@@ -80,21 +70,11 @@ public class GrpcShop {
     static final Metadata.Key<String> TRACEPARENT = key("traceparent");
     static final Metadata.Key<String> MINE = key("x-mine");
 
-    static String base;
+    static Entries entries;
     static volatile CountDownLatch held = new CountDownLatch(1), let_go = new CountDownLatch(1);
 
     static Metadata.Key<String> key(String name) {
         return Metadata.Key.of(name, Metadata.ASCII_STRING_MARSHALLER);
-    }
-
-    // A span below whatever is in force here.
-    static void leaf() {
-        try {
-            HttpURLConnection c = (HttpURLConnection) new URL(base + "/leaf").openConnection();
-            c.getResponseCode();
-        } catch (java.io.IOException e) {
-            throw new IllegalStateException(e);
-        }
     }
 
     // ---- The server --------------------------------------------------------------------------
@@ -108,13 +88,13 @@ public class GrpcShop {
                 throw new IllegalArgumentException("bad pears");
             case "held": // until the client goes
                 ((ServerCallStreamObserver<String>) answer).setOnCancelHandler(() -> {
-                    leaf();
+                    entries.leaf();
                     let_go.countDown();
                 });
                 held.countDown();
                 return;
             default:
-                leaf();
+                entries.leaf();
                 answer.onNext("3 " + what);
                 answer.onCompleted();
         }
@@ -124,7 +104,7 @@ public class GrpcShop {
         for (int i = 0; i < 3; i++) {
             answer.onNext(what + i);
         }
-        leaf();
+        entries.leaf();
         answer.onCompleted();
     }
 
@@ -135,7 +115,7 @@ public class GrpcShop {
             @Override
             public void onNext(String what) {
                 if (answer_each) {
-                    leaf();
+                    entries.leaf();
                     answer.onNext("got " + what);
                 }
                 all.append(what);
@@ -147,7 +127,7 @@ public class GrpcShop {
             @Override
             public void onCompleted() {
                 if (!answer_each) {
-                    leaf();
+                    entries.leaf();
                     answer.onNext(all.toString());
                 }
                 answer.onCompleted();
@@ -196,7 +176,7 @@ public class GrpcShop {
         @Override
         public void onNext(String answer) {
             if (calls) {
-                leaf();
+                entries.leaf();
             }
         }
 
@@ -208,7 +188,7 @@ public class GrpcShop {
         @Override
         public void onCompleted() {
             if (calls) {
-                leaf();
+                entries.leaf();
             }
             end.complete("OK");
         }
@@ -306,47 +286,32 @@ public class GrpcShop {
         return Grpc.newChannelBuilder(target, InsecureChannelCredentials.create()).build();
     }
 
-    static void serve(HttpServer server, String path, Work work) {
-        server.createContext(path, exchange -> {
-            int status = 200;
-            try {
-                work.run();
-            } catch (Exception e) {
-                e.printStackTrace();
-                status = 500;
-            }
-            exchange.sendResponseHeaders(status, -1);
-            exchange.close();
-        });
-    }
-
-    static void add_paths(HttpServer server, Channel stock, Channel nobody, Channel never) {
-        serve(server, "/leaf", () -> {});
-        serve(server, "/unary", () -> ask(stock, CHECK, CallOptions.DEFAULT, "pears"));
-        serve(server, "/future",
+    static void add_paths(Entries server, Channel stock, Channel nobody, Channel never) {
+        server.serve("/unary", () -> ask(stock, CHECK, CallOptions.DEFAULT, "pears"));
+        server.serve("/future",
               () -> ClientCalls.futureUnaryCall(stock.newCall(CHECK, CallOptions.DEFAULT), "pears").get());
-        serve(server, "/async", () -> {
+        server.serve("/async", () -> {
             Answers answers = new Answers(true);
             ClientCalls.asyncUnaryCall(stock.newCall(CHECK, CallOptions.DEFAULT), "pears", answers);
             answers.end.get();
         });
-        serve(server, "/watch", () -> {
+        server.serve("/watch", () -> {
             Iterator<String> answers =
                 ClientCalls.blockingServerStreamingCall(stock, WATCH, CallOptions.DEFAULT, "pears");
             while (answers.hasNext()) {
                 answers.next();
             }
         });
-        serve(server, "/fill", () -> stream(stock, FILL));
-        serve(server, "/talk", () -> stream(stock, TALK));
-        serve(server, "/missing", () -> ask(stock, CHECK, CallOptions.DEFAULT, "missing"));
-        serve(server, "/broken", () -> ask(stock, CHECK, CallOptions.DEFAULT, "broken"));
-        serve(server, "/nothing", () -> ask(stock, NOTHING, CallOptions.DEFAULT, "pears"));
-        serve(server, "/late", () -> late(stock));
-        serve(server, "/cancel", () -> cancel(stock));
-        serve(server, "/forward", () -> forward(stock));
-        serve(server, "/gone", () -> ask(nobody, CHECK, CallOptions.DEFAULT, "pears"));
-        serve(server, "/never", () -> System.out.println("never " + ask(never, CHECK, within(1), "pears")));
+        server.serve("/fill", () -> stream(stock, FILL));
+        server.serve("/talk", () -> stream(stock, TALK));
+        server.serve("/missing", () -> ask(stock, CHECK, CallOptions.DEFAULT, "missing"));
+        server.serve("/broken", () -> ask(stock, CHECK, CallOptions.DEFAULT, "broken"));
+        server.serve("/nothing", () -> ask(stock, NOTHING, CallOptions.DEFAULT, "pears"));
+        server.serve("/late", () -> late(stock));
+        server.serve("/cancel", () -> cancel(stock));
+        server.serve("/forward", () -> forward(stock));
+        server.serve("/gone", () -> ask(nobody, CHECK, CallOptions.DEFAULT, "pears"));
+        server.serve("/never", () -> System.out.println("never " + ask(never, CHECK, within(1), "pears")));
     }
 
     public static void main(String[] arguments) throws Exception {
@@ -355,19 +320,14 @@ public class GrpcShop {
         ManagedChannel to_stock = in_process
             ? InProcessChannelBuilder.forName("stock").build() : channel("127.0.0.1:" + stock.getPort());
         ManagedChannel to_nobody = channel("127.0.0.1:" + arguments[1]), never = unresolved();
-        HttpServer server = HttpServer.create(new InetSocketAddress("127.0.0.1", 0), 0);
-        server.setExecutor(Executors.newCachedThreadPool());
-        base = "http://127.0.0.1:" + server.getAddress().getPort();
-        add_paths(server, to_stock, to_nobody, never);
-        server.start();
+        entries = new Entries();
+        add_paths(entries, to_stock, to_nobody, never);
         System.out.println("stock " + (in_process ? 0 : stock.getPort()));
-        System.out.println("port " + server.getAddress().getPort());
-        System.in.read();
+        entries.serveUntilTold();
         for (ManagedChannel one : new ManagedChannel[] {to_stock, to_nobody, never}) {
             one.shutdownNow().awaitTermination(30, TimeUnit.SECONDS);
         }
         stock.shutdownNow().awaitTermination(30, TimeUnit.SECONDS);
-        server.stop(0);
-        ((java.util.concurrent.ExecutorService) server.getExecutor()).shutdown();
+        entries.stop();
     }
 }

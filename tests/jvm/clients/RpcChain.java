@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: a web service that asks a gRPC service, which asks a Dubbo service, by Dubbo's own
 // protocol or by triple, which asks the web service. Arguments: two ports for Dubbo.
-import com.sun.net.httpserver.HttpServer;
 import io.grpc.CallOptions;
+import io.grpc.Grpc;
+import io.grpc.InsecureServerCredentials;
 import io.grpc.ManagedChannel;
 import io.grpc.Server;
 import io.grpc.ServerServiceDefinition;
-import io.grpc.Grpc;
-import io.grpc.InsecureServerCredentials;
 import io.grpc.stub.ServerCalls;
-import java.net.InetSocketAddress;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import org.apache.dubbo.rpc.model.FrameworkModel;
 
@@ -31,21 +27,14 @@ public class RpcChain {
                     answer.onCompleted();
                 })).build()).build().start();
         ManagedChannel channel = GrpcShop.channel("127.0.0.1:" + stock.getPort());
-        HttpServer server = HttpServer.create(new InetSocketAddress("127.0.0.1", 0), 0);
-        ExecutorService pool = Executors.newCachedThreadPool();
-        server.setExecutor(pool);
-        DubboShop.base = "http://127.0.0.1:" + server.getAddress().getPort();
-        DubboShop.serve(server, "/leaf", () -> {});
-        DubboShop.serve(server, "/chain", () -> GrpcShop.ask(channel, GrpcShop.CHECK, CallOptions.DEFAULT, "own"));
-        DubboShop.serve(server, "/chain-by-triple",
-                        () -> GrpcShop.ask(channel, GrpcShop.CHECK, CallOptions.DEFAULT, "triple"));
-        server.start();
-        System.out.println("port " + server.getAddress().getPort());
-        System.in.read();
+        Entries entries = DubboShop.entries = new Entries();
+        entries.serve("/chain", () -> GrpcShop.ask(channel, GrpcShop.CHECK, CallOptions.DEFAULT, "own"));
+        entries.serve("/chain-by-triple",
+                      () -> GrpcShop.ask(channel, GrpcShop.CHECK, CallOptions.DEFAULT, "triple"));
+        entries.serveUntilTold();
         channel.shutdownNow().awaitTermination(30, TimeUnit.SECONDS);
         stock.shutdownNow().awaitTermination(30, TimeUnit.SECONDS);
         FrameworkModel.destroyAll();
-        server.stop(0);
-        pool.shutdown();
+        entries.stop();
     }
 }
