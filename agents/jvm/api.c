@@ -29,7 +29,8 @@ static jstring JNICALL trace_id_text(JNIEnv *env, jclass class)
         trace_id_hex(t->current.trace, hex);
         text = (*env)->NewStringUTF(env, hex);
     }
-    return bridge_leave(env, t, text);
+    bridge_leave(env, t);
+    return text;
 }
 
 static jstring JNICALL span_id_text(JNIEnv *env, jclass class)
@@ -45,7 +46,8 @@ static jstring JNICALL span_id_text(JNIEnv *env, jclass class)
         span_id_hex(t->current.span, hex);
         text = (*env)->NewStringUTF(env, hex);
     }
-    return bridge_leave(env, t, text);
+    bridge_leave(env, t);
+    return text;
 }
 
 static jstring JNICALL baggage(JNIEnv *env, jclass class, jstring key)
@@ -62,7 +64,8 @@ static jstring JNICALL baggage(JNIEnv *env, jclass class, jstring key)
     if (v.p != NULL) {
         text = java_new_string(env, v);
     }
-    return bridge_leave(env, t, text);
+    bridge_leave(env, t);
+    return text;
 }
 
 static jboolean JNICALL set_baggage(JNIEnv *env, jclass class, jstring key, jstring value)
@@ -77,7 +80,7 @@ static jboolean JNICALL set_baggage(JNIEnv *env, jclass class, jstring key, jstr
     struct str v = value != NULL ? whole(env, value, value_text, API_BAGGAGE_MAX) : STR("");
     bool ok = context_is_set(&t->current) && k.n > 0 && v.p != NULL &&
               context_baggage_set(&t->current, k, v);
-    (void)bridge_leave(env, t, NULL);
+    bridge_leave(env, t);
     return ok;
 }
 
@@ -104,7 +107,7 @@ static jboolean JNICALL tag_text(JNIEnv *env, jclass class, jstring key, jstring
     if (f != NULL) {
         span_text(f, key_text, java_string(env, value, text, sizeof text));
     }
-    (void)bridge_leave(env, t, NULL);
+    bridge_leave(env, t);
     return f != NULL;
 }
 
@@ -120,7 +123,7 @@ static jboolean JNICALL tag_number(JNIEnv *env, jclass class, jstring key, jlong
     if (f != NULL) {
         span_int(f, key_text, value);
     }
-    (void)bridge_leave(env, t, NULL);
+    bridge_leave(env, t);
     return f != NULL;
 }
 
@@ -137,7 +140,7 @@ static jboolean JNICALL event(JNIEnv *env, jclass class, jstring name)
     if (f != NULL) {
         span_event(f, n);
     }
-    (void)bridge_leave(env, t, NULL);
+    bridge_leave(env, t);
     return f != NULL;
 }
 

@@ -43,7 +43,7 @@ struct thread_state *bridge_enter(JNIEnv *env)
         return NULL;
     }
     struct thread_state *t = thread_mine(env);
-    if (t == NULL || t->is_inside || (*env)->PushLocalFrame(env, LOCAL_REFERENCES) != 0) {
+    if (t == NULL || t->is_inside || (*env)->EnsureLocalCapacity(env, LOCAL_REFERENCES) != 0) {
         (void)(t != NULL && java_clear(env));
         inside_end();
         return NULL;
@@ -53,17 +53,15 @@ struct thread_state *bridge_enter(JNIEnv *env)
     return t;
 }
 
-jobject bridge_leave(JNIEnv *env, struct thread_state *t, jobject result)
+void bridge_leave(JNIEnv *env, struct thread_state *t)
 {
     ASSERT(t->is_inside);
     t->is_inside = false;
     (void)java_clear(env);
-    jobject kept = (*env)->PopLocalFrame(env, result);
     if (t->began_ns != 0) {
         effort_probe(effort_clock_ns() - t->began_ns);
     }
     inside_end();
-    return kept;
 }
 
 // What is in force on a worker's thread or kept with a task must not be met by later work when the
@@ -111,7 +109,7 @@ static jlong JNICALL native_enter(JNIEnv *env, jclass class, jint id, jobject se
     ASSERT((f != NULL) == (t->depth == depth + 1));
     (void)depth;
     jlong token = f != NULL ? frame_token(t) : 0;
-    (void)bridge_leave(env, t, NULL);
+    bridge_leave(env, t);
     return token;
 }
 
@@ -124,7 +122,7 @@ static void JNICALL native_note(JNIEnv *env, jclass class, jint id, jobject self
     if (t != NULL) {
         struct call call = {env, t, m, self, a, b, c, n};
         m->note(&call);
-        (void)bridge_leave(env, t, NULL);
+        bridge_leave(env, t);
     }
 }
 
@@ -156,11 +154,13 @@ static void close_call(JNIEnv *env, jlong token, jobject result, jlong number, j
             frame_close(t);
         }
         for (int i = 0; i < FRAME_GLOBALS; i++) {
-            (*env)->DeleteGlobalRef(env, globals[i]); // NULL is fine
+            if (globals[i] != NULL) { // even a call for nothing costs
+                (*env)->DeleteGlobalRef(env, globals[i]);
+            }
         }
     }
     if (t != NULL) {
-        (void)bridge_leave(env, t, NULL);
+        bridge_leave(env, t);
     }
 }
 

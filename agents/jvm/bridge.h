@@ -15,9 +15,10 @@ jclass bridge_define(JNIEnv *env, const char *name, void (*emit)(struct bytes_ou
 
 // The thread's state when a native may act now: the agent is there, the thread not inside it
 // already, and there is room for local references; else NULL. bridge_leave() must follow: it clears
-// what exception is pending, drops the local references but `result`, and returns that.
+// what exception is pending. Local references end with the native, as JNI has it: a frame of their
+// own would cost as much as several calls of Java's.
 struct thread_state *bridge_enter(JNIEnv *env);
-jobject bridge_leave(JNIEnv *env, struct thread_state *t, jobject result);
+void bridge_leave(JNIEnv *env, struct thread_state *t);
 
 // Says on a span what was thrown.
 void bridge_exception(JNIEnv *env, struct frame *f, jthrowable thrown);

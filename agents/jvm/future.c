@@ -41,7 +41,7 @@ static void JNICALL native_accept(JNIEnv *env, jobject self, jobject result, job
     struct thread_state *t = bridge_enter(env);
     if (t != NULL) {
         end(env, t, (uint64_t)(*env)->GetLongField(env, self, waiter_handle), result, thrown);
-        (void)bridge_leave(env, t, NULL);
+        bridge_leave(env, t);
     }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: calling Java from plug-ins without leaving an exception behind.
 #include <stdatomic.h>
+#include <string.h>
 
 #include "agents/jvm/memory.h"
 #include "agents/jvm/plugin.h"
@@ -16,15 +17,18 @@ bool java_clear(JNIEnv *env)
 }
 
 // A class and the method found in it. Never changed once it is remembered, and freed by
-// java_forget() alone.
+// java_forget() alone: who reads a slot may do so while it is being given to another class.
 struct java_owner {
     jweak class;
-    jmethodID id;
+    jmethodID id; // NULL: the class has no such method
     _Atomic(struct java_owner *) *place;
     struct java_owner *next; // of all
 };
 
+#define RETIRED_MAX 4096 // owners that have lost their slot
+
 static _Atomic(struct java_owner *) all;
+static atomic_uint retired;
 
 // A global reference that stays until java_forget(), and where it was put.
 struct kept {
@@ -52,6 +56,26 @@ static jobject keep(JNIEnv *env, _Atomic(jobject) *place, jobject local)
     return mine;
 }
 
+static bool is_gone(JNIEnv *env, const struct java_owner *o)
+{
+    return (*env)->IsSameObject(env, o->class, NULL);
+}
+
+// Into a free slot, or that of a class which was unloaded. False: there is none.
+static bool take_slot(JNIEnv *env, struct java_method *m, struct java_owner *mine)
+{
+    for (int i = 0; i < JAVA_OWNERS; i++) {
+        struct java_owner *there = atomic_load(&m->owners[i]);
+        bool is_free =
+            there == NULL || (is_gone(env, there) && atomic_fetch_add(&retired, 1) < RETIRED_MAX);
+        mine->place = &m->owners[i];
+        if (is_free && atomic_compare_exchange_strong(mine->place, &there, mine)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void remember(JNIEnv *env, struct java_method *m, jclass class, jmethodID id)
 {
     struct java_owner *mine = memory_get(sizeof *mine);
@@ -59,15 +83,11 @@ static void remember(JNIEnv *env, struct java_method *m, jclass class, jmethodID
         return;
     }
     *mine = (struct java_owner){.class = (*env)->NewWeakGlobalRef(env, class), .id = id};
-    for (int i = 0; i < JAVA_OWNERS && mine->class != NULL; i++) {
-        struct java_owner *none = NULL;
-        mine->place = &m->owners[i];
-        if (atomic_compare_exchange_strong(mine->place, &none, mine)) {
-            mine->next = atomic_load(&all);
-            while (!atomic_compare_exchange_weak(&all, &mine->next, mine)) {
-            }
-            return;
+    if (mine->class != NULL && take_slot(env, m, mine)) {
+        mine->next = atomic_load(&all);
+        while (!atomic_compare_exchange_weak(&all, &mine->next, mine)) {
         }
+        return;
     }
     if (mine->class != NULL) {
         (*env)->DeleteWeakGlobalRef(env, mine->class);
@@ -81,12 +101,14 @@ void java_forget(JNIEnv *env)
     struct java_owner *o = atomic_exchange(&all, NULL);
     while (o != NULL) {
         struct java_owner *next = o->next;
-        ASSERT(atomic_load(o->place) == o);
-        atomic_store(o->place, NULL);
+        if (atomic_load(o->place) == o) { // else it has lost its slot
+            atomic_store(o->place, NULL);
+        }
         (*env)->DeleteWeakGlobalRef(env, o->class);
         memory_free(o);
         o = next;
     }
+    atomic_store(&retired, 0);
     struct kept *k = atomic_exchange(&all_kept, NULL);
     while (k != NULL) {
         struct kept *next = k->next;
@@ -96,96 +118,129 @@ void java_forget(JNIEnv *env)
     }
 }
 
-// Its ID where it was met before; *ret_is_full: nothing more can be remembered.
-static jmethodID recall(JNIEnv *env, struct java_method *m, jclass class, bool *ret_is_full)
+// What is known of the class: its ID, NULL when it has no such method. False: nothing is known.
+static bool recall(JNIEnv *env, struct java_method *m, jclass class, jmethodID *ret)
 {
-    *ret_is_full = true;
     for (int i = 0; i < JAVA_OWNERS; i++) {
         struct java_owner *o = atomic_load_explicit(&m->owners[i], memory_order_acquire);
-        *ret_is_full = *ret_is_full && o != NULL;
         if (o != NULL && (*env)->IsSameObject(env, o->class, class)) {
-            return o->id;
+            *ret = o->id;
+            return true;
         }
+    }
+    return false;
+}
+
+// Whether the pending exception, which is cleared, says that there is no such method; it may also
+// be that memory or the stack is short.
+static bool is_missing(JNIEnv *env)
+{
+    static struct java_class no_such_method = {"java/lang/NoSuchMethodError", NULL};
+    jthrowable thrown = (*env)->ExceptionOccurred(env);
+    (*env)->ExceptionClear(env);
+    bool missing = java_is(env, &no_such_method, thrown);
+    (*env)->DeleteLocalRef(env, thrown);
+    return missing;
+}
+
+static jmethodID look_up(JNIEnv *env, struct java_method *m, jclass class)
+{
+    jmethodID id = (*env)->GetMethodID(env, class, m->name, m->descriptor);
+    if (!(*env)->ExceptionCheck(env)) {
+        remember(env, m, class, id);
+        return id;
+    }
+    if (is_missing(env)) {
+        remember(env, m, class, NULL);
     }
     return NULL;
 }
 
 jmethodID java_find(JNIEnv *env, struct java_method *m, jobject object)
 {
-    bool is_full;
+    jmethodID id = NULL;
     if (object == NULL) {
         return NULL;
     }
     jclass class = (*env)->GetObjectClass(env, object);
-    jmethodID id = recall(env, m, class, &is_full);
-    if (id == NULL) {
-        id = (*env)->GetMethodID(env, class, m->name, m->descriptor);
-        id = java_clear(env) ? NULL : id;
-        if (id != NULL && !is_full) {
-            remember(env, m, class, id);
-        }
+    if (!recall(env, m, class, &id)) {
+        id = look_up(env, m, class);
     }
     (*env)->DeleteLocalRef(env, class);
     return id;
 }
 
-static unsigned unit(const char *p)
+// ---- Text ------------------------------------------------------------------------------------
+
+#define UNITS 256 // of UTF-16, taken at once
+
+static bool is_high(jchar u)
 {
-    return (unsigned)(p[0] & 0x0F) << 12 | (unsigned)(p[1] & 0x3F) << 6 | (unsigned)(p[2] & 0x3F);
+    return (u & 0xFC00) == 0xD800;
 }
 
-static bool is_surrogate(const char *p, size_t left, unsigned first)
+static bool is_low(jchar u)
 {
-    return left >= 3 && (unsigned char)p[0] == 0xED && (unit(p) & 0xFC00) == first;
+    return (u & 0xFC00) == 0xDC00;
 }
 
-// Modified UTF-8 to UTF-8, in place, which never grows: pairs of surrogates become one character,
-// a half and NUL become '?'.
-static size_t to_utf8(char *text, size_t n)
+// One character, which may take two units, to UTF-8: NUL and halves of pairs become '?'. Returns
+// the bytes; 0 when there is no room.
+static size_t put_character(char *out, size_t room, uint32_t c)
 {
-    size_t to = 0;
-    for (size_t i = 0; i < n;) {
-        const char *p = text + i;
-        if (is_surrogate(p, n - i, 0xD800) && is_surrogate(p + 3, n - i - 3, 0xDC00)) {
-            unsigned c = 0x10000 + ((unit(p) & 0x3FF) << 10) + (unit(p + 3) & 0x3FF);
-            text[to++] = (char)(0xF0 | c >> 18);
-            text[to++] = (char)(0x80 | (c >> 12 & 0x3F));
-            text[to++] = (char)(0x80 | (c >> 6 & 0x3F));
-            text[to++] = (char)(0x80 | (c & 0x3F));
-            i += 6;
-        } else if (is_surrogate(p, n - i, 0xD800) || is_surrogate(p, n - i, 0xDC00)) {
-            text[to++] = '?';
-            i += 3;
-        } else if ((unsigned char)p[0] == 0xC0) {
-            text[to++] = '?';
-            i += 2;
-        } else {
-            text[to++] = text[i++];
+    size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+    static const unsigned char firsts[] = {0, 0, 0xC0, 0xE0, 0xF0};
+    if (n > room) {
+        return 0;
+    }
+    for (size_t i = n - 1; i > 0; i--) {
+        out[i] = (char)(0x80 | (c & 0x3F));
+        c >>= 6;
+    }
+    out[0] = (char)(firsts[n] | c);
+    return n;
+}
+
+// Appends units until there is no more room; false then.
+static bool put_units(const jchar *units, size_t n, char *out, size_t room, size_t *at)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint32_t c = units[i];
+        if (c - 1 < 0x7F && *at < room) { // ASCII, nearly always
+            out[(*at)++] = (char)c;
+            continue;
+        }
+        if (is_high(units[i]) && i + 1 < n && is_low(units[i + 1])) {
+            c = 0x10000 + ((c & 0x3FF) << 10) + (units[++i] & 0x3FF);
+        } else if (c == 0 || is_high(units[i]) || is_low(units[i])) {
+            c = '?';
+        }
+        size_t put = put_character(out + *at, room - *at, c);
+        *at += put;
+        if (put == 0) {
+            return false;
         }
     }
-    return to;
-}
-
-static struct str copy_string(JNIEnv *env, jstring s, char *out, size_t room)
-{
-    jsize n = (*env)->GetStringLength(env, s);
-    // A long text is cut where it surely fits: modified UTF-8 takes up to three bytes a unit, and
-    // GetStringUTFRegion writes a NUL.
-    jsize most = (jsize)((room - 1) / 3);
-    if (n > most && (size_t)(*env)->GetStringUTFLength(env, s) >= room) {
-        n = most;
-    }
-    (*env)->GetStringUTFRegion(env, s, 0, n, out);
-    if (java_clear(env)) {
-        return STR("");
-    }
-    return (struct str){out, to_utf8(out, strlen(out))};
+    return true;
 }
 
 struct str java_string(JNIEnv *env, jstring s, char *out, size_t room)
 {
-    ASSERT(room > 3);
-    return s != NULL ? copy_string(env, s, out, room) : STR("");
+    jchar units[UNITS];
+    size_t to = 0;
+    ASSERT(room > 0);
+    jsize n = s != NULL ? (*env)->GetStringLength(env, s) : 0;
+    for (jsize from = 0, count; from < n; from += count) {
+        count = n - from < UNITS ? n - from : UNITS;
+        (*env)->GetStringRegion(env, s, from, count, units);
+        // A pair is not taken apart.
+        count -= from + count < n && is_high(units[count - 1]);
+        if (!put_units(units, (size_t)count, out, room - 1, &to)) {
+            break;
+        }
+    }
+    out[to] = '\0';
+    return (struct str){out, to};
 }
 
 jstring java_constant(JNIEnv *env, struct java_constant *c)
@@ -233,9 +288,17 @@ struct str java_to_text(JNIEnv *env, jobject value, char *out, size_t room)
     return java_string(env, value, out, room);
 }
 
+static bool gives_string(const struct java_method *m)
+{
+    const char *result = strchr(m->descriptor, ')') + 1;
+    return strcmp(result, "Ljava/lang/String;") == 0;
+}
+
 struct str java_text(JNIEnv *env, struct java_method *m, jobject object, char *out, size_t room)
 {
-    return java_to_text(env, java_object(env, m, object), out, room);
+    jobject value = java_object(env, m, object);
+    return gives_string(m) ? java_string(env, value, out, room)
+                           : java_to_text(env, value, out, room);
 }
 
 jint java_int(JNIEnv *env, struct java_method *m, jobject object, jint otherwise)

@@ -3,9 +3,10 @@
 // library, one file in plugins/, one line in plugins/all.c, one case in tests/jvm/faults.
 //
 // Callbacks run on the application's thread inside a native call. They may call Java (the probes of
-// what they call are silent meanwhile), must not block, and need not clean up: the bridge gives
-// every call a local frame, clears what exception they leave, and closes the frame that `enter`
-// returned. A callback that meets anything odd returns NULL or nothing.
+// what they call are silent meanwhile), must not block, and need not clean up: local references
+// end with the native call (loops delete theirs), and the bridge clears what exception they leave
+// and closes the frame that `enter` returned. A callback that meets anything odd returns NULL or
+// nothing.
 #ifndef SONDE_JVM_PLUGIN_H
 #define SONDE_JVM_PLUGIN_H
 
@@ -71,8 +72,9 @@ extern const size_t PLUGIN_COUNT;
 #define JAVA_OWNERS 8
 
 // A Java method that a plug-in calls, looked up in the class of the receiver at hand. The classes
-// met first are remembered with their IDs (several class loaders may each have their own); what
-// comes beyond is looked up each time.
+// met first are remembered with their IDs, or that they have no such method (several class loaders
+// may each have their own); what comes beyond is looked up each time, unless a class has been
+// unloaded, whose place is taken.
 struct java_method {
     const char *name, *descriptor;
     _Atomic(struct java_owner *) owners[JAVA_OWNERS];
@@ -84,8 +86,8 @@ jmethodID java_find(JNIEnv *env, struct java_method *m, jobject object);
 // The object's method without arguments, as text in the caller's buffer; empty when there is none,
 // it gives null, or it throws. For a result that is no String, its toString() is asked.
 struct str java_text(JNIEnv *env, struct java_method *m, jobject object, char *out, size_t room);
-// The same for a static room: a String's text, in UTF-8 (Java's own form of it writes characters
-// beyond the basic plane, NUL and halves of pairs in another way).
+// The same of a String, in UTF-8: as many whole characters as fit. NUL and halves of pairs become
+// '?'. A NUL stands behind it.
 struct str java_string(JNIEnv *env, jstring s, char *out, size_t room);
 // The same for any object: its toString() when it is no String.
 struct str java_to_text(JNIEnv *env, jobject value, char *out, size_t room);
