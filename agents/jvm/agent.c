@@ -38,6 +38,7 @@
 #include "agents/jvm/memory.h"
 #include "agents/jvm/options.h"
 #include "agents/jvm/pending.h"
+#include "agents/jvm/reader.h"
 #include "agents/jvm/red.h"
 #include "agents/jvm/report.h"
 #include "agents/jvm/sample.h"
@@ -154,6 +155,7 @@ static void let_go(JNIEnv *env, bool is_quiet)
         statements_done();
         threads_done(env);
         java_forget(env);
+        readers_forget(env);
         (void)(*jvmti)->DisposeEnvironment(jvmti);
     }
     jvmti = NULL;
@@ -311,6 +313,7 @@ static bool prepare(JavaVM *vm)
         return false;
     }
     tags_init(jvmti);
+    readers_init(jvmti);
     threads_init(jvmti);
     threads_events(jvmti, true);
     for (size_t i = 0; i < sizeof EVENTS / sizeof *EVENTS; i++) {

@@ -32,6 +32,11 @@ void constants_done(struct constants *k);
 // A Class constant for a name (for an array: its descriptor).
 uint16_t constants_class(struct constants *k, struct str name);
 bool constants_too_large(const struct constants *k);
+// Other constants, each a new one; a Methodref's or InterfaceMethodref's class is one's index.
+uint16_t constants_utf8(struct constants *k, struct str s);
+uint16_t constants_string(struct constants *k, struct str text);
+uint16_t constants_method(struct constants *k, enum cp_tag tag, uint16_t class_index,
+                          struct str name, struct str descriptor);
 
 // Why nothing more can be written.
 static inline enum class_result why_failed(const struct bytes_out *o)

@@ -21,40 +21,113 @@
 #include "agents/jvm/http_span.h"
 #include "agents/jvm/pending.h"
 #include "agents/jvm/plugins/plugins.h"
+#include "agents/jvm/reader.h"
 #include "agents/jvm/remote.h"
 
-static struct java_method get_method = {"getMethod", "()Ljava/lang/String;", {NULL}};
-static struct java_method get_uri = {"getRequestURI", "()Ljava/lang/String;", {NULL}};
-static struct java_method get_query = {"getQueryString", "()Ljava/lang/String;", {NULL}};
-static struct java_method get_scheme = {"getScheme", "()Ljava/lang/String;", {NULL}};
-static struct java_method get_host = {"getServerName", "()Ljava/lang/String;", {NULL}};
-static struct java_method get_port = {"getServerPort", "()I", {NULL}};
-static struct java_method get_client = {"getRemoteAddr", "()Ljava/lang/String;", {NULL}};
-static struct java_method get_context = {"getContextPath", "()Ljava/lang/String;", {NULL}};
 static struct java_method get_servlet = {"getServletPath", "()Ljava/lang/String;", {NULL}};
 static struct java_method get_path_info = {"getPathInfo", "()Ljava/lang/String;", {NULL}};
-static struct java_method get_header = {
-    "getHeader", "(Ljava/lang/String;)Ljava/lang/String;", {NULL}};
 static struct java_method get_attribute = {
     "getAttribute", "(Ljava/lang/String;)Ljava/lang/Object;", {NULL}};
 static struct java_method set_attribute = {
     "setAttribute", "(Ljava/lang/String;Ljava/lang/Object;)V", {NULL}};
-static struct java_method is_async = {"isAsyncStarted", "()Z", {NULL}};
 static struct java_method get_status = {"getStatus", "()I", {NULL}};
 
-static struct java_constant MARK = {"sonde.span", NULL};
+#define MARK_NAME "sonde.span"
+static struct java_constant MARK = {MARK_NAME, NULL};
 static struct java_constant DONE = {"sonde.done", NULL};
 static struct java_constant ONE = {"1", NULL};
-// Where Spring MVC, 4 to 7, leaves the pattern that the request's path has matched.
-static struct java_constant SPRING_ROUTE = {
-    "org.springframework.web.servlet.HandlerMapping.bestMatchingPattern", NULL};
+
+// ---- What is read of a request ---------------------------------------------------------------
+
+#define TEXT       "()Ljava/lang/String;"
+#define NAMED_TEXT "(Ljava/lang/String;)Ljava/lang/String;"
+#define NAMED      "(Ljava/lang/String;)Ljava/lang/Object;"
+
+// When it comes. The headers are those that context_extract() asks for first; of what is there, all
+// lines are read then.
+enum at_first {
+    IS_MARKED,
+    METHOD,
+    URI,
+    SCHEME,
+    HOST,
+    PORT,
+    QUERY,
+    CLIENT,
+    AGENT,
+    HEADERS,
+    AT_FIRST = HEADERS + 6,
+};
+#define READ_FIRST(package)                                                                        \
+    {                                                                                              \
+        [IS_MARKED] = {package "HttpServletRequest", "getAttribute", NAMED, MARK_NAME},            \
+        [METHOD] = {package "HttpServletRequest", "getMethod", TEXT},                              \
+        [URI] = {package "HttpServletRequest", "getRequestURI", TEXT},                             \
+        [SCHEME] = {package "HttpServletRequest", "getScheme", TEXT},                              \
+        [HOST] = {package "HttpServletRequest", "getServerName", TEXT},                            \
+        [PORT] = {package "HttpServletRequest", "getServerPort", "()I"},                           \
+        [QUERY] = {package "HttpServletRequest", "getQueryString", TEXT},                          \
+        [CLIENT] = {package "HttpServletRequest", "getRemoteAddr", TEXT},                          \
+        [AGENT] = {package "HttpServletRequest", "getHeader", NAMED_TEXT, "User-Agent"},           \
+        [HEADERS] = {package "HttpServletRequest", "getHeader", NAMED_TEXT, "traceparent"},        \
+        {package "HttpServletRequest", "getHeader", NAMED_TEXT, "tracestate"},                     \
+        {package "HttpServletRequest", "getHeader", NAMED_TEXT, "baggage"},                        \
+        {package "HttpServletRequest", "getHeader", NAMED_TEXT, "b3"},                             \
+        {package "HttpServletRequest", "getHeader", NAMED_TEXT, "X-B3-TraceId"},                   \
+        {package "HttpServletRequest", "getHeader", NAMED_TEXT, "sw8"},                            \
+    }
+
+// When it goes. SPRING_ROUTE is where Spring MVC, 4 to 7, leaves the pattern that the request's
+// path has matched; a mapping is there since Servlet 4.
+#define SPRING_ROUTE "org.springframework.web.servlet.HandlerMapping.bestMatchingPattern"
+enum at_last { IS_ASYNC, LAST_METHOD, SPRING, CONTEXT, MAPPING, PATTERN, STATUS, AT_LAST };
+#define READ_LAST(package)                                                                         \
+    {                                                                                              \
+        [IS_ASYNC] = {package "HttpServletRequest", "isAsyncStarted", "()Z", .is_optional = true}, \
+        [LAST_METHOD] = {package "HttpServletRequest", "getMethod", TEXT},                         \
+        [SPRING] = {package "HttpServletRequest", "getAttribute", NAMED, SPRING_ROUTE},            \
+        [CONTEXT] = {package "HttpServletRequest", "getContextPath", TEXT},                        \
+        [MAPPING] = {package "HttpServletRequest", "getHttpServletMapping",                        \
+                     "()L" package "HttpServletMapping;", .is_optional = true},                    \
+        [PATTERN] = {package "HttpServletMapping", "getPattern", TEXT, .of = READER_LINK},         \
+        [STATUS] = {package "HttpServletResponse", "getStatus", "()I", .of = READER_B},            \
+    }
+
+#define READER(package, steps)                                                                     \
+    {                                                                                              \
+        package "HttpServletRequest", steps, sizeof steps / sizeof *steps                          \
+    }
+#define JAVAX   "javax/servlet/http/"
+#define JAKARTA "jakarta/servlet/http/"
+
+static const struct reader_step javax_first[] = READ_FIRST(JAVAX),
+                                jakarta_first[] = READ_FIRST(JAKARTA),
+                                javax_last[] = READ_LAST(JAVAX),
+                                jakarta_last[] = READ_LAST(JAKARTA);
+static struct reader first_of[] = {READER(JAVAX, javax_first), READER(JAKARTA, jakarta_first)},
+                     last_of[] = {READER(JAVAX, javax_last), READER(JAKARTA, jakarta_last)};
+
+static bool is_jakarta(const struct plugin_method *m)
+{
+    return strncmp(m->class_name, "jakarta/", 8) == 0;
+}
+
+static int number(struct str text)
+{
+    uint64_t n;
+    return str_to_u64(text, &n) == ERR_OK && n <= UINT16_MAX ? (int)n : 0;
+}
+
+// ---- Attributes and headers ------------------------------------------------------------------
 
 enum { REQUEST, RESPONSE }; // in the frame's globals
 
-static uint64_t handle_of(JNIEnv *env, jobject mark)
+static uint64_t handle_of(struct str mark)
 {
     char text[32];
-    (void)java_to_text(env, mark, text, sizeof text);
+    size_t n = mark.n < sizeof text ? mark.n : 0;
+    memcpy(text, mark.p, n);
+    text[n] = '\0';
     return strtoull(text, NULL, 16);
 }
 
@@ -72,17 +145,36 @@ static void set(JNIEnv *env, jobject request, struct java_constant *name, jobjec
     }
 }
 
+struct asking {
+    struct call *call;
+    const struct str *known; // by enum at_first
+};
+
+// Whether the reader has not found a header.
+static bool is_absent(const struct asking *q, const char *name)
+{
+    for (int i = HEADERS; i < AT_FIRST; i++) {
+        if (strcmp(jakarta_first[i].argument, name) == 0) {
+            return q->known[i].n == 0;
+        }
+    }
+    return false;
+}
+
 static struct str header(void *ctx, const char *name, char *out, size_t room)
 {
     static struct java_method get_headers = {
         "getHeaders", "(Ljava/lang/String;)Ljava/util/Enumeration;", {NULL}};
     static struct java_method has_more = {"hasMoreElements", "()Z", {NULL}};
     static struct java_method next = {"nextElement", "()Ljava/lang/Object;", {NULL}};
-    struct call *c = ctx;
-    JNIEnv *env = c->env;
+    struct asking *q = ctx;
+    JNIEnv *env = q->call->env;
     struct java_joining j = {.out = out, .room = room};
+    if (is_absent(q, name)) {
+        return STR("");
+    }
     jstring key = (*env)->NewStringUTF(env, name);
-    jobject lines = key != NULL ? java_object_of(env, &get_headers, c->a, key) : NULL;
+    jobject lines = key != NULL ? java_object_of(env, &get_headers, q->call->a, key) : NULL;
     while (java_bool(env, &has_more, lines) && java_join(env, &j, java_object(env, &next, lines))) {
     }
     (*env)->DeleteLocalRef(env, lines);
@@ -90,26 +182,19 @@ static struct str header(void *ctx, const char *name, char *out, size_t room)
     return (struct str){out, j.n};
 }
 
-static void describe(struct call *c, struct frame *f)
+static void describe(struct call *c, struct frame *f, const struct str *known)
 {
-    char method[32], scheme[16], host[256], client[64];
-    char path[TEXT_VALUE_MAX], query[TEXT_VALUE_MAX], agent[TEXT_VALUE_MAX];
-    JNIEnv *env = c->env;
     struct http_request r = {
-        .method = java_text(env, &get_method, c->a, method, sizeof method),
-        .path = java_text(env, &get_uri, c->a, path, sizeof path),
+        .method = known[METHOD],
+        .path = known[URI],
+        .scheme = known[SCHEME],
+        .host = known[HOST],
+        .port = number(known[PORT]),
+        .query = known[QUERY],
+        .user_agent = known[AGENT],
+        .client = known[CLIENT],
     };
     span_entry(c->thread, f, r.method, r.path);
-    if (span_is_kept(f)) {
-        r.scheme = java_text(env, &get_scheme, c->a, scheme, sizeof scheme);
-        r.host = java_text(env, &get_host, c->a, host, sizeof host);
-        r.port = java_int(env, &get_port, c->a, 0);
-    }
-    if (span_has_details(f)) {
-        r.query = java_text(env, &get_query, c->a, query, sizeof query);
-        r.user_agent = java_text_of(env, &get_header, c->a, "User-Agent", agent, sizeof agent);
-        r.client = java_text(env, &get_client, c->a, client, sizeof client);
-    }
     http_span_describe(f, &r);
 }
 
@@ -123,10 +208,10 @@ static void keep(struct call *c, struct frame *f, uint64_t handle)
     }
 }
 
-static struct frame *go_on(struct call *c, jobject mark)
+static struct frame *go_on(struct call *c, struct str mark)
 {
     struct context in_force;
-    uint64_t handle = handle_of(c->env, mark);
+    uint64_t handle = handle_of(mark);
     if (!pending_context(handle, &in_force)) {
         return NULL;
     }
@@ -138,18 +223,20 @@ static struct frame *go_on(struct call *c, jobject mark)
 
 static struct frame *enter(struct call *c)
 {
-    JNIEnv *env = c->env;
-    if (is_within(c) || java_find(env, &get_uri, c->a) == NULL) {
+    char text[READER_ROOM(AT_FIRST)];
+    struct str known[AT_FIRST];
+    if (is_within(c) || !reader_read(c->env, &first_of[is_jakarta(c->method)], c->a, NULL, text,
+                                     sizeof text, known)) {
         return NULL; // the next filter; or no HTTP request
     }
-    jobject mark = attribute(env, c->a, &MARK);
-    if (mark != NULL) {
-        return go_on(c, mark);
+    if (known[IS_MARKED].n > 0) {
+        return go_on(c, known[IS_MARKED]);
     }
-    struct frame *f = span_open_from(c->thread, c->method, SPAN_SERVER, header, c);
+    struct asking q = {c, known};
+    struct frame *f = span_open_from(c->thread, c->method, SPAN_SERVER, header, &q);
     if (f != NULL) {
-        describe(c, f);
-        set(env, c->a, &MARK, java_constant(env, &ONE));
+        describe(c, f, known);
+        set(c->env, c->a, &MARK, java_constant(c->env, &ONE));
     }
     keep(c, f, 0);
     return f;
@@ -175,61 +262,65 @@ static bool is_mapped(JNIEnv *env, jobject request, jobject path)
     return java_bool_of(env, &contains, mappings, path);
 }
 
-// What the container's mapping says of a plain servlet, behind the context path: "/cart", "/api/*",
-// "*.jsp". Where it does not say, a path with a rest behind the servlet's own part shows which part
-// that is. Empty for the default servlet, which takes any path.
-static struct str servlet_route(JNIEnv *env, jobject request, char *out, size_t room)
+// Servlet 3, or 4 over a container of 3: a path with a rest behind the servlet's own part shows
+// which part that is.
+static struct str path_pattern(JNIEnv *env, jobject request, char *out, size_t room)
 {
-    static struct java_method get_mapping[] = {
-        {"getHttpServletMapping", "()Ljavax/servlet/http/HttpServletMapping;", {NULL}},
-        {"getHttpServletMapping", "()Ljakarta/servlet/http/HttpServletMapping;", {NULL}},
-    };
-    static struct java_method get_pattern = {"getPattern", "()Ljava/lang/String;", {NULL}};
-    char context[256], pattern[256], info[256];
-    struct str c = java_text(env, &get_context, request, context, sizeof context);
-    jobject mapping = java_object(env, &get_mapping[1], request);
-    mapping = mapping != NULL ? mapping : java_object(env, &get_mapping[0], request);
-    struct str p = java_text(env, &get_pattern, mapping, pattern, sizeof pattern);
-    const char *rest = "";
-    if (p.n == 0) { // Servlet 3, or 4 over a container of 3
-        jobject path = java_object(env, &get_servlet, request);
-        rest = java_text(env, &get_path_info, request, info, sizeof info).n > 0 ? "/*" : "";
-        if (rest[0] != '\0' || is_mapped(env, request, path)) {
-            p = java_string(env, path, pattern, sizeof pattern);
-        }
-    }
-    if (p.n == 0 || str_eq(p, STR("/")) || str_eq(p, STR("/*"))) {
+    char info[8];
+    jobject path = java_object(env, &get_servlet, request);
+    bool has_rest = java_text(env, &get_path_info, request, info, sizeof info).n > 0;
+    if (!has_rest && !is_mapped(env, request, path)) {
         return STR_NONE;
     }
-    int n =
-        snprintf(out, room, "%.*s%s%.*s%s", STR_FMT(c), p.p[0] == '*' ? "/" : "", STR_FMT(p), rest);
-    return n > 0 && (size_t)n < room ? (struct str){out, (size_t)n} : STR_NONE;
+    struct str p = java_string(env, path, out, room);
+    if (has_rest && p.n > 0 && p.n + 2 < room) {
+        memcpy(out + p.n, "/*", 2);
+        p.n += 2;
+    }
+    return p;
+}
+
+// What the container's mapping says of a plain servlet, behind the context path: "/cart", "/api/*",
+// "*.jsp". Empty for the default servlet, which takes any path.
+static struct str servlet_route(JNIEnv *env, jobject request, const struct str *known, char *out,
+                                size_t room)
+{
+    char pattern[256];
+    struct str c = known[CONTEXT], p = known[PATTERN];
+    p = p.n > 0 ? p : path_pattern(env, request, pattern, sizeof pattern);
+    bool is_suffix = p.n > 0 && p.p[0] == '*';
+    if (p.n == 0 || str_eq(p, STR("/")) || str_eq(p, STR("/*")) || c.n + is_suffix + p.n > room) {
+        return STR_NONE;
+    }
+    if (c.n > 0) {
+        memcpy(out, c.p, c.n);
+    }
+    out[c.n] = '/';
+    memcpy(out + c.n + is_suffix, p.p, p.n);
+    return (struct str){out, c.n + is_suffix + p.n};
 }
 
 // The route, which may be the framework's, and is known once the request has been dispatched.
-static void route(JNIEnv *env, struct frame *f, jobject request)
+static void route(JNIEnv *env, struct frame *f, jobject request, const struct str *known)
 {
-    char method[32], text[TEXT_VALUE_MAX];
-    jobject pattern = attribute(env, request, &SPRING_ROUTE);
-    struct str m = java_text(env, &get_method, request, method, sizeof method);
-    struct str r = pattern != NULL ? java_to_text(env, pattern, text, sizeof text)
-                                   : servlet_route(env, request, text, sizeof text);
-    if (r.n > 0 && m.n > 0) {
-        http_span_route(f, m, r);
+    char text[TEXT_VALUE_MAX];
+    struct str r = known[SPRING];
+    r = r.n > 0 ? r : servlet_route(env, request, known, text, sizeof text);
+    if (r.n > 0 && known[LAST_METHOD].n > 0) {
+        http_span_route(f, known[LAST_METHOD], r);
     }
 }
 
-static void conclude(JNIEnv *env, struct frame *f, jobject response, bool threw)
+static void conclude(struct frame *f, int status, bool threw)
 {
-    jint status = java_int(env, &get_status, response, 0);
     http_span_status(f, threw && status < 400 ? 500 : status);
 }
 
-static void conclude_pending(JNIEnv *env, uint64_t handle, jobject response, bool threw)
+static void conclude_pending(uint64_t handle, int status, bool threw)
 {
     struct frame *f = pending_take(handle);
     if (f != NULL) {
-        conclude(env, f, response, threw);
+        conclude(f, status, threw);
         pending_end(f);
     }
 }
@@ -242,25 +333,30 @@ static void set_handle(JNIEnv *env, jobject request, uint64_t handle)
     (void)java_clear(env);
 }
 
-static void leave(struct call *c, struct frame *f, jobject result, jlong number)
+static void leave(struct call *c, struct frame *f, jobject result, jlong number_given)
 {
+    char text[READER_ROOM(AT_LAST)];
+    struct str known[AT_LAST] = {{NULL, 0}};
     JNIEnv *env = c->env;
-    jobject request = f->globals[REQUEST], response = f->globals[RESPONSE];
-    bool waits = java_bool(env, &is_async, request);
+    jobject request = f->globals[REQUEST];
     uint64_t handle = f->note;
-    (void)result, (void)number;
+    (void)result, (void)number_given;
+    (void)reader_read(env, &last_of[is_jakarta(c->method)], request, f->globals[RESPONSE], text,
+                      sizeof text, known);
+    bool waits = str_eq(known[IS_ASYNC], STR("true"));
+    int status = number(known[STATUS]);
     if (f->is_span) {
-        route(env, f, request);
+        route(env, f, request, known);
     }
     if (!waits && f->is_span) {
-        conclude(env, f, response, c->thrown != NULL);
+        conclude(f, status, c->thrown != NULL);
     } else if (!waits) {
-        conclude_pending(env, handle, response, c->thrown != NULL);
+        conclude_pending(handle, status, c->thrown != NULL);
     } else if (f->is_span) {
         handle = pending_put(c->thread);
         set_handle(env, request, handle);
         if (attribute(env, request, &DONE) != NULL) {
-            conclude_pending(env, handle, response, false);
+            conclude_pending(handle, status, false);
         }
     }
 }
@@ -279,8 +375,10 @@ static void complete(struct call *c)
     jobject response = java_object(c->env, &of[is_jakarta][1], c->self);
     if (request != NULL) {
         set(c->env, request, &DONE, java_constant(c->env, &ONE));
+        char text[32];
         jobject mark = attribute(c->env, request, &MARK);
-        conclude_pending(c->env, handle_of(c->env, mark), response, false);
+        struct str m = java_to_text(c->env, mark, text, sizeof text);
+        conclude_pending(handle_of(m), java_int(c->env, &get_status, response, 0), false);
     }
 }
 

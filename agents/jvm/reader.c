@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: defining readers' classes and calling them.
+#include "agents/jvm/reader.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agents/jvm/memory.h"
+#include "agents/jvm/plugin.h"
+#include "core/must.h"
+
+#define DEPTH_MAX    8  // of interfaces that extend one another
+#define FAILURES_MAX 16 // in a row, after which a class is left alone
+#define NAME_MAX_N   256
+
+// Never changed but for `failures`, and freed by readers_forget() alone.
+struct reader_class {
+    jweak interface, class;
+    jmethodID read;
+    _Atomic(struct reader_class *) *place;
+    struct reader_class *next;
+    struct reader *of;
+    atomic_uint failures;
+};
+
+static jvmtiEnv *jvmti;
+static _Atomic(struct reader_class *) all;
+
+void readers_init(jvmtiEnv *env)
+{
+    ASSERT(env != NULL);
+    jvmti = env;
+}
+
+// ---- Finding the interface -------------------------------------------------------------------
+
+static bool has_name(jclass class, const char *name)
+{
+    char *signature = NULL; // "Ljava/lang/Object;"
+    size_t n = strlen(name);
+    if ((*jvmti)->GetClassSignature(jvmti, class, &signature, NULL) != JVMTI_ERROR_NONE) {
+        return false;
+    }
+    bool same = strlen(signature) == n + 2 && memcmp(signature + 1, name, n) == 0;
+    (void)(*jvmti)->Deallocate(jvmti, (unsigned char *)signature);
+    return same;
+}
+
+// Among the interfaces of a class and those that they extend; a local reference.
+static jclass find_among(JNIEnv *env, jclass class, const char *name, unsigned depth)
+{
+    jint n = 0;
+    jclass *list = NULL, found = NULL;
+    if (depth > DEPTH_MAX || (*jvmti)->GetImplementedInterfaces(jvmti, class, &n, &list) != 0) {
+        return NULL;
+    }
+    for (jint i = 0; i < n; i++) {
+        if (found == NULL) {
+            found = has_name(list[i], name) ? (*env)->NewLocalRef(env, list[i])
+                                            : find_among(env, list[i], name, depth + 1);
+        }
+        (*env)->DeleteLocalRef(env, list[i]);
+    }
+    (void)(*jvmti)->Deallocate(jvmti, (unsigned char *)list);
+    return found;
+}
+
+static jclass find_interface(JNIEnv *env, jobject object, const char *name)
+{
+    jclass class = (*env)->GetObjectClass(env, object), found = NULL;
+    while (class != NULL && found == NULL) {
+        found = find_among(env, class, name, 0);
+        jclass super = (*env)->GetSuperclass(env, class);
+        (*env)->DeleteLocalRef(env, class);
+        class = super;
+    }
+    (*env)->DeleteLocalRef(env, class); // NULL is fine
+    return found;
+}
+
+// ---- Making a class --------------------------------------------------------------------------
+
+// Steps that this version of the interface has not. Those of other owners are taken for there: if
+// they are not, reading fails.
+static uint32_t left_out(JNIEnv *env, const struct reader *r, jclass interface)
+{
+    uint32_t out = 0;
+    for (unsigned i = 0; i < r->count; i++) {
+        const struct reader_step *s = &r->steps[i];
+        bool follows = s->of == READER_LINK && i > 0 && (out >> (i - 1) & 1) != 0;
+        if (s->is_optional && s->of == READER_A) {
+            (void)(*env)->GetMethodID(env, interface, s->method, s->descriptor);
+            follows = java_clear(env);
+        }
+        out |= (uint32_t)follows << i;
+    }
+    return out;
+}
+
+// Another version of the agent may have left a reader of other steps: the name says which.
+static void name_class(char out[NAME_MAX_N], const struct reader *r, uint32_t without)
+{
+    uint64_t hash = without;
+    int package = (int)(strrchr(r->interface, '/') - r->interface);
+    for (unsigned i = 0; i < r->count; i++) {
+        const struct reader_step *s = &r->steps[i];
+        const char *argument = s->argument != NULL ? s->argument : "";
+        hash = hash * 31 + str_hash(str_of(s->owner)) * 7 + str_hash(str_of(s->method)) * 5;
+        hash = hash * 31 + str_hash(str_of(s->descriptor)) * 3 + str_hash(str_of(argument)) + s->of;
+    }
+    snprintf(out, NAME_MAX_N, "%.*s/SondeReader%016llx", package, r->interface,
+             (unsigned long long)hash);
+}
+
+// The class that an earlier agent has left with a loader.
+static jclass find_again(JNIEnv *env, jobject loader, const char *name)
+{
+    char dotted[NAME_MAX_N];
+    jclass class = (*env)->FindClass(env, "java/lang/Class");
+    jmethodID for_name = class != NULL ? (*env)->GetStaticMethodID(env, class, "forName",
+                                                                   "(Ljava/lang/String;ZLjava/lang/"
+                                                                   "ClassLoader;)Ljava/lang/Class;")
+                                       : NULL;
+    size_t n = strlen(name);
+    for (size_t i = 0; i <= n; i++) {
+        dotted[i] = name[i] == '/' ? '.' : name[i];
+    }
+    jstring text = for_name != NULL ? (*env)->NewStringUTF(env, dotted) : NULL;
+    jclass found =
+        text != NULL ? (*env)->CallStaticObjectMethod(env, class, for_name, text, JNI_FALSE, loader)
+                     : NULL;
+    return java_clear(env) ? NULL : found;
+}
+
+static jclass define(JNIEnv *env, const struct reader *r, jclass interface)
+{
+    char name[NAME_MAX_N];
+    struct bytes_out o;
+    jobject loader = NULL;
+    uint32_t without = left_out(env, r, interface);
+    if ((*jvmti)->GetClassLoader(jvmti, interface, &loader) != JVMTI_ERROR_NONE) {
+        return NULL;
+    }
+    name_class(name, r, without);
+    out_init(&o, 65536);
+    emit_reader(&o, str_of(name), r->steps, r->count, without);
+    jclass class =
+        o.failed ? NULL : (*env)->DefineClass(env, name, loader, (const jbyte *)o.p, (jsize)o.n);
+    out_done(&o);
+    return java_clear(env) || class == NULL ? find_again(env, loader, name) : class;
+}
+
+// In a place that is free or whose interface was unloaded; the attempts bound how many there are.
+static bool take_place(JNIEnv *env, struct reader *r, struct reader_class *mine)
+{
+    for (unsigned i = 0; i < READER_CLASSES; i++) {
+        struct reader_class *there = atomic_load(&r->classes[i]);
+        mine->place = &r->classes[i];
+        if ((there == NULL || (*env)->IsSameObject(env, there->interface, NULL)) &&
+            atomic_compare_exchange_strong(mine->place, &there, mine)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void release(JNIEnv *env, struct reader_class *c)
+{
+    if (c->interface != NULL) {
+        (*env)->DeleteWeakGlobalRef(env, c->interface);
+    }
+    if (c->class != NULL) {
+        (*env)->DeleteWeakGlobalRef(env, c->class);
+    }
+    memory_free(c);
+}
+
+static struct reader_class *make(JNIEnv *env, struct reader *r, jobject object)
+{
+    if (atomic_load_explicit(&r->attempts, memory_order_relaxed) >= READER_ATTEMPTS ||
+        atomic_fetch_add(&r->attempts, 1) >= READER_ATTEMPTS) {
+        return NULL;
+    }
+    jclass interface = find_interface(env, object, r->interface);
+    jclass class = interface != NULL ? define(env, r, interface) : NULL;
+    jmethodID read = class != NULL
+                         ? (*env)->GetStaticMethodID(env, class, READER_METHOD, READER_DESCRIPTOR)
+                         : NULL;
+    struct reader_class *c = java_clear(env) || read == NULL ? NULL : memory_zeroed(sizeof *c);
+    if (c == NULL) {
+        return NULL;
+    }
+    c->of = r;
+    c->read = read;
+    c->interface = (*env)->NewWeakGlobalRef(env, interface);
+    c->class = (*env)->NewWeakGlobalRef(env, class);
+    if (java_clear(env) || c->interface == NULL || c->class == NULL || !take_place(env, r, c)) {
+        release(env, c);
+        return NULL;
+    }
+    c->next = atomic_load(&all);
+    while (!atomic_compare_exchange_weak(&all, &c->next, c)) {
+    }
+    return c;
+}
+
+void readers_forget(JNIEnv *env)
+{
+    struct reader_class *c = atomic_exchange(&all, NULL);
+    while (c != NULL) {
+        struct reader_class *next = c->next;
+        if (atomic_load(c->place) == c) { // else another has its place
+            atomic_store(c->place, NULL);
+        }
+        atomic_store(&c->of->attempts, 0);
+        release(env, c);
+        c = next;
+    }
+}
+
+// ---- Reading ---------------------------------------------------------------------------------
+
+// The class for an object, as a local reference: while the object is there, so are its interface,
+// that one's loader and the class.
+static struct reader_class *class_of(JNIEnv *env, struct reader *r, jobject object, jclass *ret)
+{
+    for (unsigned i = 0; i < READER_CLASSES; i++) {
+        struct reader_class *c = atomic_load_explicit(&r->classes[i], memory_order_acquire);
+        jclass interface = c != NULL ? (*env)->NewLocalRef(env, c->interface) : NULL;
+        if (interface != NULL && (*env)->IsInstanceOf(env, object, interface)) {
+            *ret = (*env)->NewLocalRef(env, c->class);
+            return c;
+        }
+    }
+    struct reader_class *made = make(env, r, object);
+    *ret = made != NULL ? (*env)->NewLocalRef(env, made->class) : NULL;
+    return made;
+}
+
+static bool split(struct str text, unsigned count, struct str ret[])
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (text.n == 0) {
+            return false;
+        }
+        const char *end = memchr(text.p, READER_SEPARATOR, text.n);
+        if (end == NULL) {
+            return false;
+        }
+        ret[i] = (struct str){text.p, (size_t)(end - text.p)};
+        text = str_skip(text, ret[i].n + 1);
+    }
+    return text.n == 0;
+}
+
+static bool read_at_once(JNIEnv *env, struct reader *r, jobject a, jobject b, char *out,
+                         size_t room, struct str ret[])
+{
+    jclass class = NULL;
+    struct reader_class *c = class_of(env, r, a, &class);
+    if (c == NULL || class == NULL ||
+        atomic_load_explicit(&c->failures, memory_order_relaxed) >= FAILURES_MAX) {
+        return false;
+    }
+    jstring text = (*env)->CallStaticObjectMethod(env, class, c->read, a, b);
+    if (java_clear(env)) {
+        atomic_fetch_add_explicit(&c->failures, 1, memory_order_relaxed);
+        return false;
+    }
+    if (atomic_load_explicit(&c->failures, memory_order_relaxed) > 0) {
+        atomic_store_explicit(&c->failures, 0, memory_order_relaxed);
+    }
+    return split(java_string(env, text, out, room), r->count, ret);
+}
+
+// ---- One by one ------------------------------------------------------------------------------
+
+static jmethodID method_of(JNIEnv *env, jobject object, const struct reader_step *s)
+{
+    if (object == NULL) {
+        return NULL;
+    }
+    jclass class = (*env)->GetObjectClass(env, object);
+    jmethodID id = (*env)->GetMethodID(env, class, s->method, s->descriptor);
+    (*env)->DeleteLocalRef(env, class);
+    return java_clear(env) ? NULL : id;
+}
+
+// Calls the step's method: its value as text and, when it is an object, *ret_object.
+static struct str call_one(JNIEnv *env, const struct reader_step *s, jobject object, jmethodID id,
+                           char *out, jobject *ret_object)
+{
+    char type = strchr(s->descriptor, ')')[1];
+    int n = 0;
+    if (type == 'I') {
+        n = snprintf(out, READER_VALUE_MAX, "%d", (int)(*env)->CallIntMethod(env, object, id));
+    } else if (type == 'Z') {
+        bool is = (*env)->CallBooleanMethod(env, object, id);
+        n = snprintf(out, READER_VALUE_MAX, "%s", is ? "true" : "false");
+    } else {
+        jstring argument = s->argument != NULL ? (*env)->NewStringUTF(env, s->argument) : NULL;
+        jobject value = (*env)->CallObjectMethod(env, object, id, argument);
+        (*env)->DeleteLocalRef(env, argument); // NULL is fine
+        *ret_object = java_clear(env) ? NULL : value;
+        return java_to_text(env, *ret_object, out, READER_VALUE_MAX + 4);
+    }
+    return (struct str){out, java_clear(env) || n < 0 ? 0 : (size_t)n};
+}
+
+static bool read_one_by_one(JNIEnv *env, const struct reader *r, const jobject objects[2],
+                            char *out, struct str ret[])
+{
+    jobject last = NULL;
+    for (unsigned i = 0; i < r->count; i++) {
+        const struct reader_step *s = &r->steps[i];
+        jobject object = s->of == READER_LINK ? last : objects[s->of], given = NULL;
+        jmethodID id = method_of(env, object, s);
+        if (id == NULL && s->of == READER_A && !s->is_optional) {
+            return false;
+        }
+        ret[i] = id != NULL ? call_one(env, s, object, id, out, &given) : STR("");
+        out += ret[i].n + 1;
+        (*env)->DeleteLocalRef(env, last);
+        last = given;
+    }
+    return true;
+}
+
+bool reader_read(JNIEnv *env, struct reader *r, jobject a, jobject b, char *out, size_t room,
+                 struct str ret[])
+{
+    ASSERT(room >= READER_ROOM(r->count));
+    return a != NULL && (read_at_once(env, r, a, b, out, room, ret) ||
+                         read_one_by_one(env, r, (const jobject[]){a, b}, out, ret));
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: writing the class file of a reader.
+#include "agents/jvm/reader_class.h"
+
+#include <string.h>
+
+#include "agents/jvm/bytecode.h"
+#include "agents/jvm/rewrite_internal.h"
+#include "core/must.h"
+
+#define STACK 4 // a builder, an object, and its argument or a default
+
+enum { PUBLIC = 0x0001, FINAL = 0x0010, SUPER = 0x0020, JAVA_8 = 52 };
+
+#define OBJECT  "Ljava/lang/Object;"
+#define STRING  "Ljava/lang/String;"
+#define BUILDER "Ljava/lang/StringBuilder;"
+
+struct writer {
+    struct constants constants;
+    struct bytes_out code;
+    uint16_t builder, objects;                            // Class
+    uint16_t add_text, add_int, add_bool, add_char, text; // Methodref
+    uint16_t empty;                                       // String
+};
+
+static void op(struct writer *w, enum opcode code, unsigned operand)
+{
+    out_u1(&w->code, code);
+    out_u2(&w->code, operand);
+}
+
+static uint16_t builder_method(struct writer *w, const char *name, const char *descriptor)
+{
+    return constants_method(&w->constants, CP_METHODREF, w->builder, str_of(name),
+                            str_of(descriptor));
+}
+
+static void begin(struct writer *w)
+{
+    struct constants *k = &w->constants;
+    *k = (struct constants){.next = 1};
+    out_init(&k->out, CLASS_BYTES_MAX);
+    out_init(&w->code, UINT16_MAX);
+    w->builder = constants_class(k, STR("java/lang/StringBuilder"));
+    w->objects = constants_class(k, STR("java/util/Objects"));
+    w->add_text = builder_method(w, "append", "(" STRING ")" BUILDER);
+    w->add_int = builder_method(w, "append", "(I)" BUILDER);
+    w->add_bool = builder_method(w, "append", "(Z)" BUILDER);
+    w->add_char = builder_method(w, "append", "(C)" BUILDER);
+    w->text = constants_method(k, CP_METHODREF, w->objects, STR("toString"),
+                               STR("(" OBJECT STRING ")" STRING));
+    w->empty = constants_string(k, STR(""));
+    op(w, OP_NEW, w->builder);
+    out_u1(&w->code, OP_DUP);
+    op(w, OP_INVOKESPECIAL, builder_method(w, "<init>", "()V"));
+}
+
+// The call: its result is on the stack.
+static void call(struct writer *w, const struct reader_step *s)
+{
+    uint16_t owner = constants_class(&w->constants, str_of(s->owner));
+    uint16_t method = constants_method(&w->constants, CP_INTERFACE_METHODREF, owner,
+                                       str_of(s->method), str_of(s->descriptor));
+    if (s->of != READER_LINK) {
+        out_u1(&w->code, s->of == READER_A ? OP_ALOAD_0 : OP_ALOAD_1);
+        op(w, OP_CHECKCAST, owner);
+    }
+    if (s->argument != NULL) {
+        op(w, OP_LDC_W, constants_string(&w->constants, str_of(s->argument)));
+    }
+    op(w, OP_INVOKEINTERFACE, method);
+    out_u1(&w->code, s->argument != NULL ? 2 : 1);
+    out_u1(&w->code, 0);
+}
+
+static void append(struct writer *w, const struct reader_step *s)
+{
+    char type = strchr(s->descriptor, ')')[1];
+    ASSERT(type == 'L' || type == 'I' || type == 'Z');
+    if (type == 'L') {
+        op(w, OP_LDC_W, w->empty);
+        op(w, OP_INVOKESTATIC, w->text);
+    }
+    op(w, OP_INVOKEVIRTUAL, type == 'L' ? w->add_text : type == 'I' ? w->add_int : w->add_bool);
+}
+
+static void separate(struct writer *w)
+{
+    op(w, OP_SIPUSH, READER_SEPARATOR);
+    op(w, OP_INVOKEVIRTUAL, w->add_char);
+}
+
+static void put_steps(struct writer *w, const struct reader_step *steps, unsigned count,
+                      uint32_t left_out)
+{
+    for (unsigned i = 0; i < count; i++) {
+        bool is_out = (left_out >> i & 1) != 0;
+        bool is_link = i + 1 < count && steps[i + 1].of == READER_LINK;
+        ASSERT(i > 0 || steps[i].of != READER_LINK);
+        if (is_link && !is_out) { // the builder stays below what the next step is called on
+            separate(w);
+            call(w, &steps[i]);
+            continue;
+        }
+        if (!is_out) {
+            call(w, &steps[i]);
+            append(w, &steps[i]);
+        }
+        separate(w);
+    }
+    op(w, OP_INVOKEVIRTUAL, builder_method(w, "toString", "()" STRING));
+    out_u1(&w->code, OP_ARETURN);
+}
+
+// Names come last: every constant is there then.
+static void assemble(struct bytes_out *o, struct writer *w, struct str class_name)
+{
+    struct constants *k = &w->constants;
+    uint16_t this_class = constants_class(k, class_name);
+    uint16_t super = constants_class(k, STR("java/lang/Object"));
+    uint16_t name = constants_utf8(k, STR(READER_METHOD));
+    uint16_t descriptor = constants_utf8(k, STR(READER_DESCRIPTOR));
+    uint16_t code = constants_utf8(k, STR("Code"));
+    out_u4(o, 0xCAFEBABE);
+    out_u4(o, JAVA_8);
+    out_u2(o, k->next);
+    out_bytes(o, k->out.p, k->out.n);
+    out_u2(o, PUBLIC | FINAL | SUPER | ACC_SYNTHETIC);
+    out_u2(o, this_class);
+    out_u2(o, super);
+    out_u4(o, 0); // no interfaces, no fields
+    out_u2(o, 1);
+    out_u2(o, PUBLIC | ACC_STATIC);
+    out_u2(o, name);
+    out_u2(o, descriptor);
+    out_u2(o, 1);
+    out_u2(o, code);
+    out_u4(o, (uint32_t)(12 + w->code.n));
+    out_u2(o, STACK);
+    out_u2(o, 2); // locals
+    out_u4(o, (uint32_t)w->code.n);
+    out_bytes(o, w->code.p, w->code.n);
+    out_u4(o, 0); // no handlers, no attributes
+    out_u2(o, 0);
+    o->failed = o->failed || k->out.failed || w->code.failed || constants_too_large(k);
+}
+
+void emit_reader(struct bytes_out *o, struct str class_name, const struct reader_step *steps,
+                 unsigned count, uint32_t left_out)
+{
+    struct writer w;
+    ASSERT(count > 0 && count <= READER_STEPS_MAX);
+    begin(&w);
+    put_steps(&w, steps, count, left_out);
+    assemble(o, &w, class_name);
+    constants_done(&w.constants);
+    out_done(&w.code);
+}
