@@ -12,6 +12,7 @@
 #include "agents/jvm/tasks.h"
 #include "agents/jvm/thread.h"
 #include "agents/jvm/thrown.h"
+#include "core/clock.h"
 #include "core/must.h"
 
 #define LOCAL_REFERENCES 32 // that a plug-in may make in one callback
@@ -144,6 +145,7 @@ static void close_call(JNIEnv *env, jlong token, jobject result, jlong number, j
         jobject globals[FRAME_GLOBALS];
         unsigned depth = t->depth;
         memcpy(globals, f->globals, sizeof globals);
+        f->end_mono_ns = f->is_span ? clock_mono_ns() : 0;
         if (thrown != NULL && f->is_span) {
             bridge_exception(env, f, thrown);
         }

@@ -72,11 +72,19 @@ static void take_server(struct http_request *r)
 
 void http_span_route(struct frame *f, struct str method, struct str route)
 {
-    char name[SPAN_NAME_MAX + 8]; // span_name() cuts it at a character
-    int n = snprintf(name, sizeof name, "%.*s %.*s", STR_FMT(method), STR_FMT(route));
+    char name[2 * SPAN_NAME_MAX + 1]; // span_name() cuts it at a character
     ASSERT(method.n > 0);
     put(f, "http.route", route);
-    span_name(f, route.n == 0 || n <= 0 ? method : (struct str){name, strlen(name)});
+    if (route.n == 0) {
+        span_name(f, method);
+        return;
+    }
+    method = str_cut(method, SPAN_NAME_MAX);
+    route.n = route.n < SPAN_NAME_MAX ? route.n : SPAN_NAME_MAX;
+    memcpy(name, method.p, method.n);
+    name[method.n] = ' ';
+    memcpy(name + method.n + 1, route.p, route.n);
+    span_name(f, (struct str){name, method.n + 1 + route.n});
 }
 
 void http_span_describe(struct frame *f, const struct http_request *r)

@@ -108,25 +108,66 @@ void otlp_end_large(struct otlp *o, size_t at)
     end(o, at, LARGE_LENGTH);
 }
 
+// ---- Attributes ------------------------------------------------------------------------------
+
+// Lengths are known before a byte is written: room is asked for once, and varints are short.
+
+static size_t varint_n(uint64_t v)
+{
+    return v < 0x80 ? 1 : v < 0x4000 ? 2 : (size_t)(70 - __builtin_clzll(v)) / 7;
+}
+
+static uint8_t *put(uint8_t *to, uint64_t v)
+{
+    if (v < 0x80) {
+        *to = (uint8_t)v;
+        return to + 1;
+    }
+    return to + varint_put(to, v);
+}
+
+// A KeyValue up to its AnyValue's content, which takes `any_n` bytes; NULL when there is no room.
+static uint8_t *begin_pair(struct otlp *o, unsigned field, const char *key, size_t any_n)
+{
+    uint64_t tag = (uint64_t)field << 3 | WIRE_BYTES;
+    size_t key_n = strlen(key);
+    size_t pair_n = 1 + varint_n(key_n) + key_n + 1 + varint_n(any_n) + any_n;
+    size_t n = varint_n(tag) + varint_n(pair_n) + pair_n;
+    if (o->full || n > o->capacity - o->n) {
+        o->full = true;
+        return NULL;
+    }
+    uint8_t *to = put(put(o->p + o->n, tag), pair_n);
+    o->n += n;
+    *to++ = KEY << 3 | WIRE_BYTES;
+    to = put(to, key_n);
+    memcpy(to, key, key_n);
+    to += key_n;
+    *to++ = VALUE << 3 | WIRE_BYTES;
+    return put(to, any_n);
+}
+
 void otlp_text(struct otlp *o, unsigned field, const char *key, struct str value)
 {
-    size_t pair = otlp_begin(o, field);
-    otlp_bytes(o, KEY, key, strlen(key));
-    size_t any = otlp_begin(o, VALUE);
-    otlp_bytes(o, ANY_TEXT, value.p, value.n);
-    otlp_end(o, any);
-    otlp_end(o, pair);
+    uint8_t *to = begin_pair(o, field, key, 1 + varint_n(value.n) + value.n);
+    if (to == NULL) {
+        return;
+    }
+    *to++ = ANY_TEXT << 3 | WIRE_BYTES;
+    to = put(to, value.n);
+    if (value.n > 0) {
+        memcpy(to, value.p, value.n);
+    }
 }
 
 static void put_number(struct otlp *o, unsigned field, const char *key, enum any_value type,
                        uint64_t value)
 {
-    size_t pair = otlp_begin(o, field);
-    otlp_bytes(o, KEY, key, strlen(key));
-    size_t any = otlp_begin(o, VALUE);
-    otlp_number(o, type, value);
-    otlp_end(o, any);
-    otlp_end(o, pair);
+    uint8_t *to = begin_pair(o, field, key, 1 + varint_n(value));
+    if (to != NULL) {
+        *to++ = (uint8_t)(type << 3 | WIRE_VARINT);
+        (void)put(to, value);
+    }
 }
 
 void otlp_int(struct otlp *o, unsigned field, const char *key, int64_t value)

@@ -31,13 +31,14 @@ enum {
     SCOPE_METRICS = 2,
 };
 
+// What a request touches stands together: each line of it may have to come from memory.
 struct series {
     uint64_t hash;
-    char name[RED_NAME_MAX];
-    uint8_t name_n, kind;
-    bool is_error;
     atomic_ullong count, sum_ns;
     atomic_uint first, last; // buckets that may hold something: last >= first once there is one
+    uint8_t name_n, kind;
+    bool is_error;
+    char name[RED_NAME_MAX];
     atomic_ullong buckets[RED_BUCKETS];
 };
 

@@ -66,13 +66,28 @@ static struct frame *push_frame(struct thread_state *t, const struct plugin_meth
     return f;
 }
 
+#define WALL_AGE_NS (50 * NS_PER_MS)
+
+// The time of day at a moment of the other clock: what is between them is asked for now and then,
+// so that a span reads one clock at each end.
+static uint64_t wall_at(uint64_t mono_ns)
+{
+    static atomic_ullong between, asked_at;
+    uint64_t asked = atomic_load_explicit(&asked_at, memory_order_acquire);
+    if (asked == 0 || mono_ns - asked > WALL_AGE_NS) {
+        atomic_store_explicit(&between, clock_wall_ns() - clock_mono_ns(), memory_order_relaxed);
+        atomic_store_explicit(&asked_at, mono_ns, memory_order_release);
+    }
+    return mono_ns + atomic_load_explicit(&between, memory_order_relaxed);
+}
+
 static void begin_span(struct thread_state *t, struct frame *f, enum span_kind kind)
 {
     f->is_span = true;
     f->kind = (uint8_t)kind;
     f->context.span = identity_span();
-    f->start_ns = clock_wall_ns();
     f->start_mono_ns = clock_mono_ns();
+    f->start_ns = wall_at(f->start_mono_ns);
     t->current = context_copy(&f->context);
     count(span_is_kept(f) ? &sampled : &not_sampled);
 }
@@ -239,7 +254,6 @@ enum span_field {
     SPAN_KIND = 6,
     SPAN_START = 7,
     SPAN_END = 8,
-    SPAN_ATTRIBUTES = 9,
     SPAN_DROPPED_ATTRIBUTES = 10,
     SPAN_EVENTS = 11,
     SPAN_STATUS = 15,
@@ -292,7 +306,8 @@ static void end_span(const struct frame *f)
     if (!f->is_span) {
         return;
     }
-    uint64_t duration_ns = clock_mono_ns() - f->start_mono_ns;
+    uint64_t end_ns = f->end_mono_ns != 0 ? f->end_mono_ns : clock_mono_ns();
+    uint64_t duration_ns = end_ns - f->start_mono_ns;
     red_add((struct str){f->name, f->name_n}, f->kind, f->is_error, duration_ns);
     if (span_is_kept(f)) {
         count(&ended);
@@ -314,6 +329,7 @@ void frame_move(struct thread_state *t, struct frame *to)
     ASSERT(f->is_span);
     memcpy(to, f, offsetof(struct frame, bytes) + f->bytes_n);
     to->before = (struct context){0};
+    to->end_mono_ns = 0;
     memset(to->globals, 0, sizeof to->globals);
     f->context = (struct context){0}; // its references moved along
     f->extra = NULL;
@@ -374,6 +390,13 @@ void span_long_text(struct frame *f, const char *key, struct str value)
 {
     struct otlp s = rest_of(f);
     otlp_text(&s, SPAN_ATTRIBUTES, key, str_cut(value, LONG_VALUE_MAX));
+    keep(f, &s);
+}
+
+void span_encoded(struct frame *f, const uint8_t *bytes, size_t n)
+{
+    struct otlp s = rest_of(f);
+    otlp_raw(&s, bytes, n);
     keep(f, &s);
 }
 

@@ -37,6 +37,7 @@ struct frame {
     bool is_error;
     uint16_t name_n, bytes_n, dropped;
     uint64_t start_ns, start_mono_ns;
+    uint64_t end_mono_ns;         // of the call, known before its exit is handled; 0: not yet
     uint64_t note;                // the plug-in's
     void *extra;                  // the plug-in's, freed with free() when the frame is popped
     void *globals[FRAME_GLOBALS]; // JNI global references of the plug-in's, deleted by the bridge
@@ -114,6 +115,9 @@ void span_entry(struct thread_state *t, struct frame *f, struct str method, stru
 void span_name(struct frame *f, struct str name);
 void span_text(struct frame *f, const char *key, struct str value);
 void span_long_text(struct frame *f, const char *key, struct str value);
+// Attributes that were encoded before, as KeyValue messages in field SPAN_ATTRIBUTES.
+enum { SPAN_ATTRIBUTES = 9 };
+void span_encoded(struct frame *f, const uint8_t *bytes, size_t n);
 void span_bool(struct frame *f, const char *key, bool value);
 void span_int(struct frame *f, const char *key, int64_t value);
 // An event with nothing but a name, now.

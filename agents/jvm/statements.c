@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "agents/jvm/memory.h"
+#include "agents/jvm/otlp.h"
+#include "agents/jvm/span.h"
 #include "core/must.h"
 
 #define PROBES 8 // neighbours that a statement may lie at
@@ -14,8 +16,8 @@
 struct entry {
     uint64_t hash;
     uint16_t generation;
-    atomic_bool is_used; // since the last time that somebody looked for room here
-    struct sql_text *text;
+    atomic_bool is_used;         // since the last time that somebody looked for room here
+    struct statement *statement; // NULL: free
 };
 
 static pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER;
@@ -38,12 +40,20 @@ static uint32_t id_of(const struct entry *e)
     return (uint32_t)e->generation << 16 | (uint32_t)(e - entries + 1);
 }
 
+// Written only where it changes something: threads share the line.
+static void note_use(struct entry *e)
+{
+    if (!atomic_load_explicit(&e->is_used, memory_order_relaxed)) {
+        atomic_store_explicit(&e->is_used, true, memory_order_relaxed);
+    }
+}
+
 static uint32_t find(uint64_t hash)
 {
     for (unsigned i = 0; i < PROBES; i++) {
         struct entry *e = entry_at(hash, i);
-        if (e->text != NULL && e->hash == hash) {
-            atomic_store_explicit(&e->is_used, true, memory_order_relaxed);
+        if (e->statement != NULL && e->hash == hash) {
+            note_use(e);
             return id_of(e);
         }
     }
@@ -56,17 +66,63 @@ static struct entry *make_room(uint64_t hash)
     struct entry *chosen = NULL;
     for (unsigned i = 0; i < PROBES; i++) {
         struct entry *e = entry_at(hash, i);
-        if (e->text == NULL) {
+        if (e->statement == NULL) {
             return e;
         }
         bool used = atomic_exchange_explicit(&e->is_used, false, memory_order_relaxed);
         chosen = !used && chosen == NULL ? e : chosen;
     }
     chosen = chosen != NULL ? chosen : entry_at(hash, 0);
-    memory_free(chosen->text);
-    chosen->text = NULL;
+    memory_free(chosen->statement);
+    chosen->statement = NULL;
     chosen->generation++;
     return chosen;
+}
+
+// "SELECT stock", or as much of it as is known; the room is SPAN_NAME_MAX + 1.
+static size_t summarize(const struct sql_text *t, char *out)
+{
+    _Static_assert(2 * SQL_NAME_MAX == SPAN_NAME_MAX, "a summary and a blank fit");
+    size_t n = t->operation_n;
+    memcpy(out, t->operation, n);
+    if (t->collection_n > 0) {
+        out[n++] = ' ';
+        memcpy(out + n, t->collection, t->collection_n);
+        n += t->collection_n;
+    }
+    return n;
+}
+
+static struct statement *statement_new(struct str sql, enum sql_dialect dialect)
+{
+    struct sql_text t;
+    char name[SPAN_NAME_MAX + 1];
+    uint8_t bytes[SQL_TEXT_MAX + 3 * SPAN_NAME_MAX + 256];
+    struct otlp o = {.p = bytes, .capacity = sizeof bytes};
+    sql_sanitize(sql, dialect, &t);
+    size_t name_n = summarize(&t, name);
+    if (t.collection_n > 0) {
+        otlp_text(&o, SPAN_ATTRIBUTES, "db.collection.name",
+                  (struct str){t.collection, t.collection_n});
+    }
+    if (name_n > 0) {
+        otlp_text(&o, SPAN_ATTRIBUTES, "db.query.summary", (struct str){name, name_n});
+        otlp_text(&o, SPAN_ATTRIBUTES, "db.operation.name",
+                  (struct str){t.operation, t.operation_n});
+    }
+    size_t essential_n = o.n;
+    otlp_text(&o, SPAN_ATTRIBUTES, "db.query.text",
+              str_cut((struct str){t.text, t.text_n}, LONG_VALUE_MAX));
+    ASSERT(!o.full);
+    struct statement *s = memory_get(sizeof *s + name_n + o.n);
+    if (s != NULL) {
+        s->name_n = (uint16_t)name_n;
+        s->essential_n = (uint16_t)essential_n;
+        s->encoded_n = (uint16_t)o.n;
+        memcpy(s->bytes, name, name_n);
+        memcpy(s->bytes + name_n, bytes, o.n);
+    }
+    return s;
 }
 
 uint32_t statement_id(struct str sql, enum sql_dialect dialect)
@@ -78,28 +134,27 @@ uint32_t statement_id(struct str sql, enum sql_dialect dialect)
     if (id != 0) {
         return id;
     }
-    struct sql_text *text = memory_get(sizeof *text);
-    if (text == NULL) {
+    struct statement *made = statement_new(sql, dialect);
+    if (made == NULL) {
         return 0;
     }
-    sql_sanitize(sql, dialect, text);
     pthread_rwlock_wrlock(&lock);
     id = find(hash);
     if (id == 0) {
         struct entry *e = make_room(hash);
         e->hash = hash;
-        e->text = text;
+        e->statement = made;
         atomic_store_explicit(&e->is_used, true, memory_order_relaxed);
         id = id_of(e);
-        text = NULL;
+        made = NULL;
     }
     pthread_rwlock_unlock(&lock);
-    memory_free(text);
+    memory_free(made);
     ASSERT(id != 0);
     return id;
 }
 
-bool statement_get(uint32_t id, struct sql_text *ret)
+bool statement_tell(uint32_t id, void (*tell)(void *ctx, const struct statement *s), void *ctx)
 {
     uint32_t index = (id & 0xFFFF) - 1;
     bool found = false;
@@ -108,9 +163,9 @@ bool statement_get(uint32_t id, struct sql_text *ret)
     }
     pthread_rwlock_rdlock(&lock);
     struct entry *e = &entries[index];
-    if (e->text != NULL && e->generation == id >> 16) {
-        *ret = *e->text;
-        atomic_store_explicit(&e->is_used, true, memory_order_relaxed);
+    if (e->statement != NULL && e->generation == id >> 16) {
+        note_use(e);
+        tell(ctx, e->statement);
         found = true;
     }
     pthread_rwlock_unlock(&lock);
@@ -121,8 +176,8 @@ void statements_done(void)
 {
     pthread_rwlock_wrlock(&lock);
     for (unsigned i = 0; i < STATEMENTS_MAX; i++) {
-        memory_free(entries[i].text);
-        entries[i].text = NULL;
+        memory_free(entries[i].statement);
+        entries[i].statement = NULL;
         entries[i].generation++;
     }
     pthread_rwlock_unlock(&lock);
@@ -225,6 +280,23 @@ static void parse(struct database *d, struct str url)
     copy(d->name, sizeof d->name, (struct str){rest.p, end});
 }
 
+static void encode(struct database *d)
+{
+    struct otlp o = {.p = d->encoded, .capacity = sizeof d->encoded};
+    otlp_text(&o, SPAN_ATTRIBUTES, "db.system.name", str_of(d->system));
+    if (d->name[0] != '\0') {
+        otlp_text(&o, SPAN_ATTRIBUTES, "db.namespace", str_of(d->name));
+    }
+    if (d->host[0] != '\0') {
+        otlp_text(&o, SPAN_ATTRIBUTES, "server.address", str_of(d->host));
+    }
+    if (d->port > 0) {
+        otlp_int(&o, SPAN_ATTRIBUTES, "server.port", d->port);
+    }
+    ASSERT(!o.full);
+    d->encoded_n = (uint16_t)o.n;
+}
+
 static uint32_t find_database(uint64_t hash)
 {
     unsigned n = atomic_load_explicit(&database_count, memory_order_acquire);
@@ -249,6 +321,7 @@ uint32_t database_id(struct str url)
     if (id == 0 && n < DATABASES_MAX) {
         databases[n].hash = hash;
         parse(&databases[n].database, url);
+        encode(&databases[n].database);
         atomic_store_explicit(&database_count, n + 1, memory_order_release);
         id = n + 1;
     }

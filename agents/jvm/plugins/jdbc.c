@@ -109,46 +109,17 @@ static uint64_t what_is_executed(struct call *c)
     return statement_tag(database, text);
 }
 
-static void describe_database(struct frame *f, const struct database *d)
+static void describe(void *ctx, const struct statement *s)
 {
-    span_text(f, "db.system.name", str_of(d->system));
-    if (d->name[0] != '\0') {
-        span_text(f, "db.namespace", str_of(d->name));
+    struct frame *f = ctx;
+    if (s->name_n > 0) {
+        span_name(f, (struct str){(const char *)s->bytes, s->name_n});
     }
-    if (d->host[0] != '\0') {
-        span_text(f, "server.address", str_of(d->host));
-    }
-    if (d->port > 0) {
-        span_int(f, "server.port", d->port);
-    }
-}
-
-static void describe_text(struct frame *f, const struct sql_text *t)
-{
-    char summary[2 * SQL_NAME_MAX + 1];
-    struct str operation = {t->operation, t->operation_n};
-    struct str collection = {t->collection, t->collection_n};
-    size_t n = operation.n;
-    memcpy(summary, operation.p, n);
-    if (collection.n > 0) {
-        summary[n++] = ' ';
-        memcpy(summary + n, collection.p, collection.n);
-        n += collection.n;
-        span_text(f, "db.collection.name", collection);
-    }
-    if (n > 0) {
-        span_name(f, (struct str){summary, n});
-        span_text(f, "db.query.summary", (struct str){summary, n});
-        span_text(f, "db.operation.name", operation);
-    }
-    if (span_has_details(f)) {
-        span_long_text(f, "db.query.text", (struct str){t->text, t->text_n});
-    }
+    span_encoded(f, s->bytes + s->name_n, span_has_details(f) ? s->encoded_n : s->essential_n);
 }
 
 static struct frame *enter_execute(struct call *c)
 {
-    struct sql_text text;
     if (is_within(c)) {
         return NULL;
     }
@@ -160,34 +131,33 @@ static struct frame *enter_execute(struct call *c)
     const struct database *d = database_get((uint32_t)(what >> 32));
     span_name(f, d != NULL ? str_of(d->system) : STR("SQL"));
     if (d != NULL) {
-        describe_database(f, d);
+        span_encoded(f, d->encoded, d->encoded_n);
     }
-    if (statement_get((uint32_t)what, &text)) {
-        describe_text(f, &text);
-    }
+    (void)statement_tell((uint32_t)what, describe, f);
     return f;
-}
-
-static bool gives_count(const struct plugin_method *m)
-{
-    return strstr(m->name, "Update") != NULL;
 }
 
 static void leave_execute(struct call *c, struct frame *f, jobject result, jlong number)
 {
     char state[16];
-    (void)result;
+    (void)result, (void)number;
     if (c->thrown != NULL) {
         struct str s = java_text(c->env, &get_state, c->thrown, state, sizeof state);
         if (s.n > 0) {
             span_text(f, "db.response.status_code", s);
         }
-    } else if (gives_count(c->method) && number >= 0) {
-        span_int(f, "db.response.affected_rows", number);
     }
-    if (clock_mono_ns() - f->start_mono_ns >= plugin_slow_ns()) {
+    if (f->end_mono_ns - f->start_mono_ns >= plugin_slow_ns()) {
         span_bool(f, "sonde.slow", true);
     }
+}
+
+static void leave_update(struct call *c, struct frame *f, jobject result, jlong number)
+{
+    if (c->thrown == NULL && number >= 0) {
+        span_int(f, "db.response.affected_rows", number);
+    }
+    leave_execute(c, f, result, number);
 }
 
 // ---- The table -------------------------------------------------------------------------------
@@ -199,11 +169,11 @@ static void leave_execute(struct call *c, struct frame *f, jobject result, jlong
         .probe = {.kind = PROBE_SPAN, .objects = {1}}, .enter = enter_prepare,                     \
         .exit = leave_prepare                                                                      \
     }
-#define PREPARED(method, result)                                                                   \
+#define PREPARED(method, result, leave)                                                            \
     {                                                                                              \
         .class_name = "java/sql/PreparedStatement", .is_interface = true, .name = method,          \
         .descriptor = "()" result, .probe = {.kind = PROBE_SPAN}, .enter = enter_execute,          \
-        .exit = leave_execute                                                                      \
+        .exit = leave                                                                              \
     }
 #define BATCH(method, result)                                                                      \
     {                                                                                              \
@@ -211,16 +181,16 @@ static void leave_execute(struct call *c, struct frame *f, jobject result, jlong
         .descriptor = "()" result, .probe = {.kind = PROBE_SPAN}, .enter = enter_execute,          \
         .exit = leave_execute                                                                      \
     }
-#define EXECUTE(method, arguments, result)                                                         \
+#define EXECUTE(method, arguments, result, leave)                                                  \
     {                                                                                              \
         .class_name = "java/sql/Statement", .is_interface = true, .name = method,                  \
         .descriptor = "(Ljava/lang/String;" arguments ")" result,                                  \
-        .probe = {.kind = PROBE_SPAN, .objects = {1}}, .enter = enter_execute,                     \
-        .exit = leave_execute                                                                      \
+        .probe = {.kind = PROBE_SPAN, .objects = {1}}, .enter = enter_execute, .exit = leave       \
     }
-#define WITH_KEYS(method, result)                                                                  \
-    EXECUTE(method, "", result), EXECUTE(method, "I", result), EXECUTE(method, "[I", result),      \
-        EXECUTE(method, "[Ljava/lang/String;", result)
+#define WITH_KEYS(method, result, leave)                                                           \
+    EXECUTE(method, "", result, leave), EXECUTE(method, "I", result, leave),                       \
+        EXECUTE(method, "[I", result, leave),                                                      \
+        EXECUTE(method, "[Ljava/lang/String;", result, leave)
 
 static struct plugin_method methods[] = {
     PREPARE("prepareStatement", "", "PreparedStatement"),
@@ -232,16 +202,16 @@ static struct plugin_method methods[] = {
     PREPARE("prepareCall", "", "CallableStatement"),
     PREPARE("prepareCall", "II", "CallableStatement"),
     PREPARE("prepareCall", "III", "CallableStatement"),
-    PREPARED("execute", "Z"),
-    PREPARED("executeQuery", "Ljava/sql/ResultSet;"),
-    PREPARED("executeUpdate", "I"),
-    PREPARED("executeLargeUpdate", "J"),
+    PREPARED("execute", "Z", leave_execute),
+    PREPARED("executeQuery", "Ljava/sql/ResultSet;", leave_execute),
+    PREPARED("executeUpdate", "I", leave_update),
+    PREPARED("executeLargeUpdate", "J", leave_update),
     BATCH("executeBatch", "[I"),
     BATCH("executeLargeBatch", "[J"),
-    EXECUTE("executeQuery", "", "Ljava/sql/ResultSet;"),
-    WITH_KEYS("execute", "Z"),
-    WITH_KEYS("executeUpdate", "I"),
-    WITH_KEYS("executeLargeUpdate", "J"),
+    EXECUTE("executeQuery", "", "Ljava/sql/ResultSet;", leave_execute),
+    WITH_KEYS("execute", "Z", leave_execute),
+    WITH_KEYS("executeUpdate", "I", leave_update),
+    WITH_KEYS("executeLargeUpdate", "J", leave_update),
 };
 
 struct plugin plugin_jdbc = {"jdbc", methods, sizeof methods / sizeof *methods};

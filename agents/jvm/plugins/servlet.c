@@ -161,6 +161,15 @@ static bool is_absent(const struct asking *q, const char *name)
     return false;
 }
 
+static bool has_headers(const struct str *known)
+{
+    size_t n = 0;
+    for (int i = HEADERS; i < AT_FIRST; i++) {
+        n += known[i].n;
+    }
+    return n > 0;
+}
+
 static struct str header(void *ctx, const char *name, char *out, size_t room)
 {
     static struct java_method get_headers = {
@@ -233,7 +242,9 @@ static struct frame *enter(struct call *c)
         return go_on(c, known[IS_MARKED]);
     }
     struct asking q = {c, known};
-    struct frame *f = span_open_from(c->thread, c->method, SPAN_SERVER, header, &q);
+    struct frame *f = has_headers(known)
+                          ? span_open_from(c->thread, c->method, SPAN_SERVER, header, &q)
+                          : span_open(c->thread, c->method, SPAN_SERVER);
     if (f != NULL) {
         describe(c, f, known);
         set(c->env, c->a, &MARK, java_constant(c->env, &ONE));

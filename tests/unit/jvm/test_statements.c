@@ -6,13 +6,27 @@
 #include "agents/jvm/statements.h"
 #include "test.h"
 
+static bool holds(struct str bytes, const char *text)
+{
+    return memmem(bytes.p, bytes.n, text, strlen(text)) != NULL;
+}
+
+static void check_statement(void *text, const struct statement *s)
+{
+    const char *bytes = (const char *)s->bytes;
+    struct str name = {bytes, s->name_n}, all = {bytes + s->name_n, s->encoded_n};
+    assert_true(str_eq(name, STR("SELECT t")));
+    assert_true(holds(all, text) && holds(all, "db.query.text"));
+    assert_true(holds((struct str){all.p, s->essential_n}, "db.query.summary"));
+    assert_false(holds((struct str){all.p, s->essential_n}, "db.query.text"));
+}
+
 static void test_a_number_finds_its_statement_or_nothing(void **state)
 {
     (void)state;
     enum { MANY = 4 * STATEMENTS_MAX };
     static uint32_t ids[MANY];
     char sql[64];
-    struct sql_text t;
     unsigned found = 0;
     for (int i = 0; i < MANY; i++) {
         snprintf(sql, sizeof sql, "select a%d from t where b = %d", i, i);
@@ -21,17 +35,13 @@ static void test_a_number_finds_its_statement_or_nothing(void **state)
         assert_int_equal(statement_id(str_of(sql), SQL_STANDARD), ids[i]);
     }
     for (int i = 0; i < MANY; i++) {
-        if (statement_get(ids[i], &t)) {
-            snprintf(sql, sizeof sql, "select a%d from t where b = ?", i);
-            assert_int_equal(t.text_n, strlen(sql));
-            assert_memory_equal(t.text, sql, t.text_n);
-            found++;
-        }
+        snprintf(sql, sizeof sql, "select a%d from t where b = ?", i);
+        found += statement_tell(ids[i], check_statement, sql);
     }
     assert_in_range(found, STATEMENTS_MAX / 2, STATEMENTS_MAX);
     statements_done();
     for (int i = 0; i < MANY; i++) {
-        assert_false(statement_get(ids[i], &t));
+        assert_false(statement_tell(ids[i], check_statement, NULL));
     }
 }
 
@@ -76,6 +86,9 @@ static void test_databases(void **state)
         assert_string_equal(d->host, samples[i].host);
         assert_string_equal(d->name, samples[i].name);
         assert_int_equal(d->port, samples[i].port);
+        struct str encoded = {(const char *)d->encoded, d->encoded_n};
+        assert_true(holds(encoded, "db.system.name") && holds(encoded, d->system));
+        assert_int_equal(holds(encoded, "server.port"), d->port > 0);
     }
     assert_null(database_get(0));
     char url[64];
