@@ -312,7 +312,7 @@ static bool prepare(JavaVM *vm)
         (void)(*jvmti)->DisposeEnvironment(jvmti);
         return false;
     }
-    tags_init(jvmti);
+    tags_init(vm, jvmti);
     readers_init(jvmti);
     threads_init(jvmti);
     threads_events(jvmti, true);

@@ -21,7 +21,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define EFFORT_SAMPLE   64
+#define EFFORT_SAMPLE   256 // the clock is a system call
 #define EFFORT_JUDGE_MS 900
 #define EFFORT_CALM_S   10
 #define EFFORT_PAUSE_S  10

@@ -119,6 +119,17 @@ static void put_length(struct ring *r, size_t at, uint32_t length)
     memcpy(r->bytes + (at & (RING_BYTES - 1)), &length, sizeof length);
 }
 
+#define LINE        64
+#define FETCH_LINES 6 // a span of the usual length
+
+void ring_fetch(const struct ring *r)
+{
+    size_t at = atomic_load_explicit(&r->head, memory_order_relaxed);
+    for (size_t i = 0; i < FETCH_LINES; i++) {
+        __builtin_prefetch(r->bytes + ((at + i * LINE) & (RING_BYTES - 1)), 1);
+    }
+}
+
 static bool push(struct ring *r, struct str head, struct str body)
 {
     size_t n = head.n + body.n;

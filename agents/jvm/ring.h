@@ -38,6 +38,10 @@ struct ring_counts {
 // The calling thread's ring, made at its first use; NULL when memory is out.
 struct ring *ring_mine(void);
 
+// Has the CPU fetch where the next record will be, while its writer does something else: the sender
+// has read there last, or nobody for a while.
+void ring_fetch(const struct ring *r);
+
 // Copies a record of up to RECORD_MAX bytes made of two pieces. False when it was dropped.
 bool ring_push(struct ring *r, struct str head, struct str body);
 

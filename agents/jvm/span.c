@@ -286,11 +286,10 @@ static void put_head(struct otlp *s, const struct frame *f, uint64_t duration_ns
     otlp_raw(s, &(uint32_t){f->context.flags & CONTEXT_SAMPLED}, 4);
 }
 
-static void queue_span(const struct frame *f, uint64_t duration_ns)
+static void queue_span(const struct frame *f, struct ring *r, uint64_t duration_ns)
 {
     uint8_t bytes[512 + SPAN_NAME_MAX + TRACESTATE_MAX];
     struct otlp head = {.p = bytes, .capacity = sizeof bytes};
-    struct ring *r = ring_mine();
     put_head(&head, f, duration_ns);
     ASSERT(!head.full);
     if (r == NULL) {
@@ -308,10 +307,14 @@ static void end_span(const struct frame *f)
     }
     uint64_t end_ns = f->end_mono_ns != 0 ? f->end_mono_ns : clock_mono_ns();
     uint64_t duration_ns = end_ns - f->start_mono_ns;
+    struct ring *r = span_is_kept(f) ? ring_mine() : NULL;
+    if (r != NULL) {
+        ring_fetch(r);
+    }
     red_add((struct str){f->name, f->name_n}, f->kind, f->is_error, duration_ns);
     if (span_is_kept(f)) {
         count(&ended);
-        queue_span(f, duration_ns);
+        queue_span(f, r, duration_ns);
     }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: a number that goes with a Java object for as long as it lives, without keeping it alive:
-// JVMTI's object tags. An object has one tag; its kind says whose it is. Any thread.
+// JVMTI's object tags. An object has one tag of a task, of whose end tasks.h hears, and one of the
+// other kinds; its kind says whose it is. Any thread.
 #ifndef SONDE_JVM_TAGS_H
 #define SONDE_JVM_TAGS_H
 
@@ -13,11 +14,11 @@ enum tag_kind { TAG_NONE, TAG_CONNECTION, TAG_STATEMENT, TAG_TASK, TAG_CALL };
 #define TAG_BITS 56 // of the number
 
 // Once, at start. Needs the capability can_tag_objects.
-void tags_init(jvmtiEnv *jvmti);
+void tags_init(JavaVM *vm, jvmtiEnv *jvmti);
 
 // Replaces what tag there was.
 void tag_set(jobject object, enum tag_kind kind, uint64_t number);
-void tag_clear(jobject object);
+void tag_clear(jobject object, enum tag_kind kind);
 // False when the object has no tag of that kind.
 bool tag_get(jobject object, enum tag_kind kind, uint64_t *ret_number);
 // The same for a tag as the event ObjectFree tells it.

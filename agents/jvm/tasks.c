@@ -222,7 +222,7 @@ static bool take(jobject object, struct entry *ret)
         if (rest != 0) {
             tag_set(object, TAG_TASK, rest);
         } else {
-            tag_clear(object);
+            tag_clear(object, TAG_TASK);
         }
     }
     if (line) {

@@ -120,7 +120,7 @@ static void end(struct call *c, jobject future, jobject response, jthrowable thr
     uint64_t handle;
     struct frame *f = tag_get(future, TAG_CALL, &handle) ? pending_take(handle) : NULL;
     if (f != NULL) {
-        tag_clear(future);
+        tag_clear(future, TAG_CALL);
         if (thrown != NULL) {
             bridge_exception(c->env, f, thrown);
         }

@@ -102,7 +102,7 @@ static void end(struct call *c, struct frame *f, jobject result, jlong number)
         return;
     }
     struct frame *waiting = pending_take(f->note);
-    tag_clear(connection);
+    tag_clear(connection, TAG_CALL);
     if (waiting != NULL) {
         conclude(c, waiting, connection);
         pending_end(waiting);

@@ -144,7 +144,7 @@ static void on_completion(struct call *c)
 {
     uint64_t tag;
     if (tag_get(c->self, TAG_CALL, &tag)) {
-        tag_clear(c->self);
+        tag_clear(c->self, TAG_CALL);
         conclude(c->env, tag, c->a, c->b);
     }
 }

@@ -12,6 +12,8 @@ import jakarta.servlet.http.HttpServlet;
 import jakarta.servlet.http.HttpServletRequest;
 import jakarta.servlet.http.HttpServletResponse;
 import java.io.IOException;
+import java.lang.reflect.InvocationHandler;
+import java.lang.reflect.Proxy;
 import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.PreparedStatement;
@@ -31,6 +33,39 @@ public class Shop {
             s.execute("create table if not exists stock (item text primary key, amount int)");
             s.execute("insert into stock values ('apple', 12), ('pear', 7) on conflict do nothing");
         }
+    }
+
+    static class Nothing extends HttpServlet {
+        protected void doGet(HttpServletRequest request, HttpServletResponse response) {
+        }
+    }
+
+    static Object proxy(Class<?> type, InvocationHandler handler) {
+        return Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, handler);
+    }
+
+    // A request that throws when it is asked for some things, with a path of 600 characters of two
+    // bytes.
+    static void serveOddRequest() throws IOException, ServletException {
+        StringBuilder path = new StringBuilder("/odd/");
+        for (int i = 0; i < 600; i++) {
+            path.append('\u00e4');
+        }
+        Object request = proxy(HttpServletRequest.class, (self, method, arguments) -> {
+            switch (method.getName()) {
+                case "getMethod": return "GET";
+                case "getRequestURI": return path.toString();
+                case "getServerName": return "odd.example";
+                case "getServerPort": return 81;
+                case "isAsyncStarted": return false;
+                case "getRemoteAddr":
+                case "getContextPath": throw new IllegalStateException("not now");
+                default: return null;
+            }
+        });
+        Object response = proxy(HttpServletResponse.class, (self, method, arguments) ->
+                method.getName().equals("getStatus") ? 204 : null);
+        new Nothing().service((ServletRequest) request, (ServletResponse) response);
     }
 
     // Every request passes two filters; neither is a span of its own.
