@@ -105,9 +105,11 @@ static void name_class(char out[NAME_MAX_N], const struct reader *r, uint32_t wi
     int package = (int)(strrchr(r->interface, '/') - r->interface);
     for (unsigned i = 0; i < r->count; i++) {
         const struct reader_step *s = &r->steps[i];
-        const char *argument = s->argument != NULL ? s->argument : "";
-        hash = hash * 31 + str_hash(str_of(s->owner)) * 7 + str_hash(str_of(s->method)) * 5;
-        hash = hash * 31 + str_hash(str_of(s->descriptor)) * 3 + str_hash(str_of(argument)) + s->of;
+        const char *parts[] = {s->owner, s->method, s->descriptor, s->argument, s->second};
+        for (size_t k = 0; k < sizeof parts / sizeof *parts; k++) {
+            hash = hash * 31 + (parts[k] != NULL ? str_hash(str_of(parts[k])) : k);
+        }
+        hash = hash * 31 + s->of;
     }
     snprintf(out, NAME_MAX_N, "%.*s/SondeReader%016llx", package, r->interface,
              (unsigned long long)hash);
@@ -238,35 +240,36 @@ static struct reader_class *class_of(JNIEnv *env, struct reader *r, jobject obje
     return made;
 }
 
-static bool split(struct str text, unsigned count, struct str ret[])
+// How many values are known: all, or the first where another one holds the separator or the text
+// was cut.
+static unsigned split(struct str text, unsigned count, struct str ret[])
 {
-    for (unsigned i = 0; i < count; i++) {
-        if (text.n == 0) {
-            return false;
-        }
+    unsigned n = 0;
+    for (; n < count && text.n > 0; n++) {
         const char *end = memchr(text.p, READER_SEPARATOR, text.n);
         if (end == NULL) {
-            return false;
+            break;
         }
-        ret[i] = (struct str){text.p, (size_t)(end - text.p)};
-        text = str_skip(text, ret[i].n + 1);
+        ret[n] = (struct str){text.p, (size_t)(end - text.p)};
+        text = str_skip(text, ret[n].n + 1);
     }
-    return text.n == 0;
+    return n == count && text.n == 0 ? count : n > 0 && ret[0].n <= READER_VALUE_MAX;
 }
 
-static bool read_at_once(JNIEnv *env, struct reader *r, jobject a, jobject b, char *out,
-                         size_t room, struct str ret[])
+// How many values are known then.
+static unsigned read_at_once(JNIEnv *env, struct reader *r, jobject a, jobject b, char *out,
+                             size_t room, struct str ret[])
 {
     jclass class = NULL;
     struct reader_class *c = class_of(env, r, a, &class);
     if (c == NULL || class == NULL ||
         atomic_load_explicit(&c->failures, memory_order_relaxed) >= FAILURES_MAX) {
-        return false;
+        return 0;
     }
     jstring text = (*env)->CallStaticObjectMethod(env, class, c->read, a, b);
     if (java_clear(env)) {
         atomic_fetch_add_explicit(&c->failures, 1, memory_order_relaxed);
-        return false;
+        return 0;
     }
     if (atomic_load_explicit(&c->failures, memory_order_relaxed) > 0) {
         atomic_store_explicit(&c->failures, 0, memory_order_relaxed);
@@ -287,32 +290,45 @@ static jmethodID method_of(JNIEnv *env, jobject object, const struct reader_step
     return java_clear(env) ? NULL : id;
 }
 
+static jstring new_argument(JNIEnv *env, const char *text)
+{
+    return text != NULL ? (*env)->NewStringUTF(env, text) : NULL;
+}
+
 // Calls the step's method: its value as text and, when it is an object, *ret_object.
 static struct str call_one(JNIEnv *env, const struct reader_step *s, jobject object, jmethodID id,
                            char *out, jobject *ret_object)
 {
     char type = strchr(s->descriptor, ')')[1];
+    jstring argument = new_argument(env, s->argument), second = new_argument(env, s->second);
+    jobject value = NULL;
     int n = 0;
     if (type == 'I') {
         n = snprintf(out, READER_VALUE_MAX, "%d", (int)(*env)->CallIntMethod(env, object, id));
     } else if (type == 'Z') {
         bool is = (*env)->CallBooleanMethod(env, object, id);
         n = snprintf(out, READER_VALUE_MAX, "%s", is ? "true" : "false");
+    } else if (type == 'V') {
+        (*env)->CallVoidMethod(env, object, id, argument, second);
     } else {
-        jstring argument = s->argument != NULL ? (*env)->NewStringUTF(env, s->argument) : NULL;
-        jobject value = (*env)->CallObjectMethod(env, object, id, argument);
-        (*env)->DeleteLocalRef(env, argument); // NULL is fine
-        *ret_object = java_clear(env) ? NULL : value;
-        return java_to_text(env, *ret_object, out, READER_VALUE_MAX + 4);
+        value = (*env)->CallObjectMethod(env, object, id, argument);
     }
-    return (struct str){out, java_clear(env) || n < 0 ? 0 : (size_t)n};
+    bool threw = java_clear(env);
+    *ret_object = threw ? NULL : value;
+    (*env)->DeleteLocalRef(env, argument); // NULL is fine
+    (*env)->DeleteLocalRef(env, second);
+    return *ret_object != NULL ? java_to_text(env, value, out, READER_VALUE_MAX + 4)
+                               : (struct str){out, threw || n < 0 ? 0 : (size_t)n};
 }
 
+// The values behind the first `known` ones.
 static bool read_one_by_one(JNIEnv *env, const struct reader *r, const jobject objects[2],
-                            char *out, struct str ret[])
+                            unsigned known, char *out, struct str ret[])
 {
     jobject last = NULL;
-    for (unsigned i = 0; i < r->count; i++) {
+    ASSERT(known <= 1);
+    out += known > 0 ? ret[0].n + 1 : 0;
+    for (unsigned i = known; i < r->count; i++) {
         const struct reader_step *s = &r->steps[i];
         jobject object = s->of == READER_LINK ? last : objects[s->of], given = NULL;
         jmethodID id = method_of(env, object, s);
@@ -331,6 +347,7 @@ bool reader_read(JNIEnv *env, struct reader *r, jobject a, jobject b, char *out,
                  struct str ret[])
 {
     ASSERT(room >= READER_ROOM(r->count));
-    return a != NULL && (read_at_once(env, r, a, b, out, room, ret) ||
-                         read_one_by_one(env, r, (const jobject[]){a, b}, out, ret));
+    unsigned known = a != NULL ? read_at_once(env, r, a, b, out, room, ret) : 0;
+    return known == r->count ||
+           (a != NULL && read_one_by_one(env, r, (const jobject[]){a, b}, known, out, ret));
 }

@@ -8,7 +8,8 @@
 // the interface. It stays there when the agent leaves, and does nothing by itself.
 //
 // Where that is not to be had (a method throws, there is no room), the methods are called one by
-// one. Any thread that is inside (inside.h).
+// one; what the first step gave is kept if all have been called already, so that it may ask for
+// what the last one sets. Any thread that is inside (inside.h).
 #ifndef SONDE_JVM_READER_H
 #define SONDE_JVM_READER_H
 

@@ -8,7 +8,7 @@
 #include "agents/jvm/rewrite_internal.h"
 #include "core/must.h"
 
-#define STACK 4 // a builder, an object, and its argument or a default
+#define STACK 4 // a builder, an object, and two arguments
 
 enum { PUBLIC = 0x0001, FINAL = 0x0010, SUPER = 0x0020, JAVA_8 = 52 };
 
@@ -66,18 +66,23 @@ static void call(struct writer *w, const struct reader_step *s)
         out_u1(&w->code, s->of == READER_A ? OP_ALOAD_0 : OP_ALOAD_1);
         op(w, OP_CHECKCAST, owner);
     }
-    if (s->argument != NULL) {
-        op(w, OP_LDC_W, constants_string(&w->constants, str_of(s->argument)));
+    const char *arguments[] = {s->argument, s->second};
+    unsigned words = 1;
+    for (; words <= 2 && arguments[words - 1] != NULL; words++) {
+        op(w, OP_LDC_W, constants_string(&w->constants, str_of(arguments[words - 1])));
     }
     op(w, OP_INVOKEINTERFACE, method);
-    out_u1(&w->code, s->argument != NULL ? 2 : 1);
+    out_u1(&w->code, words);
     out_u1(&w->code, 0);
 }
 
 static void append(struct writer *w, const struct reader_step *s)
 {
     char type = strchr(s->descriptor, ')')[1];
-    ASSERT(type == 'L' || type == 'I' || type == 'Z');
+    ASSERT(type == 'L' || type == 'I' || type == 'Z' || type == 'V');
+    if (type == 'V') {
+        return;
+    }
     if (type == 'L') {
         op(w, OP_LDC_W, w->empty);
         op(w, OP_INVOKESTATIC, w->text);

@@ -20,12 +20,12 @@
 #define READER_STEPS_MAX  32
 
 // One call of an interface's method. It gives an object (told by its toString(), nothing for null),
-// an int or a boolean ("true").
+// an int, a boolean ("true"), or nothing.
 struct reader_step {
     const char *owner, *method, *descriptor;
-    const char *argument; // of a method that takes one String; NULL: it takes nothing
-    uint8_t of;           // enum reader_object
-    bool is_optional;     // older versions of the interface have it not: its value is empty then
+    const char *argument, *second; // Strings that it takes; NULL: none
+    uint8_t of;                    // enum reader_object
+    bool is_optional; // older versions of the interface have it not: its value is empty then
 };
 
 // What the method is called on.

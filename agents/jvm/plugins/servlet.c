@@ -2,10 +2,10 @@
 // Purpose: servlet containers, whichever they are: the outermost filter or servlet of a request is
 // the server span. Found by interface (Filter, Servlet), in javax and jakarta.
 //
-// The request carries what is known of its span as an attribute, MARK: "1" while the span is on
-// its thread's stack, its handle once it waits for an asynchronous answer. A request that has it
-// and comes by again is an asynchronous dispatch (the span goes on), an include, a forward or an
-// error page (they belong to the span, or come after it).
+// The request carries what is known of its span as attributes: MARK since it came by first, HANDLE
+// once the span waits for an asynchronous answer. A request that has MARK and comes by again is an
+// asynchronous dispatch (the span goes on), an include, a forward or an error page (they belong to
+// the span, or come after it).
 //
 //   enter ---> on the stack ---leave---> written
 //                    |leave, async was started
@@ -32,8 +32,9 @@ static struct java_method set_attribute = {
     "setAttribute", "(Ljava/lang/String;Ljava/lang/Object;)V", {NULL}};
 static struct java_method get_status = {"getStatus", "()I", {NULL}};
 
-#define MARK_NAME "sonde.span"
-static struct java_constant MARK = {MARK_NAME, NULL};
+#define MARK_NAME   "sonde.span"
+#define HANDLE_NAME "sonde.handle"
+static struct java_constant HANDLE = {HANDLE_NAME, NULL};
 static struct java_constant DONE = {"sonde.done", NULL};
 static struct java_constant ONE = {"1", NULL};
 
@@ -42,11 +43,13 @@ static struct java_constant ONE = {"1", NULL};
 #define TEXT       "()Ljava/lang/String;"
 #define NAMED_TEXT "(Ljava/lang/String;)Ljava/lang/String;"
 #define NAMED      "(Ljava/lang/String;)Ljava/lang/Object;"
+#define SET        "(Ljava/lang/String;Ljava/lang/Object;)V"
 
 // When it comes. The headers are those that context_extract() asks for first; of what is there, all
 // lines are read then.
 enum at_first {
     IS_MARKED,
+    WAITING,
     METHOD,
     URI,
     SCHEME,
@@ -56,11 +59,13 @@ enum at_first {
     CLIENT,
     AGENT,
     HEADERS,
-    AT_FIRST = HEADERS + 6,
+    MARK = HEADERS + 6, // last: a request that throws before is not marked
+    AT_FIRST,
 };
 #define READ_FIRST(package)                                                                        \
     {                                                                                              \
         [IS_MARKED] = {package "HttpServletRequest", "getAttribute", NAMED, MARK_NAME},            \
+        [WAITING] = {package "HttpServletRequest", "getAttribute", NAMED, HANDLE_NAME},            \
         [METHOD] = {package "HttpServletRequest", "getMethod", TEXT},                              \
         [URI] = {package "HttpServletRequest", "getRequestURI", TEXT},                             \
         [SCHEME] = {package "HttpServletRequest", "getScheme", TEXT},                              \
@@ -75,6 +80,7 @@ enum at_first {
         {package "HttpServletRequest", "getHeader", NAMED_TEXT, "b3"},                             \
         {package "HttpServletRequest", "getHeader", NAMED_TEXT, "X-B3-TraceId"},                   \
         {package "HttpServletRequest", "getHeader", NAMED_TEXT, "sw8"},                            \
+        [MARK] = {package "HttpServletRequest", "setAttribute", SET, MARK_NAME, "1"},              \
     }
 
 // When it goes. SPRING_ROUTE is where Spring MVC, 4 to 7, leaves the pattern that the request's
@@ -122,11 +128,11 @@ static int number(struct str text)
 
 enum { REQUEST, RESPONSE }; // in the frame's globals
 
-static uint64_t handle_of(struct str mark)
+static uint64_t handle_of(struct str digits)
 {
     char text[32];
-    size_t n = mark.n < sizeof text ? mark.n : 0;
-    memcpy(text, mark.p, n);
+    size_t n = digits.n < sizeof text ? digits.n : 0;
+    memcpy(text, digits.p, n);
     text[n] = '\0';
     return strtoull(text, NULL, 16);
 }
@@ -153,7 +159,7 @@ struct asking {
 // Whether the reader has not found a header.
 static bool is_absent(const struct asking *q, const char *name)
 {
-    for (int i = HEADERS; i < AT_FIRST; i++) {
+    for (int i = HEADERS; i < MARK; i++) {
         if (strcmp(jakarta_first[i].argument, name) == 0) {
             return q->known[i].n == 0;
         }
@@ -164,7 +170,7 @@ static bool is_absent(const struct asking *q, const char *name)
 static bool has_headers(const struct str *known)
 {
     size_t n = 0;
-    for (int i = HEADERS; i < AT_FIRST; i++) {
+    for (int i = HEADERS; i < MARK; i++) {
         n += known[i].n;
     }
     return n > 0;
@@ -217,10 +223,10 @@ static void keep(struct call *c, struct frame *f, uint64_t handle)
     }
 }
 
-static struct frame *go_on(struct call *c, struct str mark)
+static struct frame *go_on(struct call *c, struct str digits)
 {
     struct context in_force;
-    uint64_t handle = handle_of(mark);
+    uint64_t handle = handle_of(digits);
     if (!pending_context(handle, &in_force)) {
         return NULL;
     }
@@ -239,7 +245,7 @@ static struct frame *enter(struct call *c)
         return NULL; // the next filter; or no HTTP request
     }
     if (known[IS_MARKED].n > 0) {
-        return go_on(c, known[IS_MARKED]);
+        return go_on(c, known[WAITING]);
     }
     struct asking q = {c, known};
     struct frame *f = has_headers(known)
@@ -247,7 +253,6 @@ static struct frame *enter(struct call *c)
                           : span_open(c->thread, c->method, SPAN_SERVER);
     if (f != NULL) {
         describe(c, f, known);
-        set(c->env, c->a, &MARK, java_constant(c->env, &ONE));
     }
     keep(c, f, 0);
     return f;
@@ -340,7 +345,7 @@ static void set_handle(JNIEnv *env, jobject request, uint64_t handle)
 {
     char text[32];
     snprintf(text, sizeof text, "%llx", (unsigned long long)handle);
-    set(env, request, &MARK, (*env)->NewStringUTF(env, text));
+    set(env, request, &HANDLE, (*env)->NewStringUTF(env, text));
     (void)java_clear(env);
 }
 
@@ -387,9 +392,9 @@ static void complete(struct call *c)
     if (request != NULL) {
         set(c->env, request, &DONE, java_constant(c->env, &ONE));
         char text[32];
-        jobject mark = attribute(c->env, request, &MARK);
-        struct str m = java_to_text(c->env, mark, text, sizeof text);
-        conclude_pending(handle_of(m), java_int(c->env, &get_status, response, 0), false);
+        jobject handle = attribute(c->env, request, &HANDLE);
+        struct str h = java_to_text(c->env, handle, text, sizeof text);
+        conclude_pending(handle_of(h), java_int(c->env, &get_status, response, 0), false);
     }
 }
 

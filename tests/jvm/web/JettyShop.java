@@ -26,7 +26,7 @@ public class JettyShop {
     public static void main(String[] args) throws Exception {
         Shop.url = args[0];
         Shop.fill();
-        Shop.serveOddRequest();
+        Shop.serveOddRequests();
         Server server = new Server(new InetSocketAddress("127.0.0.1", 0));
         ServletContextHandler context = new ServletContextHandler();
         context.setContextPath("/shop");

@@ -20,6 +20,8 @@ import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.util.HashMap;
+import java.util.Map;
 
 public class Shop {
     static String url;
@@ -44,9 +46,15 @@ public class Shop {
         return Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, handler);
     }
 
-    // A request that throws when it is asked for some things, with a path of 600 characters of two
-    // bytes.
-    static void serveOddRequest() throws IOException, ServletException {
+    // Requests with a path of 600 characters of two bytes: one throws when it is asked for some
+    // things, one has a control character in its query.
+    static void serveOddRequests() throws IOException, ServletException {
+        serveOddRequest(true, null);
+        serveOddRequest(false, "a=\u001fb");
+    }
+
+    static void serveOddRequest(boolean hasThrown, String query) throws IOException, ServletException {
+        Map<Object, Object> attributes = new HashMap<>();
         StringBuilder path = new StringBuilder("/odd/");
         for (int i = 0; i < 600; i++) {
             path.append('\u00e4');
@@ -58,8 +66,15 @@ public class Shop {
                 case "getServerName": return "odd.example";
                 case "getServerPort": return 81;
                 case "isAsyncStarted": return false;
+                case "getQueryString": return query;
+                case "getAttribute": return attributes.get(arguments[0]);
+                case "setAttribute": attributes.put(arguments[0], arguments[1]); return null;
                 case "getRemoteAddr":
-                case "getContextPath": throw new IllegalStateException("not now");
+                case "getContextPath":
+                    if (hasThrown) {
+                        throw new IllegalStateException("not now");
+                    }
+                    return "";
                 default: return null;
             }
         });

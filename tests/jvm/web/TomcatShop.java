@@ -26,7 +26,7 @@ public class TomcatShop {
     public static void main(String[] args) throws Exception {
         Shop.url = args[0];
         Shop.fill();
-        Shop.serveOddRequest();
+        Shop.serveOddRequests();
         Tomcat tomcat = new Tomcat();
         tomcat.setBaseDir(args[1]);
         tomcat.setPort(0);
