@@ -40,16 +40,18 @@ bool bridge_add(struct plugin_method *m)
 
 struct thread_state *bridge_enter(JNIEnv *env)
 {
-    if (!inside_begin()) {
+    struct inside_place *place = inside_mine();
+    if (!inside_begin_at(place)) {
         return NULL;
     }
     struct thread_state *t = thread_mine(env);
     if (t == NULL || t->is_inside || (*env)->EnsureLocalCapacity(env, LOCAL_REFERENCES) != 0) {
         (void)(t != NULL && java_clear(env));
-        inside_end();
+        inside_end_at(place);
         return NULL;
     }
     t->is_inside = true;
+    t->place = place;
     t->began_ns = ++t->calls % EFFORT_SAMPLE == 0 ? effort_clock_ns() : 0;
     return t;
 }
@@ -62,7 +64,7 @@ void bridge_leave(JNIEnv *env, struct thread_state *t)
     if (t->began_ns != 0) {
         effort_probe(effort_clock_ns() - t->began_ns);
     }
-    inside_end();
+    inside_end_at(t->place);
 }
 
 // What is in force on a worker's thread or kept with a task must not be met by later work when the

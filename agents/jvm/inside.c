@@ -10,7 +10,7 @@
 
 #define SHARDS 64 // a power of two
 
-static struct {
+static struct inside_place {
     _Alignas(64) atomic_int count;
 } shards[SHARDS];
 static atomic_bool is_open;
@@ -25,34 +25,43 @@ void inside_close(void)
     atomic_store(&is_open, false);
 }
 
-static atomic_int *mine(void)
+struct inside_place *inside_mine(void)
 {
     static atomic_uint next;
-    static __thread unsigned place; // 1 and on; 0: none yet
-    if (place == 0) {
-        place = 1 + (atomic_fetch_add_explicit(&next, 1, memory_order_relaxed) & (SHARDS - 1));
+    static __thread struct inside_place *mine;
+    if (mine == NULL) {
+        mine = &shards[atomic_fetch_add_explicit(&next, 1, memory_order_relaxed) & (SHARDS - 1)];
     }
-    return &shards[place - 1].count;
+    return mine;
 }
 
 // Counted first, then asked, and inside_close() the other way round (all sequentially consistent):
 // one of the two sees the other.
-bool inside_begin(void)
+bool inside_begin_at(struct inside_place *p)
 {
-    atomic_int *count = mine();
-    atomic_fetch_add(count, 1);
+    atomic_fetch_add(&p->count, 1);
     if (atomic_load(&is_open)) {
         return true;
     }
-    atomic_fetch_sub(count, 1);
+    atomic_fetch_sub(&p->count, 1);
     return false;
+}
+
+void inside_end_at(struct inside_place *p)
+{
+    int before = atomic_fetch_sub_explicit(&p->count, 1, memory_order_release);
+    ASSERT(before > 0);
+    (void)before;
+}
+
+bool inside_begin(void)
+{
+    return inside_begin_at(inside_mine());
 }
 
 void inside_end(void)
 {
-    int before = atomic_fetch_sub_explicit(mine(), 1, memory_order_release);
-    ASSERT(before > 0);
-    (void)before;
+    inside_end_at(inside_mine());
 }
 
 static bool is_empty(void)

@@ -19,4 +19,10 @@ bool inside_wait_empty(unsigned limit_ms);
 bool inside_begin(void);
 void inside_end(void);
 
+// The same for whoever comes often: where the calling thread is counted, asked for once.
+struct inside_place;
+struct inside_place *inside_mine(void);
+bool inside_begin_at(struct inside_place *p);
+void inside_end_at(struct inside_place *p);
+
 #endif

@@ -201,15 +201,28 @@ static size_t put_character(char *out, size_t room, uint32_t c)
     return n;
 }
 
+// Nearly every text is ASCII; these loops are made into vector instructions.
+static bool is_ascii(const jchar *units, size_t n)
+{
+    jchar others = 0;
+    for (size_t i = 0; i < n; i++) {
+        others |= (jchar)(units[i] | (units[i] - 1)); // of NUL, all bits
+    }
+    return others < 0x80;
+}
+
 // Appends units until there is no more room; false then.
 static bool put_units(const jchar *units, size_t n, char *out, size_t room, size_t *at)
 {
+    if (n <= room - *at && is_ascii(units, n)) {
+        for (size_t i = 0; i < n; i++) {
+            out[*at + i] = (char)units[i];
+        }
+        *at += n;
+        return true;
+    }
     for (size_t i = 0; i < n; i++) {
         uint32_t c = units[i];
-        if (c - 1 < 0x7F && *at < room) { // ASCII, nearly always
-            out[(*at)++] = (char)c;
-            continue;
-        }
         if (is_high(units[i]) && i + 1 < n && is_low(units[i + 1])) {
             c = 0x10000 + ((c & 0x3FF) << 10) + (units[++i] & 0x3FF);
         } else if (c == 0 || is_high(units[i]) || is_low(units[i])) {

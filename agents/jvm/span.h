@@ -25,6 +25,7 @@
 enum span_kind { SPAN_INTERNAL = 1, SPAN_SERVER, SPAN_CLIENT, SPAN_PRODUCER, SPAN_CONSUMER };
 
 struct plugin_method;
+struct inside_place;
 
 struct frame {
     const struct plugin_method *method; // who opened it
@@ -48,10 +49,13 @@ struct frame {
 struct thread_state {
     struct context current;
     unsigned depth;
-    uint64_t serial;   // of the last frame; begins at random
-    uint64_t message;  // handle (pending.h) of the span between calls that is in force; 0: none
-    bool is_inside;    // in the agent's own code: probes hit now do nothing
-    bool has_task;     // a pool's worker: its next task's context was looked for already
+    uint64_t serial;  // of the last frame; begins at random
+    uint64_t message; // handle (pending.h) of the span between calls that is in force; 0: none
+    bool is_inside;   // in the agent's own code: probes hit now do nothing
+    bool has_task;    // a pool's worker: its next task's context was looked for already
+    struct inside_place *place; // where it is counted meanwhile (inside.h)
+    void *connection;  // JNI weak reference: the last one that was asked for its database (jdbc.c)
+    uint32_t database; // which that is
     unsigned calls;    // of probes, to measure one in so many
     uint64_t began_ns; // of the call that is being measured; 0: none is
     struct frame *frames[FRAMES_MAX];  // allocated at their first use, kept

@@ -137,6 +137,9 @@ static void state_free(JNIEnv *env, struct thread_state *t)
             (*env)->DeleteGlobalRef(env, t->frames[i]->globals[g]); // NULL is fine
         }
     }
+    if (t->connection != NULL) {
+        (*env)->DeleteWeakGlobalRef(env, t->connection);
+    }
     frames_drop(t);
     for (int i = 0; i < FRAMES_MAX; i++) {
         memory_free(t->frames[i]);

@@ -28,7 +28,7 @@ static uint64_t statement_tag(uint32_t database, uint32_t text)
     return (uint64_t)database << 32 | text;
 }
 
-static uint32_t database_of(JNIEnv *env, jobject connection)
+static uint32_t ask_database(JNIEnv *env, jobject connection)
 {
     char url[512];
     uint64_t known;
@@ -40,6 +40,28 @@ static uint32_t database_of(JNIEnv *env, jobject connection)
     uint32_t id = u.n > 0 ? database_id(u) : 0;
     if (id != 0) {
         tag_set(connection, TAG_CONNECTION, id);
+    }
+    return id;
+}
+
+// A thread mostly asks for the connection that it asked for last; the JVM's table of tags has one
+// lock for all threads.
+static uint32_t database_of(struct call *c, jobject connection)
+{
+    JNIEnv *env = c->env;
+    struct thread_state *t = c->thread;
+    if (t->connection != NULL && connection != NULL) {
+        if ((*env)->IsSameObject(env, t->connection, connection)) {
+            return t->database;
+        }
+        (*env)->DeleteWeakGlobalRef(env, t->connection);
+        t->connection = NULL;
+    }
+    uint32_t id = ask_database(env, connection);
+    if (id != 0 && t->connection == NULL) {
+        t->connection = (*env)->NewWeakGlobalRef(env, connection);
+        t->database = id;
+        (void)java_clear(env);
     }
     return id;
 }
@@ -61,7 +83,7 @@ static struct frame *enter_prepare(struct call *c)
     }
     struct frame *f = frame_open(c->thread, c->method, NULL);
     if (f != NULL) {
-        uint32_t database = database_of(c->env, c->self);
+        uint32_t database = database_of(c, c->self);
         f->note = statement_tag(database, text_number(c->env, c->a, database));
     }
     return f;
@@ -96,7 +118,7 @@ static uint64_t what_is_executed(struct call *c)
     bool is_known = tag_get(c->self, TAG_STATEMENT, &known);
     uint32_t database = (uint32_t)(known >> 32), text = (uint32_t)known;
     if (!is_known) {
-        database = database_of(c->env, java_object(c->env, &get_connection, c->self));
+        database = database_of(c, java_object(c->env, &get_connection, c->self));
     }
     if (c->a != NULL) {
         text = text_number(c->env, c->a, database);

@@ -115,7 +115,7 @@ static struct reader first_of[] = {READER(JAVAX, javax_first), READER(JAKARTA, j
 
 static bool is_jakarta(const struct plugin_method *m)
 {
-    return strncmp(m->class_name, "jakarta/", 8) == 0;
+    return memcmp(m->class_name, "jakarta/", 8) == 0; // both are longer
 }
 
 static int number(struct str text)
