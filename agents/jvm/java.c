@@ -292,10 +292,7 @@ struct str java_to_text(JNIEnv *env, jobject value, char *out, size_t room)
         return STR("");
     }
     jclass string = string_type(env);
-    if (string == NULL) {
-        return STR("");
-    }
-    if (!(*env)->IsInstanceOf(env, value, string)) {
+    if (string == NULL || !(*env)->IsInstanceOf(env, value, string)) { // a String gives itself
         value = java_object(env, &to_string, value);
     }
     return java_string(env, value, out, room);
