@@ -156,6 +156,7 @@ static void let_go(JNIEnv *env, bool is_quiet)
         threads_done(env);
         java_forget(env);
         readers_forget(env);
+        tags_done();
         (void)(*jvmti)->DisposeEnvironment(jvmti);
     }
     jvmti = NULL;

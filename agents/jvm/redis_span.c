@@ -2,11 +2,60 @@
 // Purpose: commands of Redis in spans.
 #include "agents/jvm/redis_span.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/must.h"
 
 #define MARKS_MAX 16 // arguments that are shown, as marks; more are dots
+
+// Names are only added, and never change.
+static struct {
+    size_t n;
+    char text[REDIS_COMMAND_MAX];
+} commands[REDIS_COMMANDS_MAX];
+static atomic_uint command_count;
+static pthread_mutex_t adding = PTHREAD_MUTEX_INITIALIZER;
+
+static uint32_t find_command(struct str name)
+{
+    unsigned count = atomic_load_explicit(&command_count, memory_order_acquire);
+    for (unsigned i = 0; i < count; i++) {
+        if (str_eq((struct str){commands[i].text, commands[i].n}, name)) {
+            return i + 1;
+        }
+    }
+    return 0;
+}
+
+uint32_t redis_command_id(struct str name)
+{
+    ASSERT(name.n <= REDIS_COMMAND_MAX);
+    uint32_t id = name.n > 0 ? find_command(name) : 0;
+    if (id != 0 || name.n == 0) {
+        return id;
+    }
+    pthread_mutex_lock(&adding);
+    unsigned count = atomic_load(&command_count);
+    id = find_command(name);
+    if (id == 0 && count < REDIS_COMMANDS_MAX) {
+        memcpy(commands[count].text, name.p, name.n);
+        commands[count].n = name.n;
+        atomic_store_explicit(&command_count, count + 1, memory_order_release);
+        id = count + 1;
+    }
+    pthread_mutex_unlock(&adding);
+    return id;
+}
+
+struct str redis_command_get(uint32_t id)
+{
+    return id > 0 && id <= atomic_load_explicit(&command_count, memory_order_acquire)
+               ? (struct str){commands[id - 1].text, commands[id - 1].n}
+               : STR("");
+}
 
 static void describe_text(struct frame *f, struct str name, jint arguments)
 {

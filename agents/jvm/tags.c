@@ -25,6 +25,14 @@ void tags_init(JavaVM *vm, jvmtiEnv *env)
     }
 }
 
+void tags_done(void)
+{
+    if (unheard != heard) {
+        (void)(*unheard)->DisposeEnvironment(unheard);
+    }
+    heard = unheard = NULL; // the other one is not ours
+}
+
 static jvmtiEnv *of(enum tag_kind kind)
 {
     return kind == TAG_TASK ? heard : unheard;

@@ -15,6 +15,8 @@ enum tag_kind { TAG_NONE, TAG_CONNECTION, TAG_STATEMENT, TAG_TASK, TAG_CALL };
 
 // Once, at start. Needs the capability can_tag_objects.
 void tags_init(JavaVM *vm, jvmtiEnv *jvmti);
+// Forgets every tag. Nobody may be inside (inside.h).
+void tags_done(void);
 
 // Replaces what tag there was.
 void tag_set(jobject object, enum tag_kind kind, uint64_t number);

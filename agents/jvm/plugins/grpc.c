@@ -270,7 +270,7 @@ static bool conclude(JNIEnv *env, jobject tagged, jobject status, struct context
     if (f == NULL) {
         return false;
     }
-    tag_clear(tagged);
+    tag_clear(tagged, TAG_CALL);
     describe_end(env, f, status);
     if (ret_outer != NULL) {
         *ret_outer = frame_outer(f);
@@ -332,7 +332,7 @@ static struct frame *enter_start(struct call *c)
     uint64_t handle;
     struct context in_force;
     if (tag_get(c->a, TAG_CALL, &handle) && pending_context(handle, &in_force)) {
-        tag_clear(c->a); // its span has begun while the channel's name was resolved
+        tag_clear(c->a, TAG_CALL); // its span has begun while the channel's name was resolved
         tag_set(c->self, TAG_CALL, handle);
         return open_in(c, in_force);
     }
@@ -454,7 +454,7 @@ static struct frame *enter_started(struct call *c)
     if (!tag_get(c->a, TAG_CALL, &handle)) {
         return NULL;
     }
-    tag_clear(c->a);
+    tag_clear(c->a, TAG_CALL);
     return pending_context(handle, &in_force) ? open_in(c, in_force) : NULL;
 }
 

@@ -12,7 +12,6 @@
 
 #include "agents/jvm/plugins/plugins.h"
 #include "agents/jvm/redis_span.h"
-#include "agents/jvm/statements.h"
 #include "agents/jvm/tags.h"
 
 #define CONNECTION "redis/clients/jedis/Connection"
@@ -80,7 +79,7 @@ static struct frame *enter_command(struct call *c)
 #define ARGUMENTS_BITS 16
 #define ARGUMENTS_MAX  ((1 << ARGUMENTS_BITS) - 1)
 
-// The number of the command's name, which statements.h keeps, and how many arguments it has.
+// The number of the command's name, and how many arguments it has.
 static struct frame *enter_send(struct call *c)
 {
     char text[REDIS_COMMAND_MAX];
@@ -88,7 +87,7 @@ static struct frame *enter_send(struct call *c)
     if (f != NULL) {
         struct str name = redis_command_name(c->env, java_object(c->env, &get_raw, c->a), text);
         jsize n = c->b != NULL ? (*c->env)->GetArrayLength(c->env, c->b) : 0;
-        uint64_t id = name.n > 0 ? statement_id(name, SQL_STANDARD) : 0;
+        uint64_t id = redis_command_id(name);
         f->note = id << ARGUMENTS_BITS | (uint64_t)(n < ARGUMENTS_MAX ? n : ARGUMENTS_MAX);
         f->globals[0] = (*c->env)->NewGlobalRef(c->env, c->self);
     }
@@ -116,14 +115,12 @@ static bool is_part(const struct thread_state *t)
 
 static struct frame *enter_answer(struct call *c)
 {
-    struct sql_text sent;
     uint64_t what;
     if (is_within(c) || is_part(c->thread) || !tag_get(c->self, TAG_CALL, &what)) {
         return NULL;
     }
-    tag_clear(c->self);
-    bool is_known = statement_get((uint32_t)(what >> ARGUMENTS_BITS), &sent);
-    struct str name = is_known ? (struct str){sent.text, sent.text_n} : STR("");
+    tag_clear(c->self, TAG_CALL);
+    struct str name = redis_command_get((uint32_t)(what >> ARGUMENTS_BITS));
     // Version 4 comes here as it opens a connection; of MULTI, the span is exec().
     if (java_find(c->env, &get_host, c->self) == NULL || str_eq(name, STR("MULTI"))) {
         return NULL;
