@@ -2,8 +2,8 @@
 // Purpose: opening the span that headers ask for.
 #include "agents/jvm/remote.h"
 
-struct frame *span_open_from(struct thread_state *t, const struct plugin_method *m,
-                             enum span_kind kind, header_get *get, void *ctx)
+static struct frame *open_from(struct thread_state *t, const struct plugin_method *m,
+                               enum span_kind kind, header_get *get, void *ctx)
 {
     char origin[ORIGIN_MAX + 1];
     struct context remote;
@@ -22,11 +22,11 @@ struct frame *span_open_from(struct thread_state *t, const struct plugin_method 
 }
 
 struct frame *span_open_entry(struct thread_state *t, const struct plugin_method *m,
-                              header_get *get, void *ctx)
+                              enum span_kind kind, header_get *get, void *ctx)
 {
     struct context kept = t->current;
     t->current = (struct context){0};
-    struct frame *f = span_open_from(t, m, SPAN_SERVER, get, ctx);
+    struct frame *f = get != NULL ? open_from(t, m, kind, get, ctx) : span_open(t, m, kind);
     if (f != NULL) {
         f->before = kept;
     } else {

@@ -130,17 +130,22 @@ struct thread_state *thread_mine(JNIEnv *env)
     return t;
 }
 
-static void state_free(JNIEnv *env, struct thread_state *t)
+void thread_drop_frames(JNIEnv *env, struct thread_state *t)
 {
     for (unsigned i = 0; i < t->depth; i++) {
         for (int g = 0; g < FRAME_GLOBALS; g++) {
             (*env)->DeleteGlobalRef(env, t->frames[i]->globals[g]); // NULL is fine
         }
     }
+    frames_drop(t);
+}
+
+static void state_free(JNIEnv *env, struct thread_state *t)
+{
+    thread_drop_frames(env, t);
     if (t->connection != NULL) {
         (*env)->DeleteWeakGlobalRef(env, t->connection);
     }
-    frames_drop(t);
     for (int i = 0; i < FRAMES_MAX; i++) {
         memory_free(t->frames[i]);
     }

@@ -170,7 +170,7 @@ static struct str attachment(void *ctx, const char *name, char *out, size_t room
 
 static struct frame *enter_provider(struct call *c)
 {
-    struct frame *f = span_open_entry(c->thread, c->method, attachment, c);
+    struct frame *f = span_open_entry(c->thread, c->method, SPAN_SERVER, attachment, c);
     if (f != NULL) {
         describe(c->env, c->thread, f, c->a, c->b);
     }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: contexts through java.util.concurrent's thread pools, and Tomcat's copy of them. A task
 // is given the context in force when it is handed over (execute, and delayedExecute of the
-// scheduled ones; submit, invokeAll and schedule come down to these). A worker takes it when it
-// gets the task (getTask, or the first task of a new worker) and has none between tasks.
+// scheduled ones; submit, invokeAll and schedule come down to these). A worker takes it when it has
+// got the task (getTask, or the first task of a new worker), in place of the one before.
 //
 // A periodic task has the context of who scheduled it in its first run alone: what it does an hour
 // later is nobody's request any more.
@@ -17,6 +17,7 @@
 
 #include "agents/jvm/plugins/plugins.h"
 #include "agents/jvm/tasks.h"
+#include "agents/jvm/thread.h"
 
 static struct java_class future_task = {"java/util/concurrent/FutureTask", NULL};
 static struct java_class fork_join_task = {"java/util/concurrent/ForkJoinTask", NULL};
@@ -58,21 +59,16 @@ static void on_before_execute(struct call *c)
     }
 }
 
-static struct frame *enter_get_task(struct call *c)
+// The context of the task before was in force until now, which nothing has seen: waiting runs
+// nobody's code. Frames that are open still have lost their ends, to a stack that has overflowed
+// or a thread that was stopped: the tasks to come must not be inside them.
+static void on_got_task(struct call *c)
 {
-    context_replace(c->thread, (struct context){0});
-    return frame_open(c->thread, c->method, NULL);
-}
-
-static void exit_get_task(struct call *c, struct frame *f, jobject result, jlong number)
-{
-    struct context taken;
-    (void)number;
-    if (task_take(result, &taken)) {
-        context_drop(&f->before);
-        f->before = taken; // in force once this frame is closed
-    }
-    c->thread->has_task = result != NULL;
+    struct context taken = {0};
+    (void)task_take(c->a, &taken);
+    thread_drop_frames(c->env, c->thread);
+    context_replace(c->thread, taken);
+    c->thread->has_task = c->a != NULL;
 }
 
 static struct frame *enter_future(struct call *c)
@@ -142,9 +138,8 @@ static void on_shut_down(struct call *c)
          .note = on_run_worker},                                                                   \
         {.class_name = of,                                                                         \
          .name = "getTask",                                                                        \
-         .probe = {.kind = PROBE_SPAN},                                                            \
-         .enter = enter_get_task,                                                                  \
-         .exit = exit_get_task},                                                                   \
+         .probe = {.kind = PROBE_LEAVE},                                                           \
+         .note = on_got_task},                                                                     \
         {.class_name = of,                                                                         \
          .late_only = true,                                                                        \
          .name = "beforeExecute",                                                                  \

@@ -428,7 +428,7 @@ static void on_stream(struct call *c)
     JNIEnv *env = c->env;
     struct carrier from = {.env = env, .headers = c->c};
     read_entries(&from);
-    struct frame *f = span_open_entry(c->thread, c->method, header, &from);
+    struct frame *f = span_open_entry(c->thread, c->method, SPAN_SERVER, header, &from);
     if (f == NULL) {
         return;
     }

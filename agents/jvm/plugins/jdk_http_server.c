@@ -61,7 +61,7 @@ static struct frame *enter(struct call *c)
     }
     jobject headers = java_object(c->env, &get_headers, c->a);
     struct header_source source = {c->env, headers};
-    struct frame *f = span_open_from(t, c->method, SPAN_SERVER, header, &source);
+    struct frame *f = span_open_entry(t, c->method, SPAN_SERVER, header, &source);
     if (f != NULL) {
         describe(c, f, headers);
         f->globals[0] = (*c->env)->NewGlobalRef(c->env, c->a);

@@ -202,7 +202,7 @@ static void on_end(struct call *c)
 static void begin(struct call *c)
 {
     struct carrier from = {c->env, java_object(c->env, &get_headers, c->a)};
-    struct frame *f = span_open_from(c->thread, c->method, SPAN_CONSUMER, header, &from);
+    struct frame *f = span_open_entry(c->thread, c->method, SPAN_CONSUMER, header, &from);
     if (f == NULL) {
         return;
     }

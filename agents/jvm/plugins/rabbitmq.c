@@ -164,7 +164,7 @@ static struct frame *enter_delivery(struct call *c)
         return NULL; // a consumer around another one
     }
     struct target t = {c->env, java_object(c->env, &get_headers, c->b)};
-    struct frame *f = span_open_from(c->thread, c->method, SPAN_CONSUMER, header, &t);
+    struct frame *f = span_open_entry(c->thread, c->method, SPAN_CONSUMER, header, &t);
     if (f != NULL) {
         describe(c, f, "process", java_object(c->env, &get_exchange, c->a),
                  java_object(c->env, &get_key, c->a));

@@ -248,9 +248,8 @@ static struct frame *enter(struct call *c)
         return go_on(c, known[WAITING]);
     }
     struct asking q = {c, known};
-    struct frame *f = has_headers(known)
-                          ? span_open_from(c->thread, c->method, SPAN_SERVER, header, &q)
-                          : span_open(c->thread, c->method, SPAN_SERVER);
+    struct frame *f =
+        span_open_entry(c->thread, c->method, SPAN_SERVER, has_headers(known) ? header : NULL, &q);
     if (f != NULL) {
         describe(c, f, known);
     }
