@@ -45,7 +45,7 @@
       "largest request, decompressed")                                                             \
     X(OTLP_SHARDS, "otlp.shards", NUMBER, "0", 0, 8, false, "receiving threads; 0: one per core")  \
     X(MEMORY_LIMIT, "memory.limit", SIZE, "1GiB", 64 * CONFIG_MIB, 16 * CONFIG_TIB, false,         \
-      "what load may take; beyond it senders wait")                                                \
+      "what the process may take; near it senders wait")                                           \
     X(OVERLOAD_SHED_AFTER, "overload.shed_after", DURATION, "2s", 100, 36500 * CONFIG_DAY, false,  \
       "memory short for so long: traces without errors that are not slow are shed")                \
     X(OVERLOAD_SLOW_TRACE, "overload.slow_trace", DURATION, "1s", 1, 365 * CONFIG_DAY, false,      \
