@@ -2,6 +2,8 @@
 // Purpose: the scan over hot batches and parts: its pieces, and the threads that share them.
 #include "query/scan.h"
 
+#include <unistd.h>
+
 #include "core/mem.h"
 #include "core/must.h"
 #include "query/scan_block.h"
@@ -23,6 +25,8 @@ struct scan_run {
     void *forked[CREW_HELPERS_MAX];
 };
 
+#define WAIT_MS 10 // between two looks for memory
+
 bool scan_passes_over(struct query_control *control, enum err e)
 {
     if (e != ERR_CORRUPT || control == NULL) {
@@ -40,12 +44,16 @@ bool query_take(struct query_control *control, size_t bytes)
 
 bool query_need(struct query_control *control, size_t bytes)
 {
-    if (query_take(control, bytes)) {
-        return true;
+    while (!query_take(control, bytes)) {
+        ASSERT(control != NULL);
+        if (atomic_load(&control->cancelled) ||
+            atomic_fetch_add(&control->waited_ms, WAIT_MS) >= QUERY_PATIENCE_MS) {
+            atomic_store(&control->short_of_memory, true);
+            return false;
+        }
+        (void)usleep(WAIT_MS * 1000);
     }
-    ASSERT(control != NULL);
-    atomic_store(&control->short_of_memory, true);
-    return false;
+    return true;
 }
 
 void query_give(struct query_control *control, size_t bytes)

@@ -144,12 +144,13 @@ static uint64_t current_floor(void *ctx)
 }
 
 // False where there is no memory for it.
-static bool collection_init(struct collection *c, const struct collection *like)
+static bool collection_init(struct collection *c, const struct collection *like,
+                            bool (*take)(struct query_control *control, size_t bytes))
 {
     ASSERT(like->limit > 0 && like->limit <= SEARCH_LIMIT_MAX);
     *c = (struct collection){.limit = like->limit, .order = like->order, .control = like->control};
     c->capacity = 2 * (c->limit + SLACK);
-    if (!query_take(c->control, c->capacity * sizeof *c->hits)) {
+    if (!take(c->control, c->capacity * sizeof *c->hits)) {
         return false;
     }
     c->hits = mem_alloc(c->capacity * sizeof *c->hits);
@@ -166,7 +167,7 @@ static void collection_done(struct collection *c)
 static void *fork_collection(const void *ctx)
 {
     struct collection *made = mem_new(1, sizeof *made);
-    if (!collection_init(made, ctx)) {
+    if (!collection_init(made, ctx, query_take)) {
         mem_free(made);
         return NULL;
     }
@@ -189,7 +190,7 @@ enum err search_run(const struct search *search, struct search_hit **ret_hits, s
     struct collection c;
     const struct collection like = {
         .limit = search->limit, .order = search->order, .control = search->control};
-    if (!collection_init(&c, &like)) {
+    if (!collection_init(&c, &like, query_need)) {
         return ERR_MEMORY;
     }
     const struct scan scan = {.view = search->view,

@@ -3,6 +3,7 @@
 // some hot and some in parts, every query gives what a plain walk over all rows gives.
 #include "test.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -794,6 +795,43 @@ static void test_cancel(void **state)
     filter_free(f);
 }
 
+static void *give_back_late(void *budget)
+{
+    usleep(100000);
+    budget_give(budget, ACCOUNT_BATCHES, (size_t)1 << 20);
+    return NULL;
+}
+
+// Under overload memory comes and goes: a query waits for a moment before it gives up.
+static void test_a_search_waits_for_memory(void **state)
+{
+    struct world *w = *state;
+    struct budget budget;
+    struct meter meter;
+    struct filter *f;
+    struct search_hit *got;
+    size_t count;
+    pthread_t other;
+    budget_init(&budget, (size_t)1 << 20);
+    meter_init(&meter, &budget, ACCOUNT_QUERY);
+    assert_ok(filter_parse(STR("{}"), &f, NULL));
+    struct query_control short_of = {.meter = &meter}, patient = {.meter = &meter};
+    struct search s = {
+        .view = &w->view, .to_ns = UINT64_MAX, .limit = 5, .filter = f, .control = &short_of};
+    budget_force(&budget, ACCOUNT_BATCHES, (size_t)1 << 20);
+    assert_int_equal(search_run(&s, &got, &count), ERR_MEMORY);
+    assert_true(short_of.waited_ms >= QUERY_PATIENCE_MS);
+    pthread_create(&other, NULL, give_back_late, &budget);
+    s.control = &patient;
+    assert_ok(search_run(&s, &got, &count));
+    pthread_join(other, NULL);
+    assert_int_equal(count, 5);
+    assert_true(patient.waited_ms > 0 && !patient.short_of_memory);
+    mem_free(got);
+    assert_int_equal(meter.held_bytes, 0);
+    filter_free(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -808,6 +846,7 @@ int main(void)
         cmocka_unit_test(test_scatter_counts_everything),
         cmocka_unit_test(test_aggregates_stay_within_the_budget),
         cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_a_search_waits_for_memory),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
