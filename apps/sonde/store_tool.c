@@ -52,11 +52,13 @@ struct entries {
     const char *dir;
     bool by_catalog;
     size_t unlisted; // files that the catalog does not have
+    size_t left_out; // beyond FILES_MAX
 };
 
 static void add_entry(struct entries *l, const char *path, struct entry what)
 {
     if (l->count == FILES_MAX) {
+        l->left_out++;
         return;
     }
     l->all = mem_grow(l->all, &l->capacity, l->count + 1, sizeof *l->all);
@@ -214,6 +216,29 @@ static int largest_first(const void *a, const void *b)
     return x->bytes > y->bytes ? -1 : x->bytes < y->bytes;
 }
 
+// Attribute keys and business lines may hold anything; a terminal takes some of it for commands.
+static void print_plain(struct str text)
+{
+    for (size_t i = 0; i < text.n; i++) {
+        unsigned char c = (unsigned char)text.p[i];
+        putchar(c < 0x20 || c == 0x7f ? '?' : c);
+    }
+    putchar('\n');
+}
+
+// A string of JSON, in its quotes.
+static void print_json(const char *text)
+{
+    putchar('"');
+    for (const char *c = text; *c != 0; c++) {
+        printf((unsigned char)*c < 0x20  ? "\\u%04x"
+               : *c == '"' || *c == '\\' ? "\\%c"
+                                         : "%c",
+               (unsigned char)*c);
+    }
+    putchar('"');
+}
+
 static double per_span(uint64_t bytes, uint64_t rows)
 {
     return rows > 0 ? (double)bytes / (double)rows : 0;
@@ -228,15 +253,9 @@ static void print_totals(struct totals *t, bool table)
                ",\"bytes_per_span\":%.3f,\"columns\":{",
                t->parts, t->stripped, t->rows, t->traces, t->bytes, per_span(t->bytes, t->rows));
         for (size_t i = 0; i < t->count; i++) {
-            // Column names come from attribute keys, which may hold anything.
-            printf("%s\"", i > 0 ? "," : "");
-            for (const char *c = t->columns[i].name; *c != 0; c++) {
-                printf((unsigned char)*c < 0x20  ? "\\u%04x"
-                       : *c == '"' || *c == '\\' ? "\\%c"
-                                                 : "%c",
-                       (unsigned char)*c);
-            }
-            printf("\":%" PRIu64, t->columns[i].bytes);
+            fputs(i > 0 ? "," : "", stdout);
+            print_json(t->columns[i].name);
+            printf(":%" PRIu64, t->columns[i].bytes);
         }
         puts("}}");
         return;
@@ -246,10 +265,10 @@ static void print_totals(struct totals *t, bool table)
            t->parts, t->stripped, t->rows, t->traces, t->bytes, per_span(t->bytes, t->rows),
            "BYTES", "A SPAN", "SHARE", "COLUMN");
     for (size_t i = 0; i < t->count; i++) {
-        printf("%12" PRIu64 "  %8.3f  %5.1f%%  %s\n", t->columns[i].bytes,
+        printf("%12" PRIu64 "  %8.3f  %5.1f%%  ", t->columns[i].bytes,
                per_span(t->columns[i].bytes, t->rows),
-               100.0 * (double)t->columns[i].bytes / (double)(t->bytes > 0 ? t->bytes : 1),
-               t->columns[i].name);
+               100.0 * (double)t->columns[i].bytes / (double)(t->bytes > 0 ? t->bytes : 1));
+        print_plain(str_of(t->columns[i].name));
     }
 }
 
@@ -268,16 +287,19 @@ static void print_part(const struct tool *t, const struct entry *f, const struct
     const char *state = state_name(f);
     ASSERT(f->path != NULL);
     if (t->table) {
-        printf("%10" PRIu64 "  %8" PRIu64 "  %12" PRIu64 "  %7.2f  %8zu  %-9s  %s  %.*s\n", m->rows,
+        printf("%10" PRIu64 "  %8" PRIu64 "  %12" PRIu64 "  %7.2f  %8zu  %-9s  %s  ", m->rows,
                m->traces, m->file_bytes, per_span(m->file_bytes, m->rows), m->service_count, state,
-               f->path, STR_FMT(m->line));
+               f->path);
+        print_plain(m->line);
         return;
     }
-    printf("{\"file\":\"%s\",\"spans\":%" PRIu64 ",\"traces\":%" PRIu64 ",\"blocks\":%" PRIu64
-           ",\"bytes\":%" PRIu64 ",\"min_start_unix_nano\":%" PRIu64
-           ",\"max_start_unix_nano\":%" PRIu64 ",\"seq_first\":%" PRIu64 ",\"seq_last\":%" PRIu64
+    fputs("{\"file\":", stdout);
+    print_json(f->path);
+    printf(",\"spans\":%" PRIu64 ",\"traces\":%" PRIu64 ",\"blocks\":%" PRIu64 ",\"bytes\":%" PRIu64
+           ",\"min_start_unix_nano\":%" PRIu64 ",\"max_start_unix_nano\":%" PRIu64
+           ",\"seq_first\":%" PRIu64 ",\"seq_last\":%" PRIu64
            ",\"services\":%zu,\"state\":\"%s\"}\n",
-           f->path, m->rows, m->traces, m->blocks, m->file_bytes, m->min_start_ns, m->max_start_ns,
+           m->rows, m->traces, m->blocks, m->file_bytes, m->min_start_ns, m->max_start_ns,
            m->seq_first, m->seq_last, m->service_count, state);
 }
 
@@ -324,7 +346,7 @@ static void run_part(struct tool *t, const struct entry *f)
 
 static void print_verdict(const struct tool *t, const struct entries *l)
 {
-    ASSERT(t->damaged <= l->count);
+    ASSERT(t->damaged <= l->count + l->left_out);
     if (!t->table) {
         printf("{\"parts\":%zu,\"damaged\":%zu,\"unlisted\":%zu}\n", t->checked, t->damaged,
                l->unlisted);
@@ -347,6 +369,11 @@ static int run(struct tool *t, const struct entries *l)
     }
     for (size_t i = 0; i < l->count; i++) {
         run_part(t, &l->all[i]);
+    }
+    if (l->left_out > 0) {
+        fprintf(stderr, "sonde: %zu parts beyond the first %d are not read\n", l->left_out,
+                FILES_MAX);
+        t->damaged += l->left_out;
     }
     if (strcmp(t->verb, "stats") == 0) {
         print_totals(&t->totals, t->table);
