@@ -357,6 +357,7 @@ static void give_up(bool is_start, const char *reason)
 {
     agent_log("%s: nothing is changed", reason);
     if (is_start) {
+        tags_done();
         (void)(*jvmti)->DisposeEnvironment(jvmti);
         (void)settle(STARTING, AWAY, "failed", "", "", reason);
     } else {

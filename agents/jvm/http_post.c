@@ -72,6 +72,7 @@ void post_close(struct post_connection *c)
 
 static bool fail(struct post_answer *a, const char *what, int error)
 {
+    a->error_number = error;
     snprintf(a->error, sizeof a->error, "%s: %s", what, strerror(error));
     return false;
 }
@@ -250,7 +251,8 @@ void post(struct post_connection *c, const char *path, const char *headers, stru
                      c->target.prefix, path, c->target.host, c->target.port, body.n, headers);
     ASSERT(n > 0 && (size_t)n < sizeof head);
     bool was_kept = c->fd >= 0;
-    if (was_kept && exchange(c, (struct str){head, (size_t)n}, body, ret)) {
+    if (was_kept &&
+        (exchange(c, (struct str){head, (size_t)n}, body, ret) || ret->error_number == ETIMEDOUT)) {
         return;
     }
     // A kept connection may have been closed by the other side in the meantime.

@@ -30,6 +30,7 @@ struct post_connection {
 struct post_answer {
     int status;             // of HTTP; 0 when there was none, see `error`
     uint32_t retry_after_s; // 0: not said
+    int error_number;       // errno of it
     char error[POST_ERROR_MAX];
     uint8_t body[POST_BODY_MAX]; // what it begins with
     size_t body_n;
@@ -39,7 +40,8 @@ struct post_answer {
 bool post_target_parse(struct str url, struct post_target *ret);
 
 // Posts a body with headers (POST_HEADERS_MAX - 1 bytes at most, each line ended by \r\n); connects
-// when needed, and once more when a kept connection turns out to be dead.
+// when needed, and once more when a kept connection turns out to be dead (not when the server is
+// slow: it has the body, and would get it twice).
 void post(struct post_connection *c, const char *path, const char *headers, struct str body,
           struct post_answer *ret);
 

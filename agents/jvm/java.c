@@ -414,7 +414,9 @@ bool java_join(JNIEnv *env, struct java_joining *j, jobject text)
 {
     size_t comma = j->n > 0;
     size_t left = j->room - j->n;
-    if (text == NULL || j->is_full) {
+    jclass string = string_type(env);
+    if (text == NULL || j->is_full || string == NULL ||
+        !(*env)->IsInstanceOf(env, text, string)) { // whoever made the list may have put anything
         return false;
     }
     size_t n = (size_t)(*env)->GetStringUTFLength(env, text);

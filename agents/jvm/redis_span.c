@@ -80,7 +80,8 @@ struct str redis_command_name(JNIEnv *env, jbyteArray raw, char out[REDIS_COMMAN
     for (size_t i = 0; i < s.n; i++) {
         char c = out[i];
         out[i] = c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
-        if (!(out[i] >= 'A' && out[i] <= 'Z') && strchr("._-0123456789", c) == NULL) {
+        if (!(out[i] >= 'A' && out[i] <= 'Z') &&
+            (c == '\0' || strchr("._-0123456789", c) == NULL)) {
             return STR_NONE;
         }
     }

@@ -222,17 +222,26 @@ static int port_of(struct str text)
     return port;
 }
 
-// "user:secret@host:port", "[::1]:5432", of a list of hosts the first.
+// What stands behind the last '@', before which drivers have credentials.
+static struct str without_credentials(struct str text)
+{
+    for (size_t i = text.n; i > 0; i--) {
+        if (text.p[i - 1] == '@') {
+            return str_skip(text, i);
+        }
+    }
+    return text;
+}
+
+// "user:secret@host:port", "[::1]:5432", of a list of hosts the first. What some drivers have in
+// another form there, as "address=(host=a)(password=b)", is not taken apart and not told.
 static void set_authority(struct database *d, struct str a)
 {
     struct str first, host;
-    for (size_t i = 0; i < a.n; i++) {
-        if (a.p[i] == '@') {
-            a = str_skip(a, i + 1);
-            i = 0;
-        }
+    if (a.n > 0 && (memchr(a.p, '(', a.n) != NULL || memchr(a.p, '=', a.n) != NULL)) {
+        return;
     }
-    (void)str_split(a, ',', &first);
+    (void)str_split(without_credentials(a), ',', &first);
     if (first.n > 0 && first.p[0] == '[') {
         struct str rest = str_split(str_skip(first, 1), ']', &host);
         d->port = rest.n > 1 ? port_of(str_skip(rest, 1)) : 0;
@@ -266,18 +275,15 @@ static void parse(struct database *d, struct str url)
     }
     const char *named = rest.n > 13 ? memmem(rest.p, rest.n, "databaseName=", 13) : NULL;
     rest = named != NULL ? str_skip(rest, (size_t)(named - rest.p) + 13) : rest;
-    // Some drivers have credentials before an @, or properties behind a colon.
-    for (size_t i = 0; i < rest.n; i++) {
-        if (rest.p[i] == '@') {
-            rest = str_skip(rest, i + 1);
-            i = 0;
-        }
-    }
+    // Oracle's has credentials first, in which anything may stand; others have none here, but
+    // properties with secrets behind the name.
+    rest = strcmp(d->system, "oracle.db") == 0 ? without_credentials(rest) : rest;
     const char *ends = slashes != NULL ? "?;&:" : "?;&";
     for (end = 0; end < rest.n && strchr(ends, rest.p[end]) == NULL;) {
         end++;
     }
-    copy(d->name, sizeof d->name, (struct str){rest.p, end});
+    struct str name = without_credentials((struct str){rest.p, end});
+    copy(d->name, sizeof d->name, name);
 }
 
 static void encode(struct database *d)
@@ -312,8 +318,8 @@ uint32_t database_id(struct str url)
 {
     uint64_t hash = str_hash(url);
     uint32_t id = find_database(hash);
-    if (id != 0) {
-        return id;
+    if (id != 0 || atomic_load(&database_count) == DATABASES_MAX) {
+        return id; // of a full table nobody waits for the lock
     }
     pthread_rwlock_wrlock(&lock);
     id = find_database(hash);

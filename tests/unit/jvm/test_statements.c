@@ -74,6 +74,16 @@ static void test_databases(void **state)
         {"jdbc:h2:mem:test;DB_CLOSE_DELAY=-1", "h2database", "", "mem:test", 0},
         {"jdbc:oracle:thin:scott/tiger@h:1521:orcl", "oracle.db", "", "h:1521:orcl", 0},
         {"jdbc:db2://h:50000/DB:password=x;user=y", "ibm.db2", "h", "DB", 50000},
+        // Secrets, wherever drivers allow them, are no part of what is told.
+        {"jdbc:postgresql://db:5432/shop?user=u&password=p@ssw0rd", "postgresql", "db", "shop",
+         5432},
+        {"jdbc:sqlserver://h:1433;databaseName=shop;user=sa;password=P@ssw0rd",
+         "microsoft.sql_server", "h", "shop", 1433},
+        {"jdbc:h2:mem:shop;PASSWORD=a@topsecret", "h2database", "", "mem:shop", 0},
+        {"jdbc:mysql://db/shop?user=me@corp.com&x=y", "mysql", "db", "shop", 0},
+        {"jdbc:mysql://address=(host=a)(user=u)(password=secret)/db", "mysql", "", "db", 0},
+        {"jdbc:mysql://u:s@@host:1/db", "mysql", "host", "db", 1},
+        {"jdbc:oracle:thin:scott/ti?g;er@h:1521:orcl", "oracle.db", "", "h:1521:orcl", 0},
         {"jdbc:strange", "other_sql", "", "", 0},
         {"", "other_sql", "", "", 0},
     };
