@@ -37,25 +37,29 @@
 // ---- Metadata --------------------------------------------------------------------------------
 //
 // Its keys are objects that its own class loader must make, and would keep that alive if they were
-// kept here. What transports use needs none: serialize() gives names and values by turns, and a
-// Metadata made of such bytes is merged into another.
+// kept here. Its field needs none: it has names and values by turns. A value is bytes, or an object
+// of the application's that becomes a stream when it is asked, perhaps but once: nobody asks it
+// here, as serialize() would. A Metadata made of bytes is merged into another.
 
 #define ENTRIES_MAX 64 // of one request that are looked at
 
 struct carrier {
     JNIEnv *env;
     jobject headers;
-    jobjectArray entries; // names and values
+    jobjectArray entries; // names and values; more than are in use
     unsigned n;
     jsize name_n[ENTRIES_MAX];
 };
 
 static void read_entries(struct carrier *c)
 {
-    static struct java_method serialize = {"serialize", "()[[B", {NULL}};
+    static struct java_method count = {"headerCount", "()I", {NULL}};
     JNIEnv *env = c->env;
-    c->entries = java_object(env, &serialize, c->headers);
-    jsize n = c->entries != NULL ? (*env)->GetArrayLength(env, c->entries) / 2 : 0;
+    jint n = java_int(env, &count, c->headers, 0);
+    c->entries =
+        n > 0 ? java_field(env, c->headers, "namesAndValues", "[Ljava/lang/Object;") : NULL;
+    jsize room = c->entries != NULL ? (*env)->GetArrayLength(env, c->entries) / 2 : 0;
+    n = n < room ? n : room;
     c->n = n < ENTRIES_MAX ? (unsigned)n : ENTRIES_MAX;
     for (unsigned i = 0; i < c->n; i++) {
         jobject name = (*env)->GetObjectArrayElement(env, c->entries, 2 * (jsize)i);
@@ -77,6 +81,18 @@ static bool is_named(struct carrier *c, unsigned i, const char *name, size_t n)
     return got.n == n && strncasecmp(text, name, n) == 0;
 }
 
+// The bytes; NULL when it is something else.
+static jbyteArray value_of(struct carrier *c, unsigned i)
+{
+    static struct java_class bytes = {"[B", NULL};
+    jobject value = (*c->env)->GetObjectArrayElement(c->env, c->entries, 2 * (jsize)i + 1);
+    if (!java_is(c->env, &bytes, value)) {
+        (*c->env)->DeleteLocalRef(c->env, value);
+        return NULL;
+    }
+    return value;
+}
+
 static struct str header(void *ctx, const char *name, char *out, size_t room)
 {
     struct carrier *c = ctx;
@@ -87,7 +103,7 @@ static struct str header(void *ctx, const char *name, char *out, size_t room)
             continue;
         }
         size_t comma = n > 0;
-        jbyteArray bytes = (*env)->GetObjectArrayElement(env, c->entries, 2 * (jsize)i + 1);
+        jbyteArray bytes = value_of(c, i);
         jsize value_n = bytes != NULL ? (*env)->GetArrayLength(env, bytes) : 0;
         if ((size_t)value_n + comma > room - n) {
             (*env)->DeleteLocalRef(env, bytes);
@@ -185,11 +201,8 @@ static void put_header(void *ctx, const char *name, const char *value)
 
 static void inject(JNIEnv *env, const struct frame *f, jobject headers)
 {
-    static struct java_method count = {"headerCount", "()I", {NULL}};
     struct carrier to = {.env = env, .headers = headers};
-    if (java_int(env, &count, headers, 1) > 0) {
-        read_entries(&to);
-    }
+    read_entries(&to);
     context_inject(&f->context, put_header, &to);
 }
 
