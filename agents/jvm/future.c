@@ -45,19 +45,25 @@ static void JNICALL native_accept(JNIEnv *env, jobject self, jobject result, job
     }
 }
 
-// What has ended before it was watched called accept() on this very thread, which is inside.
-static void end_if_done(struct call *c, jobject future, uint64_t handle)
+// What has ended before it was watched called accept() on this very thread, which is inside. What
+// cannot be watched, or does not say whether it is done, ends here too: nobody else might do it.
+static void end_if_done(struct call *c, jobject future, uint64_t handle, bool is_watched)
 {
     static struct java_method is_done = {"isDone", "()Z", {NULL}};
     static struct java_method get_now = {
         "getNow", "(Ljava/lang/Object;)Ljava/lang/Object;", {NULL}};
     JNIEnv *env = c->env;
-    jmethodID id = java_bool(env, &is_done, future) ? java_find(env, &get_now, future) : NULL;
+    jmethodID ask = java_find(env, &is_done, future);
+    bool done = ask != NULL && (*env)->CallBooleanMethod(env, future, ask);
+    bool knows = !java_clear(env) && ask != NULL;
+    jmethodID id = knows && done ? java_find(env, &get_now, future) : NULL;
     if (id != NULL) {
         jobject result = (*env)->CallObjectMethod(env, future, id, NULL);
         jthrowable thrown = (*env)->ExceptionOccurred(env);
         (void)java_clear(env);
         end(env, c->thread, handle, thrown != NULL ? NULL : result, thrown);
+    } else if (!knows || done || !is_watched) {
+        end(env, c->thread, handle, NULL, NULL);
     }
 }
 
@@ -68,15 +74,16 @@ void future_watch(struct call *c, jobject future)
         "(Ljava/util/function/BiConsumer;)Ljava/util/concurrent/CompletableFuture;",
         {NULL}};
     JNIEnv *env = c->env;
-    bool can = waiter_class != NULL && java_find(env, &when_complete, future) != NULL;
-    jobject waiter = can ? (*env)->AllocObject(env, waiter_class) : NULL;
+    jmethodID watch = waiter_class != NULL ? java_find(env, &when_complete, future) : NULL;
+    jobject waiter = watch != NULL ? (*env)->AllocObject(env, waiter_class) : NULL;
     if (java_clear(env) || waiter == NULL) {
         return;
     }
     uint64_t handle = pending_put(c->thread);
     (*env)->SetLongField(env, waiter, waiter_handle, (jlong)handle);
-    (void)java_object_of(env, &when_complete, future, waiter);
-    end_if_done(c, future, handle);
+    (void)(*env)->CallObjectMethod(env, future, watch, waiter);
+    bool is_watched = !java_clear(env);
+    end_if_done(c, future, handle, is_watched);
 }
 
 void future_bind(JNIEnv *env)

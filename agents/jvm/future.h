@@ -16,7 +16,8 @@ void future_bind(JNIEnv *env);
 void future_unbind(JNIEnv *env);
 
 // For a plug-in's exit. Moves the thread's top frame, a span, to where it waits for the future's
-// end; its method's `ended` is called then. The span ends with the call when that cannot be.
+// end; its method's `ended` is called then. The span ends with the call when that cannot be, also
+// when the future throws at whoever asks it.
 void future_watch(struct call *c, jobject future);
 
 #endif
