@@ -39,10 +39,22 @@ public final class Fault {
         }
     }
 
+    /** The same for an object of which one method is bad: the others are asked then. */
+    static void meet(String asked, String bad) {
+        if (asked.equals(bad)) {
+            meet();
+        }
+    }
+
     /** What an interface is for the application; every method of it meets the fault first. */
     static <T> T object(Class<T> type, InvocationHandler real) {
+        return object(type, null, real);
+    }
+
+    /** The same; the bad method alone meets the fault, or with null every one. */
+    static <T> T object(Class<T> type, String bad, InvocationHandler real) {
         return type.cast(Proxy.newProxyInstance(Fault.class.getClassLoader(), new Class<?>[] {type}, (self, m, a) -> {
-            meet();
+            meet(m.getName(), bad != null ? bad : m.getName());
             if (m.getDeclaringClass() == Object.class) {
                 return m.getName().equals("toString") ? "an object" : m.getName().equals("hashCode") ? (Object) 7
                     : (Object) (self == a[0]);

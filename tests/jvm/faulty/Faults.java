@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: runs cases, each of a plug-in of the agent, whose objects throw when the agent asks them
 // (Fault). Says "answer ..." for what the application sees, which must be the same with and without the
-// agent; "asked CASE N", how often the agent was thrown at; and "spans KIND N" of what should come.
+// agent; "asked CASE N", how often the agent was thrown at; and "spans KIND N" and "records N" of what
+// should come.
 // Usage: Faults CASE ...     (classes that implement Faults.Case)
 import java.util.Map;
 import java.util.TreeMap;
@@ -16,6 +17,7 @@ public class Faults {
     }
 
     private final Map<String, Integer> spans = new TreeMap<>();
+    private int records;
 
     void span(String kind) {
         spans.merge(kind, 1, Integer::sum);
@@ -41,6 +43,12 @@ public class Faults {
         }
     }
 
+    /** The same for a call that logs a record, which comes or not. */
+    void logs(String what, boolean comes, Call call) {
+        records += comes ? 2 * Fault.KINDS : 0;
+        calls(what, call);
+    }
+
     /** The same for a call that must end with this very exception. */
     void throwsIt(String what, Call call, Throwable e, String... kinds) {
         calls(what, () -> {
@@ -60,6 +68,7 @@ public class Faults {
             System.out.println("asked " + name + " " + (Fault.count() - before));
         }
         to.spans.forEach((kind, n) -> System.out.println("spans " + kind + " " + n));
+        System.out.println("records " + to.records);
         System.out.println("done");
         System.in.read();
         System.exit(0);
