@@ -50,7 +50,7 @@ static void test_seconds_are_judged(void **state)
     effort_judge(NS_PER_S);
     cpu_set_t set;
     assert_int_equal(sched_getaffinity(0, sizeof set, &set), 0);
-    effort_probe((uint64_t)CPU_COUNT(&set) * 3 * NS_PER_MS); // times 64: 192 ms of each
+    effort_probe((uint64_t)CPU_COUNT(&set) * 192 * NS_PER_MS / EFFORT_SAMPLE);
     effort_judge(NS_PER_S + NS_PER_S / 2);
     assert_int_equal(effort_now(), EFFORT_FULL);
     effort_judge(2 * NS_PER_S);
