@@ -6,6 +6,7 @@
 #include "commands.h"
 #include "config.h"
 #include "core/must.h"
+#include "json_text.h"
 
 #define LINES_TEXT_MAX ((size_t)1 << 20) // 64 lines with names of the file
 
@@ -15,18 +16,6 @@ static const char check_help[] =
     "Checks a configuration file and the environment as `sonde server --config FILE`\n"
     "would read them, and prints what would be in force and where it comes from.\n"
     "Exit code 2 when something is wrong.\n";
-
-static void print_json_text(const char *text)
-{
-    putchar('"');
-    for (const char *c = text; *c != 0; c++) {
-        if (*c == '"' || *c == '\\') {
-            putchar('\\');
-        }
-        printf((unsigned char)*c < 0x20 ? "\\u%04x" : "%c", (unsigned char)*c);
-    }
-    putchar('"');
-}
 
 static void print_setting(const struct config *c, enum setting s, bool table, bool first)
 {
@@ -42,7 +31,7 @@ static void print_setting(const struct config *c, enum setting s, bool table, bo
         return;
     }
     printf("%s\"%s\":{\"value\":", first ? "" : ",", info->key);
-    print_json_text(value);
+    json_text_put(value);
     printf(",\"source\":\"%s\"}", sources[c->source[s]]);
 }
 
@@ -69,7 +58,7 @@ static void print_lines(const struct config *c, bool table)
         printf("%-26s %-20s %s\n", "store.lines", out.p[0] != 0 ? out.p : "-", source);
     } else {
         printf(",\"store.lines\":{\"value\":");
-        print_json_text(out.p);
+        json_text_put(out.p);
         printf(",\"source\":\"%s\"}", source);
     }
     buf_done(&out);

@@ -3,17 +3,21 @@
 // running server or without one (parts never change), and the catalog, which a running server does
 // not lock.
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "commands.h"
+#include "core/arena.h"
 #include "core/clock.h"
 #include "core/mem.h"
 #include "core/must.h"
+#include "json_text.h"
 #include "os/fs.h"
 #include "store/catalog.h"
 #include "store/part.h"
+#include "table.h"
 
 static const char help[] =
     "Usage: sonde store stats|inspect|verify [--data DIR] [--json] [FILE ...]\n"
@@ -216,29 +220,6 @@ static int largest_first(const void *a, const void *b)
     return x->bytes > y->bytes ? -1 : x->bytes < y->bytes;
 }
 
-// Attribute keys and business lines may hold anything; a terminal takes some of it for commands.
-static void print_plain(struct str text)
-{
-    for (size_t i = 0; i < text.n; i++) {
-        unsigned char c = (unsigned char)text.p[i];
-        putchar(c < 0x20 || c == 0x7f ? '?' : c);
-    }
-    putchar('\n');
-}
-
-// A string of JSON, in its quotes.
-static void print_json(const char *text)
-{
-    putchar('"');
-    for (const char *c = text; *c != 0; c++) {
-        printf((unsigned char)*c < 0x20  ? "\\u%04x"
-               : *c == '"' || *c == '\\' ? "\\%c"
-                                         : "%c",
-               (unsigned char)*c);
-    }
-    putchar('"');
-}
-
 static double per_span(uint64_t bytes, uint64_t rows)
 {
     return rows > 0 ? (double)bytes / (double)rows : 0;
@@ -254,7 +235,7 @@ static void print_totals(struct totals *t, bool table)
                t->parts, t->stripped, t->rows, t->traces, t->bytes, per_span(t->bytes, t->rows));
         for (size_t i = 0; i < t->count; i++) {
             fputs(i > 0 ? "," : "", stdout);
-            print_json(t->columns[i].name);
+            json_text_put(t->columns[i].name);
             printf(":%" PRIu64, t->columns[i].bytes);
         }
         puts("}}");
@@ -268,7 +249,8 @@ static void print_totals(struct totals *t, bool table)
         printf("%12" PRIu64 "  %8.3f  %5.1f%%  ", t->columns[i].bytes,
                per_span(t->columns[i].bytes, t->rows),
                100.0 * (double)t->columns[i].bytes / (double)(t->bytes > 0 ? t->bytes : 1));
-        print_plain(str_of(t->columns[i].name));
+        table_put(t->columns[i].name, 0, INT_MAX); // attribute keys may hold anything
+        putchar('\n');
     }
 }
 
@@ -287,14 +269,17 @@ static void print_part(const struct tool *t, const struct entry *f, const struct
     const char *state = state_name(f);
     ASSERT(f->path != NULL);
     if (t->table) {
+        struct arena scratch = {0};
         printf("%10" PRIu64 "  %8" PRIu64 "  %12" PRIu64 "  %7.2f  %8zu  %-9s  %s  ", m->rows,
                m->traces, m->file_bytes, per_span(m->file_bytes, m->rows), m->service_count, state,
                f->path);
-        print_plain(m->line);
+        table_put(arena_printf(&scratch, "%.*s", STR_FMT(m->line)).p, 0, INT_MAX);
+        putchar('\n');
+        arena_done(&scratch);
         return;
     }
     fputs("{\"file\":", stdout);
-    print_json(f->path);
+    json_text_put(f->path);
     printf(",\"spans\":%" PRIu64 ",\"traces\":%" PRIu64 ",\"blocks\":%" PRIu64 ",\"bytes\":%" PRIu64
            ",\"min_start_unix_nano\":%" PRIu64 ",\"max_start_unix_nano\":%" PRIu64
            ",\"seq_first\":%" PRIu64 ",\"seq_last\":%" PRIu64
