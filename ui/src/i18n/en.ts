@@ -316,7 +316,6 @@ export const en = {
   'server.soft': 'Senders slow down above {soft}',
   'server.peak': 'Peak',
   'server.rss': 'Resident',
-  'server.rssOf': '{rss} of memory.limit, {limit}',
   'server.journal': 'Journal',
   'server.store': 'Store',
   'server.receive': 'Receivers',

@@ -304,7 +304,6 @@ export const zhCN: Catalogue = {
   'server.soft': '超过 {soft} 时要求发送端降速',
   'server.peak': '峰值',
   'server.rss': '常驻内存',
-  'server.rssOf': '{rss}（memory.limit 为 {limit}）',
   'server.journal': '预写日志',
   'server.store': '存储',
   'server.receive': '接收端',
