@@ -13,6 +13,7 @@ void budget_init(struct budget *b, size_t limit_bytes)
     b->limit_bytes = limit_bytes;
     b->flush_bytes = limit_bytes / 2;
     b->soft_bytes = limit_bytes - limit_bytes / 4;
+    b->query_bytes = limit_bytes / 16;
     for (int a = 0; a < ACCOUNT_COUNT; a++) {
         atomic_init(&b->used[a], 0);
     }
@@ -37,12 +38,39 @@ static void note_peak(struct budget *b, size_t total)
     }
 }
 
+// Of the queries' share; false when it has not as much left.
+static bool take_of_share(struct budget *b, size_t bytes)
+{
+    size_t used = atomic_load_explicit(&b->used[ACCOUNT_QUERY], memory_order_relaxed);
+    ASSERT(b->query_bytes <= b->limit_bytes);
+    do {
+        if (used > b->query_bytes || bytes > b->query_bytes - used) {
+            return false;
+        }
+    } while (!atomic_compare_exchange_weak_explicit(&b->used[ACCOUNT_QUERY], &used, used + bytes,
+                                                    memory_order_relaxed, memory_order_relaxed));
+    note_peak(b, atomic_fetch_add_explicit(&b->total, bytes, memory_order_relaxed) + bytes);
+    return true;
+}
+
+// What all together may have: the limit without what the queries' share has left.
+static size_t limit_of_all(struct budget *b)
+{
+    size_t used = atomic_load_explicit(&b->used[ACCOUNT_QUERY], memory_order_relaxed);
+    ASSERT(b->query_bytes <= b->limit_bytes);
+    return b->limit_bytes - (used < b->query_bytes ? b->query_bytes - used : 0);
+}
+
 bool budget_take(struct budget *b, enum account a, size_t bytes)
 {
     ASSERT(a < ACCOUNT_COUNT);
+    if (a == ACCOUNT_QUERY && take_of_share(b, bytes)) {
+        return true;
+    }
+    size_t limit = a == ACCOUNT_QUERY ? b->limit_bytes : limit_of_all(b);
     size_t total = atomic_load_explicit(&b->total, memory_order_relaxed);
     do {
-        if (total > b->limit_bytes || bytes > b->limit_bytes - total) {
+        if (total > limit || bytes > limit - total) {
             return false;
         }
     } while (!atomic_compare_exchange_weak_explicit(&b->total, &total, total + bytes,
@@ -83,10 +111,8 @@ bool budget_is_tight(struct budget *b)
 const char *account_name(enum account a)
 {
     static const char *const names[ACCOUNT_COUNT] = {
-        [ACCOUNT_BODIES] = "bodies",
-        [ACCOUNT_BATCHES] = "batches",
-        [ACCOUNT_STORE] = "store",
-        [ACCOUNT_QUERY] = "query",
+        [ACCOUNT_BODIES] = "bodies", [ACCOUNT_BATCHES] = "batches", [ACCOUNT_STORE] = "store",
+        [ACCOUNT_CACHE] = "cache",   [ACCOUNT_QUERY] = "query",
     };
     ASSERT(a < ACCOUNT_COUNT);
     return names[a];

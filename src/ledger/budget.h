@@ -3,7 +3,8 @@
 // the hot store, merges, queries and their answers) takes its bytes here first and gives them back
 // after. The door refuses new requests above the soft mark (HTTP 429, gRPC RESOURCE_EXHAUSTED with
 // a retry time; receive/overload.h), so that what is already inside can always finish below the
-// limit. Any thread, lock-free.
+// limit. A share is for queries alone: whoever looks into an overload gets an answer while it lasts.
+// Any thread, lock-free.
 #ifndef SONDE_LEDGER_BUDGET_H
 #define SONDE_LEDGER_BUDGET_H
 
@@ -18,7 +19,14 @@
 // shape of bench/gen.h). Taken with the span, so that what is in memory can always be written.
 #define BUDGET_ROW_BYTES ((size_t)256)
 
-enum account { ACCOUNT_BODIES, ACCOUNT_BATCHES, ACCOUNT_STORE, ACCOUNT_QUERY, ACCOUNT_COUNT };
+enum account {
+    ACCOUNT_BODIES,
+    ACCOUNT_BATCHES,
+    ACCOUNT_STORE,
+    ACCOUNT_CACHE, // blocks of parts kept for the next query; given up as soon as memory is tight
+    ACCOUNT_QUERY,
+    ACCOUNT_COUNT
+};
 
 // What nobody takes: the program, stacks, SQLite's caches, and what the allocator has freed and not
 // yet given back. Measured at limits from 64 MiB to 1 GiB (tests/e2e/test_overload, test_attack).
@@ -30,6 +38,7 @@ struct budget {
     size_t limit_bytes;   // of all accounts together
     size_t flush_bytes;   // above it the store writes what it has early; half of the limit
     size_t soft_bytes;    // above it the door refuses; three quarters of the limit
+    size_t query_bytes;   // of the limit, for ACCOUNT_QUERY alone; a sixteenth
     atomic_size_t used[ACCOUNT_COUNT];
     atomic_size_t total;
     atomic_size_t peak;
@@ -40,7 +49,8 @@ void budget_init(struct budget *b, size_t limit_bytes);
 // At least twice BUDGET_RESERVE_BYTES.
 void budget_init_process(struct budget *b, size_t process_bytes);
 
-// False, and nothing taken, when the limit would be passed.
+// False, and nothing taken, when the limit would be passed. Queries are given what their share still
+// has even when others were forced above the limit.
 bool budget_take(struct budget *b, enum account a, size_t bytes);
 
 // Takes even above the limit: for what must happen so that memory is freed again.

@@ -65,7 +65,7 @@ static void detach(struct block_cache *c, struct block *b)
     b->home = NULL;
     c->stats.bytes -= b->charged;
     c->stats.blocks--;
-    budget_give(c->budget, ACCOUNT_QUERY, b->charged);
+    budget_give(c->budget, ACCOUNT_CACHE, b->charged);
 }
 
 // Under the lock.
@@ -112,7 +112,7 @@ bool block_cache_put(struct part *p, struct block *b)
     }
     // Another thread may have put the same block back meanwhile.
     bool room = !tight && bytes <= c->bytes_max / ONE_BLOCK_SHARE && p->idle[b->index] == NULL &&
-                budget_take(c->budget, ACCOUNT_QUERY, bytes);
+                budget_take(c->budget, ACCOUNT_CACHE, bytes);
     if (room) {
         b->home = p;
         b->charged = bytes;

@@ -10,18 +10,39 @@ static void test_takes_up_to_the_limit_and_not_a_byte_more(void **state)
 {
     (void)state;
     struct budget b;
-    budget_init(&b, 1000);
-    assert_true(budget_take(&b, ACCOUNT_BODIES, 600));
+    budget_init(&b, 1600); // 100 of them for queries alone
+    assert_true(budget_take(&b, ACCOUNT_BODIES, 1100));
     assert_false(budget_is_tight(&b));
+    assert_false(budget_take(&b, ACCOUNT_STORE, 401));
     assert_true(budget_take(&b, ACCOUNT_STORE, 400));
     assert_true(budget_is_tight(&b));
-    assert_false(budget_take(&b, ACCOUNT_QUERY, 1));
-    assert_int_equal(atomic_load(&b.used[ACCOUNT_QUERY]), 0);
-    budget_give(&b, ACCOUNT_BODIES, 600);
+    assert_false(budget_take(&b, ACCOUNT_CACHE, 1));
+    assert_int_equal(atomic_load(&b.used[ACCOUNT_CACHE]), 0);
+    budget_give(&b, ACCOUNT_BODIES, 1100);
     assert_false(budget_is_tight(&b));
     assert_false(budget_take(&b, ACCOUNT_QUERY, SIZE_MAX)); // no overflow
-    assert_true(budget_take(&b, ACCOUNT_QUERY, 600));
-    assert_int_equal(atomic_load(&b.peak), 1000);
+    assert_true(budget_take(&b, ACCOUNT_QUERY, 1200));
+    assert_false(budget_take(&b, ACCOUNT_QUERY, 1));
+    assert_int_equal(atomic_load(&b.peak), 1600);
+}
+
+static void test_queries_have_a_share_of_their_own(void **state)
+{
+    (void)state;
+    struct budget b;
+    budget_init(&b, 1600);
+    assert_true(budget_take(&b, ACCOUNT_QUERY, 30));
+    assert_false(budget_take(&b, ACCOUNT_STORE, 1501)); // 70 are still theirs
+    assert_true(budget_take(&b, ACCOUNT_STORE, 1500));
+    budget_force(&b, ACCOUNT_STORE, 1000);
+    assert_true(budget_take(&b, ACCOUNT_QUERY, 70)); // even so
+    assert_false(budget_take(&b, ACCOUNT_QUERY, 1));
+    assert_int_equal(atomic_load(&b.total), 2600);
+    assert_int_equal(atomic_load(&b.peak), 2600);
+    budget_give(&b, ACCOUNT_STORE, 2500);
+    assert_true(budget_take(&b, ACCOUNT_STORE, 1500)); // the share is spent: nothing is kept back
+    assert_false(budget_take(&b, ACCOUNT_STORE, 1));
+    assert_false(budget_take(&b, ACCOUNT_QUERY, 1));
 }
 
 static void test_a_process_keeps_a_reserve(void **state)
@@ -32,7 +53,7 @@ static void test_a_process_keeps_a_reserve(void **state)
     assert_int_equal(b.process_bytes, (size_t)64 << 20);
     assert_int_equal(b.limit_bytes, (size_t)24 << 20); // without 32 MiB and an eighth
     assert_int_equal(b.soft_bytes, (size_t)18 << 20);
-    assert_true(budget_take(&b, ACCOUNT_STORE, b.limit_bytes));
+    assert_true(budget_take(&b, ACCOUNT_STORE, b.limit_bytes - b.query_bytes));
     assert_false(budget_take(&b, ACCOUNT_STORE, 1));
     budget_init_process(&b, (size_t)1 << 30);
     assert_int_equal(b.limit_bytes, (size_t)864 << 20);
@@ -104,6 +125,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_takes_up_to_the_limit_and_not_a_byte_more),
+        cmocka_unit_test(test_queries_have_a_share_of_their_own),
         cmocka_unit_test(test_a_process_keeps_a_reserve),
         cmocka_unit_test(test_force_passes_the_limit),
         cmocka_unit_test(test_meters),

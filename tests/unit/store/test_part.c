@@ -501,7 +501,7 @@ static void test_cache(void **state)
     assert_int_equal(s.blocks, part_meta(p)->blocks);
     assert_int_equal(s.misses, part_meta(p)->blocks);
     assert_true(s.hits > 100 && s.bytes > 0);
-    assert_int_equal(atomic_load(&budget.used[ACCOUNT_QUERY]), s.bytes);
+    assert_int_equal(atomic_load(&budget.used[ACCOUNT_CACHE]), s.bytes);
     // The same block twice at once: one of them is kept.
     struct block *a, *b;
     assert_ok(block_borrow(p, 0, &a));
@@ -514,7 +514,7 @@ static void test_cache(void **state)
     assert_true(budget_take(&budget, ACCOUNT_STORE, budget.soft_bytes));
     block_cache_relieve(c);
     assert_int_equal(stats_of(c).bytes, 0);
-    assert_int_equal(atomic_load(&budget.used[ACCOUNT_QUERY]), 0);
+    assert_int_equal(atomic_load(&budget.used[ACCOUNT_CACHE]), 0);
     assert_same_row((struct row){page, 0}, rows.rows[0]);
     batch_unref(page);
     // While it is tight nothing is kept.

@@ -322,6 +322,7 @@ export const en = {
   'account.bodies': 'Request bodies',
   'account.batches': 'Batches',
   'account.store': 'Store',
+  'account.cache': 'Cached blocks',
   'account.query': 'Queries',
   'field.sync': 'Acknowledged',
   'field.syncAlways': 'after the sync',

@@ -310,6 +310,7 @@ export const zhCN: Catalogue = {
   'account.bodies': '请求体',
   'account.batches': '批次',
   'account.store': '存储',
+  'account.cache': '块缓存',
   'account.query': '查询',
   'field.sync': '确认时机',
   'field.syncAlways': '同步落盘后',
