@@ -339,9 +339,12 @@ static void self_times(struct trace *t)
 
 // ---- Critical path ------------------------------------------------------------------------------
 
-// Where the walk stands in one span: time before `until_ns` is still to be given away.
+// Where the walk stands in one span: of its stretch of the path, from `from_ns` to `end_ns`, what
+// lies before `until_ns` is still to be given away. A span that overruns those it lies in has a
+// stretch shorter than itself.
 struct walk {
     uint32_t span;
+    uint64_t from_ns, end_ns;
     uint64_t until_ns;
     uint32_t next;      // into the sorted children: how many are left to look at
     uint32_t *children; // by end, the last to finish is the last
@@ -368,17 +371,17 @@ static void give(struct critical *c, uint32_t span, uint64_t from, uint64_t to)
 }
 
 struct child_end {
-    uint64_t end_ns; // not beyond its parent's
+    uint64_t end_ns; // not beyond its parent's stretch
     uint32_t span;
 };
 
 // Where a child ends as far as its parent is concerned: work that goes on after the parent, or a
 // tracer that rounds its times, cannot have held the parent up any longer than that.
-static uint64_t end_within(const struct trace *t, const struct trace_span *parent, uint32_t child)
+static uint64_t end_within(const struct trace *t, const struct walk *parent, uint32_t child)
 {
-    ASSERT(child < t->count && t->spans[child].parent != TRACE_NONE);
-    uint64_t end = end_of(&t->spans[child]), limit = end_of(parent);
-    return end < limit ? end : limit;
+    ASSERT(child < t->count && t->spans[child].parent == parent->span);
+    uint64_t end = end_of(&t->spans[child]);
+    return end < parent->end_ns ? end : parent->end_ns;
 }
 
 static int by_end(const void *a, const void *b)
@@ -390,22 +393,23 @@ static int by_end(const void *a, const void *b)
     return x->span < y->span ? -1 : 1;
 }
 
-static struct walk enter(struct trace *t, uint32_t span, uint64_t until_ns)
+static struct walk enter(struct trace *t, uint32_t span, uint64_t from_ns, uint64_t end_ns)
 {
-    ASSERT(span < t->count);
+    ASSERT(span < t->count && from_ns <= end_ns);
     struct trace_span *s = &t->spans[span];
     uint32_t n = 0;
     for (uint32_t c = s->first_child; c != TRACE_NONE; c = t->spans[c].next_sibling) {
         n++;
     }
-    struct walk w = {.span = span, .until_ns = until_ns, .next = n};
+    struct walk w = {
+        .span = span, .from_ns = from_ns, .end_ns = end_ns, .until_ns = end_ns, .next = n};
     if (n == 0) {
         return w;
     }
     struct child_end *ends = mem_new(n, sizeof *ends);
     uint32_t i = 0;
     for (uint32_t c = s->first_child; c != TRACE_NONE; c = t->spans[c].next_sibling) {
-        ends[i++] = (struct child_end){end_within(t, s, c), c};
+        ends[i++] = (struct child_end){end_within(t, &w, c), c};
     }
     qsort(ends, n, sizeof *ends, by_end);
     w.children = mem_new(n, sizeof *w.children);
@@ -420,22 +424,21 @@ static struct walk enter(struct trace *t, uint32_t span, uint64_t until_ns)
 // Returns whether a child was entered (into *ret_child).
 static bool step(struct critical *c, struct walk *w, struct walk *ret_child)
 {
-    ASSERT(w->span < c->t->count);
-    struct trace_span *s = &c->t->spans[w->span];
+    ASSERT(w->from_ns <= w->until_ns && w->until_ns <= w->end_ns);
     while (w->next > 0) {
         uint32_t child = w->children[--w->next];
-        uint64_t from = c->t->spans[child].start_ns, end = end_within(c->t, s, child);
-        from = from > s->start_ns ? from : s->start_ns;
+        uint64_t from = c->t->spans[child].start_ns, end = end_within(c->t, w, child);
+        from = from > w->from_ns ? from : w->from_ns;
         // A child that ends after the point reached ran beside what is on the path there.
         if (end > w->until_ns || from >= end) {
             continue;
         }
         give(c, w->span, end, w->until_ns);
         w->until_ns = from;
-        *ret_child = enter(c->t, child, end);
+        *ret_child = enter(c->t, child, from, end);
         return true;
     }
-    give(c, w->span, s->start_ns, w->until_ns);
+    give(c, w->span, w->from_ns, w->until_ns);
     return false;
 }
 
@@ -443,7 +446,8 @@ static void walk_from(struct critical *c, uint32_t top)
 {
     size_t depth = 0, capacity = 0;
     struct walk *stack = mem_grow(NULL, &capacity, 1, sizeof *stack);
-    stack[depth++] = enter(c->t, top, end_of(&c->t->spans[top]));
+    const struct trace_span *s = &c->t->spans[top];
+    stack[depth++] = enter(c->t, top, s->start_ns, end_of(s));
     while (depth > 0) {
         ASSERT(depth <= c->t->count);
         struct walk child;

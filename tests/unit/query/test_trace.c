@@ -132,6 +132,26 @@ static void test_critical_path(void **state)
     trace_free(t);
 }
 
+// Each span ends after, or begins before, the one it lies in: the path leads on through them, and
+// no time is given away twice.
+static void test_critical_path_through_spans_that_overrun(void **state)
+{
+    (void)state;
+    struct batch *b = new_batch();
+    add(b, 1, 0, 0, 1000, KIND_SERVER);
+    add(b, 2, 1, 100, 990, KIND_INTERNAL);
+    add(b, 3, 2, 90, 991, KIND_INTERNAL);
+    add(b, 4, 3, 80, 992, KIND_INTERNAL);
+    add(b, 5, 4, 110, 980, KIND_INTERNAL);
+    struct trace *t = assemble(b);
+    assert_int_equal(t->spans[find(t, 1)].critical_ns, 110000); // 0-100, 990-1000
+    assert_int_equal(t->spans[find(t, 2)].critical_ns, 0);
+    assert_int_equal(t->spans[find(t, 3)].critical_ns, 0);
+    assert_int_equal(t->spans[find(t, 4)].critical_ns, 20000); // 100-110, 980-990
+    assert_int_equal(t->spans[find(t, 5)].critical_ns, 870000);
+    trace_free(t);
+}
+
 static void test_skew(void **state)
 {
     (void)state;
@@ -207,9 +227,13 @@ static void test_deep_and_wide(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tree),           cmocka_unit_test(test_critical_path),
-        cmocka_unit_test(test_skew),           cmocka_unit_test(test_shared_id),
-        cmocka_unit_test(test_broken_tracers), cmocka_unit_test(test_deep_and_wide),
+        cmocka_unit_test(test_tree),
+        cmocka_unit_test(test_critical_path),
+        cmocka_unit_test(test_critical_path_through_spans_that_overrun),
+        cmocka_unit_test(test_skew),
+        cmocka_unit_test(test_shared_id),
+        cmocka_unit_test(test_broken_tracers),
+        cmocka_unit_test(test_deep_and_wide),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
