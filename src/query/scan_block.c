@@ -46,8 +46,25 @@ struct block_scan {
     bool has_shape_rows;
     size_t page, rows; // at hand
     size_t trace_hint;
+    size_t paid_bytes; // to the budget: the most that the block and its plans have held so far
     enum err error;
 };
+
+// Pays for what the block and its plans have grown by, and for a batch of its rows. How much a step
+// takes is known after it alone: one page or dictionary of each thread is ahead of its payment.
+static void pay(struct block_scan *b, const struct batch *batch)
+{
+    size_t held = block_used_bytes(b->block) + b->arena.held_bytes;
+    held += batch != NULL ? batch_bytes(batch) : 0;
+    if (b->error != ERR_OK || held <= b->paid_bytes) {
+        return;
+    }
+    if (query_need(b->w->s->control, held - b->paid_bytes)) {
+        b->paid_bytes = held;
+    } else {
+        b->error = ERR_MEMORY;
+    }
+}
 
 static bool bit_of(const uint64_t *bits, size_t i)
 {
@@ -582,8 +599,10 @@ static void settle_rows(struct block_scan *b)
     if (batch == NULL) {
         return;
     }
+    pay(b, batch);
     uint32_t k = 0;
-    for (size_t i = next_bit(read, 0); i < b->rows; i = next_bit(read, i + 1), k++) {
+    for (size_t i = next_bit(read, 0); b->error == ERR_OK && i < b->rows;
+         i = next_bit(read, i + 1), k++) {
         struct row row = {batch, k};
         MUST(k < batch->span_count);
         if (!bit_of(w->sure, i) && !filter_match(w->s->filter, row)) {
@@ -738,6 +757,7 @@ static void scan_page(struct block_scan *b, struct scan_floor floor, struct str 
     if (b->error == ERR_OK && !s->rows) {
         visit_rows(b, line);
     }
+    pay(b, NULL);
 }
 
 enum err scan_block(struct scan_worker *w, struct part *p, size_t index,
@@ -760,7 +780,9 @@ enum err scan_block(struct scan_worker *w, struct part *p, size_t index,
     if (b.error != ERR_OK) {
         return b.error;
     }
-    if (judge_block(&b)) {
+    pay(&b, NULL);
+    if (b.error == ERR_OK && judge_block(&b)) {
+        pay(&b, NULL);
         for (; b.page < m->pages && b.error == ERR_OK; b.page++) {
             uint64_t rows = m->rows - counted < PAGE_ROWS ? m->rows - counted : PAGE_ROWS;
             b.error = scan_stopped(s);
@@ -774,6 +796,7 @@ enum err scan_block(struct scan_worker *w, struct part *p, size_t index,
     } else if (b.error == ERR_OK) {
         scan_count(s, m->rows);
     }
+    query_give(s->control, b.paid_bytes); // the cache pays for what it keeps
     block_free(b.block);
     arena_done(&b.arena);
     return b.error;

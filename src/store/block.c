@@ -473,6 +473,12 @@ size_t block_held_bytes(const struct block *b)
     return sizeof *b + b->arena.held_bytes + batch_bytes(b->resources);
 }
 
+size_t block_used_bytes(const struct block *b)
+{
+    ASSERT(b->part != NULL);
+    return block_held_bytes(b) + b->scratch.held_bytes + b->io.capacity + b->window.capacity;
+}
+
 void block_unref(struct block *b)
 {
     int before = atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel);

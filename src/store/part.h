@@ -141,6 +141,9 @@ MUST_CHECK enum err block_open(struct part *p, size_t index, struct block **ret_
 // there.
 MUST_CHECK enum err block_borrow(struct part *p, size_t index, struct block **ret_block);
 void block_free(struct block *b);
+// What the block and its reader's buffers hold by now; pages and dictionaries that are read add to
+// it.
+size_t block_used_bytes(const struct block *b);
 size_t block_pages(const struct block *b);
 const struct shape *block_shapes(const struct block *b, size_t *ret_count);
 const struct column *block_columns(const struct block *b, size_t *ret_count);
