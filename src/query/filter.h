@@ -22,12 +22,13 @@
 //
 // `.name` looks in the span's attributes first, then in the resource's. Comparisons are typed: a
 // number never equals a text; a test on an absent attribute is false for every operator, `!=` and
-// `!~` included, as in TraceQL; `= nil` and `!= nil` ask for absence and presence. Integers and
-// doubles compare by value, texts by bytes. An array is compared by its elements (not those of
-// arrays in it): a test holds when any element satisfies it; `!=` and `!~` when there are elements
-// of the value's type and none of them is equal or matches. A regular expression (query/pattern.h)
-// must match the whole value; a value on which it is given up satisfies neither `=~` nor `!~`. A
-// test on event or link attributes holds when any event or link satisfies it.
+// `!~` included, as in TraceQL; `= nil` and `!= nil` ask for absence and presence. Where
+// service.name is absent, comparisons see "unknown_service", under which its spans are listed.
+// Integers and doubles compare by value, texts by bytes. An array is compared by its elements (not
+// those of arrays in it): a test holds when any element satisfies it; `!=` and `!~` when there are
+// elements of the value's type and none of them is equal or matches. A regular expression
+// (query/pattern.h) must match the whole value; a value on which it is given up satisfies neither
+// `=~` nor `!~`. A test on event or link attributes holds when any event or link satisfies it.
 //
 // Source: Grafana Tempo, "Construct a TraceQL query", spanset filters.
 #ifndef SONDE_QUERY_FILTER_H

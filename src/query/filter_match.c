@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: what a filter says of one span, and what it says of all spans of a shape.
 #include "core/must.h"
+#include "model/semconv.h"
 #include "query/filter_test.h"
 #include "wire/otlp.h"
 
@@ -140,6 +141,16 @@ bool filter_test_run(const struct filter_node *test, const struct batch *b, stru
     return filter_test_attr(test, (enum attr_type)a->type, a->bits, text);
 }
 
+bool filter_test_resource_attr(const struct filter_node *test, const struct batch *b,
+                               const struct resource *r)
+{
+    ASSERT(test->field == ON_RESOURCE_ATTR || test->field == ON_ANY_ATTR);
+    if (str_eq(test->key, SEM_SERVICE_NAME) && test->op != OP_EXISTS && test->op != OP_ABSENT) {
+        return filter_test_attr(test, ATTR_STRING, 0, batch_str(b, r->service));
+    }
+    return filter_test_run(test, b, r->attrs);
+}
+
 // Looks for an event or a link that satisfies the test.
 struct wire_search {
     const struct filter_node *test;
@@ -224,7 +235,7 @@ bool filter_test_shared(const struct filter_node *test, const struct batch *b, u
     const struct scope *sc = &b->scopes[scope];
     switch (test->field) {
     case ON_RESOURCE_ATTR:
-        return filter_test_run(test, b, b->resources[resource].attrs);
+        return filter_test_resource_attr(test, b, &b->resources[resource]);
     case ON_SCOPE_ATTR:
         return filter_test_run(test, b, sc->attrs);
     case ON_SCOPE_NAME:
@@ -248,10 +259,9 @@ static bool test_span(const struct filter_node *test, const struct batch *b, con
     case ON_SPAN_ATTR:
         return filter_test_run(test, b, s->attrs);
     case ON_ANY_ATTR:
-        return filter_test_run(test, b,
-                               batch_find_attr(b, s->attrs, test->key) != NULL
-                                   ? s->attrs
-                                   : batch_resource(b, s)->attrs);
+        return batch_find_attr(b, s->attrs, test->key) != NULL
+                   ? filter_test_run(test, b, s->attrs)
+                   : filter_test_resource_attr(test, b, batch_resource(b, s));
     case ON_EVENT_ATTR:
     case ON_LINK_ATTR:
     case ON_EVENT_NAME:

@@ -30,7 +30,7 @@ static enum verdict duration_verdict(const struct filter_node *test, uint64_t mi
 bool filter_test_resource(const struct filter_node *test, const struct filter_known *known)
 {
     ASSERT(test->field == ON_ANY_ATTR && known->resource < known->batch->resource_count);
-    return filter_test_run(test, known->batch, known->batch->resources[known->resource].attrs);
+    return filter_test_resource_attr(test, known->batch, &known->batch->resources[known->resource]);
 }
 
 static enum verdict any_attr_verdict(const struct filter_node *test, const struct filter_known *k)

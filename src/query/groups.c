@@ -257,14 +257,12 @@ enum err aggregate_operations(const struct aggregate *a, struct str service, str
 {
     struct counting c = {
         .g = groups_new(a->control, GROUPS_MAX, true), .line = line, .any_line = any_line};
-    // Spans without service.name belong to "unknown_service" (model/semconv.h).
-    bool unknown = str_eq(service, STR("unknown_service"));
     struct buf text;
     ASSERT(any_line || line.p != NULL);
     buf_init(&text, FILTER_TEXT_MAX);
     buf_add_str(&text, STR("{ resource.service.name = "));
     filter_print_text(service, &text);
-    buf_add_str(&text, unknown ? STR(" || resource.service.name = nil }") : STR(" }"));
+    buf_add_str(&text, STR(" }"));
     return run(a, &text, &c, see_operation, ret_groups);
 }
 

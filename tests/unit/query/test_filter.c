@@ -25,7 +25,8 @@ static struct batch *sample(void)
     memcpy(&ratio_bits, &ratio, sizeof ratio);
     add_attr(b, "service.name", ATTR_STRING, 0, "cart");
     add_attr(b, "host.name", ATTR_STRING, 0, "h1");
-    *batch_add_resource(b) = (struct resource){.attrs = {0, 2}};
+    uint32_t service = batch_intern(b, STR("cart"));
+    *batch_add_resource(b) = (struct resource){.attrs = {0, 2}, .service = service};
     *batch_add_scope(b) = (struct scope){.name = batch_intern(b, STR("lib"))};
     add_attr(b, "http.response.status_code", ATTR_INT, 503, NULL);
     add_attr(b, "http.route", ATTR_STRING, 0, "/cart/{id}");
@@ -50,6 +51,39 @@ static struct batch *sample(void)
     s->id.b[7] = 1;
     batch_seal(b);
     return b;
+}
+
+// A service without a name is found under the one that lists give it.
+static void test_unknown_service(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool match;
+    } cases[] = {
+        {"{ resource.service.name = \"unknown_service\" }", true},
+        {"{ .service.name =~ \"unknown.*\" }", true},
+        {"{ resource.service.name != \"cart\" }", true},
+        {"{ resource.service.name = \"cart\" }", false},
+        {"{ resource.service.name = nil }", true},
+        {"{ resource.service.name != nil }", false},
+        {"{ resource.host.name != \"cart\" }", false},
+    };
+    struct batch *b = batch_new(STR(""));
+    uint32_t service = batch_intern(b, STR("unknown_service"));
+    *batch_add_resource(b) = (struct resource){.service = service};
+    (void)batch_add_scope(b);
+    (void)batch_add_span(b);
+    batch_seal(b);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct filter *f;
+        assert_ok(filter_parse(str_of(cases[i].text), &f, NULL));
+        if (filter_match(f, (struct row){b, 0}) != cases[i].match) {
+            fail_msg("%s: expected %d", cases[i].text, cases[i].match);
+        }
+        filter_free(f);
+    }
+    batch_unref(b);
 }
 
 static void test_matching(void **state)
@@ -342,9 +376,10 @@ static void test_verdicts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_matching),         cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_error_codes),      cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_patterns_give_up), cmocka_unit_test(test_verdicts),
+        cmocka_unit_test(test_matching), cmocka_unit_test(test_unknown_service),
+        cmocka_unit_test(test_errors),   cmocka_unit_test(test_error_codes),
+        cmocka_unit_test(test_limits),   cmocka_unit_test(test_patterns_give_up),
+        cmocka_unit_test(test_verdicts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
