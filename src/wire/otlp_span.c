@@ -491,6 +491,8 @@ static void finish_span(struct decoder *d, struct span_state *st, struct str byt
         st->reject = "trace_id is missing or all zero";
     } else if (st->reject == NULL && span_id_is_zero(s->id)) {
         st->reject = "span_id is missing or all zero";
+    } else if (st->reject == NULL && s->start_ns == 0) {
+        st->reject = "start_time_unix_nano is missing or zero";
     }
     if (st->reject != NULL) {
         struct batch *b = d->batch;

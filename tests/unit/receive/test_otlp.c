@@ -435,7 +435,8 @@ static void test_offsets_in_json_are_the_senders(void **state)
     struct fixture *f = fx_start((struct receive_options){0});
     static const char json[] =
         "{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[ {\"traceId\":"
-        "\"5b8efff798038103d269b633813fc60c\",\"spanId\":\"eee19b7ec3c1b174\"},  {\"name\":"
+        "\"5b8efff798038103d269b633813fc60c\",\"spanId\":\"eee19b7ec3c1b174\","
+        "\"startTimeUnixNano\":\"1\"},  {\"name\":"
         "\"no id\"} ]}]}]}";
     size_t at = (size_t)(strstr(json, "{\"name\"") - json);
     struct client_answer a = post(f, "/v1/traces", JSON, str_of(json));

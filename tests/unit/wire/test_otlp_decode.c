@@ -68,7 +68,7 @@ static enum err decode(struct sink *sink, const struct buf *request, struct otlp
     return e;
 }
 
-// A request of one span whose fields `fill` writes after its IDs.
+// A request of one span whose fields `fill` writes after its IDs and start.
 static void one_span(struct buf *out, void (*fill)(struct buf *out, unsigned variant),
                      unsigned variant)
 {
@@ -77,6 +77,7 @@ static void one_span(struct buf *out, void (*fill)(struct buf *out, unsigned var
     size_t span = pb_begin(out, 2);
     pb_put_bytes(out, 1, STR("0123456789abcdef"));
     pb_put_bytes(out, 2, STR("01234567"));
+    pb_put_fixed64(out, 7, 1);
     fill(out, variant);
     pb_end(out, span);
     pb_end(out, scope_spans);
@@ -320,6 +321,10 @@ static void fill_rejected(struct buf *out, unsigned variant)
         pb_put_bytes(out, ids[variant].number, (struct str){ids[variant].bytes, ids[variant].n});
         return;
     }
+    if (variant == 6) {
+        pb_put_fixed64(out, 7, 0);
+        return;
+    }
     for (size_t i = 0; i < SPAN_ATTRS_MAX; i++) {
         put_pair(out, STR("k"), 1, STR("v"));
     }
@@ -334,8 +339,9 @@ static void test_rejected(void **state)
                                            "span_id is not 8 bytes long",
                                            "span_id is missing or all zero",
                                            "parent_span_id is not 8 bytes long",
+                                           "start_time_unix_nano is missing or zero",
                                            "too many attributes"};
-    for (unsigned i = 0; i < 7; i++) {
+    for (unsigned i = 0; i < 8; i++) {
         struct sink sink = {0};
         struct otlp_counts counts;
         struct err_at at;
@@ -402,6 +408,7 @@ static void test_scope_order(void **state)
         size_t span = pb_begin(&out, 2);
         pb_put_bytes(&out, 1, STR("0123456789abcdef"));
         pb_put_bytes(&out, 2, STR("01234567"));
+        pb_put_fixed64(&out, 7, 1);
         put_pair(&out, STR("of the span"), 1, STR("v"));
         pb_end(&out, span);
         pb_put_bytes(&out, 3, STR("url"));
