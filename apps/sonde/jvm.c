@@ -94,9 +94,9 @@ static bool check_options(const char *text)
         rest = str_split(rest, ',', &pair);
         bool has_value = str_split(pair, '=', &key).p != NULL;
         if (!has_value || !is_known_option(str_trim(key))) {
-            fprintf(stderr,
-                    "sonde: --options: '%.*s' is not KEY=VALUE; keys are: " OPTION_NAMES "\n",
-                    STR_FMT(pair));
+            fprintf(stderr, "sonde: --options: '%.*s' is %s; keys are: " OPTION_NAMES "\n",
+                    STR_FMT(has_value ? str_trim(key) : pair),
+                    has_value ? "no option of the agent" : "not KEY=VALUE");
             return false;
         }
     }

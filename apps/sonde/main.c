@@ -37,8 +37,7 @@ static const char help[] =
     "--json, or when the output is not a terminal, commands print JSON.\n"
     "\n"
     "Exit codes: 0 done, 1 failed, 2 wrong usage, filter or configuration,\n"
-    "3 not found, 4 damage found by `store verify` or `store rebuild`, 5 the server\n"
-    "cannot be reached.\n";
+    "3 not found, 4 damage found by `sonde store`, 5 the server cannot be reached.\n";
 
 static const char server_help[] =
     "Usage: sonde server [--config FILE] [--data DIR] [--http ADDR]\n"

@@ -260,7 +260,7 @@ struct tool {
     const char *verb, *data;
     bool table;
     struct totals totals;
-    size_t checked, damaged;
+    size_t checked, damaged, absent; // FILEs given that there are not
 };
 
 static void print_part(const struct tool *t, const struct entry *f, const struct part *p)
@@ -316,6 +316,10 @@ static void run_part(struct tool *t, const struct entry *f)
         part_unref(p);
     } else if (e == ERR_NOT_FOUND && f->is_listed && !is_missing(t->data, f)) {
         return; // merged away meanwhile, or set aside
+    } else if (e == ERR_NOT_FOUND && !f->is_listed) {
+        t->absent++;
+        fprintf(stderr, "sonde: %s: there is no such file\n", f->path);
+        return;
     } else if (e == ERR_NOT_FOUND && f->is_listed) {
         e = err_at_set(&at, e, 0, "The catalog lists this part, but the file is not there.");
     }
@@ -369,7 +373,7 @@ static int run(struct tool *t, const struct entries *l)
         mem_free(t->totals.columns[i].name);
     }
     mem_free(t->totals.columns);
-    return t->damaged > 0 ? EXIT_DAMAGED : EXIT_DONE;
+    return t->damaged > 0 ? EXIT_DAMAGED : t->absent > 0 ? EXIT_NOT_FOUND : EXIT_DONE;
 }
 
 static int run_over_parts(const char *data, const char *const *words, int count, bool json)

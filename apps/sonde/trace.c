@@ -5,15 +5,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "client.h"
 #include "commands.h"
 #include "config.h"
+#include "core/arena.h"
 #include "core/clock.h"
 #include "core/must.h"
 #include "model/ids.h"
 #include "table.h"
+#include "when.h"
 
 #define DEFAULT_SERVER "http://127.0.0.1:7070"
 #define ANSWER_MAX     ((size_t)512 << 20)
@@ -29,10 +30,12 @@ static const char search_help[] =
     "\n"
     "Prints the traces that have a span matching FILTER, the newest first: those of\n"
     "the last hour, 20 at most, times in the local zone; as JSON, one trace a line.\n"
-    "T is epoch milliseconds or 2026-01-31T12:00:00Z. --order takes the traces with\n"
-    "the longest matching span instead, or with the most that have an error.\n"
+    "T is now, now-15m, 2026-01-31T12:00:00Z, '2026-01-31 12:00' (local) or epoch\n"
+    "milliseconds. --order takes the traces with the longest matching span instead,\n"
+    "or with the most that have an error.\n"
     "FILE holds the authorities to trust (PEM), in place of the system's.\n"
-    "SONDE_SERVER, SONDE_TOKEN and SONDE_CA stand in for the flags. Filters:\n"
+    "SONDE_SERVER, SONDE_TOKEN and SONDE_CA stand in for the flags. Filters (the\n"
+    "outer braces may be left out):\n"
     "\n"
     "  { }                                                every span\n"
     "  { resource.service.name = \"cart\" }                 spans of one service\n"
@@ -86,8 +89,7 @@ static int explain(long status, const struct buf *answer, const char *filter)
         fprintf(stderr, "  %s\n  %*s^\n", filter, columns, "");
     }
     if (status == 401) {
-        fputs("  this server wants its http.token, and no other: give it with --token or in "
-              "SONDE_TOKEN\n",
+        fputs("  the server asks for a token: give its http.token with --token or in SONDE_TOKEN\n",
               stderr);
     }
     json_decref(root);
@@ -134,29 +136,6 @@ static json_t *fetch(const struct client_options *o, const char *path, const cha
     return root;
 }
 
-static void print_duration(char out[32], uint64_t ns)
-{
-    if (ns < 1000) {
-        (void)snprintf(out, 32, "%" PRIu64 " ns", ns);
-    } else if (ns < NS_PER_MS) {
-        (void)snprintf(out, 32, "%.1f us", (double)ns / 1e3);
-    } else if (ns < NS_PER_S) {
-        (void)snprintf(out, 32, "%.1f ms", (double)ns / 1e6);
-    } else {
-        double seconds = (double)ns / 1e9;
-        (void)snprintf(out, 32, "%.*f s", seconds < 1000 ? 2 : 0, seconds);
-    }
-}
-
-static void print_time(char out[32], uint64_t ns)
-{
-    time_t seconds = (time_t)(ns / NS_PER_S);
-    struct tm local;
-    localtime_r(&seconds, &local);
-    size_t n = strftime(out, 32, "%m-%d %H:%M:%S", &local);
-    (void)snprintf(out + n, 32 - n, ".%03u", (unsigned)(ns / NS_PER_MS % 1000));
-}
-
 // ---- search -------------------------------------------------------------------------------------
 
 static uint64_t integer(json_t *object, const char *key)
@@ -189,9 +168,9 @@ static void print_hits(json_t *traces, bool table)
     json_array_foreach(traces, i, t)
     {
         if (table) {
-            char duration[32], start[32];
-            print_duration(duration, integer(t, "duration_ns"));
-            print_time(start, integer(t, "start_unix_nano"));
+            char duration[WHEN_MAX], start[WHEN_MAX];
+            when_print_duration(duration, integer(t, "duration_ns"));
+            when_print_local(start, integer(t, "start_unix_nano"));
             printf("%-32s  %-18s  %9s  %6" PRIu64 "  %6" PRIu64 "  ",
                    json_string_value(json_object_get(t, "trace_id")), start, duration,
                    integer(t, "spans"), integer(t, "errors"));
@@ -210,23 +189,6 @@ static void print_hits(json_t *traces, bool table)
         free(text);
         json_decref(line);
     }
-}
-
-// Epoch milliseconds, or a UTC time such as 2026-01-31T12:00:00Z.
-static bool parse_time(const char *text, uint64_t *ret_ms)
-{
-    struct tm utc = {0};
-    if (str_to_u64(str_of(text), ret_ms) == ERR_OK) {
-        return true;
-    }
-    const char *end = strptime(text, "%Y-%m-%dT%H:%M:%S", &utc);
-    if (end == NULL || (strcmp(end, "Z") != 0 && *end != 0)) {
-        fprintf(stderr, "sonde: '%s' is no time; use epoch milliseconds or 2026-01-31T12:00:00Z\n",
-                text);
-        return false;
-    }
-    *ret_ms = (uint64_t)timegm(&utc) * 1000;
-    return true;
 }
 
 struct search_flags {
@@ -248,9 +210,16 @@ static bool search_range(const struct search_flags *f, struct range *ret_range)
         return false;
     }
     from = now > since ? now - since : 0;
-    if ((f->from != NULL && !parse_time(f->from, &from)) ||
-        (f->to != NULL && !parse_time(f->to, &to))) {
-        return false;
+    const struct {
+        const char *name, *text;
+        uint64_t *ms;
+    } ends[] = {{"--from", f->from, &from}, {"--to", f->to, &to}};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        if (ends[i].text != NULL && when_parse(ends[i].text, now, ends[i].ms) != ERR_OK) {
+            fprintf(stderr, "sonde: %s is '%s', expected %s\n", ends[i].name, ends[i].text,
+                    WHEN_FORMS);
+            return false;
+        }
     }
     *ret_range = (struct range){from, to};
     return true;
@@ -269,23 +238,13 @@ static void search_path(const struct search_flags *f, const char *filter, const 
     buf_add_byte(path, 0);
 }
 
-// 2026-01-31T12:00:00Z; a moment beyond the calendar as epoch milliseconds.
-static void print_utc(char out[32], uint64_t ms)
-{
-    time_t seconds = (time_t)(ms / 1000);
-    struct tm utc;
-    if (gmtime_r(&seconds, &utc) == NULL || strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0) {
-        (void)snprintf(out, 32, "%" PRIu64, ms);
-    }
-}
-
 // Says on standard error, where it disturbs no pipe, what was looked at in vain.
 static void explain_nothing(json_t *root, const struct range *r)
 {
-    char from[32], to[32];
+    char from[WHEN_MAX], to[WHEN_MAX];
     json_t *stats = json_object_get(root, "stats");
-    print_utc(from, r->from_ms);
-    print_utc(to, r->to_ms);
+    when_print_utc(from, r->from_ms);
+    when_print_utc(to, r->to_ms);
     fprintf(stderr,
             "sonde: no trace matches between %s and %s; %" PRIu64 " of %" PRIu64
             " spans were looked at. --since 24h goes further back, '{ }' matches every span.\n",
@@ -314,10 +273,13 @@ static void print_partial(json_t *stats)
 }
 
 // Gives the exit code.
-static int search_and_print(const struct search_flags *f, const char *filter, const struct range *r)
+static int search_and_print(const struct search_flags *f, const char *words, const struct range *r)
 {
+    struct arena scratch = {0};
     struct buf path, answer;
     int code = EXIT_USAGE;
+    bool has_braces = words[strspn(words, " \t\n")] == '{';
+    const char *filter = has_braces ? words : arena_printf(&scratch, "{ %s }", words).p;
     buf_init(&path, (size_t)1 << 20);
     buf_init(&answer, ANSWER_MAX);
     search_path(f, filter, r, &path);
@@ -339,6 +301,7 @@ static int search_and_print(const struct search_flags *f, const char *filter, co
     }
     buf_done(&path);
     buf_done(&answer);
+    arena_done(&scratch);
     return code;
 }
 
@@ -406,10 +369,10 @@ static void print_tree(json_t *spans)
            "SERVICE", "OPERATION");
     json_array_foreach(spans, i, s)
     {
-        char duration[32];
+        char duration[WHEN_MAX];
         const char *rpc = text_of(s, "rpc_id");
         int indent = depth_of(rpc) * 2;
-        print_duration(duration, integer(s, "duration_ns"));
+        when_print_duration(duration, integer(s, "duration_ns"));
         printf("%9s  %-6s  ", duration, text_of(s, "status"));
         table_put(rpc, rpc_width, rpc_width);
         printf("  %*s", indent, "");
@@ -506,7 +469,7 @@ int command_trace_id(int argc, char **argv)
         return EXIT_USAGE;
     }
     struct trace_id_parts p = trace_id_decode(id, clock_wall_ns() / NS_PER_MS, &plausible);
-    char address[32], when[32];
+    char address[WHEN_MAX], when[WHEN_MAX];
     (void)snprintf(address, sizeof address, "%u.%u.%u.%u", p.ipv4 >> 24, p.ipv4 >> 16 & 255,
                    p.ipv4 >> 8 & 255, p.ipv4 & 255);
     if (!wants_table(json)) {
@@ -520,7 +483,7 @@ int command_trace_id(int argc, char **argv)
         puts("This ID was not made by one of Sonde's agents (its time part makes no sense).");
         return EXIT_DONE;
     }
-    print_time(when, p.unix_ms * NS_PER_MS);
+    when_print_local(when, p.unix_ms * NS_PER_MS);
     printf("made at      %s (epoch ms %" PRIu64 ")\nhost         %s\nprocess      %u\n"
            "environment  %u\ncounter      %u\n",
            when, p.unix_ms, address, p.pid, p.environment, p.counter);
