@@ -10,15 +10,14 @@ help: ## list the commands
 all: ## build build/sonde, the web UI included, and build/libsonde-jvm.so where there is a JDK
 	@tools/deps build ui
 	@tools/ui
-	@[ -e $(BUILD)/build.ninja ] || meson setup $(BUILD) >/dev/null
-	@ninja -C $(BUILD) --quiet sonde
+	@tools/build $(BUILD) sonde
 	@tools/jvm $(BUILD)
 
-run: all ## start the server and the demo shop; Ctrl-C stops everything
+run: all ## start the server and the demo shop; Ctrl-C stops everything. DEMO="--ports auto" passes flags on
 	@tools/deps demo
 	@tools/deps java || true # then the shop runs without its Java services, and says so
 	@tools/jvm $(BUILD)
-	@demo/run
+	@demo/run $(DEMO)
 
 test: all ## run every test; ends with "N passed, N failed"
 	@tools/deps test browser demo fuzz lint jvm

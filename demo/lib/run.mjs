@@ -76,7 +76,7 @@ async function startSonde(children) {
   }
   for (const port of auto ? [] : Object.values(SONDE_PORTS)) {
     if (!(await isFree(port))) {
-      throw new Error(`port ${port} is held by ${holderOf(port)}: stop it, or run demo/run --ports auto --dir FOLDER`)
+      throw new Error(`port ${port} is held by ${holderOf(port)}: stop it, or run make run DEMO="--ports auto --dir FOLDER"`)
     }
   }
   const address = (port) => `127.0.0.1:${auto ? 0 : port}`
@@ -276,11 +276,16 @@ async function startShop(children, sonde, java) {
   return url
 }
 
+// demo/switch, told where this shop is unless it is where it looks by itself.
+function switchCommand() {
+  return dir === join(ROOT, 'build/demo') ? 'demo/switch' : `SONDE_DEMO_DIR=${dir} demo/switch`
+}
+
 function print(sonde, shop, java) {
   const seconds = ((performance.now() - began) / 1000).toFixed(1)
   console.log(`\n  Sonde   ${sonde.http}`)
   if (shop) {
-    console.log(`  Shop    ${shop}     scenarios: its buttons, or demo/switch list`)
+    console.log(`  Shop    ${shop}     scenarios: its buttons, or ${switchCommand()} list`)
     if (!(Number(flags.rate) > 0)) {
       console.log('          no traffic (--rate 0): click in the shop to make some')
     }
