@@ -14,7 +14,7 @@
 #define WIDTH_MAX 80 // of a terminal
 
 static const char help[] =
-    "sonde " SONDE_VERSION " - full-link monitoring in one binary\n"
+    "sonde " SONDE_VERSION " - distributed tracing in one binary\n"
     "\n"
     "Usage: sonde COMMAND [FLAGS]\n"
     "\n"
