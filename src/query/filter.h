@@ -45,9 +45,10 @@
 #include "model/batch.h"
 #include "query/pattern.h"
 
-#define FILTER_TEXT_MAX  ((size_t)16 << 10)
-#define FILTER_DEPTH_MAX 64
-#define FILTER_NODES_MAX 256
+#define FILTER_TEXT_MAX          ((size_t)16 << 10)
+#define FILTER_DEPTH_MAX         64
+#define FILTER_NODES_MAX         256
+#define FILTER_PATTERN_BYTES_MAX ((size_t)256 << 10) // of all regular expressions together
 
 enum filter_op {
     OP_EQ,
@@ -114,7 +115,7 @@ struct filter {
     struct filter_node *root;
     uint32_t test_count;
     struct pattern **patterns;
-    size_t pattern_count;
+    size_t pattern_count, pattern_bytes;
 };
 
 // ERR_INVALID with the position of the offending character and what was expected there.

@@ -27,6 +27,7 @@ static const struct {
     {"text", "a text in quotes"},
     {"regex_text", "a regular expression in quotes"},
     {"regex", "a regular expression: "},
+    {"regex_memory", "regular expressions that need less memory together"},
     {"escape", "an escape: "},
     {"quote", "a text that is closed with"},
     {"limit", "at most "},

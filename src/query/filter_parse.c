@@ -476,6 +476,13 @@ static enum err compile_regex(struct parser *p, struct filter_node *test, size_t
                           "expected a regular expression: %s (at its character %llu)", at.text,
                           (unsigned long long)at.offset);
     }
+    p->f->pattern_bytes += pattern_bytes(test->pattern);
+    if (p->f->pattern_bytes > FILTER_PATTERN_BYTES_MAX) {
+        pattern_free(test->pattern);
+        test->pattern = NULL;
+        return err_at_set(p->at, ERR_INVALID, value_start,
+                          "expected regular expressions that need less memory together");
+    }
     MUST(p->f->pattern_count < FILTER_NODES_MAX);
     p->f->patterns[p->f->pattern_count++] = test->pattern;
     return ERR_OK;

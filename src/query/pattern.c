@@ -100,25 +100,60 @@ static pcre2_match_context *context_of(uint32_t steps)
     pcre2_match_context *c = pcre2_match_context_create(NULL);
     MUST(c != NULL && steps > 0);
     (void)pcre2_set_match_limit(c, steps);
+    (void)pcre2_set_heap_limit(c, PATTERN_HEAP_BYTES >> 10);
     return c;
+}
+
+static size_t size_of(const pcre2_code *code)
+{
+    size_t size = 0, machine_code = 0;
+    ASSERT(code != NULL);
+    MUST(pcre2_pattern_info(code, PCRE2_INFO_SIZE, &size) == 0);
+    if (pcre2_pattern_info(code, PCRE2_INFO_JITSIZE, &machine_code) != 0) {
+        machine_code = 0;
+    }
+    return size + machine_code;
+}
+
+// Compiles the text; NULL after saying what is wrong with it.
+static pcre2_code *compile(struct str text, struct err_at *ret_at)
+{
+    int code;
+    size_t at;
+    if (str_starts(text, STR("(*"))) {
+        (void)err_at_set(ret_at, ERR_INVALID, 0, "settings of the engine, (*...), are not allowed");
+        return NULL;
+    }
+    pcre2_code *compiled =
+        pcre2_compile((PCRE2_SPTR)(text.n > 0 ? text.p : ""), text.n,
+                      PCRE2_UTF | PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_DOTALL |
+                          PCRE2_NEVER_BACKSLASH_C | PCRE2_NO_AUTO_CAPTURE,
+                      &code, &at, NULL);
+    if (compiled == NULL) {
+        char why[128] = "";
+        (void)pcre2_get_error_message(code, (PCRE2_UCHAR *)why, sizeof why);
+        (void)err_at_set(ret_at, ERR_INVALID, at, "%s", why);
+        return NULL;
+    }
+    // Without JIT support on this machine the interpreter does the same, slower.
+    if (size_of(compiled) <= PATTERN_BYTES_MAX) {
+        (void)pcre2_jit_compile(compiled, PCRE2_JIT_COMPLETE);
+    }
+    if (size_of(compiled) > PATTERN_BYTES_MAX) {
+        pcre2_code_free(compiled);
+        (void)err_at_set(ret_at, ERR_INVALID, 0, "its repetitions make it too large");
+        return NULL;
+    }
+    return compiled;
 }
 
 enum err pattern_new(struct str text, struct pattern **ret_pattern, struct err_at *ret_at)
 {
-    int code;
-    size_t at;
     ASSERT(text.p != NULL || text.n == 0);
-    pcre2_code *compiled = pcre2_compile((PCRE2_SPTR)(text.n > 0 ? text.p : ""), text.n,
-                                         PCRE2_UTF | PCRE2_ANCHORED | PCRE2_ENDANCHORED |
-                                             PCRE2_DOTALL | PCRE2_NEVER_BACKSLASH_C,
-                                         &code, &at, NULL);
+    pcre2_code *compiled = compile(text, ret_at);
     if (compiled == NULL) {
-        char why[128] = "";
-        (void)pcre2_get_error_message(code, (PCRE2_UCHAR *)why, sizeof why);
-        return err_at_set(ret_at, ERR_INVALID, at, "%s", why);
+        return ERR_INVALID;
     }
-    // Without JIT support on this machine the interpreter does the same, slower.
-    (void)pcre2_jit_compile(compiled, PCRE2_JIT_COMPLETE);
     struct pattern *p = mem_new(1, sizeof *p);
     p->code = compiled;
     p->patient = context_of(PATTERN_STEPS_MAX);
@@ -182,7 +217,8 @@ static enum pattern_result run_engine(struct pattern *p, struct str text)
     // A limit of steps, of depth or of memory was met; anything else is a clear no (values that are
     // not UTF-8 among them).
     if (found == PCRE2_ERROR_MATCHLIMIT || found == PCRE2_ERROR_DEPTHLIMIT ||
-        found == PCRE2_ERROR_HEAPLIMIT || found == PCRE2_ERROR_JIT_STACKLIMIT) {
+        found == PCRE2_ERROR_HEAPLIMIT || found == PCRE2_ERROR_JIT_STACKLIMIT ||
+        found == PCRE2_ERROR_NOMEMORY) {
         atomic_fetch_add(&p->given_up, 1);
         return PATTERN_GAVE_UP;
     }
@@ -212,6 +248,12 @@ enum pattern_result pattern_match(struct pattern *p, struct str text)
         return str_starts(text, fixed) ? run_engine(p, text) : PATTERN_NO;
     }
     return yes ? PATTERN_YES : PATTERN_NO;
+}
+
+size_t pattern_bytes(const struct pattern *p)
+{
+    ASSERT(p != NULL);
+    return sizeof *p + p->fixed.capacity + size_of(p->code);
 }
 
 uint64_t pattern_given_up(const struct pattern *p)

@@ -7,6 +7,11 @@
 // given up, which is neither a match nor none, and counted. A pattern that has given up on
 // PATTERN_GIVE_UPS_MAX values gets PATTERN_STEPS_FEW for each further one, so that a pattern which
 // explodes on every value of a large dictionary costs little more than one that does not.
+//
+// Memory is bounded too. Plain parentheses group and do not capture, since nothing asks what they
+// caught (so there are no references back); settings of the engine at the beginning of a pattern,
+// `(*...)`, are refused; what a pattern compiles to has PATTERN_BYTES_MAX, and backtracking has
+// PATTERN_HEAP_BYTES, beyond which a value is given up.
 #ifndef SONDE_QUERY_PATTERN_H
 #define SONDE_QUERY_PATTERN_H
 
@@ -19,15 +24,20 @@
 #define PATTERN_STEPS_MAX    100000
 #define PATTERN_STEPS_FEW    250
 #define PATTERN_GIVE_UPS_MAX 64
+#define PATTERN_BYTES_MAX    ((size_t)128 << 10) // with its machine code
+#define PATTERN_HEAP_BYTES   ((size_t)1 << 20)   // of each match that is under way
 
 struct pattern;
 
 enum pattern_result { PATTERN_NO, PATTERN_YES, PATTERN_GAVE_UP };
 
-// ERR_INVALID with what is wrong and the character of the pattern at which.
+// ERR_INVALID with what is wrong and the byte of the pattern at which.
 MUST_CHECK enum err pattern_new(struct str text, struct pattern **ret_pattern,
                                 struct err_at *ret_at);
 void pattern_free(struct pattern *p);
+
+// What it holds, match data aside.
+size_t pattern_bytes(const struct pattern *p);
 
 // Any thread.
 enum pattern_result pattern_match(struct pattern *p, struct str text);

@@ -214,6 +214,9 @@ static void test_errors(void **state)
         {"{ status = 500 }", 11, "error, ok or unset"},
         {"{ status > error }", 11, "'=' or '!='"},
         {"{ name =~ \"(\" }", 10, "regular expression"},
+        {"{ name =~ `(*NO_JIT)(a|b)*z` }", 10, "settings of the engine"},
+        {"{ name =~ `(a)\\1` }", 10, "reference to non-existent"},
+        {"{ name =~ `((a?){100}){100}` }", 10, "too large"},
         {"{ span.a =~ 5 }", 12, "regular expression in quotes"},
         {"{ span.a = 1 } x", 15, "the end of the filter"},
         {"{ span.a = 1 && }", 16, "a field"},
@@ -313,6 +316,28 @@ static void test_patterns_give_up(void **state)
     }
     assert_int_equal(filter_given_up(f), 400000);
     filter_free(f);
+    // With groups that still capture: backtracking meets the bound of its memory.
+    struct buf text;
+    buf_init(&text, FILTER_TEXT_MAX);
+    buf_add_str(&text, STR("{ name =~ `"));
+    for (int i = 0; i < 500; i++) {
+        buf_printf(&text, "(?<n%d>)", i);
+    }
+    buf_add_str(&text, STR("(?>(a|b)*?)*(a|aa)+[cd]` }"));
+    assert_ok(filter_parse(buf_str(&text), &f, NULL));
+    assert_false(filter_match(f, (struct row){b, 0}));
+    filter_free(f);
+    // Each of them is small enough, all together are not.
+    buf_clear(&text);
+    buf_add_str(&text, STR("{ name = `a`"));
+    for (int i = 0; i < 100; i++) {
+        buf_add_str(&text, STR(" || name =~ `x([a-y]{1,40}z){200}`"));
+    }
+    buf_add_str(&text, STR(" }"));
+    struct err_at at;
+    assert_int_equal(filter_parse(buf_str(&text), &f, &at), ERR_INVALID);
+    assert_non_null(strstr(at.text, "less memory together"));
+    buf_done(&text);
     assert_ok(filter_parse(STR("{ name =~ \"a+b\" }"), &f, NULL));
     assert_true(filter_match(f, (struct row){b, 0}));
     assert_int_equal(filter_given_up(f), 0);

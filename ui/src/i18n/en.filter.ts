@@ -20,6 +20,7 @@ export const enFilter = {
   'expect.value':
     'Here belongs a value: a text in quotes, a number, a duration, true, false or nil.',
   'expect.text': 'Here belongs a text in quotes.',
+  'expect.regex_memory': 'Together the regular expressions take too much memory.',
   'expect.regex_text': 'Here belongs a regular expression in quotes.',
   'expect.regex': 'This regular expression cannot be read.',
   'expect.escape':

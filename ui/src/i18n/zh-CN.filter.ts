@@ -19,6 +19,7 @@ export const zhFilter: Record<keyof typeof enFilter, Message> = {
   'expect.duration_unit': '时长须带单位，例如 100ms 或 1.5s。',
   'expect.value': '此处应为值：带引号的文本、数字、时长、true、false 或 nil。',
   'expect.text': '此处应为带引号的文本。',
+  'expect.regex_memory': '正则表达式合计占用的内存过多。',
   'expect.regex_text': '此处应为带引号的正则表达式。',
   'expect.regex': '无法解析该正则表达式。',
   'expect.escape':
