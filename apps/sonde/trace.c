@@ -263,6 +263,10 @@ static void print_partial(json_t *stats)
         fputs("sonde: incomplete: a regular expression took too many steps on some values; "
               "a simpler one sees all of them\n",
               stderr);
+    } else if (strcmp(reason, "time_limit") == 0) {
+        fputs("sonde: incomplete: other queries waited, so this one ended early; a narrower range "
+              "takes less time\n",
+              stderr);
     } else if (strcmp(reason, "order_limit") == 0) {
         fputs("sonde: too many traces have errors to count all of them: some may be missing or "
               "out of place; a narrower filter or range is exact\n",

@@ -10,7 +10,8 @@
 #include "core/must.h"
 #include "query/filter_code.h"
 
-#define PROGRESS_MS 200
+#define PROGRESS_MS   200
+#define TURN_CHECK_MS 100
 
 // An answer larger than PACE_WHOLE is sent in pieces, as fast as its reader takes them, so that it
 // neither meets the server's bound on unread bytes nor stands in memory twice. Up to PACE_BYTES are
@@ -97,13 +98,20 @@ static void job_end(struct job *j)
     }
 }
 
+static uv_timer_t *new_timer(struct loop *loop, void *data, uv_timer_cb tick, uint64_t period_ms)
+{
+    uv_timer_t *timer = mem_new(1, sizeof *timer);
+    ASSERT(period_ms > 0);
+    MUST(uv_timer_init(loop_uv(loop), timer) == 0);
+    timer->data = data;
+    MUST(uv_timer_start(timer, tick, 0, period_ms) == 0);
+    return timer;
+}
+
 static void start_timer(struct job *j, uv_timer_cb tick, uint64_t period_ms)
 {
-    ASSERT(j->timer == NULL && period_ms > 0);
-    j->timer = mem_new(1, sizeof *j->timer);
-    MUST(uv_timer_init(loop_uv(j->api->loop), j->timer) == 0);
-    j->timer->data = j;
-    MUST(uv_timer_start(j->timer, tick, 0, period_ms) == 0);
+    ASSERT(j->timer == NULL);
+    j->timer = new_timer(j->api->loop, j, tick, period_ms);
 }
 
 static void on_pace(uv_timer_t *timer)
@@ -162,6 +170,30 @@ static void answer(struct job *j)
 
 static void after(uv_work_t *work, int status);
 
+// While queries wait, those that have had their turn end with what they have found.
+static void on_turn(uv_timer_t *timer)
+{
+    struct api *a = timer->data;
+    uint64_t now_ns = clock_mono_ns();
+    ASSERT(a->turns == timer && a->working <= API_WORKING_MAX);
+    for (unsigned i = 0; i < a->working; i++) {
+        if (now_ns - a->at_work[i]->work_ns >= API_TURN_MS * NS_PER_MS) {
+            atomic_store(&a->at_work[i]->control.out_of_turn, true);
+        }
+    }
+}
+
+static void watch_turns(struct api *a)
+{
+    ASSERT((a->first != NULL) == (a->last != NULL));
+    if (a->first != NULL && a->turns == NULL) {
+        a->turns = new_timer(a->loop, a, on_turn, TURN_CHECK_MS);
+    } else if (a->first == NULL && a->turns != NULL) {
+        uv_close((uv_handle_t *)a->turns, on_timer_closed);
+        a->turns = NULL;
+    }
+}
+
 // Gives waiting queries to workers, and leaves one worker to what is answered at once.
 static void give_work(struct api *a)
 {
@@ -169,10 +201,23 @@ static void give_work(struct api *a)
         struct job *j = a->first;
         a->first = j->next;
         a->last = a->first == NULL ? NULL : a->last;
-        a->working++;
+        j->work_ns = clock_mono_ns();
+        a->at_work[a->working++] = j;
         MUST(uv_queue_work(loop_uv(a->loop), &j->work, run, after) == 0);
     }
     ASSERT(a->working <= API_WORKING_MAX && a->working <= a->jobs);
+    watch_turns(a);
+}
+
+static void leave_work(struct api *a, const struct job *j)
+{
+    unsigned i = 0;
+    while (a->at_work[i] != j) {
+        i++;
+        MUST(i < a->working);
+    }
+    a->at_work[i] = a->at_work[--a->working];
+    give_work(a);
 }
 
 static void queue(struct job *j)
@@ -199,8 +244,7 @@ static void after(uv_work_t *work, int status)
     ASSERT(a->jobs > 0);
     (void)status; // jobs are never taken back from the pool
     if (!j->route->light) {
-        a->working--;
-        give_work(a);
+        leave_work(a, j);
     }
     stop_timer(j);
     if (j->out.denied) {
@@ -453,13 +497,15 @@ void job_stats(struct job *j, struct json_writer *w, const struct store_view *vi
     bool damaged = atomic_load(&j->control.damaged_blocks) > 0;
     bool given_up = atomic_load(&j->control.given_up_values) > 0;
     bool unsure = atomic_load(&j->control.unsure_order);
+    bool cut_short = atomic_load(&j->control.cut_short);
     json_put_key(w, "partial");
-    json_put_bool(w, damaged || given_up || unsure);
-    if (damaged || given_up || unsure) {
+    json_put_bool(w, damaged || cut_short || given_up || unsure);
+    if (damaged || cut_short || given_up || unsure) {
         json_put_key(w, "partial_reason");
-        json_put_str(w, damaged    ? STR("unreadable_part")
-                        : given_up ? STR("regex_limit")
-                                   : STR("order_limit"));
+        json_put_str(w, damaged     ? STR("unreadable_part")
+                        : cut_short ? STR("time_limit")
+                        : given_up  ? STR("regex_limit")
+                                    : STR("order_limit"));
     }
     json_put_key(w, "parts");
     json_put_u64(w, view->part_count);

@@ -18,8 +18,9 @@
 #include "query/search.h"
 #include "wire/json_writer.h"
 
-#define API_JOBS_MAX     64                  // at once; more are answered 429
-#define API_WORKING_MAX  3                   // of them that workers have: one less than libuv has
+#define API_JOBS_MAX     64   // at once; more are answered 429
+#define API_WORKING_MAX  3    // of them that workers have: one less than libuv has
+#define API_TURN_MS      2000 // a worker each query has for itself, and longer while nobody waits
 #define API_ANSWER_MAX   ((size_t)256 << 20) // bytes of one answer
 #define API_ANSWER_SHARE 4                   // and at most this part of the budget
 #define API_WORK_BYTES   ((size_t)1 << 20)   // what a query takes before any of its state grows
@@ -36,11 +37,13 @@ struct api {
     struct crew *crew; // threads that help the workers
     // Of the loop's thread alone. Queries wait here and not in libuv's queue, where /healthz and
     // /metrics would wait behind them.
-    unsigned jobs;             // that there are
-    unsigned light_jobs;       // those of light routes
-    unsigned working;          // those of other routes that a worker has
-    struct job *first, **last; // the others, which wait for one
-    bool stopping;             // the server is gone
+    unsigned jobs;                        // that there are
+    unsigned light_jobs;                  // those of light routes
+    unsigned working;                     // those of other routes that a worker has
+    struct job *at_work[API_WORKING_MAX]; // they, in any order
+    struct job *first, **last;            // the others, which wait for one
+    uv_timer_t *turns;                    // while there are any of those
+    bool stopping;                        // the server is gone
     atomic_uint_fast64_t queries, query_failures, query_cancels;
 };
 
@@ -81,8 +84,8 @@ struct job {
     struct arena arena;
     struct str path_param; // between the route's prefix and suffix
     struct str params[PARAM_COUNT];
-    bool lines; // the client accepts application/x-ndjson
-    uint64_t begun_ns;
+    bool lines;                 // the client accepts application/x-ndjson
+    uint64_t begun_ns, work_ns; // asked; given to a worker
     struct query_control control;
     int status;
     const char *content_type;

@@ -132,6 +132,10 @@ enum err aggregate_keys(const struct aggregate *a, struct str prefix, struct are
             if (a->control != NULL && atomic_load(&a->control->cancelled)) {
                 return ERR_CANCELLED;
             }
+            if (a->control != NULL && atomic_load(&a->control->out_of_turn)) {
+                atomic_store(&a->control->cut_short, true);
+                break;
+            }
             if (m->max_start_ns >= a->from_ns && m->min_start_ns < a->to_ns) {
                 enum err e = add_block(&set, p, k);
                 if (e != ERR_OK && !scan_passes_over(a->control, e)) {

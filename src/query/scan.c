@@ -213,6 +213,10 @@ enum err scan_run(const struct scan *s)
         atomic_fetch_add(&s->control->given_up_values, filter_given_up(s->filter) - given_up);
     }
     enum err e = (enum err)atomic_load(&run.error);
+    if (e == ERR_CANCELLED && !atomic_load(&s->control->cancelled)) {
+        atomic_store(&s->control->cut_short, true);
+        e = ERR_OK;
+    }
     return e == ERR_OK && s->control != NULL && atomic_load(&s->control->short_of_memory)
                ? ERR_MEMORY
                : e;

@@ -23,6 +23,8 @@
 // Shared between the thread that runs a query and whoever watches or cancels it.
 struct query_control {
     atomic_bool cancelled;
+    atomic_bool out_of_turn; // others wait: what was found so far shall be the answer
+    atomic_bool cut_short;   // it is
     atomic_uint_fast64_t scanned_spans, total_spans;
     atomic_uint_fast64_t damaged_blocks;  // left out since their checksums are wrong
     atomic_uint_fast64_t given_up_values; // on which a regular expression took too many steps
@@ -78,7 +80,8 @@ struct scan {
     void (*join)(void *ctx, void *forked);
 };
 
-// ERR_CANCELLED, ERR_MEMORY, or an error of the storage (what was visited before stands). The rest
+// ERR_CANCELLED, ERR_MEMORY, or an error of the storage (what was visited before stands). Where the
+// query is out of turn the rest is left out, and said to be. The rest
 // of a block that fails its checksums is left out, and counted.
 MUST_CHECK enum err scan_run(const struct scan *scan);
 

@@ -40,7 +40,8 @@ static inline enum err scan_stopped(const struct scan *s)
     if (s->control == NULL) {
         return ERR_OK;
     }
-    return atomic_load(&s->control->cancelled)         ? ERR_CANCELLED
+    return atomic_load(&s->control->cancelled) || atomic_load(&s->control->out_of_turn)
+               ? ERR_CANCELLED
            : atomic_load(&s->control->short_of_memory) ? ERR_MEMORY
                                                        : ERR_OK;
 }

@@ -796,6 +796,15 @@ static void test_cancel(void **state)
                               .ctx = &got};
     assert_err(scan_run(&scan), ERR_CANCELLED);
     assert_int_equal(got.rows, 0);
+    assert_false(control.cut_short);
+    // Out of turn: what was found is the answer, and it is said that there may be more.
+    control.cancelled = false;
+    control.out_of_turn = true;
+    assert_ok(scan_run(&scan));
+    assert_true(control.cut_short);
+    control.out_of_turn = control.cut_short = false;
+    assert_ok(scan_run(&scan));
+    assert_true(got.rows > 0 && !control.cut_short);
     filter_free(f);
 }
 

@@ -68,7 +68,7 @@ export const en = {
   'state.unauthorized': 'A token is needed.',
   'state.notFound': 'Not found.',
   'state.overloaded': 'The server is busy. Try again in a moment.',
-  'partial.time_limit': 'Incomplete: the search reached its time limit.',
+  'partial.time_limit': 'Incomplete: other queries waited, so this one ended early. A narrower range takes less time.',
   'partial.scan_limit': 'Incomplete: the search reached its scan limit.',
   'partial.memory_limit': 'Incomplete: the search reached its memory limit.',
   'partial.unreadable_part': 'Incomplete: a part of the store could not be read.',

@@ -68,7 +68,7 @@ export const zhCN: Catalogue = {
   'state.unauthorized': '需要访问令牌。',
   'state.notFound': '未找到。',
   'state.overloaded': '服务器繁忙，请稍后重试。',
-  'partial.time_limit': '结果不完整：查询达到时间上限。',
+  'partial.time_limit': '结果不完整：有其他查询在排队，本次查询提前结束。缩小时间范围可更快得到完整结果。',
   'partial.scan_limit': '结果不完整：查询达到扫描上限。',
   'partial.memory_limit': '结果不完整：查询达到内存上限。',
   'partial.unreadable_part': '结果不完整：部分存储数据无法读取。',
