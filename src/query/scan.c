@@ -81,16 +81,18 @@ static struct scan_floor floor_of(void *ctx, struct scan_worker *w)
     return (struct scan_floor){own > s->from_ns ? own : s->from_ns, 0};
 }
 
-static void scan_batch(struct scan_run *run, struct scan_worker *w, const struct batch *b)
+static enum err scan_batch(struct scan_run *run, struct scan_worker *w, const struct batch *b)
 {
     const struct scan *s = run->s;
     struct scan_floor floor = floor_of(run, w);
     ASSERT(b->sealed);
     scan_count(s, b->span_count);
+    enum err e = ERR_OK;
     if (b->max_start_ns < floor.start_ns || b->min_start_ns >= s->to_ns) {
-        return;
+        return ERR_OK;
     }
-    for (size_t i = 0; i < b->span_count; i++) {
+    for (size_t i = 0; i < b->span_count && e == ERR_OK; i++) {
+        e = i % SCAN_TESTS_A_LOOK == 0 ? scan_stopped(s) : ERR_OK;
         const struct span *span = &b->spans[i];
         struct row row = {b, (uint32_t)i};
         if (span->start_ns >= floor.start_ns && span->start_ns < s->to_ns &&
@@ -108,6 +110,7 @@ static void scan_batch(struct scan_run *run, struct scan_worker *w, const struct
             s->visit(w->ctx, &found);
         }
     }
+    return e;
 }
 
 static enum err scan_piece(struct scan_run *run, struct scan_worker *w, const struct piece *p)
@@ -118,8 +121,7 @@ static enum err scan_piece(struct scan_run *run, struct scan_worker *w, const st
         return e;
     }
     if (p->batch != NULL) {
-        scan_batch(run, w, p->batch);
-        return ERR_OK;
+        return scan_batch(run, w, p->batch);
     }
     e = scan_block(w, p->part, p->block, floor_of, run);
     return scan_passes_over(run->s->control, e) ? ERR_OK : e;

@@ -34,6 +34,9 @@ MUST_CHECK enum err scan_block(struct scan_worker *w, struct part *p, size_t ind
                                struct scan_floor (*floor_of)(void *run, struct scan_worker *w),
                                void *run);
 
+// Values or rows tested between two looks whether to go on: a regular expression may take its time.
+#define SCAN_TESTS_A_LOOK 64
+
 // Why the scan must not go on; ERR_OK when it may.
 static inline enum err scan_stopped(const struct scan *s)
 {

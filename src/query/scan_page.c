@@ -139,7 +139,8 @@ static void test_rows(struct block_scan *b, const struct plan *p, const uint64_t
     if (!load_values(b, p, &v) || none_passes(b, p, &v)) {
         return;
     }
-    for (size_t i = 0; i < b->rows; i++) {
+    for (size_t i = 0; i < b->rows && b->error == ERR_OK; i++) {
+        b->error = i % SCAN_TESTS_A_LOOK == 0 ? scan_stopped(b->w->s) : ERR_OK;
         uint32_t shape = b->w->shapes[i];
         int says = p->by_shape[shape];
         if (bit_of(live, i) && says != PLAN_NO) {

@@ -8,9 +8,6 @@
 // are read.
 #define PLAN_CELLS_MAX ((size_t)1 << 20)
 
-// Values of a dictionary that are tested between two looks whether the query shall go on.
-#define TESTS_A_LOOK 256
-
 static bool is_on_span_attr(const struct filter_node *test)
 {
     return test->field == ON_SPAN_ATTR || test->field == ON_ANY_ATTR;
@@ -31,7 +28,7 @@ static void try_dictionary(struct block_scan *b, struct plan *p, size_t k)
     p->any[k] = false;
     p->all[k] = true;
     for (size_t i = 0; i < count && b->error == ERR_OK; i++) {
-        b->error = i % TESTS_A_LOOK == 0 ? scan_stopped(b->w->s) : ERR_OK;
+        b->error = i % SCAN_TESTS_A_LOOK == 0 ? scan_stopped(b->w->s) : ERR_OK;
         bool yes = filter_test_attr(p->test, b->columns[column].type, 0, strings[i]);
         p->passes[k][i] = yes ? 1 : 0;
         p->any[k] = p->any[k] || yes;
