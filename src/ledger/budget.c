@@ -14,6 +14,7 @@ void budget_init(struct budget *b, size_t limit_bytes)
     b->flush_bytes = limit_bytes / 2;
     b->soft_bytes = limit_bytes - limit_bytes / 4;
     b->query_bytes = limit_bytes / 16;
+    b->query_most = limit_bytes / 2;
     for (int a = 0; a < ACCOUNT_COUNT; a++) {
         atomic_init(&b->used[a], 0);
     }
@@ -66,6 +67,10 @@ bool budget_take(struct budget *b, enum account a, size_t bytes)
     ASSERT(a < ACCOUNT_COUNT);
     if (a == ACCOUNT_QUERY && take_of_share(b, bytes)) {
         return true;
+    }
+    size_t used = atomic_load_explicit(&b->used[a], memory_order_relaxed);
+    if (a == ACCOUNT_QUERY && (used > b->query_most || bytes > b->query_most - used)) {
+        return false; // threads that ask at once may pass it by what they ask for
     }
     size_t limit = a == ACCOUNT_QUERY ? b->limit_bytes : limit_of_all(b);
     size_t total = atomic_load_explicit(&b->total, memory_order_relaxed);

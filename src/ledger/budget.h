@@ -3,8 +3,9 @@
 // the hot store, merges, queries and their answers) takes its bytes here first and gives them back
 // after. The door refuses new requests above the soft mark (HTTP 429, gRPC RESOURCE_EXHAUSTED with
 // a retry time; receive/overload.h), so that what is already inside can always finish below the
-// limit. A share is for queries alone: whoever looks into an overload gets an answer while it lasts.
-// Any thread, lock-free.
+// limit. A share is for queries alone: whoever looks into an overload gets an answer while it
+// lasts. And they never have more than half of it all, so that they do not shut the door on
+// senders. Any thread, lock-free.
 #ifndef SONDE_LEDGER_BUDGET_H
 #define SONDE_LEDGER_BUDGET_H
 
@@ -39,6 +40,7 @@ struct budget {
     size_t flush_bytes;   // above it the store writes what it has early; half of the limit
     size_t soft_bytes;    // above it the door refuses; three quarters of the limit
     size_t query_bytes;   // of the limit, for ACCOUNT_QUERY alone; a sixteenth
+    size_t query_most;    // that ACCOUNT_QUERY may have; half of the limit
     atomic_size_t used[ACCOUNT_COUNT];
     atomic_size_t total;
     atomic_size_t peak;
@@ -49,8 +51,8 @@ void budget_init(struct budget *b, size_t limit_bytes);
 // At least twice BUDGET_RESERVE_BYTES.
 void budget_init_process(struct budget *b, size_t process_bytes);
 
-// False, and nothing taken, when the limit would be passed. Queries are given what their share still
-// has even when others were forced above the limit.
+// False, and nothing taken, when the limit would be passed. Queries are given what their share
+// still has even when others were forced above the limit.
 bool budget_take(struct budget *b, enum account a, size_t bytes);
 
 // Takes even above the limit: for what must happen so that memory is freed again.

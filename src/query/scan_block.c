@@ -7,12 +7,15 @@
 // So many rows of a page are few: their shapes are looked up one by one.
 #define FEW_ROWS 128
 
-// Pays for what the block and its plans have grown by, and for a batch of its rows. How much a step
-// takes is known after it alone: one page or dictionary of each thread is ahead of its payment.
-static void pay(struct block_scan *b, const struct batch *batch)
+// A page's values take so many times what they take in the file, and are asked for at most this
+// part of the budget.
+#define PAGE_COST_TIMES 6
+#define PAGE_COST_SHARE 6
+
+// Pays for what the block and its plans have grown by, and for `more` beside them.
+static void pay(struct block_scan *b, size_t more)
 {
-    size_t held = block_used_bytes(b->block) + b->arena.held_bytes;
-    held += batch != NULL ? batch_bytes(batch) : 0;
+    size_t held = block_used_bytes(b->block) + b->arena.held_bytes + more;
     if (b->error != ERR_OK || held <= b->paid_bytes) {
         return;
     }
@@ -24,6 +27,28 @@ static void pay(struct block_scan *b, const struct batch *batch)
 }
 
 // ---- Rows ---------------------------------------------------------------------------------------
+
+// What reading the values that the filter asks for may take, read, unpacked and as rows: a guess by
+// what they take in the file, since only reading tells. Bounded, so that a server with little
+// memory answers at all; what it is short of is paid afterwards.
+static size_t page_cost(const struct block_scan *b)
+{
+    const struct scan *s = b->w->s;
+    size_t stored = 0, most = SIZE_MAX;
+    if (s->control != NULL && s->control->meter != NULL) {
+        most = s->control->meter->budget->limit_bytes / PAGE_COST_SHARE;
+    }
+    for (uint32_t c = 0; s->rows && s->all_attributes && c < b->column_count; c++) {
+        stored += block_page_stored_bytes(b->block, c, b->page);
+    }
+    for (uint32_t i = 0; stored == 0 && i < s->filter->test_count; i++) {
+        for (size_t k = 0; k < b->plans[i].column_count; k++) {
+            stored += block_page_stored_bytes(b->block, b->plans[i].columns[k], b->page);
+        }
+    }
+    ASSERT(most > 0);
+    return stored * PAGE_COST_TIMES < most ? stored * PAGE_COST_TIMES : most;
+}
 
 static void note_field(void *ctx, const struct filter_node *test)
 {
@@ -93,7 +118,7 @@ static void settle_rows(struct block_scan *b)
     if (batch == NULL) {
         return;
     }
-    pay(b, batch);
+    pay(b, batch_bytes(batch));
     uint32_t k = 0;
     for (size_t i = next_bit(read, 0); b->error == ERR_OK && i < b->rows;
          i = next_bit(read, i + 1), k++) {
@@ -242,6 +267,9 @@ static void scan_page(struct block_scan *b, struct scan_floor floor, struct str 
         (floor.start_ns > range.min_start_ns || s->to_ns <= range.max_start_ns)) {
         page_keep_within(b, FIELD_START, floor.start_ns, s->to_ns - 1);
     }
+    if (has_any(b->w->wanted) && (b->undecided || s->rows)) {
+        pay(b, page_cost(b));
+    }
     if (b->error == ERR_OK && b->undecided) {
         decide_undecided(b);
     }
@@ -251,7 +279,7 @@ static void scan_page(struct block_scan *b, struct scan_floor floor, struct str 
     if (b->error == ERR_OK && !s->rows) {
         visit_rows(b, line);
     }
-    pay(b, NULL);
+    pay(b, 0);
 }
 
 enum err scan_block(struct scan_worker *w, struct part *p, size_t index,
@@ -274,9 +302,9 @@ enum err scan_block(struct scan_worker *w, struct part *p, size_t index,
     if (b.error != ERR_OK) {
         return b.error;
     }
-    pay(&b, NULL);
+    pay(&b, 0);
     if (b.error == ERR_OK && plan_judge(&b)) {
-        pay(&b, NULL);
+        pay(&b, 0);
         for (; b.page < m->pages && b.error == ERR_OK; b.page++) {
             uint64_t rows = m->rows - counted < PAGE_ROWS ? m->rows - counted : PAGE_ROWS;
             b.error = scan_stopped(s);

@@ -476,7 +476,15 @@ size_t block_held_bytes(const struct block *b)
 size_t block_used_bytes(const struct block *b)
 {
     ASSERT(b->part != NULL);
+    ASSERT(b->scratch.held_bytes <= SIZE_MAX / 2);
     return block_held_bytes(b) + b->scratch.held_bytes + b->io.capacity + b->window.capacity;
+}
+
+size_t block_page_stored_bytes(const struct block *b, uint32_t column, size_t page)
+{
+    ASSERT(page < b->pages);
+    ASSERT(COLUMN_BUILTIN + column < b->column_count);
+    return b->regions[block_page_region(b, COLUMN_BUILTIN + column, page)].length;
 }
 
 void block_unref(struct block *b)

@@ -144,6 +144,8 @@ void block_free(struct block *b);
 // What the block and its reader's buffers hold by now; pages and dictionaries that are read add to
 // it.
 size_t block_used_bytes(const struct block *b);
+// What a page of an attribute column takes in the file.
+size_t block_page_stored_bytes(const struct block *b, uint32_t column, size_t page);
 size_t block_pages(const struct block *b);
 const struct shape *block_shapes(const struct block *b, size_t *ret_count);
 const struct column *block_columns(const struct block *b, size_t *ret_count);

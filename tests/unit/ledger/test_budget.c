@@ -21,8 +21,11 @@ static void test_takes_up_to_the_limit_and_not_a_byte_more(void **state)
     budget_give(&b, ACCOUNT_BODIES, 1100);
     assert_false(budget_is_tight(&b));
     assert_false(budget_take(&b, ACCOUNT_QUERY, SIZE_MAX)); // no overflow
-    assert_true(budget_take(&b, ACCOUNT_QUERY, 1200));
+    assert_false(budget_take(&b, ACCOUNT_QUERY, 801)); // half at most
+    assert_true(budget_take(&b, ACCOUNT_QUERY, 800));
     assert_false(budget_take(&b, ACCOUNT_QUERY, 1));
+    assert_true(budget_take(&b, ACCOUNT_STORE, 400));
+    assert_false(budget_take(&b, ACCOUNT_STORE, 1));
     assert_int_equal(atomic_load(&b.peak), 1600);
 }
 
@@ -79,14 +82,14 @@ static void test_meters(void **state)
     (void)state;
     struct budget b;
     struct meter m;
-    budget_init(&b, 1000);
-    meter_init(&m, &b, ACCOUNT_QUERY);
+    budget_init(&b, 1066); // 66 of them for queries alone
+    meter_init(&m, &b, ACCOUNT_STORE);
     assert_true(meter_take(&m, 600));
     assert_false(m.source.take(&m.source, 401));
     assert_true(m.source.take(&m.source, 400));
     assert_int_equal(m.held_bytes, 1000);
     m.source.give(&m.source, 500);
-    assert_int_equal(atomic_load(&b.used[ACCOUNT_QUERY]), 500);
+    assert_int_equal(atomic_load(&b.used[ACCOUNT_STORE]), 500);
     m.forced = true;
     assert_true(m.source.take(&m.source, 700));
     assert_int_equal(atomic_load(&b.total), 1200);
