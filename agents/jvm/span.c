@@ -4,7 +4,6 @@
 #include "agents/jvm/span.h"
 
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "agents/jvm/effort.h"
@@ -195,8 +194,6 @@ static void pop(struct thread_state *t)
     context_drop(&t->current);
     t->current = f->before;
     context_drop(&f->context);
-    free(f->extra);
-    f->extra = NULL;
 }
 
 // Pops a frame whose end will not be seen.
@@ -335,7 +332,6 @@ void frame_move(struct thread_state *t, struct frame *to)
     to->end_mono_ns = 0;
     memset(to->globals, 0, sizeof to->globals);
     f->context = (struct context){0}; // its references moved along
-    f->extra = NULL;
     pop(t);
 }
 
@@ -343,8 +339,6 @@ void frame_end(struct frame *f)
 {
     end_span(f);
     context_drop(&f->context);
-    free(f->extra);
-    f->extra = NULL;
 }
 
 struct context frame_outer(const struct frame *f)

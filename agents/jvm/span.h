@@ -40,7 +40,6 @@ struct frame {
     uint64_t start_ns, start_mono_ns;
     uint64_t end_mono_ns;         // of the call, known before its exit is handled; 0: not yet
     uint64_t note;                // the plug-in's
-    void *extra;                  // the plug-in's, freed with free() when the frame is popped
     void *globals[FRAME_GLOBALS]; // JNI global references of the plug-in's, deleted by the bridge
     char name[SPAN_NAME_MAX];
     unsigned char bytes[SPAN_BYTES]; // encoded attributes (field 9) and events (11)
