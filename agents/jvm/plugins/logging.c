@@ -17,10 +17,10 @@ static struct java_constant TRACE_ID = {"trace_id", NULL};
 static struct java_constant SPAN_ID = {"span_id", NULL};
 static struct java_constant BAGGAGE = {"baggage", NULL};
 
-typedef void value_put(JNIEnv *env, jobject map, jstring key, jstring value);
-
-static void put(JNIEnv *env, jobject map, value_put *how, struct java_constant *name,
-                struct str text)
+// `how` puts a value into a map that has none under that key.
+static void put(JNIEnv *env, jobject map,
+                void (*how)(JNIEnv *env, jobject map, jstring key, jstring value),
+                struct java_constant *name, struct str text)
 {
     jstring key = java_constant(env, name);
     jstring value = key != NULL && text.n > 0 ? java_new_string(env, text) : NULL;
@@ -30,7 +30,8 @@ static void put(JNIEnv *env, jobject map, value_put *how, struct java_constant *
     }
 }
 
-static void put_context(struct call *c, jobject map, value_put *how)
+static void put_context(struct call *c, jobject map,
+                        void (*how)(JNIEnv *env, jobject map, jstring key, jstring value))
 {
     const struct context *in_force = &c->thread->current;
     char trace[TRACE_ID_HEX + 1], span[SPAN_ID_HEX + 1];
