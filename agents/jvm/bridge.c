@@ -137,35 +137,46 @@ void bridge_exception(JNIEnv *env, struct frame *f, jthrowable thrown)
     span_exception(f, t, m, STR_NONE);
 }
 
-// The end of a call that opened a frame, by return or, with `thrown`, by an exception.
+// Ends the frame on top, by return or, with `thrown`, by an exception.
+static void close_top(JNIEnv *env, struct thread_state *t, jobject result, jlong number,
+                      jthrowable thrown)
+{
+    unsigned depth = t->depth;
+    struct frame *f = t->frames[depth - 1];
+    struct call call = {.env = env, .thread = t, .method = f->method, .thrown = thrown};
+    jobject globals[FRAME_GLOBALS];
+    memcpy(globals, f->globals, sizeof globals);
+    f->end_mono_ns = f->is_span ? clock_mono_ns() : 0;
+    if (thrown != NULL && f->is_span) {
+        bridge_exception(env, f, thrown);
+    }
+    if (f->method->exit != NULL) {
+        f->method->exit(&call, f, result, number);
+    }
+    if (t->depth == depth) { // else the plug-in has moved it
+        frame_close(t);
+    }
+    ASSERT(t->depth == depth - 1);
+    for (int i = 0; i < FRAME_GLOBALS; i++) {
+        if (globals[i] != NULL) { // even a call for nothing costs
+            (*env)->DeleteGlobalRef(env, globals[i]);
+        }
+    }
+}
+
+// The end of a call that opened a frame.
 static void close_call(JNIEnv *env, jlong token, jobject result, jlong number, jthrowable thrown)
 {
     struct thread_state *t = token != 0 ? bridge_enter(env) : NULL;
-    struct frame *f = t != NULL ? frame_find(t, token) : NULL;
-    if (f != NULL) {
-        struct call call = {.env = env, .thread = t, .method = f->method, .thrown = thrown};
-        jobject globals[FRAME_GLOBALS];
-        unsigned depth = t->depth;
-        memcpy(globals, f->globals, sizeof globals);
-        f->end_mono_ns = f->is_span ? clock_mono_ns() : 0;
-        if (thrown != NULL && f->is_span) {
-            bridge_exception(env, f, thrown);
-        }
-        if (f->method->exit != NULL) {
-            f->method->exit(&call, f, result, number);
-        }
-        if (t->depth == depth) { // else the plug-in has moved it
-            frame_close(t);
-        }
-        for (int i = 0; i < FRAME_GLOBALS; i++) {
-            if (globals[i] != NULL) { // even a call for nothing costs
-                (*env)->DeleteGlobalRef(env, globals[i]);
-            }
-        }
+    if (t == NULL) {
+        return;
     }
-    if (t != NULL) {
-        bridge_leave(env, t);
+    unsigned depth = frame_find(t, token);
+    if (depth > 0) {
+        thread_drop_frames(env, t, depth);
+        close_top(env, t, result, number, thrown);
     }
+    bridge_leave(env, t);
 }
 
 static void JNICALL native_exit(JNIEnv *env, jclass class, jobject result, jlong token)

@@ -206,25 +206,20 @@ static void abandon(struct thread_state *t)
     pop(t);
 }
 
-struct frame *frame_find(struct thread_state *t, int64_t token)
+unsigned frame_find(const struct thread_state *t, int64_t token)
 {
     unsigned depth = (unsigned)(token & 0xFF);
     uint64_t serial = (uint64_t)token >> 8;
-    if (depth == 0 || depth > t->depth || t->frames[depth - 1]->serial != serial) {
-        return NULL;
-    }
+    bool is_there = depth > 0 && depth <= t->depth && t->frames[depth - 1]->serial == serial;
+    return is_there ? depth : 0;
+}
+
+void frames_drop(struct thread_state *t, unsigned depth)
+{
+    ASSERT(depth <= t->depth);
     while (t->depth > depth) {
         abandon(t);
     }
-    return t->frames[depth - 1];
-}
-
-void frames_drop(struct thread_state *t)
-{
-    while (t->depth > 0) {
-        abandon(t);
-    }
-    context_drop(&t->current);
 }
 
 struct frame *span_current(const struct thread_state *t)

@@ -77,8 +77,9 @@ void context_replace(struct thread_state *t, struct context c);
 struct frame *frame_open(struct thread_state *t, const struct plugin_method *m,
                          const struct context *in_force);
 int64_t frame_token(const struct thread_state *t);
-// NULL when the token is stale. Frames above it that were never closed are dropped.
-struct frame *frame_find(struct thread_state *t, int64_t token);
+// How deep the token's frame is, 1 for the first; 0 when the token is stale. Frames above it have
+// lost their ends: thread_drop_frames() is to follow.
+unsigned frame_find(const struct thread_state *t, int64_t token);
 // Pops the top frame; a span is written and queued.
 void frame_close(struct thread_state *t);
 // Pops the top frame, a span, without ending the span: `to` has it now, all but its globals, and
@@ -88,8 +89,9 @@ void frame_move(struct thread_state *t, struct frame *to);
 void frame_end(struct frame *f);
 // The context that span_open() found in force, with its own reference: unset when a trace began.
 struct context frame_outer(const struct frame *f);
-// Pops all frames without writing a span: the thread ends.
-void frames_drop(struct thread_state *t);
+// Pops the frames above `depth` without writing a span. What plug-ins hold with them is the
+// caller's to let go of (thread.h).
+void frames_drop(struct thread_state *t, unsigned depth);
 
 struct span_counts {
     uint64_t sampled, not_sampled, live; // begun; sampled and not ended

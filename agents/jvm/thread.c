@@ -130,19 +130,20 @@ struct thread_state *thread_mine(JNIEnv *env)
     return t;
 }
 
-void thread_drop_frames(JNIEnv *env, struct thread_state *t)
+void thread_drop_frames(JNIEnv *env, struct thread_state *t, unsigned depth)
 {
-    for (unsigned i = 0; i < t->depth; i++) {
+    for (unsigned i = depth; i < t->depth; i++) {
         for (int g = 0; g < FRAME_GLOBALS; g++) {
             (*env)->DeleteGlobalRef(env, t->frames[i]->globals[g]); // NULL is fine
         }
     }
-    frames_drop(t);
+    frames_drop(t, depth);
 }
 
 static void state_free(JNIEnv *env, struct thread_state *t)
 {
-    thread_drop_frames(env, t);
+    thread_drop_frames(env, t, 0);
+    context_drop(&t->current);
     if (t->connection != NULL) {
         (*env)->DeleteWeakGlobalRef(env, t->connection);
     }

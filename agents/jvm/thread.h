@@ -38,9 +38,9 @@ void threads_init(jvmtiEnv *jvmti);
 // (inside.h).
 void threads_done(JNIEnv *env);
 
-// Pops every frame without writing a span, and lets go of what plug-ins hold with them: their ends
-// were not seen.
-void thread_drop_frames(JNIEnv *env, struct thread_state *t);
+// Pops the frames above `depth` without writing a span, and lets go of what plug-ins hold with
+// them: their ends were not seen.
+void thread_drop_frames(JNIEnv *env, struct thread_state *t, unsigned depth);
 
 // The calling thread's state, made at its first use; NULL when memory is out.
 struct thread_state *thread_mine(JNIEnv *env);

@@ -66,7 +66,7 @@ static void on_got_task(struct call *c)
 {
     struct context taken = {0};
     (void)task_take(c->a, &taken);
-    thread_drop_frames(c->env, c->thread);
+    thread_drop_frames(c->env, c->thread, 0);
     context_replace(c->thread, taken);
     c->thread->has_task = c->a != NULL;
 }
