@@ -132,6 +132,8 @@ void JNICALL classes_on_load(jvmtiEnv *ti, JNIEnv *env, jclass redefined, jobjec
     struct match_context x = {.count = 0};
     if ((interest & MATCH_MAYBE) != 0) {
         if (redefined != NULL) {
+            // -Xcheck:jni counts the references that retransform_all() holds outside of this event.
+            (void)(*env)->EnsureLocalCapacity(env, LOCAL_CAPACITY);
             x = supertypes(ti, env, redefined);
         } else {
             set_maybe(c.name);

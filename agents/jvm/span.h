@@ -48,6 +48,7 @@ struct frame {
 struct thread_state {
     struct context current;
     unsigned depth;
+    unsigned life;    // of the agent, in which the frames were opened (thread.c)
     uint64_t serial;  // of the last frame; begins at random
     uint64_t message; // handle (pending.h) of the span between calls that is in force; 0: none
     bool is_inside;   // in the agent's own code: probes hit now do nothing

@@ -26,9 +26,10 @@ static jvmtiEnv *jvmti;
 static bool has_virtual;
 
 // All that there are, for threads_done(). What a thread remembers of an earlier epoch is freed.
+// What has stayed, because the agent could not leave in quiet, is of an earlier life.
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct thread_state *all;
-static atomic_uint epoch;
+static atomic_uint epoch, life;
 static __thread struct {
     struct thread_state *state; // a platform thread's
     unsigned epoch;
@@ -111,13 +112,9 @@ static void strike_off(struct thread_state *t)
     pthread_mutex_unlock(&lock);
 }
 
-struct thread_state *thread_mine(JNIEnv *env)
+static struct thread_state *state_new(JNIEnv *env)
 {
-    struct thread_state *t = stored(env);
-    if (t != NULL) {
-        return t;
-    }
-    t = memory_zeroed(sizeof *t);
+    struct thread_state *t = memory_zeroed(sizeof *t);
     if (t == NULL || !store(env, t)) {
         memory_free(t);
         return NULL;
@@ -126,7 +123,33 @@ struct thread_state *thread_mine(JNIEnv *env)
     span_id random = identity_span();
     t->calls = random.b[0];
     memcpy(&t->serial, random.b, sizeof t->serial);
+    t->life = atomic_load(&life);
     enlist(t);
+    return t;
+}
+
+// The ends of frames of an earlier life were not told, and what they put in force is over. A
+// callback of that life may be at work on them still: then they wait for its end.
+static void begin_anew(JNIEnv *env, struct thread_state *t, unsigned now)
+{
+    if (!t->is_inside) {
+        thread_drop_frames(env, t, 0);
+        context_drop(&t->current);
+        t->has_task = false;
+        t->life = now;
+    }
+}
+
+struct thread_state *thread_mine(JNIEnv *env)
+{
+    struct thread_state *t = stored(env);
+    unsigned now = atomic_load_explicit(&life, memory_order_relaxed);
+    if (t == NULL) {
+        return state_new(env);
+    }
+    if (t->life != now) {
+        begin_anew(env, t, now);
+    }
     return t;
 }
 
@@ -257,6 +280,7 @@ void threads_init(jvmtiEnv *env)
     ASSERT(env != NULL);
     jvmti = env;
     has_virtual = can_virtual(env);
+    atomic_fetch_add(&life, 1);
     tasks_init();
 }
 

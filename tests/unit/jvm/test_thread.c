@@ -63,10 +63,36 @@ static void test_lost_frames_hold_nothing(void **state)
     assert_int_equal(abandoned() - before, 3);
 }
 
+// The agent could not leave in quiet and comes again: a callback of before is still at work, and
+// what it works on stays until it has come back.
+static void test_frames_end_with_the_agents_life(void **state)
+{
+    (void)state;
+    struct thread_state *t = thread_mine(&jvm.env);
+    (void)open_with_reference(t);
+    int64_t token = frame_token(t);
+    uint64_t before = abandoned();
+    t->is_inside = true;
+    threads_init(&jvm.jvmti);
+    assert_ptr_equal(thread_mine(&jvm.env), t);
+    assert_int_equal(t->depth, 1);
+    t->is_inside = false;
+    assert_ptr_equal(thread_mine(&jvm.env), t);
+    assert_int_equal(frame_find(t, token), 0);
+    assert_false(context_is_set(&t->current));
+    assert_int_equal(fake_references, 0);
+    assert_int_equal(abandoned() - before, 1);
+    (void)open_with_reference(t);
+    assert_ptr_equal(thread_mine(&jvm.env), t);
+    assert_int_equal(t->depth, 1);
+    threads_done(&jvm.env);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_lost_frames_hold_nothing, begin),
+        cmocka_unit_test_setup(test_frames_end_with_the_agents_life, begin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
