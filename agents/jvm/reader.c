@@ -2,6 +2,7 @@
 // Purpose: defining readers' classes and calling them.
 #include "agents/jvm/reader.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,6 +27,7 @@ struct reader_class {
 
 static jvmtiEnv *jvmti;
 static _Atomic(struct reader_class *) all;
+static pthread_mutex_t placing = PTHREAD_MUTEX_INITIALIZER;
 
 void readers_init(jvmtiEnv *env)
 {
@@ -153,18 +155,29 @@ static jclass define(JNIEnv *env, const struct reader *r, jclass interface)
     return java_clear(env) || class == NULL ? find_again(env, loader, name) : class;
 }
 
-// In a place that is free or whose interface was unloaded; the attempts bound how many there are.
-static bool take_place(JNIEnv *env, struct reader *r, struct reader_class *mine)
+// Who has the place of its interface: another, when several threads have met the interface at once;
+// else `mine`, in one that is free or whose interface was unloaded, if there is one. The attempts
+// bound how many come and go.
+static struct reader_class *take_place(JNIEnv *env, struct reader *r, struct reader_class *mine)
 {
-    for (unsigned i = 0; i < READER_CLASSES; i++) {
+    struct reader_class *holder = NULL;
+    _Atomic(struct reader_class *) *place = NULL;
+    pthread_mutex_lock(&placing);
+    for (unsigned i = 0; i < READER_CLASSES && holder == NULL; i++) {
         struct reader_class *there = atomic_load(&r->classes[i]);
-        mine->place = &r->classes[i];
-        if ((there == NULL || (*env)->IsSameObject(env, there->interface, NULL)) &&
-            atomic_compare_exchange_strong(mine->place, &there, mine)) {
-            return true;
+        if (there == NULL || (*env)->IsSameObject(env, there->interface, NULL)) {
+            place = place == NULL ? &r->classes[i] : place;
+        } else if ((*env)->IsSameObject(env, there->interface, mine->interface)) {
+            holder = there;
         }
     }
-    return false;
+    if (holder == NULL && place != NULL) {
+        holder = mine;
+        mine->place = place;
+        atomic_store(place, mine);
+    }
+    pthread_mutex_unlock(&placing);
+    return holder;
 }
 
 static void release(JNIEnv *env, struct reader_class *c)
@@ -178,13 +191,9 @@ static void release(JNIEnv *env, struct reader_class *c)
     memory_free(c);
 }
 
-static struct reader_class *make(JNIEnv *env, struct reader *r, jobject object)
+// The class beside an interface, with no place yet; NULL when there is none to be had.
+static struct reader_class *prepare(JNIEnv *env, struct reader *r, jclass interface)
 {
-    if (atomic_load_explicit(&r->attempts, memory_order_relaxed) >= READER_ATTEMPTS ||
-        atomic_fetch_add(&r->attempts, 1) >= READER_ATTEMPTS) {
-        return NULL;
-    }
-    jclass interface = find_interface(env, object, r->interface);
     jclass class = interface != NULL ? define(env, r, interface) : NULL;
     jmethodID read = class != NULL
                          ? (*env)->GetStaticMethodID(env, class, READER_METHOD, READER_DESCRIPTOR)
@@ -197,12 +206,31 @@ static struct reader_class *make(JNIEnv *env, struct reader *r, jobject object)
     c->read = read;
     c->interface = (*env)->NewWeakGlobalRef(env, interface);
     c->class = (*env)->NewWeakGlobalRef(env, class);
-    if (java_clear(env) || c->interface == NULL || c->class == NULL || !take_place(env, r, c)) {
+    if (java_clear(env) || c->interface == NULL || c->class == NULL) {
         release(env, c);
         return NULL;
     }
-    c->next = atomic_load(&all);
-    while (!atomic_compare_exchange_weak(&all, &c->next, c)) {
+    return c;
+}
+
+static struct reader_class *make(JNIEnv *env, struct reader *r, jobject object)
+{
+    if (atomic_load_explicit(&r->attempts, memory_order_relaxed) >= READER_ATTEMPTS ||
+        atomic_fetch_add(&r->attempts, 1) >= READER_ATTEMPTS) {
+        return NULL;
+    }
+    jclass interface = find_interface(env, object, r->interface);
+    struct reader_class *c = prepare(env, r, interface);
+    struct reader_class *holder = c != NULL ? take_place(env, r, c) : NULL;
+    if (holder != c) {
+        atomic_fetch_sub(&r->attempts, holder != NULL); // nothing has come of it, nothing is wrong
+        release(env, c);
+        return holder;
+    }
+    if (c != NULL) {
+        c->next = atomic_load(&all);
+        while (!atomic_compare_exchange_weak(&all, &c->next, c)) {
+        }
     }
     return c;
 }

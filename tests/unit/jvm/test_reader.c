@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: agents/jvm/reader: a herd of threads that meet an interface at once give it one place.
+#include "agents/jvm/reader.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "support/fake_jvm.h"
+#include "test.h"
+
+enum { HERD = 8 };
+
+static struct fake_jvm jvm;
+static struct _jobject {
+    char unused;
+} object, object_class, interface, reader_class;
+static char signature[] = "Lshop/Request;";
+static pthread_barrier_t all_define;
+static struct reader reader = {.interface = "shop/Request"};
+
+static jclass JNICALL get_object_class(JNIEnv *env, jobject of)
+{
+    (void)env, (void)of;
+    return &object_class;
+}
+
+static jclass JNICALL get_superclass(JNIEnv *env, jclass of)
+{
+    (void)env, (void)of;
+    return NULL;
+}
+
+static jvmtiError JNICALL get_interfaces(jvmtiEnv *ti, jclass of, jint *ret_n, jclass **ret)
+{
+    static jclass list[] = {&interface};
+    (void)ti, (void)of;
+    *ret_n = 1;
+    *ret = list;
+    return JVMTI_ERROR_NONE;
+}
+
+static jvmtiError JNICALL get_signature(jvmtiEnv *ti, jclass of, char **ret, char **generic)
+{
+    (void)ti, (void)of, (void)generic;
+    *ret = signature;
+    return JVMTI_ERROR_NONE;
+}
+
+static jvmtiError JNICALL get_loader(jvmtiEnv *ti, jclass of, jobject *ret)
+{
+    (void)ti, (void)of;
+    *ret = NULL;
+    return JVMTI_ERROR_NONE;
+}
+
+static jvmtiError JNICALL deallocate(jvmtiEnv *ti, unsigned char *p)
+{
+    (void)ti, (void)p;
+    return JVMTI_ERROR_NONE;
+}
+
+// Nobody has taken a place yet when the last one comes here.
+static jclass JNICALL define(JNIEnv *env, const char *name, jobject loader, const jbyte *bytes,
+                             jsize n)
+{
+    (void)env, (void)loader, (void)bytes, (void)n;
+    assert_memory_equal(name, "shop/SondeReader", 16);
+    (void)pthread_barrier_wait(&all_define);
+    return &reader_class;
+}
+
+static jmethodID JNICALL get_method(JNIEnv *env, jclass of, const char *name, const char *type)
+{
+    (void)env, (void)of, (void)name, (void)type;
+    return (jmethodID)&reader_class;
+}
+
+static jboolean JNICALL is_instance(JNIEnv *env, jobject a, jclass b)
+{
+    (void)env;
+    return a == &object && b == &interface;
+}
+
+static jobject JNICALL call(JNIEnv *env, jclass of, jmethodID id, ...)
+{
+    (void)env, (void)of, (void)id;
+    return NULL;
+}
+
+static void *read_it(void *ctx)
+{
+    char out[16];
+    struct str none[1];
+    bool ok = reader_read(&jvm.env, &reader, &object, NULL, out, sizeof out, none);
+    return ok ? ctx : NULL;
+}
+
+static void test_a_herd_takes_one_place(void **state)
+{
+    pthread_t threads[HERD];
+    unsigned places = 0;
+    (void)state;
+    fake_jvm_init(&jvm);
+    jvm.jni.GetObjectClass = get_object_class;
+    jvm.jni.GetSuperclass = get_superclass;
+    jvm.jni.DefineClass = define;
+    jvm.jni.GetStaticMethodID = get_method;
+    jvm.jni.IsInstanceOf = is_instance;
+    jvm.jni.CallStaticObjectMethod = call;
+    jvm.ti.GetImplementedInterfaces = get_interfaces;
+    jvm.ti.GetClassSignature = get_signature;
+    jvm.ti.GetClassLoader = get_loader;
+    jvm.ti.Deallocate = deallocate;
+    readers_init(&jvm.jvmti);
+    assert_int_equal(pthread_barrier_init(&all_define, NULL, HERD), 0);
+    for (int i = 0; i < HERD; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, read_it, &jvm), 0);
+    }
+    for (int i = 0; i < HERD; i++) {
+        void *ok = NULL;
+        assert_int_equal(pthread_join(threads[i], &ok), 0);
+        assert_non_null(ok);
+    }
+    for (unsigned i = 0; i < READER_CLASSES; i++) {
+        places += reader.classes[i] != NULL;
+    }
+    assert_int_equal(places, 1);
+    assert_int_equal(reader.attempts, 1);
+    assert_int_equal(fake_references, 2); // of its interface and its class
+    readers_forget(&jvm.env);
+    assert_int_equal(fake_references, 0);
+    (void)pthread_barrier_destroy(&all_define);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_herd_takes_one_place),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
