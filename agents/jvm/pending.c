@@ -12,6 +12,9 @@
 #include "core/clock.h"
 #include "core/must.h"
 
+#define SWEEP_LOT     16   // spans that are written between two looks at the table
+#define SWEEP_WAIT_MS 1000 // in all, for room in the ring
+
 enum slot_state { SLOT_FREE, SLOT_WAITING, SLOT_TAKEN };
 
 struct slot {
@@ -140,31 +143,55 @@ void pending_end(struct frame *f)
     pthread_mutex_unlock(&lock);
 }
 
-void pending_sweep(uint64_t age_s)
+// Until the calling thread's ring has room for any span, or so long.
+static void wait_room(uint64_t until_ns)
 {
+    struct ring *r = ring_mine();
     uint64_t now = clock_mono_ns();
+    unsigned left_ms = now < until_ns ? (unsigned)((until_ns - now) / NS_PER_MS) : 0;
+    (void)(r != NULL && ring_wait_room(r, left_ms));
+}
+
+// Takes some of those that began waiting by `until_ns`, from slot `*from` on, which moves
+// along.
+static unsigned take_old(uint64_t until_ns, unsigned *from, struct frame *ret[SWEEP_LOT])
+{
+    unsigned n = 0;
     pthread_mutex_lock(&lock);
-    for (unsigned i = 0; i < slot_count && waiting > 0; i++) {
-        struct slot *s = slots[i];
-        if (s->state == SLOT_WAITING && now - s->since_ns > age_s * NS_PER_S) {
+    for (; *from < slot_count && n < SWEEP_LOT; (*from)++) {
+        struct slot *s = slots[*from];
+        if (s->state == SLOT_WAITING && s->since_ns <= until_ns) {
             ended_early++;
-            frame_end(&s->frame);
-            release(s);
+            s->state = SLOT_TAKEN;
+            ret[n++] = &s->frame;
         }
     }
     pthread_mutex_unlock(&lock);
+    return n;
+}
+
+void pending_sweep(uint64_t age_s)
+{
+    uint64_t now = clock_mono_ns(), age_ns = age_s * NS_PER_S;
+    uint64_t room_until_ns = now + SWEEP_WAIT_MS * NS_PER_MS;
+    struct frame *old[SWEEP_LOT];
+    unsigned n = SWEEP_LOT, from = 0;
+    while (n == SWEEP_LOT) {
+        n = take_old(now > age_ns ? now - age_ns : 0, &from, old);
+        for (unsigned i = 0; i < n; i++) {
+            wait_room(room_until_ns);
+            pending_end(old[i]);
+        }
+    }
 }
 
 void pending_done(unsigned limit_ms)
 {
     uint64_t until_ns = clock_mono_ns() + limit_ms * NS_PER_MS;
-    struct ring *r = ring_mine();
     pthread_mutex_lock(&lock);
     for (unsigned i = 0; i < slot_count; i++) {
         if (slots[i]->state == SLOT_WAITING) {
-            uint64_t now = clock_mono_ns();
-            unsigned left_ms = now < until_ns ? (unsigned)((until_ns - now) / NS_PER_MS) : 0;
-            (void)(r != NULL && ring_wait_room(r, left_ms));
+            wait_room(until_ns);
             ended_early++;
             frame_end(&slots[i]->frame);
         }

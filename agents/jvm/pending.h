@@ -29,7 +29,7 @@ struct frame *pending_take(uint64_t handle);
 void pending_end(struct frame *f);
 
 // Writes those that have waited for `age_s`: PENDING_AGE_S, unless a test cannot wait so long. The
-// reporting thread calls it now and then.
+// reporting thread calls it now and then: it waits for room in its ring, a second in all.
 void pending_sweep(uint64_t age_s);
 
 // Writes what is still waiting and frees everything: the agent stops, no probe acts any more, the
