@@ -141,6 +141,16 @@ static void java_facts(JNIEnv *env, struct java_facts *f)
 
 // ---- Stopping --------------------------------------------------------------------------------
 
+// On a thread of the JVM's: no other may.
+static void dispose(void)
+{
+    if (jvmti != NULL) {
+        tags_done();
+        (void)(*jvmti)->DisposeEnvironment(jvmti);
+        jvmti = NULL;
+    }
+}
+
 // Lets go of the JVM. `is_quiet`: nobody is inside; otherwise what they may be using stays where it
 // is, once.
 static void let_go(JNIEnv *env, bool is_quiet)
@@ -156,8 +166,7 @@ static void let_go(JNIEnv *env, bool is_quiet)
         threads_done(env);
         java_forget(env);
         readers_forget(env);
-        tags_done();
-        (void)(*jvmti)->DisposeEnvironment(jvmti);
+        dispose();
     }
     jvmti = NULL;
 }
@@ -303,6 +312,7 @@ static bool prepare(JavaVM *vm)
                               .VMInit = on_init,
                               .VMDeath = on_death};
     java_vm = vm;
+    dispose(); // what an attach has left that was given up
     if ((*vm)->GetEnv(vm, (void **)&jvmti, JVMTI_VERSION_1_2) != JNI_OK) {
         return false;
     }
@@ -311,6 +321,7 @@ static bool prepare(JavaVM *vm)
     if ((*jvmti)->AddCapabilities(jvmti, &can) != JVMTI_ERROR_NONE ||
         threads_callbacks(jvmti, &on) != JVMTI_ERROR_NONE) {
         (void)(*jvmti)->DisposeEnvironment(jvmti);
+        jvmti = NULL;
         return false;
     }
     tags_init(vm, jvmti);
@@ -352,13 +363,12 @@ static enum attach_answer come(JavaVM *vm, const char *text)
     return ATTACH_TAKEN;
 }
 
-// Neither start() nor stop() can run: everything is as it was before.
+// Neither start() nor stop() can run: everything is as it was before, but for an environment in
+// which nothing acts, where this thread is not the JVM's: the next attach disposes of it.
 static void give_up(bool is_start, const char *reason)
 {
     agent_log("%s: nothing is changed", reason);
     if (is_start) {
-        tags_done();
-        (void)(*jvmti)->DisposeEnvironment(jvmti);
         (void)settle(STARTING, AWAY, "failed", "", "", reason);
     } else {
         (void)settle(STOPPING, RUNNING, "running", options.service, "", reason);
@@ -388,6 +398,9 @@ static enum attach_answer run_aside(bool is_start)
 {
     pthread_t thread;
     if (pthread_create(&thread, NULL, run_attached, is_start ? &life : NULL) != 0) {
+        if (is_start) {
+            dispose();
+        }
         give_up(is_start, "no thread could be started");
         return ATTACH_FAILED;
     }
