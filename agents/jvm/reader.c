@@ -9,6 +9,7 @@
 
 #include "agents/jvm/memory.h"
 #include "agents/jvm/plugin.h"
+#include "agents/jvm/shortfall.h"
 #include "core/must.h"
 
 #define DEPTH_MAX    8  // of interfaces that extend one another
@@ -222,6 +223,9 @@ static struct reader_class *make(JNIEnv *env, struct reader *r, jobject object)
     jclass interface = find_interface(env, object, r->interface);
     struct reader_class *c = prepare(env, r, interface);
     struct reader_class *holder = c != NULL ? take_place(env, r, c) : NULL;
+    if (holder == NULL) {
+        shortfall_count(SHORTFALL_READER);
+    }
     if (holder != c) {
         atomic_fetch_sub(&r->attempts, holder != NULL); // nothing has come of it, nothing is wrong
         release(env, c);
@@ -296,7 +300,10 @@ static unsigned read_at_once(JNIEnv *env, struct reader *r, jobject a, jobject b
     }
     jstring text = (*env)->CallStaticObjectMethod(env, class, c->read, a, b);
     if (java_clear(env)) {
-        atomic_fetch_add_explicit(&c->failures, 1, memory_order_relaxed);
+        unsigned before = atomic_fetch_add_explicit(&c->failures, 1, memory_order_relaxed);
+        if (before == FAILURES_MAX - 1) {
+            shortfall_count(SHORTFALL_READER);
+        }
         return 0;
     }
     if (atomic_load_explicit(&c->failures, memory_order_relaxed) > 0) {

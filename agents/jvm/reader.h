@@ -9,7 +9,8 @@
 //
 // Where that is not to be had (a method throws, there is no room), the methods are called one by
 // one; what the first step gave is kept if all have been called already, so that it may ask for
-// what the last one sets. Any thread that is inside (inside.h).
+// what the last one sets. A class that is given up or cannot be made is counted as a shortfall.
+// Any thread that is inside (inside.h).
 #ifndef SONDE_JVM_READER_H
 #define SONDE_JVM_READER_H
 

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "agents/jvm/shortfall.h"
 #include "core/clock.h"
 #include "core/must.h"
 
@@ -47,6 +48,9 @@ uint32_t redis_command_id(struct str name)
         id = count + 1;
     }
     pthread_mutex_unlock(&adding);
+    if (id == 0) {
+        shortfall_count(SHORTFALL_REDIS_COMMANDS);
+    }
     return id;
 }
 

@@ -13,7 +13,7 @@
 // A command's name, from what goes over the wire, in the caller's buffer; empty when it is none.
 struct str redis_command_name(JNIEnv *env, jbyteArray raw, char out[REDIS_COMMAND_MAX]);
 // A name kept under a number, for a call whose answer is read elsewhere; 0 for none, and for those
-// beyond REDIS_COMMANDS_MAX: Redis itself has some 400. Any thread.
+// beyond REDIS_COMMANDS_MAX, counted: Redis itself has some 400. Any thread.
 #define REDIS_COMMANDS_MAX 512
 uint32_t redis_command_id(struct str name);
 struct str redis_command_get(uint32_t id);

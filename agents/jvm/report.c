@@ -18,6 +18,7 @@
 #include "agents/jvm/pending.h"
 #include "agents/jvm/red.h"
 #include "agents/jvm/ring.h"
+#include "agents/jvm/shortfall.h"
 #include "agents/jvm/thread.h"
 #include "core/clock.h"
 #include "core/must.h"
@@ -125,6 +126,11 @@ static void own_effort(struct metric_writer *w)
 {
     struct memory_counts memory;
     memory_counts(&memory);
+    metric_begin(w, "sonde.agent.shortfall", "{time}", METRIC_COUNTER);
+    for (enum shortfall i = 0; i < SHORTFALLS; i++) {
+        outcome(w, "sonde.reason", shortfall_name(i), shortfall_counted(i));
+    }
+    metric_end(w);
     metric_one(w, "sonde.agent.effort", "1", METRIC_GAUGE, (int64_t)effort_now());
     one_double(w, "sonde.agent.cpu.time", "s", METRIC_COUNTER, effort_spent_s());
     one_double(w, "sonde.agent.cpu.utilization", "1", METRIC_GAUGE, effort_percent() / 100);

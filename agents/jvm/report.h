@@ -15,6 +15,7 @@
 //   sonde.agent.span.pending            those that end on another thread or later, by now
 //   sonde.agent.span.ended_early        such as were written before their end was known: after
 //                                       PENDING_AGE_S, or because PENDING_MAX waited
+//   sonde.agent.shortfall               where less is told than is meant to be (shortfall.h)
 //   sonde.agent.effort, .cpu.time, .cpu.utilization, .memory.used, .probe.skipped
 //
 // All sums are cumulative: a report that does not arrive is made up for by the next one. A thread

@@ -8,6 +8,7 @@
 
 #include "agents/jvm/memory.h"
 #include "agents/jvm/otlp.h"
+#include "agents/jvm/shortfall.h"
 #include "agents/jvm/span.h"
 #include "core/must.h"
 
@@ -318,8 +319,12 @@ uint32_t database_id(struct str url)
 {
     uint64_t hash = str_hash(url);
     uint32_t id = find_database(hash);
-    if (id != 0 || atomic_load(&database_count) == DATABASES_MAX) {
-        return id; // of a full table nobody waits for the lock
+    if (id != 0) {
+        return id;
+    }
+    if (atomic_load(&database_count) == DATABASES_MAX) { // nobody waits for the lock
+        shortfall_count(SHORTFALL_DATABASES);
+        return 0;
     }
     pthread_rwlock_wrlock(&lock);
     id = find_database(hash);

@@ -5,7 +5,7 @@
 //
 // STATEMENTS_MAX statements are kept; a new one takes the place of one that was not used lately,
 // whose number then finds nothing. Databases are few and stay: beyond DATABASES_MAX there is no
-// number for another one (0).
+// number for another one (0, counted as a shortfall).
 #ifndef SONDE_JVM_STATEMENTS_H
 #define SONDE_JVM_STATEMENTS_H
 

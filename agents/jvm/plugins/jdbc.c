@@ -3,7 +3,8 @@
 // span; of wrappers around a driver's objects the outermost call is taken, and its object is the
 // one that is remembered.
 //
-// A Connection is tagged with the number of its database, a Statement with that and the number of
+// A Connection is tagged with the number of its database, 0 when it does not tell or there is no
+// number for it, a Statement with that and the number of
 // its text (statements.h): a prepared statement knows when it is executed what it was made from.
 #include <string.h>
 
@@ -38,9 +39,7 @@ static uint32_t ask_database(JNIEnv *env, jobject connection)
     jobject meta = java_object(env, &get_meta, connection);
     struct str u = java_text(env, &get_url, meta, url, sizeof url);
     uint32_t id = u.n > 0 ? database_id(u) : 0;
-    if (id != 0) {
-        tag_set(connection, TAG_CONNECTION, id);
-    }
+    tag_set(connection, TAG_CONNECTION, id); // 0, too: it is not asked for every statement
     return id;
 }
 
@@ -58,7 +57,7 @@ static uint32_t database_of(struct call *c, jobject connection)
         t->connection = NULL;
     }
     uint32_t id = ask_database(env, connection);
-    if (id != 0 && t->connection == NULL) {
+    if (connection != NULL && t->connection == NULL) {
         t->connection = (*env)->NewWeakGlobalRef(env, connection);
         t->database = id;
         (void)java_clear(env);

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: agents/jvm/reader: a herd of threads that meet an interface at once give it one place.
+// Purpose: agents/jvm/reader: a herd of threads that meet an interface at once give it one place; a
+// class that throws again and again is given up, and counted.
 #include "agents/jvm/reader.h"
 
 #include <pthread.h>
 #include <string.h>
 
+#include "agents/jvm/shortfall.h"
 #include "support/fake_jvm.h"
 #include "test.h"
 
@@ -81,10 +83,28 @@ static jboolean JNICALL is_instance(JNIEnv *env, jobject a, jclass b)
     return a == &object && b == &interface;
 }
 
+static bool throws;
+static __thread bool has_thrown;
+static atomic_uint calls;
+
 static jobject JNICALL call(JNIEnv *env, jclass of, jmethodID id, ...)
 {
     (void)env, (void)of, (void)id;
+    has_thrown = throws;
+    atomic_fetch_add(&calls, 1);
     return NULL;
+}
+
+static jboolean JNICALL exception_check(JNIEnv *env)
+{
+    (void)env;
+    return has_thrown;
+}
+
+static void JNICALL exception_clear(JNIEnv *env)
+{
+    (void)env;
+    has_thrown = false;
 }
 
 static void *read_it(void *ctx)
@@ -95,10 +115,8 @@ static void *read_it(void *ctx)
     return ok ? ctx : NULL;
 }
 
-static void test_a_herd_takes_one_place(void **state)
+static int begin(void **state)
 {
-    pthread_t threads[HERD];
-    unsigned places = 0;
     (void)state;
     fake_jvm_init(&jvm);
     jvm.jni.GetObjectClass = get_object_class;
@@ -107,11 +125,21 @@ static void test_a_herd_takes_one_place(void **state)
     jvm.jni.GetStaticMethodID = get_method;
     jvm.jni.IsInstanceOf = is_instance;
     jvm.jni.CallStaticObjectMethod = call;
+    jvm.jni.ExceptionCheck = exception_check;
+    jvm.jni.ExceptionClear = exception_clear;
     jvm.ti.GetImplementedInterfaces = get_interfaces;
     jvm.ti.GetClassSignature = get_signature;
     jvm.ti.GetClassLoader = get_loader;
     jvm.ti.Deallocate = deallocate;
     readers_init(&jvm.jvmti);
+    return 0;
+}
+
+static void test_a_herd_takes_one_place(void **state)
+{
+    pthread_t threads[HERD];
+    unsigned places = 0;
+    (void)state;
     assert_int_equal(pthread_barrier_init(&all_define, NULL, HERD), 0);
     for (int i = 0; i < HERD; i++) {
         assert_int_equal(pthread_create(&threads[i], NULL, read_it, &jvm), 0);
@@ -132,10 +160,30 @@ static void test_a_herd_takes_one_place(void **state)
     (void)pthread_barrier_destroy(&all_define);
 }
 
+static void test_what_throws_is_given_up(void **state)
+{
+    uint64_t before = shortfall_counted(SHORTFALL_READER);
+    (void)state;
+    assert_int_equal(pthread_barrier_init(&all_define, NULL, 1), 0);
+    assert_non_null(read_it(&jvm));
+    throws = true;
+    for (int i = 0; i < 100; i++) {
+        assert_non_null(read_it(&jvm));
+    }
+    throws = false;
+    unsigned made = calls;
+    assert_non_null(read_it(&jvm));
+    assert_int_equal(calls, made);
+    assert_int_equal(shortfall_counted(SHORTFALL_READER), before + 1);
+    readers_forget(&jvm.env);
+    (void)pthread_barrier_destroy(&all_define);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_herd_takes_one_place),
+        cmocka_unit_test_setup(test_a_herd_takes_one_place, begin),
+        cmocka_unit_test_setup(test_what_throws_is_given_up, begin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 // space, and JDBC URLs are read.
 #include <stdio.h>
 
+#include "agents/jvm/shortfall.h"
 #include "agents/jvm/statements.h"
 #include "test.h"
 
@@ -106,7 +107,12 @@ static void test_databases(void **state)
         snprintf(url, sizeof url, "jdbc:postgresql://h/%d", i);
         (void)database_id(str_of(url));
     }
+    uint64_t before = shortfall_counted(SHORTFALL_DATABASES);
+    assert_in_range(before, DATABASES_MAX, 2 * DATABASES_MAX);
     assert_int_equal(database_id(STR("jdbc:postgresql://h/one-too-many")), 0);
+    assert_int_equal(shortfall_counted(SHORTFALL_DATABASES), before + 1);
+    assert_int_not_equal(database_id(STR("jdbc:postgresql://h/0")), 0);
+    assert_int_equal(shortfall_counted(SHORTFALL_DATABASES), before + 1);
 }
 
 int main(void)
