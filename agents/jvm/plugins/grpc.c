@@ -26,6 +26,7 @@
 #include "agents/jvm/plugins/plugins.h"
 #include "agents/jvm/remote.h"
 #include "agents/jvm/rpc_span.h"
+#include "agents/jvm/shortfall.h"
 #include "agents/jvm/tags.h"
 #include "agents/jvm/tasks.h"
 
@@ -33,6 +34,8 @@
 #define INTERNAL      GRPC "internal/"
 #define LISTENER_TYPE "L" GRPC "ClientCall$Listener;"
 #define START         "(" LISTENER_TYPE "L" GRPC "Metadata;)V"
+#define KEY           "L" GRPC "Metadata$Key;"
+#define MARSHALLER    "L" GRPC "Metadata$AsciiMarshaller;"
 
 // ---- Metadata --------------------------------------------------------------------------------
 //
@@ -40,6 +43,9 @@
 // kept here. Its field needs none: it has names and values by turns. A value is bytes, or an object
 // of the application's that becomes a stream when it is asked, perhaps but once: nobody asks it
 // here, as serialize() would. A Metadata made of bytes is merged into another.
+//
+// In a version that has no such field Metadata is asked by keys, which are made each time; that is
+// counted.
 
 #define ENTRIES_MAX 64 // of one request that are looked at
 
@@ -47,6 +53,7 @@ struct carrier {
     JNIEnv *env;
     jobject headers;
     jobjectArray entries; // names and values; more than are in use
+    bool is_closed;       // there are some, but not in the field: keys are needed
     unsigned n;
     jsize name_n[ENTRIES_MAX];
 };
@@ -58,6 +65,10 @@ static void read_entries(struct carrier *c)
     jint n = java_int(env, &count, c->headers, 0);
     c->entries =
         n > 0 ? java_field(env, c->headers, "namesAndValues", "[Ljava/lang/Object;") : NULL;
+    c->is_closed = n > 0 && c->entries == NULL;
+    if (c->is_closed) {
+        shortfall_count(SHORTFALL_GRPC_METADATA);
+    }
     jsize room = c->entries != NULL ? (*env)->GetArrayLength(env, c->entries) / 2 : 0;
     n = n < room ? n : room;
     c->n = n < ENTRIES_MAX ? (unsigned)n : ENTRIES_MAX;
@@ -93,11 +104,77 @@ static jbyteArray value_of(struct carrier *c, unsigned i)
     return value;
 }
 
+// ---- By keys -------------------------------------------------------------------------------
+
+// Metadata.Key.of(name, Metadata.ASCII_STRING_MARSHALLER), by the loader of this Metadata; NULL
+// when that cannot be had.
+static jobject make_key(JNIEnv *env, jobject headers, const char *name)
+{
+    static struct java_method get_loader = {"getClassLoader", "()Ljava/lang/ClassLoader;", {NULL}};
+    static struct java_method load = {"loadClass", "(Ljava/lang/String;)Ljava/lang/Class;", {NULL}};
+    jclass class = (*env)->GetObjectClass(env, headers);
+    jobject loader = java_object(env, &get_loader, class);
+    jstring wanted = (*env)->NewStringUTF(env, "io.grpc.Metadata$Key");
+    jclass key_class = wanted != NULL ? java_object_of(env, &load, loader, wanted) : NULL;
+    jstring text = key_class != NULL ? (*env)->NewStringUTF(env, name) : NULL;
+    jfieldID field =
+        text != NULL ? (*env)->GetStaticFieldID(env, class, "ASCII_STRING_MARSHALLER", MARSHALLER)
+                     : NULL;
+    jmethodID of = field != NULL
+                       ? (*env)->GetStaticMethodID(env, key_class, "of",
+                                                   "(Ljava/lang/String;" MARSHALLER ")" KEY)
+                       : NULL;
+    jobject key = NULL;
+    if (of != NULL) {
+        jobject marshaller = (*env)->GetStaticObjectField(env, class, field);
+        key = (*env)->CallStaticObjectMethod(env, key_class, of, text, marshaller);
+    }
+    return java_clear(env) ? NULL : key;
+}
+
+static struct str header_by_key(struct carrier *c, const char *name, char *out, size_t room)
+{
+    static struct java_method get_all = {"getAll", "(" KEY ")Ljava/lang/Iterable;", {NULL}};
+    static struct java_method get_iterator = {"iterator", "()Ljava/util/Iterator;", {NULL}};
+    static struct java_method has_next = {"hasNext", "()Z", {NULL}};
+    static struct java_method next = {"next", "()Ljava/lang/Object;", {NULL}};
+    struct java_joining j = {.out = out, .room = room};
+    JNIEnv *env = c->env;
+    if ((*env)->PushLocalFrame(env, 16) != 0) {
+        (void)java_clear(env);
+        return STR_NONE;
+    }
+    jobject key = make_key(env, c->headers, name);
+    jobject values = key != NULL ? java_object_of(env, &get_all, c->headers, key) : NULL;
+    jobject at = java_object(env, &get_iterator, values);
+    while (java_bool(env, &has_next, at) && java_join(env, &j, java_object(env, &next, at))) {
+    }
+    (void)(*env)->PopLocalFrame(env, NULL);
+    return (struct str){out, j.n};
+}
+
+// Takes away what an application has put there itself, without looking at it. That is rare.
+static void take_away(JNIEnv *env, jobject headers, const char *name)
+{
+    static struct java_method discard_all = {"discardAll", "(" KEY ")V", {NULL}};
+    jobject key = make_key(env, headers, name);
+    jmethodID id = key != NULL ? java_find(env, &discard_all, headers) : NULL;
+    if (id != NULL) {
+        (*env)->CallVoidMethod(env, headers, id, key);
+    }
+    (void)java_clear(env);
+}
+
+// ---- Reading and writing ---------------------------------------------------------------------
+
 static struct str header(void *ctx, const char *name, char *out, size_t room)
 {
     struct carrier *c = ctx;
     JNIEnv *env = c->env;
     size_t n = 0, name_n = strlen(name);
+    if (c->is_closed) {
+        return header_by_key(c, name, out, room);
+    }
     for (unsigned i = 0; i < c->n; i++) {
         if (!is_named(c, i, name, name_n)) {
             continue;
@@ -116,38 +193,6 @@ static struct str header(void *ctx, const char *name, char *out, size_t room)
         (*env)->DeleteLocalRef(env, bytes);
     }
     return (struct str){out, n};
-}
-
-// Takes away what an application has put there itself. That is rare: the key is made each time.
-static void take_away(JNIEnv *env, jobject headers, const char *name)
-{
-    static struct java_method get_loader = {"getClassLoader", "()Ljava/lang/ClassLoader;", {NULL}};
-    static struct java_method load = {"loadClass", "(Ljava/lang/String;)Ljava/lang/Class;", {NULL}};
-    static struct java_method remove_all = {
-        "removeAll", "(L" GRPC "Metadata$Key;)Ljava/lang/Iterable;", {NULL}};
-    jclass class = (*env)->GetObjectClass(env, headers);
-    jobject loader = java_object(env, &get_loader, class);
-    jstring wanted = (*env)->NewStringUTF(env, "io.grpc.Metadata$Key");
-    jclass key_class = wanted != NULL ? java_object_of(env, &load, loader, wanted) : NULL;
-    jstring text = (*env)->NewStringUTF(env, name);
-    if (java_clear(env) || key_class == NULL || text == NULL) {
-        return;
-    }
-    jfieldID field = (*env)->GetStaticFieldID(env, class, "ASCII_STRING_MARSHALLER",
-                                              "L" GRPC "Metadata$AsciiMarshaller;");
-    jmethodID of = field == NULL ? NULL
-                                 : (*env)->GetStaticMethodID(env, key_class, "of",
-                                                             "(Ljava/lang/String;L" GRPC
-                                                             "Metadata$AsciiMarshaller;)L" GRPC
-                                                             "Metadata$Key;");
-    if (of != NULL) {
-        jobject marshaller = (*env)->GetStaticObjectField(env, class, field);
-        jobject key = (*env)->CallStaticObjectMethod(env, key_class, of, text, marshaller);
-        if (!java_clear(env)) {
-            (void)java_object_of(env, &remove_all, headers, key);
-        }
-    }
-    (void)java_clear(env);
 }
 
 static jbyteArray bytes_of(JNIEnv *env, const char *text)
@@ -189,11 +234,12 @@ static void put_header(void *ctx, const char *name, const char *value)
         (void)java_clear(to->env);
         return;
     }
-    for (unsigned i = 0; i < to->n; i++) {
-        if (is_named(to, i, name, strlen(name))) {
-            take_away(to->env, to->headers, name);
-            break;
-        }
+    bool may_be_there = to->is_closed;
+    for (unsigned i = 0; i < to->n && !may_be_there; i++) {
+        may_be_there = is_named(to, i, name, strlen(name));
+    }
+    if (may_be_there) {
+        take_away(to->env, to->headers, name);
     }
     put_entry(to, name, value);
     (void)(*to->env)->PopLocalFrame(to->env, NULL);
