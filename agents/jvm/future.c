@@ -4,8 +4,11 @@
 
 #include "agents/jvm/bridge.h"
 #include "agents/jvm/emit.h"
+#include "agents/jvm/inside.h"
 #include "agents/jvm/log.h"
 #include "agents/jvm/pending.h"
+#include "agents/jvm/thread.h"
+#include "core/must.h"
 
 static jclass waiter_class; // global; NULL: it could not be defined
 static jfieldID waiter_handle;
@@ -36,34 +39,28 @@ static void end(JNIEnv *env, struct thread_state *t, uint64_t handle, jobject re
     pending_end(f);
 }
 
-static void JNICALL native_accept(JNIEnv *env, jobject self, jobject result, jobject thrown)
+// What has ended before it is watched tells so on this very thread, which is in future_watch().
+static void accept_inside(JNIEnv *env, uint64_t handle, jobject result, jthrowable thrown)
 {
-    struct thread_state *t = bridge_enter(env);
-    if (t != NULL) {
-        end(env, t, (uint64_t)(*env)->GetLongField(env, self, waiter_handle), result, thrown);
-        bridge_leave(env, t);
+    if (inside_begin()) {
+        struct thread_state *t = thread_mine(env);
+        if (t != NULL && t->is_inside && t->watching == handle) {
+            end(env, t, handle, result, thrown);
+            (void)java_clear(env);
+        }
+        inside_end();
     }
 }
 
-// What has ended before it was watched called accept() on this very thread, which is inside. What
-// cannot be watched, or does not say whether it is done, ends here too: nobody else might do it.
-static void end_if_done(struct call *c, jobject future, uint64_t handle, bool is_watched)
+static void JNICALL native_accept(JNIEnv *env, jobject self, jobject result, jobject thrown)
 {
-    static struct java_method is_done = {"isDone", "()Z", {NULL}};
-    static struct java_method get_now = {
-        "getNow", "(Ljava/lang/Object;)Ljava/lang/Object;", {NULL}};
-    JNIEnv *env = c->env;
-    jmethodID ask = java_find(env, &is_done, future);
-    bool done = ask != NULL && (*env)->CallBooleanMethod(env, future, ask);
-    bool knows = !java_clear(env) && ask != NULL;
-    jmethodID id = knows && done ? java_find(env, &get_now, future) : NULL;
-    if (id != NULL) {
-        jobject result = (*env)->CallObjectMethod(env, future, id, NULL);
-        jthrowable thrown = (*env)->ExceptionOccurred(env);
-        (void)java_clear(env);
-        end(env, c->thread, handle, thrown != NULL ? NULL : result, thrown);
-    } else if (!knows || done || !is_watched) {
-        end(env, c->thread, handle, NULL, NULL);
+    uint64_t handle = (uint64_t)(*env)->GetLongField(env, self, waiter_handle);
+    struct thread_state *t = bridge_enter(env);
+    if (t != NULL) {
+        end(env, t, handle, result, thrown);
+        bridge_leave(env, t);
+    } else {
+        accept_inside(env, handle, result, thrown);
     }
 }
 
@@ -79,11 +76,18 @@ void future_watch(struct call *c, jobject future)
     if (java_clear(env) || waiter == NULL) {
         return;
     }
+    ASSERT(c->thread->is_inside && c->thread->watching == 0);
     uint64_t handle = pending_put(c->thread);
+    if (handle == 0) {
+        return; // it has been written
+    }
     (*env)->SetLongField(env, waiter, waiter_handle, (jlong)handle);
+    c->thread->watching = handle;
     (void)(*env)->CallObjectMethod(env, future, watch, waiter);
-    bool is_watched = !java_clear(env);
-    end_if_done(c, future, handle, is_watched);
+    c->thread->watching = 0;
+    if (java_clear(env)) {
+        end(env, c->thread, handle, NULL, NULL); // it is not watched: nobody else would
+    }
 }
 
 void future_bind(JNIEnv *env)

@@ -4,8 +4,9 @@
 //
 //   enter ---> on the stack ---exit, future_watch()---> pending ---the future ends---> written
 //
-// A future that ends while it is being watched is seen by both sides, and pending_take() gives the
-// span to one.
+// How it ended is what the future itself tells, also when it had ended before: nothing that the
+// agent asks of it counts. A future that ends while it is being watched is seen by both sides, and
+// pending_take() gives the span to one.
 #ifndef SONDE_JVM_FUTURE_H
 #define SONDE_JVM_FUTURE_H
 
@@ -16,8 +17,8 @@ void future_bind(JNIEnv *env);
 void future_unbind(JNIEnv *env);
 
 // For a plug-in's exit. Moves the thread's top frame, a span, to where it waits for the future's
-// end; its method's `ended` is called then. The span ends with the call when that cannot be, also
-// when the future throws at whoever asks it.
+// end; its method's `ended` is called then. The span ends with the call, and
+// says nothing of how, when that cannot be: whenComplete() throws.
 void future_watch(struct call *c, jobject future);
 
 #endif

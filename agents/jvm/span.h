@@ -48,11 +48,12 @@ struct frame {
 struct thread_state {
     struct context current;
     unsigned depth;
-    unsigned life;    // of the agent, in which the frames were opened (thread.c)
-    uint64_t serial;  // of the last frame; begins at random
-    uint64_t message; // handle (pending.h) of the span between calls that is in force; 0: none
-    bool is_inside;   // in the agent's own code: probes hit now do nothing
-    bool has_task;    // a pool's worker: its next task's context was looked for already
+    unsigned life;     // of the agent, in which the frames were opened (thread.c)
+    uint64_t serial;   // of the last frame; begins at random
+    uint64_t message;  // handle (pending.h) of the span between calls that is in force; 0: none
+    uint64_t watching; // handle of the span whose future is being watched (future.c); 0: none
+    bool is_inside;    // in the agent's own code: probes hit now do nothing
+    bool has_task;     // a pool's worker: its next task's context was looked for already
     struct inside_place *place; // where it is counted meanwhile (inside.h)
     void *connection;  // JNI weak reference: the last one that was asked for its database (jdbc.c)
     uint32_t database; // which that is

@@ -185,6 +185,15 @@ public class DubboCase implements Faults.Case {
         }, "CLIENT");
     }
 
+    private void attemptThatHasFailed(Faults to, Throwable failure) {
+        to.calls("future that has failed", () -> {
+            Future future = new Future("getNow");
+            future.completeExceptionally(failure);
+            new Attempt("getNow", future).invoke(new Asked("getNow", InvokeMode.FUTURE));
+            return future.handle((answer, e) -> e == failure).join();
+        }, "CLIENT");
+    }
+
     private void served(Faults to, String bad, Throwable failure) {
         ContextFilter filter = new ContextFilter(ApplicationModel.defaultModel());
         to.calls("served " + bad, () -> {
@@ -249,6 +258,7 @@ public class DubboCase implements Faults.Case {
             attempts(to, bad, nasty);
             attemptsThatFail(to, bad, nasty);
         }
+        attemptThatHasFailed(to, nasty);
         for (String bad : List.of("getObjectAttachment", "getException")) {
             served(to, bad, null);
             served(to, bad, nasty);
