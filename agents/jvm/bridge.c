@@ -9,6 +9,7 @@
 #include "agents/jvm/emit.h"
 #include "agents/jvm/future.h"
 #include "agents/jvm/inside.h"
+#include "agents/jvm/pending.h"
 #include "agents/jvm/tasks.h"
 #include "agents/jvm/thread.h"
 #include "agents/jvm/thrown.h"
@@ -82,9 +83,9 @@ static void forget(JNIEnv *env)
 }
 
 // Nothing begins while the agent rests, and nothing is carried; what has begun ends.
-static struct thread_state *enter_anew(JNIEnv *env)
+static struct thread_state *enter_anew(JNIEnv *env, const struct plugin_method *m)
 {
-    if (effort_now() == EFFORT_PAUSED) {
+    if (effort_rests() && !(m->ends && pending_is_any())) {
         forget(env);
         return NULL;
     }
@@ -101,7 +102,7 @@ static jlong JNICALL native_enter(JNIEnv *env, jclass class, jint id, jobject se
                                   jobject b, jobject c, jlong n)
 {
     const struct plugin_method *m = probe_of(id);
-    struct thread_state *t = m != NULL && m->enter != NULL ? enter_anew(env) : NULL;
+    struct thread_state *t = m != NULL && m->enter != NULL ? enter_anew(env, m) : NULL;
     (void)class;
     if (t == NULL) {
         return 0;
@@ -120,7 +121,7 @@ static void JNICALL native_note(JNIEnv *env, jclass class, jint id, jobject self
                                 jobject b, jobject c, jlong n)
 {
     const struct plugin_method *m = probe_of(id);
-    struct thread_state *t = m != NULL && m->note != NULL ? enter_anew(env) : NULL;
+    struct thread_state *t = m != NULL && m->note != NULL ? enter_anew(env, m) : NULL;
     (void)class;
     if (t != NULL) {
         struct call call = {env, t, m, self, a, b, c, n};

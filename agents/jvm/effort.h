@@ -7,7 +7,8 @@
 //   EFFORT_LEAN     spans without details: no query strings, user agents, statement texts
 //   EFFORT_HALF     and only half of the traces that begin here, of those that would be kept
 //   EFFORT_TENTH    and only a tenth
-//   EFFORT_PAUSED   no probe acts, for EFFORT_PAUSE_S; then a tenth again
+//   EFFORT_PAUSED   no probe acts but such as end what has begun, for EFFORT_PAUSE_S; then a tenth
+//                   again
 //
 // One step at a time: down at once when a second took more than was promised, up when
 // EFFORT_CALM_S seconds in a row took less than half of it.
@@ -31,6 +32,10 @@ enum effort { EFFORT_FULL, EFFORT_LEAN, EFFORT_HALF, EFFORT_TENTH, EFFORT_PAUSED
 void effort_init(double max_cpu_percent);
 
 enum effort effort_now(void);
+static inline bool effort_rests(void)
+{
+    return effort_now() == EFFORT_PAUSED;
+}
 // Whether details are wanted.
 static inline bool effort_has_details(void)
 {

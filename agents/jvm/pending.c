@@ -3,6 +3,7 @@
 #include "agents/jvm/pending.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "agents/jvm/identity.h"
@@ -27,7 +28,8 @@ struct slot {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct slot *slots[PENDING_MAX]; // allocated at their first use, freed at the end
-static unsigned slot_count, waiting;
+static unsigned slot_count;
+static atomic_uint waiting; // changed under the lock
 static struct slot *free_slots;
 static uint64_t ended_early;
 
@@ -198,14 +200,20 @@ void pending_done(unsigned limit_ms)
         memory_free(slots[i]);
         slots[i] = NULL;
     }
-    slot_count = waiting = 0;
+    slot_count = 0;
+    atomic_store(&waiting, 0);
     free_slots = NULL;
     pthread_mutex_unlock(&lock);
+}
+
+bool pending_is_any(void)
+{
+    return atomic_load_explicit(&waiting, memory_order_relaxed) > 0;
 }
 
 void pending_counts(struct pending_counts *ret)
 {
     pthread_mutex_lock(&lock);
-    *ret = (struct pending_counts){waiting, ended_early};
+    *ret = (struct pending_counts){atomic_load(&waiting), ended_early};
     pthread_mutex_unlock(&lock);
 }

@@ -37,6 +37,9 @@ void pending_sweep(uint64_t age_s);
 // in all, and drops what comes then (counted as others are).
 void pending_done(unsigned limit_ms);
 
+// Whether any span waits.
+bool pending_is_any(void);
+
 struct pending_counts {
     uint64_t waiting, ended_early; // now; written before their end was known
 };

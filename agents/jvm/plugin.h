@@ -44,6 +44,9 @@ struct plugin_method {
     void (*ended)(struct call *c, struct frame *f, jobject result);
     // PROBE_ENTER and PROBE_LEAVE.
     void (*note)(struct call *c);
+    // Whether it is called while the agent rests too (effort.h), as long as spans wait for their
+    // end: it ends what has begun before, and begins nothing then.
+    bool ends;
 };
 
 // Whether the innermost open call is one that the same function opened: wrappers and delegates

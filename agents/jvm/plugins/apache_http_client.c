@@ -207,7 +207,8 @@ static void leave_done(struct call *c, struct frame *f, jobject result, jlong nu
 #define FUTURE(of, method, of_type, enter_it)                                                      \
     {                                                                                              \
         .class_name = of, .name = method, .descriptor = of_type,                                   \
-        .probe = {.kind = PROBE_SPAN, .objects = {1}}, .enter = enter_it, .exit = leave_done       \
+        .probe = {.kind = PROBE_SPAN, .objects = {1}}, .enter = enter_it, .exit = leave_done,      \
+        .ends = true                                                                               \
     }
 
 #define FUTURES(of)                                                                                \

@@ -566,6 +566,19 @@ static void on_closed(struct call *c)
         .probe = {.kind = of_kind, __VA_ARGS__}, .note = what                                      \
     }
 
+// The same of a method with which a span ends.
+#define END_FRAME(of, method, of_type, enter_it, ...)                                              \
+    {                                                                                              \
+        .class_name = of, .name = method, .descriptor = of_type,                                   \
+        .probe = {.kind = PROBE_SPAN, __VA_ARGS__}, .enter = enter_it, .ends = true                \
+    }
+
+#define END_NOTE(of, method, of_type, what)                                                        \
+    {                                                                                              \
+        .class_name = of, .name = method, .descriptor = of_type,                                   \
+        .probe = {.kind = PROBE_ENTER, .objects = {1}}, .note = what, .ends = true                 \
+    }
+
 #define LISTENER       INTERNAL "ClientCallImpl$ClientStreamListenerImpl"
 #define TRANSPORT      INTERNAL "ServerImpl$ServerTransportListenerImpl"
 #define SERVER_HANDLER INTERNAL "ServerCallImpl$ServerStreamListenerImpl"
@@ -584,13 +597,12 @@ static struct plugin_method methods[] = {
      .probe = {.kind = PROBE_SPAN, .objects = {2, 1}},
      .enter = enter_delayed,
      .exit = leave_start},
-    NOTE(INTERNAL "DelayedClientCall", "cancel", "(L" GRPC "Status;Z)V", PROBE_ENTER,
-         on_cancel_delayed, .objects = {1}),
+    END_NOTE(INTERNAL "DelayedClientCall", "cancel", "(L" GRPC "Status;Z)V", on_cancel_delayed),
     FRAME(INTERNAL "DelayedClientCall$CloseListenerRunnable", "runInContext", "()V",
           enter_delayed_close),
     FRAME(INTERNAL "DelayedClientCall$1DrainListenerRunnable", "runInContext", "()V",
           enter_delayed_callbacks),
-    FRAME(INTERNAL "ClientCallImpl", "closeObserver", NULL, enter_close, .objects = {2}),
+    END_FRAME(INTERNAL "ClientCallImpl", "closeObserver", NULL, enter_close, .objects = {2}),
     FRAME(LISTENER "$1HeadersRead", "runInContext", "()V", enter_callback),
     FRAME(LISTENER "$1MessagesAvailable", "runInContext", "()V", enter_callback),
     FRAME(LISTENER "$1StreamOnReady", "runInContext", "()V", enter_callback),
@@ -609,11 +621,11 @@ static struct plugin_method methods[] = {
     FRAME(SERVER_HANDLER, "halfClosed", "()V", enter_handler),
     FRAME(SERVER_HANDLER, "onReady", "()V", enter_handler),
     FRAME(SERVER_HANDLER, "closed", NULL, enter_last_handler),
-    NOTE(INTERNAL "AbstractServerStream", "close", CLOSE, PROBE_ENTER, on_close, .objects = {1}),
-    NOTE(GRPC "inprocess/InProcessTransport$InProcessStream$InProcessServerStream", "close", CLOSE,
-         PROBE_ENTER, on_close, .objects = {1}),
-    NOTE(INTERNAL "ServerImpl$JumpToApplicationThreadServerStreamListener", "closed", NULL,
-         PROBE_ENTER, on_closed, .objects = {1}),
+    END_NOTE(INTERNAL "AbstractServerStream", "close", CLOSE, on_close),
+    END_NOTE(GRPC "inprocess/InProcessTransport$InProcessStream$InProcessServerStream", "close",
+             CLOSE, on_close),
+    END_NOTE(INTERNAL "ServerImpl$JumpToApplicationThreadServerStreamListener", "closed", NULL,
+             on_closed),
 };
 
 struct plugin plugin_grpc = {"grpc", methods, sizeof methods / sizeof *methods};

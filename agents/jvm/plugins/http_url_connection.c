@@ -8,6 +8,7 @@
 //
 // A connection whose answer is never asked for is written by pending_sweep(). Later calls of
 // getInputStream() return what is there and are nothing new.
+#include "agents/jvm/effort.h"
 #include "agents/jvm/http_span.h"
 #include "agents/jvm/pending.h"
 #include "agents/jvm/plugins/plugins.h"
@@ -53,7 +54,8 @@ static struct frame *go_on(struct call *c, uint64_t handle)
 
 static struct frame *begin(struct call *c)
 {
-    struct frame *f = is_answered(c) ? NULL : span_open(c->thread, c->method, SPAN_CLIENT);
+    struct frame *f =
+        effort_rests() || is_answered(c) ? NULL : span_open(c->thread, c->method, SPAN_CLIENT);
     if (f != NULL) {
         describe(c, f);
         http_span_send(c->env, f, &set_property, c->self);
@@ -125,7 +127,7 @@ static void leave_connected(struct call *c, struct frame *f, jobject result, jlo
 #define METHOD(of, method, of_type, at_exit)                                                       \
     {                                                                                              \
         .class_name = "sun/net/www/protocol/" of, .name = method, .descriptor = of_type,           \
-        .probe = {.kind = PROBE_SPAN}, .enter = enter, .exit = at_exit                             \
+        .probe = {.kind = PROBE_SPAN}, .enter = enter, .exit = at_exit, .ends = true               \
     }
 
 static struct plugin_method methods[] = {

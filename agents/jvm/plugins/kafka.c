@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "agents/jvm/bridge.h"
+#include "agents/jvm/effort.h"
 #include "agents/jvm/headers.h"
 #include "agents/jvm/pending.h"
 #include "agents/jvm/plugins/plugins.h"
@@ -223,7 +224,7 @@ static void begin(struct call *c)
 static void on_next(struct call *c)
 {
     on_end(c);
-    if (c->a != NULL && c->thread->depth == 0) {
+    if (c->a != NULL && c->thread->depth == 0 && !effort_rests()) {
         begin(c);
     }
 }
@@ -232,8 +233,8 @@ static void on_next(struct call *c)
 
 #define NOTE(of, method, of_type, of_kind, what, ...)                                              \
     {                                                                                              \
-        .class_name = of, .name = method, .descriptor = of_type,                                   \
-        .probe = {.kind = of_kind, __VA_ARGS__}, .note = what                                      \
+        .class_name = of, .name = method, .descriptor = of_type, .probe = {.kind = of_kind},       \
+        .note = what, __VA_ARGS__                                                                  \
     }
 
 static struct plugin_method methods[] = {
@@ -250,12 +251,13 @@ static struct plugin_method methods[] = {
      .enter = enter_do_send},
     NOTE(PRODUCER "$AppendCallbacks", "<init>", NULL, PROBE_LEAVE, on_callbacks),
     NOTE(PRODUCER "$AppendCallbacks", "onCompletion", NULL, PROBE_ENTER, on_completion,
-         .objects = {1, 2}),
-    NOTE(PRODUCER "$FutureFailure", "<init>", NULL, PROBE_ENTER, on_failed_future, .objects = {1}),
+         .probe.objects = {1, 2}, .ends = true),
+    NOTE(PRODUCER "$FutureFailure", "<init>", NULL, PROBE_ENTER, on_failed_future,
+         .probe.objects = {1}, .ends = true),
     NOTE(KAFKA "clients/consumer/ConsumerRecords$ConcatenatedIterable$1", "makeNext",
-         "()L" KAFKA "clients/consumer/ConsumerRecord;", PROBE_LEAVE, on_next),
-    NOTE(KAFKA "clients/consumer/KafkaConsumer", "poll", NULL, PROBE_ENTER, on_end),
-    NOTE(KAFKA "clients/consumer/KafkaConsumer", "close", NULL, PROBE_ENTER, on_end),
+         "()L" KAFKA "clients/consumer/ConsumerRecord;", PROBE_LEAVE, on_next, .ends = true),
+    NOTE(KAFKA "clients/consumer/KafkaConsumer", "poll", NULL, PROBE_ENTER, on_end, .ends = true),
+    NOTE(KAFKA "clients/consumer/KafkaConsumer", "close", NULL, PROBE_ENTER, on_end, .ends = true),
 };
 
 struct plugin plugin_kafka = {"kafka", methods, sizeof methods / sizeof *methods};

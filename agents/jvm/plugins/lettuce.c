@@ -181,15 +181,18 @@ static struct plugin_method methods[] = {
     {.class_name = SUBSCRIPTION,
      .name = "cancel",
      .probe = {.kind = PROBE_ENTER},
-     .note = on_cancel},
+     .note = on_cancel,
+     .ends = true},
     {.class_name = COMMAND,
      .name = "doOnComplete",
      .probe = {.kind = PROBE_SPAN},
-     .enter = enter_complete},
+     .enter = enter_complete,
+     .ends = true},
     {.class_name = COMMAND,
      .name = "onError",
      .probe = {.kind = PROBE_SPAN, .objects = {1}},
-     .enter = enter_error},
+     .enter = enter_error,
+     .ends = true},
 };
 
 struct plugin plugin_lettuce = {"lettuce", methods, sizeof methods / sizeof *methods};

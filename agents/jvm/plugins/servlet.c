@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agents/jvm/effort.h"
 #include "agents/jvm/http_span.h"
 #include "agents/jvm/pending.h"
 #include "agents/jvm/plugins/plugins.h"
@@ -236,10 +237,21 @@ static struct frame *go_on(struct call *c, struct str digits)
     return f;
 }
 
+// A request that has waited comes by again, while the agent rests: its span may end with this.
+static struct frame *enter_waiting(struct call *c)
+{
+    char text[32];
+    jobject handle = attribute(c->env, c->a, &HANDLE);
+    return handle != NULL ? go_on(c, java_to_text(c->env, handle, text, sizeof text)) : NULL;
+}
+
 static struct frame *enter(struct call *c)
 {
     char text[READER_ROOM(AT_FIRST)];
     struct str known[AT_FIRST];
+    if (effort_rests()) {
+        return is_within(c) ? NULL : enter_waiting(c);
+    }
     if (is_within(c) || !reader_read(c->env, &first_of[is_jakarta(c->method)], c->a, NULL, text,
                                      sizeof text, known)) {
         return NULL; // the next filter; or no HTTP request
@@ -405,17 +417,19 @@ static void complete(struct call *c)
          "(L" package "/ServletRequest;L" package "/ServletResponse;L" package "/FilterChain;)V",  \
      .probe = {.kind = PROBE_SPAN, .objects = {1, 2}},                                             \
      .enter = enter,                                                                               \
-     .exit = leave},                                                                               \
+     .exit = leave,                                                                                \
+     .ends = true},                                                                                \
         {.class_name = package "/Servlet",                                                         \
          .is_interface = true,                                                                     \
          .name = "service",                                                                        \
          .descriptor = "(L" package "/ServletRequest;L" package "/ServletResponse;)V",             \
          .probe = {.kind = PROBE_SPAN, .objects = {1, 2}},                                         \
          .enter = enter,                                                                           \
-         .exit = leave},                                                                           \
+         .exit = leave,                                                                            \
+         .ends = true},                                                                            \
     {                                                                                              \
         .class_name = package "/AsyncContext", .is_interface = true, .name = "complete",           \
-        .descriptor = "()V", .probe = {.kind = PROBE_ENTER}, .note = complete                      \
+        .descriptor = "()V", .probe = {.kind = PROBE_ENTER}, .note = complete, .ends = true        \
     }
 
 static struct plugin_method methods[] = {

@@ -30,43 +30,18 @@ import io.grpc.stub.MetadataUtils;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.ServerCalls;
 import io.grpc.stub.StreamObserver;
-import java.io.ByteArrayInputStream;
-import java.io.InputStream;
 import java.net.URI;
-import java.nio.charset.StandardCharsets;
 import java.util.Iterator;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 
 public class GrpcShop {
-    static class Texts implements MethodDescriptor.Marshaller<String> {
-        @Override
-        public InputStream stream(String text) {
-            return new ByteArrayInputStream(text.getBytes(StandardCharsets.UTF_8));
-        }
-
-        @Override
-        public String parse(InputStream in) {
-            try {
-                return new String(in.readAllBytes(), StandardCharsets.UTF_8);
-            } catch (java.io.IOException e) {
-                throw new IllegalStateException(e);
-            }
-        }
-    }
-
-    static MethodDescriptor<String, String> method(String name, MethodType type) {
-        return MethodDescriptor.<String, String>newBuilder()
-            .setFullMethodName("shop.Stock/" + name).setType(type)
-            .setRequestMarshaller(new Texts()).setResponseMarshaller(new Texts()).build();
-    }
-
-    static final MethodDescriptor<String, String> CHECK = method("Check", MethodType.UNARY);
-    static final MethodDescriptor<String, String> NOTHING = method("Nothing", MethodType.UNARY);
-    static final MethodDescriptor<String, String> WATCH = method("Watch", MethodType.SERVER_STREAMING);
-    static final MethodDescriptor<String, String> FILL = method("Fill", MethodType.CLIENT_STREAMING);
-    static final MethodDescriptor<String, String> TALK = method("Talk", MethodType.BIDI_STREAMING);
+    static final MethodDescriptor<String, String> CHECK = Texts.method("Check", MethodType.UNARY);
+    static final MethodDescriptor<String, String> NOTHING = Texts.method("Nothing", MethodType.UNARY);
+    static final MethodDescriptor<String, String> WATCH = Texts.method("Watch", MethodType.SERVER_STREAMING);
+    static final MethodDescriptor<String, String> FILL = Texts.method("Fill", MethodType.CLIENT_STREAMING);
+    static final MethodDescriptor<String, String> TALK = Texts.method("Talk", MethodType.BIDI_STREAMING);
     static final Metadata.Key<String> TRACEPARENT = key("traceparent");
     static final Metadata.Key<String> MINE = key("x-mine");
 

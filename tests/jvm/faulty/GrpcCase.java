@@ -27,31 +27,12 @@ import io.grpc.stub.ClientCalls;
 import io.grpc.stub.MetadataUtils;
 import io.grpc.stub.ServerCalls;
 import io.grpc.stub.StreamObserver;
-import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 
 public class GrpcCase implements Faults.Case {
-    static class Texts implements MethodDescriptor.Marshaller<String> {
-        @Override
-        public InputStream stream(String text) {
-            return new ByteArrayInputStream(text.getBytes(StandardCharsets.UTF_8));
-        }
-
-        @Override
-        public String parse(InputStream in) {
-            try {
-                return new String(in.readAllBytes(), StandardCharsets.UTF_8);
-            } catch (IOException e) {
-                throw new UncheckedIOException(e);
-            }
-        }
-    }
-
     // Whoever reads the value takes it away.
     private static Metadata.Key<InputStream> once(String name, boolean bad) {
         return Metadata.Key.of(name, new Metadata.BinaryStreamMarshaller<InputStream>() {
@@ -73,9 +54,7 @@ public class GrpcCase implements Faults.Case {
     static final Metadata.Key<InputStream> FRUIT = once("fruit-bin", false), COLOUR = once("colour-bin", true);
     static final Metadata.Key<String> WHERE = Metadata.Key.of("where", Metadata.ASCII_STRING_MARSHALLER);
     static final Metadata.Key<String> TRACEPARENT = Metadata.Key.of("traceparent", Metadata.ASCII_STRING_MARSHALLER);
-    static final MethodDescriptor<String, String> CHECK = MethodDescriptor.<String, String>newBuilder()
-        .setType(MethodDescriptor.MethodType.UNARY).setFullMethodName("shop.Stock/Check")
-        .setRequestMarshaller(new Texts()).setResponseMarshaller(new Texts()).build();
+    static final MethodDescriptor<String, String> CHECK = Texts.method("Check", MethodDescriptor.MethodType.UNARY);
 
     final Fault.Nasty nasty = new Fault.Nasty();
 
