@@ -68,6 +68,21 @@ void bridge_leave(JNIEnv *env, struct thread_state *t)
     inside_end_at(t->place);
 }
 
+jobject bridge_ask_outside(struct call *c, struct java_method *m, jobject object)
+{
+    struct thread_state *t = c->thread;
+    uint64_t began_ns = t->began_ns, asked_ns = began_ns != 0 ? effort_clock_ns() : 0;
+    unsigned depth = t->depth;
+    ASSERT(t->is_inside);
+    t->is_inside = false;
+    jobject result = java_object(c->env, m, object);
+    ASSERT(!t->is_inside && t->depth >= depth);
+    t->is_inside = true;
+    thread_drop_frames(c->env, t, depth); // such as have lost their ends
+    t->began_ns = began_ns != 0 ? began_ns + (effort_clock_ns() - asked_ns) : 0;
+    return result;
+}
+
 // What is in force on a worker's thread or kept with a task must not be met by later work when the
 // agent goes on after a rest.
 static void forget(JNIEnv *env)

@@ -20,6 +20,11 @@ jclass bridge_define(JNIEnv *env, const char *name, void (*emit)(struct bytes_ou
 struct thread_state *bridge_enter(JNIEnv *env);
 void bridge_leave(JNIEnv *env, struct thread_state *t);
 
+// The object's method without arguments (java_object()), for a callback that asks, and keeps for
+// the application, what that would ask itself: its probes act meanwhile as they would without the
+// callback, and what it takes is not the agent's.
+jobject bridge_ask_outside(struct call *c, struct java_method *m, jobject object);
+
 // Says on a span what was thrown.
 void bridge_exception(JNIEnv *env, struct frame *f, jthrowable thrown);
 

@@ -10,6 +10,7 @@
 //   costs something.
 // - Log4j's event is given its copy when it is made. It may be one that others share or that is
 //   frozen; it is replaced by a new one of its kind.
+#include "agents/jvm/bridge.h"
 #include "agents/jvm/log_event.h"
 #include "agents/jvm/plugins/plugins.h"
 
@@ -83,7 +84,8 @@ static enum severity logback_severity(jint level)
 }
 
 // At the beginning of callAppenders(event), once for an event that is to be written. The event
-// keeps the text that is formatted here for whoever asks next.
+// keeps the text that is formatted here for whoever asks next: what arguments log or call
+// meanwhile, they log and call but once.
 static void on_append(struct call *c)
 {
     static struct log_library logback = {
@@ -100,7 +102,7 @@ static void on_append(struct call *c)
     static struct java_method get_thrown = {"getThrowable", "()Ljava/lang/Throwable;", {NULL}};
     struct log_event e;
     if (log_event_begin(c, &logback, c->a, &e)) {
-        e.message = java_object(c->env, &get_message, c->a);
+        e.message = bridge_ask_outside(c, &get_message, c->a);
         e.thread = java_object(c->env, &get_thread, c->a);
         e.thrown = java_object(c->env, &get_thrown, java_object(c->env, &get_proxy, c->a));
         log_event_add(c, &e);
@@ -196,7 +198,7 @@ static void collect(struct call *c, jobject event)
     static struct java_method get_thrown = {"getThrown", "()Ljava/lang/Throwable;", {NULL}};
     struct log_event e;
     if (log_event_begin(c, &log4j, event, &e)) {
-        e.message = java_object(c->env, &get_text, java_object(c->env, &get_message, event));
+        e.message = bridge_ask_outside(c, &get_text, java_object(c->env, &get_message, event));
         e.thread = java_object(c->env, &get_thread, event);
         e.thrown = java_object(c->env, &get_thrown, event);
         log_event_add(c, &e);
