@@ -16,38 +16,38 @@ static struct str whole(JNIEnv *env, jstring s, char *out, size_t max)
     return java_string(env, s, out, max + 4);
 }
 
-static jstring JNICALL trace_id_text(JNIEnv *env, jclass class)
+// Of the trace in force, or of its span.
+static jstring id_text(JNIEnv *env, bool is_trace)
 {
     char hex[TRACE_ID_HEX + 1];
+    _Static_assert(SPAN_ID_HEX <= TRACE_ID_HEX, "there is room for both");
     struct thread_state *t = bridge_enter(env);
     jstring text = NULL;
-    (void)class;
     if (t == NULL) {
         return NULL;
     }
     if (context_is_set(&t->current)) {
-        trace_id_hex(t->current.trace, hex);
+        if (is_trace) {
+            trace_id_hex(t->current.trace, hex);
+        } else {
+            span_id_hex(t->current.span, hex);
+        }
         text = (*env)->NewStringUTF(env, hex);
     }
     bridge_leave(env, t);
     return text;
 }
 
+static jstring JNICALL trace_id_text(JNIEnv *env, jclass class)
+{
+    (void)class;
+    return id_text(env, true);
+}
+
 static jstring JNICALL span_id_text(JNIEnv *env, jclass class)
 {
-    char hex[SPAN_ID_HEX + 1];
-    struct thread_state *t = bridge_enter(env);
-    jstring text = NULL;
     (void)class;
-    if (t == NULL) {
-        return NULL;
-    }
-    if (context_is_set(&t->current)) {
-        span_id_hex(t->current.span, hex);
-        text = (*env)->NewStringUTF(env, hex);
-    }
-    bridge_leave(env, t);
-    return text;
+    return id_text(env, false);
 }
 
 static jstring JNICALL baggage(JNIEnv *env, jclass class, jstring key)

@@ -53,8 +53,8 @@ struct plugin_method {
 // each come by, and the outermost is the span.
 static inline bool is_within(const struct call *c)
 {
-    const struct thread_state *t = c->thread;
-    return t->depth > 0 && t->frames[t->depth - 1]->method->enter == c->method->enter;
+    const struct frame *top = frame_top(c->thread);
+    return top != NULL && top->method->enter == c->method->enter;
 }
 
 struct plugin {

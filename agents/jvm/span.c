@@ -181,6 +181,18 @@ struct frame *frame_open(struct thread_state *t, const struct plugin_method *m,
     return f;
 }
 
+struct frame *frame_open_in(struct thread_state *t, const struct plugin_method *m,
+                            struct context in_force)
+{
+    struct frame *f = push_frame(t, m);
+    if (f != NULL) {
+        t->current = in_force;
+    } else {
+        context_drop(&in_force);
+    }
+    return f;
+}
+
 int64_t frame_token(const struct thread_state *t)
 {
     ASSERT(t->depth > 0);

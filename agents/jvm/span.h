@@ -78,6 +78,14 @@ void context_replace(struct thread_state *t, struct context c);
 // meanwhile; NULL leaves it as it is.
 struct frame *frame_open(struct thread_state *t, const struct plugin_method *m,
                          const struct context *in_force);
+// The same with a context of the caller's, which is moved in, or dropped when there is no frame.
+struct frame *frame_open_in(struct thread_state *t, const struct plugin_method *m,
+                            struct context in_force);
+// The innermost frame; NULL when there is none.
+static inline struct frame *frame_top(const struct thread_state *t)
+{
+    return t->depth > 0 ? t->frames[t->depth - 1] : NULL;
+}
 int64_t frame_token(const struct thread_state *t);
 // How deep the token's frame is, 1 for the first; 0 when the token is stale. Frames above it have
 // lost their ends: thread_drop_frames() is to follow.

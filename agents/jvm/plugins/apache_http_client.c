@@ -108,8 +108,7 @@ static void on_scope(struct call *c)
 {
     static struct java_method get_target = {
         "getTargetHost", "()Lorg/apache/hc/core5/http/HttpHost;", {NULL}};
-    struct thread_state *t = c->thread;
-    struct frame *f = t->depth > 0 ? t->frames[t->depth - 1] : NULL;
+    struct frame *f = frame_top(c->thread);
     if (f != NULL && f->method->enter == enter_async) {
         describe(c->env, f, c->b, java_object(c->env, &get_target, c->a));
     }

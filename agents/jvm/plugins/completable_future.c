@@ -12,6 +12,7 @@
 //
 // What supplyAsync and runAsync make is carried by the executor alone.
 #include "agents/jvm/plugins/plugins.h"
+#include "agents/jvm/plugins/task_frame.h"
 #include "agents/jvm/tasks.h"
 
 static struct java_method is_live = {"isLive", "()Z", {NULL}};
@@ -21,33 +22,17 @@ static void on_register(struct call *c)
     task_put(c->self, &c->thread->current);
 }
 
-static struct frame *enter_asynchronous(struct call *c)
-{
-    struct context taken;
-    if (!task_take(c->self, &taken)) {
-        return NULL;
-    }
-    if (context_is_same(&taken, &c->thread->current)) {
-        context_drop(&taken);
-        return NULL;
-    }
-    struct frame *f = frame_open(c->thread, c->method, &taken);
-    context_drop(&taken);
-    return f;
-}
-
 static struct frame *enter_fire(struct call *c)
 {
     struct context kept = {0};
     if (c->n > 0) {
-        return enter_asynchronous(c);
+        return task_frame_enter(c);
     }
     bool found = task_peek(c->self, &kept);
     if (!found && !context_is_set(&c->thread->current)) {
         return NULL;
     }
-    struct frame *f = frame_open(c->thread, c->method, &kept);
-    context_drop(&kept);
+    struct frame *f = frame_open_in(c->thread, c->method, kept);
     if (f != NULL && found) {
         f->globals[0] = (*c->env)->NewGlobalRef(c->env, c->self);
     }

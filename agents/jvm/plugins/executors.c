@@ -77,9 +77,7 @@ static struct frame *enter_future(struct call *c)
     if (context_is_set(&c->thread->current) || !task_take(c->self, &taken)) {
         return NULL;
     }
-    struct frame *f = frame_open(c->thread, c->method, &taken);
-    context_drop(&taken);
-    return f;
+    return frame_open_in(c->thread, c->method, taken);
 }
 
 // ---- Tasks that will not run -----------------------------------------------------------------

@@ -8,26 +8,12 @@
 // in the context in force. A thread that waits for a task helps with others meanwhile, whosever
 // they are: the help methods put no context in force, and each task brings its own.
 #include "agents/jvm/plugins/plugins.h"
+#include "agents/jvm/plugins/task_frame.h"
 #include "agents/jvm/tasks.h"
 
 static void on_push(struct call *c)
 {
     task_put(c->a, &c->thread->current);
-}
-
-static struct frame *enter_task(struct call *c)
-{
-    struct context taken;
-    if (!task_take(c->self, &taken)) {
-        return NULL;
-    }
-    if (context_is_same(&taken, &c->thread->current)) {
-        context_drop(&taken);
-        return NULL;
-    }
-    struct frame *f = frame_open(c->thread, c->method, &taken);
-    context_drop(&taken);
-    return f;
 }
 
 static struct frame *enter_help(struct call *c)
@@ -62,7 +48,7 @@ static struct plugin_method methods[] = {
     {.class_name = "java/util/concurrent/ForkJoinTask",
      .name = "doExec",
      .probe = {.kind = PROBE_SPAN},
-     .enter = enter_task},
+     .enter = task_frame_enter},
     {.class_name = POOL, .name = "runWorker", .probe = {.kind = PROBE_ENTER}, .note = on_worker},
     HELP(POOL, "helpJoin"),
     HELP(POOL, "helpComplete"),

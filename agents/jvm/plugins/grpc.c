@@ -338,14 +338,6 @@ static bool conclude(JNIEnv *env, jobject tagged, jobject status, struct context
     return true;
 }
 
-// A frame with this context, which is moved in, or with none.
-static struct frame *open_in(struct call *c, struct context in_force)
-{
-    struct frame *f = frame_open(c->thread, c->method, &in_force);
-    context_drop(&in_force);
-    return f;
-}
-
 // ---- Client ----------------------------------------------------------------------------------
 
 static struct java_method get_authority = {"authority", "()Ljava/lang/String;", {NULL}};
@@ -379,7 +371,7 @@ static struct frame *let_wait(struct call *c, struct frame *f, jobject tagged, j
         tag_set(tagged, TAG_CALL, handle);
         tag_set(other, TAG_CALL, handle);
     }
-    struct frame *left = open_in(c, in_force);
+    struct frame *left = frame_open_in(c->thread, c->method, in_force);
     if (left != NULL) {
         left->note = handle;
     }
@@ -393,7 +385,7 @@ static struct frame *enter_start(struct call *c)
     if (tag_get(c->a, TAG_CALL, &handle) && pending_context(handle, &in_force)) {
         tag_clear(c->a, TAG_CALL); // its span has begun while the channel's name was resolved
         tag_set(c->self, TAG_CALL, handle);
-        return open_in(c, in_force);
+        return frame_open_in(c->thread, c->method, in_force);
     }
     struct frame *f = span_open(c->thread, c->method, SPAN_CLIENT);
     if (f == NULL) {
@@ -435,7 +427,8 @@ static void leave_start(struct call *c, struct frame *f, jobject result, jlong n
 static struct frame *enter_close(struct call *c)
 {
     struct context outer = {0};
-    return conclude(c->env, c->self, c->a, &outer) ? open_in(c, outer) : NULL;
+    return conclude(c->env, c->self, c->a, &outer) ? frame_open_in(c->thread, c->method, outer)
+                                                   : NULL;
 }
 
 // cancel(Status, boolean) of a call that waits for its channel.
@@ -451,7 +444,7 @@ static struct frame *tell(struct call *c, jobject listener)
 {
     struct context outer = {0};
     (void)task_take(listener, &outer);
-    return open_in(c, outer);
+    return frame_open_in(c->thread, c->method, outer);
 }
 
 static struct frame *enter_delayed_close(struct call *c)
@@ -474,7 +467,7 @@ static struct frame *enter_callback(struct call *c)
     jobject listener = java_field(c->env, c->self, "this$1", listener_type);
     jobject call = java_field(c->env, listener, "this$0", "L" INTERNAL "ClientCallImpl;");
     bool found = tag_get(call, TAG_CALL, &handle) && pending_outer(handle, &outer);
-    return found ? open_in(c, outer) : NULL;
+    return found ? frame_open_in(c->thread, c->method, outer) : NULL;
 }
 
 // ---- Server ----------------------------------------------------------------------------------
@@ -514,27 +507,28 @@ static struct frame *enter_started(struct call *c)
         return NULL;
     }
     tag_clear(c->a, TAG_CALL);
-    return pending_context(handle, &in_force) ? open_in(c, in_force) : NULL;
+    return pending_context(handle, &in_force) ? frame_open_in(c->thread, c->method, in_force)
+                                              : NULL;
 }
 
 static void on_listener(struct call *c)
 {
-    struct thread_state *t = c->thread;
-    if (t->depth > 0 && t->frames[t->depth - 1]->method->enter == enter_started) {
-        task_put(c->self, &t->current);
+    const struct frame *top = frame_top(c->thread);
+    if (top != NULL && top->method->enter == enter_started) {
+        task_put(c->self, &c->thread->current);
     }
 }
 
 static struct frame *enter_handler(struct call *c)
 {
     struct context in_force;
-    return task_peek(c->self, &in_force) ? open_in(c, in_force) : NULL;
+    return task_peek(c->self, &in_force) ? frame_open_in(c->thread, c->method, in_force) : NULL;
 }
 
 static struct frame *enter_last_handler(struct call *c)
 {
     struct context in_force;
-    return task_take(c->self, &in_force) ? open_in(c, in_force) : NULL;
+    return task_take(c->self, &in_force) ? frame_open_in(c->thread, c->method, in_force) : NULL;
 }
 
 static void on_close(struct call *c)

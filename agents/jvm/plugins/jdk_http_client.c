@@ -82,8 +82,7 @@ static void take_out(JNIEnv *env, jobject request)
 // The exchange is made, on the thread of the call.
 static void on_exchange(struct call *c)
 {
-    struct thread_state *t = c->thread;
-    struct frame *f = t->depth > 0 ? t->frames[t->depth - 1] : NULL;
+    struct frame *f = frame_top(c->thread);
     jobject request = java_field(c->env, c->self, "request", REQUEST_TYPE);
     if (f != NULL && f->method->enter == enter && request != NULL) {
         take_out(c->env, request);

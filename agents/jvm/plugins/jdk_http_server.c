@@ -55,13 +55,12 @@ static void describe(struct call *c, struct frame *f, jobject headers)
 
 static struct frame *enter(struct call *c)
 {
-    struct thread_state *t = c->thread;
-    if (t->depth > 0 && t->frames[t->depth - 1]->method == c->method) {
+    if (is_within(c)) {
         return NULL; // the next filter of the same exchange
     }
     jobject headers = java_object(c->env, &get_headers, c->a);
     struct header_source source = {c->env, headers};
-    struct frame *f = span_open_entry(t, c->method, SPAN_SERVER, header, &source);
+    struct frame *f = span_open_entry(c->thread, c->method, SPAN_SERVER, header, &source);
     if (f != NULL) {
         describe(c, f, headers);
         f->globals[0] = (*c->env)->NewGlobalRef(c->env, c->a);

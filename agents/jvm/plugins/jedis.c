@@ -108,9 +108,9 @@ static struct frame *enter_batch(struct call *c);
 // Whether the answer is read by a call of the plug-in's own that is open.
 static bool is_part(const struct thread_state *t)
 {
-    const struct plugin_method *in = t->depth > 0 ? t->frames[t->depth - 1]->method : NULL;
-    return in != NULL &&
-           (in->enter == enter_command || in->enter == enter_send || in->enter == enter_batch);
+    const struct frame *f = frame_top(t);
+    return f != NULL && (f->method->enter == enter_command || f->method->enter == enter_send ||
+                         f->method->enter == enter_batch);
 }
 
 static struct frame *enter_answer(struct call *c)

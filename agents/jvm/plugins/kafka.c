@@ -152,8 +152,7 @@ static void on_completion(struct call *c)
 
 static void on_failed_future(struct call *c)
 {
-    struct thread_state *t = c->thread;
-    struct frame *send = t->depth > 0 ? t->frames[t->depth - 1] : NULL;
+    struct frame *send = frame_top(c->thread);
     if (send != NULL && send->method->enter == enter_send) {
         conclude(c->env, send->note, NULL, c->a);
     }

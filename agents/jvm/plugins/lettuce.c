@@ -139,9 +139,11 @@ static struct frame *end_and_go_on(struct call *c, struct frame *f, jthrowable t
     bool has_parent = !span_id_is_zero(f->parent);
     outside.span = f->parent;
     end(c, f, thrown);
-    struct frame *told = has_parent ? frame_open(c->thread, c->method, &outside) : NULL;
+    if (has_parent) {
+        return frame_open_in(c->thread, c->method, outside);
+    }
     context_drop(&outside);
-    return told;
+    return NULL;
 }
 
 static struct frame *enter_complete(struct call *c)

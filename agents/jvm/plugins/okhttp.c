@@ -48,7 +48,8 @@ static struct frame *enter_bridge(struct call *c)
 // The call's span: below the frame of the bridge that is on top.
 static const struct frame *span_below(const struct thread_state *t)
 {
-    bool in_bridge = t->depth > 0 && t->frames[t->depth - 1]->method->enter == enter_bridge;
+    const struct frame *top = frame_top(t);
+    bool in_bridge = top != NULL && top->method->enter == enter_bridge;
     const struct frame *f = in_bridge ? span_current(t) : NULL;
     return f != NULL && f->method->enter == enter ? f : NULL;
 }
@@ -76,9 +77,7 @@ static struct frame *enter_queued(struct call *c)
     if (call == NULL || !task_take(call, &taken)) {
         return NULL;
     }
-    struct frame *f = frame_open(c->thread, c->method, &taken);
-    context_drop(&taken);
-    return f;
+    return frame_open_in(c->thread, c->method, taken);
 }
 
 #define CALL_METHODS(of, chain, run)                                                               \

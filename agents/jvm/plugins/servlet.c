@@ -231,8 +231,7 @@ static struct frame *go_on(struct call *c, struct str digits)
     if (!pending_context(handle, &in_force)) {
         return NULL;
     }
-    struct frame *f = frame_open(c->thread, c->method, &in_force);
-    context_drop(&in_force);
+    struct frame *f = frame_open_in(c->thread, c->method, in_force);
     keep(c, f, handle);
     return f;
 }
