@@ -345,13 +345,29 @@ static int detach(struct jvm_process *p, bool json)
     return EXIT_DONE;
 }
 
+// The one word of a command; NULL when there is nothing to be done any more, and why as exit code.
+static const char *only_word(int argc, char **argv, const struct flag *flags, const bool *want_help,
+                             const char *help, int *ret_code)
+{
+    const char *words[1] = {NULL};
+    int count;
+    if (!flags_parse(argc, argv, flags, words, 1, &count)) {
+        *ret_code = EXIT_USAGE;
+        return NULL;
+    }
+    if (*want_help || count == 0) {
+        fputs(help, *want_help ? stdout : stderr);
+        *ret_code = *want_help ? EXIT_DONE : EXIT_USAGE;
+        return NULL;
+    }
+    return words[0];
+}
+
 int command_attach(int argc, char **argv)
 {
     struct attach_flags f = {0};
     struct jvm_process p;
     bool want_help = false;
-    const char *words[1];
-    int count;
     const struct flag flags[] = {{"--service", &f.service, NULL},
                                  {"--endpoint", &f.endpoint, NULL},
                                  {"--options", &f.options, NULL},
@@ -359,14 +375,12 @@ int command_attach(int argc, char **argv)
                                  {"--json", NULL, &f.json},
                                  {"--help", NULL, &want_help},
                                  {NULL, NULL, NULL}};
-    if (!flags_parse(argc, argv, flags, words, 1, &count)) {
-        return EXIT_USAGE;
+    int code = EXIT_DONE;
+    const char *word = only_word(argc, argv, flags, &want_help, attach_help, &code);
+    if (word == NULL) {
+        return code;
     }
-    if (want_help || count == 0) {
-        fputs(attach_help, want_help ? stdout : stderr);
-        return want_help ? EXIT_DONE : EXIT_USAGE;
-    }
-    int code = find_process(words[0], &p);
+    code = find_process(word, &p);
     return code == EXIT_DONE ? attach(&p, &f) : code;
 }
 
@@ -374,18 +388,14 @@ int command_detach(int argc, char **argv)
 {
     bool json = false, want_help = false;
     struct jvm_process p;
-    const char *words[1];
-    int count;
     const struct flag flags[] = {
         {"--json", NULL, &json}, {"--help", NULL, &want_help}, {NULL, NULL, NULL}};
-    if (!flags_parse(argc, argv, flags, words, 1, &count)) {
-        return EXIT_USAGE;
+    int code = EXIT_DONE;
+    const char *word = only_word(argc, argv, flags, &want_help, detach_help, &code);
+    if (word == NULL) {
+        return code;
     }
-    if (want_help || count == 0) {
-        fputs(detach_help, want_help ? stdout : stderr);
-        return want_help ? EXIT_DONE : EXIT_USAGE;
-    }
-    int code = find_process(words[0], &p);
+    code = find_process(word, &p);
     return code == EXIT_DONE ? detach(&p, json) : code;
 }
 
@@ -412,20 +422,16 @@ static void list_one(void *ctx, const struct jvm_process *p)
 int command_jvm(int argc, char **argv)
 {
     bool json = false, want_help = false;
-    const char *words[1];
-    int count;
     const struct flag flags[] = {
         {"--json", NULL, &json}, {"--help", NULL, &want_help}, {NULL, NULL, NULL}};
-    if (!flags_parse(argc, argv, flags, words, 1, &count)) {
-        return EXIT_USAGE;
+    int code = EXIT_DONE;
+    const char *word = only_word(argc, argv, flags, &want_help, jvm_help, &code);
+    if (word == NULL) {
+        return code;
     }
-    if (want_help || count == 0) {
-        fputs(jvm_help, want_help ? stdout : stderr);
-        return want_help ? EXIT_DONE : EXIT_USAGE;
-    }
-    if (strcmp(words[0], "list") != 0) {
+    if (strcmp(word, "list") != 0) {
         fprintf(stderr, "sonde: there is no command 'jvm %s'; `sonde jvm --help` lists them\n",
-                words[0]);
+                word);
         return EXIT_USAGE;
     }
     bool table = wants_table(json);
