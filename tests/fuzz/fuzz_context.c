@@ -6,36 +6,11 @@
 
 #include "agents/jvm/headers.h"
 #include "core/must.h"
+#include "support/header_lines.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define SENT_MAX (3 * HEADER_MAX)
-
-struct source {
-    struct str lines;
-};
-
-static struct str get(void *ctx, const char *name, char *out, size_t room)
-{
-    struct str rest = ((struct source *)ctx)->lines;
-    size_t n = 0;
-    while (rest.n > 0) {
-        struct str line, key;
-        rest = str_split(rest, '\n', &line);
-        struct str value = str_trim(str_split(line, ':', &key));
-        if (value.n > 0 && str_eq_nocase(key, str_of(name))) {
-            if (n + value.n + 1 > room) {
-                return STR_NONE;
-            }
-            if (n > 0) {
-                out[n++] = ',';
-            }
-            memcpy(out + n, value.p, value.n);
-            n += value.n;
-        }
-    }
-    return (struct str){out, n};
-}
 
 static void put(void *ctx, const char *name, const char *value)
 {
@@ -51,14 +26,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static char once[SENT_MAX], twice[SENT_MAX];
     char origin[ORIGIN_MAX + 1];
     struct context c, again;
-    struct source in = {{(const char *)data, size}};
+    struct str in = {(const char *)data, size};
     once[0] = twice[0] = '\0';
-    bool found = context_extract(get, &in, &c, origin);
+    bool found = context_extract(header_lines_get, &in, &c, origin);
     MUST(found == context_is_set(&c) && found == !span_id_is_zero(c.span));
     MUST(found || origin[0] == '\0');
     context_inject(&c, put, once);
-    struct source sent = {str_of(once)};
-    MUST(context_extract(get, &sent, &again, origin) == found);
+    struct str sent = str_of(once);
+    MUST(context_extract(header_lines_get, &sent, &again, origin) == found);
     context_inject(&again, put, twice);
     MUST(strcmp(once, twice) == 0);
     context_drop(&again);

@@ -20,20 +20,13 @@ public class Apache4AsyncLibrary implements Library {
     }
 
     public CompletableFuture<Integer> later(String url) {
-        CompletableFuture<Integer> code = new CompletableFuture<>();
-        async.execute(new HttpGet(url), new FutureCallback<HttpResponse>() {
+        class Code extends Told implements FutureCallback<HttpResponse> {
             public void completed(HttpResponse response) {
-                code.complete(response.getStatusLine().getStatusCode());
+                complete(response.getStatusLine().getStatusCode());
             }
-
-            public void failed(Exception e) {
-                code.completeExceptionally(e);
-            }
-
-            public void cancelled() {
-                code.cancel(false);
-            }
-        });
+        }
+        Code code = new Code();
+        async.execute(new HttpGet(url), code);
         return code;
     }
 

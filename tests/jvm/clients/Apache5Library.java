@@ -2,7 +2,6 @@
 // Purpose: Apache HttpClient 5, classic and asynchronous, for HttpClients.
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Future;
-import org.apache.hc.client5.http.async.methods.SimpleHttpRequest;
 import org.apache.hc.client5.http.async.methods.SimpleHttpResponse;
 import org.apache.hc.client5.http.async.methods.SimpleRequestBuilder;
 import org.apache.hc.client5.http.classic.methods.HttpGet;
@@ -25,21 +24,13 @@ public class Apache5Library implements Library {
     }
 
     public CompletableFuture<Integer> later(String url) {
-        CompletableFuture<Integer> code = new CompletableFuture<>();
-        SimpleHttpRequest request = SimpleRequestBuilder.get(url).build();
-        async.execute(request, new FutureCallback<SimpleHttpResponse>() {
+        class Code extends Told implements FutureCallback<SimpleHttpResponse> {
             public void completed(SimpleHttpResponse response) {
-                code.complete(response.getCode());
+                complete(response.getCode());
             }
-
-            public void failed(Exception e) {
-                code.completeExceptionally(e);
-            }
-
-            public void cancelled() {
-                code.cancel(false);
-            }
-        });
+        }
+        Code code = new Code();
+        async.execute(SimpleRequestBuilder.get(url).build(), code);
         return code;
     }
 

@@ -175,21 +175,17 @@ public class DubboCase implements Faults.Case {
         }
     }
 
-    private void attemptsThatFail(Faults to, String bad, Throwable failure) {
-        to.calls("failed future " + bad, () -> {
+    private void attemptsThatFail(Faults to, String bad, boolean late, Throwable failure) {
+        to.calls("failed future " + bad + " " + late, () -> {
             Future future = new Future(bad);
-            Attempt attempt = new Attempt(bad, future);
-            attempt.invoke(new Asked(bad, InvokeMode.FUTURE));
-            future.completeExceptionally(failure);
-            return future.handle((answer, e) -> e == failure).join();
-        }, "CLIENT");
-    }
-
-    private void attemptThatHasFailed(Faults to, Throwable failure) {
-        to.calls("future that has failed", () -> {
-            Future future = new Future("getNow");
-            future.completeExceptionally(failure);
-            new Attempt("getNow", future).invoke(new Asked("getNow", InvokeMode.FUTURE));
+            Runnable end = () -> future.completeExceptionally(failure);
+            if (!late) {
+                end.run();
+            }
+            new Attempt(bad, future).invoke(new Asked(bad, InvokeMode.FUTURE));
+            if (late) {
+                end.run();
+            }
             return future.handle((answer, e) -> e == failure).join();
         }, "CLIENT");
     }
@@ -256,9 +252,9 @@ public class DubboCase implements Faults.Case {
         attempts(to, "setAttachment", null);
         for (String bad : ANSWERED) {
             attempts(to, bad, nasty);
-            attemptsThatFail(to, bad, nasty);
+            attemptsThatFail(to, bad, true, nasty);
         }
-        attemptThatHasFailed(to, nasty);
+        attemptsThatFail(to, "getNow", false, nasty);
         for (String bad : List.of("getObjectAttachment", "getException")) {
             served(to, bad, null);
             served(to, bad, nasty);

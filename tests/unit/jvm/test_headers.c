@@ -6,33 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "support/header_lines.h"
 #include "test.h"
 
 #define TRACE "4bf92f3577b34da6a3ce929d0e0e4736"
 #define SPAN  "00f067aa0ba902b7"
-
-// Headers as "name: value\n" lines.
-static struct str get(void *ctx, const char *name, char *out, size_t room)
-{
-    struct str rest = str_of(ctx);
-    size_t n = 0;
-    while (rest.n > 0) {
-        struct str line, key;
-        rest = str_split(rest, '\n', &line);
-        struct str value = str_trim(str_split(line, ':', &key));
-        if (str_eq_nocase(key, str_of(name))) {
-            if (n + value.n + 1 > room) {
-                return STR_NONE;
-            }
-            if (n > 0) {
-                out[n++] = ',';
-            }
-            memcpy(out + n, value.p, value.n);
-            n += value.n;
-        }
-    }
-    return (struct str){out, n};
-}
 
 static void put(void *ctx, const char *name, const char *value)
 {
@@ -46,10 +24,9 @@ static const char *extract(const char *headers)
 {
     static char text[32768];
     char origin[ORIGIN_MAX + 1], parent[TRACEPARENT_SIZE] = "-";
-    char copy[32768];
+    struct str lines = str_of(headers);
     struct context c;
-    (void)snprintf(copy, sizeof copy, "%s", headers);
-    if (context_extract(get, copy, &c, origin)) {
+    if (context_extract(header_lines_get, &lines, &c, origin)) {
         context_traceparent(&c, parent);
         assert_true((c.flags & CONTEXT_REMOTE) != 0);
     }
@@ -200,11 +177,13 @@ static void test_precedence(void **state)
 static void test_there_and_back(void **state)
 {
     static char sent[32768];
-    char origin[ORIGIN_MAX + 1], in[] = "traceparent: 00-" TRACE "-" SPAN "-01\ntracestate: a=1\n"
-                                        "baggage: k=v\n";
+    static const char in[] = "traceparent: 00-" TRACE "-" SPAN "-01\ntracestate: a=1\n"
+                             "baggage: k=v\n";
+    char origin[ORIGIN_MAX + 1];
+    struct str lines = str_of(in);
     struct context c;
     (void)state;
-    assert_true(context_extract(get, in, &c, origin));
+    assert_true(context_extract(header_lines_get, &lines, &c, origin));
     context_inject(&c, put, sent);
     context_drop(&c);
     assert_string_equal(sent, in);
