@@ -19,6 +19,7 @@
 #include "agents/jvm/pending.h"
 #include "agents/jvm/plugins/plugins.h"
 #include "agents/jvm/tags.h"
+#include "core/must.h"
 
 #define FUTURE_5 "org/apache/hc/core5/concurrent/BasicFuture"
 #define FUTURE_4 "org/apache/http/concurrent/BasicFuture"
@@ -57,6 +58,7 @@ static void describe(JNIEnv *env, struct frame *f, jobject request, jobject targ
     char method[32], url[TEXT_VALUE_MAX + 256];
     jobject line = java_object(env, &get_line, request);
     bool is_4 = line != NULL;
+    ASSERT(f->is_span);
     jobject from = is_4 ? line : request;
     struct str m = java_text(env, &get_method, from, method, sizeof method);
     struct str u = STR_NONE;
@@ -90,6 +92,7 @@ static struct frame *enter(struct call *c)
 static void leave(struct call *c, struct frame *f, jobject response, jlong number)
 {
     (void)number;
+    ASSERT(f->is_span);
     http_span_end_call(c->env, f, code_of(c->env, response), c->thrown);
 }
 
@@ -147,6 +150,7 @@ static void leave_async(struct call *c, struct frame *f, jobject future, jlong n
 {
     static struct java_method is_done = {"isDone", "()Z", {NULL}};
     (void)number;
+    ASSERT(f->is_span && f == frame_top(c->thread));
     if (c->thrown != NULL) {
         http_span_end_call(c->env, f, 0, c->thrown);
         return;
@@ -194,6 +198,7 @@ static struct frame *enter_failed(struct call *c)
 static void leave_done(struct call *c, struct frame *f, jobject result, jlong number)
 {
     (void)result, (void)number;
+    ASSERT(!f->is_span);
     end_done(c, f->globals[0]);
 }
 

@@ -14,6 +14,7 @@
 #include "agents/jvm/plugins/plugins.h"
 #include "agents/jvm/plugins/task_frame.h"
 #include "agents/jvm/tasks.h"
+#include "core/must.h"
 
 static struct java_method is_live = {"isLive", "()Z", {NULL}};
 
@@ -42,6 +43,7 @@ static struct frame *enter_fire(struct call *c)
 static void exit_fire(struct call *c, struct frame *f, jobject result, jlong number)
 {
     (void)result, (void)number;
+    ASSERT(!f->is_span);
     if (f->globals[0] != NULL && !java_bool(c->env, &is_live, f->globals[0])) {
         task_forget_first(f->globals[0]);
     }
@@ -52,6 +54,7 @@ static void exit_fire(struct call *c, struct frame *f, jobject result, jlong num
 static void exit_compose(struct call *c, struct frame *f, jobject result, jlong number)
 {
     static struct java_method is_claimed = {"getForkJoinTaskTag", "()S", {NULL}};
+    ASSERT(!f->is_span && f->globals[0] != NULL);
     jmethodID id = java_find(c->env, &is_claimed, f->globals[0]);
     jshort tag = id != NULL ? (*c->env)->CallShortMethod(c->env, f->globals[0], id) : 0;
     if (!java_clear(c->env) && tag != 0) {

@@ -13,6 +13,7 @@
 #include "agents/jvm/plugins/plugins.h"
 #include "agents/jvm/remote.h"
 #include "agents/jvm/rpc_span.h"
+#include "core/must.h"
 
 #define DUBBO      "org/apache/dubbo/"
 #define INVOCATION "L" DUBBO "rpc/Invocation;"
@@ -52,6 +53,7 @@ static void describe(JNIEnv *env, struct thread_state *t, struct frame *f, jobje
     struct str s = java_text(env, &get_service, url, service, sizeof service);
     struct str m = method_of(env, invocation, method, sizeof method);
     int n = snprintf(path, sizeof path, "/%.*s/%.*s", STR_FMT(s), STR_FMT(m));
+    ASSERT(f->is_span && n > 0 && (size_t)n < sizeof path);
     struct str p = {path, (size_t)n};
     if (f->kind == SPAN_SERVER) {
         span_entry(t, f, STR("POST"), p); // as triple has it, and gRPC
@@ -92,6 +94,7 @@ static void leave(struct call *c, struct frame *f, jobject result, jlong number)
     JNIEnv *env = c->env;
     jobject future = c->thrown == NULL ? java_object(env, &get_future, result) : NULL;
     (void)number;
+    ASSERT(f->is_span && f == frame_top(c->thread));
     if (future == NULL) {
         ended(c, f, result);
     } else if (java_bool(env, &is_done, future) && !java_bool(env, &has_failed, future)) {
@@ -116,6 +119,7 @@ static struct frame *enter_cluster(struct call *c)
 static void leave_cluster(struct call *c, struct frame *f, jobject result, jlong number)
 {
     (void)result, (void)number;
+    ASSERT(!f->is_span);
     if (c->thrown == NULL || f->note != 0) {
         return;
     }

@@ -18,6 +18,7 @@
 #include "agents/jvm/plugins/plugins.h"
 #include "agents/jvm/tasks.h"
 #include "agents/jvm/thread.h"
+#include "core/must.h"
 
 static struct java_class future_task = {"java/util/concurrent/FutureTask", NULL};
 static struct java_class fork_join_task = {"java/util/concurrent/ForkJoinTask", NULL};
@@ -67,6 +68,7 @@ static void on_got_task(struct call *c)
     struct context taken = {0};
     (void)task_take(c->a, &taken);
     thread_drop_frames(c->env, c->thread, 0);
+    ASSERT(c->thread->depth == 0); // else the context would be dropped
     context_replace(c->thread, taken);
     c->thread->has_task = c->a != NULL;
 }
@@ -94,6 +96,7 @@ static struct frame *enter_remove(struct call *c)
 static void exit_remove(struct call *c, struct frame *f, jobject result, jlong removed)
 {
     (void)c, (void)result;
+    ASSERT(!f->is_span);
     if (removed != 0) {
         task_forget_first(f->globals[0]);
     }

@@ -29,6 +29,7 @@
 #include "agents/jvm/shortfall.h"
 #include "agents/jvm/tags.h"
 #include "agents/jvm/tasks.h"
+#include "core/must.h"
 
 #define GRPC          "io/grpc/"
 #define INTERNAL      GRPC "internal/"
@@ -83,6 +84,7 @@ static void read_entries(struct carrier *c)
 static bool is_named(struct carrier *c, unsigned i, const char *name, size_t n)
 {
     char text[32];
+    ASSERT(i < c->n);
     if ((size_t)c->name_n[i] != n || n > sizeof text) {
         return false;
     }
@@ -96,6 +98,7 @@ static bool is_named(struct carrier *c, unsigned i, const char *name, size_t n)
 static jbyteArray value_of(struct carrier *c, unsigned i)
 {
     static struct java_class bytes = {"[B", NULL};
+    ASSERT(i < c->n);
     jobject value = (*c->env)->GetObjectArrayElement(c->env, c->entries, 2 * (jsize)i + 1);
     if (!java_is(c->env, &bytes, value)) {
         (*c->env)->DeleteLocalRef(c->env, value);
@@ -140,6 +143,7 @@ static struct str header_by_key(struct carrier *c, const char *name, char *out, 
     static struct java_method next = {"next", "()Ljava/lang/Object;", {NULL}};
     struct java_joining j = {.out = out, .room = room};
     JNIEnv *env = c->env;
+    ASSERT(c->is_closed && c->n == 0);
     if ((*env)->PushLocalFrame(env, 16) != 0) {
         (void)java_clear(env);
         return STR_NONE;
@@ -289,6 +293,7 @@ static void describe_fault(JNIEnv *env, struct frame *f, jobject status, jint co
     static struct java_method get_cause = {"getCause", "()Ljava/lang/Throwable;", {NULL}};
     static struct java_method get_text = {"getDescription", "()Ljava/lang/String;", {NULL}};
     char text[TEXT_VALUE_MAX + 4];
+    ASSERT(code > CODE_OK && (size_t)code < sizeof CODES / sizeof *CODES);
     jthrowable cause = java_object(env, &get_cause, status);
     struct str message = java_text(env, &get_text, status, text, sizeof text);
     f->is_error = true;
@@ -366,6 +371,7 @@ static jobject channel_of(JNIEnv *env, jobject call)
 static struct frame *let_wait(struct call *c, struct frame *f, jobject tagged, jobject other)
 {
     struct context in_force = context_copy(&f->context);
+    ASSERT(f == frame_top(c->thread));
     uint64_t handle = pending_put(c->thread);
     if (handle != 0) {
         tag_set(tagged, TAG_CALL, handle);

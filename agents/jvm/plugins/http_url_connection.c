@@ -13,6 +13,7 @@
 #include "agents/jvm/pending.h"
 #include "agents/jvm/plugins/plugins.h"
 #include "agents/jvm/tags.h"
+#include "core/must.h"
 
 static struct java_method get_method = {"getRequestMethod", "()Ljava/lang/String;", {NULL}};
 static struct java_method get_url = {"getURL", "()Ljava/net/URL;", {NULL}};
@@ -98,6 +99,7 @@ static void end(struct call *c, struct frame *f, jobject result, jlong number)
 {
     jobject connection = f->globals[0];
     (void)result, (void)number;
+    ASSERT(f->is_span || f->note != 0);
     if (f->is_span) {
         conclude(c, f, connection);
         return;
@@ -113,6 +115,7 @@ static void end(struct call *c, struct frame *f, jobject result, jlong number)
 static void leave_connected(struct call *c, struct frame *f, jobject result, jlong number)
 {
     jobject connection = f->globals[0];
+    ASSERT(f->is_span || f->note != 0);
     if (c->thrown != NULL) {
         end(c, f, result, number);
     } else if (f->is_span) {

@@ -12,6 +12,7 @@
 #include "agents/jvm/statements.h"
 #include "agents/jvm/tags.h"
 #include "core/clock.h"
+#include "core/must.h"
 
 #define SQL_READ_MAX 8192 // of a statement's text
 
@@ -26,6 +27,7 @@ static struct java_method to_string = {"toString", "()Ljava/lang/String;", {NULL
 // The tag of a statement: the database's number, the text's.
 static uint64_t statement_tag(uint32_t database, uint32_t text)
 {
+    ASSERT(database <= DATABASES_MAX); // a tag has fewer bits than two numbers
     return (uint64_t)database << 32 | text;
 }
 
@@ -91,6 +93,7 @@ static struct frame *enter_prepare(struct call *c)
 static void leave_prepare(struct call *c, struct frame *f, jobject result, jlong number)
 {
     (void)c, (void)number;
+    ASSERT(!f->is_span);
     tag_set(result, TAG_STATEMENT, f->note);
 }
 
@@ -133,6 +136,7 @@ static uint64_t what_is_executed(struct call *c)
 static void describe(void *ctx, const struct statement *s)
 {
     struct frame *f = ctx;
+    ASSERT(s->essential_n <= s->encoded_n);
     if (s->name_n > 0) {
         span_name(f, (struct str){(const char *)s->bytes, s->name_n});
     }
@@ -162,6 +166,7 @@ static void leave_execute(struct call *c, struct frame *f, jobject result, jlong
 {
     char state[16];
     (void)result, (void)number;
+    ASSERT(f->is_span && f->end_mono_ns >= f->start_mono_ns);
     if (c->thrown != NULL) {
         struct str s = java_text(c->env, &get_state, c->thrown, state, sizeof state);
         if (s.n > 0) {

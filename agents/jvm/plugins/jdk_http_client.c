@@ -11,6 +11,7 @@
 #include "agents/jvm/headers.h"
 #include "agents/jvm/http_span.h"
 #include "agents/jvm/plugins/plugins.h"
+#include "core/must.h"
 
 static struct java_method get_method = {"method", "()Ljava/lang/String;", {NULL}};
 static struct java_method get_uri = {"uri", "()Ljava/net/URI;", {NULL}};
@@ -47,6 +48,7 @@ static struct frame *enter(struct call *c)
 
 static void ended(struct call *c, struct frame *f, jobject response)
 {
+    ASSERT(f->is_span);
     http_span_end_call(c->env, f, java_int(c->env, &get_code, response, 0), c->thrown);
 }
 
@@ -59,6 +61,7 @@ static void leave(struct call *c, struct frame *f, jobject response, jlong numbe
 static void leave_async(struct call *c, struct frame *f, jobject future, jlong number)
 {
     (void)number;
+    ASSERT(f == frame_top(c->thread));
     if (c->thrown != NULL) {
         ended(c, f, NULL);
     } else {

@@ -4,6 +4,7 @@
 #include "agents/jvm/http_span.h"
 #include "agents/jvm/plugins/plugins.h"
 #include "agents/jvm/remote.h"
+#include "core/must.h"
 
 static struct java_method get_method = {"getRequestMethod", "()Ljava/lang/String;", {NULL}};
 static struct java_method get_uri = {"getRequestURI", "()Ljava/net/URI;", {NULL}};
@@ -71,6 +72,7 @@ static struct frame *enter(struct call *c)
 static void leave(struct call *c, struct frame *f, jobject result, jlong number)
 {
     (void)result, (void)number;
+    ASSERT(f->is_span);
     http_span_status(f, java_int(c->env, &get_code, f->globals[0], 0));
 }
 

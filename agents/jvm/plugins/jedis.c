@@ -13,6 +13,7 @@
 #include "agents/jvm/plugins/plugins.h"
 #include "agents/jvm/redis_span.h"
 #include "agents/jvm/tags.h"
+#include "core/must.h"
 
 #define CONNECTION "redis/clients/jedis/Connection"
 #define RESPONSES  "pipelinedResponses" // Pipeline and Transaction both have the field
@@ -45,6 +46,7 @@ static void describe_place(JNIEnv *env, struct frame *f, jobject place)
 static void leave(struct call *c, struct frame *f, jobject result, jlong number)
 {
     (void)result, (void)number;
+    ASSERT(f->is_span);
     if (c->thrown != NULL) {
         redis_span_error(c->env, f, c->thrown);
     }
@@ -88,6 +90,7 @@ static struct frame *enter_send(struct call *c)
         struct str name = redis_command_name(c->env, java_object(c->env, &get_raw, c->a), text);
         jsize n = c->b != NULL ? (*c->env)->GetArrayLength(c->env, c->b) : 0;
         uint64_t id = redis_command_id(name);
+        ASSERT(id <= REDIS_COMMANDS_MAX && n >= 0);
         f->note = id << ARGUMENTS_BITS | (uint64_t)(n < ARGUMENTS_MAX ? n : ARGUMENTS_MAX);
         f->globals[0] = (*c->env)->NewGlobalRef(c->env, c->self);
     }
@@ -98,6 +101,7 @@ static struct frame *enter_send(struct call *c)
 static void leave_send(struct call *c, struct frame *f, jobject result, jlong number)
 {
     (void)result, (void)number;
+    ASSERT(!f->is_span);
     if (c->thrown == NULL && f->globals[0] != NULL) {
         tag_set(f->globals[0], TAG_CALL, f->note);
     }

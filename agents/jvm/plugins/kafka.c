@@ -22,6 +22,7 @@
 #include "agents/jvm/plugins/plugins.h"
 #include "agents/jvm/remote.h"
 #include "agents/jvm/tags.h"
+#include "core/must.h"
 
 #define KAFKA    "org/apache/kafka/"
 #define PRODUCER KAFKA "clients/producer/KafkaProducer"
@@ -39,6 +40,7 @@ static void describe(JNIEnv *env, struct frame *f, const char *operation, jobjec
     char text[256], name[272];
     struct str topic = java_text(env, &get_topic, record, text, sizeof text);
     int n = snprintf(name, sizeof name, "%s %.*s", operation, STR_FMT(topic));
+    ASSERT(f->is_span && n > 0 && (size_t)n < sizeof name);
     span_name(f, (struct str){name, (size_t)n});
     if (span_is_kept(f)) {
         span_text(f, "messaging.system", STR("kafka"));
@@ -161,6 +163,7 @@ static void on_failed_future(struct call *c)
 static void leave_send(struct call *c, struct frame *f, jobject result, jlong number)
 {
     (void)result, (void)number;
+    ASSERT(!f->is_span);
     if (c->thrown != NULL) {
         conclude(c->env, f->note, NULL, c->thrown);
     }
@@ -202,6 +205,7 @@ static void on_end(struct call *c)
 static void begin(struct call *c)
 {
     struct carrier from = {c->env, java_object(c->env, &get_headers, c->a)};
+    ASSERT(c->thread->depth == 0 && c->thread->message == 0);
     struct frame *f = span_open_entry(c->thread, c->method, SPAN_CONSUMER, header, &from);
     if (f == NULL) {
         return;

@@ -12,6 +12,7 @@
 #include "agents/jvm/plugins/plugins.h"
 #include "agents/jvm/redis_span.h"
 #include "agents/jvm/tags.h"
+#include "core/must.h"
 
 #define LETTUCE "io/lettuce/core/"
 
@@ -78,6 +79,7 @@ static void ended(struct call *c, struct frame *f, jobject result)
 static void leave(struct call *c, struct frame *f, jobject future, jlong number)
 {
     (void)number;
+    ASSERT(f->is_span && f == frame_top(c->thread));
     if (c->thrown != NULL) {
         ended(c, f, NULL);
     } else {
@@ -136,6 +138,7 @@ static bool has_error(struct call *c)
 static struct frame *end_and_go_on(struct call *c, struct frame *f, jthrowable thrown)
 {
     struct context outside = context_copy(&f->context);
+    ASSERT(f->is_span);
     bool has_parent = !span_id_is_zero(f->parent);
     outside.span = f->parent;
     end(c, f, thrown);

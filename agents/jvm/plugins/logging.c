@@ -13,6 +13,7 @@
 #include "agents/jvm/bridge.h"
 #include "agents/jvm/log_event.h"
 #include "agents/jvm/plugins/plugins.h"
+#include "core/must.h"
 
 static struct java_constant TRACE_ID = {"trace_id", NULL};
 static struct java_constant SPAN_ID = {"span_id", NULL};
@@ -36,6 +37,7 @@ static void put_context(struct call *c, jobject map,
 {
     const struct context *in_force = &c->thread->current;
     char trace[TRACE_ID_HEX + 1], span[SPAN_ID_HEX + 1];
+    ASSERT(context_is_set(in_force));
     trace_id_hex(in_force->trace, trace);
     span_id_hex(in_force->span, span);
     put(c->env, map, how, &TRACE_ID, (struct str){trace, TRACE_ID_HEX});

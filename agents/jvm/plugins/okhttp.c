@@ -10,6 +10,7 @@
 #include "agents/jvm/http_span.h"
 #include "agents/jvm/plugins/plugins.h"
 #include "agents/jvm/tasks.h"
+#include "core/must.h"
 
 static struct java_method get_request = {"request", "()Lokhttp3/Request;", {NULL}};
 static struct java_method get_method = {"method", "()Ljava/lang/String;", {NULL}};
@@ -37,6 +38,7 @@ static struct frame *enter(struct call *c)
 static void leave(struct call *c, struct frame *f, jobject response, jlong number)
 {
     (void)number;
+    ASSERT(f->is_span);
     http_span_end_call(c->env, f, java_int(c->env, &get_code, response, 0), c->thrown);
 }
 

@@ -10,6 +10,7 @@
 #include "agents/jvm/headers.h"
 #include "agents/jvm/plugins/plugins.h"
 #include "agents/jvm/remote.h"
+#include "core/must.h"
 
 #define CLIENT     "com/rabbitmq/client/"
 #define HEADER     "L" CLIENT "impl/AMQContentHeader;"
@@ -35,7 +36,9 @@ static void describe(struct call *c, struct frame *f, const char *operation, job
     int n = snprintf(destination, sizeof destination, "%.*s%s%.*s", STR_FMT(x),
                      x.n > 0 && shown.n > 0 ? ":" : "", STR_FMT(shown));
     struct str d = {destination, (size_t)n};
+    ASSERT(n >= 0 && (size_t)n < sizeof destination);
     n = snprintf(name, sizeof name, "%s %s", operation, destination);
+    ASSERT(f->is_span && (size_t)n < sizeof name);
     span_name(f, (struct str){name, (size_t)n});
     if (span_is_kept(f)) {
         span_text(f, "messaging.system", STR("rabbitmq"));
@@ -111,6 +114,7 @@ static void put_header(void *ctx, const char *name, const char *value)
         "put", "(Ljava/lang/Object;Ljava/lang/Object;)Ljava/lang/Object;", {NULL}};
     struct target *t = ctx;
     JNIEnv *env = t->env;
+    ASSERT(t->map != NULL);
     jmethodID id = java_find(env, &put, t->map);
     jstring key = (*env)->NewStringUTF(env, name);
     jstring text = key != NULL ? (*env)->NewStringUTF(env, value) : NULL;

@@ -24,6 +24,7 @@
 #include "agents/jvm/plugins/plugins.h"
 #include "agents/jvm/reader.h"
 #include "agents/jvm/remote.h"
+#include "core/must.h"
 
 static struct java_method get_servlet = {"getServletPath", "()Ljava/lang/String;", {NULL}};
 static struct java_method get_path_info = {"getPathInfo", "()Ljava/lang/String;", {NULL}};
@@ -106,6 +107,8 @@ enum at_last { IS_ASYNC, LAST_METHOD, SPRING, CONTEXT, MAPPING, PATTERN, STATUS,
     }
 #define JAVAX   "javax/servlet/http/"
 #define JAKARTA "jakarta/servlet/http/"
+
+_Static_assert(AT_FIRST == MARK + 1, "a request is marked last");
 
 static const struct reader_step javax_first[] = READ_FIRST(JAVAX),
                                 jakarta_first[] = READ_FIRST(JAKARTA),
@@ -339,6 +342,7 @@ static void route(JNIEnv *env, struct frame *f, jobject request, const struct st
 
 static void conclude(struct frame *f, int status, bool threw)
 {
+    ASSERT(f->is_span);
     http_span_status(f, threw && status < 400 ? 500 : status);
 }
 
@@ -367,6 +371,7 @@ static void leave(struct call *c, struct frame *f, jobject result, jlong number_
     jobject request = f->globals[REQUEST];
     uint64_t handle = f->note;
     (void)result, (void)number_given;
+    ASSERT(f->is_span || handle != 0);
     (void)reader_read(env, &last_of[is_jakarta(c->method)], request, f->globals[RESPONSE], text,
                       sizeof text, known);
     bool waits = str_eq(known[IS_ASYNC], STR("true"));
