@@ -18,7 +18,9 @@ static struct _jobject {
 } object, object_class, interface, reader_class;
 static char signature[] = "Lshop/Request;";
 static pthread_barrier_t all_define;
-static struct reader reader = {.interface = "shop/Request"};
+static const struct reader_step step = {"shop/Request", "getPath", "()Ljava/lang/String;",
+                                        .is_optional = true};
+static struct reader reader = {.interface = "shop/Request", .steps = &step, .count = 1};
 
 static jclass JNICALL get_object_class(JNIEnv *env, jobject of)
 {
@@ -83,6 +85,25 @@ static jboolean JNICALL is_instance(JNIEnv *env, jobject a, jclass b)
     return a == &object && b == &interface;
 }
 
+// The step by itself gives nothing: what is read comes from the class.
+static jmethodID JNICALL get_no_method(JNIEnv *env, jclass of, const char *name, const char *type)
+{
+    (void)env, (void)of, (void)name, (void)type;
+    return NULL;
+}
+
+static jsize JNICALL text_length(JNIEnv *env, jstring text)
+{
+    (void)env, (void)text;
+    return 1;
+}
+
+static void JNICALL text_region(JNIEnv *env, jstring text, jsize from, jsize n, jchar *ret)
+{
+    (void)env, (void)text, (void)from, (void)n;
+    *ret = READER_SEPARATOR; // behind an empty value
+}
+
 static bool throws;
 static __thread bool has_thrown;
 static atomic_uint calls;
@@ -92,7 +113,7 @@ static jobject JNICALL call(JNIEnv *env, jclass of, jmethodID id, ...)
     (void)env, (void)of, (void)id;
     has_thrown = throws;
     atomic_fetch_add(&calls, 1);
-    return NULL;
+    return throws ? NULL : &object;
 }
 
 static jboolean JNICALL exception_check(JNIEnv *env)
@@ -109,10 +130,10 @@ static void JNICALL exception_clear(JNIEnv *env)
 
 static void *read_it(void *ctx)
 {
-    char out[16];
-    struct str none[1];
-    bool ok = reader_read(&jvm.env, &reader, &object, NULL, out, sizeof out, none);
-    return ok ? ctx : NULL;
+    char out[READER_ROOM(1)];
+    struct str value[1];
+    bool ok = reader_read(&jvm.env, &reader, &object, NULL, out, sizeof out, value);
+    return ok && value[0].n == 0 ? ctx : NULL;
 }
 
 static int begin(void **state)
@@ -122,6 +143,9 @@ static int begin(void **state)
     jvm.jni.GetObjectClass = get_object_class;
     jvm.jni.GetSuperclass = get_superclass;
     jvm.jni.DefineClass = define;
+    jvm.jni.GetMethodID = get_no_method;
+    jvm.jni.GetStringLength = text_length;
+    jvm.jni.GetStringRegion = text_region;
     jvm.jni.GetStaticMethodID = get_method;
     jvm.jni.IsInstanceOf = is_instance;
     jvm.jni.CallStaticObjectMethod = call;
