@@ -283,6 +283,14 @@ if (late)
         assert.ok(note.x >= box.x + box.width - 1 || note.x + note.width <= box.x + 1)
       }
     }
+    // No room beside a bar that fills the timeline: the note stands inside, off the server's bar.
+    await page.goto(`${url}/traces/${late}?w=60000000-66000000`)
+    const note = page.getByTitle('network and queueing 4.00 ms')
+    await note.waitFor()
+    const [box, outer, inner] = await Promise.all(
+      [note, ...(await page.locator('.lane:has(.note) .bar').all())].map((it) => it.boundingBox()),
+    )
+    assert.ok(box.x + box.width < inner.x + 1 && box.x >= outer.x - 1)
   })
 
 await flow('dragging zooms, Back undoes', async (page) => {

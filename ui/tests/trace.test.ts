@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import type { Outline } from '@/api/types'
 import { formatFold, isFolded, OPEN, parseFold, setFolded } from '@/trace/folding'
 import * as m from '@/trace/model'
+import { noteWidth, placeNote } from '@/trace/note'
 import { readTraceId } from '@/trace/traceId'
 import * as w from '@/trace/window'
 import { makeTrace, outline as fixtureOutline } from '../dev/shop.mjs'
@@ -224,5 +225,37 @@ describe('pasted trace IDs', () => {
     const header = `00-${id}-00f067aa0ba902b7-01`
     expect(readTraceId(header)).toEqual({ id, span: '00f067aa0ba902b7' })
     for (const other of ['', 'orders', id.slice(1), `${id}0`]) expect(readTraceId(other)).toBeNull()
+  })
+})
+
+describe('the note of a joined call', () => {
+  const at = (client: [number, number], server: [number, number], lane = 600) => {
+    const stretch = ([start, end]: [number, number]) => ({ start, end })
+    return placeNote(stretch(client), stretch(server), noteWidth('⇄ 473 ms'), lane)
+  }
+
+  it('stands beside the bars where there is room', () => {
+    expect(at([0, 50], [10, 40])).toEqual({ style: { left: '50%' }, over: false })
+    expect(at([60, 99], [70, 90])).toEqual({ style: { right: '40%' }, over: false })
+  })
+
+  it('stands in the larger free part of the client bar where there is none beside it', () => {
+    expect(at([0, 99], [90, 99])).toEqual({ style: { right: '10%' }, over: false })
+    expect(at([0, 99], [1, 20])).toEqual({ style: { left: '20%' }, over: false })
+    expect(at([-50, 150], [40, 50])).toEqual({ style: { left: '50%' }, over: false })
+  })
+
+  it('stands over the server bar, with a ground of its own, where that fills the client bar', () => {
+    expect(at([0, 99], [1, 98])).toEqual({ style: { right: '0%' }, over: true })
+    expect(at([-1, 101], [-1, 101])).toEqual({ style: { right: '0%' }, over: true })
+  })
+
+  it('is left out where the call is not in sight, or the lane is too narrow', () => {
+    expect(at([101, 101], [101, 101])).toBeNull()
+    expect(at([0, 99], [1, 98], 50)).toBeNull()
+  })
+
+  it('takes more room in Chinese', () => {
+    expect(noteWidth('服务端 +1 ms')).toBeGreaterThan(noteWidth('abc +1 ms'))
   })
 })
