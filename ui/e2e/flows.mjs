@@ -491,7 +491,23 @@ if (!option('url')) {
   await flow('an empty install says where to send data', async (page) => {
     const empty = await fixture(PORT + 1, '--empty')
     await page.goto(empty)
-    await page.getByText('Send OTLP to 127.0.0.1:4317').waitFor()
+    await page.getByText('OTLP/gRPC 127.0.0.1:4317').waitFor()
+    await page.getByText('OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318').waitFor()
+    // A receiver that is off is named nowhere.
+    let addresses = { http: '127.0.0.1:7070', otlp_grpc: '0.0.0.0:4317' }
+    await page.route('**/api/v1/status', async (route) => {
+      const answer = await (await route.fetch()).json()
+      await route.fulfill({ json: { ...answer, addresses } })
+    })
+    await page.goto(empty)
+    await page.getByText('OTEL_EXPORTER_OTLP_PROTOCOL=grpc').waitFor()
+    assert.equal(await page.getByText(/4318|curl/).count(), 0)
+    assert.equal(await page.getByText('0.0.0.0').count(), 0)
+    addresses = { http: '127.0.0.1:7070' }
+    await page.goto(empty)
+    await page.getByText('No receiver is on').waitFor()
+    assert.equal(await page.getByText(/431[78]/).count(), 0)
+    await page.unrouteAll({ behavior: 'ignoreErrors' })
     await page.goto(`${empty}/traces`)
     await page.getByText('No trace came in this time.').waitFor()
   })

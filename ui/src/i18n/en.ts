@@ -106,7 +106,12 @@ export const en = {
   'services.noLine': '(no business line)',
   'services.problemsOnly': 'With errors only',
   'services.empty': 'No service sent a span in this time.',
-  'services.emptyHint': 'Send OTLP to {grpc} (gRPC) or {http} (HTTP), or choose a longer time.',
+  'send.receivers': 'This server takes spans at',
+  'send.off': 'No receiver is on: set otlp.grpc or otlp.http and restart the server.',
+  'send.sdk': 'Any OpenTelemetry SDK: set these, then start your program',
+  'send.curl': 'Or send one span by hand',
+  'send.locked':
+    'With otlp.token set, add OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20TOKEN; with otlp.tls set, write https.',
   'list.nothing': 'Nothing matches what you typed or chose.',
   'list.all': 'Show all',
   'services.widen': 'Show the last 24 hours',
