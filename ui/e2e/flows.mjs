@@ -242,14 +242,20 @@ await flow('Back returns to the place in the list', async (page) => {
 await flow('a service looks the same on every page, and like no other', async (page) => {
   await page.goto(url)
   await page.locator('tbody tr').first().waitFor()
-  const looks = () =>
-    page.evaluate(() =>
+  const looks = (reader = page) =>
+    reader.evaluate(() =>
       Object.fromEntries(
         [...document.querySelectorAll('main .service, main [role=row] .tree')].map((place) => [
           (place.querySelector('.text b') ?? place.querySelector('.text')).textContent,
           [...place.querySelectorAll('i.mark')].slice(0, 1).map((mark) => {
             const style = getComputedStyle(mark)
-            return [style.backgroundColor, style.borderRadius, style.borderTopWidth].join()
+            return [
+              style.backgroundColor,
+              style.borderTopColor,
+              style.borderRadius,
+              style.borderTopWidth,
+              style.transform,
+            ].join()
           })[0],
         ]),
       ),
@@ -260,6 +266,12 @@ await flow('a service looks the same on every page, and like no other', async (p
   const seen = Object.entries(await looks())
   assert.ok(seen.length > 1)
   for (const [name, look] of seen) assert.equal(look, services[name], name)
+  // Another reader, who came by the trace, sees the same.
+  const other = await openPage(browser)
+  await other.goto(page.url())
+  await rows(other).first().waitFor()
+  assert.deepEqual(await looks(other), Object.fromEntries(seen))
+  await other.context().close()
 })
 
 if (late)

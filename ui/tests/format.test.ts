@@ -5,7 +5,7 @@ import type { LedgerRow } from '@/api/types'
 import * as f from '@/format/format'
 import { base64Bytes, hexDump } from '@/format/hex'
 import { offBy, sumRows } from '@/format/ledger'
-import { markAt, MarkBook } from '@/format/series'
+import { COLOURS, markAt, MarkBook, ownPlace, repeats } from '@/format/series'
 import { sortRows } from '@/format/sort'
 
 describe('numbers', () => {
@@ -107,18 +107,45 @@ describe('tables and dumps', () => {
     ])
   })
 
+  it('gives a service the same colour and shape whoever asks, and whatever else is known', () => {
+    const name = 'payment'
+    const mark = new MarkBook().markOf(name)
+    const book = new MarkBook()
+    book.learn(['orders', 'stock', name, 'storefront'])
+    expect(book.markOf(name)).toEqual(mark)
+    expect(mark).toEqual(markAt(ownPlace(name)))
+  })
+
   it('gives every service a mark of its own, which later services do not change', () => {
     const book = new MarkBook()
-    const names = Array.from({ length: 24 }, (_, i) => `service-${String(i).padStart(2, '0')}`)
-    expect(book.learn([...names].reverse())).toBe(true)
+    const names = Array.from({ length: 40 }, (_, i) => `service-${String(i).padStart(2, '0')}`)
+    book.learn([...names].reverse())
     const looks = names.map((name) => JSON.stringify(book.markOf(name)))
-    expect(new Set(looks).size).toBe(24)
-    expect(book.markOf('service-00')).toEqual(markAt(0))
-    expect(new Set(names.slice(0, 8).map((name) => book.markOf(name).colour)).size).toBe(8)
+    expect(new Set(looks).size).toBe(40)
     book.learn(['a first in the alphabet'])
     expect(names.map((name) => JSON.stringify(book.markOf(name)))).toEqual(looks)
-    expect(book.learn(names)).toBe(false)
-    const again = new MarkBook(book.names(500))
-    expect(names.map((name) => JSON.stringify(again.markOf(name)))).toEqual(looks)
+    // Of one colour, only the shape yields.
+    const kept = names.filter((name) => book.markOf(name).colour === markAt(ownPlace(name)).colour)
+    expect(kept.length).toBeGreaterThan(30)
+  })
+
+  it('spreads names over the colours', () => {
+    const counts = new Map<string, number>()
+    for (let i = 0; i < 1200; i++) {
+      const { colour } = markAt(ownPlace(`svc-${i}`))
+      counts.set(colour, (counts.get(colour) ?? 0) + 1)
+    }
+    expect(counts.size).toBe(COLOURS)
+    for (const count of counts.values()) expect(count).toBeGreaterThan(60)
+  })
+
+  it('gives marks also when there are more services than marks', () => {
+    const book = new MarkBook()
+    book.learn(Array.from({ length: 200 }, (_, i) => `n${i}`))
+    expect(book.markOf('one more')).toEqual(markAt(ownPlace('one more')))
+  })
+
+  it('counts the services that share a colour in alphabetical order', () => {
+    expect(repeats(['c', 'a', 'b', 'd'], ['x', 'x', 'y', 'x'])).toEqual([1, 0, 0, 2])
   })
 })

@@ -3,6 +3,7 @@
 // for ten. Spans come in display order (depth first), so a subtree is a run of rows: that is what
 // makes folding a jump and everything here one pass.
 import type { Outline } from '@/api/types'
+import { repeats } from '@/format/series'
 import { learnServices, markOf } from '@/state/marks'
 
 export const SERVER = 2
@@ -16,6 +17,7 @@ export interface TraceModel {
   half: Int32Array // of a client row: the server row that joins it; -1
   owner: Int32Array // of a joined server row: its client row; -1
   colours: string[] // of the services, as CSS
+  repeated: number[] // of the services: how many have the same colour and come before
   errors: number[] // rows with status error
   orphan: Set<number>
   // Segments of the critical path by row: those of row i are pathAt[i] up to pathAt[i + 1].
@@ -71,12 +73,14 @@ export function buildModel(outline: Outline): TraceModel {
   const { status, parent } = outline.spans
   const errors: number[] = []
   status.forEach((value, row) => value === ERROR && errors.push(row))
+  const colours = outline.services.map((name) => markOf(name).colour)
   return {
     outline,
     count: parent.length,
     end: subtreeEnds(parent),
     ...joinHalves(outline),
-    colours: outline.services.map((name) => markOf(name).colour),
+    colours,
+    repeated: repeats(outline.services, colours),
     errors,
     orphan: new Set(outline.orphan_rows),
     ...criticalByRow(outline),
