@@ -433,7 +433,7 @@ if (late)
   await flow('signals that are not stored alarm nobody', async (page) => {
     await page.goto(`${url}/admin`)
     await page.getByText('This version stores traces only.').waitFor()
-    const row = page.getByRole('row', { name: /^metrics/ })
+    const row = page.getByRole('row', { name: /\) metrics / })
     assert.match(await row.innerText(), /not stored by this version 1/)
     assert.equal(await row.locator('.is-warn').count(), 0)
   })
@@ -444,6 +444,65 @@ await flow('every section of the admin page', async (page) => {
     await page.locator('table, .cards, .empty, .none').first().waitFor()
     assert.equal(await page.getByRole('alert').count(), 0, section)
   }
+})
+
+await flow('no page is wider than its screen, however narrow', async (page) => {
+  await firstTrace(page)
+  const trace = `/traces/${/[0-9a-f]{32}/.exec(page.url())[0]}`
+  await rows(page).first().click()
+  await page.waitForURL(/span=/)
+  const span = page.url().slice(url.length)
+  const sections = ['ledger', 'store', 'server', 'config', 'letters'].map(
+    (name) => `/admin/${name}`,
+  )
+  for (const [width, height] of [
+    [360, 740],
+    [600, 900],
+  ]) {
+    await page.setViewportSize({ width, height })
+    for (const path of [
+      '/',
+      '/traces?build=1',
+      '/traces?scatter=table',
+      '/traces?from=1700000000000&to=1800000000000',
+      trace,
+      span,
+      `/traces/${'9'.repeat(32)}`,
+      '/no/such/page',
+      ...sections,
+    ]) {
+      await page.goto(url + path)
+      await page.waitForLoadState('networkidle')
+      const most = await page.evaluate(() => {
+        const main = document.getElementById('main')
+        return {
+          page: document.scrollingElement.scrollWidth - innerWidth,
+          main: main.scrollWidth - main.clientWidth,
+        }
+      })
+      assert.deepEqual(most, { page: 0, main: 0 }, `${path} at ${width}`)
+    }
+  }
+  // The panel of a span covers the page, its table keeps the first column in sight.
+  await page.setViewportSize({ width: 390, height: 844 })
+  await page.goto(url + span)
+  const panel = page.getByRole('complementary', { name: 'Span details' })
+  await panel.waitFor()
+  assert.equal((await panel.boundingBox()).width, 390)
+  await panel.getByRole('button', { name: 'Close' }).click()
+  await rows(page).first().click()
+  await page.getByRole('button', { name: 'Settings' }).waitFor()
+  await page.goto(url)
+  const name = page.locator('tbody tr td').first()
+  await name.waitFor()
+  const before = await name.boundingBox()
+  await page.locator('.table-scroll').evaluate((place) => place.scrollTo(500, 0))
+  assert.deepEqual(await name.boundingBox(), before)
+  // What the top bar has no room for is in the settings.
+  await page.getByRole('button', { name: 'Settings' }).click()
+  await page.getByLabel('Time zone').waitFor()
+  await page.getByRole('button', { name: '中文' }).click()
+  await page.getByRole('heading', { name: '服务', exact: true }).waitFor()
 })
 
 if (big)

@@ -3,6 +3,7 @@
 // link changes nobody's preferences.
 import { computed, ref, watch } from 'vue'
 import type { ZoneName } from '@/time/zone'
+import { narrow } from './viewport'
 
 export type Theme = 'system' | 'dark' | 'light'
 export type Density = 'dense' | 'comfortable'
@@ -32,7 +33,10 @@ export const themeInForce = computed(() =>
   theme.value === 'system' ? (systemIsDark.value ? 'dark' : 'light') : theme.value,
 )
 
-export const rowHeight = computed(() => (density.value === 'comfortable' ? 30 : 22))
+// --size-span-row: of a narrow screen, two lines of text.
+export const spanRowHeight = computed(() =>
+  narrow.value ? 38 : density.value === 'comfortable' ? 30 : 22,
+)
 
 // Writes the choices to <html>, where the style sheets read them.
 export function applyPreferences(): void {
