@@ -4,24 +4,23 @@
 export const enFilter = {
   'expect.start': 'A filter begins with “{”.',
   'expect.field':
-    'Here belongs a field, such as resource.service.name, span.http.route, duration or status.',
+    'A field belongs here, such as resource.service.name, span.http.route, duration or status.',
   'expect.character':
     'This character has no meaning here: a field, an operator or a bracket is expected.',
-  'expect.operator': 'Here belongs an operator: =  !=  <  <=  >  >=  =~  !~',
-  'expect.operator_or_end': 'Here belongs an operator, “&&”, “||” or the closing “}”.',
-  'expect.joint': 'Here belongs “&&”, “||” or the closing “}”.',
-  'expect.bracket': 'A bracket is open: here belongs “)”, “&&” or “||”.',
+  'expect.operator': 'An operator belongs here: =  !=  <  <=  >  >=  =~  !~',
+  'expect.operator_or_end': 'An operator, “&&”, “||” or the closing “}” belongs here.',
+  'expect.joint': '“&&”, “||” or the closing “}” belongs here.',
+  'expect.bracket': 'A bracket is open: “)”, “&&” or “||” belongs here.',
   'expect.end': 'The filter has ended before this.',
   'expect.status': 'The status is compared by = or != with error, ok or unset.',
   'expect.kind':
     'The kind is compared by = or != with server, client, internal, producer, consumer or unspecified.',
-  'expect.duration': 'Here belongs a duration, such as 100ms or 1.5s.',
+  'expect.duration': 'A duration belongs here, such as 100ms or 1.5s.',
   'expect.duration_unit': 'A duration needs its unit, such as 100ms or 1.5s.',
-  'expect.value':
-    'Here belongs a value: a text in quotes, a number, a duration, true, false or nil.',
-  'expect.text': 'Here belongs a text in quotes.',
+  'expect.value': 'A value belongs here: text in quotes, a number, a duration, true, false or nil.',
+  'expect.text': 'Text in quotes belongs here.',
   'expect.regex_memory': 'Together the regular expressions take too much memory.',
-  'expect.regex_text': 'Here belongs a regular expression in quotes.',
+  'expect.regex_text': 'A regular expression in quotes belongs here.',
   'expect.regex': 'This regular expression cannot be read.',
   'expect.escape':
     'This escape is not known: \\" \\\\ \\/ \\n \\t \\r \\b \\f and \\u with four hexadecimal digits are.',
@@ -29,12 +28,12 @@ export const enFilter = {
   'expect.limit': 'The filter is too long or too complex.',
   'expect.utf8': 'The filter holds bytes that are not UTF-8.',
   'filter.position': 'at character {position}',
-  'filter.completed': 'A filter stands in braces. Searched is',
+  'filter.completed': 'Filters are written in braces. Searching for',
   'filter.keysTruncated':
     'Only {count} attributes are offered; there are more. Write their names under “Another field…”.',
-  'filter.valuesTruncated': 'Offered are the {count} most frequent values; there are more.',
+  'filter.valuesTruncated': 'Only the {count} most frequent values are offered; there are more.',
   'filter.valuesApproximate':
-    'There are too many values to count them all: offered are {count} of them, and a frequent one may be missing.',
+    'There are too many values to count them all: {count} of them are offered, and a frequent one may be missing.',
   'filter.key': 'Field',
   'filter.other': 'Another field…',
   'filter.otherName': 'Name of the field',
@@ -74,7 +73,7 @@ export const enFilter = {
     'This filter is written by hand: the builder shows plain conditions joined by && only.',
   'filter.startOver': 'Start over in the builder',
   'filter.all': 'Find traces that have a span for which all of this holds:',
-  'filter.use': 'Use and search',
+  'filter.use': 'Apply and search',
   'scatter.cell': {
     one: '{count} span, {errors} with errors ({share})',
     other: '{count} spans, {errors} with errors ({share})',
