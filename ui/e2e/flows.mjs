@@ -305,6 +305,15 @@ if (late)
     assert.ok(box.x + box.width < inner.x + 1 && box.x >= outer.x - 1)
   })
 
+if (late)
+  await flow('the first error is where the failure began', async (page) => {
+    await page.goto(`${url}/traces/${late}`)
+    await rows(page).first().waitFor()
+    await page.keyboard.press('n')
+    await page.getByRole('complementary').getByText('too late').waitFor()
+    await page.locator('[role=row][aria-selected=true]', { hasText: 'caller → callee' }).waitFor()
+  })
+
 await flow('dragging zooms, Back undoes', async (page) => {
   await page.goto(`${url}/traces?from=now-1h&to=now`)
   const plot = page.locator('.plot')

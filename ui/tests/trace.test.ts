@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the waterfall's rows, on a small trace by hand and on large ones from the fixture.
 import { describe, expect, it } from 'vitest'
-import type { Outline } from '@/api/types'
+import type { Attributes, Outline, SpanEvent } from '@/api/types'
+import { failureText } from '@/trace/failure'
 import { formatFold, isFolded, OPEN, parseFold, setFolded } from '@/trace/folding'
 import * as m from '@/trace/model'
 import { noteWidth, placeNote } from '@/trace/note'
@@ -117,6 +118,8 @@ describe('rows', () => {
     expect(m.nextError(errors, 4, 1)).toBe(5)
     expect(m.nextError(errors, 5, 1)).toBe(4)
     expect(m.nextError(errors, 4, -1)).toBe(5)
+    expect(m.nextError(errors, 3, 1)).toBe(4)
+    expect(m.nextError(errors, 3, -1)).toBe(5)
     expect(m.nextError([], 4, 1)).toBe(-1)
   })
 
@@ -161,7 +164,7 @@ describe('large traces', () => {
       expect(m.visibleRows(model, { folded: () => true }, true, null)).toHaveLength(1)
       const sum = model.outline.spans.critical_ns.reduce((a, b) => a + b, 0)
       expect(Math.abs(sum - model.outline.duration_ns)).toBeLessThan(model.count)
-    })
+    }, 60_000) // of a busy machine
 })
 
 describe('folding in URLs', () => {
@@ -225,6 +228,53 @@ describe('pasted trace IDs', () => {
     const header = `00-${id}-00f067aa0ba902b7-01`
     expect(readTraceId(header)).toEqual({ id, span: '00f067aa0ba902b7' })
     for (const other of ['', 'orders', id.slice(1), `${id}0`]) expect(readTraceId(other)).toBeNull()
+  })
+})
+
+describe('the order of errors', () => {
+  it('begins where the failure began and goes outwards', () => {
+    const outline = small()
+    outline.spans.status = [2, 2, 2, 2, 0, 2]
+    const model = m.buildModel(outline)
+    expect(m.errorOrder(model, true)).toEqual([3, 1, 0, 5])
+    expect(m.errorOrder(model, false)).toEqual([3, 2, 1, 0, 5])
+  })
+
+  it('passes over spans of the chain that say nothing', () => {
+    const outline = small()
+    outline.spans.status = [2, 0, 0, 2, 0, 0]
+    expect(m.errorOrder(m.buildModel(outline), true)).toEqual([3, 0])
+  })
+
+  it('prefers the chain on the critical path', () => {
+    const outline = small()
+    outline.spans.status = [2, 0, 0, 2, 2, 0]
+    outline.spans.critical_ns = [30, 0, 0, 0, 30, 0]
+    expect(m.errorOrder(m.buildModel(outline), true)).toEqual([4, 0, 3])
+  })
+
+  it('holds every error once', () => {
+    const model = m.buildModel(fixtureOutline(makeTrace('2'.repeat(32), 0, 10000, 3)) as Outline)
+    for (const join of [true, false]) {
+      const order = m.errorOrder(model, join)
+      expect([...order].sort((a, b) => a - b)).toEqual(m.errorRows(model, join))
+    }
+  })
+})
+
+describe('what is known of a failure', () => {
+  const said = (attributes: Attributes, status_message = '', events: SpanEvent[] = []) =>
+    failureText({ attributes, status_message, events })
+
+  it('is the message, the exception, or a code', () => {
+    expect(said({ 'http.response.status_code': 502 }, 'refused')).toBe('refused')
+    const attributes = { 'exception.type': 'IOError', 'exception.message': 'gone' }
+    const event = { name: 'exception', time_unix_nano: 0, offset_ns: 0, attributes }
+    expect(said({ 'http.response.status_code': 502 }, '', [event])).toBe('IOError: gone')
+    expect(said({ 'http.response.status_code': 502, 'error.type': '502' })).toBe('HTTP 502')
+    expect(said({ 'http.response.status_code': 200, 'error.type': 'timeout' })).toBe('timeout')
+    expect(said({ 'rpc.grpc.status_code': 14 })).toBe('gRPC 14')
+    expect(said({})).toBe('')
   })
 })
 

@@ -202,11 +202,49 @@ export function errorRows(model: TraceModel, join: boolean): number[] {
   return [...new Set(model.errors.map((row) => displayRow(model, row, join)))].sort((a, b) => a - b)
 }
 
-// The next of the error rows after (or before) one, around the end; -1 when there are none.
+// Of every row the nearest one above it that shows an error; -1 where there is none.
+function errorsAbove(model: TraceModel, failed: ReadonlySet<number>, join: boolean): Int32Array {
+  const { parent } = model.outline.spans
+  const above = new Int32Array(model.count).fill(-1)
+  for (let row = 0; row < model.count; row++) {
+    const up = parent[row]!
+    if (up < 0) continue
+    const shown = displayRow(model, up, join)
+    above[row] = shown !== row && failed.has(shown) ? shown : above[up]!
+  }
+  return above
+}
+
+// The error rows in the order in which a reader asks for them: where a failure began (no error is
+// below it), then outwards the errors it caused. The chain that reaches farthest out comes first, of
+// several the one that ends on the critical path.
+export function errorOrder(model: TraceModel, join: boolean): number[] {
+  const rows = errorRows(model, join)
+  const failed = new Set(rows)
+  const above = errorsAbove(model, failed, join)
+  const causes = new Set(rows)
+  const outermost = new Map<number, number>()
+  for (const row of rows) {
+    causes.delete(above[row]!)
+    outermost.set(row, outermost.get(above[row]!) ?? row)
+  }
+  const onPath = (row: number) => (model.outline.spans.critical_ns[row]! > 0 ? 0 : 1)
+  const first = [...causes].sort(
+    (a, b) => outermost.get(a)! - outermost.get(b)! || onPath(a) - onPath(b) || a - b,
+  )
+  const order = new Set<number>()
+  for (const cause of first)
+    for (let row = cause; row >= 0 && !order.has(row); row = above[row]!) order.add(row)
+  return [...order]
+}
+
+// The next in an order of errors, around its end; the first (or last) after a row that has none, and
+// -1 when there are none at all.
 export function nextError(errors: readonly number[], from: number, step: 1 | -1): number {
   if (errors.length === 0) return -1
-  if (step === 1) return errors.find((row) => row > from) ?? errors[0]!
-  return errors.findLast((row) => row < from) ?? errors.at(-1)!
+  const at = errors.indexOf(from)
+  if (at < 0) return step === 1 ? errors[0]! : errors.at(-1)!
+  return errors[(at + step + errors.length) % errors.length]!
 }
 
 // Index of a row among the visible ones; -1 when it is hidden. The list is ascending.

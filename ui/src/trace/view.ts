@@ -60,7 +60,7 @@ function useRows(model: m.TraceModel, choices: Choices) {
     const folding = { folded: (row: number) => isFolded(state, row) }
     return m.visibleRows(model, folding, choices.join.value, keep.value)
   })
-  const errors = computed(() => m.errorRows(model, choices.join.value))
+  const errors = computed(() => m.errorOrder(model, choices.join.value))
   const indent = computed(() => m.indents(model, choices.join.value))
   return { keep, matches, rows, errors, indent }
 }
