@@ -7,6 +7,7 @@ import { formatFold, isFolded, OPEN, parseFold, setFolded } from '@/trace/foldin
 import * as m from '@/trace/model'
 import { noteWidth, placeNote } from '@/trace/note'
 import { readTraceId } from '@/trace/traceId'
+import { keyParts } from '@/trace/values'
 import * as w from '@/trace/window'
 import { makeTrace, outline as fixtureOutline } from '../dev/shop.mjs'
 
@@ -307,5 +308,12 @@ describe('the note of a joined call', () => {
 
   it('takes more room in Chinese', () => {
     expect(noteWidth('服务端 +1 ms')).toBeGreaterThan(noteWidth('abc +1 ms'))
+  })
+})
+
+describe('attribute keys', () => {
+  it('break after dots and underscores', () => {
+    expect(keyParts('http.response.status_code')).toEqual(['http.', 'response.', 'status_', 'code'])
+    expect(keyParts('')).toEqual([''])
   })
 })
