@@ -6,6 +6,7 @@ import * as f from '@/format/format'
 import { base64Bytes, hexDump } from '@/format/hex'
 import { offBy, sumRows } from '@/format/ledger'
 import { COLOURS, markAt, MarkBook, ownPlace, repeats } from '@/format/series'
+import { SCALE_FROM_NS, scaleShare, scaleTo } from '@/format/durationScale'
 import { sortRows } from '@/format/sort'
 
 describe('numbers', () => {
@@ -147,5 +148,16 @@ describe('tables and dumps', () => {
 
   it('counts the services that share a colour in alphabetical order', () => {
     expect(repeats(['c', 'a', 'b', 'd'], ['x', 'x', 'y', 'x'])).toEqual([1, 0, 0, 2])
+  })
+})
+
+describe('the scale of the bars of a table', () => {
+  it('is logarithmic between its two ends', () => {
+    expect(scaleTo(1e9)).toBe(1e9)
+    expect(scaleTo(5)).toBe(SCALE_FROM_NS * 10)
+    expect(scaleShare(SCALE_FROM_NS, 1e9)).toBe(0)
+    expect(scaleShare(1e7, 1e9)).toBeCloseTo(0.5)
+    expect(scaleShare(1e9, 1e9)).toBe(1)
+    expect(scaleShare(1, 1e9)).toBe(0)
   })
 })
