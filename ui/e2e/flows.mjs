@@ -74,6 +74,21 @@ await flow('services lead to operations and to their traces', async (page) => {
   await page.locator('tbody tr').first().waitFor()
 })
 
+await flow('slow traces come slowest first, and say what slow is', async (page) => {
+  await page.goto(url)
+  await page.locator('tbody tr a').first().click()
+  const slow = page.getByRole('link', { name: /Slow traces ≥ [\d.]+ .*, the worst P99/ })
+  await slow.click()
+  await page.waitForURL((next) => next.searchParams.get('order') === 'slowest')
+  await page.getByRole('button', { name: 'Slowest', pressed: true }).waitFor()
+})
+
+await flow('a range of which data fill a small tail can be fitted', async (page) => {
+  await page.goto(`${url}/traces?from=now-6h&to=now`)
+  await page.getByRole('button', { name: /^Data begins .*: fit$/ }).click()
+  await page.waitForURL((next) => /^now-(\d+m|1h)$/.test(next.searchParams.get('from') ?? ''))
+})
+
 await flow('a bad filter is shown at its place, and mends', async (page) => {
   await page.goto(`${url}/traces`)
   const box = page.getByLabel('Filter', { exact: true })
@@ -464,24 +479,21 @@ await flow('no page is wider than its screen, however narrow', async (page) => {
   const sections = ['ledger', 'store', 'server', 'config', 'letters'].map(
     (name) => `/admin/${name}`,
   )
-  for (const [width, height] of [
-    [360, 740],
-    [600, 900],
+  for (const path of [
+    '/',
+    '/traces?build=1',
+    '/traces?scatter=table',
+    '/traces?from=1700000000000&to=1800000000000',
+    trace,
+    span,
+    `/traces/${'9'.repeat(32)}`,
+    '/no/such/page',
+    ...sections,
   ]) {
-    await page.setViewportSize({ width, height })
-    for (const path of [
-      '/',
-      '/traces?build=1',
-      '/traces?scatter=table',
-      '/traces?from=1700000000000&to=1800000000000',
-      trace,
-      span,
-      `/traces/${'9'.repeat(32)}`,
-      '/no/such/page',
-      ...sections,
-    ]) {
-      await page.goto(url + path)
-      await page.waitForLoadState('networkidle')
+    await page.goto(url + path)
+    await page.waitForLoadState('networkidle')
+    for (const width of [360, 600]) {
+      await page.setViewportSize({ width, height: 800 })
       const most = await page.evaluate(() => {
         const main = document.getElementById('main')
         return {

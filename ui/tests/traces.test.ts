@@ -75,8 +75,29 @@ describe('scatter', () => {
     expect(s.widened(scatter)).toBe(scatter)
     const all = s.durationTicks({ ...scatter, duration_min_ns: 1, duration_max_ns: 864e12 })
     expect(all.length).toBeLessThanOrEqual(8)
-    // Without it there is no round number between the ends: the ends are named.
-    expect(s.durationTicks({ ...one, duration_min_ns: 5.1e7 })).toHaveLength(2)
+    // Without it there is no round number between the ends: they and the middle are named.
+    expect(s.durationTicks({ ...one, duration_min_ns: 5.1e7 })).toHaveLength(3)
+  })
+
+  it('names three durations at least, however short the scale', () => {
+    for (const ratio of [1.05, 1.5, 2, 4, 6, 9, 20])
+      for (const low of [3e3, 1.1e6, 9e6, 40e6, 2e9]) {
+        const short = { ...scatter, duration_min_ns: low, duration_max_ns: low * ratio }
+        const marks = s.durationTicks(short)
+        expect(marks.length, `${low} * ${ratio}`).toBeGreaterThanOrEqual(3)
+        expect(marks.length).toBeLessThanOrEqual(8)
+      }
+  })
+
+  it('offers a shorter range when there is only a small tail', () => {
+    const hour: Scatter = { ...scatter, from: 0, to: 36e5, columns: 60, column_ms: 6e4, cells: [] }
+    expect(s.tighterRange(hour)).toBeNull()
+    hour.cells = [[57, 3, 1, 0, ID]]
+    expect(s.tighterRange(hour)).toEqual({ beganMs: 57 * 6e4, agoMs: 5 * 6e4 })
+    hour.cells.push([40, 3, 1, 0, ID])
+    expect(s.tighterRange(hour)).toEqual({ beganMs: 40 * 6e4, agoMs: 30 * 6e4 })
+    hour.cells.push([20, 3, 1, 0, ID])
+    expect(s.tighterRange(hour)).toBeNull()
   })
 
   it('shades by the logarithm', () => {

@@ -79,6 +79,7 @@ export const enFilter = {
     other: '{count} spans, {errors} with errors ({share})',
   },
   'scatter.title': 'Duration over time',
+  'scatter.fit': 'Data begins {time}: fit',
   'scatter.table': 'Table',
   'scatter.chart': 'Chart',
   'scatter.hint': 'Drag to zoom into time and duration. Click a cell to open one of its traces.',

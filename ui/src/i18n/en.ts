@@ -136,6 +136,8 @@ export const en = {
   'operations.empty': 'This service sent no spans in this time range.',
   'operations.failing': 'Failing traces',
   'operations.slowest': 'Slow traces',
+  'operations.slowFrom': '≥ {duration}, the worst P99',
+  'operations.slowHint': 'The P99 of {name}, the slowest operation that this service answers',
   'operations.allTraces': 'All traces',
   'operations.caption': 'Operations of {service} with their spans, errors and durations',
   'traces.title': 'Traces',

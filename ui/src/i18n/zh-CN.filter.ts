@@ -72,6 +72,7 @@ export const zhFilter: Record<keyof typeof enFilter, Message> = {
   'filter.all': '查找包含同时满足以下条件的 Span 的调用链：',
   'filter.use': '应用并搜索',
   'scatter.title': '耗时分布',
+  'scatter.fit': '数据始于 {time}：缩放至此',
   'scatter.table': '表格',
   'scatter.chart': '图',
   'scatter.hint': '拖动可缩放时间和耗时；点击格子打开其中一条调用链。',

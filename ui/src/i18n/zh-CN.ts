@@ -133,6 +133,8 @@ export const zhCN: Catalogue = {
   'operations.empty': '该服务在此时间段内没有数据。',
   'operations.failing': '失败的调用链',
   'operations.slowest': '慢调用链',
+  'operations.slowFrom': '≥ {duration}，最高 P99',
+  'operations.slowHint': '{name} 的 P99，即该服务所处理的最慢操作',
   'operations.allTraces': '全部调用链',
   'operations.caption': '{service} 的操作及其 Span 数、错误与耗时',
   'traces.title': '调用链',

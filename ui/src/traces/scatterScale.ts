@@ -77,9 +77,13 @@ const FINE = [
   ...Array.from({ length: 10 }, (_, power) => [1, 2, 5].map((n) => n * 10 ** power)).flat(),
   ...[10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 18e3, 36e3, 864e2].map((s) => s * S),
 ]
+const FINER = Array.from({ length: 14 }, (_, power) =>
+  [1, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9].map((n) => n * 10 ** power),
+).flat()
 const TICKS_MAX = 8
+const TICKS_MIN = 3
 
-// Round durations within the scale; its ends where there are fewer than two.
+// Round durations within the scale; its ends and its middle where there are too few.
 export function durationTicks(scatter: Scatter): { ns: number; share: number }[] {
   const { duration_min_ns: low, duration_max_ns: high } = scatter
   const span = Math.log(high / low)
@@ -88,8 +92,23 @@ export function durationTicks(scatter: Scatter): { ns: number; share: number }[]
   let list = within(FINE)
   if (list.length > TICKS_MAX) list = within(COARSE)
   while (list.length > TICKS_MAX) list = list.filter((_, at) => at % 2 === 0)
-  if (list.length < 2) list = [low, high]
+  if (list.length < TICKS_MIN) list = within(FINER)
+  while (list.length > TICKS_MAX) list = list.filter((_, at) => at % 2 === 0)
+  if (list.length < TICKS_MIN) list = [low, Math.sqrt(low * high), high]
   return list.map((ns) => ({ ns, share: Math.log(ns / low) / span }))
+}
+
+const MINUTE = 6e4
+const FIT_MS = [5, 15, 30, 60, 180, 360, 720, 1440, 4320].map((minutes) => minutes * MINUTE)
+
+// The round length of a range up to now that holds everything there is, where that begins in the
+// second half of this one: how long ago it began, and the length. Null where nothing is gained.
+export function tighterRange(scatter: Scatter): { beganMs: number; agoMs: number } | null {
+  if (scatter.cells.length === 0) return null
+  const first = scatter.cells.reduce((least, cell) => Math.min(least, cell[0]), scatter.columns)
+  const beganMs = timeAt(scatter, first)
+  const agoMs = FIT_MS.find((ms) => ms >= scatter.to - beganMs)
+  return agoMs && agoMs <= (scatter.to - scatter.from) / 2 ? { beganMs, agoMs } : null
 }
 
 // How much of a cell's width its errors take: their share, but never so little that they are lost
