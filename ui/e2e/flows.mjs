@@ -462,6 +462,24 @@ if (late)
     assert.equal(await row.locator('.is-warn').count(), 0)
   })
 
+await flow('an agent that reports no more is told from one that does', async (page) => {
+  const agent = { service: 's', sdk: 'sonde', started: 1, not_sampled: 0, live: 0, exported: 1 }
+  await page.route('**/api/v1/ledger', async (route) => {
+    const answer = await (await route.fetch()).json()
+    const agents = [5e3, 864e3].map((ago, at) => ({
+      ...agent,
+      instance: `i${at}`,
+      dropped: {},
+      heard_unix_ms: Date.now() - ago,
+    }))
+    await route.fulfill({ json: { ...answer, agents } })
+  })
+  await page.goto(`${url}/admin`)
+  await page.getByRole('row', { name: /s i0 .* reporting/ }).waitFor()
+  await page.getByRole('row', { name: /s i1 .* silent since \d\d:\d\d/ }).waitFor()
+  await page.unrouteAll({ behavior: 'ignoreErrors' })
+})
+
 await flow('every section of the admin page', async (page) => {
   for (const section of ['ledger', 'store', 'server', 'config', 'letters']) {
     await page.goto(`${url}/admin/${section}`)
