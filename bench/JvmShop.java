@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the web application that bench/jvm measures: an embedded Tomcat 10, and for each request
-// two prepared statements on PostgreSQL over a connection that the thread keeps. /allocated says how
-// many bytes all threads have allocated. Usage: JvmShop PORT JDBC-URL FOLDER
+// two prepared statements on PostgreSQL over a connection that the thread keeps. /state says, as JSON,
+// how many requests were answered, how many bytes all threads have allocated, and how many
+// milliseconds the JVM has compiled. Usage: JvmShop PORT JDBC-URL FOLDER
 import jakarta.servlet.ServletException;
 import jakarta.servlet.http.HttpServlet;
 import jakarta.servlet.http.HttpServletRequest;
@@ -15,12 +16,14 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.util.Arrays;
+import java.util.concurrent.atomic.AtomicLong;
 import org.apache.catalina.Context;
 import org.apache.catalina.startup.Tomcat;
 
 public class JvmShop {
     static final int THREADS = 16;
     static String url;
+    static final AtomicLong answered = new AtomicLong();
     static final ThreadLocal<Connection> connections = new ThreadLocal<>();
 
     static Connection connection() throws SQLException {
@@ -51,28 +54,33 @@ public class JvmShop {
                 int price = number("select cents from prices where item = ?", item);
                 response.setContentType("application/json");
                 response.getWriter().print("{\"amount\":" + amount + ",\"price\":" + price + "}");
+                answered.incrementAndGet();
             } catch (SQLException e) {
                 throw new ServletException(e);
             }
         }
     }
 
-    public static class Allocated extends HttpServlet {
-        @Override
-        protected void doGet(HttpServletRequest request, HttpServletResponse response)
-                throws IOException, ServletException {
+    public static class State extends HttpServlet {
+        static long allocated() throws ServletException {
             com.sun.management.ThreadMXBean threads =
                     (com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean();
-            long bytes;
             try { // JDK 21 and later count ended threads too
-                bytes = (Long) com.sun.management.ThreadMXBean.class
+                return (Long) com.sun.management.ThreadMXBean.class
                         .getMethod("getTotalThreadAllocatedBytes").invoke(threads);
             } catch (NoSuchMethodException e) {
-                bytes = Arrays.stream(threads.getThreadAllocatedBytes(threads.getAllThreadIds())).sum();
+                return Arrays.stream(threads.getThreadAllocatedBytes(threads.getAllThreadIds())).sum();
             } catch (ReflectiveOperationException e) {
                 throw new ServletException(e);
             }
-            response.getWriter().print(bytes);
+        }
+
+        @Override
+        protected void doGet(HttpServletRequest request, HttpServletResponse response)
+                throws IOException, ServletException {
+            response.getWriter().print("{\"answered\":" + answered.get() + ",\"allocated\":" + allocated()
+                    + ",\"compiled_ms\":" + ManagementFactory.getCompilationMXBean().getTotalCompilationTime()
+                    + "}");
         }
     }
 
@@ -99,8 +107,8 @@ public class JvmShop {
         Context context = tomcat.addContext("", args[2]);
         Tomcat.addServlet(context, "cart", new Cart());
         context.addServletMappingDecoded("/cart", "cart");
-        Tomcat.addServlet(context, "allocated", new Allocated());
-        context.addServletMappingDecoded("/allocated", "allocated");
+        Tomcat.addServlet(context, "state", new State());
+        context.addServletMappingDecoded("/state", "state");
         tomcat.start();
         tomcat.getServer().await();
     }

@@ -3,11 +3,12 @@
 // the answers do, and each latency counted from the time at which the request was meant to be sent,
 // so that a server that stalls is charged for those who would have waited. Prints one JSON line.
 //
-// Usage: http_rate --port N --path /cart?item= --rate N --seconds N
+// Usage: http_rate --port N --path /cart?item= --rate N --seconds N --lead N
 //
-// The path gets a number from 1 to 1000 behind it. Answers need a Content-Length or chunks;
-// anything but a whole 200 is counted as failed, and its connection is opened anew.
-// Single-threaded.
+// For the first seconds (--lead) the load is the same and latencies are not counted: connections
+// are opened, caches get warm. The path gets a number from 1 to 1000 behind it. Answers need a
+// Content-Length or chunks; anything but a whole 200 is counted as failed, and its connection is
+// opened anew. Single-threaded.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -43,8 +44,9 @@ struct connection {
 struct client {
     uint16_t port;
     const char *path;
-    uint64_t rate, seconds;
+    uint64_t rate, seconds, lead;
     struct connection connections[CONNECTIONS];
+    uint64_t measured_from_ns;
     uint64_t sent, answered, failed;
     struct sketch latencies;
 };
@@ -70,7 +72,8 @@ static void finish(struct client *t, struct connection *c, bool good)
     c->busy = false;
     if (good) {
         t->answered++;
-        sketch_add(&t->latencies, clock_mono_ns() - c->meant_ns);
+        if (c->meant_ns >= t->measured_from_ns)
+            sketch_add(&t->latencies, clock_mono_ns() - c->meant_ns);
         return;
     }
     t->failed++;
@@ -153,7 +156,8 @@ static struct connection *idle(struct client *t)
 
 static void run(struct client *t)
 {
-    const uint64_t begun = clock_mono_ns(), total = t->rate * t->seconds;
+    const uint64_t begun = clock_mono_ns(), total = t->rate * (t->lead + t->seconds);
+    t->measured_from_ns = begun + t->lead * NS_PER_S;
     while (t->sent < total) {
         const uint64_t meant = begun + t->sent * NS_PER_S / t->rate;
         struct connection *c = idle(t);
@@ -191,10 +195,12 @@ int main(int argc, char **argv)
             t.rate = number("--rate", argv[i + 1]);
         else if (strcmp(argv[i], "--seconds") == 0)
             t.seconds = number("--seconds", argv[i + 1]);
+        else if (strcmp(argv[i], "--lead") == 0)
+            t.lead = number("--lead", argv[i + 1]);
     }
-    if (argc != 9 || t.path == NULL || t.port == 0 || t.rate == 0 || t.seconds == 0 ||
-        strlen(t.path) > REQUEST_MAX / 2) {
-        fprintf(stderr, "usage: http_rate --port N --path PATH --rate N --seconds N\n");
+    if (argc != 11 || t.path == NULL || t.port == 0 || t.rate == 0 || t.seconds == 0 ||
+        t.lead == 0 || strlen(t.path) > REQUEST_MAX / 2) {
+        fprintf(stderr, "usage: http_rate --port N --path PATH --rate N --seconds N --lead N\n");
         return 2;
     }
     for (size_t i = 0; i < CONNECTIONS; i++)
