@@ -8,7 +8,8 @@
 #include "agents/jvm/rewrite_internal.h"
 #include "core/must.h"
 
-#define STACK 4 // a builder, an object, and two arguments
+#define STACK      4 // a builder, an object, and two arguments
+#define VALUE_ROOM 8 // of a value in a builder's first array, which grows by copies
 
 enum { PUBLIC = 0x0001, FINAL = 0x0010, SUPER = 0x0020, JAVA_8 = 52 };
 
@@ -36,7 +37,7 @@ static uint16_t builder_method(struct writer *w, const char *name, const char *d
                             str_of(descriptor));
 }
 
-static void begin(struct writer *w)
+static void begin(struct writer *w, unsigned count)
 {
     struct constants *k = &w->constants;
     *k = (struct constants){.next = 1};
@@ -53,7 +54,8 @@ static void begin(struct writer *w)
     w->empty = constants_string(k, STR(""));
     op(w, OP_NEW, w->builder);
     out_u1(&w->code, OP_DUP);
-    op(w, OP_INVOKESPECIAL, builder_method(w, "<init>", "()V"));
+    op(w, OP_SIPUSH, count * VALUE_ROOM);
+    op(w, OP_INVOKESPECIAL, builder_method(w, "<init>", "(I)V"));
 }
 
 // The call: its result is on the stack.
@@ -156,7 +158,7 @@ void emit_reader(struct bytes_out *o, struct str class_name, const struct reader
 {
     struct writer w;
     ASSERT(count > 0 && count <= READER_STEPS_MAX);
-    begin(&w);
+    begin(&w, count);
     put_steps(&w, steps, count, left_out);
     assemble(o, &w, class_name);
     constants_done(&w.constants);

@@ -51,7 +51,6 @@ static struct java_constant ONE = {"1", NULL};
 // lines are read then.
 enum at_first {
     IS_MARKED,
-    WAITING,
     METHOD,
     URI,
     SCHEME,
@@ -67,7 +66,6 @@ enum at_first {
 #define READ_FIRST(package)                                                                        \
     {                                                                                              \
         [IS_MARKED] = {package "HttpServletRequest", "getAttribute", NAMED, MARK_NAME},            \
-        [WAITING] = {package "HttpServletRequest", "getAttribute", NAMED, HANDLE_NAME},            \
         [METHOD] = {package "HttpServletRequest", "getMethod", TEXT},                              \
         [URI] = {package "HttpServletRequest", "getRequestURI", TEXT},                             \
         [SCHEME] = {package "HttpServletRequest", "getScheme", TEXT},                              \
@@ -227,10 +225,13 @@ static void keep(struct call *c, struct frame *f, uint64_t handle)
     }
 }
 
-static struct frame *go_on(struct call *c, struct str digits)
+// Of a request that has waited and comes by again; NULL for others.
+static struct frame *go_on(struct call *c)
 {
+    char text[32];
     struct context in_force;
-    uint64_t handle = handle_of(digits);
+    jobject digits = attribute(c->env, c->a, &HANDLE); // none of a request that does not wait
+    uint64_t handle = handle_of(java_to_text(c->env, digits, text, sizeof text));
     if (!pending_context(handle, &in_force)) {
         return NULL;
     }
@@ -239,27 +240,19 @@ static struct frame *go_on(struct call *c, struct str digits)
     return f;
 }
 
-// A request that has waited comes by again, while the agent rests: its span may end with this.
-static struct frame *enter_waiting(struct call *c)
-{
-    char text[32];
-    jobject handle = attribute(c->env, c->a, &HANDLE);
-    return handle != NULL ? go_on(c, java_to_text(c->env, handle, text, sizeof text)) : NULL;
-}
-
 static struct frame *enter(struct call *c)
 {
     char text[READER_ROOM(AT_FIRST)];
     struct str known[AT_FIRST];
     if (effort_rests()) {
-        return is_within(c) ? NULL : enter_waiting(c);
+        return is_within(c) ? NULL : go_on(c); // its span may end with this
     }
     if (is_within(c) || !reader_read(c->env, &first_of[is_jakarta(c->method)], c->a, NULL, text,
                                      sizeof text, known)) {
         return NULL; // the next filter; or no HTTP request
     }
     if (known[IS_MARKED].n > 0) {
-        return go_on(c, known[WAITING]);
+        return go_on(c);
     }
     struct asking q = {c, known};
     struct frame *f =
