@@ -94,10 +94,15 @@ static uint64_t read_tag(jobject object)
     return tag_get(object, TAG_TASK, &tag) ? tag : 0;
 }
 
+bool tasks_are_kept(void)
+{
+    return atomic_load_explicit(&kept, memory_order_relaxed) > 0;
+}
+
 // Reading is cheap when nothing is kept at all, as in a program whose work is not traced.
 static uint64_t any_tag(jobject object)
 {
-    return atomic_load_explicit(&kept, memory_order_relaxed) > 0 ? read_tag(object) : 0;
+    return tasks_are_kept() ? read_tag(object) : 0;
 }
 
 // ---- One submission --------------------------------------------------------------------------
@@ -171,7 +176,7 @@ static void append(uint64_t tag, struct context c)
 void task_queue(jobject object, const struct context *c)
 {
     bool is_set = context_is_set(c);
-    if (object == NULL || (!is_set && atomic_load_explicit(&kept, memory_order_relaxed) == 0)) {
+    if (object == NULL || (!is_set && !tasks_are_kept())) {
         return;
     }
     struct context copy = context_copy(c);

@@ -38,6 +38,9 @@ void tasks_counts(struct tasks_counts *ret);
 // The same as a note in the log.
 void tasks_report(void);
 
+// Whether any object has a context. Without one, handing over an unset context changes nothing.
+bool tasks_are_kept(void);
+
 // Keeps a context with an object, if it is set. An object that has one keeps that.
 void task_put(jobject object, const struct context *c);
 // The same for an object that may be there several times: the context goes to the end of the line.

@@ -27,8 +27,12 @@ static struct java_method get_queue = {
 static struct java_method peek = {"peek", "()Ljava/lang/Object;", {NULL}};
 static struct java_method to_array = {"toArray", "()[Ljava/lang/Object;", {NULL}};
 
+// A server's acceptor hands over every request so, outside of a trace.
 static void on_execute(struct call *c)
 {
+    if (!context_is_set(&c->thread->current) && !tasks_are_kept()) {
+        return;
+    }
     if (java_is(c->env, &future_task, c->a) || java_is(c->env, &fork_join_task, c->a)) {
         task_put(c->a, &c->thread->current);
     } else {
