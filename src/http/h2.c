@@ -3,9 +3,11 @@
 // flow control; here are limits, requests and answers. Names and values of answers are copied once
 // into the request's arena and lent to nghttp2 until the stream closes.
 //
-// Abuse is counted: resets and control frames draw on buckets that refill with time and with every
-// answered request, so that a client that only resets (CVE-2023-44487) or only pings is cut while a
-// busy one never is.
+// Abuse is counted: resets, control frames and the bytes of headers draw on buckets that refill
+// with time and with every answered request, so that a client that only resets (CVE-2023-44487) or
+// only pings is cut while a busy one never is. Headers count as they are decoded: a byte on the
+// wire can stand for 4 KiB of the compression table, and whoever says that byte often costs the
+// server what it does not cost the client.
 #include <nghttp2/nghttp2.h>
 #include <stdio.h>
 
@@ -18,35 +20,49 @@
 #define CONNECTION_WINDOW    (16 << 20)
 #define OUTBOUND_ACKS_MAX    1000
 #define SETTINGS_ENTRIES_MAX 32
-#define RESET_BURST          1000.0
-#define RESET_PER_MS         0.033
-#define CONTROL_BURST        1000.0
-#define CONTROL_PER_MS       0.1
-#define CONTROL_PER_REQUEST  4.0
 #define ANSWER_HEADERS_MAX   64
 
+struct allowance {
+    double burst, per_ms, per_request; // most of it, and what comes back
+};
+static const struct allowance RESETS = {1000, 0.033, 1}, CONTROLS = {1000, 0.1, 4},
+                              HEADER_BYTES = {1 << 20, 2048, 2048};
+
 struct bucket {
+    const struct allowance *of;
     double left;
     uint64_t filled_ms;
 };
 
 struct h2 {
     nghttp2_session *session;
-    struct bucket resets, controls;
+    struct bucket resets, controls, header_bytes;
     bool flooded;
 };
 
-static bool draw(struct bucket *b, uint64_t now_ms, double burst, double per_ms)
+static bool draw(struct bucket *b, uint64_t now_ms, double n)
 {
-    ASSERT(burst > 0);
-    b->left += (double)(now_ms - b->filled_ms) * per_ms;
-    b->left = b->left < burst ? b->left : burst;
+    ASSERT(b->of->burst > n);
+    b->left += (double)(now_ms - b->filled_ms) * b->of->per_ms;
+    b->left = b->left < b->of->burst ? b->left : b->of->burst;
     b->filled_ms = now_ms;
-    if (b->left < 1) {
+    if (b->left < n) {
         return false;
     }
-    b->left -= 1;
+    b->left -= n;
     return true;
+}
+
+// Ends a session that costs more than it brings: what is still to come is not even decoded.
+static void cut(struct conn *c)
+{
+    struct h2 *h = c->state;
+    ASSERT(h != NULL);
+    if (!h->flooded) {
+        h->flooded = true;
+        stat_add(&c->server->stats.protocol_errors, 1);
+        (void)nghttp2_session_terminate_session(h->session, NGHTTP2_ENHANCE_YOUR_CALM);
+    }
 }
 
 static struct http_request *request_of(nghttp2_session *session, int32_t stream_id)
@@ -88,15 +104,48 @@ static bool take_pseudo_header(struct http_request *r, struct str name, struct s
     return true;
 }
 
+// Counts a header, whoever it is for. `kept`: the request takes it, which counts it again for
+// itself. Not 0: nghttp2 is to look at no more of this block.
+static int count_header(struct conn *c, struct http_request *r, size_t name_n, size_t value_n,
+                        bool kept)
+{
+    struct h2 *h = c->state;
+    size_t n = name_n + value_n + 32; // as HTTP/2 counts
+    if (n >= (size_t)HEADER_BYTES.burst ||
+        !draw(&h->header_bytes, loop_now_ms(c->server->loop), (double)n)) {
+        cut(c);
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    }
+    if (r == NULL || kept) {
+        return 0;
+    }
+    ASSERT(r->conn == c);
+    r->header_bytes += n;
+    return r->header_bytes > 2 * HTTP_HEADER_BYTES_MAX ? NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE : 0;
+}
+
+// One that breaks the rules of HTTP is left out, yet was decoded and looked at.
+static int on_invalid_header(nghttp2_session *session, const nghttp2_frame *frame,
+                             const uint8_t *name, size_t name_n, const uint8_t *value,
+                             size_t value_n, uint8_t flags, void *user)
+{
+    (void)name;
+    (void)value;
+    (void)flags;
+    ASSERT(frame != NULL);
+    return count_header(user, request_of(session, frame->hd.stream_id), name_n, value_n, false);
+}
+
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
                      size_t name_n, const uint8_t *value, size_t value_n, uint8_t flags, void *user)
 {
     struct http_request *r = request_of(session, frame->hd.stream_id);
     (void)flags;
-    (void)user;
     ASSERT(name_n > 0);
-    if (r == NULL || r->told || r->begun) {
-        return 0; // trailers, or refused already
+    bool kept = r != NULL && !r->told && !r->begun; // else trailers, or refused already
+    int failed = count_header(user, r, name_n, value_n, kept);
+    if (failed != 0 || !kept) {
+        return failed;
     }
     struct str n = {(const char *)name, name_n}, v = {(const char *)value, value_n};
     if (n.p[0] == ':') {
@@ -156,14 +205,12 @@ static void count_abuse(struct conn *c, const nghttp2_frame *frame)
     ASSERT(h != NULL);
     bool fine = true;
     if (frame->hd.type == NGHTTP2_RST_STREAM) {
-        fine = draw(&h->resets, now_ms, RESET_BURST, RESET_PER_MS);
+        fine = draw(&h->resets, now_ms, 1);
     } else if (is_control(frame)) {
-        fine = draw(&h->controls, now_ms, CONTROL_BURST, CONTROL_PER_MS);
+        fine = draw(&h->controls, now_ms, 1);
     }
-    if (!fine && !h->flooded) {
-        h->flooded = true;
-        stat_add(&c->server->stats.protocol_errors, 1);
-        (void)nghttp2_session_terminate_session(h->session, NGHTTP2_ENHANCE_YOUR_CALM);
+    if (!fine) {
+        cut(c);
     }
 }
 
@@ -213,8 +260,9 @@ static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t
     if (r != NULL) {
         ASSERT(r->conn == c);
         if (r->ended && code == NGHTTP2_NO_ERROR) {
-            h->resets.left += 1;
-            h->controls.left += CONTROL_PER_REQUEST;
+            h->resets.left += RESETS.per_request;
+            h->controls.left += CONTROLS.per_request;
+            h->header_bytes.left += HEADER_BYTES.per_request;
         }
         (void)nghttp2_session_set_stream_user_data(session, stream_id, NULL);
         request_cancel(r);
@@ -258,6 +306,7 @@ static nghttp2_session_callbacks *make_callbacks(void)
     MUST(nghttp2_session_callbacks_new(&cb) == 0);
     nghttp2_session_callbacks_set_on_begin_headers_callback(cb, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(cb, on_header);
+    nghttp2_session_callbacks_set_on_invalid_header_callback(cb, on_invalid_header);
     nghttp2_session_callbacks_set_on_frame_recv_callback(cb, on_frame);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cb, on_data);
     nghttp2_session_callbacks_set_on_stream_close_callback(cb, on_stream_close);
@@ -288,8 +337,9 @@ static void h2_start(struct conn *c)
     struct h2 *h = mem_new(1, sizeof *h);
     uint64_t now_ms = loop_now_ms(c->server->loop);
     h->session = make_session(c);
-    h->resets = (struct bucket){RESET_BURST, now_ms};
-    h->controls = (struct bucket){CONTROL_BURST, now_ms};
+    h->resets = (struct bucket){&RESETS, RESETS.burst, now_ms};
+    h->controls = (struct bucket){&CONTROLS, CONTROLS.burst, now_ms};
+    h->header_bytes = (struct bucket){&HEADER_BYTES, HEADER_BYTES.burst, now_ms};
     size_t window = c->server->options.body_bytes_max;
     window = window > STREAM_WINDOW_MIN ? window : STREAM_WINDOW_MIN;
     window = window < STREAM_WINDOW_MAX ? window : STREAM_WINDOW_MAX;

@@ -240,6 +240,100 @@ static void test_floods_are_cut(void **state)
     fx_end(f);
 }
 
+// Appends a HEADERS frame that ends its stream.
+static void put_raw_headers(struct buf *b, uint32_t stream_id, struct str block)
+{
+    uint8_t head[9] = {(uint8_t)(block.n >> 16), (uint8_t)(block.n >> 8), (uint8_t)block.n, 1, 5};
+    for (int k = 0; k < 4; k++) {
+        head[5 + k] = (uint8_t)(stream_id >> (24 - 8 * k));
+    }
+    buf_add(b, head, sizeof head);
+    buf_add_str(b, block);
+}
+
+// Appends to a block of headers a GET of "/" with a header of `n` bytes, which stays in the
+// compression table where `kept`. `n` is 127 at least.
+static void put_raw_large_header(struct buf *block, size_t n, uint8_t last, bool kept)
+{
+    buf_add_str(block, STR("\x82\x86\x84\1\1x"));
+    buf_add_byte(block, kept ? 0x40 : 0);
+    buf_add(block, "\1z\x7f", 3);
+    buf_add_byte(block, (uint8_t)(0x80 | ((n - 127) & 0x7f)));
+    buf_add_byte(block, (uint8_t)((n - 127) >> 7));
+    for (size_t i = 1; i < n; i++) {
+        buf_add_byte(block, 'v');
+    }
+    buf_add_byte(block, last);
+}
+
+// A large header in the compression table and thousands of references of one byte to it: the
+// connection is ended long before the server has looked at them all.
+static void assert_references_are_cut(uint8_t last_byte)
+{
+    struct fixture *f = fx_start((struct http_server_options){0});
+    struct client *c = fx_client(f);
+    struct buf b, block;
+    buf_init(&b, 2 << 20);
+    buf_init(&block, 1 << 20);
+    put_raw_preface(&b);
+    put_raw_large_header(&block, 4000, last_byte, true);
+    put_raw_headers(&b, 1, buf_str(&block));
+    buf_clear(&block);
+    buf_add_str(&block, STR("\x82\x86\x84\1\1x"));
+    for (int i = 0; i < 4000; i++) {
+        buf_add_byte(&block, 0xbe);
+    }
+    for (uint32_t i = 1; i < 200; i++) {
+        put_raw_headers(&b, 2 * i + 1, buf_str(&block));
+    }
+    client_send(c, buf_str(&b));
+    char bytes[4096];
+    while (client_receive(c, bytes, sizeof bytes) > 0) {
+    }
+    assert_true(atomic_load(&http_server_stats(f->server)->protocol_errors) > 0);
+    assert_in_range(atomic_load(&http_server_stats(f->server)->requests), 0, 1);
+    buf_done(&b);
+    buf_done(&block);
+    client_close(c);
+    fx_end(f);
+}
+
+static void test_references_to_a_large_header_are_cut(void **state)
+{
+    (void)state;
+    assert_references_are_cut('v');
+    assert_references_are_cut('\x01'); // one that is left out, since a value may not have this byte
+}
+
+static void test_many_requests_with_large_headers_are_answered(void **state)
+{
+    (void)state;
+    struct fixture *f = fx_start((struct http_server_options){0});
+    const struct http_server_stats *stats = http_server_stats(f->server);
+    struct client *c = fx_client(f);
+    struct buf b, block;
+    buf_init(&b, 1 << 20);
+    buf_init(&block, 1 << 20);
+    put_raw_large_header(&block, 1800, 'v', false);
+    put_raw_preface(&b);
+    for (uint32_t i = 0; i < 3000; i++) {
+        put_raw_headers(&b, 2 * i + 1, buf_str(&block));
+        if (i % 100 == 99) {
+            char bytes[65536];
+            client_send(c, buf_str(&b));
+            buf_clear(&b);
+            while (atomic_load(&stats->requests) <= i) {
+                assert_true(client_receive(c, bytes, sizeof bytes) > 0);
+            }
+        }
+    }
+    assert_int_equal(atomic_load(&stats->protocol_errors), 0);
+    buf_done(&b);
+    buf_done(&block);
+    client_close(c);
+    fx_end(f);
+}
+
 static void test_bad_frames_end_only_their_connection(void **state)
 {
     (void)state;
@@ -288,6 +382,8 @@ int main(void)
         cmocka_unit_test(test_slow_stream_is_timed_out),
         cmocka_unit_test(test_requests_beyond_the_budget),
         cmocka_unit_test(test_floods_are_cut),
+        cmocka_unit_test(test_references_to_a_large_header_are_cut),
+        cmocka_unit_test(test_many_requests_with_large_headers_are_answered),
         cmocka_unit_test(test_bad_frames_end_only_their_connection),
         cmocka_unit_test(test_connections_over_the_limit_are_refused),
     };
