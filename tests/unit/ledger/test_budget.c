@@ -21,7 +21,7 @@ static void test_takes_up_to_the_limit_and_not_a_byte_more(void **state)
     budget_give(&b, ACCOUNT_BODIES, 1100);
     assert_false(budget_is_tight(&b));
     assert_false(budget_take(&b, ACCOUNT_QUERY, SIZE_MAX)); // no overflow
-    assert_false(budget_take(&b, ACCOUNT_QUERY, 801)); // half at most
+    assert_false(budget_take(&b, ACCOUNT_QUERY, 801));      // half at most
     assert_true(budget_take(&b, ACCOUNT_QUERY, 800));
     assert_false(budget_take(&b, ACCOUNT_QUERY, 1));
     assert_true(budget_take(&b, ACCOUNT_STORE, 400));

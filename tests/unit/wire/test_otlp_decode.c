@@ -333,14 +333,11 @@ static void fill_rejected(struct buf *out, unsigned variant)
 static void test_rejected(void **state)
 {
     (void)state;
-    static const char *const messages[] = {"trace_id is not 16 bytes long",
-                                           "trace_id is missing or all zero",
-                                           "trace_id is not 16 bytes long",
-                                           "span_id is not 8 bytes long",
-                                           "span_id is missing or all zero",
-                                           "parent_span_id is not 8 bytes long",
-                                           "start_time_unix_nano is missing or zero",
-                                           "too many attributes"};
+    static const char *const messages[] = {
+        "trace_id is not 16 bytes long",           "trace_id is missing or all zero",
+        "trace_id is not 16 bytes long",           "span_id is not 8 bytes long",
+        "span_id is missing or all zero",          "parent_span_id is not 8 bytes long",
+        "start_time_unix_nano is missing or zero", "too many attributes"};
     for (unsigned i = 0; i < 8; i++) {
         struct sink sink = {0};
         struct otlp_counts counts;
