@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "api/api.h"
 #include "commands.h"
@@ -26,6 +25,7 @@
 #include "journal/journal.h"
 #include "ledger/budget.h"
 #include "ledger/ledger.h"
+#include "os/descriptors.h"
 #include "receive/receive.h"
 #include "store/store.h"
 #include "version.h"
@@ -36,7 +36,8 @@ struct server {
     const char *lines_text;      // store.lines as a text, in the arena of config
     pthread_mutex_t config_lock; // over both, once running
     struct folder folder;
-    bool catalog_is_bad; // missing or damaged, so that the start failed
+    bool catalog_is_bad;    // missing or damaged, so that the start failed
+    size_t connections_max; // of each address
     struct budget budget;
     struct ledger *ledger;
     struct store *store;
@@ -219,20 +220,31 @@ static enum err load_config(const struct server_flags *flags, struct config *c,
     return e == ERR_OK ? config_check(c, ret_at) : e;
 }
 
-// Loops, listeners, journal and catalog take 90 at most; the rest is for parts and connections.
-// Below it the start would end halfway, wherever the last one was taken.
-#define FILES_MIN 256
-
-static enum err check_files(struct err_at *ret_at)
+static const char *unless_off(const char *address)
 {
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= FILES_MIN) {
-        return ERR_OK;
+    return strcmp(address, "off") == 0 ? NULL : address;
+}
+
+// Below the least the start would end halfway, wherever the last descriptor was taken.
+static enum err share_files(struct server *s, struct err_at *ret_at)
+{
+    const struct config *c = &s->config;
+    size_t limit = descriptors_raise();
+    if (limit < DESCRIPTORS_MIN) {
+        return err_at_set(
+            ret_at, ERR_LIMIT, 0,
+            "the process may open %zu files and needs %zu at least: raise `ulimit -n` "
+            "(LimitNOFILE of systemd)",
+            limit, DESCRIPTORS_MIN);
     }
-    return err_at_set(ret_at, ERR_LIMIT, 0,
-                      "the process may open %llu files and needs %d at least: raise `ulimit -n` "
-                      "(LimitNOFILE of systemd)",
-                      (unsigned long long)limit.rlim_cur, FILES_MIN);
+    size_t shards = receive_shard_count((size_t)c->number[SETTING_OTLP_SHARDS]), doors = 0;
+    doors += unless_off(c->text[SETTING_OTLP_GRPC]) != NULL;
+    doors += unless_off(c->text[SETTING_OTLP_HTTP]) != NULL;
+    s->connections_max =
+        descriptors_for_connections(limit, 1 + shards, 1 + doors * shards, 1 + doors);
+    log_write(LOG_DEBUG, "server", "descriptors are shared out", "limit=%zu connections=%zu", limit,
+              s->connections_max);
+    return ERR_OK;
 }
 
 static enum err take_folder(struct server *s, struct err_at *ret_at)
@@ -347,6 +359,7 @@ static enum err start_api(struct server *s, struct err_at *ret_at)
     const struct api_options o = {
         .address = c->text[SETTING_HTTP_ADDRESS],
         .tls = s->api_tls,
+        .connections_max = s->connections_max,
         .token = str_of(c->text[SETTING_HTTP_TOKEN]),
         .version = SONDE_VERSION,
         .commit = SONDE_COMMIT,
@@ -364,11 +377,6 @@ static enum err start_api(struct server *s, struct err_at *ret_at)
     return api_start(&o, &s->api, ret_at);
 }
 
-static const char *unless_off(const char *address)
-{
-    return strcmp(address, "off") == 0 ? NULL : address;
-}
-
 static enum err start_receive(struct server *s, struct err_at *ret_at)
 {
     const struct config *c = &s->config;
@@ -382,6 +390,7 @@ static enum err start_receive(struct server *s, struct err_at *ret_at)
         .otlp_http_address = unless_off(c->text[SETTING_OTLP_HTTP]),
         .shards = (size_t)c->number[SETTING_OTLP_SHARDS],
         .tls = s->otlp_tls,
+        .connections_max = s->connections_max,
         .token = str_of(c->text[SETTING_OTLP_TOKEN]),
         .body_bytes_max = (size_t)c->number[SETTING_OTLP_BODY_MAX],
         .shed_after_ms = c->number[SETTING_OVERLOAD_SHED_AFTER],
@@ -416,7 +425,7 @@ static enum err start(struct server *s, struct err_at *ret_at)
     mem_limit((size_t)s->config.number[SETTING_MEMORY_LIMIT]);
     budget_init_process(&s->budget, (size_t)s->config.number[SETTING_MEMORY_LIMIT]);
     s->ledger = ledger_new();
-    e = check_files(ret_at);
+    e = share_files(s, ret_at);
     e = e == ERR_OK ? take_folder(s, ret_at) : e;
     e = e == ERR_OK ? open_store(s, ret_at) : e;
     e = e == ERR_OK ? open_journal(s, ret_at) : e;

@@ -27,9 +27,10 @@ struct api_setting {
 };
 
 struct api_options {
-    const char *address;  // "127.0.0.1:7070"
-    struct http_tls *tls; // NULL: plain text
-    struct str token;     // the query token; empty: none demanded
+    const char *address;    // "127.0.0.1:7070"
+    struct http_tls *tls;   // NULL: plain text
+    size_t connections_max; // 1024 when 0, and at most
+    struct str token;       // the query token; empty: none demanded
     const char *version, *commit;
     struct store *store;
     struct journal *journal;

@@ -289,6 +289,9 @@ static void put_receive(struct job *j)
     one(out, "sonde_receive_spans_total", "counter", "Spans accepted.", (double)s.spans);
     one(out, "sonde_receive_bytes_total", "counter", "Bytes of bodies.", (double)s.bytes);
     one(out, "sonde_receive_open_connections", "gauge", "Connections.", (double)s.open_connections);
+    one(out, "sonde_receive_refused_connections_total", "counter",
+        "Connections closed at once: as many were open as may be, or there was no memory.",
+        (double)s.refused_connections);
     one(out, "sonde_receive_shed_spans_total", "counter",
         "Spans left out because memory stayed short.", (double)s.spans_shed);
     head(out, "sonde_receive_overload_total", "counter",
@@ -332,6 +335,9 @@ static void put_process(struct job *j)
         buf_printf(out, "sonde_memory_used_bytes{account=\"%s\"} %zu\n",
                    account_name((enum account)i), (size_t)atomic_load(&b->used[i]));
     }
+    one(out, "sonde_api_refused_connections_total", "counter",
+        "Connections to the API closed at once, for the same reasons as those of receivers.",
+        (double)atomic_load(&http_server_stats(j->api->server)->refused_connections));
     one(out, "sonde_api_queries_total", "counter", "API requests that ran.",
         (double)atomic_load(&j->api->queries));
     one(out, "sonde_api_query_failures_total", "counter", "API requests that failed.",

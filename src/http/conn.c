@@ -266,7 +266,7 @@ static bool receive_plain(struct conn *c, const char *bytes, size_t n)
         return true; // may still be either
     }
     if (is_h2 && !memory_conn(c, HTTP_H2_CHARGE)) {
-        stat_add(&c->server->stats.refused_connections, 1);
+        server_refused(c->server, "the memory budget has no room");
         return false;
     }
     c->proto = is_h2 ? &http_h2_ops : &http_h1_ops;
@@ -479,12 +479,11 @@ static struct conn *conn_new(struct http_server *s)
     return c;
 }
 
-// Makes room for one more by closing the connection that has been idle longest, so that peers that
-// hold connections without using them keep nobody out. False when none has been idle long enough.
-static bool evict_idle(struct http_server *s, uint64_t now_ms)
+bool conn_evict(struct http_server *s)
 {
+    uint64_t now_ms = loop_now_ms(s->loop);
     struct conn *oldest = NULL;
-    ASSERT(s->conn_count > 0);
+    ASSERT(s->conn_count > 0 || s->conns == NULL);
     for (struct conn *c = s->conns; c != NULL; c = c->next) {
         if (c->phase == CONN_OPEN && c->request_count == 0 && !c->writing &&
             now_ms - c->idle_since_ms >= HTTP_EVICT_IDLE_MS &&
@@ -500,21 +499,21 @@ static bool evict_idle(struct http_server *s, uint64_t now_ms)
     return true;
 }
 
-void conn_accept(struct http_server *s, uv_stream_t *listener)
+void conn_accept(struct http_server *s, int fd)
 {
     struct conn *c = conn_new(s);
     ASSERT(!s->stopping);
     size_t charge = HTTP_CONN_CHARGE + (s->options.tls != NULL ? HTTP_TLS_CHARGE : 0);
-    bool refused =
-        (s->conn_count > s->options.connections_max && !evict_idle(s, loop_now_ms(s->loop))) ||
-        (!memory_conn(c, charge) &&
-         !(evict_idle(s, loop_now_ms(s->loop)) && memory_conn(c, charge)));
-    stat_add(refused ? &s->stats.refused_connections : &s->stats.connections, 1);
+    bool full = s->conn_count > s->options.connections_max && !conn_evict(s);
+    bool refused = full || (!memory_conn(c, charge) && !(conn_evict(s) && memory_conn(c, charge)));
     atomic_store(&s->stats.open_connections, s->conn_count);
-    if (uv_accept(listener, (uv_stream_t *)&c->tcp) != 0 || refused) {
+    MUST(uv_tcp_open(&c->tcp, fd) == 0);
+    if (refused) {
+        server_refused(s, full ? "all are in use" : "the memory budget has no room");
         conn_close(c);
         return;
     }
+    stat_add(&s->stats.connections, 1);
     (void)uv_tcp_nodelay(&c->tcp, 1);
     read_peer(c);
     if (s->options.tls != NULL) {

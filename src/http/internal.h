@@ -148,7 +148,8 @@ struct http_server {
     struct http_server_options options;
     struct loop *loop;
     char address[80];
-    uv_tcp_t listener;
+    uv_poll_t listener;
+    int listener_fd;
     uv_timer_t sweep, grace;
     int open_handles; // of the three above
     struct conn *conns;
@@ -163,6 +164,8 @@ struct http_server {
     char *read_bytes; // HTTP_READ_BYTES for input, as much again for decrypted input
     char date[32];    // "Sun, 06 Nov 1994 08:49:37 GMT"
     uint64_t date_s;
+    uint64_t told_ms; // when the log last said that connections are refused; 0: never
+    bool paused;      // accepts none until the next sweep
     bool stopping;
     bool stopped;
     void (*done)(void *ctx);
@@ -179,11 +182,16 @@ static inline void stat_add(atomic_uint_fast64_t *counter, uint64_t n)
 
 // ---- server.c
 const char *server_date(struct http_server *s);
+// Counts a connection that is refused, and tells the log at most once a minute.
+void server_refused(struct http_server *s, const char *why);
 // After a connection is gone: a stopping server may be done.
 void server_conn_gone(struct http_server *s);
 
 // ---- conn.c
-void conn_accept(struct http_server *s, uv_stream_t *listener);
+void conn_accept(struct http_server *s, int fd); // `fd` is the connection's from here on
+// Closes the connection that has been idle longest, so that peers that hold connections without
+// using them keep nobody out. False when none has been idle long enough.
+bool conn_evict(struct http_server *s);
 void conn_flush_soon(struct conn *c);
 // Ends the connection once everything produced is written. `linger` gives the peer a moment to
 // read the answer while it still sends.

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the listener: binding, accepting within the limit, the sweep over timeouts, and
 // stopping.
+//
+// Connections are accepted here and not by libuv, whose way out of a process without descriptors
+// (one kept in reserve by each loop) fails where another thread takes it in that moment: it then
+// tries for ever and its loop does nothing else any more.
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,17 +12,20 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/logger.h"
 #include "core/mem.h"
 #include "core/must.h"
 #include "http/internal.h"
 
 #define BODY_BYTES_DEFAULT         ((size_t)64 << 20)
-#define CONNECTIONS_DEFAULT        ((size_t)1024)
+#define CONNECTIONS_MOST           ((size_t)1024)
 #define REQUEST_TIMEOUT_DEFAULT_MS 10000
 #define IDLE_TIMEOUT_DEFAULT_MS    300000
 #define LISTEN_BACKLOG             1024
 #define SWEEP_MS_MIN               10
 #define SWEEP_MS_MAX               1000
+#define ACCEPTS_A_TURN             64
+#define TELL_MS                    60000
 
 // Splits "host:port" or "[v6]:port"; false when it is neither.
 static bool split_address(const char *address, char *host, size_t host_size, const char **ret_port)
@@ -95,13 +102,63 @@ static enum err open_socket(const struct http_server_options *o, int *ret_fd, st
 static void format_address(struct http_server *s)
 {
     struct sockaddr_storage addr;
-    int n = sizeof addr;
+    socklen_t n = sizeof addr;
     char host[64] = "", port[16] = "";
-    MUST(uv_tcp_getsockname(&s->listener, (struct sockaddr *)&addr, &n) == 0);
-    (void)getnameinfo((struct sockaddr *)&addr, (socklen_t)n, host, sizeof host, port, sizeof port,
+    MUST(getsockname(s->listener_fd, (struct sockaddr *)&addr, &n) == 0);
+    (void)getnameinfo((struct sockaddr *)&addr, n, host, sizeof host, port, sizeof port,
                       NI_NUMERICHOST | NI_NUMERICSERV);
     const char *format = addr.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s";
     (void)snprintf(s->address, sizeof s->address, format, host, port);
+}
+
+void server_refused(struct http_server *s, const char *why)
+{
+    uint64_t now_ms = loop_now_ms(s->loop);
+    ASSERT(why != NULL);
+    stat_add(&s->stats.refused_connections, 1);
+    if (s->told_ms == 0 || now_ms - s->told_ms >= TELL_MS) {
+        s->told_ms = now_ms;
+        log_write(LOG_WARN, "http", "connections are refused",
+                  "address=%s why=\"%s\" open=%zu most=%zu refused=%llu", s->address, why,
+                  s->conn_count, s->options.connections_max,
+                  (unsigned long long)atomic_load(&s->stats.refused_connections));
+    }
+}
+
+static void on_connection(uv_poll_t *listener, int status, int events);
+
+static void set_accepting(struct http_server *s, bool accepting)
+{
+    ASSERT(!s->stopping);
+    s->paused = !accepting;
+    if (accepting) {
+        MUST(uv_poll_start(&s->listener, UV_READABLE, on_connection) == 0);
+    } else {
+        (void)uv_poll_stop(&s->listener);
+    }
+}
+
+// Takes what waits, some of it a turn so that a flood of connections leaves time for others. When
+// the process or the system has no descriptor left, the next one waits for the sweep.
+static void on_connection(uv_poll_t *listener, int status, int events)
+{
+    struct http_server *s = listener->data;
+    (void)events;
+    ASSERT(!s->stopping && !s->paused);
+    for (int i = 0; status == 0 && i < ACCEPTS_A_TURN; i++) {
+        int fd = accept4(s->listener_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            conn_accept(s, fd);
+        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            server_refused(s, strerror(errno));
+            status = conn_evict(s) ? 0 : -1;
+        } else if (errno != ECONNABORTED && errno != EINTR) {
+            return; // there is none, or it was gone before it was taken
+        }
+    }
+    if (status != 0) {
+        set_accepting(s, false);
+    }
 }
 
 static void on_sweep(uv_timer_t *timer)
@@ -114,14 +171,8 @@ static void on_sweep(uv_timer_t *timer)
         conn_sweep(c, now_ms);
         c = next;
     }
-}
-
-static void on_connection(uv_stream_t *listener, int status)
-{
-    struct http_server *s = listener->data;
-    ASSERT(s != NULL);
-    if (status == 0) {
-        conn_accept(s, listener);
+    if (s->paused && !s->stopping) {
+        set_accepting(s, true);
     }
 }
 
@@ -129,7 +180,9 @@ static void set_defaults(struct http_server_options *o)
 {
     ASSERT(o->loop != NULL && o->handler.on_request != NULL);
     o->body_bytes_max = o->body_bytes_max == 0 ? BODY_BYTES_DEFAULT : o->body_bytes_max;
-    o->connections_max = o->connections_max == 0 ? CONNECTIONS_DEFAULT : o->connections_max;
+    if (o->connections_max == 0 || o->connections_max > CONNECTIONS_MOST) {
+        o->connections_max = CONNECTIONS_MOST;
+    }
     if (o->request_timeout_ms == 0) {
         o->request_timeout_ms = REQUEST_TIMEOUT_DEFAULT_MS;
     }
@@ -151,7 +204,7 @@ static uint64_t sweep_period_ms(const struct http_server_options *o)
 static void open_handles(struct http_server *s)
 {
     uv_loop_t *uv = loop_uv(s->loop);
-    MUST(uv_tcp_init(uv, &s->listener) == 0);
+    MUST(uv_poll_init_socket(uv, &s->listener, s->listener_fd) == 0);
     MUST(uv_timer_init(uv, &s->sweep) == 0);
     MUST(uv_timer_init(uv, &s->grace) == 0);
     s->listener.data = s->sweep.data = s->grace.data = s;
@@ -182,10 +235,10 @@ enum err http_server_new(const struct http_server_options *options, struct http_
     s->loop = options->loop;
     memory_init(s);
     s->read_bytes = mem_alloc(2 * HTTP_READ_BYTES);
+    s->listener_fd = fd;
     open_handles(s);
-    MUST(uv_tcp_open(&s->listener, fd) == 0);
-    MUST(uv_listen((uv_stream_t *)&s->listener, LISTEN_BACKLOG, on_connection) == 0);
     format_address(s);
+    set_accepting(s, true);
     *ret_server = s;
     return ERR_OK;
 }
@@ -255,6 +308,7 @@ void http_server_stop(struct http_server *s, uint32_t grace_ms, void (*done)(voi
     s->done = done;
     s->done_ctx = ctx;
     uv_close((uv_handle_t *)&s->listener, on_handle_closed);
+    close(s->listener_fd); // nobody watches it any more
     for (struct conn *c = s->conns; c != NULL; c = c->next) {
         conn_go_away(c);
     }

@@ -4,12 +4,10 @@
 
 #include <pthread.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "core/mem.h"
 #include "core/must.h"
-
-#define LIMIT_SHARE 4 // of the process's descriptors, one in so many
+#include "os/descriptors.h"
 
 struct pool_file {
     struct file base;
@@ -212,17 +210,6 @@ static enum err pool_remove(struct fs *fs, const char *path)
 
 // ---- The pool -----------------------------------------------------------------------------------
 
-static size_t default_max(void)
-{
-    struct rlimit limit;
-    size_t n = FS_POOL_MAX;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur / LIMIT_SHARE < n) {
-        n = (size_t)limit.rlim_cur / LIMIT_SHARE;
-    }
-    ASSERT(n <= FS_POOL_MAX);
-    return n;
-}
-
 struct fs_pool *fs_pool_new(struct fs *inner, size_t open_max)
 {
     struct fs_pool *p = mem_new(1, sizeof *p);
@@ -235,7 +222,7 @@ struct fs_pool *fs_pool_new(struct fs *inner, size_t open_max)
                              .remove = pool_remove};
     p->base.ops = &p->ops;
     p->inner = inner;
-    p->max = open_max != 0 ? open_max : default_max();
+    p->max = open_max != 0 ? open_max : descriptors_for_reading(descriptors_limit());
     p->max = p->max > FS_POOL_MIN ? p->max : FS_POOL_MIN;
     MUST(pthread_mutex_init(&p->lock, NULL) == 0);
     return p;

@@ -16,9 +16,8 @@
 struct fs_pool;
 
 #define FS_POOL_MIN ((size_t)16)
-#define FS_POOL_MAX ((size_t)8192)
 
-// `open_max` 0: a quarter of the descriptors that the process may have; at least FS_POOL_MIN.
+// `open_max` 0: what os/descriptors.h has for it; at least FS_POOL_MIN.
 struct fs_pool *fs_pool_new(struct fs *inner, size_t open_max);
 
 // All files opened through it must be closed. NULL is fine.

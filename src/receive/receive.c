@@ -51,6 +51,13 @@ static void *run_shard(void *arg)
 
 // ---- Starting -----------------------------------------------------------------------------------
 
+static size_t connections_of_listener(const struct receive *r)
+{
+    size_t all = r->options.connections_max;
+    ASSERT(r->shard_count > 0);
+    return all == 0 ? 0 : all < r->shard_count ? 1 : all / r->shard_count;
+}
+
 static enum err open_server(struct shard *s, const char *address, struct http_server **ret_server,
                             struct err_at *ret_at)
 {
@@ -63,6 +70,7 @@ static enum err open_server(struct shard *s, const char *address, struct http_se
         .handler = receive_handler,
         .budget = o->budget,
         .body_bytes_max = o->body_bytes_max,
+        .connections_max = connections_of_listener(s->receive),
     };
     ASSERT(address != NULL);
     options.handler.ctx = s;
@@ -140,7 +148,7 @@ static void receive_free(struct receive *r)
     mem_free(r);
 }
 
-static size_t shard_count_for(size_t wanted)
+size_t receive_shard_count(size_t wanted)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     size_t count = wanted > 0 ? wanted : cores > 0 ? (size_t)cores : 1;
@@ -179,7 +187,7 @@ static struct receive *receive_new(const struct receive_options *options)
         memcpy(r->token, options->token.p, options->token.n);
     }
     r->options.token = (struct str){r->token, options->token.n};
-    r->shard_count = shard_count_for(options->shards);
+    r->shard_count = receive_shard_count(options->shards);
     r->shards = mem_new(r->shard_count, sizeof *r->shards);
     return r;
 }
@@ -247,10 +255,13 @@ void receive_stop(struct receive *r)
 
 // ---- Statistics ---------------------------------------------------------------------------------
 
-static uint64_t open_connections(const struct http_server *s)
+static void add_connections(struct receive_stats *stats, const struct http_server *s)
 {
-    ASSERT(s == NULL || http_server_stats(s) != NULL);
-    return s == NULL ? 0 : atomic_load(&http_server_stats(s)->open_connections);
+    ASSERT(stats != NULL);
+    if (s != NULL) {
+        stats->open_connections += atomic_load(&http_server_stats(s)->open_connections);
+        stats->refused_connections += atomic_load(&http_server_stats(s)->refused_connections);
+    }
 }
 
 static void merge_latency(struct shard *s, struct sketch *into)
@@ -290,7 +301,8 @@ void receive_stats(const struct receive *r, struct receive_stats *ret_stats)
         stats.requests_refused += atomic_load(&s->refused);
         stats.spans += atomic_load(&s->spans);
         stats.bytes += atomic_load(&s->bytes);
-        stats.open_connections += open_connections(s->grpc) + open_connections(s->http);
+        add_connections(&stats, s->grpc);
+        add_connections(&stats, s->http);
         merge_latency(s, latency);
     }
     stats.ack_p50_ns = sketch_quantile(latency, 0.5);

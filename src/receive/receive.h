@@ -55,6 +55,7 @@ struct receive_options {
     size_t shards;                 // 0: one per core, at most 8
     struct http_tls *tls;          // NULL: plain text
     struct str token;              // the ingest token; empty: none demanded
+    size_t connections_max;        // of an address, over all shards; 0: 1024 a shard, and at most
     size_t body_bytes_max;         // at most a quarter of the budget's limit is taken
     size_t record_bytes_max;       // of the journal; JOURNAL_RECORD_MAX when 0, and at most
     // Under memory that stays short (overload.h): how long senders are only slowed down, and from
@@ -71,6 +72,9 @@ struct receive_options {
     const char *(*trouble)(void *ctx);
     void *ctx;
 };
+
+// How many shards there will be where so many are wanted (receive_options.shards).
+size_t receive_shard_count(size_t wanted);
 
 // Starts the shards; requests are taken when this returns.
 MUST_CHECK enum err receive_start(const struct receive_options *options,
@@ -92,7 +96,7 @@ MUST_CHECK enum err receive_decode_record(struct str payload, uint64_t seq,
 struct receive_stats {
     uint64_t requests, requests_refused, spans, bytes;
     uint64_t ack_p50_ns, ack_p99_ns; // whole request to acknowledgement, last minute
-    uint64_t open_connections;
+    uint64_t open_connections, refused_connections;
     const char *overload;  // "open", "slow" or "shed"
     uint64_t overload_ms;  // for how long; 0 where that was always so
     uint64_t slowed, shed; // times that state was entered

@@ -5,6 +5,7 @@ import ctypes
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -63,8 +64,9 @@ def http(url, body=None, headers=None, method=None, timeout_s=30):
 
 
 class Server:
-    def __init__(self, data, arguments=(), environment=None):
+    def __init__(self, data, arguments=(), environment=None, descriptors=None):
         self.data = data
+        self.descriptors = descriptors  # the server may have, at most
         self.arguments = list(arguments)
         self.environment = dict(os.environ, **(environment or {}))
         self.process = None
@@ -72,10 +74,16 @@ class Server:
     def launch(self):
         any_port = "127.0.0.1:0"
         self.log = open(self.data + ".log", "ab")
+
+        def prepare():
+            die_with_parent()
+            if self.descriptors:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (self.descriptors, self.descriptors))
+
         self.process = subprocess.Popen(
             [BINARY, "server", "--data", self.data, "--http", any_port, "--otlp-grpc", any_port,
              "--otlp-http", any_port, *self.arguments],
-            stdout=subprocess.PIPE, stderr=self.log, env=self.environment, preexec_fn=die_with_parent)
+            stdout=subprocess.PIPE, stderr=self.log, env=self.environment, preexec_fn=prepare)
 
     def start(self):
         self.launch()

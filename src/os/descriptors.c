@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: sharing out the file descriptors of the process.
+#include "os/descriptors.h"
+
+#include <stdint.h>
+#include <sys/resource.h>
+
+#include "core/must.h"
+
+#define READING_SHARE 4 // one in so many
+
+static struct rlimit get(void)
+{
+    struct rlimit limit;
+    MUST(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    ASSERT(limit.rlim_cur <= limit.rlim_max);
+    return limit;
+}
+
+size_t descriptors_limit(void)
+{
+    rlim_t now = get().rlim_cur;
+    ASSERT(now > 0);
+    return now < SIZE_MAX ? (size_t)now : SIZE_MAX;
+}
+
+size_t descriptors_raise(void)
+{
+    struct rlimit limit = get();
+    rlim_t before = limit.rlim_cur;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit); // else it stays what it is
+    ASSERT(get().rlim_cur >= before);
+    return descriptors_limit();
+}
+
+size_t descriptors_for_reading(size_t limit)
+{
+    size_t n = limit / READING_SHARE;
+    ASSERT(n < limit || limit == 0);
+    return n < DESCRIPTORS_READING_MAX ? n : DESCRIPTORS_READING_MAX;
+}
+
+size_t descriptors_for_connections(size_t limit, size_t loops, size_t listeners, size_t addresses)
+{
+    ASSERT(addresses > 0 && listeners >= addresses);
+    size_t others = descriptors_for_reading(limit) + DESCRIPTORS_FIXED +
+                    DESCRIPTORS_PER_LOOP * loops + DESCRIPTORS_PER_LISTENER * listeners;
+    size_t each = limit > others ? (limit - others) / addresses : 0;
+    return each > listeners ? each : listeners;
+}
