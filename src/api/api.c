@@ -9,6 +9,7 @@
 #include "core/logger.h"
 #include "core/mem.h"
 #include "core/must.h"
+#include "http/host.h"
 
 #define STOP_GRACE_MS 2000
 
@@ -80,11 +81,19 @@ static bool is_allowed(const struct api *a, const struct http_request *r)
     if (token.n == 0) {
         return true;
     }
-    if (given.p == NULL || !str_starts(given, STR("Bearer "))) {
+    if (given.n < 7 || !str_eq_nocase((struct str){given.p, 7}, STR("Bearer "))) {
         return false;
     }
-    given = str_skip(given, 7);
+    given = str_trim(str_skip(given, 7));
     return given.n == token.n && CRYPTO_memcmp(given.p, token.p, token.n) == 0;
+}
+
+// Where no token is demanded a web page must not pass for one of this machine (http/host.h).
+static bool is_for_here(const struct api *a, const struct http_request *r)
+{
+    struct str host = http_header(r, STR("host"));
+    ASSERT(a->o.address != NULL);
+    return a->o.token.n > 0 || host.p == NULL || host_is_local(host, a->o.address);
 }
 
 static void on_request(void *ctx, struct http_request *r)
@@ -104,6 +113,13 @@ static void on_request(void *ctx, struct http_request *r)
         } else {
             assets_respond(r);
         }
+        return;
+    }
+    if (!route->anonymous && !is_for_here(a, r)) {
+        respond_error(r, 421,
+                      STR("{\"error\":\"without http.token only requests to an address or to "
+                          "localhost are answered; this one names another host\"}"),
+                      (struct http_header){0});
         return;
     }
     if (!route->anonymous && !is_allowed(a, r)) {
@@ -159,6 +175,7 @@ enum err api_start(const struct api_options *options, struct api **ret_api, stru
         .budget = options->budget,
         .account = ACCOUNT_QUERY,
         .body_bytes_max = (size_t)1 << 20,
+        .connections_max = options->connections_max,
     };
     enum err e = http_server_new(&server, &a->server, ret_at);
     if (e != ERR_OK) {

@@ -78,8 +78,11 @@ void assets_respond(struct http_request *r)
         send_asset(r, a, 200);
         return;
     }
-    // A file that is missing is missing; any other path belongs to the application's router.
-    bool file = str_starts(path, STR("/assets/")) || memchr(path.p, '.', path.n) != NULL;
+    // A file that is missing is missing; any other path belongs to the application's router. Files
+    // are in /assets/ or in the root; deeper paths may have the name of a service in them.
+    bool in_root = path.n > 0 && memchr(path.p + 1, '/', path.n - 1) == NULL;
+    bool file =
+        str_starts(path, STR("/assets/")) || (in_root && memchr(path.p, '.', path.n) != NULL);
     a = find(STR("/index.html"));
     if (file || a == NULL) {
         const struct http_header headers[] = {{STR("content-type"), STR("text/plain")}};

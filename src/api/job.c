@@ -272,6 +272,25 @@ static void begin_lines(struct job *j)
     start_timer(j, on_progress, PROGRESS_MS);
 }
 
+// False after answering that one of them cannot be read.
+static bool read_params(struct http_request *r, struct str ret_params[PARAM_COUNT])
+{
+    for (unsigned i = 0; i < PARAM_COUNT; i++) {
+        ASSERT(param_names[i] != NULL);
+        if (http_query_param(r, str_of(param_names[i]), &ret_params[i]) != ERR_OK) {
+            const struct http_header headers[] = {{STR("content-type"), STR("application/json")}};
+            struct str body =
+                arena_printf(http_arena(r),
+                             "{\"error\":\"%s is given twice or its percent escapes are wrong\","
+                             "\"parameter\":\"%s\"}",
+                             param_names[i], param_names[i]);
+            http_respond(r, 400, headers, 1, body);
+            return false;
+        }
+    }
+    return true;
+}
+
 void job_start(struct api *a, const struct route *route, struct str path_param,
                struct http_request *r)
 {
@@ -279,6 +298,10 @@ void job_start(struct api *a, const struct route *route, struct str path_param,
         const struct http_header headers[] = {{STR("content-type"), STR("application/json")},
                                               {STR("retry-after"), STR("1")}};
         http_respond(r, 429, headers, 2, STR("{\"error\":\"too many queries at once\"}"));
+        return;
+    }
+    struct str params[PARAM_COUNT];
+    if (!read_params(r, params)) {
         return;
     }
     struct job *j = mem_new(1, sizeof *j);
@@ -289,8 +312,7 @@ void job_start(struct api *a, const struct route *route, struct str path_param,
     j->route = route;
     j->path_param = arena_str(&j->arena, path_param);
     for (unsigned i = 0; i < PARAM_COUNT; i++) {
-        struct str value = http_query_param(r, str_of(param_names[i]));
-        j->params[i] = value.p != NULL ? arena_str(&j->arena, value) : STR_NONE;
+        j->params[i] = params[i].p != NULL ? arena_str(&j->arena, params[i]) : STR_NONE;
     }
     j->begun_ns = clock_mono_ns();
     j->status = 200;

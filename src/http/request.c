@@ -458,18 +458,20 @@ static bool names_param(struct str raw, struct str name)
     return percent_decode_to(text, sizeof text, raw, true, &decoded) && str_eq(decoded, name);
 }
 
-struct str http_query_param(struct http_request *r, struct str name)
+enum err http_query_param(struct http_request *r, struct str name, struct str *ret_value)
 {
-    ASSERT(name.n > 0);
+    ASSERT(name.n > 0 && ret_value != NULL);
+    *ret_value = STR_NONE;
     for (struct str rest = r->query; rest.n > 0;) {
-        struct str pair, raw_name, decoded;
+        struct str pair, raw_name;
         rest = str_split(rest, '&', &pair);
         struct str value = str_split(pair, '=', &raw_name);
-        if (names_param(raw_name, name) && percent_decode(&r->arena, value, true, &decoded)) {
-            return decoded;
+        if (names_param(raw_name, name) &&
+            (ret_value->p != NULL || !percent_decode(&r->arena, value, true, ret_value))) {
+            return ERR_INVALID;
         }
     }
-    return STR_NONE;
+    return ERR_OK;
 }
 
 // ---- What goes out ------------------------------------------------------------------------------

@@ -71,8 +71,8 @@ struct http_server_options {
     struct budget *budget;
     enum account account;
     size_t body_bytes_max; // 64 MiB when 0; over it 413 (gRPC: RESOURCE_EXHAUSTED)
-    // 1024 when 0; beyond it the connection that has been idle longest, a second at least, gives
-    // way
+    // 1024 when 0, and at most; beyond it the connection that has been idle longest, a second at
+    // least, gives way
     size_t connections_max;
     uint32_t request_timeout_ms; // from the first byte to the whole request; 10 s when 0
     uint32_t idle_timeout_ms;    // 5 min when 0
@@ -94,6 +94,7 @@ void http_server_free(struct http_server *s); // after `done`
 
 struct http_server_stats { // since the start; read from any thread
     atomic_uint_fast64_t connections, requests, bytes_in, bytes_out;
+    // A connection that waits since there is no descriptor for it is counted as refused each time.
     atomic_uint_fast64_t refused_connections, timeouts, protocol_errors, too_large, over_budget;
     // Requests that were turned away unread (429 without asking the handler; HTTP/2:
     // REFUSED_STREAM, HTTP/1.1: cut) because not even their headers, or a refusal, fitted the
@@ -124,8 +125,10 @@ void http_set_user(struct http_request *r, void *user);
 void *http_user(const struct http_request *r);
 
 // The value of a query parameter, percent-decoded ('+' is a blank) into the request's arena;
-// p == NULL when absent.
-struct str http_query_param(struct http_request *r, struct str name);
+// p == NULL when absent. ERR_INVALID where it is given twice, or its percent escapes are wrong or
+// stand for a NUL.
+MUST_CHECK enum err http_query_param(struct http_request *r, struct str name,
+                                     struct str *ret_value);
 
 // A whole answer. Copies headers and body. content-length is added; `date` and `connection` too
 // where they belong.

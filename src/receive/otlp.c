@@ -6,6 +6,7 @@
 
 #include "core/clock.h"
 #include "core/must.h"
+#include "http/host.h"
 #include "receive/internal.h"
 
 _Static_assert((int)OTLP_TRACES == (int)SIGNAL_TRACES && (int)OTLP_METRICS == (int)SIGNAL_METRICS &&
@@ -138,11 +139,26 @@ static bool is_authorized(struct door *d)
     return given.n == token.n && CRYPTO_memcmp(given.p, token.p, token.n) == 0;
 }
 
+// A page that a browser takes for one of this machine must not send where no token is demanded.
+static bool is_foreign_page(struct door *d)
+{
+    const struct receive_options *o = &d->shard->receive->options;
+    struct str origin = http_header(d->request, STR("origin"));
+    ASSERT(o->token.n == 0 || o->token.p != NULL);
+    return o->token.n == 0 && origin.p != NULL && o->otlp_http_address != NULL &&
+           !origin_is_local(origin, o->otlp_http_address);
+}
+
 static void admit(struct door *d)
 {
     const struct receive_options *o = &d->shard->receive->options;
     ASSERT(d->service == SERVICE_EXPORT);
-    if (!is_authorized(d)) {
+    if (is_foreign_page(d)) {
+        struct failure f = {403, GRPC_PERMISSION_DENIED, false,
+                            STR("Web pages of other hosts may not send here without a token."),
+                            NULL};
+        refuse(d, REASON_UNAUTHORIZED, &f);
+    } else if (!is_authorized(d)) {
         struct failure f = {401, GRPC_UNAUTHENTICATED, false,
                             STR("A valid ingest token is needed."), NULL};
         refuse(d, REASON_UNAUTHORIZED, &f);

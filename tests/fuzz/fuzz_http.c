@@ -40,7 +40,9 @@ static void on_request(void *ctx, struct http_request *r)
 {
     (void)ctx;
     struct http_header h[] = {{STR("x-path"), http_path(r)}};
-    (void)http_query_param(r, STR("a"));
+    struct str a;
+    enum err e = http_query_param(r, STR("a"), &a);
+    MUST(e == ERR_OK || e == ERR_INVALID);
     if (str_eq(http_path(r), STR("/hold")) && held_count < HELD_MAX) {
         held[held_count++] = r;
         return; // cancelled when the client goes

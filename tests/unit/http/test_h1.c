@@ -2,6 +2,10 @@
 // Purpose: tests of the server over HTTP/1.1: requests, answers, limits, timeouts, bad input.
 #include "fixture.h"
 
+#include <sched.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include "core/clock.h"
 
 #define GET(path) "GET " path " HTTP/1.1\r\nhost: x\r\n\r\n"
@@ -96,12 +100,16 @@ static void test_query_parameters_are_decoded(void **state)
     (void)state;
     struct fixture *f = fx_start((struct http_server_options){0});
     struct client *c = fx_client(f);
-    client_send(c, STR(GET("/query?b=1&a=x%2By+z%C3%A9&a=2") GET("/query?aa=1&b") GET("/query?a")
-                           GET("/query?a=%zz&%61=ok")));
+    client_send(c, STR(GET("/query?b=1&a=x%2By+z%C3%A9&aa=2") GET("/query?aa=1&b") GET("/query?a")
+                           GET("/query?%61=ok") GET("/query?a=%zz&b=1") GET("/query?a=x%00")
+                               GET("/query?a=1&a=1")));
     expect_h1(c, 200, "x+y z\xc3\xa9");
     expect_h1(c, 200, "(none)");
     expect_h1(c, 200, "");
     expect_h1(c, 200, "ok");
+    for (int i = 0; i < 3; i++) {
+        expect_h1(c, 200, "(wrong)");
+    }
     client_close(c);
     fx_end(f);
 }
@@ -379,6 +387,38 @@ static void test_idle_connections_give_way(void **state)
     fx_end(f);
 }
 
+// Nothing is taken, nothing is lost, and the loop does not spin: the connection waits.
+static void test_connections_wait_while_there_are_no_descriptors(void **state)
+{
+    (void)state;
+    enum { LIMIT = 200 };
+    struct fixture *f = fx_start((struct http_server_options){.request_timeout_ms = 400});
+    const struct http_server_stats *stats = http_server_stats(f->server);
+    struct rlimit before, low;
+    int held[LIMIT], n = 0;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    low = (struct rlimit){.rlim_cur = LIMIT, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+    while ((held[n] = dup(STDERR_FILENO)) >= 0) {
+        n++;
+    }
+    close(held[--n]);
+    struct client *c = fx_client(f);                       // takes the last one
+    while (atomic_load(&stats->refused_connections) < 2) { // tried, and tried again
+        (void)sched_yield();
+    }
+    assert_int_equal(atomic_load(&stats->connections), 0);
+    close(held[--n]);
+    client_send(c, STR(GET("/late")));
+    expect_h1(c, 200, "GET /late ");
+    client_close(c);
+    while (n > 0) {
+        close(held[--n]);
+    }
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    fx_end(f);
+}
+
 static void test_peer_gone_cancels(void **state)
 {
     (void)state;
@@ -504,6 +544,7 @@ int main(void)
         cmocka_unit_test(test_slow_request_is_cut),
         cmocka_unit_test(test_idle_connection_is_closed),
         cmocka_unit_test(test_idle_connections_give_way),
+        cmocka_unit_test(test_connections_wait_while_there_are_no_descriptors),
         cmocka_unit_test(test_peer_gone_cancels),
         cmocka_unit_test(test_peer_gone_while_it_is_answered),
         cmocka_unit_test(test_slow_reader_is_cut),
