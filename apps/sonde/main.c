@@ -160,9 +160,8 @@ static void open_standard_files(void)
     }
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
-    open_standard_files();
     if (argc < 2) {
         fputs(help, stderr);
         return EXIT_USAGE;
@@ -179,4 +178,15 @@ int main(int argc, char **argv)
     }
     fprintf(stderr, "sonde: there is no command '%s'; `sonde --help` lists them\n", argv[1]);
     return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    open_standard_files();
+    int code = run(argc, argv);
+    if ((fflush(stdout) != 0 || ferror(stdout)) && code == EXIT_DONE) {
+        fputs("sonde: the output could not be written\n", stderr);
+        code = EXIT_FAILED;
+    }
+    return code;
 }

@@ -114,6 +114,23 @@ static int fetch_text(const struct client_options *o, const char *path, const ch
     return status == 200 ? EXIT_DONE : explain(status, answer, filter);
 }
 
+// NULs become U+FFFD: jansson takes none in the keys of objects.
+static void mask_nuls(struct buf *json)
+{
+    static const char nul[] = "\\u0000", mask[] = "\\ufffd";
+    size_t n = sizeof nul - 1;
+    for (size_t i = 0; i + 1 < json->n; i++) {
+        if (json->p[i] != '\\') {
+            continue;
+        }
+        if (json->n - i >= n && memcmp(json->p + i, nul, n) == 0) {
+            memcpy(json->p + i, mask, n);
+        }
+        i++; // what a backslash stands before begins no other escape
+    }
+    ASSERT(sizeof nul == sizeof mask);
+}
+
 // The same, and parses the answer; *ret_exit is set when NULL is returned.
 static json_t *fetch(const struct client_options *o, const char *path, const char *filter,
                      struct buf *answer, int *ret_exit)
@@ -125,6 +142,10 @@ static json_t *fetch(const struct client_options *o, const char *path, const cha
     }
     json_error_t why;
     json_t *root = json_loadb(answer->p, answer->n, JSON_ALLOW_NUL, &why);
+    if (root == NULL && json_error_code(&why) == json_error_null_byte_in_key) {
+        mask_nuls(answer);
+        root = json_loadb(answer->p, answer->n, JSON_ALLOW_NUL, &why);
+    }
     if (root == NULL && json_error_code(&why) == json_error_numeric_overflow) {
         // A span that ends in the year 2500: jansson's integers are too small for its duration.
         root = json_loadb(answer->p, answer->n, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, &why);
