@@ -94,9 +94,8 @@ static bool check_options(const char *text)
         rest = str_split(rest, ',', &pair);
         bool has_value = str_split(pair, '=', &key).p != NULL;
         if (!has_value || !is_known_option(str_trim(key))) {
-            fprintf(stderr, "sonde: --options: '%.*s' is %s; keys are: " OPTION_NAMES "\n",
-                    STR_FMT(has_value ? str_trim(key) : pair),
-                    has_value ? "no option of the agent" : "not KEY=VALUE");
+            fprintf(stderr, "sonde: --options: '%.*s' %s; keys are: " OPTION_NAMES "\n",
+                    STR_FMT(pair), has_value ? "sets no option of the agent" : "is not KEY=VALUE");
             return false;
         }
     }
