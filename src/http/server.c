@@ -101,7 +101,7 @@ static enum err open_socket(const struct http_server_options *o, int *ret_fd, st
 
 static void format_address(struct http_server *s)
 {
-    struct sockaddr_storage addr;
+    struct sockaddr_storage addr = {0};
     socklen_t n = sizeof addr;
     char host[64] = "", port[16] = "";
     MUST(getsockname(s->listener_fd, (struct sockaddr *)&addr, &n) == 0);

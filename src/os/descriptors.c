@@ -26,11 +26,9 @@ size_t descriptors_limit(void)
 
 size_t descriptors_raise(void)
 {
-    struct rlimit limit = get();
-    rlim_t before = limit.rlim_cur;
-    limit.rlim_cur = limit.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &limit); // else it stays what it is
-    ASSERT(get().rlim_cur >= before);
+    struct rlimit limit = get(), raised = {limit.rlim_max, limit.rlim_max};
+    (void)setrlimit(RLIMIT_NOFILE, &raised); // else it stays what it is
+    ASSERT(get().rlim_cur >= limit.rlim_cur);
     return descriptors_limit();
 }
 
