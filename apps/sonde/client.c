@@ -58,6 +58,9 @@ enum err client_get(const struct client_options *o, const char *path, struct buf
     if (length < 0 || length >= URL_MAX) {
         return err_at_set(ret_at, ERR_LIMIT, 0, "the request is too long");
     }
+    if (o->token != NULL && strpbrk(o->token, "\r\n") != NULL) {
+        return err_at_set(ret_at, ERR_INVALID, 0, "the token has a line break in it");
+    }
     CURL *c = curl_easy_init();
     MUST(c != NULL);
     struct curl_slist *headers = NULL;
@@ -66,6 +69,7 @@ enum err client_get(const struct client_options *o, const char *path, struct buf
         headers = curl_slist_append(headers, header);
     }
     curl_easy_setopt(c, CURLOPT_URL, url);
+    curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take);
     curl_easy_setopt(c, CURLOPT_WRITEDATA, out);

@@ -82,7 +82,9 @@ static int explain(long status, const struct buf *answer, const char *filter)
     if (error == NULL) {
         fprintf(stderr, "sonde: the server answered with status %ld\n", status);
     } else {
-        fprintf(stderr, "sonde: %s\n", error);
+        struct err_at printable; // for a terminal, whoever the server is
+        (void)err_at_set(&printable, ERR_INVALID, 0, "%s", error);
+        fprintf(stderr, "sonde: %s\n", printable.text);
     }
     if (position != NULL && filter != NULL) {
         int columns = table_columns(filter, (size_t)json_integer_value(position));
@@ -103,6 +105,10 @@ static int fetch_text(const struct client_options *o, const char *path, const ch
     struct err_at at;
     long status;
     enum err e = client_get(o, path, answer, &status, &at);
+    if (e == ERR_INVALID) {
+        fprintf(stderr, "sonde: %s\n", at.text);
+        return EXIT_USAGE;
+    }
     if (e != ERR_OK) {
         fprintf(stderr, "sonde: %s\n  %s\n", at.text,
                 e == ERR_DENIED
