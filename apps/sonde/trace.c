@@ -231,12 +231,15 @@ struct range {
 static bool search_range(const struct search_flags *f, struct range *ret_range)
 {
     uint64_t now = clock_wall_ns() / NS_PER_MS, from, to = now + 60000, since = 3600000;
+    if (f->since != NULL && f->from != NULL) {
+        fputs("sonde: --since and --from both say where to begin\n", stderr);
+        return false;
+    }
     if (f->since != NULL && config_parse_duration(f->since, &since) != ERR_OK) {
         fprintf(stderr, "sonde: --since is '%s', expected a duration such as 15m, 1h or 7d\n",
                 f->since);
         return false;
     }
-    from = now > since ? now - since : 0;
     const struct {
         const char *name, *text;
         uint64_t *ms;
@@ -247,6 +250,10 @@ static bool search_range(const struct search_flags *f, struct range *ret_range)
                     WHEN_FORMS);
             return false;
         }
+    }
+    if (f->from == NULL) { // so long before the end
+        uint64_t end = to < now ? to : now;
+        from = end > since ? end - since : 0;
     }
     *ret_range = (struct range){from, to};
     return true;

@@ -173,7 +173,7 @@ enum err api_start(const struct api_options *options, struct api **ret_api, stru
         .tls = options->tls,
         .handler = {.on_request = on_request, .on_cancel = on_cancel, .ctx = a},
         .budget = options->budget,
-        .account = ACCOUNT_QUERY,
+        .account = ACCOUNT_BODIES, // idle connections must not eat the queries' share
         .body_bytes_max = (size_t)1 << 20,
         .connections_max = options->connections_max,
     };

@@ -347,6 +347,25 @@ void job_start(struct api *a, const struct route *route, struct str path_param,
     queue(j);
 }
 
+// Takes the job out of those that wait; false when it is not among them.
+static bool stop_waiting(struct job *j)
+{
+    struct api *a = j->api;
+    struct job **at = &a->first;
+    while (*at != NULL && *at != j) {
+        at = &(*at)->next;
+    }
+    if (*at == NULL) {
+        return false;
+    }
+    *at = j->next;
+    if (j->next == NULL) {
+        a->last = a->first == NULL ? NULL : at;
+    }
+    watch_turns(a);
+    return true;
+}
+
 void job_cancel(struct job *j)
 {
     ASSERT(j->request != NULL);
@@ -356,6 +375,9 @@ void job_cancel(struct job *j)
     }
     atomic_store(&j->control.cancelled, true);
     atomic_fetch_add(&j->api->query_cancels, 1);
+    if (stop_waiting(j)) {
+        job_end(j);
+    }
 }
 
 // Forgets what was written for an error in its place, which is small and has to be said.

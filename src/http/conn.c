@@ -64,6 +64,8 @@ void conn_close(struct conn *c)
         c->proto->release(c);
     }
     ASSERT(c->request_count == 0 && c->pending_bytes == 0);
+    memory_give(c->server, c->charged); // now, for the one that it gives way to
+    c->charged = 0;
     uv_close((uv_handle_t *)&c->tcp, on_closed);
 }
 

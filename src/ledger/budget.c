@@ -39,18 +39,35 @@ static void note_peak(struct budget *b, size_t total)
     }
 }
 
-// Of the queries' share; false when it has not as much left.
-static bool take_of_share(struct budget *b, size_t bytes)
+// Adds to a sum unless that would pass `most`.
+static bool add_within(atomic_size_t *sum, size_t bytes, size_t most, size_t *ret_sum)
 {
-    size_t used = atomic_load_explicit(&b->used[ACCOUNT_QUERY], memory_order_relaxed);
-    ASSERT(b->query_bytes <= b->limit_bytes);
+    size_t now = atomic_load_explicit(sum, memory_order_relaxed);
     do {
-        if (used > b->query_bytes || bytes > b->query_bytes - used) {
+        if (now > most || bytes > most - now) {
             return false;
         }
-    } while (!atomic_compare_exchange_weak_explicit(&b->used[ACCOUNT_QUERY], &used, used + bytes,
-                                                    memory_order_relaxed, memory_order_relaxed));
-    note_peak(b, atomic_fetch_add_explicit(&b->total, bytes, memory_order_relaxed) + bytes);
+    } while (!atomic_compare_exchange_weak_explicit(sum, &now, now + bytes, memory_order_relaxed,
+                                                    memory_order_relaxed));
+    *ret_sum = now + bytes;
+    return true;
+}
+
+// Queries get what their share still has in any case; beyond it what is free, up to their most.
+static bool take_for_query(struct budget *b, size_t bytes)
+{
+    atomic_size_t *used = &b->used[ACCOUNT_QUERY];
+    size_t sum, total;
+    ASSERT(b->query_bytes <= b->query_most && b->query_most <= b->limit_bytes);
+    if (add_within(used, bytes, b->query_bytes, &sum)) {
+        total = atomic_fetch_add_explicit(&b->total, bytes, memory_order_relaxed) + bytes;
+    } else if (!add_within(used, bytes, b->query_most, &sum)) {
+        return false;
+    } else if (!add_within(&b->total, bytes, b->limit_bytes, &total)) {
+        atomic_fetch_sub_explicit(used, bytes, memory_order_relaxed);
+        return false;
+    }
+    note_peak(b, total);
     return true;
 }
 
@@ -64,24 +81,16 @@ static size_t limit_of_all(struct budget *b)
 
 bool budget_take(struct budget *b, enum account a, size_t bytes)
 {
+    size_t total;
     ASSERT(a < ACCOUNT_COUNT);
-    if (a == ACCOUNT_QUERY && take_of_share(b, bytes)) {
-        return true;
+    if (a == ACCOUNT_QUERY) {
+        return take_for_query(b, bytes);
     }
-    size_t used = atomic_load_explicit(&b->used[a], memory_order_relaxed);
-    if (a == ACCOUNT_QUERY && (used > b->query_most || bytes > b->query_most - used)) {
-        return false; // threads that ask at once may pass it by what they ask for
+    if (!add_within(&b->total, bytes, limit_of_all(b), &total)) {
+        return false;
     }
-    size_t limit = a == ACCOUNT_QUERY ? b->limit_bytes : limit_of_all(b);
-    size_t total = atomic_load_explicit(&b->total, memory_order_relaxed);
-    do {
-        if (total > limit || bytes > limit - total) {
-            return false;
-        }
-    } while (!atomic_compare_exchange_weak_explicit(&b->total, &total, total + bytes,
-                                                    memory_order_relaxed, memory_order_relaxed));
     atomic_fetch_add_explicit(&b->used[a], bytes, memory_order_relaxed);
-    note_peak(b, total + bytes);
+    note_peak(b, total);
     return true;
 }
 

@@ -4,7 +4,7 @@
 // after. The door refuses new requests above the soft mark (HTTP 429, gRPC RESOURCE_EXHAUSTED with
 // a retry time; receive/overload.h), so that what is already inside can always finish below the
 // limit. A share is for queries alone: whoever looks into an overload gets an answer while it
-// lasts. And they never have more than half of it all, so that they do not shut the door on
+// lasts. And they are given no more than half of it all, so that they do not shut the door on
 // senders. Any thread, lock-free.
 #ifndef SONDE_LEDGER_BUDGET_H
 #define SONDE_LEDGER_BUDGET_H

@@ -38,10 +38,11 @@ static size_t page_cost(const struct block_scan *b)
     if (s->control != NULL && s->control->meter != NULL) {
         most = s->control->meter->budget->limit_bytes / PAGE_COST_SHARE;
     }
-    for (uint32_t c = 0; s->rows && s->all_attributes && c < b->column_count; c++) {
+    bool all = s->rows && s->all_attributes;
+    for (uint32_t c = 0; all && c < b->column_count; c++) {
         stored += block_page_stored_bytes(b->block, c, b->page);
     }
-    for (uint32_t i = 0; stored == 0 && i < s->filter->test_count; i++) {
+    for (uint32_t i = 0; !all && i < s->filter->test_count; i++) {
         for (size_t k = 0; k < b->plans[i].column_count; k++) {
             stored += block_page_stored_bytes(b->block, b->plans[i].columns[k], b->page);
         }
@@ -122,6 +123,7 @@ static void settle_rows(struct block_scan *b)
     uint32_t k = 0;
     for (size_t i = next_bit(read, 0); b->error == ERR_OK && i < b->rows;
          i = next_bit(read, i + 1), k++) {
+        b->error = k % SCAN_TESTS_A_LOOK == 0 ? scan_stopped(w->s) : ERR_OK;
         struct row row = {batch, k};
         MUST(k < batch->span_count);
         if (!bit_of(w->sure, i) && !filter_match(w->s->filter, row)) {

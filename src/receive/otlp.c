@@ -144,9 +144,10 @@ static bool is_foreign_page(struct door *d)
 {
     const struct receive_options *o = &d->shard->receive->options;
     struct str origin = http_header(d->request, STR("origin"));
-    ASSERT(o->token.n == 0 || o->token.p != NULL);
-    return o->token.n == 0 && origin.p != NULL && o->otlp_http_address != NULL &&
-           !origin_is_local(origin, o->otlp_http_address);
+    const char *address =
+        o->otlp_http_address != NULL ? o->otlp_http_address : o->otlp_grpc_address;
+    ASSERT(address != NULL && (o->token.n == 0 || o->token.p != NULL));
+    return o->token.n == 0 && origin.p != NULL && !origin_is_local(origin, address);
 }
 
 static void admit(struct door *d)
