@@ -43,6 +43,7 @@ static void note_peak(struct budget *b, size_t total)
 static bool add_within(atomic_size_t *sum, size_t bytes, size_t most, size_t *ret_sum)
 {
     size_t now = atomic_load_explicit(sum, memory_order_relaxed);
+    ASSERT(ret_sum != NULL && most <= SIZE_MAX / 2); // so that no sum overflows
     do {
         if (now > most || bytes > most - now) {
             return false;
