@@ -37,6 +37,7 @@
 #define OUT_MAX         ((size_t)4 << 20)
 #define SAMPLES_MAX     100000
 #define GRPC_STATUSES   17 // 0 (OK) to 16 (UNAUTHENTICATED)
+#define UNAVAILABLE     14
 #define RETRY_INFO      "type.googleapis.com/google.rpc.RetryInfo"
 
 struct load;
@@ -75,7 +76,8 @@ struct load {
     uint64_t round_max, base_ns, begun_ns;
     uint64_t spans_sent, spans_acked, requests_acked, bytes_sent, in_flight;
     uint64_t failed[GRPC_STATUSES], told_to_retry; // refused requests, by gRPC status
-    uint64_t unanswered, reconnects;               // requests without a status, connections lost
+    uint64_t turned_away;            // by REFUSED_STREAM, which gRPC counts as UNAVAILABLE
+    uint64_t unanswered, reconnects; // requests without a status, connections lost
     struct sketch acks;
     trace_id *sampled;
     size_t sampled_count;
@@ -225,8 +227,11 @@ static int on_close(nghttp2_session *session, int32_t id, uint32_t error, void *
 {
     struct connection *c = user;
     struct stream *s = nghttp2_session_get_stream_user_data(session, id);
-    (void)error;
     if (s != NULL && s->busy) {
+        if (s->grpc_status < 0 && error == NGHTTP2_REFUSED_STREAM) {
+            s->grpc_status = UNAVAILABLE;
+            c->load->turned_away++;
+        }
         settle(c->load, s);
     }
     return 0;
@@ -357,14 +362,14 @@ static void report(struct load *l)
     printf("{\"shape\":\"%s\",\"batch\":%zu,\"sent\":%" PRIu64 ",\"spans\":%" PRIu64
            ",\"requests\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"bytes\":%" PRIu64
            ",\"seconds\":%.3f,\"ack_p50_ms\":%.3f,\"ack_p99_ms\":%.3f,\"from_ms\":%" PRIu64
-           ",\"to_ms\":%" PRIu64 ",\"unanswered\":%" PRIu64 ",\"reconnects\":%" PRIu64
-           ",\"told_to_retry\":%" PRIu64 ",\"failed_by_status\":{",
+           ",\"to_ms\":%" PRIu64 ",\"turned_away\":%" PRIu64 ",\"unanswered\":%" PRIu64
+           ",\"reconnects\":%" PRIu64 ",\"told_to_retry\":%" PRIu64 ",\"failed_by_status\":{",
            gen_shape_name(l->gen_options.shape), l->gen_options.spans_per_request, l->spans_sent,
            l->spans_acked, l->requests_acked, failures(l), l->bytes_sent, seconds,
            (double)sketch_quantile(&l->acks, 0.5) / 1e6,
            (double)sketch_quantile(&l->acks, 0.99) / 1e6, l->base_ns / NS_PER_MS,
-           (l->base_ns + (l->round_max + 1) * l->gen->period_ns) / NS_PER_MS + 60000, l->unanswered,
-           l->reconnects, l->told_to_retry);
+           (l->base_ns + (l->round_max + 1) * l->gen->period_ns) / NS_PER_MS + 60000,
+           l->turned_away, l->unanswered, l->reconnects, l->told_to_retry);
     bool first = true;
     for (size_t i = 0; i < GRPC_STATUSES; i++) {
         if (l->failed[i] > 0) {
