@@ -104,22 +104,31 @@ function bounds(query) {
   return { to, from: Number(query.get('from') ?? to - 36e5) }
 }
 
+// What the server calls the lack of a value, by the field that it is compared with.
+const LACKS = {
+  duration: { code: 'duration', expected: 'a duration such as 100ms or 1.5s' },
+  status: { code: 'status', expected: "'=' or '!=' with error, ok or unset" },
+  kind: { code: 'kind', expected: "'=' or '!=' with server, client, internal, …" },
+  name: { code: 'text', expected: 'a text in quotes' },
+  value: { code: 'value', expected: 'a text in quotes, a number, a duration, true, false or nil' },
+}
+
 // Just enough of the filter language to see it work; the server's own parser is the real one.
 function readFilter(text) {
   const q = (text ?? '').trim() || '{}'
-  const bad = (position, error, expected) => {
-    throw new Refused(400, { error, position, expected, parameter: 'q' })
+  const bad = (position, code, expected, found) => {
+    const error = `expected ${expected}, ${found}`
+    throw new Refused(400, { error, position, expected, code, parameter: 'q' })
   }
   const bytes = (at) => Buffer.byteLength(q.slice(0, at))
-  if (q[0] !== '{') bad(0, 'a filter begins with a brace', "'{'")
-  if (!q.endsWith('}')) bad(bytes(q.length), 'the filter ends too early', "'}'")
-  const open = /(>=|<=|!=|=~|!~|[=<>])\s*(&&|\|\||\}|\))/.exec(q)
-  if (open)
-    bad(
-      bytes(open.index + open[1].length + 1),
-      `unexpected '${open[2]}'`,
-      'a string, number, duration, status or kind',
-    )
+  if (q[0] !== '{') bad(0, 'start', "'{'", `found '${q}'`)
+  if (!q.endsWith('}'))
+    bad(bytes(q.length), 'joint', "'&&', '||' or '}'", 'but the filter ends here')
+  const open = /([\w.]+)\s*(>=|<=|!=|=~|!~|[=<>])\s*(&&|\|\||\}|\))/.exec(q)
+  if (open) {
+    const { code, expected } = LACKS[open[1]] ?? LACKS.value
+    bad(bytes(open.index + open[0].length - open[3].length), code, expected, `found '${open[3]}'`)
+  }
   const service = /service\.name\s*=\s*"([^"]*)"/.exec(q)?.[1]
   const units = { ns: 1, us: 1e3, ms: 1e6, s: 1e9, m: 6e10 }
   const bound = (op) => {
