@@ -2,6 +2,7 @@
 // Purpose: the geometry of the scatter.
 import { describe, expect, it } from 'vitest'
 import type { Scatter } from '@/api/types'
+import type { Bounds } from '@/time/range'
 import * as s from '@/traces/scatterScale'
 
 const ID = 'a'.repeat(32)
@@ -89,15 +90,36 @@ describe('scatter', () => {
       }
   })
 
-  it('offers a shorter range when there is only a small tail', () => {
-    const hour: Scatter = { ...scatter, from: 0, to: 36e5, columns: 60, column_ms: 6e4, cells: [] }
-    expect(s.tighterRange(hour)).toBeNull()
-    hour.cells = [[57, 3, 1, 0, ID]]
-    expect(s.tighterRange(hour)).toEqual({ beganMs: 57 * 6e4, agoMs: 5 * 6e4 })
-    hour.cells.push([40, 3, 1, 0, ID])
-    expect(s.tighterRange(hour)).toEqual({ beganMs: 40 * 6e4, agoMs: 30 * 6e4 })
-    hour.cells.push([20, 3, 1, 0, ID])
-    expect(s.tighterRange(hour)).toBeNull()
+  // A scatter of `columns` columns over data that began at a moment and have come ever since.
+  const since = (beganMs: number, from: number, to: number, columns = 60): Scatter => {
+    const column_ms = (to - from) / columns
+    const first = Math.max(0, Math.floor((beganMs - from) / column_ms))
+    const filled = Array.from({ length: columns - first }, (_, at) => first + at)
+    const cells = filled.map((column): s.Cell => [column, 3, 1, 0, ID])
+    return { ...scatter, from, to, columns, column_ms, cells: beganMs < to ? cells : [] }
+  }
+
+  it('finds the second in which data begin, whatever a column stands for', async () => {
+    for (const length of [6e5, 36e5, 7 * 864e5, 365 * 864e5]) {
+      const began = Math.round(length * 0.9) + 123
+      const look = ({ from, to }: Bounds) => Promise.resolve(since(began, from, to))
+      const found = await s.beginningOf(since(began, 0, length), look)
+      expect(found, `${length} ms`).toBeLessThanOrEqual(began)
+      expect(found, `${length} ms`).toBeGreaterThan(began - 1001)
+    }
+  })
+
+  it('offers no beginning where nothing is gained or nobody knows it', async () => {
+    const look = () => Promise.reject(new Error('looked for nothing'))
+    expect(await s.beginningOf(since(36e5, 0, 36e5), look)).toBeNull() // no data
+    expect(await s.beginningOf(since(12 * 6e4, 0, 36e5), look)).toBeNull() // a short lead
+    const cut = since(50 * 6e4, 0, 36e5)
+    expect(await s.beginningOf({ ...cut, stats: { ...cut.stats, partial: true } }, look)).toBeNull()
+  })
+
+  it('takes the column for the beginning when what was in it is gone meanwhile', async () => {
+    const look = ({ from, to }: Bounds) => Promise.resolve(since(to, from, to))
+    expect(await s.beginningOf(since(50 * 6e4 + 7, 0, 36e5), look)).toBe(50 * 6e4)
   })
 
   it('shades by the logarithm', () => {

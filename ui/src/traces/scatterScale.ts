@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the geometry of the scatter: cells of time and duration, the latter logarithmic.
 import type { Scatter } from '@/api/types'
+import type { Bounds } from '@/time/range'
 
 export interface Area {
   fromMs: number
@@ -98,17 +99,34 @@ export function durationTicks(scatter: Scatter): { ns: number; share: number }[]
   return list.map((ns) => ({ ns, share: Math.log(ns / low) / span }))
 }
 
-const MINUTE = 6e4
-const FIT_MS = [5, 15, 30, 60, 180, 360, 720, 1440, 4320].map((minutes) => minutes * MINUTE)
+const LEAD_LEAST = 1 / 4 // of the range, empty: less is not worth a click
+const EXACT_MS = 1000
+const LOOKS_MAX = 4 // each takes a column apart into as many: a year comes down to a second
 
-// The round length of a range up to now that holds everything there is, where that begins in the
-// second half of this one: how long ago it began, and the length. Null where nothing is gained.
-export function tighterRange(scatter: Scatter): { beganMs: number; agoMs: number } | null {
-  if (scatter.cells.length === 0) return null
+function firstFilled(scatter: Scatter): Bounds {
   const first = scatter.cells.reduce((least, cell) => Math.min(least, cell[0]), scatter.columns)
-  const beganMs = timeAt(scatter, first)
-  const agoMs = FIT_MS.find((ms) => ms >= scatter.to - beganMs)
-  return agoMs && agoMs <= (scatter.to - scatter.from) / 2 ? { beganMs, agoMs } : null
+  return {
+    from: Math.floor(timeAt(scatter, first)),
+    to: Math.ceil(timeAt(scatter, first + 1)),
+  }
+}
+
+// The moment at which data begin, to the second, where the range before it is empty for long. A
+// column may stand for hours, so the first that holds any is looked into with `look`. Null where
+// nothing is gained, or where the answer was cut short and the beginning is not known.
+export async function beginningOf(
+  scatter: Scatter,
+  look: (bounds: Bounds) => Promise<Scatter>,
+): Promise<number | null> {
+  if (scatter.cells.length === 0 || scatter.stats.partial) return null
+  let found = firstFilled(scatter)
+  if (found.from - scatter.from < (scatter.to - scatter.from) * LEAD_LEAST) return null
+  for (let looks = 0; found.to - found.from > EXACT_MS && looks < LOOKS_MAX; looks++) {
+    const inside = await look(found)
+    if (inside.cells.length === 0 || inside.stats.partial) break
+    found = firstFilled(inside)
+  }
+  return found.from
 }
 
 // How much of a cell's width its errors take: their share, but never so little that they are lost
