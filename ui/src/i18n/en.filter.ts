@@ -82,7 +82,7 @@ export const enFilter = {
   'scatter.fit': 'Data begins {time}: fit',
   'scatter.table': 'Table',
   'scatter.chart': 'Chart',
-  'scatter.hint': 'Drag to zoom into time and duration. Click a cell to open one of its traces.',
+  'scatter.hint': 'Drag to zoom; click a cell for a trace.',
   'scatter.label': 'Heat map of span durations over time; the table view holds the same numbers.',
   'scatter.few': 'few',
   'scatter.many': 'many',
