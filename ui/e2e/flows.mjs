@@ -84,14 +84,19 @@ await flow('slow traces come slowest first, and say what slow is', async (page) 
 })
 
 await flow('a range of which data fill a small tail can be fitted', async (page) => {
+  const began = Date.now() - 17 * 6e4
   await page.route('**/api/v1/scatter**', async (route) => {
     const json = await (await route.fetch()).json()
-    const cell = [json.columns - 2, 0, 1, 0, '1'.repeat(32)]
-    await route.fulfill({ json: { ...json, cells: [cell] } })
+    const column = Math.floor((began - json.from) / json.column_ms)
+    const cells = column >= 0 && column < json.columns ? [[column, 0, 1, 0, '1'.repeat(32)]] : []
+    await route.fulfill({ json: { ...json, cells } })
   })
-  await page.goto(`${url}/traces?from=now-6h&to=now`)
+  await page.goto(`${url}/traces?from=now-1w&to=now`)
   await page.getByRole('button', { name: /^Data begins .*: fit$/ }).click()
-  await page.waitForURL((next) => /^now-(\d+m|1h)$/.test(next.searchParams.get('from') ?? ''))
+  await page.waitForURL((next) => next.searchParams.get('to') === 'now')
+  await page.waitForURL((next) => /^\d+$/.test(next.searchParams.get('from') ?? ''))
+  const from = Number(new URL(page.url()).searchParams.get('from'))
+  assert.ok(from <= began && from > began - 1001, `${began - from} ms before the first span`)
   await page.unrouteAll({ behavior: 'ignoreErrors' })
 })
 
@@ -283,7 +288,10 @@ await flow('a service looks the same on every page, and like no other', async (p
     )
   const services = await looks()
   assert.equal(new Set(Object.values(services)).size, Object.keys(services).length)
-  await firstTrace(page)
+  await page.goto(`${url}/traces`)
+  const several = page.locator('tbody tr:has(.services .service + .service)').first()
+  await several.locator('.root a').click()
+  await rows(page).first().waitFor()
   const seen = Object.entries(await looks())
   assert.ok(seen.length > 1)
   for (const [name, look] of seen) assert.equal(look, services[name], name)
@@ -467,6 +475,20 @@ if (late)
     assert.match(await row.innerText(), /not stored by this version 1/)
     assert.equal(await row.locator('.is-warn').count(), 0)
   })
+
+await flow('rows of the ledger that no service owns are explained', async (page) => {
+  const none = { stored: 0, pending: 0, sampled: 0, expired: 0, dropped: {}, balanced: true }
+  const lost = { ...none, service: '', received: 3, dropped: { malformed: 3 } }
+  const unnamed = { ...none, service: 'unknown_service:node', received: 2, stored: 2 }
+  const rows = [lost, unnamed].map((row) => ({ signal: 'traces', ...row }))
+  await page.route('**/api/v1/ledger', (route) => route.fulfill({ json: { rows, agents: [] } }))
+  await page.goto(`${url}/admin`)
+  await page.getByRole('row', { name: /^\(lost before decoding\) traces 3 0 / }).waitFor()
+  await page.getByText(/^\(lost before decoding\): requests refused before/).waitFor()
+  await page.getByRole('row', { name: /^unknown_service:node traces 2 2 / }).waitFor()
+  await page.getByText(/^unknown_service: spans whose sender gives no service\.name/).waitFor()
+  await page.unrouteAll({ behavior: 'ignoreErrors' })
+})
 
 await flow('an agent that reports no more is told from one that does', async (page) => {
   const agent = { service: 's', sdk: 'sonde', started: 1, not_sampled: 0, live: 0, exported: 1 }
