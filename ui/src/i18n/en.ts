@@ -44,7 +44,7 @@ export const en = {
   'time.zoomOut': 'Wider range',
   'time.refresh': 'Refresh',
   'time.every': 'Auto-refresh',
-  'time.everyOff': 'Off',
+  'time.everyOff': 'Manual',
   'time.quick': 'Relative',
   'time.absolute': 'From and to',
   'time.ago': '{length} ago',

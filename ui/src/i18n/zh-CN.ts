@@ -44,7 +44,7 @@ export const zhCN: Catalogue = {
   'time.zoomOut': '扩大范围',
   'time.refresh': '刷新',
   'time.every': '自动刷新',
-  'time.everyOff': '关闭',
+  'time.everyOff': '手动',
   'time.quick': '相对时间',
   'time.absolute': '起止时间',
   'time.ago': '{length}前',
