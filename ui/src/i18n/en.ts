@@ -43,6 +43,7 @@ export const en = {
   'time.later': 'Later',
   'time.zoomOut': 'Wider range',
   'time.refresh': 'Refresh',
+  'time.now': 'now',
   'time.every': 'Auto-refresh',
   'time.everyOff': 'Manual',
   'time.quick': 'Relative',

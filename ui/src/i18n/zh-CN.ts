@@ -43,6 +43,7 @@ export const zhCN: Catalogue = {
   'time.later': '更晚',
   'time.zoomOut': '扩大范围',
   'time.refresh': '刷新',
+  'time.now': '现在',
   'time.every': '自动刷新',
   'time.everyOff': '手动',
   'time.quick': '相对时间',
