@@ -5,9 +5,11 @@
 //
 // Abuse is counted: resets, control frames and the bytes of headers draw on buckets that refill
 // with time and with every answered request, so that a client that only resets (CVE-2023-44487) or
-// only pings is cut while a busy one never is. Headers count as they are decoded: a byte on the
-// wire can stand for 4 KiB of the compression table, and whoever says that byte often costs the
-// server what it does not cost the client.
+// only pings is cut. Headers count as they are decoded, not as they came: a byte on the wire can
+// stand for 4 KiB of the compression table, and whoever says that byte often costs the server what
+// it does not cost the client. A gateway says it too, once a request, for a token that all its
+// requests carry; so there is room for as many requests as may be open at once, each with
+// HEADER_BYTES_USUAL, and each that is answered gives as much back.
 #include <nghttp2/nghttp2.h>
 #include <stdio.h>
 
@@ -21,12 +23,14 @@
 #define OUTBOUND_ACKS_MAX    1000
 #define SETTINGS_ENTRIES_MAX 32
 #define ANSWER_HEADERS_MAX   64
+#define HEADER_BYTES_USUAL   4096 // of a request with tokens and cookies, 32 a field included
 
 struct allowance {
     double burst, per_ms, per_request; // most of it, and what comes back
 };
 static const struct allowance RESETS = {1000, 0.033, 1}, CONTROLS = {1000, 0.1, 4},
-                              HEADER_BYTES = {1 << 20, 2048, 2048};
+                              HEADER_BYTES = {HTTP_STREAMS_MAX * HEADER_BYTES_USUAL, 2048,
+                                              HEADER_BYTES_USUAL};
 
 struct bucket {
     const struct allowance *of;
@@ -104,8 +108,9 @@ static bool take_pseudo_header(struct http_request *r, struct str name, struct s
     return true;
 }
 
-// Counts a header, whoever it is for. `kept`: the request takes it, which counts it again for
-// itself. Not 0: nghttp2 is to look at no more of this block.
+// Counts the decoded bytes of a header, whoever it is for. `kept`: the request takes it, which
+// counts it for itself against what one request may have; else that is done here. Not 0: nghttp2 is
+// to look at no more of this block.
 static int count_header(struct conn *c, struct http_request *r, size_t name_n, size_t value_n,
                         bool kept)
 {

@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "core/mem.h"
 #include "core/must.h"
 #include "query/scan_block.h"
@@ -42,16 +43,34 @@ bool query_take(struct query_control *control, size_t bytes)
     return control == NULL || control->meter == NULL || meter_take(control->meter, bytes);
 }
 
+// Counts the time since `from_ns` as waited, as far as no other thread of the query has.
+static void count_wait(struct query_control *control, uint64_t from_ns)
+{
+    uint64_t now_ns = clock_mono_ns(), counted_ns = atomic_load(&control->waited_until_ns);
+    ASSERT(from_ns <= now_ns);
+    do {
+        if (counted_ns >= now_ns) {
+            return;
+        }
+    } while (!atomic_compare_exchange_weak(&control->waited_until_ns, &counted_ns, now_ns));
+    atomic_fetch_add(&control->waited_ns, now_ns - (counted_ns > from_ns ? counted_ns : from_ns));
+}
+
 bool query_need(struct query_control *control, size_t bytes)
 {
     while (!query_take(control, bytes)) {
         ASSERT(control != NULL);
-        if (atomic_load(&control->cancelled) ||
-            atomic_fetch_add(&control->waited_ms, WAIT_MS) >= QUERY_PATIENCE_MS) {
+        if (atomic_load(&control->cancelled) || atomic_load(&control->out_of_turn)) {
+            atomic_store(&control->cut_short, true);
+            return false;
+        }
+        if (atomic_load(&control->waited_ns) >= QUERY_PATIENCE_MS * NS_PER_MS) {
             atomic_store(&control->short_of_memory, true);
             return false;
         }
+        uint64_t from_ns = clock_mono_ns();
         (void)usleep(WAIT_MS * 1000);
+        count_wait(control, from_ns);
     }
     return true;
 }

@@ -30,15 +30,18 @@ struct query_control {
     atomic_uint_fast64_t given_up_values; // on which a regular expression took too many steps
     atomic_bool unsure_order;             // a search for the most errors may have missed some
     atomic_bool short_of_memory;          // query_need() has failed
-    atomic_uint waited_ms;                // for memory, by query_need()
+    atomic_uint_fast64_t waited_ns;       // for memory, by query_need(): while any thread did
+    atomic_uint_fast64_t waited_until_ns; // of clock_mono_ns(): what is counted of it
     struct crew *crew;                    // NULL: the query has its own thread alone
     struct meter *meter;                  // NULL: its memory is not accounted for
 };
 
 // Takes memory from the budget before the state of a query grows; false where there is none left.
-// query_need() is for what the query cannot do without: it waits until there is some, in all of its
-// calls for QUERY_PATIENCE_MS, since under overload memory comes and goes; where it fails, the scan
-// ends with ERR_MEMORY. Any thread of the query; `control` may be NULL.
+// query_need() is for what the query cannot do without: it waits until there is some, since under
+// overload memory comes and goes. The query has QUERY_PATIENCE_MS for it in all, and time in which
+// several of its threads wait counts once; after that query_need() fails, and the scan ends with
+// ERR_MEMORY. For a query that is cancelled or out of turn it does not wait: its answer is cut
+// short. Any thread of the query; `control` may be NULL.
 #define QUERY_PATIENCE_MS 500
 MUST_CHECK bool query_take(struct query_control *control, size_t bytes);
 MUST_CHECK bool query_need(struct query_control *control, size_t bytes);

@@ -21,12 +21,35 @@ static void pay(struct block_scan *b, size_t more)
     }
     if (query_need(b->w->s->control, held - b->paid_bytes)) {
         b->paid_bytes = held;
-    } else {
-        b->error = ERR_MEMORY;
+        return;
     }
+    b->error = scan_stopped(b->w->s); // out of turn: what was found so far is the answer
+    b->error = b->error == ERR_OK ? ERR_MEMORY : b->error;
 }
 
 // ---- Rows ---------------------------------------------------------------------------------------
+
+static void note_field(void *ctx, const struct filter_node *test)
+{
+    unsigned *fields = ctx;
+    static const unsigned read[ON_COUNT] = {
+        [ON_DURATION] = FIELD_DURATION, [ON_STATUS_MESSAGE] = FIELD_STATUS_MESSAGE,
+        [ON_SPAN_ID] = FIELD_ID,        [ON_PARENT_ID] = FIELD_PARENT | FIELD_ID,
+        [ON_EVENT_ATTR] = FIELD_EVENTS, [ON_EVENT_NAME] = FIELD_EVENTS,
+        [ON_LINK_ATTR] = FIELD_LINKS,
+    };
+    ASSERT(test->field < ON_COUNT);
+    *fields |= read[test->field];
+}
+
+// What rows are read for besides attributes: enum span_field bits.
+static unsigned fields_read(const struct filter *f)
+{
+    unsigned fields = FIELD_START | FIELD_DURATION;
+    ASSERT(f != NULL);
+    filter_each_test(f, note_field, &fields);
+    return fields;
+}
 
 // What reading the values that the filter asks for may take, read, unpacked and as rows: a guess by
 // what they take in the file, since only reading tells. Bounded, so that a server with little
@@ -34,7 +57,8 @@ static void pay(struct block_scan *b, size_t more)
 static size_t page_cost(const struct block_scan *b)
 {
     const struct scan *s = b->w->s;
-    size_t stored = 0, most = SIZE_MAX;
+    size_t stored = block_page_field_bytes(b->block, fields_read(s->filter), b->page);
+    size_t most = SIZE_MAX;
     if (s->control != NULL && s->control->meter != NULL) {
         most = s->control->meter->budget->limit_bytes / PAGE_COST_SHARE;
     }
@@ -51,26 +75,12 @@ static size_t page_cost(const struct block_scan *b)
     return stored * PAGE_COST_TIMES < most ? stored * PAGE_COST_TIMES : most;
 }
 
-static void note_field(void *ctx, const struct filter_node *test)
-{
-    unsigned *fields = ctx;
-    static const unsigned read[ON_COUNT] = {
-        [ON_DURATION] = FIELD_DURATION, [ON_STATUS_MESSAGE] = FIELD_STATUS_MESSAGE,
-        [ON_SPAN_ID] = FIELD_ID,        [ON_PARENT_ID] = FIELD_PARENT | FIELD_ID,
-        [ON_EVENT_ATTR] = FIELD_EVENTS, [ON_EVENT_NAME] = FIELD_EVENTS,
-        [ON_LINK_ATTR] = FIELD_LINKS,
-    };
-    ASSERT(test->field < ON_COUNT);
-    *fields |= read[test->field];
-}
-
 // The rows of the bitmap as a batch, with what the filter reads of them, or all attributes.
 static struct batch *read_rows(struct block_scan *b, const uint64_t *rows)
 {
     const struct filter *f = b->w->s->filter;
-    struct page_request request = {.fields = FIELD_START | FIELD_DURATION,
-                                   .all_columns = b->w->s->all_attributes,
-                                   .rows = rows};
+    struct page_request request = {
+        .fields = fields_read(f), .all_columns = b->w->s->all_attributes, .rows = rows};
     struct batch *batch = NULL;
     size_t most = (size_t)f->test_count * ATTR_TYPE_COUNT;
     uint32_t *columns = arena_new(&b->arena, most + 1, sizeof *columns);
@@ -81,7 +91,6 @@ static struct batch *read_rows(struct block_scan *b, const uint64_t *rows)
         }
     }
     request.columns = columns;
-    filter_each_test(f, note_field, &request.fields);
     b->error = block_read_page(b->block, b->page, &request, &batch);
     return b->error == ERR_OK ? batch : NULL;
 }

@@ -166,6 +166,20 @@ static const struct {
 };
 #define SPARSE_COUNT (sizeof sparse / sizeof *sparse)
 
+size_t block_page_field_bytes(const struct block *b, unsigned fields, size_t page)
+{
+    size_t bytes = 0;
+    ASSERT(page < b->pages);
+    ASSERT((fields & ~(unsigned)FIELD_ALL) == 0);
+    for (size_t i = 0; i < SPARSE_COUNT; i++) {
+        bool wanted = (fields & sparse[i].field) != 0;
+        for (size_t c = sparse[i].first; wanted && c < sparse[i].end; c++) {
+            bytes += b->regions[block_page_region(b, c, page)].length;
+        }
+    }
+    return bytes;
+}
+
 // What rows are counted for.
 enum tally { TALLY_COUNT, TALLY_AT, TALLY_NEED };
 

@@ -146,6 +146,9 @@ void block_free(struct block *b);
 size_t block_used_bytes(const struct block *b);
 // What a page of an attribute column takes in the file.
 size_t block_page_stored_bytes(const struct block *b, uint32_t column, size_t page);
+// What a page of those of the fields (enum span_field) takes there that have no fixed size: texts,
+// events, links, counts.
+size_t block_page_field_bytes(const struct block *b, unsigned fields, size_t page);
 size_t block_pages(const struct block *b);
 const struct shape *block_shapes(const struct block *b, size_t *ret_count);
 const struct column *block_columns(const struct block *b, size_t *ret_count);

@@ -251,11 +251,14 @@ static void put_raw_headers(struct buf *b, uint32_t stream_id, struct str block)
     buf_add_str(b, block);
 }
 
-// Appends to a block of headers a GET of "/" with a header of `n` bytes, which stays in the
-// compression table where `kept`. `n` is 127 at least.
-static void put_raw_large_header(struct buf *block, size_t n, uint8_t last, bool kept)
+#define RAW_GET STR("\x82\x86\x84\1\1x") // of "/"
+
+// Appends to a block of headers those of `get` and one of `n` bytes, which stays in the compression
+// table where `kept`. `n` is 127 at least.
+static void put_raw_large_header(struct buf *block, struct str get, size_t n, uint8_t last,
+                                 bool kept)
 {
-    buf_add_str(block, STR("\x82\x86\x84\1\1x"));
+    buf_add_str(block, get);
     buf_add_byte(block, kept ? 0x40 : 0);
     buf_add(block, "\1z\x7f", 3);
     buf_add_byte(block, (uint8_t)(0x80 | ((n - 127) & 0x7f)));
@@ -276,10 +279,10 @@ static void assert_references_are_cut(uint8_t last_byte)
     buf_init(&b, 2 << 20);
     buf_init(&block, 1 << 20);
     put_raw_preface(&b);
-    put_raw_large_header(&block, 4000, last_byte, true);
+    put_raw_large_header(&block, RAW_GET, 4000, last_byte, true);
     put_raw_headers(&b, 1, buf_str(&block));
     buf_clear(&block);
-    buf_add_str(&block, STR("\x82\x86\x84\1\1x"));
+    buf_add_str(&block, RAW_GET);
     for (int i = 0; i < 4000; i++) {
         buf_add_byte(&block, 0xbe);
     }
@@ -314,7 +317,7 @@ static void test_many_requests_with_large_headers_are_answered(void **state)
     struct buf b, block;
     buf_init(&b, 1 << 20);
     buf_init(&block, 1 << 20);
-    put_raw_large_header(&block, 1800, 'v', false);
+    put_raw_large_header(&block, RAW_GET, 1800, 'v', false);
     put_raw_preface(&b);
     for (uint32_t i = 0; i < 3000; i++) {
         put_raw_headers(&b, 2 * i + 1, buf_str(&block));
@@ -332,6 +335,55 @@ static void test_many_requests_with_large_headers_are_answered(void **state)
     buf_done(&block);
     client_close(c);
     fx_end(f);
+}
+
+#define GATEWAY_STREAMS 600
+
+// A gateway has many requests open at once, with 2 KiB of headers each, written out or (`indexed`)
+// as a reference of one byte to what its first request had.
+static void assert_a_gateway_is_served(bool indexed)
+{
+    struct fixture *f = fx_start((struct http_server_options){0});
+    const struct http_server_stats *stats = http_server_stats(f->server);
+    struct client *c = fx_client(f);
+    struct buf b, block, answer;
+    const struct str held = STR("\x82\x86\4\5/hold\1\1x");
+    buf_init(&b, 2 << 20);
+    buf_init(&block, 1 << 20);
+    buf_init(&answer, 1 << 20);
+    put_raw_preface(&b);
+    for (uint32_t i = 0; i < GATEWAY_STREAMS; i++) {
+        buf_clear(&block);
+        if (!indexed || i == 0) {
+            put_raw_large_header(&block, held, 2048, 'v', indexed);
+        } else {
+            buf_add_str(&block, held);
+            buf_add_byte(&block, 0xbe);
+        }
+        put_raw_headers(&b, 2 * i + 1, buf_str(&block));
+    }
+    put_raw_headers(&b, 2 * GATEWAY_STREAMS + 1, RAW_GET);
+    client_send(c, buf_str(&b));
+    char bytes[4096];
+    while (memmem(answer.p, answer.n, "GET / ", 6) == NULL) {
+        size_t n = client_receive(c, bytes, sizeof bytes);
+        assert_true(n > 0);
+        buf_add(&answer, bytes, n);
+    }
+    assert_int_equal(atomic_load(&stats->requests), GATEWAY_STREAMS + 1);
+    assert_int_equal(atomic_load(&stats->protocol_errors), 0);
+    buf_done(&answer);
+    buf_done(&b);
+    buf_done(&block);
+    client_close(c);
+    fx_end(f);
+}
+
+static void test_a_gateway_with_many_open_requests_is_served(void **state)
+{
+    (void)state;
+    assert_a_gateway_is_served(false);
+    assert_a_gateway_is_served(true);
 }
 
 static void test_bad_frames_end_only_their_connection(void **state)
@@ -384,6 +436,7 @@ int main(void)
         cmocka_unit_test(test_floods_are_cut),
         cmocka_unit_test(test_references_to_a_large_header_are_cut),
         cmocka_unit_test(test_many_requests_with_large_headers_are_answered),
+        cmocka_unit_test(test_a_gateway_with_many_open_requests_is_served),
         cmocka_unit_test(test_bad_frames_end_only_their_connection),
         cmocka_unit_test(test_connections_over_the_limit_are_refused),
     };

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "core/buf.h"
 #include "core/clock.h"
 #include "core/mem.h"
 #include "core/sketch.h"
@@ -569,7 +570,8 @@ static void test_errors_say_when_counts_were_forgotten(void **state)
         budget_init(&budget, kib << 10);
         meter_init(&meter, &budget, ACCOUNT_QUERY);
         // Nobody will give anything back: it need not wait.
-        struct query_control control = {.meter = &meter, .waited_ms = QUERY_PATIENCE_MS};
+        struct query_control control = {.meter = &meter,
+                                        .waited_ns = QUERY_PATIENCE_MS * NS_PER_MS};
         s.control = &control;
         e = search_run(&s, &got, &count);
         assert_int_equal(control.short_of_memory, e == ERR_MEMORY);
@@ -835,14 +837,162 @@ static void test_a_search_waits_for_memory(void **state)
         .view = &w->view, .to_ns = UINT64_MAX, .limit = 5, .filter = f, .control = &short_of};
     budget_force(&budget, ACCOUNT_BATCHES, WAITED_BYTES);
     assert_int_equal(search_run(&s, &got, &count), ERR_MEMORY);
-    assert_true(short_of.waited_ms >= QUERY_PATIENCE_MS);
+    assert_true(short_of.waited_ns >= QUERY_PATIENCE_MS * NS_PER_MS);
     pthread_create(&other, NULL, give_back_late, &budget);
     s.control = &patient;
     assert_ok(search_run(&s, &got, &count));
     pthread_join(other, NULL);
     assert_int_equal(count, 5);
-    assert_true(patient.waited_ms > 0 && !patient.short_of_memory);
+    assert_true(patient.waited_ns > 0 && !patient.short_of_memory);
     mem_free(got);
+    assert_int_equal(meter.held_bytes, 0);
+    filter_free(f);
+}
+
+#define NAME_BYTES ((size_t)400000)
+
+// A span with one event whose name does not compress.
+static struct batch *span_with_a_large_event(void)
+{
+    struct batch *b = batch_new(STR("shop"));
+    struct buf events;
+    batch_add_resource(b)->service = batch_intern(b, STR("cart"));
+    (void)batch_add_scope(b);
+    buf_init(&events, NAME_BYTES + 16);
+    buf_add_varint(&events, 1 + 3 + NAME_BYTES);
+    buf_add_byte(&events, 0x12);
+    buf_add_varint(&events, NAME_BYTES);
+    for (size_t i = 0; i < NAME_BYTES; i++) {
+        buf_add_byte(&events, (uint8_t)roll(256));
+    }
+    uint32_t code = batch_intern(b, buf_str(&events));
+    struct span *s = batch_add_span(b);
+    s->trace.b[0] = s->id.b[0] = 1;
+    s->start_ns = BASE;
+    s->events = code;
+    buf_done(&events);
+    batch_seal(b);
+    return b;
+}
+
+static void look_at_paid(void *ctx, const struct scan_row *r)
+{
+    struct budget *budget = ctx;
+    assert_true(r->row.batch != NULL);
+    assert_true(atomic_load(&budget->total) >= 6 * NAME_BYTES);
+}
+
+// What a page may cost is taken before it is read: as many times its events as its attributes.
+static void test_events_are_paid_for_before_they_are_read(void **state)
+{
+    struct world *w = *state;
+    char path[128];
+    struct budget budget;
+    struct meter meter;
+    struct filter *f;
+    struct batch *b = span_with_a_large_event();
+    (void)snprintf(path, sizeof path, "%s.part", w->dir);
+    struct part *p = write_part(path, b, 0);
+    assert_int_equal(unlink(path), 0);
+    budget_init(&budget, (size_t)64 << 20);
+    meter_init(&meter, &budget, ACCOUNT_QUERY);
+    assert_ok(filter_parse(STR("{ event:name != \"x\" }"), &f, NULL));
+    struct query_control control = {.meter = &meter};
+    const struct store_view view = {.parts = &p, .part_count = 1};
+    const struct scan scan = {.view = &view,
+                              .filter = f,
+                              .to_ns = UINT64_MAX,
+                              .rows = true,
+                              .control = &control,
+                              .visit = look_at_paid,
+                              .ctx = &budget};
+    assert_ok(scan_run(&scan));
+    assert_true(atomic_load(&budget.peak) >= 6 * NAME_BYTES);
+    assert_int_equal(meter.held_bytes, 0);
+    filter_free(f);
+    part_unref(p);
+    batch_unref(b);
+}
+
+#define WAITERS 4
+
+static void *need_in_vain(void *control)
+{
+    assert_false(query_need(control, 1 << 20));
+    return NULL;
+}
+
+// Threads that wait at the same time use up the patience of their query together, not each.
+static void test_threads_of_a_query_have_one_patience(void **state)
+{
+    struct budget budget;
+    struct meter meter;
+    pthread_t threads[WAITERS];
+    (void)state;
+    budget_init(&budget, WAITED_BYTES);
+    meter_init(&meter, &budget, ACCOUNT_QUERY);
+    struct query_control control = {.meter = &meter};
+    assert_true(meter_take(&meter, WAITED_BYTES / 2));
+    uint64_t begun_ns = clock_mono_ns();
+    for (int i = 0; i < WAITERS; i++) {
+        pthread_create(&threads[i], NULL, need_in_vain, &control);
+    }
+    for (int i = 0; i < WAITERS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    assert_true(clock_mono_ns() - begun_ns >= QUERY_PATIENCE_MS * NS_PER_MS);
+    assert_true(control.waited_ns <= clock_mono_ns() - begun_ns);
+    assert_true(control.short_of_memory);
+    meter_done(&meter);
+}
+
+struct late {
+    struct query_control *control;
+    struct meter *meter;
+    uint64_t rows;
+};
+
+// Asked before each piece: the turn ends, and somebody takes what memory there is.
+static uint64_t end_turn(void *ctx)
+{
+    struct late *l = ctx;
+    while (meter_take(l->meter, 4096)) {
+    }
+    atomic_store(&l->control->out_of_turn, true);
+    return 0;
+}
+
+static void count_late_row(void *ctx, const struct scan_row *r)
+{
+    struct late *l = ctx;
+    l->rows += r->start_ns > 0 ? 1 : 0;
+}
+
+static void test_a_query_out_of_turn_does_not_wait_for_memory(void **state)
+{
+    struct world *w = *state;
+    struct budget budget;
+    struct meter meter, others;
+    struct filter *f;
+    budget_init(&budget, WAITED_BYTES);
+    meter_init(&meter, &budget, ACCOUNT_QUERY);
+    meter_init(&others, &budget, ACCOUNT_QUERY);
+    struct query_control control = {.meter = &meter};
+    struct late late = {.control = &control, .meter = &others};
+    const struct store_view view = {.parts = w->parts, .part_count = 2};
+    assert_ok(filter_parse(STR("{}"), &f, NULL));
+    const struct scan scan = {.view = &view,
+                              .filter = f,
+                              .to_ns = UINT64_MAX,
+                              .control = &control,
+                              .visit = count_late_row,
+                              .floor_ns = end_turn,
+                              .ctx = &late};
+    assert_ok(scan_run(&scan)); // what was found is the answer
+    assert_int_equal(late.rows, 0);
+    assert_true(control.cut_short && !control.short_of_memory);
+    assert_int_equal(control.waited_ns, 0);
+    meter_done(&others);
     assert_int_equal(meter.held_bytes, 0);
     filter_free(f);
 }
@@ -862,6 +1012,9 @@ int main(void)
         cmocka_unit_test(test_aggregates_stay_within_the_budget),
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_a_search_waits_for_memory),
+        cmocka_unit_test(test_events_are_paid_for_before_they_are_read),
+        cmocka_unit_test(test_threads_of_a_query_have_one_patience),
+        cmocka_unit_test(test_a_query_out_of_turn_does_not_wait_for_memory),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
