@@ -415,7 +415,10 @@ void job_fail(struct job *j, enum err e)
     if (e == ERR_NOT_FOUND) {
         job_error(j, 404, "no such trace is stored");
     } else if (e == ERR_CANCELLED) {
-        job_error(j, 499, "the query was cancelled");
+        // Who was cancelled is gone, and hears of none of this.
+        job_error(j, 429,
+                  "the turn of this query was over before it had an answer, since others "
+                  "wait; ask again");
     } else if (e == ERR_MEMORY) {
         job_error(j, 429, "the server is short of memory for this answer; ask again, or for less");
     } else {
@@ -528,6 +531,23 @@ bool job_filter(struct job *j, struct filter **ret_filter)
     return false;
 }
 
+void job_partial(struct job *j, struct json_writer *w, bool damaged)
+{
+    bool given_up = atomic_load(&j->control.given_up_values) > 0;
+    bool unsure = atomic_load(&j->control.unsure_order);
+    bool cut_short = atomic_load(&j->control.cut_short);
+    ASSERT(w->depth > 0);
+    json_put_key(w, "partial");
+    json_put_bool(w, damaged || cut_short || given_up || unsure);
+    if (damaged || cut_short || given_up || unsure) {
+        json_put_key(w, "partial_reason");
+        json_put_str(w, damaged     ? STR("unreadable_part")
+                        : cut_short ? STR("time_limit")
+                        : given_up  ? STR("regex_limit")
+                                    : STR("order_limit"));
+    }
+}
+
 void job_stats(struct job *j, struct json_writer *w, const struct store_view *view)
 {
     json_put_key(w, "stats");
@@ -538,19 +558,7 @@ void job_stats(struct job *j, struct json_writer *w, const struct store_view *vi
     json_put_u64(w, atomic_load(&j->control.total_spans));
     json_put_key(w, "elapsed_ms");
     json_put_double(w, (double)(clock_mono_ns() - j->begun_ns) / (double)NS_PER_MS);
-    bool damaged = atomic_load(&j->control.damaged_blocks) > 0;
-    bool given_up = atomic_load(&j->control.given_up_values) > 0;
-    bool unsure = atomic_load(&j->control.unsure_order);
-    bool cut_short = atomic_load(&j->control.cut_short);
-    json_put_key(w, "partial");
-    json_put_bool(w, damaged || cut_short || given_up || unsure);
-    if (damaged || cut_short || given_up || unsure) {
-        json_put_key(w, "partial_reason");
-        json_put_str(w, damaged     ? STR("unreadable_part")
-                        : cut_short ? STR("time_limit")
-                        : given_up  ? STR("regex_limit")
-                                    : STR("order_limit"));
-    }
+    job_partial(j, w, atomic_load(&j->control.damaged_blocks) > 0);
     json_put_key(w, "parts");
     json_put_u64(w, view->part_count);
     json_put_key(w, "hot_batches");

@@ -95,7 +95,7 @@ static enum err put_hits(struct job *j, struct json_writer *w, const struct sear
     for (size_t at = 0; at < count && e == ERR_OK; at += LIST_PIECE) {
         struct trace *traces[LIST_PIECE];
         size_t n = count - at < LIST_PIECE ? count - at : LIST_PIECE;
-        e = trace_list_load(list, at, n, TRACE_OUTLINE, &j->meter, &j->control, traces);
+        e = trace_list_load(list, at, n, TRACE_OUTLINE, &j->control, traces);
         for (size_t i = 0; i < n && e == ERR_OK; i++) {
             if (traces[i] != NULL) {
                 atomic_fetch_add(&j->control.damaged_blocks, traces[i]->damaged_parts);
@@ -175,7 +175,7 @@ static struct trace *load(struct job *j, struct str id_text, enum trace_detail d
         return NULL;
     }
     struct store_view *view = store_view(j->api->o.store);
-    enum err e = trace_load(view, id, detail, &j->meter, &t);
+    enum err e = trace_load(view, id, detail, &j->control, &t);
     store_view_free(view);
     if (e == ERR_CORRUPT) {
         job_error(
@@ -191,9 +191,10 @@ static struct trace *load(struct job *j, struct str id_text, enum trace_detail d
     return t;
 }
 
-// Parts that may have held more of the trace.
-static void put_damaged_parts(struct json_writer *w, const struct trace *t)
+// Whether the trace may lack something, and parts that may have held more of it.
+static void put_lack(struct job *j, struct json_writer *w, const struct trace *t)
 {
+    job_partial(j, w, t->damaged_parts > 0);
     ASSERT(t->damaged_parts == 0 || t->damaged_part[0] > 0);
     json_put_key(w, "damaged_parts");
     json_put_array(w);
@@ -343,12 +344,16 @@ static void put_spans(struct job *j, struct trace *t, const span_id *only)
     json_put_key(&w, "spans");
     json_put_array(&w);
     for (uint32_t i = 0; i < t->count && !j->out.failed; i++) {
+        if (only == NULL && i > 0 && query_must_end(&j->control)) {
+            atomic_store(&j->control.cut_short, true);
+            break;
+        }
         if (only == NULL || span_id_eq(row_span(t->spans[i].row)->id, *only)) {
             put_span(&w, t, i);
         }
     }
     json_put_array_end(&w);
-    put_damaged_parts(&w, t);
+    put_lack(j, &w, t);
     json_put_object_end(&w);
 }
 
@@ -383,6 +388,8 @@ void api_trace_span(struct job *j)
     }
     if (found) {
         put_spans(j, t, &wanted);
+    } else if (atomic_load(&j->control.cut_short)) {
+        job_fail(j, ERR_CANCELLED); // the rest may have had it
     } else {
         job_error(j, 404, "the trace has no span with this ID");
     }
@@ -393,6 +400,11 @@ void api_trace_raw(struct job *j)
 {
     struct trace *t = load(j, j->path_param, TRACE_WHOLE);
     if (t == NULL) {
+        return;
+    }
+    if (atomic_load(&j->control.cut_short)) { // OTLP cannot say that something is missing
+        trace_free(t);
+        job_fail(j, ERR_CANCELLED);
         return;
     }
     if (!job_memory(j, t->count * sizeof(struct row))) {
@@ -480,6 +492,7 @@ static const char *const column_names[COLUMN_COUNT] = {
 #define OUTLINE_SPAN_BYTES ((size_t)128)
 
 struct outline {
+    const struct query_control *control;
     struct trace *t;
     struct names services, names;
     uint32_t *service, *name; // by span
@@ -543,7 +556,8 @@ static void put_columns(struct json_writer *w, const struct outline *o)
         json_put_str(w, trace_rpc_id(t, i, room));
     }
     json_put_array_end(w);
-    for (unsigned c = 0; c < COLUMN_COUNT; c++) {
+    // Nobody reads the answer of who was cancelled; whose turn is over still says what it has.
+    for (unsigned c = 0; c < COLUMN_COUNT && !atomic_load(&o->control->cancelled); c++) {
         json_put_key(w, column_names[c]);
         json_put_array(w);
         for (uint32_t i = 0; i < t->count; i++) {
@@ -606,7 +620,7 @@ static bool is_orphan(const struct trace_span *s)
     return s->parent == TRACE_NONE && !span_id_is_zero(row_span(s->row)->parent);
 }
 
-static void put_outline(struct json_writer *w, struct outline *o)
+static void put_outline(struct job *j, struct json_writer *w, struct outline *o)
 {
     struct trace *t = o->t;
     json_put_object(w);
@@ -630,7 +644,7 @@ static void put_outline(struct json_writer *w, struct outline *o)
     put_u64(w, "errors", t->errors);
     put_u64(w, "total_spans", t->count + t->left_out);
     put_bool(w, "truncated", t->left_out > 0);
-    put_damaged_parts(w, t);
+    put_lack(j, w, t);
     json_put_object_end(w);
 }
 
@@ -646,7 +660,7 @@ void api_trace_outline(struct job *j)
         trace_free(t);
         return;
     }
-    struct outline o = {.t = t};
+    struct outline o = {.control = &j->control, .t = t};
     names_init(&o.services, t->count);
     names_init(&o.names, t->count);
     o.service = mem_new(t->count, sizeof *o.service);
@@ -658,7 +672,7 @@ void api_trace_outline(struct job *j)
         o.name[i] = name_number(&o.names, batch_str(b, s->name));
     }
     json_writer_init(&w, &j->out);
-    put_outline(&w, &o);
+    put_outline(j, &w, &o);
     mem_free(o.service);
     mem_free(o.name);
     trace_free(t);

@@ -37,6 +37,12 @@ bool scan_passes_over(struct query_control *control, enum err e)
     return true;
 }
 
+bool query_must_end(const struct query_control *control)
+{
+    return control != NULL &&
+           (atomic_load(&control->cancelled) || atomic_load(&control->out_of_turn));
+}
+
 bool query_take(struct query_control *control, size_t bytes)
 {
     ASSERT(bytes <= SIZE_MAX / 2);
@@ -60,7 +66,7 @@ bool query_need(struct query_control *control, size_t bytes)
 {
     while (!query_take(control, bytes)) {
         ASSERT(control != NULL);
-        if (atomic_load(&control->cancelled) || atomic_load(&control->out_of_turn)) {
+        if (query_must_end(control)) {
             atomic_store(&control->cut_short, true);
             return false;
         }

@@ -36,6 +36,9 @@ struct query_control {
     struct meter *meter;                  // NULL: its memory is not accounted for
 };
 
+// Whether the query must not go on: it is cancelled, or out of turn. `control` may be NULL.
+bool query_must_end(const struct query_control *control);
+
 // Takes memory from the budget before the state of a query grows; false where there is none left.
 // query_need() is for what the query cannot do without: it waits until there is some, since under
 // overload memory comes and goes. The query has QUERY_PATIENCE_MS for it in all, and time in which

@@ -40,13 +40,11 @@ MUST_CHECK enum err scan_block(struct scan_worker *w, struct part *p, size_t ind
 // Why the scan must not go on; ERR_OK when it may.
 static inline enum err scan_stopped(const struct scan *s)
 {
-    if (s->control == NULL) {
-        return ERR_OK;
+    if (query_must_end(s->control)) {
+        return ERR_CANCELLED;
     }
-    return atomic_load(&s->control->cancelled) || atomic_load(&s->control->out_of_turn)
-               ? ERR_CANCELLED
-           : atomic_load(&s->control->short_of_memory) ? ERR_MEMORY
-                                                       : ERR_OK;
+    bool short_of_memory = s->control != NULL && atomic_load(&s->control->short_of_memory);
+    return short_of_memory ? ERR_MEMORY : ERR_OK;
 }
 
 static inline void scan_count(const struct scan *s, uint64_t rows)

@@ -69,7 +69,7 @@ struct trace {
     struct arena arena;
     struct batch **batches;
     size_t batch_count;
-    struct meter *meter; // of trace_load(); what it charged is given back with the trace
+    struct meter *meter; // of the query's control; what the load charged is given back to it
     size_t charged_bytes;
 };
 
@@ -79,10 +79,13 @@ enum trace_detail { TRACE_OUTLINE, TRACE_WHOLE };
 
 // Finds the trace's rows in the view and puts it together. ERR_NOT_FOUND when no span has the ID,
 // ERR_CORRUPT when there is none but a damaged part may have had some.
-// What is read and put together is taken from the meter first (which outlives the trace; NULL: not
-// accounted for), ERR_MEMORY where it refuses; rows of hot batches are the store's.
+// What is read and put together is taken from the control's meter first (which outlives the trace;
+// without one it is not accounted for), ERR_MEMORY where it refuses; rows of hot batches are the
+// store's. The control (NULL: none) is looked at before each page of each part. Where the query is
+// out of turn the spans found by then are the trace, and it is said to be cut short;
+// ERR_CANCELLED where there are none, or it is cancelled.
 MUST_CHECK enum err trace_load(const struct store_view *view, trace_id id, enum trace_detail detail,
-                               struct meter *meter, struct trace **ret_trace);
+                               struct query_control *control, struct trace **ret_trace);
 
 // Many traces of one view, for a list of them: hot batches are walked once for all, and several are
 // loaded at the same time where there is a crew.
@@ -90,12 +93,13 @@ struct trace_list;
 struct trace_list *trace_list_new(const struct store_view *view, const trace_id *ids, size_t count);
 void trace_list_free(struct trace_list *l);
 
-// Loads traces [first, first + count) of the list into ret_traces; NULL where the trace lies in a
-// block that is damaged, which is counted in `control`. The meter is that of trace_load().
-// ERR_CANCELLED, or an error of the storage; nothing is left in ret_traces then.
+// Loads traces [first, first + count) of the list into ret_traces, each whole or not at all; NULL
+// where the trace lies in a block that is damaged, which is counted in `control`, and where its
+// turn was over before, which cuts the query short. ERR_CANCELLED, or an error of the storage;
+// nothing is left in ret_traces then.
 MUST_CHECK enum err trace_list_load(struct trace_list *l, size_t first, size_t count,
-                                    enum trace_detail detail, struct meter *meter,
-                                    struct query_control *control, struct trace **ret_traces);
+                                    enum trace_detail detail, struct query_control *control,
+                                    struct trace **ret_traces);
 
 // Puts together a trace from its rows; those of one batch are neighbours. References on the batches
 // are taken.

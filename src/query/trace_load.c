@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: finding the rows of a trace, or of many, in hot batches and parts.
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,17 +26,50 @@ static void add_row(struct rows *r, const struct batch *b, size_t index)
 
 // One trace while it is loaded. What the meter gave for it is in `charged`.
 struct load {
+    struct mem_source source; // asked before each page that is read: the meter, while it may go on
     const struct store_view *view;
     trace_id id;
     enum trace_detail detail;
-    struct meter *meter; // may be NULL
+    struct query_control *control; // may be NULL
+    struct meter *meter;           // of the control; may be NULL
     size_t charged;
+    bool stopped; // the query must end: parts that were not read may have more
+    bool alone;   // then what was found is the answer
     struct rows rows;
     struct batch **batches; // from parts, by reference
     size_t batch_count;
     size_t damaged_parts; // that may have had more, and the first by number
     uint64_t damaged_part[TRACE_DAMAGED_MAX];
 };
+
+static bool take_if_it_may_go_on(struct mem_source *source, size_t bytes)
+{
+    struct load *l = (struct load *)((char *)source - offsetof(struct load, source));
+    ASSERT(l->view != NULL);
+    l->stopped = l->stopped || query_must_end(l->control);
+    return !l->stopped && (l->meter == NULL || meter_take(l->meter, bytes));
+}
+
+static void give_back(struct mem_source *source, size_t bytes)
+{
+    struct load *l = (struct load *)((char *)source - offsetof(struct load, source));
+    ASSERT(l->view != NULL);
+    if (l->meter != NULL) {
+        meter_give(l->meter, bytes);
+    }
+}
+
+static struct load load_of(const struct store_view *view, trace_id id, enum trace_detail detail,
+                           struct query_control *control)
+{
+    ASSERT(view != NULL && detail <= TRACE_WHOLE);
+    return (struct load){.source = {take_if_it_may_go_on, give_back},
+                         .view = view,
+                         .id = id,
+                         .detail = detail,
+                         .control = control,
+                         .meter = control != NULL ? control->meter : NULL};
+}
 
 static void note_damage(struct load *l, const struct part *p)
 {
@@ -50,15 +84,16 @@ static enum err add_parts(struct load *l)
 {
     bool whole = l->detail == TRACE_WHOLE;
     unsigned fields = whole ? FIELD_ALL : FIELD_START | FIELD_DURATION | FIELD_ID | FIELD_PARENT;
-    struct mem_source *source = l->meter != NULL ? &l->meter->source : NULL;
     enum err e = ERR_OK;
-    ASSERT(l->detail <= TRACE_WHOLE && l->batches == NULL);
+    ASSERT(l->batches == NULL);
     l->batches = mem_new(l->view->part_count, sizeof(struct batch *));
     for (size_t i = 0; i < l->view->part_count && e == ERR_OK; i++) {
         struct batch *b;
-        e = part_find_trace(l->view->parts[i], l->id, fields, whole, source, &b);
+        l->stopped = l->stopped || query_must_end(l->control);
+        e = l->stopped ? ERR_CANCELLED
+                       : part_find_trace(l->view->parts[i], l->id, fields, whole, &l->source, &b);
         if (e == ERR_OK) {
-            l->charged += source != NULL ? batch_bytes(b) : 0;
+            l->charged += l->meter != NULL ? batch_bytes(b) : 0;
             l->batches[l->batch_count++] = b;
             for (size_t k = 0; k < b->span_count; k++) {
                 add_row(&l->rows, b, k);
@@ -70,7 +105,7 @@ static enum err add_parts(struct load *l)
             e = ERR_OK;
         }
     }
-    return e;
+    return l->stopped ? ERR_CANCELLED : e;
 }
 
 static enum err assemble(struct load *l, struct trace **ret_trace)
@@ -99,6 +134,10 @@ static enum err assemble(struct load *l, struct trace **ret_trace)
 static enum err load(struct load *l, struct trace **ret_trace)
 {
     enum err e = add_parts(l);
+    if (l->stopped && l->alone && l->rows.count > 0 && !atomic_load(&l->control->cancelled)) {
+        atomic_store(&l->control->cut_short, true);
+        e = ERR_OK;
+    }
     if (e == ERR_OK && l->rows.count == 0) {
         e = l->damaged_parts > 0 ? ERR_CORRUPT : ERR_NOT_FOUND;
     }
@@ -117,10 +156,11 @@ static enum err load(struct load *l, struct trace **ret_trace)
 }
 
 enum err trace_load(const struct store_view *view, trace_id id, enum trace_detail detail,
-                    struct meter *meter, struct trace **ret_trace)
+                    struct query_control *control, struct trace **ret_trace)
 {
-    struct load l = {.view = view, .id = id, .detail = detail, .meter = meter};
-    ASSERT(view != NULL && ret_trace != NULL);
+    struct load l = load_of(view, id, detail, control);
+    ASSERT(ret_trace != NULL);
+    l.alone = true;
     for (size_t i = 0; i < view->hot_count; i++) {
         const struct batch *b = view->hot[i];
         for (size_t k = 0; k < b->span_count; k++) {
@@ -198,7 +238,6 @@ struct list_load {
     struct trace_list *l;
     size_t first, count;
     enum trace_detail detail;
-    struct meter *meter;
     struct query_control *control;
     struct trace **traces;
     atomic_size_t next;
@@ -217,18 +256,10 @@ static void work(void *ctx, size_t who)
             break;
         }
         size_t at = run->first + i;
-        struct load one = {.view = l->view,
-                           .id = l->ids[at],
-                           .detail = run->detail,
-                           .meter = run->meter,
-                           .rows = l->hot[at]};
+        struct load one = load_of(l->view, l->ids[at], run->detail, run->control);
+        one.rows = l->hot[at];
         l->hot[at] = (struct rows){0};
-        enum err e = ERR_CANCELLED;
-        if (run->control != NULL && atomic_load(&run->control->cancelled)) {
-            mem_free(one.rows.items);
-        } else {
-            e = load(&one, &run->traces[i]);
-        }
+        enum err e = load(&one, &run->traces[i]);
         int none = ERR_OK;
         if (e != ERR_OK && !scan_passes_over(run->control, e)) {
             (void)atomic_compare_exchange_strong(&run->error, &none, (int)e);
@@ -237,14 +268,12 @@ static void work(void *ctx, size_t who)
 }
 
 enum err trace_list_load(struct trace_list *l, size_t first, size_t count, enum trace_detail detail,
-                         struct meter *meter, struct query_control *control,
-                         struct trace **ret_traces)
+                         struct query_control *control, struct trace **ret_traces)
 {
     struct list_load run = {.l = l,
                             .first = first,
                             .count = count,
                             .detail = detail,
-                            .meter = meter,
                             .control = control,
                             .traces = ret_traces};
     MUST(first <= l->count && count <= l->count - first);
@@ -255,6 +284,10 @@ enum err trace_list_load(struct trace_list *l, size_t first, size_t count, enum 
     crew_run(control != NULL ? control->crew : NULL,
              most < CREW_HELPERS_MAX ? most : CREW_HELPERS_MAX, work, &run);
     enum err e = (enum err)atomic_load(&run.error);
+    if (e == ERR_CANCELLED && !atomic_load(&control->cancelled)) {
+        atomic_store(&control->cut_short, true);
+        e = ERR_OK;
+    }
     for (size_t i = 0; i < count && e != ERR_OK; i++) {
         trace_free(ret_traces[i]);
         ret_traces[i] = NULL;

@@ -612,8 +612,8 @@ static void test_list_equals_single_loads(void **state)
     }
     struct query_control control = {.crew = w->crew};
     struct trace_list *l = trace_list_new(&w->view, ids, 40);
-    assert_ok(trace_list_load(l, 0, 15, TRACE_OUTLINE, NULL, &control, traces));
-    assert_ok(trace_list_load(l, 15, 25, TRACE_OUTLINE, NULL, &control, traces + 15));
+    assert_ok(trace_list_load(l, 0, 15, TRACE_OUTLINE, &control, traces));
+    assert_ok(trace_list_load(l, 15, 25, TRACE_OUTLINE, &control, traces + 15));
     for (size_t i = 0; i < 40; i++) {
         struct trace *one;
         assert_ok(trace_load(&w->view, ids[i], TRACE_OUTLINE, NULL, &one));
@@ -627,9 +627,37 @@ static void test_list_equals_single_loads(void **state)
     trace_list_free(l);
     atomic_store(&control.cancelled, true);
     l = trace_list_new(&w->view, ids, 40);
-    assert_err(trace_list_load(l, 0, 40, TRACE_OUTLINE, NULL, &control, traces), ERR_CANCELLED);
+    assert_err(trace_list_load(l, 0, 40, TRACE_OUTLINE, &control, traces), ERR_CANCELLED);
     assert_null(traces[0]);
     trace_list_free(l);
+}
+
+// Of a trace whose spans lie in a hot batch and in a part, a query out of turn has the hot ones: a
+// part would have to be read.
+static void test_traces_obey_turns(void **state)
+{
+    struct world *w = *state;
+    struct trace *t, *traces[2] = {0};
+    trace_id ids[2] = {w->all[0]->spans[0].trace, w->all[1]->spans[0].trace};
+    const struct store_view view = {w->parts, 2, w->all, 1};
+    struct query_control control = {0};
+    assert_ok(trace_load(&view, ids[0], TRACE_WHOLE, &control, &t));
+    size_t whole = t->count + t->duplicates;
+    trace_free(t);
+    assert_false(control.cut_short);
+    control.out_of_turn = true;
+    assert_ok(trace_load(&view, ids[0], TRACE_WHOLE, &control, &t));
+    assert_true(t->count + t->duplicates > 0 && t->count + t->duplicates < whole);
+    assert_true(control.cut_short);
+    trace_free(t);
+    assert_err(trace_load(&view, ids[1], TRACE_WHOLE, &control, &t), ERR_CANCELLED);
+    control.cut_short = false;
+    struct trace_list *l = trace_list_new(&view, ids, 2);
+    assert_ok(trace_list_load(l, 0, 2, TRACE_OUTLINE, &control, traces));
+    assert_true(traces[0] == NULL && traces[1] == NULL && control.cut_short);
+    trace_list_free(l);
+    control.cancelled = true;
+    assert_err(trace_load(&view, ids[0], TRACE_WHOLE, &control, &t), ERR_CANCELLED);
 }
 
 static void test_services_equal_a_plain_count(void **state)
@@ -1006,6 +1034,7 @@ int main(void)
         cmocka_unit_test(test_orders_equal_a_plain_walk),
         cmocka_unit_test(test_errors_say_when_counts_were_forgotten),
         cmocka_unit_test(test_list_equals_single_loads),
+        cmocka_unit_test(test_traces_obey_turns),
         cmocka_unit_test(test_services_equal_a_plain_count),
         cmocka_unit_test(test_keys),
         cmocka_unit_test(test_scatter_counts_everything),
