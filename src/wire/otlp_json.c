@@ -223,14 +223,15 @@ static bool write_number(struct transcoder *t, const struct otlp_field *field)
 }
 
 // The integer of an AnyValue. OpenTelemetry JS writes every number without a fraction as intValue,
-// 1e20 too; what is no 64-bit integer becomes the AnyValue's double, as the other encodings have
-// it.
+// 1e20 too, as a bare number: such a one that is no 64-bit integer becomes the AnyValue's double,
+// which is what its sender had. Who writes a string, as the mapping asks for, says that it is an
+// integer to the last digit: it must be one.
 static bool write_int_value(struct transcoder *t, const struct otlp_field *field)
 {
     struct str digits;
     struct integer v;
     double d = 0;
-    (void)json_peek(&t->in);
+    bool bare = json_peek(&t->in) != '"';
     const char *at = t->in.p;
     ASSERT(field->type == OTLP_INT64);
     if (!json_read_number(&t->in, &digits)) {
@@ -239,6 +240,9 @@ static bool write_int_value(struct transcoder *t, const struct otlp_field *field
     if (to_integer(t, digits, &v) && v.magnitude <= (uint64_t)INT64_MAX + v.negative) {
         pb_put_varint(t->out, field->number, v.negative ? 0 - v.magnitude : v.magnitude);
         return true;
+    }
+    if (!bare) {
+        return fail(t, at, "not a whole number in the field's range");
     }
     if (!to_double(t, digits, &d)) {
         return fail(t, at, "not a number that fits a double");

@@ -77,7 +77,7 @@ static void test_lone_surrogates(void **state)
     buf_done(&out);
 }
 
-// What is no 64-bit integer is kept as a double; the limits themselves are integers.
+// A bare number that is no 64-bit integer is kept as a double; the limits themselves are integers.
 static void test_integers_that_are_none(void **state)
 {
     (void)state;
@@ -135,6 +135,12 @@ static void test_bad(void **state)
          PATH ".attributes[0].value.doubleValue: not a number that fits a double", 82},
         {SPAN("\"attributes\":[{\"value\":{\"intValue\":1e999}}]"),
          PATH ".attributes[0].value.intValue: not a number that fits a double", 79},
+        {SPAN("\"attributes\":[{},{\"value\":{\"intValue\": \"9223372036854775808\"}}]"),
+         PATH ".attributes[1].value.intValue: not a whole number in the field's range", 83},
+        {SPAN("\"attributes\":[{\"value\":{\"intValue\":\"-9223372036854775809\"}}]"),
+         PATH ".attributes[0].value.intValue: not a whole number in the field's range", 79},
+        {SPAN("\"attributes\":[{\"value\":{\"intValue\":\"1.5\"}}]"),
+         PATH ".attributes[0].value.intValue: not a whole number in the field's range", 79},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct buf out;
@@ -144,6 +150,38 @@ static void test_bad(void **state)
         if (at.offset != cases[i].offset) {
             print_error("case %zu: offset %d\n", i, (int)at.offset);
         }
+        assert_int_equal(at.offset, cases[i].offset);
+        buf_done(&out);
+    }
+}
+
+// Of two things wrong in one request the first in its text is told, with the place of that one.
+static void test_the_first_of_two_errors_is_told(void **state)
+{
+    (void)state;
+    static const struct {
+        struct str json;
+        const char *text;
+        size_t offset;
+    } cases[] = {
+        {STR(SPAN("\"attributes\":[{\"key\":\"a\0b\",\"value\":{\"doubleValue\":1e999}}]")),
+         PATH ".attributes[0].key: a control character in a string", 67},
+        {STR(SPAN("\"attributes\":[{\"value\":{\"doubleValue\":1e999},\"key\":\"a\0b\"}]")),
+         PATH ".attributes[0].value.doubleValue: not a number that fits a double", 82},
+        {STR(SPAN("\"flags\":4294967296,\"a\0b\":1")),
+         PATH ".flags: not a whole number in the field's range", 52},
+        {STR(SPAN("\"a\0b\":1,\"flags\":4294967296")), PATH ": a control character in a string",
+         46},
+        // A NUL that is escaped is no error, and moves no place behind it.
+        {STR(SPAN("\"attributes\":[{\"key\":\"\\u0000\",\"value\":{\"doubleValue\":\"1e999\"}}]")),
+         PATH ".attributes[0].value.doubleValue: not a number that fits a double", 97},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct buf out;
+        struct err_at at = {0};
+        buf_init(&out, 1 << 16);
+        assert_err(otlp_json_to_protobuf(OTLP_TRACES, cases[i].json, &out, NULL, &at), ERR_INVALID);
+        assert_string_equal(at.text, cases[i].text);
         assert_int_equal(at.offset, cases[i].offset);
         buf_done(&out);
     }
@@ -259,6 +297,7 @@ int main(void)
         cmocka_unit_test(test_lone_surrogates),
         cmocka_unit_test(test_integers_that_are_none),
         cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_the_first_of_two_errors_is_told),
         cmocka_unit_test(test_depth),
         cmocka_unit_test(test_offsets_of_records),
         cmocka_unit_test(test_memory_is_asked_for),
