@@ -233,15 +233,38 @@ static enum err wrong_yaml(struct reader *r, const yaml_parser_t *parser)
                       parser->problem != NULL ? parser->problem : "this is not YAML");
 }
 
+static enum err wrong_event(struct reader *r, const yaml_event_t *event, enum err e,
+                            const char *what)
+{
+    return err_at_set(r->at, e, event->start_mark.index, "%s:%zu:%zu: %s", r->file,
+                      event->start_mark.line + 1, event->start_mark.column + 1, what);
+}
+
+// What can be known of an event before anything is built; `depth` and `documents` with it counted.
+static enum err check_event(struct reader *r, const yaml_event_t *event, unsigned depth,
+                            unsigned documents)
+{
+    char what[64];
+    ASSERT(event->type != YAML_NO_EVENT);
+    if (depth > CONFIG_DEPTH_MAX) {
+        (void)snprintf(what, sizeof what, "nested deeper than %d levels", CONFIG_DEPTH_MAX);
+        return wrong_event(r, event, ERR_LIMIT, what);
+    }
+    if (documents > 1) { // which read_document() would not see
+        return wrong_event(r, event, ERR_INVALID, "a second document begins: one is expected");
+    }
+    return ERR_OK;
+}
+
 // Follows the text without building anything. The parser's time grows with the square of the depth,
 // and what it builds is walked, so the depth is bounded before.
-static enum err check_depth(struct reader *r, struct str text)
+static enum err check_outline(struct reader *r, struct str text)
 {
     yaml_parser_t parser;
     MUST(yaml_parser_initialize(&parser) == 1);
     yaml_parser_set_input_string(&parser, (const unsigned char *)text.p, text.n);
     enum err e = ERR_OK;
-    unsigned depth = 0;
+    unsigned depth = 0, documents = 0;
     bool ended = false;
     while (e == ERR_OK && !ended) {
         yaml_event_t event;
@@ -252,16 +275,12 @@ static enum err check_depth(struct reader *r, struct str text)
         bool opens =
             event.type == YAML_SEQUENCE_START_EVENT || event.type == YAML_MAPPING_START_EVENT;
         bool closes = event.type == YAML_SEQUENCE_END_EVENT || event.type == YAML_MAPPING_END_EVENT;
+        documents += event.type == YAML_DOCUMENT_START_EVENT ? 1 : 0;
         depth += opens ? 1 : 0;
         ASSERT(!closes || depth > 0);
         depth -= closes ? 1 : 0;
         ended = event.type == YAML_STREAM_END_EVENT;
-        if (depth > CONFIG_DEPTH_MAX) {
-            e = err_at_set(r->at, ERR_LIMIT, event.start_mark.index,
-                           "%s:%zu:%zu: nested deeper than %d levels", r->file,
-                           event.start_mark.line + 1, event.start_mark.column + 1,
-                           CONFIG_DEPTH_MAX);
-        }
+        e = check_event(r, &event, depth, documents);
         yaml_event_delete(&event);
     }
     yaml_parser_delete(&parser);
@@ -324,7 +343,7 @@ enum err config_read_file(struct config *c, const char *file, struct err_at *ret
     struct str all = text.n > 0 ? buf_str(&text) : STR("");
     if (e == ERR_OK) {
         c->file = arena_str(&c->arena, str_of(file)).p;
-        e = check_depth(&r, all);
+        e = check_outline(&r, all);
     }
     e = e == ERR_OK ? read_document(&r, all) : e;
     buf_done(&text);

@@ -230,18 +230,19 @@ static enum err share_files(struct server *s, struct err_at *ret_at)
 {
     const struct config *c = &s->config;
     size_t limit = descriptors_raise();
-    if (limit < DESCRIPTORS_MIN) {
+    size_t shards = receive_shard_count((size_t)c->number[SETTING_OTLP_SHARDS]), doors = 0;
+    doors += unless_off(c->text[SETTING_OTLP_GRPC]) != NULL;
+    doors += unless_off(c->text[SETTING_OTLP_HTTP]) != NULL;
+    size_t loops = 1 + shards, listeners = 1 + doors * shards, addresses = 1 + doors;
+    size_t least = descriptors_least(loops, listeners, addresses);
+    if (limit < least) {
         return err_at_set(
             ret_at, ERR_LIMIT, 0,
             "the process may open %zu files and needs %zu at least: raise `ulimit -n` "
             "(LimitNOFILE of systemd)",
-            limit, DESCRIPTORS_MIN);
+            limit, least);
     }
-    size_t shards = receive_shard_count((size_t)c->number[SETTING_OTLP_SHARDS]), doors = 0;
-    doors += unless_off(c->text[SETTING_OTLP_GRPC]) != NULL;
-    doors += unless_off(c->text[SETTING_OTLP_HTTP]) != NULL;
-    s->connections_max =
-        descriptors_for_connections(limit, 1 + shards, 1 + doors * shards, 1 + doors);
+    s->connections_max = descriptors_for_connections(limit, loops, listeners, addresses);
     log_write(LOG_DEBUG, "server", "descriptors are shared out", "limit=%zu connections=%zu", limit,
               s->connections_max);
     return ERR_OK;

@@ -245,9 +245,11 @@ static bool search_range(const struct search_flags *f, struct range *ret_range)
         uint64_t *ms;
     } ends[] = {{"--from", f->from, &from}, {"--to", f->to, &to}};
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
-        if (ends[i].text != NULL && when_parse(ends[i].text, now, ends[i].ms) != ERR_OK) {
-            fprintf(stderr, "sonde: %s is '%s', expected %s\n", ends[i].name, ends[i].text,
-                    WHEN_FORMS);
+        enum err e = ends[i].text != NULL ? when_parse(ends[i].text, now, ends[i].ms) : ERR_OK;
+        if (e != ERR_OK) {
+            fprintf(stderr, "sonde: %s is '%s', %s%s\n", ends[i].name, ends[i].text,
+                    e == ERR_LIMIT ? "a day that its month does not have" : "expected ",
+                    e == ERR_LIMIT ? "" : WHEN_FORMS);
             return false;
         }
     }

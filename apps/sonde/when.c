@@ -3,6 +3,7 @@
 #include "when.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -13,18 +14,28 @@
 #include "core/str.h"
 
 // The end of the first of these forms that the text begins with; NULL for none.
-static const char *parse_date(const char *text, struct tm *ret)
+static const char *parse_date(const char *text, struct tm *ret_date)
 {
     static const char *const forms[] = {"%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M",
                                         "%Y-%m-%d %H:%M", "%Y-%m-%d"};
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
-        *ret = (struct tm){.tm_isdst = -1};
-        const char *end = strptime(text, forms[i], ret);
+        struct tm date = {.tm_isdst = -1};
+        const char *end = strptime(text, forms[i], &date);
         if (end != NULL) {
+            *ret_date = date;
             return end;
         }
     }
     return NULL;
+}
+
+static bool is_of_the_calendar(const struct tm *date)
+{
+    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    int year = date->tm_year + 1900;
+    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    ASSERT(date->tm_mon >= 0 && date->tm_mon < 12);
+    return date->tm_mday <= days[date->tm_mon] + (leap && date->tm_mon == 1 ? 1 : 0);
 }
 
 enum err when_parse(const char *text, uint64_t now_ms, uint64_t *ret_ms)
@@ -43,6 +54,9 @@ enum err when_parse(const char *text, uint64_t now_ms, uint64_t *ret_ms)
     const char *end = parse_date(text, &date);
     if (end == NULL || (strcmp(end, "Z") != 0 && *end != 0)) {
         return ERR_INVALID;
+    }
+    if (!is_of_the_calendar(&date)) { // else it would silently be a day of the next month
+        return ERR_LIMIT;
     }
     time_t seconds = *end == 'Z' ? timegm(&date) : mktime(&date);
     if (seconds < 0) {

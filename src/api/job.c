@@ -272,48 +272,41 @@ static void begin_lines(struct job *j)
     start_timer(j, on_progress, PROGRESS_MS);
 }
 
+static void refuse_param(struct http_request *r, const char *name)
+{
+    const struct http_header headers[] = {{STR("content-type"), STR("application/json")}};
+    ASSERT(name != NULL);
+    struct str body = arena_printf(http_arena(r),
+                                   "{\"error\":\"%s is given twice or its percent escapes are "
+                                   "wrong\",\"parameter\":\"%s\"}",
+                                   name, name);
+    http_respond(r, 400, headers, 1, body);
+}
+
 // False after answering that one of them cannot be read.
 static bool read_params(struct http_request *r, struct str ret_params[PARAM_COUNT])
 {
+    struct str params[PARAM_COUNT];
     for (unsigned i = 0; i < PARAM_COUNT; i++) {
         ASSERT(param_names[i] != NULL);
-        if (http_query_param(r, str_of(param_names[i]), &ret_params[i]) != ERR_OK) {
-            const struct http_header headers[] = {{STR("content-type"), STR("application/json")}};
-            struct str body =
-                arena_printf(http_arena(r),
-                             "{\"error\":\"%s is given twice or its percent escapes are wrong\","
-                             "\"parameter\":\"%s\"}",
-                             param_names[i], param_names[i]);
-            http_respond(r, 400, headers, 1, body);
+        if (http_query_param(r, str_of(param_names[i]), &params[i]) != ERR_OK) {
+            refuse_param(r, param_names[i]);
             return false;
         }
     }
+    memcpy(ret_params, params, sizeof params);
     return true;
 }
 
-void job_start(struct api *a, const struct route *route, struct str path_param,
-               struct http_request *r)
+static struct job *job_new(struct api *a, const struct route *route, struct http_request *r)
 {
-    if ((route->light ? a->light_jobs : a->jobs - a->light_jobs) >= API_JOBS_MAX) {
-        const struct http_header headers[] = {{STR("content-type"), STR("application/json")},
-                                              {STR("retry-after"), STR("1")}};
-        http_respond(r, 429, headers, 2, STR("{\"error\":\"too many queries at once\"}"));
-        return;
-    }
-    struct str params[PARAM_COUNT];
-    if (!read_params(r, params)) {
-        return;
-    }
     struct job *j = mem_new(1, sizeof *j);
+    ASSERT(route->run != NULL);
     j->api = a;
     j->request = r;
     j->control.crew = a->crew;
     j->control.meter = &j->meter;
     j->route = route;
-    j->path_param = arena_str(&j->arena, path_param);
-    for (unsigned i = 0; i < PARAM_COUNT; i++) {
-        j->params[i] = params[i].p != NULL ? arena_str(&j->arena, params[i]) : STR_NONE;
-    }
     j->begun_ns = clock_mono_ns();
     j->status = 200;
     j->content_type = "application/json";
@@ -327,23 +320,52 @@ void job_start(struct api *a, const struct route *route, struct str path_param,
     a->jobs++;
     a->light_jobs += route->light ? 1 : 0;
     atomic_fetch_add(&a->queries, 1);
-    struct str accept = http_header(r, STR("accept"));
-    if (route->run == api_traces && accept.p != NULL &&
-        str_starts(accept, STR("application/x-ndjson"))) {
-        // A bad filter is still answered 400: parsing costs microseconds.
-        struct filter *f;
-        struct search search;
-        if (job_filter(j, &f)) {
-            filter_free(f);
-            j->lines = job_search(j, &search);
-        }
-        if (j->lines) {
-            begin_lines(j);
-        }
-        j->status = 200;
-        buf_done(&j->out);
-        j->meter.forced = false;
+    return j;
+}
+
+// Begins an answer in lines where the client takes it and the query can be read: a bad one is still
+// answered 400, since parsing costs microseconds.
+static void try_lines(struct job *j)
+{
+    struct str accept = http_header(j->request, STR("accept"));
+    struct filter *f;
+    struct search search;
+    ASSERT(!j->lines && j->out.n == 0);
+    if (j->route->run != api_traces || accept.p == NULL ||
+        !str_starts(accept, STR("application/x-ndjson"))) {
+        return;
     }
+    if (job_filter(j, &f)) {
+        filter_free(f);
+        j->lines = job_search(j, &search);
+    }
+    if (j->lines) {
+        begin_lines(j);
+    }
+    j->status = 200;
+    buf_done(&j->out);
+    j->meter.forced = false;
+}
+
+void job_start(struct api *a, const struct route *route, struct str path_param,
+               struct http_request *r)
+{
+    struct str params[PARAM_COUNT];
+    if ((route->light ? a->light_jobs : a->jobs - a->light_jobs) >= API_JOBS_MAX) {
+        const struct http_header headers[] = {{STR("content-type"), STR("application/json")},
+                                              {STR("retry-after"), STR("1")}};
+        http_respond(r, 429, headers, 2, STR("{\"error\":\"too many queries at once\"}"));
+        return;
+    }
+    if (!read_params(r, params)) {
+        return;
+    }
+    struct job *j = job_new(a, route, r);
+    j->path_param = arena_str(&j->arena, path_param);
+    for (unsigned i = 0; i < PARAM_COUNT; i++) {
+        j->params[i] = params[i].p != NULL ? arena_str(&j->arena, params[i]) : STR_NONE;
+    }
+    try_lines(j);
     queue(j);
 }
 

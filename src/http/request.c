@@ -460,17 +460,18 @@ static bool names_param(struct str raw, struct str name)
 
 enum err http_query_param(struct http_request *r, struct str name, struct str *ret_value)
 {
+    struct str found = STR_NONE;
     ASSERT(name.n > 0 && ret_value != NULL);
-    *ret_value = STR_NONE;
     for (struct str rest = r->query; rest.n > 0;) {
         struct str pair, raw_name;
         rest = str_split(rest, '&', &pair);
         struct str value = str_split(pair, '=', &raw_name);
         if (names_param(raw_name, name) &&
-            (ret_value->p != NULL || !percent_decode(&r->arena, value, true, ret_value))) {
+            (found.p != NULL || !percent_decode(&r->arena, value, true, &found))) {
             return ERR_INVALID;
         }
     }
+    *ret_value = found;
     return ERR_OK;
 }
 

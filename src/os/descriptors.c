@@ -9,7 +9,7 @@
 
 #define READING_SHARE 4 // one in so many
 
-static struct rlimit get(void)
+static struct rlimit current_limit(void)
 {
     struct rlimit limit;
     MUST(getrlimit(RLIMIT_NOFILE, &limit) == 0);
@@ -19,16 +19,16 @@ static struct rlimit get(void)
 
 size_t descriptors_limit(void)
 {
-    rlim_t now = get().rlim_cur;
+    rlim_t now = current_limit().rlim_cur;
     ASSERT(now > 0);
     return now < SIZE_MAX ? (size_t)now : SIZE_MAX;
 }
 
 size_t descriptors_raise(void)
 {
-    struct rlimit limit = get(), raised = {limit.rlim_max, limit.rlim_max};
+    struct rlimit limit = current_limit(), raised = {limit.rlim_max, limit.rlim_max};
     (void)setrlimit(RLIMIT_NOFILE, &raised); // else it stays what it is
-    ASSERT(get().rlim_cur >= limit.rlim_cur);
+    ASSERT(current_limit().rlim_cur >= limit.rlim_cur);
     return descriptors_limit();
 }
 
@@ -39,11 +39,28 @@ size_t descriptors_for_reading(size_t limit)
     return n < DESCRIPTORS_READING_MAX ? n : DESCRIPTORS_READING_MAX;
 }
 
-size_t descriptors_for_connections(size_t limit, size_t loops, size_t listeners, size_t addresses)
+// What all addresses together may have for their connections.
+static size_t left_for_connections(size_t limit, size_t loops, size_t listeners)
 {
-    ASSERT(addresses > 0 && listeners >= addresses);
     size_t others = descriptors_for_reading(limit) + DESCRIPTORS_FIXED +
                     DESCRIPTORS_PER_LOOP * loops + DESCRIPTORS_PER_LISTENER * listeners;
-    size_t each = limit > others ? (limit - others) / addresses : 0;
-    return each > listeners ? each : listeners;
+    return limit > others ? limit - others : 0;
+}
+
+size_t descriptors_least(size_t loops, size_t listeners, size_t addresses)
+{
+    size_t limit = DESCRIPTORS_MIN;
+    ASSERT(addresses > 0 && listeners >= addresses);
+    while (left_for_connections(limit, loops, listeners) < addresses * listeners) {
+        limit++;
+    }
+    return limit;
+}
+
+size_t descriptors_for_connections(size_t limit, size_t loops, size_t listeners, size_t addresses)
+{
+    MUST(limit >= descriptors_least(loops, listeners, addresses));
+    size_t each = left_for_connections(limit, loops, listeners) / addresses;
+    ASSERT(each >= listeners);
+    return each;
 }

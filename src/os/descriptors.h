@@ -17,7 +17,7 @@
 #define DESCRIPTORS_FIXED        ((size_t)48)
 #define DESCRIPTORS_PER_LOOP     ((size_t)6)
 #define DESCRIPTORS_PER_LISTENER ((size_t)2) // itself, and a connection that is about to be refused
-#define DESCRIPTORS_MIN          ((size_t)256) // with fewer there would be none for connections
+#define DESCRIPTORS_MIN          ((size_t)256) // of the process; see descriptors_least()
 
 // What the process may have now.
 size_t descriptors_limit(void);
@@ -28,8 +28,14 @@ size_t descriptors_raise(void);
 // Of `limit`, those for files that are open for reading.
 size_t descriptors_for_reading(size_t limit);
 
-// Of `limit`, those for the connections of each of `addresses`, which have `listeners` in all, on
-// `loops` event loops. At least one a listener.
+// The least that the process may have with `addresses` that it listens on, by `listeners` in all,
+// on `loops` event loops: DESCRIPTORS_MIN, or more where the shares of so many listeners would add
+// up to more than that. With it each address has a connection for each of its listeners.
+size_t descriptors_least(size_t loops, size_t listeners, size_t addresses);
+
+// Of `limit`, which is the least at least, those for the connections of each address. All addresses
+// together have what the other shares leave of the process's, and no more: there is no floor for
+// one address that would come out of another's share.
 size_t descriptors_for_connections(size_t limit, size_t loops, size_t listeners, size_t addresses);
 
 #endif

@@ -98,9 +98,9 @@ static inline void fx_on_request(void *ctx, struct http_request *r)
     } else if (str_eq(path, STR("/large"))) {
         http_respond(r, 200, h, 1, (struct str){f->large, LARGE_BYTES});
     } else if (str_eq(path, STR("/query"))) {
-        struct str a;
+        struct str a = STR("(wrong)"); // and stays so where it cannot be read
         bool read = http_query_param(r, STR("a"), &a) == ERR_OK;
-        http_respond(r, 200, h, 1, !read ? STR("(wrong)") : a.p == NULL ? STR("(none)") : a);
+        http_respond(r, 200, h, 1, read && a.p == NULL ? STR("(none)") : a);
     } else {
         struct str body =
             arena_printf(http_arena(r), "%.*s %.*s ", STR_FMT(http_method(r)), STR_FMT(path));

@@ -9,13 +9,14 @@
 static void test_shares_leave_what_the_rest_needs(void **state)
 {
     (void)state;
-    for (size_t limit = DESCRIPTORS_MIN; limit < 100000; limit += limit / 3) {
-        for (size_t shards = 1; shards <= 8; shards++) {
-            size_t listeners = 1 + 2 * shards;
-            size_t each = descriptors_for_connections(limit, 1 + shards, listeners, 3);
+    for (size_t shards = 1; shards <= 64; shards++) {
+        size_t loops = 1 + shards, listeners = 1 + 2 * shards;
+        size_t least = descriptors_least(loops, listeners, 3);
+        assert_true(least >= DESCRIPTORS_MIN);
+        for (size_t limit = least; limit < 100000; limit += limit / 3) {
+            size_t each = descriptors_for_connections(limit, loops, listeners, 3);
             size_t used = 3 * each + descriptors_for_reading(limit) + DESCRIPTORS_FIXED +
-                          DESCRIPTORS_PER_LOOP * (1 + shards) +
-                          DESCRIPTORS_PER_LISTENER * listeners;
+                          DESCRIPTORS_PER_LOOP * loops + DESCRIPTORS_PER_LISTENER * listeners;
             assert_true(each >= listeners);
             assert_true(used <= limit);
         }
@@ -24,11 +25,14 @@ static void test_shares_leave_what_the_rest_needs(void **state)
     assert_int_equal(descriptors_for_reading(1 << 20), DESCRIPTORS_READING_MAX);
 }
 
-static void test_with_the_least_there_are_some_for_connections(void **state)
+static void test_the_least_serves_a_common_server_and_grows_with_listeners(void **state)
 {
     (void)state;
+    assert_int_equal(descriptors_least(9, 17, 3), DESCRIPTORS_MIN); // eight shards, two doors
     assert_true(descriptors_for_connections(DESCRIPTORS_MIN, 3, 5, 3) >= 20);
-    assert_int_equal(descriptors_for_connections(10, 2, 3, 3), 3); // one a listener
+    size_t least = descriptors_least(65, 129, 3);
+    assert_true(least > 3 * 129);
+    assert_true(descriptors_for_connections(least, 65, 129, 3) >= 129);
 }
 
 static void test_the_limit_is_raised_to_the_hard_one(void **state)
@@ -48,7 +52,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shares_leave_what_the_rest_needs),
-        cmocka_unit_test(test_with_the_least_there_are_some_for_connections),
+        cmocka_unit_test(test_the_least_serves_a_common_server_and_grows_with_listeners),
         cmocka_unit_test(test_the_limit_is_raised_to_the_hard_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
