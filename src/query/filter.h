@@ -48,7 +48,7 @@
 #define FILTER_TEXT_MAX          ((size_t)16 << 10)
 #define FILTER_DEPTH_MAX         64
 #define FILTER_NODES_MAX         256
-#define FILTER_PATTERN_BYTES_MAX ((size_t)256 << 10) // of all regular expressions together
+#define FILTER_PATTERN_BYTES_MAX ((size_t)384 << 10) // of all regular expressions together
 
 enum filter_op {
     OP_EQ,

@@ -11,7 +11,12 @@
 #include "core/mem.h"
 #include "core/must.h"
 
-#define SPARES 4 // match data kept for the next match; about as many threads search at once
+#define SPARES     4 // match data kept for the next match; about as many threads search at once
+#define DATA_BYTES ((size_t)128) // of one for a single pair; 112 in version 10.42
+
+// What the text may not have; see pattern.h.
+#define WHY_NO_VERBS      "settings and verbs of the engine, (*...), are not allowed"
+#define WHY_NO_REFERENCES "what a group has caught cannot be referred to, as in \\1 or (?(1)...)"
 
 // What a pattern asks of a value, as far as its text tells.
 enum look {
@@ -27,6 +32,9 @@ struct pattern {
     struct buf fixed;
     pcre2_code *code;
     pcre2_match_context *patient, *hasty; // by how many steps they allow
+    // Only where there is machine code: the interpreter leaves in the match data what backtracking
+    // took, up to PATTERN_HEAP_BYTES, which then goes with it.
+    bool keeps_data;
     _Atomic(pcre2_match_data *) spares[SPARES];
     atomic_uint_fast64_t given_up;
 };
@@ -104,15 +112,42 @@ static pcre2_match_context *context_of(uint32_t steps)
     return c;
 }
 
+static size_t machine_code_of(const pcre2_code *code)
+{
+    size_t size = 0;
+    ASSERT(code != NULL);
+    return pcre2_pattern_info(code, PCRE2_INFO_JITSIZE, &size) == 0 ? size : 0;
+}
+
 static size_t size_of(const pcre2_code *code)
 {
-    size_t size = 0, machine_code = 0;
-    ASSERT(code != NULL);
+    size_t size = 0;
     MUST(pcre2_pattern_info(code, PCRE2_INFO_SIZE, &size) == 0);
-    if (pcre2_pattern_info(code, PCRE2_INFO_JITSIZE, &machine_code) != 0) {
-        machine_code = 0;
+    return size + machine_code_of(code);
+}
+
+static bool refers_back(const pcre2_code *code)
+{
+    uint32_t highest = 0; // group that is referred to, by a condition too
+    ASSERT(code != NULL);
+    MUST(pcre2_pattern_info(code, PCRE2_INFO_BACKREFMAX, &highest) == 0);
+    return highest > 0;
+}
+
+// Finds "(*" where the parenthesis is not escaped. Within quotes, classes and comments of a pattern
+// it would be harmless; it is refused there too, so that nothing can pass for one of them.
+static bool has_verb(struct str s, size_t *ret_at)
+{
+    for (size_t i = 0; i + 1 < s.n; i++) {
+        ASSERT(s.p != NULL);
+        if (s.p[i] == '\\') {
+            i += s.p[i + 1] == 'c' ? 2 : 1; // \c takes any character after it
+        } else if (s.p[i] == '(' && s.p[i + 1] == '*') {
+            *ret_at = i;
+            return true;
+        }
     }
-    return size + machine_code;
+    return false;
 }
 
 // Compiles the text; NULL after saying what is wrong with it.
@@ -120,8 +155,8 @@ static pcre2_code *compile(struct str text, struct err_at *ret_at)
 {
     int code;
     size_t at;
-    if (str_starts(text, STR("(*"))) {
-        (void)err_at_set(ret_at, ERR_INVALID, 0, "settings of the engine, (*...), are not allowed");
+    if (has_verb(text, &at)) {
+        (void)err_at_set(ret_at, ERR_INVALID, at, WHY_NO_VERBS);
         return NULL;
     }
     pcre2_code *compiled =
@@ -133,6 +168,11 @@ static pcre2_code *compile(struct str text, struct err_at *ret_at)
         char why[128] = "";
         (void)pcre2_get_error_message(code, (PCRE2_UCHAR *)why, sizeof why);
         (void)err_at_set(ret_at, ERR_INVALID, at, "%s", why);
+        return NULL;
+    }
+    if (refers_back(compiled)) {
+        pcre2_code_free(compiled);
+        (void)err_at_set(ret_at, ERR_INVALID, 0, WHY_NO_REFERENCES);
         return NULL;
     }
     // Without JIT support on this machine the interpreter does the same, slower.
@@ -156,6 +196,7 @@ enum err pattern_new(struct str text, struct pattern **ret_pattern, struct err_a
     }
     struct pattern *p = mem_new(1, sizeof *p);
     p->code = compiled;
+    p->keeps_data = machine_code_of(compiled) > 0;
     p->patient = context_of(PATTERN_STEPS_MAX);
     p->hasty = context_of(PATTERN_STEPS_FEW);
     buf_init(&p->fixed, text.n + 1);
@@ -192,13 +233,14 @@ static pcre2_match_data *take_data(struct pattern *p)
     }
     pcre2_match_data *d = pcre2_match_data_create(1, NULL);
     MUST(d != NULL);
+    ASSERT(pcre2_get_match_data_size(d) <= DATA_BYTES);
     return d;
 }
 
 static void put_data(struct pattern *p, pcre2_match_data *d)
 {
     ASSERT(d != NULL);
-    for (size_t i = 0; i < SPARES && d != NULL; i++) {
+    for (size_t i = 0; i < SPARES && d != NULL && p->keeps_data; i++) {
         pcre2_match_data *none = NULL;
         if (atomic_compare_exchange_strong(&p->spares[i], &none, d)) {
             d = NULL;
@@ -214,11 +256,11 @@ static enum pattern_result run_engine(struct pattern *p, struct str text)
     int found = pcre2_match(p->code, (PCRE2_SPTR)(text.n > 0 ? text.p : ""), text.n, 0, 0, d,
                             hasty ? p->hasty : p->patient);
     put_data(p, d);
-    // A limit of steps, of depth or of memory was met; anything else is a clear no (values that are
-    // not UTF-8 among them).
+    // A limit of steps, of depth or of memory was met, or a recursion without end; anything else is
+    // a clear no (values that are not UTF-8 among them).
     if (found == PCRE2_ERROR_MATCHLIMIT || found == PCRE2_ERROR_DEPTHLIMIT ||
         found == PCRE2_ERROR_HEAPLIMIT || found == PCRE2_ERROR_JIT_STACKLIMIT ||
-        found == PCRE2_ERROR_NOMEMORY) {
+        found == PCRE2_ERROR_NOMEMORY || found == PCRE2_ERROR_RECURSELOOP) {
         atomic_fetch_add(&p->given_up, 1);
         return PATTERN_GAVE_UP;
     }
@@ -253,7 +295,8 @@ enum pattern_result pattern_match(struct pattern *p, struct str text)
 size_t pattern_bytes(const struct pattern *p)
 {
     ASSERT(p != NULL);
-    return sizeof *p + p->fixed.capacity + size_of(p->code);
+    size_t spares = p->keeps_data ? SPARES * DATA_BYTES : 0;
+    return sizeof *p + p->fixed.capacity + size_of(p->code) + spares;
 }
 
 uint64_t pattern_given_up(const struct pattern *p)

@@ -8,10 +8,19 @@
 // PATTERN_GIVE_UPS_MAX values gets PATTERN_STEPS_FEW for each further one, so that a pattern which
 // explodes on every value of a large dictionary costs little more than one that does not.
 //
-// Memory is bounded too. Plain parentheses group and do not capture, since nothing asks what they
-// caught (so there are no references back); settings of the engine at the beginning of a pattern,
-// `(*...)`, are refused; what a pattern compiles to has PATTERN_BYTES_MAX, and backtracking has
-// PATTERN_HEAP_BYTES, beyond which a value is given up.
+// Memory is bounded too. What a pattern compiles to has PATTERN_BYTES_MAX, and backtracking has
+// PATTERN_HEAP_BYTES, beyond which a value is given up; nothing of the latter is kept for the next
+// value.
+//
+// Of what PCRE2 knows, refused are:
+//   \1 \g{-1} \k<name> (?P=name)    references back to what a group has caught, and
+//   (?(1)...) (?(<name>)...)        conditions on it
+//   (*...)                          settings of the engine and verbs, anywhere: some change what
+//                                   its limits are, some end a match before the value does
+//   \C                              half a character
+// Plain parentheses group and do not capture. Named groups do, though nothing asks what they
+// caught; so do plain ones behind (?-n) or (?^). Recursion, as in (?R) (?1) (?&name) \g<name>,
+// stays within steps and memory like any other way to take long: the value is given up.
 #ifndef SONDE_QUERY_PATTERN_H
 #define SONDE_QUERY_PATTERN_H
 
@@ -36,7 +45,7 @@ MUST_CHECK enum err pattern_new(struct str text, struct pattern **ret_pattern,
                                 struct err_at *ret_at);
 void pattern_free(struct pattern *p);
 
-// What it holds, match data aside.
+// What it holds between two matches, at most.
 size_t pattern_bytes(const struct pattern *p);
 
 // Any thread.

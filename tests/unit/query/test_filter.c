@@ -214,7 +214,7 @@ static void test_errors(void **state)
         {"{ status = 500 }", 11, "error, ok or unset"},
         {"{ status > error }", 11, "'=' or '!='"},
         {"{ name =~ \"(\" }", 10, "regular expression"},
-        {"{ name =~ `(*NO_JIT)(a|b)*z` }", 10, "settings of the engine"},
+        {"{ name =~ `(*NO_JIT)(a|b)*z` }", 10, "settings and verbs of the engine"},
         {"{ name =~ `(a)\\1` }", 10, "reference to non-existent"},
         {"{ name =~ `((a?){100}){100}` }", 10, "too large"},
         {"{ span.a =~ 5 }", 12, "regular expression in quotes"},
