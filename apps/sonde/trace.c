@@ -11,6 +11,7 @@
 #include "config.h"
 #include "core/arena.h"
 #include "core/clock.h"
+#include "core/mem.h"
 #include "core/must.h"
 #include "model/ids.h"
 #include "table.h"
@@ -20,8 +21,13 @@
 #define ANSWER_MAX     ((size_t)512 << 20)
 #define CELL_MAX       120 // columns of a name in a table
 #define RPC_MAX        32
-#define SERVICE_MAX    48 // with the indentation before it
-#define INDENT_MAX     24
+#define SERVICE_MAX    32
+#define STATUS_COLUMNS 6
+// Of the tree: levels that are drawn (deeper spans stand below one another), columns of each, and
+// of a level with the name behind it.
+#define DEPTH_SHOWN    12
+#define BRANCH_COLUMNS 3
+#define OPERATION_MAX  72
 
 static const char search_help[] =
     "Usage: sonde trace search ['FILTER'] [--since 1h | --from T --to T] [--limit N]\n"
@@ -47,7 +53,7 @@ static const char search_help[] =
 static const char get_help[] =
     "Usage: sonde trace get ID [--json] [--server URL] [--token TOKEN] [--ca FILE]\n"
     "\n"
-    "Shows one trace as a tree: duration, status, RPC ID, service, operation. With\n"
+    "Shows one trace as a tree: duration, status, service, operation, RPC ID. With\n"
     "--json every span with its attributes, resource, events and links.\n";
 
 static const char id_help[] =
@@ -73,6 +79,14 @@ static struct client_options options_of(const struct server_flags *f)
     };
 }
 
+// A text of a server as a terminal may have it, in `room`: whoever the server is.
+static const char *printable(const char *text, struct err_at *room)
+{
+    ASSERT(text != NULL);
+    (void)err_at_set(room, ERR_INVALID, 0, "%s", text);
+    return room->text;
+}
+
 // Prints what the server answered instead of a result, and gives the exit code for it.
 static int explain(long status, const struct buf *answer, const char *filter)
 {
@@ -82,9 +96,8 @@ static int explain(long status, const struct buf *answer, const char *filter)
     if (error == NULL) {
         fprintf(stderr, "sonde: the server answered with status %ld\n", status);
     } else {
-        struct err_at printable; // for a terminal, whoever the server is
-        (void)err_at_set(&printable, ERR_INVALID, 0, "%s", error);
-        fprintf(stderr, "sonde: %s\n", printable.text);
+        struct err_at room;
+        fprintf(stderr, "sonde: %s\n", printable(error, &room));
     }
     if (position != NULL && filter != NULL) {
         int columns = table_columns(filter, (size_t)json_integer_value(position));
@@ -157,7 +170,8 @@ static json_t *fetch(const struct client_options *o, const char *path, const cha
         root = json_loadb(answer->p, answer->n, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, &why);
     }
     if (root == NULL) {
-        fprintf(stderr, "sonde: the answer is not JSON: %s\n", why.text);
+        struct err_at room; // jansson quotes what it read
+        fprintf(stderr, "sonde: the answer is not JSON: %s\n", printable(why.text, &room));
         *ret_exit = EXIT_FAILED;
     }
     return root;
@@ -198,8 +212,8 @@ static void print_hits(json_t *traces, bool table)
             char duration[WHEN_MAX], start[WHEN_MAX];
             when_print_duration(duration, integer(t, "duration_ns"));
             when_print_local(start, integer(t, "start_unix_nano"));
-            printf("%-32s  %-18s  %9s  %6" PRIu64 "  %6" PRIu64 "  ",
-                   json_string_value(json_object_get(t, "trace_id")), start, duration,
+            table_put(text_of(t, "trace_id"), TRACE_ID_HEX, TRACE_ID_HEX);
+            printf("  %-18s  %9s  %6" PRIu64 "  %6" PRIu64 "  ", start, duration,
                    integer(t, "spans"), integer(t, "errors"));
             table_put(text_of(t, "root_service"), 0, CELL_MAX);
             putchar(' ');
@@ -288,10 +302,10 @@ static void explain_nothing(json_t *root, const struct range *r)
 }
 
 // Says so when the answer may lack something; on standard error, beside the result.
-static void print_partial(json_t *stats)
+static void print_partial(json_t *said)
 {
-    const char *reason = json_string_value(json_object_get(stats, "partial_reason"));
-    if (!json_is_true(json_object_get(stats, "partial"))) {
+    const char *reason = json_string_value(json_object_get(said, "partial_reason"));
+    if (!json_is_true(json_object_get(said, "partial"))) {
         return;
     }
     reason = reason != NULL ? reason : "no reason given";
@@ -300,15 +314,18 @@ static void print_partial(json_t *stats)
               "a simpler one sees all of them\n",
               stderr);
     } else if (strcmp(reason, "time_limit") == 0) {
-        fputs("sonde: incomplete: other queries waited, so this one ended early; a narrower range "
-              "takes less time\n",
-              stderr);
+        fputs(
+            "sonde: incomplete: other queries waited, so this one ended early; ask again, or for a "
+            "narrower range\n",
+            stderr);
     } else if (strcmp(reason, "order_limit") == 0) {
         fputs("sonde: too many traces have errors to count all of them: some may be missing or "
               "out of place; a narrower filter or range is exact\n",
               stderr);
     } else {
-        fprintf(stderr, "sonde: incomplete: part of the data was not looked at (%s)\n", reason);
+        struct err_at room;
+        fprintf(stderr, "sonde: incomplete: part of the data was not looked at (%s)\n",
+                printable(reason, &room));
     }
 }
 
@@ -345,7 +362,7 @@ static int search_and_print(const struct search_flags *f, const char *words, con
     return code;
 }
 
-static int search(int argc, char **argv)
+static int search_traces(int argc, char **argv)
 {
     struct search_flags f = {0};
     const char *words[1] = {"{}"};
@@ -376,14 +393,15 @@ static int search(int argc, char **argv)
 
 // ---- get ----------------------------------------------------------------------------------------
 
-static int depth_of(const char *rpc)
+static int depth_of(json_t *span)
 {
-    ASSERT(rpc != NULL);
+    const char *rpc = text_of(span, "rpc_id");
     int depth = 0;
     for (; *rpc != 0; rpc++) {
         depth += *rpc == '.';
     }
-    return depth < INDENT_MAX / 2 ? depth : INDENT_MAX / 2;
+    ASSERT(depth >= 0);
+    return depth < DEPTH_SHOWN ? depth : DEPTH_SHOWN;
 }
 
 static int widest(int least, int columns, int most)
@@ -393,37 +411,78 @@ static int widest(int least, int columns, int most)
     return wide < most ? wide : most;
 }
 
-static void print_tree(json_t *spans)
+// Of each span, which come depth first, whether none of its siblings follows.
+static bool *find_last_siblings(json_t *spans)
 {
-    size_t i;
-    int rpc_width = 6, service_width = 7;
-    json_t *s;
-    json_array_foreach(spans, i, s)
-    {
-        const char *rpc = text_of(s, "rpc_id"), *service = text_of(s, "service");
-        int service_columns = depth_of(rpc) * 2 + table_columns(service, strlen(service));
-        rpc_width = widest(rpc_width, table_columns(rpc, strlen(rpc)), RPC_MAX);
-        service_width = widest(service_width, service_columns, SERVICE_MAX);
+    size_t count = json_array_size(spans);
+    bool *last = mem_new(count + 1, sizeof *last);
+    bool followed[DEPTH_SHOWN + 1] = {false}; // by depth: below the parent at hand one comes later
+    for (size_t i = count; i-- > 0;) {
+        int depth = depth_of(json_array_get(spans, i));
+        ASSERT(depth <= DEPTH_SHOWN);
+        last[i] = !followed[depth];
+        followed[depth] = true;
+        for (int below = depth + 1; below <= DEPTH_SHOWN; below++) {
+            followed[below] = false;
+        }
     }
-    printf("%9s  %-6s  %-*s  %-*s  %s\n", "DURATION", "STATUS", rpc_width, "RPC ID", service_width,
-           "SERVICE", "OPERATION");
-    json_array_foreach(spans, i, s)
-    {
-        char duration[WHEN_MAX];
-        const char *rpc = text_of(s, "rpc_id");
-        int indent = depth_of(rpc) * 2;
-        when_print_duration(duration, integer(s, "duration_ns"));
-        printf("%9s  %-6s  ", duration, text_of(s, "status"));
-        table_put(rpc, rpc_width, rpc_width);
-        printf("  %*s", indent, "");
-        table_put(text_of(s, "service"), service_width - indent, service_width - indent);
-        fputs("  ", stdout);
-        table_put(text_of(s, "name"), 0, CELL_MAX);
-        putchar('\n');
+    return last;
+}
+
+// The lines from a span's ancestors to it; `ends` says by depth whether a line has ended there.
+static void put_branch(int depth, const bool *ends)
+{
+    ASSERT(depth <= DEPTH_SHOWN);
+    for (int at = 1; at < depth; at++) {
+        fputs(ends[at] ? "   " : "│  ", stdout);
+    }
+    if (depth > 0) {
+        fputs(ends[depth] ? "└─ " : "├─ ", stdout);
     }
 }
 
-static int get(int argc, char **argv)
+static void print_span(json_t *s, const bool *ends, int service_width, int name_width)
+{
+    char duration[WHEN_MAX];
+    int depth = depth_of(s), name_room = name_width - BRANCH_COLUMNS * depth;
+    ASSERT(name_room > 0);
+    when_print_duration(duration, integer(s, "duration_ns"));
+    printf("%9s  ", duration);
+    table_put(text_of(s, "status"), STATUS_COLUMNS, STATUS_COLUMNS);
+    fputs("  ", stdout);
+    table_put(text_of(s, "service"), service_width, service_width);
+    fputs("  ", stdout);
+    put_branch(depth, ends);
+    table_put(text_of(s, "name"), name_room, name_room);
+    fputs("  ", stdout);
+    table_put(text_of(s, "rpc_id"), 0, RPC_MAX);
+    putchar('\n');
+}
+
+static void print_tree(json_t *spans)
+{
+    size_t i;
+    int service_width = 7, name_width = 9;
+    json_t *s;
+    json_array_foreach(spans, i, s)
+    {
+        const char *service = text_of(s, "service"), *name = text_of(s, "name");
+        int branch = BRANCH_COLUMNS * depth_of(s);
+        service_width = widest(service_width, table_columns(service, strlen(service)), SERVICE_MAX);
+        name_width = widest(name_width, branch + table_columns(name, strlen(name)), OPERATION_MAX);
+    }
+    printf("%9s  %-*s  %-*s  %-*s  %s\n", "DURATION", STATUS_COLUMNS, "STATUS", service_width,
+           "SERVICE", name_width, "OPERATION", "RPC ID");
+    bool *last = find_last_siblings(spans), ends[DEPTH_SHOWN + 1] = {false};
+    json_array_foreach(spans, i, s)
+    {
+        ends[depth_of(s)] = last[i];
+        print_span(s, ends, service_width, name_width);
+    }
+    mem_free(last);
+}
+
+static int get_trace(int argc, char **argv)
 {
     struct server_flags server = {0};
     const char *id = NULL;
@@ -455,6 +514,7 @@ static int get(int argc, char **argv)
         json_t *root = fetch(&o, path.p, NULL, &answer, &code);
         if (root != NULL) {
             print_tree(json_object_get(root, "spans"));
+            print_partial(root);
             json_decref(root);
             code = EXIT_DONE;
         }
@@ -473,10 +533,10 @@ static int get(int argc, char **argv)
 int command_trace(int argc, char **argv)
 {
     if (argc > 0 && strcmp(argv[0], "search") == 0) {
-        return search(argc - 1, argv + 1);
+        return search_traces(argc - 1, argv + 1);
     }
     if (argc > 0 && strcmp(argv[0], "get") == 0) {
-        return get(argc - 1, argv + 1);
+        return get_trace(argc - 1, argv + 1);
     }
     bool wanted = argc > 0 && strcmp(argv[0], "--help") == 0;
     if (argc > 0 && !wanted) {
