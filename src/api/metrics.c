@@ -290,7 +290,8 @@ static void put_receive(struct job *j)
     one(out, "sonde_receive_bytes_total", "counter", "Bytes of bodies.", (double)s.bytes);
     one(out, "sonde_receive_open_connections", "gauge", "Connections.", (double)s.open_connections);
     one(out, "sonde_receive_refused_connections_total", "counter",
-        "Connections closed at once: as many were open as may be, or there was no memory.",
+        "Connections refused: as many were open as may be, or there was no memory; or no file "
+        "descriptor, for which one waits that is counted again at each try.",
         (double)s.refused_connections);
     one(out, "sonde_receive_shed_spans_total", "counter",
         "Spans left out because memory stayed short.", (double)s.spans_shed);
@@ -336,7 +337,7 @@ static void put_process(struct job *j)
                    account_name((enum account)i), (size_t)atomic_load(&b->used[i]));
     }
     one(out, "sonde_api_refused_connections_total", "counter",
-        "Connections to the API closed at once, for the same reasons as those of receivers.",
+        "Connections to the API refused, for the same reasons as those to receivers.",
         (double)atomic_load(&http_server_stats(j->api->server)->refused_connections));
     one(out, "sonde_api_queries_total", "counter", "API requests that ran.",
         (double)atomic_load(&j->api->queries));

@@ -14,7 +14,7 @@ void budget_init(struct budget *b, size_t limit_bytes)
     b->flush_bytes = limit_bytes / 2;
     b->soft_bytes = limit_bytes - limit_bytes / 4;
     b->query_bytes = limit_bytes / 16;
-    b->query_most = limit_bytes / 2;
+    b->query_bytes_max = limit_bytes / 2;
     for (int a = 0; a < ACCOUNT_COUNT; a++) {
         atomic_init(&b->used[a], 0);
     }
@@ -59,10 +59,10 @@ static bool take_for_query(struct budget *b, size_t bytes)
 {
     atomic_size_t *used = &b->used[ACCOUNT_QUERY];
     size_t sum, total;
-    ASSERT(b->query_bytes <= b->query_most && b->query_most <= b->limit_bytes);
+    ASSERT(b->query_bytes <= b->query_bytes_max && b->query_bytes_max <= b->limit_bytes);
     if (add_within(used, bytes, b->query_bytes, &sum)) {
         total = atomic_fetch_add_explicit(&b->total, bytes, memory_order_relaxed) + bytes;
-    } else if (!add_within(used, bytes, b->query_most, &sum)) {
+    } else if (!add_within(used, bytes, b->query_bytes_max, &sum)) {
         return false;
     } else if (!add_within(&b->total, bytes, b->limit_bytes, &total)) {
         atomic_fetch_sub_explicit(used, bytes, memory_order_relaxed);

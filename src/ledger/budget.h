@@ -35,12 +35,12 @@ enum account {
 #define BUDGET_RESERVE_SHARE 8 // and this part of the process's limit
 
 struct budget {
-    size_t process_bytes; // the whole process is to stay below
-    size_t limit_bytes;   // of all accounts together
-    size_t flush_bytes;   // above it the store writes what it has early; half of the limit
-    size_t soft_bytes;    // above it the door refuses; three quarters of the limit
-    size_t query_bytes;   // of the limit, for ACCOUNT_QUERY alone; a sixteenth
-    size_t query_most;    // that ACCOUNT_QUERY may have; half of the limit
+    size_t process_bytes;   // the whole process is to stay below
+    size_t limit_bytes;     // of all accounts together
+    size_t flush_bytes;     // above it the store writes what it has early; half of the limit
+    size_t soft_bytes;      // above it the door refuses; three quarters of the limit
+    size_t query_bytes;     // of the limit, for ACCOUNT_QUERY alone; a sixteenth
+    size_t query_bytes_max; // that ACCOUNT_QUERY may have; half of the limit
     atomic_size_t used[ACCOUNT_COUNT];
     atomic_size_t total;
     atomic_size_t peak;

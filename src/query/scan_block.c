@@ -117,11 +117,11 @@ static void settle_rows(struct block_scan *b)
 {
     struct scan_worker *w = b->w;
     uint64_t read[PAGE_WORDS];
-    ASSERT(has_any(w->wanted));
+    ASSERT(page_bits_any(w->wanted));
     for (size_t i = 0; i < PAGE_WORDS; i++) {
         read[i] = w->s->rows ? w->wanted[i] : w->wanted[i] & ~w->sure[i];
     }
-    if (!has_any(read)) {
+    if (!page_bits_any(read)) {
         return;
     }
     struct batch *batch = read_rows(b, read);
@@ -130,12 +130,12 @@ static void settle_rows(struct block_scan *b)
     }
     pay(b, batch_bytes(batch));
     uint32_t k = 0;
-    for (size_t i = next_bit(read, 0); b->error == ERR_OK && i < b->rows;
-         i = next_bit(read, i + 1), k++) {
+    for (size_t i = page_bit_next(read, 0); b->error == ERR_OK && i < b->rows;
+         i = page_bit_next(read, i + 1), k++) {
         b->error = k % SCAN_TESTS_A_LOOK == 0 ? scan_stopped(w->s) : ERR_OK;
         struct row row = {batch, k};
         MUST(k < batch->span_count);
-        if (!bit_of(w->sure, i) && !filter_match(w->s->filter, row)) {
+        if (!page_bit(w->sure, i) && !filter_match(w->s->filter, row)) {
             w->wanted[i / 64] &= ~((uint64_t)1 << (i % 64));
         } else if (w->s->rows) {
             visit_span(w, row);
@@ -149,13 +149,13 @@ static void visit_rows(struct block_scan *b, struct str line)
 {
     struct scan_worker *w = b->w;
     size_t first = b->page * PAGE_ROWS;
-    if (!has_any(w->wanted) || !page_numbers(b, FIELD_START) ||
+    if (!page_bits_any(w->wanted) || !page_numbers(b, FIELD_START) ||
         (w->s->durations && !page_numbers(b, FIELD_DURATION))) {
         return;
     }
     b->error = block_traces(b->block);
-    for (size_t i = next_bit(w->wanted, 0); b->error == ERR_OK && i < b->rows;
-         i = next_bit(w->wanted, i + 1)) {
+    for (size_t i = page_bit_next(w->wanted, 0); b->error == ERR_OK && i < b->rows;
+         i = page_bit_next(w->wanted, i + 1)) {
         uint32_t code = w->shapes[i];
         const struct shape *shape = &b->shapes[code];
         ASSERT(code < b->shape_count);
@@ -227,8 +227,8 @@ static void keep_shapes(struct block_scan *b)
         return;
     }
     b->error = block_pick_shapes(b->block, b->page, w->wanted, w->shapes);
-    for (size_t i = next_bit(w->wanted, 0); b->error == ERR_OK && i < b->rows;
-         i = next_bit(w->wanted, i + 1)) {
+    for (size_t i = page_bit_next(w->wanted, 0); b->error == ERR_OK && i < b->rows;
+         i = page_bit_next(w->wanted, i + 1)) {
         uint64_t bit = (uint64_t)1 << (i % 64);
         uint8_t verdict = b->verdicts[w->shapes[i]];
         w->wanted[i / 64] &= verdict != VERDICT_NO ? ~(uint64_t)0 : ~bit;
@@ -278,13 +278,13 @@ static void scan_page(struct block_scan *b, struct scan_floor floor, struct str 
         (floor.start_ns > range.min_start_ns || s->to_ns <= range.max_start_ns)) {
         page_keep_within(b, FIELD_START, floor.start_ns, s->to_ns - 1);
     }
-    if (has_any(b->w->wanted) && (b->undecided || s->rows)) {
+    if (page_bits_any(b->w->wanted) && (b->undecided || s->rows)) {
         pay(b, page_cost(b));
     }
     if (b->error == ERR_OK && b->undecided) {
         decide_undecided(b);
     }
-    if (b->error == ERR_OK && has_any(b->w->wanted)) {
+    if (b->error == ERR_OK && page_bits_any(b->w->wanted)) {
         settle_rows(b);
     }
     if (b->error == ERR_OK && !s->rows) {

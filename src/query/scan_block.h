@@ -13,7 +13,7 @@
 
 #define PAGE_WORDS (PAGE_ROWS / 64)
 
-// What one thread needs to scan blocks; about 300 KiB.
+// What one thread needs to scan blocks; about 162 KiB.
 struct scan_worker {
     const struct scan *s;
     void *ctx; // of the visits

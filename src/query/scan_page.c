@@ -24,7 +24,7 @@ void page_keep_within(struct block_scan *b, enum span_field field, uint64_t min,
 {
     struct scan_worker *w = b->w;
     ASSERT(min <= max);
-    if (!has_any(w->wanted) || !page_numbers(b, field)) {
+    if (!page_bits_any(w->wanted) || !page_numbers(b, field)) {
         return;
     }
     const uint64_t *numbers = field == FIELD_START ? w->starts : w->durations;
@@ -143,11 +143,11 @@ static void test_rows(struct block_scan *b, const struct plan *p, const uint64_t
         b->error = i % SCAN_TESTS_A_LOOK == 0 ? scan_stopped(b->w->s) : ERR_OK;
         uint32_t shape = b->w->shapes[i];
         int says = p->by_shape[shape];
-        if (bit_of(live, i) && says != PLAN_NO) {
+        if (page_bit(live, i) && says != PLAN_NO) {
             if (says == PLAN_UNKNOWN) {
-                set_bit(maybe, i);
+                page_bit_set(maybe, i);
             } else if (says == PLAN_YES || passes(b, p, &v, (size_t)says, v.at[says])) {
-                set_bit(yes, i);
+                page_bit_set(yes, i);
             }
         }
         for (size_t k = 0; k < p->column_count; k++) {
@@ -163,9 +163,9 @@ static void test_durations(struct block_scan *b, const struct filter_node *test,
     if (!page_numbers(b, FIELD_DURATION)) {
         return;
     }
-    for (size_t i = next_bit(live, 0); i < b->rows; i = next_bit(live, i + 1)) {
+    for (size_t i = page_bit_next(live, 0); i < b->rows; i = page_bit_next(live, i + 1)) {
         if (filter_test_duration(test, b->w->durations[i])) {
-            set_bit(yes, i);
+            page_bit_set(yes, i);
         }
     }
 }
@@ -211,7 +211,7 @@ void page_decide(struct block_scan *b, const struct filter_node *n, const uint64
     ASSERT(yes != maybe && live != yes);
     memset(yes, 0, PAGE_WORDS * sizeof *yes);
     memset(maybe, 0, PAGE_WORDS * sizeof *maybe);
-    if (b->error != ERR_OK || !has_any(live)) {
+    if (b->error != ERR_OK || !page_bits_any(live)) {
         return;
     }
     switch (n->type) {

@@ -50,17 +50,17 @@ struct block_scan {
 
 // ---- Bits, one a row of a page ------------------------------------------------------------------
 
-static inline bool bit_of(const uint64_t *bits, size_t i)
+static inline bool page_bit(const uint64_t *bits, size_t i)
 {
     return (bits[i / 64] >> (i % 64) & 1) != 0;
 }
 
-static inline void set_bit(uint64_t *bits, size_t i)
+static inline void page_bit_set(uint64_t *bits, size_t i)
 {
     bits[i / 64] |= (uint64_t)1 << (i % 64);
 }
 
-static inline bool has_any(const uint64_t *bits)
+static inline bool page_bits_any(const uint64_t *bits)
 {
     uint64_t some = 0;
     for (size_t i = 0; i < PAGE_WORDS; i++) {
@@ -70,7 +70,7 @@ static inline bool has_any(const uint64_t *bits)
 }
 
 // The first row from `from` on whose bit is set, or PAGE_ROWS.
-static inline size_t next_bit(const uint64_t *bits, size_t from)
+static inline size_t page_bit_next(const uint64_t *bits, size_t from)
 {
     ASSERT(from <= PAGE_ROWS);
     for (size_t word = from / 64; word < PAGE_WORDS; word++) {
