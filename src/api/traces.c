@@ -9,6 +9,7 @@
 #include "core/mem.h"
 #include "core/must.h"
 #include "query/trace.h"
+#include "wire/json_keys.h"
 #include "wire/otlp.h"
 
 // ---- The list -----------------------------------------------------------------------------------
@@ -207,19 +208,35 @@ static void put_lack(struct job *j, struct json_writer *w, const struct trace *t
 static void put_attrs(struct json_writer *w, const char *key, const struct batch *b,
                       struct attr_run run)
 {
+    struct json_keys keys;
     ASSERT((size_t)run.first + run.count <= b->attr_count);
+    json_keys_init(&keys, w->out);
     json_put_key(w, key);
     json_put_object(w);
     for (uint32_t i = run.first; i < run.first + run.count; i++) {
-        json_put_key_str(w, batch_str(b, b->attrs[i].key));
-        otlp_attr_json(b, &b->attrs[i], json_put_raw(w));
+        struct str name = batch_str(b, b->attrs[i].key);
+        if (json_keys_add(&keys, name)) {
+            json_put_key_str(w, name);
+            otlp_attr_json(b, &b->attrs[i], json_put_raw(w));
+        }
     }
     json_put_object_end(w);
+    json_keys_done(&keys);
 }
+
+// Attributes as events and links have them, while they are written.
+struct attribute_list {
+    struct json_writer *w;
+    struct json_keys keys;
+};
 
 static void put_key_value(void *ctx, struct str key, const struct otlp_value *value)
 {
-    struct json_writer *w = ctx;
+    struct attribute_list *l = ctx;
+    struct json_writer *w = l->w;
+    if (!json_keys_add(&l->keys, key)) {
+        return;
+    }
     json_put_key_str(w, key);
     switch (value->type) {
     case ATTR_STRING:
@@ -247,38 +264,74 @@ static void put_key_value(void *ctx, struct str key, const struct otlp_value *va
     }
 }
 
-struct event_list {
+static void put_attribute_list(struct json_writer *w, struct str attributes)
+{
+    struct attribute_list l = {.w = w};
+    json_keys_init(&l.keys, w->out);
+    json_put_key(w, "attributes");
+    json_put_object(w);
+    otlp_each_key_value(attributes, put_key_value, &l);
+    json_put_object_end(w);
+    json_keys_done(&l.keys);
+}
+
+// A span may have millions of events or links in one request; so many are shown of each.
+#define EVENTS_SHOWN 1000
+
+struct event_list { // or of links
     struct json_writer *w;
     uint64_t span_start_ns;
+    size_t count;
 };
 
 static void put_event(void *ctx, const struct otlp_event *event)
 {
     struct event_list *l = ctx;
     struct json_writer *w = l->w;
+    if (l->count++ >= EVENTS_SHOWN) {
+        return;
+    }
     json_put_object(w);
     put_u64(w, "time_unix_nano", event->time_ns);
     json_put_key(w, "offset_ns");
     json_put_i64(w, (int64_t)(event->time_ns - l->span_start_ns));
     put_str(w, "name", event->name);
-    json_put_key(w, "attributes");
-    json_put_object(w);
-    otlp_each_key_value(event->attributes, put_key_value, w);
-    json_put_object_end(w);
+    put_attribute_list(w, event->attributes);
     json_put_object_end(w);
 }
 
 static void put_link(void *ctx, const struct otlp_link *link)
 {
-    struct json_writer *w = ctx;
+    struct event_list *l = ctx;
+    struct json_writer *w = l->w;
+    if (l->count++ >= EVENTS_SHOWN) {
+        return;
+    }
     json_put_object(w);
     put_trace_id(w, "trace_id", link->trace);
     put_span_id(w, "span_id", link->span);
-    json_put_key(w, "attributes");
-    json_put_object(w);
-    otlp_each_key_value(link->attributes, put_key_value, w);
+    put_attribute_list(w, link->attributes);
     json_put_object_end(w);
-    json_put_object_end(w);
+}
+
+static size_t left_out(const struct event_list *l)
+{
+    return l->count > EVENTS_SHOWN ? l->count - EVENTS_SHOWN : 0;
+}
+
+static void put_events_and_links(struct json_writer *w, const struct batch *b, const struct span *s)
+{
+    struct event_list events = {.w = w, .span_start_ns = s->start_ns}, links = {.w = w};
+    json_put_key(w, "events");
+    json_put_array(w);
+    otlp_each_event(batch_str(b, s->events), put_event, &events);
+    json_put_array_end(w);
+    json_put_key(w, "links");
+    json_put_array(w);
+    otlp_each_link(batch_str(b, s->links), put_link, &links);
+    json_put_array_end(w);
+    put_u64(w, "events_left_out", left_out(&events));
+    put_u64(w, "links_left_out", left_out(&links));
 }
 
 static void put_span_head(struct json_writer *w, struct trace *t, uint32_t i)
@@ -319,15 +372,7 @@ static void put_span(struct json_writer *w, struct trace *t, uint32_t i)
     put_str(w, "version", batch_str(b, scope->version));
     put_attrs(w, "attributes", b, scope->attrs);
     json_put_object_end(w);
-    json_put_key(w, "events");
-    json_put_array(w);
-    struct event_list events = {w, s->start_ns};
-    otlp_each_event(batch_str(b, s->events), put_event, &events);
-    json_put_array_end(w);
-    json_put_key(w, "links");
-    json_put_array(w);
-    otlp_each_link(batch_str(b, s->links), put_link, w);
-    json_put_array_end(w);
+    put_events_and_links(w, b, s);
     put_u64(w, "dropped_attributes", s->dropped_attrs);
     put_u64(w, "dropped_events", s->dropped_events);
     put_u64(w, "dropped_links", s->dropped_links);

@@ -83,8 +83,8 @@ void otlp_encode_traces_json(const struct row *rows, size_t count, struct buf *o
 // ---- Reading what batches keep in wire form -----------------------------------------------------
 
 // Walks the OTLP AnyValue / KeyValue bytes of a stored array or list and appends it as plain JSON:
-// [1,"a",{"k":true}]; bytes become {"bytes_base64":"..."}. Bad bytes (cannot come from our own
-// decoder) append null.
+// [1,"a",{"k":true}]; bytes become {"bytes_base64":"..."}; of a key that a list has twice the first
+// stands there. Bad bytes (cannot come from our own decoder) append null.
 void otlp_value_json(struct str any_value, struct buf *out);
 
 // Appends {"bytes_base64":"..."}.

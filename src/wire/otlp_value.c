@@ -4,6 +4,7 @@
 // reading ends and stays within them.
 #include "core/must.h"
 #include "wire/base64.h"
+#include "wire/json_keys.h"
 #include "wire/json_writer.h"
 #include "wire/otlp.h"
 #include "wire/protobuf.h"
@@ -76,33 +77,38 @@ static bool read_pair(struct str bytes, struct str *ret_key, struct str *ret_any
 
 static void write_value(struct json_writer *w, struct str any_value, unsigned depth);
 
+static void write_array(struct json_writer *w, const struct otlp_value *v, unsigned depth)
+{
+    struct pb_reader r = pb_reader(list_bytes(v));
+    struct pb_field f;
+    ASSERT(v->type == ATTR_ARRAY && depth <= OTLP_DEPTH_MAX);
+    json_put_array(w);
+    while (r.p < r.end && pb_next(&r, &f)) {
+        if (f.number == 1 && f.wire == PB_BYTES) {
+            write_value(w, f.bytes, depth + 1);
+        }
+    }
+    json_put_array_end(w);
+}
+
 static void write_list(struct json_writer *w, const struct otlp_value *v, unsigned depth)
 {
     struct pb_reader r = pb_reader(list_bytes(v));
     struct pb_field f;
-    ASSERT(depth <= OTLP_DEPTH_MAX);
-    if (v->type == ATTR_ARRAY) {
-        json_put_array(w);
-    } else {
-        json_put_object(w);
-    }
+    struct json_keys keys;
+    struct str key, value;
+    ASSERT(v->type == ATTR_KVLIST && depth <= OTLP_DEPTH_MAX);
+    json_keys_init(&keys, w->out);
+    json_put_object(w);
     while (r.p < r.end && pb_next(&r, &f)) {
-        struct str key, value;
-        if (f.number != 1 || f.wire != PB_BYTES) {
-            continue;
-        }
-        if (v->type == ATTR_ARRAY) {
-            write_value(w, f.bytes, depth + 1);
-        } else if (read_pair(f.bytes, &key, &value)) {
+        if (f.number == 1 && f.wire == PB_BYTES && read_pair(f.bytes, &key, &value) &&
+            json_keys_add(&keys, key)) {
             json_put_key_str(w, key);
             write_value(w, value, depth + 1);
         }
     }
-    if (v->type == ATTR_ARRAY) {
-        json_put_array_end(w);
-    } else {
-        json_put_object_end(w);
-    }
+    json_put_object_end(w);
+    json_keys_done(&keys);
 }
 
 void otlp_bytes_json(struct str bytes, struct buf *out)
@@ -135,6 +141,8 @@ static void write_value(struct json_writer *w, struct str any_value, unsigned de
         json_put_double(w, v.d);
         break;
     case ATTR_ARRAY:
+        write_array(w, &v, depth);
+        break;
     case ATTR_KVLIST:
         write_list(w, &v, depth);
         break;

@@ -84,6 +84,24 @@ static void test_value_json(void **state)
     buf_done(&out);
 }
 
+// {"k": "a", "l": "x", "k": "b"} as a list on the wire.
+static void test_a_key_that_stands_twice(void **state)
+{
+    (void)state;
+    struct buf out;
+    buf_init(&out, 4096);
+    otlp_value_json(STR("\x32\x1e"
+                        "\x0a\x08\x0a\x01k\x12\x03\x0a\x01"
+                        "a"
+                        "\x0a\x08\x0a\x01l\x12\x03\x0a\x01"
+                        "x"
+                        "\x0a\x08\x0a\x01k\x12\x03\x0a\x01"
+                        "b"),
+                    &out);
+    assert_str(buf_str(&out), "{\"k\":\"a\",\"l\":\"x\"}");
+    buf_done(&out);
+}
+
 static void test_attr_json(void **state)
 {
     (void)state;
@@ -231,11 +249,9 @@ static void test_count(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_value_json),
-        cmocka_unit_test(test_attr_json),
-        cmocka_unit_test(test_events_and_links),
-        cmocka_unit_test(test_base64),
-        cmocka_unit_test(test_count),
+        cmocka_unit_test(test_value_json), cmocka_unit_test(test_a_key_that_stands_twice),
+        cmocka_unit_test(test_attr_json),  cmocka_unit_test(test_events_and_links),
+        cmocka_unit_test(test_base64),     cmocka_unit_test(test_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
