@@ -8,15 +8,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "core/buf.h"
 #include "core/clock.h"
 #include "core/mem.h"
 #include "core/sketch.h"
+#include "part_file.h"
 #include "query/aggregate.h"
 #include "query/search.h"
 #include "query/trace.h"
 #include "store/block_cache.h"
-#include "store/part.h"
 
 #define TRACES 3000
 #define BASE   (NS_PER_S * (uint64_t)1700000000)
@@ -157,36 +156,6 @@ struct world {
     struct block_cache *cache;
     struct crew *crew;
 };
-
-static int by_row(const void *a, const void *b)
-{
-    struct row x, y;
-    memcpy(&x, a, sizeof x);
-    memcpy(&y, b, sizeof y);
-    return row_cmp(x, y);
-}
-
-static struct part *write_part(const char *path, struct batch *b, unsigned version)
-{
-    struct part_writer *w;
-    struct part *p;
-    const struct part_writer_options o = {
-        .fs = fs_real(), .path = path, .line = b->line, .zstd_level = 1, .version = version};
-    struct row *rows = mem_new(b->span_count, sizeof *rows);
-    for (size_t i = 0; i < b->span_count; i++) {
-        rows[i] = (struct row){b, (uint32_t)i};
-    }
-    qsort(rows, b->span_count, sizeof *rows, by_row);
-    assert_ok(part_writer_new(&o, &w));
-    for (size_t i = 0; i < b->span_count; i++) {
-        assert_ok(part_writer_add(w, rows[i]));
-    }
-    assert_ok(part_writer_finish(w));
-    part_writer_free(w);
-    mem_free(rows);
-    assert_ok(part_open(fs_real(), path, &p, NULL));
-    return p;
-}
 
 static int set_up(void **state)
 {
@@ -632,34 +601,6 @@ static void test_list_equals_single_loads(void **state)
     trace_list_free(l);
 }
 
-// Of a trace whose spans lie in a hot batch and in a part, a query out of turn has the hot ones: a
-// part would have to be read.
-static void test_traces_obey_turns(void **state)
-{
-    struct world *w = *state;
-    struct trace *t, *traces[2] = {0};
-    trace_id ids[2] = {w->all[0]->spans[0].trace, w->all[1]->spans[0].trace};
-    const struct store_view view = {w->parts, 2, w->all, 1};
-    struct query_control control = {0};
-    assert_ok(trace_load(&view, ids[0], TRACE_WHOLE, &control, &t));
-    size_t whole = t->count + t->duplicates;
-    trace_free(t);
-    assert_false(control.cut_short);
-    control.out_of_turn = true;
-    assert_ok(trace_load(&view, ids[0], TRACE_WHOLE, &control, &t));
-    assert_true(t->count + t->duplicates > 0 && t->count + t->duplicates < whole);
-    assert_true(control.cut_short);
-    trace_free(t);
-    assert_err(trace_load(&view, ids[1], TRACE_WHOLE, &control, &t), ERR_CANCELLED);
-    control.cut_short = false;
-    struct trace_list *l = trace_list_new(&view, ids, 2);
-    assert_ok(trace_list_load(l, 0, 2, TRACE_OUTLINE, &control, traces));
-    assert_true(traces[0] == NULL && traces[1] == NULL && control.cut_short);
-    trace_list_free(l);
-    control.cancelled = true;
-    assert_err(trace_load(&view, ids[0], TRACE_WHOLE, &control, &t), ERR_CANCELLED);
-}
-
 static void test_services_equal_a_plain_count(void **state)
 {
     struct world *w = *state;
@@ -877,154 +818,6 @@ static void test_a_search_waits_for_memory(void **state)
     filter_free(f);
 }
 
-#define NAME_BYTES ((size_t)400000)
-
-// A span with one event whose name does not compress.
-static struct batch *span_with_a_large_event(void)
-{
-    struct batch *b = batch_new(STR("shop"));
-    struct buf events;
-    batch_add_resource(b)->service = batch_intern(b, STR("cart"));
-    (void)batch_add_scope(b);
-    buf_init(&events, NAME_BYTES + 16);
-    buf_add_varint(&events, 1 + 3 + NAME_BYTES);
-    buf_add_byte(&events, 0x12);
-    buf_add_varint(&events, NAME_BYTES);
-    for (size_t i = 0; i < NAME_BYTES; i++) {
-        buf_add_byte(&events, (uint8_t)roll(256));
-    }
-    uint32_t code = batch_intern(b, buf_str(&events));
-    struct span *s = batch_add_span(b);
-    s->trace.b[0] = s->id.b[0] = 1;
-    s->start_ns = BASE;
-    s->events = code;
-    buf_done(&events);
-    batch_seal(b);
-    return b;
-}
-
-static void look_at_paid(void *ctx, const struct scan_row *r)
-{
-    struct budget *budget = ctx;
-    assert_true(r->row.batch != NULL);
-    assert_true(atomic_load(&budget->total) >= 6 * NAME_BYTES);
-}
-
-// What a page may cost is taken before it is read: as many times its events as its attributes.
-static void test_events_are_paid_for_before_they_are_read(void **state)
-{
-    struct world *w = *state;
-    char path[128];
-    struct budget budget;
-    struct meter meter;
-    struct filter *f;
-    struct batch *b = span_with_a_large_event();
-    (void)snprintf(path, sizeof path, "%s.part", w->dir);
-    struct part *p = write_part(path, b, 0);
-    assert_int_equal(unlink(path), 0);
-    budget_init(&budget, (size_t)64 << 20);
-    meter_init(&meter, &budget, ACCOUNT_QUERY);
-    assert_ok(filter_parse(STR("{ event:name != \"x\" }"), &f, NULL));
-    struct query_control control = {.meter = &meter};
-    const struct store_view view = {.parts = &p, .part_count = 1};
-    const struct scan scan = {.view = &view,
-                              .filter = f,
-                              .to_ns = UINT64_MAX,
-                              .rows = true,
-                              .control = &control,
-                              .visit = look_at_paid,
-                              .ctx = &budget};
-    assert_ok(scan_run(&scan));
-    assert_true(atomic_load(&budget.peak) >= 6 * NAME_BYTES);
-    assert_int_equal(meter.held_bytes, 0);
-    filter_free(f);
-    part_unref(p);
-    batch_unref(b);
-}
-
-#define WAITERS 4
-
-static void *need_in_vain(void *control)
-{
-    assert_false(query_need(control, 1 << 20));
-    return NULL;
-}
-
-// Threads that wait at the same time use up the patience of their query together, not each.
-static void test_threads_of_a_query_have_one_patience(void **state)
-{
-    struct budget budget;
-    struct meter meter;
-    pthread_t threads[WAITERS];
-    (void)state;
-    budget_init(&budget, WAITED_BYTES);
-    meter_init(&meter, &budget, ACCOUNT_QUERY);
-    struct query_control control = {.meter = &meter};
-    assert_true(meter_take(&meter, WAITED_BYTES / 2));
-    uint64_t begun_ns = clock_mono_ns();
-    for (int i = 0; i < WAITERS; i++) {
-        pthread_create(&threads[i], NULL, need_in_vain, &control);
-    }
-    for (int i = 0; i < WAITERS; i++) {
-        pthread_join(threads[i], NULL);
-    }
-    assert_true(clock_mono_ns() - begun_ns >= QUERY_PATIENCE_MS * NS_PER_MS);
-    assert_true(control.waited_ns <= clock_mono_ns() - begun_ns);
-    assert_true(control.short_of_memory);
-    meter_done(&meter);
-}
-
-struct late {
-    struct query_control *control;
-    struct meter *meter;
-    uint64_t rows;
-};
-
-// Asked before each piece: the turn ends, and somebody takes what memory there is.
-static uint64_t end_turn(void *ctx)
-{
-    struct late *l = ctx;
-    while (meter_take(l->meter, 4096)) {
-    }
-    atomic_store(&l->control->out_of_turn, true);
-    return 0;
-}
-
-static void count_late_row(void *ctx, const struct scan_row *r)
-{
-    struct late *l = ctx;
-    l->rows += r->start_ns > 0 ? 1 : 0;
-}
-
-static void test_a_query_out_of_turn_does_not_wait_for_memory(void **state)
-{
-    struct world *w = *state;
-    struct budget budget;
-    struct meter meter, others;
-    struct filter *f;
-    budget_init(&budget, WAITED_BYTES);
-    meter_init(&meter, &budget, ACCOUNT_QUERY);
-    meter_init(&others, &budget, ACCOUNT_QUERY);
-    struct query_control control = {.meter = &meter};
-    struct late late = {.control = &control, .meter = &others};
-    const struct store_view view = {.parts = w->parts, .part_count = 2};
-    assert_ok(filter_parse(STR("{}"), &f, NULL));
-    const struct scan scan = {.view = &view,
-                              .filter = f,
-                              .to_ns = UINT64_MAX,
-                              .control = &control,
-                              .visit = count_late_row,
-                              .floor_ns = end_turn,
-                              .ctx = &late};
-    assert_ok(scan_run(&scan)); // what was found is the answer
-    assert_int_equal(late.rows, 0);
-    assert_true(control.cut_short && !control.short_of_memory);
-    assert_int_equal(control.waited_ns, 0);
-    meter_done(&others);
-    assert_int_equal(meter.held_bytes, 0);
-    filter_free(f);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1034,16 +827,12 @@ int main(void)
         cmocka_unit_test(test_orders_equal_a_plain_walk),
         cmocka_unit_test(test_errors_say_when_counts_were_forgotten),
         cmocka_unit_test(test_list_equals_single_loads),
-        cmocka_unit_test(test_traces_obey_turns),
         cmocka_unit_test(test_services_equal_a_plain_count),
         cmocka_unit_test(test_keys),
         cmocka_unit_test(test_scatter_counts_everything),
         cmocka_unit_test(test_aggregates_stay_within_the_budget),
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_a_search_waits_for_memory),
-        cmocka_unit_test(test_events_are_paid_for_before_they_are_read),
-        cmocka_unit_test(test_threads_of_a_query_have_one_patience),
-        cmocka_unit_test(test_a_query_out_of_turn_does_not_wait_for_memory),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
