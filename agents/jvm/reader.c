@@ -2,7 +2,6 @@
 // Purpose: defining readers' classes and calling them.
 #include "agents/jvm/reader.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,7 +27,6 @@ struct reader_class {
 
 static jvmtiEnv *jvmti;
 static _Atomic(struct reader_class *) all;
-static pthread_mutex_t placing = PTHREAD_MUTEX_INITIALIZER;
 
 void readers_init(jvmtiEnv *env)
 {
@@ -156,29 +154,17 @@ static jclass define(JNIEnv *env, const struct reader *r, jclass interface)
     return java_clear(env) || class == NULL ? find_again(env, loader, name) : class;
 }
 
-// Who has the place of its interface: another, when several threads have met the interface at once;
-// else `mine`, in one that is free or whose interface was unloaded, if there is one. The attempts
-// bound how many come and go.
-static struct reader_class *take_place(JNIEnv *env, struct reader *r, struct reader_class *mine)
+// A place that is free, or whose interface was unloaded; NULL when there is none. Only the maker
+// asks: nobody else takes one meanwhile.
+static _Atomic(struct reader_class *) *free_place(JNIEnv *env, struct reader *r)
 {
-    struct reader_class *holder = NULL;
-    _Atomic(struct reader_class *) *place = NULL;
-    pthread_mutex_lock(&placing);
-    for (unsigned i = 0; i < READER_CLASSES && holder == NULL; i++) {
+    for (unsigned i = 0; i < READER_CLASSES; i++) {
         struct reader_class *there = atomic_load(&r->classes[i]);
         if (there == NULL || (*env)->IsSameObject(env, there->interface, NULL)) {
-            place = place == NULL ? &r->classes[i] : place;
-        } else if ((*env)->IsSameObject(env, there->interface, mine->interface)) {
-            holder = there;
+            return &r->classes[i];
         }
     }
-    if (holder == NULL && place != NULL) {
-        holder = mine;
-        mine->place = place;
-        atomic_store(place, mine);
-    }
-    pthread_mutex_unlock(&placing);
-    return holder;
+    return NULL;
 }
 
 static void release(JNIEnv *env, struct reader_class *c)
@@ -216,26 +202,19 @@ static struct reader_class *prepare(JNIEnv *env, struct reader *r, jclass interf
 
 static struct reader_class *make(JNIEnv *env, struct reader *r, jobject object)
 {
-    if (atomic_load_explicit(&r->attempts, memory_order_relaxed) >= READER_ATTEMPTS ||
-        atomic_fetch_add(&r->attempts, 1) >= READER_ATTEMPTS) {
+    atomic_fetch_add_explicit(&r->attempts, 1, memory_order_relaxed);
+    _Atomic(struct reader_class *) *place = free_place(env, r);
+    jclass interface = place != NULL ? find_interface(env, object, r->interface) : NULL;
+    struct reader_class *c = prepare(env, r, interface);
+    if (c == NULL) {
+        shortfall_count(SHORTFALL_READER);
         return NULL;
     }
-    jclass interface = find_interface(env, object, r->interface);
-    struct reader_class *c = prepare(env, r, interface);
-    struct reader_class *holder = c != NULL ? take_place(env, r, c) : NULL;
-    if (holder == NULL) {
-        shortfall_count(SHORTFALL_READER);
+    c->place = place;
+    c->next = atomic_load(&all);
+    while (!atomic_compare_exchange_weak(&all, &c->next, c)) {
     }
-    if (holder != c) {
-        atomic_fetch_sub(&r->attempts, holder != NULL); // nothing has come of it, nothing is wrong
-        release(env, c);
-        return holder;
-    }
-    if (c != NULL) {
-        c->next = atomic_load(&all);
-        while (!atomic_compare_exchange_weak(&all, &c->next, c)) {
-        }
-    }
+    atomic_store(place, c);
     return c;
 }
 
@@ -256,8 +235,8 @@ void readers_forget(JNIEnv *env)
 // ---- Reading ---------------------------------------------------------------------------------
 
 // The class for an object, as a local reference: while the object is there, so are its interface,
-// that one's loader and the class.
-static struct reader_class *class_of(JNIEnv *env, struct reader *r, jobject object, jclass *ret)
+// that one's loader and the class. NULL when it is not made yet.
+static struct reader_class *made_for(JNIEnv *env, struct reader *r, jobject object, jclass *ret)
 {
     for (unsigned i = 0; i < READER_CLASSES; i++) {
         struct reader_class *c = atomic_load_explicit(&r->classes[i], memory_order_acquire);
@@ -266,10 +245,29 @@ static struct reader_class *class_of(JNIEnv *env, struct reader *r, jobject obje
             *ret = (*env)->NewLocalRef(env, c->class);
             return c;
         }
+        if (interface != NULL) {
+            (*env)->DeleteLocalRef(env, interface);
+        }
     }
-    struct reader_class *made = make(env, r, object);
-    *ret = made != NULL ? (*env)->NewLocalRef(env, made->class) : NULL;
-    return made;
+    return NULL;
+}
+
+// The same, and it is made when it is not there. NULL as well while another thread makes one: to
+// wait for it, in a native call, might be to wait for a loader's lock that this very thread holds.
+static struct reader_class *class_of(JNIEnv *env, struct reader *r, jobject object, jclass *ret)
+{
+    struct reader_class *c = made_for(env, r, object, ret);
+    if (c != NULL || atomic_load_explicit(&r->attempts, memory_order_relaxed) >= READER_ATTEMPTS ||
+        atomic_exchange_explicit(&r->is_making, true, memory_order_acquire)) {
+        return c;
+    }
+    c = made_for(env, r, object, ret); // another may have come first
+    if (c == NULL) {
+        c = make(env, r, object);
+        *ret = c != NULL ? (*env)->NewLocalRef(env, c->class) : NULL;
+    }
+    atomic_store_explicit(&r->is_making, false, memory_order_release);
+    return c;
 }
 
 // How many values are known: all, or the first where another one holds the separator or the text

@@ -7,7 +7,8 @@
 // same loader and in the same package, when an object is first met; several loaders may each have
 // the interface. It stays there when the agent leaves, and does nothing by itself.
 //
-// Where that is not to be had (a method throws, there is no room), the methods are called one by
+// Of many threads that meet an interface at once one makes the class; the others do not wait. Where
+// it is not to be had (yet; or a method throws, there is no room), the methods are called one by
 // one; what the first step gave is kept if all have been called already, so that it may ask for
 // what the last one sets. A class that is given up or cannot be made is counted as a shortfall.
 // Any thread that is inside (inside.h).
@@ -26,6 +27,7 @@ struct reader {
     const struct reader_step *steps;
     unsigned count;
     _Atomic(struct reader_class *) classes[READER_CLASSES];
+    _Atomic(bool) is_making; // by whoever sets it; the others leave `classes` as they are
     _Atomic(unsigned) attempts;
 };
 
