@@ -21,7 +21,7 @@ run: all ## start the server and the demo shop; Ctrl-C stops everything. DEMO="-
 
 test: all ## run every test; ends with "N passed, N failed"
 	@tools/deps test browser demo fuzz lint jvm
-	@tools/jvm $(BUILD)
+	@tools/jvm $(BUILD) tests
 	@tools/test
 
 bench: all ## measure, print a table, keep it in bench/RESULTS.md

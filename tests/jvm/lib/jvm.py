@@ -19,10 +19,12 @@ import sonde  # noqa: E402
 from sonde import Failure, ROOT, check, die_with_parent, equal, wait_for  # noqa: E402,F401
 
 AGENT = os.path.join(ROOT, "build/libsonde-jvm.so")
+ASSERTING = os.path.join(ROOT, "build/libjvm-asserting.so")  # the same, but a broken assertion ends the JVM
 TESTS = os.path.join(ROOT, "tests/jvm")
 MAVEN_S = 300
 # What a JVM prints of its own accord, -Xcheck:jni above all; an application's words are its own.
-COMPLAINTS = ("WARNING in native", "WARNING: JNI", "FATAL ERROR", "# A fatal error")
+COMPLAINTS = ("WARNING in native", "WARNING: JNI", "FATAL ERROR", "# A fatal error",
+              "sonde: assertion failed")
 
 
 class Skip(Exception):
@@ -37,19 +39,24 @@ class Jdk:
                        if "=" in line)
         self.version = release["JAVA_VERSION"].strip('"')
         self.major = int(self.version.split(".")[0])
+        self.agent = AGENT  # that tests load in it
 
     def __str__(self):
         return "JDK " + self.version
 
 
 def jdks():
-    """Each distinct JDK of this machine that has modules (9 and later), the oldest first."""
+    """Each distinct JDK of this machine that has modules (9 and later), the oldest first. The newest runs
+    the agent as it is released, the others the one whose assertions are on."""
     found = {}
     for home in sorted(glob.glob("/usr/lib/jvm/*")) + [os.environ.get("JAVA_HOME", "")]:
         java = os.path.realpath(os.path.join(home, "bin/java"))
         if os.path.exists(java) and os.path.exists(os.path.join(home, "lib/modules")):
             found.setdefault(java, Jdk(home))
-    return sorted(found.values(), key=lambda jdk: jdk.major)
+    by_age = sorted(found.values(), key=lambda jdk: jdk.major)
+    for jdk in by_age[:-1]:
+        jdk.agent = ASSERTING
+    return by_age
 
 
 def compile_java(folder, *sources, classpath=(), release=11):
@@ -110,11 +117,12 @@ class Program:
     def __init__(self, jdk, folder, main, *arguments, service=None, server=None, options="",
                  java=("-Xcheck:jni",), classpath=(), environment=None):
         command = [jdk.java, *java]
+        self.agent = jdk.agent
         if "max_cpu_percent" not in options:
             options = ",".join(o for o in (options, "max_cpu_percent=100") if o)
         if service is not None:
             endpoint = ",endpoint=" + server.otlp if server is not None else ""
-            command.append("-agentpath:%s=service=%s%s%s" % (AGENT, service, endpoint, options and "," + options))
+            command.append("-agentpath:%s=service=%s%s%s" % (self.agent, service, endpoint, options and "," + options))
         command += ["-cp", ":".join([folder, *classpath]), main, *map(str, arguments)]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                         stderr=subprocess.STDOUT, env=dict(os.environ, **(environment or {})),
@@ -160,6 +168,10 @@ class Program:
         equal(self.process.returncode, code, "the exit code; seen: %s" % self.text()[-3000:])
         complaints = [line for line in self.output if line.startswith(COMPLAINTS) or "VerifyError" in line]
         check(not complaints, "the JVM complains", *complaints[:10])
+
+    def library(self):
+        """What tells `sonde attach` which agent is this JVM's; the released one it finds by itself."""
+        return ("--library", self.agent) if self.agent != AGENT else ()
 
     def detach(self):
         """Takes the agent out. It sends what it has and a last report first, however long that takes; at
@@ -214,6 +226,7 @@ def span_named(spans, name):
 def main(suite, *tests, every_jdk=True):
     """Runs each test(jdk, server, folder) on every JDK (or the first), one server for all, and
     prints PASS, FAIL or SKIP for each. The folder is the test's own, removed when it passed."""
+    subprocess.run([os.path.join(ROOT, "tools/jvm"), os.path.join(ROOT, "build"), "tests"], check=True)
     if not os.path.exists(AGENT):
         print("SKIP jvm: %s: no JDK was found when this was built" % suite)
         return
