@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: calls of several libraries that begin, and end once the agent has had so much to do
-// meanwhile that it rests: gRPC, within the process, Apache's asynchronous client, and a
+// meanwhile (Busy.java) that it rests: gRPC, within the process, Apache's asynchronous client, and a
 // HttpURLConnection whose answer is asked for late.
 // Usage: Resting     "begun"; "end" on standard input ends the calls: "ended"; another line ends it
 import com.sun.net.httpserver.HttpServer;
@@ -18,13 +18,10 @@ import io.grpc.stub.StreamObserver;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
-import java.lang.reflect.Proxy;
 import java.net.HttpURLConnection;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.URL;
-import java.sql.Connection;
-import java.sql.Statement;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executors;
@@ -32,28 +29,12 @@ import java.util.concurrent.Future;
 
 public class Resting {
     static final CountDownLatch HELD = new CountDownLatch(2), END = new CountDownLatch(1);
-    static volatile boolean isOver;
 
     static void hold() {
         HELD.countDown();
         try {
             END.await();
         } catch (InterruptedException e) {
-            throw new IllegalStateException(e);
-        }
-    }
-
-    // Statements of a driver that does nothing.
-    static void work() {
-        ClassLoader loader = Resting.class.getClassLoader();
-        Connection connection = (Connection) Proxy.newProxyInstance(loader, new Class<?>[] {Connection.class}, (o, m, a) -> null);
-        Statement statement = (Statement) Proxy.newProxyInstance(loader, new Class<?>[] {Statement.class},
-            (o, m, a) -> m.getName().equals("getConnection") ? connection : m.getName().equals("execute") ? true : null);
-        try {
-            while (!isOver) {
-                statement.execute("select 1");
-            }
-        } catch (java.sql.SQLException e) {
             throw new IllegalStateException(e);
         }
     }
@@ -87,14 +68,12 @@ public class Resting {
         HttpURLConnection connection = (HttpURLConnection) new URL(base + "/asked").openConnection();
         connection.connect();
         HELD.await();
-        Thread worker = new Thread(Resting::work);
-        worker.start();
+        Busy.begin();
         System.out.println("begun");
         BufferedReader in = new BufferedReader(new InputStreamReader(System.in));
         in.readLine();
-        isOver = true;
+        Busy.end();
         END.countDown();
-        worker.join();
         if (!texts.get().equals("3 pears") || code.get() != 200 || connection.getResponseCode() != 200) {
             throw new IOException("an answer is wrong");
         }

@@ -143,11 +143,16 @@ def span_count(body):
                for scope in fields(resource).get(2, []))
 
 
+SERVER, CLIENT, PRODUCER, CONSUMER = 2, 3, 4, 5  # kinds of spans
+
+
 class Span:
     def __init__(self, data):
         f = fields(data)
         self.trace, self.id, self.parent = (f.get(i, [b""])[0].hex() for i in (1, 2, 4))
-        self.name = f[5][0].decode()
+        self.name, self.kind = f[5][0].decode(), f[6][0]
+        self.attributes = attributes(f.get(9, []))
+        self.is_error = fields(f.get(15, [b""])[0]).get(3) == [2]
 
 
 def spans(body):
@@ -215,6 +220,9 @@ class Collector:
 
     def logs(self):
         return [record for body in self.bodies("/v1/logs") for record in log_records(body)[1]]
+
+    def all_spans(self):
+        return [span for body in self.bodies("/v1/traces") for span in spans(body)]
 
     def spans(self):
         return sum(span_count(body) for body in self.bodies("/v1/traces"))

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the shop in an embedded Tomcat 10. Usage: TomcatShop JDBC-URL FOLDER; prints "port N".
+import jakarta.servlet.DispatcherType;
 import org.apache.catalina.Context;
 import org.apache.catalina.startup.Tomcat;
 import org.apache.tomcat.util.descriptor.web.FilterDef;
@@ -11,7 +12,7 @@ public class TomcatShop {
         context.addServletMappingDecoded(path, name);
     }
 
-    static void filter(Context context, String name) {
+    static void filter(Context context, String name, DispatcherType... types) {
         FilterDef filter = new FilterDef();
         filter.setFilterName(name);
         filter.setFilter(new Shop.Pass());
@@ -20,6 +21,9 @@ public class TomcatShop {
         FilterMap map = new FilterMap();
         map.setFilterName(name);
         map.addURLPattern("/*");
+        for (DispatcherType type : types) {
+            map.setDispatcher(type.name());
+        }
         context.addFilterMap(map);
     }
 
