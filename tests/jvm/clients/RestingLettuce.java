@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: reactive commands of Lettuce that wait for an element of a list, and end once the agent
-// rests: one gets it, one fails, one is given up.
+// rests: one gets it, one ends without, one fails, one is given up.
 // Usage: RestingLettuce PORT     "begun"; "end" on standard input ends all: "ended"; another line ends it
 import io.lettuce.core.KeyValue;
 import io.lettuce.core.RedisClient;
@@ -27,12 +27,13 @@ public class RestingLettuce {
     public static void main(String[] arguments) throws Exception {
         RedisClient client = RedisClient.create("redis://127.0.0.1:" + arguments[0]);
         RedisCommands<String, String> redis = client.connect().sync();
-        StatefulRedisConnection<String, String> failing = client.connect();
-        long id = failing.sync().clientId();
+        StatefulRedisConnection<String, String> empty = client.connect(), failing = client.connect();
+        long emptyId = empty.sync().clientId(), failingId = failing.sync().clientId();
         CompletableFuture<KeyValue<String, String>> got = client.connect().reactive().blpop(0, "one").toFuture();
-        CompletableFuture<KeyValue<String, String>> failed = failing.reactive().blpop(0, "two").toFuture();
-        Disposable given_up = client.connect().reactive().blpop(0, "three").subscribe();
-        while (!redis.info("clients").contains("blocked_clients:3")) {
+        CompletableFuture<KeyValue<String, String>> nothing = empty.reactive().blpop(0, "two").toFuture();
+        CompletableFuture<KeyValue<String, String>> failed = failing.reactive().blpop(0, "three").toFuture();
+        Disposable given_up = client.connect().reactive().blpop(0, "four").subscribe();
+        while (!redis.info("clients").contains("blocked_clients:4")) {
             Thread.onSpinWait();
         }
         Busy.begin();
@@ -41,9 +42,10 @@ public class RestingLettuce {
         in.readLine();
         Busy.end();
         redis.lpush("one", "pear");
-        redis.clientUnblock(id, UnblockType.ERROR);
+        redis.clientUnblock(emptyId, UnblockType.TIMEOUT);
+        redis.clientUnblock(failingId, UnblockType.ERROR);
         given_up.dispose();
-        if (!got.get().getValue().equals("pear") || !fails(failed)) {
+        if (!got.get().getValue().equals("pear") || nothing.get() != null || !fails(failed)) {
             throw new IllegalStateException("an answer is wrong");
         }
         System.out.println("ended");

@@ -3,6 +3,7 @@
 import java.net.InetSocketAddress;
 import java.util.EnumSet;
 import javax.servlet.DispatcherType;
+import javax.servlet.Filter;
 import javax.servlet.Servlet;
 import org.eclipse.jetty.server.Server;
 import org.eclipse.jetty.server.ServerConnector;
@@ -17,8 +18,8 @@ public class JettyShop {
         context.addServlet(holder, path);
     }
 
-    static void filter(ServletContextHandler context) {
-        FilterHolder holder = new FilterHolder(new Shop.Pass());
+    static void filter(ServletContextHandler context, Filter passed) {
+        FilterHolder holder = new FilterHolder(passed);
         holder.setAsyncSupported(true);
         context.addFilter(holder, "/*", EnumSet.of(DispatcherType.REQUEST, DispatcherType.ASYNC));
     }
@@ -30,8 +31,8 @@ public class JettyShop {
         Server server = new Server(new InetSocketAddress("127.0.0.1", 0));
         ServletContextHandler context = new ServletContextHandler();
         context.setContextPath("/shop");
-        filter(context);
-        filter(context);
+        filter(context, new Shop.Pass());
+        filter(context, new Shop.Pass());
         serve(context, new Shop.Cart(), "/cart");
         serve(context, new Shop.Broken(), "/broken/*");
         serve(context, new Shop.Later(), "/later");

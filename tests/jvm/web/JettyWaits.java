@@ -10,11 +10,12 @@ public class JettyWaits {
         Server server = new Server(new InetSocketAddress("127.0.0.1", 0));
         ServletContextHandler context = new ServletContextHandler();
         context.setContextPath("/shop");
+        JettyShop.filter(context, new Waits.Answering());
         JettyShop.serve(context, new Waits(), "/waits");
         server.setHandler(context);
         server.start();
         System.out.println("port " + ((ServerConnector) server.getConnectors()[0]).getLocalPort());
-        Waits.holdTwo();
+        Waits.holdThree();
         server.stop();
         System.exit(0);
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the shop in an embedded Tomcat 10. Usage: TomcatShop JDBC-URL FOLDER; prints "port N".
 import jakarta.servlet.DispatcherType;
+import jakarta.servlet.Filter;
 import org.apache.catalina.Context;
 import org.apache.catalina.startup.Tomcat;
 import org.apache.tomcat.util.descriptor.web.FilterDef;
@@ -12,10 +13,10 @@ public class TomcatShop {
         context.addServletMappingDecoded(path, name);
     }
 
-    static void filter(Context context, String name, DispatcherType... types) {
+    static void filter(Context context, String name, Filter passed, DispatcherType... types) {
         FilterDef filter = new FilterDef();
         filter.setFilterName(name);
-        filter.setFilter(new Shop.Pass());
+        filter.setFilter(passed);
         filter.setAsyncSupported("true");
         context.addFilterDef(filter);
         FilterMap map = new FilterMap();
@@ -36,8 +37,8 @@ public class TomcatShop {
         tomcat.setPort(0);
         tomcat.getConnector().setProperty("address", "127.0.0.1");
         Context context = tomcat.addContext("/shop", args[1]);
-        filter(context, "one");
-        filter(context, "two");
+        filter(context, "one", new Shop.Pass());
+        filter(context, "two", new Shop.Pass());
         serve(context, "cart", new Shop.Cart(), "/cart");
         serve(context, "broken", new Shop.Broken(), "/broken/*");
         serve(context, "later", new Shop.Later(), "/later");

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: requests that wait (Waits.java) in an embedded Tomcat 10, behind a filter that sees them
-// come again. Usage: TomcatWaits FOLDER; prints "port N".
+// Purpose: requests that wait (Waits.java) in an embedded Tomcat 10. Usage: TomcatWaits FOLDER; prints "port N".
 import jakarta.servlet.DispatcherType;
 import org.apache.catalina.Context;
 import org.apache.catalina.startup.Tomcat;
@@ -12,11 +11,11 @@ public class TomcatWaits {
         tomcat.setPort(0);
         tomcat.getConnector().setProperty("address", "127.0.0.1");
         Context context = tomcat.addContext("/shop", args[0]);
-        TomcatShop.filter(context, "pass", DispatcherType.REQUEST, DispatcherType.ASYNC);
+        TomcatShop.filter(context, "answering", new Waits.Answering(), DispatcherType.REQUEST, DispatcherType.ASYNC);
         TomcatShop.serve(context, "waits", new Waits(), "/waits");
         tomcat.start();
         System.out.println("port " + tomcat.getConnector().getLocalPort());
-        Waits.holdTwo();
+        Waits.holdThree();
         tomcat.stop();
         System.exit(0);
     }

@@ -1,15 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: an asynchronous servlet, for jakarta.servlet; the test turns the name into javax for
-// containers of that age. Once two requests wait, and the agent has had so much to do meanwhile
-// (Busy.java) that it rests, one is completed and the other is dispatched.
-// "begun"; "end" on standard input ends both; the answers are the client's; another line ends it
+// containers of that age. Once three requests wait, and the agent has had so much to do meanwhile
+// (Busy.java) that it rests, one is completed, one is dispatched to the servlet, and one is dispatched
+// and answered by a filter.
+// "begun"; "end" on standard input ends all; the answers are the client's; another line ends it
 import jakarta.servlet.AsyncContext;
+import jakarta.servlet.DispatcherType;
+import jakarta.servlet.FilterChain;
+import jakarta.servlet.ServletException;
+import jakarta.servlet.ServletRequest;
+import jakarta.servlet.ServletResponse;
 import jakarta.servlet.http.HttpServlet;
 import jakarta.servlet.http.HttpServletRequest;
 import jakarta.servlet.http.HttpServletResponse;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
+import java.util.List;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 
@@ -28,9 +35,24 @@ public class Waits extends HttpServlet {
         }
     }
 
+    static boolean is(ServletRequest request, String query) {
+        return query.equals(((HttpServletRequest) request).getQueryString());
+    }
+
+    public static class Answering extends Shop.Pass {
+        @Override
+        public void doFilter(ServletRequest request, ServletResponse response, FilterChain chain)
+                throws IOException, ServletException {
+            if (is(request, "filter") && request.getDispatcherType() == DispatcherType.ASYNC) {
+                ((HttpServletResponse) response).setStatus(204);
+            } else {
+                chain.doFilter(request, response);
+            }
+        }
+    }
+
     static void end(AsyncContext async) {
-        boolean isCompleted = ((HttpServletRequest) async.getRequest()).getQueryString().equals("complete");
-        if (isCompleted) {
+        if (is(async.getRequest(), "complete")) {
             ((HttpServletResponse) async.getResponse()).setStatus(202);
             async.complete();
         } else {
@@ -38,15 +60,14 @@ public class Waits extends HttpServlet {
         }
     }
 
-    static void holdTwo() throws IOException, InterruptedException {
-        AsyncContext one = WAITING.take(), two = WAITING.take();
+    static void holdThree() throws IOException, InterruptedException {
+        List<AsyncContext> all = List.of(WAITING.take(), WAITING.take(), WAITING.take());
         Busy.begin();
         System.out.println("begun");
         BufferedReader in = new BufferedReader(new InputStreamReader(System.in));
         in.readLine();
         Busy.end();
-        end(one);
-        end(two);
+        all.forEach(Waits::end);
         in.readLine();
     }
 }
