@@ -42,6 +42,7 @@ static void run_statement(uint32_t statement)
     MUST(f != NULL && d != NULL);
     span_encoded(f, d->encoded, d->encoded_n);
     MUST(statement_tell(statement, tell, f));
+    span_fetch(f);
     frame_close(&thread);
 }
 
@@ -59,6 +60,7 @@ static void run_request(void)
     span_text(f, "user_agent.original", STR("curl/7.88.1"));
     run_statement(statements[0]);
     run_statement(statements[1]);
+    span_fetch(f);
     span_text(f, "http.route", STR("/cart"));
     span_int(f, "http.response.status_code", 200);
     span_name(f, STR("GET /cart"));

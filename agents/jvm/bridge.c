@@ -162,7 +162,10 @@ static void close_top(JNIEnv *env, struct thread_state *t, jobject result, jlong
     struct call call = {.env = env, .thread = t, .method = f->method, .thrown = thrown};
     jobject globals[FRAME_GLOBALS];
     memcpy(globals, f->globals, sizeof globals);
-    f->end_mono_ns = f->is_span ? clock_mono_ns() : 0;
+    if (f->is_span) {
+        f->end_mono_ns = clock_mono_ns();
+        span_fetch(f);
+    }
     if (thrown != NULL && f->is_span) {
         bridge_exception(env, f, thrown);
     }

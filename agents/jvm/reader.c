@@ -234,15 +234,14 @@ void readers_forget(JNIEnv *env)
 
 // ---- Reading ---------------------------------------------------------------------------------
 
-// The class for an object, as a local reference: while the object is there, so are its interface,
-// that one's loader and the class. NULL when it is not made yet.
-static struct reader_class *made_for(JNIEnv *env, struct reader *r, jobject object, jclass *ret)
+// The class for an object: while that is there, so are its interface, that one's loader and the
+// class. NULL when it is not made yet.
+static struct reader_class *made_for(JNIEnv *env, struct reader *r, jobject object)
 {
     for (unsigned i = 0; i < READER_CLASSES; i++) {
         struct reader_class *c = atomic_load_explicit(&r->classes[i], memory_order_acquire);
         jclass interface = c != NULL ? (*env)->NewLocalRef(env, c->interface) : NULL;
         if (interface != NULL && (*env)->IsInstanceOf(env, object, interface)) {
-            *ret = (*env)->NewLocalRef(env, c->class);
             return c;
         }
         if (interface != NULL) {
@@ -254,49 +253,43 @@ static struct reader_class *made_for(JNIEnv *env, struct reader *r, jobject obje
 
 // The same, and it is made when it is not there. NULL as well while another thread makes one: to
 // wait for it, in a native call, might be to wait for a loader's lock that this very thread holds.
-static struct reader_class *class_of(JNIEnv *env, struct reader *r, jobject object, jclass *ret)
+static struct reader_class *class_of(JNIEnv *env, struct reader *r, jobject object)
 {
-    struct reader_class *c = made_for(env, r, object, ret);
+    struct reader_class *c = made_for(env, r, object);
     if (c != NULL || atomic_load_explicit(&r->attempts, memory_order_relaxed) >= READER_ATTEMPTS ||
         atomic_exchange_explicit(&r->is_making, true, memory_order_acquire)) {
         return c;
     }
-    c = made_for(env, r, object, ret); // another may have come first
-    if (c == NULL) {
-        c = make(env, r, object);
-        *ret = c != NULL ? (*env)->NewLocalRef(env, c->class) : NULL;
-    }
+    c = made_for(env, r, object); // another may have come first
+    c = c != NULL ? c : make(env, r, object);
     atomic_store_explicit(&r->is_making, false, memory_order_release);
     return c;
 }
 
 // How many values are known: all, or the first where another one holds the separator or the text
-// was cut.
+// was cut. Values are short, and calls of memchr() more than what they look at.
 static unsigned split(struct str text, unsigned count, struct str ret[])
 {
     unsigned n = 0;
-    for (; n < count && text.n > 0; n++) {
-        const char *end = memchr(text.p, READER_SEPARATOR, text.n);
-        if (end == NULL) {
-            break;
+    size_t from = 0;
+    for (size_t i = 0; i < text.n && n < count; i++) {
+        if (text.p[i] == READER_SEPARATOR) {
+            ret[n++] = (struct str){text.p + from, i - from};
+            from = i + 1;
         }
-        ret[n] = (struct str){text.p, (size_t)(end - text.p)};
-        text = str_skip(text, ret[n].n + 1);
     }
-    return n == count && text.n == 0 ? count : n > 0 && ret[0].n <= READER_VALUE_MAX;
+    return n == count && from == text.n ? count : n > 0 && ret[0].n <= READER_VALUE_MAX;
 }
 
 // How many values are known then.
 static unsigned read_at_once(JNIEnv *env, struct reader *r, jobject a, jobject b, char *out,
                              size_t room, struct str ret[])
 {
-    jclass class = NULL;
-    struct reader_class *c = class_of(env, r, a, &class);
-    if (c == NULL || class == NULL ||
-        atomic_load_explicit(&c->failures, memory_order_relaxed) >= FAILURES_MAX) {
+    struct reader_class *c = class_of(env, r, a);
+    if (c == NULL || atomic_load_explicit(&c->failures, memory_order_relaxed) >= FAILURES_MAX) {
         return 0;
     }
-    jstring text = (*env)->CallStaticObjectMethod(env, class, c->read, a, b);
+    jstring text = (*env)->CallStaticObjectMethod(env, c->class, c->read, a, b);
     if (java_clear(env)) {
         unsigned before = atomic_fetch_add_explicit(&c->failures, 1, memory_order_relaxed);
         if (before == FAILURES_MAX - 1) {

@@ -34,7 +34,7 @@ enum {
 // What a request touches stands together: each line of it may have to come from memory.
 struct series {
     uint64_t hash;
-    atomic_ullong count, sum_ns;
+    atomic_ullong sum_ns;
     atomic_uint first, last; // buckets that may hold something: last >= first once there is one
     uint8_t name_n, kind;
     bool is_error;
@@ -153,7 +153,6 @@ void red_add(struct str name, unsigned kind, bool is_error, uint64_t duration_ns
     widen(s, bucket);
     atomic_fetch_add_explicit(&s->buckets[bucket], 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&s->sum_ns, duration_ns, memory_order_relaxed);
-    atomic_fetch_add_explicit(&s->count, 1, memory_order_relaxed);
 }
 
 // ---- Writing ---------------------------------------------------------------------------------
@@ -205,7 +204,7 @@ void red_write(struct otlp *o, uint64_t start_unix_ns, uint64_t now_unix_ns)
     for (size_t i = 0; i < SLOTS; i++) {
         struct series *s = atomic_load_explicit(&slots[i], memory_order_acquire);
         size_t before = o->n;
-        if (s != NULL && atomic_load(&s->count) > 0) {
+        if (s != NULL && atomic_load(&s->first) <= atomic_load(&s->last)) {
             write_point(o, s, start_unix_ns, now_unix_ns);
         }
         if (o->full) {

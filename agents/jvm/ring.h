@@ -25,6 +25,7 @@
 
 struct ring {
     _Alignas(64) atomic_size_t head; // the producer's: bytes ever written
+    atomic_ullong queued;            // and records
     _Alignas(64) atomic_size_t tail; // the consumer's: bytes ever read
     atomic_bool is_taken, is_over;   // a thread has it; that thread is gone
     atomic_flag is_busy;             // the shared one: somebody writes

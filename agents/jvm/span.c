@@ -18,7 +18,7 @@
 
 // ---- Counting --------------------------------------------------------------------------------
 
-static atomic_ullong sampled, not_sampled, ended, abandoned, no_ring, too_deep, no_memory;
+static atomic_ullong sampled, not_sampled, abandoned, no_ring, too_deep, no_memory;
 
 static void count(atomic_ullong *what)
 {
@@ -27,7 +27,9 @@ static void count(atomic_ullong *what)
 
 void span_counts(struct span_counts *ret)
 {
-    uint64_t over = atomic_load(&ended);
+    struct ring_counts written; // first, so that nothing is over that is not counted as begun
+    rings_counts(&written);
+    uint64_t over = written.queued + written.dropped_full + written.dropped_busy;
     *ret = (struct span_counts){
         .sampled = atomic_load(&sampled),
         .not_sampled = atomic_load(&not_sampled),
@@ -36,7 +38,8 @@ void span_counts(struct span_counts *ret)
         .too_deep = atomic_load(&too_deep),
         .no_memory = atomic_load(&no_memory),
     };
-    ret->live = ret->sampled - over;
+    over += ret->no_ring + ret->abandoned;
+    ret->live = ret->sampled > over ? ret->sampled - over : 0;
 }
 
 // ---- The stack -------------------------------------------------------------------------------
@@ -212,7 +215,6 @@ static void pop(struct thread_state *t)
 static void abandon(struct thread_state *t)
 {
     if (t->frames[t->depth - 1]->is_span && span_is_kept(t->frames[t->depth - 1])) {
-        count(&ended);
         count(&abandoned);
     }
     pop(t);
@@ -311,14 +313,17 @@ static void end_span(const struct frame *f)
     }
     uint64_t end_ns = f->end_mono_ns != 0 ? f->end_mono_ns : clock_mono_ns();
     uint64_t duration_ns = end_ns - f->start_mono_ns;
+    red_add((struct str){f->name, f->name_n}, f->kind, f->is_error, duration_ns);
+    if (span_is_kept(f)) {
+        queue_span(f, ring_mine(), duration_ns);
+    }
+}
+
+void span_fetch(const struct frame *f)
+{
     struct ring *r = span_is_kept(f) ? ring_mine() : NULL;
     if (r != NULL) {
         ring_fetch(r);
-    }
-    red_add((struct str){f->name, f->name_n}, f->kind, f->is_error, duration_ns);
-    if (span_is_kept(f)) {
-        count(&ended);
-        queue_span(f, r, duration_ns);
     }
 }
 

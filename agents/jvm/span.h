@@ -90,6 +90,8 @@ int64_t frame_token(const struct thread_state *t);
 // How deep the token's frame is, 1 for the first; 0 when the token is stale. Frames above it have
 // lost their ends: thread_drop_frames() is to follow.
 unsigned frame_find(const struct thread_state *t, int64_t token);
+// Has the CPU fetch where a span will be written, while its plug-in says the rest of it.
+void span_fetch(const struct frame *f);
 // Pops the top frame; a span is written and queued.
 void frame_close(struct thread_state *t);
 // Pops the top frame, a span, without ending the span: `to` has it now, all but its globals, and
