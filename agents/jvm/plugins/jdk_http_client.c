@@ -61,7 +61,7 @@ static void leave(struct call *c, struct frame *f, jobject response, jlong numbe
 static void leave_async(struct call *c, struct frame *f, jobject future, jlong number)
 {
     (void)number;
-    ASSERT(f == frame_top(c->thread));
+    ASSERT(f != NULL && f == frame_top(c->thread));
     if (c->thrown != NULL) {
         ended(c, f, NULL);
     } else {
