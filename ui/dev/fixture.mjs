@@ -2,12 +2,13 @@
 // Purpose: a stand-in for the server during development: the API of openapi.json with made-up data,
 // and the built UI with the production content security policy. Never part of what is shipped.
 //   node dev/fixture.mjs [--port 7070] [--token SECRET] [--slow MS] [--empty]
-// Trace IDs of note: one digit repeated 32 times; 1: 12 spans, 2: 10,000, 3: 100,000, 4: orphans.
+// Trace IDs of note: one digit repeated 32 times; 1: 12 spans, 2: 10,000, 3: 100,000, 4: orphans,
+// 5: a root with more events and links than are shown, 6: cut short, 7: damaged parts.
 import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { extname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { fullSpan, makeTrace, outline, random, SERVICES, traceId } from './shop.mjs'
+import { fullSpan, lack, makeTrace, outline, random, SERVICES, traceId } from './shop.mjs'
 
 const option = (name, fallback) => {
   const at = process.argv.indexOf(`--${name}`)
@@ -35,6 +36,11 @@ class Refused extends Error {
 // ---- Data ------------------------------------------------------------------------------------
 
 const known = new Map()
+const SPECIAL = {
+  5: { crowded: true },
+  6: { lack: { partial: true, partial_reason: 'time_limit' } },
+  7: { lack: { partial: true, partial_reason: 'unreadable_part', damaged_parts: [7, 9] } },
+}
 
 function getTrace(id) {
   if (known.has(id)) return known.get(id)
@@ -60,6 +66,7 @@ function getTrace(id) {
     })
     trace.orphans = [base]
   }
+  if (special) Object.assign(trace, SPECIAL[special[1]])
   known.set(id, trace)
   if (known.size > 500) known.delete(known.keys().next().value)
   return trace
@@ -496,11 +503,15 @@ async function answer(url, request, response) {
       if (part[5] === 'spans') {
         const row = trace.rows.findIndex((r) => r.id === part[6])
         if (row < 0) throw new Refused(404, { error: 'no such span' })
-        return { trace_id: trace.id, spans: [fullSpan(trace, row)], damaged_parts: [] }
+        return { trace_id: trace.id, spans: [fullSpan(trace, row)], ...lack(trace) }
       }
       return part[5] === 'raw'
         ? { resourceSpans: [] }
-        : { trace_id: trace.id, spans: trace.rows.map((_, row) => fullSpan(trace, row)) }
+        : {
+            trace_id: trace.id,
+            spans: trace.rows.map((_, row) => fullSpan(trace, row)),
+            ...lack(trace),
+          }
     }
     case 'services': {
       if (!part[4]) return { services: serviceRows(range), stats: stats(range.from, range.to) }

@@ -141,6 +141,9 @@ function markPath(rows) {
     row.self = Math.max(0, row.duration - children[row.row].reduce((sum, k) => sum + k.duration, 0))
 }
 
+// What the server says of every answer about a trace that may not be whole.
+export const lack = (trace) => ({ partial: false, damaged_parts: [], ...trace.lack })
+
 export function outline(trace) {
   const names = new Map()
   const services = new Map()
@@ -185,7 +188,30 @@ export function outline(trace) {
     errors: rows.filter((r) => r.status === 2).length,
     total_spans: count,
     truncated: false,
-    damaged_parts: [],
+    ...lack(trace),
+  }
+}
+
+const SHOWN = 1000 // events of a span, and links
+const CROWD = { events: 1240, links: 1001 }
+
+function crowd(trace, startNs) {
+  const events = Array.from({ length: SHOWN }, (_, at) => ({
+    time_unix_nano: startNs + at * 1000,
+    offset_ns: at * 1000,
+    name: `message ${at + 1}`,
+    attributes: { 'message.id': at + 1 },
+  }))
+  const links = Array.from({ length: SHOWN }, (_, at) => ({
+    trace_id: traceId(trace.startMs - 5000, at),
+    span_id: '00f067aa0ba902b7',
+    attributes: {},
+  }))
+  return {
+    events,
+    links,
+    events_left_out: CROWD.events - SHOWN,
+    links_left_out: CROWD.links - SHOWN,
   }
 }
 
@@ -268,6 +294,9 @@ export function fullSpan(trace, row) {
             },
           ]
         : [],
+    events_left_out: 0,
+    links_left_out: 0,
+    ...(trace.crowded && row === 0 ? crowd(trace, startNs) : {}),
     ...(row % 11 === 4 ? { dropped_attributes: 3, dropped_events: 0, dropped_links: 0 } : {}),
   }
 }

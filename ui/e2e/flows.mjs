@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: drives the UI in a real browser against a server that holds some traces.
-//   node e2e/flows.mjs [--url http://127.0.0.1:7070] [--big TRACE_ID] [--late TRACE_ID]
-// Without --url it starts the fixture over dist/. --big names a trace of 10,000 spans or more.
+//   node e2e/flows.mjs [--url http://127.0.0.1:7070] [--big TRACE_ID] [--late TRACE_ID] [--crowded TRACE_ID]
+// Without --url it starts the fixture over dist/. --big names a trace of 10,000 spans or more, --crowded
+// one whose root has 1,240 events and 1,001 links.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
@@ -29,6 +30,8 @@ function fixture(port, ...flags) {
 const PORT = 17070
 const url = option('url') ?? (await fixture(PORT))
 const big = option('big') ?? (option('url') ? undefined : '2'.repeat(32))
+const crowded = option('crowded') ?? (option('url') ? undefined : '5'.repeat(32))
+const cutShort = `/traces/${'6'.repeat(32)}` // of the fixture; elsewhere a trace that is not stored
 const late = option('late') // a trace of two calls, one of which outlives its caller
 const browser = await launch()
 const run = counter()
@@ -390,6 +393,83 @@ await flow('a trace can be taken away as OTLP/JSON', async (page) => {
   assert.ok(Array.isArray(trace.resourceSpans))
 })
 
+// What a page says of what it does not show, by language.
+const SAID = {
+  en: {
+    cutShort: /^Spans may be missing: other queries waited, .* ended early\./,
+    damaged: 'Spans may be missing. Damaged parts of the store: 7, 9.',
+    again: 'Try again',
+    lists: ['Events 1,240', 'Links 1,001'],
+    leftOut: [
+      '240 more are not shown. The download “Raw JSON” of the trace has them all.',
+      '1 more is not shown. The download “Raw JSON” of the trace has them all.',
+    ],
+    raw: 'Raw JSON',
+  },
+  'zh-CN': {
+    cutShort: /^可能缺少 Span：有其他查询在排队，读取此调用链时提前结束。/,
+    damaged: '可能缺少 Span：数据块 7, 9 已损坏。',
+    again: '重试',
+    lists: ['事件 1,240', '链接 1,001'],
+    leftOut: [
+      '另有 240 个未显示，通过“原始 JSON”下载的调用链数据包含全部。',
+      '另有 1 个未显示，通过“原始 JSON”下载的调用链数据包含全部。',
+    ],
+    raw: '原始 JSON',
+  },
+}
+
+for (const [locale, said] of Object.entries(SAID)) {
+  if (crowded)
+    await flow(
+      `a span says how many events and links it does not show (${locale})`,
+      async (page) => {
+        await page.goto(`${url}/traces/${crowded}`)
+        await rows(page).first().click()
+        const panel = page.getByRole('complementary')
+        for (const at of [0, 1]) {
+          const list = panel.locator('section', {
+            has: page.getByRole('heading', { name: said.lists[at] }),
+          })
+          await list.getByText(said.leftOut[at], { exact: true }).waitFor()
+          assert.equal(await list.locator('details, .item').count(), 1000)
+        }
+        await page.getByRole('button', { name: said.raw }).waitFor()
+        if (!option('url')) return // the fixture has no raw JSON
+        const raw = await (await page.request.get(`${url}/api/v1/traces/${crowded}/raw`)).json()
+        const { events, links } = raw.resourceSpans[0].scopeSpans[0].spans[0]
+        assert.deepEqual([events.length, links.length], [1240, 1001])
+      },
+      { locale },
+    )
+  if (option('url')) continue // nothing makes a sound server cut a trace short
+  await flow(
+    `a trace that may lack spans says why, once (${locale})`,
+    async (page) => {
+      const again = page.getByRole('button', { name: said.again })
+      await page.goto(`${url}/traces/${'7'.repeat(32)}`)
+      await page.getByText(said.damaged, { exact: true }).waitFor()
+      assert.equal(await page.getByRole('main').locator('.notice, .badge.warn').count(), 1)
+      assert.equal(await again.count(), 0)
+      await page.goto(url + cutShort)
+      const notice = page.getByText(said.cutShort)
+      await notice.waitFor()
+      const grid = page.getByRole('treegrid')
+      assert.ok((await notice.boundingBox()).y < (await grid.boundingBox()).y)
+      // Of as many spans, so that only the notice tells the two answers apart.
+      await page.route('**/outline', async (route) => {
+        const json = await (await route.fetch()).json()
+        await route.fulfill({ json: { ...json, partial: false, partial_reason: undefined } })
+      })
+      await again.click()
+      await notice.waitFor({ state: 'detached' })
+      await rows(page).first().waitFor()
+      await page.unrouteAll({ behavior: 'ignoreErrors' })
+    },
+    { locale },
+  )
+}
+
 await flow('keyboard only: search, list, trace, rows', async (page) => {
   await page.goto(url)
   await page.locator('tbody tr').first().waitFor()
@@ -532,6 +612,7 @@ await flow('no page is wider than its screen, however narrow', async (page) => {
     '/traces?from=1700000000000&to=1800000000000',
     trace,
     span,
+    cutShort,
     `/traces/${'9'.repeat(32)}`,
     '/no/such/page',
     ...sections,
@@ -604,6 +685,7 @@ for (const theme of ['dark', 'light'])
         `/traces?q=${bad}`,
         '/traces?scatter=table',
         trace,
+        cutShort,
         '/admin',
         '/admin/store',
         '/admin/server',

@@ -188,7 +188,9 @@ export const en = {
     other: '{count} spans whose parents are missing',
   },
   'trace.orphansHint': 'The parent was not sent, was dropped, or is still on its way.',
-  'trace.damagedParts': 'Incomplete: part {parts} of the store is damaged.',
+  'trace.damagedParts': 'Spans may be missing. Damaged parts of the store: {parts}.',
+  'trace.cutShort':
+    'Spans may be missing: other queries waited, so reading this trace ended early. Counts, times and the critical path are those of the spans read.',
   'trace.truncated': 'Only the first {shown} of {total} spans are shown.',
   'trace.raw': 'Raw JSON',
   'trace.copyId': 'Copy trace ID',
@@ -240,6 +242,10 @@ export const en = {
   'span.resource': 'Resource',
   'span.events': 'Events',
   'span.links': 'Links',
+  'span.leftOut': {
+    one: '{count} more is not shown. The download “{raw}” of the trace has them all.',
+    other: '{count} more are not shown. The download “{raw}” of the trace has them all.',
+  },
   'span.scope': 'Instrumentation',
   'span.noAttributes': 'No attributes.',
   'span.searchValue': 'Search traces with this value',

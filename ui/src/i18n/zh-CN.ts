@@ -182,7 +182,9 @@ export const zhCN: Catalogue = {
   'trace.noErrors': '无错误',
   'trace.orphans': '{count} 个 Span 缺少父 Span',
   'trace.orphansHint': '父 Span 未上报、被丢弃，或尚未到达。',
-  'trace.damagedParts': '结果不完整：数据块 {parts} 已损坏。',
+  'trace.damagedParts': '可能缺少 Span：数据块 {parts} 已损坏。',
+  'trace.cutShort':
+    '可能缺少 Span：有其他查询在排队，读取此调用链时提前结束。数量、耗时与关键路径仅依据已读到的 Span。',
   'trace.truncated': '仅显示 {total} 个 Span 中的前 {shown} 个。',
   'trace.raw': '原始 JSON',
   'trace.copyId': '复制 Trace ID',
@@ -230,6 +232,7 @@ export const zhCN: Catalogue = {
   'span.resource': '资源',
   'span.events': '事件',
   'span.links': '链接',
+  'span.leftOut': '另有 {count} 个未显示，通过“{raw}”下载的调用链数据包含全部。',
   'span.scope': '采集库',
   'span.noAttributes': '没有属性。',
   'span.searchValue': '搜索具有此值的调用链',
