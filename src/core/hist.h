@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: a histogram of durations that adds up: every rate and every quantile of the server comes
+// from totals and from merged histograms of this kind, never from an average of averages.
+//
+// Buckets. Bucket i holds the values v (ns) with 2^(i/64) <= v < 2^((i+1)/64): the exponential
+// histogram of OpenTelemetry's metrics data model at scale 6, but closed below instead of above,
+// which matters to exact powers only. 0 counts as 1. A quantile is given as the value between a
+// bucket's bounds that is off by the same ratio from both: at most 0.55 %.
+//
+// Counts are signed, so that what was counted too early can be taken back: a histogram may be a
+// correction of another. Adding is exact and in any order; a histogram and its negative are nothing.
+//
+// Shape. Buckets are kept by octave (64 of them, a power of two of values): `octaves` has a bit for
+// each that is there, `cells` has 64 counts for each bit, lowest octave first. A cell beyond 32 bits
+// is an error of the caller: what may grow so far is merged into a hist_total.
+//
+// The bytes of a histogram (hist_encode): varints; zigzag where signed: count, sum, number of cells
+// that are not 0, then for each the distance to the bucket before (from -1) and the zigzag count.
+//
+// Not thread-safe.
+#ifndef SONDE_CORE_HIST_H
+#define SONDE_CORE_HIST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/buf.h"
+#include "core/err.h"
+#include "core/str.h"
+
+#define HIST_OCTAVE  64u             // buckets
+#define HIST_BUCKETS (64u * HIST_OCTAVE)
+
+// What is kept for each series and moment. All zero is an empty one.
+struct hist {
+    int64_t count;
+    int64_t sum_ns; // wraps
+    uint64_t octaves;
+    int32_t *cells; // HIST_OCTAVE for each bit of `octaves`
+};
+
+// The bucket of a value.
+unsigned hist_bucket(uint64_t value_ns);
+// The value that stands for a bucket.
+uint64_t hist_value(unsigned bucket);
+
+// Adds `times` calls of this duration; a negative number takes them back.
+void hist_add(struct hist *h, uint64_t value_ns, int32_t times);
+void hist_merge(struct hist *into, const struct hist *from);
+void hist_clear(struct hist *h); // frees the cells
+// No count and no cell that is not 0: adding it to anything changes nothing.
+bool hist_is_nothing(const struct hist *h);
+size_t hist_bytes(const struct hist *h); // heap bytes held
+
+void hist_encode(const struct hist *h, struct buf *out);
+
+// What many histograms are added up into, to read quantiles from. All zero is an empty one.
+struct hist_total {
+    int64_t count, sum_ns;
+    int64_t buckets[HIST_BUCKETS];
+};
+void hist_total_add(struct hist_total *t, const struct hist *h);
+void hist_total_merge(struct hist_total *into, const struct hist_total *from);
+
+// Adds the histogram at the head of `bytes`, which are cut off. ERR_CORRUPT, and nothing added, for
+// bytes that are none.
+MUST_CHECK enum err hist_total_add_bytes(struct hist_total *t, struct str *bytes);
+
+// The value below or at which the share q (0 to 1) of the values lie; 0 where there are none.
+// Buckets with a negative count (a correction whose original is not part of the total) count as 0.
+uint64_t hist_total_quantile(const struct hist_total *t, double q);
+
+#endif
