@@ -8,11 +8,12 @@
 // bucket's bounds that is off by the same ratio from both: at most 0.55 %.
 //
 // Counts are signed, so that what was counted too early can be taken back: a histogram may be a
-// correction of another. Adding is exact and in any order; a histogram and its negative are nothing.
+// correction of another. Adding is exact and in any order; a histogram and its negative are
+// nothing.
 //
 // Shape. Buckets are kept by octave (64 of them, a power of two of values): `octaves` has a bit for
-// each that is there, `cells` has 64 counts for each bit, lowest octave first. A cell beyond 32 bits
-// is an error of the caller: what may grow so far is merged into a hist_total.
+// each that is there, `cells` has 64 counts for each bit, lowest octave first. A cell beyond 32
+// bits is an error of the caller: what may grow so far is merged into a hist_total.
 //
 // The bytes of a histogram (hist_encode): varints; zigzag where signed: count, sum, number of cells
 // that are not 0, then for each the distance to the bucket before (from -1) and the zigzag count.
@@ -29,7 +30,7 @@
 #include "core/err.h"
 #include "core/str.h"
 
-#define HIST_OCTAVE  64u             // buckets
+#define HIST_OCTAVE  64u // buckets
 #define HIST_BUCKETS (64u * HIST_OCTAVE)
 
 // What is kept for each series and moment. All zero is an empty one.

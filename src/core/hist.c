@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: histograms of durations that add up.
+#include "core/hist.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "core/mem.h"
+#include "core/must.h"
+#include "core/varint.h"
+
+// ceil(2^(63 + i/64)): the least value, shifted until its highest bit is set, that lies in bucket i
+// of its octave.
+static const uint64_t bounds[HIST_OCTAVE] = {
+    0x8000000000000000u, 0x8164d1f3bc030774u, 0x82cd8698ac2ba1d8u, 0x843a28c3acde4047u,
+    0x85aac367cc487b15u, 0x871f61969e8d1011u, 0x88980e8092da8528u, 0x8a14d575496efd9bu,
+    0x8b95c1e3ea8bd6e7u, 0x8d1adf5b7e5ba9e6u, 0x8ea4398b45cd53c1u, 0x9031dc431466b1ddu,
+    0x91c3d373ab11c337u, 0x935a2b2f13e6e92cu, 0x94f4efa8fef70962u, 0x96942d3720185a01u,
+    0x9837f0518db8a970u, 0x99e0459320b7fa65u, 0x9b8d39b9d54e5539u, 0x9d3ed9a72cffb751u,
+    0x9ef5326091a111aeu, 0xa0b0510fb9714fc3u, 0xa27043030c496819u, 0xa43515ae09e6809fu,
+    0xa5fed6a9b15138ebu, 0xa7cd93b4e965356au, 0xa9a15ab4ea7c0ef9u, 0xab7a39b5a93ed338u,
+    0xad583eea42a14ac7u, 0xaf3b78ad690a4375u, 0xb123f581d2ac2590u, 0xb311c412a911248au,
+    0xb504f333f9de6485u, 0xb6fd91e328d17792u, 0xb8fbaf4762fb9eeau, 0xbaff5ab2133e45fcu,
+    0xbd08a39f580c36bfu, 0xbf1799b67a731083u, 0xc12c4cca66709457u, 0xc346ccda24976408u,
+    0xc5672a115506dadeu, 0xc78d74c8abb9b15du, 0xc9b9bd866e2f27a3u, 0xcbec14fef2727c5du,
+    0xce248c151f8480e4u, 0xd06333daef2b2595u, 0xd2a81d91f12ae45bu, 0xd4f35aabcfedfa20u,
+    0xd744fccad69d6af5u, 0xd99d15c278afd7b6u, 0xdbfbb797daf23756u, 0xde60f4825e0e9124u,
+    0xe0ccdeec2a94e112u, 0xe33f8972be8a5a52u, 0xe5b906e77c8348a9u, 0xe8396a503c4bdc69u,
+    0xeac0c6e7dd24392fu, 0xed4f301ed9942b85u, 0xefe4b99bdcdaf5ccu, 0xf281773c59ffb13au,
+    0xf5257d152486cc2du, 0xf7d0df730ad13bb9u, 0xfa83b2db722a033bu, 0xfd3e0c0cf486c175u,
+};
+
+// The bucket that the least value with these eight bits behind its highest one lies in. Buckets are
+// wider than such a step, so that at most one bound lies inside.
+static const uint8_t guesses[256] = {
+    0,  0,  0,  1,  1,  1,  2,  2,  2,  3,  3,  3,  4,  4,  4,  5,  5,  5,  6,  6,  6,  7,  7,  7,
+    8,  8,  8,  9,  9,  9,  10, 10, 10, 11, 11, 11, 12, 12, 12, 13, 13, 13, 14, 14, 14, 14, 15, 15,
+    15, 16, 16, 16, 17, 17, 17, 17, 18, 18, 18, 19, 19, 19, 20, 20, 20, 20, 21, 21, 21, 22, 22, 22,
+    22, 23, 23, 23, 24, 24, 24, 24, 25, 25, 25, 25, 26, 26, 26, 27, 27, 27, 27, 28, 28, 28, 28, 29,
+    29, 29, 29, 30, 30, 30, 30, 31, 31, 31, 31, 32, 32, 32, 33, 33, 33, 33, 34, 34, 34, 34, 35, 35,
+    35, 35, 35, 36, 36, 36, 36, 37, 37, 37, 37, 38, 38, 38, 38, 39, 39, 39, 39, 40, 40, 40, 40, 40,
+    41, 41, 41, 41, 42, 42, 42, 42, 43, 43, 43, 43, 43, 44, 44, 44, 44, 45, 45, 45, 45, 45, 46, 46,
+    46, 46, 47, 47, 47, 47, 47, 48, 48, 48, 48, 48, 49, 49, 49, 49, 50, 50, 50, 50, 50, 51, 51, 51,
+    51, 51, 52, 52, 52, 52, 52, 53, 53, 53, 53, 53, 54, 54, 54, 54, 54, 55, 55, 55, 55, 55, 56, 56,
+    56, 56, 56, 57, 57, 57, 57, 57, 58, 58, 58, 58, 58, 58, 59, 59, 59, 59, 59, 60, 60, 60, 60, 60,
+    61, 61, 61, 61, 61, 61, 62, 62, 62, 62, 62, 63, 63, 63, 63, 63,
+};
+
+unsigned hist_bucket(uint64_t value_ns)
+{
+    uint64_t v = value_ns > 0 ? value_ns : 1;
+    unsigned zeros = (unsigned)__builtin_clzll(v);
+    uint64_t shifted = v << zeros;
+    unsigned i = guesses[(shifted >> 55) & 0xff];
+    i += i + 1 < HIST_OCTAVE && shifted >= bounds[i + 1] ? 1 : 0;
+    ASSERT(i < HIST_OCTAVE);
+    return (63 - zeros) * HIST_OCTAVE + i;
+}
+
+uint64_t hist_value(unsigned bucket)
+{
+    ASSERT(bucket < HIST_BUCKETS);
+    // 2ab / (a + b) is off by the same ratio from both bounds.
+    double from = exp2((double)bucket / HIST_OCTAVE), ratio = exp2(1.0 / HIST_OCTAVE);
+    return (uint64_t)(2 * from * ratio / (1 + ratio) + 0.5);
+}
+
+// ---- One histogram ------------------------------------------------------------------------------
+
+static unsigned octave_count(uint64_t octaves)
+{
+    return (unsigned)__builtin_popcountll(octaves);
+}
+
+// The cells of an octave, which are made where it is new.
+static int32_t *octave_cells(struct hist *h, unsigned octave)
+{
+    uint64_t bit = (uint64_t)1 << octave;
+    ASSERT(octave < 64);
+    size_t at = octave_count(h->octaves & (bit - 1)), n = octave_count(h->octaves);
+    if ((h->octaves & bit) == 0) {
+        size_t bytes = HIST_OCTAVE * sizeof *h->cells;
+        h->cells = mem_resize(h->cells, n + 1, bytes);
+        int32_t *to = h->cells + at * HIST_OCTAVE;
+        memmove(to + HIST_OCTAVE, to, (n - at) * bytes);
+        memset(to, 0, bytes);
+        h->octaves |= bit;
+    }
+    return h->cells + at * HIST_OCTAVE;
+}
+
+static void add_cell(int32_t *cell, int32_t times)
+{
+    MUST(!__builtin_add_overflow(*cell, times, cell));
+}
+
+void hist_add(struct hist *h, uint64_t value_ns, int32_t times)
+{
+    unsigned bucket = hist_bucket(value_ns);
+    add_cell(&octave_cells(h, bucket / HIST_OCTAVE)[bucket % HIST_OCTAVE], times);
+    h->count += times;
+    h->sum_ns = (int64_t)((uint64_t)h->sum_ns + value_ns * (uint64_t)times);
+    ASSERT(h->octaves != 0);
+}
+
+void hist_merge(struct hist *into, const struct hist *from)
+{
+    ASSERT(into != from);
+    const int32_t *cells = from->cells;
+    for (uint64_t left = from->octaves; left != 0; left &= left - 1) {
+        int32_t *to = octave_cells(into, (unsigned)__builtin_ctzll(left));
+        for (unsigned i = 0; i < HIST_OCTAVE; i++) {
+            add_cell(&to[i], cells[i]);
+        }
+        cells += HIST_OCTAVE;
+    }
+    into->count += from->count;
+    into->sum_ns = (int64_t)((uint64_t)into->sum_ns + (uint64_t)from->sum_ns);
+}
+
+void hist_clear(struct hist *h)
+{
+    ASSERT((h->octaves == 0) == (h->cells == NULL));
+    mem_free(h->cells);
+    *h = (struct hist){0};
+}
+
+static size_t cell_count(const struct hist *h)
+{
+    return (size_t)octave_count(h->octaves) * HIST_OCTAVE;
+}
+
+bool hist_is_nothing(const struct hist *h)
+{
+    bool nothing = h->count == 0 && h->sum_ns == 0;
+    for (size_t i = 0; nothing && i < cell_count(h); i++) {
+        nothing = h->cells[i] == 0;
+    }
+    return nothing;
+}
+
+size_t hist_bytes(const struct hist *h)
+{
+    return cell_count(h) * sizeof *h->cells;
+}
+
+void hist_encode(const struct hist *h, struct buf *out)
+{
+    uint64_t used = 0;
+    for (size_t i = 0; i < cell_count(h); i++) {
+        used += h->cells[i] != 0 ? 1 : 0;
+    }
+    buf_add_varint(out, zigzag(h->count));
+    buf_add_varint(out, zigzag(h->sum_ns));
+    buf_add_varint(out, used);
+    const int32_t *cells = h->cells;
+    unsigned next = 0; // the bucket after the last one written
+    for (uint64_t left = h->octaves; left != 0; left &= left - 1) {
+        unsigned first = (unsigned)__builtin_ctzll(left) * HIST_OCTAVE;
+        for (unsigned i = 0; i < HIST_OCTAVE; i++) {
+            if (cells[i] != 0) {
+                ASSERT(first + i >= next);
+                buf_add_varint(out, first + i - next + 1);
+                buf_add_varint(out, zigzag(cells[i]));
+                next = first + i + 1;
+            }
+        }
+        cells += HIST_OCTAVE;
+    }
+}
+
+// ---- Totals -------------------------------------------------------------------------------------
+
+void hist_total_add(struct hist_total *t, const struct hist *h)
+{
+    const int32_t *cells = h->cells;
+    for (uint64_t left = h->octaves; left != 0; left &= left - 1) {
+        int64_t *to = &t->buckets[(size_t)__builtin_ctzll(left) * HIST_OCTAVE];
+        for (unsigned i = 0; i < HIST_OCTAVE; i++) {
+            to[i] += cells[i];
+        }
+        cells += HIST_OCTAVE;
+    }
+    ASSERT(cells == NULL || cells == h->cells + cell_count(h));
+    t->count += h->count;
+    t->sum_ns = (int64_t)((uint64_t)t->sum_ns + (uint64_t)h->sum_ns);
+}
+
+void hist_total_merge(struct hist_total *into, const struct hist_total *from)
+{
+    ASSERT(into != from);
+    for (size_t i = 0; i < HIST_BUCKETS; i++) {
+        into->buckets[i] += from->buckets[i];
+    }
+    into->count += from->count;
+    into->sum_ns = (int64_t)((uint64_t)into->sum_ns + (uint64_t)from->sum_ns);
+}
+
+// Bytes from a disk: every number is checked. Walks the cells and, where there is a total, adds.
+static const uint8_t *walk_cells(struct hist_total *t, const uint8_t *p, const uint8_t *end,
+                                 uint64_t used)
+{
+    uint64_t next = 0;
+    ASSERT(p == NULL || p <= end);
+    for (uint64_t i = 0; i < used && p != NULL; i++) {
+        uint64_t distance, times;
+        p = varint_get(p, end, &distance);
+        p = p != NULL ? varint_get(p, end, &times) : NULL;
+        if (p == NULL || distance == 0 || distance > HIST_BUCKETS - next || times > UINT32_MAX) {
+            return NULL;
+        }
+        next += distance;
+        if (t != NULL) {
+            t->buckets[next - 1] += unzigzag(times);
+        }
+    }
+    return p;
+}
+
+enum err hist_total_add_bytes(struct hist_total *t, struct str *bytes)
+{
+    const uint8_t *p = (const uint8_t *)bytes->p, *end = p + bytes->n;
+    uint64_t count, sum_ns, used;
+    p = varint_get(p, end, &count);
+    p = p != NULL ? varint_get(p, end, &sum_ns) : NULL;
+    p = p != NULL ? varint_get(p, end, &used) : NULL;
+    if (p == NULL || used > HIST_BUCKETS) {
+        return ERR_CORRUPT;
+    }
+    const uint8_t *after = walk_cells(NULL, p, end, used);
+    if (after == NULL) {
+        return ERR_CORRUPT;
+    }
+    const uint8_t *added = walk_cells(t, p, end, used);
+    MUST(added == after);
+    t->count = (int64_t)((uint64_t)t->count + (uint64_t)unzigzag(count));
+    t->sum_ns = (int64_t)((uint64_t)t->sum_ns + (uint64_t)unzigzag(sum_ns));
+    *bytes = str_skip(*bytes, (size_t)(after - (const uint8_t *)bytes->p));
+    return ERR_OK;
+}
+
+uint64_t hist_total_quantile(const struct hist_total *t, double q)
+{
+    ASSERT(q >= 0 && q <= 1);
+    uint64_t all = 0;
+    for (unsigned i = 0; i < HIST_BUCKETS; i++) {
+        all += t->buckets[i] > 0 ? (uint64_t)t->buckets[i] : 0;
+    }
+    if (all == 0) {
+        return 0;
+    }
+    uint64_t rank = (uint64_t)(q * (double)(all - 1)), seen = 0;
+    unsigned at = 0;
+    for (; at < HIST_BUCKETS; at++) {
+        seen += t->buckets[at] > 0 ? (uint64_t)t->buckets[at] : 0;
+        if (seen > rank) {
+            break;
+        }
+    }
+    ASSERT(at < HIST_BUCKETS);
+    return hist_value(at);
+}
