@@ -7,19 +7,19 @@
 
 #include "core/mem.h"
 #include "core/must.h"
-
-#define EQUAL_IDS_MAX 8
+#include "core/varint.h"
+#include "model/kin.h"
 
 // Levels of an RpcId that are written; deeper ones show their last levels behind "...".
 #define RPC_LEVELS_MAX 64
+
+_Static_assert(TRACE_NONE == KIN_NONE, "parents are taken over as they are");
 
 // Scratch of the assembly; indexes are into `spans` in order of start.
 struct assembly {
     struct trace *t;
     struct trace_span *spans;
     uint32_t count;
-    uint32_t *index; // open addressing by span ID: span + 1
-    size_t index_size;
 };
 
 static const struct span *span_of(const struct trace_span *s)
@@ -77,100 +77,29 @@ static void collect(struct assembly *a, const struct row *rows, size_t count)
 
 // ---- Parents ------------------------------------------------------------------------------------
 
-static size_t id_slot(const struct assembly *a, span_id id)
-{
-    return (size_t)str_hash((struct str){(const char *)id.b, sizeof id.b}) & (a->index_size - 1);
-}
-
 static bool is_callee(const struct span *s)
 {
     return s->kind == KIND_SERVER || s->kind == KIND_CONSUMER;
 }
 
-static void build_index(struct assembly *a)
-{
-    ASSERT(a->count > 0 && a->count <= TRACE_SPANS_MAX && a->index == NULL);
-    a->index_size = 16;
-    while (a->index_size < (size_t)a->count * 2) {
-        a->index_size *= 2;
-    }
-    a->index = mem_new(a->index_size, sizeof *a->index);
-    for (uint32_t i = 0; i < a->count; i++) {
-        span_id id = span_of(&a->spans[i])->id;
-        size_t at = id_slot(a, id);
-        unsigned equal = 0;
-        while (a->index[at] != 0) {
-            equal += span_id_eq(span_of(&a->spans[a->index[at] - 1])->id, id) ? 1 : 0;
-            at = (at + 1) & (a->index_size - 1);
-        }
-        // A broken tracer may give one ID to every span: only the first few can be parents, so that
-        // looking one up stays cheap.
-        if (equal < EQUAL_IDS_MAX) {
-            a->index[at] = i + 1;
-        }
-    }
-}
-
-// The span with this ID; where two halves share it, the callee or the caller half as asked, other
-// than `self`.
-static uint32_t find_span(const struct assembly *a, span_id id, bool callee, uint32_t self)
-{
-    ASSERT(a->index != NULL && self < a->count);
-    uint32_t best = TRACE_NONE;
-    for (size_t at = id_slot(a, id); a->index[at] != 0; at = (at + 1) & (a->index_size - 1)) {
-        uint32_t i = a->index[at] - 1;
-        if (i == self || !span_id_eq(span_of(&a->spans[i])->id, id)) {
-            continue;
-        }
-        if (best == TRACE_NONE || is_callee(span_of(&a->spans[i])) == callee) {
-            best = i;
-        }
-    }
-    return best;
-}
-
-static uint32_t find_parent(const struct assembly *a, uint32_t i)
-{
-    ASSERT(i < a->count);
-    const struct span *s = span_of(&a->spans[i]);
-    if (is_callee(s)) {
-        uint32_t twin = find_span(a, s->id, false, i);
-        if (twin != TRACE_NONE && !is_callee(span_of(&a->spans[twin]))) {
-            return twin; // the other half with the same ID
-        }
-    }
-    return span_id_is_zero(s->parent) ? TRACE_NONE : find_span(a, s->parent, true, i);
-}
-
-// Cuts cycles: a walk up from each span marks what it passes; meeting its own mark closes a circle,
-// and the span where it was met loses its parent.
-static void cut_cycles(struct assembly *a)
-{
-    ASSERT(a->count > 0);
-    uint32_t *mark = mem_new(a->count, sizeof *mark);
-    for (uint32_t i = 0; i < a->count; i++) {
-        uint32_t at = i;
-        while (at != TRACE_NONE && mark[at] == 0) {
-            mark[at] = i + 1;
-            at = a->spans[at].parent;
-        }
-        if (at != TRACE_NONE && mark[at] == i + 1) {
-            a->spans[at].parent = TRACE_NONE;
-        }
-    }
-    mem_free(mark);
-}
-
 static void link_parents(struct assembly *a)
 {
-    build_index(a);
+    ASSERT(a->count > 0 && a->count <= TRACE_SPANS_MAX);
+    struct kin *kin = mem_new(a->count, sizeof *kin);
+    uint32_t *parents = mem_new(a->count, sizeof *parents);
+    for (uint32_t i = 0; i < a->count; i++) {
+        const struct span *s = span_of(&a->spans[i]);
+        kin[i] = (struct kin){load_u64(s->id.b), load_u64(s->parent.b), is_callee(s)};
+    }
+    kin_link(kin, a->count, parents);
     for (uint32_t i = 0; i < a->count; i++) {
         struct trace_span *s = &a->spans[i];
-        s->parent = find_parent(a, i);
+        s->parent = parents[i];
         s->first_child = s->next_sibling = s->peer = TRACE_NONE;
         s->start_ns = span_of(s)->start_ns;
     }
-    cut_cycles(a);
+    mem_free(parents);
+    mem_free(kin);
     // Children are put before their elder siblings, so going from the last to the first gives lists
     // in order of start.
     for (uint32_t i = a->count; i-- > 0;) {
@@ -183,7 +112,6 @@ static void link_parents(struct assembly *a)
         }
         a->t->errors += span_of(s)->status == STATUS_ERROR ? 1 : 0;
     }
-    mem_free(a->index);
 }
 
 // ---- Display order ------------------------------------------------------------------------------

@@ -3,20 +3,23 @@
 // times and the critical path. Built for each request that shows a trace; rows are borrowed from
 // batches that the trace holds.
 //
-// Parents. A span's parent is the span with its parent ID. Where two spans share an ID (tracers
-// that give the client and the server half of a call one ID), the server half is the child of the
-// client half and callees hang below the server half. A span whose parent is absent, or that is its
-// own ancestor, becomes a top-level span and is counted as an orphan (a true root is not). RpcId
-// (HIRO): the first top-level span is "0", further ones "1", "2" ...; the n-th child (by start) of
-// X is "X.n", n from 1. Below 64 levels only the last 64 are given, behind "...". Half-spans. A
-// client (producer) span and the server (consumer) span below it are the two halves of one call;
-// the difference of their durations is the network and the queueing. A client span with several
-// server children (retries below one span) joins with the first. Clock skew. When the server half
-// does not lie inside its client half, the clocks of the two hosts differ: the server half and
-// everything below it are moved into the middle of the client half (where it is not longer than it,
-// else to its start); `skew_ns` says by how much. Critical path: from the end of the root
-// backwards, always into the child that finished last before the point reached; what no child
-// covers belongs to the span itself (as in CRISP, USENIX ATC 2022).
+// Parents: model/kin.h. A span without one becomes a top-level span and is counted as an orphan (a
+// true root is not).
+//
+// RpcId (HIRO): the first top-level span is "0", further ones "1", "2" ...; the n-th child (by
+// start) of X is "X.n", n from 1. Below 64 levels only the last 64 are given, behind "...".
+//
+// Half-spans. A client (producer) span and the server (consumer) span below it are the two halves
+// of one call; the difference of their durations is the network and the queueing. A client span
+// with several server children (retries below one span) joins with the first.
+//
+// Clock skew. When the server half does not lie inside its client half, the clocks of the two hosts
+// differ: the server half and everything below it are moved into the middle of the client half
+// (where it is not longer than it, else to its start); `skew_ns` says by how much.
+//
+// Critical path: from the end of the root backwards, always into the child that finished last
+// before the point reached; what no child covers belongs to the span itself (as in CRISP, USENIX
+// ATC 2022).
 #ifndef SONDE_QUERY_TRACE_H
 #define SONDE_QUERY_TRACE_H
 

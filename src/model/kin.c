@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: who is whose parent among the spans of one trace.
+#include "model/kin.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "core/mem.h"
+#include "core/must.h"
+
+// Most traces are small: their tables lie on the stack.
+#define SMALL_COUNT 128
+
+// Open addressing by span ID: span + 1.
+struct kin_index {
+    const struct kin *spans;
+    uint32_t *slots;
+    size_t mask;
+};
+
+static size_t slot_of(const struct kin_index *x, uint64_t id)
+{
+    uint64_t h = id * 0x9e3779b97f4a7c15u; // IDs may have any structure
+    return (size_t)(h >> 32) & x->mask;
+}
+
+static void fill(struct kin_index *x, uint32_t count)
+{
+    ASSERT(x->mask + 1 >= (size_t)count * 2);
+    for (uint32_t i = 0; i < count; i++) {
+        size_t at = slot_of(x, x->spans[i].id);
+        unsigned equal = 0;
+        while (x->slots[at] != 0) {
+            equal += x->spans[x->slots[at] - 1].id == x->spans[i].id ? 1 : 0;
+            at = (at + 1) & x->mask;
+        }
+        if (equal < KIN_EQUAL_MAX) {
+            x->slots[at] = i + 1;
+        }
+    }
+}
+
+// The first span with this ID, other than `self`, that is a callee or a caller as asked; else the
+// last with the ID.
+static uint32_t find(const struct kin_index *x, uint64_t id, bool callee, uint32_t self)
+{
+    uint32_t best = KIN_NONE;
+    ASSERT(x->slots != NULL);
+    for (size_t at = slot_of(x, id); x->slots[at] != 0; at = (at + 1) & x->mask) {
+        uint32_t i = x->slots[at] - 1;
+        if (i == self || x->spans[i].id != id) {
+            continue;
+        }
+        if (best == KIN_NONE || x->spans[i].callee == callee) {
+            best = i;
+        }
+    }
+    return best;
+}
+
+static uint32_t find_parent(const struct kin_index *x, uint32_t i)
+{
+    const struct kin *s = &x->spans[i];
+    if (s->callee) {
+        uint32_t twin = find(x, s->id, false, i);
+        if (twin != KIN_NONE && !x->spans[twin].callee) {
+            return twin; // the other half with the same ID
+        }
+    }
+    return s->parent == 0 ? KIN_NONE : find(x, s->parent, true, i);
+}
+
+// Cuts cycles: a walk up from each span marks what it passes; meeting its own mark closes a circle,
+// and the span where it was met loses its parent.
+static void cut_cycles(uint32_t *parents, uint32_t count, uint32_t *marks)
+{
+    ASSERT(count > 0 && marks[0] == 0);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t at = i;
+        while (at != KIN_NONE && marks[at] == 0) {
+            marks[at] = i + 1;
+            at = parents[at];
+        }
+        if (at != KIN_NONE && marks[at] == i + 1) {
+            parents[at] = KIN_NONE;
+        }
+    }
+}
+
+void kin_link(const struct kin *spans, uint32_t count, uint32_t *ret_parents)
+{
+    uint32_t small[SMALL_COUNT * 2];
+    bool on_stack = count <= SMALL_COUNT;
+    size_t size = 16;
+    ASSERT(count < UINT32_MAX / 4);
+    if (count == 0) {
+        return;
+    }
+    while (size < (size_t)count * 2) {
+        size *= 2;
+    }
+    uint32_t *slots = on_stack ? small : mem_alloc(size * sizeof *slots);
+    memset(slots, 0, size * sizeof *slots);
+    struct kin_index x = {spans, slots, size - 1};
+    fill(&x, count);
+    for (uint32_t i = 0; i < count; i++) {
+        ret_parents[i] = find_parent(&x, i);
+    }
+    memset(slots, 0, count * sizeof *slots); // the marks of spans
+    cut_cycles(ret_parents, count, slots);
+    if (!on_stack) {
+        mem_free(slots);
+    }
+}
