@@ -24,6 +24,7 @@ enum account {
     ACCOUNT_BODIES,
     ACCOUNT_BATCHES,
     ACCOUNT_STORE,
+    ACCOUNT_STREAM, // chains that are open, and batches on their way there
     ACCOUNT_CACHE, // blocks of parts kept for the next query; given up as soon as memory is tight
     ACCOUNT_QUERY,
     ACCOUNT_COUNT

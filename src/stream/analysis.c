@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: batches go into chains, and chains, when they close, become edges.
+#include "core/clock.h"
+#include "core/mem.h"
+#include "core/must.h"
+#include "stream/internal.h"
+
+#define AHEAD 16 // rows whose chains are brought near before they are needed
+
+void analysis_init(struct analysis *a, const struct stream_history *history)
+{
+    *a = (struct analysis){.history = *history, .began_ns = clock_mono_ns()};
+    ASSERT(history->load != NULL);
+    a->reader = span_reader_new(&a->names);
+    chains_init(&a->chains, clock_wall_ns());
+    red_init(&a->red, &a->names);
+}
+
+void analysis_done(struct analysis *a)
+{
+    ASSERT(a->reader != NULL);
+    span_reader_free(a->reader);
+    chains_done(&a->chains);
+    red_done(&a->red);
+    edges_room_done(&a->edges);
+    mem_free(a->own.items);
+    mem_free(a->base.items);
+    names_done(&a->names);
+}
+
+size_t analysis_bytes(const struct analysis *a)
+{
+    return a->chains.bytes + a->red.cell_bytes + names_bytes(&a->names) +
+           (a->own.capacity + a->base.capacity) * sizeof *a->own.items;
+}
+
+// ---- Taking in ----------------------------------------------------------------------------------
+
+static struct chain *take_row(struct analysis *a, const struct batch *b, uint32_t row,
+                              uint64_t hash, bool counts, uint64_t now_ms)
+{
+    struct chain_span s = span_reader_get(a->reader, row);
+    struct chain *chain = chains_open(&a->chains, b->spans[row].trace, hash, b->seq);
+    a->spans++;
+    ASSERT(chain->first_seq <= b->seq);
+    if (!chains_add(&a->chains, chain, &s, now_ms)) {
+        a->duplicates++;
+    } else if (counts) {
+        red_count_span(&a->red, &s, 1);
+    }
+    return chain;
+}
+
+// A row that was counted before a restart: its chain was open then, and opens again.
+static void take_again(struct analysis *a, const struct batch *b, uint32_t row, uint64_t hash,
+                       const struct open_set *only, uint64_t now_ms)
+{
+    bool may_be_old;
+    ASSERT(only != NULL);
+    if (open_set_find(only, hash, &may_be_old)) {
+        struct chain *chain = take_row(a, b, row, hash, false, now_ms);
+        chain->is_whole = !may_be_old;
+        chain->was_closed = may_be_old;
+    }
+}
+
+void analysis_take(struct analysis *a, const struct batch *b, const struct open_set *only,
+                   uint64_t now_ms)
+{
+    uint64_t hashes[AHEAD];
+    ASSERT(b->seq > 0);
+    span_reader_begin(a->reader, b);
+    for (size_t first = 0; first < b->span_count; first += AHEAD) {
+        size_t n = b->span_count - first < AHEAD ? b->span_count - first : AHEAD;
+        for (size_t i = 0; i < n; i++) {
+            hashes[i] = trace_id_hash(b->spans[first + i].trace);
+            chains_prefetch(&a->chains, hashes[i]);
+        }
+        for (size_t i = 0; i < n; i++) {
+            uint32_t row = (uint32_t)(first + i);
+            if (only == NULL) {
+                (void)take_row(a, b, row, hashes[i], true, now_ms);
+            } else {
+                take_again(a, b, row, hashes[i], only, now_ms);
+            }
+        }
+    }
+}
+
+// ---- What was told before -----------------------------------------------------------------------
+
+static void list_add(struct span_list *l, const struct chain_span *s)
+{
+    l->items = mem_grow(l->items, &l->capacity, l->count + 1, sizeof *l->items);
+    l->items[l->count++] = *s;
+}
+
+static void list_chain(struct span_list *l, const struct chain *chain)
+{
+    uint32_t left = chain->count;
+    l->count = 0;
+    for (const struct chain_block *b = chain->first; left > 0; b = b->next) {
+        uint32_t n = left < CHAIN_BLOCK ? left : CHAIN_BLOCK;
+        ASSERT(b != NULL);
+        for (uint32_t i = 0; i < n; i++) {
+            list_add(l, &b->spans[i]);
+        }
+        left -= n;
+    }
+}
+
+static void on_rows(void *ctx, const struct row *rows, size_t count)
+{
+    struct analysis *a = ctx;
+    const struct batch *last = NULL;
+    for (size_t i = 0; i < count && a->base.count <= HISTORY_SPANS_MAX; i++) {
+        if (rows[i].batch != last) {
+            last = rows[i].batch;
+            span_reader_begin(a->reader, last);
+        }
+        struct chain_span s = span_reader_get(a->reader, rows[i].index);
+        s.copies = 1;
+        list_add(&a->base, &s);
+    }
+    ASSERT(a->base.count <= HISTORY_SPANS_MAX + 1);
+}
+
+// All that the store has of the trace, what came since it opened included. False when it cannot be
+// had, or the store was asked enough for now.
+static bool load_history(struct analysis *a, const struct chain *chain)
+{
+    uint64_t now_ns = clock_mono_ns();
+    a->base.count = 0;
+    ASSERT(now_ns >= a->began_ns);
+    if (a->history_ns >
+        NS_PER_S / HISTORY_TIME_SHARE + (now_ns - a->began_ns) / HISTORY_TIME_SHARE) {
+        return false;
+    }
+    enum err e = a->history.load(a->history.ctx, chain->id, on_rows, a);
+    a->history_ns += clock_mono_ns() - now_ns;
+    return (e == ERR_OK || e == ERR_NOT_FOUND) && a->base.count <= HISTORY_SPANS_MAX;
+}
+
+// Equal spans one behind the other in the sorted list become one, with the number of its copies.
+static void count_copies(struct span_list *l)
+{
+    size_t kept = 0;
+    spans_sort(l->items, l->count);
+    for (size_t i = 0; i < l->count; i++) {
+        if (kept > 0 && chain_span_is_same(&l->items[kept - 1], &l->items[i])) {
+            uint32_t copies = l->items[kept - 1].copies + l->items[i].copies;
+            l->items[kept - 1].copies = (uint8_t)(copies < UINT8_MAX ? copies : UINT8_MAX);
+        } else {
+            l->items[kept++] = l->items[i];
+        }
+    }
+    ASSERT(kept <= l->count);
+    l->count = kept;
+}
+
+// `base` has all that is stored of the trace. What of it came since the chain opened is taken out,
+// so that it is what was told before; a span of `own` that it had before was counted once too
+// often. Both are sorted. `own` then has all of the trace.
+static void part_old_from_new(struct analysis *a)
+{
+    struct span_list *own = &a->own, *base = &a->base;
+    size_t kept = 0, at = 0, own_count = own->count;
+    for (size_t i = 0; i < base->count; i++) {
+        const struct chain_span s = base->items[i];
+        while (at < own_count && spans_cmp(&own->items[at], &s) < 0) {
+            at++;
+        }
+        bool came = at < own_count && chain_span_is_same(&own->items[at], &s);
+        if (came && s.copies <= own->items[at].copies) {
+            continue; // new
+        }
+        base->items[kept++] = s;
+        if (came) {
+            red_count_span(&a->red, &s, -1);
+        } else {
+            list_add(own, &s);
+        }
+    }
+    ASSERT(kept <= base->count);
+    base->count = kept;
+}
+
+// ---- Closing ------------------------------------------------------------------------------------
+
+struct edge_teller {
+    struct red *red;
+    int32_t times;
+};
+
+static void on_edge(void *ctx, const struct edge_call *call)
+{
+    struct edge_teller *t = ctx;
+    red_count_edge(t->red, call, t->times);
+}
+
+static void tell_edges(struct analysis *a, struct span_list *l, int32_t times)
+{
+    struct edge_teller t = {&a->red, times};
+    ASSERT(l->count <= UINT32_MAX);
+    edges_of(&a->edges, l->items, (uint32_t)l->count, on_edge, &t);
+}
+
+void analysis_close(struct analysis *a, struct chain *chain)
+{
+    list_chain(&a->own, chain);
+    a->base.count = 0;
+    if (chains_may_be_old(&a->chains, chain)) {
+        if (load_history(a, chain)) {
+            count_copies(&a->base);
+            spans_sort(a->own.items, a->own.count);
+            part_old_from_new(a);
+            a->reopened_chains += a->base.count > 0 ? 1 : 0;
+        } else {
+            a->base.count = 0;
+            a->unjoined_spans += a->own.count;
+        }
+    }
+    tell_edges(a, &a->own, 1);
+    if (a->base.count > 0) {
+        tell_edges(a, &a->base, -1);
+    }
+    a->closed_chains++;
+    ASSERT(chain->count > 0);
+    chains_close(&a->chains, chain, clock_wall_ns());
+}

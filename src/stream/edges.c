@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the calls between nodes that the spans of one chain show.
+#include "stream/edges.h"
+
+#include "core/mem.h"
+#include "core/must.h"
+#include "model/kin.h"
+
+void edges_room_done(struct edges_room *room)
+{
+    mem_free(room->kin);
+    mem_free(room->parents);
+    mem_free(room->contexts);
+    mem_free(room->called);
+    *room = (struct edges_room){0};
+}
+
+static void make_room(struct edges_room *room, size_t count)
+{
+    if (count <= room->capacity) {
+        return;
+    }
+    edges_room_done(room);
+    size_t capacity = 64;
+    while (capacity < count) {
+        capacity *= 2;
+    }
+    ASSERT(capacity <= 2 * count || capacity == 64);
+    room->kin = mem_new(capacity, sizeof *room->kin);
+    room->parents = mem_new(capacity, sizeof *room->parents);
+    room->contexts = mem_new(capacity, sizeof *room->contexts);
+    room->called = mem_new(capacity, sizeof *room->called);
+    room->capacity = capacity;
+}
+
+// The endpoint that each span works for: that of the nearest entry of its service above it. A walk
+// up ends at the first span whose context is known, and what it passed is known from then on.
+static void find_contexts(struct edges_room *room, const struct chain_span *spans, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        room->contexts[i] = spans[i].endpoint;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t at = i, service = spans[i].service;
+        while (room->contexts[at] == 0 && room->parents[at] != KIN_NONE &&
+               spans[room->parents[at]].service == service) {
+            at = room->parents[at];
+        }
+        uint32_t context = room->contexts[at] != 0 ? room->contexts[at] : service;
+        ASSERT(context != 0 && spans[at].service == service);
+        for (uint32_t passed = i; room->contexts[passed] == 0; passed = room->parents[passed]) {
+            room->contexts[passed] = context;
+            if (passed == at) {
+                break;
+            }
+        }
+    }
+}
+
+struct telling {
+    const struct chain_span *spans;
+    struct edges_room *room;
+    void (*each)(void *ctx, const struct edge_call *call);
+    void *ctx;
+};
+
+static void tell(const struct telling *t, enum node_kind from_kind, uint32_t from, uint32_t to,
+                 bool at_client, const struct chain_span *measured)
+{
+    struct edge_call call = {.from_kind = from_kind,
+                             .from = from,
+                             .to = to,
+                             .at_client = at_client,
+                             .error = measured->error,
+                             .start_ns = measured->start_ns,
+                             .duration_ns = measured->duration_ns};
+    ASSERT(to != 0);
+    t->each(t->ctx, &call);
+}
+
+static void tell_called(const struct telling *t, uint32_t i)
+{
+    const struct chain_span *s = &t->spans[i];
+    uint32_t parent = t->room->parents[i], to = t->room->contexts[i];
+    ASSERT(to != 0);
+    if (s->kind == KIND_CONSUMER) {
+        tell(t, NODE_QUEUE, s->peer, to, false, s);
+    } else if (s->kind != KIND_SERVER && s->parent == 0) {
+        return; // begins by itself
+    } else if (parent == KIN_NONE) {
+        tell(t, s->parent == 0 ? NODE_CLIENT : NODE_SERVICE, 0, to, false, s);
+    } else {
+        const struct chain_span *caller = &t->spans[parent];
+        uint32_t from = t->room->contexts[parent];
+        tell(t, NODE_SERVICE, from, to, false, s);
+        if (caller->kind == KIND_CLIENT && !t->room->called[parent]) {
+            t->room->called[parent] = true;
+            tell(t, NODE_SERVICE, from, to, true, caller);
+        }
+    }
+}
+
+// Whether a span is where another service, or this one anew, is called.
+static bool is_called(const struct telling *t, uint32_t i)
+{
+    const struct chain_span *s = &t->spans[i];
+    uint32_t parent = t->room->parents[i];
+    return chain_span_is_callee(s) ||
+           (parent != KIN_NONE && t->spans[parent].service != s->service);
+}
+
+void edges_of(struct edges_room *room, struct chain_span *spans, uint32_t count,
+              void (*each)(void *ctx, const struct edge_call *call), void *ctx)
+{
+    make_room(room, count);
+    spans_sort(spans, count);
+    for (uint32_t i = 0; i < count; i++) {
+        room->kin[i] = (struct kin){spans[i].id, spans[i].parent, chain_span_is_callee(&spans[i])};
+        room->called[i] = false;
+    }
+    kin_link(room->kin, count, room->parents);
+    find_contexts(room, spans, count);
+    struct telling t = {spans, room, each, ctx};
+    for (uint32_t i = 0; i < count; i++) {
+        if (is_called(&t, i)) {
+            tell_called(&t, i);
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (chain_span_is_caller(&spans[i]) && !room->called[i]) {
+            ASSERT(spans[i].peer != 0);
+            tell(&t, NODE_SERVICE, room->contexts[i], spans[i].peer, true, &spans[i]);
+        }
+    }
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the calls between nodes that the spans of one chain show. A function of the set of spans
+// alone (duplicates apart): the order in which they came changes nothing.
+//
+// Parents are found by model/kin.h. Below, "the endpoint of X" is that of the nearest entry of the
+// same service at or above X; a service without one in the chain stands alone, with no endpoint.
+//     callee (server) with a caller above it   caller's endpoint -> its endpoint: measured at the
+//                                              client where the parent is of kind client, and at
+//                                              the server
+//     entry whose parent is of another service the same, measured at the server alone
+//     callee whose parent is not there         an unknown service -> its endpoint, at the server
+//     root of kind server                      the client -> its endpoint, at the server
+//     consumer                                 its queue -> its endpoint, at the server
+//     producer                                 its endpoint -> its queue, at the client
+//     client without a callee below it         its endpoint -> its peer, at the client
+// A client with several callees below (retries in one span) is measured at the client once, with
+// the first of them by start; each callee is measured at the server.
+//
+// A root that is not a server, and work inside one service, are no calls.
+#ifndef SONDE_STREAM_EDGES_H
+#define SONDE_STREAM_EDGES_H
+
+#include "stream/spans.h"
+
+// Numbers in the names; `from` 0: see `from_kind`.
+struct edge_call {
+    enum node_kind from_kind; // where `from` is 0: NODE_CLIENT, or NODE_SERVICE that is not known
+    uint32_t from, to;        // an endpoint, a service without one, or a peer
+    bool at_client, error;
+    uint64_t start_ns, duration_ns;
+};
+
+// Room that is used again for the next chain.
+struct edges_room {
+    struct kin *kin;
+    uint32_t *parents, *contexts;
+    bool *called;
+    size_t capacity;
+};
+void edges_room_done(struct edges_room *room);
+
+// Calls `each` for every call. Sorts the spans by start.
+void edges_of(struct edges_room *room, struct chain_span *spans, uint32_t count,
+              void (*each)(void *ctx, const struct edge_call *call), void *ctx);
+
+#endif

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the stream as its own files see it.
+#ifndef SONDE_STREAM_INTERNAL_H
+#define SONDE_STREAM_INTERNAL_H
+
+#include "stream/chains.h"
+#include "stream/red.h"
+
+// Spans of one trace that are asked back from the store at most.
+#define HISTORY_SPANS_MAX ((uint32_t)1 << 18)
+// Asking the store takes at most this part of the time.
+#define HISTORY_TIME_SHARE 10
+
+// A growing run of spans.
+struct span_list {
+    struct chain_span *items;
+    size_t count, capacity;
+};
+
+// All of this belongs to the thread that takes batches in.
+struct analysis {
+    struct names names;
+    struct span_reader *reader;
+    struct chains chains;
+    struct red red;
+    struct stream_history history;
+    struct edges_room edges;
+    struct span_list own, base;    // of the chain that closes
+    uint64_t history_ns, began_ns; // spent asking the store, and since when; monotonic
+    uint64_t spans, duplicates, closed_chains, reopened_chains, unjoined_spans;
+};
+
+void analysis_init(struct analysis *a, const struct stream_history *history);
+void analysis_done(struct analysis *a);
+
+// Takes the rows of a batch into their chains and counts them. With `only`, nothing is counted, and
+// rows of other traces than those in it are passed over.
+struct open_set;
+void analysis_take(struct analysis *a, const struct batch *b, const struct open_set *only,
+                   uint64_t now_ms);
+
+// Tells the edges of a chain and closes it.
+void analysis_close(struct analysis *a, struct chain *chain);
+
+// Heap bytes, about.
+size_t analysis_bytes(const struct analysis *a);
+
+// The state that is committed with the metrics: which chains are open, and the journal number that
+// a replay for them starts behind. Bytes: varint replay_after, varint count, then for each chain
+// the hash of its trace ID, 8 bytes, and a byte: 1 when it may have been closed before it opened.
+struct open_set {
+    uint64_t *hashes; // open addressing; 0 is free (a hash of 0 is kept as 1)
+    bool *may_be_old; // beside them
+    size_t size, count;
+};
+void state_write(const struct chains *c, uint64_t seq, struct buf *out);
+// ERR_CORRUPT for bytes that are none; an empty state is one without open chains.
+MUST_CHECK enum err state_read(struct str bytes, uint64_t seq, uint64_t *ret_replay_after,
+                               struct open_set *ret_open);
+// Whether the trace is in it; then *ret_may_be_old is set.
+bool open_set_find(const struct open_set *s, uint64_t hash, bool *ret_may_be_old);
+void open_set_done(struct open_set *s);
+
+#endif

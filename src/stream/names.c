@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: names as numbers.
+#include "stream/names.h"
+
+#include "core/mem.h"
+#include "core/must.h"
+
+#define INDEX_LEAST 256
+
+void names_done(struct names *n)
+{
+    ASSERT(n->count <= n->capacity);
+    arena_done(&n->arena);
+    mem_free(n->items);
+    mem_free(n->hashes);
+    hash_index_done(&n->index);
+    *n = (struct names){0};
+}
+
+static uint64_t hash_of(const struct name *wanted)
+{
+    const struct stream_node *node = &wanted->node;
+    uint64_t h = str_hash(node->name);
+    h = (h ^ wanted->service) * 0x9e3779b97f4a7c15u;
+    h ^= ((uint64_t)node->kind << 8 | wanted->span_kind) * 0xc2b2ae3d27d4eb4fu;
+    if (wanted->service == 0) { // else it stands for both
+        h ^= str_hash(node->line) * 3 + str_hash(node->service) * 5;
+    }
+    return h ^ (h >> 32);
+}
+
+static bool is_same(const struct name *a, const struct name *b)
+{
+    return a->node.kind == b->node.kind && a->span_kind == b->span_kind &&
+           a->service == b->service && str_eq(a->node.name, b->node.name) &&
+           str_eq(a->node.service, b->node.service) && str_eq(a->node.line, b->node.line);
+}
+
+static uint32_t find(const struct names *n, const struct name *wanted, uint64_t hash)
+{
+    struct hash_walk walk = hash_index_walk(&n->index, hash);
+    uint32_t at;
+    while (hash_index_next(&walk, &at)) {
+        ASSERT(at < n->count);
+        if (n->hashes[at] == hash && is_same(&n->items[at], wanted)) {
+            return at + 1;
+        }
+    }
+    return 0;
+}
+
+static uint32_t add(struct names *n, const struct name *wanted, uint64_t hash)
+{
+    n->items = mem_grow(n->items, &n->capacity, n->count + 1, sizeof *n->items);
+    n->hashes = mem_grow(n->hashes, &n->hash_capacity, n->count + 1, sizeof *n->hashes);
+    hash_index_reserve(&n->index, n->hashes, n->count, INDEX_LEAST);
+    struct name made = *wanted;
+    made.children = 0;
+    made.node.name = arena_str(&n->arena, wanted->node.name);
+    if (wanted->service != 0) { // the texts of its service are kept already
+        struct name *service = &n->items[wanted->service - 1];
+        made.node.line = service->node.line;
+        made.node.service = service->node.service;
+        service->children++;
+    } else {
+        made.node.line = arena_str(&n->arena, wanted->node.line);
+        made.node.service = arena_str(&n->arena, wanted->node.service);
+    }
+    n->hashes[n->count] = hash;
+    n->items[n->count] = made;
+    hash_index_put(&n->index, hash, (uint32_t)n->count);
+    return (uint32_t)++n->count;
+}
+
+static bool is_full(const struct names *n, const struct name *wanted)
+{
+    return n->count >= STREAM_NAMES_MAX ||
+           (wanted->service != 0 && names_at(n, wanted->service)->children >= STREAM_ENDPOINTS_MAX);
+}
+
+// The number of a name; of its "(other)" when it is one too many.
+static uint32_t intern(struct names *n, struct name *wanted)
+{
+    uint64_t hash = hash_of(wanted);
+    uint32_t found = find(n, wanted, hash);
+    if (found != 0 || !is_full(n, wanted)) {
+        return found != 0 ? found : add(n, wanted, hash);
+    }
+    n->others++;
+    if (wanted->service != 0 || wanted->node.kind != NODE_SERVICE) {
+        wanted->node.name = NAMES_OTHER;
+    } else {
+        wanted->node.line = STR("");
+        wanted->node.service = NAMES_OTHER;
+    }
+    hash = hash_of(wanted);
+    found = find(n, wanted, hash);
+    ASSERT(n->count <= 2 * STREAM_NAMES_MAX);
+    return found != 0 ? found : add(n, wanted, hash);
+}
+
+uint32_t names_service(struct names *n, struct str line, struct str service)
+{
+    struct name wanted = {.node = {.kind = NODE_SERVICE,
+                                   .line = str_cut(line, NAMES_TEXT_MAX),
+                                   .service = str_cut(service, NAMES_TEXT_MAX)}};
+    return intern(n, &wanted);
+}
+
+uint32_t names_below(struct names *n, uint32_t service, struct str text, uint8_t span_kind)
+{
+    ASSERT(service > 0 && service <= n->count);
+    struct name wanted = {
+        .node = names_at(n, service)->node, .span_kind = span_kind, .service = service};
+    wanted.node.name = str_cut(text, NAMES_TEXT_MAX);
+    return intern(n, &wanted);
+}
+
+uint32_t names_peer(struct names *n, enum node_kind kind, struct str text)
+{
+    ASSERT(kind > NODE_CLIENT && kind < NODE_KIND_COUNT);
+    struct name wanted = {.node = {.kind = kind, .name = str_cut(text, NAMES_TEXT_MAX)}};
+    return intern(n, &wanted);
+}
+
+size_t names_bytes(const struct names *n)
+{
+    return n->arena.held_bytes + n->capacity * sizeof *n->items +
+           n->hash_capacity * sizeof *n->hashes + n->index.size * sizeof *n->index.slots;
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: names as numbers. What a span is of (its service, its endpoint, the peer that it calls)
+// is interned once, so that chains and metrics hold numbers alone. Numbers count from 1; 0 is none.
+// A name lives as long as the table. Not thread-safe.
+//
+// Limits: STREAM_NAMES_MAX names in all, STREAM_ENDPOINTS_MAX endpoints of one service,
+// NAMES_TEXT_MAX bytes of one text. A longer text is cut, at a whole character; a name too many
+// becomes the "(other)" of its service and kind, for which there is always room.
+#ifndef SONDE_STREAM_NAMES_H
+#define SONDE_STREAM_NAMES_H
+
+#include "core/arena.h"
+#include "core/hash_index.h"
+#include "stream/stream.h"
+
+#define NAMES_TEXT_MAX ((size_t)256)
+#define NAMES_OTHER    STR("(other)")
+
+struct name {
+    struct stream_node node;
+    uint8_t span_kind; // of endpoints
+    uint32_t service;  // number of the name that is the service alone; of peers 0
+    uint32_t children; // endpoints and instances interned below this service
+};
+
+struct names {
+    struct arena arena;
+    struct name *items; // by number - 1
+    uint64_t *hashes;
+    size_t count, capacity, hash_capacity;
+    struct hash_index index;
+    uint64_t others; // asked for, and given as "(other)"
+};
+
+void names_done(struct names *n);
+
+uint32_t names_service(struct names *n, struct str line, struct str service);
+// An endpoint (a span name and its kind) or an instance (KIND_UNSPECIFIED) of a service.
+uint32_t names_below(struct names *n, uint32_t service, struct str text, uint8_t span_kind);
+// A database, cache, queue, or external service.
+uint32_t names_peer(struct names *n, enum node_kind kind, struct str text);
+
+static inline const struct name *names_at(const struct names *n, uint32_t number)
+{
+    return &n->items[number - 1];
+}
+
+size_t names_bytes(const struct names *n); // heap bytes held
+
+#endif

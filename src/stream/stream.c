@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the stream's thread: takes queued records in, closes idle chains, hands what was counted
+// to the sink, and seals.
+#include "stream/stream.h"
+
+#include <pthread.h>
+#include <time.h>
+
+#include "core/clock.h"
+#include "core/mem.h"
+#include "core/must.h"
+#include "stream/internal.h"
+
+#define DRAIN_MS      500 // what was counted reaches the sink within this
+#define TURN_MS       100 // the thread looks around at least so often
+#define STATE_MAX     ((size_t)64 << 20)
+#define CLOSED_A_TURN 4096 // chains, so that records do not wait for long
+
+// A journal record on its way to the thread.
+struct record {
+    struct record *next;
+    uint64_t seq;
+    size_t bytes; // taken from the budget
+    size_t count;
+    struct batch *batches[];
+};
+
+struct stream {
+    struct stream_sink sink;
+    uint32_t idle_ms;
+    size_t open_bytes_max;
+    uint64_t committed_seq; // at the start
+    uint64_t replay_after;
+    struct open_set was_open; // at the last seal, until the thread starts
+
+    pthread_mutex_t lock; // over the next lines
+    pthread_cond_t wake, idle;
+    struct record *first, **last;
+    bool stopping;
+    uint64_t quiet_wanted, quiet; // times that all was to be taken in and sealed, and was
+    struct stream_stats stats;
+
+    pthread_t thread;
+    bool started;
+    struct meter queued, held; // what waits; what the analysis has
+    size_t held_bytes;
+
+    struct analysis a; // the thread's alone, once started
+    uint64_t seq;      // the last record taken in
+    uint64_t sealed_seq;
+    uint64_t drained_ms;
+    uint64_t spilled_chains;
+};
+
+const char *node_kind_name(enum node_kind k)
+{
+    static const char *const names[NODE_KIND_COUNT] = {
+        [NODE_SERVICE] = "service", [NODE_CLIENT] = "client", [NODE_DATABASE] = "database",
+        [NODE_CACHE] = "cache",     [NODE_QUEUE] = "queue",   [NODE_EXTERNAL] = "external",
+    };
+    ASSERT(k < NODE_KIND_COUNT);
+    return names[k];
+}
+
+static uint64_t now_ms(void)
+{
+    return clock_mono_ns() / NS_PER_MS;
+}
+
+// ---- Life ---------------------------------------------------------------------------------------
+
+enum err stream_new(const struct stream_options *options, struct stream **ret_stream)
+{
+    struct open_set open;
+    uint64_t after;
+    enum err e = state_read(options->state, options->seq, &after, &open);
+    if (e != ERR_OK) {
+        return e;
+    }
+    struct stream *s = mem_new(1, sizeof *s);
+    ASSERT(options->budget != NULL && options->sink.find != NULL);
+    s->sink = options->sink;
+    s->idle_ms = options->idle_ms > 0 ? options->idle_ms : STREAM_IDLE_MS;
+    s->open_bytes_max = options->budget->limit_bytes / STREAM_SHARE;
+    s->committed_seq = s->seq = s->sealed_seq = options->seq;
+    s->replay_after = after;
+    s->was_open = open;
+    s->last = &s->first;
+    MUST(pthread_mutex_init(&s->lock, NULL) == 0);
+    pthread_condattr_t attr;
+    MUST(pthread_condattr_init(&attr) == 0);
+    MUST(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
+    MUST(pthread_cond_init(&s->wake, &attr) == 0);
+    MUST(pthread_cond_init(&s->idle, NULL) == 0);
+    (void)pthread_condattr_destroy(&attr);
+    meter_init(&s->queued, options->budget, ACCOUNT_STREAM);
+    meter_init(&s->held, options->budget, ACCOUNT_STREAM);
+    analysis_init(&s->a, &options->history);
+    *ret_stream = s;
+    return ERR_OK;
+}
+
+uint64_t stream_replay_after(const struct stream *s)
+{
+    ASSERT(s->replay_after <= s->committed_seq);
+    return s->replay_after;
+}
+
+static void note_held(struct stream *s)
+{
+    size_t bytes = analysis_bytes(&s->a);
+    if (bytes > s->held_bytes) {
+        meter_force(&s->held, bytes - s->held_bytes);
+    } else {
+        meter_give(&s->held, s->held_bytes - bytes);
+    }
+    s->held_bytes = bytes;
+}
+
+// ---- On the thread ------------------------------------------------------------------------------
+
+static void drain(struct stream *s)
+{
+    red_drain(&s->a.red, &s->sink);
+    s->drained_ms = now_ms();
+    ASSERT(s->a.red.dirty == 0);
+}
+
+// Closes what is idle, or more than there is room for.
+static void close_some(struct stream *s, uint64_t now, bool all)
+{
+    for (unsigned n = 0; s->a.chains.oldest != NULL && (all || n < CLOSED_A_TURN); n++) {
+        struct chain *chain = s->a.chains.oldest;
+        bool idle = all || now - chain->last_ms >= s->idle_ms;
+        if (!idle && s->a.chains.bytes <= s->open_bytes_max) {
+            break;
+        }
+        s->spilled_chains += !idle;
+        ASSERT(now >= chain->last_ms);
+        analysis_close(&s->a, chain);
+        if (red_is_large(&s->a.red)) {
+            drain(s);
+        }
+    }
+}
+
+static void seal(struct stream *s)
+{
+    struct buf state;
+    buf_init(&state, STATE_MAX);
+    drain(s);
+    state_write(&s->a.chains, s->seq, &state);
+    MUST(!state.failed);
+    s->sink.seal(s->sink.ctx, s->seq, chains_oldest_seq(&s->a.chains, s->seq + 1) - 1,
+                 buf_str(&state));
+    s->sealed_seq = s->seq;
+    buf_done(&state);
+}
+
+static void take_record(struct stream *s, const struct record *r)
+{
+    ASSERT(r->seq > s->seq);
+    for (size_t i = 0; i < r->count; i++) {
+        analysis_take(&s->a, r->batches[i], NULL, now_ms());
+    }
+    s->seq = r->seq;
+    if (red_is_large(&s->a.red)) {
+        drain(s);
+    }
+}
+
+static void record_free(struct stream *s, struct record *r)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        batch_unref(r->batches[i]);
+    }
+    meter_give(&s->queued, r->bytes);
+    mem_free(r);
+}
+
+static void note_stats(struct stream *s)
+{
+    const struct analysis *a = &s->a;
+    pthread_mutex_lock(&s->lock);
+    s->stats = (struct stream_stats){.spans = a->spans,
+                                     .duplicates = a->duplicates,
+                                     .open_chains = a->chains.count,
+                                     .open_spans = a->chains.spans,
+                                     .open_bytes = a->chains.bytes,
+                                     .closed_chains = a->closed_chains,
+                                     .spilled_chains = s->spilled_chains,
+                                     .reopened_chains = a->reopened_chains,
+                                     .unjoined_spans = a->unjoined_spans,
+                                     .names = a->names.count,
+                                     .other_names = a->names.others,
+                                     .refused_calls = a->red.refused_calls};
+    pthread_mutex_unlock(&s->lock);
+}
+
+// One round: the records that waited, then chains, the sink, and the seal.
+static void turn(struct stream *s, struct record *records, bool all)
+{
+    while (records != NULL) {
+        struct record *next = records->next;
+        take_record(s, records);
+        record_free(s, records);
+        records = next;
+        close_some(s, now_ms(), false);
+    }
+    close_some(s, now_ms(), all);
+    if (now_ms() - s->drained_ms >= DRAIN_MS) {
+        drain(s);
+    }
+    if (all ? s->seq > 0 : s->seq > s->sealed_seq && s->sink.wants_seal(s->sink.ctx)) {
+        seal(s);
+    }
+    note_held(s);
+    note_stats(s);
+}
+
+// What waits, once there is something or a moment has passed. The lock is held.
+static struct record *wait_for_records(struct stream *s)
+{
+    if (s->first == NULL && !s->stopping && s->quiet == s->quiet_wanted) {
+        struct timespec until;
+        MUST(clock_gettime(CLOCK_MONOTONIC, &until) == 0);
+        until.tv_nsec += TURN_MS * (long)NS_PER_MS;
+        until.tv_sec += until.tv_nsec / (long)NS_PER_S;
+        until.tv_nsec %= (long)NS_PER_S;
+        (void)pthread_cond_timedwait(&s->wake, &s->lock, &until);
+    }
+    struct record *records = s->first;
+    s->first = NULL;
+    s->last = &s->first;
+    return records;
+}
+
+static void *run(void *ctx)
+{
+    struct stream *s = ctx;
+    bool over = false;
+    while (!over) {
+        pthread_mutex_lock(&s->lock);
+        struct record *records = wait_for_records(s);
+        uint64_t wanted = s->quiet_wanted;
+        over = s->stopping;
+        bool all = over || s->quiet < wanted;
+        pthread_mutex_unlock(&s->lock);
+        turn(s, records, all);
+        if (all) {
+            pthread_mutex_lock(&s->lock);
+            s->quiet = wanted;
+            (void)pthread_cond_broadcast(&s->idle);
+            pthread_mutex_unlock(&s->lock);
+        }
+    }
+    return NULL;
+}
+
+// ---- From outside -------------------------------------------------------------------------------
+
+void stream_replay(struct stream *s, struct batch *const *batches, size_t count)
+{
+    MUST(!s->started);
+    for (size_t i = 0; i < count; i++) {
+        bool known = batches[i]->seq <= s->committed_seq;
+        analysis_take(&s->a, batches[i], known ? &s->was_open : NULL, now_ms());
+        s->seq = batches[i]->seq > s->seq ? batches[i]->seq : s->seq;
+    }
+    close_some(s, now_ms(), false);
+    if (red_is_large(&s->a.red)) {
+        drain(s);
+    }
+    note_stats(s);
+}
+
+void stream_start(struct stream *s)
+{
+    MUST(!s->started);
+    open_set_done(&s->was_open);
+    note_held(s);
+    s->started = true;
+    MUST(pthread_create(&s->thread, NULL, run, s) == 0);
+}
+
+void stream_add_record(struct stream *s, struct batch *const *batches, size_t count)
+{
+    struct record *r = mem_alloc(sizeof *r + count * sizeof(struct batch *));
+    ASSERT(count > 0);
+    *r = (struct record){.seq = batches[0]->seq, .count = count};
+    for (size_t i = 0; i < count; i++) {
+        ASSERT(batches[i]->seq == r->seq);
+        r->batches[i] = batch_ref(batches[i]);
+        r->bytes += batch_bytes(batches[i]);
+    }
+    meter_force(&s->queued, r->bytes);
+    pthread_mutex_lock(&s->lock);
+    *s->last = r;
+    s->last = &r->next;
+    (void)pthread_cond_signal(&s->wake);
+    pthread_mutex_unlock(&s->lock);
+}
+
+void stream_quiesce(struct stream *s)
+{
+    MUST(s->started);
+    pthread_mutex_lock(&s->lock);
+    uint64_t wanted = ++s->quiet_wanted;
+    (void)pthread_cond_signal(&s->wake);
+    while (s->quiet < wanted) {
+        (void)pthread_cond_wait(&s->idle, &s->lock);
+    }
+    pthread_mutex_unlock(&s->lock);
+}
+
+void stream_stats(struct stream *s, struct stream_stats *ret_stats)
+{
+    pthread_mutex_lock(&s->lock);
+    *ret_stats = s->stats;
+    pthread_mutex_unlock(&s->lock);
+    ret_stats->queued_bytes = atomic_load(&s->queued.held_bytes);
+}
+
+void stream_close(struct stream *s)
+{
+    if (s == NULL) {
+        return;
+    }
+    if (s->started) {
+        pthread_mutex_lock(&s->lock);
+        s->stopping = true;
+        (void)pthread_cond_signal(&s->wake);
+        pthread_mutex_unlock(&s->lock);
+        MUST(pthread_join(s->thread, NULL) == 0);
+    }
+    ASSERT(s->first == NULL);
+    open_set_done(&s->was_open);
+    analysis_done(&s->a);
+    meter_done(&s->queued);
+    meter_done(&s->held);
+    (void)pthread_cond_destroy(&s->wake);
+    (void)pthread_cond_destroy(&s->idle);
+    (void)pthread_mutex_destroy(&s->lock);
+    mem_free(s);
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: stream analysis: what is told of calls while they arrive. A consumer of the journal: it
+// puts chains together by trace ID and turns them into RED metrics (calls, errors, durations) of
+// endpoints and instances, and into the edges between services, databases, caches and queues. What
+// it finds leaves through a sink (the server gives it the series store).
+//
+// One principle makes every number exact: what a trace adds to the metrics is a function of the set
+// of its spans alone, and metrics add up. So
+//   - a span that arrives counts at once, unless its chain has it already (sent twice);
+//   - edges, which take both halves of a call, are told when a chain closes: no span of it came for
+//     STREAM_IDLE_MS;
+//   - a span that comes after its chain has closed opens the chain again. What was told of it then
+//     is worked out from the store, and the difference is told: what is now known, minus what was.
+// At rest the metrics are those of the stored spans, whatever the order in which they came.
+//
+//     batch -> [spans: names and peers become numbers] -> [chains: by trace ID, without duplicates]
+//           -> endpoints, instances: at once            -> closed: edges -> sink
+//
+// Memory. Open chains have a limit (STREAM_SHARE of the budget): beyond it the longest idle ones
+// are closed early, which is the spill: the store has their spans, and what comes later opens them
+// again. Names are interned for good, at most STREAM_NAMES_MAX; beyond it, and beyond
+// STREAM_ENDPOINTS_MAX of one service, a name counts as "(other)".
+//
+// Crashes. The sink commits metrics together with the journal number up to which all batches are in
+// them, and with a state: the IDs of the chains open at that moment, whose edges nobody has told
+// yet, and where the oldest of them began. A restart replays from there: a batch up to the
+// committed number is only looked through for spans of those chains, which count no more; what lies
+// behind it counts as new.
+//
+// Threads: stream_add_record() on the journal's thread, queues; one thread of the stream's own does
+// the rest and is the only one that calls the sink.
+#ifndef SONDE_STREAM_STREAM_H
+#define SONDE_STREAM_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/err.h"
+#include "core/hist.h"
+#include "ledger/budget.h"
+#include "model/batch.h"
+
+#define STREAM_IDLE_MS       5000
+#define STREAM_SHARE         8 // of the budget, one part in so many for open chains
+#define STREAM_NAMES_MAX     ((size_t)1 << 18)
+#define STREAM_ENDPOINTS_MAX ((size_t)2000)
+#define STREAM_SLOT_MS       10000 // metrics are kept by slots of this width, by the start of a call
+
+struct stream;
+
+// What a metric is of. Texts live until the sink's call returns.
+enum subject_kind {
+    SUBJECT_ENDPOINT, // `to`: calls of it
+    SUBJECT_INSTANCE, // `to` with `name` the instance: calls of it
+    SUBJECT_EDGE      // calls from `from` to `to`
+};
+enum node_kind {
+    NODE_SERVICE,  // line, service; name: the endpoint, "" where it is not known
+    NODE_CLIENT,   // who calls from outside: nothing above it is known
+    NODE_DATABASE, // name: the system, its database and its address, see peer.h
+    NODE_CACHE,
+    NODE_QUEUE,
+    NODE_EXTERNAL, // a service that sends no spans; name: its address
+    NODE_KIND_COUNT
+};
+const char *node_kind_name(enum node_kind k); // "service", "client"; static
+
+struct stream_node {
+    enum node_kind kind;
+    struct str line, service, name;
+};
+struct stream_subject {
+    enum subject_kind kind;
+    struct stream_node from, to;
+    uint8_t span_kind; // of endpoints
+    bool at_client;    // of edges: measured by the caller; else by the callee
+    bool error;        // calls that failed are a subject of their own
+};
+
+struct stream_sink {
+    // A number for the subject. The same subject has the same number for the life of the sink.
+    // ERR_LIMIT: there are too many; it is not asked again.
+    enum err (*find)(void *ctx, const struct stream_subject *subject, uint32_t *ret_number);
+    // Calls of the subject that began in the slot; may be a correction (core/hist.h).
+    void (*add)(void *ctx, uint32_t number, uint64_t slot_ms, const struct hist *calls);
+    // Whether what was added should be sealed now.
+    bool (*wants_seal)(void *ctx);
+    // Everything up to `seq` is in what was added; `state` is to be given back after a restart.
+    // What the journal has above `oldest` will be needed then.
+    void (*seal)(void *ctx, uint64_t seq, uint64_t oldest, struct str state);
+    void *ctx;
+};
+
+// The rows of a trace that are stored already: calls `each` with them. `rows` live until it
+// returns.
+struct stream_history {
+    enum err (*load)(void *ctx, trace_id id,
+                     void (*each)(void *rows_ctx, const struct row *rows, size_t count),
+                     void *rows_ctx);
+    void *ctx;
+};
+
+struct stream_options {
+    struct budget *budget;
+    struct stream_sink sink;
+    struct stream_history history;
+    uint32_t idle_ms; // STREAM_IDLE_MS when 0
+    // As the sink had committed it; 0 and "" for a new one. ERR_CORRUPT from stream_new() for a
+    // state that cannot be read.
+    uint64_t seq;
+    struct str state;
+};
+
+MUST_CHECK enum err stream_new(const struct stream_options *options, struct stream **ret_stream);
+
+// The journal number behind which replay must start.
+uint64_t stream_replay_after(const struct stream *s);
+
+// Before stream_start(): takes a replayed record in, on the caller's thread.
+void stream_replay(struct stream *s, struct batch *const *batches, size_t count);
+
+void stream_start(struct stream *s);
+
+// Queues the sealed, durable batches of a journal record, in order of seq; takes a reference of
+// each. Never blocks. What waits is taken from the budget (ACCOUNT_STREAM), so that a stream that
+// falls behind slows the senders down.
+void stream_add_record(struct stream *s, struct batch *const *batches, size_t count);
+
+// Returns when everything queued is taken in, all chains are closed, and everything is sealed.
+void stream_quiesce(struct stream *s);
+
+// Takes in what is queued, closes all chains, seals, and ends the thread. NULL is fine.
+void stream_close(struct stream *s);
+
+struct stream_stats {
+    uint64_t spans, duplicates;
+    uint64_t open_chains, open_spans, open_bytes;
+    uint64_t closed_chains, spilled_chains; // spilled: closed early for lack of memory
+    uint64_t reopened_chains;               // a span came after the chain had closed
+    uint64_t unjoined_spans;                // of those, whose history could not be had
+    uint64_t names, other_names;            // interned; counted as "(other)"
+    uint64_t refused_calls;                 // that the sink has no room for
+    uint64_t queued_bytes;
+};
+void stream_stats(struct stream *s, struct stream_stats *ret_stats);
+
+#endif

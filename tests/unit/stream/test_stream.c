@@ -1,0 +1,685 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: tests of stream/stream.h: whatever the order in which spans come, however often, and
+// with crashes in between, the metrics are those that a recount of the stored spans gives.
+//
+// The recount below shares nothing with the stream: it works on the generator's own spans, by name,
+// and looks everything up by walking all of them.
+#include "test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/clock.h"
+#include "core/mem.h"
+#include "stream/stream.h"
+
+#define SPANS_MAX   4000
+#define RECORDS_MAX 400
+#define CELLS_MAX   20000
+
+// ---- The world: spans as the generator knows them -----------------------------------------------
+
+struct plain {
+    unsigned trace, id, parent; // parent 0: a root; an ID that no span has: it is not here
+    unsigned service, name;
+    uint8_t kind;
+    bool error, is_cached;
+    uint64_t start_ns, duration_ns;
+};
+
+static const char *const services[] = {"web", "cart", "pay", "stock", "mail"};
+static const char *const lines[] = {"shop", "shop", "bank", "shop", ""};
+
+static uint64_t draw(uint64_t *seed, uint64_t n)
+{
+    *seed = *seed * 6364136223846793005u + 1442695040888963407u;
+    return (*seed >> 33) % n;
+}
+
+struct world {
+    struct plain spans[SPANS_MAX];
+    unsigned count;
+};
+
+// A call below `parent`: sometimes both halves, sometimes one.
+static void grow(struct world *w, uint64_t *seed, unsigned trace, const struct plain *parent)
+{
+    struct plain *s = &w->spans[w->count];
+    bool again = parent != NULL && draw(seed, 3) > 0;
+    *s = (struct plain){.trace = trace, .id = ++w->count};
+    s->parent = parent != NULL ? parent->id : draw(seed, 8) == 0 ? 900000 + w->count : 0;
+    s->service = again ? parent->service : (unsigned)draw(seed, 5);
+    s->name = (unsigned)draw(seed, 4);
+    s->kind = (uint8_t)draw(seed, KIND_COUNT);
+    s->error = draw(seed, 7) == 0;
+    s->is_cached = draw(seed, 3) == 0;
+    s->start_ns = (uint64_t)1700000000 * NS_PER_S + draw(seed, 60000) * NS_PER_MS;
+    s->duration_ns = draw(seed, 1000) == 0 ? 0 : 1000 + draw(seed, 100000000);
+}
+
+static struct world *world_new(uint64_t seed, unsigned traces)
+{
+    struct world *w = mem_new(1, sizeof *w);
+    for (unsigned t = 1; t <= traces; t++) {
+        unsigned first = w->count, n = 1 + (unsigned)draw(&seed, 14);
+        for (unsigned i = 0; i < n && w->count < SPANS_MAX; i++) {
+            const struct plain *parent =
+                i > 0 ? &w->spans[first + draw(&seed, w->count - first)] : NULL;
+            grow(w, &seed, t, parent);
+        }
+    }
+    return w;
+}
+
+// ---- Metrics as text
+// -----------------------------------------------------------------------------
+
+struct cell {
+    char key[200];
+    struct hist hist;
+};
+struct metrics {
+    struct cell cells[CELLS_MAX];
+    unsigned count;
+};
+
+static struct hist *cell_of(struct metrics *m, const char *key)
+{
+    for (unsigned i = 0; i < m->count; i++) {
+        if (strcmp(m->cells[i].key, key) == 0) {
+            return &m->cells[i].hist;
+        }
+    }
+    assert_true(m->count < CELLS_MAX && strlen(key) < sizeof m->cells[0].key);
+    struct cell *c = &m->cells[m->count++];
+    *c = (struct cell){0};
+    memcpy(c->key, key, strlen(key) + 1);
+    return &c->hist;
+}
+
+static void metrics_free(struct metrics *m)
+{
+    for (unsigned i = 0; i < m->count; i++) {
+        hist_clear(&m->cells[i].hist);
+    }
+    mem_free(m);
+}
+
+static void metrics_copy(struct metrics *to, const struct metrics *from)
+{
+    for (unsigned i = 0; i < to->count; i++) {
+        hist_clear(&to->cells[i].hist);
+    }
+    to->count = from->count;
+    for (unsigned i = 0; i < from->count; i++) {
+        memcpy(to->cells[i].key, from->cells[i].key, sizeof to->cells[i].key);
+        to->cells[i].hist = (struct hist){0};
+        hist_merge(&to->cells[i].hist, &from->cells[i].hist);
+    }
+}
+
+static void check_same(struct metrics *got, struct metrics *wanted)
+{
+    unsigned nothing = 0;
+    for (unsigned i = 0; i < wanted->count; i++) {
+        const struct hist *want = &wanted->cells[i].hist, *have;
+        have = cell_of(got, wanted->cells[i].key);
+        if (have->count != want->count || have->sum_ns != want->sum_ns) {
+            print_error("%s: %lld calls, %lld ns; recounted %lld, %lld\n", wanted->cells[i].key,
+                        (long long)have->count, (long long)have->sum_ns, (long long)want->count,
+                        (long long)want->sum_ns);
+            fail();
+        }
+        struct hist_total *a = mem_new(1, sizeof *a), *b = mem_new(1, sizeof *b);
+        hist_total_add(a, have);
+        hist_total_add(b, want);
+        assert_memory_equal(a, b, sizeof *a);
+        mem_free(a);
+        mem_free(b);
+    }
+    for (unsigned i = 0; i < got->count; i++) {
+        nothing += hist_is_nothing(&got->cells[i].hist) ? 1 : 0;
+    }
+    if (got->count - nothing != wanted->count) {
+        for (unsigned i = 0; i < got->count; i++) {
+            if (!hist_is_nothing(&got->cells[i].hist) &&
+                cell_of(wanted, got->cells[i].key)->count == 0) {
+                print_error("%s: %lld calls, recounted none\n", got->cells[i].key,
+                            (long long)got->cells[i].hist.count);
+            }
+        }
+        fail();
+    }
+}
+
+// ---- The recount --------------------------------------------------------------------------------
+
+static const struct plain *parent_in(const struct world *w, const struct plain *s)
+{
+    for (unsigned i = 0; i < w->count; i++) {
+        if (w->spans[i].trace == s->trace && w->spans[i].id == s->parent) {
+            return &w->spans[i];
+        }
+    }
+    return NULL;
+}
+
+static bool is_callee(const struct plain *s)
+{
+    return s->kind == KIND_SERVER || s->kind == KIND_CONSUMER;
+}
+
+static void node_text(const struct world *w, const struct plain *s, char *out, size_t room)
+{
+    const struct plain *at = s;
+    while (at != NULL && at->service == s->service && !is_callee(at) && at->parent != 0) {
+        at = parent_in(w, at);
+    }
+    bool entry = at != NULL && at->service == s->service;
+    unsigned kind = entry && at->kind == KIND_UNSPECIFIED ? KIND_INTERNAL : entry ? at->kind : 0;
+    if (entry) {
+        (void)snprintf(out, room, "service:%s/%s/op%u:%u", lines[s->service], services[s->service],
+                       at->name, kind);
+    } else {
+        (void)snprintf(out, room, "service:%s/%s/:0", lines[s->service], services[s->service]);
+    }
+}
+
+static void peer_text(const struct plain *s, char *out, size_t room)
+{
+    if (s->kind == KIND_CLIENT) {
+        (void)snprintf(out, room, "%s",
+                       s->is_cached ? "cache://redis@127.0.0.1:6379:0"
+                                    : "database://postgresql/shop@db:5432:0");
+    } else {
+        (void)snprintf(out, room, "queue://kafka/t%u:0", s->name);
+    }
+}
+
+static void recount_call(struct metrics *m, const char *what, const char *from, const char *to,
+                         const char *side, const struct plain *s)
+{
+    char key[400];
+    uint64_t slot = s->start_ns / NS_PER_MS / STREAM_SLOT_MS * STREAM_SLOT_MS;
+    const char *end = strrchr(from, ':'); // the kind, which only what is called tells
+    int n = end != NULL ? (int)(end - from) : 0;
+    (void)snprintf(key, sizeof key, "%s %.*s>%s %s %d @%llu", what, n, from, to, side, s->error,
+                   (unsigned long long)slot);
+    hist_add(cell_of(m, key), s->duration_ns, 1);
+}
+
+static const struct plain *first_called(const struct world *w, const struct plain *caller)
+{
+    const struct plain *first = NULL;
+    for (unsigned i = 0; i < w->count; i++) {
+        const struct plain *c = &w->spans[i];
+        bool called =
+            c->kind != KIND_CONSUMER && (c->kind == KIND_SERVER || c->service != caller->service);
+        if (c->trace == caller->trace && c->parent == caller->id && called &&
+            (first == NULL || c->start_ns < first->start_ns ||
+             (c->start_ns == first->start_ns && c->duration_ns > first->duration_ns))) {
+            first = c;
+        }
+    }
+    return first;
+}
+
+static void recount_span(const struct world *w, struct metrics *m, const struct plain *s)
+{
+    char self[100], other[100];
+    const struct plain *parent = parent_in(w, s);
+    node_text(w, s, self, sizeof self);
+    if (is_callee(s) || s->parent == 0) {
+        recount_call(m, "endpoint", "", self, "s", s);
+        (void)snprintf(other, sizeof other, "service:%s/%s/i1:0", lines[s->service],
+                       services[s->service]);
+        recount_call(m, "instance", "", other, "s", s);
+    }
+    if (s->kind == KIND_CONSUMER) {
+        peer_text(s, other, sizeof other);
+        recount_call(m, "edge", other, self, "s", s);
+    } else if (s->kind == KIND_SERVER || (parent != NULL && parent->service != s->service)) {
+        if (parent != NULL) {
+            node_text(w, parent, other, sizeof other);
+        }
+        recount_call(m, "edge",
+                     parent != NULL   ? other
+                     : s->parent == 0 ? "client://:0"
+                                      : "service://:0",
+                     self, "s", s);
+    }
+    if (s->kind == KIND_CLIENT || s->kind == KIND_PRODUCER) {
+        const struct plain *called = s->kind == KIND_CLIENT ? first_called(w, s) : NULL;
+        if (called != NULL) {
+            node_text(w, called, other, sizeof other);
+        } else {
+            peer_text(s, other, sizeof other);
+        }
+        recount_call(m, "edge", self, other, "c", s);
+    }
+}
+
+static struct metrics *recount(const struct world *w)
+{
+    struct metrics *m = mem_new(1, sizeof *m);
+    for (unsigned i = 0; i < w->count; i++) {
+        recount_span(w, m, &w->spans[i]);
+    }
+    return m;
+}
+
+// ---- Journal, store and sink --------------------------------------------------------------------
+
+struct rig {
+    const struct world *world;
+    struct budget budget;
+    struct batch **records[RECORDS_MAX]; // the journal, which is the store as well
+    size_t batch_counts[RECORDS_MAX];
+    unsigned record_count, delivered;
+    char subjects[4096][160];
+    unsigned subject_count;
+    struct metrics *now, *committed;
+    uint64_t committed_seq;
+    struct buf state;
+    struct stream *stream;
+    atomic_bool seals; // when the stream asks
+    uint64_t given;    // spans to the stream of now, with those replayed
+};
+
+static void put_text(struct batch *b, const char *key, const char *value)
+{
+    uint32_t k = batch_intern(b, str_of(key)), v = batch_intern(b, str_of(value));
+    *batch_add_attr(b) = (struct attr){.key = k, .type = ATTR_STRING, .code = v};
+}
+
+static void put_int(struct batch *b, const char *key, int64_t value)
+{
+    uint32_t k = batch_intern(b, str_of(key));
+    *batch_add_attr(b) = (struct attr){.key = k, .type = ATTR_INT, .i = value};
+}
+
+static void put_peer(struct batch *b, const struct plain *s)
+{
+    char topic[16];
+    if (s->kind == KIND_CLIENT && s->is_cached) {
+        put_text(b, "db.system", "redis");
+        put_text(b, "net.peer.name", "127.0.0.1");
+        put_int(b, "net.peer.port", 6379);
+    } else if (s->kind == KIND_CLIENT) {
+        put_text(b, "db.system.name", "postgresql");
+        put_text(b, "db.namespace", "shop");
+        put_text(b, "server.address", "db");
+        put_int(b, "server.port", 5432);
+    } else if (s->kind == KIND_PRODUCER || s->kind == KIND_CONSUMER) {
+        (void)snprintf(topic, sizeof topic, "t%u", s->name);
+        put_text(b, "messaging.system", "kafka");
+        put_text(b, "messaging.destination.name", topic);
+    }
+}
+
+static trace_id trace_of(unsigned n)
+{
+    trace_id id = {{1}};
+    memcpy(id.b + 8, &n, sizeof n);
+    return id;
+}
+
+static void put_span(struct batch *b, const struct plain *s, uint32_t resource)
+{
+    char name[16];
+    uint32_t first = (uint32_t)b->attr_count;
+    (void)snprintf(name, sizeof name, "op%u", s->name);
+    put_peer(b, s);
+    uint32_t code = batch_intern(b, str_of(name));
+    struct span *to = batch_add_span(b);
+    to->trace = trace_of(s->trace);
+    memcpy(to->id.b, &s->id, sizeof s->id);
+    memcpy(to->parent.b, &s->parent, sizeof s->parent);
+    to->start_ns = s->start_ns;
+    to->duration_ns = s->duration_ns;
+    to->resource = resource;
+    to->name = code;
+    to->kind = s->kind;
+    to->status = s->error ? STATUS_ERROR : STATUS_UNSET;
+    to->attrs = (struct attr_run){first, (uint32_t)b->attr_count - first};
+}
+
+// The spans of one line among those given, as a batch; NULL when there are none.
+static struct batch *batch_of(const struct world *w, const unsigned *picked, unsigned n,
+                              const char *line, uint64_t seq)
+{
+    struct batch *b = batch_new(str_of(line));
+    for (unsigned v = 0; v < 5; v++) {
+        if (strcmp(lines[v], line) != 0) {
+            continue;
+        }
+        uint32_t first = (uint32_t)b->attr_count;
+        put_text(b, "service.instance.id", "i1");
+        uint32_t service = batch_intern(b, str_of(services[v]));
+        struct resource *r = batch_add_resource(b);
+        *r = (struct resource){.attrs = {first, 1}, .service = service};
+        for (unsigned i = 0; i < n; i++) {
+            if (w->spans[picked[i]].service == v) {
+                put_span(b, &w->spans[picked[i]], (uint32_t)b->resource_count - 1);
+            }
+        }
+    }
+    (void)batch_add_scope(b);
+    b->seq = seq;
+    if (b->span_count == 0) {
+        batch_unref(b);
+        return NULL;
+    }
+    batch_seal(b);
+    return b;
+}
+
+static void add_record(struct rig *rig, const unsigned *picked, unsigned n)
+{
+    static const char *const all_lines[] = {"shop", "bank", ""};
+    unsigned at = rig->record_count;
+    assert_true(at < RECORDS_MAX);
+    rig->records[at] = mem_new(3, sizeof(struct batch *));
+    for (unsigned l = 0; l < 3; l++) {
+        struct batch *b = batch_of(rig->world, picked, n, all_lines[l], at + 1);
+        if (b != NULL) {
+            rig->records[at][rig->batch_counts[at]++] = b;
+        }
+    }
+    rig->record_count += rig->batch_counts[at] > 0 ? 1 : 0;
+}
+
+static enum err load(void *ctx, trace_id id,
+                     void (*each)(void *rows_ctx, const struct row *rows, size_t count),
+                     void *rows_ctx)
+{
+    struct rig *rig = ctx;
+    for (unsigned r = 0; r < rig->delivered; r++) {
+        for (size_t i = 0; i < rig->batch_counts[r]; i++) {
+            const struct batch *b = rig->records[r][i];
+            for (uint32_t k = 0; k < b->span_count; k++) {
+                if (trace_id_cmp(&b->spans[k].trace, &id) == 0) {
+                    struct row row = {b, k};
+                    each(rows_ctx, &row, 1);
+                }
+            }
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err find(void *ctx, const struct stream_subject *s, uint32_t *ret_number)
+{
+    static const char *const kinds[] = {"endpoint", "instance", "edge"};
+    struct rig *rig = ctx;
+    char text[400], from[150] = "";
+    if (s->kind == SUBJECT_EDGE) {
+        (void)snprintf(from, sizeof from, "%s:%.*s/%.*s/%.*s", node_kind_name(s->from.kind),
+                       STR_FMT(s->from.line), STR_FMT(s->from.service), STR_FMT(s->from.name));
+    }
+    (void)snprintf(text, sizeof text, "%s %s>%s:%.*s/%.*s/%.*s:%u %s %d", kinds[s->kind], from,
+                   node_kind_name(s->to.kind), STR_FMT(s->to.line), STR_FMT(s->to.service),
+                   STR_FMT(s->to.name), s->span_kind, s->at_client ? "c" : "s", s->error);
+    for (unsigned i = 0; i < rig->subject_count; i++) {
+        if (strcmp(rig->subjects[i], text) == 0) {
+            *ret_number = i;
+            return ERR_OK;
+        }
+    }
+    assert_true(rig->subject_count < 4096 && strlen(text) < sizeof rig->subjects[0]);
+    memcpy(rig->subjects[rig->subject_count], text, strlen(text) + 1);
+    *ret_number = rig->subject_count++;
+    return ERR_OK;
+}
+
+static void add(void *ctx, uint32_t number, uint64_t slot_ms, const struct hist *calls)
+{
+    struct rig *rig = ctx;
+    char key[200];
+    assert_true(number < rig->subject_count);
+    (void)snprintf(key, sizeof key, "%s @%llu", rig->subjects[number], (unsigned long long)slot_ms);
+    hist_merge(cell_of(rig->now, key), calls);
+}
+
+static bool wants_seal(void *ctx)
+{
+    struct rig *rig = ctx;
+    return atomic_load(&rig->seals);
+}
+
+static void seal(void *ctx, uint64_t seq, uint64_t oldest, struct str state)
+{
+    struct rig *rig = ctx;
+    assert_true(oldest <= seq && seq >= rig->committed_seq);
+    metrics_copy(rig->committed, rig->now);
+    rig->committed_seq = seq;
+    buf_clear(&rig->state);
+    buf_add_str(&rig->state, state);
+}
+
+static void start(struct rig *rig)
+{
+    const struct stream_options o = {.budget = &rig->budget,
+                                     .sink = {find, add, wants_seal, seal, rig},
+                                     .history = {load, rig},
+                                     .idle_ms = 60000,
+                                     .seq = rig->committed_seq,
+                                     .state = buf_str(&rig->state)};
+    assert_int_equal(stream_new(&o, &rig->stream), ERR_OK);
+    uint64_t after = stream_replay_after(rig->stream);
+    rig->given = 0;
+    for (unsigned r = (unsigned)after; r < rig->delivered; r++) {
+        stream_replay(rig->stream, rig->records[r], rig->batch_counts[r]);
+    }
+    struct stream_stats s;
+    stream_start(rig->stream);
+    stream_stats(rig->stream, &s);
+    rig->given = s.spans; // of what was replayed, those of chains that were open or are new
+}
+
+// As if the process had gone: what was not committed is lost. (Closing tells and seals what is
+// open; none of that counts.)
+static void crash(struct rig *rig)
+{
+    struct metrics *committed = mem_new(1, sizeof *committed);
+    struct buf state;
+    uint64_t seq = rig->committed_seq;
+    buf_init(&state, 1 << 20);
+    buf_add_str(&state, buf_str(&rig->state));
+    metrics_copy(committed, rig->committed);
+    stream_close(rig->stream);
+    metrics_copy(rig->now, committed);
+    metrics_copy(rig->committed, committed);
+    rig->committed_seq = seq;
+    buf_clear(&rig->state);
+    buf_add_str(&rig->state, buf_str(&state));
+    buf_done(&state);
+    metrics_free(committed);
+    start(rig);
+}
+
+static struct rig *rig_new(const struct world *w)
+{
+    struct rig *rig = mem_new(1, sizeof *rig);
+    rig->world = w;
+    rig->now = mem_new(1, sizeof *rig->now);
+    rig->committed = mem_new(1, sizeof *rig->committed);
+    buf_init(&rig->state, 1 << 20);
+    budget_init(&rig->budget, (size_t)256 << 20);
+    return rig;
+}
+
+static void rig_free(struct rig *rig)
+{
+    stream_close(rig->stream);
+    assert_int_equal(atomic_load(&rig->budget.total), 0);
+    for (unsigned r = 0; r < rig->record_count; r++) {
+        for (size_t i = 0; i < rig->batch_counts[r]; i++) {
+            batch_unref(rig->records[r][i]);
+        }
+        mem_free(rig->records[r]);
+    }
+    metrics_free(rig->now);
+    metrics_free(rig->committed);
+    buf_done(&rig->state);
+    mem_free(rig);
+}
+
+// Records of random size with the spans in random order, some of them several times.
+static void deal(struct rig *rig, uint64_t seed, unsigned repeats)
+{
+    unsigned count = rig->world->count, *order = mem_new(count * 2, sizeof *order), n = 0;
+    for (unsigned i = 0; i < count; i++) {
+        order[n++] = i;
+    }
+    for (unsigned i = 0; i < repeats; i++) {
+        order[n++] = (unsigned)draw(&seed, count);
+    }
+    for (unsigned i = n; i-- > 1;) {
+        unsigned other = (unsigned)draw(&seed, i + 1), kept = order[i];
+        order[i] = order[other];
+        order[other] = kept;
+    }
+    for (unsigned at = 0; at < n;) {
+        unsigned more = 1 + (unsigned)draw(&seed, 60);
+        more = more < n - at ? more : n - at;
+        add_record(rig, order + at, more);
+        at += more;
+    }
+    mem_free(order);
+}
+
+static uint64_t span_count(const struct rig *rig, unsigned record)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < rig->batch_counts[record]; i++) {
+        n += rig->records[record][i]->span_count;
+    }
+    return n;
+}
+
+static void deliver(struct rig *rig)
+{
+    unsigned r = rig->delivered++; // the store has it before the stream
+    rig->given += span_count(rig, r);
+    stream_add_record(rig->stream, rig->records[r], rig->batch_counts[r]);
+}
+
+// The stream tells its numbers at the end of a turn, when it has sealed as well.
+static void wait_until_taken(struct rig *rig)
+{
+    struct stream_stats s;
+    do {
+        stream_stats(rig->stream, &s);
+    } while (s.spans < rig->given);
+    assert_int_equal(s.spans, rig->given);
+}
+
+static void deliver_some(struct rig *rig)
+{
+    if (rig->delivered < rig->record_count) {
+        deliver(rig);
+    }
+}
+
+static void check_recount(struct rig *rig)
+{
+    struct metrics *wanted = recount(rig->world);
+    stream_quiesce(rig->stream);
+    check_same(rig->now, wanted);
+    metrics_free(wanted);
+}
+
+// ---- Tests --------------------------------------------------------------------------------------
+
+static void test_metrics_equal_a_recount(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 10; seed++) {
+        struct world *w = world_new(seed, 60);
+        struct rig *rig = rig_new(w);
+        start(rig);
+        deal(rig, seed, w->count / 5);
+        while (rig->delivered < rig->record_count) {
+            deliver(rig);
+        }
+        check_recount(rig);
+        struct stream_stats s;
+        stream_stats(rig->stream, &s);
+        assert_int_equal(s.duplicates, w->count / 5);
+        assert_int_equal(s.open_chains, 0);
+        assert_int_equal(s.reopened_chains + s.unjoined_spans, 0);
+        rig_free(rig);
+        mem_free(w);
+    }
+}
+
+static void test_late_spans_correct_what_was_told(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 10; seed++) {
+        struct world *w = world_new(seed, 40);
+        struct rig *rig = rig_new(w);
+        uint64_t chance = seed;
+        start(rig);
+        deal(rig, seed, w->count / 5);
+        while (rig->delivered < rig->record_count) {
+            deliver(rig);
+            if (draw(&chance, 4) == 0) {
+                stream_quiesce(rig->stream); // everything closes: the rest is late
+            }
+        }
+        check_recount(rig);
+        struct stream_stats s;
+        stream_stats(rig->stream, &s);
+        assert_true(s.reopened_chains > 0);
+        assert_int_equal(s.unjoined_spans, 0);
+        rig_free(rig);
+        mem_free(w);
+    }
+}
+
+static void test_crashes_count_nothing_twice(void **state)
+{
+    (void)state;
+    unsigned crashes = 0;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct world *w = world_new(seed, 40);
+        struct rig *rig = rig_new(w);
+        uint64_t chance = seed;
+        start(rig);
+        deal(rig, seed, w->count / 8);
+        while (rig->delivered < rig->record_count) {
+            deliver_some(rig);
+            if (draw(&chance, 3) == 0) {
+                wait_until_taken(rig);
+                atomic_store(&rig->seals, true); // with chains that are open
+                deliver_some(rig);
+                wait_until_taken(rig);
+                atomic_store(&rig->seals, false);
+            }
+            if (draw(&chance, 6) == 0) {
+                wait_until_taken(rig);
+                crash(rig);
+                crashes++;
+            }
+            if (draw(&chance, 12) == 0) {
+                stream_quiesce(rig->stream);
+            }
+        }
+        check_recount(rig);
+        rig_free(rig);
+        mem_free(w);
+    }
+    assert_true(crashes > 10);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_metrics_equal_a_recount),
+        cmocka_unit_test(test_late_spans_correct_what_was_told),
+        cmocka_unit_test(test_crashes_count_nothing_twice),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
