@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: what stream analysis costs: nanoseconds of CPU a span for taking spans into chains and
+// counting them, for closing chains and their edges, and bytes an open trace. The spans are those of
+// gen.h, middle shape, in batches of 500. Usage: bench_stream [spans, 2000000].
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/clock.h"
+#include "core/mem.h"
+#include "core/must.h"
+#include "gen.h"
+#include "stream/internal.h"
+#include "wire/otlp.h"
+
+#define OPEN_TRACES ((size_t)100000)
+
+static struct batch *open_batch; // the sink's
+
+static struct batch *pick(void *ctx, struct str line)
+{
+    (void)ctx;
+    (void)line;
+    return open_batch;
+}
+
+static void reject(void *ctx, struct str service, uint64_t offset, const char *message,
+                   struct str bytes)
+{
+    (void)ctx;
+    (void)service;
+    (void)bytes;
+    fprintf(stderr, "bench_stream: a span was rejected at %llu: %s\n", (unsigned long long)offset,
+            message);
+    abort();
+}
+
+static struct batch *decode(const struct gen_request *r, uint64_t seq)
+{
+    const struct otlp_sink sink = {.batch_for = pick, .reject = reject};
+    struct otlp_counts counts;
+    struct err_at at;
+    open_batch = batch_new(STR(""));
+    MUST(otlp_decode_traces((struct str){r->bytes, r->size}, &sink, &counts, &at) == ERR_OK);
+    batch_seal(open_batch);
+    open_batch->seq = seq;
+    return open_batch;
+}
+
+static enum err no_history(void *ctx, trace_id id,
+                           void (*each)(void *rows_ctx, const struct row *rows, size_t count),
+                           void *rows_ctx)
+{
+    (void)ctx;
+    (void)id;
+    (void)each;
+    (void)rows_ctx;
+    return ERR_NOT_FOUND;
+}
+
+static enum err find(void *ctx, const struct stream_subject *subject, uint32_t *ret_number)
+{
+    (void)subject;
+    *ret_number = (*(uint32_t *)ctx)++;
+    return ERR_OK;
+}
+
+static void add(void *ctx, uint32_t number, uint64_t slot_ms, const struct hist *calls)
+{
+    (void)slot_ms;
+    MUST(number < *(uint32_t *)ctx && !hist_is_nothing(calls));
+}
+
+struct cost {
+    uint64_t taking_ns, closing_ns, draining_ns, spans;
+    size_t peak_bytes, peak_chains;
+};
+
+static void close_beyond(struct analysis *a, size_t open, struct cost *cost)
+{
+    uint64_t begun = clock_cpu_ns();
+    while (a->chains.count > open) {
+        analysis_close(a, a->chains.oldest);
+    }
+    cost->closing_ns += clock_cpu_ns() - begun;
+}
+
+static void run(struct gen *g, size_t rounds, size_t open, struct cost *cost)
+{
+    static struct analysis a;
+    uint32_t subjects = 0;
+    const struct stream_history history = {no_history, NULL};
+    const struct stream_sink sink = {.find = find, .add = add, .ctx = &subjects};
+    uint64_t seq = 0, base_ns = clock_wall_ns() + NS_PER_S;
+    analysis_init(&a, &history);
+    for (size_t round = 0; round < rounds; round++) {
+        for (size_t i = 0; i < g->count; i++) {
+            gen_stamp(g, i, round, base_ns);
+            struct batch *b = decode(&g->requests[i], ++seq);
+            uint64_t begun = clock_cpu_ns();
+            analysis_take(&a, b, NULL, clock_mono_ns() / NS_PER_MS);
+            cost->taking_ns += clock_cpu_ns() - begun;
+            cost->spans += b->span_count;
+            batch_unref(b);
+            close_beyond(&a, open, cost);
+            if (a.chains.bytes > cost->peak_bytes) {
+                cost->peak_bytes = a.chains.bytes;
+                cost->peak_chains = a.chains.count;
+            }
+            if (seq % 50 == 0) { // 25,000 spans: a quarter of a second at 100,000/s
+                begun = clock_cpu_ns();
+                red_drain(&a.red, &sink);
+                cost->draining_ns += clock_cpu_ns() - begun;
+            }
+        }
+    }
+    close_beyond(&a, 0, cost);
+    red_drain(&a.red, &sink);
+    printf("%zu names, %u subjects\n", a.names.count, subjects);
+    analysis_done(&a);
+}
+
+static void report(const char *what, const struct cost *c)
+{
+    double n = (double)c->spans;
+    printf("%-24s taking %5.1f  closing %5.1f  draining %5.1f  all %5.1f ns a span; "
+           "%zu open: %.1f MiB, %.0f B each\n",
+           what, (double)c->taking_ns / n, (double)c->closing_ns / n, (double)c->draining_ns / n,
+           (double)(c->taking_ns + c->closing_ns + c->draining_ns) / n, c->peak_chains,
+           (double)c->peak_bytes / (1 << 20), (double)c->peak_bytes / (double)c->peak_chains);
+}
+
+int main(int argc, char **argv)
+{
+    size_t spans = argc > 1 ? strtoull(argv[1], NULL, 10) : 2000000;
+    const struct gen_options o = {.shape = GEN_MIDDLE,
+                                  .spans = 500000,
+                                  .spans_per_request = 500,
+                                  .jitter_ns = 500 * NS_PER_MS,
+                                  .spans_per_second = 100000,
+                                  .seed = 1};
+    struct gen *g = gen_new(&o);
+    struct cost few = {0}, many = {0};
+    run(g, (spans + o.spans - 1) / o.spans, 5000, &few);
+    report("5,000 open traces", &few);
+    struct gen_options wide = o;
+    gen_free(g);
+    wide.spans = 4000000; // so that as many traces begin
+    g = gen_new(&wide);
+    run(g, 1, OPEN_TRACES, &many);
+    report("100,000 open traces", &many);
+    gen_free(g);
+    return 0;
+}
