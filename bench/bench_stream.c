@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: what stream analysis costs: nanoseconds of CPU a span for taking spans into chains and
-// counting them, for closing chains and their edges, and bytes an open trace. The spans are those of
-// gen.h, middle shape, in batches of 500. Usage: bench_stream [spans, 2000000].
+// counting them, for closing chains and their edges, and bytes an open trace. The spans are those
+// of gen.h, middle shape, in batches of 500. Usage: bench_stream [spans, 2000000].
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -79,7 +79,7 @@ static void close_beyond(struct analysis *a, size_t open, struct cost *cost)
 {
     uint64_t begun = clock_cpu_ns();
     while (a->chains.count > open) {
-        analysis_close(a, a->chains.oldest);
+        analysis_close(a, chains_due(&a->chains, clock_mono_ns() / NS_PER_MS, true));
     }
     cost->closing_ns += clock_cpu_ns() - begun;
 }
@@ -91,7 +91,7 @@ static void run(struct gen *g, size_t rounds, size_t open, struct cost *cost)
     const struct stream_history history = {no_history, NULL};
     const struct stream_sink sink = {.find = find, .add = add, .ctx = &subjects};
     uint64_t seq = 0, base_ns = clock_wall_ns() + NS_PER_S;
-    analysis_init(&a, &history);
+    analysis_init(&a, &history, STREAM_IDLE_MS);
     for (size_t round = 0; round < rounds; round++) {
         for (size_t i = 0; i < g->count; i++) {
             gen_stamp(g, i, round, base_ns);

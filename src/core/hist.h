@@ -48,6 +48,15 @@ uint64_t hist_value(unsigned bucket);
 
 // Adds `times` calls of this duration; a negative number takes them back.
 void hist_add(struct hist *h, uint64_t value_ns, int32_t times);
+// For a hist_add() of this value soon: brings its cell near.
+static inline void hist_prefetch(const struct hist *h, uint64_t value_ns)
+{
+    unsigned octave = 63 - (unsigned)__builtin_clzll(value_ns | 1);
+    unsigned at = (unsigned)__builtin_popcountll(h->octaves & (((uint64_t)1 << octave) - 1));
+    if (h->octaves >> octave & 1) {
+        __builtin_prefetch(&h->cells[at * HIST_OCTAVE + hist_bucket(value_ns) % HIST_OCTAVE], 1);
+    }
+}
 void hist_merge(struct hist *into, const struct hist *from);
 void hist_clear(struct hist *h); // frees the cells
 // No count and no cell that is not 0: adding it to anything changes nothing.

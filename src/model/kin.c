@@ -24,8 +24,10 @@ static size_t slot_of(const struct kin_index *x, uint64_t id)
     return (size_t)(h >> 32) & x->mask;
 }
 
-static void fill(struct kin_index *x, uint32_t count)
+// Whether any share an ID.
+static bool fill(struct kin_index *x, uint32_t count)
 {
+    bool shared = false;
     ASSERT(x->mask + 1 >= (size_t)count * 2);
     for (uint32_t i = 0; i < count; i++) {
         size_t at = slot_of(x, x->spans[i].id);
@@ -34,10 +36,12 @@ static void fill(struct kin_index *x, uint32_t count)
             equal += x->spans[x->slots[at] - 1].id == x->spans[i].id ? 1 : 0;
             at = (at + 1) & x->mask;
         }
+        shared = shared || equal > 0;
         if (equal < KIN_EQUAL_MAX) {
             x->slots[at] = i + 1;
         }
     }
+    return shared;
 }
 
 // The first span with this ID, other than `self`, that is a callee or a caller as asked; else the
@@ -71,9 +75,10 @@ static uint32_t find_parent(const struct kin_index *x, uint32_t i)
 }
 
 // Cuts cycles: a walk up from each span marks what it passes; meeting its own mark closes a circle,
-// and the span where it was met loses its parent.
-static void cut_cycles(uint32_t *parents, uint32_t count, uint32_t *marks)
+// and the span where it was met loses its parent. Whether there was one.
+static bool cut_cycles(uint32_t *parents, uint32_t count, uint32_t *marks)
 {
+    bool cut = false;
     ASSERT(count > 0 && marks[0] == 0);
     for (uint32_t i = 0; i < count; i++) {
         uint32_t at = i;
@@ -83,18 +88,20 @@ static void cut_cycles(uint32_t *parents, uint32_t count, uint32_t *marks)
         }
         if (at != KIN_NONE && marks[at] == i + 1) {
             parents[at] = KIN_NONE;
+            cut = true;
         }
     }
+    return cut;
 }
 
-void kin_link(const struct kin *spans, uint32_t count, uint32_t *ret_parents)
+bool kin_link(const struct kin *spans, uint32_t count, uint32_t *ret_parents)
 {
     uint32_t small[SMALL_COUNT * 2];
     bool on_stack = count <= SMALL_COUNT;
     size_t size = 16;
     ASSERT(count < UINT32_MAX / 4);
     if (count == 0) {
-        return;
+        return false;
     }
     while (size < (size_t)count * 2) {
         size *= 2;
@@ -102,13 +109,14 @@ void kin_link(const struct kin *spans, uint32_t count, uint32_t *ret_parents)
     uint32_t *slots = on_stack ? small : mem_alloc(size * sizeof *slots);
     memset(slots, 0, size * sizeof *slots);
     struct kin_index x = {spans, slots, size - 1};
-    fill(&x, count);
+    bool ordered = fill(&x, count);
     for (uint32_t i = 0; i < count; i++) {
         ret_parents[i] = find_parent(&x, i);
     }
     memset(slots, 0, count * sizeof *slots); // the marks of spans
-    cut_cycles(ret_parents, count, slots);
+    ordered |= cut_cycles(ret_parents, count, slots);
     if (!on_stack) {
         mem_free(slots);
     }
+    return ordered;
 }

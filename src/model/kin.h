@@ -21,8 +21,8 @@ struct kin {
     bool callee;         // of kind server or consumer
 };
 
-// The parent of each span, by index, or KIN_NONE. `spans` come in order of start, which decides
-// between equal IDs. Any thread.
-void kin_link(const struct kin *spans, uint32_t count, uint32_t *ret_parents);
+// The parent of each span, by index, or KIN_NONE. Where spans share an ID, or a circle has to be
+// cut, their order decides, and true is returned: it is to be the order of start. Any thread.
+bool kin_link(const struct kin *spans, uint32_t count, uint32_t *ret_parents);
 
 #endif

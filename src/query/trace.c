@@ -91,7 +91,7 @@ static void link_parents(struct assembly *a)
         const struct span *s = span_of(&a->spans[i]);
         kin[i] = (struct kin){load_u64(s->id.b), load_u64(s->parent.b), is_callee(s)};
     }
-    kin_link(kin, a->count, parents);
+    (void)kin_link(kin, a->count, parents); // they are in order
     for (uint32_t i = 0; i < a->count; i++) {
         struct trace_span *s = &a->spans[i];
         s->parent = parents[i];

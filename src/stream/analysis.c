@@ -7,12 +7,12 @@
 
 #define AHEAD 16 // rows whose chains are brought near before they are needed
 
-void analysis_init(struct analysis *a, const struct stream_history *history)
+void analysis_init(struct analysis *a, const struct stream_history *history, uint32_t idle_ms)
 {
     *a = (struct analysis){.history = *history, .began_ns = clock_mono_ns()};
     ASSERT(history->load != NULL);
     a->reader = span_reader_new(&a->names);
-    chains_init(&a->chains, clock_wall_ns());
+    chains_init(&a->chains, idle_ms, a->began_ns / NS_PER_MS, clock_wall_ns());
     red_init(&a->red, &a->names);
 }
 
@@ -25,13 +25,15 @@ void analysis_done(struct analysis *a)
     edges_room_done(&a->edges);
     mem_free(a->own.items);
     mem_free(a->base.items);
+    mem_free(a->stored);
     names_done(&a->names);
 }
 
 size_t analysis_bytes(const struct analysis *a)
 {
     return a->chains.bytes + a->red.cell_bytes + names_bytes(&a->names) +
-           (a->own.capacity + a->base.capacity) * sizeof *a->own.items;
+           (a->own.capacity + a->base.capacity) * sizeof *a->own.items +
+           a->stored_capacity * sizeof *a->stored;
 }
 
 // ---- Taking in ----------------------------------------------------------------------------------
@@ -39,14 +41,15 @@ size_t analysis_bytes(const struct analysis *a)
 static struct chain *take_row(struct analysis *a, const struct batch *b, uint32_t row,
                               uint64_t hash, bool counts, uint64_t now_ms)
 {
-    struct chain_span s = span_reader_get(a->reader, row);
-    struct chain *chain = chains_open(&a->chains, b->spans[row].trace, hash, b->seq);
+    uint32_t instance;
+    struct chain_span s = span_reader_get(a->reader, row, &instance);
+    struct chain *chain = chains_open(&a->chains, b->spans[row].trace, hash, b->seq, now_ms);
     a->spans++;
     ASSERT(chain->first_seq <= b->seq);
     if (!chains_add(&a->chains, chain, &s, now_ms)) {
         a->duplicates++;
     } else if (counts) {
-        red_count_span(&a->red, &s, 1);
+        red_count_span(&a->red, &s, instance, 1);
     }
     return chain;
 }
@@ -74,7 +77,10 @@ void analysis_take(struct analysis *a, const struct batch *b, const struct open_
         size_t n = b->span_count - first < AHEAD ? b->span_count - first : AHEAD;
         for (size_t i = 0; i < n; i++) {
             hashes[i] = trace_id_hash(b->spans[first + i].trace);
-            chains_prefetch(&a->chains, hashes[i]);
+            chains_prefetch_slot(&a->chains, hashes[i]);
+        }
+        for (size_t i = 0; i < n; i++) {
+            chains_prefetch_chain(&a->chains, hashes[i]);
         }
         for (size_t i = 0; i < n; i++) {
             uint32_t row = (uint32_t)(first + i);
@@ -113,16 +119,17 @@ static void on_rows(void *ctx, const struct row *rows, size_t count)
 {
     struct analysis *a = ctx;
     const struct batch *last = NULL;
-    for (size_t i = 0; i < count && a->base.count <= HISTORY_SPANS_MAX; i++) {
+    for (size_t i = 0; i < count && a->stored_count <= HISTORY_SPANS_MAX; i++) {
         if (rows[i].batch != last) {
             last = rows[i].batch;
             span_reader_begin(a->reader, last);
         }
-        struct chain_span s = span_reader_get(a->reader, rows[i].index);
-        s.copies = 1;
-        list_add(&a->base, &s);
+        a->stored =
+            mem_grow(a->stored, &a->stored_capacity, a->stored_count + 1, sizeof *a->stored);
+        struct stored_span *s = &a->stored[a->stored_count++];
+        s->span = span_reader_get(a->reader, rows[i].index, &s->instance);
     }
-    ASSERT(a->base.count <= HISTORY_SPANS_MAX + 1);
+    ASSERT(a->stored_count <= HISTORY_SPANS_MAX + 1);
 }
 
 // All that the store has of the trace, what came since it opened included. False when it cannot be
@@ -130,59 +137,57 @@ static void on_rows(void *ctx, const struct row *rows, size_t count)
 static bool load_history(struct analysis *a, const struct chain *chain)
 {
     uint64_t now_ns = clock_mono_ns();
-    a->base.count = 0;
+    uint64_t allowed_ns = (NS_PER_S + now_ns - a->began_ns) / HISTORY_TIME_SHARE;
+    a->stored_count = 0;
     ASSERT(now_ns >= a->began_ns);
-    if (a->history_ns >
-        NS_PER_S / HISTORY_TIME_SHARE + (now_ns - a->began_ns) / HISTORY_TIME_SHARE) {
+    if (a->history_ns > allowed_ns) {
         return false;
     }
     enum err e = a->history.load(a->history.ctx, chain->id, on_rows, a);
     a->history_ns += clock_mono_ns() - now_ns;
-    return (e == ERR_OK || e == ERR_NOT_FOUND) && a->base.count <= HISTORY_SPANS_MAX;
+    return (e == ERR_OK || e == ERR_NOT_FOUND) && a->stored_count <= HISTORY_SPANS_MAX;
 }
 
-// Equal spans one behind the other in the sorted list become one, with the number of its copies.
-static void count_copies(struct span_list *l)
+// Equal spans of the sorted list become one, with the number of its copies.
+static void count_copies(struct analysis *a)
 {
     size_t kept = 0;
-    spans_sort(l->items, l->count);
-    for (size_t i = 0; i < l->count; i++) {
-        if (kept > 0 && chain_span_is_same(&l->items[kept - 1], &l->items[i])) {
-            uint32_t copies = l->items[kept - 1].copies + l->items[i].copies;
-            l->items[kept - 1].copies = (uint8_t)(copies < UINT8_MAX ? copies : UINT8_MAX);
+    spans_sort(a->stored, a->stored_count, sizeof *a->stored);
+    for (size_t i = 0; i < a->stored_count; i++) {
+        struct chain_span *last = kept > 0 ? &a->stored[kept - 1].span : NULL;
+        if (last != NULL && chain_span_is_same(last, &a->stored[i].span)) {
+            last->copies = (uint8_t)(last->copies + (last->copies < UINT8_MAX));
         } else {
-            l->items[kept++] = l->items[i];
+            a->stored[kept++] = a->stored[i];
         }
     }
-    ASSERT(kept <= l->count);
-    l->count = kept;
+    ASSERT(kept <= a->stored_count);
+    a->stored_count = kept;
 }
 
-// `base` has all that is stored of the trace. What of it came since the chain opened is taken out,
-// so that it is what was told before; a span of `own` that it had before was counted once too
-// often. Both are sorted. `own` then has all of the trace.
+// What is stored of the trace is parted: what came since the chain opened is new; the rest was told
+// before, and is `base`. A span of `own` that was there before was counted once too often. `own`,
+// and what is stored, are sorted; `own` then has all of the trace.
 static void part_old_from_new(struct analysis *a)
 {
-    struct span_list *own = &a->own, *base = &a->base;
-    size_t kept = 0, at = 0, own_count = own->count;
-    for (size_t i = 0; i < base->count; i++) {
-        const struct chain_span s = base->items[i];
-        while (at < own_count && spans_cmp(&own->items[at], &s) < 0) {
+    size_t at = 0, own_count = a->own.count;
+    for (size_t i = 0; i < a->stored_count; i++) {
+        const struct chain_span *s = &a->stored[i].span;
+        while (at < own_count && spans_cmp(&a->own.items[at], s) < 0) {
             at++;
         }
-        bool came = at < own_count && chain_span_is_same(&own->items[at], &s);
-        if (came && s.copies <= own->items[at].copies) {
-            continue; // new
+        bool came = at < own_count && chain_span_is_same(&a->own.items[at], s);
+        if (came && s->copies <= a->own.items[at].copies) {
+            continue;
         }
-        base->items[kept++] = s;
+        list_add(&a->base, s);
         if (came) {
-            red_count_span(&a->red, &s, -1);
+            red_count_span(&a->red, s, a->stored[i].instance, -1);
         } else {
-            list_add(own, &s);
+            list_add(&a->own, s);
         }
     }
-    ASSERT(kept <= base->count);
-    base->count = kept;
+    ASSERT(a->base.count <= a->stored_count);
 }
 
 // ---- Closing ------------------------------------------------------------------------------------
@@ -211,12 +216,11 @@ void analysis_close(struct analysis *a, struct chain *chain)
     a->base.count = 0;
     if (chains_may_be_old(&a->chains, chain)) {
         if (load_history(a, chain)) {
-            count_copies(&a->base);
-            spans_sort(a->own.items, a->own.count);
+            count_copies(a);
+            spans_sort(a->own.items, a->own.count, sizeof *a->own.items);
             part_old_from_new(a);
             a->reopened_chains += a->base.count > 0 ? 1 : 0;
         } else {
-            a->base.count = 0;
             a->unjoined_spans += a->own.count;
         }
     }

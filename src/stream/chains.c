@@ -11,9 +11,14 @@
 
 _Static_assert((CLOSED_SET_SIZE & (CLOSED_SET_SIZE - 1)) == 0, "a power of two");
 
-void chains_init(struct chains *c, uint64_t horizon_ns)
+void chains_init(struct chains *c, uint32_t idle_ms, uint64_t now_ms, uint64_t horizon_ns)
 {
-    *c = (struct chains){.slot_count = SLOTS_LEAST, .horizon_ns = horizon_ns};
+    const uint32_t most = (CHAINS_BUCKETS - 2) * CHAINS_BUCKET_MS;
+    *c = (struct chains){.slot_count = SLOTS_LEAST,
+                         .idle_ms = idle_ms < most ? idle_ms : most,
+                         .bucket = now_ms / CHAINS_BUCKET_MS,
+                         .horizon_ns = horizon_ns};
+    ASSERT(idle_ms > 0);
     c->slots = mem_new(c->slot_count, sizeof *c->slots);
     c->closed = mem_new(CHAINS_REMEMBERED, sizeof *c->closed);
     c->closed_set = mem_new(CLOSED_SET_SIZE, sizeof *c->closed_set);
@@ -64,11 +69,22 @@ static struct chain *chain_new(struct chains *c)
     return chain;
 }
 
-static size_t index_bytes(const struct chain *chain)
+static size_t index_bytes(const struct chain_index *x)
 {
-    return chain->index_capacity * sizeof *chain->index_hashes +
-           chain->index_spans_capacity * sizeof *chain->index_spans +
-           chain->index.size * sizeof *chain->index.slots;
+    return sizeof *x + x->capacity * sizeof *x->hashes + x->spans_capacity * sizeof *x->spans +
+           x->index.size * sizeof *x->index.slots;
+}
+
+static void index_free(struct chains *c, struct chain_index *x)
+{
+    if (x != NULL) {
+        ASSERT(c->bytes >= index_bytes(x));
+        c->bytes -= index_bytes(x);
+        hash_index_done(&x->index);
+        mem_free(x->hashes);
+        mem_free(x->spans);
+        mem_free(x);
+    }
 }
 
 static void chain_free(struct chains *c, struct chain *chain)
@@ -79,10 +95,8 @@ static void chain_free(struct chains *c, struct chain *chain)
         block_free(c, b);
         b = next;
     }
-    c->bytes -= sizeof *chain + index_bytes(chain);
-    hash_index_done(&chain->index);
-    mem_free(chain->index_hashes);
-    mem_free(chain->index_spans);
+    index_free(c, chain->index);
+    c->bytes -= sizeof *chain;
     if (c->free_bytes + sizeof *chain > FREE_BYTES_MAX) {
         mem_free(chain);
         return;
@@ -94,10 +108,12 @@ static void chain_free(struct chains *c, struct chain *chain)
 
 void chains_done(struct chains *c)
 {
-    for (struct chain *chain = c->oldest; chain != NULL;) {
-        struct chain *newer = chain->newer;
-        chain_free(c, chain);
-        chain = newer;
+    for (size_t i = 0; i < c->slot_count; i++) {
+        for (struct chain *chain = c->slots[i]; chain != NULL;) {
+            struct chain *next = chain->next;
+            chain_free(c, chain);
+            chain = next;
+        }
     }
     ASSERT(c->bytes == 0);
     for (struct chain_block *b = c->free_blocks; b != NULL;) {
@@ -116,22 +132,39 @@ void chains_done(struct chains *c)
     *c = (struct chains){0};
 }
 
-// ---- The list by last_ms ------------------------------------------------------------------------
+// ---- The wheel ----------------------------------------------------------------------------------
 
-static void unlist(struct chains *c, struct chain *chain)
+static void hang(struct chains *c, struct chain *chain)
 {
-    ASSERT(c->oldest != NULL && c->newest != NULL);
-    *(chain->older != NULL ? &chain->older->newer : &c->oldest) = chain->newer;
-    *(chain->newer != NULL ? &chain->newer->older : &c->newest) = chain->older;
+    uint64_t due = (chain->last_ms + c->idle_ms) / CHAINS_BUCKET_MS + 1;
+    uint64_t last = c->bucket + CHAINS_BUCKETS - 1; // looked at sooner, where the wheel lags
+    due = due > c->bucket ? due : c->bucket;
+    due = due < last ? due : last;
+    ASSERT(due >= c->bucket);
+    struct chain **bucket = &c->buckets[due % CHAINS_BUCKETS];
+    chain->next_due = *bucket;
+    *bucket = chain;
 }
 
-static void list_newest(struct chains *c, struct chain *chain)
+struct chain *chains_due(struct chains *c, uint64_t now_ms, bool early)
 {
-    ASSERT(chain != c->newest);
-    chain->newer = NULL;
-    chain->older = c->newest;
-    *(c->newest != NULL ? &c->newest->newer : &c->oldest) = chain;
-    c->newest = chain;
+    uint64_t now = now_ms / CHAINS_BUCKET_MS;
+    unsigned passed = 0; // once around, every chain was looked at
+    ASSERT(c->idle_ms > 0);
+    while (c->count > 0 && passed < CHAINS_BUCKETS && (early || c->bucket <= now)) {
+        struct chain **bucket = &c->buckets[c->bucket % CHAINS_BUCKETS], *chain = *bucket;
+        if (chain == NULL) {
+            c->bucket++;
+            passed += early ? 1 : 0;
+            continue;
+        }
+        *bucket = chain->next_due;
+        if (early || now_ms - chain->last_ms >= c->idle_ms) {
+            return chain;
+        }
+        hang(c, chain);
+    }
+    return NULL;
 }
 
 // ---- The table ----------------------------------------------------------------------------------
@@ -140,25 +173,18 @@ static void grow_slots(struct chains *c)
 {
     size_t size = c->slot_count * 2;
     struct chain **slots = mem_new(size, sizeof *slots);
-    for (struct chain *chain = c->oldest; chain != NULL; chain = chain->newer) {
-        struct chain **slot = &slots[chain->hash & (size - 1)];
-        chain->next = *slot;
-        *slot = chain;
+    for (size_t i = 0; i < c->slot_count; i++) {
+        for (struct chain *chain = c->slots[i]; chain != NULL;) {
+            struct chain *next = chain->next, **slot = &slots[chain->hash & (size - 1)];
+            chain->next = *slot;
+            *slot = chain;
+            chain = next;
+        }
     }
     ASSERT(size > c->count);
     mem_free(c->slots);
     c->slots = slots;
     c->slot_count = size;
-}
-
-struct chain *chains_find(const struct chains *c, trace_id id, uint64_t hash)
-{
-    struct chain *chain = c->slots[hash & (c->slot_count - 1)];
-    while (chain != NULL && (chain->hash != hash || trace_id_cmp(&chain->id, &id) != 0)) {
-        chain = chain->next;
-    }
-    ASSERT(chain == NULL || c->count > 0);
-    return chain;
 }
 
 // The place of a hash among those closed, or of the first free one where it would be.
@@ -177,9 +203,13 @@ static uint64_t closed_hash(uint64_t hash)
     return hash != 0 ? hash : 1;
 }
 
-struct chain *chains_open(struct chains *c, trace_id id, uint64_t hash, uint64_t seq)
+struct chain *chains_open(struct chains *c, trace_id id, uint64_t hash, uint64_t seq,
+                          uint64_t now_ms)
 {
-    struct chain *chain = chains_find(c, id, hash);
+    struct chain *chain = c->slots[hash & (c->slot_count - 1)];
+    while (chain != NULL && (chain->hash != hash || trace_id_cmp(&chain->id, &id) != 0)) {
+        chain = chain->next;
+    }
     if (chain != NULL) {
         return chain;
     }
@@ -187,8 +217,9 @@ struct chain *chains_open(struct chains *c, trace_id id, uint64_t hash, uint64_t
     chain->id = id;
     chain->hash = hash;
     chain->first_seq = seq;
+    chain->last_ms = now_ms;
     chain->was_closed = c->closed_set[closed_slot(c, closed_hash(hash))] != 0;
-    list_newest(c, chain);
+    hang(c, chain);
     c->count++;
     struct chain **slot = &c->slots[hash & (c->slot_count - 1)];
     chain->next = *slot;
@@ -201,23 +232,6 @@ struct chain *chains_open(struct chains *c, trace_id id, uint64_t hash, uint64_t
 
 // ---- Spans --------------------------------------------------------------------------------------
 
-// The span that is the same, or NULL.
-static struct chain_span *find_by_walk(const struct chain *chain, const struct chain_span *s)
-{
-    uint32_t left = chain->count;
-    ASSERT(left <= CHAIN_INDEXED);
-    for (struct chain_block *b = chain->first; left > 0; b = b->next) {
-        uint32_t n = left < CHAIN_BLOCK ? left : CHAIN_BLOCK;
-        for (uint32_t i = 0; i < n; i++) {
-            if (b->spans[i].id == s->id && chain_span_is_same(&b->spans[i], s)) {
-                return &b->spans[i];
-            }
-        }
-        left -= n;
-    }
-    return NULL;
-}
-
 static uint64_t mix(uint64_t v)
 {
     uint64_t h = v * 0x9e3779b97f4a7c15u;
@@ -226,72 +240,102 @@ static uint64_t mix(uint64_t v)
 
 static uint64_t span_hash(const struct chain_span *s)
 {
-    return mix(mix(mix(mix(s->id) ^ s->start_ns) ^ s->duration_ns) ^
+    return mix(mix(s->id + s->start_ns) ^ (s->duration_ns << 20) ^
                ((uint64_t)s->service << 8 | s->kind));
 }
 
-static struct chain_span *find_by_index(const struct chain *chain, const struct chain_span *s)
+static struct chain_span *span_at(struct chain *chain, uint32_t n)
 {
-    uint64_t hash = span_hash(s);
-    struct hash_walk walk = hash_index_walk(&chain->index, hash);
-    uint32_t n;
-    while (hash_index_next(&walk, &n)) {
-        ASSERT(n < chain->count);
-        if (chain->index_hashes[n] == hash && chain_span_is_same(chain->index_spans[n], s)) {
-            return chain->index_spans[n];
+    struct chain_block *b = chain->first;
+    for (uint32_t skip = n / CHAIN_BLOCK; skip > 0; skip--) {
+        b = b->next;
+    }
+    ASSERT(n < chain->count && b != NULL);
+    return &b->spans[n % CHAIN_BLOCK];
+}
+
+static void index_span(struct chains *c, struct chain_index *x, uint32_t n, struct chain_span *s,
+                       uint64_t hash)
+{
+    size_t before = index_bytes(x);
+    x->hashes = mem_grow(x->hashes, &x->capacity, n + 1u, sizeof *x->hashes);
+    x->spans = mem_grow(x->spans, &x->spans_capacity, n + 1u, sizeof *x->spans);
+    hash_index_reserve(&x->index, x->hashes, n, 2 * CHAIN_MARKS);
+    c->bytes += index_bytes(x) - before;
+    x->hashes[n] = hash;
+    x->spans[n] = s;
+    hash_index_put(&x->index, hash, n);
+    ASSERT(x->index.size > n);
+}
+
+static void begin_index(struct chains *c, struct chain *chain)
+{
+    ASSERT(chain->index == NULL && chain->count == CHAIN_MARKS);
+    chain->index = mem_new(1, sizeof *chain->index);
+    c->bytes += index_bytes(chain->index);
+    for (uint32_t i = 0; i < CHAIN_MARKS; i++) {
+        struct chain_span *s = span_at(chain, i);
+        index_span(c, chain->index, i, s, span_hash(s));
+    }
+}
+
+static struct chain_span *find_by_marks(struct chain *chain, const struct chain_span *s,
+                                        uint64_t hash)
+{
+    ASSERT(chain->count <= CHAIN_MARKS);
+    for (uint32_t i = 0; i < chain->count; i++) {
+        if (chain->marks[i] == (uint32_t)hash && chain_span_is_same(span_at(chain, i), s)) {
+            return span_at(chain, i);
         }
     }
     return NULL;
 }
 
-static void index_span(struct chains *c, struct chain *chain, uint32_t n, struct chain_span *s)
+static struct chain_span *find_by_index(const struct chain *chain, const struct chain_span *s,
+                                        uint64_t hash)
 {
-    size_t before = index_bytes(chain);
-    uint64_t hash = span_hash(s);
-    chain->index_hashes =
-        mem_grow(chain->index_hashes, &chain->index_capacity, n + 1u, sizeof *chain->index_hashes);
-    chain->index_spans = mem_grow(chain->index_spans, &chain->index_spans_capacity, n + 1u,
-                                  sizeof *chain->index_spans);
-    hash_index_reserve(&chain->index, chain->index_hashes, n, 2 * CHAIN_INDEXED);
-    c->bytes += index_bytes(chain) - before;
-    chain->index_hashes[n] = hash;
-    chain->index_spans[n] = s;
-    hash_index_put(&chain->index, hash, n);
-    ASSERT(chain->index.size > n);
-}
-
-static void index_all(struct chains *c, struct chain *chain)
-{
-    uint32_t n = 0;
-    ASSERT(chain->count == CHAIN_INDEXED);
-    for (struct chain_block *b = chain->first; b != NULL; b = b->next) {
-        for (uint32_t i = 0; i < CHAIN_BLOCK; i++) {
-            index_span(c, chain, n++, &b->spans[i]);
+    const struct chain_index *x = chain->index;
+    struct hash_walk walk = hash_index_walk(&x->index, hash);
+    uint32_t n;
+    while (hash_index_next(&walk, &n)) {
+        ASSERT(n < chain->count);
+        if (x->hashes[n] == hash && chain_span_is_same(x->spans[n], s)) {
+            return x->spans[n];
         }
     }
+    return NULL;
 }
 
-static struct chain_span *find_span(struct chains *c, struct chain *chain,
-                                    const struct chain_span *s)
+static void append(struct chains *c, struct chain *chain, const struct chain_span *s, uint64_t hash)
 {
-    if (chain->count < CHAIN_INDEXED) {
-        return find_by_walk(chain, s);
+    if (chain->count % CHAIN_BLOCK == 0) {
+        struct chain_block *b = block_new(c);
+        *(chain->last != NULL ? &chain->last->next : &chain->first) = b;
+        chain->last = b;
     }
-    if (chain->index_capacity == 0) {
-        index_all(c, chain);
+    struct chain_span *to = &chain->last->spans[chain->count % CHAIN_BLOCK];
+    *to = *s;
+    if (chain->count < CHAIN_MARKS) {
+        chain->marks[chain->count] = (uint32_t)hash;
+    } else {
+        index_span(c, chain->index, chain->count, to, hash);
     }
-    return find_by_index(chain, s);
+    chain->count++;
+    chain->min_start_ns = s->start_ns < chain->min_start_ns ? s->start_ns : chain->min_start_ns;
+    c->spans++;
+    ASSERT(chain->count <= CHAIN_SPANS_MAX);
 }
 
 bool chains_add(struct chains *c, struct chain *chain, const struct chain_span *s, uint64_t now_ms)
 {
+    uint64_t hash = span_hash(s);
     ASSERT(now_ms >= chain->last_ms);
     chain->last_ms = now_ms;
-    if (chain != c->newest) {
-        unlist(c, chain);
-        list_newest(c, chain);
+    if (chain->count == CHAIN_MARKS && chain->index == NULL) {
+        begin_index(c, chain);
     }
-    struct chain_span *known = find_span(c, chain, s);
+    struct chain_span *known =
+        chain->index == NULL ? find_by_marks(chain, s, hash) : find_by_index(chain, s, hash);
     if (known != NULL) {
         known->copies = (uint8_t)(known->copies + (known->copies < UINT8_MAX));
         return false;
@@ -300,19 +344,7 @@ bool chains_add(struct chains *c, struct chain *chain, const struct chain_span *
         c->left_out++;
         return false;
     }
-    if (chain->count % CHAIN_BLOCK == 0) {
-        struct chain_block *b = block_new(c);
-        *(chain->last != NULL ? &chain->last->next : &chain->first) = b;
-        chain->last = b;
-    }
-    struct chain_span *to = &chain->last->spans[chain->count % CHAIN_BLOCK];
-    *to = *s;
-    if (chain->count >= CHAIN_INDEXED) {
-        index_span(c, chain, chain->count, to);
-    }
-    chain->count++;
-    chain->min_start_ns = s->start_ns < chain->min_start_ns ? s->start_ns : chain->min_start_ns;
-    c->spans++;
+    append(c, chain, s, hash);
     return true;
 }
 
@@ -366,18 +398,32 @@ void chains_close(struct chains *c, struct chain *chain, uint64_t now_ns)
         at = &(*at)->next;
     }
     *at = chain->next;
-    unlist(c, chain);
     remember(c, closed_hash(chain->hash), now_ns);
     c->count--;
     c->spans -= chain->count;
     chain_free(c, chain);
 }
 
+void chains_each(const struct chains *c, void (*each)(void *ctx, const struct chain *chain),
+                 void *ctx)
+{
+    ASSERT(each != NULL);
+    for (size_t i = 0; i < c->slot_count; i++) {
+        for (const struct chain *chain = c->slots[i]; chain != NULL; chain = chain->next) {
+            each(ctx, chain);
+        }
+    }
+}
+
+static void note_seq(void *ctx, const struct chain *chain)
+{
+    uint64_t *least = ctx;
+    *least = chain->first_seq < *least ? chain->first_seq : *least;
+}
+
 uint64_t chains_oldest_seq(const struct chains *c, uint64_t none)
 {
     uint64_t least = none;
-    for (const struct chain *chain = c->oldest; chain != NULL; chain = chain->newer) {
-        least = chain->first_seq < least ? chain->first_seq : least;
-    }
+    chains_each(c, note_seq, &least);
     return least;
 }

@@ -3,9 +3,10 @@
 //
 //     chains_open() --> open --chains_add()--> ... --chains_close()--> closed, and remembered
 //
-// Order. Open chains are listed by when their last span came, so that the one to close next is the
-// head of the list. `first_seq` is the journal number of the first batch that a chain has a span
-// of.
+// Due times. A chain is due `idle_ms` after its last span. Open chains hang in a wheel of buckets
+// by the time at which they are to be looked at: adding a span changes nothing there, and a chain
+// that is not due yet when its bucket comes goes to the bucket of its due time. `first_seq` is the
+// journal number of the first batch that a chain has a span of.
 //
 // Memory of the closed. A span of a trace that was closed before opens its chain again, and then
 // what was told of it before must be known. The hashes of the last CHAINS_REMEMBERED closed traces
@@ -14,9 +15,10 @@
 // after it, and that is not remembered, is new for certain. One without its root is taken for new
 // too: a trace that goes on for longer than that memory reaches back is told as two.
 //
-// Spans of one chain lie in blocks, in order of arrival. A chain of more than CHAIN_INDEXED spans
-// has an index of their IDs, so that one of 100,000 costs no more a span. At most CHAIN_SPANS_MAX;
-// what comes beyond is counted, and is no part of it.
+// Spans of one chain lie in blocks, in order of arrival, and beside each a mark: 32 bits of its
+// hash. The first CHAIN_MARKS marks lie in the chain itself, so that a span that is new is known as
+// new without a look at the others; a chain of more spans has an index. At most CHAIN_SPANS_MAX
+// spans; what comes beyond is counted, and is no part of it.
 //
 // Not thread-safe.
 #ifndef SONDE_STREAM_CHAINS_H
@@ -27,30 +29,40 @@
 
 #define CHAINS_REMEMBERED ((size_t)1 << 18)
 #define CHAIN_BLOCK       8 // spans
-#define CHAIN_INDEXED     64
+#define CHAIN_MARKS       40u
 #define CHAIN_SPANS_MAX   ((uint32_t)1 << 20)
+#define CHAINS_BUCKETS    256u
+#define CHAINS_BUCKET_MS  64u
 
 struct chain_block {
     struct chain_block *next;
     struct chain_span spans[CHAIN_BLOCK];
 };
 
+// The spans of a chain by their hashes, where there are many.
+struct chain_index {
+    struct hash_index index;
+    uint64_t *hashes;
+    struct chain_span **spans;
+    size_t capacity, spans_capacity;
+};
+
+// What an added span touches comes first.
 struct chain {
     trace_id id;
     uint64_t hash;
-    uint64_t first_seq;
-    uint64_t last_ms; // when its last span came, by the monotonic clock
+    struct chain *next; // with the same slot of the table
+    uint64_t last_ms;   // when its last span came, by the monotonic clock
     uint64_t min_start_ns;
-    struct chain_block *first, *last;
+    struct chain_block *last;
     uint32_t count;
-    bool was_closed;         // it was open before, and closed
-    bool is_whole;           // all of it since the trace began is here for certain
-    struct hash_index index; // of span IDs, when there are many
-    uint64_t *index_hashes;
-    struct chain_span **index_spans;
-    size_t index_capacity, index_spans_capacity;
-    struct chain *newer, *older; // in the list by last_ms
-    struct chain *next;          // with the same slot of the table
+    bool was_closed; // it was open before, and closed
+    bool is_whole;   // all of it since the trace began is here for certain
+    uint32_t marks[CHAIN_MARKS];
+    uint64_t first_seq;
+    struct chain_block *first;
+    struct chain_index *index; // NULL up to CHAIN_MARKS spans
+    struct chain *next_due;    // in its bucket
 };
 
 struct closed {
@@ -62,7 +74,9 @@ struct chains {
     size_t slot_count; // a power of two
     size_t count, spans;
     size_t bytes; // heap bytes of chains and blocks in use
-    struct chain *oldest, *newest;
+    uint32_t idle_ms;
+    struct chain *buckets[CHAINS_BUCKETS];
+    uint64_t bucket; // the one to be looked at next, counted from the beginning of the clock
     struct chain *free_chains;
     struct chain_block *free_blocks;
     size_t free_bytes;
@@ -74,28 +88,48 @@ struct chains {
     uint64_t left_out; // spans beyond CHAIN_SPANS_MAX
 };
 
-void chains_init(struct chains *c, uint64_t horizon_ns);
+// idle_ms is at most CHAINS_BUCKETS - 2 buckets: 16 s; a longer one is cut.
+void chains_init(struct chains *c, uint32_t idle_ms, uint64_t now_ms, uint64_t horizon_ns);
 void chains_done(struct chains *c);
 
 // The open chain of a trace, opened when there is none.
-struct chain *chains_open(struct chains *c, trace_id id, uint64_t hash, uint64_t seq);
-// NULL when it is not open.
-struct chain *chains_find(const struct chains *c, trace_id id, uint64_t hash);
-// Brings the slot of a hash near, for a chains_open() soon.
-static inline void chains_prefetch(const struct chains *c, uint64_t hash)
+struct chain *chains_open(struct chains *c, trace_id id, uint64_t hash, uint64_t seq,
+                          uint64_t now_ms);
+
+// For a chains_open() and chains_add() soon: brings near the slot of a hash, and, once that has had
+// time to come, the first chain in it.
+static inline void chains_prefetch_slot(const struct chains *c, uint64_t hash)
 {
     __builtin_prefetch(&c->slots[hash & (c->slot_count - 1)]);
 }
+static inline void chains_prefetch_chain(const struct chains *c, uint64_t hash)
+{
+    const char *chain = (const char *)c->slots[hash & (c->slot_count - 1)];
+    if (chain != NULL) {
+        __builtin_prefetch(chain, 1);
+        __builtin_prefetch(chain + 64, 1);
+        __builtin_prefetch(chain + 128, 1);
+    }
+}
 
 // False when the chain has the span already (chain_span_is_same(); one more copy is counted), or
-// has CHAIN_SPANS_MAX. It is the newest now, either way.
+// has CHAIN_SPANS_MAX. It is due idle_ms from now, either way.
 bool chains_add(struct chains *c, struct chain *chain, const struct chain_span *s, uint64_t now_ms);
 
 // Whether the trace may have been open before, and told of then.
 bool chains_may_be_old(const struct chains *c, const struct chain *chain);
 
-// Forgets the spans; the trace is remembered as closed at `now_ns` (wall clock).
+// A chain that is due, or NULL. With `early`, where none is: one of those that will be due first,
+// about; NULL only when no chain is open. The caller closes it before it asks again.
+struct chain *chains_due(struct chains *c, uint64_t now_ms, bool early);
+
+// Forgets the spans of the chain that chains_due() gave last; the trace is remembered as closed at
+// `now_ns` (wall clock).
 void chains_close(struct chains *c, struct chain *chain, uint64_t now_ns);
+
+// Calls `each` for every open chain, in no order.
+void chains_each(const struct chains *c, void (*each)(void *ctx, const struct chain *chain),
+                 void *ctx);
 
 // The least first_seq of all open chains, or `none` where there is none.
 uint64_t chains_oldest_seq(const struct chains *c, uint64_t none);

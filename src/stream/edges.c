@@ -78,6 +78,7 @@ static void tell(const struct telling *t, enum node_kind from_kind, uint32_t fro
     t->each(t->ctx, &call);
 }
 
+// Where a span is called by another service, or this one anew.
 static void tell_called(const struct telling *t, uint32_t i)
 {
     const struct chain_span *s = &t->spans[i];
@@ -85,51 +86,50 @@ static void tell_called(const struct telling *t, uint32_t i)
     ASSERT(to != 0);
     if (s->kind == KIND_CONSUMER) {
         tell(t, NODE_QUEUE, s->peer, to, false, s);
-    } else if (s->kind != KIND_SERVER && s->parent == 0) {
-        return; // begins by itself
-    } else if (parent == KIN_NONE) {
+    } else if (parent == KIN_NONE && s->kind == KIND_SERVER) {
         tell(t, s->parent == 0 ? NODE_CLIENT : NODE_SERVICE, 0, to, false, s);
-    } else {
-        const struct chain_span *caller = &t->spans[parent];
-        uint32_t from = t->room->contexts[parent];
-        tell(t, NODE_SERVICE, from, to, false, s);
-        if (caller->kind == KIND_CLIENT && !t->room->called[parent]) {
-            t->room->called[parent] = true;
-            tell(t, NODE_SERVICE, from, to, true, caller);
-        }
+    } else if (parent != KIN_NONE &&
+               (s->kind == KIND_SERVER || t->spans[parent].service != s->service)) {
+        uint32_t *called = &t->room->called[parent];
+        tell(t, NODE_SERVICE, t->room->contexts[parent], to, false, s);
+        *called = *called == KIN_NONE || spans_cmp(s, &t->spans[*called]) < 0 ? i : *called;
     }
 }
 
-// Whether a span is where another service, or this one anew, is called.
-static bool is_called(const struct telling *t, uint32_t i)
+static void tell_calling(const struct telling *t, uint32_t i)
 {
     const struct chain_span *s = &t->spans[i];
-    uint32_t parent = t->room->parents[i];
-    return chain_span_is_callee(s) ||
-           (parent != KIN_NONE && t->spans[parent].service != s->service);
+    uint32_t called = s->kind == KIND_CLIENT ? t->room->called[i] : KIN_NONE;
+    ASSERT(chain_span_is_caller(s) && s->peer != 0);
+    uint32_t to = called != KIN_NONE ? t->room->contexts[called] : s->peer;
+    tell(t, NODE_SERVICE, t->room->contexts[i], to, true, s);
+}
+
+static bool link_parents(struct edges_room *room, const struct chain_span *spans, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        room->kin[i] = (struct kin){spans[i].id, spans[i].parent, chain_span_is_callee(&spans[i])};
+        room->called[i] = KIN_NONE;
+    }
+    return kin_link(room->kin, count, room->parents);
 }
 
 void edges_of(struct edges_room *room, struct chain_span *spans, uint32_t count,
               void (*each)(void *ctx, const struct edge_call *call), void *ctx)
 {
     make_room(room, count);
-    spans_sort(spans, count);
-    for (uint32_t i = 0; i < count; i++) {
-        room->kin[i] = (struct kin){spans[i].id, spans[i].parent, chain_span_is_callee(&spans[i])};
-        room->called[i] = false;
+    if (link_parents(room, spans, count)) {
+        spans_sort(spans, count, sizeof *spans); // hardly ever: broken tracers
+        (void)link_parents(room, spans, count);
     }
-    kin_link(room->kin, count, room->parents);
     find_contexts(room, spans, count);
     struct telling t = {spans, room, each, ctx};
     for (uint32_t i = 0; i < count; i++) {
-        if (is_called(&t, i)) {
-            tell_called(&t, i);
-        }
+        tell_called(&t, i);
     }
     for (uint32_t i = 0; i < count; i++) {
-        if (chain_span_is_caller(&spans[i]) && !room->called[i]) {
-            ASSERT(spans[i].peer != 0);
-            tell(&t, NODE_SERVICE, room->contexts[i], spans[i].peer, true, &spans[i]);
+        if (chain_span_is_caller(&spans[i])) {
+            tell_calling(&t, i);
         }
     }
 }

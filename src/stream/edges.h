@@ -34,12 +34,12 @@ struct edge_call {
 struct edges_room {
     struct kin *kin;
     uint32_t *parents, *contexts;
-    bool *called;
+    uint32_t *called; // of callers: the first that they call, or KIN_NONE
     size_t capacity;
 };
 void edges_room_done(struct edges_room *room);
 
-// Calls `each` for every call. Sorts the spans by start.
+// Calls `each` for every call. May sort the spans.
 void edges_of(struct edges_room *room, struct chain_span *spans, uint32_t count,
               void (*each)(void *ctx, const struct edge_call *call), void *ctx);
 

@@ -17,6 +17,12 @@ struct span_list {
     size_t count, capacity;
 };
 
+// A span as the store has it.
+struct stored_span {
+    struct chain_span span;
+    uint32_t instance;
+};
+
 // All of this belongs to the thread that takes batches in.
 struct analysis {
     struct names names;
@@ -25,12 +31,16 @@ struct analysis {
     struct red red;
     struct stream_history history;
     struct edges_room edges;
-    struct span_list own, base;    // of the chain that closes
+    // Of the chain that closes: its spans, what the store has of the trace, and what of that was
+    // told before.
+    struct span_list own, base;
+    struct stored_span *stored;
+    size_t stored_count, stored_capacity;
     uint64_t history_ns, began_ns; // spent asking the store, and since when; monotonic
     uint64_t spans, duplicates, closed_chains, reopened_chains, unjoined_spans;
 };
 
-void analysis_init(struct analysis *a, const struct stream_history *history);
+void analysis_init(struct analysis *a, const struct stream_history *history, uint32_t idle_ms);
 void analysis_done(struct analysis *a);
 
 // Takes the rows of a batch into their chains and counts them. With `only`, nothing is counted, and

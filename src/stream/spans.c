@@ -312,7 +312,7 @@ static uint32_t endpoint_of(struct span_reader *r, const struct span *s, uint32_
     return m->number;
 }
 
-struct chain_span span_reader_get(struct span_reader *r, uint32_t row)
+struct chain_span span_reader_get(struct span_reader *r, uint32_t row, uint32_t *ret_instance)
 {
     ASSERT(row < r->batch->span_count);
     const struct span *s = &r->batch->spans[row];
@@ -324,10 +324,10 @@ struct chain_span span_reader_get(struct span_reader *r, uint32_t row)
                            .start_ns = s->start_ns,
                            .duration_ns = s->duration_ns,
                            .service = r->resources[s->resource].service,
-                           .instance = r->resources[s->resource].instance,
                            .kind = s->kind,
                            .error = s->status == STATUS_ERROR,
                            .copies = 1};
+    *ret_instance = r->resources[s->resource].instance;
     if (c.parent == 0 || chain_span_is_callee(&c)) {
         c.endpoint = endpoint_of(r, s, c.service);
     }
@@ -361,10 +361,10 @@ static int by_order(const void *a, const void *b)
     return spans_cmp(a, b);
 }
 
-void spans_sort(struct chain_span *spans, size_t count)
+void spans_sort(void *spans, size_t count, size_t size)
 {
-    ASSERT(spans != NULL || count == 0);
+    ASSERT(size >= sizeof(struct chain_span));
     if (count > 1) {
-        qsort(spans, count, sizeof *spans, by_order);
+        qsort(spans, count, size, by_order);
     }
 }

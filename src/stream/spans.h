@@ -22,7 +22,6 @@ struct chain_span {
     uint64_t id, parent; // as they lie in memory; parent 0: none
     uint64_t start_ns, duration_ns;
     uint32_t service;
-    uint32_t instance; // 0: the resource names none
     uint32_t endpoint; // of entries, else 0
     uint32_t peer;     // of callers and consumers, else 0
     uint8_t kind;      // enum span_kind
@@ -33,7 +32,10 @@ struct chain_span {
 // One order for all, by start first, in which equal spans are neighbours: two spans are the same
 // when nothing that tells spans apart differs. `copies` is no part of it.
 int spans_cmp(const struct chain_span *a, const struct chain_span *b);
-void spans_sort(struct chain_span *spans, size_t count);
+// Sorts spans, or anything of `size` bytes that begins with one.
+void spans_sort(void *spans, size_t count, size_t size);
+
+_Static_assert(sizeof(struct chain_span) == 48, "many are kept");
 
 static inline bool chain_span_is_same(const struct chain_span *a, const struct chain_span *b)
 {
@@ -58,6 +60,7 @@ void span_reader_free(struct span_reader *r);
 
 // The rows of this batch are read next; it must outlive the last span_reader_get() of it.
 void span_reader_begin(struct span_reader *r, const struct batch *b);
-struct chain_span span_reader_get(struct span_reader *r, uint32_t row);
+// *ret_instance is the instance that the row's resource names; 0: none.
+struct chain_span span_reader_get(struct span_reader *r, uint32_t row, uint32_t *ret_instance);
 
 #endif

@@ -8,16 +8,27 @@
 #define OPEN_MAX    ((uint64_t)1 << 22) // chains, so that a state stays below 64 MiB
 #define ENTRY_BYTES 9
 
+struct writing {
+    const struct chains *chains;
+    struct buf *out;
+};
+
+static void write_chain(void *ctx, const struct chain *chain)
+{
+    struct writing *w = ctx;
+    ASSERT(chain->count > 0);
+    buf_add_u64(w->out, chain->hash);
+    buf_add_byte(w->out, chains_may_be_old(w->chains, chain) ? 1 : 0);
+}
+
 void state_write(const struct chains *c, uint64_t seq, struct buf *out)
 {
+    struct writing w = {c, out};
     uint64_t oldest = chains_oldest_seq(c, seq + 1);
     ASSERT(oldest > 0);
     buf_add_varint(out, oldest - 1);
     buf_add_varint(out, c->count);
-    for (const struct chain *chain = c->oldest; chain != NULL; chain = chain->newer) {
-        buf_add_u64(out, chain->hash);
-        buf_add_byte(out, chains_may_be_old(c, chain) ? 1 : 0);
-    }
+    chains_each(c, write_chain, &w);
 }
 
 static uint64_t stored(uint64_t hash)

@@ -27,7 +27,6 @@ struct record {
 
 struct stream {
     struct stream_sink sink;
-    uint32_t idle_ms;
     size_t open_bytes_max;
     uint64_t committed_seq; // at the start
     uint64_t replay_after;
@@ -80,7 +79,6 @@ enum err stream_new(const struct stream_options *options, struct stream **ret_st
     struct stream *s = mem_new(1, sizeof *s);
     ASSERT(options->budget != NULL && options->sink.find != NULL);
     s->sink = options->sink;
-    s->idle_ms = options->idle_ms > 0 ? options->idle_ms : STREAM_IDLE_MS;
     s->open_bytes_max = options->budget->limit_bytes / STREAM_SHARE;
     s->committed_seq = s->seq = s->sealed_seq = options->seq;
     s->replay_after = after;
@@ -95,7 +93,8 @@ enum err stream_new(const struct stream_options *options, struct stream **ret_st
     (void)pthread_condattr_destroy(&attr);
     meter_init(&s->queued, options->budget, ACCOUNT_STREAM);
     meter_init(&s->held, options->budget, ACCOUNT_STREAM);
-    analysis_init(&s->a, &options->history);
+    analysis_init(&s->a, &options->history,
+                  options->idle_ms > 0 ? options->idle_ms : STREAM_IDLE_MS);
     *ret_stream = s;
     return ERR_OK;
 }
@@ -126,22 +125,25 @@ static void drain(struct stream *s)
     ASSERT(s->a.red.dirty == 0);
 }
 
-// Closes what is idle, or more than there is room for.
+// Closes what is due, or more than there is room for.
 static void close_some(struct stream *s, uint64_t now, bool all)
 {
-    for (unsigned n = 0; s->a.chains.oldest != NULL && (all || n < CLOSED_A_TURN); n++) {
-        struct chain *chain = s->a.chains.oldest;
-        bool idle = all || now - chain->last_ms >= s->idle_ms;
-        if (!idle && s->a.chains.bytes <= s->open_bytes_max) {
+    struct chains *c = &s->a.chains;
+    for (unsigned n = 0; all || n < CLOSED_A_TURN; n++) {
+        struct chain *chain = chains_due(c, now, all);
+        if (chain == NULL && c->bytes > s->open_bytes_max) {
+            chain = chains_due(c, now, true);
+            s->spilled_chains++;
+        }
+        if (chain == NULL) {
             break;
         }
-        s->spilled_chains += !idle;
-        ASSERT(now >= chain->last_ms);
         analysis_close(&s->a, chain);
         if (red_is_large(&s->a.red)) {
             drain(s);
         }
     }
+    ASSERT(!all || c->count == 0);
 }
 
 static void seal(struct stream *s)
