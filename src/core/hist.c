@@ -67,26 +67,40 @@ uint64_t hist_value(unsigned bucket)
 
 // ---- One histogram ------------------------------------------------------------------------------
 
-static unsigned octave_count(uint64_t octaves)
+static size_t block_count(const struct hist *h)
 {
-    return (unsigned)__builtin_popcountll(octaves);
+    const unsigned last = HIST_WORDS - 1;
+    return h->before[last] + (size_t)__builtin_popcountll(h->blocks[last]);
 }
 
-// The cells of an octave, which are made where it is new.
-static int32_t *octave_cells(struct hist *h, unsigned octave)
+// How many blocks lie below this one, and whether it is there.
+static size_t rank_of(const struct hist *h, unsigned block, bool *ret_is_there)
 {
-    uint64_t bit = (uint64_t)1 << octave;
-    ASSERT(octave < 64);
-    size_t at = octave_count(h->octaves & (bit - 1)), n = octave_count(h->octaves);
-    if ((h->octaves & bit) == 0) {
-        size_t bytes = HIST_OCTAVE * sizeof *h->cells;
+    unsigned word = block / 64;
+    uint64_t bit = (uint64_t)1 << block % 64;
+    ASSERT(word < HIST_WORDS);
+    *ret_is_there = (h->blocks[word] & bit) != 0;
+    return h->before[word] + (size_t)__builtin_popcountll(h->blocks[word] & (bit - 1));
+}
+
+// The cells of a block, which are made where it is new.
+static int32_t *block_cells(struct hist *h, unsigned block)
+{
+    bool is_there;
+    size_t at = rank_of(h, block, &is_there);
+    if (!is_there) {
+        size_t bytes = HIST_BLOCK * sizeof *h->cells, n = block_count(h);
+        ASSERT(at <= n);
         h->cells = mem_resize(h->cells, n + 1, bytes);
-        int32_t *to = h->cells + at * HIST_OCTAVE;
-        memmove(to + HIST_OCTAVE, to, (n - at) * bytes);
+        int32_t *to = h->cells + at * HIST_BLOCK;
+        memmove(to + HIST_BLOCK, to, (n - at) * bytes);
         memset(to, 0, bytes);
-        h->octaves |= bit;
+        h->blocks[block / 64] |= (uint64_t)1 << block % 64;
+        for (unsigned w = block / 64 + 1; w < HIST_WORDS; w++) {
+            h->before[w]++;
+        }
     }
-    return h->cells + at * HIST_OCTAVE;
+    return h->cells + at * HIST_BLOCK;
 }
 
 static void add_cell(int32_t *cell, int32_t times)
@@ -97,22 +111,54 @@ static void add_cell(int32_t *cell, int32_t times)
 void hist_add(struct hist *h, uint64_t value_ns, int32_t times)
 {
     unsigned bucket = hist_bucket(value_ns);
-    add_cell(&octave_cells(h, bucket / HIST_OCTAVE)[bucket % HIST_OCTAVE], times);
+    add_cell(&block_cells(h, bucket / HIST_BLOCK)[bucket % HIST_BLOCK], times);
     h->count += times;
     h->sum_ns = (int64_t)((uint64_t)h->sum_ns + value_ns * (uint64_t)times);
-    ASSERT(h->octaves != 0);
+    ASSERT(h->cells != NULL);
+}
+
+void hist_prefetch(const struct hist *h, uint64_t value_ns)
+{
+    bool is_there;
+    size_t at = rank_of(h, hist_bucket(value_ns) / HIST_BLOCK, &is_there);
+    if (is_there) {
+        ASSERT(h->cells != NULL);
+        __builtin_prefetch(h->cells + at * HIST_BLOCK, 1);
+    }
+}
+
+// Walks the blocks that are there: their first buckets, in order.
+struct block_walk {
+    const struct hist *h;
+    uint64_t left;
+    unsigned word;
+};
+
+static bool next_block(struct block_walk *walk, unsigned *ret_first)
+{
+    while (walk->left == 0) {
+        if (walk->word == HIST_WORDS) {
+            return false;
+        }
+        walk->left = walk->h->blocks[walk->word++];
+    }
+    ASSERT(walk->word > 0);
+    unsigned block = (walk->word - 1) * 64 + (unsigned)__builtin_ctzll(walk->left);
+    walk->left &= walk->left - 1;
+    *ret_first = block * HIST_BLOCK;
+    return true;
 }
 
 void hist_merge(struct hist *into, const struct hist *from)
 {
     ASSERT(into != from);
+    struct block_walk walk = {.h = from};
     const int32_t *cells = from->cells;
-    for (uint64_t left = from->octaves; left != 0; left &= left - 1) {
-        int32_t *to = octave_cells(into, (unsigned)__builtin_ctzll(left));
-        for (unsigned i = 0; i < HIST_OCTAVE; i++) {
+    for (unsigned first; next_block(&walk, &first); cells += HIST_BLOCK) {
+        int32_t *to = block_cells(into, first / HIST_BLOCK);
+        for (unsigned i = 0; i < HIST_BLOCK; i++) {
             add_cell(&to[i], cells[i]);
         }
-        cells += HIST_OCTAVE;
     }
     into->count += from->count;
     into->sum_ns = (int64_t)((uint64_t)into->sum_ns + (uint64_t)from->sum_ns);
@@ -120,20 +166,21 @@ void hist_merge(struct hist *into, const struct hist *from)
 
 void hist_clear(struct hist *h)
 {
-    ASSERT((h->octaves == 0) == (h->cells == NULL));
+    ASSERT((block_count(h) == 0) == (h->cells == NULL));
     mem_free(h->cells);
     *h = (struct hist){0};
 }
 
 static size_t cell_count(const struct hist *h)
 {
-    return (size_t)octave_count(h->octaves) * HIST_OCTAVE;
+    return block_count(h) * HIST_BLOCK;
 }
 
 bool hist_is_nothing(const struct hist *h)
 {
     bool nothing = h->count == 0 && h->sum_ns == 0;
-    for (size_t i = 0; nothing && i < cell_count(h); i++) {
+    size_t n = nothing ? cell_count(h) : 0;
+    for (size_t i = 0; nothing && i < n; i++) {
         nothing = h->cells[i] == 0;
     }
     return nothing;
@@ -147,17 +194,17 @@ size_t hist_bytes(const struct hist *h)
 void hist_encode(const struct hist *h, struct buf *out)
 {
     uint64_t used = 0;
-    for (size_t i = 0; i < cell_count(h); i++) {
+    for (size_t i = 0, n = cell_count(h); i < n; i++) {
         used += h->cells[i] != 0 ? 1 : 0;
     }
     buf_add_varint(out, zigzag(h->count));
     buf_add_varint(out, zigzag(h->sum_ns));
     buf_add_varint(out, used);
+    struct block_walk walk = {.h = h};
     const int32_t *cells = h->cells;
     unsigned next = 0; // the bucket after the last one written
-    for (uint64_t left = h->octaves; left != 0; left &= left - 1) {
-        unsigned first = (unsigned)__builtin_ctzll(left) * HIST_OCTAVE;
-        for (unsigned i = 0; i < HIST_OCTAVE; i++) {
+    for (unsigned first; next_block(&walk, &first); cells += HIST_BLOCK) {
+        for (unsigned i = 0; i < HIST_BLOCK; i++) {
             if (cells[i] != 0) {
                 ASSERT(first + i >= next);
                 buf_add_varint(out, first + i - next + 1);
@@ -165,7 +212,6 @@ void hist_encode(const struct hist *h, struct buf *out)
                 next = first + i + 1;
             }
         }
-        cells += HIST_OCTAVE;
     }
 }
 
@@ -173,13 +219,12 @@ void hist_encode(const struct hist *h, struct buf *out)
 
 void hist_total_add(struct hist_total *t, const struct hist *h)
 {
+    struct block_walk walk = {.h = h};
     const int32_t *cells = h->cells;
-    for (uint64_t left = h->octaves; left != 0; left &= left - 1) {
-        int64_t *to = &t->buckets[(size_t)__builtin_ctzll(left) * HIST_OCTAVE];
-        for (unsigned i = 0; i < HIST_OCTAVE; i++) {
-            to[i] += cells[i];
+    for (unsigned first; next_block(&walk, &first); cells += HIST_BLOCK) {
+        for (unsigned i = 0; i < HIST_BLOCK; i++) {
+            t->buckets[first + i] += cells[i];
         }
-        cells += HIST_OCTAVE;
     }
     ASSERT(cells == NULL || cells == h->cells + cell_count(h));
     t->count += h->count;
@@ -206,12 +251,13 @@ static const uint8_t *walk_cells(struct hist_total *t, const uint8_t *p, const u
         uint64_t distance, times;
         p = varint_get(p, end, &distance);
         p = p != NULL ? varint_get(p, end, &times) : NULL;
-        if (p == NULL || distance == 0 || distance > HIST_BUCKETS - next || times > UINT32_MAX) {
+        if (p == NULL || distance == 0 || distance > HIST_BUCKETS - next) {
             return NULL;
         }
         next += distance;
         if (t != NULL) {
-            t->buckets[next - 1] += unzigzag(times);
+            int64_t *to = &t->buckets[next - 1];
+            *to = (int64_t)((uint64_t)*to + (uint64_t)unzigzag(times));
         }
     }
     return p;

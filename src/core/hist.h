@@ -11,12 +11,13 @@
 // correction of another. Adding is exact and in any order; a histogram and its negative are
 // nothing.
 //
-// Shape. Buckets are kept by octave (64 of them, a power of two of values): `octaves` has a bit for
-// each that is there, `cells` has 64 counts for each bit, lowest octave first. A cell beyond 32
-// bits is an error of the caller: what may grow so far is merged into a hist_total.
+// Shape. Buckets are kept by blocks of 16 (a quarter of an octave, one line of memory): `blocks`
+// has a bit for each that is there, `cells` has 16 counts for each bit, lowest block first. A cell
+// beyond 32 bits is an error of the caller: what may grow so far is merged into a hist_total.
 //
 // The bytes of a histogram (hist_encode): varints; zigzag where signed: count, sum, number of cells
 // that are not 0, then for each the distance to the bucket before (from -1) and the zigzag count.
+// Bytes that were added up from many (series/hist_sum.h) may hold counts beyond 32 bits.
 //
 // Not thread-safe.
 #ifndef SONDE_CORE_HIST_H
@@ -32,13 +33,16 @@
 
 #define HIST_OCTAVE  64u // buckets
 #define HIST_BUCKETS (64u * HIST_OCTAVE)
+#define HIST_BLOCK   16u // buckets
+#define HIST_WORDS   (HIST_BUCKETS / HIST_BLOCK / 64u)
 
 // What is kept for each series and moment. All zero is an empty one.
 struct hist {
     int64_t count;
     int64_t sum_ns; // wraps
-    uint64_t octaves;
-    int32_t *cells; // HIST_OCTAVE for each bit of `octaves`
+    uint64_t blocks[HIST_WORDS];
+    int32_t *cells;             // HIST_BLOCK for each bit of `blocks`
+    uint8_t before[HIST_WORDS]; // how many bits the words below have
 };
 
 // The bucket of a value.
@@ -48,15 +52,8 @@ uint64_t hist_value(unsigned bucket);
 
 // Adds `times` calls of this duration; a negative number takes them back.
 void hist_add(struct hist *h, uint64_t value_ns, int32_t times);
-// For a hist_add() of this value soon: brings its cell near.
-static inline void hist_prefetch(const struct hist *h, uint64_t value_ns)
-{
-    unsigned octave = 63 - (unsigned)__builtin_clzll(value_ns | 1);
-    unsigned at = (unsigned)__builtin_popcountll(h->octaves & (((uint64_t)1 << octave) - 1));
-    if (h->octaves >> octave & 1) {
-        __builtin_prefetch(&h->cells[at * HIST_OCTAVE + hist_bucket(value_ns) % HIST_OCTAVE], 1);
-    }
-}
+// For a hist_add() of this value soon: brings its cell near, where there is one.
+void hist_prefetch(const struct hist *h, uint64_t value_ns);
 void hist_merge(struct hist *into, const struct hist *from);
 void hist_clear(struct hist *h); // frees the cells
 // No count and no cell that is not 0: adding it to anything changes nothing.
