@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: subjects of the stream as series.
+#include "call_sink.h"
+
+#include "core/must.h"
+#include "model/batch.h"
+#include "model/calls.h"
+
+#define LABELS_MAX 16
+
+// The labels of one series, in the order of their keys.
+struct label_list {
+    struct series_label items[LABELS_MAX];
+    size_t count;
+};
+
+static void put(struct label_list *l, struct str key, struct str value)
+{
+    if (value.n > 0) {
+        ASSERT(l->count < LABELS_MAX);
+        ASSERT(l->count == 0 || str_cmp(l->items[l->count - 1].key, key) < 0);
+        l->items[l->count++] = (struct series_label){key, value};
+    }
+}
+
+static struct str of_service(const struct stream_node *n, struct str text)
+{
+    return n->kind == NODE_SERVICE ? text : STR("");
+}
+
+static struct str of_peer(const struct stream_node *n, struct str text)
+{
+    return n->kind != NODE_SERVICE ? text : STR("");
+}
+
+static void put_from(struct label_list *l, const struct stream_node *n)
+{
+    put(l, CALLS_FROM_ENDPOINT, of_service(n, n->name));
+    put(l, CALLS_FROM_KIND, str_of(node_kind_name(n->kind)));
+    put(l, CALLS_FROM_LINE, of_service(n, n->line));
+    put(l, CALLS_FROM_NAME, of_peer(n, n->name));
+    put(l, CALLS_FROM_SERVICE, of_service(n, n->service));
+}
+
+static void put_to(struct label_list *l, const struct stream_node *n)
+{
+    put(l, CALLS_TO_ENDPOINT, of_service(n, n->name));
+    put(l, CALLS_TO_KIND, str_of(node_kind_name(n->kind)));
+    put(l, CALLS_TO_LINE, of_service(n, n->line));
+    put(l, CALLS_TO_NAME, of_peer(n, n->name));
+    put(l, CALLS_TO_SERVICE, of_service(n, n->service));
+}
+
+static struct label_list labels_of(const struct stream_subject *s)
+{
+    struct label_list l = {.count = 0};
+    put(&l, CALLS_LABEL_NAME, CALLS_NAME);
+    put(&l, CALLS_ENDPOINT, s->kind == SUBJECT_ENDPOINT ? s->to.name : STR(""));
+    put(&l, CALLS_ERROR, s->error ? CALLS_TRUE : STR(""));
+    if (s->kind == SUBJECT_EDGE) {
+        put_from(&l, &s->from);
+        put(&l, CALLS_OF, CALLS_EDGE);
+        put(&l, CALLS_SIDE, s->at_client ? CALLS_CLIENT : CALLS_SERVER);
+        put_to(&l, &s->to);
+    } else if (s->kind == SUBJECT_INSTANCE) {
+        put(&l, CALLS_INSTANCE, s->to.name);
+        put(&l, CALLS_OF, CALLS_INSTANCE);
+        put(&l, CALLS_SERVICE, s->to.service);
+    } else {
+        put(&l, CALLS_KIND, str_of(span_kind_name(s->span_kind)));
+        put(&l, CALLS_OF, CALLS_ENDPOINT);
+        put(&l, CALLS_SERVICE, s->to.service);
+    }
+    return l;
+}
+
+static enum err find(void *ctx, const struct stream_subject *subject, uint32_t *ret_number)
+{
+    struct call_sink *s = ctx;
+    struct label_list l = labels_of(subject);
+    bool to_peer = subject->kind == SUBJECT_EDGE && subject->to.kind != NODE_SERVICE;
+    struct str line = to_peer ? subject->from.line : subject->to.line;
+    ASSERT(l.count > 2);
+    return series_find(s->series, line, SERIES_HIST, l.items, l.count, ret_number);
+}
+
+static void add(void *ctx, uint32_t number, uint64_t slot_ms, const struct hist *calls)
+{
+    struct call_sink *s = ctx;
+    series_add_hist(s->series, number, slot_ms, calls);
+}
+
+static bool wants_seal(void *ctx)
+{
+    const struct call_sink *s = ctx;
+    return series_wants_seal(s->series);
+}
+
+static void seal(void *ctx, uint64_t seq, uint64_t oldest, struct str state)
+{
+    struct call_sink *s = ctx;
+    ASSERT(oldest <= seq);
+    series_seal(s->series, seq, state);
+    if (s->on_seal != NULL) {
+        s->on_seal(s->ctx, oldest);
+    }
+}
+
+struct stream_sink call_sink_of(struct call_sink *s)
+{
+    ASSERT(s->series != NULL);
+    return (struct stream_sink){find, add, wants_seal, seal, s};
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: how calls are kept as series (series/series.h): one name, histograms of their durations,
+// and labels that say of what. Whoever writes them (the server's sink of the stream) and whoever
+// reads them (query/) go by this page.
+//
+//     of="endpoint"   service, endpoint, kind                     calls of an endpoint
+//     of="instance"   service, instance                           calls of an instance
+//     of="edge"       from.*, to.*, side                          calls between two nodes
+// of.kind is that of stream.h's nodes: service, client, database, cache, queue, external. A service
+// has line, service and endpoint; the others have name. side is who measured: client or server.
+// Calls that failed are series of their own, with error="true". A label without a value is absent.
+//
+// The business line of a series is that of the service called; of a peer, that of who calls it.
+#ifndef SONDE_MODEL_CALLS_H
+#define SONDE_MODEL_CALLS_H
+
+#include "core/str.h"
+
+#define CALLS_LABEL_NAME STR("__name__")
+#define CALLS_NAME       STR("sonde.calls")
+
+#define CALLS_OF       STR("of")
+#define CALLS_ENDPOINT STR("endpoint") // of="endpoint", and the label
+#define CALLS_INSTANCE STR("instance")
+#define CALLS_EDGE     STR("edge")
+
+#define CALLS_SERVICE STR("service")
+#define CALLS_KIND    STR("kind")
+#define CALLS_ERROR   STR("error")
+#define CALLS_TRUE    STR("true")
+#define CALLS_SIDE    STR("side")
+#define CALLS_CLIENT  STR("client")
+#define CALLS_SERVER  STR("server")
+
+#define CALLS_FROM_ENDPOINT STR("from.endpoint")
+#define CALLS_FROM_KIND     STR("from.kind")
+#define CALLS_FROM_LINE     STR("from.line")
+#define CALLS_FROM_NAME     STR("from.name")
+#define CALLS_FROM_SERVICE  STR("from.service")
+#define CALLS_TO_ENDPOINT   STR("to.endpoint")
+#define CALLS_TO_KIND       STR("to.kind")
+#define CALLS_TO_LINE       STR("to.line")
+#define CALLS_TO_NAME       STR("to.name")
+#define CALLS_TO_SERVICE    STR("to.service")
+
+#endif

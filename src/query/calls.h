@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: calls added up, as model/calls.h keeps them: every rate, mean and quantile that is shown
+// comes from such a sum, so that any two ways of asking agree.
+#ifndef SONDE_QUERY_CALLS_H
+#define SONDE_QUERY_CALLS_H
+
+#include "core/arena.h"
+#include "core/buf.h"
+#include "core/err.h"
+#include "query/scan.h"
+#include "series/series.h"
+
+// `hist` is hist_encode()'s bytes of all calls, failed or not; empty where there are none.
+struct calls {
+    int64_t calls, errors, sum_ns;
+    struct str hist;
+};
+
+// The durations below which the shares q (0 to 1) of the calls lie; 0 without calls. `scratch` is
+// the caller's, since it is large.
+void calls_quantiles(const struct calls *c, struct hist_total *scratch, const double *q,
+                     size_t count, uint64_t *ret_ns);
+
+// A sum in the making. All zero is an empty one.
+struct calls_sum {
+    int64_t calls, errors, sum_ns;
+    struct buf hist;
+};
+void calls_sum_done(struct calls_sum *s);
+
+// What adding needs, for any number of sums. What sums hold is taken from the control.
+struct calls_adder {
+    struct buf cells, spare;
+    struct query_control *control;
+    size_t charged_bytes; // given back by who frees the sums
+};
+void calls_adder_init(struct calls_adder *a, struct query_control *control);
+void calls_adder_done(struct calls_adder *a);
+
+// Adds one moment of a series. ERR_MEMORY where the control has none left.
+MUST_CHECK enum err calls_sum_add(struct calls_adder *a, struct calls_sum *s,
+                                  const struct series_hist *h, bool error);
+
+// The sum so far, with its bytes copied into the arena.
+struct calls calls_sum_read(const struct calls_sum *s, struct arena *arena);
+
+// The value of a label of a series; "" where it has none.
+struct str series_label(const struct series_found *found, struct str key);
+
+#endif

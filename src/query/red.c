@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: RED over time.
+#include "query/red.h"
+
+#include "core/mem.h"
+#include "core/must.h"
+#include "model/calls.h"
+
+#define SECOND_MS ((uint64_t)1000)
+
+struct red_run {
+    struct calls_adder adder;
+    uint64_t from_ms, step_ms;
+    struct calls_sum *sums; // by step, and one behind them for all
+    size_t count;
+};
+
+// The steps that charts are drawn in.
+static uint64_t choose_step(uint64_t range_ms)
+{
+    static const uint64_t seconds[] = {10, 30, 60, 300, 600, 1800, 3600, 4 * 3600, 24 * 3600};
+    size_t n = sizeof seconds / sizeof seconds[0], i = 0;
+    while (i + 1 < n && range_ms / (seconds[i] * SECOND_MS) > RED_POINTS) {
+        i++;
+    }
+    ASSERT(i < n);
+    return seconds[i] * SECOND_MS;
+}
+
+static enum err on_series(void *ctx, const struct series_found *found)
+{
+    struct red_run *run = ctx;
+    bool error = str_eq(series_label(found, CALLS_ERROR), CALLS_TRUE);
+    enum err e = ERR_OK;
+    ASSERT(found->hists != NULL);
+    for (size_t i = 0; i < found->count && e == ERR_OK; i++) {
+        size_t at = (size_t)((found->times_ms[i] - run->from_ms) / run->step_ms);
+        MUST(at < run->count);
+        e = calls_sum_add(&run->adder, &run->sums[at], &found->hists[i], error);
+        if (e == ERR_OK) {
+            e = calls_sum_add(&run->adder, &run->sums[run->count], &found->hists[i], error);
+        }
+    }
+    return e;
+}
+
+static enum err ask(const struct red_query *q, struct red_run *run, struct red *out)
+{
+    struct series_matcher matchers[4] = {
+        {CALLS_LABEL_NAME, MATCH_EQUAL, CALLS_NAME},
+        {CALLS_SERVICE, MATCH_EQUAL, q->service},
+        {CALLS_OF, MATCH_EQUAL, q->instance.p != NULL ? CALLS_INSTANCE : CALLS_ENDPOINT}};
+    size_t n = 3;
+    if (q->instance.p != NULL) {
+        matchers[n++] = (struct series_matcher){CALLS_INSTANCE, MATCH_EQUAL, q->instance};
+    } else if (q->endpoint.p != NULL) {
+        matchers[n++] = (struct series_matcher){CALLS_ENDPOINT, MATCH_EQUAL, q->endpoint};
+    }
+    const struct series_query series = {.any_line = q->any_line,
+                                        .line = q->line,
+                                        .matchers = matchers,
+                                        .matcher_count = n,
+                                        .from_ms = out->from_ms,
+                                        .to_ms = out->to_ms,
+                                        .step_ms = out->step_ms,
+                                        .meter = q->control != NULL ? q->control->meter : NULL,
+                                        .cancelled =
+                                            q->control != NULL ? &q->control->cancelled : NULL};
+    struct series_answer answer;
+    enum err e = series_run(q->store, &series, on_series, run, &answer);
+    if (e == ERR_OK) {
+        ASSERT(answer.damaged_parts == 0 || answer.damaged_parts > 0);
+        out->damaged_parts = answer.damaged_parts;
+    }
+    return e;
+}
+
+static void read_points(const struct red_run *run, struct red *out)
+{
+    out->points = arena_new(&out->arena, run->count + 1, sizeof *out->points);
+    for (size_t i = 0; i < run->count; i++) {
+        if (run->sums[i].hist.n > 0) {
+            out->points[out->count++] = (struct red_point){
+                run->from_ms + i * run->step_ms, calls_sum_read(&run->sums[i], &out->arena)};
+        }
+    }
+    ASSERT(out->count <= run->count);
+    out->total = calls_sum_read(&run->sums[run->count], &out->arena);
+}
+
+// Cuts the range to whole steps.
+static enum err set_range(const struct red_query *q, struct red *out)
+{
+    uint64_t range_ms = q->to_ms > q->from_ms ? q->to_ms - q->from_ms : 0;
+    uint64_t step_ms = q->step_ms > 0 ? q->step_ms : choose_step(range_ms);
+    if (step_ms % SERIES_SLOT_MS != 0) {
+        return ERR_INVALID;
+    }
+    out->step_ms = step_ms;
+    out->from_ms = q->from_ms / step_ms * step_ms;
+    out->to_ms = (q->to_ms + step_ms - 1) / step_ms * step_ms;
+    ASSERT(range_ms == 0 || out->from_ms < out->to_ms);
+    return range_ms / step_ms > RED_POINTS_MAX ? ERR_LIMIT : ERR_OK;
+}
+
+enum err red_run(const struct red_query *q, struct red **ret_red)
+{
+    struct red *out = mem_new(1, sizeof *out);
+    ASSERT(q->endpoint.p == NULL || q->instance.p == NULL);
+    enum err e = set_range(q, out);
+    if (e != ERR_OK) {
+        mem_free(out);
+        return e;
+    }
+    size_t count =
+        out->to_ms > out->from_ms ? (size_t)((out->to_ms - out->from_ms) / out->step_ms) : 0;
+    struct red_run run = {.from_ms = out->from_ms, .step_ms = out->step_ms, .count = count};
+    calls_adder_init(&run.adder, q->control);
+    run.sums = mem_new(count + 1, sizeof *run.sums);
+    e = count > 0 ? ask(q, &run, out) : ERR_OK;
+    out->control = q->control;
+    if (e == ERR_OK) {
+        read_points(&run, out);
+    }
+    for (size_t i = 0; i <= count; i++) {
+        calls_sum_done(&run.sums[i]);
+    }
+    mem_free(run.sums);
+    calls_adder_done(&run.adder);
+    out->charged_bytes = run.adder.charged_bytes;
+    if (e != ERR_OK) {
+        red_free(out);
+        return e;
+    }
+    *ret_red = out;
+    return ERR_OK;
+}
+
+void red_free(struct red *r)
+{
+    if (r != NULL) {
+        arena_done(&r->arena);
+        query_give(r->control, r->charged_bytes);
+        mem_free(r);
+    }
+}

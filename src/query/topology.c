@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the topology of a range.
+#include "query/topology.h"
+
+#include <stdlib.h>
+
+#include "core/hash_index.h"
+#include "core/mem.h"
+#include "core/must.h"
+#include "model/calls.h"
+
+#define MINUTE_MS ((uint64_t)60000)
+#define HOUR_MS   (60 * MINUTE_MS)
+#define DAY_MS    (24 * HOUR_MS)
+
+// A node while series are read. Its own calls are those of its endpoints, or, of what sends no
+// spans, those of the edges to it.
+struct node_sum {
+    struct topology_node node; // `calls` is read at the end
+    struct calls_sum own;
+};
+
+struct edge_sum {
+    uint32_t from, to;
+    struct calls_sum client, server;
+};
+
+struct topology_run {
+    const struct topology_query *query;
+    struct topology *out;
+    struct calls_adder adder;
+    struct node_sum *nodes;
+    uint64_t *node_hashes;
+    size_t node_count, node_capacity, node_hash_capacity;
+    struct hash_index node_index;
+    struct edge_sum *edges;
+    uint64_t *edge_hashes;
+    size_t edge_count, edge_capacity, edge_hash_capacity;
+    struct hash_index edge_index;
+};
+
+// ---- Nodes --------------------------------------------------------------------------------------
+
+// What a series says of one end of its calls.
+struct end {
+    struct str kind, line, service, name;
+};
+
+// Leaves of an end what the level tells apart.
+static struct end at_level(struct end e, enum topology_level level)
+{
+    bool is_service = str_eq(e.kind, STR("service"));
+    if (is_service && level == TOPOLOGY_LINE) {
+        e.kind = STR("line");
+        e.service = STR("");
+    }
+    if (is_service && level != TOPOLOGY_ENDPOINT) {
+        e.name = STR("");
+    }
+    ASSERT(e.kind.n > 0);
+    return e;
+}
+
+static uint64_t hash_end(const struct end *e)
+{
+    const struct str texts[] = {e->kind, e->line, e->service, e->name};
+    uint64_t h = 0;
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        h = (h ^ str_hash(texts[i])) * 0x9e3779b97f4a7c15u;
+        h ^= h >> 32;
+    }
+    return h;
+}
+
+static bool is_node(const struct topology_node *n, const struct end *e)
+{
+    return str_eq(n->kind, e->kind) && str_eq(n->name, e->name) && str_eq(n->service, e->service) &&
+           str_eq(n->line, e->line);
+}
+
+static bool take_for_node(struct topology_run *run, const struct end *e)
+{
+    size_t text = e->kind.n + e->line.n + e->service.n + e->name.n;
+    size_t bytes = 2 * (sizeof *run->nodes + sizeof *run->node_hashes + 8) + 2 * text + 64;
+    ASSERT(text < SIZE_MAX / 4);
+    if (!query_need(run->query->control, bytes)) {
+        return false;
+    }
+    run->adder.charged_bytes += bytes;
+    return true;
+}
+
+static struct topology_node name_node(struct arena *arena, const struct end *e)
+{
+    struct topology_node n = {.kind = arena_str(arena, e->kind),
+                              .line = arena_str(arena, e->line),
+                              .service = arena_str(arena, e->service),
+                              .name = arena_str(arena, e->name)};
+    n.id = arena_printf(arena, "%.*s/%.*s", STR_FMT(n.kind), STR_FMT(n.line));
+    if (n.service.n > 0) {
+        n.id = arena_printf(arena, "%.*s/%.*s", STR_FMT(n.id), STR_FMT(n.service));
+    }
+    if (n.name.n > 0) {
+        n.id = arena_printf(arena, "%.*s/%.*s", STR_FMT(n.id), STR_FMT(n.name));
+    }
+    ASSERT(n.id.n > 0);
+    return n;
+}
+
+static enum err node_of(struct topology_run *run, struct end e, uint32_t *ret_node)
+{
+    uint64_t hash = hash_end(&e);
+    struct hash_walk walk = hash_index_walk(&run->node_index, hash);
+    uint32_t at;
+    while (hash_index_next(&walk, &at)) {
+        if (run->node_hashes[at] == hash && is_node(&run->nodes[at].node, &e)) {
+            *ret_node = at;
+            return ERR_OK;
+        }
+    }
+    if (run->node_count == TOPOLOGY_NODES_MAX) {
+        return ERR_LIMIT;
+    }
+    if (!take_for_node(run, &e)) {
+        return ERR_MEMORY;
+    }
+    size_t n = run->node_count;
+    run->nodes = mem_grow(run->nodes, &run->node_capacity, n + 1, sizeof *run->nodes);
+    run->node_hashes =
+        mem_grow(run->node_hashes, &run->node_hash_capacity, n + 1, sizeof *run->node_hashes);
+    hash_index_reserve(&run->node_index, run->node_hashes, n, 64);
+    run->nodes[n] = (struct node_sum){.node = name_node(&run->out->arena, &e)};
+    run->node_hashes[n] = hash;
+    hash_index_put(&run->node_index, hash, (uint32_t)n);
+    *ret_node = (uint32_t)run->node_count++;
+    return ERR_OK;
+}
+
+// ---- Edges --------------------------------------------------------------------------------------
+
+static enum err edge_of(struct topology_run *run, uint32_t from, uint32_t to, uint32_t *ret_edge)
+{
+    uint64_t hash = ((uint64_t)from << 32 | to) * 0x9e3779b97f4a7c15u;
+    hash ^= hash >> 32;
+    struct hash_walk walk = hash_index_walk(&run->edge_index, hash);
+    uint32_t at;
+    while (hash_index_next(&walk, &at)) {
+        if (run->edges[at].from == from && run->edges[at].to == to) {
+            *ret_edge = at;
+            return ERR_OK;
+        }
+    }
+    if (run->edge_count == TOPOLOGY_EDGES_MAX) {
+        return ERR_LIMIT;
+    }
+    size_t n = run->edge_count, bytes = 2 * (sizeof *run->edges + sizeof *run->edge_hashes + 8);
+    ASSERT(from < run->node_count && to < run->node_count);
+    if (!query_need(run->query->control, bytes)) {
+        return ERR_MEMORY;
+    }
+    run->adder.charged_bytes += bytes;
+    run->edges = mem_grow(run->edges, &run->edge_capacity, n + 1, sizeof *run->edges);
+    run->edge_hashes =
+        mem_grow(run->edge_hashes, &run->edge_hash_capacity, n + 1, sizeof *run->edge_hashes);
+    hash_index_reserve(&run->edge_index, run->edge_hashes, n, 64);
+    run->edges[n] = (struct edge_sum){.from = from, .to = to};
+    run->edge_hashes[n] = hash;
+    hash_index_put(&run->edge_index, hash, (uint32_t)n);
+    *ret_edge = (uint32_t)run->edge_count++;
+    return ERR_OK;
+}
+
+// ---- Series -------------------------------------------------------------------------------------
+
+static enum err add_all(struct topology_run *run, struct calls_sum *sum,
+                        const struct series_found *found)
+{
+    bool error = str_eq(series_label(found, CALLS_ERROR), CALLS_TRUE);
+    enum err e = ERR_OK;
+    ASSERT(found->hists != NULL);
+    for (size_t i = 0; i < found->count && e == ERR_OK; i++) {
+        e = calls_sum_add(&run->adder, sum, &found->hists[i], error);
+    }
+    return e;
+}
+
+static enum err on_endpoint(struct topology_run *run, const struct series_found *found)
+{
+    struct end end = {.kind = STR("service"),
+                      .line = found->line,
+                      .service = series_label(found, CALLS_SERVICE),
+                      .name = series_label(found, CALLS_ENDPOINT)};
+    uint32_t node;
+    enum err e = node_of(run, at_level(end, run->query->level), &node);
+    return e == ERR_OK ? add_all(run, &run->nodes[node].own, found) : e;
+}
+
+static struct end end_of(const struct series_found *found, bool from)
+{
+    struct end e = {.kind = series_label(found, from ? CALLS_FROM_KIND : CALLS_TO_KIND),
+                    .line = series_label(found, from ? CALLS_FROM_LINE : CALLS_TO_LINE),
+                    .service = series_label(found, from ? CALLS_FROM_SERVICE : CALLS_TO_SERVICE),
+                    .name = series_label(found, from ? CALLS_FROM_ENDPOINT : CALLS_TO_ENDPOINT)};
+    struct str peer = series_label(found, from ? CALLS_FROM_NAME : CALLS_TO_NAME);
+    e.name = peer.n > 0 ? peer : e.name;
+    return e;
+}
+
+static enum err on_edge(struct topology_run *run, const struct series_found *found)
+{
+    bool at_client = str_eq(series_label(found, CALLS_SIDE), CALLS_CLIENT);
+    struct end ends[2] = {end_of(found, true), end_of(found, false)};
+    uint32_t nodes[2], edge;
+    enum err e = ERR_OK;
+    for (unsigned i = 0; i < 2 && e == ERR_OK; i++) {
+        if (ends[i].kind.n == 0) {
+            return ERR_OK; // nobody's: a series of another maker with this name
+        }
+        e = node_of(run, at_level(ends[i], run->query->level), &nodes[i]);
+    }
+    e = e == ERR_OK ? edge_of(run, nodes[0], nodes[1], &edge) : e;
+    if (e == ERR_OK) {
+        struct edge_sum *sum = &run->edges[edge];
+        e = add_all(run, at_client ? &sum->client : &sum->server, found);
+    }
+    if (e == ERR_OK && at_client && !str_eq(ends[1].kind, STR("service"))) {
+        e = add_all(run, &run->nodes[nodes[1]].own, found);
+    }
+    return e;
+}
+
+static enum err on_series(void *ctx, const struct series_found *found)
+{
+    struct topology_run *run = ctx;
+    struct str of = series_label(found, CALLS_OF);
+    ASSERT(run->out != NULL);
+    return str_eq(of, CALLS_ENDPOINT) ? on_endpoint(run, found)
+           : str_eq(of, CALLS_EDGE)   ? on_edge(run, found)
+                                      : ERR_OK;
+}
+
+static enum err ask(struct topology_run *run, struct str of)
+{
+    struct query_control *control = run->query->control;
+    const struct series_matcher matchers[] = {{CALLS_LABEL_NAME, MATCH_EQUAL, CALLS_NAME},
+                                              {CALLS_OF, MATCH_EQUAL, of}};
+    uint64_t range_ms = run->out->to_ms - run->out->from_ms;
+    const struct series_query q = {.any_line = true,
+                                   .matchers = matchers,
+                                   .matcher_count = 2,
+                                   .from_ms = run->out->from_ms,
+                                   .to_ms = run->out->to_ms,
+                                   .step_ms = range_ms,
+                                   .meter = control != NULL ? control->meter : NULL,
+                                   .cancelled = control != NULL ? &control->cancelled : NULL};
+    struct series_answer answer;
+    enum err e = series_run(run->query->store, &q, on_series, run, &answer);
+    if (e == ERR_OK) {
+        ASSERT(run->out->to_ms > run->out->from_ms);
+        run->out->damaged_parts += answer.damaged_parts;
+    }
+    return e;
+}
+
+// ---- The answer ---------------------------------------------------------------------------------
+
+static int by_id(const void *a, const void *b)
+{
+    const struct node_sum *const *x = a, *const *y = b;
+    return str_cmp((*x)->node.id, (*y)->node.id);
+}
+
+static int by_ends(const void *a, const void *b)
+{
+    const struct topology_edge *x = a, *y = b;
+    if (x->from != y->from) {
+        return x->from < y->from ? -1 : 1;
+    }
+    return x->to < y->to ? -1 : x->to > y->to;
+}
+
+// Nodes in the order of their IDs; `places` gets where each went.
+static void read_nodes(struct topology_run *run, uint32_t *places)
+{
+    struct topology *out = run->out;
+    struct node_sum **order = mem_new(run->node_count + 1, sizeof(struct node_sum *));
+    for (size_t i = 0; i < run->node_count; i++) {
+        order[i] = &run->nodes[i];
+    }
+    qsort(order, run->node_count, sizeof(struct node_sum *), by_id);
+    out->nodes = arena_new(&out->arena, run->node_count + 1, sizeof *out->nodes);
+    out->node_count = run->node_count;
+    for (size_t i = 0; i < run->node_count; i++) {
+        out->nodes[i] = order[i]->node;
+        out->nodes[i].calls = calls_sum_read(&order[i]->own, &out->arena);
+        places[order[i] - run->nodes] = (uint32_t)i;
+    }
+    ASSERT(run->node_count == 0 || out->nodes[0].id.n > 0);
+    mem_free(order);
+}
+
+static void read_edges(struct topology_run *run, const uint32_t *places)
+{
+    struct topology *out = run->out;
+    out->edges = arena_new(&out->arena, run->edge_count + 1, sizeof *out->edges);
+    out->edge_count = run->edge_count;
+    for (size_t i = 0; i < run->edge_count; i++) {
+        const struct edge_sum *e = &run->edges[i];
+        ASSERT(e->from < run->node_count && e->to < run->node_count);
+        out->edges[i] = (struct topology_edge){.from = places[e->from],
+                                               .to = places[e->to],
+                                               .client = calls_sum_read(&e->client, &out->arena),
+                                               .server = calls_sum_read(&e->server, &out->arena)};
+    }
+    qsort(out->edges, out->edge_count, sizeof *out->edges, by_ends);
+}
+
+static void run_done(struct topology_run *run)
+{
+    for (size_t i = 0; i < run->node_count; i++) {
+        calls_sum_done(&run->nodes[i].own);
+    }
+    for (size_t i = 0; i < run->edge_count; i++) {
+        calls_sum_done(&run->edges[i].client);
+        calls_sum_done(&run->edges[i].server);
+    }
+    ASSERT(run->node_count <= run->node_capacity);
+    mem_free(run->nodes);
+    mem_free(run->node_hashes);
+    mem_free(run->edges);
+    mem_free(run->edge_hashes);
+    hash_index_done(&run->node_index);
+    hash_index_done(&run->edge_index);
+    calls_adder_done(&run->adder);
+}
+
+enum err topology_run(const struct topology_query *query, struct topology **ret)
+{
+    struct topology *out = mem_new(1, sizeof *out);
+    struct topology_run run = {.query = query, .out = out};
+    uint64_t range_ms = query->to_ms > query->from_ms ? query->to_ms - query->from_ms : 0;
+    uint64_t unit_ms = range_ms > DAY_MS ? HOUR_MS : MINUTE_MS;
+    ASSERT(query->level < TOPOLOGY_LEVELS);
+    out->control = query->control;
+    out->from_ms = query->from_ms / unit_ms * unit_ms;
+    out->to_ms = (query->to_ms + unit_ms - 1) / unit_ms * unit_ms;
+    calls_adder_init(&run.adder, query->control);
+    enum err e = range_ms > 0 ? ask(&run, CALLS_ENDPOINT) : ERR_OK;
+    e = e == ERR_OK && range_ms > 0 ? ask(&run, CALLS_EDGE) : e;
+    if (e == ERR_OK) {
+        uint32_t *places = mem_new(run.node_count + 1, sizeof *places);
+        read_nodes(&run, places);
+        read_edges(&run, places);
+        mem_free(places);
+    }
+    run_done(&run);
+    out->charged_bytes = run.adder.charged_bytes;
+    if (e != ERR_OK) {
+        topology_free(out);
+        return e;
+    }
+    *ret = out;
+    return ERR_OK;
+}
+
+void topology_free(struct topology *t)
+{
+    if (t != NULL) {
+        arena_done(&t->arena);
+        query_give(t->control, t->charged_bytes);
+        mem_free(t);
+    }
+}

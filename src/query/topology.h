@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the topology of a range: who called whom, how often, how long, with what errors; by
+// business line, service or endpoint. Added up from the edges and endpoints that the stream keeps,
+// for any past range, and up to a second ago.
+//
+// Nodes. Services, and what they call that sends no spans: databases, caches, queues, external
+// services; and clients from outside. At the level of lines, the services of one line are one node;
+// at that of endpoints each endpoint is one. A node's calls are those that it answered, as it
+// measured them; of what sends no spans, those sent to it, as the callers measured them.
+//
+// Edges have both sides where both told: what the caller measured and what the callee measured; the
+// difference of their durations is the network and the queueing.
+//
+// The range is cut to whole minutes, or to whole hours where it is longer than a day. ERR_LIMIT for
+// more than TOPOLOGY_NODES_MAX nodes or TOPOLOGY_EDGES_MAX edges; ERR_MEMORY where the control's
+// meter refuses, ERR_CANCELLED; else an error of the storage.
+#ifndef SONDE_QUERY_TOPOLOGY_H
+#define SONDE_QUERY_TOPOLOGY_H
+
+#include "query/calls.h"
+
+#define TOPOLOGY_NODES_MAX 20000u
+#define TOPOLOGY_EDGES_MAX 50000u
+
+enum topology_level { TOPOLOGY_LINE, TOPOLOGY_SERVICE, TOPOLOGY_ENDPOINT, TOPOLOGY_LEVELS };
+
+struct topology_query {
+    struct series_store *store;
+    enum topology_level level;
+    uint64_t from_ms, to_ms;
+    struct query_control *control;
+};
+
+struct topology_node {
+    struct str id;   // unique and stable: KIND/LINE/SERVICE/NAME with what the node has of these
+    struct str kind; // "line", or that of model/calls.h
+    struct str line, service, name;
+    struct calls calls;
+};
+
+struct topology_edge {
+    uint32_t from, to; // indexes of nodes
+    struct calls client, server;
+};
+
+// The control lives until it is freed.
+struct topology {
+    struct topology_node *nodes; // in the order of their IDs
+    size_t node_count;
+    struct topology_edge *edges; // by from, then to
+    size_t edge_count;
+    uint64_t from_ms, to_ms;
+    uint64_t damaged_parts; // that had to be left out
+    struct arena arena;
+    struct query_control *control;
+    size_t charged_bytes;
+};
+
+MUST_CHECK enum err topology_run(const struct topology_query *query, struct topology **ret);
+void topology_free(struct topology *t);
+
+#endif
