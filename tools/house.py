@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 
-ORDER = ["core", "os", "model", "wire", "ledger", "http", "journal", "store", "series", "receive", "stream",
+ORDER = ["core", "os", "model", "wire", "ledger", "http", "journal", "codec", "store", "series", "receive", "stream",
          "query", "api"]
 BANNED = ["strcpy", "strcat", "sprintf", "vsprintf", "gets", "strtok", "atoi", "atol", "alloca",
           "mktemp", "system"]

@@ -5,10 +5,10 @@
 
 #include <pthread.h>
 
+#include "codec/checksum.h"
 #include "core/mem.h"
 #include "core/must.h"
 #include "store/block_cache.h"
-#include "store/checksum.h"
 #include "store/text_codec.h"
 
 // ---- Regions ---------------------------------------------------------------------------------

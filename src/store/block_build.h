@@ -4,11 +4,11 @@
 #ifndef SONDE_STORE_BLOCK_BUILD_H
 #define SONDE_STORE_BLOCK_BUILD_H
 
+#include "codec/zpack.h"
 #include "core/buf.h"
 #include "store/part_format.h"
 #include "store/strtab.h"
 #include "store/tuples.h"
-#include "store/zpack.h"
 
 // One column: integers, or numbers of texts.
 struct build_column {

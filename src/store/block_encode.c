@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the bytes of a block, see part_format.h.
+#include "codec/checksum.h"
+#include "codec/int_codec.h"
 #include "core/mem.h"
 #include "core/must.h"
 #include "store/block_build.h"
-#include "store/checksum.h"
-#include "store/int_codec.h"
 #include "store/text_codec.h"
 
 // A text column gets a dictionary unless most of its values are distinct and that makes it large.

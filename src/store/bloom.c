@@ -2,10 +2,10 @@
 // Purpose: the trace filter of a part.
 #include "store/bloom.h"
 
+#include "codec/checksum.h"
 #include "core/mem.h"
 #include "core/must.h"
 #include "core/varint.h"
-#include "store/checksum.h"
 
 #define WORDS 8u
 

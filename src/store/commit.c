@@ -10,10 +10,10 @@
 // of it is in the log, and a crash brings it back. Only a later transaction that succeeds takes its
 // place in the log and settles that it never was. Until then the file that it would have made known
 // stays: after a crash the catalog says whether it is a part or left over.
+#include "codec/cursor.h"
 #include "core/logger.h"
 #include "core/mem.h"
 #include "core/must.h"
-#include "store/cursor.h"
 #include "store/store_state.h"
 
 struct commit_cell {

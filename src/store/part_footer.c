@@ -11,9 +11,9 @@
 //             duration
 #include "store/part_footer.h"
 
+#include "codec/cursor.h"
 #include "core/must.h"
 #include "store/bloom.h"
-#include "store/cursor.h"
 #include "store/strtab.h"
 
 static void put_text(struct buf *out, struct str s)

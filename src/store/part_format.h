@@ -40,6 +40,7 @@
 
 #include <stdint.h>
 
+#include "codec/zpack.h"
 #include "store/part.h"
 
 #define PART_MAGIC        "SONDEPRT"
@@ -49,11 +50,9 @@
 #define PART_TAIL_BYTES   24u
 #define PART_FOOTER_MAX   ((size_t)64 << 20)
 #define BLOCK_PAGES       (BLOCK_ROWS / PAGE_ROWS)
-#define BLOCK_COLUMNS_MAX ((size_t)16384)     // attribute columns; a block is cut short at it
-#define BLOCK_TEXT_MAX    ((size_t)64 << 20)  // distinct text of a block; likewise
-#define REGION_MAX        ((size_t)512 << 20) // unpacked
+#define BLOCK_COLUMNS_MAX ((size_t)16384)    // attribute columns; a block is cut short at it
+#define BLOCK_TEXT_MAX    ((size_t)64 << 20) // distinct text of a block; likewise
 #define PART_BLOCKS_MAX   ((size_t)1 << 20)
-#define REGION_PAD        ((size_t)16) // readable bytes after every region in memory
 
 #define TRACE_BYTES 16u
 #define SPAN_BYTES  8u

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "codec/checksum.h"
+#include "codec/zpack.h"
 #include "core/logger.h"
 #include "core/mem.h"
 #include "core/must.h"
@@ -10,8 +12,6 @@
 #include "store/block.h"
 #include "store/block_cache.h"
 #include "store/bloom.h"
-#include "store/checksum.h"
-#include "store/zpack.h"
 
 static enum err check_ends(struct file *f, uint64_t size, uint8_t *tail, struct err_at *at)
 {

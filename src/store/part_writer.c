@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: writing a part: rows gather until a block is full, the block is cut between traces where
 // one fits, encoded and written; the end gets the bloom filter and the footer.
+#include "codec/checksum.h"
 #include "core/mem.h"
 #include "core/must.h"
 #include "store/block_build.h"
 #include "store/bloom.h"
-#include "store/checksum.h"
 #include "store/part_footer.h"
 
 #define BLOCK_BYTES_MAX ((size_t)1 << 30)

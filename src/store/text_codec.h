@@ -5,7 +5,7 @@
 #ifndef SONDE_STORE_TEXT_CODEC_H
 #define SONDE_STORE_TEXT_CODEC_H
 
-#include "store/int_codec.h"
+#include "codec/int_codec.h"
 
 // `n` strings.
 void texts_encode(struct zpack *z, const struct str *texts, size_t n, struct buf *out);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: fuzzing the part reader over a file in memory: any bytes give rows or an error, never a
 // crash, nor when retention and merging make another part of them. Checksums are passed over in
-// this build, see store/checksum.h.
+// this build, see codec/checksum.h.
 #include "core/must.h"
 #include "query/scan.h"
 #include "store/part.h"

@@ -4,10 +4,10 @@
 // stripped.
 #include "test.h"
 
+#include "codec/checksum.h"
+#include "codec/zpack.h"
 #include "store/block.h"
-#include "store/checksum.h"
 #include "store/part_footer.h"
-#include "store/zpack.h"
 #include "unit/store/world.h"
 
 // Changes what the footer of a part on disk says, under a checksum that fits.

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: integers as bytes: choosing the smallest of four encodings by trial.
-#include "store/int_codec.h"
+#include "codec/int_codec.h"
 
 #include "core/mem.h"
 #include "core/must.h"
-#include "store/part_format.h"
 
 enum { TAG_CONST, TAG_BITPACK, TAG_PLANES, TAG_TABLE };
 

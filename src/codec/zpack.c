@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: zstd for the store.
-#include "store/zpack.h"
+// Purpose: zstd for what is stored.
+#include "codec/zpack.h"
 
 #include <pthread.h>
 #include <zstd.h>
 
 #include "core/mem.h"
 #include "core/must.h"
-#include "store/part_format.h"
 
 #define POOL_MAX  16
 #define FRAME_MIN 48 // shorter inputs do not repay a frame

@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: zstd for the store: one compressor per writer, and a small shared pool of decompressors.
+// Purpose: zstd for what is stored: one compressor per writer, and a small shared pool of
+// decompressors.
 //   packed = varint (raw length << 1 | compressed), then either the raw bytes, or varint length and
 //            one zstd frame
-#ifndef SONDE_STORE_ZPACK_H
-#define SONDE_STORE_ZPACK_H
+#ifndef SONDE_CODEC_ZPACK_H
+#define SONDE_CODEC_ZPACK_H
 
 #include <stdbool.h>
 
+#include "codec/cursor.h"
 #include "core/arena.h"
 #include "core/buf.h"
 #include "core/err.h"
-#include "store/cursor.h"
+
+#define REGION_MAX ((size_t)512 << 20) // unpacked
+#define REGION_PAD ((size_t)16)        // readable bytes after what is unpacked in memory
 
 struct zpack {
     void *context; // ZSTD_CCtx

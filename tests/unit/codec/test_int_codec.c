@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: tests of store/int_codec.h and store/text_codec.h.
+// Purpose: tests of codec/int_codec.h and store/text_codec.h.
 #include "test.h"
 
 #include "core/mem.h"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: reading stored bytes front to back. The first read past the end marks the cursor as
 // failed and gives zeros from then on, so that a parser may check once per item.
-#ifndef SONDE_STORE_CURSOR_H
-#define SONDE_STORE_CURSOR_H
+#ifndef SONDE_CODEC_CURSOR_H
+#define SONDE_CODEC_CURSOR_H
 
 #include <stdbool.h>
 

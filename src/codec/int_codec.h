@@ -12,13 +12,13 @@
 //   TABLE    varint entries (2 to 256), each a zigzag varint; then the ints of the indices
 //
 // Arithmetic is modulo 2^64 and base is the least value read as signed, so any 64 bits go through.
-#ifndef SONDE_STORE_INT_CODEC_H
-#define SONDE_STORE_INT_CODEC_H
+#ifndef SONDE_CODEC_INT_CODEC_H
+#define SONDE_CODEC_INT_CODEC_H
 
+#include "codec/cursor.h"
+#include "codec/zpack.h"
 #include "core/buf.h"
 #include "core/err.h"
-#include "store/cursor.h"
-#include "store/zpack.h"
 
 #define INTS_TABLE_MAX 256u
 

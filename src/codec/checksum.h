@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the checksum of stored regions: XXH3-64. Fuzzers are built to pass over it, since they
 // could not guess sums and the parsers behind must stand on their own.
-#ifndef SONDE_STORE_CHECKSUM_H
-#define SONDE_STORE_CHECKSUM_H
+#ifndef SONDE_CODEC_CHECKSUM_H
+#define SONDE_CODEC_CHECKSUM_H
 
 #include <stdbool.h>
 #include <stddef.h>
