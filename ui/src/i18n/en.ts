@@ -360,6 +360,7 @@ export const en = {
   'account.store': 'Store',
   'account.cache': 'Cached blocks',
   'account.query': 'Queries',
+  'account.series': 'Series',
   'field.sync': 'Acknowledged',
   'field.syncAlways': 'after the sync',
   'field.syncInterval': 'after the write',

@@ -343,6 +343,7 @@ export const zhCN: Catalogue = {
   'account.store': '存储',
   'account.cache': '块缓存',
   'account.query': '查询',
+  'account.series': '时间序列',
   'field.sync': '确认时机',
   'field.syncAlways': '同步落盘后',
   'field.syncInterval': '写入后',
