@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the series store: numbers over time. A series is a set of labels of one business line;
-// what it has at a moment is a number (gauges and counters of OTLP and Prometheus) or a histogram of
-// durations (RED of services, endpoints, edges). It is a consumer of the journal like the span
+// what it has at a moment is a number (gauges and counters of OTLP and Prometheus) or a histogram
+// of durations (RED of services, endpoints, edges). It is a consumer of the journal like the span
 // store: what it commits carries the journal number up to which everything is in.
 //
 // Everything adds up. A histogram series has slots of 10 s, and what is added to a slot is merged
@@ -9,25 +9,37 @@
 // a replay. So no window ever closes, no job ever rolls up: what is flushed is written at three
 // widths at once (10 s, 1 min, 1 h), each exact, each merged and expired on its own.
 //
-//     series_add_*() -> head -> series_seal() -> sealed heads -> flush: parts of each line and tier,
+//     series_add_*() -> head -> series_seal() -> sealed heads -> flush: parts of each line and
+//     tier,
 //                                                one SQLite transaction -> merged parts -> expired
 //
 // A query reads the head, the sealed heads and the parts of one moment, and adds up.
 //
+// Parts are cut at fixed borders of time (series_tier_span_ms()), so that a look at an hour does
+// not read a month, and what is too old goes by whole parts.
+//
 // Numbers keep their time in ms and only exist in the first tier. Two numbers of one series at one
 // time: the later added one counts.
 //
-// Cardinality. A line has at most `series_max` series that were added to since the head before last;
-// beyond it series_find() refuses new ones, and counts. Labels: at most SERIES_LABELS_MAX, of
-// SERIES_LABEL_BYTES_MAX each, sorted by key, keys unique, none empty; "__name__" is one of them.
+// Times. What is older than a tier is kept is not written to that tier, and what lies more than a
+// day ahead of the clock is not taken in; both are counted.
 //
-// Threads: one thread adds and seals (the "adder"); the store's own thread flushes, merges and
-// expires; any thread queries. Memory: heads, index and queries take their bytes from the budget
-// (ACCOUNT_SERIES, ACCOUNT_QUERY); the adder is never refused, but seals early when
+// Cardinality. A line has at most `series_max` series that were added to since the head before
+// last; beyond it series_find() refuses new ones, and counts. The index holds every series that a
+// part has at the start or that was added to since; it refuses new ones above a quarter of the
+// budget. At most SERIES_LINES_MAX lines. Labels: at most SERIES_LABELS_MAX, of
+// SERIES_LABEL_BYTES_MAX each, sorted by key, keys unique, none empty, none with a NUL byte (the
+// canonical form of a series, by which parts are sorted, is key NUL value NUL ...); "__name__" is
+// one of them.
+//
+// Threads: one thread adds and seals (the "adder"); the store's own threads flush, and merge and
+// expire at low priority; any thread queries. Memory: heads, index and queries take their bytes
+// from the budget (ACCOUNT_SERIES, ACCOUNT_QUERY); the adder is never refused, but seals early when
 // series_wants_seal() says so.
 #ifndef SONDE_SERIES_SERIES_H
 #define SONDE_SERIES_SERIES_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -40,6 +52,8 @@
 
 #define SERIES_LABELS_MAX      64
 #define SERIES_LABEL_BYTES_MAX ((size_t)1024)
+#define SERIES_LINES_MAX       64
+#define SERIES_STATE_MAX       ((size_t)64 << 20)
 #define SERIES_SLOT_MS         10000
 
 struct series_store;
@@ -53,6 +67,7 @@ enum series_type {
 
 enum series_tier { TIER_10S, TIER_1MIN, TIER_1H, TIER_COUNT };
 uint64_t series_tier_ms(enum series_tier t);
+uint64_t series_tier_span_ms(enum series_tier t); // no part crosses a multiple of it
 
 struct series_label {
     struct str key, value;
@@ -60,14 +75,15 @@ struct series_label {
 
 struct series_options {
     struct fs *fs;
-    const char *dir; // made when absent; holds series.db and parts/
+    const char *dir;         // made when absent; holds series.db and parts/
     const char *catalog_vfs; // as in store/store.h
     struct budget *budget;
     uint32_t flush_age_ms;        // series_wants_seal() at this age of the head; 30 s when 0
     size_t series_max;            // of a line; 1 Mi when 0
+    size_t open_files_max;        // of parts; a quarter of the process's descriptors when 0
     uint64_t keep_ms[TIER_COUNT]; // by time of the samples; 0: 2 days, 15 days, 400 days
     uint64_t (*wall_ns)(void);    // clock_wall_ns() when NULL
-    // Told on the store's thread after each commit: everything up to seq is durable here.
+    // Told after each commit, by who flushed: everything up to seq is durable here.
     void (*on_committed)(void *ctx, uint64_t seq);
     void *ctx;
 };
@@ -77,8 +93,8 @@ struct series_options {
 MUST_CHECK enum err series_open(const struct series_options *options,
                                 struct series_store **ret_store, struct err_at *ret_at);
 
-// Of the last committed seal: its seq (0: none yet), and the state that the adder gave with it, which
-// lives until series_start().
+// Of the last committed seal: its seq (0: none yet), and the state that the adder gave with it as
+// series_open() found it, which lives until series_start().
 uint64_t series_seq(const struct series_store *s);
 struct str series_state(const struct series_store *s);
 
@@ -88,23 +104,24 @@ void series_start(struct series_store *s);
 // ---- Adding (the adder alone) -------------------------------------------------------------------
 
 // The series with these labels, made when it is new. The reference holds until the store is closed.
-// ERR_LIMIT when the line has series_max already, ERR_INVALID for labels that break the rules above,
-// or a type other than the series has.
+// ERR_LIMIT when the line, the index or the number of lines is at its limit, ERR_INVALID for labels
+// that break the rules above, or a type other than the series has.
 MUST_CHECK enum err series_find(struct series_store *s, struct str line, enum series_type type,
                                 const struct series_label *labels, size_t count,
                                 uint32_t *ret_series);
 
 void series_add_number(struct series_store *s, uint32_t series, uint64_t time_ms, double value);
-// Into the slot that time_ms lies in. Nothing is added for a histogram that is nothing.
+// Into the slot that time_ms lies in. Nothing is added for a histogram that is nothing. What is
+// added to one slot between two seals stays within 32 bits a bucket (core/hist.h).
 void series_add_hist(struct series_store *s, uint32_t series, uint64_t time_ms,
                      const struct hist *h);
 
 // Whether the head is old or large enough, or memory short enough, to be written. Never while two
-// sealed heads wait, unless memory is tight.
+// sealed heads wait, unless memory is tight, and never while eight do: a disk that takes nothing.
 bool series_wants_seal(const struct series_store *s);
 
-// What was added so far is exactly what the journal has up to `seq`, beside `state` (opaque, at most
-// 64 MiB): they are committed together. A new head begins. Never blocks on the disk.
+// What was added so far is exactly what the journal has up to `seq`, beside `state` (opaque, at
+// most SERIES_STATE_MAX): they are committed together. A new head begins. Never blocks on the disk.
 void series_seal(struct series_store *s, uint64_t seq, struct str state);
 
 // Returns when everything sealed is committed, or the last try failed.
@@ -137,8 +154,15 @@ struct series_query {
     // reads the widest tier that divides step, from and to; where that tier is kept for less long
     // than the range, a wider one, and says which.
     uint64_t step_ms;
-    struct meter *meter; // what the query holds; may be NULL
+    struct meter *meter;          // what the query holds; may be NULL
     const atomic_bool *cancelled; // may be NULL
+};
+
+// A histogram as it was added up: its bytes are hist_encode()'s, for hist_total_add_bytes(). Counts
+// may be beyond 32 bits, which a struct hist would not hold.
+struct series_hist {
+    int64_t count, sum_ns;
+    struct str bytes;
 };
 
 // One series as found. All that is here lives until `each` returns.
@@ -150,24 +174,29 @@ struct series_found {
     // Ascending by time, without gaps filled.
     size_t count;
     const uint64_t *times_ms;
-    const double *numbers;       // of numbers, or NULL
-    const struct hist **hists;   // of histograms, or NULL
+    const double *numbers;           // of numbers, or NULL
+    const struct series_hist *hists; // of histograms, or NULL
 };
 
 struct series_answer {
-    enum series_tier tier; // that histograms were read from
+    enum series_tier tier;    // that histograms were read from
     uint64_t series, samples; // given
-    uint64_t damaged_parts; // that had to be left out
+    uint64_t damaged_parts;   // that had to be left out
 };
 
-// Calls `each` for every series that has something in the range, in order of line and labels; it
-// returns ERR_OK to go on. ERR_MEMORY where the meter refuses, ERR_CANCELLED, an error of the
-// storage, or what `each` returned.
+// Calls `each` for every series that has something in the range, in order of line (as first seen)
+// and labels; it returns ERR_OK to go on. A series is never seen half: what is found of it is of
+// one moment, and so are up to SERIES_BATCH of them; parts and heads are those of the moment of the
+// call. ERR_INVALID for a step that is not a multiple of a slot. ERR_MEMORY where the meter
+// refuses, ERR_CANCELLED, an error of the storage, or what `each` returned.
+#define SERIES_BATCH 1024
 MUST_CHECK enum err series_run(struct series_store *s, const struct series_query *query,
                                enum err (*each)(void *ctx, const struct series_found *found),
                                void *ctx, struct series_answer *ret_answer);
 
-// The values that a label has among the series that match (range as above), sorted; at most `max`.
+// The values that a label has among the series that match, sorted; at most `max`. Of the range only
+// as much is asked as parts and heads say without being read: a series counts that is in one which
+// overlaps it.
 MUST_CHECK enum err series_values(struct series_store *s, const struct series_query *query,
                                   struct str key, size_t max,
                                   void (*each)(void *ctx, struct str value), void *ctx);
@@ -175,12 +204,15 @@ MUST_CHECK enum err series_values(struct series_store *s, const struct series_qu
 // ---- State --------------------------------------------------------------------------------------
 
 struct series_stats {
-    uint64_t series;                 // in the index
-    uint64_t refused_series;         // series_find() that met the limit
+    uint64_t series;         // in the index
+    uint64_t refused_series; // series_find() that met a limit
+    uint64_t early_samples;  // that came from more than a day ahead
+    uint64_t late_samples;   // that were too old for a tier when it was written
     uint64_t head_samples, head_bytes, index_bytes;
     uint64_t parts[TIER_COUNT], part_bytes[TIER_COUNT], part_samples[TIER_COUNT];
     uint64_t flushes, merges, flush_failures, merge_failures, damaged_parts, expired_parts;
     uint64_t seq;
+    uint64_t sealed_heads;
     bool failing; // the last flush did
 };
 void series_stats(struct series_store *s, struct series_stats *ret_stats);

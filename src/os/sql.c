@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: SQLite as catalogs use it.
+#include "os/sql.h"
+
+#include <stdio.h>
+
+#include "core/mem.h"
+#include "core/must.h"
+
+#define BUSY_TIMEOUT_MS 5000
+
+static enum err err_of(int code)
+{
+    switch (code & 0xff) {
+    case SQLITE_OK:
+    case SQLITE_DONE:
+    case SQLITE_ROW:
+        return ERR_OK;
+    case SQLITE_FULL:
+        return ERR_FULL;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return ERR_CORRUPT;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return ERR_BUSY;
+    case SQLITE_PERM:
+    case SQLITE_READONLY:
+    case SQLITE_CANTOPEN:
+        return ERR_DENIED;
+    default:
+        return ERR_IO;
+    }
+}
+
+static int run_text(sqlite3 *db, const char *sql)
+{
+    ASSERT(db != NULL && sql != NULL);
+    return sqlite3_exec(db, sql, NULL, NULL, NULL);
+}
+
+static int read_version(sqlite3 *db, int *ret_version)
+{
+    sqlite3_stmt *s;
+    ASSERT(ret_version != NULL);
+    int code = sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &s, NULL);
+    if (code == SQLITE_OK) {
+        code = sqlite3_step(s);
+        *ret_version = sqlite3_column_int(s, 0);
+        (void)sqlite3_finalize(s);
+    }
+    return code;
+}
+
+static int prepare(struct sql *s, const struct sql_options *o)
+{
+    (void)sqlite3_busy_timeout(s->db, BUSY_TIMEOUT_MS);
+    ASSERT(o->schema != NULL);
+    // Without shared memory, which only the machine's own disk has, a write-ahead log needs the
+    // exclusive mode, from the first look on.
+    int code = o->vfs != NULL ? run_text(s->db, "PRAGMA locking_mode = EXCLUSIVE") : SQLITE_OK;
+    code = code == SQLITE_OK ? read_version(s->db, &s->version) : code;
+    const char *const steps[] = {"PRAGMA temp_store = MEMORY", "PRAGMA journal_mode = WAL",
+                                 "PRAGMA synchronous = FULL", "PRAGMA cache_size = -1024",
+                                 o->schema};
+    for (size_t i = 0; i < sizeof steps / sizeof *steps && err_of(code) == ERR_OK; i++) {
+        code = run_text(s->db, steps[i]);
+    }
+    for (size_t i = 0; i < o->count && err_of(code) == ERR_OK; i++) {
+        code = sqlite3_prepare_v3(s->db, o->texts[i], -1, SQLITE_PREPARE_PERSISTENT,
+                                  &s->statements[i], NULL);
+    }
+    return code;
+}
+
+enum err sql_open(struct sql *s, const struct sql_options *o, struct err_at *ret_at)
+{
+    ASSERT(o->path != NULL && o->texts != NULL);
+    *s = (struct sql){.count = o->count};
+    MUST(pthread_mutex_init(&s->lock, NULL) == 0);
+    s->statements = mem_new(o->count, sizeof(sqlite3_stmt *));
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+    int code = sqlite3_open_v2(o->path, &s->db, flags, o->vfs);
+    code = code == SQLITE_OK ? prepare(s, o) : code;
+    enum err e = err_of(code);
+    if (e != ERR_OK) {
+        (void)err_at_set(ret_at, e, 0, "%s cannot be used: %s.", o->path, sqlite3_errmsg(s->db));
+        sql_close(s);
+    }
+    return e;
+}
+
+void sql_close(struct sql *s)
+{
+    ASSERT(s->db == NULL || sqlite3_get_autocommit(s->db) != 0);
+    for (size_t i = 0; i < s->count; i++) {
+        (void)sqlite3_finalize(s->statements[i]);
+    }
+    int code = sqlite3_close(s->db);
+    MUST(code == SQLITE_OK);
+    (void)pthread_mutex_destroy(&s->lock);
+    mem_free(s->statements);
+    *s = (struct sql){0};
+}
+
+enum err sql_set_version(struct sql *s, int version)
+{
+    char text[48];
+    ASSERT(version > 0);
+    (void)snprintf(text, sizeof text, "PRAGMA user_version = %d", version);
+    return err_of(run_text(s->db, text));
+}
+
+static void run(struct sql *s, sqlite3_stmt *statement)
+{
+    ASSERT(statement != NULL);
+    if (s->failed == ERR_OK) {
+        s->failed = err_of(sqlite3_step(statement));
+    }
+    (void)sqlite3_reset(statement);
+    (void)sqlite3_clear_bindings(statement);
+}
+
+void sql_begin(struct sql *s)
+{
+    int code = pthread_mutex_lock(&s->lock);
+    MUST(code == 0);
+    s->failed = err_of(run_text(s->db, "BEGIN IMMEDIATE"));
+}
+
+void sql_bind_u64(struct sql *s, size_t which, int at, uint64_t v)
+{
+    ASSERT(which < s->count && at > 0);
+    int code = sqlite3_bind_int64(s->statements[which], at, (sqlite3_int64)v);
+    MUST(code == SQLITE_OK);
+}
+
+void sql_bind_str(struct sql *s, size_t which, int at, struct str v)
+{
+    ASSERT(which < s->count && at > 0);
+    int code =
+        sqlite3_bind_blob64(s->statements[which], at, v.n > 0 ? v.p : "", v.n, SQLITE_STATIC);
+    MUST(code == SQLITE_OK);
+}
+
+void sql_run(struct sql *s, size_t which)
+{
+    ASSERT(which < s->count);
+    run(s, s->statements[which]);
+}
+
+enum err sql_end(struct sql *s)
+{
+    ASSERT(s->db != NULL);
+    if (s->failed == ERR_OK) {
+        s->failed = err_of(run_text(s->db, "COMMIT"));
+    }
+    enum err e = s->failed;
+    if (e != ERR_OK && sqlite3_get_autocommit(s->db) == 0) {
+        (void)run_text(s->db, "ROLLBACK");
+        MUST(sqlite3_get_autocommit(s->db) != 0);
+    }
+    (void)pthread_mutex_unlock(&s->lock);
+    return e;
+}
+
+enum err sql_each(struct sql *s, size_t which, void (*row)(void *ctx, sqlite3_stmt *r), void *ctx)
+{
+    ASSERT(which < s->count && row != NULL);
+    int code = pthread_mutex_lock(&s->lock);
+    MUST(code == 0);
+    sqlite3_stmt *r = s->statements[which];
+    while ((code = sqlite3_step(r)) == SQLITE_ROW) {
+        row(ctx, r);
+    }
+    (void)sqlite3_reset(r);
+    (void)pthread_mutex_unlock(&s->lock);
+    return err_of(code);
+}
+
+uint64_t sql_u64(sqlite3_stmt *r, int column)
+{
+    ASSERT(column >= 0 && column < sqlite3_column_count(r));
+    return (uint64_t)sqlite3_column_int64(r, column);
+}
+
+struct str sql_str(sqlite3_stmt *r, int column)
+{
+    ASSERT(column >= 0 && column < sqlite3_column_count(r));
+    const char *p = sqlite3_column_blob(r, column);
+    return p == NULL ? STR("") : (struct str){p, (size_t)sqlite3_column_bytes(r, column)};
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: SQLite as catalogs use it: one connection, a write-ahead log and synchronous=FULL (what
+// a transaction committed survives a crash of the machine), prepared statements by number, and
+// transactions whose first error is told at their end. Any thread; calls are serialised, and a
+// transaction excludes all others.
+#ifndef SONDE_OS_SQL_H
+#define SONDE_OS_SQL_H
+
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/err.h"
+#include "core/str.h"
+
+struct sql_options {
+    const char *path;
+    // What SQLite calls the disk; NULL is the machine's own, where other processes may read the
+    // file meanwhile. Any other belongs to this process alone.
+    const char *vfs;
+    const char *schema;
+    const char *const *texts; // of the statements
+    size_t count;
+};
+
+struct sql {
+    pthread_mutex_t lock;
+    sqlite3 *db;
+    sqlite3_stmt **statements;
+    size_t count;
+    enum err failed; // first error of the transaction
+    int version;     // user_version as it was found: 0 where the file is new
+};
+
+MUST_CHECK enum err sql_open(struct sql *s, const struct sql_options *options,
+                             struct err_at *ret_at);
+void sql_close(struct sql *s);
+MUST_CHECK enum err sql_set_version(struct sql *s, int version);
+
+// In a transaction: values are bound from 1 on, and sql_run() takes them. Bytes must live until
+// then.
+void sql_begin(struct sql *s);
+void sql_bind_u64(struct sql *s, size_t which, int at, uint64_t v);
+void sql_bind_str(struct sql *s, size_t which, int at, struct str v);
+void sql_run(struct sql *s, size_t which);
+MUST_CHECK enum err sql_end(struct sql *s); // commits, or rolls back what failed
+
+// Every row of a query without parameters. `row` must not call the catalog.
+MUST_CHECK enum err sql_each(struct sql *s, size_t which, void (*row)(void *ctx, sqlite3_stmt *r),
+                             void *ctx);
+uint64_t sql_u64(sqlite3_stmt *r, int column);
+struct str sql_str(sqlite3_stmt *r, int column); // lives until the next row
+
+#endif

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the series that are known: from canonical key to reference and back, which of them match
+// a query, and their order.
+//
+// A reference counts from 0 and is never given again. Postings list the series that have a label,
+// so that a matcher that asks for a value looks at no others. The rank of a series is its place in
+// the order of line and key; it is known after series_index_rank() has seen it, and moves when new
+// ones come, but two ranks of one moment always compare as their keys do.
+//
+// Threads: one adds, others read; series_index_open() and _close() bracket what reads several
+// times. The adder itself needs no bracket. Keys stay where they are until series_index_free().
+#ifndef SONDE_SERIES_INDEX_H
+#define SONDE_SERIES_INDEX_H
+
+#include "series/series.h"
+
+struct series_index;
+
+struct series_index *series_index_new(struct budget *budget, size_t bytes_max);
+void series_index_free(struct series_index *x);
+
+// What a series is. `key` is canonical: for each label key NUL value NUL.
+struct series_id {
+    struct str key;
+    uint32_t line;
+    enum series_type type;
+};
+
+// The number of a line, made when it is new; ERR_LIMIT beyond SERIES_LINES_MAX.
+MUST_CHECK enum err series_index_line(struct series_index *x, struct str line, uint32_t *ret_line);
+struct str series_index_line_name(const struct series_index *x, uint32_t line);
+
+// Appends the canonical key of labels; ERR_INVALID where they break the rules of series.h.
+MUST_CHECK enum err series_key_of(const struct series_label *labels, size_t count, struct buf *out);
+// The labels of a canonical key, which they point into. `labels` has room for SERIES_LABELS_MAX.
+size_t series_key_labels(struct str key, struct series_label *labels);
+// The value of a label; "" where there is none.
+struct str series_key_value(struct str key, struct str label);
+
+// ERR_NOT_FOUND, ERR_INVALID where the series has another type.
+MUST_CHECK enum err series_index_find(const struct series_index *x, const struct series_id *id,
+                                      uint32_t *ret_series);
+// Adds a series that is not there. ERR_LIMIT where the index would become too large, unless
+// `force`.
+MUST_CHECK enum err series_index_add(struct series_index *x, const struct series_id *id, bool force,
+                                     uint32_t *ret_series);
+
+// Gives each series its rank.
+void series_index_rank(struct series_index *x);
+
+void series_index_open(struct series_index *x);
+void series_index_close(struct series_index *x);
+
+// In the bracket, or by the adder:
+size_t series_index_count(const struct series_index *x);
+size_t series_index_bytes(const struct series_index *x);
+struct series_id series_index_get(const struct series_index *x, uint32_t series);
+// < 0, 0, > 0 by line and key.
+int series_index_cmp(const struct series_index *x, uint32_t a, uint32_t b);
+// Where `series` is in an ascending list, from `from` on; `count` when it is not there.
+size_t series_index_search(const struct series_index *x, const uint32_t *list, size_t from,
+                           size_t count, uint32_t series);
+void series_index_sort(const struct series_index *x, uint32_t *list, size_t count);
+
+// All series that match, sorted. The list is on the heap. ERR_MEMORY where the meter refuses, which
+// is charged with 4 bytes a series (*ret_charged).
+MUST_CHECK enum err series_index_match(struct series_index *x, const struct series_query *q,
+                                       uint32_t **ret_list, size_t *ret_count, size_t *ret_charged);
+
+#endif

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: what the files of the series store share: its state and who may touch what.
+//
+// `lock` guards the head, the lists of sealed heads and of parts, and the numbers. `flushing` and
+// `maintaining` are each held by who flushes, or merges and expires; both are taken before `lock`.
+// Parts and sealed heads never change and are counted by reference.
+#ifndef SONDE_SERIES_STATE_H
+#define SONDE_SERIES_STATE_H
+
+#include <pthread.h>
+
+#include "os/fs_pool.h"
+#include "series/catalog.h"
+#include "series/head.h"
+#include "series/index.h"
+#include "series/part.h"
+
+struct series_entry {
+    uint64_t id, ord_first, ord_last;
+    uint32_t level, line;
+    struct series_part *part;
+};
+
+// What cardinality is counted by: series that were added to, by the heads that saw them.
+struct series_live {
+    size_t now, before; // in this head; in the one before and not yet in this
+};
+
+struct series_store {
+    struct series_options o;
+    char *dir, *parts_dir;
+    struct fs_pool *pool;
+    struct meter meter; // of the parts' references
+    struct series_catalog catalog;
+    struct series_index *index;
+
+    pthread_mutex_t flushing, maintaining;
+    pthread_t flush_thread, maintain_thread;
+    bool started;
+    atomic_bool stop;
+
+    pthread_mutex_t lock;
+    pthread_cond_t flush_wake, maintain_wake;
+    struct series_head *head;
+    struct series_head **sealed; // the oldest first
+    size_t sealed_count, sealed_capacity;
+    struct series_entry *parts; // by ord_first
+    size_t part_count, part_capacity;
+    uint64_t next_id, seq;
+    struct str state; // as found, until series_start()
+    uint64_t flush_retry_ns, merge_retry_ns;
+    unsigned flush_tries; // that failed in a row
+    uint64_t *doubts;     // ids of files whose transaction failed, see series_commit()
+    size_t doubt_count, doubt_capacity;
+    struct series_stats stats;
+
+    // The adder's.
+    struct buf key;
+    uint32_t *seen; // by reference: the number of the head that it was last added to
+    size_t seen_count;
+    uint32_t head_number;
+    struct series_live live[SERIES_LINES_MAX];
+};
+
+// ---- commit.c -----------------------------------------------------------------------------------
+
+struct str series_path(const struct series_store *s, uint64_t id, struct arena *a);
+uint64_t series_new_id(struct series_store *s);
+uint64_t series_now_ms(const struct series_store *s);
+// What is older is no longer kept in the tier: the begin of a part's span.
+uint64_t series_cutoff_ms(const struct series_store *s, enum series_tier tier);
+
+// Ends a transaction of the catalog. One that fails may still be on the disk and come back after a
+// crash: its files (`ids`) stay until a later transaction has taken its place, and are removed
+// then.
+MUST_CHECK enum err series_commit(struct series_store *s, const uint64_t *ids, size_t count);
+// Where such files are, commits a transaction that settles them: before more are written.
+MUST_CHECK enum err series_settle(struct series_store *s);
+void series_remove_file(struct series_store *s, uint64_t id);
+
+// Opens the part and finds its series in the index, which is given those that it lacks. ERR_CORRUPT
+// where its tables are damaged. The lock is not held.
+MUST_CHECK enum err series_load_part(struct series_store *s, uint64_t id,
+                                     struct series_part **ret_part, struct err_at *ret_at);
+// Under `lock`: puts an entry into the list, or takes it out and lets its file meet its fate.
+void series_put_entry(struct series_store *s, const struct series_entry *entry);
+void series_take_entry(struct series_store *s, uint64_t id, enum series_part_fate fate);
+
+// A part that is not in the list yet, as the catalog is told of it. The line lives as long as it.
+struct series_catalog_part series_describe(const struct series_entry *entry);
+
+// ---- flush.c, maintain.c ------------------------------------------------------------------------
+
+// Writes the oldest sealed head; *ret_did tells whether there was one. Takes `flushing`.
+MUST_CHECK enum err series_flush_step(struct series_store *s, bool *ret_did);
+void *series_flush_thread(void *store);
+
+// Does one thing that is due: sets a damaged part aside, expires, merges. Takes `maintaining`.
+MUST_CHECK enum err series_maintain_step(struct series_store *s, bool *ret_did);
+void *series_maintain_thread(void *store);
+
+// Waits for the condition at most so long; under `lock`.
+void series_wait(struct series_store *s, pthread_cond_t *wake, uint64_t wait_ns);
+
+#endif
