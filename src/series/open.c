@@ -235,7 +235,6 @@ static enum err load(struct loader *l, struct err_at *ret_at)
         s->catalog.sql.db = NULL;
         return e;
     }
-    (void)err_at_set(ret_at, e, 0, "%s cannot be read.", s->dir);
     e = series_catalog_each(&s->catalog, note_part, l);
     e = e == ERR_OK ? remove_orphans(l, ret_at) : e;
     for (size_t i = 0; i < l->count && e == ERR_OK; i++) {
@@ -257,7 +256,8 @@ enum err series_open(const struct series_options *options, struct series_store *
         *ret_store = l.s;
     } else {
         free_store(l.s);
-        (void)err_at_set(ret_at, e, 0, "%s", at.text);
+        (void)err_at_set(ret_at, e, 0, "%s",
+                         at.text[0] != 0 ? at.text : "The disk does not answer.");
     }
     mem_free(l.parts);
     mem_free(l.orphans);

@@ -158,16 +158,18 @@ static inline int64_t weight_of(unsigned bucket)
     return (int64_t)((uint64_t)bucket * bucket * 7919 % WEIGHTS);
 }
 
-// Adds calls of one duration, or takes them back.
+// Adds calls of one duration, or takes them back; to the model alone where there is no store.
 static inline void add_calls_to(struct world *w, struct model *model, unsigned number,
                                 unsigned slot, uint64_t ns, int32_t times)
 {
-    struct hist h = {0};
-    uint32_t series;
-    hist_add(&h, ns, times);
-    assert_ok(find_series(w, number, true, &series));
-    series_add_hist(w->store, series, slot_ms(slot) + ns % SERIES_SLOT_MS, &h);
-    hist_clear(&h);
+    if (w->store != NULL) {
+        struct hist h = {0};
+        uint32_t series;
+        hist_add(&h, ns, times);
+        assert_ok(find_series(w, number, true, &series));
+        series_add_hist(w->store, series, slot_ms(slot) + ns % SERIES_SLOT_MS, &h);
+        hist_clear(&h);
+    }
     struct model_slot *m = &model->hists[number][slot];
     m->count += times;
     m->sum_ns += (int64_t)ns * times;
@@ -183,9 +185,11 @@ static inline void add_calls(struct world *w, unsigned number, unsigned slot, ui
 static inline void add_number_to(struct world *w, struct model *model, unsigned number,
                                  unsigned slot, double value)
 {
-    uint32_t series;
-    assert_ok(find_series(w, number, false, &series));
-    series_add_number(w->store, series, slot_ms(slot) + number, value);
+    if (w->store != NULL) {
+        uint32_t series;
+        assert_ok(find_series(w, number, false, &series));
+        series_add_number(w->store, series, slot_ms(slot) + number, value);
+    }
     model->numbers[number][slot] = value;
 }
 
