@@ -254,25 +254,31 @@ enum err series_part_each(struct series_part *p,
                           void *ctx)
 {
     struct arena a = {0};
-    struct buf key;
+    struct buf key, last;
     enum series_type type;
     enum err e = ERR_OK;
     ASSERT(each != NULL);
     buf_init(&key, KEY_BYTES_MAX);
+    buf_init(&last, KEY_BYTES_MAX);
     for (size_t i = 0; i < p->table_count && e == ERR_OK; i++) {
         const struct part_section *t = &p->tables[i];
         struct str raw = STR_NONE;
         arena_clear(&a);
         e = read_packed(p, t->offset, t->bytes, t->sum, &a, &raw);
         struct cursor c = cursor_of(raw);
+        buf_clear(&last);
+        buf_add_str(&last, buf_str(&key));
+        buf_clear(&key); // a table begins with a whole key
         for (uint64_t k = t->first; k < t[1].first && e == ERR_OK; k++) {
-            bool fits = get_key(&c, &key, &type) && is_key(buf_str(&key));
+            bool fits = get_key(&c, &key, &type) && is_key(buf_str(&key)) &&
+                        (k > t->first || str_cmp(buf_str(&last), buf_str(&key)) < 0);
             e = fits ? each(ctx, buf_str(&key), type) : ERR_CORRUPT;
         }
         e = e == ERR_OK && cursor_left(&c) > 0 ? ERR_CORRUPT : e;
     }
     arena_done(&a);
     buf_done(&key);
+    buf_done(&last);
     return e;
 }
 

@@ -304,8 +304,8 @@ static void test_wants_seal(void **state)
     budget_force(&w.budget, ACCOUNT_STORE, half);
     assert_false(series_wants_seal(w.store)); // it is not the head that fills it
     struct hist h = {0};
-    for (unsigned i = 0; i < 64; i++) {
-        hist_add(&h, (uint64_t)1 << i, 1);
+    for (unsigned i = 0; i < HIST_BUCKETS; i += HIST_BLOCK) {
+        hist_add(&h, hist_value(i), 1);
     }
     uint32_t series;
     assert_ok(find_series(&w, 1, true, &series));
