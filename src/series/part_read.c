@@ -113,7 +113,7 @@ static enum err read_footer(struct series_part *p, struct err_at *at)
 {
     uint8_t tail[PART_TAIL_BYTES];
     struct arena scratch = {0};
-    struct str raw = STR_NONE;
+    struct str raw = STR("");
     uint64_t size = p->meta.file_bytes;
     ASSERT(p->file != NULL);
     enum err e = read_ends(p->file, size, tail, at);
@@ -262,7 +262,7 @@ enum err series_part_each(struct series_part *p,
     buf_init(&last, KEY_BYTES_MAX);
     for (size_t i = 0; i < p->table_count && e == ERR_OK; i++) {
         const struct part_section *t = &p->tables[i];
-        struct str raw = STR_NONE;
+        struct str raw = STR("");
         arena_clear(&a);
         e = read_packed(p, t->offset, t->bytes, t->sum, &a, &raw);
         struct cursor c = cursor_of(raw);
