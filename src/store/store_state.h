@@ -19,9 +19,9 @@
 #include <stdatomic.h>
 
 #include "core/arena.h"
+#include "core/retain_clock.h"
 #include "os/fs_pool.h"
 #include "store/catalog.h"
-#include "store/retain_clock.h"
 #include "store/store.h"
 #include "store/tally.h"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: tests of store/retain_clock.h: what a leap of the wall clock does to retention's time.
+// Purpose: tests of core/retain_clock.h: what a leap of the wall clock does to retention's time.
 #include "test.h"
 
-#include "store/retain_clock.h"
+#include "core/retain_clock.h"
 
 #define HOUR  (3600 * NS_PER_S)
 #define BEGIN (1700000000 * NS_PER_S)

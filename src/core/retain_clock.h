@@ -9,11 +9,11 @@
 //   once.
 //
 // A stop looks like a leap, since nobody knows for how long the server was down: after a longer one
-// data expires up to six hours of running late. Both numbers are kept in the catalog (FACT_*), so
+// data expires up to six hours of running late. Both numbers are kept in the catalogs, so
 // that a restart neither believes a leap nor begins the six hours anew: a server that runs a few
 // hours a day gets there as well.
-#ifndef SONDE_STORE_RETAIN_CLOCK_H
-#define SONDE_STORE_RETAIN_CLOCK_H
+#ifndef SONDE_CORE_RETAIN_CLOCK_H
+#define SONDE_CORE_RETAIN_CLOCK_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the time that retention goes by.
-#include "store/retain_clock.h"
+#include "core/retain_clock.h"
 
 #include "core/must.h"
 
