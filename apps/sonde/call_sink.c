@@ -2,6 +2,8 @@
 // Purpose: subjects of the stream as series.
 #include "call_sink.h"
 
+#include <string.h>
+
 #include "core/must.h"
 #include "model/batch.h"
 #include "model/calls.h"
@@ -96,18 +98,52 @@ static bool wants_seal(void *ctx)
     return series_wants_seal(s->series);
 }
 
+// Where too many wait, the last one's place is taken: its commit then keeps more of the journal.
 static void seal(void *ctx, uint64_t seq, uint64_t oldest, struct str state)
 {
     struct call_sink *s = ctx;
     ASSERT(oldest <= seq);
-    series_seal(s->series, seq, state);
-    if (s->on_seal != NULL) {
-        s->on_seal(s->ctx, oldest);
+    pthread_mutex_lock(&s->lock);
+    if (s->seal_count == CALL_SINK_SEALS) {
+        s->seal_count--;
+        oldest = s->seals[s->seal_count].oldest;
     }
+    s->seals[s->seal_count].seq = seq;
+    s->seals[s->seal_count++].oldest = oldest;
+    pthread_mutex_unlock(&s->lock);
+    series_seal(s->series, seq, state);
+}
+
+void call_sink_init(struct call_sink *s, struct series_store *series)
+{
+    *s = (struct call_sink){.series = series};
+    ASSERT(series != NULL);
+    MUST(pthread_mutex_init(&s->lock, NULL) == 0);
+}
+
+void call_sink_done(struct call_sink *s)
+{
+    (void)pthread_mutex_destroy(&s->lock);
+    s->series = NULL;
 }
 
 struct stream_sink call_sink_of(struct call_sink *s)
 {
     ASSERT(s->series != NULL);
     return (struct stream_sink){find, add, wants_seal, seal, s};
+}
+
+uint64_t call_sink_committed(struct call_sink *s, uint64_t seq)
+{
+    uint64_t oldest = 0;
+    size_t done = 0;
+    pthread_mutex_lock(&s->lock);
+    while (done < s->seal_count && s->seals[done].seq <= seq) {
+        oldest = s->seals[done++].oldest;
+    }
+    s->seal_count -= done;
+    memmove(s->seals, s->seals + done, s->seal_count * sizeof s->seals[0]);
+    ASSERT(s->seal_count < CALL_SINK_SEALS);
+    pthread_mutex_unlock(&s->lock);
+    return oldest;
 }

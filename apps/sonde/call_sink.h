@@ -3,16 +3,29 @@
 #ifndef SONDE_CALL_SINK_H
 #define SONDE_CALL_SINK_H
 
+#include <pthread.h>
+
 #include "series/series.h"
 #include "stream/stream.h"
 
-// The store must outlive the sink. `on_seal` is told what the journal must still have: everything
-// behind this number. It may be NULL.
+// Seals that wait for their commit; the series store asks for no more of them.
+#define CALL_SINK_SEALS 64
+
+// The store must outlive the sink.
 struct call_sink {
     struct series_store *series;
-    void (*on_seal)(void *ctx, uint64_t oldest);
-    void *ctx;
+    pthread_mutex_t lock; // over the next lines
+    struct {
+        uint64_t seq, oldest;
+    } seals[CALL_SINK_SEALS]; // that are not committed, the oldest first
+    size_t seal_count;
 };
+void call_sink_init(struct call_sink *s, struct series_store *series);
+void call_sink_done(struct call_sink *s);
 struct stream_sink call_sink_of(struct call_sink *s);
+
+// Everything up to `seq` is committed: what the journal must still have is what lies above the
+// number returned. Any thread.
+uint64_t call_sink_committed(struct call_sink *s, uint64_t seq);
 
 #endif

@@ -2,9 +2,9 @@
 // Purpose: `sonde server`: puts the parts together, runs until it is told to stop, takes them
 // apart.
 //
-// Start: store (catalog and parts) -> journal -> API (not ready yet) -> replay of what the store
-// does not have -> receivers. Stop: receivers answer what they have, the API goes, the store
-// flushes, the journal is closed. A second signal ends at once; nothing acknowledged is lost by
+// Start: store (catalog and parts) -> series and stream -> journal -> API (not ready yet) -> replay of
+// what the store or the stream does not have -> receivers. Stop: receivers answer what they have, the
+// API goes, the stream closes its chains, series and store flush, the journal is closed. A second signal ends at once; nothing acknowledged is lost by
 // that either.
 #include "server.h"
 
@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "call_sink.h"
 #include "commands.h"
 #include "config.h"
 #include "core/logger.h"
@@ -26,8 +27,11 @@
 #include "ledger/budget.h"
 #include "ledger/ledger.h"
 #include "os/descriptors.h"
+#include "query/trace.h"
 #include "receive/receive.h"
+#include "series/series.h"
 #include "store/store.h"
+#include "stream/stream.h"
 #include "version.h"
 
 struct server {
@@ -41,7 +45,12 @@ struct server {
     struct budget budget;
     struct ledger *ledger;
     struct store *store;
+    struct series_store *series;
+    struct call_sink sink;
+    struct stream *stream;
     struct journal *journal;
+    // What each consumer of the journal needs no more: everything up to here.
+    atomic_uint_fast64_t store_done, stream_done;
     struct api *api;
     struct receive *receive;
     struct http_tls *api_tls, *otlp_tls;
@@ -49,6 +58,23 @@ struct server {
 };
 
 // ---- Between the parts --------------------------------------------------------------------------
+
+// The store has a record before the stream, which asks it for what is older.
+static void hand_on(struct server *s, struct batch *const *batches, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        (void)batch_ref(batches[i]);
+    }
+    store_add_record(s->store, batches, count); // takes one reference of each
+    stream_add_record(s->stream, batches, count);
+}
+
+static void unref_all(struct batch *const *batches, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        batch_unref(batches[i]);
+    }
+}
 
 static void on_durable(void *ctx, struct journal_entry *entry)
 {
@@ -59,15 +85,61 @@ static void on_durable(void *ctx, struct journal_entry *entry)
         (void)batch_ref(g->batches[i]);
     }
     receive_hand_over(g);
-    store_add_record(s->store, g->batches, g->count);
+    hand_on(s, g->batches, g->count);
+    unref_all(g->batches, g->count);
+}
+
+static void release(struct server *s)
+{
+    uint64_t store = atomic_load(&s->store_done), stream = atomic_load(&s->stream_done);
+    if (s->journal != NULL) {
+        journal_release(s->journal, store < stream ? store : stream);
+    }
 }
 
 static void on_committed(void *ctx, uint64_t seq)
 {
     struct server *s = ctx;
-    if (s->journal != NULL) {
-        journal_release(s->journal, seq);
+    atomic_store(&s->store_done, seq);
+    release(s);
+}
+
+static void on_series_committed(void *ctx, uint64_t seq)
+{
+    struct server *s = ctx;
+    atomic_store(&s->stream_done, call_sink_committed(&s->sink, seq));
+    release(s);
+}
+
+static enum err history_of(void *ctx, trace_id id,
+                           void (*each)(void *rows_ctx, const struct row *rows, size_t count),
+                           void *rows_ctx)
+{
+    struct server *s = ctx;
+    struct store_view *view = store_view(s->store);
+    enum err e = trace_each_row(view, id, each, rows_ctx);
+    store_view_free(view);
+    return e;
+}
+
+// Gives the store those batches that it has not yet, and the stream all of them.
+static void replay_record(struct server *s, uint64_t seq, struct batch **batches, size_t count)
+{
+    struct batch **fresh = mem_new(count + 1, sizeof(struct batch *));
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (seq > store_line_seq(s->store, batches[i]->line)) {
+            s->replayed += batches[i]->span_count;
+            fresh[n++] = batch_ref(batches[i]);
+        }
     }
+    if (n > 0) {
+        store_add_record(s->store, fresh, n);
+    }
+    if (seq > stream_replay_after(s->stream)) {
+        stream_replay(s->stream, batches, count);
+    }
+    mem_free(fresh);
 }
 
 static enum err on_replay(void *ctx, uint64_t seq, struct str payload)
@@ -76,7 +148,6 @@ static enum err on_replay(void *ctx, uint64_t seq, struct str payload)
     struct batch **batches;
     size_t count;
     struct err_at at = {0};
-    size_t kept = 0;
     enum err e = receive_decode_record(payload, seq, &batches, &count, &at);
     if (e != ERR_OK) {
         log_write(LOG_ERROR, "server", "a journal record cannot be read",
@@ -84,17 +155,8 @@ static enum err on_replay(void *ctx, uint64_t seq, struct str payload)
                   (unsigned long long)at.offset, at.text);
         return e;
     }
-    for (size_t i = 0; i < count; i++) {
-        if (seq <= store_line_seq(s->store, batches[i]->line)) {
-            batch_unref(batches[i]);
-        } else {
-            s->replayed += batches[i]->span_count;
-            batches[kept++] = batches[i];
-        }
-    }
-    if (kept > 0) {
-        store_add_record(s->store, batches, kept);
-    }
+    replay_record(s, seq, batches, count);
+    unref_all(batches, count);
     mem_free(batches);
     store_note_seq(s->store, seq + 1);
     return ERR_OK;
@@ -282,6 +344,39 @@ static enum err open_store(struct server *s, struct err_at *ret_at)
     return e;
 }
 
+static enum err open_series(struct server *s, struct err_at *ret_at)
+{
+    char dir[FS_PATH_MAX];
+    (void)snprintf(dir, sizeof dir, "%s/series", s->config.text[SETTING_DATA]);
+    const struct series_options o = {
+        .fs = fs_real(),
+        .dir = dir,
+        .budget = &s->budget,
+        .on_committed = on_series_committed,
+        .ctx = s,
+    };
+    enum err e = series_open(&o, &s->series, ret_at);
+    if (e != ERR_OK) {
+        return e;
+    }
+    call_sink_init(&s->sink, s->series);
+    const struct stream_options stream = {
+        .budget = &s->budget,
+        .sink = call_sink_of(&s->sink),
+        .history = {history_of, s},
+        .seq = series_seq(s->series),
+        .state = series_state(s->series),
+    };
+    e = stream_new(&stream, &s->stream);
+    return e == ERR_OK ? e
+                       : err_at_set(ret_at, e, 0, "%s: the state of open chains cannot be read", dir);
+}
+
+static uint64_t greater(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
 static enum err open_journal(struct server *s, struct err_at *ret_at)
 {
     const struct config *c = &s->config;
@@ -294,7 +389,7 @@ static enum err open_journal(struct server *s, struct err_at *ret_at)
         .sync_interval_ms = (uint32_t)c->number[SETTING_JOURNAL_SYNC_INTERVAL],
         .segment_bytes = (size_t)c->number[SETTING_JOURNAL_SEGMENT],
         .disk_bytes_max = (size_t)c->number[SETTING_JOURNAL_MAX],
-        .seq_floor = store_last_seq(s->store),
+        .seq_floor = greater(store_last_seq(s->store), series_seq(s->series)),
         .on_missing = on_missing,
         .on_durable = on_durable,
         .ctx = s,
@@ -327,7 +422,10 @@ static enum err sync_folders(struct server *s, struct err_at *ret_at)
 
 static enum err replay(struct server *s, struct err_at *ret_at)
 {
-    enum err e = journal_replay(s->journal, store_replay_after(s->store), on_replay, s);
+    uint64_t store = store_replay_after(s->store), stream = stream_replay_after(s->stream);
+    atomic_store(&s->store_done, store);
+    atomic_store(&s->stream_done, stream);
+    enum err e = journal_replay(s->journal, store < stream ? store : stream, on_replay, s);
     if (e != ERR_OK) {
         return err_at_set(ret_at, e, 0, "the journal cannot be replayed: %s", err_text(e));
     }
@@ -336,6 +434,8 @@ static enum err replay(struct server *s, struct err_at *ret_at)
                   (unsigned long long)s->replayed);
     }
     store_start(s->store);
+    series_start(s->series);
+    stream_start(s->stream);
     journal_start(s->journal);
     return ERR_OK;
 }
@@ -365,6 +465,8 @@ static enum err start_api(struct server *s, struct err_at *ret_at)
         .version = SONDE_VERSION,
         .commit = SONDE_COMMIT,
         .store = s->store,
+        .series = s->series,
+        .stream = s->stream,
         .journal = s->journal,
         .ledger = s->ledger,
         .budget = &s->budget,
@@ -429,6 +531,7 @@ static enum err start(struct server *s, struct err_at *ret_at)
     e = share_files(s, ret_at);
     e = e == ERR_OK ? take_folder(s, ret_at) : e;
     e = e == ERR_OK ? open_store(s, ret_at) : e;
+    e = e == ERR_OK ? open_series(s, ret_at) : e;
     e = e == ERR_OK ? open_journal(s, ret_at) : e;
     e = e == ERR_OK ? sync_folders(s, ret_at) : e;
     e = e == ERR_OK ? start_api(s, ret_at) : e;
@@ -447,6 +550,9 @@ static void stop(struct server *s)
     }
     receive_stop(s->receive);
     api_stop(s->api);
+    stream_close(s->stream);
+    series_close(s->series);
+    call_sink_done(&s->sink);
     store_close(s->store);
     journal_close(s->journal);
     ledger_free(s->ledger);

@@ -23,6 +23,8 @@ static const struct route routes[] = {
     {"/api/v1/services", NULL, api_services, false, false},
     {"/api/v1/attributes/", "/values", api_attribute_values, false, false},
     {"/api/v1/attributes", NULL, api_attributes, false, false},
+    {"/api/v1/red", NULL, api_red, false, false},
+    {"/api/v1/topology", NULL, api_topology, false, false},
     {"/api/v1/scatter", NULL, api_scatter, false, false},
     {"/api/v1/filter", NULL, api_filter, false, true},
     {"/api/v1/trace-id/", "", api_trace_id, false, true},

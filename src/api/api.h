@@ -15,7 +15,9 @@
 #include "ledger/budget.h"
 #include "ledger/ledger.h"
 #include "receive/receive.h"
+#include "series/series.h"
 #include "store/store.h"
+#include "stream/stream.h"
 
 struct api;
 
@@ -33,6 +35,8 @@ struct api_options {
     struct str token;       // the query token; empty: none demanded
     const char *version, *commit;
     struct store *store;
+    struct series_store *series;
+    struct stream *stream;
     struct journal *journal;
     struct ledger *ledger;
     struct budget *budget;

@@ -33,6 +33,11 @@ static const char *const param_names[PARAM_COUNT] = {
     [PARAM_NAMESPACE] = "namespace",
     [PARAM_ROWS] = "rows",
     [PARAM_ORDER] = "order",
+    [PARAM_SERVICE] = "service",
+    [PARAM_ENDPOINT] = "endpoint",
+    [PARAM_INSTANCE] = "instance",
+    [PARAM_STEP] = "step",
+    [PARAM_LEVEL] = "level",
 };
 
 static void on_timer_closed(uv_handle_t *handle)

@@ -68,6 +68,11 @@ enum param {
     PARAM_COLUMNS,
     PARAM_ROWS,
     PARAM_ORDER,
+    PARAM_SERVICE,
+    PARAM_ENDPOINT,
+    PARAM_INSTANCE,
+    PARAM_STEP,
+    PARAM_LEVEL,
     PARAM_COUNT
 };
 
@@ -133,6 +138,8 @@ void api_trace(struct job *j);
 void api_trace_outline(struct job *j);
 void api_trace_span(struct job *j);
 void api_trace_raw(struct job *j);
+void api_red(struct job *j);
+void api_topology(struct job *j);
 void api_services(struct job *j);
 void api_operations(struct job *j);
 void api_attributes(struct job *j);

@@ -90,6 +90,13 @@ enum trace_detail { TRACE_OUTLINE, TRACE_WHOLE };
 MUST_CHECK enum err trace_load(const struct store_view *view, trace_id id, enum trace_detail detail,
                                struct query_control *control, struct trace **ret_trace);
 
+// Calls `each` with the rows that the view has of a trace, whole, one after the other or several at
+// once; they live until it returns. Rows that are there twice come twice. ERR_NOT_FOUND where there
+// are none, ERR_CORRUPT where a damaged part may have had some: no row is given then.
+MUST_CHECK enum err trace_each_row(const struct store_view *view, trace_id id,
+                                   void (*each)(void *ctx, const struct row *rows, size_t count),
+                                   void *ctx);
+
 // Many traces of one view, for a list of them: hot batches are walked once for all, and several are
 // loaded at the same time where there is a crew.
 struct trace_list;

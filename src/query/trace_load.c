@@ -108,6 +108,19 @@ static enum err add_parts(struct load *l)
     return l->stopped ? ERR_CANCELLED : e;
 }
 
+static void add_hot(struct load *l)
+{
+    ASSERT(l->rows.count == 0);
+    for (size_t i = 0; i < l->view->hot_count; i++) {
+        const struct batch *b = l->view->hot[i];
+        for (size_t k = 0; k < b->span_count; k++) {
+            if (trace_id_cmp(&b->spans[k].trace, &l->id) == 0) {
+                add_row(&l->rows, b, k);
+            }
+        }
+    }
+}
+
 static enum err assemble(struct load *l, struct trace **ret_trace)
 {
     size_t rows = l->rows.count < TRACE_SPANS_MAX ? l->rows.count : TRACE_SPANS_MAX;
@@ -130,6 +143,16 @@ static enum err assemble(struct load *l, struct trace **ret_trace)
     return ERR_OK;
 }
 
+static void load_done(struct load *l)
+{
+    for (size_t i = 0; i < l->batch_count; i++) {
+        batch_unref(l->batches[i]);
+    }
+    ASSERT(l->rows.count <= l->rows.capacity);
+    mem_free(l->batches);
+    mem_free(l->rows.items);
+}
+
 // Adds the rows that parts have to the hot ones, puts the trace together and ends the load.
 static enum err load(struct load *l, struct trace **ret_trace)
 {
@@ -147,11 +170,24 @@ static enum err load(struct load *l, struct trace **ret_trace)
     if (e != ERR_OK && l->meter != NULL) {
         meter_give(l->meter, l->charged);
     }
-    for (size_t i = 0; i < l->batch_count; i++) {
-        batch_unref(l->batches[i]);
+    load_done(l);
+    return e;
+}
+
+enum err trace_each_row(const struct store_view *view, trace_id id,
+                        void (*each)(void *ctx, const struct row *rows, size_t count), void *ctx)
+{
+    struct load l = load_of(view, id, TRACE_WHOLE, NULL);
+    ASSERT(each != NULL);
+    add_hot(&l);
+    enum err e = add_parts(&l);
+    if (e == ERR_OK && (l.rows.count == 0 || l.damaged_parts > 0)) {
+        e = l.damaged_parts > 0 ? ERR_CORRUPT : ERR_NOT_FOUND;
     }
-    mem_free(l->batches);
-    mem_free(l->rows.items);
+    if (e == ERR_OK) {
+        each(ctx, l.rows.items, l.rows.count);
+    }
+    load_done(&l);
     return e;
 }
 
@@ -161,14 +197,7 @@ enum err trace_load(const struct store_view *view, trace_id id, enum trace_detai
     struct load l = load_of(view, id, detail, control);
     ASSERT(ret_trace != NULL);
     l.alone = true;
-    for (size_t i = 0; i < view->hot_count; i++) {
-        const struct batch *b = view->hot[i];
-        for (size_t k = 0; k < b->span_count; k++) {
-            if (trace_id_cmp(&b->spans[k].trace, &id) == 0) {
-                add_row(&l.rows, b, k);
-            }
-        }
-    }
+    add_hot(&l);
     return load(&l, ret_trace);
 }
 

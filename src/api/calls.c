@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: calls over time and between services: /api/v1/red and /api/v1/topology.
+#include "api/job.h"
+#include "api/put.h"
+#include "core/clock.h"
+#include "core/mem.h"
+#include "core/must.h"
+#include "query/red.h"
+#include "query/topology.h"
+
+static const double quantiles[] = {0.5, 0.9, 0.95, 0.99, 0.999};
+static const char *const quantile_names[] = {"p50_ns", "p90_ns", "p95_ns", "p99_ns", "p999_ns"};
+#define QUANTILES (sizeof quantiles / sizeof quantiles[0])
+
+static void put_i64(struct json_writer *w, const char *key, int64_t value)
+{
+    json_put_key(w, key);
+    json_put_i64(w, value);
+}
+
+// Totals of calls and what comes of them. `scratch` is for the quantiles.
+static void put_calls(struct json_writer *w, const struct calls *c, struct hist_total *scratch)
+{
+    uint64_t at[QUANTILES];
+    calls_quantiles(c, scratch, quantiles, QUANTILES, at);
+    put_i64(w, "calls", c->calls);
+    put_i64(w, "errors", c->errors);
+    put_i64(w, "mean_ns", c->calls > 0 ? c->sum_ns / c->calls : 0);
+    for (size_t i = 0; i < QUANTILES; i++) {
+        ASSERT(quantile_names[i] != NULL);
+        put_u64(w, quantile_names[i], at[i]);
+    }
+}
+
+static void put_range(struct json_writer *w, uint64_t from_ms, uint64_t to_ms, uint64_t damaged)
+{
+    ASSERT(from_ms <= to_ms);
+    put_u64(w, "from_unix_ms", from_ms);
+    put_u64(w, "to_unix_ms", to_ms);
+    put_bool(w, "partial", damaged > 0);
+}
+
+static void fail(struct job *j, enum err e)
+{
+    if (e == ERR_LIMIT) {
+        job_error(j, 400,
+                  "that is more than one answer shows: ask for a shorter range, a longer "
+                  "step or a higher level");
+    } else {
+        job_fail(j, e);
+    }
+}
+
+// ---- Over time ----------------------------------------------------------------------------------
+
+static void put_red(struct job *j, const struct red *r)
+{
+    struct hist_total *scratch = mem_new(1, sizeof *scratch);
+    struct json_writer w;
+    json_writer_init(&w, &j->out);
+    json_put_object(&w);
+    put_range(&w, r->from_ms, r->to_ms, r->damaged_parts);
+    put_u64(&w, "step_ms", r->step_ms);
+    json_put_key(&w, "total");
+    json_put_object(&w);
+    put_calls(&w, &r->total, scratch);
+    json_put_object_end(&w);
+    json_put_key(&w, "points");
+    json_put_array(&w);
+    for (size_t i = 0; i < r->count; i++) {
+        json_put_object(&w);
+        put_u64(&w, "time_unix_ms", r->points[i].time_ms);
+        put_calls(&w, &r->points[i].calls, scratch);
+        json_put_object_end(&w);
+    }
+    json_put_array_end(&w);
+    json_put_object_end(&w);
+    mem_free(scratch);
+}
+
+void api_red(struct job *j)
+{
+    uint64_t from_ns, to_ns, step_ms;
+    struct str service = j->params[PARAM_SERVICE], line = j->params[PARAM_NAMESPACE];
+    struct red *r;
+    if (!job_range(j, &from_ns, &to_ns) || !job_number(j, PARAM_STEP, "step", 0, 0, 86400000, &step_ms)) {
+        return;
+    }
+    if (service.n == 0) {
+        job_error(j, 400, "service is missing: whose calls are asked for?");
+        return;
+    }
+    if (j->params[PARAM_ENDPOINT].p != NULL && j->params[PARAM_INSTANCE].p != NULL) {
+        job_error(j, 400, "endpoint and instance cannot be asked for together");
+        return;
+    }
+    const struct red_query q = {.store = j->api->o.series,
+                                .any_line = line.p == NULL,
+                                .line = line,
+                                .service = service,
+                                .endpoint = j->params[PARAM_ENDPOINT],
+                                .instance = j->params[PARAM_INSTANCE],
+                                .from_ms = from_ns / NS_PER_MS,
+                                .to_ms = to_ns / NS_PER_MS,
+                                .step_ms = step_ms,
+                                .control = &j->control};
+    enum err e = red_run(&q, &r);
+    if (e == ERR_OK) {
+        put_red(j, r);
+        red_free(r);
+    } else if (e == ERR_INVALID) {
+        job_error(j, 400, "step must be a multiple of 10,000 milliseconds");
+    } else {
+        fail(j, e);
+    }
+}
+
+// ---- Between nodes ------------------------------------------------------------------------------
+
+static void put_node(struct json_writer *w, const struct topology_node *n,
+                     struct hist_total *scratch)
+{
+    ASSERT(n->id.n > 0);
+    json_put_object(w);
+    put_str(w, "id", n->id);
+    put_str(w, "kind", n->kind);
+    put_str(w, "namespace", n->line);
+    put_str(w, "service", n->service);
+    put_str(w, "name", n->name);
+    put_calls(w, &n->calls, scratch);
+    json_put_object_end(w);
+}
+
+static void put_side(struct json_writer *w, const char *key, const struct calls *c,
+                     struct hist_total *scratch)
+{
+    if (c->hist.n == 0) {
+        return;
+    }
+    json_put_key(w, key);
+    json_put_object(w);
+    put_calls(w, c, scratch);
+    json_put_object_end(w);
+}
+
+// An edge's calls are those that the callee answered; where it tells nothing, those that were made.
+static void put_edge(struct json_writer *w, const struct topology *t, const struct topology_edge *e,
+                     struct hist_total *scratch)
+{
+    ASSERT(e->from < t->node_count && e->to < t->node_count);
+    json_put_object(w);
+    put_str(w, "from", t->nodes[e->from].id);
+    put_str(w, "to", t->nodes[e->to].id);
+    put_calls(w, e->server.hist.n > 0 ? &e->server : &e->client, scratch);
+    put_side(w, "client", &e->client, scratch);
+    put_side(w, "server", &e->server, scratch);
+    json_put_object_end(w);
+}
+
+static void put_topology(struct job *j, const struct topology *t)
+{
+    struct hist_total *scratch = mem_new(1, sizeof *scratch);
+    struct json_writer w;
+    json_writer_init(&w, &j->out);
+    json_put_object(&w);
+    put_range(&w, t->from_ms, t->to_ms, t->damaged_parts);
+    json_put_key(&w, "nodes");
+    json_put_array(&w);
+    for (size_t i = 0; i < t->node_count; i++) {
+        put_node(&w, &t->nodes[i], scratch);
+    }
+    json_put_array_end(&w);
+    json_put_key(&w, "edges");
+    json_put_array(&w);
+    for (size_t i = 0; i < t->edge_count; i++) {
+        put_edge(&w, t, &t->edges[i], scratch);
+    }
+    json_put_array_end(&w);
+    json_put_object_end(&w);
+    mem_free(scratch);
+}
+
+void api_topology(struct job *j)
+{
+    static const struct str levels[TOPOLOGY_LEVELS] = {
+        [TOPOLOGY_LINE] = {"line", 4},
+        [TOPOLOGY_SERVICE] = {"service", 7},
+        [TOPOLOGY_ENDPOINT] = {"endpoint", 8},
+    };
+    uint64_t from_ns, to_ns;
+    struct str level = j->params[PARAM_LEVEL];
+    struct topology *t;
+    unsigned l = level.p == NULL ? TOPOLOGY_SERVICE : 0;
+    if (!job_range(j, &from_ns, &to_ns)) {
+        return;
+    }
+    while (level.p != NULL && l < TOPOLOGY_LEVELS && !str_eq(level, levels[l])) {
+        l++;
+    }
+    if (l == TOPOLOGY_LEVELS) {
+        job_error(j, 400, "level must be line, service or endpoint");
+        return;
+    }
+    const struct topology_query q = {.store = j->api->o.series,
+                                     .level = (enum topology_level)l,
+                                     .from_ms = from_ns / NS_PER_MS,
+                                     .to_ms = to_ns / NS_PER_MS,
+                                     .control = &j->control};
+    enum err e = topology_run(&q, &t);
+    if (e == ERR_OK) {
+        put_topology(j, t);
+        topology_free(t);
+    } else {
+        fail(j, e);
+    }
+}
