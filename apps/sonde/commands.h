@@ -31,6 +31,8 @@ bool flags_parse(int argc, char **argv, const struct flag *flags, const char **w
 bool wants_table(bool json);
 
 int command_trace(int argc, char **argv);
+int command_topology(int argc, char **argv);
+int command_red(int argc, char **argv);
 int command_trace_id(int argc, char **argv);
 int command_store(int argc, char **argv);
 int store_rebuild_run(const char *data, bool json); // of command_store()

@@ -16,6 +16,9 @@ static const struct completed {
      "take, keep, search and show traces"},
     {"trace", "search", "since from to limit order server token ca", "json", "find traces"},
     {"trace", "get", "server token ca", "json", "show one trace as a tree of calls"},
+    {"topology", NULL, "level since from to server token ca", "json", "who calls whom"},
+    {"red", NULL, "endpoint instance namespace step since from to server token ca", "json",
+     "calls of a service over time"},
     {"trace-id", NULL, "", "json", "decode a trace ID"},
     {"store", "stats", "data", "json", "bytes by column of the parts on disk"},
     {"store", "inspect", "data", "json", "the parts on disk, one a line"},
@@ -77,8 +80,9 @@ static void put_bash(void)
           "  case $previous in\n"
           "  --config|--data|--ca|--library) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n"
           "  --http|--otlp-grpc|--otlp-http|--since|--from|--to|--limit|--server|--token|\\\n"
-          "  --service|--endpoint|--options)\n"
+          "  --service|--endpoint|--options|--instance|--namespace|--step)\n"
           "    COMPREPLY=(); return ;;\n"
+          "  --level) COMPREPLY=($(compgen -W 'line service endpoint' -- \"$cur\")); return ;;\n"
           "  --order) COMPREPLY=($(compgen -W 'newest slowest errors' -- \"$cur\")); return ;;\n"
           "  esac\n"
           "  case \"$COMP_CWORD ${COMP_WORDS[1]} ${COMP_WORDS[2]}\" in\n"
@@ -130,6 +134,7 @@ static void put_fish_flag(const char *word, int n, const void *ctx)
     printf("%s -l %.*s\n",
            file                         ? "-r -F"
            : str_eq(flag, STR("order")) ? "-x -a 'newest slowest errors'"
+           : str_eq(flag, STR("level")) ? "-x -a 'line service endpoint'"
                                         : "-x",
            n, word);
 }

@@ -21,6 +21,8 @@ static const char help[] =
     "  server            take OTLP traces, keep them, search and show them\n"
     "  trace search      find traces, as in sonde trace search '{ status = error }'\n"
     "  trace get         show one trace as a tree of calls\n"
+    "  topology          who calls whom: services, databases, caches, queues\n"
+    "  red               calls, errors and durations of a service over time\n"
     "  trace-id          decode a trace ID made by Sonde's agents\n"
     "  store stats       bytes by column of the parts on disk\n"
     "  store inspect     the parts on disk, one a line\n"
@@ -140,6 +142,7 @@ static const struct {
     int (*run)(int argc, char **argv);
 } commands[] = {
     {"server", command_server},     {"trace", command_trace},
+    {"topology", command_topology}, {"red", command_red},
     {"trace-id", command_trace_id}, {"store", command_store},
     {"config", command_config},     {"completion", command_completion},
     {"version", command_version},   {"--version", command_version},

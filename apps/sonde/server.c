@@ -2,10 +2,10 @@
 // Purpose: `sonde server`: puts the parts together, runs until it is told to stop, takes them
 // apart.
 //
-// Start: store (catalog and parts) -> series and stream -> journal -> API (not ready yet) -> replay of
-// what the store or the stream does not have -> receivers. Stop: receivers answer what they have, the
-// API goes, the stream closes its chains, series and store flush, the journal is closed. A second signal ends at once; nothing acknowledged is lost by
-// that either.
+// Start: store (catalog and parts) -> series and stream -> journal -> API (not ready yet) -> replay
+// of what the store or the stream does not have -> receivers. Stop: receivers answer what they
+// have, the API goes, the stream closes its chains, series and store flush, the journal is closed.
+// A second signal ends at once; nothing acknowledged is lost by that either.
 #include "server.h"
 
 #include <errno.h>
@@ -368,8 +368,9 @@ static enum err open_series(struct server *s, struct err_at *ret_at)
         .state = series_state(s->series),
     };
     e = stream_new(&stream, &s->stream);
-    return e == ERR_OK ? e
-                       : err_at_set(ret_at, e, 0, "%s: the state of open chains cannot be read", dir);
+    return e == ERR_OK
+               ? e
+               : err_at_set(ret_at, e, 0, "%s: the state of open chains cannot be read", dir);
 }
 
 static uint64_t greater(uint64_t a, uint64_t b)

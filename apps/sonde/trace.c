@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client.h"
+#include "ask.h"
 #include "commands.h"
 #include "config.h"
 #include "core/arena.h"
@@ -17,8 +17,6 @@
 #include "table.h"
 #include "when.h"
 
-#define DEFAULT_SERVER "http://127.0.0.1:7070"
-#define ANSWER_MAX     ((size_t)512 << 20)
 #define CELL_MAX       120 // columns of a name in a table
 #define RPC_MAX        32
 #define SERVICE_MAX    32
@@ -63,137 +61,7 @@ static const char id_help[] =
     "environment, counter. For IDs of other tracers the parts mean nothing, and the\n"
     "output says so.\n";
 
-// The flags that every command has which asks a server.
-struct server_flags {
-    const char *server, *token, *ca;
-};
-
-static struct client_options options_of(const struct server_flags *f)
-{
-    const char *server = f->server != NULL ? f->server : getenv("SONDE_SERVER");
-    const char *ca = f->ca != NULL ? f->ca : getenv("SONDE_CA");
-    return (struct client_options){
-        .server = server != NULL ? server : DEFAULT_SERVER,
-        .token = f->token != NULL ? f->token : getenv("SONDE_TOKEN"),
-        .ca = ca != NULL && ca[0] != 0 ? ca : NULL,
-    };
-}
-
-// A text of a server as a terminal may have it, in `room`: whoever the server is.
-static const char *printable(const char *text, struct err_at *room)
-{
-    ASSERT(text != NULL);
-    (void)err_at_set(room, ERR_INVALID, 0, "%s", text);
-    return room->text;
-}
-
-// Prints what the server answered instead of a result, and gives the exit code for it.
-static int explain(long status, const struct buf *answer, const char *filter)
-{
-    json_t *root = json_loadb(answer->p != NULL ? answer->p : "", answer->n, 0, NULL);
-    const char *error = json_string_value(json_object_get(root, "error"));
-    json_t *position = json_object_get(root, "position");
-    if (error == NULL) {
-        fprintf(stderr, "sonde: the server answered with status %ld\n", status);
-    } else {
-        struct err_at room;
-        fprintf(stderr, "sonde: %s\n", printable(error, &room));
-    }
-    if (position != NULL && filter != NULL) {
-        int columns = table_columns(filter, (size_t)json_integer_value(position));
-        fprintf(stderr, "  %s\n  %*s^\n", filter, columns, "");
-    }
-    if (status == 401) {
-        fputs("  the server asks for a token: give its http.token with --token or in SONDE_TOKEN\n",
-              stderr);
-    }
-    json_decref(root);
-    return status == 404 ? EXIT_NOT_FOUND : status == 400 ? EXIT_USAGE : EXIT_FAILED;
-}
-
-// Fetches a path; gives the exit code.
-static int fetch_text(const struct client_options *o, const char *path, const char *filter,
-                      struct buf *answer)
-{
-    struct err_at at;
-    long status;
-    enum err e = client_get(o, path, answer, &status, &at);
-    if (e == ERR_INVALID) {
-        fprintf(stderr, "sonde: %s\n", at.text);
-        return EXIT_USAGE;
-    }
-    if (e != ERR_OK) {
-        fprintf(stderr, "sonde: %s\n  %s\n", at.text,
-                e == ERR_DENIED
-                    ? "--ca or SONDE_CA names a PEM file of the authority that signed its "
-                      "certificate"
-                    : "is `sonde server` running there? --server or SONDE_SERVER names another");
-        return EXIT_NO_SERVER;
-    }
-    return status == 200 ? EXIT_DONE : explain(status, answer, filter);
-}
-
-// NULs become U+FFFD: jansson takes none in the keys of objects.
-static void mask_nuls(struct buf *json)
-{
-    static const char nul[] = "\\u0000", mask[] = "\\ufffd";
-    size_t n = sizeof nul - 1;
-    for (size_t i = 0; i + 1 < json->n; i++) {
-        if (json->p[i] != '\\') {
-            continue;
-        }
-        if (json->n - i >= n && memcmp(json->p + i, nul, n) == 0) {
-            memcpy(json->p + i, mask, n);
-        }
-        i++; // what a backslash stands before begins no other escape
-    }
-    ASSERT(sizeof nul == sizeof mask);
-}
-
-// The same, and parses the answer; *ret_exit is set when NULL is returned.
-static json_t *fetch(const struct client_options *o, const char *path, const char *filter,
-                     struct buf *answer, int *ret_exit)
-{
-    int code = fetch_text(o, path, filter, answer);
-    if (code != EXIT_DONE) {
-        *ret_exit = code;
-        return NULL;
-    }
-    json_error_t why;
-    json_t *root = json_loadb(answer->p, answer->n, JSON_ALLOW_NUL, &why);
-    if (root == NULL && json_error_code(&why) == json_error_null_byte_in_key) {
-        mask_nuls(answer);
-        root = json_loadb(answer->p, answer->n, JSON_ALLOW_NUL, &why);
-    }
-    if (root == NULL && json_error_code(&why) == json_error_numeric_overflow) {
-        // A span that ends in the year 2500: jansson's integers are too small for its duration.
-        root = json_loadb(answer->p, answer->n, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, &why);
-    }
-    if (root == NULL) {
-        struct err_at room; // jansson quotes what it read
-        fprintf(stderr, "sonde: the answer is not JSON: %s\n", printable(why.text, &room));
-        *ret_exit = EXIT_FAILED;
-    }
-    return root;
-}
-
 // ---- search -------------------------------------------------------------------------------------
-
-static uint64_t integer(json_t *object, const char *key)
-{
-    json_t *value = json_object_get(object, key);
-    double real = json_real_value(value);
-    if (!json_is_real(value)) {
-        return (uint64_t)json_integer_value(value);
-    }
-    return real < 0 ? 0 : real >= 0x1p64 ? UINT64_MAX : (uint64_t)real;
-}
-
-static const char *text_of(json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    return text != NULL ? text : "";
-}
 
 static void print_hits(json_t *traces, bool table)
 {
@@ -210,14 +78,14 @@ static void print_hits(json_t *traces, bool table)
     {
         if (table) {
             char duration[WHEN_MAX], start[WHEN_MAX];
-            when_print_duration(duration, integer(t, "duration_ns"));
-            when_print_local(start, integer(t, "start_unix_nano"));
-            table_put(text_of(t, "trace_id"), TRACE_ID_HEX, TRACE_ID_HEX);
+            when_print_duration(duration, ask_integer(t, "duration_ns"));
+            when_print_local(start, ask_integer(t, "start_unix_nano"));
+            table_put(ask_string(t, "trace_id"), TRACE_ID_HEX, TRACE_ID_HEX);
             printf("  %-18s  %9s  %6" PRIu64 "  %6" PRIu64 "  ", start, duration,
-                   integer(t, "spans"), integer(t, "errors"));
-            table_put(text_of(t, "root_service"), 0, CELL_MAX);
+                   ask_integer(t, "spans"), ask_integer(t, "errors"));
+            table_put(ask_string(t, "root_service"), 0, CELL_MAX);
             putchar(' ');
-            table_put(text_of(t, "root_name"), 0, CELL_MAX);
+            table_put(ask_string(t, "root_name"), 0, CELL_MAX);
             putchar('\n');
             continue;
         }
@@ -233,49 +101,13 @@ static void print_hits(json_t *traces, bool table)
 }
 
 struct search_flags {
-    const char *since, *from, *to, *limit, *order;
-    struct server_flags server;
+    struct ask_range_flags range;
+    const char *limit, *order;
+    struct ask_flags server;
     bool json, help;
 };
 
-struct range {
-    uint64_t from_ms, to_ms;
-};
-
-static bool search_range(const struct search_flags *f, struct range *ret_range)
-{
-    uint64_t now = clock_wall_ns() / NS_PER_MS, from, to = now + 60000, since = 3600000;
-    if (f->since != NULL && f->from != NULL) {
-        fputs("sonde: --since and --from both say where to begin\n", stderr);
-        return false;
-    }
-    if (f->since != NULL && config_parse_duration(f->since, &since) != ERR_OK) {
-        fprintf(stderr, "sonde: --since is '%s', expected a duration such as 15m, 1h or 7d\n",
-                f->since);
-        return false;
-    }
-    const struct {
-        const char *name, *text;
-        uint64_t *ms;
-    } ends[] = {{"--from", f->from, &from}, {"--to", f->to, &to}};
-    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
-        enum err e = ends[i].text != NULL ? when_parse(ends[i].text, now, ends[i].ms) : ERR_OK;
-        if (e != ERR_OK) {
-            fprintf(stderr, "sonde: %s is '%s', %s%s\n", ends[i].name, ends[i].text,
-                    e == ERR_LIMIT ? "a day that its month does not have" : "expected ",
-                    e == ERR_LIMIT ? "" : WHEN_FORMS);
-            return false;
-        }
-    }
-    if (f->from == NULL) { // so long before the end
-        uint64_t end = to < now ? to : now;
-        from = end > since ? end - since : 0;
-    }
-    *ret_range = (struct range){from, to};
-    return true;
-}
-
-static void search_path(const struct search_flags *f, const char *filter, const struct range *r,
+static void search_path(const struct search_flags *f, const char *filter, const struct ask_range *r,
                         struct buf *path)
 {
     ASSERT(filter != NULL && path->n == 0);
@@ -289,7 +121,7 @@ static void search_path(const struct search_flags *f, const char *filter, const 
 }
 
 // Says on standard error, where it disturbs no pipe, what was looked at in vain.
-static void explain_nothing(json_t *root, const struct range *r)
+static void explain_nothing(json_t *root, const struct ask_range *r)
 {
     char from[WHEN_MAX], to[WHEN_MAX];
     json_t *stats = json_object_get(root, "stats");
@@ -298,7 +130,7 @@ static void explain_nothing(json_t *root, const struct range *r)
     fprintf(stderr,
             "sonde: no trace matches between %s and %s; %" PRIu64 " of %" PRIu64
             " spans were looked at. --since 24h goes further back, '{ }' matches every span.\n",
-            from, to, integer(stats, "scanned_spans"), integer(stats, "total_spans"));
+            from, to, ask_integer(stats, "scanned_spans"), ask_integer(stats, "total_spans"));
 }
 
 // Says so when the answer may lack something; on standard error, beside the result.
@@ -325,12 +157,13 @@ static void print_partial(json_t *said)
     } else {
         struct err_at room;
         fprintf(stderr, "sonde: incomplete: part of the data was not looked at (%s)\n",
-                printable(reason, &room));
+                ask_printable(reason, &room));
     }
 }
 
 // Gives the exit code.
-static int search_and_print(const struct search_flags *f, const char *words, const struct range *r)
+static int search_and_print(const struct search_flags *f, const char *words,
+                            const struct ask_range *r)
 {
     struct arena scratch = {0};
     struct buf path, answer;
@@ -338,13 +171,12 @@ static int search_and_print(const struct search_flags *f, const char *words, con
     bool has_braces = words[strspn(words, " \t\n")] == '{';
     const char *filter = has_braces ? words : arena_printf(&scratch, "{ %s }", words).p;
     buf_init(&path, (size_t)1 << 20);
-    buf_init(&answer, ANSWER_MAX);
+    buf_init(&answer, ASK_ANSWER_MAX);
     search_path(f, filter, r, &path);
     if (path.failed) {
         fputs("sonde: the filter is too long\n", stderr);
     } else {
-        struct client_options o = options_of(&f->server);
-        json_t *root = fetch(&o, path.p, filter, &answer, &code);
+        json_t *root = ask_json(&f->server, path.p, filter, &answer, &code);
         if (root != NULL) {
             json_t *traces = json_object_get(root, "traces");
             print_hits(traces, wants_table(f->json));
@@ -368,9 +200,9 @@ static int search_traces(int argc, char **argv)
     const char *words[1] = {"{}"};
     int count;
     const struct flag flags[] = {
-        {"--since", &f.since, NULL},
-        {"--from", &f.from, NULL},
-        {"--to", &f.to, NULL},
+        {"--since", &f.range.since, NULL},
+        {"--from", &f.range.from, NULL},
+        {"--to", &f.range.to, NULL},
         {"--limit", &f.limit, NULL},
         {"--order", &f.order, NULL},
         {"--server", &f.server.server, NULL},
@@ -387,15 +219,15 @@ static int search_traces(int argc, char **argv)
         fputs(search_help, stdout);
         return EXIT_DONE;
     }
-    struct range range;
-    return search_range(&f, &range) ? search_and_print(&f, words[0], &range) : EXIT_USAGE;
+    struct ask_range range;
+    return ask_range(&f.range, &range) ? search_and_print(&f, words[0], &range) : EXIT_USAGE;
 }
 
 // ---- get ----------------------------------------------------------------------------------------
 
 static int depth_of(json_t *span)
 {
-    const char *rpc = text_of(span, "rpc_id");
+    const char *rpc = ask_string(span, "rpc_id");
     int depth = 0;
     for (; *rpc != 0; rpc++) {
         depth += *rpc == '.';
@@ -446,16 +278,16 @@ static void print_span(json_t *s, const bool *ends, int service_width, int name_
     char duration[WHEN_MAX];
     int depth = depth_of(s), name_room = name_width - BRANCH_COLUMNS * depth;
     ASSERT(name_room > 0);
-    when_print_duration(duration, integer(s, "duration_ns"));
+    when_print_duration(duration, ask_integer(s, "duration_ns"));
     printf("%9s  ", duration);
-    table_put(text_of(s, "status"), STATUS_COLUMNS, STATUS_COLUMNS);
+    table_put(ask_string(s, "status"), STATUS_COLUMNS, STATUS_COLUMNS);
     fputs("  ", stdout);
-    table_put(text_of(s, "service"), service_width, service_width);
+    table_put(ask_string(s, "service"), service_width, service_width);
     fputs("  ", stdout);
     put_branch(depth, ends);
-    table_put(text_of(s, "name"), name_room, name_room);
+    table_put(ask_string(s, "name"), name_room, name_room);
     fputs("  ", stdout);
-    table_put(text_of(s, "rpc_id"), 0, RPC_MAX);
+    table_put(ask_string(s, "rpc_id"), 0, RPC_MAX);
     putchar('\n');
 }
 
@@ -466,7 +298,7 @@ static void print_tree(json_t *spans)
     json_t *s;
     json_array_foreach(spans, i, s)
     {
-        const char *service = text_of(s, "service"), *name = text_of(s, "name");
+        const char *service = ask_string(s, "service"), *name = ask_string(s, "name");
         int branch = BRANCH_COLUMNS * depth_of(s);
         service_width = widest(service_width, table_columns(service, strlen(service)), SERVICE_MAX);
         name_width = widest(name_width, branch + table_columns(name, strlen(name)), OPERATION_MAX);
@@ -484,7 +316,7 @@ static void print_tree(json_t *spans)
 
 static int get_trace(int argc, char **argv)
 {
-    struct server_flags server = {0};
+    struct ask_flags server = {0};
     const char *id = NULL;
     bool json = false, help = false;
     int count, code = EXIT_USAGE;
@@ -505,13 +337,12 @@ static int get_trace(int argc, char **argv)
     }
     struct buf path, answer;
     buf_init(&path, 4096);
-    buf_init(&answer, ANSWER_MAX);
+    buf_init(&answer, ASK_ANSWER_MAX);
     buf_add_str(&path, STR("/api/v1/traces/"));
     client_escape(&path, id);
     buf_add_byte(&path, 0);
-    struct client_options o = options_of(&server);
     if (!path.failed && wants_table(json)) {
-        json_t *root = fetch(&o, path.p, NULL, &answer, &code);
+        json_t *root = ask_json(&server, path.p, NULL, &answer, &code);
         if (root != NULL) {
             print_tree(json_object_get(root, "spans"));
             print_partial(root);
@@ -520,7 +351,7 @@ static int get_trace(int argc, char **argv)
         }
     } else if (!path.failed) {
         // As it came: parsing could only lose something, such as times beyond 2^63.
-        code = fetch_text(&o, path.p, NULL, &answer);
+        code = ask_text(&server, path.p, NULL, &answer);
         if (code == EXIT_DONE) {
             printf("%.*s\n", STR_FMT(buf_str(&answer)));
         }

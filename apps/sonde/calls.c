@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: `sonde topology` and `sonde red`: who calls whom, and calls over time.
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ask.h"
+#include "commands.h"
+#include "config.h"
+#include "core/clock.h"
+#include "core/must.h"
+#include "table.h"
+#include "when.h"
+
+#define NODE_MAX 64 // columns of a node in a table
+
+static const char topology_help[] =
+    "Usage: sonde topology [--level line|service|endpoint]\n"
+    "                      [--since 1h | --from T --to T] [--json]\n"
+    "                      [--server URL] [--token TOKEN] [--ca FILE]\n"
+    "\n"
+    "Prints who called whom in the last hour, those with the most calls first: calls,\n"
+    "failed calls, and how long they took, as the callee measured them; where it sends\n"
+    "no spans (a database, a cache, a queue), as the caller did. With --json the nodes\n"
+    "and edges, with both sides of each. T is as for `sonde trace search`.\n";
+
+static const char red_help[] =
+    "Usage: sonde red SERVICE [--endpoint NAME | --instance ID] [--namespace LINE]\n"
+    "                 [--since 1h | --from T --to T] [--step 1m] [--json]\n"
+    "                 [--server URL] [--token TOKEN] [--ca FILE]\n"
+    "\n"
+    "Prints the calls of a service, of one of its endpoints or of one of its instances\n"
+    "over time: rate, failed calls, durations. Quantiles are off by at most 0.55 %, at\n"
+    "any step and over any range. --step is a multiple of 10s. T is as for `sonde trace\n"
+    "search`.\n";
+
+struct calls_flags {
+    struct ask_range_flags range;
+    struct ask_flags server;
+    const char *level, *endpoint, *instance, *namespace, *step;
+    bool json, help;
+};
+
+static void put_param(struct buf *path, const char *name, const char *value)
+{
+    ASSERT(path->n > 0);
+    if (value != NULL) {
+        buf_printf(path, "&%s=", name);
+        client_escape(path, value);
+    }
+}
+
+// Fetches, and prints JSON as it came or a table of it. Gives the exit code.
+static int ask_and_print(const struct calls_flags *f, struct buf *path, void (*print)(json_t *root))
+{
+    struct buf answer;
+    int code = EXIT_USAGE;
+    buf_init(&answer, ASK_ANSWER_MAX);
+    buf_add_byte(path, 0);
+    if (path->failed) {
+        fputs("sonde: the names are too long\n", stderr);
+    } else if (wants_table(f->json)) {
+        json_t *root = ask_json(&f->server, path->p, NULL, &answer, &code);
+        if (root != NULL) {
+            print(root);
+            code = EXIT_DONE;
+        }
+        json_decref(root);
+    } else {
+        code = ask_text(&f->server, path->p, NULL, &answer);
+        if (code == EXIT_DONE) {
+            printf("%.*s\n", STR_FMT(buf_str(&answer)));
+        }
+    }
+    buf_done(&answer);
+    return code;
+}
+
+static void print_partial(json_t *root)
+{
+    if (json_is_true(json_object_get(root, "partial"))) {
+        fputs("sonde: incomplete: damaged parts of the stored series were left out\n", stderr);
+    }
+}
+
+// Calls, errors and durations of a node, an edge or a step.
+static void print_calls(json_t *o)
+{
+    static const char *const durations[] = {"mean_ns", "p50_ns", "p99_ns"};
+    printf("%10" PRId64 "  %8" PRId64, (int64_t)json_integer_value(json_object_get(o, "calls")),
+           (int64_t)json_integer_value(json_object_get(o, "errors")));
+    for (size_t i = 0; i < sizeof durations / sizeof *durations; i++) {
+        char text[WHEN_MAX];
+        when_print_duration(text, ask_integer(o, durations[i]));
+        printf("  %9s", text);
+    }
+    ASSERT(o != NULL);
+}
+
+// ---- topology -----------------------------------------------------------------------------------
+
+static int by_calls(const void *a, const void *b)
+{
+    json_int_t x = json_integer_value(json_object_get(*(json_t *const *)a, "calls"));
+    json_int_t y = json_integer_value(json_object_get(*(json_t *const *)b, "calls"));
+    return x != y ? (x > y ? -1 : 1) : 0;
+}
+
+// What a node is called in a table: its ID without the kind, where that is a service.
+static const char *short_id(const char *id)
+{
+    static const char service[] = "service/";
+    ASSERT(id != NULL);
+    bool named = strncmp(id, service, sizeof service - 1) == 0 && id[sizeof service - 1] != 0;
+    return named ? id + sizeof service - 1 : id;
+}
+
+static void print_topology(json_t *root)
+{
+    json_t *edges = json_object_get(root, "edges");
+    size_t count = json_array_size(edges);
+    json_t **order = malloc((count + 1) * sizeof(json_t *));
+    MUST(order != NULL);
+    for (size_t i = 0; i < count; i++) {
+        order[i] = json_array_get(edges, i);
+    }
+    qsort(order, count, sizeof(json_t *), by_calls);
+    if (count > 0) {
+        printf("%10s  %8s  %9s  %9s  %9s  %s\n", "CALLS", "ERRORS", "MEAN", "P50", "P99",
+               "FROM -> TO");
+    } else {
+        fputs("sonde: no calls in that range; --since 24h goes further back\n", stderr);
+    }
+    for (size_t i = 0; i < count; i++) {
+        print_calls(order[i]);
+        fputs("  ", stdout);
+        table_put(short_id(ask_string(order[i], "from")), 0, NODE_MAX);
+        fputs(" -> ", stdout);
+        table_put(short_id(ask_string(order[i], "to")), 0, NODE_MAX);
+        putchar('\n');
+    }
+    free(order);
+    print_partial(root);
+}
+
+int command_topology(int argc, char **argv)
+{
+    struct calls_flags f = {0};
+    struct ask_range range;
+    int count;
+    const struct flag flags[] = {
+        {"--level", &f.level, NULL},
+        {"--since", &f.range.since, NULL},
+        {"--from", &f.range.from, NULL},
+        {"--to", &f.range.to, NULL},
+        {"--server", &f.server.server, NULL},
+        {"--token", &f.server.token, NULL},
+        {"--ca", &f.server.ca, NULL},
+        {"--json", NULL, &f.json},
+        {"--help", NULL, &f.help},
+        {NULL, NULL, NULL},
+    };
+    if (!flags_parse(argc, argv, flags, NULL, 0, &count)) {
+        return EXIT_USAGE;
+    }
+    if (f.help) {
+        fputs(topology_help, stdout);
+        return EXIT_DONE;
+    }
+    if (!ask_range(&f.range, &range)) {
+        return EXIT_USAGE;
+    }
+    struct buf path;
+    buf_init(&path, (size_t)1 << 16);
+    buf_printf(&path, "/api/v1/topology?from=%" PRIu64 "&to=%" PRIu64, range.from_ms, range.to_ms);
+    put_param(&path, "level", f.level);
+    int code = ask_and_print(&f, &path, print_topology);
+    buf_done(&path);
+    return code;
+}
+
+// ---- red ----------------------------------------------------------------------------------------
+
+static void print_red(json_t *root)
+{
+    json_t *points = json_object_get(root, "points"), *p;
+    double seconds = (double)ask_integer(root, "step_ms") / 1000;
+    size_t i;
+    if (json_array_size(points) == 0) {
+        fputs("sonde: no calls in that range; `sonde topology` shows which services there are\n",
+              stderr);
+        print_partial(root);
+        return;
+    }
+    printf("%-18s  %9s  %10s  %8s  %9s  %9s  %9s\n", "BEGIN", "PER S", "CALLS", "ERRORS", "MEAN",
+           "P50", "P99");
+    json_array_foreach(points, i, p)
+    {
+        char begin[WHEN_MAX];
+        when_print_local(begin, ask_integer(p, "time_unix_ms") * NS_PER_MS);
+        printf("%-18s  %9.1f  ", begin, (double)ask_integer(p, "calls") / seconds);
+        print_calls(p);
+        putchar('\n');
+    }
+    printf("%-18s  %9s  ", "all", "");
+    print_calls(json_object_get(root, "total"));
+    putchar('\n');
+    print_partial(root);
+}
+
+static bool put_step(struct buf *path, const char *step)
+{
+    uint64_t step_ms;
+    if (step == NULL) {
+        return true;
+    }
+    if (config_parse_duration(step, &step_ms) != ERR_OK || step_ms == 0) {
+        fprintf(stderr, "sonde: --step is '%s', expected a duration such as 10s, 1m or 1h\n", step);
+        return false;
+    }
+    buf_printf(path, "&step=%" PRIu64, step_ms);
+    return true;
+}
+
+static int ask_for_red(const struct calls_flags *f, const char *service)
+{
+    struct ask_range range;
+    struct buf path;
+    int code = EXIT_USAGE;
+    if (!ask_range(&f->range, &range)) {
+        return EXIT_USAGE;
+    }
+    buf_init(&path, (size_t)1 << 16);
+    buf_printf(&path, "/api/v1/red?from=%" PRIu64 "&to=%" PRIu64, range.from_ms, range.to_ms);
+    put_param(&path, "service", service);
+    put_param(&path, "endpoint", f->endpoint);
+    put_param(&path, "instance", f->instance);
+    put_param(&path, "namespace", f->namespace);
+    if (put_step(&path, f->step)) {
+        code = ask_and_print(f, &path, print_red);
+    }
+    buf_done(&path);
+    return code;
+}
+
+int command_red(int argc, char **argv)
+{
+    struct calls_flags f = {0};
+    const char *service = NULL;
+    int count;
+    const struct flag flags[] = {
+        {"--endpoint", &f.endpoint, NULL},
+        {"--instance", &f.instance, NULL},
+        {"--namespace", &f.namespace, NULL},
+        {"--step", &f.step, NULL},
+        {"--since", &f.range.since, NULL},
+        {"--from", &f.range.from, NULL},
+        {"--to", &f.range.to, NULL},
+        {"--server", &f.server.server, NULL},
+        {"--token", &f.server.token, NULL},
+        {"--ca", &f.server.ca, NULL},
+        {"--json", NULL, &f.json},
+        {"--help", NULL, &f.help},
+        {NULL, NULL, NULL},
+    };
+    if (!flags_parse(argc, argv, flags, &service, 1, &count)) {
+        return EXIT_USAGE;
+    }
+    if (f.help || count == 0) {
+        fputs(red_help, f.help ? stdout : stderr);
+        return f.help ? EXIT_DONE : EXIT_USAGE;
+    }
+    return ask_for_red(&f, service);
+}
