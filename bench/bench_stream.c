@@ -91,7 +91,7 @@ static void run(struct gen *g, size_t rounds, size_t open, struct cost *cost)
     const struct stream_history history = {no_history, NULL};
     const struct stream_sink sink = {.find = find, .add = add, .ctx = &subjects};
     uint64_t seq = 0, base_ns = clock_wall_ns() + NS_PER_S;
-    analysis_init(&a, &history, STREAM_IDLE_MS);
+    analysis_init(&a, &history, STREAM_IDLE_MS, (size_t)1 << 18);
     for (size_t round = 0; round < rounds; round++) {
         for (size_t i = 0; i < g->count; i++) {
             gen_stamp(g, i, round, base_ns);

@@ -107,13 +107,18 @@ static int by_calls(const void *a, const void *b)
     return x != y ? (x > y ? -1 : 1) : 0;
 }
 
-// What a node is called in a table: its ID without the kind, where that is a service.
+// What a node is called in a table: its ID (KIND/LINE/SERVICE/NAME, with what it has of these)
+// without the kind, and without the line that a peer never has.
 static const char *short_id(const char *id)
 {
-    static const char service[] = "service/";
-    ASSERT(id != NULL);
-    bool named = strncmp(id, service, sizeof service - 1) == 0 && id[sizeof service - 1] != 0;
-    return named ? id + sizeof service - 1 : id;
+    size_t kind = strcspn(id, "/");
+    const char *rest = id + kind + (id[kind] == '/' ? 1 : 0);
+    ASSERT(rest >= id);
+    rest += *rest == '/' ? 1 : 0;
+    return *rest != 0                         ? rest
+           : strncmp(id, "client", kind) == 0 ? "(client)"
+           : strncmp(id, "line", kind) == 0   ? "(no line)"
+                                              : "(unknown)";
 }
 
 static void print_topology(json_t *root)

@@ -7,12 +7,13 @@
 
 #define AHEAD 16 // rows whose chains are brought near before they are needed
 
-void analysis_init(struct analysis *a, const struct stream_history *history, uint32_t idle_ms)
+void analysis_init(struct analysis *a, const struct stream_history *history, uint32_t idle_ms,
+                   size_t remembered)
 {
     *a = (struct analysis){.history = *history, .began_ns = clock_mono_ns()};
     ASSERT(history->load != NULL);
     a->reader = span_reader_new(&a->names);
-    chains_init(&a->chains, idle_ms, a->began_ns / NS_PER_MS, clock_wall_ns());
+    chains_init(&a->chains, idle_ms, remembered, a->began_ns / NS_PER_MS, clock_wall_ns());
     red_init(&a->red, &a->names);
 }
 
@@ -31,7 +32,8 @@ void analysis_done(struct analysis *a)
 
 size_t analysis_bytes(const struct analysis *a)
 {
-    return a->chains.bytes + a->red.cell_bytes + names_bytes(&a->names) +
+    size_t remembered = a->chains.remembered * (sizeof(struct closed) + 2 * sizeof(uint64_t));
+    return remembered + a->chains.bytes + red_bytes(&a->red) + names_bytes(&a->names) +
            (a->own.capacity + a->base.capacity) * sizeof *a->own.items +
            a->stored_capacity * sizeof *a->stored;
 }

@@ -5,23 +5,22 @@
 #include "core/mem.h"
 #include "core/must.h"
 
-#define SLOTS_LEAST     ((size_t)1 << 12)
-#define FREE_BYTES_MAX  ((size_t)1 << 20) // of chains and blocks kept for the next ones
-#define CLOSED_SET_SIZE (CHAINS_REMEMBERED * 2)
+#define SLOTS_LEAST    ((size_t)1 << 12)
+#define FREE_BYTES_MAX ((size_t)1 << 20) // of chains and blocks kept for the next ones
 
-_Static_assert((CLOSED_SET_SIZE & (CLOSED_SET_SIZE - 1)) == 0, "a power of two");
-
-void chains_init(struct chains *c, uint32_t idle_ms, uint64_t now_ms, uint64_t horizon_ns)
+void chains_init(struct chains *c, uint32_t idle_ms, size_t remembered, uint64_t now_ms,
+                 uint64_t horizon_ns)
 {
     const uint32_t most = (CHAINS_BUCKETS - 2) * CHAINS_BUCKET_MS;
     *c = (struct chains){.slot_count = SLOTS_LEAST,
                          .idle_ms = idle_ms < most ? idle_ms : most,
+                         .remembered = remembered,
                          .bucket = now_ms / CHAINS_BUCKET_MS,
                          .horizon_ns = horizon_ns};
-    ASSERT(idle_ms > 0);
+    ASSERT(idle_ms > 0 && (remembered & (remembered - 1)) == 0);
     c->slots = mem_new(c->slot_count, sizeof *c->slots);
-    c->closed = mem_new(CHAINS_REMEMBERED, sizeof *c->closed);
-    c->closed_set = mem_new(CLOSED_SET_SIZE, sizeof *c->closed_set);
+    c->closed = mem_new(remembered, sizeof *c->closed);
+    c->closed_set = mem_new(remembered * 2, sizeof *c->closed_set);
 }
 
 // ---- Blocks and chains --------------------------------------------------------------------------
@@ -190,9 +189,9 @@ static void grow_slots(struct chains *c)
 // The place of a hash among those closed, or of the first free one where it would be.
 static size_t closed_slot(const struct chains *c, uint64_t hash)
 {
-    size_t at = (hash >> 20) & (CLOSED_SET_SIZE - 1);
+    size_t mask = c->remembered * 2 - 1, at = (hash >> 20) & mask;
     while (c->closed_set[at] != 0 && c->closed_set[at] != hash) {
-        at = (at + 1) & (CLOSED_SET_SIZE - 1);
+        at = (at + 1) & mask;
     }
     return at;
 }
@@ -359,7 +358,7 @@ bool chains_may_be_old(const struct chains *c, const struct chain *chain)
 // Takes a hash out of the set: those behind it that it kept from their places move up.
 static void forget(struct chains *c, uint64_t hash)
 {
-    size_t mask = CLOSED_SET_SIZE - 1, hole = closed_slot(c, hash);
+    size_t mask = c->remembered * 2 - 1, hole = closed_slot(c, hash);
     ASSERT(c->closed_set[hole] == hash);
     for (size_t at = (hole + 1) & mask; c->closed_set[at] != 0; at = (at + 1) & mask) {
         size_t home = (c->closed_set[at] >> 20) & mask;
@@ -377,7 +376,7 @@ static void remember(struct chains *c, uint64_t hash, uint64_t now_ns)
     if (c->closed_set[at] != 0) {
         return; // its older place in the ring stands
     }
-    if (c->closed_count == CHAINS_REMEMBERED) {
+    if (c->closed_count == c->remembered) {
         forget(c, c->closed[c->closed_next].hash);
         c->horizon_ns = c->closed[c->closed_next].at_ns;
         c->closed_count--;
@@ -385,9 +384,9 @@ static void remember(struct chains *c, uint64_t hash, uint64_t now_ns)
     }
     c->closed_set[at] = hash;
     c->closed[c->closed_next] = (struct closed){hash, now_ns};
-    c->closed_next = (c->closed_next + 1) % CHAINS_REMEMBERED;
+    c->closed_next = (c->closed_next + 1) & (c->remembered - 1);
     c->closed_count++;
-    ASSERT(c->closed_count <= CHAINS_REMEMBERED);
+    ASSERT(c->closed_count <= c->remembered);
 }
 
 void chains_close(struct chains *c, struct chain *chain, uint64_t now_ns)

@@ -9,11 +9,11 @@
 // journal number of the first batch that a chain has a span of.
 //
 // Memory of the closed. A span of a trace that was closed before opens its chain again, and then
-// what was told of it before must be known. The hashes of the last CHAINS_REMEMBERED closed traces
-// are kept, in the order of closing. `horizon_ns` is when the newest of those that are forgotten
-// closed (at the beginning: when the stream began): a chain with its root, all of whose spans began
-// after it, and that is not remembered, is new for certain. One without its root is taken for new
-// too: a trace that goes on for longer than that memory reaches back is told as two.
+// what was told of it before must be known. The hashes of the last closed traces (`remembered` of
+// them) are kept, in the order of closing. `horizon_ns` is when the newest of those that are
+// forgotten closed (at the beginning: when the stream began): a chain with its root, all of whose
+// spans began after it, and that is not remembered, is new for certain. One without its root is
+// taken for new too: a trace that goes on for longer than that memory reaches back is told as two.
 //
 // Spans of one chain lie in blocks, in order of arrival, and beside each a mark: 32 bits of its
 // hash. The first CHAIN_MARKS marks lie in the chain itself, so that a span that is new is known as
@@ -27,12 +27,11 @@
 #include "core/hash_index.h"
 #include "stream/spans.h"
 
-#define CHAINS_REMEMBERED ((size_t)1 << 18)
-#define CHAIN_BLOCK       8 // spans
-#define CHAIN_MARKS       40u
-#define CHAIN_SPANS_MAX   ((uint32_t)1 << 20)
-#define CHAINS_BUCKETS    256u
-#define CHAINS_BUCKET_MS  64u
+#define CHAIN_BLOCK      8 // spans
+#define CHAIN_MARKS      40u
+#define CHAIN_SPANS_MAX  ((uint32_t)1 << 20)
+#define CHAINS_BUCKETS   256u
+#define CHAINS_BUCKET_MS 64u
 
 struct chain_block {
     struct chain_block *next;
@@ -80,16 +79,19 @@ struct chains {
     struct chain *free_chains;
     struct chain_block *free_blocks;
     size_t free_bytes;
+    size_t remembered;     // a power of two
     struct closed *closed; // a ring
     size_t closed_count;
     uint64_t closed_next;
-    uint64_t *closed_set; // open addressing over them; 0 is free
+    uint64_t *closed_set; // open addressing over them, twice as many places; 0 is free
     uint64_t horizon_ns;
     uint64_t left_out; // spans beyond CHAIN_SPANS_MAX
 };
 
-// idle_ms is at most CHAINS_BUCKETS - 2 buckets: 16 s; a longer one is cut.
-void chains_init(struct chains *c, uint32_t idle_ms, uint64_t now_ms, uint64_t horizon_ns);
+// idle_ms is at most CHAINS_BUCKETS - 2 buckets: 16 s; a longer one is cut. `remembered` is a power
+// of two, and takes 32 bytes each.
+void chains_init(struct chains *c, uint32_t idle_ms, size_t remembered, uint64_t now_ms,
+                 uint64_t horizon_ns);
 void chains_done(struct chains *c);
 
 // The open chain of a trace, opened when there is none.

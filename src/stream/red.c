@@ -212,6 +212,12 @@ void red_count_edge(struct red *r, const struct edge_call *call, int32_t times)
     note(r, key, call->start_ns, call->duration_ns, times);
 }
 
+size_t red_bytes(const struct red *r)
+{
+    return r->cell_bytes + RED_LOG * sizeof *r->log + r->capacity * sizeof *r->subjects +
+           r->hash_capacity * sizeof *r->hashes + r->index.size * sizeof *r->index.slots;
+}
+
 bool red_is_large(const struct red *r)
 {
     return r->cell_bytes > RED_BYTES_MAX;

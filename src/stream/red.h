@@ -70,6 +70,7 @@ void red_count_span(struct red *r, const struct chain_span *s, uint32_t instance
 void red_count_edge(struct red *r, const struct edge_call *call, int32_t times);
 
 bool red_is_large(const struct red *r);
+size_t red_bytes(const struct red *r); // heap bytes held, about
 
 // Hands everything over; nothing is counted afterwards.
 void red_drain(struct red *r, const struct stream_sink *sink);

@@ -11,10 +11,12 @@
 #include "core/must.h"
 #include "stream/internal.h"
 
-#define DRAIN_MS      500 // what was counted reaches the sink within this
-#define TURN_MS       100 // the thread looks around at least so often
-#define STATE_MAX     ((size_t)64 << 20)
-#define CLOSED_A_TURN 4096 // chains, so that records do not wait for long
+#define DRAIN_MS       500 // what was counted reaches the sink within this
+#define TURN_MS        100 // the thread looks around at least so often
+#define STATE_MAX      ((size_t)64 << 20)
+#define REMEMBERED_MIN ((size_t)1 << 12)
+#define REMEMBERED_MAX ((size_t)1 << 20)
+#define CLOSED_A_TURN  4096 // chains, so that records do not wait for long
 
 // A journal record on its way to the thread.
 struct record {
@@ -66,6 +68,17 @@ static uint64_t now_ms(void)
     return clock_mono_ns() / NS_PER_MS;
 }
 
+// How many closed traces are remembered: what 1/32 of the budget holds.
+static size_t remembered(size_t limit_bytes)
+{
+    size_t n = REMEMBERED_MIN;
+    ASSERT(limit_bytes > 0);
+    while (n < REMEMBERED_MAX && n * 2 * 32 <= limit_bytes / 32) {
+        n *= 2;
+    }
+    return n;
+}
+
 // ---- Life ---------------------------------------------------------------------------------------
 
 enum err stream_new(const struct stream_options *options, struct stream **ret_stream)
@@ -94,7 +107,8 @@ enum err stream_new(const struct stream_options *options, struct stream **ret_st
     meter_init(&s->queued, options->budget, ACCOUNT_STREAM);
     meter_init(&s->held, options->budget, ACCOUNT_STREAM);
     analysis_init(&s->a, &options->history,
-                  options->idle_ms > 0 ? options->idle_ms : STREAM_IDLE_MS);
+                  options->idle_ms > 0 ? options->idle_ms : STREAM_IDLE_MS,
+                  remembered(options->budget->limit_bytes));
     *ret_stream = s;
     return ERR_OK;
 }

@@ -7,7 +7,8 @@
 #include "core/mem.h"
 #include "stream/internal.h"
 
-#define IDLE_MS 1000u
+#define IDLE_MS    1000u
+#define REMEMBERED 4096u
 
 static trace_id id_of(uint64_t n)
 {
@@ -31,7 +32,7 @@ static void test_each_span_once(void **state)
 {
     (void)state;
     struct chains c;
-    chains_init(&c, IDLE_MS, 0, 0);
+    chains_init(&c, IDLE_MS, REMEMBERED, 0, 0);
     for (unsigned round = 0; round < 3; round++) {
         for (uint64_t span = 1; span <= 300; span++) { // beyond the marks as well
             assert_int_equal(add(&c, 1, span, 5), round == 0);
@@ -54,7 +55,7 @@ static void test_a_chain_of_many_spans_is_quick(void **state)
 {
     (void)state;
     struct chains c;
-    chains_init(&c, IDLE_MS, 0, 0);
+    chains_init(&c, IDLE_MS, REMEMBERED, 0, 0);
     for (uint64_t span = 1; span <= 100000; span++) {
         assert_true(add(&c, 1, span, 5));
     }
@@ -72,7 +73,7 @@ static void test_due_after_the_last_span(void **state)
     (void)state;
     struct chains c;
     uint64_t now = 123456;
-    chains_init(&c, IDLE_MS, now, 0);
+    chains_init(&c, IDLE_MS, REMEMBERED, now, 0);
     (void)add(&c, 1, 1, now);
     (void)add(&c, 2, 1, now);
     (void)add(&c, 2, 2, now + 800); // goes on
@@ -96,7 +97,7 @@ static void test_the_wheel_forgets_nobody(void **state)
     (void)state;
     struct chains c;
     uint64_t now = 1000000, opened = 0, closed = 0, seed = 1;
-    chains_init(&c, IDLE_MS, now, 0);
+    chains_init(&c, IDLE_MS, REMEMBERED, now, 0);
     for (unsigned turn = 0; turn < 3000; turn++) {
         seed = seed * 6364136223846793005u + 1442695040888963407u;
         now += (seed >> 33) % 40 == 0 ? 30000 : (seed >> 40) % 50;
@@ -125,21 +126,21 @@ static void test_closed_traces_are_remembered(void **state)
 {
     (void)state;
     struct chains c;
-    chains_init(&c, IDLE_MS, 0, 500);
-    for (uint64_t n = 1; n <= CHAINS_REMEMBERED + 10; n++) {
+    chains_init(&c, IDLE_MS, REMEMBERED, 0, 500);
+    for (uint64_t n = 1; n <= REMEMBERED + 10; n++) {
         (void)add(&c, n, 1, 1);
         chains_close(&c, chains_due(&c, 1, true), 10000 + n);
     }
-    (void)add(&c, CHAINS_REMEMBERED, 600, 2); // began at 1600
-    assert_true(open_chain(&c, CHAINS_REMEMBERED, 1, 2)->was_closed);
-    assert_true(chains_may_be_old(&c, open_chain(&c, CHAINS_REMEMBERED, 1, 2)));
+    (void)add(&c, REMEMBERED, 600, 2); // began at 1600
+    assert_true(open_chain(&c, REMEMBERED, 1, 2)->was_closed);
+    assert_true(chains_may_be_old(&c, open_chain(&c, REMEMBERED, 1, 2)));
     // The first ten are forgotten, and the horizon says so.
     assert_int_equal(c.horizon_ns, 10010);
     (void)add(&c, 5, 600, 2);
     assert_false(open_chain(&c, 5, 1, 2)->was_closed);
     assert_true(chains_may_be_old(&c, open_chain(&c, 5, 1, 2)));
-    (void)add(&c, CHAINS_REMEMBERED + 99, 20000, 2); // began after it
-    assert_false(chains_may_be_old(&c, open_chain(&c, CHAINS_REMEMBERED + 99, 1, 2)));
+    (void)add(&c, REMEMBERED + 99, 20000, 2); // began after it
+    assert_false(chains_may_be_old(&c, open_chain(&c, REMEMBERED + 99, 1, 2)));
     chains_done(&c);
 }
 
@@ -151,7 +152,7 @@ static void test_state_comes_back(void **state)
     struct open_set open;
     uint64_t after;
     buf_init(&out, 1 << 20);
-    chains_init(&c, IDLE_MS, 0, 0);
+    chains_init(&c, IDLE_MS, REMEMBERED, 0, 0);
     for (uint64_t n = 1; n <= 500; n++) {
         (void)add(&c, n, 1, n); // first_seq is n as well
     }
