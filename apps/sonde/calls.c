@@ -20,9 +20,9 @@ static const char topology_help[] =
     "                      [--since 1h | --from T --to T] [--json]\n"
     "                      [--server URL] [--token TOKEN] [--ca FILE]\n"
     "\n"
-    "Prints who called whom in the last hour, those with the most calls first: calls,\n"
-    "failed calls, and how long they took, as the callee measured them; where it sends\n"
-    "no spans (a database, a cache, a queue), as the caller did. With --json the nodes\n"
+    "Prints who called whom in the last hour, the most calls first: calls, failed\n"
+    "calls, and how long they took, as the callee measured them; where it sends no\n"
+    "spans (a database, a cache, a queue), as the caller did. With --json the nodes\n"
     "and edges, with both sides of each. T is as for `sonde trace search`.\n";
 
 static const char red_help[] =
@@ -30,10 +30,10 @@ static const char red_help[] =
     "                 [--since 1h | --from T --to T] [--step 1m] [--json]\n"
     "                 [--server URL] [--token TOKEN] [--ca FILE]\n"
     "\n"
-    "Prints the calls of a service, of one of its endpoints or of one of its instances\n"
-    "over time: rate, failed calls, durations. Quantiles are off by at most 0.55 %, at\n"
-    "any step and over any range. --step is a multiple of 10s. T is as for `sonde trace\n"
-    "search`.\n";
+    "Prints the calls of a service, of one of its endpoints or of one of its\n"
+    "instances over time: rate, failed calls, durations. Quantiles are off by at most\n"
+    "0.55 %, at any step and over any range. --step is a multiple of 10s. T is as for\n"
+    "`sonde trace search`.\n";
 
 struct calls_flags {
     struct ask_range_flags range;
