@@ -12,6 +12,7 @@
 #include "stream/internal.h"
 
 #define DRAIN_MS       500 // what was counted reaches the sink within this
+#define QUEUE_SHARE    32  // of the budget: what may wait uncharged, since the store has it too
 #define TURN_MS        100 // the thread looks around at least so often
 #define STATE_MAX      ((size_t)64 << 20)
 #define REMEMBERED_MIN ((size_t)1 << 12)
@@ -22,7 +23,7 @@
 struct record {
     struct record *next;
     uint64_t seq;
-    size_t bytes; // taken from the budget
+    size_t bytes;
     size_t count;
     struct batch *batches[];
 };
@@ -43,7 +44,9 @@ struct stream {
 
     pthread_t thread;
     bool started;
-    struct meter queued, held; // what waits; what the analysis has
+    struct meter queued, held; // what waits, beyond the allowance; what the analysis has
+    size_t queued_bytes;       // all that waits; under the lock, as what is charged of it
+    size_t queue_allowance;
     size_t held_bytes;
 
     struct analysis a; // the thread's alone, once started
@@ -93,6 +96,7 @@ enum err stream_new(const struct stream_options *options, struct stream **ret_st
     ASSERT(options->budget != NULL && options->sink.find != NULL);
     s->sink = options->sink;
     s->open_bytes_max = options->budget->limit_bytes / STREAM_SHARE;
+    s->queue_allowance = options->budget->limit_bytes / QUEUE_SHARE;
     s->committed_seq = s->seq = s->sealed_seq = options->seq;
     s->replay_after = after;
     s->was_open = open;
@@ -185,12 +189,30 @@ static void take_record(struct stream *s, const struct record *r)
     }
 }
 
+// A batch that waits is in the store as well, which accounts for it until it has written it: only
+// what piles up here is charged. The lock is held.
+static void note_queued(struct stream *s, size_t bytes)
+{
+    size_t charged = atomic_load(&s->queued.held_bytes);
+    size_t due = bytes > s->queue_allowance ? bytes - s->queue_allowance : 0;
+    ASSERT(bytes <= SIZE_MAX / 2);
+    s->queued_bytes = bytes;
+    if (due > charged) {
+        meter_force(&s->queued, due - charged);
+    } else {
+        meter_give(&s->queued, charged - due);
+    }
+}
+
 static void record_free(struct stream *s, struct record *r)
 {
     for (size_t i = 0; i < r->count; i++) {
         batch_unref(r->batches[i]);
     }
-    meter_give(&s->queued, r->bytes);
+    pthread_mutex_lock(&s->lock);
+    ASSERT(s->queued_bytes >= r->bytes);
+    note_queued(s, s->queued_bytes - r->bytes);
+    pthread_mutex_unlock(&s->lock);
     mem_free(r);
 }
 
@@ -309,8 +331,8 @@ void stream_add_record(struct stream *s, struct batch *const *batches, size_t co
         r->batches[i] = batch_ref(batches[i]);
         r->bytes += batch_bytes(batches[i]);
     }
-    meter_force(&s->queued, r->bytes);
     pthread_mutex_lock(&s->lock);
+    note_queued(s, s->queued_bytes + r->bytes);
     *s->last = r;
     s->last = &r->next;
     (void)pthread_cond_signal(&s->wake);
@@ -333,8 +355,8 @@ void stream_stats(struct stream *s, struct stream_stats *ret_stats)
 {
     pthread_mutex_lock(&s->lock);
     *ret_stats = s->stats;
+    ret_stats->queued_bytes = s->queued_bytes;
     pthread_mutex_unlock(&s->lock);
-    ret_stats->queued_bytes = atomic_load(&s->queued.held_bytes);
 }
 
 void stream_close(struct stream *s)
