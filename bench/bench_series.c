@@ -211,7 +211,8 @@ int main(int argc, char **argv)
                                          .dir = dir,
                                          .budget = &b->budget,
                                          .series_max = 4u << 20,
-                                         .wall_ns = wall_ns};
+                                         .wall_ns = wall_ns,
+                                         .mono_ns = wall_ns};
     now_ms = T0_MS;
     open_store(b);
     find_all(b);

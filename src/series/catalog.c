@@ -15,6 +15,8 @@ static const char schema[] =
     " max_ms INTEGER NOT NULL);"
     "CREATE TABLE IF NOT EXISTS seal(slot INTEGER PRIMARY KEY, seq INTEGER NOT NULL,"
     " state BLOB NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS clock(slot INTEGER PRIMARY KEY, believed_ns INTEGER NOT NULL,"
+    " borne_ns INTEGER NOT NULL);"
     "CREATE TABLE IF NOT EXISTS touched(slot INTEGER PRIMARY KEY, times INTEGER NOT NULL);";
 
 enum statement {
@@ -22,9 +24,11 @@ enum statement {
     SQL_REMOVE,
     SQL_SET_BAD,
     SQL_SET_SEAL,
+    SQL_SET_CLOCK,
     SQL_TOUCH,
     SQL_PARTS,
     SQL_SEAL,
+    SQL_CLOCK,
     SQL_COUNT
 };
 
@@ -34,10 +38,12 @@ static const char *const texts[SQL_COUNT] = {
     [SQL_SET_BAD] = "UPDATE parts SET bad = 1 WHERE id = ?",
     [SQL_SET_SEAL] = "INSERT INTO seal VALUES(0,?,?)"
                      " ON CONFLICT DO UPDATE SET seq = excluded.seq, state = excluded.state",
+    [SQL_SET_CLOCK] = "INSERT OR REPLACE INTO clock VALUES(0,?,?)",
     [SQL_TOUCH] = "INSERT INTO touched VALUES(0, 1) ON CONFLICT DO UPDATE SET times = times + 1",
     [SQL_PARTS] = "SELECT id, line, tier, level, bad, ord_first, ord_last, series, samples, bytes,"
                   " min_ms, max_ms FROM parts ORDER BY id",
     [SQL_SEAL] = "SELECT seq, state FROM seal",
+    [SQL_CLOCK] = "SELECT believed_ns, borne_ns FROM clock",
 };
 
 enum err series_catalog_open(struct series_catalog *c, const char *path, const char *vfs,
@@ -145,6 +151,27 @@ enum err series_catalog_seal(struct series_catalog *c, uint64_t *ret_seq, struct
     return ERR_OK;
 }
 
+static void read_clock(void *ctx, sqlite3_stmt *r)
+{
+    uint64_t *both = ctx;
+    ASSERT(both != NULL);
+    both[0] = sql_u64(r, 0);
+    both[1] = sql_u64(r, 1);
+}
+
+enum err series_catalog_clock(struct series_catalog *c, uint64_t *ret_believed_ns,
+                              uint64_t *ret_borne_ns)
+{
+    uint64_t both[2] = {0};
+    ASSERT(ret_believed_ns != NULL && ret_borne_ns != NULL);
+    enum err e = sql_each(&c->sql, SQL_CLOCK, read_clock, both);
+    if (e == ERR_OK) {
+        *ret_believed_ns = both[0];
+        *ret_borne_ns = both[1];
+    }
+    return e;
+}
+
 void series_catalog_add(struct series_catalog *c, const struct series_catalog_part *p)
 {
     const uint64_t numbers[] = {(uint64_t)p->tier, p->level,  p->bad ? 1 : 0, p->ord_first,
@@ -179,6 +206,14 @@ void series_catalog_set_seal(struct series_catalog *c, uint64_t seq, struct str 
     sql_bind_u64(&c->sql, SQL_SET_SEAL, 1, seq);
     sql_bind_str(&c->sql, SQL_SET_SEAL, 2, state);
     sql_run(&c->sql, SQL_SET_SEAL);
+}
+
+void series_catalog_set_clock(struct series_catalog *c, uint64_t believed_ns, uint64_t borne_ns)
+{
+    ASSERT(believed_ns > 0);
+    sql_bind_u64(&c->sql, SQL_SET_CLOCK, 1, believed_ns);
+    sql_bind_u64(&c->sql, SQL_SET_CLOCK, 2, borne_ns);
+    sql_run(&c->sql, SQL_SET_CLOCK);
 }
 
 void series_catalog_touch(struct series_catalog *c)

@@ -41,11 +41,16 @@ series_catalog_each(struct series_catalog *c,
 MUST_CHECK enum err series_catalog_seal(struct series_catalog *c, uint64_t *ret_seq,
                                         struct str *ret_state);
 
+// Of retention's clock (core/retain_clock.h), as last saved; 0 where it was not yet.
+MUST_CHECK enum err series_catalog_clock(struct series_catalog *c, uint64_t *ret_believed_ns,
+                                         uint64_t *ret_borne_ns);
+
 // Transactions: sql_begin(&c->sql), changes, sql_end(&c->sql).
 void series_catalog_add(struct series_catalog *c, const struct series_catalog_part *part);
 void series_catalog_remove(struct series_catalog *c, uint64_t id);
 void series_catalog_set_bad(struct series_catalog *c, uint64_t id);
 void series_catalog_set_seal(struct series_catalog *c, uint64_t seq, struct str state);
+void series_catalog_set_clock(struct series_catalog *c, uint64_t believed_ns, uint64_t borne_ns);
 void series_catalog_touch(struct series_catalog *c); // so that something is written
 
 #endif

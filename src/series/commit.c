@@ -24,15 +24,16 @@ uint64_t series_new_id(struct series_store *s)
     return id;
 }
 
-uint64_t series_now_ms(const struct series_store *s)
+void series_step_clock(struct series_store *s)
 {
-    ASSERT(s->o.wall_ns != NULL);
-    return s->o.wall_ns() / NS_PER_MS;
+    ASSERT(s->o.wall_ns != NULL && s->o.mono_ns != NULL);
+    uint64_t believed_ns = retain_clock_step(&s->clock, s->o.wall_ns(), s->o.mono_ns());
+    atomic_store(&s->believed_ms, believed_ns / NS_PER_MS);
 }
 
 uint64_t series_cutoff_ms(const struct series_store *s, enum series_tier tier)
 {
-    uint64_t now_ms = series_now_ms(s), keep_ms = s->o.keep_ms[tier];
+    uint64_t now_ms = atomic_load(&s->believed_ms), keep_ms = s->o.keep_ms[tier];
     ASSERT(tier < TIER_COUNT);
     uint64_t from_ms = now_ms > keep_ms ? now_ms - keep_ms : 0;
     return from_ms - from_ms % series_tier_span_ms(tier);

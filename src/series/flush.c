@@ -24,6 +24,7 @@ struct flush {
     struct arena arena;
     struct buf scratch[3];
     uint64_t late;
+    struct retain_clock clock; // as it is saved with the transaction
 };
 
 // One part: series [first, end) of the list, at times [from, to).
@@ -197,6 +198,7 @@ static enum err commit(struct flush *f)
         series_catalog_add(c, &p);
     }
     series_catalog_set_seal(c, f->head->seq, f->head->state);
+    series_catalog_set_clock(c, f->clock.believed_ns, f->clock.borne_ns);
     return series_commit(f->s, f->ids, f->id_count);
 }
 
@@ -253,6 +255,8 @@ enum err series_flush_step(struct series_store *s, bool *ret_did)
     enum err e = ERR_OK;
     (void)pthread_mutex_lock(&s->flushing);
     (void)pthread_mutex_lock(&s->lock);
+    series_step_clock(s);
+    f.clock = s->clock;
     f.head = s->sealed_count > 0 ? series_head_ref(s->sealed[0]) : NULL;
     (void)pthread_mutex_unlock(&s->lock);
     *ret_did = f.head != NULL;

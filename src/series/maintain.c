@@ -339,10 +339,11 @@ enum err series_maintain_step(struct series_store *s, bool *ret_did)
     ASSERT(ret_did != NULL);
     (void)pthread_mutex_lock(&s->maintaining);
     (void)pthread_mutex_lock(&s->lock);
+    series_step_clock(s);
     const struct series_entry *damaged = find_damaged(s);
     const struct series_entry *expired = damaged == NULL ? find_expired(s) : NULL;
     uint64_t id = damaged != NULL ? damaged->id : expired != NULL ? expired->id : 0;
-    bool due = id == 0 && choose_merge(s, series_now_ms(s), m);
+    bool due = id == 0 && choose_merge(s, atomic_load(&s->believed_ms), m);
     (void)pthread_mutex_unlock(&s->lock);
     if (damaged != NULL) {
         e = set_aside(s, id);

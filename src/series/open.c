@@ -39,6 +39,7 @@ static struct series_store *new_store(const struct series_options *o, struct are
     s->o = *o;
     s->o.flush_age_ms = o->flush_age_ms > 0 ? o->flush_age_ms : 30000;
     s->o.series_max = o->series_max > 0 ? o->series_max : SERIES_MAX_DEFAULT;
+    s->o.mono_ns = o->mono_ns != NULL ? o->mono_ns : clock_mono_ns;
     s->o.wall_ns = o->wall_ns != NULL ? o->wall_ns : clock_wall_ns;
     for (size_t i = 0; i < TIER_COUNT; i++) {
         s->o.keep_ms[i] = o->keep_ms[i] > 0 ? o->keep_ms[i] : keep_ms[i];
@@ -219,6 +220,16 @@ static enum err load_part(struct series_store *s, const struct series_catalog_pa
     return ERR_OK;
 }
 
+static enum err load_clock(struct series_store *s)
+{
+    uint64_t believed_ns = 0, borne_ns = 0;
+    ASSERT(s->o.mono_ns != NULL);
+    enum err e = series_catalog_clock(&s->catalog, &believed_ns, &borne_ns);
+    s->clock = retain_clock_from(believed_ns, borne_ns, s->o.wall_ns(), s->o.mono_ns());
+    atomic_init(&s->believed_ms, s->clock.believed_ns / NS_PER_MS);
+    return e;
+}
+
 static enum err load(struct loader *l, struct err_at *ret_at)
 {
     struct series_store *s = l->s;
@@ -235,7 +246,8 @@ static enum err load(struct loader *l, struct err_at *ret_at)
         s->catalog.sql.db = NULL;
         return e;
     }
-    e = series_catalog_each(&s->catalog, note_part, l);
+    e = load_clock(s);
+    e = e == ERR_OK ? series_catalog_each(&s->catalog, note_part, l) : e;
     e = e == ERR_OK ? remove_orphans(l, ret_at) : e;
     for (size_t i = 0; i < l->count && e == ERR_OK; i++) {
         e = load_part(s, &l->parts[i], ret_at);

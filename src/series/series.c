@@ -126,7 +126,7 @@ enum err series_find(struct series_store *s, struct str line, enum series_type t
 // Under `lock`: whether a sample of this time is taken in.
 static bool is_timely(struct series_store *s, uint64_t time_ms)
 {
-    bool timely = time_ms < SAMPLE_TIME_MAX && time_ms < series_now_ms(s) + EARLY_MS;
+    bool timely = time_ms < SAMPLE_TIME_MAX && time_ms < s->o.wall_ns() / NS_PER_MS + EARLY_MS;
     ASSERT(s->head != NULL);
     s->stats.early_samples += timely ? 0 : 1;
     return timely;

@@ -22,7 +22,8 @@
 // time: the later added one counts.
 //
 // Times. What is older than a tier is kept is not written to that tier, and what lies more than a
-// day ahead of the clock is not taken in; both are counted.
+// day ahead of the clock is not taken in; both are counted. What is old is told by a clock that
+// does not believe leaps of the wall clock (core/retain_clock.h).
 //
 // Cardinality. A line has at most `series_max` series that were added to since the head before
 // last; beyond it series_find() refuses new ones, and counts. The index holds every series that a
@@ -83,6 +84,7 @@ struct series_options {
     size_t open_files_max;        // of parts; a quarter of the process's descriptors when 0
     uint64_t keep_ms[TIER_COUNT]; // by time of the samples; 0: 2 days, 15 days, 400 days
     uint64_t (*wall_ns)(void);    // clock_wall_ns() when NULL
+    uint64_t (*mono_ns)(void);    // that retention goes by; clock_mono_ns() when NULL
     // Told after each commit, by who flushed: everything up to seq is durable here.
     void (*on_committed)(void *ctx, uint64_t seq);
     void *ctx;

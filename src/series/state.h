@@ -9,6 +9,7 @@
 
 #include <pthread.h>
 
+#include "core/retain_clock.h"
 #include "os/fs_pool.h"
 #include "series/catalog.h"
 #include "series/head.h"
@@ -53,6 +54,8 @@ struct series_store {
     uint64_t *doubts;     // ids of files whose transaction failed, see series_commit()
     size_t doubt_count, doubt_capacity;
     struct series_stats stats;
+    struct retain_clock clock;
+    atomic_uint_fast64_t believed_ms; // by it, at its last step
 
     // The adder's.
     struct buf key;
@@ -66,7 +69,8 @@ struct series_store {
 
 struct str series_path(const struct series_store *s, uint64_t id, struct arena *a);
 uint64_t series_new_id(struct series_store *s);
-uint64_t series_now_ms(const struct series_store *s);
+// Under `lock`: lets retention's clock go on.
+void series_step_clock(struct series_store *s);
 // What is older is no longer kept in the tier: the begin of a part's span.
 uint64_t series_cutoff_ms(const struct series_store *s, enum series_tier tier);
 

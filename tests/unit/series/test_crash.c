@@ -81,7 +81,7 @@ static void act(struct life *l)
     } else if (l->sealed + 1 < SEALS_MAX) {
         unsigned n = ++l->sealed;
         l->seeds[n] = 1 + simfs_random(w->sim, (uint64_t)1 << 40);
-        l->slots[n] = 40 + n * 5;
+        l->slots[n] = 400 + n * 4;
         world_now_ms = slot_ms(l->slots[n]);
         add_seal(l, w->model, n);
         seal(w);

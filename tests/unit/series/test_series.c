@@ -27,8 +27,8 @@ static void test_finds_what_was_added_wherever_it_is(void **state)
     struct world w;
     world_open(&w, 0);
     for (unsigned round = 0; round < 30; round++) {
-        add_some(&w, w.model, 50 + round * 60, 200);
-        world_now_ms = slot_ms(50 + round * 60);
+        add_some(&w, w.model, 400 + round * 55, 200);
+        world_now_ms = slot_ms(400 + round * 55);
         if (round % 7 == 3) {
             assert_all_steps(&w); // head
         }
@@ -369,11 +369,37 @@ static void test_late_and_early_samples_are_counted(void **state)
     assert_int_equal(stats_of(&w).late_samples, 1);
     assert_int_equal(stats_of(&w).parts[TIER_10S], 0);
     assert_int_equal(assert_model(&w, 6), TIER_1MIN);
+    world_stop(&w); // no clock goes back beneath a store
     world_now_ms = T0_MS - (uint64_t)25 * 3600000;
+    world_start(&w);
     add_calls_to(&w, other, 0, 5, 1000, 1);
     assert_int_equal(stats_of(&w).early_samples, 1);
     assert_int_equal(stats_of(&w).head_samples, 0);
     mem_free(other);
+    world_done(&w);
+}
+
+static void test_leap_of_the_clock_expires_nothing(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, 0);
+    add_calls(&w, 0, 5, 1000, 1);
+    seal_and_flush(&w);
+    world_leap_ms = (uint64_t)1000 * 24 * 3600000;
+    world_now_ms += world_leap_ms;
+    add_calls(&w, 0, 6, 1000, 1);
+    seal_and_flush(&w);
+    assert_ok(series_quiesce(w.store));
+    assert_int_equal(stats_of(&w).expired_parts + stats_of(&w).late_samples, 0);
+    world_stop(&w);
+    world_start(&w); // nor after a restart
+    assert_ok(series_quiesce(w.store));
+    assert_int_equal(stats_of(&w).expired_parts, 0);
+    assert_all_steps(&w);
+    world_now_ms += (uint64_t)7 * 3600000; // borne out
+    assert_ok(series_quiesce(w.store));
+    assert_int_equal(stats_of(&w).part_samples[TIER_1H], 0);
     world_done(&w);
 }
 
@@ -565,6 +591,7 @@ int main(void)
         cmocka_unit_test(test_wants_seal),
         cmocka_unit_test(test_old_parts_expire_tier_by_tier),
         cmocka_unit_test(test_late_and_early_samples_are_counted),
+        cmocka_unit_test(test_leap_of_the_clock_expires_nothing),
         cmocka_unit_test(test_damaged_part_is_set_aside),
         cmocka_unit_test(test_merge_sets_its_damaged_input_aside),
         cmocka_unit_test(test_lost_catalog_is_refused),

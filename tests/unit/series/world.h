@@ -53,6 +53,14 @@ static inline uint64_t world_wall_ns(void)
     return world_now_ms * NS_PER_MS;
 }
 
+// No leap unless a test wants one.
+static uint64_t world_leap_ms;
+
+static inline uint64_t world_mono_ns(void)
+{
+    return (world_now_ms - world_leap_ms) * NS_PER_MS;
+}
+
 static inline uint64_t draw(struct world *w, uint64_t n)
 {
     uint64_t *v = &w->random.state;
@@ -73,6 +81,7 @@ static inline void world_start(struct world *w)
     w->options.dir = w->dir;
     w->options.budget = &w->budget;
     w->options.wall_ns = world_wall_ns;
+    w->options.mono_ns = world_mono_ns;
     w->options.on_committed = world_committed;
     w->options.ctx = w;
     enum err e = series_open(&w->options, &w->store, &at);
@@ -94,6 +103,7 @@ static inline void world_open(struct world *w, uint64_t sim_seed)
     *w = (struct world){.dir = "/tmp/sonde-test-series-XXXXXX",
                         .random = {sim_seed + 88172645463325252u}};
     world_now_ms = T0_MS + 3600000;
+    world_leap_ms = 0;
     w->model = mem_new(1, sizeof *w->model);
     if (sim_seed > 0) {
         (void)snprintf(w->dir, sizeof w->dir, "series");
