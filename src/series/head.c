@@ -147,7 +147,7 @@ void series_head_add_hist(struct series_head *h, uint32_t series, uint64_t time_
     uint64_t slot_ms = time_ms - time_ms % SERIES_SLOT_MS;
     uint32_t at = slot_place(s, slot_ms);
     ASSERT(s->numbers == NULL);
-    if (at == s->count || s->slots[at].time_ms != slot_ms) {
+    if (s->slots == NULL || at == s->count || s->slots[at].time_ms != slot_ms) {
         s->slots = grow(h, s, s->slots, sizeof *s->slots);
         memmove(s->slots + at + 1, s->slots + at, (s->count - at) * sizeof *s->slots);
         s->slots[at] = (struct head_slot){.time_ms = slot_ms};
