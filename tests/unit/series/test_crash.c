@@ -130,7 +130,7 @@ static void test_power_cuts(void **state)
     (void)state;
     uint64_t failed = 0, kept = 0;
     const char *one = getenv("SONDE_TEST_SEED");
-    for (uint64_t seed = 1; seed <= 40 && one == NULL; seed++) {
+    for (uint64_t seed = 1; seed <= 90 && one == NULL; seed++) {
         live(seed, &failed, &kept);
     }
     if (one != NULL) {
