@@ -7,9 +7,7 @@
 #include "core/mem.h"
 #include "core/must.h"
 
-#define BUSY_TIMEOUT_MS 5000
-
-static enum err err_of(int code)
+enum err sql_err(int code)
 {
     switch (code & 0xff) {
     case SQLITE_OK:
@@ -33,13 +31,13 @@ static enum err err_of(int code)
     }
 }
 
-static int run_text(sqlite3 *db, const char *sql)
+int sql_text(sqlite3 *db, const char *text)
 {
-    ASSERT(db != NULL && sql != NULL);
-    return sqlite3_exec(db, sql, NULL, NULL, NULL);
+    ASSERT(db != NULL && text != NULL);
+    return sqlite3_exec(db, text, NULL, NULL, NULL);
 }
 
-static int read_version(sqlite3 *db, int *ret_version)
+int sql_version(sqlite3 *db, int *ret_version)
 {
     sqlite3_stmt *s;
     ASSERT(ret_version != NULL);
@@ -52,25 +50,32 @@ static int read_version(sqlite3 *db, int *ret_version)
     return code;
 }
 
-static int prepare(struct sql *s, const struct sql_options *o)
+static enum err prepare(struct sql *s, const struct sql_options *o, struct err_at *at)
 {
-    (void)sqlite3_busy_timeout(s->db, BUSY_TIMEOUT_MS);
+    (void)sqlite3_busy_timeout(s->db, SQL_BUSY_TIMEOUT_MS);
     ASSERT(o->schema != NULL);
     // Without shared memory, which only the machine's own disk has, a write-ahead log needs the
     // exclusive mode, from the first look on.
-    int code = o->vfs != NULL ? run_text(s->db, "PRAGMA locking_mode = EXCLUSIVE") : SQLITE_OK;
-    code = code == SQLITE_OK ? read_version(s->db, &s->version) : code;
+    int code = o->vfs != NULL ? sql_text(s->db, "PRAGMA locking_mode = EXCLUSIVE") : SQLITE_OK;
+    code = code == SQLITE_OK ? sql_version(s->db, &s->version) : code;
+    if (sql_err(code) == ERR_OK && s->version > o->version_max) {
+        return err_at_set(at, ERR_UNSUPPORTED, 0, "The catalog has version %d, not %d.", s->version,
+                          o->version_max);
+    }
     const char *const steps[] = {"PRAGMA temp_store = MEMORY", "PRAGMA journal_mode = WAL",
                                  "PRAGMA synchronous = FULL", "PRAGMA cache_size = -1024",
                                  o->schema};
-    for (size_t i = 0; i < sizeof steps / sizeof *steps && err_of(code) == ERR_OK; i++) {
-        code = run_text(s->db, steps[i]);
+    for (size_t i = 0; i < sizeof steps / sizeof *steps && sql_err(code) == ERR_OK; i++) {
+        code = sql_text(s->db, steps[i]);
     }
-    for (size_t i = 0; i < o->count && err_of(code) == ERR_OK; i++) {
+    for (size_t i = 0; i < o->count && sql_err(code) == ERR_OK; i++) {
         code = sqlite3_prepare_v3(s->db, o->texts[i], -1, SQLITE_PREPARE_PERSISTENT,
                                   &s->statements[i], NULL);
     }
-    return code;
+    enum err e = sql_err(code);
+    return e == ERR_OK
+               ? ERR_OK
+               : err_at_set(at, e, 0, "The catalog cannot be used: %s.", sqlite3_errmsg(s->db));
 }
 
 enum err sql_open(struct sql *s, const struct sql_options *o, struct err_at *ret_at)
@@ -81,10 +86,11 @@ enum err sql_open(struct sql *s, const struct sql_options *o, struct err_at *ret
     s->statements = mem_new(o->count, sizeof(sqlite3_stmt *));
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
     int code = sqlite3_open_v2(o->path, &s->db, flags, o->vfs);
-    code = code == SQLITE_OK ? prepare(s, o) : code;
-    enum err e = err_of(code);
+    enum err e = sql_err(code);
+    e = e == ERR_OK
+            ? prepare(s, o, ret_at)
+            : err_at_set(ret_at, e, 0, "The catalog cannot be opened: %s.", sqlite3_errstr(code));
     if (e != ERR_OK) {
-        (void)err_at_set(ret_at, e, 0, "%s cannot be used: %s.", o->path, sqlite3_errmsg(s->db));
         sql_close(s);
     }
     return e;
@@ -108,14 +114,14 @@ enum err sql_set_version(struct sql *s, int version)
     char text[48];
     ASSERT(version > 0);
     (void)snprintf(text, sizeof text, "PRAGMA user_version = %d", version);
-    return err_of(run_text(s->db, text));
+    return sql_err(sql_text(s->db, text));
 }
 
 static void run(struct sql *s, sqlite3_stmt *statement)
 {
     ASSERT(statement != NULL);
     if (s->failed == ERR_OK) {
-        s->failed = err_of(sqlite3_step(statement));
+        s->failed = sql_err(sqlite3_step(statement));
     }
     (void)sqlite3_reset(statement);
     (void)sqlite3_clear_bindings(statement);
@@ -125,21 +131,20 @@ void sql_begin(struct sql *s)
 {
     int code = pthread_mutex_lock(&s->lock);
     MUST(code == 0);
-    s->failed = err_of(run_text(s->db, "BEGIN IMMEDIATE"));
+    s->failed = sql_err(sql_text(s->db, "BEGIN IMMEDIATE"));
 }
 
-void sql_bind_u64(struct sql *s, size_t which, int at, uint64_t v)
+void sql_bind_u64(sqlite3_stmt *statement, int at, uint64_t v)
 {
-    ASSERT(which < s->count && at > 0);
-    int code = sqlite3_bind_int64(s->statements[which], at, (sqlite3_int64)v);
+    ASSERT(statement != NULL && at > 0);
+    int code = sqlite3_bind_int64(statement, at, (sqlite3_int64)v);
     MUST(code == SQLITE_OK);
 }
 
-void sql_bind_str(struct sql *s, size_t which, int at, struct str v)
+void sql_bind_str(sqlite3_stmt *statement, int at, struct str v)
 {
-    ASSERT(which < s->count && at > 0);
-    int code =
-        sqlite3_bind_blob64(s->statements[which], at, v.n > 0 ? v.p : "", v.n, SQLITE_STATIC);
+    ASSERT(at > 0 && (v.p != NULL || v.n == 0));
+    int code = sqlite3_bind_blob64(statement, at, v.n > 0 ? v.p : "", v.n, SQLITE_STATIC);
     MUST(code == SQLITE_OK);
 }
 
@@ -153,29 +158,33 @@ enum err sql_end(struct sql *s)
 {
     ASSERT(s->db != NULL);
     if (s->failed == ERR_OK) {
-        s->failed = err_of(run_text(s->db, "COMMIT"));
+        s->failed = sql_err(sql_text(s->db, "COMMIT"));
     }
     enum err e = s->failed;
     if (e != ERR_OK && sqlite3_get_autocommit(s->db) == 0) {
-        (void)run_text(s->db, "ROLLBACK");
+        (void)sql_text(s->db, "ROLLBACK");
         MUST(sqlite3_get_autocommit(s->db) != 0);
     }
     (void)pthread_mutex_unlock(&s->lock);
     return e;
 }
 
-enum err sql_each(struct sql *s, size_t which, void (*row)(void *ctx, sqlite3_stmt *r), void *ctx)
+enum err sql_each(struct sql *s, size_t which, uint64_t parameter,
+                  void (*row)(void *ctx, sqlite3_stmt *r), void *ctx)
 {
     ASSERT(which < s->count && row != NULL);
     int code = pthread_mutex_lock(&s->lock);
     MUST(code == 0);
     sqlite3_stmt *r = s->statements[which];
+    if (sqlite3_bind_parameter_count(r) > 0) {
+        sql_bind_u64(r, 1, parameter);
+    }
     while ((code = sqlite3_step(r)) == SQLITE_ROW) {
         row(ctx, r);
     }
     (void)sqlite3_reset(r);
     (void)pthread_mutex_unlock(&s->lock);
-    return err_of(code);
+    return sql_err(code);
 }
 
 uint64_t sql_u64(sqlite3_stmt *r, int column)

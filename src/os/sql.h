@@ -20,6 +20,7 @@ struct sql_options {
     // What SQLite calls the disk; NULL is the machine's own, where other processes may read the
     // file meanwhile. Any other belongs to this process alone.
     const char *vfs;
+    int version_max; // of user_version; ERR_UNSUPPORTED, and nothing changed, above it
     const char *schema;
     const char *const *texts; // of the statements
     size_t count;
@@ -42,15 +43,23 @@ MUST_CHECK enum err sql_set_version(struct sql *s, int version);
 // In a transaction: values are bound from 1 on, and sql_run() takes them. Bytes must live until
 // then.
 void sql_begin(struct sql *s);
-void sql_bind_u64(struct sql *s, size_t which, int at, uint64_t v);
-void sql_bind_str(struct sql *s, size_t which, int at, struct str v);
+void sql_bind_u64(sqlite3_stmt *statement, int at, uint64_t v);
+void sql_bind_str(sqlite3_stmt *statement, int at, struct str v);
 void sql_run(struct sql *s, size_t which);
 MUST_CHECK enum err sql_end(struct sql *s); // commits, or rolls back what failed
 
-// Every row of a query without parameters. `row` must not call the catalog.
-MUST_CHECK enum err sql_each(struct sql *s, size_t which, void (*row)(void *ctx, sqlite3_stmt *r),
-                             void *ctx);
+// Every row of a query, whose parameter, where it has one, is `parameter`. `row` must not call the
+// catalog.
+MUST_CHECK enum err sql_each(struct sql *s, size_t which, uint64_t parameter,
+                             void (*row)(void *ctx, sqlite3_stmt *r), void *ctx);
 uint64_t sql_u64(sqlite3_stmt *r, int column);
 struct str sql_str(sqlite3_stmt *r, int column); // lives until the next row
+
+// For who opens a connection by other means: the code that SQLite gave; user_version; a statement
+// without rows.
+enum err sql_err(int code);
+int sql_version(sqlite3 *db, int *ret_version);
+int sql_text(sqlite3 *db, const char *text);
+#define SQL_BUSY_TIMEOUT_MS 5000
 
 #endif

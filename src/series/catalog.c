@@ -49,15 +49,9 @@ static const char *const texts[SQL_COUNT] = {
 enum err series_catalog_open(struct series_catalog *c, const char *path, const char *vfs,
                              struct err_at *ret_at)
 {
-    const struct sql_options o = {path, vfs, schema, texts, SQL_COUNT};
+    const struct sql_options o = {path, vfs, SERIES_CATALOG_VERSION, schema, texts, SQL_COUNT};
     ASSERT(path != NULL);
-    enum err e = sql_open(&c->sql, &o, ret_at);
-    if (e == ERR_OK && c->sql.version > SERIES_CATALOG_VERSION) {
-        e = err_at_set(ret_at, ERR_UNSUPPORTED, 0, "series.db has version %d, not %d.",
-                       c->sql.version, SERIES_CATALOG_VERSION);
-        sql_close(&c->sql);
-    }
-    return e;
+    return sql_open(&c->sql, &o, ret_at);
 }
 
 void series_catalog_close(struct series_catalog *c)
@@ -117,7 +111,7 @@ enum err series_catalog_each(struct series_catalog *c,
 {
     struct reader r = {each, ctx, false};
     ASSERT(each != NULL);
-    enum err e = sql_each(&c->sql, SQL_PARTS, read_part, &r);
+    enum err e = sql_each(&c->sql, SQL_PARTS, 0, read_part, &r);
     return e == ERR_OK && r.odd ? ERR_CORRUPT : e;
 }
 
@@ -141,7 +135,7 @@ enum err series_catalog_seal(struct series_catalog *c, uint64_t *ret_seq, struct
 {
     struct seal x = {0};
     ASSERT(ret_seq != NULL && ret_state != NULL);
-    enum err e = sql_each(&c->sql, SQL_SEAL, read_seal, &x);
+    enum err e = sql_each(&c->sql, SQL_SEAL, 0, read_seal, &x);
     if (e != ERR_OK) {
         mem_free((void *)(uintptr_t)x.state.p);
         return e;
@@ -164,7 +158,7 @@ enum err series_catalog_clock(struct series_catalog *c, uint64_t *ret_believed_n
 {
     uint64_t both[2] = {0};
     ASSERT(ret_believed_ns != NULL && ret_borne_ns != NULL);
-    enum err e = sql_each(&c->sql, SQL_CLOCK, read_clock, both);
+    enum err e = sql_each(&c->sql, SQL_CLOCK, 0, read_clock, both);
     if (e == ERR_OK) {
         *ret_believed_ns = both[0];
         *ret_borne_ns = both[1];
@@ -178,10 +172,10 @@ void series_catalog_add(struct series_catalog *c, const struct series_catalog_pa
                                 p->ord_last,       p->series, p->samples,     p->bytes,
                                 p->min_ms,         p->max_ms};
     ASSERT(p->id > 0 && p->ord_first > 0);
-    sql_bind_u64(&c->sql, SQL_ADD, 1, p->id);
-    sql_bind_str(&c->sql, SQL_ADD, 2, p->line);
+    sql_bind_u64(c->sql.statements[SQL_ADD], 1, p->id);
+    sql_bind_str(c->sql.statements[SQL_ADD], 2, p->line);
     for (int i = 0; i < (int)(sizeof numbers / sizeof *numbers); i++) {
-        sql_bind_u64(&c->sql, SQL_ADD, 3 + i, numbers[i]);
+        sql_bind_u64(c->sql.statements[SQL_ADD], 3 + i, numbers[i]);
     }
     sql_run(&c->sql, SQL_ADD);
 }
@@ -189,30 +183,30 @@ void series_catalog_add(struct series_catalog *c, const struct series_catalog_pa
 void series_catalog_remove(struct series_catalog *c, uint64_t id)
 {
     ASSERT(id > 0);
-    sql_bind_u64(&c->sql, SQL_REMOVE, 1, id);
+    sql_bind_u64(c->sql.statements[SQL_REMOVE], 1, id);
     sql_run(&c->sql, SQL_REMOVE);
 }
 
 void series_catalog_set_bad(struct series_catalog *c, uint64_t id)
 {
     ASSERT(id > 0);
-    sql_bind_u64(&c->sql, SQL_SET_BAD, 1, id);
+    sql_bind_u64(c->sql.statements[SQL_SET_BAD], 1, id);
     sql_run(&c->sql, SQL_SET_BAD);
 }
 
 void series_catalog_set_seal(struct series_catalog *c, uint64_t seq, struct str state)
 {
     ASSERT(state.p != NULL || state.n == 0);
-    sql_bind_u64(&c->sql, SQL_SET_SEAL, 1, seq);
-    sql_bind_str(&c->sql, SQL_SET_SEAL, 2, state);
+    sql_bind_u64(c->sql.statements[SQL_SET_SEAL], 1, seq);
+    sql_bind_str(c->sql.statements[SQL_SET_SEAL], 2, state);
     sql_run(&c->sql, SQL_SET_SEAL);
 }
 
 void series_catalog_set_clock(struct series_catalog *c, uint64_t believed_ns, uint64_t borne_ns)
 {
     ASSERT(believed_ns > 0);
-    sql_bind_u64(&c->sql, SQL_SET_CLOCK, 1, believed_ns);
-    sql_bind_u64(&c->sql, SQL_SET_CLOCK, 2, borne_ns);
+    sql_bind_u64(c->sql.statements[SQL_SET_CLOCK], 1, believed_ns);
+    sql_bind_u64(c->sql.statements[SQL_SET_CLOCK], 2, borne_ns);
     sql_run(&c->sql, SQL_SET_CLOCK);
 }
 
