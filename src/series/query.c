@@ -400,6 +400,13 @@ enum err series_values(struct series_store *s, const struct series_query *q, str
     if (e != ERR_OK) {
         return e;
     }
+    size_t room = count * (sizeof(struct str) + sizeof(bool));
+    if (q->meter != NULL && !meter_take(q->meter, room)) {
+        mem_free(list);
+        give_back(q, charged);
+        return ERR_MEMORY;
+    }
+    charged += q->meter != NULL ? room : 0;
     take_view(s, q, choose_tier(s, q), &v);
     struct str *values = mem_alloc((count + 1) * sizeof *values);
     bool *in_heads = mem_alloc(count + 1);
@@ -408,14 +415,14 @@ enum err series_values(struct series_store *s, const struct series_query *q, str
         in_heads[i] = is_in_heads(&v, q, list[i]);
     }
     (void)pthread_mutex_unlock(&s->lock);
-    series_index_open(s->index);
     for (size_t i = 0; i < count; i++) {
+        series_index_open(s->index); // by turns, so that new series need not wait for all
         struct str value = series_key_value(series_index_get(s->index, list[i]).key, key);
         if (value.n > 0 && (in_heads[i] || has_any(s, &v, list[i]))) {
             values[n++] = value;
         }
+        series_index_close(s->index);
     }
-    series_index_close(s->index);
     n = distinct(values, n);
     for (size_t i = 0; i < n && i < max; i++) {
         each(ctx, values[i]);

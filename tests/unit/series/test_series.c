@@ -286,7 +286,14 @@ static void test_queries_stop(void **state)
         rest += 4096;
     }
     assert_err(series_run(w.store, &q, note_found, &x, &answer), ERR_MEMORY);
+    struct buf values;
+    buf_init(&values, 4096);
+    assert_err(series_values(w.store, &q, STR("group"), 4, note_value, &values), ERR_MEMORY);
+    assert_int_equal(values.n, 0);
     budget_give(&w.budget, ACCOUNT_QUERY, rest);
+    assert_ok(series_values(w.store, &q, STR("group"), 4, note_value, &values));
+    assert_str(buf_str(&values), "g0 g1 g2 g3 "); // of five
+    buf_done(&values);
     q.step_ms = 1000;
     assert_err(series_run(w.store, &q, note_found, &x, &answer), ERR_INVALID);
     assert_int_equal(atomic_load(&meter.held_bytes), 0);
