@@ -513,6 +513,39 @@ static void test_lost_catalog_is_refused(void **state)
     world_done(&w);
 }
 
+static void test_failed_flush_loses_nothing(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, 7);
+    add_some(&w, w.model, 400, 300);
+    seal_and_flush(&w);
+    add_some(&w, w.model, 410, 300);
+    seal(&w);
+    add_some(&w, w.model, 420, 300);
+    seal(&w);
+    simfs_set_full(w.sim, true);
+    log_set_level(LOG_SILENT);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_err(series_flush(w.store), ERR_FULL);
+    }
+    log_set_level(LOG_INFO);
+    struct series_stats s = stats_of(&w);
+    assert_int_equal(s.flush_failures, 3);
+    assert_int_equal(s.sealed_heads, 2);
+    assert_true(s.failing);
+    assert_int_equal(w.committed, 1);
+    assert_all_steps(&w);
+    simfs_set_full(w.sim, false);
+    assert_ok(series_flush(w.store));
+    s = stats_of(&w);
+    assert_false(s.failing);
+    assert_int_equal(s.sealed_heads, 0);
+    assert_int_equal(w.committed, 3);
+    assert_all_steps(&w);
+    world_done(&w);
+}
+
 // ---- Threads ------------------------------------------------------------------------------------
 
 struct reader {
@@ -602,6 +635,7 @@ int main(void)
         cmocka_unit_test(test_damaged_part_is_set_aside),
         cmocka_unit_test(test_merge_sets_its_damaged_input_aside),
         cmocka_unit_test(test_lost_catalog_is_refused),
+        cmocka_unit_test(test_failed_flush_loses_nothing),
         cmocka_unit_test(test_reading_beside_adding_flushing_and_merging),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
