@@ -70,6 +70,8 @@
       true, "age for traces with errors; 0: as for all")                                           \
     X(RETENTION_SIZE, "store.retention.size", SIZE, "0", 0, 1024 * CONFIG_TIB, true,               \
       "per business line, error-free traces go first; 0: no limit")                                \
+    X(SERIES_FLUSH_AGE, "series.flush_age", DURATION, "30s", 10, CONFIG_DAY, false,                \
+      "oldest number of calls that is in no part")                                                 \
     X(LOG_LEVEL, "log.level", LEVEL, "info", 0, 0, true, "debug, info, warn or error")
 
 enum setting {

@@ -352,6 +352,7 @@ static enum err open_series(struct server *s, struct err_at *ret_at)
         .fs = fs_real(),
         .dir = dir,
         .budget = &s->budget,
+        .flush_age_ms = (uint32_t)s->config.number[SETTING_SERIES_FLUSH_AGE],
         .on_committed = on_series_committed,
         .ctx = s,
     };
