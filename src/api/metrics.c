@@ -271,6 +271,86 @@ static void put_store(struct job *j)
         s.full ? 1 : 0);
 }
 
+static void put_stream(struct job *j)
+{
+    ASSERT(j->api->o.stream != NULL);
+    struct stream_stats s;
+    struct buf *out = &j->out;
+    stream_stats(j->api->o.stream, &s);
+    one(out, "sonde_stream_spans_total", "counter",
+        "Spans that stream analysis took in, those of the replay included.", (double)s.spans);
+    one(out, "sonde_stream_duplicate_spans_total", "counter",
+        "Of them, those that their chain had already.", (double)s.duplicates);
+    one(out, "sonde_stream_queued_bytes", "gauge", "Batches that wait for stream analysis.",
+        (double)s.queued_bytes);
+    one(out, "sonde_stream_open_chains", "gauge", "Chains of calls that are open.",
+        (double)s.open_chains);
+    one(out, "sonde_stream_open_spans", "gauge", "Spans in them.", (double)s.open_spans);
+    one(out, "sonde_stream_open_bytes", "gauge", "Memory of them.", (double)s.open_bytes);
+    one(out, "sonde_stream_closed_chains_total", "counter", "Chains closed.",
+        (double)s.closed_chains);
+    one(out, "sonde_stream_spilled_chains_total", "counter",
+        "Of them, those closed early for lack of memory.", (double)s.spilled_chains);
+    one(out, "sonde_stream_reopened_chains_total", "counter",
+        "Of them, those that had been closed before.", (double)s.reopened_chains);
+    one(out, "sonde_stream_unjoined_spans_total", "counter",
+        "Spans of chains whose earlier spans could not be had from the store.",
+        (double)s.unjoined_spans);
+    one(out, "sonde_stream_names", "gauge", "Services, endpoints, instances and peers known.",
+        (double)s.names);
+    one(out, "sonde_stream_other_names_total", "counter",
+        "Times that a name was one too many and counted as (other).", (double)s.other_names);
+    one(out, "sonde_stream_refused_calls_total", "counter", "Calls that no series had room for.",
+        (double)s.refused_calls);
+}
+
+static void put_tiers(struct buf *out, const char *name, const char *help,
+                      const uint64_t values[TIER_COUNT])
+{
+    static const char *const tiers[TIER_COUNT] = {
+        [TIER_10S] = "10s", [TIER_1MIN] = "1m", [TIER_1H] = "1h"};
+    head(out, name, "gauge", help);
+    for (unsigned t = 0; t < TIER_COUNT; t++) {
+        ASSERT(tiers[t] != NULL);
+        buf_printf(out, "%s{tier=\"%s\"} %llu\n", name, tiers[t], (unsigned long long)values[t]);
+    }
+}
+
+static void put_series(struct job *j)
+{
+    ASSERT(j->api->o.series != NULL);
+    struct series_stats s;
+    struct buf *out = &j->out;
+    series_stats(j->api->o.series, &s);
+    one(out, "sonde_series_indexed", "gauge", "Series in the index.", (double)s.series);
+    one(out, "sonde_series_index_bytes", "gauge", "Memory of the index.", (double)s.index_bytes);
+    one(out, "sonde_series_refused_total", "counter",
+        "Times that a series was refused: a limit was met.", (double)s.refused_series);
+    one(out, "sonde_series_early_samples_total", "counter",
+        "Samples left out that came from more than a day ahead.", (double)s.early_samples);
+    one(out, "sonde_series_late_samples_total", "counter",
+        "Samples too old for a tier, which went without them.", (double)s.late_samples);
+    one(out, "sonde_series_head_samples", "gauge", "Samples in memory that no part holds.",
+        (double)s.head_samples);
+    one(out, "sonde_series_head_bytes", "gauge", "Memory of those samples.", (double)s.head_bytes);
+    one(out, "sonde_series_sealed_heads", "gauge", "Heads that wait to be written.",
+        (double)s.sealed_heads);
+    put_tiers(out, "sonde_series_parts", "Parts, by the width of their slots.", s.parts);
+    put_tiers(out, "sonde_series_part_samples", "Samples in parts.", s.part_samples);
+    put_tiers(out, "sonde_series_part_bytes", "Size of all parts.", s.part_bytes);
+    one(out, "sonde_series_flushes_total", "counter", "Heads written to parts.", (double)s.flushes);
+    one(out, "sonde_series_flush_failures_total", "counter",
+        "Flushes that failed and were tried again.", (double)s.flush_failures);
+    one(out, "sonde_series_failing", "gauge", "1 while the last flush failed.", s.failing ? 1 : 0);
+    one(out, "sonde_series_merges_total", "counter", "Merges of parts.", (double)s.merges);
+    one(out, "sonde_series_merge_failures_total", "counter", "Merges that failed.",
+        (double)s.merge_failures);
+    one(out, "sonde_series_expired_parts_total", "counter", "Parts removed by retention.",
+        (double)s.expired_parts);
+    one(out, "sonde_series_damaged_parts_total", "counter",
+        "Parts set aside since they fail their checksums.", (double)s.damaged_parts);
+}
+
 static void put_receive(struct job *j)
 {
     static const char *const states[] = {"open", "slow", "shed"};
@@ -358,6 +438,8 @@ void api_metrics(struct job *j)
     put_agents(j);
     put_journal(j);
     put_store(j);
+    put_stream(j);
+    put_series(j);
     put_receive(j);
     put_process(j);
 }

@@ -86,6 +86,62 @@ static void put_store(struct json_writer *w, const struct api *a)
     json_put_object_end(w);
 }
 
+static void put_stream(struct json_writer *w, const struct api *a)
+{
+    struct stream_stats s;
+    stream_stats(a->o.stream, &s);
+    json_put_key(w, "stream");
+    json_put_object(w);
+    put_u64(w, "spans", s.spans);
+    put_u64(w, "duplicate_spans", s.duplicates);
+    put_u64(w, "queued_bytes", s.queued_bytes);
+    put_u64(w, "open_chains", s.open_chains);
+    put_u64(w, "open_spans", s.open_spans);
+    put_u64(w, "open_bytes", s.open_bytes);
+    put_u64(w, "closed_chains", s.closed_chains);
+    put_u64(w, "spilled_chains", s.spilled_chains);
+    put_u64(w, "reopened_chains", s.reopened_chains);
+    put_u64(w, "unjoined_spans", s.unjoined_spans);
+    put_u64(w, "names", s.names);
+    put_u64(w, "other_names", s.other_names);
+    put_u64(w, "refused_calls", s.refused_calls);
+    json_put_object_end(w);
+}
+
+static void put_series(struct json_writer *w, const struct api *a)
+{
+    struct series_stats s;
+    series_stats(a->o.series, &s);
+    uint64_t parts = 0, samples = 0, bytes = 0;
+    for (unsigned t = 0; t < TIER_COUNT; t++) {
+        parts += s.parts[t];
+        samples += s.part_samples[t];
+        bytes += s.part_bytes[t];
+    }
+    json_put_key(w, "series");
+    json_put_object(w);
+    put_u64(w, "series", s.series);
+    put_u64(w, "index_bytes", s.index_bytes);
+    put_u64(w, "refused_series", s.refused_series);
+    put_u64(w, "early_samples", s.early_samples);
+    put_u64(w, "late_samples", s.late_samples);
+    put_u64(w, "head_samples", s.head_samples);
+    put_u64(w, "head_bytes", s.head_bytes);
+    put_u64(w, "sealed_heads", s.sealed_heads);
+    put_u64(w, "parts", parts);
+    put_u64(w, "part_samples", samples);
+    put_u64(w, "part_bytes", bytes);
+    put_u64(w, "flushes", s.flushes);
+    put_u64(w, "flush_failures", s.flush_failures);
+    put_u64(w, "merges", s.merges);
+    put_u64(w, "merge_failures", s.merge_failures);
+    put_u64(w, "expired_parts", s.expired_parts);
+    put_u64(w, "damaged_parts", s.damaged_parts);
+    put_u64(w, "last_seq", s.seq);
+    put_bool(w, "failing", s.failing);
+    json_put_object_end(w);
+}
+
 static void put_receive(struct json_writer *w, const struct receive *r)
 {
     struct receive_stats s = {0};
@@ -153,6 +209,8 @@ void api_status(struct job *j)
     put_memory(&w, a->o.budget);
     put_journal(&w, a);
     put_store(&w, a);
+    put_stream(&w, a);
+    put_series(&w, a);
     MUST(pthread_rwlock_rdlock(&a->receive_lock) == 0);
     put_bool(&w, "ready", why_not_ready(a) == NULL);
     put_addresses(&w, a, a->receive);
