@@ -3,11 +3,13 @@
 // alone (duplicates apart): the order in which they came changes nothing.
 //
 // Parents are found by model/kin.h. Below, "the endpoint of X" is that of the nearest entry of the
-// same service at or above X; a service without one in the chain stands alone, with no endpoint.
+// same service at or above X, with no other service in between; where there is none, the service
+// stands alone, with no endpoint.
 //     callee (server) with a caller above it   caller's endpoint -> its endpoint: measured at the
 //                                              client where the parent is of kind client, and at
 //                                              the server
-//     entry whose parent is of another service the same, measured at the server alone
+//     any other span whose parent is of        the same: it stands for an entry that was not seen
+//     another service
 //     callee whose parent is not there         an unknown service -> its endpoint, at the server
 //     root of kind server                      the client -> its endpoint, at the server
 //     consumer                                 its queue -> its endpoint, at the server
