@@ -74,6 +74,7 @@ void analysis_take(struct analysis *a, const struct batch *b, const struct open_
 {
     uint64_t hashes[AHEAD];
     ASSERT(b->seq > 0);
+    a->seq = b->seq > a->seq ? b->seq : a->seq;
     span_reader_begin(a->reader, b);
     for (size_t first = 0; first < b->span_count; first += AHEAD) {
         size_t n = b->span_count - first < AHEAD ? b->span_count - first : AHEAD;
@@ -122,6 +123,9 @@ static void on_rows(void *ctx, const struct row *rows, size_t count)
     struct analysis *a = ctx;
     const struct batch *last = NULL;
     for (size_t i = 0; i < count && a->stored_count <= HISTORY_SPANS_MAX; i++) {
+        if (rows[i].batch->seq > a->seq) {
+            continue;
+        }
         if (rows[i].batch != last) {
             last = rows[i].batch;
             span_reader_begin(a->reader, last);
@@ -134,8 +138,9 @@ static void on_rows(void *ctx, const struct row *rows, size_t count)
     ASSERT(a->stored_count <= HISTORY_SPANS_MAX + 1);
 }
 
-// All that the store has of the trace, what came since it opened included. False when it cannot be
-// had, or the store was asked enough for now.
+// All that the store has of the trace, what came since it opened included; without what still waits
+// to be taken in, where the store has that in memory (rows of parts tell no journal number). False
+// when it cannot be had, or the store was asked enough for now.
 static bool load_history(struct analysis *a, const struct chain *chain)
 {
     uint64_t now_ns = clock_mono_ns();

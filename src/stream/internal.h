@@ -31,6 +31,7 @@ struct analysis {
     struct red red;
     struct stream_history history;
     struct edges_room edges;
+    uint64_t seq; // of the last batch taken in: what the store has beyond it is yet to come
     // Of the chain that closes: its spans, what the store has of the trace, and what of that was
     // told before.
     struct span_list own, base;
