@@ -4,6 +4,7 @@
 #include "core/mem.h"
 #include "core/must.h"
 #include "stream/internal.h"
+#include "stream/told.h"
 
 #define AHEAD 16 // rows whose chains are brought near before they are needed
 
@@ -27,15 +28,19 @@ void analysis_done(struct analysis *a)
     mem_free(a->own.items);
     mem_free(a->base.items);
     mem_free(a->stored);
+    mem_free(a->doubts.places);
+    mem_free(a->doubts.marks);
+    mem_free(a->doubts.told);
     names_done(&a->names);
 }
 
 size_t analysis_bytes(const struct analysis *a)
 {
-    size_t remembered = a->chains.remembered * (sizeof(struct closed) + 2 * sizeof(uint64_t));
+    size_t remembered = a->chains.remembered * (sizeof(struct closed) + 2 * sizeof(uint32_t));
     return remembered + a->chains.bytes + red_bytes(&a->red) + names_bytes(&a->names) +
            (a->own.capacity + a->base.capacity) * sizeof *a->own.items +
-           a->stored_capacity * sizeof *a->stored;
+           a->stored_capacity * sizeof *a->stored + a->doubts.capacity * sizeof *a->doubts.places +
+           a->doubts.mark_capacity * sizeof *a->doubts.marks + a->doubts.told_capacity;
 }
 
 // ---- Taking in ----------------------------------------------------------------------------------
@@ -172,12 +177,43 @@ static void count_copies(struct analysis *a)
     a->stored_count = kept;
 }
 
+static void doubt(struct doubts *d, uint32_t place, uint64_t mark)
+{
+    d->places = mem_grow(d->places, &d->capacity, d->count + 1, sizeof *d->places);
+    d->marks = mem_grow(d->marks, &d->mark_capacity, d->count + 1, sizeof *d->marks);
+    d->told = mem_grow(d->told, &d->told_capacity, d->count + 1, sizeof *d->told);
+    d->places[d->count] = place;
+    d->marks[d->count++] = mark;
+    ASSERT(d->count <= HISTORY_SPANS_MAX);
+}
+
+static uint64_t sum_of(const struct span_list *l)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < l->count; i++) {
+        sum ^= chain_span_mark(&l->items[i]);
+    }
+    return sum;
+}
+
+// A span that came since the chain opened was counted, and had been before.
+static void take_back(struct analysis *a, const struct stored_span *s)
+{
+    ASSERT(s->span.service != 0);
+    list_add(&a->base, &s->span);
+    red_count_span(&a->red, &s->span, s->instance, -1);
+}
+
 // What is stored of the trace is parted: what came since the chain opened is new; the rest was told
-// before, and is `base`. A span of `own` that was there before was counted once too often. `own`,
-// and what is stored, are sorted; `own` then has all of the trace.
-static void part_old_from_new(struct analysis *a)
+// before, and is `base`. `own`, and what is stored, are sorted; `own` then has all of the trace.
+//
+// A span that came and is stored more often than it came was there before. One that is not may have
+// been as well, since the store drops copies: what is known to have been told decides.
+static void part_old_from_new(struct analysis *a, uint64_t told)
 {
     size_t at = 0, own_count = a->own.count;
+    struct doubts *d = &a->doubts;
+    d->count = 0;
     for (size_t i = 0; i < a->stored_count; i++) {
         const struct chain_span *s = &a->stored[i].span;
         while (at < own_count && spans_cmp(&a->own.items[at], s) < 0) {
@@ -185,16 +221,22 @@ static void part_old_from_new(struct analysis *a)
         }
         bool came = at < own_count && chain_span_is_same(&a->own.items[at], s);
         if (came && s->copies <= a->own.items[at].copies) {
-            continue;
-        }
-        list_add(&a->base, s);
-        if (came) {
-            red_count_span(&a->red, s, a->stored[i].instance, -1);
+            doubt(d, (uint32_t)i, chain_span_mark(s));
+        } else if (came) {
+            take_back(a, &a->stored[i]);
         } else {
+            list_add(&a->base, s);
             list_add(&a->own, s);
         }
     }
-    ASSERT(a->base.count <= a->stored_count);
+    ASSERT(a->base.count + d->count <= a->stored_count);
+    if (told != 0 && told_find(d->marks, d->count, told ^ sum_of(&a->base), d->told)) {
+        for (size_t i = 0; i < d->count; i++) {
+            if (d->told[i]) {
+                take_back(a, &a->stored[d->places[i]]);
+            }
+        }
+    }
 }
 
 // ---- Closing ------------------------------------------------------------------------------------
@@ -219,16 +261,18 @@ static void tell_edges(struct analysis *a, struct span_list *l, int32_t times)
 
 void analysis_close(struct analysis *a, struct chain *chain)
 {
+    bool is_known = true; // all of the trace
     list_chain(&a->own, chain);
     a->base.count = 0;
     if (chains_may_be_old(&a->chains, chain)) {
         if (load_history(a, chain)) {
             count_copies(a);
             spans_sort(a->own.items, a->own.count, sizeof *a->own.items);
-            part_old_from_new(a);
+            part_old_from_new(a, chain->told);
             a->reopened_chains += a->base.count > 0 ? 1 : 0;
         } else {
             a->unjoined_spans += a->own.count;
+            is_known = false;
         }
     }
     tell_edges(a, &a->own, 1);
@@ -237,5 +281,5 @@ void analysis_close(struct analysis *a, struct chain *chain)
     }
     a->closed_chains++;
     ASSERT(chain->count > 0);
-    chains_close(&a->chains, chain, clock_wall_ns());
+    chains_close(&a->chains, chain, clock_wall_ns(), is_known ? sum_of(&a->own) : 0);
 }

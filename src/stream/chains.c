@@ -186,20 +186,21 @@ static void grow_slots(struct chains *c)
     c->slot_count = size;
 }
 
-// The place of a hash among those closed, or of the first free one where it would be.
+// The closed trace that a slot of the set, which is not free, stands for.
+static struct closed *closed_at(const struct chains *c, size_t slot)
+{
+    ASSERT(c->closed_set[slot] > 0 && c->closed_set[slot] <= c->remembered);
+    return &c->closed[c->closed_set[slot] - 1];
+}
+
+// The slot of a hash among those closed, or the first free one where it would be.
 static size_t closed_slot(const struct chains *c, uint64_t hash)
 {
     size_t mask = c->remembered * 2 - 1, at = (hash >> 20) & mask;
-    while (c->closed_set[at] != 0 && c->closed_set[at] != hash) {
+    while (c->closed_set[at] != 0 && closed_at(c, at)->hash != hash) {
         at = (at + 1) & mask;
     }
     return at;
-}
-
-// 0 stands for a free place of the set.
-static uint64_t closed_hash(uint64_t hash)
-{
-    return hash != 0 ? hash : 1;
 }
 
 struct chain *chains_open(struct chains *c, trace_id id, uint64_t hash, uint64_t seq,
@@ -217,7 +218,9 @@ struct chain *chains_open(struct chains *c, trace_id id, uint64_t hash, uint64_t
     chain->hash = hash;
     chain->first_seq = seq;
     chain->last_ms = now_ms;
-    chain->was_closed = c->closed_set[closed_slot(c, closed_hash(hash))] != 0;
+    size_t closed = closed_slot(c, hash);
+    chain->was_closed = c->closed_set[closed] != 0;
+    chain->told = chain->was_closed ? closed_at(c, closed)->told : 0;
     hang(c, chain);
     c->count++;
     struct chain **slot = &c->slots[hash & (c->slot_count - 1)];
@@ -241,6 +244,15 @@ static uint64_t span_hash(const struct chain_span *s)
 {
     return mix(mix(s->id + s->start_ns) ^ (s->duration_ns << 20) ^
                ((uint64_t)s->service << 8 | s->kind));
+}
+
+uint64_t chain_span_mark(const struct chain_span *s)
+{
+    uint64_t h = span_hash(s); // made for tables: its bits are not yet as good as random
+    h = (h ^ h >> 33) * 0xff51afd7ed558ccdu;
+    h = (h ^ h >> 33) * 0xc4ceb9fe1a85ec53u;
+    ASSERT(s->service != 0);
+    return h ^ h >> 33;
 }
 
 static struct chain_span *span_at(struct chain *chain, uint32_t n)
@@ -359,9 +371,9 @@ bool chains_may_be_old(const struct chains *c, const struct chain *chain)
 static void forget(struct chains *c, uint64_t hash)
 {
     size_t mask = c->remembered * 2 - 1, hole = closed_slot(c, hash);
-    ASSERT(c->closed_set[hole] == hash);
+    ASSERT(closed_at(c, hole)->hash == hash);
     for (size_t at = (hole + 1) & mask; c->closed_set[at] != 0; at = (at + 1) & mask) {
-        size_t home = (c->closed_set[at] >> 20) & mask;
+        size_t home = (closed_at(c, at)->hash >> 20) & mask;
         if (((at - home) & mask) >= ((at - hole) & mask)) {
             c->closed_set[hole] = c->closed_set[at];
             hole = at;
@@ -370,26 +382,27 @@ static void forget(struct chains *c, uint64_t hash)
     c->closed_set[hole] = 0;
 }
 
-static void remember(struct chains *c, uint64_t hash, uint64_t now_ns)
+static void remember(struct chains *c, uint64_t hash, uint64_t now_ns, uint64_t told)
 {
     size_t at = closed_slot(c, hash);
     if (c->closed_set[at] != 0) {
+        closed_at(c, at)->told = told;
         return; // its older place in the ring stands
     }
     if (c->closed_count == c->remembered) {
-        forget(c, c->closed[c->closed_next].hash);
         c->horizon_ns = c->closed[c->closed_next].at_ns;
+        forget(c, c->closed[c->closed_next].hash);
         c->closed_count--;
         at = closed_slot(c, hash);
     }
-    c->closed_set[at] = hash;
-    c->closed[c->closed_next] = (struct closed){hash, now_ns};
+    c->closed_set[at] = (uint32_t)c->closed_next + 1;
+    c->closed[c->closed_next] = (struct closed){hash, now_ns, told};
     c->closed_next = (c->closed_next + 1) & (c->remembered - 1);
     c->closed_count++;
     ASSERT(c->closed_count <= c->remembered);
 }
 
-void chains_close(struct chains *c, struct chain *chain, uint64_t now_ns)
+void chains_close(struct chains *c, struct chain *chain, uint64_t now_ns, uint64_t told)
 {
     struct chain **at = &c->slots[chain->hash & (c->slot_count - 1)];
     while (*at != chain) {
@@ -397,7 +410,7 @@ void chains_close(struct chains *c, struct chain *chain, uint64_t now_ns)
         at = &(*at)->next;
     }
     *at = chain->next;
-    remember(c, closed_hash(chain->hash), now_ns);
+    remember(c, chain->hash, now_ns, told);
     c->count--;
     c->spans -= chain->count;
     chain_free(c, chain);

@@ -10,10 +10,11 @@
 //
 // Memory of the closed. A span of a trace that was closed before opens its chain again, and then
 // what was told of it before must be known. The hashes of the last closed traces (`remembered` of
-// them) are kept, in the order of closing. `horizon_ns` is when the newest of those that are
-// forgotten closed (at the beginning: when the stream began): a chain with its root, all of whose
-// spans began after it, and that is not remembered, is new for certain. One without its root is
-// taken for new too: a trace that goes on for longer than that memory reaches back is told as two.
+// them) are kept, in the order of closing, each with what was told. `horizon_ns` is when the newest
+// of those that are forgotten closed (at the beginning: when the stream began): a chain with its
+// root, all of whose spans began after it, and that is not remembered, is new for certain. One
+// without its root is taken for new too: a trace that goes on for longer than that memory reaches
+// back is told as two.
 //
 // Spans of one chain lie in blocks, in order of arrival, and beside each a mark: 32 bits of its
 // hash. The first CHAIN_MARKS marks lie in the chain itself, so that a span that is new is known as
@@ -59,6 +60,7 @@ struct chain {
     bool is_whole;   // all of it since the trace began is here for certain
     uint32_t marks[CHAIN_MARKS];
     uint64_t first_seq;
+    uint64_t told; // where it was closed: what was told of it then; 0: not known
     struct chain_block *first;
     struct chain_index *index; // NULL up to CHAIN_MARKS spans
     struct chain *next_due;    // in its bucket
@@ -66,6 +68,7 @@ struct chain {
 
 struct closed {
     uint64_t hash, at_ns; // of the trace ID; wall clock
+    uint64_t told;        // the marks of the spans that were told of, XORed (stream/told.h)
 };
 
 struct chains {
@@ -83,7 +86,7 @@ struct chains {
     struct closed *closed; // a ring
     size_t closed_count;
     uint64_t closed_next;
-    uint64_t *closed_set; // open addressing over them, twice as many places; 0 is free
+    uint32_t *closed_set; // open addressing, twice as many slots: place in the ring + 1
     uint64_t horizon_ns;
     uint64_t left_out; // spans beyond CHAIN_SPANS_MAX
 };
@@ -126,8 +129,11 @@ bool chains_may_be_old(const struct chains *c, const struct chain *chain);
 struct chain *chains_due(struct chains *c, uint64_t now_ms, bool early);
 
 // Forgets the spans of the chain that chains_due() gave last; the trace is remembered as closed at
-// `now_ns` (wall clock).
-void chains_close(struct chains *c, struct chain *chain, uint64_t now_ns);
+// `now_ns` (wall clock), with the marks of all spans that were told of it, XORed; 0: not known.
+void chains_close(struct chains *c, struct chain *chain, uint64_t now_ns, uint64_t told);
+
+// 64 bits that are a span's own, as long as the process lives.
+uint64_t chain_span_mark(const struct chain_span *s);
 
 // Calls `each` for every open chain, in no order.
 void chains_each(const struct chains *c, void (*each)(void *ctx, const struct chain *chain),

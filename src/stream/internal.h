@@ -23,6 +23,15 @@ struct stored_span {
     uint32_t instance;
 };
 
+// Spans that came since the chain opened, and may have been told of before: places in what is
+// stored, their marks, and the answer.
+struct doubts {
+    uint32_t *places;
+    uint64_t *marks;
+    bool *told;
+    size_t count, capacity, mark_capacity, told_capacity;
+};
+
 // All of this belongs to the thread that takes batches in.
 struct analysis {
     struct names names;
@@ -37,6 +46,7 @@ struct analysis {
     struct span_list own, base;
     struct stored_span *stored;
     size_t stored_count, stored_capacity;
+    struct doubts doubts;
     uint64_t history_ns, began_ns; // spent asking the store, and since when; monotonic
     uint64_t spans, duplicates, closed_chains, reopened_chains, unjoined_spans;
 };

@@ -123,8 +123,8 @@ void stream_replay(struct stream *s, struct batch *const *batches, size_t count)
 void stream_start(struct stream *s);
 
 // Queues the sealed, durable batches of a journal record, in order of seq; takes a reference of
-// each. Never blocks. What piles up is taken from the budget (ACCOUNT_STREAM), so that a stream that
-// falls behind slows the senders down.
+// each. Never blocks. What piles up is taken from the budget (ACCOUNT_STREAM), so that a stream
+// that falls behind slows the senders down.
 void stream_add_record(struct stream *s, struct batch *const *batches, size_t count);
 
 // Returns when everything queued is taken in, all chains are closed, and everything is sealed.

@@ -62,7 +62,7 @@ static void test_a_chain_of_many_spans_is_quick(void **state)
     assert_false(add(&c, 1, 50000, 5));
     struct chain *chain = chains_due(&c, 5 + 2 * IDLE_MS, false);
     assert_non_null(chain);
-    chains_close(&c, chain, 1);
+    chains_close(&c, chain, 1, 0);
     assert_int_equal(c.spans, 0);
     assert_int_equal(c.bytes, 0);
     chains_done(&c);
@@ -81,12 +81,12 @@ static void test_due_after_the_last_span(void **state)
     struct chain *chain = chains_due(&c, now + IDLE_MS + 2 * CHAINS_BUCKET_MS, false);
     assert_non_null(chain);
     assert_int_equal(chain->count, 1);
-    chains_close(&c, chain, 1);
+    chains_close(&c, chain, 1, 0);
     assert_null(chains_due(&c, now + IDLE_MS + 2 * CHAINS_BUCKET_MS, false));
     chain = chains_due(&c, now + 800 + IDLE_MS + 2 * CHAINS_BUCKET_MS, false);
     assert_non_null(chain);
     assert_int_equal(chain->count, 2);
-    chains_close(&c, chain, 1);
+    chains_close(&c, chain, 1, 0);
     assert_null(chains_due(&c, now + 100000, true));
     chains_done(&c);
 }
@@ -108,14 +108,14 @@ static void test_the_wheel_forgets_nobody(void **state)
         struct chain *chain;
         while ((chain = chains_due(&c, now, early)) != NULL) {
             assert_true(early || now - chain->last_ms >= IDLE_MS);
-            chains_close(&c, chain, now);
+            chains_close(&c, chain, now, 0);
             closed++;
             early = false;
         }
     }
     struct chain *chain;
     while ((chain = chains_due(&c, now, true)) != NULL) {
-        chains_close(&c, chain, now);
+        chains_close(&c, chain, now, 0);
     }
     assert_int_equal(c.count, 0);
     assert_int_equal(c.bytes, 0);
@@ -129,7 +129,7 @@ static void test_closed_traces_are_remembered(void **state)
     chains_init(&c, IDLE_MS, REMEMBERED, 0, 500);
     for (uint64_t n = 1; n <= REMEMBERED + 10; n++) {
         (void)add(&c, n, 1, 1);
-        chains_close(&c, chains_due(&c, 1, true), 10000 + n);
+        chains_close(&c, chains_due(&c, 1, true), 10000 + n, 0);
     }
     (void)add(&c, REMEMBERED, 600, 2); // began at 1600
     assert_true(open_chain(&c, REMEMBERED, 1, 2)->was_closed);
