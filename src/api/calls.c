@@ -83,7 +83,8 @@ void api_red(struct job *j)
     uint64_t from_ns, to_ns, step_ms;
     struct str service = j->params[PARAM_SERVICE], line = j->params[PARAM_NAMESPACE];
     struct red *r;
-    if (!job_range(j, &from_ns, &to_ns) || !job_number(j, PARAM_STEP, "step", 0, 0, 86400000, &step_ms)) {
+    if (!job_range(j, &from_ns, &to_ns) ||
+        !job_number(j, PARAM_STEP, "step", 0, 0, 86400000, &step_ms)) {
         return;
     }
     if (service.n == 0) {

@@ -25,7 +25,7 @@ enum account {
     ACCOUNT_BATCHES,
     ACCOUNT_STORE,
     ACCOUNT_STREAM, // chains that are open, and batches on their way there
-    ACCOUNT_CACHE, // blocks of parts kept for the next query; given up as soon as memory is tight
+    ACCOUNT_CACHE,  // blocks of parts kept for the next query; given up as soon as memory is tight
     ACCOUNT_QUERY,
     ACCOUNT_SERIES, // heads and the index of the series store
     ACCOUNT_COUNT
