@@ -153,7 +153,7 @@ static struct str text_of_either(const struct span_reader *r, const struct attr 
 // "https://user@host:port/path" -> "host:port"
 static struct str authority_of(struct str url)
 {
-    struct str head, rest = url;
+    struct str authority, user;
     size_t at = 0;
     while (at + 3 <= url.n && memcmp(url.p + at, "://", 3) != 0) {
         at++;
@@ -161,12 +161,10 @@ static struct str authority_of(struct str url)
     if (at + 3 > url.n) {
         return STR("");
     }
-    rest = str_skip(url, at + 3);
-    (void)str_split(rest, '/', &head);
-    rest = head;
-    struct str after = str_split(rest, '@', &head);
-    ASSERT(head.n <= url.n);
-    return after.p != NULL ? after : head;
+    (void)str_split(str_skip(url, at + 3), '/', &authority);
+    struct str host = str_split(authority, '@', &user);
+    ASSERT(user.n <= authority.n);
+    return host.p != NULL ? host : authority;
 }
 
 struct address {
