@@ -11,7 +11,11 @@
 //     STREAM_IDLE_MS;
 //   - a span that comes after its chain has closed opens the chain again. What was told of it then
 //     is worked out from the store, and the difference is told: what is now known, minus what was.
-// At rest the metrics are those of the stored spans, whatever the order in which they came.
+// At rest the metrics are those of the stored spans, whatever the order in which they came, but for
+// what the memory of closed chains (chains.h) cannot tell: a span that comes again after a restart,
+// and whose copy the store drops before its chain closes; a chain that closes while a long replay
+// goes on; a late span of a trace that began, by its sender's clock, after a restart that it came
+// before. And looking back is limited: chains that close beyond that are counted as unjoined.
 //
 //     batch -> [spans: names and peers become numbers] -> [chains: by trace ID, without duplicates]
 //           -> endpoints, instances: at once            -> closed: edges -> sink
