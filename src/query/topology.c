@@ -3,6 +3,7 @@
 #include "query/topology.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/hash_index.h"
 #include "core/mem.h"
@@ -81,7 +82,7 @@ static bool is_node(const struct topology_node *n, const struct end *e)
 static bool take_for_node(struct topology_run *run, const struct end *e)
 {
     size_t text = e->kind.n + e->line.n + e->service.n + e->name.n;
-    size_t bytes = 2 * (sizeof *run->nodes + sizeof *run->node_hashes + 8) + 2 * text + 64;
+    size_t bytes = 2 * (sizeof *run->nodes + sizeof *run->node_hashes + 8) + 8 * text + 64;
     ASSERT(text < SIZE_MAX / 4);
     if (!query_need(run->query->control, bytes)) {
         return false;
@@ -90,15 +91,30 @@ static bool take_for_node(struct topology_run *run, const struct end *e)
     return true;
 }
 
+// A text as a part of an ID that others follow: without slashes of its own.
+static struct str id_part(struct arena *arena, struct str text)
+{
+    char *out = arena_alloc(arena, text.n * 3 + 1);
+    size_t n = 0;
+    for (size_t i = 0; i < text.n; i++) {
+        bool escaped = text.p[i] == '/' || text.p[i] == '%';
+        memcpy(out + n, text.p[i] == '/' ? "%2F" : escaped ? "%25" : &text.p[i], escaped ? 3 : 1);
+        n += escaped ? 3 : 1;
+    }
+    ASSERT(n <= text.n * 3);
+    return (struct str){out, n};
+}
+
 static struct topology_node name_node(struct arena *arena, const struct end *e)
 {
     struct topology_node n = {.kind = arena_str(arena, e->kind),
                               .line = arena_str(arena, e->line),
                               .service = arena_str(arena, e->service),
                               .name = arena_str(arena, e->name)};
-    n.id = arena_printf(arena, "%.*s/%.*s", STR_FMT(n.kind), STR_FMT(n.line));
-    if (n.service.n > 0) {
-        n.id = arena_printf(arena, "%.*s/%.*s", STR_FMT(n.id), STR_FMT(n.service));
+    struct str line = id_part(arena, e->line), service = id_part(arena, e->service);
+    n.id = arena_printf(arena, "%.*s/%.*s", STR_FMT(n.kind), STR_FMT(line));
+    if (service.n > 0) {
+        n.id = arena_printf(arena, "%.*s/%.*s", STR_FMT(n.id), STR_FMT(service));
     }
     if (n.name.n > 0) {
         n.id = arena_printf(arena, "%.*s/%.*s", STR_FMT(n.id), STR_FMT(n.name));

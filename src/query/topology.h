@@ -32,7 +32,10 @@ struct topology_query {
 };
 
 struct topology_node {
-    struct str id;   // unique and stable: KIND/LINE/SERVICE/NAME with what the node has of these
+    // Unique and stable: KIND/LINE/SERVICE/NAME with what the node has of these; in line and
+    // service
+    // "/" is "%2F" and "%" is "%25".
+    struct str id;
     struct str kind; // "line", or that of model/calls.h
     struct str line, service, name;
     struct calls calls;
