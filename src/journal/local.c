@@ -19,16 +19,15 @@
 // that would keep a new segment out.
 #include "journal/journal_state.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "core/clock.h"
 #include "core/mem.h"
 #include "core/must.h"
+#include "os/wake.h"
 
 #define LOG_PERIOD_NS (10 * NS_PER_S)
 #define PROBE_NS      NS_PER_S // of an idle journal
@@ -183,9 +182,7 @@ static void wait_for_work(struct journal *j)
 {
     while (j->queue == NULL && !j->closing) {
         uint64_t until_ns = j->unsynced ? j->next_sync_ns : j->next_probe_ns;
-        struct timespec until = {.tv_sec = (time_t)(until_ns / NS_PER_S),
-                                 .tv_nsec = (long)(until_ns % NS_PER_S)};
-        if (pthread_cond_timedwait(&j->wake, &j->lock, &until) == ETIMEDOUT) {
+        if (!wake_wait_until(&j->wake, &j->lock, until_ns)) {
             return;
         }
     }

@@ -8,6 +8,7 @@
 #include "core/must.h"
 #include "journal/journal_state.h"
 #include "journal/recover.h"
+#include "os/wake.h"
 
 #define SEGMENT_BYTES_DEFAULT ((size_t)64 << 20)
 #define SEGMENT_BYTES_MIN     ((size_t)4096)
@@ -233,11 +234,7 @@ enum err journal_open(const struct journal_options *options, struct journal **re
     j->next_seq = 1;
     buf_init(&j->group, JOURNAL_RECORD_MAX + JOURNAL_GROUP_MAX);
     MUST(pthread_mutex_init(&j->lock, NULL) == 0);
-    pthread_condattr_t monotonic;
-    MUST(pthread_condattr_init(&monotonic) == 0);
-    MUST(pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) == 0);
-    MUST(pthread_cond_init(&j->wake, &monotonic) == 0);
-    (void)pthread_condattr_destroy(&monotonic);
+    wake_init(&j->wake);
 
     enum err e = fs->ops->make_dir(fs, j->dir);
     e = e == ERR_OK ? fs->ops->list(fs, j->dir, note_file, &l) : e;

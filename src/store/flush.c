@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: hot batches become parts.
-#include <errno.h>
-#include <time.h>
 
 #include "core/clock.h"
 #include "core/logger.h"
@@ -322,18 +320,6 @@ static size_t due_line(struct store *s, uint64_t now_ns)
                                                                              : s->line_count;
 }
 
-static void wait_until(struct store *s, uint64_t wait_ns)
-{
-    ASSERT(wait_ns > 0 && wait_ns <= NS_PER_S);
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    uint64_t at = (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec + wait_ns;
-    t.tv_sec = (time_t)(at / NS_PER_S);
-    t.tv_nsec = (long)(at % NS_PER_S);
-    int code = pthread_cond_timedwait(&s->flush_wake, &s->lock, &t);
-    MUST(code == 0 || code == ETIMEDOUT);
-}
-
 // Once a second: room on the disk, dead letters, and the ledger when it has gone unsaved for long.
 static void tick(struct store *s, uint64_t now_ns)
 {
@@ -381,7 +367,7 @@ void *flush_thread(void *store)
         size_t line = due_line(s, now_ns);
         bool due = line < s->line_count;
         if (!due && !atomic_load(&s->stop)) {
-            wait_until(s, 200 * NS_PER_MS);
+            (void)wake_wait_for(&s->flush_wake, &s->lock, 200 * NS_PER_MS);
         }
         (void)pthread_mutex_unlock(&s->lock);
         if (due) {

@@ -8,10 +8,8 @@
 // stripped are merged with one another only.
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
-#include <errno.h>
 #include <stdlib.h>
 
 #include "core/clock.h"
@@ -383,11 +381,7 @@ void *merge_thread(void *store)
         }
         (void)pthread_mutex_lock(&s->lock);
         if (!did && !atomic_load(&s->stop)) {
-            struct timespec t;
-            (void)clock_gettime(CLOCK_MONOTONIC, &t);
-            t.tv_sec += 1;
-            int code = pthread_cond_timedwait(&s->merge_wake, &s->lock, &t);
-            MUST(code == 0 || code == ETIMEDOUT);
+            (void)wake_wait_for(&s->merge_wake, &s->lock, NS_PER_S);
         }
         (void)pthread_mutex_unlock(&s->lock);
     }

@@ -260,7 +260,6 @@ static char *join(const char *dir, const char *name)
 static void init(struct store *s, const struct store_options *o)
 {
     ASSERT(o->dir != NULL);
-    pthread_condattr_t monotonic;
     s->fs = o->fs;
     s->pool = fs_pool_new(o->fs, o->open_files_max);
     s->part_fs = fs_pool_fs(s->pool);
@@ -279,14 +278,11 @@ static void init(struct store *s, const struct store_options *o)
     s->ctx = o->ctx;
     s->next_id = 1;
     s->letters_end = &s->letters;
-    MUST(pthread_condattr_init(&monotonic) == 0);
-    MUST(pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) == 0);
     MUST(pthread_mutex_init(&s->flushing, NULL) == 0);
     MUST(pthread_mutex_init(&s->maintaining, NULL) == 0);
     MUST(pthread_mutex_init(&s->lock, NULL) == 0);
-    MUST(pthread_cond_init(&s->flush_wake, &monotonic) == 0);
-    MUST(pthread_cond_init(&s->merge_wake, &monotonic) == 0);
-    (void)pthread_condattr_destroy(&monotonic);
+    wake_init(&s->flush_wake);
+    wake_init(&s->merge_wake);
     store_set_retention(s, o->retention_default, o->retention, o->retention_count);
 }
 

@@ -22,7 +22,7 @@
 #include "core/err.h"
 #include "core/str.h"
 #include "model/batch.h"
-#include "os/fs.h"
+#include "os/file_fate.h"
 
 #define BLOCK_ROWS ((size_t)65536)
 #define PAGE_ROWS  ((size_t)8192)
@@ -90,8 +90,7 @@ bool part_is_damaged(const struct part *p);
 void part_clear_damage(struct part *p); // it did not show again
 
 // What becomes of the file once nobody holds the part any more.
-enum part_fate { PART_STAYS, PART_IS_REMOVED, PART_IS_SET_ASIDE /* renamed to <path>.bad */ };
-void part_retire(struct part *p, enum part_fate fate);
+void part_retire(struct part *p, enum file_fate fate);
 
 // What the footer says of one page.
 struct page_meta {

@@ -92,7 +92,7 @@ enum err part_open(struct fs *fs, const char *path, struct part **ret_part, stru
     }
     struct part *p = mem_new(1, sizeof *p);
     atomic_init(&p->refs, 1);
-    atomic_init(&p->fate, PART_STAYS);
+    atomic_init(&p->fate, FILE_STAYS);
     atomic_init(&p->damaged, false);
     p->fs = fs;
     p->path = arena_str(&p->arena, str_of(path)).p;
@@ -147,34 +147,11 @@ void part_clear_damage(struct part *p)
     atomic_store_explicit(&p->damaged, false, memory_order_relaxed);
 }
 
-void part_retire(struct part *p, enum part_fate fate)
+void part_retire(struct part *p, enum file_fate fate)
 {
     ASSERT(atomic_load(&p->refs) > 0);
     int before = atomic_exchange(&p->fate, (int)fate);
-    MUST(before == PART_STAYS && fate != PART_STAYS);
-}
-
-static void meet_fate(const struct part *p)
-{
-    ASSERT(p->fs != NULL && p->path != NULL);
-    enum err e = ERR_OK;
-    char bad[FS_PATH_MAX];
-    ASSERT(atomic_load(&p->refs) == 0);
-    switch ((enum part_fate)atomic_load(&p->fate)) {
-    case PART_IS_REMOVED:
-        e = p->fs->ops->remove(p->fs, p->path);
-        break;
-    case PART_IS_SET_ASIDE:
-        (void)snprintf(bad, sizeof bad, "%s.bad", p->path);
-        e = p->fs->ops->rename(p->fs, p->path, bad);
-        break;
-    case PART_STAYS:
-        break;
-    }
-    if (e != ERR_OK && e != ERR_NOT_FOUND) {
-        log_write(LOG_WARN, "store", "a part's file could not be removed or renamed",
-                  "path=%s error=%s", p->path, err_name(e));
-    }
+    MUST(before == FILE_STAYS && fate != FILE_STAYS);
 }
 
 void part_unref(struct part *p)
@@ -188,7 +165,7 @@ void part_unref(struct part *p)
     if (before == 1) {
         block_cache_forget(p);
         p->file->ops->close(p->file);
-        meet_fate(p);
+        file_meet_fate(p->fs, p->path, (enum file_fate)atomic_load(&p->fate), "store");
         arena_done(&p->arena);
         mem_free(p);
     }

@@ -63,9 +63,9 @@ void parts_count_gone(struct commit *c, const struct part_meta *m, enum outcome 
     }
 }
 
-void parts_drop(struct store *s, size_t line, struct part_entry *entry, enum part_fate fate)
+void parts_drop(struct store *s, size_t line, struct part_entry *entry, enum file_fate fate)
 {
-    ASSERT(fate != PART_STAYS);
+    ASSERT(fate != FILE_STAYS);
     ASSERT(line < STORE_LINES_MAX && entry->part != NULL);
     (void)pthread_mutex_lock(&s->lock);
     store_take_part(s, &s->lines[line], entry);
@@ -87,7 +87,7 @@ void parts_swap(struct store *s, size_t line, struct part_entry *const *old, siz
     }
     (void)pthread_mutex_unlock(&s->lock);
     for (size_t i = 0; i < count; i++) {
-        part_retire(old[i]->part, PART_IS_REMOVED);
+        part_retire(old[i]->part, FILE_IS_REMOVED);
         part_unref(old[i]->part);
         mem_free(old[i]);
     }
@@ -109,7 +109,7 @@ enum err parts_quarantine(struct store *s, size_t line, struct part_entry *entry
     log_write(LOG_ERROR, "store", "a part is damaged and is set aside",
               "path=%s/%016llx.part rows=%llu", s->parts_dir, (unsigned long long)entry->id,
               (unsigned long long)m->rows);
-    parts_drop(s, line, entry, PART_IS_SET_ASIDE);
+    parts_drop(s, line, entry, FILE_IS_SET_ASIDE);
     (void)pthread_mutex_lock(&s->lock);
     s->stats.damaged_parts++;
     (void)pthread_mutex_unlock(&s->lock);

@@ -175,7 +175,7 @@ static enum err expire(struct retain *r)
         return e;
     }
     for (size_t i = 0; i < r->count; i++) {
-        parts_drop(s, r->line, r->entries[i], PART_IS_REMOVED);
+        parts_drop(s, r->line, r->entries[i], FILE_IS_REMOVED);
     }
     (void)pthread_mutex_lock(&s->lock);
     s->stats.expired_parts += r->count;

@@ -21,6 +21,7 @@
 #include "core/arena.h"
 #include "core/retain_clock.h"
 #include "os/fs_pool.h"
+#include "os/wake.h"
 #include "store/catalog.h"
 #include "store/store.h"
 #include "store/tally.h"
@@ -167,7 +168,7 @@ void store_take_part(struct store *s, struct store_line *line, const struct part
 void parts_count_gone(struct commit *c, const struct part_meta *m, enum outcome o, enum reason r);
 // The part is gone from the catalog: now from memory, and its file once no view holds it. Frees the
 // entry.
-void parts_drop(struct store *s, size_t line, struct part_entry *entry, enum part_fate fate);
+void parts_drop(struct store *s, size_t line, struct part_entry *entry, enum file_fate fate);
 // One part takes the place of others, which are dropped.
 void parts_swap(struct store *s, size_t line, struct part_entry *const *old, size_t count,
                 struct part_entry *fresh);
