@@ -98,13 +98,13 @@ static void add_numbers(struct bench *b, uint64_t time_ms)
 static void add_hists(struct bench *b, uint64_t time_ms)
 {
     for (unsigned i = 0; i < b->hist_count; i++) {
-        struct hist h = {0};
+        struct series_value values[CALLS];
         for (unsigned k = 0; k < CALLS; k++) {
             double u = (double)(rnd() % 1000000 + 1) / 1000001;
-            hist_add(&h, (uint64_t)(5e6 * exp(-log(u) * 0.7)), 1);
+            uint64_t ns = (uint64_t)(5e6 * exp(-log(u) * 0.7));
+            values[k] = (struct series_value){b->hists[i], 1, time_ms, ns};
         }
-        series_add_hist(b->store, b->hists[i], time_ms, &h);
-        hist_clear(&h);
+        series_add_values(b->store, values, CALLS);
     }
     b->slots += b->hist_count;
 }

@@ -9,6 +9,7 @@
 #include "model/calls.h"
 
 #define LABELS_MAX 16
+#define VALUES     256 // handed over at once
 
 // The labels of one series, in the order of their keys.
 struct label_list {
@@ -57,6 +58,7 @@ static struct label_list labels_of(const struct stream_subject *s)
 {
     struct label_list l = {.count = 0};
     put(&l, CALLS_LABEL_NAME, CALLS_NAME);
+    put(&l, CALLS_CROSS, s->cross_dc ? CALLS_TRUE : STR(""));
     put(&l, CALLS_ENDPOINT, s->kind == SUBJECT_ENDPOINT ? s->to.name : STR(""));
     put(&l, CALLS_ERROR, s->error ? CALLS_TRUE : STR(""));
     if (s->kind == SUBJECT_EDGE) {
@@ -86,10 +88,19 @@ static enum err find(void *ctx, const struct stream_subject *subject, uint32_t *
     return series_find(s->series, line, SERIES_HIST, l.items, l.count, ret_number);
 }
 
-static void add(void *ctx, uint32_t number, uint64_t slot_ms, const struct hist *calls)
+static void count(void *ctx, const struct stream_count *counts, size_t n)
 {
     struct call_sink *s = ctx;
-    series_add_hist(s->series, number, slot_ms, calls);
+    for (size_t done = 0; done < n;) {
+        struct series_value values[VALUES];
+        size_t k = 0;
+        for (; k < VALUES && done < n; k++, done++) {
+            const struct stream_count *c = &counts[done];
+            values[k] = (struct series_value){c->number, c->times, c->slot_ms, c->duration_ns};
+        }
+        series_add_values(s->series, values, k);
+    }
+    ASSERT(s->series != NULL);
 }
 
 static bool wants_seal(void *ctx)
@@ -130,7 +141,7 @@ void call_sink_done(struct call_sink *s)
 struct stream_sink call_sink_of(struct call_sink *s)
 {
     ASSERT(s->series != NULL);
-    return (struct stream_sink){find, add, wants_seal, seal, s};
+    return (struct stream_sink){find, count, wants_seal, seal, s};
 }
 
 uint64_t call_sink_committed(struct call_sink *s, uint64_t seq)

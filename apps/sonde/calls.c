@@ -22,8 +22,10 @@ static const char topology_help[] =
     "\n"
     "Prints who called whom in the last hour, the most calls first: calls, failed\n"
     "calls, and how long they took, as the callee measured them; where it sends no\n"
-    "spans (a database, a cache, a queue), as the caller did. With --json the nodes\n"
-    "and edges, with both sides of each. T is as for `sonde trace search`.\n";
+    "spans (a database, a cache, a queue), as the caller did. Below, what is not well:\n"
+    "nodes with many failed calls, or unlike the same time a day and a week before.\n"
+    "With --json the nodes and edges, with both sides of each. T is as for\n"
+    "`sonde trace search`.\n";
 
 static const char red_help[] =
     "Usage: sonde red SERVICE [--endpoint NAME | --instance ID] [--namespace LINE]\n"
@@ -121,6 +123,50 @@ static const char *short_id(const char *id)
                                               : "(unknown)";
 }
 
+// Why a node is not well: "2.3 % of calls failed, 1 % is the limit".
+static void print_reason(json_t *r)
+{
+    const char *measure = ask_string(r, "measure");
+    double value = json_number_value(json_object_get(r, "value"));
+    double limit = json_number_value(json_object_get(r, "limit"));
+    ASSERT(r != NULL);
+    if (strcmp(measure, "error_share") == 0) {
+        printf("%.1f %% of the calls failed, the limit is %.0f %%", 100 * value, 100 * limit);
+    } else if (strcmp(measure, "p99_ns") == 0) {
+        char now[WHEN_MAX], most[WHEN_MAX];
+        when_print_duration(now, (uint64_t)value);
+        when_print_duration(most, (uint64_t)limit);
+        printf("P99 is %s, usual at this time would be below %s", now, most);
+    } else {
+        printf("%.0f calls, usual at this time would be %.0f or more", value, limit);
+    }
+}
+
+// The nodes that are not well, the worst first.
+static void print_states(json_t *nodes)
+{
+    static const char *const states[] = {"error", "warn"};
+    json_t *node, *reason;
+    size_t i, k;
+    ASSERT(json_is_array(nodes));
+    for (size_t s = 0; s < sizeof states / sizeof *states; s++) {
+        json_array_foreach(nodes, i, node)
+        {
+            if (strcmp(ask_string(node, "state"), states[s]) != 0) {
+                continue;
+            }
+            printf("%-5s  ", states[s]);
+            table_put(short_id(ask_string(node, "id")), 0, NODE_MAX);
+            json_array_foreach(json_object_get(node, "state_reasons"), k, reason)
+            {
+                fputs(k == 0 ? ": " : "; ", stdout);
+                print_reason(reason);
+            }
+            putchar('\n');
+        }
+    }
+}
+
 static void print_topology(json_t *root)
 {
     json_t *edges = json_object_get(root, "edges");
@@ -143,9 +189,13 @@ static void print_topology(json_t *root)
         table_put(short_id(ask_string(order[i], "from")), 0, NODE_MAX);
         fputs(" -> ", stdout);
         table_put(short_id(ask_string(order[i], "to")), 0, NODE_MAX);
+        if (ask_integer(order[i], "cross_dc_calls") > 0) {
+            printf("  (%" PRIu64 " between data centres)", ask_integer(order[i], "cross_dc_calls"));
+        }
         putchar('\n');
     }
     free(order);
+    print_states(json_object_get(root, "nodes"));
     print_partial(root);
 }
 

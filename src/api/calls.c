@@ -118,6 +118,26 @@ void api_red(struct job *j)
 
 // ---- Between nodes ------------------------------------------------------------------------------
 
+static void put_health(struct json_writer *w, const struct health_verdict *v)
+{
+    put_str(w, "state", str_of(health_name(v->state)));
+    json_put_key(w, "state_reasons");
+    json_put_array(w);
+    for (size_t i = 0; i < v->count; i++) {
+        const struct health_reason *r = &v->reasons[i];
+        ASSERT(r->level > HEALTH_OK);
+        json_put_object(w);
+        put_str(w, "measure", str_of(health_measure_name(r->measure)));
+        put_str(w, "level", str_of(health_name(r->level)));
+        json_put_key(w, "value");
+        json_put_double(w, r->value);
+        json_put_key(w, "limit");
+        json_put_double(w, r->limit);
+        json_put_object_end(w);
+    }
+    json_put_array_end(w);
+}
+
 static void put_node(struct json_writer *w, const struct topology_node *n,
                      struct hist_total *scratch)
 {
@@ -129,6 +149,7 @@ static void put_node(struct json_writer *w, const struct topology_node *n,
     put_str(w, "service", n->service);
     put_str(w, "name", n->name);
     put_calls(w, &n->calls, scratch);
+    put_health(w, &n->health);
     json_put_object_end(w);
 }
 
@@ -153,6 +174,8 @@ static void put_edge(struct json_writer *w, const struct topology *t, const stru
     put_str(w, "from", t->nodes[e->from].id);
     put_str(w, "to", t->nodes[e->to].id);
     put_calls(w, e->server.hist.n > 0 ? &e->server : &e->client, scratch);
+    put_bool(w, "cross_dc", e->cross_dc_calls > 0);
+    put_i64(w, "cross_dc_calls", e->cross_dc_calls);
     put_side(w, "client", &e->client, scratch);
     put_side(w, "server", &e->server, scratch);
     json_put_object_end(w);

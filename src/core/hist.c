@@ -127,43 +127,6 @@ void hist_prefetch(const struct hist *h, uint64_t value_ns)
     }
 }
 
-// Walks the blocks that are there: their first buckets, in order.
-struct block_walk {
-    const struct hist *h;
-    uint64_t left;
-    unsigned word;
-};
-
-static bool next_block(struct block_walk *walk, unsigned *ret_first)
-{
-    while (walk->left == 0) {
-        if (walk->word == HIST_WORDS) {
-            return false;
-        }
-        walk->left = walk->h->blocks[walk->word++];
-    }
-    ASSERT(walk->word > 0);
-    unsigned block = (walk->word - 1) * 64 + (unsigned)__builtin_ctzll(walk->left);
-    walk->left &= walk->left - 1;
-    *ret_first = block * HIST_BLOCK;
-    return true;
-}
-
-void hist_merge(struct hist *into, const struct hist *from)
-{
-    ASSERT(into != from);
-    struct block_walk walk = {.h = from};
-    const int32_t *cells = from->cells;
-    for (unsigned first; next_block(&walk, &first); cells += HIST_BLOCK) {
-        int32_t *to = block_cells(into, first / HIST_BLOCK);
-        for (unsigned i = 0; i < HIST_BLOCK; i++) {
-            add_cell(&to[i], cells[i]);
-        }
-    }
-    into->count += from->count;
-    into->sum_ns = (int64_t)((uint64_t)into->sum_ns + (uint64_t)from->sum_ns);
-}
-
 void hist_clear(struct hist *h)
 {
     ASSERT((block_count(h) == 0) == (h->cells == NULL));
@@ -191,118 +154,199 @@ size_t hist_bytes(const struct hist *h)
     return cell_count(h) * sizeof *h->cells;
 }
 
+// ---- As bytes -----------------------------------------------------------------------------------
+
+// Walks the blocks that are there: their first buckets, in order.
+struct block_walk {
+    const uint64_t *blocks;
+    uint64_t left;
+    unsigned word;
+};
+
+static bool next_block(struct block_walk *walk, unsigned *ret_first)
+{
+    while (walk->left == 0) {
+        if (walk->word == HIST_WORDS) {
+            return false;
+        }
+        walk->left = walk->blocks[walk->word++];
+    }
+    ASSERT(walk->word > 0);
+    unsigned block = (walk->word - 1) * 64 + (unsigned)__builtin_ctzll(walk->left);
+    walk->left &= walk->left - 1;
+    *ret_first = block * HIST_BLOCK;
+    return true;
+}
+
+static void encode_head(struct buf *out, int64_t count, int64_t sum_ns, uint64_t used)
+{
+    ASSERT(used <= HIST_BUCKETS);
+    buf_add_varint(out, zigzag(count));
+    buf_add_varint(out, zigzag(sum_ns));
+    buf_add_varint(out, used);
+}
+
+// *next is the bucket after the last one written.
+static void encode_cell(struct buf *out, unsigned bucket, int64_t times, unsigned *next)
+{
+    ASSERT(bucket >= *next && times != 0);
+    buf_add_varint(out, bucket - *next + 1);
+    buf_add_varint(out, zigzag(times));
+    *next = bucket + 1;
+}
+
 void hist_encode(const struct hist *h, struct buf *out)
 {
     uint64_t used = 0;
     for (size_t i = 0, n = cell_count(h); i < n; i++) {
         used += h->cells[i] != 0 ? 1 : 0;
     }
-    buf_add_varint(out, zigzag(h->count));
-    buf_add_varint(out, zigzag(h->sum_ns));
-    buf_add_varint(out, used);
-    struct block_walk walk = {.h = h};
+    encode_head(out, h->count, h->sum_ns, used);
+    struct block_walk walk = {.blocks = h->blocks};
     const int32_t *cells = h->cells;
-    unsigned next = 0; // the bucket after the last one written
+    unsigned next = 0;
     for (unsigned first; next_block(&walk, &first); cells += HIST_BLOCK) {
         for (unsigned i = 0; i < HIST_BLOCK; i++) {
             if (cells[i] != 0) {
-                ASSERT(first + i >= next);
-                buf_add_varint(out, first + i - next + 1);
-                buf_add_varint(out, zigzag(cells[i]));
-                next = first + i + 1;
+                encode_cell(out, first + i, cells[i], &next);
             }
         }
     }
 }
 
-// ---- Totals -------------------------------------------------------------------------------------
-
-void hist_total_add(struct hist_total *t, const struct hist *h)
+// The first cell, or NULL for bytes that are no histogram.
+static const uint8_t *read_head(struct str bytes, struct hist_head *ret_head)
 {
-    struct block_walk walk = {.h = h};
-    const int32_t *cells = h->cells;
-    for (unsigned first; next_block(&walk, &first); cells += HIST_BLOCK) {
-        for (unsigned i = 0; i < HIST_BLOCK; i++) {
-            t->buckets[first + i] += cells[i];
-        }
-    }
-    ASSERT(cells == NULL || cells == h->cells + cell_count(h));
-    t->count += h->count;
-    t->sum_ns = (int64_t)((uint64_t)t->sum_ns + (uint64_t)h->sum_ns);
-}
-
-void hist_total_merge(struct hist_total *into, const struct hist_total *from)
-{
-    ASSERT(into != from);
-    for (size_t i = 0; i < HIST_BUCKETS; i++) {
-        into->buckets[i] += from->buckets[i];
-    }
-    into->count += from->count;
-    into->sum_ns = (int64_t)((uint64_t)into->sum_ns + (uint64_t)from->sum_ns);
-}
-
-// Bytes from a disk: every number is checked. Walks the cells and, where there is a total, adds.
-static const uint8_t *walk_cells(struct hist_total *t, const uint8_t *p, const uint8_t *end,
-                                 uint64_t used)
-{
-    uint64_t next = 0;
-    ASSERT(p == NULL || p <= end);
-    for (uint64_t i = 0; i < used && p != NULL; i++) {
-        uint64_t distance, times;
-        p = varint_get(p, end, &distance);
-        p = p != NULL ? varint_get(p, end, &times) : NULL;
-        if (p == NULL || distance == 0 || distance > HIST_BUCKETS - next) {
-            return NULL;
-        }
-        next += distance;
-        if (t != NULL) {
-            int64_t *to = &t->buckets[next - 1];
-            *to = (int64_t)((uint64_t)*to + (uint64_t)unzigzag(times));
-        }
-    }
-    return p;
-}
-
-enum err hist_total_add_bytes(struct hist_total *t, struct str *bytes)
-{
-    const uint8_t *p = (const uint8_t *)bytes->p, *end = p + bytes->n;
+    const uint8_t *p = (const uint8_t *)bytes.p, *end = p + bytes.n;
     uint64_t count, sum_ns, used;
-    p = varint_get(p, end, &count);
+    ASSERT(bytes.p != NULL || bytes.n == 0);
+    p = bytes.n > 0 ? varint_get(p, end, &count) : NULL;
     p = p != NULL ? varint_get(p, end, &sum_ns) : NULL;
     p = p != NULL ? varint_get(p, end, &used) : NULL;
     if (p == NULL || used > HIST_BUCKETS) {
+        return NULL;
+    }
+    *ret_head = (struct hist_head){unzigzag(count), unzigzag(sum_ns), used};
+    return p;
+}
+
+// Reads a cell; *next is the bucket after the one before, and then after this one. NULL for bytes
+// that are none.
+static inline const uint8_t *read_cell(const uint8_t *p, const uint8_t *end, uint64_t *next,
+                                       int64_t *ret_times)
+{
+    uint64_t distance, times;
+    p = varint_get(p, end, &distance);
+    p = p != NULL ? varint_get(p, end, &times) : NULL;
+    if (p == NULL || distance == 0 || distance > HIST_BUCKETS - *next) {
+        return NULL;
+    }
+    *next += distance;
+    *ret_times = unzigzag(times);
+    return p;
+}
+
+enum err hist_cut(struct str *bytes, struct str *ret_hist, struct hist_head *ret_head)
+{
+    struct hist_head head;
+    const uint8_t *end = (const uint8_t *)bytes->p + bytes->n;
+    const uint8_t *p = read_head(*bytes, &head);
+    uint64_t next = 0;
+    int64_t times;
+    for (uint64_t i = 0; p != NULL && i < head.used; i++) {
+        p = read_cell(p, end, &next, &times);
+    }
+    if (p == NULL) {
         return ERR_CORRUPT;
     }
-    const uint8_t *after = walk_cells(NULL, p, end, used);
-    if (after == NULL) {
-        return ERR_CORRUPT;
-    }
-    const uint8_t *added = walk_cells(t, p, end, used);
-    MUST(added == after);
-    t->count = (int64_t)((uint64_t)t->count + (uint64_t)unzigzag(count));
-    t->sum_ns = (int64_t)((uint64_t)t->sum_ns + (uint64_t)unzigzag(sum_ns));
-    *bytes = str_skip(*bytes, (size_t)(after - (const uint8_t *)bytes->p));
+    size_t n = (size_t)(p - (const uint8_t *)bytes->p);
+    ASSERT(n <= bytes->n);
+    *ret_hist = (struct str){bytes->p, n};
+    *ret_head = head;
+    *bytes = str_skip(*bytes, n);
     return ERR_OK;
 }
 
-uint64_t hist_total_quantile(const struct hist_total *t, double q)
+// ---- Totals -------------------------------------------------------------------------------------
+
+static int64_t add_wrapping(int64_t a, int64_t b)
 {
-    ASSERT(q >= 0 && q <= 1);
-    uint64_t all = 0;
-    for (unsigned i = 0; i < HIST_BUCKETS; i++) {
-        all += t->buckets[i] > 0 ? (uint64_t)t->buckets[i] : 0;
+    _Static_assert(sizeof(int64_t) == sizeof(uint64_t), "two's complement");
+    return (int64_t)((uint64_t)a + (uint64_t)b);
+}
+
+void hist_total_clear(struct hist_total *t)
+{
+    struct block_walk walk = {.blocks = t->blocks};
+    for (unsigned first; next_block(&walk, &first);) {
+        memset(&t->buckets[first], 0, HIST_BLOCK * sizeof t->buckets[0]);
     }
-    if (all == 0) {
-        return 0;
+    memset(t->blocks, 0, sizeof t->blocks);
+    t->count = t->sum_ns = 0;
+    ASSERT(t->buckets[0] == 0);
+}
+
+void hist_total_add(struct hist_total *t, struct str hist)
+{
+    struct hist_head head;
+    const uint8_t *end = (const uint8_t *)hist.p + hist.n;
+    const uint8_t *p = read_head(hist, &head);
+    uint64_t next = 0;
+    MUST(p != NULL);
+    for (uint64_t i = 0; i < head.used; i++) {
+        int64_t times;
+        p = read_cell(p, end, &next, &times);
+        MUST(p != NULL);
+        uint64_t bucket = next - 1;
+        t->buckets[bucket] = add_wrapping(t->buckets[bucket], times);
+        t->blocks[bucket / HIST_BLOCK / 64] |= (uint64_t)1 << bucket / HIST_BLOCK % 64;
     }
-    uint64_t rank = (uint64_t)(q * (double)(all - 1)), seen = 0;
-    unsigned at = 0;
-    for (; at < HIST_BUCKETS; at++) {
-        seen += t->buckets[at] > 0 ? (uint64_t)t->buckets[at] : 0;
-        if (seen > rank) {
-            break;
+    t->count = add_wrapping(t->count, head.count);
+    t->sum_ns = add_wrapping(t->sum_ns, head.sum_ns);
+}
+
+void hist_total_encode(const struct hist_total *t, struct buf *out)
+{
+    uint64_t used = 0;
+    unsigned next = 0;
+    struct block_walk count = {.blocks = t->blocks}, write = count;
+    for (unsigned first; next_block(&count, &first);) {
+        for (unsigned i = 0; i < HIST_BLOCK; i++) {
+            used += t->buckets[first + i] != 0 ? 1 : 0;
         }
     }
-    ASSERT(at < HIST_BUCKETS);
-    return hist_value(at);
+    encode_head(out, t->count, t->sum_ns, used);
+    for (unsigned first; next_block(&write, &first);) {
+        for (unsigned i = 0; i < HIST_BLOCK; i++) {
+            if (t->buckets[first + i] != 0) {
+                encode_cell(out, first + i, t->buckets[first + i], &next);
+            }
+        }
+    }
+}
+
+void hist_total_quantiles(const struct hist_total *t, const double *q, size_t count,
+                          uint64_t *ret_ns)
+{
+    uint64_t all = 0, seen = 0;
+    struct block_walk sum = {.blocks = t->blocks}, find = sum;
+    for (unsigned first; next_block(&sum, &first);) {
+        for (unsigned i = 0; i < HIST_BLOCK; i++) {
+            all += t->buckets[first + i] > 0 ? (uint64_t)t->buckets[first + i] : 0;
+        }
+    }
+    size_t done = 0;
+    for (unsigned first; done < count && all > 0 && next_block(&find, &first);) {
+        for (unsigned i = 0; i < HIST_BLOCK; i++) {
+            seen += t->buckets[first + i] > 0 ? (uint64_t)t->buckets[first + i] : 0;
+            while (done < count && seen > (uint64_t)(q[done] * (double)(all - 1))) {
+                ASSERT(q[done] >= 0 && q[done] <= 1 && (done == 0 || q[done - 1] <= q[done]));
+                ret_ns[done++] = hist_value(first + i);
+            }
+        }
+    }
+    ASSERT(all == 0 || done == count);
+    while (done < count) {
+        ret_ns[done++] = 0;
+    }
 }

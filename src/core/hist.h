@@ -17,7 +17,7 @@
 //
 // The bytes of a histogram (hist_encode): varints; zigzag where signed: count, sum, number of cells
 // that are not 0, then for each the distance to the bucket before (from -1) and the zigzag count.
-// Bytes that were added up from many (series/hist_sum.h) may hold counts beyond 32 bits.
+// Bytes that were added up from many (hist_total_encode) may hold counts beyond 32 bits.
 //
 // Not thread-safe.
 #ifndef SONDE_CORE_HIST_H
@@ -35,6 +35,9 @@
 #define HIST_BUCKETS (64u * HIST_OCTAVE)
 #define HIST_BLOCK   16u // buckets
 #define HIST_WORDS   (HIST_BUCKETS / HIST_BLOCK / 64u)
+
+// No histogram is longer as bytes: three numbers of ten bytes, and each cell of ten and a distance.
+#define HIST_BYTES_MAX ((size_t)HIST_BUCKETS * 20 + 30)
 
 // What is kept for each series and moment. All zero is an empty one.
 struct hist {
@@ -54,7 +57,6 @@ uint64_t hist_value(unsigned bucket);
 void hist_add(struct hist *h, uint64_t value_ns, int32_t times);
 // For a hist_add() of this value soon: brings its cell near, where there is one.
 void hist_prefetch(const struct hist *h, uint64_t value_ns);
-void hist_merge(struct hist *into, const struct hist *from);
 void hist_clear(struct hist *h); // frees the cells
 // No count and no cell that is not 0: adding it to anything changes nothing.
 bool hist_is_nothing(const struct hist *h);
@@ -62,20 +64,38 @@ size_t hist_bytes(const struct hist *h); // heap bytes held
 
 void hist_encode(const struct hist *h, struct buf *out);
 
-// What many histograms are added up into, to read quantiles from. All zero is an empty one.
+// ---- As bytes -----------------------------------------------------------------------------------
+
+// What stands before the cells.
+struct hist_head {
+    int64_t count, sum_ns;
+    uint64_t used; // cells that are not 0
+};
+
+// Cuts the histogram at the head of `bytes` off; every cell is checked. ERR_CORRUPT, and nothing
+// cut, for bytes that are none.
+MUST_CHECK enum err hist_cut(struct str *bytes, struct str *ret_hist, struct hist_head *ret_head);
+
+// What many histograms are added up into. All zero is an empty one. Numbers wrap.
 struct hist_total {
     int64_t count, sum_ns;
+    uint64_t blocks[HIST_WORDS]; // bits: HIST_BLOCK buckets each, where something was added
     int64_t buckets[HIST_BUCKETS];
 };
-void hist_total_add(struct hist_total *t, const struct hist *h);
-void hist_total_merge(struct hist_total *into, const struct hist_total *from);
 
-// Adds the histogram at the head of `bytes`, which are cut off. ERR_CORRUPT, and nothing added, for
-// bytes that are none.
-MUST_CHECK enum err hist_total_add_bytes(struct hist_total *t, struct str *bytes);
+// Takes the time of what was added to it, not of all buckets.
+void hist_total_clear(struct hist_total *t);
 
-// The value below or at which the share q (0 to 1) of the values lie; 0 where there are none.
-// Buckets with a negative count (a correction whose original is not part of the total) count as 0.
-uint64_t hist_total_quantile(const struct hist_total *t, double q);
+// Adds a histogram that hist_cut() gave, or hist_encode().
+void hist_total_add(struct hist_total *t, struct str hist);
+
+// The total as bytes. hist_cut() takes it for a histogram.
+void hist_total_encode(const struct hist_total *t, struct buf *out);
+
+// The values below or at which the shares q (0 to 1, ascending) of the values lie; 0 where there
+// are none. Buckets with a negative count (a correction whose original is not part of the total)
+// count as 0.
+void hist_total_quantiles(const struct hist_total *t, const double *q, size_t count,
+                          uint64_t *ret_ns);
 
 #endif

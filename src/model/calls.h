@@ -5,10 +5,11 @@
 //
 //     of="endpoint"   service, endpoint, kind                     calls of an endpoint
 //     of="instance"   service, instance                           calls of an instance
-//     of="edge"       from.*, to.*, side                          calls between two nodes
+//     of="edge"       from.*, to.*, side, cross_dc                calls between two nodes
 // of.kind is that of stream.h's nodes: service, client, database, cache, queue, external. A service
 // has line, service and endpoint; the others have name. side is who measured: client or server.
-// Calls that failed are series of their own, with error="true". A label without a value is absent.
+// Calls that failed are series of their own, with error="true", and so are calls from one data
+// centre to another, with cross_dc="true". A label without a value is absent.
 //
 // The business line of a series is that of the service called; of a peer, that of who calls it.
 #ifndef SONDE_MODEL_CALLS_H
@@ -26,6 +27,7 @@
 
 #define CALLS_SERVICE STR("service")
 #define CALLS_KIND    STR("kind")
+#define CALLS_CROSS   STR("cross_dc")
 #define CALLS_ERROR   STR("error")
 #define CALLS_TRUE    STR("true")
 #define CALLS_SIDE    STR("side")

@@ -10,6 +10,8 @@
 #define SEM_SERVICE_NAMESPACE   STR("service.namespace") // the business line
 #define SEM_SERVICE_INSTANCE_ID STR("service.instance.id")
 #define SEM_ENVIRONMENT         STR("deployment.environment.name")
+#define SEM_AVAILABILITY_ZONE   STR("cloud.availability_zone") // the data centre
+#define SEM_REGION              STR("cloud.region")            // where no zone is given
 
 // What the specification tells SDKs to use where service.name is absent.
 #define SEM_UNKNOWN_SERVICE STR("unknown_service")

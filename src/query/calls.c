@@ -2,24 +2,18 @@
 // Purpose: calls added up.
 #include "query/calls.h"
 
+#include "core/mem.h"
 #include "core/must.h"
-#include "series/hist_sum.h"
-
-// Cells of a histogram at ten bytes each and two numbers before: no sum is larger.
-#define HIST_BYTES_MAX ((size_t)HIST_BUCKETS * 20 + 64)
 
 void calls_quantiles(const struct calls *c, struct hist_total *scratch, const double *q,
                      size_t count, uint64_t *ret_ns)
 {
-    struct str bytes = c->hist;
-    *scratch = (struct hist_total){0};
-    if (bytes.n > 0) {
-        enum err e = hist_total_add_bytes(scratch, &bytes);
-        MUST(e == ERR_OK); // series_run() gives whole histograms only
+    hist_total_clear(scratch);
+    if (c->hist.n > 0) {
+        hist_total_add(scratch, c->hist);
     }
-    for (size_t i = 0; i < count; i++) {
-        ret_ns[i] = hist_total_quantile(scratch, q[i]);
-    }
+    hist_total_quantiles(scratch, q, count, ret_ns);
+    ASSERT(count > 0);
 }
 
 void calls_sum_done(struct calls_sum *s)
@@ -31,15 +25,13 @@ void calls_sum_done(struct calls_sum *s)
 void calls_adder_init(struct calls_adder *a, struct query_control *control)
 {
     *a = (struct calls_adder){.control = control};
-    buf_init(&a->cells, HIST_BYTES_MAX);
-    buf_init(&a->spare, HIST_BYTES_MAX);
+    a->total = mem_new(1, sizeof *a->total);
 }
 
 void calls_adder_done(struct calls_adder *a)
 {
-    ASSERT(!a->spare.failed);
-    buf_done(&a->cells);
-    buf_done(&a->spare);
+    ASSERT(a->total != NULL);
+    mem_free(a->total);
 }
 
 // Takes what the bytes of a sum may grow by.
@@ -69,10 +61,11 @@ enum err calls_sum_add(struct calls_adder *a, struct calls_sum *s, const struct 
     if (s->hist.n == 0) {
         buf_add_str(&s->hist, h->bytes);
     } else {
-        buf_clear(&a->spare);
-        hist_sum(buf_str(&s->hist), h->bytes, &a->cells, &a->spare);
+        hist_total_add(a->total, buf_str(&s->hist));
+        hist_total_add(a->total, h->bytes);
         buf_clear(&s->hist);
-        buf_add_str(&s->hist, buf_str(&a->spare));
+        hist_total_encode(a->total, &s->hist);
+        hist_total_clear(a->total);
     }
     ASSERT(!s->hist.failed);
     s->calls += h->count;

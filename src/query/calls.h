@@ -16,8 +16,8 @@ struct calls {
     struct str hist;
 };
 
-// The durations below which the shares q (0 to 1) of the calls lie; 0 without calls. `scratch` is
-// the caller's, since it is large.
+// The durations below which the shares q (0 to 1, ascending) of the calls lie; 0 without calls.
+// `scratch` is the caller's, since it is large; all zero at first.
 void calls_quantiles(const struct calls *c, struct hist_total *scratch, const double *q,
                      size_t count, uint64_t *ret_ns);
 
@@ -30,7 +30,7 @@ void calls_sum_done(struct calls_sum *s);
 
 // What adding needs, for any number of sums. What sums hold is taken from the control.
 struct calls_adder {
-    struct buf cells, spare;
+    struct hist_total *total; // scratch
     struct query_control *control;
     size_t charged_bytes; // given back by who frees the sums
 };

@@ -19,11 +19,13 @@
 struct node_sum {
     struct topology_node node; // `calls` is read at the end
     struct calls_sum own;
+    struct calls_sum usual[USUAL_COUNT]; // the same, of the stretches that it is compared with
 };
 
 struct edge_sum {
     uint32_t from, to;
     struct calls_sum client, server;
+    int64_t cross_client, cross_server; // calls from one data centre to another
 };
 
 struct topology_run {
@@ -38,6 +40,7 @@ struct topology_run {
     uint64_t *edge_hashes;
     size_t edge_count, edge_capacity, edge_hash_capacity;
     struct hash_index edge_index;
+    enum health_usual usual; // USUAL_COUNT: it is the range itself that is read
 };
 
 // ---- Nodes --------------------------------------------------------------------------------------
@@ -123,16 +126,26 @@ static struct topology_node name_node(struct arena *arena, const struct end *e)
     return n;
 }
 
-static enum err node_of(struct topology_run *run, struct end e, uint32_t *ret_node)
+static bool find_node(const struct topology_run *run, const struct end *e, uint64_t hash,
+                      uint32_t *ret_node)
 {
-    uint64_t hash = hash_end(&e);
     struct hash_walk walk = hash_index_walk(&run->node_index, hash);
     uint32_t at;
     while (hash_index_next(&walk, &at)) {
-        if (run->node_hashes[at] == hash && is_node(&run->nodes[at].node, &e)) {
+        ASSERT(at < run->node_count);
+        if (run->node_hashes[at] == hash && is_node(&run->nodes[at].node, e)) {
             *ret_node = at;
-            return ERR_OK;
+            return true;
         }
+    }
+    return false;
+}
+
+static enum err node_of(struct topology_run *run, struct end e, uint32_t *ret_node)
+{
+    uint64_t hash = hash_end(&e);
+    if (find_node(run, &e, hash, ret_node)) {
+        return ERR_OK;
     }
     if (run->node_count == TOPOLOGY_NODES_MAX) {
         return ERR_LIMIT;
@@ -200,14 +213,19 @@ static enum err add_all(struct topology_run *run, struct calls_sum *sum,
     return e;
 }
 
+static struct end end_of_endpoint(const struct series_found *found)
+{
+    ASSERT(found->label_count > 0);
+    return (struct end){.kind = STR("service"),
+                        .line = found->line,
+                        .service = series_label(found, CALLS_SERVICE),
+                        .name = series_label(found, CALLS_ENDPOINT)};
+}
+
 static enum err on_endpoint(struct topology_run *run, const struct series_found *found)
 {
-    struct end end = {.kind = STR("service"),
-                      .line = found->line,
-                      .service = series_label(found, CALLS_SERVICE),
-                      .name = series_label(found, CALLS_ENDPOINT)};
     uint32_t node;
-    enum err e = node_of(run, at_level(end, run->query->level), &node);
+    enum err e = node_of(run, at_level(end_of_endpoint(found), run->query->level), &node);
     return e == ERR_OK ? add_all(run, &run->nodes[node].own, found) : e;
 }
 
@@ -220,6 +238,17 @@ static struct end end_of(const struct series_found *found, bool from)
     struct str peer = series_label(found, from ? CALLS_FROM_NAME : CALLS_TO_NAME);
     e.name = peer.n > 0 ? peer : e.name;
     return e;
+}
+
+static void note_cross(struct edge_sum *edge, bool at_client, const struct series_found *found)
+{
+    int64_t *cross = at_client ? &edge->cross_client : &edge->cross_server;
+    ASSERT(found->hists != NULL);
+    if (str_eq(series_label(found, CALLS_CROSS), CALLS_TRUE)) {
+        for (size_t i = 0; i < found->count; i++) {
+            *cross += found->hists[i].count;
+        }
+    }
 }
 
 static enum err on_edge(struct topology_run *run, const struct series_found *found)
@@ -238,6 +267,7 @@ static enum err on_edge(struct topology_run *run, const struct series_found *fou
     if (e == ERR_OK) {
         struct edge_sum *sum = &run->edges[edge];
         e = add_all(run, at_client ? &sum->client : &sum->server, found);
+        note_cross(sum, at_client, found);
     }
     if (e == ERR_OK && at_client && !str_eq(ends[1].kind, STR("service"))) {
         e = add_all(run, &run->nodes[nodes[1]].own, found);
@@ -245,27 +275,46 @@ static enum err on_edge(struct topology_run *run, const struct series_found *fou
     return e;
 }
 
+// Of a stretch to compare with: what the nodes had that there are now.
+static enum err on_usual(struct topology_run *run, const struct series_found *found)
+{
+    bool is_peer = str_eq(series_label(found, CALLS_OF), CALLS_EDGE);
+    struct end end = is_peer ? end_of(found, false) : end_of_endpoint(found);
+    uint32_t node;
+    ASSERT(run->usual < USUAL_COUNT);
+    if (end.kind.n == 0) {
+        return ERR_OK;
+    }
+    end = at_level(end, run->query->level);
+    return find_node(run, &end, hash_end(&end), &node)
+               ? add_all(run, &run->nodes[node].usual[run->usual], found)
+               : ERR_OK;
+}
+
 static enum err on_series(void *ctx, const struct series_found *found)
 {
     struct topology_run *run = ctx;
     struct str of = series_label(found, CALLS_OF);
     ASSERT(run->out != NULL);
-    return str_eq(of, CALLS_ENDPOINT) ? on_endpoint(run, found)
-           : str_eq(of, CALLS_EDGE)   ? on_edge(run, found)
-                                      : ERR_OK;
+    return run->usual < USUAL_COUNT     ? on_usual(run, found)
+           : str_eq(of, CALLS_ENDPOINT) ? on_endpoint(run, found)
+                                        : on_edge(run, found);
 }
 
-static enum err ask(struct topology_run *run, struct str of)
+// Reads the range, or the one that lies so long before it.
+static enum err ask(struct topology_run *run, const struct series_matcher *matchers, size_t count,
+                    uint64_t before_ms)
 {
     struct query_control *control = run->query->control;
-    const struct series_matcher matchers[] = {{CALLS_LABEL_NAME, MATCH_EQUAL, CALLS_NAME},
-                                              {CALLS_OF, MATCH_EQUAL, of}};
     uint64_t range_ms = run->out->to_ms - run->out->from_ms;
+    if (before_ms > run->out->from_ms) {
+        return ERR_OK;
+    }
     const struct series_query q = {.any_line = true,
                                    .matchers = matchers,
-                                   .matcher_count = 2,
-                                   .from_ms = run->out->from_ms,
-                                   .to_ms = run->out->to_ms,
+                                   .matcher_count = count,
+                                   .from_ms = run->out->from_ms - before_ms,
+                                   .to_ms = run->out->to_ms - before_ms,
                                    .step_ms = range_ms,
                                    .meter = control != NULL ? control->meter : NULL,
                                    .cancelled = control != NULL ? &control->cancelled : NULL};
@@ -275,6 +324,27 @@ static enum err ask(struct topology_run *run, struct str of)
         ASSERT(run->out->to_ms > run->out->from_ms);
         run->out->damaged_parts += answer.damaged_parts;
     }
+    return e;
+}
+
+static enum err ask_all(struct topology_run *run)
+{
+    static const uint64_t before_ms[USUAL_COUNT] = {DAY_MS, 7 * DAY_MS};
+    const struct series_matcher endpoints[] = {{CALLS_LABEL_NAME, MATCH_EQUAL, CALLS_NAME},
+                                               {CALLS_OF, MATCH_EQUAL, CALLS_ENDPOINT}};
+    const struct series_matcher edges[] = {{CALLS_LABEL_NAME, MATCH_EQUAL, CALLS_NAME},
+                                           {CALLS_OF, MATCH_EQUAL, CALLS_EDGE},
+                                           {CALLS_SIDE, MATCH_EQUAL, CALLS_CLIENT},
+                                           {CALLS_TO_KIND, MATCH_NOT_EQUAL, STR("service")}};
+    run->usual = USUAL_COUNT;
+    enum err e = ask(run, endpoints, 2, 0);
+    e = e == ERR_OK ? ask(run, edges, 2, 0) : e;
+    for (unsigned i = 0; i < USUAL_COUNT && e == ERR_OK; i++) {
+        run->usual = (enum health_usual)i;
+        e = ask(run, endpoints, 2, before_ms[i]);
+        e = e == ERR_OK ? ask(run, edges, 4, before_ms[i]) : e;
+    }
+    ASSERT(run->node_count <= TOPOLOGY_NODES_MAX);
     return e;
 }
 
@@ -295,11 +365,33 @@ static int by_ends(const void *a, const void *b)
     return x->to < y->to ? -1 : x->to > y->to;
 }
 
+static struct health_numbers numbers_of(const struct calls_sum *s, struct hist_total *scratch)
+{
+    static const double share[] = {0.99};
+    struct calls c = {.hist = buf_str(&s->hist)};
+    struct health_numbers n = {.calls = s->calls, .errors = s->errors};
+    ASSERT(scratch != NULL);
+    calls_quantiles(&c, scratch, share, 1, &n.p99_ns);
+    return n;
+}
+
+static struct health_verdict judge(const struct node_sum *s, uint64_t range_ms,
+                                   struct hist_total *scratch)
+{
+    struct health_numbers now = numbers_of(&s->own, scratch), usual[USUAL_COUNT];
+    ASSERT(range_ms > 0);
+    for (unsigned i = 0; i < USUAL_COUNT; i++) {
+        usual[i] = numbers_of(&s->usual[i], scratch);
+    }
+    return health_judge(&now, usual, range_ms);
+}
+
 // Nodes in the order of their IDs; `places` gets where each went.
 static void read_nodes(struct topology_run *run, uint32_t *places)
 {
     struct topology *out = run->out;
     struct node_sum **order = mem_new(run->node_count + 1, sizeof(struct node_sum *));
+    struct hist_total *scratch = mem_new(1, sizeof *scratch);
     for (size_t i = 0; i < run->node_count; i++) {
         order[i] = &run->nodes[i];
     }
@@ -309,9 +401,11 @@ static void read_nodes(struct topology_run *run, uint32_t *places)
     for (size_t i = 0; i < run->node_count; i++) {
         out->nodes[i] = order[i]->node;
         out->nodes[i].calls = calls_sum_read(&order[i]->own, &out->arena);
+        out->nodes[i].health = judge(order[i], out->to_ms - out->from_ms, scratch);
         places[order[i] - run->nodes] = (uint32_t)i;
     }
     ASSERT(run->node_count == 0 || out->nodes[0].id.n > 0);
+    mem_free(scratch);
     mem_free(order);
 }
 
@@ -323,10 +417,12 @@ static void read_edges(struct topology_run *run, const uint32_t *places)
     for (size_t i = 0; i < run->edge_count; i++) {
         const struct edge_sum *e = &run->edges[i];
         ASSERT(e->from < run->node_count && e->to < run->node_count);
-        out->edges[i] = (struct topology_edge){.from = places[e->from],
-                                               .to = places[e->to],
-                                               .client = calls_sum_read(&e->client, &out->arena),
-                                               .server = calls_sum_read(&e->server, &out->arena)};
+        out->edges[i] = (struct topology_edge){
+            .from = places[e->from],
+            .to = places[e->to],
+            .client = calls_sum_read(&e->client, &out->arena),
+            .server = calls_sum_read(&e->server, &out->arena),
+            .cross_dc_calls = e->server.hist.n > 0 ? e->cross_server : e->cross_client};
     }
     qsort(out->edges, out->edge_count, sizeof *out->edges, by_ends);
 }
@@ -335,6 +431,9 @@ static void run_done(struct topology_run *run)
 {
     for (size_t i = 0; i < run->node_count; i++) {
         calls_sum_done(&run->nodes[i].own);
+        for (unsigned k = 0; k < USUAL_COUNT; k++) {
+            calls_sum_done(&run->nodes[i].usual[k]);
+        }
     }
     for (size_t i = 0; i < run->edge_count; i++) {
         calls_sum_done(&run->edges[i].client);
@@ -361,8 +460,7 @@ enum err topology_run(const struct topology_query *query, struct topology **ret)
     out->from_ms = query->from_ms / unit_ms * unit_ms;
     out->to_ms = (query->to_ms + unit_ms - 1) / unit_ms * unit_ms;
     calls_adder_init(&run.adder, query->control);
-    enum err e = range_ms > 0 ? ask(&run, CALLS_ENDPOINT) : ERR_OK;
-    e = e == ERR_OK && range_ms > 0 ? ask(&run, CALLS_EDGE) : e;
+    enum err e = range_ms > 0 ? ask_all(&run) : ERR_OK;
     if (e == ERR_OK) {
         uint32_t *places = mem_new(run.node_count + 1, sizeof *places);
         read_nodes(&run, places);

@@ -18,6 +18,7 @@
 #define SONDE_QUERY_TOPOLOGY_H
 
 #include "query/calls.h"
+#include "query/health.h"
 
 #define TOPOLOGY_NODES_MAX 20000u
 #define TOPOLOGY_EDGES_MAX 50000u
@@ -33,17 +34,18 @@ struct topology_query {
 
 struct topology_node {
     // Unique and stable: KIND/LINE/SERVICE/NAME with what the node has of these; in line and
-    // service
-    // "/" is "%2F" and "%" is "%25".
+    // service "/" is "%2F" and "%" is "%25".
     struct str id;
     struct str kind; // "line", or that of model/calls.h
     struct str line, service, name;
     struct calls calls;
+    struct health_verdict health; // of `calls`, beside the same range a day and a week before
 };
 
 struct topology_edge {
     uint32_t from, to; // indexes of nodes
     struct calls client, server;
+    int64_t cross_dc_calls; // from one data centre to another; the server's, as far as it told any
 };
 
 // The control lives until it is freed.

@@ -3,8 +3,8 @@
 #include "series/chunk.h"
 
 #include "codec/cursor.h"
+#include "core/hist.h"
 #include "core/must.h"
-#include "series/hist_sum.h"
 #include "series/number_codec.h"
 
 void chunk_encode(const struct samples *s, enum series_type type, uint64_t width_ms,

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: parts come and go: their files, their entries, and the transactions between.
 #include <string.h>
-#include <time.h>
 
 #include "core/clock.h"
 #include "core/logger.h"
@@ -37,17 +36,6 @@ uint64_t series_cutoff_ms(const struct series_store *s, enum series_tier tier)
     ASSERT(tier < TIER_COUNT);
     uint64_t from_ms = now_ms > keep_ms ? now_ms - keep_ms : 0;
     return from_ms - from_ms % series_tier_span_ms(tier);
-}
-
-void series_wait(struct series_store *s, pthread_cond_t *wake, uint64_t wait_ns)
-{
-    struct timespec t;
-    ASSERT(wait_ns <= 60 * NS_PER_S);
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    uint64_t at = (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec + wait_ns;
-    t.tv_sec = (time_t)(at / NS_PER_S);
-    t.tv_nsec = (long)(at % NS_PER_S);
-    (void)pthread_cond_timedwait(wake, &s->lock, &t);
 }
 
 // ---- Transactions -------------------------------------------------------------------------------
@@ -194,7 +182,7 @@ void series_put_entry(struct series_store *s, const struct series_entry *entry)
     count_part(s, entry->part, 1);
 }
 
-void series_take_entry(struct series_store *s, uint64_t id, enum series_part_fate fate)
+void series_take_entry(struct series_store *s, uint64_t id, enum file_fate fate)
 {
     size_t at = 0;
     while (at < s->part_count && s->parts[at].id != id) {

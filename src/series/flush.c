@@ -22,7 +22,7 @@ struct flush {
     size_t id_count, id_capacity;
     struct samples samples;
     struct arena arena;
-    struct buf scratch[3];
+    struct buf scratch;
     uint64_t late;
     struct retain_clock clock; // as it is saved with the transaction
 };
@@ -54,8 +54,8 @@ static void gather(struct flush *f, uint32_t series, const struct series_id *id,
     if (id->type != SERIES_HIST && tier != TIER_10S) {
         return;
     }
-    series_head_samples(f->head, series, from_ms, to_ms, &f->samples, &f->arena, &f->scratch[0]);
-    samples_fold(&f->samples, id->type, series_tier_ms(tier), &f->arena, f->scratch);
+    series_head_samples(f->head, series, from_ms, to_ms, &f->samples, &f->arena, &f->scratch);
+    samples_fold(&f->samples, id->type, series_tier_ms(tier), &f->arena);
 }
 
 static enum err begin_part(struct flush *f, const struct slice *x, uint64_t id,
@@ -261,9 +261,7 @@ enum err series_flush_step(struct series_store *s, bool *ret_did)
     (void)pthread_mutex_unlock(&s->lock);
     *ret_did = f.head != NULL;
     if (f.head != NULL) {
-        for (size_t i = 0; i < 3; i++) {
-            buf_init(&f.scratch[i], REGION_MAX);
-        }
+        buf_init(&f.scratch, REGION_MAX);
         e = write_parts(&f);
         bool written = e == ERR_OK;
         e = written ? commit(&f) : e;
@@ -272,9 +270,7 @@ enum err series_flush_step(struct series_store *s, bool *ret_did)
         } else {
             fail(&f, e, written);
         }
-        for (size_t i = 0; i < 3; i++) {
-            buf_done(&f.scratch[i]);
-        }
+        buf_done(&f.scratch);
         samples_done(&f.samples);
         arena_done(&f.arena);
         mem_free(f.list);
@@ -309,7 +305,7 @@ void *series_flush_thread(void *store)
         (void)pthread_mutex_lock(&s->lock);
         bool due = s->sealed_count > 0 && clock_mono_ns() >= s->flush_retry_ns;
         if (!due && !atomic_load(&s->stop)) {
-            series_wait(s, &s->flush_wake, NS_PER_S);
+            (void)wake_wait_for(&s->flush_wake, &s->lock, NS_PER_S);
         }
         (void)pthread_mutex_unlock(&s->lock);
         if (due) {

@@ -7,6 +7,8 @@
 #include "core/mem.h"
 #include "core/must.h"
 
+#define GROUP 16u // values whose memory is waited for together
+
 struct head_slot {
     uint64_t time_ms;
     struct hist hist;
@@ -140,14 +142,11 @@ static uint32_t slot_place(const struct head_series *s, uint64_t time_ms)
     return low;
 }
 
-void series_head_add_hist(struct series_head *h, uint32_t series, uint64_t time_ms,
-                          const struct hist *hist)
+static struct hist *slot_of(struct series_head *h, struct head_series *s, uint64_t slot_ms)
 {
-    struct head_series *s = find_or_make(h, series);
-    uint64_t slot_ms = time_ms - time_ms % SERIES_SLOT_MS;
     uint32_t at = slot_place(s, slot_ms);
     ASSERT(s->numbers == NULL);
-    if (s->slots == NULL || at == s->count || s->slots[at].time_ms != slot_ms) {
+    if (at == s->count || s->slots[at].time_ms != slot_ms) {
         s->slots = grow(h, s, s->slots, sizeof *s->slots);
         memmove(s->slots + at + 1, s->slots + at, (s->count - at) * sizeof *s->slots);
         s->slots[at] = (struct head_slot){.time_ms = slot_ms};
@@ -155,9 +154,59 @@ void series_head_add_hist(struct series_head *h, uint32_t series, uint64_t time_
         h->samples++;
         note_time(h, slot_ms);
     }
-    size_t before = hist_bytes(&s->slots[at].hist);
-    hist_merge(&s->slots[at].hist, hist);
-    meter_force(&h->meter, hist_bytes(&s->slots[at].hist) - before);
+    return &s->slots[at].hist;
+}
+
+static void add_value(struct series_head *h, const struct series_value *v)
+{
+    struct hist *hist =
+        slot_of(h, find_or_make(h, v->series), v->time_ms - v->time_ms % SERIES_SLOT_MS);
+    size_t before = hist_bytes(hist);
+    hist_add(hist, v->value_ns, v->times);
+    size_t more = hist_bytes(hist) - before;
+    if (more > 0) {
+        meter_force(&h->meter, more);
+    }
+}
+
+// Brings near what adding the values will touch: where each series is, then its last slots, then
+// the cell; each step for all of them, so that memory is waited for once a step.
+static void prefetch(const struct series_head *h, const struct series_value *values, size_t n)
+{
+    const struct head_series *found[GROUP];
+    ASSERT(n <= GROUP);
+    for (size_t i = 0; i < n; i++) {
+        found[i] = find(h, values[i].series);
+        __builtin_prefetch(found[i]);
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (found[i] != NULL && found[i]->count > 0) {
+            __builtin_prefetch(&found[i]->slots[found[i]->count - 1], 1);
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (found[i] != NULL && found[i]->count > 0) {
+            hist_prefetch(&found[i]->slots[found[i]->count - 1].hist, values[i].value_ns);
+        }
+    }
+}
+
+size_t series_head_add_values(struct series_head *h, const struct series_value *values,
+                              size_t count, uint64_t end_ms)
+{
+    size_t early = 0;
+    ASSERT(values != NULL || count == 0);
+    for (size_t i = 0; i < count; i++) {
+        if (i % GROUP == 0) {
+            prefetch(h, values + i, count - i < GROUP ? count - i : GROUP);
+        }
+        if (values[i].time_ms < end_ms && values[i].time_ms < SAMPLE_TIME_MAX) {
+            add_value(h, &values[i]);
+        } else {
+            early++;
+        }
+    }
+    return early;
 }
 
 void series_head_list(const struct series_head *h, uint32_t *list)
@@ -189,6 +238,9 @@ void series_head_samples(const struct series_head *h, uint32_t series, uint64_t 
     }
     for (uint32_t i = s->slots != NULL ? slot_place(s, from_ms) : s->count;
          i < s->count && s->slots[i].time_ms < to_ms; i++) {
+        if (hist_is_nothing(&s->slots[i].hist)) { // all of it was taken back
+            continue;
+        }
         buf_clear(scratch);
         hist_encode(&s->slots[i].hist, scratch);
         MUST(!scratch->failed);

@@ -32,7 +32,6 @@ struct merge {
     uint64_t at[MERGE_INPUTS]; // positions
     struct samples samples;
     struct arena arena;
-    struct buf scratch[3];
     uint32_t *series; // of the output
     size_t series_count, series_capacity;
 };
@@ -145,7 +144,7 @@ static enum err set_aside(struct series_store *s, uint64_t id)
         log_write(LOG_ERROR, "series", "a part is damaged and is set aside", "path=%s/%016llx.part",
                   s->parts_dir, (unsigned long long)id);
         (void)pthread_mutex_lock(&s->lock);
-        series_take_entry(s, id, SERIES_PART_SET_ASIDE);
+        series_take_entry(s, id, FILE_IS_SET_ASIDE);
         s->stats.damaged_parts++;
         (void)pthread_mutex_unlock(&s->lock);
     }
@@ -160,7 +159,7 @@ static enum err expire(struct series_store *s, uint64_t id)
     enum err e = series_commit(s, NULL, 0);
     if (e == ERR_OK) {
         (void)pthread_mutex_lock(&s->lock);
-        series_take_entry(s, id, SERIES_PART_REMOVED);
+        series_take_entry(s, id, FILE_IS_REMOVED);
         s->stats.expired_parts++;
         (void)pthread_mutex_unlock(&s->lock);
     }
@@ -207,7 +206,7 @@ static enum err merge_series(struct merge *m, struct series_part_writer *w, uint
         }
     }
     if (e == ERR_OK) {
-        samples_fold(&m->samples, id->type, series_tier_ms(tier), &m->arena, m->scratch);
+        samples_fold(&m->samples, id->type, series_tier_ms(tier), &m->arena);
     }
     if (e != ERR_OK || m->samples.count == 0) {
         return e;
@@ -262,7 +261,7 @@ static enum err commit_merge(struct merge *m, const struct series_entry *fresh, 
     }
     (void)pthread_mutex_lock(&s->lock);
     for (size_t i = 0; i < m->count; i++) {
-        series_take_entry(s, m->inputs[i].id, SERIES_PART_REMOVED);
+        series_take_entry(s, m->inputs[i].id, FILE_IS_REMOVED);
     }
     if (fresh->part != NULL) {
         series_put_entry(s, fresh);
@@ -313,13 +312,7 @@ static enum err merge(struct merge *m)
 static enum err run_merge(struct merge *m)
 {
     ASSERT(m->count > 0);
-    for (size_t i = 0; i < 3; i++) {
-        buf_init(&m->scratch[i], REGION_MAX);
-    }
     enum err e = merge(m);
-    for (size_t i = 0; i < 3; i++) {
-        buf_done(&m->scratch[i]);
-    }
     for (size_t i = 0; i < m->count; i++) {
         series_part_unref(m->inputs[i].part);
     }
@@ -394,7 +387,7 @@ void *series_maintain_thread(void *store)
         }
         (void)pthread_mutex_lock(&s->lock);
         if (!did && !atomic_load(&s->stop)) {
-            series_wait(s, &s->maintain_wake, NS_PER_S);
+            (void)wake_wait_for(&s->maintain_wake, &s->lock, NS_PER_S);
         }
         (void)pthread_mutex_unlock(&s->lock);
     }

@@ -54,12 +54,8 @@ static struct series_store *new_store(const struct series_options *o, struct are
     s->next_id = 1;
     meter_init(&s->meter, o->budget, ACCOUNT_SERIES);
     buf_init(&s->key, 2 * SERIES_LABELS_MAX * (SERIES_LABEL_BYTES_MAX + 1));
-    pthread_condattr_t attr;
-    MUST(pthread_condattr_init(&attr) == 0);
-    MUST(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
-    MUST(pthread_cond_init(&s->flush_wake, &attr) == 0);
-    MUST(pthread_cond_init(&s->maintain_wake, &attr) == 0);
-    (void)pthread_condattr_destroy(&attr);
+    wake_init(&s->flush_wake);
+    wake_init(&s->maintain_wake);
     MUST(pthread_mutex_init(&s->lock, NULL) == 0);
     MUST(pthread_mutex_init(&s->flushing, NULL) == 0);
     MUST(pthread_mutex_init(&s->maintaining, NULL) == 0);

@@ -27,7 +27,7 @@
 #include <stdatomic.h>
 
 #include "codec/zpack.h"
-#include "os/fs.h"
+#include "os/file_fate.h"
 #include "series/samples.h"
 
 #define SERIES_PART_VERSION 1u
@@ -70,10 +70,9 @@ struct part_section {
     uint64_t sum;
 };
 
-enum series_part_fate { SERIES_PART_STAYS, SERIES_PART_REMOVED, SERIES_PART_SET_ASIDE };
-
 struct series_part {
-    atomic_int refs, fate;
+    atomic_int refs;
+    atomic_int fate;     // enum file_fate
     atomic_bool damaged; // a reader met a wrong checksum: the store sets it aside
     struct fs *fs;
     struct file *file;
@@ -90,7 +89,7 @@ struct series_part {
 MUST_CHECK enum err series_part_open(struct fs *fs, const char *path, struct series_part **ret_part,
                                      struct err_at *ret_at);
 struct series_part *series_part_ref(struct series_part *p);
-// With the last reference the file meets its fate: removed, or renamed to <path>.bad.
+// With the last reference the file meets its fate.
 void series_part_unref(struct series_part *p);
 
 // Every series of the part, in order; an error of `each` ends it. Keys live until `each` returns.

@@ -145,7 +145,7 @@ enum err series_part_open(struct fs *fs, const char *path, struct series_part **
     }
     struct series_part *p = mem_new(1, sizeof *p);
     atomic_init(&p->refs, 1);
-    atomic_init(&p->fate, SERIES_PART_STAYS);
+    atomic_init(&p->fate, FILE_STAYS);
     atomic_init(&p->damaged, false);
     p->fs = fs;
     p->file = file;
@@ -167,28 +167,6 @@ struct series_part *series_part_ref(struct series_part *p)
     return p;
 }
 
-static void meet_fate(const struct series_part *p)
-{
-    enum err e = ERR_OK;
-    char bad[FS_PATH_MAX];
-    ASSERT(atomic_load(&p->refs) == 0);
-    switch ((enum series_part_fate)atomic_load(&p->fate)) {
-    case SERIES_PART_REMOVED:
-        e = p->fs->ops->remove(p->fs, p->path);
-        break;
-    case SERIES_PART_SET_ASIDE:
-        (void)snprintf(bad, sizeof bad, "%s.bad", p->path);
-        e = p->fs->ops->rename(p->fs, p->path, bad);
-        break;
-    case SERIES_PART_STAYS:
-        break;
-    }
-    if (e != ERR_OK && e != ERR_NOT_FOUND) {
-        log_write(LOG_WARN, "series", "a part's file could not be removed or renamed",
-                  "path=%s error=%s", p->path, err_name(e));
-    }
-}
-
 void series_part_unref(struct series_part *p)
 {
     ASSERT(p == NULL || p->file != NULL);
@@ -199,7 +177,7 @@ void series_part_unref(struct series_part *p)
     MUST(before > 0);
     if (before == 1) {
         p->file->ops->close(p->file);
-        meet_fate(p);
+        file_meet_fate(p->fs, p->path, (enum file_fate)atomic_load(&p->fate), "series");
         mem_free(p->series);
         if (p->meter != NULL) {
             meter_give(p->meter, p->meta.series * sizeof *p->series);

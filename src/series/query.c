@@ -8,7 +8,6 @@
 
 #include "core/mem.h"
 #include "core/must.h"
-#include "series/hist_sum.h"
 #include "series/state.h"
 
 struct view {
@@ -30,7 +29,7 @@ struct run {
     enum series_tier tier;
     struct samples samples, *heads; // of a series; of each series of the batch, from the heads
     struct arena arena, head_arena; // of a series; of the batch
-    struct buf scratch[3];
+    struct buf scratch;
     uint64_t *times; // as they are given
     double *numbers;
     struct series_hist *hists;
@@ -218,7 +217,7 @@ static enum err read_heads(struct run *r, size_t first, size_t count)
         samples_clear(&r->heads[i]);
         for (size_t k = 0; k < r->view.head_count; k++) {
             series_head_samples(r->view.heads[k], r->list[first + i], r->q->from_ms, r->q->to_ms,
-                                &r->heads[i], &r->head_arena, &r->scratch[0]);
+                                &r->heads[i], &r->head_arena, &r->scratch);
         }
         e = hold(r, run_bytes(r));
     }
@@ -244,7 +243,7 @@ static enum err run_batch(struct run *r, size_t first, size_t count,
             samples_add(&r->samples, r->heads[i].at[k]);
         }
         if (e == ERR_OK) {
-            samples_fold(&r->samples, id.type, r->q->step_ms, &r->arena, r->scratch);
+            samples_fold(&r->samples, id.type, r->q->step_ms, &r->arena);
             e = hold(r, run_bytes(r));
         }
         if (e == ERR_OK && r->samples.count > 0) {
@@ -267,9 +266,7 @@ static void begin(struct run *r)
     for (size_t i = 0; i < n; i++) {
         part_cursor_init(&r->cursors[i], r->view.parts[i].part);
     }
-    for (size_t i = 0; i < 3; i++) {
-        buf_init(&r->scratch[i], REGION_MAX);
-    }
+    buf_init(&r->scratch, REGION_MAX);
 }
 
 static void end(struct run *r)
@@ -281,9 +278,7 @@ static void end(struct run *r)
     for (size_t i = 0; i < SERIES_BATCH; i++) {
         samples_done(&r->heads[i]);
     }
-    for (size_t i = 0; i < 3; i++) {
-        buf_done(&r->scratch[i]);
-    }
+    buf_done(&r->scratch);
     mem_free(r->cursors);
     mem_free(r->places);
     mem_free(r->left_out);

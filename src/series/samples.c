@@ -6,13 +6,14 @@
 
 #include "core/mem.h"
 #include "core/must.h"
-#include "series/hist_sum.h"
 
 void samples_done(struct samples *s)
 {
     ASSERT(s->count <= s->capacity);
     mem_free(s->at);
     mem_free(s->spare);
+    mem_free(s->total);
+    buf_done(&s->bytes);
     *s = (struct samples){0};
 }
 
@@ -88,24 +89,27 @@ static bool is_nothing(struct str hist)
     return hist.n == 3 && hist.p[0] == 0 && hist.p[1] == 0 && hist.p[2] == 0;
 }
 
-// The sum of some histograms, by turns in two buffers.
-static struct str sum_of(const struct sample *s, size_t n, struct arena *sums,
-                         struct buf scratch[3])
+static struct str sum_of(struct samples *s, size_t first, size_t end, struct arena *sums)
 {
-    struct str sum = s[0].hist;
-    ASSERT(n > 0);
-    for (size_t i = 1; i < n; i++) {
-        struct buf *out = &scratch[1 + i % 2];
-        buf_clear(out);
-        hist_sum(sum, s[i].hist, &scratch[0], out);
-        MUST(!out->failed && !scratch[0].failed);
-        sum = buf_str(out);
+    ASSERT(first < end && end <= s->count);
+    if (end - first == 1) {
+        return s->at[first].hist;
     }
-    return n == 1 || is_nothing(sum) ? sum : arena_str(sums, sum);
+    if (s->total == NULL) {
+        s->total = mem_new(1, sizeof *s->total);
+        buf_init(&s->bytes, HIST_BYTES_MAX);
+    }
+    for (size_t i = first; i < end; i++) {
+        hist_total_add(s->total, s->at[i].hist);
+    }
+    buf_clear(&s->bytes);
+    hist_total_encode(s->total, &s->bytes);
+    hist_total_clear(s->total);
+    struct str sum = buf_str(&s->bytes);
+    return is_nothing(sum) ? STR("\0\0\0") : arena_str(sums, sum);
 }
 
-void samples_fold(struct samples *s, enum series_type type, uint64_t width_ms, struct arena *sums,
-                  struct buf scratch[3])
+void samples_fold(struct samples *s, enum series_type type, uint64_t width_ms, struct arena *sums)
 {
     bool hist = type == SERIES_HIST;
     ASSERT(width_ms > 0);
@@ -121,7 +125,7 @@ void samples_fold(struct samples *s, enum series_type type, uint64_t width_ms, s
         }
         struct sample x = s->at[end - 1];
         if (hist) {
-            x.hist = sum_of(&s->at[i], end - i, sums, scratch);
+            x.hist = sum_of(s, i, end, sums);
         }
         if (!hist || !is_nothing(x.hist)) {
             s->at[n++] = x;

@@ -24,6 +24,8 @@ struct samples {
     size_t count, capacity;
     struct sample *spare; // for sorting
     size_t spare_capacity;
+    struct hist_total *total; // for adding up
+    struct buf bytes;
 };
 
 void samples_done(struct samples *s);
@@ -40,8 +42,7 @@ void samples_cut(struct samples *s, uint64_t from_ms, uint64_t to_ms);
 
 // Sorts by time and leaves one sample a time. Numbers: the one that was added last. Histograms: the
 // sum of all whose time lies in the same multiple of `width_ms`, at its begin; sums are put in
-// `sums`, and one that is nothing is left out. `scratch` holds nothing afterwards.
-void samples_fold(struct samples *s, enum series_type type, uint64_t width_ms, struct arena *sums,
-                  struct buf scratch[3]);
+// `sums`, and one that is nothing is left out.
+void samples_fold(struct samples *s, enum series_type type, uint64_t width_ms, struct arena *sums);
 
 #endif

@@ -144,19 +144,20 @@ void series_add_number(struct series_store *s, uint32_t series, uint64_t time_ms
     (void)pthread_mutex_unlock(&s->lock);
 }
 
-void series_add_hist(struct series_store *s, uint32_t series, uint64_t time_ms,
-                     const struct hist *h)
+void series_add_values(struct series_store *s, const struct series_value *values, size_t count)
 {
-    struct series_id id = series_index_get(s->index, series);
-    MUST(id.type == SERIES_HIST);
-    if (hist_is_nothing(h)) {
-        return;
+    ASSERT(values != NULL || count == 0);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t series = values[i].series;
+        if (series >= s->seen_count || s->seen[series] != s->head_number) {
+            struct series_id id = series_index_get(s->index, series);
+            MUST(id.type == SERIES_HIST);
+            note_live(s, series, id.line);
+        }
     }
-    note_live(s, series, id.line);
     (void)pthread_mutex_lock(&s->lock);
-    if (is_timely(s, time_ms)) {
-        series_head_add_hist(s->head, series, time_ms, h);
-    }
+    uint64_t end_ms = s->o.wall_ns() / NS_PER_MS + EARLY_MS;
+    s->stats.early_samples += series_head_add_values(s->head, values, count, end_ms);
     (void)pthread_mutex_unlock(&s->lock);
 }
 

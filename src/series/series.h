@@ -113,10 +113,16 @@ MUST_CHECK enum err series_find(struct series_store *s, struct str line, enum se
                                 uint32_t *ret_series);
 
 void series_add_number(struct series_store *s, uint32_t series, uint64_t time_ms, double value);
-// Into the slot that time_ms lies in. Nothing is added for a histogram that is nothing. What is
-// added to one slot between two seals stays within 32 bits a bucket (core/hist.h).
-void series_add_hist(struct series_store *s, uint32_t series, uint64_t time_ms,
-                     const struct hist *h);
+
+// A duration in the slot that time_ms lies in, `times` times: a negative number takes it back. What
+// is added to one slot between two seals stays within 32 bits a bucket (core/hist.h).
+struct series_value {
+    uint32_t series;
+    int32_t times;
+    uint64_t time_ms, value_ns;
+};
+// Many at once, in any order: memory is waited for once for many of them.
+void series_add_values(struct series_store *s, const struct series_value *values, size_t count);
 
 // Whether the head is old or large enough, or memory short enough, to be written. Never while two
 // sealed heads wait, unless memory is tight, and never while eight do: a disk that takes nothing.
@@ -160,7 +166,7 @@ struct series_query {
     const atomic_bool *cancelled; // may be NULL
 };
 
-// A histogram as it was added up: its bytes are hist_encode()'s, for hist_total_add_bytes(). Counts
+// A histogram as it was added up: its bytes are hist_encode()'s, for hist_total_add(). Counts
 // may be beyond 32 bits, which a struct hist would not hold.
 struct series_hist {
     int64_t count, sum_ns;

@@ -11,6 +11,7 @@
 
 #include "core/retain_clock.h"
 #include "os/fs_pool.h"
+#include "os/wake.h"
 #include "series/catalog.h"
 #include "series/head.h"
 #include "series/index.h"
@@ -88,7 +89,7 @@ MUST_CHECK enum err series_load_part(struct series_store *s, uint64_t id,
                                      struct series_part **ret_part, struct err_at *ret_at);
 // Under `lock`: puts an entry into the list, or takes it out and lets its file meet its fate.
 void series_put_entry(struct series_store *s, const struct series_entry *entry);
-void series_take_entry(struct series_store *s, uint64_t id, enum series_part_fate fate);
+void series_take_entry(struct series_store *s, uint64_t id, enum file_fate fate);
 
 // A part that is not in the list yet, as the catalog is told of it. The line lives as long as it.
 struct series_catalog_part series_describe(const struct series_entry *entry);
@@ -102,8 +103,5 @@ void *series_flush_thread(void *store);
 // Does one thing that is due: sets a damaged part aside, expires, merges. Takes `maintaining`.
 MUST_CHECK enum err series_maintain_step(struct series_store *s, bool *ret_did);
 void *series_maintain_thread(void *store);
-
-// Waits for the condition at most so long; under `lock`.
-void series_wait(struct series_store *s, pthread_cond_t *wake, uint64_t wait_ns);
 
 #endif

@@ -8,14 +8,14 @@
 
 #define AHEAD 16 // rows whose chains are brought near before they are needed
 
-void analysis_init(struct analysis *a, const struct stream_history *history, uint32_t idle_ms,
-                   size_t remembered)
+void analysis_init(struct analysis *a, const struct stream_sink *sink,
+                   const struct stream_history *history, uint32_t idle_ms, size_t remembered)
 {
     *a = (struct analysis){.history = *history, .began_ns = clock_mono_ns()};
     ASSERT(history->load != NULL);
     a->reader = span_reader_new(&a->names);
     chains_init(&a->chains, idle_ms, remembered, a->began_ns / NS_PER_MS, clock_wall_ns());
-    red_init(&a->red, &a->names);
+    red_init(&a->red, &a->names, sink);
 }
 
 void analysis_done(struct analysis *a)

@@ -18,6 +18,8 @@
 // A client with several callees below (retries in one span) is measured at the client once, with
 // the first of them by start; each callee is measured at the server.
 //
+// Where the spans of both ends are there and name different data centres, the call crosses them.
+//
 // A root that is not a server, and work inside one service, are no calls.
 #ifndef SONDE_STREAM_EDGES_H
 #define SONDE_STREAM_EDGES_H
@@ -29,6 +31,7 @@ struct edge_call {
     enum node_kind from_kind; // where `from` is 0: NODE_CLIENT, or NODE_SERVICE that is not known
     uint32_t from, to;        // an endpoint, a service without one, or a peer
     bool at_client, error;
+    bool cross_dc; // its ends are known to lie in different data centres
     uint64_t start_ns, duration_ns;
 };
 

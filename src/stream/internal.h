@@ -3,6 +3,7 @@
 #ifndef SONDE_STREAM_INTERNAL_H
 #define SONDE_STREAM_INTERNAL_H
 
+#include "core/buf.h"
 #include "stream/chains.h"
 #include "stream/red.h"
 
@@ -51,8 +52,8 @@ struct analysis {
     uint64_t spans, duplicates, closed_chains, reopened_chains, unjoined_spans;
 };
 
-void analysis_init(struct analysis *a, const struct stream_history *history, uint32_t idle_ms,
-                   size_t remembered);
+void analysis_init(struct analysis *a, const struct stream_sink *sink,
+                   const struct stream_history *history, uint32_t idle_ms, size_t remembered);
 void analysis_done(struct analysis *a);
 
 // Takes the rows of a batch into their chains and counts them. With `only`, nothing is counted, and

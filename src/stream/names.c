@@ -123,6 +123,24 @@ uint32_t names_peer(struct names *n, enum node_kind kind, struct str text)
     return intern(n, &wanted);
 }
 
+uint8_t names_centre(struct names *n, struct str text)
+{
+    size_t i = 0;
+    text = str_cut(text, NAMES_TEXT_MAX);
+    while (i < n->centre_count && !str_eq(n->centres[i], text)) {
+        i++;
+    }
+    if (text.n == 0 || i == NAMES_CENTRES_MAX) {
+        n->others += text.n > 0 ? 1 : 0;
+        return 0;
+    }
+    if (i == n->centre_count) {
+        n->centres[n->centre_count++] = arena_str(&n->arena, text);
+    }
+    ASSERT(i < NAMES_CENTRES_MAX);
+    return (uint8_t)(i + 1);
+}
+
 size_t names_bytes(const struct names *n)
 {
     return n->arena.held_bytes + n->capacity * sizeof *n->items +

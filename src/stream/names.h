@@ -16,6 +16,8 @@
 #define NAMES_TEXT_MAX ((size_t)256)
 #define NAMES_OTHER    STR("(other)")
 
+#define NAMES_CENTRES_MAX 255
+
 struct name {
     struct stream_node node;
     uint8_t span_kind; // of endpoints
@@ -30,6 +32,8 @@ struct names {
     size_t count, capacity, hash_capacity;
     struct hash_index index;
     uint64_t others; // asked for, and given as "(other)"
+    struct str centres[NAMES_CENTRES_MAX];
+    size_t centre_count;
 };
 
 void names_done(struct names *n);
@@ -39,6 +43,9 @@ uint32_t names_service(struct names *n, struct str line, struct str service);
 uint32_t names_below(struct names *n, uint32_t service, struct str text, uint8_t span_kind);
 // A database, cache, queue, or external service.
 uint32_t names_peer(struct names *n, enum node_kind kind, struct str text);
+// A data centre. Numbers of their own, up to NAMES_CENTRES_MAX; of one too many nothing is known:
+// 0.
+uint8_t names_centre(struct names *n, struct str text);
 
 static inline const struct name *names_at(const struct names *n, uint32_t number)
 {

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: calls by subject and slot, on their way to the sink.
+// Purpose: calls by subject, on their way to the sink.
 #include "stream/red.h"
-
-#include <string.h>
 
 #include "core/clock.h"
 #include "core/mem.h"
@@ -10,33 +8,22 @@
 
 #define INDEX_LEAST 1024
 #define NOT_FOUND   UINT32_MAX // by the sink, yet
-#define NO_SLOT     UINT64_MAX
 #define GROUP       16u
 
-void red_init(struct red *r, const struct names *names)
+void red_init(struct red *r, const struct names *names, const struct stream_sink *sink)
 {
-    ASSERT(names != NULL);
-    *r = (struct red){.names = names, .log = mem_new(RED_LOG, sizeof *r->log)};
-}
-
-static void free_cells(struct red_subject *s)
-{
-    hist_clear(&s->cell.hist);
-    for (struct red_cell *c = s->cell.next; c != NULL;) {
-        struct red_cell *next = c->next;
-        hist_clear(&c->hist);
-        mem_free(c);
-        c = next;
-    }
-    s->cell = (struct red_cell){.slot_ms = NO_SLOT};
+    ASSERT(names != NULL && sink->find != NULL && sink->count != NULL);
+    *r = (struct red){.names = names,
+                      .sink = *sink,
+                      .log = mem_new(RED_LOG, sizeof *r->log),
+                      .counts = mem_new(RED_LOG, sizeof *r->counts)};
 }
 
 void red_done(struct red *r)
 {
-    for (size_t i = 0; i < r->count; i++) {
-        free_cells(&r->subjects[i]);
-    }
+    ASSERT(r->log_count <= RED_LOG);
     mem_free(r->log);
+    mem_free(r->counts);
     mem_free(r->subjects);
     mem_free(r->hashes);
     hash_index_done(&r->index);
@@ -49,7 +36,8 @@ static uint64_t hash_of(const struct red_key *k)
 {
     uint64_t h = ((uint64_t)k->from << 32 | k->to) * 0x9e3779b97f4a7c15u;
     uint64_t flags = (uint64_t)k->kind | (uint64_t)k->from_kind << 8 |
-                     (uint64_t)k->at_client << 16 | (uint64_t)k->error << 17;
+                     (uint64_t)k->at_client << 16 | (uint64_t)k->error << 17 |
+                     (uint64_t)k->cross_dc << 18;
     h = (h ^ flags ^ h >> 29) * 0xc2b2ae3d27d4eb4fu;
     return h ^ (h >> 32);
 }
@@ -57,7 +45,8 @@ static uint64_t hash_of(const struct red_key *k)
 static bool is_same(const struct red_key *a, const struct red_key *b)
 {
     return a->from == b->from && a->to == b->to && a->kind == b->kind &&
-           a->from_kind == b->from_kind && a->at_client == b->at_client && a->error == b->error;
+           a->from_kind == b->from_kind && a->at_client == b->at_client && a->error == b->error &&
+           a->cross_dc == b->cross_dc;
 }
 
 // Its index + 1; 0 when there are too many.
@@ -77,49 +66,40 @@ static uint32_t subject_of(struct red *r, const struct red_key *key, uint64_t ha
     r->subjects = mem_grow(r->subjects, &r->capacity, r->count + 1, sizeof *r->subjects);
     r->hashes = mem_grow(r->hashes, &r->hash_capacity, r->count + 1, sizeof *r->hashes);
     hash_index_reserve(&r->index, r->hashes, r->count, INDEX_LEAST);
-    r->subjects[r->count] =
-        (struct red_subject){.key = *key, .sink_number = NOT_FOUND, .cell = {.slot_ms = NO_SLOT}};
+    r->subjects[r->count] = (struct red_subject){.key = *key, .sink_number = NOT_FOUND};
     r->hashes[r->count] = hash;
     hash_index_put(&r->index, hash, (uint32_t)r->count);
     return (uint32_t)++r->count;
 }
 
-// ---- Counting the log ---------------------------------------------------------------------------
-
-static struct hist *cell_of(struct red *r, uint32_t subject, uint64_t slot_ms)
+static struct stream_node node_of(const struct red *r, uint32_t name, uint8_t kind_without_name)
 {
-    struct red_subject *s = &r->subjects[subject - 1];
-    if (!s->is_dirty) {
-        s->is_dirty = true;
-        s->next_dirty = r->dirty;
-        r->dirty = subject;
-        s->cell.slot_ms = slot_ms;
+    if (name == 0) {
+        return (struct stream_node){.kind = (enum node_kind)kind_without_name};
     }
-    ASSERT(s->cell.slot_ms != NO_SLOT);
-    struct red_cell *c = &s->cell;
-    while (c->slot_ms != slot_ms && c->next != NULL) {
-        c = c->next;
-    }
-    if (c->slot_ms != slot_ms) {
-        c->next = mem_new(1, sizeof *c);
-        c = c->next;
-        c->slot_ms = slot_ms;
-        r->cell_bytes += sizeof *c;
-    }
-    return &c->hist;
+    return names_at(r->names, name)->node;
 }
 
-static void count(struct red *r, uint32_t subject, const struct red_call *call)
+// False where the sink has no room for it.
+static bool find_in_sink(struct red *r, struct red_subject *s)
 {
-    ASSERT(subject <= r->count && (call->times == 1 || call->times == -1));
-    if (subject == 0 || r->subjects[subject - 1].refused) {
-        r->refused_calls++;
-        return;
+    if (s->sink_number == NOT_FOUND && !s->refused) {
+        struct stream_subject subject = {.kind = (enum subject_kind)s->key.kind,
+                                         .from = node_of(r, s->key.from, s->key.from_kind),
+                                         .to = node_of(r, s->key.to, 0),
+                                         .span_kind = names_at(r->names, s->key.to)->span_kind,
+                                         .at_client = s->key.at_client,
+                                         .error = s->key.error,
+                                         .cross_dc = s->key.cross_dc};
+        uint32_t number = NOT_FOUND;
+        s->refused = r->sink.find(r->sink.ctx, &subject, &number) != ERR_OK;
+        s->sink_number = s->refused ? NOT_FOUND : number;
     }
-    struct hist *h = cell_of(r, subject, call->slot_ms);
-    hist_add(h, call->duration_ns, call->times);
-    r->cell_bytes += HIST_BLOCK; // about: a new block has four times as many, and few are new
+    ASSERT(s->refused == (s->sink_number == NOT_FOUND));
+    return !s->refused;
 }
+
+// ---- The log -----------------------------------------------------------------------------------
 
 // What the look for a subject will touch: first where the index says it is, then the row.
 static void prefetch_slot(const struct red *r, uint64_t hash)
@@ -140,10 +120,12 @@ static void prefetch_subject(const struct red *r, uint64_t hash)
     }
 }
 
-static void count_group(struct red *r, const struct red_call *calls, size_t n)
+// The calls of a group as counts; returns how many there are.
+static size_t count_group(struct red *r, const struct red_call *calls, size_t n,
+                          struct stream_count *counts)
 {
     uint64_t hashes[GROUP];
-    uint32_t subjects[GROUP];
+    size_t found = 0;
     ASSERT(n <= GROUP);
     for (size_t i = 0; i < n; i++) {
         hashes[i] = hash_of(&calls[i].key);
@@ -153,22 +135,31 @@ static void count_group(struct red *r, const struct red_call *calls, size_t n)
         prefetch_subject(r, hashes[i]);
     }
     for (size_t i = 0; i < n; i++) {
-        subjects[i] = subject_of(r, &calls[i].key, hashes[i]);
-        if (subjects[i] != 0) {
-            hist_prefetch(&r->subjects[subjects[i] - 1].cell.hist, calls[i].duration_ns);
+        uint32_t at = subject_of(r, &calls[i].key, hashes[i]);
+        if (at == 0 || !find_in_sink(r, &r->subjects[at - 1])) {
+            r->refused_calls++;
+            continue;
         }
+        counts[found++] = (struct stream_count){.number = r->subjects[at - 1].sink_number,
+                                                .times = calls[i].times,
+                                                .slot_ms = calls[i].slot_ms,
+                                                .duration_ns = calls[i].duration_ns};
     }
-    for (size_t i = 0; i < n; i++) {
-        count(r, subjects[i], &calls[i]);
-    }
+    return found;
 }
 
-static void count_log(struct red *r)
+void red_flush(struct red *r)
 {
+    size_t found = 0;
     for (size_t i = 0; i < r->log_count; i += GROUP) {
-        count_group(r, r->log + i, r->log_count - i < GROUP ? r->log_count - i : GROUP);
+        size_t n = r->log_count - i < GROUP ? r->log_count - i : GROUP;
+        found += count_group(r, r->log + i, n, r->counts + found);
     }
+    ASSERT(found <= r->log_count);
     r->log_count = 0;
+    if (found > 0) {
+        r->sink.count(r->sink.ctx, r->counts, found);
+    }
 }
 
 static void note(struct red *r, struct red_key key, uint64_t start_ns, uint64_t duration_ns,
@@ -181,7 +172,7 @@ static void note(struct red *r, struct red_key key, uint64_t start_ns, uint64_t 
                                                .slot_ms = ms - ms % STREAM_SLOT_MS,
                                                .duration_ns = duration_ns};
     if (r->log_count == RED_LOG) {
-        count_log(r);
+        red_flush(r);
     }
 }
 
@@ -207,73 +198,14 @@ void red_count_edge(struct red *r, const struct edge_call *call, int32_t times)
                           .kind = SUBJECT_EDGE,
                           .from_kind = call->from == 0 ? (uint8_t)call->from_kind : 0,
                           .at_client = call->at_client,
-                          .error = call->error};
+                          .error = call->error,
+                          .cross_dc = call->cross_dc};
     ASSERT(call->to > 0 && call->to <= r->names->count && call->from <= r->names->count);
     note(r, key, call->start_ns, call->duration_ns, times);
 }
 
 size_t red_bytes(const struct red *r)
 {
-    return r->cell_bytes + RED_LOG * sizeof *r->log + r->capacity * sizeof *r->subjects +
+    return RED_LOG * (sizeof *r->log + sizeof *r->counts) + r->capacity * sizeof *r->subjects +
            r->hash_capacity * sizeof *r->hashes + r->index.size * sizeof *r->index.slots;
-}
-
-bool red_is_large(const struct red *r)
-{
-    return r->cell_bytes > RED_BYTES_MAX;
-}
-
-// ---- To the sink --------------------------------------------------------------------------------
-
-static struct stream_node node_of(const struct red *r, uint32_t name, uint8_t kind_without_name)
-{
-    if (name == 0) {
-        return (struct stream_node){.kind = (enum node_kind)kind_without_name};
-    }
-    return names_at(r->names, name)->node;
-}
-
-static bool find_in_sink(struct red *r, struct red_subject *s, const struct stream_sink *sink)
-{
-    if (s->sink_number == NOT_FOUND && !s->refused) {
-        struct stream_subject subject = {.kind = (enum subject_kind)s->key.kind,
-                                         .from = node_of(r, s->key.from, s->key.from_kind),
-                                         .to = node_of(r, s->key.to, 0),
-                                         .span_kind = names_at(r->names, s->key.to)->span_kind,
-                                         .at_client = s->key.at_client,
-                                         .error = s->key.error};
-        uint32_t number = NOT_FOUND;
-        s->refused = sink->find(sink->ctx, &subject, &number) != ERR_OK;
-        s->sink_number = s->refused ? NOT_FOUND : number;
-    }
-    ASSERT(s->refused == (s->sink_number == NOT_FOUND));
-    return !s->refused;
-}
-
-static void hand_over(struct red *r, struct red_subject *s, const struct stream_sink *sink)
-{
-    bool found = find_in_sink(r, s, sink);
-    for (const struct red_cell *c = &s->cell; c != NULL; c = c->next) {
-        if (found) {
-            ASSERT(c->slot_ms != NO_SLOT);
-            sink->add(sink->ctx, s->sink_number, c->slot_ms, &c->hist);
-        } else {
-            r->refused_calls += (uint64_t)(c->hist.count > 0 ? c->hist.count : 0);
-        }
-    }
-}
-
-void red_drain(struct red *r, const struct stream_sink *sink)
-{
-    count_log(r);
-    while (r->dirty != 0) {
-        struct red_subject *s = &r->subjects[r->dirty - 1];
-        ASSERT(s->is_dirty);
-        r->dirty = s->next_dirty;
-        s->next_dirty = 0;
-        s->is_dirty = false;
-        hand_over(r, s, sink);
-        free_cells(s);
-    }
-    r->cell_bytes = 0;
 }

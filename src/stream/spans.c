@@ -57,6 +57,7 @@ struct span_reader {
     size_t key_capacity;
     struct {
         uint32_t service, instance;
+        uint8_t centre;
     } * resources; // by index; service 0: not looked at yet
     size_t resource_capacity;
     struct memo endpoints[MEMO_SIZE], peers[MEMO_SIZE];
@@ -288,12 +289,15 @@ static void name_resource(struct span_reader *r, uint32_t index)
     const struct batch *b = r->batch;
     const struct resource *resource = &b->resources[index];
     const struct attr *instance = batch_find_attr(b, resource->attrs, SEM_SERVICE_INSTANCE_ID);
+    const struct attr *zone = batch_find_attr(b, resource->attrs, SEM_AVAILABILITY_ZONE);
+    const struct attr *region = batch_find_attr(b, resource->attrs, SEM_REGION);
     uint32_t service = names_service(r->names, b->line, batch_str(b, resource->service));
     struct str text = text_of(r, instance);
     ASSERT(service > 0);
     r->resources[index].service = service;
     r->resources[index].instance =
         text.n > 0 ? names_below(r->names, service, text, KIND_UNSPECIFIED) : 0;
+    r->resources[index].centre = names_centre(r->names, text_of_either(r, zone, region));
 }
 
 static uint32_t endpoint_of(struct span_reader *r, const struct span *s, uint32_t service)
@@ -324,7 +328,8 @@ struct chain_span span_reader_get(struct span_reader *r, uint32_t row, uint32_t 
                            .service = r->resources[s->resource].service,
                            .kind = s->kind,
                            .error = s->status == STATUS_ERROR,
-                           .copies = 1};
+                           .copies = 1,
+                           .centre = r->resources[s->resource].centre};
     *ret_instance = r->resources[s->resource].instance;
     if (c.parent == 0 || chain_span_is_callee(&c)) {
         c.endpoint = endpoint_of(r, s, c.service);

@@ -10,6 +10,8 @@
 //     cache     the same, of redis, memcached, valkey and other key-value stores
 //     queue     messaging.system, messaging.destination.name: "kafka/orders"
 //     external  peer.service, else server.address with server.port, else the host of url.full
+// The data centre is its resource's cloud.availability_zone, else its cloud.region.
+//
 // A database without an address, a client without anything: what is not known is left out of the
 // name ("postgresql", "(unknown)").
 #ifndef SONDE_STREAM_SPANS_H
@@ -27,6 +29,7 @@ struct chain_span {
     uint8_t kind;      // enum span_kind
     bool error;
     uint8_t copies; // how often it came; more than 255 are 255
+    uint8_t centre; // number of the data centre that it ran in; 0: not known
 };
 
 // One order for all, by start first, in which equal spans are neighbours: two spans are the same

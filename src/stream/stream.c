@@ -4,14 +4,13 @@
 #include "stream/stream.h"
 
 #include <pthread.h>
-#include <time.h>
 
 #include "core/clock.h"
 #include "core/mem.h"
 #include "core/must.h"
+#include "os/wake.h"
 #include "stream/internal.h"
 
-#define DRAIN_MS       500 // what was counted reaches the sink within this
 #define QUEUE_SHARE    32  // of the budget: what may wait uncharged, since the store has it too
 #define TURN_MS        100 // the thread looks around at least so often
 #define STATE_MAX      ((size_t)64 << 20)
@@ -52,7 +51,6 @@ struct stream {
     struct analysis a; // the thread's alone, once started
     uint64_t seq;      // the last record taken in
     uint64_t sealed_seq;
-    uint64_t drained_ms;
     uint64_t spilled_chains;
 };
 
@@ -102,15 +100,11 @@ enum err stream_new(const struct stream_options *options, struct stream **ret_st
     s->was_open = open;
     s->last = &s->first;
     MUST(pthread_mutex_init(&s->lock, NULL) == 0);
-    pthread_condattr_t attr;
-    MUST(pthread_condattr_init(&attr) == 0);
-    MUST(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
-    MUST(pthread_cond_init(&s->wake, &attr) == 0);
-    MUST(pthread_cond_init(&s->idle, NULL) == 0);
-    (void)pthread_condattr_destroy(&attr);
+    wake_init(&s->wake);
+    wake_init(&s->idle);
     meter_init(&s->queued, options->budget, ACCOUNT_STREAM);
     meter_init(&s->held, options->budget, ACCOUNT_STREAM);
-    analysis_init(&s->a, &options->history,
+    analysis_init(&s->a, &options->sink, &options->history,
                   options->idle_ms > 0 ? options->idle_ms : STREAM_IDLE_MS,
                   remembered(options->budget->limit_bytes));
     *ret_stream = s;
@@ -136,13 +130,6 @@ static void note_held(struct stream *s)
 
 // ---- On the thread ------------------------------------------------------------------------------
 
-static void drain(struct stream *s)
-{
-    red_drain(&s->a.red, &s->sink);
-    s->drained_ms = now_ms();
-    ASSERT(s->a.red.dirty == 0);
-}
-
 // Closes what is due, or more than there is room for.
 static void close_some(struct stream *s, uint64_t now, bool all)
 {
@@ -157,9 +144,6 @@ static void close_some(struct stream *s, uint64_t now, bool all)
             break;
         }
         analysis_close(&s->a, chain);
-        if (red_is_large(&s->a.red)) {
-            drain(s);
-        }
     }
     ASSERT(!all || c->count == 0);
 }
@@ -168,7 +152,7 @@ static void seal(struct stream *s)
 {
     struct buf state;
     buf_init(&state, STATE_MAX);
-    drain(s);
+    red_flush(&s->a.red);
     state_write(&s->a.chains, s->seq, &state);
     MUST(!state.failed);
     s->sink.seal(s->sink.ctx, s->seq, chains_oldest_seq(&s->a.chains, s->seq + 1) - 1,
@@ -184,9 +168,6 @@ static void take_record(struct stream *s, const struct record *r)
         analysis_take(&s->a, r->batches[i], NULL, now_ms());
     }
     s->seq = r->seq;
-    if (red_is_large(&s->a.red)) {
-        drain(s);
-    }
 }
 
 // A batch that waits is in the store as well, which accounts for it until it has written it: only
@@ -246,9 +227,7 @@ static void turn(struct stream *s, struct record *records, bool all)
         close_some(s, now_ms(), false);
     }
     close_some(s, now_ms(), all);
-    if (now_ms() - s->drained_ms >= DRAIN_MS) {
-        drain(s);
-    }
+    red_flush(&s->a.red);
     if (all ? s->seq > 0 : s->seq > s->sealed_seq && s->sink.wants_seal(s->sink.ctx)) {
         seal(s);
     }
@@ -260,12 +239,7 @@ static void turn(struct stream *s, struct record *records, bool all)
 static struct record *wait_for_records(struct stream *s)
 {
     if (s->first == NULL && !s->stopping && s->quiet == s->quiet_wanted) {
-        struct timespec until;
-        MUST(clock_gettime(CLOCK_MONOTONIC, &until) == 0);
-        until.tv_nsec += TURN_MS * (long)NS_PER_MS;
-        until.tv_sec += until.tv_nsec / (long)NS_PER_S;
-        until.tv_nsec %= (long)NS_PER_S;
-        (void)pthread_cond_timedwait(&s->wake, &s->lock, &until);
+        (void)wake_wait_for(&s->wake, &s->lock, TURN_MS * NS_PER_MS);
     }
     struct record *records = s->first;
     s->first = NULL;
@@ -306,9 +280,6 @@ void stream_replay(struct stream *s, struct batch *const *batches, size_t count)
         s->seq = batches[i]->seq > s->seq ? batches[i]->seq : s->seq;
     }
     close_some(s, now_ms(), false);
-    if (red_is_large(&s->a.red)) {
-        drain(s);
-    }
     note_stats(s);
 }
 

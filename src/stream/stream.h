@@ -41,7 +41,6 @@
 #include <stdint.h>
 
 #include "core/err.h"
-#include "core/hist.h"
 #include "ledger/budget.h"
 #include "model/batch.h"
 
@@ -80,17 +79,25 @@ struct stream_subject {
     uint8_t span_kind; // of endpoints
     bool at_client;    // of edges: measured by the caller; else by the callee
     bool error;        // calls that failed are a subject of their own
+    bool cross_dc;     // of edges: from one data centre to another; a subject of their own as well
+};
+
+// A call of a subject that began in a slot; or, with times -1, one that is taken back.
+struct stream_count {
+    uint32_t number; // the sink's, of the subject
+    int32_t times;
+    uint64_t slot_ms, duration_ns;
 };
 
 struct stream_sink {
     // A number for the subject. The same subject has the same number for the life of the sink.
     // ERR_LIMIT: there are too many; it is not asked again.
     enum err (*find)(void *ctx, const struct stream_subject *subject, uint32_t *ret_number);
-    // Calls of the subject that began in the slot; may be a correction (core/hist.h).
-    void (*add)(void *ctx, uint32_t number, uint64_t slot_ms, const struct hist *calls);
-    // Whether what was added should be sealed now.
+    // Many at once, in no order.
+    void (*count)(void *ctx, const struct stream_count *counts, size_t count);
+    // Whether what was counted should be sealed now.
     bool (*wants_seal)(void *ctx);
-    // Everything up to `seq` is in what was added; `state` is to be given back after a restart.
+    // Everything up to `seq` is in what was counted; `state` is to be given back after a restart.
     // What the journal has above `oldest` will be needed then.
     void (*seal)(void *ctx, uint64_t seq, uint64_t oldest, struct str state);
     void *ctx;

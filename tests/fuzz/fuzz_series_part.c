@@ -38,18 +38,14 @@ static void rewrite(struct series_part *p, const struct list *l)
     struct part_cursor c;
     struct samples s = {0}, all = {0};
     struct arena sums = {0};
-    struct buf scratch[3];
     uint64_t written = 0;
-    for (size_t i = 0; i < 3; i++) {
-        buf_init(&scratch[i], REGION_MAX);
-    }
     MUST(series_part_writer_new(&o, &w) == ERR_OK);
     part_cursor_init(&c, p);
     for (size_t i = 0; i < l->count; i++) {
         samples_clear(&s);
         enum err e = part_cursor_samples(&c, i, l->types[i], &s);
         MUST(e == ERR_OK || (e == ERR_CORRUPT && atomic_load(&p->damaged)));
-        samples_fold(&s, l->types[i], series_tier_ms(p->meta.tier), &sums, scratch);
+        samples_fold(&s, l->types[i], series_tier_ms(p->meta.tier), &sums);
         if (s.count > 0) {
             written += s.count;
             MUST(series_part_writer_add(w, buf_str(&l->keys[i]), l->types[i], &s) == ERR_OK);
@@ -73,9 +69,6 @@ static void rewrite(struct series_part *p, const struct list *l)
         series_part_unref(made);
     }
     series_part_writer_free(w);
-    for (size_t i = 0; i < 3; i++) {
-        buf_done(&scratch[i]);
-    }
     samples_done(&s);
     samples_done(&all);
     arena_done(&sums);

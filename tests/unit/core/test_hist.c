@@ -36,23 +36,39 @@ static void test_value_is_close_to_all_of_its_bucket(void **state)
     }
 }
 
+static void total_add(struct hist_total *t, const struct hist *h)
+{
+    struct buf bytes;
+    buf_init(&bytes, 1 << 20);
+    hist_encode(h, &bytes);
+    hist_total_add(t, buf_str(&bytes));
+    buf_done(&bytes);
+}
+
 static void test_quantiles_of_merged(void **state)
 {
     (void)state;
     struct hist odd = {0}, even = {0};
     struct hist_total *t = mem_new(1, sizeof *t);
-    assert_int_equal(hist_total_quantile(t, 0.5), 0);
+    double shares[101];
+    uint64_t got[101];
+    for (int p = 0; p <= 100; p++) {
+        shares[p] = p / 100.0;
+    }
+    hist_total_quantiles(t, shares, 101, got);
+    assert_int_equal(got[0], 0);
+    assert_int_equal(got[100], 0);
     for (uint64_t i = 1; i <= 100000; i++) {
         hist_add(i % 2 ? &odd : &even, i * 1000, 1);
     }
-    hist_merge(&odd, &even);
-    hist_total_add(t, &odd);
+    total_add(t, &odd);
+    total_add(t, &even);
+    hist_total_quantiles(t, shares, 101, got);
     assert_int_equal(t->count, 100000);
     assert_int_equal(t->sum_ns, (int64_t)100000 * 100001 / 2 * 1000);
     for (int p = 0; p <= 100; p++) {
         double exact = 1000.0 * (double)(1 + (uint64_t)(p / 100.0 * 99999));
-        double got = (double)hist_total_quantile(t, p / 100.0);
-        assert_true(fabs(got - exact) <= 0.0055 * exact);
+        assert_true(fabs((double)got[p] - exact) <= 0.0055 * exact);
     }
     hist_clear(&odd);
     hist_clear(&even);
@@ -62,83 +78,145 @@ static void test_quantiles_of_merged(void **state)
 static void test_taken_back_is_nothing(void **state)
 {
     (void)state;
-    struct hist h = {0}, minus = {0};
+    struct hist h = {0};
     assert_true(hist_is_nothing(&h));
     for (uint64_t v = 1; v < UINT64_MAX / 9; v *= 7) {
         hist_add(&h, v, 3);
-        hist_add(&minus, v, -3);
     }
-    assert_false(hist_is_nothing(&h));
-    hist_merge(&h, &minus);
+    for (uint64_t v = 1; v < UINT64_MAX / 9; v *= 7) {
+        assert_false(hist_is_nothing(&h));
+        hist_add(&h, v, -3);
+    }
     assert_true(hist_is_nothing(&h));
     hist_clear(&h);
-    hist_clear(&minus);
     assert_int_equal(hist_bytes(&h), 0);
 }
 
-static void test_bytes_come_back(void **state)
+static uint64_t draw(void)
+{
+    static uint64_t v = 88172645463325252u;
+    v ^= v << 13, v ^= v >> 7, v ^= v << 17;
+    return v;
+}
+
+static void random_hist(struct buf *out, unsigned values)
+{
+    struct hist h = {0};
+    for (unsigned i = 0; i < values; i++) {
+        hist_add(&h, draw() >> draw() % 64, draw() % 4 == 0 ? -1 : 1);
+    }
+    hist_encode(&h, out);
+    hist_clear(&h);
+}
+
+static void test_bytes_are_the_histogram(void **state)
 {
     (void)state;
     struct hist h = {0};
-    struct hist_total *t = mem_new(1, sizeof *t), *direct = mem_new(1, sizeof *direct);
-    struct buf out;
-    buf_init(&out, 1 << 20);
-    uint64_t v = 88172645463325252u;
+    struct hist_total *t = mem_new(1, sizeof *t);
+    int64_t *plain = mem_new(HIST_BUCKETS, sizeof *plain);
     for (int i = 0; i < 5000; i++) {
-        v ^= v << 13, v ^= v >> 7, v ^= v << 17;
-        hist_add(&h, v >> (v % 60), i % 5 == 0 ? -1 : 1);
+        uint64_t v = draw() >> draw() % 64;
+        int32_t times = i % 5 == 0 ? -1 : 1;
+        hist_add(&h, v, times);
+        plain[hist_bucket(v)] += times;
     }
     hist_add(&h, 0, 1);
     hist_add(&h, UINT64_MAX, INT32_MAX / 2);
-    hist_encode(&h, &out);
-    buf_add_byte(&out, 7);
-    struct str bytes = buf_str(&out);
-    assert_int_equal(hist_total_add_bytes(t, &bytes), ERR_OK);
-    assert_int_equal(bytes.n, 1); // what follows is not touched
-    hist_total_add(direct, &h);
-    assert_memory_equal(t, direct, sizeof *t);
-    hist_total_merge(direct, t);
-    assert_int_equal(direct->count, 2 * h.count);
-    // Any cut is refused, and nothing is added.
-    for (size_t n = 0; n + 1 < out.n; n++) {
-        struct str cut = {out.p, n};
-        assert_int_equal(hist_total_add_bytes(direct, &cut), ERR_CORRUPT);
-        assert_int_equal(cut.n, n);
-    }
-    assert_int_equal(direct->count, 2 * h.count);
+    plain[0] += 1;
+    plain[HIST_BUCKETS - 1] += INT32_MAX / 2;
+    total_add(t, &h);
+    assert_memory_equal(t->buckets, plain, sizeof t->buckets);
+    assert_int_equal(t->count, h.count);
+    assert_int_equal(t->sum_ns, h.sum_ns);
+    hist_total_clear(t);
+    struct hist_total *zero = mem_new(1, sizeof *zero);
+    assert_memory_equal(t, zero, sizeof *t);
     hist_clear(&h);
-    buf_done(&out);
-    mem_free(direct);
+    mem_free(zero);
+    mem_free(plain);
     mem_free(t);
+}
+
+static void test_totals_are_histograms_as_bytes(void **state)
+{
+    (void)state;
+    struct hist_total *both = mem_new(1, sizeof *both), *sum = mem_new(1, sizeof *sum);
+    for (unsigned round = 0; round < 1000; round++) {
+        struct buf a, b, out;
+        struct str bytes, whole;
+        struct hist_head head;
+        buf_init(&a, 1 << 20);
+        buf_init(&b, 1 << 20);
+        buf_init(&out, 1 << 20);
+        random_hist(&a, round % 40);
+        random_hist(&b, (unsigned)draw() % 40);
+        hist_total_add(both, buf_str(&a));
+        hist_total_add(both, buf_str(&b));
+        hist_total_encode(both, &out);
+        buf_add_byte(&out, 7);
+        bytes = buf_str(&out);
+        assert_ok(hist_cut(&bytes, &whole, &head));
+        assert_int_equal(bytes.n, 1); // what follows is not touched
+        hist_total_add(sum, whole);
+        assert_memory_equal(both->buckets, sum->buckets, sizeof sum->buckets);
+        assert_int_equal(head.count, both->count);
+        assert_int_equal(head.sum_ns, both->sum_ns);
+        for (size_t n = 0; n < whole.n; n++) { // any cut is refused
+            struct str cut = {out.p, n}, none;
+            assert_err(hist_cut(&cut, &none, &head), ERR_CORRUPT);
+            assert_int_equal(cut.n, n);
+        }
+        hist_total_clear(both);
+        hist_total_clear(sum);
+        buf_done(&a);
+        buf_done(&b);
+        buf_done(&out);
+    }
+    mem_free(both);
+    mem_free(sum);
 }
 
 static void test_bad_bytes(void **state)
 {
     (void)state;
-    struct hist_total *t = mem_new(1, sizeof *t);
     static const struct str bad[] = {
+        {"", 0},
         {"\x02\x02\x01\x00\x02", 5},     // a distance of 0
         {"\x02\x02\x01\x81\x20\x02", 6}, // a bucket beyond the last
         {"\x02\x02\xff\xff\x7f", 5},     // more cells than there are buckets
+        {"\x02\x02\x02\x01\x02", 5},     // fewer than it says
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        struct str bytes = bad[i];
-        assert_int_equal(hist_total_add_bytes(t, &bytes), ERR_CORRUPT);
+        struct str bytes = bad[i], whole;
+        struct hist_head head;
+        assert_err(hist_cut(&bytes, &whole, &head), ERR_CORRUPT);
+        assert_int_equal(bytes.n, bad[i].n);
     }
-    struct hist_total zero = {0};
-    assert_memory_equal(t, &zero, sizeof zero);
-    mem_free(t);
 }
 
-static void test_bytes_hold_counts_beyond_32_bits(void **state)
+// Sixty doublings of three calls.
+static void test_totals_hold_counts_beyond_32_bits(void **state)
 {
     (void)state;
+    struct buf bytes;
+    struct hist h = {0};
     struct hist_total *t = mem_new(1, sizeof *t);
-    struct str bytes = {"\x80\x80\x80\x80\x20\x02\x01\x01\x80\x80\x80\x80\x20", 13};
-    assert_int_equal(hist_total_add_bytes(t, &bytes), ERR_OK);
-    assert_int_equal(t->count, (int64_t)1 << 32);
-    assert_int_equal(t->buckets[0], (int64_t)1 << 32);
+    buf_init(&bytes, 1 << 20);
+    hist_add(&h, 1000, 3);
+    hist_encode(&h, &bytes);
+    for (unsigned i = 0; i < 60; i++) {
+        hist_total_clear(t);
+        hist_total_add(t, buf_str(&bytes));
+        hist_total_add(t, buf_str(&bytes));
+        buf_clear(&bytes);
+        hist_total_encode(t, &bytes);
+    }
+    assert_true(t->count == (int64_t)3 << 60);
+    assert_true(t->buckets[hist_bucket(1000)] == (int64_t)3 << 60);
+    hist_clear(&h);
     mem_free(t);
+    buf_done(&bytes);
 }
 
 int main(void)
@@ -148,9 +226,10 @@ int main(void)
         cmocka_unit_test(test_value_is_close_to_all_of_its_bucket),
         cmocka_unit_test(test_quantiles_of_merged),
         cmocka_unit_test(test_taken_back_is_nothing),
-        cmocka_unit_test(test_bytes_come_back),
+        cmocka_unit_test(test_bytes_are_the_histogram),
+        cmocka_unit_test(test_totals_are_histograms_as_bytes),
         cmocka_unit_test(test_bad_bytes),
-        cmocka_unit_test(test_bytes_hold_counts_beyond_32_bits),
+        cmocka_unit_test(test_totals_hold_counts_beyond_32_bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

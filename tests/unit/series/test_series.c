@@ -310,20 +310,19 @@ static void test_wants_seal(void **state)
     add_calls(&w, 1, 1, 1, 1);
     budget_force(&w.budget, ACCOUNT_STORE, half);
     assert_false(series_wants_seal(w.store)); // it is not the head that fills it
-    struct hist h = {0};
-    for (unsigned i = 0; i < HIST_BUCKETS; i += HIST_BLOCK) {
-        hist_add(&h, hist_value(i), 1);
-    }
     uint32_t series;
     assert_ok(find_series(&w, 1, true, &series));
     for (unsigned i = 0; i < 600; i++) {
-        series_add_hist(w.store, series, slot_ms(i), &h);
+        struct series_value values[HIST_BUCKETS / HIST_BLOCK];
+        for (unsigned k = 0; k < HIST_BUCKETS / HIST_BLOCK; k++) {
+            values[k] = (struct series_value){series, 1, slot_ms(i), hist_value(k * HIST_BLOCK)};
+        }
+        series_add_values(w.store, values, HIST_BUCKETS / HIST_BLOCK);
     }
     assert_true(series_wants_seal(w.store));
     seal(&w);
     seal(&w);
     assert_false(series_wants_seal(w.store));
-    hist_clear(&h);
     budget_give(&w.budget, ACCOUNT_STORE, half);
     world_done(&w);
 }

@@ -173,12 +173,10 @@ static inline void add_calls_to(struct world *w, struct model *model, unsigned n
                                 unsigned slot, uint64_t ns, int32_t times)
 {
     if (w->store != NULL) {
-        struct hist h = {0};
         uint32_t series;
-        hist_add(&h, ns, times);
         assert_ok(find_series(w, number, true, &series));
-        series_add_hist(w->store, series, slot_ms(slot) + ns % SERIES_SLOT_MS, &h);
-        hist_clear(&h);
+        const struct series_value value = {series, times, slot_ms(slot) + ns % SERIES_SLOT_MS, ns};
+        series_add_values(w->store, &value, 1);
     }
     struct model_slot *m = &model->hists[number][slot];
     m->count += times;
@@ -256,10 +254,8 @@ static inline void compare_hist(struct comparing *c, unsigned number, unsigned s
     static struct hist_total total;
     struct model_slot sum = {0};
     int64_t weight = 0;
-    memset(&total, 0, sizeof total);
-    struct str bytes = h->bytes;
-    assert_ok(hist_total_add_bytes(&total, &bytes));
-    assert_int_equal(bytes.n, 0);
+    hist_total_clear(&total);
+    hist_total_add(&total, h->bytes);
     for (unsigned i = 0; i < HIST_BUCKETS; i++) {
         weight += total.buckets[i] * weight_of(i);
     }

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 
 #include "core/clock.h"
+#include "core/buf.h"
+#include "core/hist.h"
 #include "core/mem.h"
 #include "stream/stream.h"
 
@@ -71,8 +73,7 @@ static struct world *world_new(uint64_t seed, unsigned traces)
     return w;
 }
 
-// ---- Metrics as text
-// -----------------------------------------------------------------------------
+// ---- Metrics as text ----------------------------------------------------------------------------
 
 struct cell {
     char key[200];
@@ -112,10 +113,20 @@ static void metrics_copy(struct metrics *to, const struct metrics *from)
     }
     to->count = from->count;
     for (unsigned i = 0; i < from->count; i++) {
-        memcpy(to->cells[i].key, from->cells[i].key, sizeof to->cells[i].key);
-        to->cells[i].hist = (struct hist){0};
-        hist_merge(&to->cells[i].hist, &from->cells[i].hist);
+        size_t bytes = hist_bytes(&from->cells[i].hist);
+        to->cells[i] = from->cells[i];
+        to->cells[i].hist.cells = mem_alloc(bytes);
+        memcpy(to->cells[i].hist.cells, from->cells[i].hist.cells, bytes);
     }
+}
+
+static void total_add(struct hist_total *t, const struct hist *h)
+{
+    struct buf bytes;
+    buf_init(&bytes, 1 << 20);
+    hist_encode(h, &bytes);
+    hist_total_add(t, buf_str(&bytes));
+    buf_done(&bytes);
 }
 
 static void check_same(struct metrics *got, struct metrics *wanted)
@@ -131,9 +142,9 @@ static void check_same(struct metrics *got, struct metrics *wanted)
             fail();
         }
         struct hist_total *a = mem_new(1, sizeof *a), *b = mem_new(1, sizeof *b);
-        hist_total_add(a, have);
-        hist_total_add(b, want);
-        assert_memory_equal(a, b, sizeof *a);
+        total_add(a, have);
+        total_add(b, want);
+        assert_memory_equal(a->buckets, b->buckets, sizeof a->buckets);
         mem_free(a);
         mem_free(b);
     }
@@ -451,13 +462,17 @@ static enum err find(void *ctx, const struct stream_subject *s, uint32_t *ret_nu
     return ERR_OK;
 }
 
-static void add(void *ctx, uint32_t number, uint64_t slot_ms, const struct hist *calls)
+static void count(void *ctx, const struct stream_count *counts, size_t n)
 {
     struct rig *rig = ctx;
-    char key[200];
-    assert_true(number < rig->subject_count);
-    (void)snprintf(key, sizeof key, "%s @%llu", rig->subjects[number], (unsigned long long)slot_ms);
-    hist_merge(cell_of(rig->now, key), calls);
+    for (size_t i = 0; i < n; i++) {
+        const struct stream_count *c = &counts[i];
+        char key[200];
+        assert_true(c->number < rig->subject_count);
+        (void)snprintf(key, sizeof key, "%s @%llu", rig->subjects[c->number],
+                       (unsigned long long)c->slot_ms);
+        hist_add(cell_of(rig->now, key), c->duration_ns, c->times);
+    }
 }
 
 static bool wants_seal(void *ctx)
@@ -479,7 +494,7 @@ static void seal(void *ctx, uint64_t seq, uint64_t oldest, struct str state)
 static void start(struct rig *rig)
 {
     const struct stream_options o = {.budget = &rig->budget,
-                                     .sink = {find, add, wants_seal, seal, rig},
+                                     .sink = {find, count, wants_seal, seal, rig},
                                      .history = {load, rig},
                                      .idle_ms = 60000,
                                      .seq = rig->committed_seq,

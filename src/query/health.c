@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the state of what calls are known of.
+#include "query/health.h"
+
+#include <stdbool.h>
+
+#include "core/clock.h"
+#include "core/must.h"
+
+const char *health_name(enum health h)
+{
+    static const char *const names[] = {"unknown", "ok", "warn", "error"};
+    ASSERT(h <= HEALTH_ERROR);
+    return names[h];
+}
+
+const char *health_measure_name(enum health_measure m)
+{
+    static const char *const names[] = {"error_share", "p99_ns", "calls"};
+    ASSERT(m <= HEALTH_CALLS);
+    return names[m];
+}
+
+static void add(struct health_verdict *v, enum health_measure measure, enum health level,
+                double value, double limit)
+{
+    ASSERT(v->count < HEALTH_REASONS_MAX);
+    v->reasons[v->count++] = (struct health_reason){measure, level, value, limit};
+    v->state = level > v->state ? level : v->state;
+}
+
+static void judge_errors(struct health_verdict *v, const struct health_numbers *now)
+{
+    static const double warn = 0.01, error = 0.05;
+    double share = (double)now->errors / (double)now->calls;
+    ASSERT(now->calls > 0);
+    if (now->errors >= HEALTH_ERRORS_MIN && share >= warn) {
+        bool bad = share >= error;
+        add(v, HEALTH_ERROR_SHARE, bad ? HEALTH_ERROR : HEALTH_WARN, share, bad ? error : warn);
+    }
+}
+
+// The slowest and the quietest of the stretches that count; false where none does.
+static bool find_usual(const struct health_numbers usual[USUAL_COUNT], double *ret_p99_ns,
+                       double *ret_calls)
+{
+    bool found = false;
+    ASSERT(ret_p99_ns != NULL && ret_calls != NULL);
+    for (unsigned i = 0; i < USUAL_COUNT; i++) {
+        double p99_ns = (double)usual[i].p99_ns, calls = (double)usual[i].calls;
+        if (usual[i].calls < HEALTH_CALLS_MIN) {
+            continue;
+        }
+        *ret_p99_ns = !found || p99_ns > *ret_p99_ns ? p99_ns : *ret_p99_ns;
+        *ret_calls = !found || calls < *ret_calls ? calls : *ret_calls;
+        found = true;
+    }
+    return found;
+}
+
+static bool is_slower(double now_ns, double usual_ns, double times, double more_ms)
+{
+    ASSERT(times > 1);
+    return now_ns >= times * usual_ns && now_ns >= usual_ns + more_ms * (double)NS_PER_MS;
+}
+
+static void judge_unusual(struct health_verdict *v, const struct health_numbers *now,
+                          double usual_p99_ns, double usual_calls, uint64_t range_ms)
+{
+    double p99_ns = (double)now->p99_ns, calls = (double)now->calls;
+    ASSERT(usual_calls >= HEALTH_CALLS_MIN);
+    if (now->calls >= HEALTH_CALLS_MIN && is_slower(p99_ns, usual_p99_ns, 5, 50)) {
+        add(v, HEALTH_P99, HEALTH_ERROR, p99_ns, 5 * usual_p99_ns);
+    } else if (now->calls >= HEALTH_CALLS_MIN && is_slower(p99_ns, usual_p99_ns, 2, 5)) {
+        add(v, HEALTH_P99, HEALTH_WARN, p99_ns, 2 * usual_p99_ns);
+    }
+    if (range_ms >= HEALTH_RANGE_MIN_MS && calls < usual_calls / 10) {
+        add(v, HEALTH_CALLS, HEALTH_ERROR, calls, usual_calls / 10);
+    } else if (range_ms >= HEALTH_RANGE_MIN_MS && calls < usual_calls / 2) {
+        add(v, HEALTH_CALLS, HEALTH_WARN, calls, usual_calls / 2);
+    }
+}
+
+struct health_verdict health_judge(const struct health_numbers *now,
+                                   const struct health_numbers usual[USUAL_COUNT],
+                                   uint64_t range_ms)
+{
+    struct health_verdict v = {.state = HEALTH_UNKNOWN};
+    double usual_p99_ns = 0, usual_calls = 0;
+    if (now->calls <= 0) {
+        return v;
+    }
+    v.state = HEALTH_OK;
+    judge_errors(&v, now);
+    if (find_usual(usual, &usual_p99_ns, &usual_calls)) {
+        judge_unusual(&v, now, usual_p99_ns, usual_calls, range_ms);
+    }
+    ASSERT((v.count == 0) == (v.state == HEALTH_OK));
+    return v;
+}
