@@ -163,6 +163,7 @@ void part_unref(struct part *p)
     int before = atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel);
     MUST(before > 0);
     if (before == 1) {
+        ASSERT(atomic_load(&p->fate) <= FILE_IS_SET_ASIDE);
         block_cache_forget(p);
         p->file->ops->close(p->file);
         file_meet_fate(p->fs, p->path, (enum file_fate)atomic_load(&p->fate), "store");

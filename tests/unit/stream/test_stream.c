@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/clock.h"
 #include "core/buf.h"
+#include "core/clock.h"
 #include "core/hist.h"
 #include "core/mem.h"
 #include "stream/stream.h"
