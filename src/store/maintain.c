@@ -371,6 +371,7 @@ void *merge_thread(void *store)
 {
     ASSERT(store != NULL);
     struct store *s = store;
+    ASSERT(s->started);
     // The priority of this thread alone, as Linux has it.
     (void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), MERGE_NICE);
     while (!atomic_load(&s->stop)) {

@@ -150,6 +150,7 @@ void part_clear_damage(struct part *p)
 void part_retire(struct part *p, enum file_fate fate)
 {
     ASSERT(atomic_load(&p->refs) > 0);
+    ASSERT(fate <= FILE_IS_SET_ASIDE);
     int before = atomic_exchange(&p->fate, (int)fate);
     MUST(before == FILE_STAYS && fate != FILE_STAYS);
 }

@@ -87,6 +87,7 @@ void parts_swap(struct store *s, size_t line, struct part_entry *const *old, siz
     }
     (void)pthread_mutex_unlock(&s->lock);
     for (size_t i = 0; i < count; i++) {
+        ASSERT(old[i]->part != NULL);
         part_retire(old[i]->part, FILE_IS_REMOVED);
         part_unref(old[i]->part);
         mem_free(old[i]);
