@@ -355,6 +355,8 @@ void *flush_thread(void *store)
     ASSERT(((struct store *)store)->started);
     ASSERT(store != NULL);
     struct store *s = store;
+    ASSERT(s->started && s->pool != NULL);
+    ASSERT(s->budget != NULL);
     uint64_t tick_ns = 0;
     while (!atomic_load(&s->stop)) {
         uint64_t now_ns = clock_mono_ns();
