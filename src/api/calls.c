@@ -18,18 +18,37 @@ static void put_i64(struct json_writer *w, const char *key, int64_t value)
     json_put_i64(w, value);
 }
 
-// Totals of calls and what comes of them. `scratch` is for the quantiles.
-static void put_calls(struct json_writer *w, const struct calls *c, struct hist_total *scratch)
+// Totals of calls, and what comes of them.
+struct numbers {
+    const struct calls *calls;
+    uint64_t quantiles[QUANTILES];
+};
+
+// `scratch` is for the quantiles.
+static struct numbers numbers_of(const struct calls *c, struct hist_total *scratch)
 {
-    uint64_t at[QUANTILES];
-    calls_quantiles(c, scratch, quantiles, QUANTILES, at);
+    struct numbers n = {.calls = c};
+    ASSERT(scratch != NULL);
+    calls_quantiles(c, scratch, quantiles, QUANTILES, n.quantiles);
+    return n;
+}
+
+static void put_numbers(struct json_writer *w, const struct numbers *n)
+{
+    const struct calls *c = n->calls;
     put_i64(w, "calls", c->calls);
     put_i64(w, "errors", c->errors);
     put_i64(w, "mean_ns", c->calls > 0 ? c->sum_ns / c->calls : 0);
     for (size_t i = 0; i < QUANTILES; i++) {
         ASSERT(quantile_names[i] != NULL);
-        put_u64(w, quantile_names[i], at[i]);
+        put_u64(w, quantile_names[i], n->quantiles[i]);
     }
+}
+
+static void put_calls(struct json_writer *w, const struct calls *c, struct hist_total *scratch)
+{
+    struct numbers n = numbers_of(c, scratch);
+    put_numbers(w, &n);
 }
 
 static void put_range(struct json_writer *w, uint64_t from_ms, uint64_t to_ms, uint64_t damaged)
@@ -153,31 +172,32 @@ static void put_node(struct json_writer *w, const struct topology_node *n,
     json_put_object_end(w);
 }
 
-static void put_side(struct json_writer *w, const char *key, const struct calls *c,
-                     struct hist_total *scratch)
+static void put_side(struct json_writer *w, const char *key, const struct numbers *n)
 {
-    if (c->hist.n == 0) {
-        return;
+    ASSERT(n->calls != NULL);
+    if (n->calls->hist.n > 0) {
+        json_put_key(w, key);
+        json_put_object(w);
+        put_numbers(w, n);
+        json_put_object_end(w);
     }
-    json_put_key(w, key);
-    json_put_object(w);
-    put_calls(w, c, scratch);
-    json_put_object_end(w);
 }
 
 // An edge's calls are those that the callee answered; where it tells nothing, those that were made.
 static void put_edge(struct json_writer *w, const struct topology *t, const struct topology_edge *e,
                      struct hist_total *scratch)
 {
+    struct numbers client = numbers_of(&e->client, scratch);
+    struct numbers server = numbers_of(&e->server, scratch);
     ASSERT(e->from < t->node_count && e->to < t->node_count);
     json_put_object(w);
     put_str(w, "from", t->nodes[e->from].id);
     put_str(w, "to", t->nodes[e->to].id);
-    put_calls(w, e->server.hist.n > 0 ? &e->server : &e->client, scratch);
+    put_numbers(w, e->server.hist.n > 0 ? &server : &client);
     put_bool(w, "cross_dc", e->cross_dc_calls > 0);
     put_i64(w, "cross_dc_calls", e->cross_dc_calls);
-    put_side(w, "client", &e->client, scratch);
-    put_side(w, "server", &e->server, scratch);
+    put_side(w, "client", &client);
+    put_side(w, "server", &server);
     json_put_object_end(w);
 }
 

@@ -267,6 +267,14 @@ enum err hist_cut(struct str *bytes, struct str *ret_hist, struct hist_head *ret
     return ERR_OK;
 }
 
+struct hist_head hist_head_of(struct str hist)
+{
+    struct hist_head head;
+    const uint8_t *p = read_head(hist, &head);
+    MUST(p != NULL);
+    return head;
+}
+
 // ---- Totals -------------------------------------------------------------------------------------
 
 static int64_t add_wrapping(int64_t a, int64_t b)
@@ -325,6 +333,12 @@ void hist_total_encode(const struct hist_total *t, struct buf *out)
     }
 }
 
+static uint64_t rank_of_share(const double *q, size_t i, uint64_t all)
+{
+    ASSERT(q[i] >= 0 && q[i] <= 1 && (i == 0 || q[i - 1] <= q[i]));
+    return all > 0 ? (uint64_t)(q[i] * (double)(all - 1)) : 0;
+}
+
 void hist_total_quantiles(const struct hist_total *t, const double *q, size_t count,
                           uint64_t *ret_ns)
 {
@@ -336,12 +350,13 @@ void hist_total_quantiles(const struct hist_total *t, const double *q, size_t co
         }
     }
     size_t done = 0;
+    uint64_t rank = rank_of_share(q, 0, all);
     for (unsigned first; done < count && all > 0 && next_block(&find, &first);) {
-        for (unsigned i = 0; i < HIST_BLOCK; i++) {
+        for (unsigned i = 0; i < HIST_BLOCK && done < count; i++) {
             seen += t->buckets[first + i] > 0 ? (uint64_t)t->buckets[first + i] : 0;
-            while (done < count && seen > (uint64_t)(q[done] * (double)(all - 1))) {
-                ASSERT(q[done] >= 0 && q[done] <= 1 && (done == 0 || q[done - 1] <= q[done]));
+            while (seen > rank && done < count) {
                 ret_ns[done++] = hist_value(first + i);
+                rank = done < count ? rank_of_share(q, done, all) : rank;
             }
         }
     }

@@ -76,6 +76,9 @@ struct hist_head {
 // cut, for bytes that are none.
 MUST_CHECK enum err hist_cut(struct str *bytes, struct str *ret_hist, struct hist_head *ret_head);
 
+// Of a histogram that hist_cut() gave.
+struct hist_head hist_head_of(struct str hist);
+
 // What many histograms are added up into. All zero is an empty one. Numbers wrap.
 struct hist_total {
     int64_t count, sum_ns;

@@ -177,11 +177,8 @@ static enum err give(struct run *r, const struct series_id *id,
         const struct sample *x = &r->samples.at[i];
         r->times[i] = x->time_ms;
         if (hist) {
-            struct hist_head head;
-            struct str bytes = x->hist, whole;
-            enum err e = hist_cut(&bytes, &whole, &head);
-            MUST(e == ERR_OK); // checked as it was read, or added up here
-            r->hists[i] = (struct series_hist){head.count, head.sum_ns, whole};
+            struct hist_head head = hist_head_of(x->hist);
+            r->hists[i] = (struct series_hist){head.count, head.sum_ns, x->hist};
         } else {
             r->numbers[i] = x->number;
         }
