@@ -145,8 +145,8 @@ static uint32_t slot_place(const struct head_series *s, uint64_t time_ms)
 static struct hist *slot_of(struct series_head *h, struct head_series *s, uint64_t slot_ms)
 {
     uint32_t at = slot_place(s, slot_ms);
-    MUST(s->count == 0 || s->slots != NULL);
-    if (at == s->count || s->slots[at].time_ms != slot_ms) {
+    ASSERT(s->numbers == NULL);
+    if (s->slots == NULL || at == s->count || s->slots[at].time_ms != slot_ms) {
         s->slots = grow(h, s, s->slots, sizeof *s->slots);
         memmove(s->slots + at + 1, s->slots + at, (s->count - at) * sizeof *s->slots);
         s->slots[at] = (struct head_slot){.time_ms = slot_ms};
