@@ -2,6 +2,8 @@
 // Purpose: subjects of the stream as series.
 #include "call_sink.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/must.h"
@@ -54,14 +56,37 @@ static void put_to(struct label_list *l, const struct stream_node *n)
     put(l, CALLS_TO_SERVICE, of_service(n, n->service));
 }
 
-static struct label_list labels_of(const struct stream_subject *s)
+// The texts of a path and its parent.
+struct path_ids {
+    char path[17], parent[17];
+};
+
+static void put_path(struct label_list *l, const struct stream_subject *s, struct path_ids *ids)
+{
+    static const struct str measures[PATH_MEASURE_COUNT] = {
+        [PATH_CALLS] = {"calls", 5}, [PATH_ERRORS] = {"errors", 6}, [PATH_SELF] = {"self", 4}};
+    (void)snprintf(ids->path, sizeof ids->path, "%016" PRIx64, s->path);
+    (void)snprintf(ids->parent, sizeof ids->parent, "%016" PRIx64, s->parent);
+    ASSERT(s->measure < PATH_MEASURE_COUNT);
+    put_from(l, &s->from);
+    put(l, CALLS_MEASURE, measures[s->measure]);
+    put(l, CALLS_OF, CALLS_PATH);
+    put(l, CALLS_PATH, str_of(ids->path));
+    put(l, CALLS_PATH_PARENT, s->parent != 0 ? str_of(ids->parent) : STR(""));
+    put_to(l, &s->to);
+}
+
+// `ids` has texts that the labels name.
+static struct label_list labels_of(const struct stream_subject *s, struct path_ids *ids)
 {
     struct label_list l = {.count = 0};
     put(&l, CALLS_LABEL_NAME, CALLS_NAME);
     put(&l, CALLS_CROSS, s->cross_dc ? CALLS_TRUE : STR(""));
     put(&l, CALLS_ENDPOINT, s->kind == SUBJECT_ENDPOINT ? s->to.name : STR(""));
     put(&l, CALLS_ERROR, s->error ? CALLS_TRUE : STR(""));
-    if (s->kind == SUBJECT_EDGE) {
+    if (s->kind == SUBJECT_PATH) {
+        put_path(&l, s, ids);
+    } else if (s->kind == SUBJECT_EDGE) {
         put_from(&l, &s->from);
         put(&l, CALLS_OF, CALLS_EDGE);
         put(&l, CALLS_SIDE, s->at_client ? CALLS_CLIENT : CALLS_SERVER);
@@ -81,9 +106,11 @@ static struct label_list labels_of(const struct stream_subject *s)
 static enum err find(void *ctx, const struct stream_subject *subject, uint32_t *ret_number)
 {
     struct call_sink *s = ctx;
-    struct label_list l = labels_of(subject);
+    struct path_ids ids;
+    struct label_list l = labels_of(subject, &ids);
     bool to_peer = subject->kind == SUBJECT_EDGE && subject->to.kind != NODE_SERVICE;
-    struct str line = to_peer ? subject->from.line : subject->to.line;
+    bool is_path = subject->kind == SUBJECT_PATH; // all of a tree is in one line
+    struct str line = to_peer || is_path ? subject->from.line : subject->to.line;
     ASSERT(l.count > 2);
     return series_find(s->series, line, SERIES_HIST, l.items, l.count, ret_number);
 }

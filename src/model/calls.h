@@ -6,10 +6,17 @@
 //     of="endpoint"   service, endpoint, kind                     calls of an endpoint
 //     of="instance"   service, instance                           calls of an instance
 //     of="edge"       from.*, to.*, side, cross_dc                calls between two nodes
+//     of="path"       from.*, to.*, path, path.parent, measure    the tree of an entry, see below
 // of.kind is that of stream.h's nodes: service, client, database, cache, queue, external. A service
 // has line, service and endpoint; the others have name. side is who measured: client or server.
 // Calls that failed are series of their own, with error="true", and so are calls from one data
 // centre to another, with cross_dc="true". A label without a value is absent.
+//
+// Paths (stream/entries.h): from.* is the entry, to.* the node at the path, which is a hash of all
+// names from the entry to it, as 16 hex digits; without path.parent it is the entry itself. What
+// is kept is no duration, but a number of each chain that has the path: measure="calls" and
+// "errors" how often it was called and that failed, "self" nanoseconds that were spent there and
+// nowhere below. What is beyond the limits of a tree is the service "(other)".
 //
 // The business line of a series is that of the service called; of a peer, that of who calls it.
 #ifndef SONDE_MODEL_CALLS_H
@@ -24,6 +31,13 @@
 #define CALLS_ENDPOINT STR("endpoint") // of="endpoint", and the label
 #define CALLS_INSTANCE STR("instance")
 #define CALLS_EDGE     STR("edge")
+#define CALLS_PATH     STR("path") // of="path", and the label
+
+#define CALLS_PATH_PARENT STR("path.parent")
+#define CALLS_MEASURE     STR("measure")
+#define CALLS_MEASURE_CALLS       STR("calls")
+#define CALLS_MEASURE_ERRORS      STR("errors")
+#define CALLS_MEASURE_SELF        STR("self")
 
 #define CALLS_SERVICE STR("service")
 #define CALLS_KIND    STR("kind")

@@ -15,7 +15,8 @@ void analysis_init(struct analysis *a, const struct stream_sink *sink,
     ASSERT(history->load != NULL);
     a->reader = span_reader_new(&a->names);
     chains_init(&a->chains, idle_ms, remembered, a->began_ns / NS_PER_MS, clock_wall_ns());
-    red_init(&a->red, &a->names, sink);
+    paths_init(&a->paths, &a->names);
+    red_init(&a->red, &a->names, &a->paths, sink);
 }
 
 void analysis_done(struct analysis *a)
@@ -25,6 +26,8 @@ void analysis_done(struct analysis *a)
     chains_done(&a->chains);
     red_done(&a->red);
     edges_room_done(&a->edges);
+    entries_room_done(&a->entries);
+    paths_done(&a->paths);
     mem_free(a->own.items);
     mem_free(a->base.items);
     mem_free(a->stored);
@@ -38,6 +41,7 @@ size_t analysis_bytes(const struct analysis *a)
 {
     size_t remembered = a->chains.remembered * (sizeof(struct closed) + 2 * sizeof(uint32_t));
     return remembered + a->chains.bytes + red_bytes(&a->red) + names_bytes(&a->names) +
+           paths_bytes(&a->paths) + entries_room_bytes(&a->entries) +
            (a->own.capacity + a->base.capacity) * sizeof *a->own.items +
            a->stored_capacity * sizeof *a->stored + a->doubts.capacity * sizeof *a->doubts.places +
            a->doubts.mark_capacity * sizeof *a->doubts.marks + a->doubts.told_capacity;
@@ -252,11 +256,20 @@ static void on_edge(void *ctx, const struct edge_call *call)
     red_count_edge(t->red, call, t->times);
 }
 
-static void tell_edges(struct analysis *a, struct span_list *l, int32_t times)
+// A chain, or what of it was told before.
+static void tell(struct analysis *a, struct span_list *l, int32_t times)
 {
     struct edge_teller t = {&a->red, times};
+    uint32_t count = (uint32_t)l->count;
+    size_t sums;
+    uint64_t start_ns;
     ASSERT(l->count <= UINT32_MAX);
-    edges_of(&a->edges, l->items, (uint32_t)l->count, on_edge, &t);
+    edges_of(&a->edges, l->items, count, on_edge, &t);
+    const struct entry_sum *s =
+        entries_of(&a->entries, &a->edges, &a->paths, l->items, count, &sums, &start_ns);
+    for (size_t i = 0; i < sums; i++) {
+        red_count_entry(&a->red, &s[i], start_ns, times);
+    }
 }
 
 void analysis_close(struct analysis *a, struct chain *chain)
@@ -275,9 +288,9 @@ void analysis_close(struct analysis *a, struct chain *chain)
             is_known = false;
         }
     }
-    tell_edges(a, &a->own, 1);
+    tell(a, &a->own, 1);
     if (a->base.count > 0) {
-        tell_edges(a, &a->base, -1);
+        tell(a, &a->base, -1);
     }
     a->closed_chains++;
     ASSERT(chain->count > 0);

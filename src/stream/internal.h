@@ -38,9 +38,11 @@ struct analysis {
     struct names names;
     struct span_reader *reader;
     struct chains chains;
+    struct paths paths;
     struct red red;
     struct stream_history history;
     struct edges_room edges;
+    struct entries_room entries;
     uint64_t seq; // of the last batch taken in: what the store has beyond it is yet to come
     // Of the chain that closes: its spans, what the store has of the trace, and what of that was
     // told before.

@@ -10,10 +10,12 @@
 #define NOT_FOUND   UINT32_MAX // by the sink, yet
 #define GROUP       16u
 
-void red_init(struct red *r, const struct names *names, const struct stream_sink *sink)
+void red_init(struct red *r, const struct names *names, const struct paths *paths,
+              const struct stream_sink *sink)
 {
     ASSERT(names != NULL && sink->find != NULL && sink->count != NULL);
     *r = (struct red){.names = names,
+                      .paths = paths,
                       .sink = *sink,
                       .log = mem_new(RED_LOG, sizeof *r->log),
                       .counts = mem_new(RED_LOG, sizeof *r->counts)};
@@ -80,17 +82,34 @@ static struct stream_node node_of(const struct red *r, uint32_t name, uint8_t ki
     return names_at(r->names, name)->node;
 }
 
+static struct stream_subject path_subject(const struct red *r, const struct red_key *key)
+{
+    static const struct stream_node other = {.kind = NODE_SERVICE, .service = {"(other)", 7}};
+    const struct path *p = paths_at(r->paths, key->to);
+    const struct path *entry = paths_at(r->paths, p->entry);
+    ASSERT(key->from_kind < PATH_MEASURE_COUNT);
+    return (struct stream_subject){.kind = SUBJECT_PATH,
+                                   .from = node_of(r, entry->node, 0),
+                                   .to = p->node > 0 ? node_of(r, p->node, 0) : other,
+                                   .path = p->id,
+                                   .parent = p->parent > 0 ? paths_at(r->paths, p->parent)->id : 0,
+                                   .measure = (enum path_measure)key->from_kind};
+}
+
 // False where the sink has no room for it.
 static bool find_in_sink(struct red *r, struct red_subject *s)
 {
     if (s->sink_number == NOT_FOUND && !s->refused) {
-        struct stream_subject subject = {.kind = (enum subject_kind)s->key.kind,
-                                         .from = node_of(r, s->key.from, s->key.from_kind),
-                                         .to = node_of(r, s->key.to, 0),
-                                         .span_kind = names_at(r->names, s->key.to)->span_kind,
-                                         .at_client = s->key.at_client,
-                                         .error = s->key.error,
-                                         .cross_dc = s->key.cross_dc};
+        struct stream_subject subject =
+            s->key.kind == SUBJECT_PATH
+                ? path_subject(r, &s->key)
+                : (struct stream_subject){.kind = (enum subject_kind)s->key.kind,
+                                          .from = node_of(r, s->key.from, s->key.from_kind),
+                                          .to = node_of(r, s->key.to, 0),
+                                          .span_kind = names_at(r->names, s->key.to)->span_kind,
+                                          .at_client = s->key.at_client,
+                                          .error = s->key.error,
+                                          .cross_dc = s->key.cross_dc};
         uint32_t number = NOT_FOUND;
         s->refused = r->sink.find(r->sink.ctx, &subject, &number) != ERR_OK;
         s->sink_number = s->refused ? NOT_FOUND : number;
@@ -202,6 +221,19 @@ void red_count_edge(struct red *r, const struct edge_call *call, int32_t times)
                           .cross_dc = call->cross_dc};
     ASSERT(call->to > 0 && call->to <= r->names->count && call->from <= r->names->count);
     note(r, key, call->start_ns, call->duration_ns, times);
+}
+
+void red_count_entry(struct red *r, const struct entry_sum *sum, uint64_t start_ns, int32_t times)
+{
+    struct red_key key = {.to = sum->path, .kind = SUBJECT_PATH, .from_kind = PATH_CALLS};
+    ASSERT(sum->path > 0 && sum->path <= r->paths->count);
+    note(r, key, start_ns, sum->calls, times);
+    key.from_kind = PATH_SELF;
+    note(r, key, start_ns, sum->self_ns, times);
+    if (sum->errors > 0) {
+        key.from_kind = PATH_ERRORS;
+        note(r, key, start_ns, sum->errors, times);
+    }
 }
 
 size_t red_bytes(const struct red *r)

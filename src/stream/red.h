@@ -13,16 +13,16 @@
 #define SONDE_STREAM_RED_H
 
 #include "core/hash_index.h"
-#include "stream/edges.h"
+#include "stream/entries.h"
 
 #define RED_SUBJECTS_MAX ((size_t)1 << 19)
 #define RED_LOG          2048u // calls
 
 // Who is counted for.
 struct red_key {
-    uint32_t from, to; // numbers of names
+    uint32_t from, to; // numbers of names; of paths `to` is that of the path
     uint8_t kind;      // enum subject_kind
-    uint8_t from_kind; // enum node_kind, where `from` is 0
+    uint8_t from_kind; // enum node_kind, where `from` is 0; of paths: enum path_measure
     bool at_client, error, cross_dc;
 };
 
@@ -40,6 +40,7 @@ struct red_subject {
 
 struct red {
     const struct names *names;
+    const struct paths *paths;
     struct stream_sink sink;
     struct red_call *log;
     size_t log_count;
@@ -51,13 +52,15 @@ struct red {
     uint64_t refused_calls;
 };
 
-void red_init(struct red *r, const struct names *names, const struct stream_sink *sink);
+void red_init(struct red *r, const struct names *names, const struct paths *paths,
+              const struct stream_sink *sink);
 void red_done(struct red *r);
 
 // An entry counts for its endpoint and its instance (0: none is known); any other span for nothing.
 // -1 takes it back.
 void red_count_span(struct red *r, const struct chain_span *s, uint32_t instance, int32_t times);
 void red_count_edge(struct red *r, const struct edge_call *call, int32_t times);
+void red_count_entry(struct red *r, const struct entry_sum *sum, uint64_t start_ns, int32_t times);
 
 size_t red_bytes(const struct red *r); // heap bytes held, about
 

@@ -212,7 +212,10 @@ static void note_stats(struct stream *s)
                                      .unjoined_spans = a->unjoined_spans,
                                      .names = a->names.count,
                                      .other_names = a->names.others,
-                                     .refused_calls = a->red.refused_calls};
+                                     .refused_calls = a->red.refused_calls,
+                                     .paths = a->paths.count,
+                                     .other_paths = a->paths.others,
+                                     .rootless_spans = a->entries.rootless_spans};
     pthread_mutex_unlock(&s->lock);
 }
 

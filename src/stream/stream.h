@@ -7,8 +7,8 @@
 // One principle makes every number exact: what a trace adds to the metrics is a function of the set
 // of its spans alone, and metrics add up. So
 //   - a span that arrives counts at once, unless its chain has it already (sent twice);
-//   - edges, which take both halves of a call, are told when a chain closes: no span of it came for
-//     STREAM_IDLE_MS;
+//   - edges, which take both halves of a call, and what a chain adds to the tree of its entry, are
+//     told when a chain closes: no span of it came for STREAM_IDLE_MS;
 //   - a span that comes after its chain has closed opens the chain again. What was told of it then
 //     is worked out from the store, and the difference is told: what is now known, minus what was.
 // At rest the metrics are those of the stored spans, whatever the order in which they came, but for
@@ -18,7 +18,7 @@
 // before. And looking back is limited: chains that close beyond that are counted as unjoined.
 //
 //     batch -> [spans: names and peers become numbers] -> [chains: by trace ID, without duplicates]
-//           -> endpoints, instances: at once            -> closed: edges -> sink
+//           -> endpoints, instances: at once            -> closed: edges, entries -> sink
 //
 // Memory. Open chains have a limit (STREAM_SHARE of the budget): beyond it the longest idle ones
 // are closed early, which is the spill: the store has their spans, and what comes later opens them
@@ -56,7 +56,15 @@ struct stream;
 enum subject_kind {
     SUBJECT_ENDPOINT, // `to`: calls of it
     SUBJECT_INSTANCE, // `to` with `name` the instance: calls of it
-    SUBJECT_EDGE      // calls from `from` to `to`
+    SUBJECT_EDGE,     // calls from `from` to `to`
+    SUBJECT_PATH      // what chains have of a path below their entry, which is `from`, to `to`
+};
+// Of paths, for each chain that has the path: a number in place of a duration.
+enum path_measure {
+    PATH_CALLS,  // how often it was called
+    PATH_ERRORS, // how often that failed; nothing where it did not
+    PATH_SELF,   // nanoseconds that were spent there and nowhere below
+    PATH_MEASURE_COUNT
 };
 enum node_kind {
     NODE_SERVICE,  // line, service; name: the endpoint, "" where it is not known
@@ -80,6 +88,8 @@ struct stream_subject {
     bool at_client;    // of edges: measured by the caller; else by the callee
     bool error;        // calls that failed are a subject of their own
     bool cross_dc;     // of edges: from one data centre to another; a subject of their own as well
+    uint64_t path, parent; // of paths: the same in each process; no parent: 0
+    enum path_measure measure;
 };
 
 // A call of a subject that began in a slot; or, with times -1, one that is taken back.
@@ -152,6 +162,8 @@ struct stream_stats {
     uint64_t unjoined_spans;                // of those, whose history could not be had
     uint64_t names, other_names;            // interned; counted as "(other)"
     uint64_t refused_calls;                 // that the sink has no room for
+    uint64_t paths, other_paths;            // interned; counted as "(other)", or not at all
+    uint64_t rootless_spans;                // of which entry they are is not known
     uint64_t queued_bytes;
 };
 void stream_stats(struct stream *s, struct stream_stats *ret_stats);

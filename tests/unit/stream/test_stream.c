@@ -6,6 +6,7 @@
 // and looks everything up by walking all of them.
 #include "test.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -13,11 +14,12 @@
 #include "core/clock.h"
 #include "core/hist.h"
 #include "core/mem.h"
-#include "stream/stream.h"
+#include "stream/paths.h"
 
-#define SPANS_MAX   4000
-#define RECORDS_MAX 400
-#define CELLS_MAX   20000
+#define SPANS_MAX    4000
+#define RECORDS_MAX  400
+#define CELLS_MAX    60000
+#define SUBJECTS_MAX 20000
 
 // ---- The world: spans as the generator knows them -----------------------------------------------
 
@@ -56,6 +58,9 @@ static void grow(struct world *w, uint64_t *seed, unsigned trace, const struct p
     s->error = draw(seed, 7) == 0;
     s->is_cached = draw(seed, 3) == 0;
     s->start_ns = (uint64_t)1700000000 * NS_PER_S + draw(seed, 60000) * NS_PER_MS;
+    if (parent != NULL && draw(seed, 4) > 0) { // within it, about
+        s->start_ns = parent->start_ns + draw(seed, 110 * NS_PER_MS) - 5 * NS_PER_MS;
+    }
     s->duration_ns = draw(seed, 1000) == 0 ? 0 : 1000 + draw(seed, 100000000);
 }
 
@@ -161,6 +166,12 @@ static void check_same(struct metrics *got, struct metrics *wanted)
         }
         fail();
     }
+}
+
+static void path_key(char *out, size_t room, uint64_t id, unsigned measure, uint64_t slot_ms)
+{
+    (void)snprintf(out, room, "path %016" PRIx64 " %u @%llu", id, measure,
+                   (unsigned long long)slot_ms);
 }
 
 // ---- The recount --------------------------------------------------------------------------------
@@ -270,9 +281,165 @@ static void recount_span(const struct world *w, struct metrics *m, const struct 
     }
 }
 
+// Numbers of names and paths are those of the recount; IDs of paths are the same everywhere.
+struct paths_rig {
+    struct names names;
+    struct paths paths;
+};
+
+static uint32_t node_number(struct paths_rig *p, const struct world *w, const struct plain *s)
+{
+    char text[16];
+    const struct plain *at = s;
+    uint32_t service =
+        names_service(&p->names, str_of(lines[s->service]), str_of(services[s->service]));
+    while (at != NULL && at->service == s->service && !is_callee(at) && at->parent != 0) {
+        at = parent_in(w, at);
+    }
+    if (at == NULL || at->service != s->service) {
+        return service;
+    }
+    (void)snprintf(text, sizeof text, "op%u", at->name);
+    uint8_t kind = at->kind == KIND_UNSPECIFIED ? KIND_INTERNAL : (uint8_t)at->kind;
+    return names_below(&p->names, service, str_of(text), kind);
+}
+
+static uint32_t peer_number(struct paths_rig *p, const struct plain *s)
+{
+    char text[100], *name, *kind_end;
+    peer_text(s, text, sizeof text); // "database://postgresql/shop@db:5432:0"
+    kind_end = strstr(text, "://");
+    name = kind_end + 3;
+    *kind_end = 0;
+    *strrchr(name, ':') = 0;
+    return names_peer(&p->names,
+                      strcmp(text, "cache") == 0      ? NODE_CACHE
+                      : strcmp(text, "database") == 0 ? NODE_DATABASE
+                                                      : NODE_QUEUE,
+                      str_of(name));
+}
+
+static bool is_called(const struct world *w, const struct plain *s)
+{
+    const struct plain *parent = parent_in(w, s);
+    return is_callee(s) || s->parent == 0 || (parent != NULL && parent->service != s->service);
+}
+
+static bool is_calling(const struct world *w, const struct plain *s)
+{
+    return s->kind == KIND_PRODUCER || (s->kind == KIND_CLIENT && first_called(w, s) == NULL);
+}
+
+// Where a span is called, or its parent lies; 0 below a root that is not there.
+static uint32_t path_at(struct paths_rig *p, const struct world *w, const struct plain *s);
+
+static uint32_t path_of(struct paths_rig *p, const struct world *w, const struct plain *s)
+{
+    uint32_t at = path_at(p, w, s);
+    return at != 0 && is_calling(w, s) ? paths_below(&p->paths, at, peer_number(p, s)) : at;
+}
+
+static uint32_t path_at(struct paths_rig *p, const struct world *w, const struct plain *s)
+{
+    const struct plain *parent = parent_in(w, s);
+    uint32_t above = parent != NULL ? path_of(p, w, parent) : 0;
+    if (above == 0 && s->parent != 0) {
+        return 0;
+    }
+    return is_called(w, s) ? paths_below(&p->paths, above, node_number(p, w, s)) : above;
+}
+
+// What of a span no child covers: from border to border, what lies between is covered or not.
+static uint64_t self_ns(const struct world *w, const struct plain *s)
+{
+    uint64_t end = s->start_ns + s->duration_ns, self = 0, at = s->start_ns;
+    while (at < end) {
+        uint64_t next = end;
+        bool covered = false;
+        for (unsigned i = 0; i < w->count; i++) {
+            const struct plain *c = &w->spans[i];
+            uint64_t from = c->start_ns, to = c->start_ns + c->duration_ns;
+            if (c->trace == s->trace && parent_in(w, c) == s) {
+                covered = covered || (from <= at && at < to);
+                next = from > at && from < next ? from : next;
+                next = to > at && to < next ? to : next;
+            }
+        }
+        self += covered ? 0 : next - at;
+        at = next;
+    }
+    return self;
+}
+
+// What a trace has at each path, and when its first root began.
+struct path_count {
+    uint32_t path;
+    uint64_t values[PATH_MEASURE_COUNT];
+};
+
+static struct path_count *count_at(struct path_count *counts, unsigned *n, uint32_t path)
+{
+    unsigned i = 0;
+    while (i < *n && counts[i].path != path) {
+        i++;
+    }
+    if (i == *n) {
+        assert_true(*n < 64);
+        counts[(*n)++] = (struct path_count){.path = path};
+    }
+    return &counts[i];
+}
+
+static void recount_paths(const struct world *w, struct metrics *m, unsigned trace)
+{
+    static struct paths_rig p;
+    struct path_count counts[64];
+    unsigned n = 0;
+    uint64_t first_ns = UINT64_MAX;
+    p = (struct paths_rig){0};
+    paths_init(&p.paths, &p.names);
+    for (unsigned i = 0; i < w->count; i++) {
+        const struct plain *s = &w->spans[i];
+        uint32_t at = s->trace == trace ? path_at(&p, w, s) : 0;
+        if (at == 0) {
+            continue;
+        }
+        first_ns = s->parent == 0 && s->start_ns < first_ns ? s->start_ns : first_ns;
+        if (is_called(w, s)) {
+            count_at(counts, &n, at)->values[PATH_CALLS]++;
+            count_at(counts, &n, at)->values[PATH_ERRORS] += s->error;
+        }
+        uint32_t path = path_of(&p, w, s);
+        if (is_calling(w, s)) {
+            count_at(counts, &n, path)->values[PATH_CALLS]++;
+            count_at(counts, &n, path)->values[PATH_ERRORS] += s->error;
+        }
+        count_at(counts, &n, path)->values[PATH_SELF] += self_ns(w, s);
+    }
+    uint64_t slot = first_ns / NS_PER_MS / STREAM_SLOT_MS * STREAM_SLOT_MS;
+    for (unsigned i = 0; i < n; i++) {
+        for (unsigned k = 0; k < PATH_MEASURE_COUNT; k++) {
+            char key[100];
+            path_key(key, sizeof key, paths_at(&p.paths, counts[i].path)->id, k, slot);
+            if (k != PATH_ERRORS || counts[i].values[k] > 0) {
+                hist_add(cell_of(m, key), counts[i].values[k], 1);
+            }
+        }
+    }
+    paths_done(&p.paths);
+    names_done(&p.names);
+}
+
 static struct metrics *recount(const struct world *w)
 {
     struct metrics *m = mem_new(1, sizeof *m);
+    unsigned traces = 0;
+    for (unsigned i = 0; i < w->count; i++) {
+        traces = w->spans[i].trace > traces ? w->spans[i].trace : traces;
+    }
+    for (unsigned t = 1; t <= traces; t++) {
+        recount_paths(w, m, t);
+    }
     for (unsigned i = 0; i < w->count; i++) {
         recount_span(w, m, &w->spans[i]);
     }
@@ -289,7 +456,7 @@ struct rig {
     unsigned record_count, delivered;
     unsigned ahead;    // records that the store has beyond those
     bool drops_copies; // the store does
-    char subjects[4096][160];
+    char subjects[SUBJECTS_MAX][160];
     unsigned subject_count;
     struct metrics *now, *committed;
     uint64_t committed_seq;
@@ -438,11 +605,29 @@ static enum err load(void *ctx, trace_id id,
     return ERR_OK;
 }
 
+static enum err number_of(struct rig *rig, const char *text, uint32_t *ret_number)
+{
+    for (unsigned i = 0; i < rig->subject_count; i++) {
+        if (strcmp(rig->subjects[i], text) == 0) {
+            *ret_number = i;
+            return ERR_OK;
+        }
+    }
+    assert_true(rig->subject_count < SUBJECTS_MAX && strlen(text) < sizeof rig->subjects[0]);
+    memcpy(rig->subjects[rig->subject_count], text, strlen(text) + 1);
+    *ret_number = rig->subject_count++;
+    return ERR_OK;
+}
+
 static enum err find(void *ctx, const struct stream_subject *s, uint32_t *ret_number)
 {
     static const char *const kinds[] = {"endpoint", "instance", "edge"};
-    struct rig *rig = ctx;
     char text[400], from[150] = "";
+    if (s->kind == SUBJECT_PATH) {
+        assert_true(s->from.service.n > 0 && s->path != s->parent);
+        (void)snprintf(text, sizeof text, "path %016" PRIx64 " %u", s->path, (unsigned)s->measure);
+        return number_of(ctx, text, ret_number);
+    }
     if (s->kind == SUBJECT_EDGE) {
         (void)snprintf(from, sizeof from, "%s:%.*s/%.*s/%.*s", node_kind_name(s->from.kind),
                        STR_FMT(s->from.line), STR_FMT(s->from.service), STR_FMT(s->from.name));
@@ -450,16 +635,7 @@ static enum err find(void *ctx, const struct stream_subject *s, uint32_t *ret_nu
     (void)snprintf(text, sizeof text, "%s %s>%s:%.*s/%.*s/%.*s:%u %s %d", kinds[s->kind], from,
                    node_kind_name(s->to.kind), STR_FMT(s->to.line), STR_FMT(s->to.service),
                    STR_FMT(s->to.name), s->span_kind, s->at_client ? "c" : "s", s->error);
-    for (unsigned i = 0; i < rig->subject_count; i++) {
-        if (strcmp(rig->subjects[i], text) == 0) {
-            *ret_number = i;
-            return ERR_OK;
-        }
-    }
-    assert_true(rig->subject_count < 4096 && strlen(text) < sizeof rig->subjects[0]);
-    memcpy(rig->subjects[rig->subject_count], text, strlen(text) + 1);
-    *ret_number = rig->subject_count++;
-    return ERR_OK;
+    return number_of(ctx, text, ret_number);
 }
 
 static void count(void *ctx, const struct stream_count *counts, size_t n)

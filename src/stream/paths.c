@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: paths as numbers.
+#include "stream/paths.h"
+
+#include "core/mem.h"
+#include "core/must.h"
+
+#define INDEX_LEAST 256
+#define ID_OTHER    0x6f74686572u
+
+void paths_init(struct paths *p, const struct names *names)
+{
+    ASSERT(names != NULL);
+    *p = (struct paths){.names = names};
+}
+
+void paths_done(struct paths *p)
+{
+    ASSERT(p->count <= p->capacity);
+    mem_free(p->items);
+    mem_free(p->hashes);
+    hash_index_done(&p->index);
+    *p = (struct paths){0};
+}
+
+static uint64_t mix(uint64_t h, uint64_t more)
+{
+    h = (h ^ more) * 0x9e3779b97f4a7c15u;
+    return h ^ (h >> 29);
+}
+
+static uint64_t hash_of(uint32_t parent, uint32_t node)
+{
+    return mix((uint64_t)parent << 32 | node, 0xc2b2ae3d27d4eb4fu);
+}
+
+// The same in each process: of names alone, not of their numbers.
+static uint64_t id_of(const struct paths *p, uint32_t parent, uint32_t node)
+{
+    uint64_t h = parent > 0 ? paths_at(p, parent)->id : 1;
+    if (node == 0) {
+        return mix(h, ID_OTHER);
+    }
+    const struct name *n = names_at(p->names, node);
+    ASSERT(n->node.kind < NODE_KIND_COUNT);
+    h = mix(h, (uint64_t)n->node.kind << 8 | n->span_kind);
+    h = mix(h, str_hash(n->node.line));
+    h = mix(h, str_hash(n->node.service));
+    return mix(h, str_hash(n->node.name));
+}
+
+static uint32_t find(const struct paths *p, uint32_t parent, uint32_t node, uint64_t hash)
+{
+    struct hash_walk walk = hash_index_walk(&p->index, hash);
+    uint32_t at;
+    while (hash_index_next(&walk, &at)) {
+        ASSERT(at < p->count);
+        if (p->items[at].parent == parent && p->items[at].node == node) {
+            return at + 1;
+        }
+    }
+    return 0;
+}
+
+static uint32_t add(struct paths *p, uint32_t parent, uint32_t node, uint64_t hash)
+{
+    p->items = mem_grow(p->items, &p->capacity, p->count + 1, sizeof *p->items);
+    p->hashes = mem_grow(p->hashes, &p->hash_capacity, p->count + 1, sizeof *p->hashes);
+    hash_index_reserve(&p->index, p->hashes, p->count, INDEX_LEAST);
+    uint32_t number = (uint32_t)p->count + 1;
+    struct path made = {.id = id_of(p, parent, node),
+                        .parent = parent,
+                        .entry = parent > 0 ? paths_at(p, parent)->entry : number,
+                        .node = node,
+                        .depth = parent > 0 ? paths_at(p, parent)->depth + 1 : 1};
+    if (parent > 0) {
+        p->items[made.entry - 1].below++;
+    }
+    p->hashes[p->count] = hash;
+    p->items[p->count] = made;
+    hash_index_put(&p->index, hash, (uint32_t)p->count);
+    ASSERT(p->count < 2 * PATHS_MAX);
+    return (uint32_t)++p->count;
+}
+
+static bool is_full(const struct paths *p, uint32_t parent)
+{
+    return p->count >= PATHS_MAX ||
+           (parent > 0 && (paths_at(p, parent)->depth >= PATHS_DEPTH_MAX ||
+                           paths_at(p, paths_at(p, parent)->entry)->below >= PATHS_OF_ENTRY_MAX));
+}
+
+uint32_t paths_below(struct paths *p, uint32_t parent, uint32_t node)
+{
+    ASSERT(node > 0 && parent <= p->count);
+    if (parent > 0 && paths_at(p, parent)->node == 0) {
+        return parent; // what lies below "(other)" is there as well
+    }
+    uint64_t hash = hash_of(parent, node);
+    uint32_t found = find(p, parent, node, hash);
+    if (found != 0 || !is_full(p, parent)) {
+        return found != 0 ? found : add(p, parent, node, hash);
+    }
+    p->others++;
+    if (parent == 0) {
+        return 0;
+    }
+    uint32_t entry = paths_at(p, parent)->entry;
+    hash = hash_of(entry, 0);
+    found = find(p, entry, 0, hash);
+    return found != 0 ? found : add(p, entry, 0, hash);
+}
+
+size_t paths_bytes(const struct paths *p)
+{
+    ASSERT(p->count <= p->capacity);
+    return p->capacity * sizeof *p->items + p->hash_capacity * sizeof *p->hashes +
+           p->index.size * sizeof *p->index.slots;
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: paths as numbers. A path is where a call lies in the tree of its entry: the entry's
+// endpoint, then the nodes that were called one below the other (endpoints, databases, caches,
+// queues, external services). Numbers count from 1; 0 is none. A path lives as long as the table.
+//
+// A path also has an ID that is the same in each process: a hash of all its names.
+//
+// Limits: PATHS_MAX paths in all, PATHS_OF_ENTRY_MAX below one entry, PATHS_DEPTH_MAX nodes one
+// below the other. What is beyond becomes "(other)", a node below the entry, for which there is
+// always room; an entry too many has no path. Not thread-safe.
+#ifndef SONDE_STREAM_PATHS_H
+#define SONDE_STREAM_PATHS_H
+
+#include "stream/names.h"
+
+#define PATHS_MAX          ((size_t)1 << 16)
+#define PATHS_OF_ENTRY_MAX 256u
+#define PATHS_DEPTH_MAX    32u
+
+struct path {
+    uint64_t id;
+    uint32_t parent; // 0: it is an entry
+    uint32_t entry;  // the path that it begins with; itself, of entries
+    uint32_t node;   // number of the name; 0: "(other)"
+    uint32_t below;  // of entries: how many paths there are below
+    uint32_t depth;  // of entries 1
+};
+
+struct paths {
+    const struct names *names;
+    struct path *items; // by number - 1
+    uint64_t *hashes;
+    size_t count, capacity, hash_capacity;
+    struct hash_index index;
+    uint64_t others; // asked for, and given as "(other)", or not at all
+};
+
+void paths_init(struct paths *p, const struct names *names);
+void paths_done(struct paths *p);
+
+// The path of `node` below `parent`, which is 0 for an entry. 0 for an entry too many.
+uint32_t paths_below(struct paths *p, uint32_t parent, uint32_t node);
+
+static inline const struct path *paths_at(const struct paths *p, uint32_t number)
+{
+    return &p->items[number - 1];
+}
+
+size_t paths_bytes(const struct paths *p); // heap bytes held
+
+#endif
