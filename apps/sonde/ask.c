@@ -176,3 +176,46 @@ bool ask_range(const struct ask_range_flags *f, struct ask_range *ret_range)
     *ret_range = (struct ask_range){from, to};
     return true;
 }
+
+// ---- Asking and printing ------------------------------------------------------------------------
+
+void ask_param(struct buf *path, const char *name, const char *value)
+{
+    ASSERT(path->n > 0);
+    if (value != NULL) {
+        buf_printf(path, "&%s=", name);
+        client_escape(path, value);
+    }
+}
+
+int ask_and_print(const struct ask_flags *flags, struct buf *path, void (*print)(json_t *root))
+{
+    struct buf answer;
+    int code = EXIT_USAGE;
+    buf_init(&answer, ASK_ANSWER_MAX);
+    buf_add_byte(path, 0);
+    if (path->failed) {
+        fputs("sonde: the names are too long\n", stderr);
+    } else if (print != NULL) {
+        json_t *root = ask_json(flags, path->p, NULL, &answer, &code);
+        if (root != NULL) {
+            print(root);
+            code = EXIT_DONE;
+        }
+        json_decref(root);
+    } else {
+        code = ask_text(flags, path->p, NULL, &answer);
+        if (code == EXIT_DONE) {
+            printf("%.*s\n", STR_FMT(buf_str(&answer)));
+        }
+    }
+    buf_done(&answer);
+    return code;
+}
+
+void ask_print_partial(json_t *root)
+{
+    if (json_is_true(json_object_get(root, "partial"))) {
+        fputs("sonde: incomplete: damaged parts of the stored series were left out\n", stderr);
+    }
+}

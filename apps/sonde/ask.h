@@ -40,7 +40,33 @@ struct ask_range_flags {
 struct ask_range {
     uint64_t from_ms, to_ms;
 };
+
+// Those of a command's struct `f` with the members range, server, json and help, for a list of
+// struct flag.
+// clang-format off
+#define ASK_RANGE_FLAGS(f)                                                                         \
+    {"--since", &(f).range.since, NULL},                                                           \
+    {"--from", &(f).range.from, NULL},                                                             \
+    {"--to", &(f).range.to, NULL}
+#define ASK_SERVER_FLAGS(f)                                                                        \
+    {"--server", &(f).server.server, NULL},                                                        \
+    {"--token", &(f).server.token, NULL},                                                          \
+    {"--ca", &(f).server.ca, NULL},                                                                \
+    {"--json", NULL, &(f).json},                                                                   \
+    {"--help", NULL, &(f).help}
+// clang-format on
+
 // The last hour where nothing is said. False after saying what is wrong.
 bool ask_range(const struct ask_range_flags *f, struct ask_range *ret_range);
+
+// Adds a parameter to a path that has some; nothing where it has no value.
+void ask_param(struct buf *path, const char *name, const char *value);
+
+// Fetches, and prints JSON as it came or, where `print` is not NULL, what that makes of it. Gives
+// the exit code.
+int ask_and_print(const struct ask_flags *flags, struct buf *path, void (*print)(json_t *root));
+
+// Says where an answer lacks damaged parts.
+void ask_print_partial(json_t *root);
 
 #endif

@@ -44,48 +44,6 @@ struct calls_flags {
     bool json, help;
 };
 
-static void put_param(struct buf *path, const char *name, const char *value)
-{
-    ASSERT(path->n > 0);
-    if (value != NULL) {
-        buf_printf(path, "&%s=", name);
-        client_escape(path, value);
-    }
-}
-
-// Fetches, and prints JSON as it came or a table of it. Gives the exit code.
-static int ask_and_print(const struct calls_flags *f, struct buf *path, void (*print)(json_t *root))
-{
-    struct buf answer;
-    int code = EXIT_USAGE;
-    buf_init(&answer, ASK_ANSWER_MAX);
-    buf_add_byte(path, 0);
-    if (path->failed) {
-        fputs("sonde: the names are too long\n", stderr);
-    } else if (wants_table(f->json)) {
-        json_t *root = ask_json(&f->server, path->p, NULL, &answer, &code);
-        if (root != NULL) {
-            print(root);
-            code = EXIT_DONE;
-        }
-        json_decref(root);
-    } else {
-        code = ask_text(&f->server, path->p, NULL, &answer);
-        if (code == EXIT_DONE) {
-            printf("%.*s\n", STR_FMT(buf_str(&answer)));
-        }
-    }
-    buf_done(&answer);
-    return code;
-}
-
-static void print_partial(json_t *root)
-{
-    if (json_is_true(json_object_get(root, "partial"))) {
-        fputs("sonde: incomplete: damaged parts of the stored series were left out\n", stderr);
-    }
-}
-
 // Calls, errors and durations of a node, an edge or a step.
 static void print_calls(json_t *o)
 {
@@ -196,7 +154,7 @@ static void print_topology(json_t *root)
     }
     free(order);
     print_states(json_object_get(root, "nodes"));
-    print_partial(root);
+    ask_print_partial(root);
 }
 
 int command_topology(int argc, char **argv)
@@ -206,14 +164,8 @@ int command_topology(int argc, char **argv)
     int count;
     const struct flag flags[] = {
         {"--level", &f.level, NULL},
-        {"--since", &f.range.since, NULL},
-        {"--from", &f.range.from, NULL},
-        {"--to", &f.range.to, NULL},
-        {"--server", &f.server.server, NULL},
-        {"--token", &f.server.token, NULL},
-        {"--ca", &f.server.ca, NULL},
-        {"--json", NULL, &f.json},
-        {"--help", NULL, &f.help},
+        ASK_RANGE_FLAGS(f),
+        ASK_SERVER_FLAGS(f),
         {NULL, NULL, NULL},
     };
     if (!flags_parse(argc, argv, flags, NULL, 0, &count)) {
@@ -229,8 +181,8 @@ int command_topology(int argc, char **argv)
     struct buf path;
     buf_init(&path, (size_t)1 << 16);
     buf_printf(&path, "/api/v1/topology?from=%" PRIu64 "&to=%" PRIu64, range.from_ms, range.to_ms);
-    put_param(&path, "level", f.level);
-    int code = ask_and_print(&f, &path, print_topology);
+    ask_param(&path, "level", f.level);
+    int code = ask_and_print(&f.server, &path, wants_table(f.json) ? print_topology : NULL);
     buf_done(&path);
     return code;
 }
@@ -245,7 +197,7 @@ static void print_red(json_t *root)
     if (json_array_size(points) == 0) {
         fputs("sonde: no calls in that range; `sonde topology` shows which services there are\n",
               stderr);
-        print_partial(root);
+        ask_print_partial(root);
         return;
     }
     printf("%-18s  %9s  %10s  %8s  %9s  %9s  %9s\n", "BEGIN", "PER S", "CALLS", "ERRORS", "MEAN",
@@ -261,7 +213,7 @@ static void print_red(json_t *root)
     printf("%-18s  %9s  ", "all", "");
     print_calls(json_object_get(root, "total"));
     putchar('\n');
-    print_partial(root);
+    ask_print_partial(root);
 }
 
 static bool put_step(struct buf *path, const char *step)
@@ -288,12 +240,12 @@ static int ask_for_red(const struct calls_flags *f, const char *service)
     }
     buf_init(&path, (size_t)1 << 16);
     buf_printf(&path, "/api/v1/red?from=%" PRIu64 "&to=%" PRIu64, range.from_ms, range.to_ms);
-    put_param(&path, "service", service);
-    put_param(&path, "endpoint", f->endpoint);
-    put_param(&path, "instance", f->instance);
-    put_param(&path, "namespace", f->namespace);
+    ask_param(&path, "service", service);
+    ask_param(&path, "endpoint", f->endpoint);
+    ask_param(&path, "instance", f->instance);
+    ask_param(&path, "namespace", f->namespace);
     if (put_step(&path, f->step)) {
-        code = ask_and_print(f, &path, print_red);
+        code = ask_and_print(&f->server, &path, wants_table(f->json) ? print_red : NULL);
     }
     buf_done(&path);
     return code;
@@ -309,14 +261,8 @@ int command_red(int argc, char **argv)
         {"--instance", &f.instance, NULL},
         {"--namespace", &f.namespace, NULL},
         {"--step", &f.step, NULL},
-        {"--since", &f.range.since, NULL},
-        {"--from", &f.range.from, NULL},
-        {"--to", &f.range.to, NULL},
-        {"--server", &f.server.server, NULL},
-        {"--token", &f.server.token, NULL},
-        {"--ca", &f.server.ca, NULL},
-        {"--json", NULL, &f.json},
-        {"--help", NULL, &f.help},
+        ASK_RANGE_FLAGS(f),
+        ASK_SERVER_FLAGS(f),
         {NULL, NULL, NULL},
     };
     if (!flags_parse(argc, argv, flags, &service, 1, &count)) {

@@ -19,6 +19,8 @@ static const struct completed {
     {"topology", NULL, "level since from to server token ca", "json", "who calls whom"},
     {"red", NULL, "endpoint instance namespace step since from to server token ca", "json",
      "calls of a service over time"},
+    {"entry", NULL, "namespace times load since from to server token ca", "json",
+     "the tree of calls of an entry"},
     {"trace-id", NULL, "", "json", "decode a trace ID"},
     {"store", "stats", "data", "json", "bytes by column of the parts on disk"},
     {"store", "inspect", "data", "json", "the parts on disk, one a line"},

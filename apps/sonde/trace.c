@@ -200,17 +200,8 @@ static int search_traces(int argc, char **argv)
     const char *words[1] = {"{}"};
     int count;
     const struct flag flags[] = {
-        {"--since", &f.range.since, NULL},
-        {"--from", &f.range.from, NULL},
-        {"--to", &f.range.to, NULL},
-        {"--limit", &f.limit, NULL},
-        {"--order", &f.order, NULL},
-        {"--server", &f.server.server, NULL},
-        {"--token", &f.server.token, NULL},
-        {"--ca", &f.server.ca, NULL},
-        {"--json", NULL, &f.json},
-        {"--help", NULL, &f.help},
-        {NULL, NULL, NULL},
+        {"--limit", &f.limit, NULL}, {"--order", &f.order, NULL}, ASK_RANGE_FLAGS(f),
+        ASK_SERVER_FLAGS(f),         {NULL, NULL, NULL},
     };
     if (!flags_parse(argc, argv, flags, words, 1, &count)) {
         return EXIT_USAGE;

@@ -25,6 +25,8 @@ static const struct route routes[] = {
     {"/api/v1/attributes", NULL, api_attributes, false, false},
     {"/api/v1/red", NULL, api_red, false, false},
     {"/api/v1/topology", NULL, api_topology, false, false},
+    {"/api/v1/entries/load", NULL, api_entries_load, false, false},
+    {"/api/v1/entries", NULL, api_entries, false, false},
     {"/api/v1/scatter", NULL, api_scatter, false, false},
     {"/api/v1/filter", NULL, api_filter, false, true},
     {"/api/v1/trace-id/", "", api_trace_id, false, true},

@@ -12,12 +12,6 @@ static const double quantiles[] = {0.5, 0.9, 0.95, 0.99, 0.999};
 static const char *const quantile_names[] = {"p50_ns", "p90_ns", "p95_ns", "p99_ns", "p999_ns"};
 #define QUANTILES (sizeof quantiles / sizeof quantiles[0])
 
-static void put_i64(struct json_writer *w, const char *key, int64_t value)
-{
-    json_put_key(w, key);
-    json_put_i64(w, value);
-}
-
 // Totals of calls, and what comes of them.
 struct numbers {
     const struct calls *calls;
@@ -49,25 +43,6 @@ static void put_calls(struct json_writer *w, const struct calls *c, struct hist_
 {
     struct numbers n = numbers_of(c, scratch);
     put_numbers(w, &n);
-}
-
-static void put_range(struct json_writer *w, uint64_t from_ms, uint64_t to_ms, uint64_t damaged)
-{
-    ASSERT(from_ms <= to_ms);
-    put_u64(w, "from_unix_ms", from_ms);
-    put_u64(w, "to_unix_ms", to_ms);
-    put_bool(w, "partial", damaged > 0);
-}
-
-static void fail(struct job *j, enum err e)
-{
-    if (e == ERR_LIMIT) {
-        job_error(j, 400,
-                  "that is more than one answer shows: ask for a shorter range, a longer "
-                  "step or a higher level");
-    } else {
-        job_fail(j, e);
-    }
 }
 
 // ---- Over time ----------------------------------------------------------------------------------
@@ -131,7 +106,7 @@ void api_red(struct job *j)
     } else if (e == ERR_INVALID) {
         job_error(j, 400, "step must be a multiple of 10,000 milliseconds");
     } else {
-        fail(j, e);
+        job_fail_sum(j, e);
     }
 }
 
@@ -148,10 +123,8 @@ static void put_health(struct json_writer *w, const struct health_verdict *v)
         json_put_object(w);
         put_str(w, "measure", str_of(health_measure_name(r->measure)));
         put_str(w, "level", str_of(health_name(r->level)));
-        json_put_key(w, "value");
-        json_put_double(w, r->value);
-        json_put_key(w, "limit");
-        json_put_double(w, r->limit);
+        put_double(w, "value", r->value);
+        put_double(w, "limit", r->limit);
         json_put_object_end(w);
     }
     json_put_array_end(w);
@@ -163,10 +136,7 @@ static void put_node(struct json_writer *w, const struct topology_node *n,
     ASSERT(n->id.n > 0);
     json_put_object(w);
     put_str(w, "id", n->id);
-    put_str(w, "kind", n->kind);
-    put_str(w, "namespace", n->line);
-    put_str(w, "service", n->service);
-    put_str(w, "name", n->name);
+    put_node_names(w, &n->node);
     put_calls(w, &n->calls, scratch);
     put_health(w, &n->health);
     json_put_object_end(w);
@@ -255,6 +225,6 @@ void api_topology(struct job *j)
         put_topology(j, t);
         topology_free(t);
     } else {
-        fail(j, e);
+        job_fail_sum(j, e);
     }
 }

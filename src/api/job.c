@@ -38,6 +38,8 @@ static const char *const param_names[PARAM_COUNT] = {
     [PARAM_INSTANCE] = "instance",
     [PARAM_STEP] = "step",
     [PARAM_LEVEL] = "level",
+    [PARAM_NODE] = "node",
+    [PARAM_TIMES] = "times",
 };
 
 static void on_timer_closed(uv_handle_t *handle)
@@ -450,6 +452,18 @@ void job_fail(struct job *j, enum err e)
         job_error(j, 429, "the server is short of memory for this answer; ask again, or for less");
     } else {
         job_error(j, 500, "the query failed: %s (%s)", err_text(e), err_name(e));
+    }
+}
+
+void job_fail_sum(struct job *j, enum err e)
+{
+    ASSERT(e != ERR_OK);
+    if (e == ERR_LIMIT) {
+        job_error(j, 400,
+                  "that is more than one answer shows: ask for a shorter range, a longer "
+                  "step or a higher level");
+    } else {
+        job_fail(j, e);
     }
 }
 

@@ -73,6 +73,8 @@ enum param {
     PARAM_INSTANCE,
     PARAM_STEP,
     PARAM_LEVEL,
+    PARAM_NODE,
+    PARAM_TIMES,
     PARAM_COUNT
 };
 
@@ -112,6 +114,9 @@ void job_error(struct job *j, int status, const char *format, ...)
 // The same for an error of storage or query.
 void job_fail(struct job *j, enum err e);
 
+// The same for one of a sum of calls.
+void job_fail_sum(struct job *j, enum err e);
+
 // Takes memory for the job until its end; false after answering 429.
 bool job_memory(struct job *j, size_t bytes);
 
@@ -140,6 +145,8 @@ void api_trace_span(struct job *j);
 void api_trace_raw(struct job *j);
 void api_red(struct job *j);
 void api_topology(struct job *j);
+void api_entries(struct job *j);
+void api_entries_load(struct job *j);
 void api_services(struct job *j);
 void api_operations(struct job *j);
 void api_attributes(struct job *j);

@@ -302,6 +302,14 @@ static void put_stream(struct job *j)
         "Times that a name was one too many and counted as (other).", (double)s.other_names);
     one(out, "sonde_stream_refused_calls_total", "counter", "Calls that no series had room for.",
         (double)s.refused_calls);
+    one(out, "sonde_stream_paths", "gauge", "Paths of entry trees that are told apart.",
+        (double)s.paths);
+    one(out, "sonde_stream_other_paths_total", "counter",
+        "Times that a path was one too many and counted as (other), or not at all.",
+        (double)s.other_paths);
+    one(out, "sonde_stream_rootless_spans_total", "counter",
+        "Spans of chains without a root, which are in no entry's tree.",
+        (double)s.rootless_spans);
 }
 
 static void put_tiers(struct buf *out, const char *name, const char *help,

@@ -5,6 +5,7 @@
 
 #include "core/str.h"
 #include "model/ids.h"
+#include "query/node.h"
 #include "wire/json_writer.h"
 
 static inline void put_str(struct json_writer *w, const char *key, struct str value)
@@ -17,6 +18,18 @@ static inline void put_u64(struct json_writer *w, const char *key, uint64_t valu
 {
     json_put_key(w, key);
     json_put_u64(w, value);
+}
+
+static inline void put_i64(struct json_writer *w, const char *key, int64_t value)
+{
+    json_put_key(w, key);
+    json_put_i64(w, value);
+}
+
+static inline void put_double(struct json_writer *w, const char *key, double value)
+{
+    json_put_key(w, key);
+    json_put_double(w, value);
 }
 
 static inline void put_bool(struct json_writer *w, const char *key, bool value)
@@ -46,6 +59,23 @@ static inline void put_span_id(struct json_writer *w, const char *key, span_id i
     char text[SPAN_ID_HEX + 1];
     span_id_hex(id, text);
     put_str(w, key, (struct str){text, span_id_is_zero(id) ? 0 : SPAN_ID_HEX});
+}
+
+// The range that calls were added up over, and whether parts of it could not be read.
+static inline void put_range(struct json_writer *w, uint64_t from_ms, uint64_t to_ms,
+                             uint64_t damaged_parts)
+{
+    put_u64(w, "from_unix_ms", from_ms);
+    put_u64(w, "to_unix_ms", to_ms);
+    put_bool(w, "partial", damaged_parts > 0);
+}
+
+static inline void put_node_names(struct json_writer *w, const struct node *n)
+{
+    put_str(w, "kind", n->kind);
+    put_str(w, "namespace", n->line);
+    put_str(w, "service", n->service);
+    put_str(w, "name", n->name);
 }
 
 #endif

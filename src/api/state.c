@@ -105,6 +105,9 @@ static void put_stream(struct json_writer *w, const struct api *a)
     put_u64(w, "names", s.names);
     put_u64(w, "other_names", s.other_names);
     put_u64(w, "refused_calls", s.refused_calls);
+    put_u64(w, "paths", s.paths);
+    put_u64(w, "other_paths", s.other_paths);
+    put_u64(w, "rootless_spans", s.rootless_spans);
     json_put_object_end(w);
 }
 

@@ -33,11 +33,11 @@
 #define CALLS_EDGE     STR("edge")
 #define CALLS_PATH     STR("path") // of="path", and the label
 
-#define CALLS_PATH_PARENT STR("path.parent")
-#define CALLS_MEASURE     STR("measure")
-#define CALLS_MEASURE_CALLS       STR("calls")
-#define CALLS_MEASURE_ERRORS      STR("errors")
-#define CALLS_MEASURE_SELF        STR("self")
+#define CALLS_PATH_PARENT    STR("path.parent")
+#define CALLS_MEASURE        STR("measure")
+#define CALLS_MEASURE_CALLS  STR("calls")
+#define CALLS_MEASURE_ERRORS STR("errors")
+#define CALLS_MEASURE_SELF   STR("self")
 
 #define CALLS_SERVICE STR("service")
 #define CALLS_KIND    STR("kind")

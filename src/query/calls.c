@@ -84,6 +84,16 @@ struct calls calls_sum_read(const struct calls_sum *s, struct arena *arena)
     return c;
 }
 
+void calls_cut_range(uint64_t from_ms, uint64_t to_ms, uint64_t *ret_from_ms, uint64_t *ret_to_ms)
+{
+    const uint64_t minute_ms = 60000, hour_ms = 60 * minute_ms;
+    uint64_t range_ms = to_ms > from_ms ? to_ms - from_ms : 0;
+    uint64_t unit_ms = range_ms > 24 * hour_ms ? hour_ms : minute_ms;
+    *ret_from_ms = from_ms / unit_ms * unit_ms;
+    *ret_to_ms = range_ms > 0 ? (to_ms + unit_ms - 1) / unit_ms * unit_ms : *ret_from_ms;
+    ASSERT(*ret_from_ms <= *ret_to_ms);
+}
+
 struct str series_label(const struct series_found *found, struct str key)
 {
     ASSERT(key.n > 0);

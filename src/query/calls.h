@@ -44,6 +44,10 @@ MUST_CHECK enum err calls_sum_add(struct calls_adder *a, struct calls_sum *s,
 // The sum so far, with its bytes copied into the arena.
 struct calls calls_sum_read(const struct calls_sum *s, struct arena *arena);
 
+// A range as whole minutes, or, of more than a day, whole hours: it can then be read from the tier
+// of that width. Empty where it is.
+void calls_cut_range(uint64_t from_ms, uint64_t to_ms, uint64_t *ret_from_ms, uint64_t *ret_to_ms);
+
 // The value of a label of a series; "" where it has none.
 struct str series_label(const struct series_found *found, struct str key);
 

@@ -10,9 +10,7 @@
 #include "core/must.h"
 #include "model/calls.h"
 
-#define MINUTE_MS ((uint64_t)60000)
-#define HOUR_MS   (60 * MINUTE_MS)
-#define DAY_MS    (24 * HOUR_MS)
+#define DAY_MS ((uint64_t)24 * 3600 * 1000)
 
 // A node while series are read. Its own calls are those of its endpoints, or, of what sends no
 // spans, those of the edges to it.
@@ -45,13 +43,8 @@ struct topology_run {
 
 // ---- Nodes --------------------------------------------------------------------------------------
 
-// What a series says of one end of its calls.
-struct end {
-    struct str kind, line, service, name;
-};
-
 // Leaves of an end what the level tells apart.
-static struct end at_level(struct end e, enum topology_level level)
+static struct node at_level(struct node e, enum topology_level level)
 {
     bool is_service = str_eq(e.kind, STR("service"));
     if (is_service && level == TOPOLOGY_LINE) {
@@ -65,24 +58,13 @@ static struct end at_level(struct end e, enum topology_level level)
     return e;
 }
 
-static uint64_t hash_end(const struct end *e)
+static bool is_node(const struct topology_node *n, const struct node *e)
 {
-    const struct str texts[] = {e->kind, e->line, e->service, e->name};
-    uint64_t h = 0;
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-        h = (h ^ str_hash(texts[i])) * 0x9e3779b97f4a7c15u;
-        h ^= h >> 32;
-    }
-    return h;
+    ASSERT(n->node.kind.n > 0);
+    return node_cmp(&n->node, e) == 0;
 }
 
-static bool is_node(const struct topology_node *n, const struct end *e)
-{
-    return str_eq(n->kind, e->kind) && str_eq(n->name, e->name) && str_eq(n->service, e->service) &&
-           str_eq(n->line, e->line);
-}
-
-static bool take_for_node(struct topology_run *run, const struct end *e)
+static bool take_for_node(struct topology_run *run, const struct node *e)
 {
     size_t text = e->kind.n + e->line.n + e->service.n + e->name.n;
     size_t bytes = 2 * (sizeof *run->nodes + sizeof *run->node_hashes + 8) + 8 * text + 64;
@@ -94,39 +76,7 @@ static bool take_for_node(struct topology_run *run, const struct end *e)
     return true;
 }
 
-// A text as a part of an ID that others follow: without slashes of its own.
-static struct str id_part(struct arena *arena, struct str text)
-{
-    char *out = arena_alloc(arena, text.n * 3 + 1);
-    size_t n = 0;
-    for (size_t i = 0; i < text.n; i++) {
-        bool escaped = text.p[i] == '/' || text.p[i] == '%';
-        memcpy(out + n, text.p[i] == '/' ? "%2F" : escaped ? "%25" : &text.p[i], escaped ? 3 : 1);
-        n += escaped ? 3 : 1;
-    }
-    ASSERT(n <= text.n * 3);
-    return (struct str){out, n};
-}
-
-static struct topology_node name_node(struct arena *arena, const struct end *e)
-{
-    struct topology_node n = {.kind = arena_str(arena, e->kind),
-                              .line = arena_str(arena, e->line),
-                              .service = arena_str(arena, e->service),
-                              .name = arena_str(arena, e->name)};
-    struct str line = id_part(arena, e->line), service = id_part(arena, e->service);
-    n.id = arena_printf(arena, "%.*s/%.*s", STR_FMT(n.kind), STR_FMT(line));
-    if (service.n > 0) {
-        n.id = arena_printf(arena, "%.*s/%.*s", STR_FMT(n.id), STR_FMT(service));
-    }
-    if (n.name.n > 0) {
-        n.id = arena_printf(arena, "%.*s/%.*s", STR_FMT(n.id), STR_FMT(n.name));
-    }
-    ASSERT(n.id.n > 0);
-    return n;
-}
-
-static bool find_node(const struct topology_run *run, const struct end *e, uint64_t hash,
+static bool find_node(const struct topology_run *run, const struct node *e, uint64_t hash,
                       uint32_t *ret_node)
 {
     struct hash_walk walk = hash_index_walk(&run->node_index, hash);
@@ -141,9 +91,9 @@ static bool find_node(const struct topology_run *run, const struct end *e, uint6
     return false;
 }
 
-static enum err node_of(struct topology_run *run, struct end e, uint32_t *ret_node)
+static enum err node_of(struct topology_run *run, struct node e, uint32_t *ret_node)
 {
-    uint64_t hash = hash_end(&e);
+    uint64_t hash = node_hash(&e);
     if (find_node(run, &e, hash, ret_node)) {
         return ERR_OK;
     }
@@ -158,7 +108,9 @@ static enum err node_of(struct topology_run *run, struct end e, uint32_t *ret_no
     run->node_hashes =
         mem_grow(run->node_hashes, &run->node_hash_capacity, n + 1, sizeof *run->node_hashes);
     hash_index_reserve(&run->node_index, run->node_hashes, n, 64);
-    run->nodes[n] = (struct node_sum){.node = name_node(&run->out->arena, &e)};
+    struct node copy = node_copy(&run->out->arena, &e);
+    run->nodes[n] =
+        (struct node_sum){.node = {.id = node_id(&run->out->arena, &copy), .node = copy}};
     run->node_hashes[n] = hash;
     hash_index_put(&run->node_index, hash, (uint32_t)n);
     *ret_node = (uint32_t)run->node_count++;
@@ -213,13 +165,13 @@ static enum err add_all(struct topology_run *run, struct calls_sum *sum,
     return e;
 }
 
-static struct end end_of_endpoint(const struct series_found *found)
+static struct node end_of_endpoint(const struct series_found *found)
 {
     ASSERT(found->label_count > 0);
-    return (struct end){.kind = STR("service"),
-                        .line = found->line,
-                        .service = series_label(found, CALLS_SERVICE),
-                        .name = series_label(found, CALLS_ENDPOINT)};
+    return (struct node){.kind = STR("service"),
+                         .line = found->line,
+                         .service = series_label(found, CALLS_SERVICE),
+                         .name = series_label(found, CALLS_ENDPOINT)};
 }
 
 static enum err on_endpoint(struct topology_run *run, const struct series_found *found)
@@ -227,17 +179,6 @@ static enum err on_endpoint(struct topology_run *run, const struct series_found 
     uint32_t node;
     enum err e = node_of(run, at_level(end_of_endpoint(found), run->query->level), &node);
     return e == ERR_OK ? add_all(run, &run->nodes[node].own, found) : e;
-}
-
-static struct end end_of(const struct series_found *found, bool from)
-{
-    struct end e = {.kind = series_label(found, from ? CALLS_FROM_KIND : CALLS_TO_KIND),
-                    .line = series_label(found, from ? CALLS_FROM_LINE : CALLS_TO_LINE),
-                    .service = series_label(found, from ? CALLS_FROM_SERVICE : CALLS_TO_SERVICE),
-                    .name = series_label(found, from ? CALLS_FROM_ENDPOINT : CALLS_TO_ENDPOINT)};
-    struct str peer = series_label(found, from ? CALLS_FROM_NAME : CALLS_TO_NAME);
-    e.name = peer.n > 0 ? peer : e.name;
-    return e;
 }
 
 static void note_cross(struct edge_sum *edge, bool at_client, const struct series_found *found)
@@ -254,7 +195,7 @@ static void note_cross(struct edge_sum *edge, bool at_client, const struct serie
 static enum err on_edge(struct topology_run *run, const struct series_found *found)
 {
     bool at_client = str_eq(series_label(found, CALLS_SIDE), CALLS_CLIENT);
-    struct end ends[2] = {end_of(found, true), end_of(found, false)};
+    struct node ends[2] = {node_of_series(found, true), node_of_series(found, false)};
     uint32_t nodes[2], edge;
     enum err e = ERR_OK;
     for (unsigned i = 0; i < 2 && e == ERR_OK; i++) {
@@ -279,14 +220,14 @@ static enum err on_edge(struct topology_run *run, const struct series_found *fou
 static enum err on_usual(struct topology_run *run, const struct series_found *found)
 {
     bool is_peer = str_eq(series_label(found, CALLS_OF), CALLS_EDGE);
-    struct end end = is_peer ? end_of(found, false) : end_of_endpoint(found);
+    struct node end = is_peer ? node_of_series(found, false) : end_of_endpoint(found);
     uint32_t node;
     ASSERT(run->usual < USUAL_COUNT);
     if (end.kind.n == 0) {
         return ERR_OK;
     }
     end = at_level(end, run->query->level);
-    return find_node(run, &end, hash_end(&end), &node)
+    return find_node(run, &end, node_hash(&end), &node)
                ? add_all(run, &run->nodes[node].usual[run->usual], found)
                : ERR_OK;
 }
@@ -453,14 +394,11 @@ enum err topology_run(const struct topology_query *query, struct topology **ret)
 {
     struct topology *out = mem_new(1, sizeof *out);
     struct topology_run run = {.query = query, .out = out};
-    uint64_t range_ms = query->to_ms > query->from_ms ? query->to_ms - query->from_ms : 0;
-    uint64_t unit_ms = range_ms > DAY_MS ? HOUR_MS : MINUTE_MS;
     ASSERT(query->level < TOPOLOGY_LEVELS);
     out->control = query->control;
-    out->from_ms = query->from_ms / unit_ms * unit_ms;
-    out->to_ms = (query->to_ms + unit_ms - 1) / unit_ms * unit_ms;
+    calls_cut_range(query->from_ms, query->to_ms, &out->from_ms, &out->to_ms);
     calls_adder_init(&run.adder, query->control);
-    enum err e = range_ms > 0 ? ask_all(&run) : ERR_OK;
+    enum err e = out->from_ms < out->to_ms ? ask_all(&run) : ERR_OK;
     if (e == ERR_OK) {
         uint32_t *places = mem_new(run.node_count + 1, sizeof *places);
         read_nodes(&run, places);

@@ -19,6 +19,7 @@
 
 #include "query/calls.h"
 #include "query/health.h"
+#include "query/node.h"
 
 #define TOPOLOGY_NODES_MAX 20000u
 #define TOPOLOGY_EDGES_MAX 50000u
@@ -33,11 +34,8 @@ struct topology_query {
 };
 
 struct topology_node {
-    // Unique and stable: KIND/LINE/SERVICE/NAME with what the node has of these; in line and
-    // service "/" is "%2F" and "%" is "%25".
-    struct str id;
-    struct str kind; // "line", or that of model/calls.h
-    struct str line, service, name;
+    struct str id; // node_id()'s
+    struct node node;
     struct calls calls;
     struct health_verdict health; // of `calls`, beside the same range a day and a week before
 };

@@ -18,8 +18,11 @@ void paths_done(struct paths *p)
 {
     ASSERT(p->count <= p->capacity);
     mem_free(p->items);
+    mem_free(p->ids);
+    hash_index_done(&p->by_id);
+    mem_free(p->keys);
     mem_free(p->hashes);
-    hash_index_done(&p->index);
+    hash_index_done(&p->by_key);
     *p = (struct paths){0};
 }
 
@@ -43,32 +46,45 @@ static uint64_t id_of(const struct paths *p, uint32_t parent, uint32_t node)
     }
     const struct name *n = names_at(p->names, node);
     ASSERT(n->node.kind < NODE_KIND_COUNT);
-    h = mix(h, (uint64_t)n->node.kind << 8 | n->span_kind);
+    h = mix(h, (uint64_t)n->node.kind);
     h = mix(h, str_hash(n->node.line));
     h = mix(h, str_hash(n->node.service));
     return mix(h, str_hash(n->node.name));
 }
 
-static uint32_t find(const struct paths *p, uint32_t parent, uint32_t node, uint64_t hash)
+static uint32_t find_key(const struct paths *p, uint32_t parent, uint32_t node, uint64_t hash)
 {
-    struct hash_walk walk = hash_index_walk(&p->index, hash);
+    struct hash_walk walk = hash_index_walk(&p->by_key, hash);
+    uint32_t at;
+    while (hash_index_next(&walk, &at)) {
+        ASSERT(at < p->key_count);
+        if (p->keys[at].parent == parent && p->keys[at].node == node) {
+            return p->keys[at].path;
+        }
+    }
+    return 0;
+}
+
+static uint32_t find_id(const struct paths *p, uint64_t id)
+{
+    struct hash_walk walk = hash_index_walk(&p->by_id, id);
     uint32_t at;
     while (hash_index_next(&walk, &at)) {
         ASSERT(at < p->count);
-        if (p->items[at].parent == parent && p->items[at].node == node) {
+        if (p->ids[at] == id) {
             return at + 1;
         }
     }
     return 0;
 }
 
-static uint32_t add(struct paths *p, uint32_t parent, uint32_t node, uint64_t hash)
+static uint32_t add_path(struct paths *p, uint64_t id, uint32_t parent, uint32_t node)
 {
     p->items = mem_grow(p->items, &p->capacity, p->count + 1, sizeof *p->items);
-    p->hashes = mem_grow(p->hashes, &p->hash_capacity, p->count + 1, sizeof *p->hashes);
-    hash_index_reserve(&p->index, p->hashes, p->count, INDEX_LEAST);
+    p->ids = mem_grow(p->ids, &p->id_capacity, p->count + 1, sizeof *p->ids);
+    hash_index_reserve(&p->by_id, p->ids, p->count, INDEX_LEAST);
     uint32_t number = (uint32_t)p->count + 1;
-    struct path made = {.id = id_of(p, parent, node),
+    struct path made = {.id = id,
                         .parent = parent,
                         .entry = parent > 0 ? paths_at(p, parent)->entry : number,
                         .node = node,
@@ -76,18 +92,40 @@ static uint32_t add(struct paths *p, uint32_t parent, uint32_t node, uint64_t ha
     if (parent > 0) {
         p->items[made.entry - 1].below++;
     }
-    p->hashes[p->count] = hash;
+    p->ids[p->count] = id;
     p->items[p->count] = made;
-    hash_index_put(&p->index, hash, (uint32_t)p->count);
+    hash_index_put(&p->by_id, id, (uint32_t)p->count);
     ASSERT(p->count < 2 * PATHS_MAX);
     return (uint32_t)++p->count;
 }
 
+static uint32_t add_key(struct paths *p, uint64_t hash, struct path_key key)
+{
+    p->keys = mem_grow(p->keys, &p->key_capacity, p->key_count + 1, sizeof *p->keys);
+    p->hashes = mem_grow(p->hashes, &p->hash_capacity, p->key_count + 1, sizeof *p->hashes);
+    hash_index_reserve(&p->by_key, p->hashes, p->key_count, INDEX_LEAST);
+    p->hashes[p->key_count] = hash;
+    p->keys[p->key_count] = key;
+    hash_index_put(&p->by_key, hash, (uint32_t)p->key_count++);
+    ASSERT(key.path > 0 && p->key_count <= 3 * PATHS_MAX);
+    return key.path;
+}
+
 static bool is_full(const struct paths *p, uint32_t parent)
 {
-    return p->count >= PATHS_MAX ||
+    return p->count >= PATHS_MAX || p->key_count >= 2 * PATHS_MAX ||
            (parent > 0 && (paths_at(p, parent)->depth >= PATHS_DEPTH_MAX ||
                            paths_at(p, paths_at(p, parent)->entry)->below >= PATHS_OF_ENTRY_MAX));
+}
+
+// The path of a key that is new.
+static uint32_t make(struct paths *p, uint32_t parent, uint32_t node, uint64_t hash)
+{
+    uint64_t id = id_of(p, parent, node);
+    uint32_t path = find_id(p, id);
+    ASSERT(p->key_count < 3 * PATHS_MAX);
+    path = path != 0 ? path : add_path(p, id, parent, node);
+    return add_key(p, hash, (struct path_key){parent, node, path});
 }
 
 uint32_t paths_below(struct paths *p, uint32_t parent, uint32_t node)
@@ -97,9 +135,9 @@ uint32_t paths_below(struct paths *p, uint32_t parent, uint32_t node)
         return parent; // what lies below "(other)" is there as well
     }
     uint64_t hash = hash_of(parent, node);
-    uint32_t found = find(p, parent, node, hash);
+    uint32_t found = find_key(p, parent, node, hash);
     if (found != 0 || !is_full(p, parent)) {
-        return found != 0 ? found : add(p, parent, node, hash);
+        return found != 0 ? found : make(p, parent, node, hash);
     }
     p->others++;
     if (parent == 0) {
@@ -107,13 +145,14 @@ uint32_t paths_below(struct paths *p, uint32_t parent, uint32_t node)
     }
     uint32_t entry = paths_at(p, parent)->entry;
     hash = hash_of(entry, 0);
-    found = find(p, entry, 0, hash);
-    return found != 0 ? found : add(p, entry, 0, hash);
+    found = find_key(p, entry, 0, hash);
+    return found != 0 ? found : make(p, entry, 0, hash);
 }
 
 size_t paths_bytes(const struct paths *p)
 {
     ASSERT(p->count <= p->capacity);
-    return p->capacity * sizeof *p->items + p->hash_capacity * sizeof *p->hashes +
-           p->index.size * sizeof *p->index.slots;
+    return p->capacity * sizeof *p->items + p->id_capacity * sizeof *p->ids +
+           p->key_capacity * sizeof *p->keys + p->hash_capacity * sizeof *p->hashes +
+           (p->by_id.size + p->by_key.size) * sizeof(uint32_t);
 }

@@ -3,7 +3,8 @@
 // endpoint, then the nodes that were called one below the other (endpoints, databases, caches,
 // queues, external services). Numbers count from 1; 0 is none. A path lives as long as the table.
 //
-// A path also has an ID that is the same in each process: a hash of all its names.
+// A path also has an ID that is the same in each process: a hash of all its names. Endpoints of one
+// name and different kinds (a server, a consumer) are one node of a path.
 //
 // Limits: PATHS_MAX paths in all, PATHS_OF_ENTRY_MAX below one entry, PATHS_DEPTH_MAX nodes one
 // below the other. What is beyond becomes "(other)", a node below the entry, for which there is
@@ -21,17 +22,26 @@ struct path {
     uint64_t id;
     uint32_t parent; // 0: it is an entry
     uint32_t entry;  // the path that it begins with; itself, of entries
-    uint32_t node;   // number of the name; 0: "(other)"
+    uint32_t node;   // number of the name, or of one of that name; 0: "(other)"
     uint32_t below;  // of entries: how many paths there are below
     uint32_t depth;  // of entries 1
+};
+
+// What was asked for, and which path it is.
+struct path_key {
+    uint32_t parent, node, path;
 };
 
 struct paths {
     const struct names *names;
     struct path *items; // by number - 1
-    uint64_t *hashes;
-    size_t count, capacity, hash_capacity;
-    struct hash_index index;
+    uint64_t *ids;      // of them
+    size_t count, capacity, id_capacity;
+    struct hash_index by_id;
+    struct path_key *keys;
+    uint64_t *hashes; // of them
+    size_t key_count, key_capacity, hash_capacity;
+    struct hash_index by_key;
     uint64_t others; // asked for, and given as "(other)", or not at all
 };
 
