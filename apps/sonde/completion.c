@@ -21,6 +21,8 @@ static const struct completed {
      "calls of a service over time"},
     {"entry", NULL, "namespace times load since from to server token ca", "json",
      "the tree of calls of an entry"},
+    {"findings", NULL, "since from to server token ca", "json",
+     "repeated calls, unusual chains, dead endpoints"},
     {"trace-id", NULL, "", "json", "decode a trace ID"},
     {"store", "stats", "data", "json", "bytes by column of the parts on disk"},
     {"store", "inspect", "data", "json", "the parts on disk, one a line"},

@@ -24,6 +24,7 @@ static const char help[] =
     "  topology          who calls whom: services, databases, caches, queues\n"
     "  red               calls, errors and durations of a service over time\n"
     "  entry             the tree of calls of an entry; what N times as many would need\n"
+    "  findings          repeated calls, unusual chains, dead endpoints, with examples\n"
     "  trace-id          decode a trace ID made by Sonde's agents\n"
     "  store stats       bytes by column of the parts on disk\n"
     "  store inspect     the parts on disk, one a line\n"
@@ -144,7 +145,7 @@ static const struct {
 } commands[] = {
     {"server", command_server},         {"trace", command_trace},
     {"topology", command_topology},     {"red", command_red},
-    {"entry", command_entry},           {"trace-id", command_trace_id},
+    {"entry", command_entry}, {"findings", command_findings},           {"trace-id", command_trace_id},
     {"store", command_store},           {"config", command_config},
     {"completion", command_completion}, {"version", command_version},
     {"--version", command_version},     {"attach", command_attach},

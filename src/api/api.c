@@ -27,6 +27,7 @@ static const struct route routes[] = {
     {"/api/v1/topology", NULL, api_topology, false, false},
     {"/api/v1/entries/load", NULL, api_entries_load, false, false},
     {"/api/v1/entries", NULL, api_entries, false, false},
+    {"/api/v1/findings", NULL, api_findings, false, false},
     {"/api/v1/scatter", NULL, api_scatter, false, false},
     {"/api/v1/filter", NULL, api_filter, false, true},
     {"/api/v1/trace-id/", "", api_trace_id, false, true},

@@ -147,6 +147,7 @@ void api_red(struct job *j);
 void api_topology(struct job *j);
 void api_entries(struct job *j);
 void api_entries_load(struct job *j);
+void api_findings(struct job *j);
 void api_services(struct job *j);
 void api_operations(struct job *j);
 void api_attributes(struct job *j);

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: what is wrong with how calls are made: /api/v1/findings.
+#include "query/findings.h"
+
+#include "api/job.h"
+#include "api/put.h"
+#include "core/clock.h"
+#include "core/must.h"
+
+static void put_end(struct json_writer *w, const char *key, const struct node *n)
+{
+    struct arena arena = {0};
+    json_put_key(w, key);
+    json_put_object(w);
+    if (n->kind.n > 0) {
+        put_str(w, "id", node_id(&arena, n));
+        put_node_names(w, n);
+    }
+    json_put_object_end(w);
+    ASSERT(key != NULL);
+    arena_done(&arena);
+}
+
+static void put_finding(struct json_writer *w, const struct finding *f)
+{
+    ASSERT(f->example_count <= FINDING_EXAMPLES);
+    json_put_object(w);
+    put_str(w, "kind", str_of(finding_name(f->kind)));
+    if (f->entry.kind.n > 0) {
+        put_end(w, "entry", &f->entry);
+        put_end(w, "caller", &f->caller);
+    }
+    put_end(w, "node", &f->node);
+    put_double(w, "value", f->value);
+    put_double(w, "limit", f->limit);
+    put_i64(w, "chains", f->chains);
+    put_i64(w, "self_ns", f->self_ns);
+    if (f->statement.n > 0) {
+        put_str(w, "statement", f->statement);
+    }
+    json_put_key(w, "trace_ids");
+    json_put_array(w);
+    for (size_t i = 0; i < f->example_count; i++) {
+        char text[TRACE_ID_HEX + 1];
+        trace_id_hex(f->examples[i], text);
+        json_put_str(w, (struct str){text, TRACE_ID_HEX});
+    }
+    json_put_array_end(w);
+    json_put_object_end(w);
+}
+
+void api_findings(struct job *j)
+{
+    uint64_t from_ns, to_ns;
+    struct findings *f;
+    struct json_writer w;
+    if (!job_range(j, &from_ns, &to_ns)) {
+        return;
+    }
+    struct store_view *view = store_view(j->api->o.store);
+    const struct findings_query q = {.series = j->api->o.series,
+                                     .view = view,
+                                     .from_ms = from_ns / NS_PER_MS,
+                                     .to_ms = to_ns / NS_PER_MS,
+                                     .control = &j->control};
+    enum err e = findings_run(&q, &f);
+    if (e == ERR_OK) {
+        json_writer_init(&w, &j->out);
+        json_put_object(&w);
+        put_range(&w, f->from_ms, f->to_ms, f->damaged_parts);
+        json_put_key(&w, "findings");
+        json_put_array(&w);
+        for (size_t i = 0; i < f->count; i++) {
+            put_finding(&w, &f->items[i]);
+        }
+        json_put_array_end(&w);
+        json_put_object_end(&w);
+        findings_free(f);
+    } else {
+        job_fail_sum(j, e);
+    }
+    store_view_free(view);
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: what is wrong with how calls are made, found in the trees of all entries of a range
+// (query/entries.h), each with the number that proves it and with traces that show it.
+//
+//     n_plus_one      a database or cache is asked one statement again and again: at least 5 calls
+//                     for one of the caller, in half of the chains that have it, and at least 5
+//                     with the same statement in a trace that is looked at
+//     repeated_calls  the same of a service or something else: at least 5 for one of the caller
+//     fan_out         1 in 100 chains calls it at least 50 times, and 5 times as often as half of
+//                     them do
+//     rare_path       at most 1 in 100 chains of an entry goes there, though half of them or more
+//                     come to the caller; of 1,000 chains or more
+//     missing_path    at least 99 in 100 chains of an entry go there, but not all that come to the
+//                     caller; of 1,000 chains or more
+//     dead_endpoint   nobody calls it, where 10 calls or more were to be expected from the 7 days
+//                     before the range
+//
+// Of one tree what is "(other)" is not looked at. Examples are looked for among the newest
+// FINDINGS_LOOKED_AT traces of the entry, and among FINDINGS_LOOKED_DEEP for what few chains show; a
+// finding of statements (n_plus_one) needs one, others may come without.
+//
+// Errors are those of entries_run().
+#ifndef SONDE_QUERY_FINDINGS_H
+#define SONDE_QUERY_FINDINGS_H
+
+#include "query/entries.h"
+#include "store/store.h"
+
+#define FINDINGS_MAX         200 // of one answer, those that take most time first
+#define FINDING_EXAMPLES     3
+#define FINDINGS_LOOKED_AT   50 // traces of an entry
+#define FINDINGS_LOOKED_DEEP 1000
+#define FINDINGS_ENTRIES     20 // that traces are looked at of
+
+enum finding_kind {
+    FINDING_N_PLUS_ONE,
+    FINDING_REPEATED,
+    FINDING_FAN_OUT,
+    FINDING_RARE,
+    FINDING_MISSING,
+    FINDING_DEAD,
+    FINDING_KIND_COUNT
+};
+const char *finding_name(enum finding_kind k); // "n_plus_one"; static
+
+struct finding {
+    enum finding_kind kind;
+    struct node entry, caller, node; // of a dead endpoint `node` alone
+    double value, limit;             // calls for one of the caller, calls in one chain, a share of
+                                     // chains, or calls that were to be expected
+    int64_t chains;                  // of the entry that show it; of a dead endpoint 0
+    int64_t self_ns;                 // that is spent there
+    struct str statement;            // "" where there is none
+    trace_id examples[FINDING_EXAMPLES];
+    size_t example_count;
+};
+
+struct findings_query {
+    struct series_store *series;
+    const struct store_view *view;
+    uint64_t from_ms, to_ms;
+    struct query_control *control;
+};
+
+// The control lives until it is freed.
+struct findings {
+    struct finding *items; // what takes most time first
+    size_t count;
+    uint64_t from_ms, to_ms, damaged_parts;
+    struct entries *entries; // whose texts the findings name
+    struct arena arena;
+};
+
+MUST_CHECK enum err findings_run(const struct findings_query *query, struct findings **ret);
+void findings_free(struct findings *f);
+
+#endif

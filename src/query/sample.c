@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: stored traces by the paths of their entries.
+#include "query/sample.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+
+#include "core/mem.h"
+#include "core/must.h"
+#include "query/trace.h"
+
+struct sampled {
+    struct chain_span span; // first: spans_sort()
+    struct str statement;   // shape; empty where it has none
+};
+
+struct sampler {
+    struct names names;
+    struct paths paths;
+    struct span_reader *reader;
+    struct edges_room edges;
+    struct entries_room entries;
+    const struct batch *batch; // that the reader reads
+    struct sampled *rows;
+    struct chain_span *spans;
+    size_t count, capacity, span_capacity;
+    struct sample_path *out;
+    size_t out_capacity;
+    struct arena arena; // of a sample
+};
+
+struct sampler *sampler_new(void)
+{
+    struct sampler *s = mem_new(1, sizeof *s);
+    paths_init(&s->paths, &s->names);
+    s->reader = span_reader_new(&s->names);
+    ASSERT(s->reader != NULL);
+    return s;
+}
+
+void sampler_free(struct sampler *s)
+{
+    if (s != NULL) {
+        span_reader_free(s->reader);
+        edges_room_done(&s->edges);
+        entries_room_done(&s->entries);
+        paths_done(&s->paths);
+        names_done(&s->names);
+        arena_done(&s->arena);
+        mem_free(s->rows);
+        mem_free(s->spans);
+        mem_free(s->out);
+        mem_free(s);
+    }
+}
+
+// ---- Statements ---------------------------------------------------------------------------------
+
+// Where the quoted text that begins at i ends.
+static size_t after_quoted(struct str text, size_t i)
+{
+    char quote = text.p[i++];
+    while (i < text.n && text.p[i] != quote) {
+        i++;
+    }
+    ASSERT(i <= text.n);
+    return i < text.n ? i + 1 : i;
+}
+
+static bool is_word(char c)
+{
+    return isalnum((unsigned char)c) || c == '_' || c == '$';
+}
+
+struct str statement_shape(struct arena *arena, struct str text)
+{
+    char *out = arena_alloc(arena, SAMPLE_STATEMENT_MAX);
+    size_t n = 0;
+    for (size_t i = 0; i < text.n && n < SAMPLE_STATEMENT_MAX;) {
+        bool begins = i == 0 || !is_word(text.p[i - 1]);
+        if (text.p[i] == '\'' || text.p[i] == '"') {
+            i = after_quoted(text, i);
+            out[n++] = '?';
+        } else if (begins && isdigit((unsigned char)text.p[i])) {
+            while (i < text.n && (is_word(text.p[i]) || text.p[i] == '.')) {
+                i++;
+            }
+            out[n++] = '?';
+        } else {
+            out[n++] = text.p[i++];
+        }
+    }
+    ASSERT(n <= SAMPLE_STATEMENT_MAX);
+    return str_cut((struct str){out, n}, SAMPLE_STATEMENT_MAX);
+}
+
+static struct str statement_of(struct sampler *s, struct row row)
+{
+    static const struct str keys[] = {{"db.query.text", 13}, {"db.statement", 12}};
+    const struct span *span = row_span(row);
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        const struct attr *a = batch_find_attr(row.batch, span->attrs, keys[i]);
+        if (a != NULL && a->type == ATTR_STRING) {
+            ASSERT(a->code < row.batch->string_count);
+            return statement_shape(&s->arena, batch_str(row.batch, (uint32_t)a->code));
+        }
+    }
+    return STR("");
+}
+
+// ---- Rows ---------------------------------------------------------------------------------------
+
+static void on_rows(void *ctx, const struct row *rows, size_t count)
+{
+    struct sampler *s = ctx;
+    for (size_t i = 0; i < count && s->count <= SAMPLE_SPANS_MAX; i++) {
+        uint32_t instance;
+        if (rows[i].batch != s->batch) {
+            span_reader_begin(s->reader, rows[i].batch);
+            s->batch = rows[i].batch;
+        }
+        s->rows = mem_grow(s->rows, &s->capacity, s->count + 1, sizeof *s->rows);
+        s->rows[s->count++] =
+            (struct sampled){.span = span_reader_get(s->reader, rows[i].index, &instance),
+                             .statement = statement_of(s, rows[i])};
+    }
+    ASSERT(s->count <= SAMPLE_SPANS_MAX + 1);
+    s->batch = NULL; // rows live until this returns, and so may their batch
+}
+
+// Each span once.
+static void drop_copies(struct sampler *s)
+{
+    size_t kept = 0;
+    spans_sort(s->rows, s->count, sizeof *s->rows);
+    for (size_t i = 0; i < s->count; i++) {
+        if (kept == 0 || !chain_span_is_same(&s->rows[kept - 1].span, &s->rows[i].span)) {
+            s->rows[kept++] = s->rows[i];
+        }
+    }
+    ASSERT(kept <= s->count);
+    s->count = kept;
+    s->spans = mem_grow(s->spans, &s->span_capacity, s->count + 1, sizeof *s->spans);
+    for (size_t i = 0; i < s->count; i++) {
+        s->spans[i] = s->rows[i].span;
+    }
+}
+
+// ---- Paths --------------------------------------------------------------------------------------
+
+struct said {
+    uint32_t path;
+    struct str statement;
+};
+
+static int by_said(const void *a, const void *b)
+{
+    const struct said *x = a, *y = b;
+    if (x->path != y->path) {
+        return x->path < y->path ? -1 : 1;
+    }
+    return str_cmp(x->statement, y->statement);
+}
+
+// The most frequent statement of each path.
+static void find_statements(struct sampler *s, const struct entry_sum *sums, size_t count)
+{
+    struct said *all = mem_new(s->count + 1, sizeof *all);
+    size_t n = 0;
+    for (size_t i = 0; i < s->count; i++) {
+        if (s->rows[i].statement.n > 0 && s->entries.spans[i].path != 0) {
+            all[n++] = (struct said){s->entries.spans[i].path, s->rows[i].statement};
+        }
+    }
+    if (n > 1) {
+        qsort(all, n, sizeof *all, by_said);
+    }
+    for (size_t first = 0, end; first < n; first = end) {
+        end = first + 1;
+        while (end < n && by_said(&all[first], &all[end]) == 0) {
+            end++;
+        }
+        size_t at = 0;
+        while (sums[at].path != all[first].path) {
+            at++;
+            ASSERT(at < count);
+        }
+        if (end - first > s->out[at].same_calls) {
+            s->out[at].same_calls = (uint32_t)(end - first);
+            s->out[at].statement = all[first].statement;
+        }
+    }
+    ASSERT(count > 0 || n == 0);
+    mem_free(all);
+}
+
+static void no_edge(void *ctx, const struct edge_call *call)
+{
+    ASSERT(call != NULL);
+    (void)ctx;
+}
+
+enum err sampler_take(struct sampler *s, const struct store_view *view, trace_id id,
+                      struct sample *ret_sample)
+{
+    size_t sums;
+    uint64_t start_ns;
+    s->count = 0;
+    s->batch = NULL;
+    arena_clear(&s->arena);
+    enum err e = trace_each_row(view, id, on_rows, s);
+    if (e != ERR_OK || s->count > SAMPLE_SPANS_MAX) {
+        return e != ERR_OK ? e : ERR_NOT_FOUND;
+    }
+    drop_copies(s);
+    edges_of(&s->edges, s->spans, (uint32_t)s->count, no_edge, NULL);
+    const struct entry_sum *sum = entries_of(&s->entries, &s->edges, &s->paths, s->spans,
+                                             (uint32_t)s->count, &sums, &start_ns);
+    s->out = mem_grow(s->out, &s->out_capacity, sums + 1, sizeof *s->out);
+    for (size_t i = 0; i < sums; i++) {
+        s->out[i] =
+            (struct sample_path){.id = paths_at(&s->paths, sum[i].path)->id, .calls = sum[i].calls};
+    }
+    find_statements(s, sum, sums);
+    ASSERT(view != NULL);
+    *ret_sample = (struct sample){.trace = id, .paths = s->out, .count = sums};
+    return sums > 0 ? ERR_OK : ERR_NOT_FOUND;
+}
