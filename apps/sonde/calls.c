@@ -22,20 +22,23 @@ static const char topology_help[] =
     "\n"
     "Prints who called whom in the last hour, the most calls first: calls, failed\n"
     "calls, and how long they took, as the callee measured them; where it sends no\n"
-    "spans (a database, a cache, a queue), as the caller did. Below, what is not well:\n"
-    "nodes with many failed calls, or unlike the same time a day and a week before.\n"
-    "With --json the nodes and edges, with both sides of each. T is as for\n"
-    "`sonde trace search`.\n";
+    "spans (a database, a cache, a queue), as the caller did. Below, what is not\n"
+    "well: nodes with many failed calls, or unlike the same time a day and a week\n"
+    "before. With --json the nodes and edges, with both sides of each. A call between\n"
+    "two services shows about 5 seconds after its last span came, once its chain is\n"
+    "put together. T is as for `sonde trace search`.\n";
 
 static const char red_help[] =
     "Usage: sonde red SERVICE [--endpoint NAME | --instance ID] [--namespace LINE]\n"
-    "                 [--since 1h | --from T --to T] [--step 1m] [--json]\n"
+    "                 [--since 1h | --from T --to T] [--step DURATION] [--json]\n"
     "                 [--server URL] [--token TOKEN] [--ca FILE]\n"
     "\n"
-    "Prints the calls of a service, of one of its endpoints or of one of its\n"
-    "instances over time: rate, failed calls, durations. Quantiles are off by at most\n"
-    "0.55 %, at any step and over any range. --step is a multiple of 10s. T is as for\n"
-    "`sonde trace search`.\n";
+    "Prints the calls of a service (in all business lines, or in one), of one of its\n"
+    "endpoints or of one of its instances over time: rate, failed calls, durations.\n"
+    "Calls are the spans where it is called (of kind server and consumer) and those\n"
+    "that begin a chain, such as jobs. Quantiles are off by at most\n"
+    "0.55 %, at any step and over any range. --step is a multiple of 10s; without it\n"
+    "there are 240 steps at most. T is as for `sonde trace search`.\n";
 
 struct calls_flags {
     struct ask_range_flags range;
@@ -67,18 +70,45 @@ static int by_calls(const void *a, const void *b)
     return x != y ? (x > y ? -1 : 1) : 0;
 }
 
-// What a node is called in a table: its ID (KIND/LINE/SERVICE/NAME, with what it has of these)
-// without the kind, and without the line that a peer never has.
-static const char *short_id(const char *id)
+// What a node is called in a table: "shop/orders GET /", "postgresql/shop@db:5432".
+static void put_node(json_t *n)
 {
-    size_t kind = strcspn(id, "/");
-    const char *rest = id + kind + (id[kind] == '/' ? 1 : 0);
-    ASSERT(rest >= id);
-    rest += *rest == '/' ? 1 : 0;
-    return *rest != 0                         ? rest
-           : strncmp(id, "client", kind) == 0 ? "(client)"
-           : strncmp(id, "line", kind) == 0   ? "(no line)"
-                                              : "(unknown)";
+    static const char *const texts[] = {"namespace", "service", "name"};
+    static const char *const before[] = {"", "/", " "};
+    const char *kind = ask_string(n, "kind");
+    bool any = false;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        const char *text = ask_string(n, texts[i]);
+        if (*text != 0) {
+            fputs(any ? before[i] : "", stdout);
+            table_put(text, 0, NODE_MAX);
+            any = true;
+        }
+    }
+    ASSERT(n != NULL);
+    if (!any) {
+        fputs(strcmp(kind, "client") == 0 ? "(client)"
+              : strcmp(kind, "line") == 0 ? "(no line)"
+                                          : "(unknown)",
+              stdout);
+    }
+}
+
+// The node of an ID. They come in the order of their IDs.
+static json_t *node_of(json_t *nodes, const char *id)
+{
+    size_t low = 0, high = json_array_size(nodes);
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(ask_string(json_array_get(nodes, middle), "id"), id);
+        if (order == 0) {
+            return json_array_get(nodes, middle);
+        }
+        low = order < 0 ? middle + 1 : low;
+        high = order < 0 ? high : middle;
+    }
+    ASSERT(low == high);
+    return NULL;
 }
 
 // Why a node is not well: "2.3 % of calls failed, 1 % is the limit".
@@ -114,7 +144,7 @@ static void print_states(json_t *nodes)
                 continue;
             }
             printf("%-5s  ", states[s]);
-            table_put(short_id(ask_string(node, "id")), 0, NODE_MAX);
+            put_node(node);
             json_array_foreach(json_object_get(node, "state_reasons"), k, reason)
             {
                 fputs(k == 0 ? ": " : "; ", stdout);
@@ -127,7 +157,7 @@ static void print_states(json_t *nodes)
 
 static void print_topology(json_t *root)
 {
-    json_t *edges = json_object_get(root, "edges");
+    json_t *edges = json_object_get(root, "edges"), *nodes = json_object_get(root, "nodes");
     size_t count = json_array_size(edges);
     json_t **order = malloc((count + 1) * sizeof(json_t *));
     MUST(order != NULL);
@@ -139,21 +169,21 @@ static void print_topology(json_t *root)
         printf("%10s  %8s  %9s  %9s  %9s  %s\n", "CALLS", "ERRORS", "MEAN", "P50", "P99",
                "FROM -> TO");
     } else {
-        fputs("sonde: no calls in that range; --since 24h goes further back\n", stderr);
+        fputs("sonde: no calls in that range; --since or --from choose another\n", stderr);
     }
     for (size_t i = 0; i < count; i++) {
         print_calls(order[i]);
         fputs("  ", stdout);
-        table_put(short_id(ask_string(order[i], "from")), 0, NODE_MAX);
+        put_node(node_of(nodes, ask_string(order[i], "from")));
         fputs(" -> ", stdout);
-        table_put(short_id(ask_string(order[i], "to")), 0, NODE_MAX);
+        put_node(node_of(nodes, ask_string(order[i], "to")));
         if (ask_integer(order[i], "cross_dc_calls") > 0) {
             printf("  (%" PRIu64 " between data centres)", ask_integer(order[i], "cross_dc_calls"));
         }
         putchar('\n');
     }
     free(order);
-    print_states(json_object_get(root, "nodes"));
+    print_states(nodes);
     ask_print_partial(root);
 }
 
@@ -195,8 +225,11 @@ static void print_red(json_t *root)
     double seconds = (double)ask_integer(root, "step_ms") / 1000;
     size_t i;
     if (json_array_size(points) == 0) {
-        fputs("sonde: no calls in that range; `sonde topology` shows which services there are\n",
-              stderr);
+        fputs(
+            "sonde: no calls of that name in that range; `sonde topology --level endpoint` shows\n"
+            "which there are. Of one service 2,000 endpoints are told apart, others count as\n"
+            "(other)\n",
+            stderr);
         ask_print_partial(root);
         return;
     }

@@ -117,6 +117,10 @@ void config_print_lines(const struct config *c, struct buf *out)
         const struct store_retention *line = &c->lines[i];
         buf_printf(out, "%s{name: %.*s, age: ", i > 0 ? ", " : "", STR_FMT(line->line));
         config_print_duration(out, line->age_ms);
+        if (line->errors_age_ms > 0) {
+            buf_printf(out, ", errors_age: ");
+            config_print_duration(out, line->errors_age_ms);
+        }
         buf_printf(out, ", size: ");
         config_print_size(out, line->bytes);
         buf_printf(out, "}");
@@ -172,6 +176,32 @@ static enum err check_tls(const struct config *c, enum setting certificate, enum
                       infos[certificate].key, infos[key].key, infos[one ? key : certificate].key);
 }
 
+// Traces with errors may be kept for longer than others, never for less long.
+static enum err check_retention(const struct config *c, struct err_at *ret_at)
+{
+    char place[CONFIG_PLACE_MAX];
+    uint64_t errors_ms = c->number[SETTING_RETENTION_ERRORS_AGE];
+    if (errors_ms > 0 && errors_ms < c->number[SETTING_RETENTION_AGE]) {
+        put_place(c, SETTING_RETENTION_ERRORS_AGE, place);
+        return err_at_set(
+            ret_at, ERR_INVALID, 0,
+            "%sstore.retention.errors_age is %s, expected %s (store.retention.age) or "
+            "more, or 0 for as long as all",
+            place, c->text[SETTING_RETENTION_ERRORS_AGE], c->text[SETTING_RETENTION_AGE]);
+    }
+    for (size_t i = 0; i < c->line_count; i++) {
+        const struct store_retention *line = &c->lines[i];
+        if (line->errors_age_ms > 0 && line->errors_age_ms < line->age_ms) {
+            return err_at_set(ret_at, ERR_INVALID, 0,
+                              "%s: store.lines: the errors_age of %.*s is shorter than its age: "
+                              "traces with errors may be kept for longer, not for less long",
+                              c->file, STR_FMT(line->line));
+        }
+    }
+    ASSERT(c->line_count <= STORE_LINES_MAX);
+    return ERR_OK;
+}
+
 static enum err check_values(const struct config *c, struct err_at *ret_at)
 {
     char place[CONFIG_PLACE_MAX];
@@ -205,5 +235,6 @@ enum err config_check(const struct config *c, struct err_at *ret_at)
     e = e == ERR_OK ? check_open(c, SETTING_OTLP_HTTP, SETTING_OTLP_TOKEN, ret_at) : e;
     e = e == ERR_OK ? check_tls(c, SETTING_HTTP_TLS_CERTIFICATE, SETTING_HTTP_TLS_KEY, ret_at) : e;
     e = e == ERR_OK ? check_tls(c, SETTING_OTLP_TLS_CERTIFICATE, SETTING_OTLP_TLS_KEY, ret_at) : e;
+    e = e == ERR_OK ? check_retention(c, ret_at) : e;
     return e == ERR_OK ? check_values(c, ret_at) : e;
 }

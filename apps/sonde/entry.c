@@ -20,12 +20,12 @@ static const char help[] =
     "                   [--server URL] [--token TOKEN] [--ca FILE]\n"
     "\n"
     "Prints the entries of the last hour: endpoints that chains of calls begin with,\n"
-    "those that most time was spent for first. With SERVICE/ENDPOINT all chains of that\n"
-    "entry merged into a tree: how often each node is called for one call of the entry,\n"
-    "in how many of its chains, and what share of all time was spent there and nowhere\n"
-    "below. --times N tells what each service would need if the entry were called N\n"
-    "times as often. --load NODE lists the entries that load a node, whose ID\n"
-    "`sonde topology --json` tells, such as database//postgresql/shop. T is as for\n"
+    "those that most time was spent for first. With SERVICE/ENDPOINT all chains of\n"
+    "that entry merged into a tree: how often each node is called for one call of the\n"
+    "entry, in how many of its chains, and what share of all time was spent there and\n"
+    "nowhere below. --times N tells what each service would need if the entry were\n"
+    "called N times as often. --load NODE lists the entries that load a node, whose\n"
+    "ID `sonde topology --json` tells, such as database//postgresql/shop. T is as for\n"
     "`sonde trace search`.\n";
 
 struct entry_flags {

@@ -143,13 +143,14 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"server", command_server},         {"trace", command_trace},
-    {"topology", command_topology},     {"red", command_red},
-    {"entry", command_entry}, {"findings", command_findings},           {"trace-id", command_trace_id},
-    {"store", command_store},           {"config", command_config},
-    {"completion", command_completion}, {"version", command_version},
-    {"--version", command_version},     {"attach", command_attach},
-    {"detach", command_detach},         {"jvm", command_jvm},
+    {"server", command_server},     {"trace", command_trace},
+    {"topology", command_topology}, {"red", command_red},
+    {"entry", command_entry},       {"findings", command_findings},
+    {"trace-id", command_trace_id}, {"store", command_store},
+    {"config", command_config},     {"completion", command_completion},
+    {"version", command_version},   {"--version", command_version},
+    {"attach", command_attach},     {"detach", command_detach},
+    {"jvm", command_jvm},
 };
 
 // Without this a file of the data folder would be opened as a closed standard output or error, and
@@ -167,14 +168,19 @@ static void open_standard_files(void)
 
 static int run(int argc, char **argv)
 {
+    static char flag[] = "--help";
     if (argc < 2) {
         fputs(help, stderr);
         return EXIT_USAGE;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0 ||
-        strcmp(argv[1], "-h") == 0) {
+    bool asks = strcmp(argv[1], "help") == 0;
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || (asks && argc == 2)) {
         fputs(help, stdout);
         return EXIT_DONE;
+    }
+    if (asks) { // `sonde help trace get` is `sonde trace get --help`
+        char *words[] = {argv[1], argv[2], argc > 3 ? argv[3] : flag, flag, NULL};
+        return run(argc > 3 ? 4 : 3, words);
     }
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         if (strcmp(argv[1], commands[i].name) == 0) {

@@ -15,6 +15,7 @@
 #include "core/must.h"
 #include "json_text.h"
 #include "os/fs.h"
+#include "series/part.h"
 #include "store/catalog.h"
 #include "store/part.h"
 #include "table.h"
@@ -26,8 +27,8 @@ static const char help[] =
     "  stats    rows, bytes, bytes a span, and the bytes of every column\n"
     "  inspect  the parts, one a line: rows, traces, bytes, times, services, state\n"
     "           (stripped: retention took its error-free traces out)\n"
-    "  verify   reads everything and checks each checksum, dictionary code and the\n"
-    "           order; exit code 4 when something is damaged\n"
+    "  verify   reads all spans and series, and checks each checksum, dictionary code\n"
+    "           and the order; exit code 4 when something is damaged\n"
     "  rebuild  makes a new catalog.db from the parts where it is lost or damaged;\n"
     "           sets damaged parts aside (exit code 4) and keeps the old catalog as\n"
     "           catalog.db.bad. No server may run\n"
@@ -55,6 +56,7 @@ struct entries {
     size_t count, capacity;
     const char *dir;
     bool by_catalog;
+    bool by_folder;  // no FILEs are given
     size_t unlisted; // files that the catalog does not have
     size_t left_out; // beyond FILES_MAX
 };
@@ -261,6 +263,7 @@ struct tool {
     bool table;
     struct totals totals;
     size_t checked, damaged, absent; // FILEs given that there are not
+    size_t series_checked, series_damaged;
 };
 
 static void print_part(const struct tool *t, const struct entry *f, const struct part *p)
@@ -335,17 +338,65 @@ static void run_part(struct tool *t, const struct entry *f)
 
 static void print_verdict(const struct tool *t, const struct entries *l)
 {
-    ASSERT(t->damaged <= l->count + l->left_out);
+    ASSERT(t->series_damaged <= t->series_checked);
     if (!t->table) {
-        printf("{\"parts\":%zu,\"damaged\":%zu,\"unlisted\":%zu}\n", t->checked, t->damaged,
-               l->unlisted);
+        printf("{\"parts\":%zu,\"damaged\":%zu,\"unlisted\":%zu,\"series_parts\":%zu,"
+               "\"series_damaged\":%zu}\n",
+               t->checked, t->damaged, l->unlisted, t->series_checked, t->series_damaged);
         return;
     }
     printf("%zu parts, %zu damaged\n", t->checked, t->damaged);
+    if (t->series_checked > 0) {
+        printf("%zu parts of series, %zu damaged\n", t->series_checked, t->series_damaged);
+    }
     if (l->unlisted > 0) {
         printf("%zu files beside them are in no catalog: being written, merged away, or left by a "
                "crash\n",
                l->unlisted);
+    }
+}
+
+// ---- Series -------------------------------------------------------------------------------------
+
+static void verify_series(void *ctx, const char *name)
+{
+    struct tool *t = ctx;
+    struct err_at at = {0};
+    char path[FS_PATH_MAX];
+    struct series_part *p;
+    if (name[strcspn(name, ".")] == 0 || strcmp(name + strcspn(name, "."), ".part") != 0 ||
+        snprintf(path, sizeof path, "%s/series/parts/%s", t->data, name) >= (int)sizeof path) {
+        return;
+    }
+    enum err e = series_part_open(fs_real(), path, &p, &at);
+    if (e == ERR_NOT_FOUND) {
+        return; // merged away meanwhile
+    }
+    if (e == ERR_OK) {
+        e = series_part_verify(p, &at);
+        series_part_unref(p);
+    }
+    t->series_checked++;
+    ASSERT(t->data != NULL);
+    if (e != ERR_OK) {
+        t->series_damaged++;
+        fprintf(stderr, "sonde: %s: %s\n", path, at.text[0] != 0 ? at.text : err_text(e));
+    } else if (t->table) {
+        printf("ok  %s\n", path);
+    }
+}
+
+// Of a folder without series there is nothing to be said.
+static void verify_all_series(struct tool *t)
+{
+    char dir[FS_PATH_MAX];
+    struct fs *fs = fs_real();
+    ASSERT(t->data != NULL);
+    if (snprintf(dir, sizeof dir, "%s/series/parts", t->data) < (int)sizeof dir) {
+        enum err e = fs->ops->list(fs, dir, verify_series, t);
+        if (e != ERR_OK && e != ERR_NOT_FOUND) {
+            fprintf(stderr, "sonde: %s: %s\n", dir, err_text(e));
+        }
     }
 }
 
@@ -367,19 +418,24 @@ static int run(struct tool *t, const struct entries *l)
     if (strcmp(t->verb, "stats") == 0) {
         print_totals(&t->totals, t->table);
     } else if (strcmp(t->verb, "verify") == 0) {
+        if (l->by_folder) {
+            verify_all_series(t);
+        }
         print_verdict(t, l);
     }
     for (size_t i = 0; i < t->totals.count; i++) {
         mem_free(t->totals.columns[i].name);
     }
     mem_free(t->totals.columns);
-    return t->damaged > 0 ? EXIT_DAMAGED : t->absent > 0 ? EXIT_NOT_FOUND : EXIT_DONE;
+    return t->damaged + t->series_damaged > 0 ? EXIT_DAMAGED
+           : t->absent > 0                    ? EXIT_NOT_FOUND
+                                              : EXIT_DONE;
 }
 
 static int run_over_parts(const char *data, const char *const *words, int count, bool json)
 {
     char dir[FS_PATH_MAX];
-    struct entries l = {.dir = dir};
+    struct entries l = {.dir = dir, .by_folder = count == 1};
     ASSERT(count > 0);
     (void)snprintf(dir, sizeof dir, "%s/store/parts", data);
     for (int i = 1; i < count; i++) {

@@ -460,8 +460,8 @@ void job_fail_sum(struct job *j, enum err e)
     ASSERT(e != ERR_OK);
     if (e == ERR_LIMIT) {
         job_error(j, 400,
-                  "that is more than one answer shows: ask for a shorter range, a longer "
-                  "step or a higher level");
+                  "that is more than one answer shows (2,000 steps, 20,000 nodes or 50,000 "
+                  "edges): ask for a shorter range, a longer step or a higher level");
     } else {
         job_fail(j, e);
     }

@@ -308,8 +308,7 @@ static void put_stream(struct job *j)
         "Times that a path was one too many and counted as (other), or not at all.",
         (double)s.other_paths);
     one(out, "sonde_stream_rootless_spans_total", "counter",
-        "Spans of chains without a root, which are in no entry's tree.",
-        (double)s.rootless_spans);
+        "Spans of chains without a root, which are in no entry's tree.", (double)s.rootless_spans);
 }
 
 static void put_tiers(struct buf *out, const char *name, const char *help,

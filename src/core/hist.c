@@ -7,6 +7,7 @@
 
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/rank.h"
 #include "core/varint.h"
 
 // ceil(2^(63 + i/64)): the least value, shifted until its highest bit is set, that lies in bucket i
@@ -336,7 +337,7 @@ void hist_total_encode(const struct hist_total *t, struct buf *out)
 static uint64_t rank_of_share(const double *q, size_t i, uint64_t all)
 {
     ASSERT(q[i] >= 0 && q[i] <= 1 && (i == 0 || q[i - 1] <= q[i]));
-    return all > 0 ? (uint64_t)(q[i] * (double)(all - 1)) : 0;
+    return quantile_rank(q[i], all);
 }
 
 void hist_total_quantiles(const struct hist_total *t, const double *q, size_t count,

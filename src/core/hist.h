@@ -95,8 +95,8 @@ void hist_total_add(struct hist_total *t, struct str hist);
 // The total as bytes. hist_cut() takes it for a histogram.
 void hist_total_encode(const struct hist_total *t, struct buf *out);
 
-// The values below or at which the shares q (0 to 1, ascending) of the values lie; 0 where there
-// are none. Buckets with a negative count (a correction whose original is not part of the total)
+// The values of the shares q (0 to 1, ascending), by nearest rank (core/rank.h); 0 where there are
+// none. Buckets with a negative count (a correction whose original is not part of the total)
 // count as 0.
 void hist_total_quantiles(const struct hist_total *t, const double *q, size_t count,
                           uint64_t *ret_ns);

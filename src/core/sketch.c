@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "core/must.h"
+#include "core/rank.h"
 
 // Bucket b holds values in (gamma^(b-1), gamma^b]; gamma = (1 + 1%) / (1 - 1%).
 static const double log_gamma = 0.020000666706669543;
@@ -33,7 +34,7 @@ uint64_t sketch_quantile(const struct sketch *s, double q)
     if (s->count == 0) {
         return 0;
     }
-    uint64_t rank = (uint64_t)(q * (double)(s->count - 1)), seen = 0;
+    uint64_t rank = quantile_rank(q, s->count), seen = 0;
     for (unsigned i = 0; i < SKETCH_BUCKETS; i++) {
         seen += s->buckets[i];
         if (seen > rank) {

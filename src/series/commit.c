@@ -182,6 +182,20 @@ void series_put_entry(struct series_store *s, const struct series_entry *entry)
     count_part(s, entry->part, 1);
 }
 
+void series_note_lost(struct series_store *s, enum series_tier tier, uint64_t min_ms,
+                      uint64_t max_ms)
+{
+    ASSERT(min_ms <= max_ms);
+    struct series_lost *last = s->lost_count > 0 ? &s->lost[s->lost_count - 1] : NULL;
+    if (s->lost_count < SERIES_LOST_MAX) {
+        s->lost[s->lost_count++] = (struct series_lost){tier, min_ms, max_ms};
+        return;
+    }
+    MUST(last != NULL);
+    last->min_ms = min_ms < last->min_ms ? min_ms : last->min_ms;
+    last->max_ms = max_ms > last->max_ms ? max_ms : last->max_ms;
+}
+
 void series_take_entry(struct series_store *s, uint64_t id, enum file_fate fate)
 {
     size_t at = 0;
@@ -193,6 +207,9 @@ void series_take_entry(struct series_store *s, uint64_t id, enum file_fate fate)
     s->part_count--;
     memmove(s->parts + at, s->parts + at + 1, (s->part_count - at) * sizeof *s->parts);
     count_part(s, p, UINT64_MAX);
+    if (fate == FILE_IS_SET_ASIDE) {
+        series_note_lost(s, p->meta.tier, p->meta.min_ms, p->meta.max_ms);
+    }
     atomic_store(&p->fate, (int)fate);
     series_part_unref(p);
 }

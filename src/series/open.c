@@ -54,6 +54,7 @@ static struct series_store *new_store(const struct series_options *o, struct are
     s->next_id = 1;
     meter_init(&s->meter, o->budget, ACCOUNT_SERIES);
     buf_init(&s->key, 2 * SERIES_LABELS_MAX * (SERIES_LABEL_BYTES_MAX + 1));
+    s->lost = mem_new(SERIES_LOST_MAX, sizeof *s->lost);
     wake_init(&s->flush_wake);
     wake_init(&s->maintain_wake);
     MUST(pthread_mutex_init(&s->lock, NULL) == 0);
@@ -85,6 +86,7 @@ static void free_store(struct series_store *s)
     mem_free((void *)(uintptr_t)s->state.p);
     mem_free(s->sealed);
     mem_free(s->parts);
+    mem_free(s->lost);
     mem_free(s->doubts);
     mem_free(s->seen);
     mem_free(s->dir);
@@ -169,8 +171,10 @@ static void keep_bad_file(struct series_store *s, uint64_t id)
     arena_done(&a);
 }
 
-static enum err lose_part(struct series_store *s, uint64_t id, enum err why, const char *text)
+static enum err lose_part(struct series_store *s, const struct series_catalog_part *p, enum err why,
+                          const char *text)
 {
+    uint64_t id = p->id;
     log_write(LOG_ERROR, "series", "a part cannot be read and is set aside",
               "path=%s/%016llx.part error=%s why=\"%s\"", s->parts_dir, (unsigned long long)id,
               err_name(why), text);
@@ -180,6 +184,7 @@ static enum err lose_part(struct series_store *s, uint64_t id, enum err why, con
     enum err e = series_commit(s, NULL, 0);
     if (e == ERR_OK) {
         keep_bad_file(s, id);
+        series_note_lost(s, p->tier, p->min_ms, p->max_ms);
         s->stats.damaged_parts++;
     }
     return e;
@@ -193,6 +198,7 @@ static enum err load_part(struct series_store *s, const struct series_catalog_pa
         .id = p->id, .ord_first = p->ord_first, .ord_last = p->ord_last, .level = p->level};
     if (p->bad) {
         keep_bad_file(s, p->id); // where a crash came before
+        series_note_lost(s, p->tier, p->min_ms, p->max_ms);
         return ERR_OK;
     }
     enum err e = series_load_part(s, p->id, &entry.part, &at);
@@ -204,7 +210,7 @@ static enum err load_part(struct series_store *s, const struct series_catalog_pa
         e = err_at_set(&at, ERR_CORRUPT, 0, "It is another one than the catalog knows.");
     }
     if (e == ERR_CORRUPT || e == ERR_NOT_FOUND) {
-        return lose_part(s, p->id, e, at.text);
+        return lose_part(s, p, e, at.text);
     }
     if (e != ERR_OK) {
         // No damage: a newer version, a disk that does not answer. Nothing is set aside for it.

@@ -97,6 +97,9 @@ MUST_CHECK enum err
 series_part_each(struct series_part *p,
                  enum err (*each)(void *ctx, struct str key, enum series_type type), void *ctx);
 
+// Reads everything. ERR_CORRUPT where something is damaged.
+MUST_CHECK enum err series_part_verify(struct series_part *p, struct err_at *ret_at);
+
 // Reads chunks in ascending order of position with little work: the block at hand is kept.
 struct part_cursor {
     struct series_part *part;

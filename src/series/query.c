@@ -15,6 +15,7 @@ struct view {
     size_t head_count;
     struct series_entry *parts; // of the tiers that are read, overlapping the range, by age
     size_t part_count;
+    uint64_t lost; // parts of the tier and the range that were damaged
 };
 
 struct run {
@@ -50,6 +51,7 @@ static bool overlaps(const struct series_part_meta *m, const struct series_query
 static void take_view(struct series_store *s, const struct series_query *q, enum series_tier tier,
                       struct view *v)
 {
+    v->lost = 0;
     (void)pthread_mutex_lock(&s->lock);
     v->heads = mem_alloc((s->sealed_count + 1) * sizeof(struct series_head *));
     v->parts = mem_alloc((s->part_count + 1) * sizeof *v->parts);
@@ -63,6 +65,10 @@ static void take_view(struct series_store *s, const struct series_query *q, enum
             (void)series_part_ref(s->parts[i].part);
             v->parts[v->part_count++] = s->parts[i];
         }
+    }
+    for (size_t i = 0; i < s->lost_count; i++) {
+        const struct series_lost *l = &s->lost[i];
+        v->lost += l->tier == tier && l->min_ms < q->to_ms && l->max_ms >= q->from_ms ? 1 : 0;
     }
     (void)pthread_mutex_unlock(&s->lock);
     ASSERT(v->head_count > 0);
@@ -317,6 +323,7 @@ enum err series_run(struct series_store *s, const struct series_query *q,
     }
     r.tier = r.answer.tier = choose_tier(s, q);
     take_view(s, q, r.tier, &r.view);
+    r.answer.damaged_parts = r.view.lost;
     begin(&r);
     for (size_t i = 0; i < r.count && e == ERR_OK; i += SERIES_BATCH) {
         size_t n = r.count - i < SERIES_BATCH ? r.count - i : SERIES_BATCH;

@@ -189,7 +189,7 @@ struct series_found {
 struct series_answer {
     enum series_tier tier;    // that histograms were read from
     uint64_t series, samples; // given
-    uint64_t damaged_parts;   // that had to be left out
+    uint64_t damaged_parts;   // that had something of the range, and are left out: now or long ago
 };
 
 // Calls `each` for every series that has something in the range, in order of line (as first seen)

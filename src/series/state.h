@@ -28,6 +28,13 @@ struct series_live {
     size_t now, before; // in this head; in the one before and not yet in this
 };
 
+// What a damaged part had, and is gone.
+struct series_lost {
+    enum series_tier tier;
+    uint64_t min_ms, max_ms;
+};
+#define SERIES_LOST_MAX 1024 // of more the last one's range grows
+
 struct series_store {
     struct series_options o;
     char *dir, *parts_dir;
@@ -48,6 +55,8 @@ struct series_store {
     size_t sealed_count, sealed_capacity;
     struct series_entry *parts; // by ord_first
     size_t part_count, part_capacity;
+    struct series_lost *lost; // room for SERIES_LOST_MAX
+    size_t lost_count;
     uint64_t next_id, seq;
     struct str state; // as found, until series_start()
     uint64_t flush_retry_ns, merge_retry_ns;
@@ -90,6 +99,10 @@ MUST_CHECK enum err series_load_part(struct series_store *s, uint64_t id,
 // Under `lock`: puts an entry into the list, or takes it out and lets its file meet its fate.
 void series_put_entry(struct series_store *s, const struct series_entry *entry);
 void series_take_entry(struct series_store *s, uint64_t id, enum file_fate fate);
+
+// Under `lock`: remembers what a part had that was set aside, so that answers say they lack it.
+void series_note_lost(struct series_store *s, enum series_tier tier, uint64_t min_ms,
+                      uint64_t max_ms);
 
 // A part that is not in the list yet, as the catalog is told of it. The line lives as long as it.
 struct series_catalog_part series_describe(const struct series_entry *entry);
