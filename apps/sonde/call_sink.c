@@ -130,6 +130,12 @@ static void count(void *ctx, const struct stream_count *counts, size_t n)
     ASSERT(s->series != NULL);
 }
 
+static void points(void *ctx, const struct batch *b)
+{
+    const struct call_sink *s = ctx;
+    point_sink_take(s->points, b);
+}
+
 static bool wants_seal(void *ctx)
 {
     const struct call_sink *s = ctx;
@@ -149,12 +155,18 @@ static void seal(void *ctx, uint64_t seq, uint64_t oldest, struct str state)
     s->seals[s->seal_count].seq = seq;
     s->seals[s->seal_count++].oldest = oldest;
     pthread_mutex_unlock(&s->lock);
-    series_seal(s->series, seq, state);
+    struct buf both;
+    buf_init(&both, SERIES_STATE_MAX);
+    buf_add_str(&both, state);
+    point_sink_save(s->points, &both);
+    MUST(!both.failed);
+    series_seal(s->series, seq, buf_str(&both));
+    buf_done(&both);
 }
 
-void call_sink_init(struct call_sink *s, struct series_store *series)
+void call_sink_init(struct call_sink *s, struct series_store *series, struct point_sink *points)
 {
-    *s = (struct call_sink){.series = series};
+    *s = (struct call_sink){.series = series, .points = points};
     ASSERT(series != NULL);
     MUST(pthread_mutex_init(&s->lock, NULL) == 0);
 }
@@ -168,7 +180,7 @@ void call_sink_done(struct call_sink *s)
 struct stream_sink call_sink_of(struct call_sink *s)
 {
     ASSERT(s->series != NULL);
-    return (struct stream_sink){find, count, wants_seal, seal, s};
+    return (struct stream_sink){find, count, points, wants_seal, seal, s};
 }
 
 uint64_t call_sink_committed(struct call_sink *s, uint64_t seq)

@@ -47,6 +47,7 @@ struct server {
     struct store *store;
     struct series_store *series;
     struct call_sink sink;
+    struct point_sink points;
     struct stream *stream;
     struct journal *journal;
     // What each consumer of the journal needs no more: everything up to here.
@@ -360,13 +361,19 @@ static enum err open_series(struct server *s, struct err_at *ret_at)
     if (e != ERR_OK) {
         return e;
     }
-    call_sink_init(&s->sink, s->series);
+    struct str state = series_state(s->series);
+    point_sink_init(&s->points, s->series, s->ledger);
+    call_sink_init(&s->sink, s->series, &s->points);
+    e = point_sink_restore(&s->points, &state);
+    if (e != ERR_OK) {
+        return err_at_set(ret_at, e, 0, "%s: the counts of points cannot be read", dir);
+    }
     const struct stream_options stream = {
         .budget = &s->budget,
         .sink = call_sink_of(&s->sink),
         .history = {history_of, s},
         .seq = series_seq(s->series),
-        .state = series_state(s->series),
+        .state = state,
     };
     e = stream_new(&stream, &s->stream);
     return e == ERR_OK
@@ -555,6 +562,7 @@ static void stop(struct server *s)
     stream_close(s->stream);
     series_close(s->series);
     call_sink_done(&s->sink);
+    point_sink_done(&s->points);
     store_close(s->store);
     journal_close(s->journal);
     ledger_free(s->ledger);

@@ -24,6 +24,8 @@ static const struct route routes[] = {
     {"/api/v1/attributes/", "/values", api_attribute_values, false, false},
     {"/api/v1/attributes", NULL, api_attributes, false, false},
     {"/api/v1/red", NULL, api_red, false, false},
+    {"/api/v1/metrics/query", NULL, api_points, false, false},
+    {"/api/v1/metrics", NULL, api_points_names, false, false},
     {"/api/v1/topology", NULL, api_topology, false, false},
     {"/api/v1/entries/load", NULL, api_entries_load, false, false},
     {"/api/v1/entries", NULL, api_entries, false, false},

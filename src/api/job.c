@@ -40,6 +40,9 @@ static const char *const param_names[PARAM_COUNT] = {
     [PARAM_LEVEL] = "level",
     [PARAM_NODE] = "node",
     [PARAM_TIMES] = "times",
+    [PARAM_NAME] = "name",
+    [PARAM_BY] = "by",
+    [PARAM_AS] = "as",
 };
 
 static void on_timer_closed(uv_handle_t *handle)
@@ -284,8 +287,8 @@ static void refuse_param(struct http_request *r, const char *name)
     const struct http_header headers[] = {{STR("content-type"), STR("application/json")}};
     ASSERT(name != NULL);
     struct str body = arena_printf(http_arena(r),
-                                   "{\"error\":\"%s is given twice or its percent escapes are "
-                                   "wrong\",\"parameter\":\"%s\"}",
+                                   "{\"error\":\"%s is given too often or its percent escapes "
+                                   "are wrong\",\"parameter\":\"%s\"}",
                                    name, name);
     http_respond(r, 400, headers, 1, body);
 }
@@ -358,6 +361,8 @@ void job_start(struct api *a, const struct route *route, struct str path_param,
                struct http_request *r)
 {
     struct str params[PARAM_COUNT];
+    struct http_param labels[POINTS_LABELS_MAX];
+    size_t label_count = 0;
     if ((route->light ? a->light_jobs : a->jobs - a->light_jobs) >= API_JOBS_MAX) {
         const struct http_header headers[] = {{STR("content-type"), STR("application/json")},
                                               {STR("retry-after"), STR("1")}};
@@ -367,10 +372,19 @@ void job_start(struct api *a, const struct route *route, struct str path_param,
     if (!read_params(r, params)) {
         return;
     }
+    if (http_query_params(r, STR("label."), POINTS_LABELS_MAX, labels, &label_count) != ERR_OK) {
+        refuse_param(r, "label.");
+        return;
+    }
     struct job *j = job_new(a, route, r);
     j->path_param = arena_str(&j->arena, path_param);
     for (unsigned i = 0; i < PARAM_COUNT; i++) {
         j->params[i] = params[i].p != NULL ? arena_str(&j->arena, params[i]) : STR_NONE;
+    }
+    for (; j->label_count < label_count; j->label_count++) {
+        const struct http_param *l = &labels[j->label_count];
+        j->labels[j->label_count] =
+            (struct series_label){arena_str(&j->arena, l->name), arena_str(&j->arena, l->value)};
     }
     try_lines(j);
     queue(j);

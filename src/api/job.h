@@ -14,6 +14,7 @@
 #include "core/buf.h"
 #include "ledger/budget.h"
 #include "query/filter.h"
+#include "query/points.h"
 #include "query/scan.h"
 #include "query/search.h"
 #include "wire/json_writer.h"
@@ -75,6 +76,9 @@ enum param {
     PARAM_LEVEL,
     PARAM_NODE,
     PARAM_TIMES,
+    PARAM_NAME,
+    PARAM_BY,
+    PARAM_AS,
     PARAM_COUNT
 };
 
@@ -91,6 +95,8 @@ struct job {
     struct arena arena;
     struct str path_param; // between the route's prefix and suffix
     struct str params[PARAM_COUNT];
+    struct series_label labels[POINTS_LABELS_MAX]; // label.KEY=VALUE
+    size_t label_count;
     bool lines;                 // the client accepts application/x-ndjson
     uint64_t begun_ns, work_ns; // asked; given to a worker
     struct query_control control;
@@ -148,6 +154,8 @@ void api_topology(struct job *j);
 void api_entries(struct job *j);
 void api_entries_load(struct job *j);
 void api_findings(struct job *j);
+void api_points(struct job *j);
+void api_points_names(struct job *j);
 void api_services(struct job *j);
 void api_operations(struct job *j);
 void api_attributes(struct job *j);

@@ -475,6 +475,33 @@ enum err http_query_param(struct http_request *r, struct str name, struct str *r
     return ERR_OK;
 }
 
+enum err http_query_params(struct http_request *r, struct str prefix, size_t max,
+                           struct http_param *ret_params, size_t *ret_count)
+{
+    size_t n = 0;
+    ASSERT(prefix.n > 0 && ret_count != NULL);
+    for (struct str rest = r->query; rest.n > 0;) {
+        struct str pair, raw_name, name, value;
+        rest = str_split(rest, '&', &pair);
+        value = str_split(pair, '=', &raw_name);
+        if (!percent_decode(&r->arena, raw_name, true, &name)) {
+            return ERR_INVALID;
+        }
+        if (!str_starts(name, prefix)) {
+            continue;
+        }
+        if (n == max) {
+            return ERR_LIMIT;
+        }
+        ret_params[n].name = str_skip(name, prefix.n);
+        if (!percent_decode(&r->arena, value, true, &ret_params[n++].value)) {
+            return ERR_INVALID;
+        }
+    }
+    *ret_count = n;
+    return ERR_OK;
+}
+
 // ---- What goes out ------------------------------------------------------------------------------
 
 void request_add_out(struct http_request *r, struct str bytes)

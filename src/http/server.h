@@ -130,6 +130,14 @@ void *http_user(const struct http_request *r);
 MUST_CHECK enum err http_query_param(struct http_request *r, struct str name,
                                      struct str *ret_value);
 
+// The query parameters whose names begin with `prefix`, in their order: what follows it, and the
+// value; both as above. ERR_INVALID for bad escapes, ERR_LIMIT for more than `max`.
+struct http_param {
+    struct str name, value;
+};
+MUST_CHECK enum err http_query_params(struct http_request *r, struct str prefix, size_t max,
+                                      struct http_param *ret_params, size_t *ret_count);
+
 // A whole answer. Copies headers and body. content-length is added; `date` and `connection` too
 // where they belong.
 void http_respond(struct http_request *r, int status, const struct http_header *headers,

@@ -44,7 +44,9 @@ enum outcome {
     X(UNAUTHORIZED, "unauthorized") /* no valid token */                                           \
     X(JOURNAL, "journal_failed")    /* the journal could not write */                              \
     X(DUPLICATE, "duplicate")       /* the same span again, dropped by compaction */               \
-    X(CORRUPT, "corrupt")           /* lost to a part that fails its checksum */
+    X(CORRUPT, "corrupt")           /* lost to a part that fails its checksum */                   \
+    X(CARDINALITY, "cardinality")   /* a point of a new series where there are too many */         \
+    X(OUT_OF_RANGE, "out_of_range") /* a point of too long ago, or of more than a day ahead */
 enum reason {
 #define REASON_ENUM(name, text) REASON_##name,
     REASON_LIST(REASON_ENUM)

@@ -46,6 +46,8 @@ void batch_unref(struct batch *b)
     mem_free(b->resources);
     mem_free(b->scopes);
     mem_free(b->spans);
+    mem_free(b->metrics);
+    mem_free(b->points);
     arena_done(&b->arena);
     mem_free(b);
 }
@@ -71,7 +73,8 @@ size_t batch_bytes(const struct batch *b)
     return sizeof *b + b->arena.held_bytes + b->index_size * sizeof *b->index +
            b->string_capacity * (sizeof *b->strings + sizeof *b->hashes) +
            b->attr_capacity * sizeof *b->attrs + b->resource_capacity * sizeof *b->resources +
-           b->scope_capacity * sizeof *b->scopes + b->span_capacity * sizeof *b->spans;
+           b->scope_capacity * sizeof *b->scopes + b->span_capacity * sizeof *b->spans +
+           b->metric_capacity * sizeof *b->metrics + b->point_capacity * sizeof *b->points;
 }
 
 #define ATTR_BYTES_MIN   ((size_t)4)  // of an attribute on the wire
@@ -93,7 +96,8 @@ static size_t grown(size_t need, size_t capacity, size_t size)
     return n * size;
 }
 
-size_t batch_growth(const struct batch *b, size_t bytes)
+// What any row takes beside its own place.
+static size_t shared_growth(const struct batch *b, size_t bytes)
 {
     ASSERT(!b->sealed);
     bytes += ROW_EXTRA_BYTES;
@@ -102,8 +106,7 @@ size_t batch_growth(const struct batch *b, size_t bytes)
     size_t strings = 2 * attrs + ROW_STRINGS_MAX;
     strings = bytes / STRING_BYTES_MIN < strings ? bytes / STRING_BYTES_MIN : strings;
     size_t text = bytes + strings * sizeof(uint64_t); // each with a NUL, aligned
-    size_t growth = grown(b->span_count + 1, b->span_capacity, sizeof *b->spans) +
-                    grown(b->scope_count + 1, b->scope_capacity, sizeof *b->scopes) +
+    size_t growth = grown(b->scope_count + 1, b->scope_capacity, sizeof *b->scopes) +
                     grown(b->resource_count + 1, b->resource_capacity, sizeof *b->resources) +
                     grown(b->attr_count + attrs, b->attr_capacity, sizeof *b->attrs) +
                     grown(b->string_count + strings, b->string_capacity,
@@ -113,6 +116,18 @@ size_t batch_growth(const struct batch *b, size_t bytes)
         growth += 2 * (b->index_size + 2 * strings) * sizeof *b->index;
     }
     return growth;
+}
+
+size_t batch_growth(const struct batch *b, size_t bytes)
+{
+    return grown(b->span_count + 1, b->span_capacity, sizeof *b->spans) + shared_growth(b, bytes);
+}
+
+size_t batch_growth_of_points(const struct batch *b, size_t bytes)
+{
+    return grown(b->metric_count + 1, b->metric_capacity, sizeof *b->metrics) +
+           grown(b->point_count + 1, b->point_capacity, sizeof *b->points) +
+           shared_growth(b, bytes);
 }
 
 static uint32_t append_string(struct batch *b, struct str s, uint64_t hash)
@@ -245,6 +260,16 @@ struct span *batch_add_span(struct batch *b)
     ADD_ROW(b, spans, span_count, span_capacity);
 }
 
+struct metric *batch_add_metric(struct batch *b)
+{
+    ADD_ROW(b, metrics, metric_count, metric_capacity);
+}
+
+struct point *batch_add_point(struct batch *b)
+{
+    ADD_ROW(b, points, point_count, point_capacity);
+}
+
 const char *span_kind_name(unsigned kind)
 {
     static const char *const names[KIND_COUNT] = {"unspecified", "internal", "server",
@@ -279,6 +304,8 @@ struct batch_mark batch_mark(const struct batch *b)
         .resources = b->resource_count,
         .scopes = b->scope_count,
         .spans = b->span_count,
+        .metrics = b->metric_count,
+        .points = b->point_count,
     };
 }
 
@@ -286,10 +313,13 @@ void batch_rollback(struct batch *b, struct batch_mark mark)
 {
     MUST(!b->sealed && mark.attrs <= b->attr_count && mark.spans <= b->span_count);
     MUST(mark.resources <= b->resource_count && mark.scopes <= b->scope_count);
+    MUST(mark.metrics <= b->metric_count && mark.points <= b->point_count);
     b->attr_count = mark.attrs;
     b->resource_count = mark.resources;
     b->scope_count = mark.scopes;
     b->span_count = mark.spans;
+    b->metric_count = mark.metrics;
+    b->point_count = mark.points;
 }
 
 int row_cmp(struct row a, struct row b)

@@ -9,6 +9,8 @@
 //   attrs      one flat array; a resource, scope or span names a run of it. Order and duplicates
 //              are kept as received.
 //   resources, scopes, spans   plain arrays of rows.
+//   metrics, points            of a metrics request, see model/point.h; most batches have spans or
+//                              points, not both.
 // Values that are not scalar (arrays, key-value lists) are kept as the bytes of OTLP's protobuf
 // AnyValue message, and a span's events and links as concatenated length-delimited OTLP Span.Event
 // and Span.Link messages (each: varint length, then the message): the wire form is the canonical
@@ -39,6 +41,7 @@
 #include "model/ids.h"
 
 #define BATCH_SPANS_MAX   ((size_t)1 << 20) // rows of one batch
+#define BATCH_POINTS_MAX  ((size_t)1 << 20)
 #define BATCH_STRINGS_MAX ((size_t)1 << 24)
 #define SPAN_ATTRS_MAX    ((size_t)1024) // of one span, resource or scope; more are refused
 
@@ -128,6 +131,63 @@ struct span {
     uint8_t spare;
 };
 
+// Kinds and temporalities of metrics, by OTLP's numbers where it has any. Stored: never change
+// them.
+enum metric_kind {
+    METRIC_GAUGE = 1,
+    METRIC_SUM = 2,
+    METRIC_HISTOGRAM = 3,
+    METRIC_EXPONENTIAL = 4,
+    METRIC_SUMMARY = 5,
+    METRIC_KIND_END
+};
+// Points of these have a count, and no value.
+static inline bool metric_kind_has_count(unsigned kind)
+{
+    return kind >= METRIC_HISTOGRAM;
+}
+
+enum temporality {
+    TEMPORALITY_UNSPECIFIED, // of gauges and summaries
+    TEMPORALITY_DELTA,
+    TEMPORALITY_CUMULATIVE,
+    TEMPORALITY_COUNT
+};
+
+struct metric {
+    uint32_t name, description, unit; // string codes
+    uint8_t kind;                     // enum metric_kind
+    uint8_t temporality;              // enum temporality
+    uint8_t monotonic;                // of sums: 0 or 1
+    uint8_t spare;
+};
+
+// What a point says beside its count.
+enum {
+    POINT_INT = 1, // of gauges and sums: the value is `i`
+    POINT_SUM = 2, // of the others
+    POINT_MIN = 4,
+    POINT_MAX = 8,
+    POINT_NO_VALUE = 16, // none was recorded: its numbers say nothing
+    POINT_SAYS = 31
+};
+
+struct point {
+    uint64_t start_ns, time_ns; // Unix time; start_ns 0: not known
+    union {
+        uint64_t bits;
+        int64_t i;
+        double d;
+        uint64_t count; // of histograms and summaries
+    };
+    double sum, min, max;
+    uint32_t metric, resource, scope; // index
+    struct attr_run attrs;
+    uint32_t body, exemplars; // string codes, see model/point.h
+    uint32_t flags;           // OTLP's
+    uint8_t says;             // POINT_*
+};
+
 struct batch {
     atomic_int refs;
     bool sealed;
@@ -150,6 +210,10 @@ struct batch {
     size_t scope_count, scope_capacity;
     struct span *spans;
     size_t span_count, span_capacity;
+    struct metric *metrics;
+    size_t metric_count, metric_capacity;
+    struct point *points;
+    size_t point_count, point_capacity;
 
     uint64_t min_start_ns, max_start_ns; // over the spans; set by batch_seal()
 
@@ -168,10 +232,11 @@ void batch_seal(struct batch *b);
 // Heap bytes that the batch holds, for the memory budget.
 size_t batch_bytes(const struct batch *b);
 
-// Heap bytes that are allocated at most when one more row of each kind is appended whose encoding
-// has `bytes` bytes: arrays that grow (the old one lives until the new one is filled), the string
-// index, the arena. 0 while what the batch has is enough.
+// Heap bytes that are allocated at most when one more row of each kind but points and metrics (but
+// spans) is appended whose encoding has `bytes` bytes: arrays that grow (the old one lives until
+// the new one is filled), the string index, the arena. 0 while what the batch has is enough.
 size_t batch_growth(const struct batch *b, size_t bytes);
+size_t batch_growth_of_points(const struct batch *b, size_t bytes);
 
 // The code of a string, copied in when it is new. Requires unique_strings.
 uint32_t batch_intern(struct batch *b, struct str s);
@@ -189,6 +254,8 @@ struct attr *batch_add_attr(struct batch *b) __attribute__((returns_nonnull));
 struct resource *batch_add_resource(struct batch *b) __attribute__((returns_nonnull));
 struct scope *batch_add_scope(struct batch *b) __attribute__((returns_nonnull));
 struct span *batch_add_span(struct batch *b) __attribute__((returns_nonnull));
+struct metric *batch_add_metric(struct batch *b) __attribute__((returns_nonnull));
+struct point *batch_add_point(struct batch *b) __attribute__((returns_nonnull));
 
 static inline struct str batch_str(const struct batch *b, uint64_t code)
 {
@@ -206,7 +273,7 @@ static inline const struct resource *batch_resource(const struct batch *b, const
 // Where a batch stands, so that a request that proves bad halfway leaves no row behind. Strings
 // interned since stay; they harm nothing.
 struct batch_mark {
-    size_t attrs, resources, scopes, spans;
+    size_t attrs, resources, scopes, spans, metrics, points;
 };
 struct batch_mark batch_mark(const struct batch *b);
 void batch_rollback(struct batch *b, struct batch_mark mark);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: a batch as bytes, for the journal (and later Kafka): compact enough that the disk is not
-// the limit, quick enough that the codec is not either. Format in batch_codec.c. Checks everything:
-// bytes from a disk may be anything.
+// the limit, quick enough that the codec is not either. Format in batch_format.h. Checks
+// everything: bytes from a disk may be anything.
 #ifndef SONDE_MODEL_BATCH_CODEC_H
 #define SONDE_MODEL_BATCH_CODEC_H
 

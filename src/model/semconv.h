@@ -9,6 +9,8 @@
 #define SEM_SERVICE_NAME        STR("service.name")
 #define SEM_SERVICE_NAMESPACE   STR("service.namespace") // the business line
 #define SEM_SERVICE_INSTANCE_ID STR("service.instance.id")
+#define SEM_HOST_NAME           STR("host.name")
+#define SEM_PROCESS_PID         STR("process.pid")
 #define SEM_ENVIRONMENT         STR("deployment.environment.name")
 #define SEM_AVAILABILITY_ZONE   STR("cloud.availability_zone") // the data centre
 #define SEM_REGION              STR("cloud.region")            // where no zone is given

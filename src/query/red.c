@@ -15,8 +15,7 @@ struct red_run {
     size_t count;
 };
 
-// The steps that charts are drawn in.
-static uint64_t choose_step(uint64_t range_ms)
+uint64_t red_step_ms(uint64_t range_ms)
 {
     static const uint64_t seconds[] = {10, 30, 60, 300, 600, 1800, 3600, 4 * 3600, 24 * 3600};
     size_t n = sizeof seconds / sizeof seconds[0], i = 0;
@@ -92,7 +91,7 @@ static void read_points(const struct red_run *run, struct red *out)
 static enum err set_range(const struct red_query *q, struct red *out)
 {
     uint64_t range_ms = q->to_ms > q->from_ms ? q->to_ms - q->from_ms : 0;
-    uint64_t step_ms = q->step_ms > 0 ? q->step_ms : choose_step(range_ms);
+    uint64_t step_ms = q->step_ms > 0 ? q->step_ms : red_step_ms(range_ms);
     if (step_ms % SERIES_SLOT_MS != 0) {
         return ERR_INVALID;
     }

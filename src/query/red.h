@@ -16,6 +16,9 @@
 #define RED_POINTS_MAX 2000u
 #define RED_POINTS     240u // at most so many where no step is asked for
 
+// The step that a chart of so long a range is drawn in.
+uint64_t red_step_ms(uint64_t range_ms);
+
 struct red_query {
     struct series_store *store;
     bool any_line;

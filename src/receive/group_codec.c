@@ -2,7 +2,7 @@
 // Purpose: the payload of a journal record: a group of batches.
 //
 //   record  = varint count, then `count` times: varint length, batch
-//   batch   = `length` bytes as model/batch_codec.c writes them
+//   batch   = `length` bytes as model/batch_encode.c writes them
 //
 // Nothing follows the last batch. The journal's own checksum covers all of it.
 #include "core/mem.h"

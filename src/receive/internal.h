@@ -24,7 +24,7 @@
 #include "wire/otlp.h"
 
 #define SHARDS_MAX         ((size_t)8)
-#define GROUP_SPANS_SEAL   ((size_t)8192)    // a group this large does not wait for the turn's end
+#define GROUP_SPANS_SEAL   ((size_t)8192) // a group of so many rows does not wait for the turn's end
 #define GROUP_BYTES_SEAL   ((size_t)1 << 20) // the same, in bytes of requests
 #define GROUP_LINES_MAX    ((size_t)256)     // business lines apart in one group; then line ""
 #define GROUPS_POOLED_MAX  ((size_t)8)       // idle groups of a shard, while memory is not short
@@ -34,7 +34,7 @@
 #define SCRATCH_KEPT_BYTES ((size_t)512 << 10) // of a decoding buffer between requests
 #define BODY_SHARE         ((size_t)4)         // of the budget: the largest body that can ever fit
 #define TALLY_SERVICES_MAX ((size_t)32)        // services told apart among one request's losses
-#define REJECT_LETTERS_MAX ((size_t)16)        // rejected spans of one request kept as dead letters
+#define REJECT_LETTERS_MAX ((size_t)16) // rejected records of one request kept as dead letters
 #define STOP_GRACE_MS      5000
 #define LATENCY_WINDOW_NS  (60 * NS_PER_S)
 
@@ -81,7 +81,7 @@ struct group {
     struct slot slots[GROUP_LINES_MAX];
     struct door **doors; // waiting; NULL where cancelled
     size_t door_count, door_capacity;
-    size_t spans, request_bytes;
+    size_t spans, points, request_bytes;
     size_t charged; // for the batches
     // Takes its memory from what the requests reserved for it when they were taken, by `room`.
     struct buf payload;
@@ -89,7 +89,7 @@ struct group {
     size_t reserved;
 };
 
-// Lost spans by service.
+// Lost records by service.
 struct tally {
     struct {
         struct str service;
@@ -99,7 +99,7 @@ struct tally {
     uint64_t count;
 };
 
-// Spans that one request lost, until it is known that the rest of it is good.
+// Records that one request lost, until it is known that the rest of it is good.
 struct rejects {
     struct tally tally;
     struct {
@@ -126,7 +126,7 @@ struct shard {
     uint64_t request_number;
     size_t slot;                         // of the batch that is being decoded into
     struct meter scratch;                // what the three buffers below hold
-    struct buf plain, protobuf, offsets; // decompressed; translated from JSON, its spans' offsets
+    struct buf plain, protobuf, offsets; // decompressed; translated from JSON, its records' offsets
     struct rejects rejects;
     struct tally shed;
     enum overload_take take; // of the request that is being decoded
@@ -134,7 +134,7 @@ struct shard {
     uint64_t turned_away;    // by the HTTP servers unread, as counted so far
     struct door *watchers;
     uv_timer_t health; // runs while there are watchers
-    atomic_uint_fast64_t requests, refused, spans, bytes;
+    atomic_uint_fast64_t requests, refused, spans, points, bytes;
     pthread_mutex_t latency_lock;
     struct sketch latency[2]; // this window and the one before
     uint64_t latency_from_ns;
@@ -150,9 +150,9 @@ struct receive {
 };
 
 // ---- shard.c
-// Decodes a traces request into the open group; the door is answered when that is durable, or at
-// once when there is nothing to wait for or the request is bad.
-void shard_take_traces(struct door *d, struct str request);
+// Decodes a request of traces or metrics into the open group; the door is answered when that is
+// durable, or at once when there is nothing to wait for or the request is bad.
+void shard_take(struct door *d, struct str request);
 void shard_forget(struct door *d); // its peer is gone
 void shard_turn_end(void *ctx);    // seals the open group
 // What the state of memory and journal lets the door take now.

@@ -291,30 +291,35 @@ static void tell_agents(void *ctx, const struct span_flow *flow)
     agents_tell(ledger_agents(ctx), flow, clock_wall_ns());
 }
 
-// Metrics and logs are checked and counted; a later version stores them. What agents tell of their
-// spans is the ledger's already.
-static void take_others(struct door *d, struct str request)
+// What agents tell of their spans among their metrics is the ledger's as well.
+static void take_metrics(struct door *d, struct str request)
 {
-    static const char *const names[SIGNAL_COUNT] = {
-        [SIGNAL_METRICS] = "metric data points", [SIGNAL_LOGS] = "log records"};
     struct ledger *ledger = d->shard->receive->options.ledger;
     struct err_at at = {0};
     uint64_t n = 0;
-    ASSERT(d->signal != SIGNAL_TRACES);
-    if (otlp_count_records((enum otlp_signal)d->signal, request, &n, &at) != ERR_OK) {
+    ASSERT(d->signal == SIGNAL_METRICS);
+    if (otlp_count_records(OTLP_METRICS, request, &n, &at) == ERR_OK) {
+        otlp_read_flow(request, tell_agents, ledger);
+    }
+    shard_take(d, request);
+}
+
+// Logs are checked and counted; a later version stores them.
+static void take_logs(struct door *d, struct str request)
+{
+    struct ledger *ledger = d->shard->receive->options.ledger;
+    struct err_at at = {0};
+    uint64_t n = 0;
+    ASSERT(d->signal == SIGNAL_LOGS);
+    if (otlp_count_records(OTLP_LOGS, request, &n, &at) != ERR_OK) {
         door_lost(d, ERR_INVALID, &at, request);
         return;
-    }
-    if (d->signal == SIGNAL_METRICS) {
-        otlp_read_flow(request, tell_agents, ledger);
     }
     if (n > 0) {
         ledger_add(ledger, d->signal, OUTCOME_RECEIVED, REASON_NONE, STR(""), n);
         ledger_add(ledger, d->signal, OUTCOME_DROPPED, REASON_UNSUPPORTED, STR(""), n);
         d->rejected = n;
-        d->message =
-            arena_printf(http_arena(d->request),
-                         "This version of the server does not store %s yet.", names[d->signal]);
+        d->message = STR("This version of the server does not store log records yet.");
     }
     answer_success(d);
 }
@@ -381,9 +386,11 @@ static void on_request(void *ctx, struct http_request *r)
     }
     if (prepare_body(d, compressed, &body)) {
         if (d->signal == SIGNAL_TRACES) {
-            shard_take_traces(d, body);
+            shard_take(d, body);
+        } else if (d->signal == SIGNAL_METRICS) {
+            take_metrics(d, body);
         } else {
-            take_others(d, body);
+            take_logs(d, body);
         }
     }
     release_scratch(s);

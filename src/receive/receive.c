@@ -300,6 +300,7 @@ void receive_stats(const struct receive *r, struct receive_stats *ret_stats)
         stats.requests += atomic_load(&s->requests);
         stats.requests_refused += atomic_load(&s->refused);
         stats.spans += atomic_load(&s->spans);
+        stats.points += atomic_load(&s->points);
         stats.bytes += atomic_load(&s->bytes);
         add_connections(&stats, s->grpc);
         add_connections(&stats, s->http);

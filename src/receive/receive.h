@@ -11,14 +11,14 @@
 // refuses, the request is rolled back and answered 429. overload.h says what is done when that
 // lasts.
 //
-// What is counted where. Accepted spans are counted as received by the store, when it sees them.
-// Here: single spans that break the specification count as received and dropped/invalid, by
-// service; spans that the journal did not take as received and dropped/disk_full or
-// dropped/journal_failed, by service; spans that were passed over while memory stays short as
-// received and dropped/shed, by service; metrics and logs as received and dropped/unsupported. A
-// request that was refused before it was decoded (unauthorized, overload, disk_full, too_large) or
-// could not be decoded (malformed) counts as ONE record received and dropped, of service "", since
-// nobody knows how many it held.
+// What is counted where. Accepted spans are counted as received by the store, when it sees them,
+// and accepted metric points by the sink of points. Here: single records that break the
+// specification count as received and dropped/invalid, by service; records that the journal did not
+// take as received and dropped/disk_full or dropped/journal_failed, by service; spans that were
+// passed over while memory stays short as received and dropped/shed, by service; logs as received
+// and dropped/unsupported. A request that was refused before it was decoded (unauthorized,
+// overload, disk_full, too_large) or could not be decoded (malformed) counts as ONE record received
+// and dropped, of service "", since nobody knows how many it held.
 #ifndef SONDE_RECEIVE_RECEIVE_H
 #define SONDE_RECEIVE_RECEIVE_H
 
@@ -94,7 +94,7 @@ MUST_CHECK enum err receive_decode_record(struct str payload, uint64_t seq,
                                           struct err_at *ret_at);
 
 struct receive_stats {
-    uint64_t requests, requests_refused, spans, bytes;
+    uint64_t requests, requests_refused, spans, points, bytes;
     uint64_t ack_p50_ns, ack_p99_ns; // whole request to acknowledgement, last minute
     uint64_t open_connections, refused_connections;
     const char *overload;  // "open", "slow" or "shed"

@@ -92,7 +92,8 @@ static void group_clear(struct group *g)
         batch_unref(g->batches[i]);
     }
     budget_give(budget, ACCOUNT_BATCHES, g->charged);
-    g->charged = g->content.count = g->door_count = g->spans = g->request_bytes = 0;
+    g->charged = g->content.count = g->door_count = 0;
+    g->spans = g->points = g->request_bytes = 0;
     unreserve(g, g->reserved);
     if (g->payload.capacity > GROUP_POOLED_BYTES) {
         buf_done(&g->payload);
@@ -198,7 +199,8 @@ static bool admit(void *ctx, struct batch *b, size_t bytes)
     return true;
 }
 
-// ---- Lost spans ---------------------------------------------------------------------------------
+// ---- Lost records
+// ---------------------------------------------------------------------------------
 
 static size_t tally_find(const struct tally *t, struct str service)
 {
@@ -227,14 +229,15 @@ static void tally_add(struct tally *t, struct str service)
     ASSERT(t->service_count <= TALLY_SERVICES_MAX);
 }
 
-static void tally_count(const struct tally *t, struct ledger *ledger, enum reason reason)
+static void tally_count(const struct tally *t, struct ledger *ledger, enum signal signal,
+                        enum reason reason)
 {
     ASSERT(reason != REASON_NONE);
     for (size_t i = 0; i < t->service_count; i++) {
         struct str service = t->services[i].service;
         uint64_t n = t->services[i].count;
-        ledger_add(ledger, SIGNAL_TRACES, OUTCOME_RECEIVED, REASON_NONE, service, n);
-        ledger_add(ledger, SIGNAL_TRACES, OUTCOME_DROPPED, reason, service, n);
+        ledger_add(ledger, signal, OUTCOME_RECEIVED, REASON_NONE, service, n);
+        ledger_add(ledger, signal, OUTCOME_DROPPED, reason, service, n);
     }
 }
 
@@ -276,7 +279,7 @@ static void on_shed(void *ctx, struct str service)
     tally_add(&s->shed, service);
 }
 
-// What is said of spans that were lost, for partial success.
+// What is said of records that were lost, for partial success.
 static void tell_lost(struct door *d)
 {
     const struct rejects *x = &d->shard->rejects;
@@ -286,9 +289,9 @@ static void tell_lost(struct door *d)
     d->rejected = invalid + shed;
     d->message = STR("");
     if (invalid > 0) {
-        d->message =
-            arena_printf(a, "%llu spans were rejected; the first, at byte %llu: %s", invalid,
-                         (unsigned long long)x->letters[0].offset, x->letters[0].message);
+        d->message = arena_printf(a, "%llu %s were rejected; the first, at byte %llu: %s", invalid,
+                                  d->signal == SIGNAL_TRACES ? "spans" : "metric data points",
+                                  (unsigned long long)x->letters[0].offset, x->letters[0].message);
     }
     if (shed > 0) {
         d->message = arena_printf(
@@ -304,8 +307,8 @@ static void settle_lost(struct door *d)
     struct shard *s = d->shard;
     struct rejects *x = &s->rejects;
     struct ledger *ledger = s->receive->options.ledger;
-    tally_count(&x->tally, ledger, REASON_INVALID);
-    tally_count(&s->shed, ledger, REASON_SHED);
+    tally_count(&x->tally, ledger, d->signal, REASON_INVALID);
+    tally_count(&s->shed, ledger, d->signal, REASON_SHED);
     atomic_fetch_add_explicit(&s->receive->overload->shed_spans, s->shed.count,
                               memory_order_relaxed);
     for (size_t i = 0; i < x->letter_count; i++) {
@@ -334,22 +337,34 @@ static void note_latency(struct shard *s, const struct group *g)
     MUST(pthread_mutex_unlock(&s->latency_lock) == 0);
 }
 
-// The journal did not take the group: its spans never reach the store, which would count them.
+// Counts rows that follow one another and have one resource.
+static void count_run(struct ledger *ledger, enum signal signal, enum reason reason,
+                      const struct batch *b, uint32_t resource, size_t rows)
+{
+    struct str service = batch_str(b, b->resources[resource].service);
+    ASSERT(rows > 0);
+    ledger_add(ledger, signal, OUTCOME_RECEIVED, REASON_NONE, service, rows);
+    ledger_add(ledger, signal, OUTCOME_DROPPED, reason, service, rows);
+}
+
+// The journal did not take the group: its rows never reach those who would count them.
 static void count_lost(struct shard *s, const struct group *g, enum reason reason)
 {
     struct ledger *ledger = s->receive->options.ledger;
+    ASSERT(reason != REASON_NONE);
     for (size_t i = 0; i < g->content.count; i++) {
         const struct batch *b = g->batches[i];
-        for (size_t from = 0; from < b->span_count;) {
-            size_t to = from;
-            while (to < b->span_count && b->spans[to].resource == b->spans[from].resource) {
-                to++;
+        for (size_t from = 0, to; from < b->span_count; from = to) {
+            uint32_t resource = b->spans[from].resource;
+            for (to = from + 1; to < b->span_count && b->spans[to].resource == resource; to++) {
             }
-            ASSERT(to > from);
-            struct str service = batch_str(b, batch_resource(b, &b->spans[from])->service);
-            ledger_add(ledger, SIGNAL_TRACES, OUTCOME_RECEIVED, REASON_NONE, service, to - from);
-            ledger_add(ledger, SIGNAL_TRACES, OUTCOME_DROPPED, reason, service, to - from);
-            from = to;
+            count_run(ledger, SIGNAL_TRACES, reason, b, resource, to - from);
+        }
+        for (size_t from = 0, to; from < b->point_count; from = to) {
+            uint32_t resource = b->points[from].resource;
+            for (to = from + 1; to < b->point_count && b->points[to].resource == resource; to++) {
+            }
+            count_run(ledger, SIGNAL_METRICS, reason, b, resource, to - from);
         }
     }
 }
@@ -390,6 +405,7 @@ static void on_finish(struct loop_task *task)
         count_lost(s, g, reason_of(result));
     } else {
         atomic_fetch_add_explicit(&s->spans, g->spans, memory_order_relaxed);
+        atomic_fetch_add_explicit(&s->points, g->points, memory_order_relaxed);
     }
     for (size_t i = 0; i < g->door_count; i++) {
         struct door *d = g->doors[i];
@@ -426,13 +442,13 @@ static void on_journal_done(struct journal_entry *entry)
     loop_post(g->shard->loop, &g->finish);
 }
 
-// Keeps the batches that hold spans, sealed.
+// Keeps the batches that hold rows, sealed.
 static void seal_batches(struct group *g)
 {
     size_t kept = 0;
     for (size_t i = 0; i < g->content.count; i++) {
         struct batch *b = g->batches[i];
-        if (b->span_count == 0) {
+        if (b->span_count == 0 && b->point_count == 0) {
             batch_unref(b);
             continue;
         }
@@ -538,15 +554,16 @@ enum overload_take shard_look(struct shard *s, uint64_t now_ns)
     return overload_look(o, used > floor ? used : floor, now_ns);
 }
 
-// Decides what is taken of a request whose body was let in: while the door sheds, traces that
-// matter are found first.
-static void choose(struct shard *s, struct str request)
+// Decides what is taken of a traces request whose body was let in: while the door sheds, traces
+// that matter are found first. Of metrics all is taken: they are few.
+static void choose(struct shard *s, enum signal signal, struct str request)
 {
     uint64_t since_ns;
     s->now_ns = clock_mono_ns();
     enum overload_take take = shard_look(s, s->now_ns);
     s->take = TAKE_ALL;
-    if (overload_state(s->receive->overload, &since_ns) == OVERLOAD_SHED) {
+    if (signal == SIGNAL_TRACES &&
+        overload_state(s->receive->overload, &since_ns) == OVERLOAD_SHED) {
         otlp_each_head(request, note_head, s);
         s->take = take == TAKE_NOTHING ? TAKE_ERRORS : take; // it was let in before
     }
@@ -570,7 +587,7 @@ static enum err decode(struct door *d, struct str request, struct otlp_counts *r
                        struct err_at *ret_at)
 {
     struct shard *s = d->shard;
-    choose(s, request);
+    choose(s, d->signal, request);
     const struct otlp_sink sink = {
         .batch_for = batch_for,
         .reject = on_reject,
@@ -587,19 +604,21 @@ static enum err decode(struct door *d, struct str request, struct otlp_counts *r
     if (!reserve(s->open, request.n)) {
         return ERR_MEMORY;
     }
-    enum err e = otlp_decode_traces(request, &sink, ret_counts, ret_at);
+    bool spans = d->signal == SIGNAL_TRACES;
+    enum err e = spans ? otlp_decode_traces(request, &sink, ret_counts, ret_at)
+                       : otlp_decode_metrics(request, &sink, ret_counts, ret_at);
     settle_all(s);
-    if (e == ERR_OK && !take_rows(s, ret_counts->accepted)) {
+    if (e == ERR_OK && spans && !take_rows(s, ret_counts->accepted)) {
         e = ERR_MEMORY;
     }
     if (e != ERR_OK || ret_counts->accepted == 0) {
-        roll_back(s); // also resources without spans
+        roll_back(s); // also resources without rows
         unreserve(s->open, request.n);
     }
     return e;
 }
 
-void shard_take_traces(struct door *d, struct str request)
+void shard_take(struct door *d, struct str request)
 {
     struct shard *s = d->shard;
     // A request that fills a group begins one: what cannot be one record is its fault alone, and
@@ -621,10 +640,10 @@ void shard_take_traces(struct door *d, struct str request)
         return;
     }
     ASSERT(counts.rejected == s->rejects.tally.count && counts.shed == s->shed.count);
-    g->spans += counts.accepted;
+    *(d->signal == SIGNAL_TRACES ? &g->spans : &g->points) += counts.accepted;
     g->request_bytes += request.n;
     wait_for(d, g);
-    if (g->spans >= GROUP_SPANS_SEAL || g->request_bytes >= GROUP_BYTES_SEAL) {
+    if (g->spans + g->points >= GROUP_SPANS_SEAL || g->request_bytes >= GROUP_BYTES_SEAL) {
         seal(s);
     }
 }

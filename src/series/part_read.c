@@ -197,7 +197,7 @@ static bool get_key(struct cursor *c, struct buf *key, enum series_type *ret_typ
     unsigned type = cursor_byte(c);
     ASSERT(!key->failed);
     if (c->failed || shared > key->n || n == 0 || n > KEY_BYTES_MAX - shared ||
-        type < SERIES_GAUGE || type > SERIES_HIST) {
+        type < SERIES_GAUGE || type >= SERIES_TYPE_END) {
         return false;
     }
     // Keys ascend: the first byte that differs is greater.

@@ -387,19 +387,20 @@ static bool is_in_heads(const struct view *v, const struct series_query *q, uint
     return false;
 }
 
-enum err series_values(struct series_store *s, const struct series_query *q, struct str key,
-                       size_t max, void (*each)(void *ctx, struct str value), void *ctx)
+// Calls `each` for every series that matches and that a part or head which overlaps the range has;
+// the index is open then.
+static enum err each_present(struct series_store *s, const struct series_query *q,
+                             void (*each)(void *ctx, const struct series_id *id), void *ctx)
 {
     uint32_t *list;
-    size_t count, charged, n = 0;
+    size_t count, charged;
     struct view v = {0};
-    ASSERT(each != NULL);
     enum err e = check(q);
     e = e == ERR_OK ? series_index_match(s->index, q, &list, &count, &charged) : e;
     if (e != ERR_OK) {
         return e;
     }
-    size_t room = count * (sizeof(struct str) + sizeof(bool));
+    size_t room = count * (sizeof(struct str) + sizeof(bool)); // what callers list included
     if (q->meter != NULL && !meter_take(q->meter, room)) {
         mem_free(list);
         give_back(q, charged);
@@ -407,7 +408,6 @@ enum err series_values(struct series_store *s, const struct series_query *q, str
     }
     charged += q->meter != NULL ? room : 0;
     take_view(s, q, choose_tier(s, q), &v);
-    struct str *values = mem_alloc((count + 1) * sizeof *values);
     bool *in_heads = mem_alloc(count + 1);
     (void)pthread_mutex_lock(&s->lock);
     for (size_t i = 0; i < count; i++) {
@@ -416,20 +416,74 @@ enum err series_values(struct series_store *s, const struct series_query *q, str
     (void)pthread_mutex_unlock(&s->lock);
     for (size_t i = 0; i < count; i++) {
         series_index_open(s->index); // by turns, so that new series need not wait for all
-        struct str value = series_key_value(series_index_get(s->index, list[i]).key, key);
-        if (value.n > 0 && (in_heads[i] || has_any(s, &v, list[i]))) {
-            values[n++] = value;
+        struct series_id id = series_index_get(s->index, list[i]);
+        if (in_heads[i] || has_any(s, &v, list[i])) {
+            each(ctx, &id);
         }
         series_index_close(s->index);
     }
-    n = distinct(values, n);
-    for (size_t i = 0; i < n && i < max; i++) {
-        each(ctx, values[i]);
-    }
     mem_free(in_heads);
-    mem_free(values);
     free_view(&v);
     mem_free(list);
     give_back(q, charged);
     return ERR_OK;
+}
+
+// Keys of the index stay where they are.
+struct value_list {
+    struct str key, *values;
+    size_t count, capacity;
+};
+
+static void add_value(void *ctx, const struct series_id *id)
+{
+    struct value_list *l = ctx;
+    struct str value = series_key_value(id->key, l->key);
+    ASSERT(l->count <= l->capacity);
+    if (value.n > 0) {
+        l->values = mem_grow(l->values, &l->capacity, l->count + 1, sizeof *l->values);
+        l->values[l->count++] = value;
+    }
+}
+
+enum err series_values(struct series_store *s, const struct series_query *q, struct str key,
+                       size_t max, void (*each)(void *ctx, struct str value), void *ctx)
+{
+    struct value_list l = {.key = key};
+    ASSERT(each != NULL);
+    enum err e = each_present(s, q, add_value, &l);
+    size_t n = e == ERR_OK ? distinct(l.values, l.count) : 0;
+    for (size_t i = 0; i < n && i < max; i++) {
+        each(ctx, l.values[i]);
+    }
+    mem_free(l.values);
+    return e;
+}
+
+struct lister {
+    struct series_store *store;
+    void (*each)(void *ctx, const struct series_found *found);
+    void *ctx;
+};
+
+static void list_one(void *ctx, const struct series_id *id)
+{
+    struct series_label labels[SERIES_LABELS_MAX];
+    const struct lister *l = ctx;
+    ASSERT(id->key.n > 0);
+    const struct series_found found = {
+        .line = series_index_line_name(l->store->index, id->line),
+        .type = id->type,
+        .labels = labels,
+        .label_count = series_key_labels(id->key, labels),
+    };
+    l->each(l->ctx, &found);
+}
+
+enum err series_list(struct series_store *s, const struct series_query *q,
+                     void (*each)(void *ctx, const struct series_found *found), void *ctx)
+{
+    struct lister l = {s, each, ctx};
+    ASSERT(each != NULL);
+    return each_present(s, q, list_one, &l);
 }

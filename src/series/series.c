@@ -101,7 +101,7 @@ enum err series_find(struct series_store *s, struct str line, enum series_type t
 {
     struct series_id id = {.type = type};
     uint32_t at = 0;
-    ASSERT(type >= SERIES_GAUGE && type <= SERIES_HIST);
+    ASSERT(type >= SERIES_GAUGE && type < SERIES_TYPE_END);
     buf_clear(&s->key);
     enum err e = series_key_of(labels, count, &s->key);
     e = e == ERR_OK ? series_index_line(s->index, line, &id.line) : e;
@@ -121,6 +121,13 @@ enum err series_find(struct series_store *s, struct str line, enum series_type t
     note_live(s, at, id.line);
     *ret_series = at;
     return ERR_OK;
+}
+
+bool series_takes(struct series_store *s, uint64_t time_ms)
+{
+    ASSERT(s->head != NULL);
+    return time_ms < SAMPLE_TIME_MAX && time_ms >= series_cutoff_ms(s, TIER_10S) &&
+           time_ms < s->o.wall_ns() / NS_PER_MS + EARLY_MS;
 }
 
 // Under `lock`: whether a sample of this time is taken in.

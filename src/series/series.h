@@ -63,7 +63,9 @@ struct series_store;
 enum series_type {
     SERIES_GAUGE = 1,   // a number as it is
     SERIES_COUNTER = 2, // cumulative, begins again from 0 where it falls
-    SERIES_HIST = 3     // histograms of durations, one for each slot, that add up
+    SERIES_HIST = 3,    // histograms of durations, one for each slot, that add up
+    SERIES_DELTA = 4,   // numbers that add up over time: each is what came since the one before
+    SERIES_TYPE_END
 };
 
 enum series_tier { TIER_10S, TIER_1MIN, TIER_1H, TIER_COUNT };
@@ -111,6 +113,9 @@ void series_start(struct series_store *s);
 MUST_CHECK enum err series_find(struct series_store *s, struct str line, enum series_type type,
                                 const struct series_label *labels, size_t count,
                                 uint32_t *ret_series);
+
+// Whether a number of this time would be kept: it is not too old, and not too far ahead.
+bool series_takes(struct series_store *s, uint64_t time_ms);
 
 void series_add_number(struct series_store *s, uint32_t series, uint64_t time_ms, double value);
 
@@ -208,6 +213,12 @@ MUST_CHECK enum err series_run(struct series_store *s, const struct series_query
 MUST_CHECK enum err series_values(struct series_store *s, const struct series_query *query,
                                   struct str key, size_t max,
                                   void (*each)(void *ctx, struct str value), void *ctx);
+
+// Calls `each` for every series that matches and is in the range, as series_values() tells it, in
+// no order and without samples. It must not call the store.
+MUST_CHECK enum err series_list(struct series_store *s, const struct series_query *query,
+                                void (*each)(void *ctx, const struct series_found *found),
+                                void *ctx);
 
 // ---- State --------------------------------------------------------------------------------------
 

@@ -122,14 +122,15 @@ static uint64_t before_seq(uint64_t seq)
     return seq > 0 ? seq - 1 : 0;
 }
 
-// What each line's offset will be once the taken batches are in a part.
+// What each line's offset will be once the taken batches, if any, are in a part.
 static void find_seqs(struct flush *f)
 {
-    ASSERT(f->line_count == 0 && f->part != NULL);
-    ASSERT(f->batches > 0);
+    ASSERT(f->line_count == 0);
+    ASSERT(f->batches == 0 || f->part != NULL);
     struct store *s = f->s;
     (void)pthread_mutex_lock(&s->lock);
     f->line_count = s->line_count;
+    f->delivered = s->delivered_seq;
     for (size_t i = 0; i < s->line_count; i++) {
         const struct store_line *line = &s->lines[i];
         size_t gone = i == f->line ? f->batches : 0;
@@ -140,6 +141,43 @@ static void find_seqs(struct flush *f)
         f->seqs[i] = f->seqs[i] > line->seq ? f->seqs[i] : line->seq;
     }
     (void)pthread_mutex_unlock(&s->lock);
+}
+
+static void commit_seqs(struct flush *f)
+{
+    struct store *s = f->s;
+    ASSERT(f->line_count <= STORE_LINES_MAX);
+    for (size_t i = 0; i < f->line_count; i++) {
+        if (!s->lines[i].recorded || s->lines[i].seq != f->seqs[i]) {
+            catalog_set_line(s->catalog, i, s->lines[i].name, f->seqs[i]);
+        }
+    }
+    if (s->replay_all) { // now every line of the journal has its offset, or comes behind all of
+                         // them
+        catalog_set_fact(s->catalog, FACT_REPLAY_ALL, 0);
+    }
+}
+
+// Under `lock`, once they are committed: moves the offsets, and returns what the journal may
+// forget.
+static uint64_t move_seqs(struct flush *f)
+{
+    struct store *s = f->s;
+    uint64_t least = f->line_count > 0 ? UINT64_MAX : f->delivered;
+    MUST(f->line_count <= s->line_count);
+    for (size_t i = 0; i < f->line_count; i++) {
+        s->lines[i].recorded = true;
+        s->lines[i].seq = f->seqs[i];
+        least = f->seqs[i] < least ? f->seqs[i] : least;
+    }
+    // A line that came meanwhile is not in the catalog yet: it must be replayed from its start.
+    for (size_t i = f->line_count; i < s->line_count; i++) {
+        const struct store_line *x = &s->lines[i];
+        uint64_t seq = x->hot_count > 0 ? before_seq(x->hot[0].batch->seq) : least;
+        least = seq < least ? seq : least;
+    }
+    s->replay_all = false;
+    return least;
 }
 
 static void commit_services(struct flush *f, struct commit *c)
@@ -168,15 +206,7 @@ static enum err commit_part(struct flush *f, const struct part_entry *entry)
     find_seqs(f);
     commit_begin(&c, s);
     commit_add_part(&c, entry);
-    for (size_t i = 0; i < f->line_count; i++) {
-        if (!s->lines[i].recorded || s->lines[i].seq != f->seqs[i]) {
-            catalog_set_line(s->catalog, i, s->lines[i].name, f->seqs[i]);
-        }
-    }
-    if (s->replay_all) { // now every line of the journal has its offset, or comes behind all of
-                         // them
-        catalog_set_fact(s->catalog, FACT_REPLAY_ALL, 0);
-    }
+    commit_seqs(f);
     commit_services(f, &c);
     return commit_end(&c);
 }
@@ -188,8 +218,7 @@ static uint64_t swap(struct flush *f, struct part_entry *entry)
     ASSERT(entry->part == f->part);
     struct store *s = f->s;
     struct store_line *line = &s->lines[f->line];
-    uint64_t least = UINT64_MAX;
-    MUST(f->batches <= line->hot_count && f->line_count <= s->line_count);
+    MUST(f->batches <= line->hot_count);
     for (size_t i = 0; i < f->batches; i++) {
         MUST(line->hot[i].batch == f->taken[i]);
         line->hot_rows -= f->taken[i]->span_count;
@@ -200,20 +229,9 @@ static uint64_t swap(struct flush *f, struct part_entry *entry)
     memmove(line->hot, line->hot + f->batches, line->hot_count * sizeof *line->hot);
     line->oldest_ns = clock_mono_ns();
     store_put_part(s, line, entry);
-    for (size_t i = 0; i < f->line_count; i++) {
-        s->lines[i].recorded = true;
-        s->lines[i].seq = f->seqs[i];
-        least = f->seqs[i] < least ? f->seqs[i] : least;
-    }
-    // A line that came meanwhile is not in the catalog yet: it must be replayed from its start.
-    for (size_t i = f->line_count; i < s->line_count; i++) {
-        const struct store_line *x = &s->lines[i];
-        uint64_t seq = x->hot_count > 0 ? before_seq(x->hot[0].batch->seq) : least;
-        least = seq < least ? seq : least;
-    }
     s->stats.flushes++;
-    s->write_full = s->flush_failing = s->replay_all = false;
-    return least;
+    s->write_full = s->flush_failing = false;
+    return move_seqs(f);
 }
 
 static void finish(struct flush *f, const struct part_entry *fresh)
@@ -320,6 +338,39 @@ static size_t due_line(struct store *s, uint64_t now_ns)
                                                                              : s->line_count;
 }
 
+// Records without spans need no part, but the journal must not keep them for the store: where all
+// that is hot is gone, offsets move by themselves.
+static void commit_idle(struct store *s)
+{
+    (void)pthread_mutex_lock(&s->flushing);
+    struct flush f = {.s = s, .line = STORE_LINES_MAX};
+    bool idle = true, behind = s->line_count == 0;
+    find_seqs(&f);
+    (void)pthread_mutex_lock(&s->lock);
+    idle = f.delivered > s->idle_seq;
+    for (size_t i = 0; i < f.line_count; i++) {
+        idle = idle && s->lines[i].hot_count == 0;
+        behind = behind || s->lines[i].seq < f.seqs[i];
+    }
+    (void)pthread_mutex_unlock(&s->lock);
+    uint64_t released = 0;
+    if (idle && behind) {
+        struct commit c;
+        commit_begin(&c, s);
+        commit_seqs(&f);
+        if (commit_end(&c) == ERR_OK) { // else it is tried again
+            (void)pthread_mutex_lock(&s->lock);
+            released = move_seqs(&f);
+            s->idle_seq = f.delivered;
+            (void)pthread_mutex_unlock(&s->lock);
+        }
+    }
+    (void)pthread_mutex_unlock(&s->flushing);
+    if (released > 0 && s->on_committed != NULL) {
+        s->on_committed(s->ctx, released);
+    }
+}
+
 // Once a second: room on the disk, dead letters, and the ledger when it has gone unsaved for long.
 static void tick(struct store *s, uint64_t now_ns)
 {
@@ -337,6 +388,7 @@ static void tick(struct store *s, uint64_t now_ns)
     (void)pthread_mutex_unlock(&s->lock);
     letters_save(s);
     if (checkpoint) {
+        commit_idle(s);
         struct commit c;
         commit_begin(&c, s);
         if (now_ns - s->clock_saved_ns >= STORE_CLOCK_SAVE_NS) {

@@ -94,6 +94,7 @@ struct store {
     struct store_line lines[STORE_LINES_MAX];
     size_t line_count;
     uint64_t arrivals, delivered_seq, next_id;
+    uint64_t idle_seq; // up to which offsets moved without a part, last time
     bool replay_all; // until the first flush, see FACT_REPLAY_ALL
     struct store_retention fallback;
     struct store_retention *retention;

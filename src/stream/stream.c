@@ -51,7 +51,7 @@ struct stream {
     struct analysis a; // the thread's alone, once started
     uint64_t seq;      // the last record taken in
     uint64_t sealed_seq;
-    uint64_t spilled_chains;
+    uint64_t spilled_chains, points;
 };
 
 const char *node_kind_name(enum node_kind k)
@@ -161,17 +161,27 @@ static void seal(struct stream *s)
     buf_done(&state);
 }
 
+static void pass_points(struct stream *s, const struct batch *b)
+{
+    ASSERT(b->sealed);
+    if (b->point_count > 0) {
+        s->sink.points(s->sink.ctx, b);
+        s->points += b->point_count;
+    }
+}
+
 static void take_record(struct stream *s, const struct record *r)
 {
     ASSERT(r->seq > s->seq);
     for (size_t i = 0; i < r->count; i++) {
         analysis_take(&s->a, r->batches[i], NULL, now_ms());
+        pass_points(s, r->batches[i]);
     }
     s->seq = r->seq;
 }
 
-// A batch that waits is in the store as well, which accounts for it until it has written it: only
-// what piles up here is charged. The lock is held.
+// A batch of spans that waits is in the store as well, which accounts for it until it has written
+// it, and one of points is small: only what piles up here is charged. The lock is held.
 static void note_queued(struct stream *s, size_t bytes)
 {
     size_t charged = atomic_load(&s->queued.held_bytes);
@@ -203,6 +213,7 @@ static void note_stats(struct stream *s)
     pthread_mutex_lock(&s->lock);
     s->stats = (struct stream_stats){.spans = a->spans,
                                      .duplicates = a->duplicates,
+                                     .points = s->points,
                                      .open_chains = a->chains.count,
                                      .open_spans = a->chains.spans,
                                      .open_bytes = a->chains.bytes,
@@ -280,6 +291,9 @@ void stream_replay(struct stream *s, struct batch *const *batches, size_t count)
     for (size_t i = 0; i < count; i++) {
         bool known = batches[i]->seq <= s->committed_seq;
         analysis_take(&s->a, batches[i], known ? &s->was_open : NULL, now_ms());
+        if (!known) {
+            pass_points(s, batches[i]);
+        }
         s->seq = batches[i]->seq > s->seq ? batches[i]->seq : s->seq;
     }
     close_some(s, now_ms(), false);

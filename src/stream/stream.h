@@ -2,7 +2,8 @@
 // Purpose: stream analysis: what is told of calls while they arrive. A consumer of the journal: it
 // puts chains together by trace ID and turns them into RED metrics (calls, errors, durations) of
 // endpoints and instances, and into the edges between services, databases, caches and queues. What
-// it finds leaves through a sink (the server gives it the series store).
+// it finds leaves through a sink (the server gives it the series store). Metric points pass through
+// it to the sink, so that one thread adds all that is committed together.
 //
 // One principle makes every number exact: what a trace adds to the metrics is a function of the set
 // of its spans alone, and metrics add up. So
@@ -105,6 +106,8 @@ struct stream_sink {
     enum err (*find)(void *ctx, const struct stream_subject *subject, uint32_t *ret_number);
     // Many at once, in no order.
     void (*count)(void *ctx, const struct stream_count *counts, size_t count);
+    // A batch that has metric points: in order of the journal, and none again that was committed.
+    void (*points)(void *ctx, const struct batch *b);
     // Whether what was counted should be sealed now.
     bool (*wants_seal)(void *ctx);
     // Everything up to `seq` is in what was counted; `state` is to be given back after a restart.
@@ -155,7 +158,7 @@ void stream_quiesce(struct stream *s);
 void stream_close(struct stream *s);
 
 struct stream_stats {
-    uint64_t spans, duplicates;
+    uint64_t spans, duplicates, points;
     uint64_t open_chains, open_spans, open_bytes;
     uint64_t closed_chains, spilled_chains; // spilled: closed early for lack of memory
     uint64_t reopened_chains;               // a span came after the chain had closed

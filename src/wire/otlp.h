@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: OTLP trace requests between bytes and batches. Pure: no I/O, no clock.
-// Source: opentelemetry-proto 1.5 (collector/trace/v1, trace/v1, common/v1, resource/v1) and the
-// OTLP specification's JSON mapping (hexadecimal IDs, integers as strings or numbers, enums as
-// numbers, lowerCamelCase names, unknown fields ignored).
+// Purpose: OTLP trace and metrics requests between bytes and batches. Pure: no I/O, no clock.
+// Source: opentelemetry-proto 1.5 (collector/*/v1, trace/v1, metrics/v1, common/v1, resource/v1)
+// and the OTLP specification's JSON mapping (hexadecimal IDs, integers as strings or numbers, enums
+// as numbers, lowerCamelCase names, unknown fields ignored).
 #ifndef SONDE_WIRE_OTLP_H
 #define SONDE_WIRE_OTLP_H
 
@@ -18,13 +18,14 @@
 
 enum otlp_signal { OTLP_TRACES, OTLP_METRICS, OTLP_LOGS };
 
-// Where decoded spans go: `batch_for` gives the open batch for a business line (the sink keeps
-// ownership). Called once per ResourceSpans. Never NULL.
+// Where decoded records go, spans or metric points: `batch_for` gives the open batch for a business
+// line (the sink keeps ownership). Called once per ResourceSpans or ResourceMetrics. Never NULL.
 struct otlp_sink {
     struct batch *(*batch_for)(void *ctx, struct str line);
-    // A single span that breaks the specification (no or wrong-sized trace or span ID, attributes
-    // over SPAN_ATTRS_MAX): it is left out and the rest of the request goes on. `message` is for
-    // people, `bytes` is the span's own encoding.
+    // A single record that breaks the specification (no or wrong-sized trace or span ID, attributes
+    // over SPAN_ATTRS_MAX; a point without a time or value, or over the limits of model/point.h):
+    // it is left out and the rest of the request goes on. `message` is for people, `bytes` is the
+    // record's own encoding.
     void (*reject)(void *ctx, struct str service, uint64_t offset, const char *message,
                    struct str bytes);
     void *ctx;
@@ -32,10 +33,10 @@ struct otlp_sink {
     // ends the request with ERR_MEMORY. NULL: it may.
     bool (*admit)(void *ctx, struct batch *b, size_t bytes);
     // Whether spans of this trace are wanted. One that is not is passed over without a look at the
-    // rest of it and told to `shed`. NULL: all are.
+    // rest of it and told to `shed`. NULL: all are. Not for metrics.
     bool (*wants)(void *ctx, trace_id trace);
     void (*shed)(void *ctx, struct str service);
-    // Where the request was translated from JSON: the offset of each span in the JSON (8 bytes
+    // Where the request was translated from JSON: the offset of each record in the JSON (8 bytes
     // each), which errors then give. NULL: the request is what the sender sent.
     const struct buf *offsets;
 };
@@ -51,6 +52,10 @@ struct otlp_counts {
 // `request` must be followed by BUF_PAD readable bytes.
 MUST_CHECK enum err otlp_decode_traces(struct str request, const struct otlp_sink *sink,
                                        struct otlp_counts *ret_counts, struct err_at *ret_at);
+
+// The same for one ExportMetricsServiceRequest.
+MUST_CHECK enum err otlp_decode_metrics(struct str request, const struct otlp_sink *sink,
+                                        struct otlp_counts *ret_counts, struct err_at *ret_at);
 
 // What decides whether a trace matters, of each span in order. Walks no deeper than that; malformed
 // bytes end the walk (otlp_decode_traces() then says what is wrong).

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: ExportTraceServiceRequest -> batches. The hot path of the server.
+// Purpose: ExportTraceServiceRequest and ExportMetricsServiceRequest -> batches. The hot path of
+// the server.
 //
 // How it is quick:
 //   - Fields are read in wire order straight into the batch's rows; nothing is built in between.
@@ -12,7 +13,8 @@
 //     followed by BUF_PAD bytes, and strings in the batch's arena fill whole words.
 //   - Paths of errors are put together on the way out (otlp_check.h).
 // The resource may stand behind its spans on the wire, so that each ResourceSpans is walked twice;
-// the first walk jumps from field to field by their lengths. A ScopeSpans is walked once.
+// the first walk jumps from field to field by their lengths. A ScopeSpans is walked once. The
+// messages of metrics have the same fields at these levels: ResourceMetrics, ScopeMetrics.
 #include "core/must.h"
 #include "model/semconv.h"
 #include "wire/otlp_decoder.h"
@@ -40,8 +42,8 @@ static void share_resource(struct batch *b)
     }
 }
 
-// The same for the scope of the spans from `first_span` on.
-static void share_scope(struct batch *b, size_t first_span)
+// The same for the scope of the rows from these on.
+static void share_scope(struct batch *b, size_t first_span, size_t first_point)
 {
     if (b->scope_count < 2) {
         return;
@@ -54,6 +56,9 @@ static void share_scope(struct batch *b, size_t first_span)
         for (size_t i = first_span; i < b->span_count; i++) {
             ASSERT(b->spans[i].scope == b->scope_count);
             b->spans[i].scope--;
+        }
+        for (size_t i = first_point; i < b->point_count; i++) {
+            b->points[i].scope--;
         }
     }
 }
@@ -110,7 +115,7 @@ static bool decode_scope(struct decoder *d, struct str bytes, struct scope *row)
     return true;
 }
 
-// What stands beside the list in a ResourceSpans.
+// What stands beside the list in a ResourceSpans or ResourceMetrics.
 struct head {
     struct str resource, schema_url;
 };
@@ -131,7 +136,7 @@ static bool find_head(struct decoder *d, struct str bytes, struct head *ret_head
         if (f.wire != PB_BYTES) {
             return decoder_fail_field(d, &f,
                                       f.number == 1   ? "resource"
-                                      : f.number == 2 ? "scope_spans"
+                                      : f.number == 2 ? d->tree->scopes
                                                       : "schema_url");
         }
         if (f.number == 1) {
@@ -151,10 +156,10 @@ static bool decode_schema_url(struct decoder *d, struct str url, uint32_t *ret_c
     return decoder_has_room(d, url) && decoder_text(d, &f, "schema_url", ret_code);
 }
 
-// One field of a ScopeSpans; `scope` is what is known of its row so far.
+// One field of a ScopeSpans or ScopeMetrics; `scope` is what is known of its row so far.
 static bool decode_scope_field(struct decoder *d, const struct pb_field *f, struct scope *scope)
 {
-    static const char *const names[] = {"scope", "spans", "schema_url"};
+    const char *const names[] = {"scope", d->tree->records, "schema_url"};
     ASSERT(f->number > 0);
     if (f->number > 3) {
         return true;
@@ -165,19 +170,19 @@ static bool decode_scope_field(struct decoder *d, const struct pb_field *f, stru
     if (f->number == 1) {
         return decode_scope(d, f->bytes, scope) || otlp_problem_in(&d->problem, "scope", -1);
     }
-    return f->number == 2 ? decoder_span(d, f->bytes)
+    return f->number == 2 ? d->tree->record(d, f->bytes)
                           : decode_schema_url(d, f->bytes, &scope->schema_url);
 }
 
-// The spans are walked once: their scope gets its row first and its contents last, because they may
-// stand behind the spans.
-static bool decode_scope_spans(struct decoder *d, struct str bytes)
+// The records are walked once: their scope gets its row first and its contents last, because they
+// may stand behind the records.
+static bool decode_scope_records(struct decoder *d, struct str bytes)
 {
     struct pb_reader r = pb_reader(bytes);
     struct pb_field f;
     struct scope scope = {0};
     struct batch *b = d->batch;
-    size_t first_span = b->span_count;
+    size_t first_span = b->span_count, first_point = b->point_count;
     if (!decoder_has_room(d, (struct str){bytes.p, 0})) {
         return false;
     }
@@ -189,13 +194,13 @@ static bool decode_scope_spans(struct decoder *d, struct str bytes)
         }
         if (!decode_scope_field(d, &f, &scope)) {
             return f.number == 2 && f.wire == PB_BYTES
-                       ? otlp_problem_in_repeated(&d->problem, "spans", 2, bytes, f.at)
+                       ? otlp_problem_in_repeated(&d->problem, d->tree->records, 2, bytes, f.at)
                        : false;
         }
     }
     ASSERT(d->scope < b->scope_count);
     b->scopes[d->scope] = scope;
-    share_scope(b, first_span);
+    share_scope(b, first_span, first_point);
     return true;
 }
 
@@ -247,7 +252,7 @@ static void use_batch(struct decoder *d, struct batch *batch)
     memset(d->texts, 0, (d->text_mask + 1) * sizeof d->texts[0]);
 }
 
-static bool decode_resource_spans(struct decoder *d, struct str bytes)
+static bool decode_resource_records(struct decoder *d, struct str bytes)
 {
     struct head head = {STR_NONE, STR_NONE};
     uint32_t schema_url = 0;
@@ -266,8 +271,8 @@ static bool decode_resource_spans(struct decoder *d, struct str bytes)
     struct pb_field f;
     // find_head() walked the same bytes: nothing is broken at this level.
     while (r.p < r.end && pb_next(&r, &f)) {
-        if (f.number == 2 && !decode_scope_spans(d, f.bytes)) {
-            return otlp_problem_in_repeated(&d->problem, "scope_spans", 2, bytes, f.at);
+        if (f.number == 2 && !decode_scope_records(d, f.bytes)) {
+            return otlp_problem_in_repeated(&d->problem, d->tree->scopes, 2, bytes, f.at);
         }
     }
     return true;
@@ -286,21 +291,23 @@ static bool decode_request(struct decoder *d)
             continue;
         }
         if (f.wire != PB_BYTES) {
-            return decoder_fail_field(d, &f, "resource_spans");
+            return decoder_fail_field(d, &f, d->tree->resources);
         }
-        if (!decode_resource_spans(d, f.bytes)) {
-            return otlp_problem_in_repeated(&d->problem, "resource_spans", 1, d->request, f.at);
+        if (!decode_resource_records(d, f.bytes)) {
+            return otlp_problem_in_repeated(&d->problem, d->tree->resources, 1, d->request, f.at);
         }
     }
     return true;
 }
 
-enum err otlp_decode_traces(struct str request, const struct otlp_sink *sink,
-                            struct otlp_counts *ret_counts, struct err_at *ret_at)
+static enum err decode(const struct decoder_tree *tree, struct str request,
+                       const struct otlp_sink *sink, struct otlp_counts *ret_counts,
+                       struct err_at *ret_at)
 {
     struct decoder d;
     MUST(sink->batch_for != NULL && sink->reject != NULL);
     MUST(sink->wants == NULL || sink->shed != NULL);
+    d.tree = tree;
     d.sink = sink;
     d.batch = NULL;
     d.counts = (struct otlp_counts){0};
@@ -323,4 +330,21 @@ enum err otlp_decode_traces(struct str request, const struct otlp_sink *sink,
     }
     *ret_counts = d.counts;
     return ERR_OK;
+}
+
+enum err otlp_decode_traces(struct str request, const struct otlp_sink *sink,
+                            struct otlp_counts *ret_counts, struct err_at *ret_at)
+{
+    static const struct decoder_tree tree = {"resource_spans", "scope_spans", "spans", batch_growth,
+                                             decoder_span};
+    return decode(&tree, request, sink, ret_counts, ret_at);
+}
+
+enum err otlp_decode_metrics(struct str request, const struct otlp_sink *sink,
+                             struct otlp_counts *ret_counts, struct err_at *ret_at)
+{
+    static const struct decoder_tree tree = {"resource_metrics", "scope_metrics", "metrics",
+                                             batch_growth_of_points, decoder_metric};
+    ASSERT(sink->wants == NULL);
+    return decode(&tree, request, sink, ret_counts, ret_at);
 }

@@ -192,13 +192,13 @@ static const struct otlp_field exemplar_fields[] = {
     VALUE(6, OTLP_SFIXED64, "as_int", "asInt"),
     MESSAGES(7, otlp_key_value, "filtered_attributes", "filteredAttributes"),
 };
-static const struct otlp_message exemplar = {"Exemplar", exemplar_fields, COUNT(exemplar_fields)};
+const struct otlp_message otlp_exemplar = {"Exemplar", exemplar_fields, COUNT(exemplar_fields)};
 
 static const struct otlp_field number_data_point_fields[] = {
     VALUE(2, OTLP_FIXED64, "start_time_unix_nano", "startTimeUnixNano"),
     VALUE(3, OTLP_FIXED64, "time_unix_nano", "timeUnixNano"),
     VALUE(4, OTLP_DOUBLE, "as_double", "asDouble"),
-    MESSAGES(5, exemplar, "exemplars", "exemplars"),
+    MESSAGES(5, otlp_exemplar, "exemplars", "exemplars"),
     VALUE(6, OTLP_SFIXED64, "as_int", "asInt"),
     MESSAGES(7, otlp_key_value, "attributes", "attributes"),
     VALUE(8, OTLP_UINT32, "flags", "flags"),
@@ -213,15 +213,15 @@ static const struct otlp_field histogram_data_point_fields[] = {
     VALUE(5, OTLP_DOUBLE, "sum", "sum"),
     VALUES(6, OTLP_FIXED64, "bucket_counts", "bucketCounts"),
     VALUES(7, OTLP_DOUBLE, "explicit_bounds", "explicitBounds"),
-    MESSAGES(8, exemplar, "exemplars", "exemplars"),
+    MESSAGES(8, otlp_exemplar, "exemplars", "exemplars"),
     MESSAGES(9, otlp_key_value, "attributes", "attributes"),
     VALUE(10, OTLP_UINT32, "flags", "flags"),
     VALUE(11, OTLP_DOUBLE, "min", "min"),
     VALUE(12, OTLP_DOUBLE, "max", "max"),
 };
-static const struct otlp_message histogram_data_point = {
-    "HistogramDataPoint", histogram_data_point_fields, COUNT(histogram_data_point_fields),
-    .counts = true};
+const struct otlp_message otlp_histogram_point = {"HistogramDataPoint", histogram_data_point_fields,
+                                                  COUNT(histogram_data_point_fields),
+                                                  .counts = true};
 
 static const struct otlp_field buckets_fields[] = {
     VALUE(1, OTLP_SINT32, "offset", "offset"),
@@ -240,12 +240,12 @@ static const struct otlp_field exponential_data_point_fields[] = {
     MESSAGE(8, buckets, "positive", "positive"),
     MESSAGE(9, buckets, "negative", "negative"),
     VALUE(10, OTLP_UINT32, "flags", "flags"),
-    MESSAGES(11, exemplar, "exemplars", "exemplars"),
+    MESSAGES(11, otlp_exemplar, "exemplars", "exemplars"),
     VALUE(12, OTLP_DOUBLE, "min", "min"),
     VALUE(13, OTLP_DOUBLE, "max", "max"),
     VALUE(14, OTLP_DOUBLE, "zero_threshold", "zeroThreshold"),
 };
-static const struct otlp_message exponential_data_point = {
+const struct otlp_message otlp_exponential_point = {
     "ExponentialHistogramDataPoint", exponential_data_point_fields,
     COUNT(exponential_data_point_fields), .counts = true};
 
@@ -265,9 +265,8 @@ static const struct otlp_field summary_data_point_fields[] = {
     MESSAGES(7, otlp_key_value, "attributes", "attributes"),
     VALUE(8, OTLP_UINT32, "flags", "flags"),
 };
-static const struct otlp_message summary_data_point = {
-    "SummaryDataPoint", summary_data_point_fields, COUNT(summary_data_point_fields),
-    .counts = true};
+const struct otlp_message otlp_summary_point = {"SummaryDataPoint", summary_data_point_fields,
+                                                COUNT(summary_data_point_fields), .counts = true};
 
 static const struct otlp_field gauge_fields[] = {
     MESSAGES(1, number_data_point, "data_points", "dataPoints"),
@@ -282,21 +281,21 @@ static const struct otlp_field sum_fields[] = {
 static const struct otlp_message sum = {"Sum", sum_fields, COUNT(sum_fields)};
 
 static const struct otlp_field histogram_fields[] = {
-    MESSAGES(1, histogram_data_point, "data_points", "dataPoints"),
+    MESSAGES(1, otlp_histogram_point, "data_points", "dataPoints"),
     CHOICE(2, temporalities, "aggregation_temporality", "aggregationTemporality"),
 };
 static const struct otlp_message histogram = {"Histogram", histogram_fields,
                                               COUNT(histogram_fields)};
 
 static const struct otlp_field exponential_histogram_fields[] = {
-    MESSAGES(1, exponential_data_point, "data_points", "dataPoints"),
+    MESSAGES(1, otlp_exponential_point, "data_points", "dataPoints"),
     CHOICE(2, temporalities, "aggregation_temporality", "aggregationTemporality"),
 };
 static const struct otlp_message exponential_histogram = {
     "ExponentialHistogram", exponential_histogram_fields, COUNT(exponential_histogram_fields)};
 
 static const struct otlp_field summary_fields[] = {
-    MESSAGES(1, summary_data_point, "data_points", "dataPoints"),
+    MESSAGES(1, otlp_summary_point, "data_points", "dataPoints"),
 };
 static const struct otlp_message summary = {"Summary", summary_fields, COUNT(summary_fields)};
 

@@ -58,6 +58,8 @@ struct otlp_message {
 };
 
 extern const struct otlp_message otlp_any_value, otlp_key_value, otlp_span_event, otlp_span_link;
+extern const struct otlp_message otlp_exemplar, otlp_histogram_point, otlp_exponential_point,
+    otlp_summary_point;
 
 // The export request of a signal.
 const struct otlp_message *otlp_request(enum otlp_signal signal);

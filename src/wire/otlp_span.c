@@ -257,7 +257,6 @@ static inline struct attr *add_attr(struct batch *b)
     return a;
 }
 
-// Appends one attribute. `previous` as in key_slot(); it moves on to the next prediction.
 static inline bool decode_attr(struct decoder *d, struct str s, struct key_slot ***previous)
 {
     struct str key, value;
@@ -282,7 +281,11 @@ static inline bool decode_attr(struct decoder *d, struct str s, struct key_slot 
     return good || otlp_problem_in(&d->problem, "value", -1);
 }
 
-// Appends the attributes of a resource or scope (field `number` of the message).
+bool decoder_attr(struct decoder *d, struct str bytes, struct key_slot ***previous)
+{
+    return decode_attr(d, bytes, previous);
+}
+
 bool decoder_attrs(struct decoder *d, struct str message, uint32_t number, struct attr_run *ret_run)
 {
     struct pb_reader r = pb_reader(message);
@@ -365,8 +368,8 @@ static bool decode_status(struct decoder *d, struct span_state *st, struct str b
     return true;
 }
 
-static bool check_one(struct decoder *d, const struct pb_field *f, const struct otlp_message *m,
-                      const char *name)
+bool decoder_check(struct decoder *d, const struct pb_field *f, const struct otlp_message *m,
+                   const char *name)
 {
     uint64_t records = 0;
     ASSERT(m != NULL);
@@ -376,16 +379,16 @@ static bool check_one(struct decoder *d, const struct pb_field *f, const struct 
     return otlp_check(m, f->bytes, 0, &records, &d->problem);
 }
 
-// Events and links are checked here and collected by collect_messages() at the span's end.
+// Events and links are checked here and collected at the span's end.
 static bool decode_nested(struct decoder *d, struct span_state *st, const struct pb_field *f)
 {
     switch (f->number) {
     case 11:
         st->events++;
-        return check_one(d, f, &otlp_span_event, "events");
+        return decoder_check(d, f, &otlp_span_event, "events");
     case 13:
         st->links++;
-        return check_one(d, f, &otlp_span_link, "links");
+        return decoder_check(d, f, &otlp_span_link, "links");
     default:
         ASSERT(f->number == 15);
         if (f->wire != PB_BYTES) {
@@ -408,14 +411,14 @@ static bool decode_span_attr(struct decoder *d, struct span_state *st, const str
     return otlp_check(&otlp_key_value, f->bytes, 0, &records, &d->problem);
 }
 
-static bool decode_time(struct decoder *d, const struct pb_field *f, const char *name,
-                        uint64_t *ret_ns)
+bool decoder_fixed64(struct decoder *d, const struct pb_field *f, const char *name,
+                     uint64_t *ret_value)
 {
-    ASSERT(ret_ns != NULL);
+    ASSERT(ret_value != NULL);
     if (f->wire != PB_FIXED64) {
         return decoder_fail_field(d, f, name);
     }
-    *ret_ns = f->value;
+    *ret_value = f->value;
     return true;
 }
 
@@ -442,9 +445,9 @@ static bool decode_span_field(struct decoder *d, struct span_state *st, const st
         s->kind = f->value < KIND_COUNT ? (uint8_t)f->value : KIND_UNSPECIFIED;
         return true;
     case 7:
-        return decode_time(d, f, "start_time_unix_nano", &s->start_ns);
+        return decoder_fixed64(d, f, "start_time_unix_nano", &s->start_ns);
     case 8:
-        return decode_time(d, f, "end_time_unix_nano", &st->end_ns);
+        return decoder_fixed64(d, f, "end_time_unix_nano", &st->end_ns);
     case 9:
         return decode_span_attr(d, st, f);
     case 10:
@@ -468,10 +471,9 @@ static bool decode_span_field(struct decoder *d, struct span_state *st, const st
     }
 }
 
-// The code of the concatenated messages of field `number`, each with its length before it.
-static uint32_t collect_messages(struct decoder *d, struct str span, uint32_t number)
+uint32_t decoder_collect(struct decoder *d, struct str record, uint32_t number)
 {
-    struct pb_reader r = pb_reader(span);
+    struct pb_reader r = pb_reader(record);
     struct pb_field f;
     buf_clear(&d->scratch);
     while (r.p < r.end && pb_next(&r, &f)) {
@@ -484,7 +486,18 @@ static uint32_t collect_messages(struct decoder *d, struct str span, uint32_t nu
     return batch_intern(d->batch, buf_str(&d->scratch));
 }
 
-static void finish_span(struct decoder *d, struct span_state *st, struct str bytes)
+bool decoder_reject(struct decoder *d, uint32_t first, const char *message, struct str bytes)
+{
+    struct batch *b = d->batch;
+    ASSERT(first <= b->attr_count && message != NULL);
+    b->attr_count = first;
+    d->sink->reject(d->sink->ctx, batch_str(b, b->resources[d->resource].service),
+                    decoder_offset(d, bytes.p), message, bytes);
+    d->counts.rejected++;
+    return true;
+}
+
+static bool finish_span(struct decoder *d, struct span_state *st, struct str bytes)
 {
     struct span *s = &st->span;
     if (st->reject == NULL && trace_id_is_zero(s->trace)) {
@@ -495,22 +508,18 @@ static void finish_span(struct decoder *d, struct span_state *st, struct str byt
         st->reject = "start_time_unix_nano is missing or zero";
     }
     if (st->reject != NULL) {
-        struct batch *b = d->batch;
-        b->attr_count = s->attrs.first;
-        d->sink->reject(d->sink->ctx, batch_str(b, b->resources[d->resource].service),
-                        decoder_offset(d, bytes.p), st->reject, bytes);
-        d->counts.rejected++;
-        return;
+        return decoder_reject(d, s->attrs.first, st->reject, bytes);
     }
     s->end_before_start = st->end_ns < s->start_ns;
     s->duration_ns = s->end_before_start ? 0 : st->end_ns - s->start_ns;
     s->resource = d->resource;
     s->scope = d->scope;
-    s->events = st->events > 0 ? collect_messages(d, bytes, 11) : 0;
-    s->links = st->links > 0 ? collect_messages(d, bytes, 13) : 0;
+    s->events = st->events > 0 ? decoder_collect(d, bytes, 11) : 0;
+    s->links = st->links > 0 ? decoder_collect(d, bytes, 13) : 0;
     ASSERT(s->attrs.first + s->attrs.count == d->batch->attr_count);
     *batch_add_span(d->batch) = *s;
     d->counts.accepted++;
+    return true;
 }
 
 uint64_t decoder_offset(const struct decoder *d, const char *at)
@@ -533,7 +542,7 @@ uint64_t decoder_offset(const struct decoder *d, const char *at)
 bool decoder_has_room(struct decoder *d, struct str bytes)
 {
     const struct otlp_sink *sink = d->sink;
-    if (d->batch->span_count >= BATCH_SPANS_MAX ||
+    if (d->batch->span_count >= BATCH_SPANS_MAX || d->batch->point_count >= BATCH_POINTS_MAX ||
         d->batch->string_count + 2 * SPAN_ATTRS_MAX + ROW_STRINGS > BATCH_STRINGS_MAX) {
         return otlp_problem_set(&d->problem, ERR_LIMIT, bytes.p, "the batch is full");
     }
@@ -541,7 +550,7 @@ bool decoder_has_room(struct decoder *d, struct str bytes)
     if (sink->admit == NULL) {
         return true;
     }
-    size_t growth = batch_growth(d->batch, bytes.n);
+    size_t growth = d->tree->growth(d->batch, bytes.n);
     growth += bytes.n > SCRATCH_UNASKED ? 3 * bytes.n : 0;
     if (growth > 0 && !sink->admit(sink->ctx, d->batch, growth)) {
         return otlp_problem_set(&d->problem, ERR_MEMORY, bytes.p, "there is no memory for it");
@@ -609,6 +618,5 @@ bool decoder_span(struct decoder *d, struct str bytes)
                    ? otlp_problem_in_repeated(&d->problem, list, f.number, bytes, f.at)
                    : false;
     }
-    finish_span(d, &st, bytes);
-    return true;
+    return finish_span(d, &st, bytes);
 }

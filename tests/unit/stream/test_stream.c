@@ -651,6 +651,12 @@ static void count(void *ctx, const struct stream_count *counts, size_t n)
     }
 }
 
+static void points(void *ctx, const struct batch *b)
+{
+    struct rig *rig = ctx;
+    assert_true(b->seq > rig->committed_seq);
+}
+
 static bool wants_seal(void *ctx)
 {
     struct rig *rig = ctx;
@@ -670,7 +676,7 @@ static void seal(void *ctx, uint64_t seq, uint64_t oldest, struct str state)
 static void start(struct rig *rig)
 {
     const struct stream_options o = {.budget = &rig->budget,
-                                     .sink = {find, count, wants_seal, seal, rig},
+                                     .sink = {find, count, points, wants_seal, seal, rig},
                                      .history = {load, rig},
                                      .idle_ms = 60000,
                                      .seq = rig->committed_seq,

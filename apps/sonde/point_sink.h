@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: metric points go to the series store, as model/point.h says.
+//
+// A point is kept whole or not at all: where one of its series finds no room, none of them gets a
+// number. Exemplars are not kept: they are in the journal's records and are counted here.
+//
+// The ledger. A point counts as received, and as stored or dropped, when it comes here: it is in
+// the head of the series store then. These counts are part of the state that is committed with the
+// series (series_seal()), so that a restart counts what is replayed once more and what is committed
+// never again.
+//
+//     state   what others put there; then the counts: varint number, and for each varint length and
+//             text of the outcome, of the reason, of the service, varint count; then the length of
+//             the counts (u32), then "SNDP". A state without that end has no counts.
+//
+// One thread, that which adds to the series store; point_sink_exemplars() any.
+#ifndef SONDE_POINT_SINK_H
+#define SONDE_POINT_SINK_H
+
+#include <stdatomic.h>
+
+#include "core/arena.h"
+#include "core/buf.h"
+#include "ledger/ledger.h"
+#include "model/point.h"
+#include "series/series.h"
+
+struct point_cell {
+    struct str service; // the ledger's
+    enum outcome outcome;
+    enum reason reason;
+    uint64_t count;
+};
+
+// A number on its way into a series.
+struct point_number {
+    uint32_t series;
+    uint64_t time_ms;
+    double value;
+};
+
+// Both must outlive the sink.
+struct point_sink {
+    struct series_store *series;
+    struct ledger *ledger;
+    struct point_cell *cells;
+    size_t cell_count, cell_capacity;
+    struct point_number *numbers; // of the point at hand
+    size_t number_count, number_capacity;
+    struct arena arena; // texts of its labels
+    struct buf text;
+    atomic_uint_fast64_t exemplars; // that were not kept
+};
+
+void point_sink_init(struct point_sink *s, struct series_store *series, struct ledger *ledger);
+void point_sink_done(struct point_sink *s);
+
+// Cuts what is the sink's off a committed state, and restores the ledger from it. ERR_CORRUPT.
+MUST_CHECK enum err point_sink_restore(struct point_sink *s, struct str *state);
+
+// Appends the counts to a state.
+void point_sink_save(const struct point_sink *s, struct buf *state);
+
+// Adds the points of a batch.
+void point_sink_take(struct point_sink *s, const struct batch *b);
+
+#endif

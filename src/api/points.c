@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: metrics: /api/v1/metrics and /api/v1/metrics/query.
+#include <math.h>
+
+#include "api/job.h"
+#include "api/put.h"
+#include "core/clock.h"
+#include "core/must.h"
+#include "query/points.h"
+
+static const char *const quantile_names[POINTS_QUANTILES] = {"p50", "p90", "p95", "p99", "p999"};
+
+static void put_double(struct json_writer *w, const char *key, double v)
+{
+    json_put_key(w, key);
+    if (isfinite(v)) {
+        json_put_double(w, v);
+    } else {
+        json_put_null(w);
+    }
+}
+
+static struct points_query query_of(struct job *j, uint64_t from_ns, uint64_t to_ns)
+{
+    struct str line = j->params[PARAM_NAMESPACE];
+    ASSERT(from_ns <= to_ns);
+    return (struct points_query){.store = j->api->o.series,
+                                 .any_line = line.p == NULL,
+                                 .line = line,
+                                 .name = j->params[PARAM_NAME],
+                                 .service = j->params[PARAM_SERVICE],
+                                 .labels = j->labels,
+                                 .label_count = j->label_count,
+                                 .by = j->params[PARAM_BY],
+                                 .from_ms = from_ns / NS_PER_MS,
+                                 .to_ms = to_ns / NS_PER_MS,
+                                 .control = &j->control};
+}
+
+// ---- Which there are ----------------------------------------------------------------------------
+
+void api_points_names(struct job *j)
+{
+    uint64_t from_ns, to_ns;
+    struct points_names *names;
+    struct json_writer w;
+    if (!job_range(j, &from_ns, &to_ns)) {
+        return;
+    }
+    const struct points_query q = query_of(j, from_ns, to_ns);
+    enum err e = points_list(&q, &names);
+    if (e != ERR_OK) {
+        job_fail(j, e);
+        return;
+    }
+    json_writer_init(&w, &j->out);
+    json_put_object(&w);
+    put_bool(&w, "more", names->more);
+    json_put_key(&w, "metrics");
+    json_put_array(&w);
+    for (size_t i = 0; i < names->count; i++) {
+        const struct points_name *n = &names->names[i];
+        ASSERT(n->series > 0);
+        json_put_object(&w);
+        put_str(&w, "name", n->name);
+        put_str(&w, "type", str_of(points_kind_name(n->kind)));
+        put_str(&w, "unit", n->unit);
+        put_u64(&w, "series", n->series);
+        json_put_object_end(&w);
+    }
+    json_put_array_end(&w);
+    json_put_object_end(&w);
+    points_names_free(names);
+}
+
+// ---- Over time ----------------------------------------------------------------------------------
+
+static void put_step(struct json_writer *w, const struct points *p, const struct points_step *s)
+{
+    json_put_object(w);
+    put_u64(w, "time_unix_ms", s->time_ms);
+    if (p->as == POINTS_VALUE) {
+        ASSERT(s->samples > 0);
+        put_u64(w, "samples", s->samples);
+        put_double(w, "last", s->last);
+        put_double(w, "mean", s->mean);
+        put_double(w, "min", s->min);
+        put_double(w, "max", s->max);
+        put_double(w, "sum", s->sum);
+    } else {
+        put_double(w, "increase", s->increase);
+        put_double(w, "rate", s->rate);
+    }
+    if (p->kind == POINTS_HISTOGRAM) {
+        put_double(w, "sum", s->total);
+        put_double(w, "mean", s->increase > 0 ? s->total / s->increase : NAN);
+        for (size_t i = 0; i < POINTS_QUANTILES; i++) {
+            put_double(w, quantile_names[i], s->quantiles[i]);
+        }
+    }
+    json_put_object_end(w);
+}
+
+static void put_points(struct job *j, const struct points *p)
+{
+    struct json_writer w;
+    struct str by = j->params[PARAM_BY];
+    json_writer_init(&w, &j->out);
+    json_put_object(&w);
+    put_str(&w, "name", j->params[PARAM_NAME]);
+    put_str(&w, "type", str_of(points_kind_name(p->kind)));
+    put_str(&w, "unit", p->unit.p != NULL ? p->unit : STR(""));
+    put_str(&w, "as", p->as == POINTS_VALUE ? STR("value") : STR("rate"));
+    put_u64(&w, "from_unix_ms", p->from_ms);
+    put_u64(&w, "to_unix_ms", p->to_ms);
+    put_u64(&w, "step_ms", p->step_ms);
+    put_u64(&w, "left_out_series", p->left_out);
+    put_bool(&w, "partial", p->damaged_parts > 0);
+    put_str(&w, "by", by.p != NULL ? by : STR(""));
+    json_put_key(&w, "groups");
+    json_put_array(&w);
+    for (size_t i = 0; i < p->count; i++) {
+        ASSERT(p->groups[i].series > 0);
+        json_put_object(&w);
+        put_str(&w, "value", p->groups[i].value);
+        put_u64(&w, "series", p->groups[i].series);
+        json_put_key(&w, "points");
+        json_put_array(&w);
+        for (size_t k = 0; k < p->groups[i].count; k++) {
+            put_step(&w, p, &p->groups[i].steps[k]);
+        }
+        json_put_array_end(&w);
+        json_put_object_end(&w);
+    }
+    json_put_array_end(&w);
+    json_put_object_end(&w);
+}
+
+// False after answering 400.
+static bool read_as(struct job *j, enum points_as *ret_as)
+{
+    struct str as = j->params[PARAM_AS];
+    ASSERT(ret_as != NULL);
+    if (as.n == 0) {
+        *ret_as = POINTS_AUTO;
+    } else if (str_eq(as, STR("value"))) {
+        *ret_as = POINTS_VALUE;
+    } else if (str_eq(as, STR("rate"))) {
+        *ret_as = POINTS_RATE;
+    } else {
+        job_error(j, 400, "as must be value or rate");
+        return false;
+    }
+    return true;
+}
+
+static void fail(struct job *j, enum err e)
+{
+    ASSERT(e != ERR_OK);
+    if (e == ERR_LIMIT) {
+        job_error(
+            j, 400,
+            "that is more than one answer shows: ask for a shorter range, a longer step, or a "
+            "label with fewer values");
+    } else if (e == ERR_INVALID) {
+        job_error(j, 400, "a gauge has no rate, and a histogram is no value: leave `as` out");
+    } else {
+        job_fail(j, e);
+    }
+}
+
+void api_points(struct job *j)
+{
+    uint64_t from_ns, to_ns, step_ms;
+    enum points_as as;
+    struct points *p;
+    if (!job_range(j, &from_ns, &to_ns) ||
+        !job_number(j, PARAM_STEP, "step", 0, 0, 86400000, &step_ms) || !read_as(j, &as)) {
+        return;
+    }
+    if (j->params[PARAM_NAME].n == 0) {
+        job_error(j, 400, "name is missing: which metric is asked for?");
+        return;
+    }
+    if (step_ms > 0 && step_ms < POINTS_STEP_MS) {
+        job_error(j, 400, "step must be 1,000 milliseconds or more");
+        return;
+    }
+    struct points_query q = query_of(j, from_ns, to_ns);
+    q.step_ms = step_ms;
+    q.as = as;
+    enum err e = points_run(&q, &p);
+    if (e == ERR_OK) {
+        put_points(j, p);
+        points_free(p);
+    } else {
+        fail(j, e);
+    }
+}

@@ -1,0 +1,523 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: metrics over time.
+#include "query/points.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/mem.h"
+#include "core/must.h"
+#include "model/point.h"
+#include "query/calls.h"
+#include "query/red.h"
+
+const double points_quantiles[POINTS_QUANTILES] = {0.5, 0.9, 0.95, 0.99, 0.999};
+
+const char *points_kind_name(enum points_kind k)
+{
+    static const char *const names[POINTS_KIND_COUNT] = {
+        [POINTS_NONE] = "",       [POINTS_GAUGE] = "gauge",         [POINTS_COUNTER] = "counter",
+        [POINTS_DELTA] = "delta", [POINTS_HISTOGRAM] = "histogram", [POINTS_SUMMARY] = "summary",
+    };
+    ASSERT(k < POINTS_KIND_COUNT);
+    return names[k];
+}
+
+// What a step has so far.
+struct cell {
+    uint64_t samples, last_ms;
+    double last, total, min, max, sum;
+    double increase, hist_sum;
+    bool grows; // its increase is known
+};
+
+// Growth of one bucket, by step.
+struct bucket {
+    double bound;
+    double *increase;
+};
+
+struct group {
+    struct str value;
+    struct cell *cells;
+    uint64_t series;
+    struct bucket *buckets;
+    size_t bucket_count, bucket_capacity;
+};
+
+// What of a series goes where.
+enum aspect { ASPECT_NUMBERS, ASPECT_COUNT, ASPECT_SUM, ASPECT_BUCKET };
+
+struct run {
+    const struct points_query *q;
+    struct points *out;
+    size_t steps;
+    struct group *groups;
+    size_t group_count, group_capacity;
+    enum aspect aspect;
+    struct cell *one; // of a series
+};
+
+static bool charge(struct run *r, size_t bytes)
+{
+    ASSERT(bytes > 0);
+    if (!query_need(r->q->control, bytes)) {
+        return false;
+    }
+    r->out->charged_bytes += bytes;
+    return true;
+}
+
+static enum err group_of(struct run *r, struct str value, struct group **ret_group)
+{
+    size_t i = 0;
+    while (i < r->group_count && !str_eq(r->groups[i].value, value)) {
+        i++;
+    }
+    if (i == r->group_count) {
+        if (i == POINTS_GROUPS_MAX) {
+            return ERR_LIMIT;
+        }
+        if (!charge(r, r->steps * sizeof(struct cell) + sizeof(struct points_step) * r->steps)) {
+            return ERR_MEMORY;
+        }
+        r->groups = mem_grow(r->groups, &r->group_capacity, i + 1, sizeof *r->groups);
+        r->groups[r->group_count++] = (struct group){
+            .value = arena_str(&r->out->arena, value),
+            .cells = mem_new(r->steps, sizeof(struct cell)),
+        };
+    }
+    ASSERT(r->groups[i].cells != NULL);
+    *ret_group = &r->groups[i];
+    return ERR_OK;
+}
+
+// The step that a time lies in; false outside of the range.
+static bool step_of(const struct run *r, uint64_t time_ms, size_t *ret_step)
+{
+    ASSERT(r->out->step_ms > 0);
+    if (time_ms < r->out->from_ms || time_ms >= r->out->to_ms) {
+        return false;
+    }
+    *ret_step = (size_t)((time_ms - r->out->from_ms) / r->out->step_ms);
+    return true;
+}
+
+static bool is_stale(double v)
+{
+    const uint64_t stale = POINT_STALE_BITS;
+    ASSERT(sizeof v == sizeof stale);
+    return memcmp(&v, &stale, sizeof v) == 0;
+}
+
+// ---- Growth -------------------------------------------------------------------------------------
+
+static void grow(struct run *r, struct cell *cells, size_t step, double by)
+{
+    ASSERT(step < r->steps);
+    (void)r;
+    cells[step].increase += by;
+    cells[step].grows = true;
+}
+
+// Spreads what came between two times over the steps that lie there.
+static void spread(struct run *r, struct cell *cells, uint64_t after_ms, uint64_t until_ms,
+                   double by)
+{
+    const struct points *out = r->out;
+    uint64_t from = after_ms > out->from_ms ? after_ms : out->from_ms;
+    uint64_t to = until_ms < out->to_ms ? until_ms : out->to_ms;
+    ASSERT(after_ms < until_ms);
+    while (from < to) {
+        size_t step = (size_t)((from - out->from_ms) / out->step_ms);
+        uint64_t end = out->from_ms + (step + 1) * out->step_ms;
+        end = end < to ? end : to;
+        grow(r, cells, step, by * (double)(end - from) / (double)(until_ms - after_ms));
+        from = end;
+    }
+}
+
+static void add_growth(struct run *r, const struct series_found *found, struct cell *cells)
+{
+    uint64_t last_ms = 0;
+    double last = 0;
+    bool known = false;
+    ASSERT(found->numbers != NULL);
+    for (size_t i = 0; i < found->count; i++) {
+        uint64_t time_ms = found->times_ms[i];
+        double v = found->numbers[i];
+        size_t step;
+        if (isnan(v)) {
+            known = known && !is_stale(v);
+            continue;
+        }
+        if (found->type == SERIES_DELTA) {
+            if (step_of(r, time_ms, &step)) {
+                grow(r, cells, step, v);
+            }
+            continue;
+        }
+        if (known) {
+            spread(r, cells, last_ms, time_ms, v >= last ? v - last : v);
+        }
+        known = true;
+        last = v;
+        last_ms = time_ms;
+    }
+}
+
+// ---- Values -------------------------------------------------------------------------------------
+
+static void add_values(struct run *r, const struct series_found *found, struct cell *cells)
+{
+    struct cell *one = r->one;
+    memset(one, 0, r->steps * sizeof *one);
+    for (size_t i = 0; i < found->count; i++) {
+        size_t step;
+        double v = found->numbers[i];
+        if (isnan(v) || !step_of(r, found->times_ms[i], &step)) {
+            continue;
+        }
+        struct cell *c = &cells[step];
+        ASSERT(step < r->steps);
+        c->min = c->samples == 0 || v < c->min ? v : c->min;
+        c->max = c->samples == 0 || v > c->max ? v : c->max;
+        if (c->samples == 0 || found->times_ms[i] >= c->last_ms) {
+            c->last = v;
+            c->last_ms = found->times_ms[i];
+        }
+        c->total += v;
+        c->samples++;
+        one[step].total += v;
+        one[step].samples++;
+    }
+    for (size_t i = 0; i < r->steps; i++) {
+        if (one[i].samples > 0) {
+            cells[i].sum += one[i].total / (double)one[i].samples;
+        }
+    }
+}
+
+// ---- Buckets ------------------------------------------------------------------------------------
+
+static double bound_of(const struct series_found *found)
+{
+    struct str le = series_label(found, POINT_LE);
+    char text[64] = {0};
+    ASSERT(found->label_count > 0);
+    if (le.n == 0 || le.n >= sizeof text) {
+        return NAN;
+    }
+    memcpy(text, le.p, le.n);
+    return strtod(text, NULL); // "+Inf" too
+}
+
+static enum err bucket_of(struct run *r, struct group *g, double bound, struct bucket **ret_bucket)
+{
+    size_t i = 0;
+    while (i < g->bucket_count && g->buckets[i].bound < bound) {
+        i++;
+    }
+    if (i == g->bucket_count || g->buckets[i].bound > bound) {
+        if (!charge(r, r->steps * sizeof(double) + 2 * sizeof(struct bucket))) {
+            return ERR_MEMORY;
+        }
+        g->buckets =
+            mem_grow(g->buckets, &g->bucket_capacity, g->bucket_count + 1, sizeof *g->buckets);
+        memmove(g->buckets + i + 1, g->buckets + i, (g->bucket_count - i) * sizeof *g->buckets);
+        g->buckets[i] = (struct bucket){bound, mem_new(r->steps, sizeof(double))};
+        g->bucket_count++;
+    }
+    ASSERT(i < g->bucket_count);
+    *ret_bucket = &g->buckets[i];
+    return ERR_OK;
+}
+
+static enum err add_bucket(struct run *r, const struct series_found *found, struct group *g)
+{
+    struct bucket *b;
+    double bound = bound_of(found);
+    if (isnan(bound)) {
+        r->out->left_out++;
+        return ERR_OK;
+    }
+    enum err e = bucket_of(r, g, bound, &b);
+    if (e != ERR_OK) {
+        return e;
+    }
+    memset(r->one, 0, r->steps * sizeof *r->one);
+    add_growth(r, found, r->one);
+    for (size_t i = 0; i < r->steps; i++) {
+        b->increase[i] += r->one[i].increase;
+    }
+    ASSERT(g->bucket_count > 0);
+    return ERR_OK;
+}
+
+static double quantile(const struct group *g, size_t step, double q)
+{
+    const struct bucket *b = g->buckets;
+    double all = 0, below = 0, lower = 0;
+    for (size_t i = 0; i < g->bucket_count; i++) { // series may end apart: never falling
+        all = b[i].increase[step] > all ? b[i].increase[step] : all;
+    }
+    ASSERT(q >= 0 && q <= 1);
+    double rank = q * all;
+    for (size_t i = 0; i < g->bucket_count && all > 0; i++) {
+        double n = b[i].increase[step] > below ? b[i].increase[step] : below;
+        if (n >= rank && n > 0) {
+            if (isinf(b[i].bound)) {
+                return i > 0 ? b[i - 1].bound : NAN;
+            }
+            lower = i > 0 ? b[i - 1].bound : b[i].bound > 0 ? 0 : b[i].bound;
+            return n > below ? lower + (b[i].bound - lower) * (rank - below) / (n - below)
+                             : b[i].bound;
+        }
+        below = n;
+    }
+    return NAN;
+}
+
+// ---- The run ------------------------------------------------------------------------------------
+
+static enum points_kind kind_of(enum series_type t)
+{
+    ASSERT(t != SERIES_HIST);
+    return t == SERIES_GAUGE ? POINTS_GAUGE : t == SERIES_COUNTER ? POINTS_COUNTER : POINTS_DELTA;
+}
+
+// What is asked for is settled by the first series.
+static enum err settle(struct run *r, const struct series_found *found)
+{
+    struct points *out = r->out;
+    ASSERT(r->aspect == ASPECT_NUMBERS);
+    out->kind = kind_of(found->type);
+    out->as = r->q->as != POINTS_AUTO     ? r->q->as
+              : out->kind == POINTS_GAUGE ? POINTS_VALUE
+                                          : POINTS_RATE;
+    return out->kind == POINTS_GAUGE && out->as == POINTS_RATE ? ERR_INVALID : ERR_OK;
+}
+
+static enum err add_series(struct run *r, const struct series_found *found, struct group *g)
+{
+    enum err e = ERR_OK;
+    ASSERT(found->numbers != NULL);
+    if (r->aspect == ASPECT_BUCKET) {
+        e = add_bucket(r, found, g);
+    } else if (r->aspect == ASPECT_SUM) {
+        memset(r->one, 0, r->steps * sizeof *r->one);
+        add_growth(r, found, r->one);
+        for (size_t i = 0; i < r->steps; i++) {
+            g->cells[i].hist_sum += r->one[i].increase;
+        }
+    } else if (r->aspect == ASPECT_COUNT || r->out->as == POINTS_RATE) {
+        add_growth(r, found, g->cells);
+    } else {
+        add_values(r, found, g->cells);
+    }
+    return e;
+}
+
+static enum err on_series(void *ctx, const struct series_found *found)
+{
+    struct run *r = ctx;
+    struct group *g;
+    struct points *out = r->out;
+    if (found->type == SERIES_HIST) {
+        out->left_out++;
+        return ERR_OK;
+    }
+    if (out->unit.p == NULL) {
+        out->unit = arena_str(&out->arena, series_label(found, POINT_UNIT));
+    }
+    enum err e =
+        r->aspect == ASPECT_NUMBERS && out->kind == POINTS_NONE ? settle(r, found) : ERR_OK;
+    if (e != ERR_OK) {
+        return e;
+    }
+    bool grows = r->aspect != ASPECT_NUMBERS || out->as == POINTS_RATE;
+    if (grows && found->type == SERIES_GAUGE) {
+        out->left_out++;
+        return ERR_OK;
+    }
+    e = group_of(r, r->q->by.p != NULL ? series_label(found, r->q->by) : STR(""), &g);
+    if (e == ERR_OK) {
+        g->series += r->aspect == ASPECT_NUMBERS || r->aspect == ASPECT_COUNT ? 1 : 0;
+        ASSERT(out->unit.p != NULL);
+        e = add_series(r, found, g);
+    }
+    return e;
+}
+
+static size_t matchers_of(const struct points_query *q, struct str name,
+                          struct series_matcher *matchers)
+{
+    size_t n = 0;
+    if (name.n > 0) {
+        matchers[n++] = (struct series_matcher){POINT_NAME, MATCH_EQUAL, name};
+    }
+    if (q->service.p != NULL) {
+        matchers[n++] = (struct series_matcher){POINT_SERVICE, MATCH_EQUAL, q->service};
+    }
+    for (size_t i = 0; i < q->label_count; i++) {
+        matchers[n++] = (struct series_matcher){q->labels[i].key, MATCH_EQUAL, q->labels[i].value};
+    }
+    ASSERT(n <= POINTS_LABELS_MAX + 2);
+    return n;
+}
+
+static enum err ask(struct run *r, enum aspect aspect, struct str suffix)
+{
+    const struct points_query *q = r->q;
+    struct points *out = r->out;
+    struct series_matcher matchers[POINTS_LABELS_MAX + 2];
+    char *name = arena_alloc(&out->arena, q->name.n + suffix.n + 1);
+    memcpy(name, q->name.p, q->name.n);
+    memcpy(name + q->name.n, suffix.n > 0 ? suffix.p : "", suffix.n);
+    r->aspect = aspect;
+    const struct series_query series = {
+        .any_line = q->any_line,
+        .line = q->line,
+        .matchers = matchers,
+        .matcher_count = matchers_of(q, (struct str){name, q->name.n + suffix.n}, matchers),
+        .from_ms = out->from_ms > POINTS_LOOK_MS ? out->from_ms - POINTS_LOOK_MS : 0,
+        .to_ms = out->to_ms + POINTS_LOOK_MS,
+        .step_ms = SERIES_SLOT_MS,
+        .meter = q->control != NULL ? q->control->meter : NULL,
+        .cancelled = q->control != NULL ? &q->control->cancelled : NULL};
+    struct series_answer answer;
+    enum err e = series_run(q->store, &series, on_series, r, &answer);
+    if (e == ERR_OK) {
+        ASSERT(answer.series <= answer.samples);
+        out->series += answer.series;
+        out->samples += answer.samples;
+        out->damaged_parts += answer.damaged_parts;
+    }
+    return e;
+}
+
+// A name of no series may be a histogram's.
+static enum err ask_all(struct run *r)
+{
+    struct points *out = r->out;
+    enum err e = ask(r, ASPECT_NUMBERS, STR(""));
+    if (e != ERR_OK || out->series > 0) {
+        return e;
+    }
+    e = ask(r, ASPECT_BUCKET, POINT_SUFFIX_BUCKET);
+    if (e != ERR_OK || out->series == 0) {
+        return e;
+    }
+    ASSERT(out->kind == POINTS_NONE);
+    out->kind = POINTS_HISTOGRAM;
+    out->as = POINTS_RATE;
+    e = r->q->as == POINTS_VALUE ? ERR_INVALID : ask(r, ASPECT_COUNT, POINT_SUFFIX_COUNT);
+    return e == ERR_OK ? ask(r, ASPECT_SUM, POINT_SUFFIX_SUM) : e;
+}
+
+static bool read_cell(const struct run *r, const struct group *g, size_t i, struct points_step *s)
+{
+    const struct cell *c = &g->cells[i];
+    const struct points *out = r->out;
+    ASSERT(i < r->steps);
+    *s = (struct points_step){.time_ms = out->from_ms + i * out->step_ms,
+                              .samples = c->samples,
+                              .last = c->last,
+                              .min = c->min,
+                              .max = c->max,
+                              .sum = c->sum,
+                              .increase = c->increase,
+                              .rate = c->increase * 1000 / (double)out->step_ms,
+                              .total = c->hist_sum};
+    s->mean = c->samples > 0 ? c->total / (double)c->samples : 0;
+    for (size_t q = 0; out->kind == POINTS_HISTOGRAM && q < POINTS_QUANTILES; q++) {
+        s->quantiles[q] = quantile(g, i, points_quantiles[q]);
+    }
+    return out->as == POINTS_RATE ? c->grows : c->samples > 0;
+}
+
+static int compare_groups(const void *a, const void *b)
+{
+    ASSERT(a != NULL && b != NULL);
+    return str_cmp(((const struct group *)a)->value, ((const struct group *)b)->value);
+}
+
+static void read_groups(struct run *r)
+{
+    struct points *out = r->out;
+    if (r->group_count > 1) {
+        qsort(r->groups, r->group_count, sizeof *r->groups, compare_groups);
+    }
+    out->groups = arena_new(&out->arena, r->group_count + 1, sizeof *out->groups);
+    for (size_t i = 0; i < r->group_count; i++) {
+        struct points_group *g = &out->groups[out->count++];
+        g->value = r->groups[i].value;
+        g->series = r->groups[i].series;
+        g->steps = arena_new(&out->arena, r->steps + 1, sizeof *g->steps);
+        for (size_t k = 0; k < r->steps; k++) {
+            g->count += read_cell(r, &r->groups[i], k, &g->steps[g->count]) ? 1 : 0;
+        }
+    }
+    ASSERT(out->count == r->group_count);
+}
+
+static void free_run(struct run *r)
+{
+    ASSERT(r->groups != NULL || r->group_count == 0);
+    for (size_t i = 0; i < r->group_count; i++) {
+        for (size_t k = 0; k < r->groups[i].bucket_count; k++) {
+            mem_free(r->groups[i].buckets[k].increase);
+        }
+        mem_free(r->groups[i].buckets);
+        mem_free(r->groups[i].cells);
+    }
+    mem_free(r->groups);
+    mem_free(r->one);
+}
+
+// Cuts the range to whole steps.
+static enum err set_range(const struct points_query *q, struct points *out)
+{
+    uint64_t range_ms = q->to_ms > q->from_ms ? q->to_ms - q->from_ms : 0;
+    uint64_t step_ms = q->step_ms > 0 ? q->step_ms : red_step_ms(range_ms);
+    ASSERT(step_ms >= POINTS_STEP_MS);
+    out->step_ms = step_ms;
+    out->from_ms = q->from_ms / step_ms * step_ms;
+    out->to_ms = (q->to_ms + step_ms - 1) / step_ms * step_ms;
+    return range_ms / step_ms > RED_POINTS_MAX ? ERR_LIMIT : ERR_OK;
+}
+
+enum err points_run(const struct points_query *q, struct points **ret_points)
+{
+    struct points *out = mem_new(1, sizeof *out);
+    struct run r = {.q = q, .out = out};
+    ASSERT(q->name.n > 0 && q->label_count <= POINTS_LABELS_MAX);
+    out->control = q->control;
+    out->as = q->as == POINTS_AUTO ? POINTS_VALUE : q->as;
+    enum err e = set_range(q, out);
+    r.steps = out->to_ms > out->from_ms ? (size_t)((out->to_ms - out->from_ms) / out->step_ms) : 0;
+    if (e == ERR_OK && r.steps > 0) {
+        r.one = mem_new(r.steps, sizeof *r.one);
+        e = ask_all(&r);
+    }
+    if (e == ERR_OK) {
+        read_groups(&r);
+    }
+    free_run(&r);
+    if (e != ERR_OK) {
+        points_free(out);
+        return e;
+    }
+    *ret_points = out;
+    return ERR_OK;
+}
+
+void points_free(struct points *p)
+{
+    if (p != NULL) {
+        arena_done(&p->arena);
+        query_give(p->control, p->charged_bytes);
+        mem_free(p);
+    }
+}
