@@ -290,9 +290,10 @@ static void take_number(struct taking *t, enum series_type type, struct str name
         return;
     }
     ASSERT(l.count > 0);
-    if (type == SERIES_COUNTER && x->start_ns > 0 && start_ms < time_ms &&
+    // A millisecond before, so that it takes no sample's place.
+    if (type == SERIES_COUNTER && x->start_ns >= NS_PER_MS && x->start_ns < x->time_ns &&
         time_ms - start_ms <= POINT_YOUNG_MS) {
-        add(t->sink, series, start_ms, 0);
+        add(t->sink, series, start_ms - 1, 0);
     }
     add(t->sink, series, time_ms, number);
 }

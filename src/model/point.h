@@ -39,7 +39,8 @@
 //                                       NAME_count, NAME_sum                        counter
 //
 // The time of a number is the point's. A cumulative monotonic point whose start lies before its
-// time, but no more than POINT_YOUNG_MS, also says that there was a 0 at its start: without it what
+// time, but no more than POINT_YOUNG_MS, also says that there was a 0 at its start (it is kept a
+// millisecond before that, where it takes no sample's place): without it what
 // a process counts before it is first heard of would be missing from rates.
 //
 // "No recorded value" (a flag of a point) is kept as POINT_STALE_BITS, Prometheus' own mark: the

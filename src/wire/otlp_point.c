@@ -240,15 +240,9 @@ static const char *check_body(const struct batch *b, const struct point_state *s
 static bool finish_point(struct decoder *d, struct point_state *st, struct str bytes)
 {
     struct point *x = &st->point;
-    const struct metric *m = &d->batch->metrics[x->metric];
     bool is_counted = metric_kind_has_count(st->kind->kind);
     x->says |= x->flags & 1 ? POINT_NO_VALUE : 0;
-    if (st->reject == NULL && m->name == 0) {
-        st->reject = "the metric has no name";
-    } else if (st->reject == NULL && st->kind->has_temporality &&
-               m->temporality == TEMPORALITY_UNSPECIFIED) {
-        st->reject = "aggregation_temporality is neither delta nor cumulative";
-    } else if (st->reject == NULL && x->time_ns == 0) {
+    if (st->reject == NULL && x->time_ns == 0) {
         st->reject = "time_unix_nano is missing or zero";
     } else if (st->reject == NULL && !is_counted && !st->has_value && !(x->says & POINT_NO_VALUE)) {
         st->reject = "as_double or as_int is missing";
@@ -270,9 +264,10 @@ static bool finish_point(struct decoder *d, struct point_state *st, struct str b
     return true;
 }
 
-static bool decode_point(struct decoder *d, const struct kind_info *kind, struct str bytes)
+static bool decode_point(struct decoder *d, const struct kind_info *kind, const char *reject,
+                         struct str bytes)
 {
-    struct point_state st = {.kind = kind, .previous = &d->first};
+    struct point_state st = {.kind = kind, .reject = reject, .previous = &d->first};
     struct pb_reader r = pb_reader(bytes);
     struct pb_field f;
     uint64_t records = 0;
@@ -310,6 +305,7 @@ struct metric_state {
     const struct kind_info *kind; // NULL: it has no points
     struct str data;              // the message that has them
     const char *bad_list;         // of the problem, where it is in a list
+    const char *reject;           // why all of its points are left out, or NULL
 };
 
 // Temporality and monotony.
@@ -378,12 +374,31 @@ static bool decode_points(struct decoder *d, const struct metric_state *st)
     ASSERT(st->kind != NULL);
     // decode_data_head() walked the same bytes: nothing is broken at this level.
     while (r.p < r.end && pb_next(&r, &f)) {
-        if (f.number == 1 && !decode_point(d, st->kind, f.bytes)) {
+        if (f.number == 1 && !decode_point(d, st->kind, st->reject, f.bytes)) {
             (void)otlp_problem_in_repeated(&d->problem, "data_points", 1, st->data, f.at);
             return false;
         }
     }
     return true;
+}
+
+static bool is_label(struct str text)
+{
+    return text.n <= POINT_TEXT_BYTES_MAX && (text.n == 0 || memchr(text.p, 0, text.n) == NULL);
+}
+
+static const char *check_metric(const struct batch *b, const struct metric_state *st)
+{
+    ASSERT(st->kind != NULL);
+    if (st->row.name == 0) {
+        return "the metric has no name";
+    }
+    if (!is_label(batch_str(b, st->row.name)) || !is_label(batch_str(b, st->row.unit))) {
+        return "the metric's name or unit is longer than 1,000 bytes or has a NUL byte";
+    }
+    return st->kind->has_temporality && st->row.temporality == TEMPORALITY_UNSPECIFIED
+               ? "aggregation_temporality is neither delta nor cumulative"
+               : NULL;
 }
 
 bool decoder_metric(struct decoder *d, struct str bytes)
@@ -412,6 +427,7 @@ bool decoder_metric(struct decoder *d, struct str bytes)
         return otlp_problem_in(&d->problem, st.kind->name, -1);
     }
     ASSERT(st.row.kind == st.kind->kind);
+    st.reject = check_metric(d->batch, &st);
     *batch_add_metric(d->batch) = st.row;
     if (!decode_points(d, &st)) {
         return otlp_problem_in(&d->problem, st.kind->name, -1);

@@ -24,6 +24,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         for (size_t i = 0; i < b->span_count; i++) {
             MUST(spans_equal(b, i, again, i));
         }
+        MUST(again->point_count == b->point_count);
+        for (size_t i = 0; i < b->point_count; i++) {
+            MUST(points_equal(b, i, again, i));
+        }
         batch_unref(again);
     }
     buf_done(&out);

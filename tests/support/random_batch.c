@@ -258,6 +258,52 @@ struct batch *random_batch(struct random *r, size_t span_count)
     return b;
 }
 
+static void random_metric(struct random *r, struct batch *b)
+{
+    char text[300];
+    struct metric m = {.kind = (uint8_t)(1 + random_below(r, METRIC_KIND_END - 1)),
+                       .temporality = (uint8_t)random_below(r, TEMPORALITY_COUNT),
+                       .monotonic = (uint8_t)random_below(r, 2)};
+    m.name = batch_intern(b, random_text(r, text));
+    m.description = batch_intern(b, random_text(r, text));
+    m.unit = batch_intern(b, random_text(r, text));
+    *batch_add_metric(b) = m;
+}
+
+static void random_point(struct random *r, struct batch *b)
+{
+    char text[300];
+    struct point x = {.metric = (uint32_t)random_below(r, b->metric_count)};
+    if (b->point_count > 0 && random_below(r, 2) == 0) {
+        x = b->points[b->point_count - 1]; // of the same rows
+    }
+    bool counted = metric_kind_has_count(b->metrics[x.metric].kind);
+    x.resource = random_below(r, 3) > 0 ? x.resource : (uint32_t)random_below(r, b->resource_count);
+    x.scope = random_below(r, 3) > 0 ? x.scope : (uint32_t)random_below(r, b->scope_count);
+    x.time_ns = random_number(r);
+    x.start_ns = random_number(r);
+    x.says = (uint8_t)(random_u64(r) & (counted ? POINT_SAYS & ~POINT_INT : POINT_SAYS));
+    x.bits = random_number(r);
+    x.sum = x.says & POINT_SUM ? random_double(r) : 0;
+    x.min = x.says & POINT_MIN ? random_double(r) : 0;
+    x.max = x.says & POINT_MAX ? random_double(r) : 0;
+    x.attrs = random_attrs(r, b, 6);
+    x.body = batch_intern(b, random_text(r, text));
+    x.exemplars = random_messages(r, b, false);
+    x.flags = (uint32_t)random_below(r, 2);
+    *batch_add_point(b) = x;
+}
+
+void random_points(struct random *r, struct batch *b, size_t point_count)
+{
+    for (size_t i = random_below(r, 4) + 1; i > 0 && point_count > 0; i--) {
+        random_metric(r, b);
+    }
+    for (size_t i = 0; i < point_count; i++) {
+        random_point(r, b);
+    }
+}
+
 static bool text_equal(const struct batch *a, uint64_t x, const struct batch *b, uint64_t y)
 {
     return str_eq(batch_str(a, x), batch_str(b, y));
@@ -311,4 +357,21 @@ bool spans_equal(const struct batch *a, size_t i, const struct batch *b, size_t 
            runs_equal(a, x->attrs, b, y->attrs) && x->dropped_attrs == y->dropped_attrs &&
            x->dropped_events == y->dropped_events && x->dropped_links == y->dropped_links &&
            x->flags == y->flags && x->kind == y->kind && x->status == y->status;
+}
+
+bool points_equal(const struct batch *a, size_t i, const struct batch *b, size_t j)
+{
+    const struct point *x = &a->points[i], *y = &b->points[j];
+    const struct metric *m = &a->metrics[x->metric], *n = &b->metrics[y->metric];
+    return m->kind == n->kind && m->temporality == n->temporality && m->monotonic == n->monotonic &&
+           text_equal(a, m->name, b, n->name) && text_equal(a, m->description, b, n->description) &&
+           text_equal(a, m->unit, b, n->unit) &&
+           resources_equal(a, &a->resources[x->resource], b, &b->resources[y->resource]) &&
+           scopes_equal(a, &a->scopes[x->scope], b, &b->scopes[y->scope]) &&
+           x->time_ns == y->time_ns && x->start_ns == y->start_ns && x->bits == y->bits &&
+           x->says == y->says && memcmp(&x->sum, &y->sum, sizeof x->sum) == 0 &&
+           memcmp(&x->min, &y->min, sizeof x->min) == 0 &&
+           memcmp(&x->max, &y->max, sizeof x->max) == 0 && x->flags == y->flags &&
+           runs_equal(a, x->attrs, b, y->attrs) && text_equal(a, x->body, b, y->body) &&
+           text_equal(a, x->exemplars, b, y->exemplars);
 }

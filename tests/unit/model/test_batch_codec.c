@@ -15,10 +15,16 @@ static void assert_batches_equal(const struct batch *a, const struct batch *b)
     assert_int_equal(a->span_count, b->span_count);
     assert_int_equal(a->resource_count, b->resource_count);
     assert_int_equal(a->scope_count, b->scope_count);
+    assert_int_equal(a->metric_count, b->metric_count);
+    assert_int_equal(a->point_count, b->point_count);
     assert_int_equal(a->unique_strings, b->unique_strings);
     for (size_t i = 0; i < a->span_count; i++) {
         assert_true(spans_equal(a, i, b, i));
         assert_int_equal(a->spans[i].resource, b->spans[i].resource);
+    }
+    for (size_t i = 0; i < a->point_count; i++) {
+        assert_true(points_equal(a, i, b, i));
+        assert_int_equal(a->points[i].metric, b->points[i].metric);
     }
     for (size_t i = 0; i < b->string_count; i++) {
         assert_true(b->hashes[i] == str_hash(b->strings[i]));
@@ -34,12 +40,14 @@ static void test_round_trip(void **state)
         struct batch *b = random_batch(&r, round == 0 ? 0 : random_below(&r, 300));
         struct batch *back = NULL;
         struct buf out;
+        random_points(&r, b, round % 3 == 0 ? random_below(&r, 300) : 0);
         if (round == 1) { // what part readers make
             batch_add_string(b, STR("again"), str_hash(STR("again")));
         }
         buf_init(&out, ENCODING_MAX);
         batch_encode(b, &out);
         assert_false(out.failed);
+        assert_int_equal(out.p[0], b->point_count > 0 ? 2 : 1); // older servers read what they can
         assert_ok(batch_decode(buf_str(&out), &back, &at));
         assert_batches_equal(b, back);
         assert_true(back->sealed);
