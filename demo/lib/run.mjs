@@ -194,7 +194,7 @@ function telemetry({ protocol, compression, all }, sonde) {
     OTEL_EXPORTER_OTLP_ENDPOINT: protocol === 'grpc' ? sonde.otlp_grpc : sonde.otlp_http,
     OTEL_EXPORTER_OTLP_COMPRESSION: compression,
     OTEL_TRACES_EXPORTER: 'otlp',
-    OTEL_METRICS_EXPORTER: all ? 'otlp' : 'none',
+    OTEL_METRICS_EXPORTER: 'otlp',
     OTEL_LOGS_EXPORTER: all ? 'otlp' : 'none',
     OTEL_METRIC_EXPORT_INTERVAL: '5000',
     OTEL_METRIC_EXPORT_TIMEOUT: '5000',

@@ -190,7 +190,7 @@ static bool decode_point_field(struct decoder *d, struct point_state *st, const 
 // Two attributes of one key cannot both be a label; nor can what is too long, or has no name.
 static const char *check_labels(const struct batch *b, struct attr_run run)
 {
-    const struct attr *attrs = b->attrs + run.first;
+    const struct attr *attrs = run.count > 0 ? b->attrs + run.first : NULL;
     ASSERT(run.count <= POINT_ATTRS_MAX);
     for (uint32_t i = 0; i < run.count; i++) {
         struct str key = batch_str(b, attrs[i].key);

@@ -550,8 +550,8 @@ await flow('the server goes away and comes back', async (page) => {
 if (late)
   await flow('signals that are not stored alarm nobody', async (page) => {
     await page.goto(`${url}/admin`)
-    await page.getByText('This version stores traces only.').waitFor()
-    const row = page.getByRole('row', { name: /\) metrics / })
+    await page.getByText('This version stores traces and metrics only.').waitFor()
+    const row = page.getByRole('row', { name: /\) logs / })
     assert.match(await row.innerText(), /not stored by this version 1/)
     assert.equal(await row.locator('.is-warn').count(), 0)
   })

@@ -281,7 +281,7 @@ export const en = {
   'ledger.unbalanced': { one: 'off by {count}', other: 'off by {count}' },
   'ledger.explain': 'received = stored + pending + sampled out + expired + dropped',
   'ledger.notKept':
-    'This version stores traces only. Incoming {signals} are counted but not stored; senders can leave them out:',
+    'This version stores traces and metrics only. Incoming {signals} are counted but not stored; senders can leave them out:',
   'ledger.and': ' and ',
   'ledger.comma': ', ',
   'agents.title': 'Agents and SDKs',
@@ -324,6 +324,8 @@ export const en = {
   'reason.journal_failed': 'journal failed',
   'reason.duplicate': 'duplicate',
   'reason.corrupt': 'corrupt part',
+  'reason.cardinality': 'too many series',
+  'reason.out_of_range': 'too old or too far ahead',
   'store.lines': 'Storage by business line',
   'store.parts': 'Parts',
   'store.line': 'Business line',
