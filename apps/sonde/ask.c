@@ -2,6 +2,7 @@
 // Purpose: asking a running server, and reading its answer.
 #include "ask.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -186,6 +187,21 @@ void ask_param(struct buf *path, const char *name, const char *value)
         buf_printf(path, "&%s=", name);
         client_escape(path, value);
     }
+}
+
+bool ask_step(struct buf *path, const char *step)
+{
+    uint64_t step_ms;
+    ASSERT(path->n > 0);
+    if (step == NULL) {
+        return true;
+    }
+    if (config_parse_duration(step, &step_ms) != ERR_OK || step_ms == 0) {
+        fprintf(stderr, "sonde: --step is '%s', expected a duration such as 10s, 1m or 1h\n", step);
+        return false;
+    }
+    buf_printf(path, "&step=%" PRIu64, step_ms);
+    return true;
 }
 
 int ask_and_print(const struct ask_flags *flags, struct buf *path, void (*print)(json_t *root))

@@ -62,6 +62,9 @@ bool ask_range(const struct ask_range_flags *f, struct ask_range *ret_range);
 // Adds a parameter to a path that has some; nothing where it has no value.
 void ask_param(struct buf *path, const char *name, const char *value);
 
+// Adds --step, a duration; nothing where it is NULL. False after saying what is wrong.
+MUST_CHECK bool ask_step(struct buf *path, const char *step);
+
 // Fetches, and prints JSON as it came or, where `print` is not NULL, what that makes of it. Gives
 // the exit code.
 int ask_and_print(const struct ask_flags *flags, struct buf *path, void (*print)(json_t *root));

@@ -249,20 +249,6 @@ static void print_red(json_t *root)
     ask_print_partial(root);
 }
 
-static bool put_step(struct buf *path, const char *step)
-{
-    uint64_t step_ms;
-    if (step == NULL) {
-        return true;
-    }
-    if (config_parse_duration(step, &step_ms) != ERR_OK || step_ms == 0) {
-        fprintf(stderr, "sonde: --step is '%s', expected a duration such as 10s, 1m or 1h\n", step);
-        return false;
-    }
-    buf_printf(path, "&step=%" PRIu64, step_ms);
-    return true;
-}
-
 static int ask_for_red(const struct calls_flags *f, const char *service)
 {
     struct ask_range range;
@@ -277,7 +263,7 @@ static int ask_for_red(const struct calls_flags *f, const char *service)
     ask_param(&path, "endpoint", f->endpoint);
     ask_param(&path, "instance", f->instance);
     ask_param(&path, "namespace", f->namespace);
-    if (put_step(&path, f->step)) {
+    if (ask_step(&path, f->step)) {
         code = ask_and_print(&f->server, &path, wants_table(f->json) ? print_red : NULL);
     }
     buf_done(&path);

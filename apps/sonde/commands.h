@@ -33,6 +33,7 @@ bool wants_table(bool json);
 int command_trace(int argc, char **argv);
 int command_topology(int argc, char **argv);
 int command_red(int argc, char **argv);
+int command_metrics(int argc, char **argv);
 int command_entry(int argc, char **argv);
 int command_findings(int argc, char **argv);
 int command_trace_id(int argc, char **argv);

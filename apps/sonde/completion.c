@@ -23,6 +23,8 @@ static const struct completed {
      "the tree of calls of an entry"},
     {"findings", NULL, "since from to server token ca", "json",
      "repeated calls, unusual chains, dead endpoints"},
+    {"metrics", NULL, "service namespace by as step since from to server token ca", "json",
+     "what senders measure"},
     {"trace-id", NULL, "", "json", "decode a trace ID"},
     {"store", "stats", "data", "json", "bytes by column of the parts on disk"},
     {"store", "inspect", "data", "json", "the parts on disk, one a line"},

@@ -10,7 +10,8 @@
 
 static const char *const quantile_names[POINTS_QUANTILES] = {"p50", "p90", "p95", "p99", "p999"};
 
-static void put_double(struct json_writer *w, const char *key, double v)
+// What has no value is null.
+static void put_number(struct json_writer *w, const char *key, double v)
 {
     json_put_key(w, key);
     if (isfinite(v)) {
@@ -18,6 +19,7 @@ static void put_double(struct json_writer *w, const char *key, double v)
     } else {
         json_put_null(w);
     }
+    ASSERT(key[0] != 0);
 }
 
 static struct points_query query_of(struct job *j, uint64_t from_ns, uint64_t to_ns)
@@ -82,20 +84,20 @@ static void put_step(struct json_writer *w, const struct points *p, const struct
     if (p->as == POINTS_VALUE) {
         ASSERT(s->samples > 0);
         put_u64(w, "samples", s->samples);
-        put_double(w, "last", s->last);
-        put_double(w, "mean", s->mean);
-        put_double(w, "min", s->min);
-        put_double(w, "max", s->max);
-        put_double(w, "sum", s->sum);
+        put_number(w, "last", s->last);
+        put_number(w, "mean", s->mean);
+        put_number(w, "min", s->min);
+        put_number(w, "max", s->max);
+        put_number(w, "sum", s->sum);
     } else {
-        put_double(w, "increase", s->increase);
-        put_double(w, "rate", s->rate);
+        put_number(w, "increase", s->increase);
+        put_number(w, "rate", s->rate);
     }
     if (p->kind == POINTS_HISTOGRAM) {
-        put_double(w, "sum", s->total);
-        put_double(w, "mean", s->increase > 0 ? s->total / s->increase : NAN);
+        put_number(w, "sum", s->total);
+        put_number(w, "mean", s->increase > 0 ? s->total / s->increase : NAN);
         for (size_t i = 0; i < POINTS_QUANTILES; i++) {
-            put_double(w, quantile_names[i], s->quantiles[i]);
+            put_number(w, quantile_names[i], s->quantiles[i]);
         }
     }
     json_put_object_end(w);

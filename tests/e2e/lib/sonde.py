@@ -6,6 +6,7 @@ import json
 import os
 import re
 import resource
+import shlex
 import shutil
 import signal
 import subprocess
@@ -149,6 +150,12 @@ def sonde(*arguments, code=0, server=None, text=None, environment=None):
                           timeout=60)
     equal(done.returncode, code, "the exit code of sonde %s (%s)" % (" ".join(arguments), done.stderr))
     return done.stdout, done.stderr
+
+
+def on_terminal(*arguments):
+    """What the command prints on a terminal, line by line."""
+    done = subprocess.run(["script", "-qec", shlex.join([BINARY, *arguments]), "/dev/null"], capture_output=True)
+    return done.stdout.decode().replace("\r\n", "\n")
 
 
 def attribute(key, value):

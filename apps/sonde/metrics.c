@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: `sonde metrics`: which metrics there are, and one of them over time.
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ask.h"
+#include "commands.h"
+#include "core/clock.h"
+#include "core/must.h"
+#include "table.h"
+#include "when.h"
+
+#define NAME_MAX_COLUMNS 56
+#define UNIT_MAX_COLUMNS 16
+
+static const char help[] =
+    "Usage: sonde metrics [NAME] [--service S] [--namespace LINE] [--by LABEL]\n"
+    "                     [--as value|rate] [--since 1h | --from T --to T] [--step 1m]\n"
+    "                     [--json] [--server URL] [--token TOKEN] [--ca FILE]\n"
+    "\n"
+    "Prints which metrics there are in the last hour: type, unit, number of series. With\n"
+    "NAME that metric over time: values of a gauge; of all others what was counted,\n"
+    "across restarts of the counter too; of a histogram quantiles as well. --by splits\n"
+    "it by the values of a label: an attribute, or service, instance, scope. T is as\n"
+    "for `sonde trace search`.\n";
+
+struct metrics_flags {
+    struct ask_range_flags range;
+    struct ask_flags server;
+    const char *service, *namespace, *by, *as, *step;
+    bool json, help;
+};
+
+static void print_names(json_t *root)
+{
+    json_t *metrics = json_object_get(root, "metrics"), *m;
+    size_t i;
+    if (json_array_size(metrics) == 0) {
+        fputs("sonde: no metrics in that range\n", stderr);
+        return;
+    }
+    printf("%-9s  %8s  %-*s  %s\n", "TYPE", "SERIES", UNIT_MAX_COLUMNS, "UNIT", "NAME");
+    json_array_foreach(metrics, i, m)
+    {
+        printf("%-9s  %8" PRIu64 "  ", ask_string(m, "type"), ask_integer(m, "series"));
+        table_put(ask_string(m, "unit"), UNIT_MAX_COLUMNS, UNIT_MAX_COLUMNS);
+        fputs("  ", stdout);
+        table_put(ask_string(m, "name"), 0, NAME_MAX_COLUMNS);
+        putchar('\n');
+    }
+    if (json_is_true(json_object_get(root, "more"))) {
+        fputs("sonde: there are more: narrow them by --service or --namespace\n", stderr);
+    }
+    ASSERT(i > 0);
+}
+
+// A number in a column; what is null has none.
+static void put_number(json_t *o, const char *key)
+{
+    json_t *v = json_object_get(o, key);
+    ASSERT(o != NULL);
+    if (json_is_number(v)) {
+        printf("  %11.6g", json_number_value(v));
+    } else {
+        printf("  %11s", "-");
+    }
+}
+
+static const char *const *columns_of(json_t *root)
+{
+    static const char *const values[] = {"last", "mean", "min", "max", "sum", NULL};
+    static const char *const rates[] = {"rate", "increase", NULL};
+    static const char *const histograms[] = {"rate", "increase", "mean", "p50", "p99", NULL};
+    ASSERT(root != NULL);
+    return strcmp(ask_string(root, "as"), "value") == 0         ? values
+           : strcmp(ask_string(root, "type"), "histogram") == 0 ? histograms
+                                                                : rates;
+}
+
+static void print_group(json_t *group, const char *const *columns)
+{
+    json_t *points = json_object_get(group, "points"), *p;
+    size_t i;
+    ASSERT(columns[0] != NULL);
+    json_array_foreach(points, i, p)
+    {
+        char begin[WHEN_MAX];
+        when_print_local(begin, ask_integer(p, "time_unix_ms") * NS_PER_MS);
+        printf("%-18s", begin);
+        for (size_t c = 0; columns[c] != NULL; c++) {
+            put_number(p, columns[c]);
+        }
+        putchar('\n');
+    }
+}
+
+static void print_metric(json_t *root)
+{
+    json_t *groups = json_object_get(root, "groups"), *group;
+    const char *by = ask_string(root, "by"), *const *columns = columns_of(root);
+    size_t i;
+    if (json_array_size(groups) == 0) {
+        fputs("sonde: no such metric in that range; `sonde metrics` shows which there are\n",
+              stderr);
+        ask_print_partial(root);
+        return;
+    }
+    printf("%s, in ", ask_string(root, "type"));
+    table_put(*ask_string(root, "unit") != 0 ? ask_string(root, "unit") : "1", 0, UNIT_MAX_COLUMNS);
+    printf("; rates by second\n%-18s", "BEGIN");
+    for (size_t c = 0; columns[c] != NULL; c++) {
+        printf("  %11s", columns[c]);
+    }
+    putchar('\n');
+    json_array_foreach(groups, i, group)
+    {
+        if (*by != 0) {
+            table_put(by, 0, NAME_MAX_COLUMNS);
+            fputs(" = ", stdout);
+            table_put(ask_string(group, "value"), 0, NAME_MAX_COLUMNS);
+            putchar('\n');
+        }
+        print_group(group, columns);
+    }
+    ASSERT(i > 0);
+    ask_print_partial(root);
+}
+
+static int ask(const struct metrics_flags *f, const char *name)
+{
+    struct ask_range range;
+    struct buf path;
+    int code = EXIT_USAGE;
+    if (!ask_range(&f->range, &range)) {
+        return EXIT_USAGE;
+    }
+    buf_init(&path, (size_t)1 << 16);
+    buf_printf(&path, "/api/v1/metrics%s?from=%" PRIu64 "&to=%" PRIu64,
+               name != NULL ? "/query" : "", range.from_ms, range.to_ms);
+    ask_param(&path, "name", name);
+    ask_param(&path, "service", f->service);
+    ask_param(&path, "namespace", f->namespace);
+    ask_param(&path, "by", f->by);
+    ask_param(&path, "as", f->as);
+    if (ask_step(&path, f->step)) {
+        void (*print)(json_t * root) = name != NULL ? print_metric : print_names;
+        code = ask_and_print(&f->server, &path, wants_table(f->json) ? print : NULL);
+    }
+    ASSERT(path.n > 0);
+    buf_done(&path);
+    return code;
+}
+
+int command_metrics(int argc, char **argv)
+{
+    struct metrics_flags f = {0};
+    const char *name = NULL;
+    int count;
+    const struct flag flags[] = {
+        {"--service", &f.service, NULL},
+        {"--namespace", &f.namespace, NULL},
+        {"--by", &f.by, NULL},
+        {"--as", &f.as, NULL},
+        {"--step", &f.step, NULL},
+        ASK_RANGE_FLAGS(f),
+        ASK_SERVER_FLAGS(f),
+        {NULL, NULL, NULL},
+    };
+    if (!flags_parse(argc, argv, flags, &name, 1, &count)) {
+        return EXIT_USAGE;
+    }
+    if (f.help) {
+        fputs(help, stdout);
+        return EXIT_DONE;
+    }
+    if (count == 0 && (f.by != NULL || f.as != NULL || f.step != NULL)) {
+        fputs("sonde: --by, --as and --step need the name of a metric\n", stderr);
+        return EXIT_USAGE;
+    }
+    return ask(&f, name);
+}
