@@ -16,14 +16,15 @@
 
 static const char help[] =
     "Usage: sonde metrics [NAME] [--service S] [--namespace LINE] [--by LABEL]\n"
-    "                     [--as value|rate] [--since 1h | --from T --to T] [--step 1m]\n"
-    "                     [--json] [--server URL] [--token TOKEN] [--ca FILE]\n"
+    "                     [--as value|rate] [--since 1h | --from T --to T]\n"
+    "                     [--step 1m] [--json] [--server URL] [--token TOKEN]\n"
+    "                     [--ca FILE]\n"
     "\n"
-    "Prints which metrics there are in the last hour: type, unit, number of series. With\n"
-    "NAME that metric over time: values of a gauge; of all others what was counted,\n"
-    "across restarts of the counter too; of a histogram quantiles as well. --by splits\n"
-    "it by the values of a label: an attribute, or service, instance, scope. T is as\n"
-    "for `sonde trace search`.\n";
+    "Prints which metrics there are in the last hour: type, unit, number of series.\n"
+    "With NAME that metric over time: values of a gauge; of all others what was\n"
+    "counted, across restarts of the counter too; of a histogram quantiles as well.\n"
+    "--by splits it by the values of a label: an attribute, or service, instance,\n"
+    "scope. T is as for `sonde trace search`.\n";
 
 struct metrics_flags {
     struct ask_range_flags range;
