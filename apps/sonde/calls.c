@@ -29,21 +29,23 @@ static const char topology_help[] =
     "put together. T is as for `sonde trace search`.\n";
 
 static const char red_help[] =
-    "Usage: sonde red SERVICE [--endpoint NAME | --instance ID] [--namespace LINE]\n"
+    "Usage: sonde red SERVICE [--endpoint NAME | --instance ID |\n"
+    "                  --by endpoint|instance] [--namespace LINE]\n"
     "                 [--since 1h | --from T --to T] [--step DURATION] [--json]\n"
     "                 [--server URL] [--token TOKEN] [--ca FILE]\n"
     "\n"
     "Prints the calls of a service (in all business lines, or in one), of one of its\n"
-    "endpoints or of one of its instances over time: rate, failed calls, durations.\n"
-    "Calls are the spans where it is called (of kind server and consumer) and those\n"
-    "that begin a chain, such as jobs. Quantiles are off by at most\n"
-    "0.55 %, at any step and over any range. --step is a multiple of 10s; without it\n"
-    "there are 240 steps at most. T is as for `sonde trace search`.\n";
+    "endpoints or of one of its instances over time: rate, failed calls, durations;\n"
+    "with --by, those of each of its endpoints or instances in all, the most calls\n"
+    "first. Calls are the spans where it is called (of kind server and consumer) and\n"
+    "those that begin a chain, such as jobs. Quantiles are off by at most 0.55 %, at\n"
+    "any step and over any range. --step is a multiple of 10s; without it there are\n"
+    "240 steps at most. T is as for `sonde trace search`.\n";
 
 struct calls_flags {
     struct ask_range_flags range;
     struct ask_flags server;
-    const char *level, *endpoint, *instance, *namespace, *step;
+    const char *level, *endpoint, *instance, *namespace, *step, *by;
     bool json, help;
 };
 
@@ -219,18 +221,51 @@ int command_topology(int argc, char **argv)
 
 // ---- red ----------------------------------------------------------------------------------------
 
-static void print_red(json_t *root)
+// Whether there is anything to print; else says so.
+static bool has_calls(json_t *root, const char *key)
 {
-    json_t *points = json_object_get(root, "points"), *p;
-    double seconds = (double)ask_integer(root, "step_ms") / 1000;
-    size_t i;
-    if (json_array_size(points) == 0) {
+    bool some = json_array_size(json_object_get(root, key)) > 0;
+    ASSERT(key[0] != 0);
+    if (!some) {
         fputs(
             "sonde: no calls of that name in that range; `sonde topology --level endpoint` shows\n"
             "which there are. Of one service 2,000 endpoints are told apart, others count as\n"
             "(other)\n",
             stderr);
         ask_print_partial(root);
+    }
+    return some;
+}
+
+static void print_groups(json_t *root)
+{
+    json_t *g;
+    size_t i;
+    int64_t left_out = json_integer_value(json_object_get(root, "left_out_groups"));
+    if (!has_calls(root, "groups")) {
+        return;
+    }
+    printf("%10s  %8s  %9s  %9s  %9s  %s\n", "CALLS", "ERRORS", "MEAN", "P50", "P99", "NAME");
+    json_array_foreach(json_object_get(root, "groups"), i, g)
+    {
+        print_calls(g);
+        fputs("  ", stdout);
+        table_put(ask_string(g, "name"), 0, NODE_MAX);
+        putchar('\n');
+    }
+    if (left_out > 0) {
+        fprintf(stderr, "sonde: %" PRId64 " more are left out\n", left_out);
+    }
+    ASSERT(i > 0);
+    ask_print_partial(root);
+}
+
+static void print_red(json_t *root)
+{
+    json_t *points = json_object_get(root, "points"), *p;
+    double seconds = (double)ask_integer(root, "step_ms") / 1000;
+    size_t i;
+    if (!has_calls(root, "points")) {
         return;
     }
     printf("%-18s  %9s  %10s  %8s  %9s  %9s  %9s\n", "BEGIN", "PER S", "CALLS", "ERRORS", "MEAN",
@@ -263,8 +298,12 @@ static int ask_for_red(const struct calls_flags *f, const char *service)
     ask_param(&path, "endpoint", f->endpoint);
     ask_param(&path, "instance", f->instance);
     ask_param(&path, "namespace", f->namespace);
+    ask_param(&path, "by", f->by);
     if (ask_step(&path, f->step)) {
-        code = ask_and_print(&f->server, &path, wants_table(f->json) ? print_red : NULL);
+        code = ask_and_print(&f->server, &path,
+                             !wants_table(f->json) ? NULL
+                             : f->by != NULL       ? print_groups
+                                                   : print_red);
     }
     buf_done(&path);
     return code;
@@ -280,6 +319,7 @@ int command_red(int argc, char **argv)
         {"--instance", &f.instance, NULL},
         {"--namespace", &f.namespace, NULL},
         {"--step", &f.step, NULL},
+        {"--by", &f.by, NULL},
         ASK_RANGE_FLAGS(f),
         ASK_SERVER_FLAGS(f),
         {NULL, NULL, NULL},

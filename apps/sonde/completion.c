@@ -17,7 +17,7 @@ static const struct completed {
     {"trace", "search", "since from to limit order server token ca", "json", "find traces"},
     {"trace", "get", "server token ca", "json", "show one trace as a tree of calls"},
     {"topology", NULL, "level since from to server token ca", "json", "who calls whom"},
-    {"red", NULL, "endpoint instance namespace step since from to server token ca", "json",
+    {"red", NULL, "endpoint instance by namespace step since from to server token ca", "json",
      "calls of a service over time"},
     {"entry", NULL, "namespace times load since from to server token ca", "json",
      "the tree of calls of an entry"},
@@ -89,6 +89,7 @@ static void put_bash(void)
           "  --service|--endpoint|--options|--instance|--namespace|--step)\n"
           "    COMPREPLY=(); return ;;\n"
           "  --level) COMPREPLY=($(compgen -W 'line service endpoint' -- \"$cur\")); return ;;\n"
+          "  --by) COMPREPLY=($(compgen -W 'endpoint instance' -- \"$cur\")); return ;;\n"
           "  --order) COMPREPLY=($(compgen -W 'newest slowest errors' -- \"$cur\")); return ;;\n"
           "  esac\n"
           "  case \"$COMP_CWORD ${COMP_WORDS[1]} ${COMP_WORDS[2]}\" in\n"
@@ -141,6 +142,7 @@ static void put_fish_flag(const char *word, int n, const void *ctx)
            file                         ? "-r -F"
            : str_eq(flag, STR("order")) ? "-x -a 'newest slowest errors'"
            : str_eq(flag, STR("level")) ? "-x -a 'line service endpoint'"
+           : str_eq(flag, STR("by"))    ? "-x -a 'endpoint instance'"
                                         : "-x",
            n, word);
 }

@@ -47,7 +47,22 @@ static void put_calls(struct json_writer *w, const struct calls *c, struct hist_
 
 // ---- Over time ----------------------------------------------------------------------------------
 
-static void put_red(struct job *j, const struct red *r)
+static void put_groups(struct json_writer *w, const struct red *r, struct hist_total *scratch)
+{
+    json_put_key(w, "groups");
+    json_put_array(w);
+    for (size_t i = 0; i < r->group_count; i++) {
+        ASSERT(r->groups[i].calls.hist.n > 0);
+        json_put_object(w);
+        put_str(w, "name", r->groups[i].name);
+        put_calls(w, &r->groups[i].calls, scratch);
+        json_put_object_end(w);
+    }
+    json_put_array_end(w);
+    put_u64(w, "left_out_groups", r->left_out_groups);
+}
+
+static void put_red(struct job *j, const struct red *r, enum red_by by)
 {
     struct hist_total *scratch = mem_new(1, sizeof *scratch);
     struct json_writer w;
@@ -68,13 +83,42 @@ static void put_red(struct job *j, const struct red *r)
         json_put_object_end(&w);
     }
     json_put_array_end(&w);
+    if (by != RED_BY_NOTHING) {
+        put_groups(&w, r, scratch);
+    }
     json_put_object_end(&w);
     mem_free(scratch);
+}
+
+// What the totals are to be by. False where that cannot be asked for: the answer is written then.
+static bool read_by(struct job *j, enum red_by *ret_by)
+{
+    struct str by = j->params[PARAM_BY];
+    bool some = by.p != NULL, one = j->params[PARAM_ENDPOINT].p != NULL;
+    if (one && j->params[PARAM_INSTANCE].p != NULL) {
+        job_error(j, 400, "endpoint and instance cannot be asked for together");
+        return false;
+    }
+    one = one || j->params[PARAM_INSTANCE].p != NULL;
+    if (some && !str_eq(by, STR("endpoint")) && !str_eq(by, STR("instance"))) {
+        job_error(j, 400, "by must be endpoint or instance");
+        return false;
+    }
+    if (some && one) {
+        job_error(j, 400, "by cannot be asked for together with endpoint or instance");
+        return false;
+    }
+    ASSERT(!some || by.n > 0);
+    *ret_by = !some                         ? RED_BY_NOTHING
+              : str_eq(by, STR("endpoint")) ? RED_BY_ENDPOINT
+                                            : RED_BY_INSTANCE;
+    return true;
 }
 
 void api_red(struct job *j)
 {
     uint64_t from_ns, to_ns, step_ms;
+    enum red_by by;
     struct str service = j->params[PARAM_SERVICE], line = j->params[PARAM_NAMESPACE];
     struct red *r;
     if (!job_range(j, &from_ns, &to_ns) ||
@@ -85,8 +129,7 @@ void api_red(struct job *j)
         job_error(j, 400, "service is missing: whose calls are asked for?");
         return;
     }
-    if (j->params[PARAM_ENDPOINT].p != NULL && j->params[PARAM_INSTANCE].p != NULL) {
-        job_error(j, 400, "endpoint and instance cannot be asked for together");
+    if (!read_by(j, &by)) {
         return;
     }
     const struct red_query q = {.store = j->api->o.series,
@@ -95,13 +138,14 @@ void api_red(struct job *j)
                                 .service = service,
                                 .endpoint = j->params[PARAM_ENDPOINT],
                                 .instance = j->params[PARAM_INSTANCE],
+                                .by = by,
                                 .from_ms = from_ns / NS_PER_MS,
                                 .to_ms = to_ns / NS_PER_MS,
                                 .step_ms = step_ms,
                                 .control = &j->control};
     enum err e = red_run(&q, &r);
     if (e == ERR_OK) {
-        put_red(j, r);
+        put_red(j, r, by);
         red_free(r);
     } else if (e == ERR_INVALID) {
         job_error(j, 400, "step must be a multiple of 10,000 milliseconds");

@@ -37,6 +37,7 @@ static const char *const param_names[PARAM_COUNT] = {
     [PARAM_ENDPOINT] = "endpoint",
     [PARAM_INSTANCE] = "instance",
     [PARAM_STEP] = "step",
+    [PARAM_BY] = "by",
     [PARAM_LEVEL] = "level",
     [PARAM_NODE] = "node",
     [PARAM_TIMES] = "times",

@@ -73,6 +73,7 @@ enum param {
     PARAM_ENDPOINT,
     PARAM_INSTANCE,
     PARAM_STEP,
+    PARAM_BY,
     PARAM_LEVEL,
     PARAM_NODE,
     PARAM_TIMES,

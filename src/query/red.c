@@ -2,17 +2,32 @@
 // Purpose: RED over time.
 #include "query/red.h"
 
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/hash_index.h"
 #include "core/mem.h"
 #include "core/must.h"
 #include "model/calls.h"
 
 #define SECOND_MS ((uint64_t)1000)
 
+struct group_sum {
+    struct str name;
+    struct calls_sum sum;
+};
+
 struct red_run {
+    const struct red_query *query;
+    struct red *out;
     struct calls_adder adder;
     uint64_t from_ms, step_ms;
     struct calls_sum *sums; // by step, and one behind them for all
     size_t count;
+    struct group_sum *groups;
+    uint64_t *hashes; // of their names
+    size_t group_count, group_capacity, hash_capacity;
+    struct hash_index index;
 };
 
 uint64_t red_step_ms(uint64_t range_ms)
@@ -26,11 +41,100 @@ uint64_t red_step_ms(uint64_t range_ms)
     return seconds[i] * SECOND_MS;
 }
 
+// ---- Groups -------------------------------------------------------------------------------------
+
+static enum err group_of(struct red_run *run, struct str name, uint32_t *ret_group)
+{
+    uint64_t hash = str_hash(name);
+    struct hash_walk walk = hash_index_walk(&run->index, hash);
+    uint32_t at;
+    while (hash_index_next(&walk, &at)) {
+        if (run->hashes[at] == hash && str_eq(run->groups[at].name, name)) {
+            *ret_group = at;
+            return ERR_OK;
+        }
+    }
+    if (run->group_count == RED_GROUPS_MAX) {
+        return ERR_LIMIT;
+    }
+    size_t n = run->group_count, bytes = 2 * (sizeof *run->groups + sizeof *run->hashes + 8);
+    if (!query_need(run->query->control, bytes + name.n)) {
+        return ERR_MEMORY;
+    }
+    run->adder.charged_bytes += bytes + name.n;
+    run->groups = mem_grow(run->groups, &run->group_capacity, n + 1, sizeof *run->groups);
+    run->hashes = mem_grow(run->hashes, &run->hash_capacity, n + 1, sizeof *run->hashes);
+    hash_index_reserve(&run->index, run->hashes, n, 64);
+    run->groups[n] = (struct group_sum){.name = arena_str(&run->out->arena, name)};
+    run->hashes[n] = hash;
+    hash_index_put(&run->index, hash, (uint32_t)n);
+    ASSERT(run->group_count < RED_GROUPS_MAX);
+    *ret_group = (uint32_t)run->group_count++;
+    return ERR_OK;
+}
+
+static enum err add_to_group(struct red_run *run, const struct series_found *found, bool error)
+{
+    bool endpoint = run->query->by == RED_BY_ENDPOINT;
+    uint32_t at;
+    enum err e =
+        group_of(run, series_label(found, endpoint ? CALLS_ENDPOINT : CALLS_INSTANCE), &at);
+    for (size_t i = 0; i < found->count && e == ERR_OK; i++) {
+        ASSERT(at < run->group_count);
+        e = calls_sum_add(&run->adder, &run->groups[at].sum, &found->hists[i], error);
+    }
+    return e;
+}
+
+static int by_calls(const void *a, const void *b)
+{
+    const struct group_sum *x = a, *y = b;
+    if (x->sum.calls != y->sum.calls) {
+        return x->sum.calls > y->sum.calls ? -1 : 1;
+    }
+    return str_cmp(x->name, y->name);
+}
+
+static void read_groups(struct red_run *run, struct red *out)
+{
+    if (run->group_count > 0) {
+        qsort(run->groups, run->group_count, sizeof *run->groups, by_calls);
+    }
+    size_t most = run->group_count < RED_GROUPS ? run->group_count : RED_GROUPS;
+    out->groups = arena_new(&out->arena, most + 1, sizeof *out->groups);
+    for (size_t i = 0; i < run->group_count; i++) {
+        const struct group_sum *g = &run->groups[i];
+        if (g->sum.hist.n == 0) {
+            continue; // all was taken back
+        }
+        if (out->group_count == most) {
+            out->left_out_groups++;
+        } else {
+            out->groups[out->group_count++] =
+                (struct red_group){g->name, calls_sum_read(&g->sum, &out->arena)};
+        }
+    }
+    ASSERT(out->group_count + out->left_out_groups <= run->group_count);
+}
+
+static void groups_done(struct red_run *run)
+{
+    for (size_t i = 0; i < run->group_count; i++) {
+        calls_sum_done(&run->groups[i].sum);
+    }
+    ASSERT(run->group_count <= RED_GROUPS_MAX);
+    mem_free(run->groups);
+    mem_free(run->hashes);
+    hash_index_done(&run->index);
+}
+
+// ---- Steps --------------------------------------------------------------------------------------
+
 static enum err on_series(void *ctx, const struct series_found *found)
 {
     struct red_run *run = ctx;
     bool error = str_eq(series_label(found, CALLS_ERROR), CALLS_TRUE);
-    enum err e = ERR_OK;
+    enum err e = run->query->by != RED_BY_NOTHING ? add_to_group(run, found, error) : ERR_OK;
     ASSERT(found->hists != NULL);
     for (size_t i = 0; i < found->count && e == ERR_OK; i++) {
         size_t at = (size_t)((found->times_ms[i] - run->from_ms) / run->step_ms);
@@ -45,10 +149,11 @@ static enum err on_series(void *ctx, const struct series_found *found)
 
 static enum err ask(const struct red_query *q, struct red_run *run, struct red *out)
 {
+    bool instances = q->instance.p != NULL || q->by == RED_BY_INSTANCE;
     struct series_matcher matchers[4] = {
         {CALLS_LABEL_NAME, MATCH_EQUAL, CALLS_NAME},
         {CALLS_SERVICE, MATCH_EQUAL, q->service},
-        {CALLS_OF, MATCH_EQUAL, q->instance.p != NULL ? CALLS_INSTANCE : CALLS_ENDPOINT}};
+        {CALLS_OF, MATCH_EQUAL, instances ? CALLS_INSTANCE : CALLS_ENDPOINT}};
     size_t n = 3;
     if (q->instance.p != NULL) {
         matchers[n++] = (struct series_matcher){CALLS_INSTANCE, MATCH_EQUAL, q->instance};
@@ -105,7 +210,7 @@ static enum err set_range(const struct red_query *q, struct red *out)
 enum err red_run(const struct red_query *q, struct red **ret_red)
 {
     struct red *out = mem_new(1, sizeof *out);
-    ASSERT(q->endpoint.p == NULL || q->instance.p == NULL);
+    ASSERT((q->endpoint.p != NULL) + (q->instance.p != NULL) + (q->by != RED_BY_NOTHING) <= 1);
     enum err e = set_range(q, out);
     if (e != ERR_OK) {
         mem_free(out);
@@ -113,18 +218,21 @@ enum err red_run(const struct red_query *q, struct red **ret_red)
     }
     size_t count =
         out->to_ms > out->from_ms ? (size_t)((out->to_ms - out->from_ms) / out->step_ms) : 0;
-    struct red_run run = {.from_ms = out->from_ms, .step_ms = out->step_ms, .count = count};
+    struct red_run run = {
+        .query = q, .out = out, .from_ms = out->from_ms, .step_ms = out->step_ms, .count = count};
     calls_adder_init(&run.adder, q->control);
     run.sums = mem_new(count + 1, sizeof *run.sums);
     e = count > 0 ? ask(q, &run, out) : ERR_OK;
     out->control = q->control;
     if (e == ERR_OK) {
         read_points(&run, out);
+        read_groups(&run, out);
     }
     for (size_t i = 0; i <= count; i++) {
         calls_sum_done(&run.sums[i]);
     }
     mem_free(run.sums);
+    groups_done(&run);
     calls_adder_done(&run.adder);
     out->charged_bytes = run.adder.charged_bytes;
     if (e != ERR_OK) {
