@@ -21,6 +21,7 @@ export default defineConfig({
         // Few files: the libraries, what pages share, and one for each page.
         advancedChunks: {
           groups: [
+            { name: 'chart', test: /node_modules\/uplot/ },
             { name: 'vendor', test: /node_modules/ },
             {
               name: 'shared',

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the addresses of the pages. Each page is a chunk of its own.
 import { createRouter, createWebHistory } from 'vue-router'
+import { serviceFilter } from './filter/service'
 import type { PlainKey } from './i18n'
 
 declare module 'vue-router' {
@@ -15,16 +16,35 @@ export const router = createRouter({
   routes: [
     {
       path: '/',
+      name: 'overview',
+      component: () => import('./pages/OverviewPage.vue'),
+      meta: { title: 'wall.title' },
+    },
+    {
+      path: '/topology',
+      name: 'topology',
+      component: () => import('./pages/TopologyPage.vue'),
+      meta: { title: 'topology.title' },
+    },
+    {
+      path: '/services',
       name: 'services',
       component: () => import('./pages/ServicesPage.vue'),
       meta: { title: 'services.title' },
     },
     {
-      path: '/services/:id',
+      path: '/services/:id/:section(overview|endpoints|instances|deps)?',
       name: 'service',
-      component: () => import('./pages/OperationsPage.vue'),
+      component: () => import('./pages/ServicePage.vue'),
       props: true,
-      meta: { title: 'operations.title' },
+      meta: { title: 'service.title' },
+    },
+    {
+      path: '/services/:id/traces',
+      redirect: ({ params, query: { ns, ...query } }) => ({
+        name: 'traces',
+        query: { ...query, q: serviceFilter(String(params.id), typeof ns === 'string' ? ns : '') },
+      }),
     },
     {
       path: '/traces',

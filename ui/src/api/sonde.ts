@@ -23,6 +23,27 @@ export const operations = (
 ) =>
   getJson<T.OperationList>(`${V1}/services/${enc(id)}/operations`, { namespace, ...range }, signal)
 
+// Whose calls: of one endpoint or instance, or of all, and then each one's total too where `by` asks.
+export interface RedOf {
+  service: string
+  namespace?: string
+  endpoint?: string
+  instance?: string
+  by?: 'endpoint' | 'instance'
+}
+
+// The server takes whole milliseconds.
+const whole = ({ from, to }: TimeBounds) => ({ from: Math.floor(from), to: Math.ceil(to) })
+
+export const red = (of: RedOf, range: TimeBounds, step?: number, signal?: AbortSignal) =>
+  getJson<T.Red>(`${V1}/red`, { ...of, step, ...whole(range) }, signal)
+
+export const LEVELS = ['line', 'service', 'endpoint'] as const
+export type Level = (typeof LEVELS)[number]
+
+export const topology = (level: Level, range: TimeBounds, signal?: AbortSignal) =>
+  getJson<T.Topology>(`${V1}/topology`, { level, ...whole(range) }, signal)
+
 export const ORDERS = ['newest', 'slowest', 'errors'] as const
 export type Order = (typeof ORDERS)[number]
 

@@ -43,6 +43,17 @@ export function filterDuration(ns: number): string {
   return `${trim(ns / 1e9)}s`
 }
 
+// Calls in a time: 1,240/s, 12.3/s, 0.42/s, and what is seldom by the minute: 3.1/min.
+export function formatRate(calls: number, seconds: number): string {
+  const rate = calls / seconds
+  if (!Number.isFinite(rate)) return '–'
+  if (rate === 0) return '0/s'
+  if (rate >= 1000) return `${formatCount(Math.round(rate), 'en')}/s`
+  if (rate >= 0.1) return `${digits(rate)}/s`
+  const minutes = rate * 60
+  return minutes < 0.01 ? '<0.01/min' : `${digits(minutes)}/min`
+}
+
 const BYTE_UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
 
 export function formatBytes(bytes: number): string {

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the messages in English, the source of all translations. Whole sentences with parameters.
 
+import { enCalls } from './en.calls'
 import { enFilter } from './en.filter'
 
 export const en = {
+  ...enCalls,
   ...enFilter,
   'app.name': 'Sonde',
   'nav.label': 'Main navigation',
@@ -431,14 +433,14 @@ export const en = {
   'signin.kept': 'Kept in this browser tab only.',
   'missing.title': 'Page not found.',
   'missing.hint': 'The link may be outdated or incomplete.',
-  'missing.home': 'Go to the services',
+  'missing.home': 'Go to the overview',
   'keys.title': 'Keyboard shortcuts',
   'keys.anywhere': 'Anywhere',
   'keys.lists': 'Lists',
   'keys.trace': 'Trace',
   'keys.search': 'Search',
   'keys.help': 'This help',
-  'keys.go': 'Go to services, traces, admin',
+  'keys.go': 'Go to overview, topology, services, traces, admin',
   'keys.refresh': 'Refresh',
   'keys.rows': 'Next, previous row',
   'keys.open': 'Open',

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the messages in Chinese. Names of the trade (Span, Trace ID, P99) stay as they are.
 import type { Catalogue } from './index'
+import { zhCalls } from './zh-CN.calls'
 import { zhFilter } from './zh-CN.filter'
 
 export const zhCN: Catalogue = {
+  ...zhCalls,
   ...zhFilter,
   'app.name': 'Sonde',
   'nav.label': '主导航',
@@ -414,14 +416,14 @@ export const zhCN: Catalogue = {
   'signin.kept': '仅保存在当前浏览器标签页中。',
   'missing.title': '页面不存在。',
   'missing.hint': '链接可能已失效或不完整。',
-  'missing.home': '前往服务列表',
+  'missing.home': '前往总览',
   'keys.title': '键盘快捷键',
   'keys.anywhere': '任意页面',
   'keys.lists': '列表',
   'keys.trace': '调用链',
   'keys.search': '搜索',
   'keys.help': '显示帮助',
-  'keys.go': '前往服务、调用链、管理',
+  'keys.go': '前往总览、拓扑、服务、调用链、管理',
   'keys.refresh': '刷新',
   'keys.rows': '下一行、上一行',
   'keys.open': '打开',

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: what nodes are called, and their icons.
+import type { TopologyNode } from '@/api/types'
+import type { IconName } from '@/format/icons'
+import { t } from '@/i18n'
+
+export type Kind = TopologyNode['kind']
+
+// The large line of a card.
+export function nodeName(node: TopologyNode): string {
+  if (node.kind === 'line') return node.namespace || t('services.noLine')
+  if (node.kind === 'client') return node.name || t('topology.clients')
+  return node.name || node.service || t('topology.unseen')
+}
+
+// What it belongs to, where the name does not say it.
+export function nodePlace(node: TopologyNode): string {
+  return node.kind === 'service' && node.name ? node.service : ''
+}
+
+export const kindIcon = (kind: Kind): IconName => (kind === 'service' ? 'services' : kind)
