@@ -21,11 +21,21 @@ const CALLS = {
 
 function node(id: string, more: Partial<TopologyNode> = {}): TopologyNode {
   const [kind, namespace = '', service = '', name = ''] = id.split('/')
-  return { id, kind: kind as TopologyNode['kind'], namespace, service, name, ...CALLS, ...more }
+  return {
+    id,
+    kind: kind as TopologyNode['kind'],
+    namespace,
+    service,
+    name,
+    ...CALLS,
+    state: 'ok',
+    state_reasons: [],
+    ...more,
+  }
 }
 
 function edge(from: string, to: string, more: Partial<TopologyEdge> = {}): TopologyEdge {
-  return { from, to, ...CALLS, calls: 10, ...more }
+  return { from, to, ...CALLS, calls: 10, cross_dc: false, cross_dc_calls: 0, ...more }
 }
 
 function graph(pairs: string[], nodes: TopologyNode[] = []) {
@@ -180,7 +190,7 @@ describe('the focus', () => {
 describe('problems only', () => {
   it('are what the server calls so, and calls that fail with both ends', () => {
     const made = makeGraph(
-      [node('service/a/x', { state: 'warn' }), node('service/a/y', { state: 'ok' }), node('service/a/z'), node('service/a/w')], // prettier-ignore
+      [node('service/a/x', { state: 'warn' }), node('service/a/y'), node('service/a/z'), node('service/a/w')], // prettier-ignore
       [edge('service/a/x', 'service/a/y'), edge('service/a/y', 'service/a/z', { errors: 1 })],
       60,
     )

@@ -28,18 +28,10 @@ export type Red = Schemas['Red']
 export type RedPoint = Schemas['RedPoint']
 export type RedGroup = Schemas['RedGroup']
 export type Topology = Schemas['Topology']
-export type TopologyEdge = Schemas['TopologyEdge'] & { cross_dc_calls?: number }
-export type NodeState = 'unknown' | 'ok' | 'warn' | 'error'
-export interface StateReason {
-  measure: 'error_share' | 'p99_ns' | 'calls'
-  level: 'warn' | 'error'
-  value: number
-  limit: number
-}
-export type TopologyNode = Schemas['TopologyNode'] & {
-  state?: NodeState
-  state_reasons?: StateReason[]
-}
+export type TopologyEdge = Schemas['TopologyEdge']
+export type TopologyNode = Schemas['TopologyNode']
+export type NodeState = TopologyNode['state']
+export type StateReason = Schemas['StateReason']
 export type Status = Schemas['Status']
 export type Ledger = Schemas['Ledger']
 export type LedgerRow = Schemas['LedgerRow']

@@ -210,7 +210,7 @@ function drawMark(painter: Painter, name: string, x: number, y: number, size: nu
   } else context.fill()
 }
 
-const isTrouble = (state: NodeState | undefined) => state === 'warn' || state === 'error'
+const isTrouble = (state: NodeState) => state === 'warn' || state === 'error'
 
 function drawFrame(
   painter: Painter,
@@ -276,7 +276,11 @@ function drawFull(painter: Painter, at: number, x: number, y: number): void {
   context.textBaseline = 'alphabetic'
   context.fillStyle = colours.text
   context.font = `600 12px ${font}`
-  context.fillText(fitting(painter, nodeName(node), width, node.kind !== 'service'), x + inset + 19, y + 20)
+  context.fillText(
+    fitting(painter, nodeName(node), width, node.kind !== 'service'),
+    x + inset + 19,
+    y + 20,
+  )
   context.fillStyle = colours['text-2']
   context.font = `11px ${font}`
   const room = CARD_WIDTH - 2 * inset
