@@ -8,6 +8,7 @@ import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { extname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { red, topology } from './calls.mjs'
 import { fullSpan, lack, makeTrace, outline, random, SERVICES, traceId } from './shop.mjs'
 
 const option = (name, fallback) => {
@@ -529,6 +530,12 @@ async function answer(url, request, response) {
           }))
       return { operations, stats: stats(range.from, range.to) }
     }
+    case 'red': {
+      if (!query.get('service')) throw new Refused(400, { error: 'service is missing' })
+      return red(range, query, EMPTY)
+    }
+    case 'topology':
+      return topology(range, query.get('level') ?? 'service', EMPTY)
     case 'attributes': {
       if (!part[4])
         return {

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: calls over time as charts take them, the changes of numbers, and the wall of services.
+import { describe, expect, it } from 'vitest'
+import type { Red, Service, Topology, TopologyNode } from '@/api/types'
+import { errorLevel } from '@/format/errorLevel'
+import { formatRate } from '@/format/format'
+import { countStates, wallOf } from '@/overview/wall'
+import { changeText, columnsOf, stepsOf } from '@/red/series'
+
+const NONE = {
+  calls: 0,
+  errors: 0,
+  mean_ns: 0,
+  p50_ns: 0,
+  p90_ns: 0,
+  p95_ns: 0,
+  p99_ns: 0,
+  p999_ns: 0,
+}
+
+function red(begin: number, points: [step: number, calls: number, errors: number][]): Red {
+  return {
+    from_unix_ms: begin,
+    to_unix_ms: begin + 40_000,
+    step_ms: 10_000,
+    partial: false,
+    total: NONE,
+    points: points.map(([step, calls, errors]) => ({
+      ...NONE,
+      time_unix_ms: begin + step * 10_000,
+      calls,
+      errors,
+      p50_ns: 5,
+    })),
+  }
+}
+
+describe('calls over time', () => {
+  it('has a rate of nought and no durations in a step without calls', () => {
+    const answer = red(100_000, [[0, 20, 5], [2, 10, 0]]) // prettier-ignore
+    const times = stepsOf(answer, 1e9)
+    expect(times).toEqual([100_000, 110_000, 120_000, 130_000])
+    const { rate, share, durations } = columnsOf(answer, times)
+    expect(rate).toEqual([2, 0, 1, 0])
+    expect(share).toEqual([0.25, null, 0, null])
+    expect(durations.p50_ns).toEqual([5, null, 5, null])
+  })
+
+  it('leaves out the step that is not over', () => {
+    expect(stepsOf(red(100_000, []), 125_000)).toEqual([100_000, 110_000])
+  })
+
+  it('lays what was before over it, also where the steps do not meet', () => {
+    const times = stepsOf(red(3_600_000, []), 1e9)
+    expect(columnsOf(red(0, [[1, 30, 0]]), times, 3_600_000).rate).toEqual([0, 3, 0, 0])
+    expect(columnsOf(red(4_000, [[1, 30, 0]]), times, 3_600_000).rate).toEqual([0, 3, 0, 0])
+  })
+
+  it('says how much a number has changed', () => {
+    expect(changeText(112, 100)).toBe('+12%')
+    expect(changeText(96.5, 100)).toBe('-3.5%')
+    expect(changeText(340, 100)).toBe('×3.4')
+    expect(changeText(1, 0)).toBeNull()
+    expect(changeText(100, 100)).toBeNull()
+  })
+
+  it('writes what is seldom by the minute', () => {
+    expect(formatRate(60, 60)).toBe('1.00/s')
+    expect(formatRate(1240 * 60, 60)).toBe('1,240/s')
+    expect(formatRate(3, 60)).toBe('3.00/min')
+    expect(formatRate(0, 60)).toBe('0/s')
+    expect(formatRate(1, 1e9)).toBe('<0.01/min')
+  })
+
+  it('marks shares of errors from 1% and 5% on', () => {
+    expect([errorLevel(0, 0), errorLevel(9, 1000)]).toEqual([null, null])
+    expect([errorLevel(1, 100), errorLevel(5, 100)]).toEqual(['warn', 'error'])
+  })
+})
+
+describe('the wall', () => {
+  const service = (namespace: string, name: string): Service => ({
+    id: name,
+    name,
+    namespace,
+    spans: 1,
+    errors: 0,
+    p50_ns: 1,
+    p99_ns: 1,
+    last_seen_unix_ms: 7,
+  })
+  const node = (namespace: string, name: string, more: Partial<TopologyNode>): TopologyNode => ({
+    ...NONE,
+    id: `service/${namespace}/${name}`,
+    kind: 'service',
+    namespace,
+    service: name,
+    name: '',
+    state: 'ok',
+    state_reasons: [],
+    calls: 1,
+    ...more,
+  })
+  const topology = (...nodes: TopologyNode[]): Topology => ({
+    from_unix_ms: 0,
+    to_unix_ms: 1,
+    partial: false,
+    nodes,
+    edges: [],
+  })
+
+  it('shows what is worst first, and services without calls as such', () => {
+    const lines = wallOf(
+      [service('a', 'x'), service('b', 'y'), service('b', 'silent')],
+      topology(node('a', 'x', {}), node('b', 'y', { state: 'error' }), node('b', 'new', {})),
+      topology(node('b', '', { id: 'line/b', kind: 'line', state: 'warn' })),
+    )
+    expect(lines.map(({ name, node: line }) => [name, line?.state])).toEqual([
+      ['b', 'warn'],
+      ['a', undefined],
+    ])
+    expect(lines[0]!.tiles.map(({ name, seenMs }) => [name, seenMs])).toEqual([
+      ['y', 7],
+      ['silent', 7],
+      ['new', null],
+    ])
+    expect(countStates(lines)).toEqual({ error: 1, warn: 0, ok: 2, unknown: 1 })
+  })
+
+  it('takes a service that only called others for one without calls', () => {
+    const lines = wallOf([], topology(node('a', 'x', { calls: 0 })), topology())
+    expect(lines[0]!.tiles[0]!.node).toBeNull()
+  })
+})
