@@ -61,8 +61,25 @@ async function firstTrace(page, query = '') {
   await rows(page).first().waitFor()
 }
 
-await flow('services lead to operations and to their traces', async (page) => {
-  await page.goto(url)
+// A node of the topology of the last hour that is a service with callers, and one of its pages.
+const ask = async (path, params) => {
+  const now = Date.now()
+  const query = new URLSearchParams({ from: now - 36e5, to: now, ...params })
+  return (await fetch(`${url}/api/v1/${path}?${query}`)).json()
+}
+async function someService() {
+  const { nodes, edges } = await ask('topology')
+  const called = new Set(edges.filter(({ server }) => server).map(({ to }) => to))
+  const found = nodes.filter(({ id, service }) => service && called.has(id))
+  return found.sort((a, b) => b.calls - a.calls)[0]
+}
+const pageOf = ({ service, namespace }, section, query = {}) => {
+  const params = new URLSearchParams({ ...(namespace && { ns: namespace }), ...query })
+  return `/services/${encodeURIComponent(service)}/${section}?${params}`
+}
+
+await flow('services lead to their operations and to their traces', async (page) => {
+  await page.goto(`${url}/services`)
   const first = page.locator('tbody tr').first()
   await first.waitFor()
   const name = (await first.locator('a').first().innerText()).trim()
@@ -70,7 +87,10 @@ await flow('services lead to operations and to their traces', async (page) => {
   await page.waitForURL(/sort=-errors/)
   await page.getByRole('link', { name, exact: true }).first().click()
   await page.waitForURL(/\/services\//)
-  await page.locator('tbody tr a').first().click()
+  await page.getByRole('link', { name: 'Endpoints' }).click()
+  await page.waitForURL(/\/services\/[^/]+\/endpoints/)
+  const operations = page.locator('section', { hasText: 'Other operations' })
+  await operations.locator('tbody tr a').first().click()
   await page.waitForURL(/\/traces\?/)
   const q = new URL(page.url()).searchParams.get('q')
   assert.ok(q.startsWith(`{ resource.service.name = "${name}"`), q)
@@ -78,7 +98,7 @@ await flow('services lead to operations and to their traces', async (page) => {
 })
 
 await flow('slow traces come slowest first, and say what slow is', async (page) => {
-  await page.goto(url)
+  await page.goto(`${url}/services`)
   await page.locator('tbody tr a').first().click()
   const slow = page.getByRole('link', { name: /Slow traces ≥ [\d.]+ .*, the worst P99/ })
   await slow.click()
@@ -273,7 +293,7 @@ await flow('Back returns to the place in the list', async (page) => {
 })
 
 await flow('a service looks the same on every page, and like no other', async (page) => {
-  await page.goto(url)
+  await page.goto(`${url}/services`)
   await page.locator('tbody tr').first().waitFor()
   const looks = (reader = page) =>
     reader.evaluate(() =>
@@ -470,9 +490,304 @@ for (const [locale, said] of Object.entries(SAID)) {
   )
 }
 
+await flow('the wall shows each service with its state, and leads on', async (page) => {
+  await page.goto(url)
+  const service = await someService()
+  const tile = page.locator('.tile', { hasText: service.service }).first()
+  await tile.getByLabel(/^(OK|warning|error)$/).waitFor()
+  assert.match(await tile.innerText(), /\/(s|min)/)
+  await tile.click()
+  await page.waitForURL(/\/services\/[^/]+\/overview/)
+  await page.locator('.place canvas').first().waitFor()
+})
+
+const MAP = { name: 'Map of who calls whom' }
+const selected = (page) => page.getByRole('complementary', { name: 'Details' })
+
+await flow('a link to the topology shows the same, and Back undoes', async (page) => {
+  const service = await someService()
+  await page.goto(`${url}/topology?from=now-1h&to=now`)
+  await page.getByRole('application', MAP).waitFor()
+  await page.getByRole('button', { name: 'Nodes', exact: true }).click()
+  await page.getByRole('button', { name: service.service, exact: true }).click()
+  await selected(page).getByRole('button', { name: 'Focus' }).click()
+  await page.waitForURL((next) => next.searchParams.get('focus') === service.id)
+  await page.getByRole('button', { name: '2', exact: true }).click()
+  await page.waitForURL(/depth=2/)
+  await page.getByRole('button', { name: 'Map', exact: true }).click()
+  await page.getByRole('application', MAP).waitFor()
+  const count = await page.locator('.page-head .end .muted').innerText()
+  const shared = page.url()
+  const other = await openPage(browser)
+  await other.goto(shared)
+  await other.getByRole('application', MAP).waitFor()
+  await selected(other).getByRole('heading', { name: service.service }).waitFor()
+  assert.equal(await other.locator('.page-head .end .muted').innerText(), count)
+  assert.equal(
+    await other.getByRole('button', { name: '2', exact: true, pressed: true }).count(),
+    1,
+  )
+  await other.context().close()
+  await page.goBack()
+  await page.getByRole('columnheader', { name: 'Business line' }).waitFor()
+  await page.goBack()
+  await page.waitForURL((next) => !next.searchParams.has('depth'))
+  await page.goBack()
+  await page.waitForURL((next) => !next.searchParams.has('focus'))
+})
+
+await flow('focus and depth show callers and callees, and no more', async (page) => {
+  const { nodes, edges } = await ask('topology')
+  const { id } = await someService()
+  const walk = (depth, near, far) => {
+    let ring = new Set([id])
+    const seen = new Set(ring)
+    for (let step = 0; step < depth; step++) {
+      ring = new Set(edges.filter((edge) => ring.has(edge[near])).map((edge) => edge[far]))
+      for (const node of ring) seen.add(node)
+    }
+    return seen
+  }
+  for (const depth of [1, 2, 3]) {
+    const expected = new Set([...walk(depth, 'from', 'to'), ...walk(depth, 'to', 'from')])
+    const query = new URLSearchParams({ focus: id, depth, view: 'nodes' })
+    await page.goto(`${url}/topology?${query}`)
+    await page.locator('tbody tr').first().waitFor()
+    const shown = await page.locator('tbody tr:not(.filler)').count()
+    assert.equal(shown, expected.size, `depth ${depth} of ${nodes.length} nodes`)
+  }
+  await page.goto(`${url}/topology?focus=service/no/such`)
+  await page.getByText('Nothing of this name has calls').waitFor()
+  await page.getByRole('button', { name: 'Show all' }).click()
+  await page.getByRole('application', MAP).waitFor()
+})
+
+await flow('the table twin of the topology holds the numbers of the API', async (page) => {
+  const [from, to] = [Date.now() - 36e5, Date.now() - 6e4].map((ms) => Math.floor(ms / 6e4) * 6e4)
+  const { nodes, edges } = await ask('topology', { from, to })
+  const n = new Intl.NumberFormat('en')
+  for (const [view, list] of Object.entries({ nodes, edges })) {
+    await page.goto(`${url}/topology?view=${view}&from=${from}&to=${to}`)
+    await page.locator('tbody tr').first().waitFor()
+    const head = await page.locator('thead th').allInnerTexts()
+    const column = (name) => head.findIndex((text) => text.trim() === name)
+    const shown = await page.locator('tbody tr:not(.filler)').all()
+    const table = await Promise.all(shown.map((row) => row.locator('td').allInnerTexts()))
+    const numbers = table.map((cells) =>
+      [cells[column('Calls')], cells[column('Errors')]].map((text) => text.trim()).join(' '),
+    )
+    const expected = list.map(({ calls, errors }) => `${n.format(calls)} ${n.format(errors)}`)
+    assert.deepEqual(numbers.sort(), expected.sort(), view)
+  }
+  const total = await page.locator('table[aria-rowcount]').getAttribute('aria-rowcount')
+  assert.equal(Number(total), edges.length + 1)
+})
+
+await flow('an edge shows both sides, and the gap between them', async (page) => {
+  const [from, to] = [Date.now() - 36e5, Date.now() - 6e4].map((ms) => Math.floor(ms / 6e4) * 6e4)
+  const { edges } = await ask('topology', { from, to })
+  const edge = edges.find(({ client, server }) => client && server)
+  const query = new URLSearchParams({ edge: `${edge.from}|${edge.to}`, from, to })
+  await page.goto(`${url}/topology?${query}`)
+  const panel = selected(page)
+  await panel.getByRole('columnheader', { name: 'Gap' }).waitFor()
+  const row = panel.getByRole('row', { name: /^Calls/ })
+  const cells = await row.getByRole('cell').allInnerTexts()
+  const n = new Intl.NumberFormat('en')
+  assert.deepEqual(cells.slice(0, 2), [n.format(edge.client.calls), n.format(edge.server.calls)])
+})
+
+await flow('keyboard only: the topology', async (page) => {
+  await page.goto(url)
+  await page.locator('.tile').first().waitFor()
+  await page.keyboard.press('g')
+  await page.keyboard.press('m')
+  await page.waitForURL(/\/topology/)
+  const map = page.getByRole('application', MAP)
+  await map.waitFor()
+  await map.focus()
+  await page.keyboard.press('ArrowRight') // the busiest first
+  await page.waitForURL(/node=/)
+  const first = new URL(page.url()).searchParams.get('node')
+  await page.keyboard.press('ArrowLeft')
+  await page.waitForURL((next) => next.searchParams.get('node') !== first)
+  await page.keyboard.press('+')
+  await page.keyboard.press('f')
+  await page.keyboard.press('Enter')
+  await page.waitForURL(/focus=/)
+  await page.keyboard.press('Escape')
+  await page.waitForURL((next) => !next.searchParams.has('node'))
+  assert.equal(await selected(page).count(), 0)
+  // In a table: j, Enter.
+  await page.goto(`${url}/topology?view=edges`)
+  await page.locator('tbody tr').first().waitFor()
+  await page.keyboard.press('j')
+  await page.keyboard.press('Enter')
+  await page.waitForURL(/edge=/)
+})
+
+await flow('what is well is not shown among problems', async (page) => {
+  await page.route('**/api/v1/topology?**', async (route) => {
+    const json = await (await route.fetch()).json()
+    const well = { errors: 0, state: 'ok', state_reasons: [] }
+    const nodes = json.nodes.map((node) => ({ ...node, ...well }))
+    const edges = json.edges.map((edge) => ({ ...edge, errors: 0 }))
+    if (route.request().url().includes('from=1700000000000'))
+      Object.assign(
+        nodes.find(({ kind }) => kind === 'service'),
+        {
+          state: 'warn',
+          state_reasons: [{ measure: 'p99_ns', level: 'warn', value: 5e8, limit: 1e8 }],
+        },
+      )
+    await route.fulfill({ json: { ...json, nodes, edges } })
+  })
+  await page.goto(`${url}/topology`)
+  await page.getByRole('button', { name: 'Problems only' }).click()
+  await page.waitForURL(/problems=1/)
+  await page.getByText('Nothing is wrong in this time range.').waitFor()
+  await page.goto(`${url}/topology?problems=1&view=nodes&from=1700000000000&to=now`)
+  const rows = page.locator('tbody tr:not(.filler)')
+  await rows.first().waitFor()
+  assert.equal(await rows.count(), 1)
+  await rows.getByText('warning').waitFor()
+  await rows.getByRole('button').click()
+  await selected(page)
+    .getByText(/^P99 is 500 ms\. .* 100 ms would have been much\.$/)
+    .waitFor()
+  await page.unrouteAll({ behavior: 'ignoreErrors' })
+})
+
+await flow('a map of a thousand nodes is laid out beside the page', async (page) => {
+  const made = (number) => ({
+    id: `service/line/s${number}`,
+    kind: 'service',
+    namespace: 'line',
+    service: `s${number}`,
+    name: '',
+    state: number % 50 ? 'ok' : 'error',
+    state_reasons: [],
+  })
+  const calls = { errors: 0, mean_ns: 1e6, p50_ns: 1e6, p90_ns: 1e6, p95_ns: 1e6, p99_ns: 1e7, p999_ns: 1e7 } // prettier-ignore
+  const cross = { cross_dc: false, cross_dc_calls: 0 }
+  const nodes = Array.from({ length: 1000 }, (_, at) => ({
+    ...made(at),
+    ...calls,
+    calls: 1000 - at,
+  }))
+  const seen = new Set()
+  for (let at = 1; at < 1000; at++) seen.add(`${Math.floor(at / 4)} ${at}`)
+  for (let at = 0; seen.size < 5000; at++)
+    seen.add(`${(at * 7919) % 600} ${((at * 104729) % 999) + 1}`)
+  const edges = [...seen].map((pair) => {
+    const [from, to] = pair.split(' ').map((number) => made(Number(number)).id)
+    return { from, to, ...calls, ...cross, calls: 10 }
+  })
+  const range = { from_unix_ms: 0, to_unix_ms: 36e5, partial: false }
+  await page.route('**/api/v1/topology?**', (route) =>
+    route.fulfill({ json: { ...range, nodes, edges } }),
+  )
+  await page.goto(`${url}/topology`)
+  await page.getByText('1,000 nodes · 5,000 edges').waitFor()
+  const map = page.getByRole('application', MAP)
+  await map.waitFor()
+  const ms = Number(await page.locator('[data-layout-ms]').getAttribute('data-layout-ms'))
+  console.log(`      laid out in ${ms} ms`)
+  assert.ok(ms > 0 && ms < Number(process.env.LAYOUT_MS ?? 300), `${ms} ms`)
+  // It pans and zooms, and a card far away can be chosen from the table.
+  const box = await map.boundingBox()
+  await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2)
+  await page.mouse.wheel(0, -900)
+  await page.mouse.down()
+  await page.mouse.move(box.x + 100, box.y + 100, { steps: 8 })
+  await page.mouse.up()
+  await page.getByRole('button', { name: 'Nodes', exact: true }).click()
+  const rows = page.locator('tbody tr:not(.filler)')
+  await rows.first().waitFor()
+  assert.ok((await rows.count()) < 100, 'only rows in sight are in the document')
+  await page.getByLabel('Find a node').fill('s999')
+  await page.getByRole('button', { name: 's999', exact: true }).click()
+  await page.waitForURL(/node=service(%2F|\/)line(%2F|\/)s999/)
+  await page.unrouteAll({ behavior: 'ignoreErrors' })
+})
+
+await flow('a service is compared with an earlier time, and dragging zooms', async (page) => {
+  const service = await someService()
+  let shift = 0
+  await page.route('**/api/v1/red?**', async (route) => {
+    const query = new URL(route.request().url()).searchParams
+    const earlier = Number(query.get('to')) < Date.now() - 36e5
+    const answer = await route.fetch()
+    const json = await answer.json()
+    if (earlier) {
+      shift = Date.now() - Number(query.get('to'))
+      const half = Math.max(1, Math.round(json.total.calls / 2))
+      json.total = { ...json.total, calls: half, errors: 0, p99_ns: 7e9 }
+      json.points = [{ ...json.total, time_unix_ms: json.from_unix_ms }]
+    }
+    await route.fulfill({ json })
+  })
+  await page.goto(url + pageOf(service, 'overview', { from: 'now-15m', to: 'now' }))
+  await page.locator('.place canvas').nth(2).waitFor()
+  await page.getByLabel('Compare with').selectOption({ label: 'a day before' })
+  await page.waitForURL(/compare=day/)
+  await page.getByText('Dashed: a day before').waitFor()
+  await page.locator('dl').getByText('was 7.00 s').waitFor()
+  assert.ok(shift > 86e6 && shift < 87e6, `${shift} ms before`)
+  const plot = page.locator('.place .u-over').first()
+  const box = await plot.boundingBox()
+  await page.mouse.move(box.x + box.width * 0.3, box.y + 40)
+  await page.mouse.down()
+  await page.mouse.move(box.x + box.width * 0.7, box.y + 40, { steps: 5 })
+  await page.mouse.up()
+  await page.waitForURL(/from=\d+&to=\d+/)
+  const query = new URL(page.url()).searchParams
+  const length = Number(query.get('to')) - Number(query.get('from'))
+  assert.ok(length > 3e5 && length < 45e4, `${length} ms`)
+  assert.equal(query.get('compare'), 'day')
+  await page.goBack()
+  await page.waitForURL(/from=now-15m/)
+  await page.getByRole('button', { name: 'Table' }).click()
+  await page.getByRole('columnheader', { name: 'P999' }).waitFor()
+  await page.unrouteAll({ behavior: 'ignoreErrors' })
+})
+
+await flow('endpoints and dependencies of a service hold the numbers of the API', async (page) => {
+  const [from, to] = [Date.now() - 36e5, Date.now() - 6e4].map((ms) => Math.floor(ms / 6e4) * 6e4)
+  const service = await someService()
+  const { service: name, namespace } = service
+  const of = { service: name, ...(namespace && { namespace }), by: 'endpoint', from, to }
+  const { groups } = await ask('red', of)
+  const n = new Intl.NumberFormat('en')
+  await page.goto(url + pageOf(service, 'endpoints', { from, to }))
+  const table = page.getByRole('table', { name: /^Endpoints of/ })
+  await table.waitFor()
+  const calls = await table.locator('tbody tr td:nth-child(2)').allInnerTexts()
+  assert.deepEqual(
+    calls.map((text) => text.trim()),
+    groups.map((group) => n.format(group.calls)),
+  )
+  await table.locator('tbody a').first().click()
+  await page.waitForURL((next) => next.searchParams.get('endpoint') === groups[0].name)
+  await page.getByText(`Endpoint ${groups[0].name}`).waitFor()
+  const { edges } = await ask('topology', { from, to })
+  await page.goto(url + pageOf(service, 'deps', { from, to }))
+  const callers = page.getByRole('table', { name: 'Who calls it' })
+  await callers.waitFor()
+  const expected = edges.filter((edge) => edge.to === service.id).length
+  assert.equal(await callers.locator('tbody tr').count(), expected)
+  await page.getByRole('link', { name: 'On the map' }).click()
+  await page.waitForURL((next) => next.searchParams.get('focus') === service.id)
+  await selected(page).getByRole('link', { name: 'Service page' }).click()
+  await page.waitForURL(/\/overview/)
+  // The address of the traces of a service leads to them.
+  await page.goto(`${url}/services/${encodeURIComponent(name)}/traces`)
+  await page.waitForURL((next) => next.searchParams.get('q')?.includes(`service.name = "${name}"`))
+})
+
 await flow('keyboard only: search, list, trace, rows', async (page) => {
   await page.goto(url)
-  await page.locator('tbody tr').first().waitFor()
+  await page.locator('.tile').first().waitFor()
   await page.keyboard.press('g')
   await page.keyboard.press('t')
   await page.waitForURL(/\/traces/)
@@ -493,7 +808,7 @@ await flow('keyboard only: search, list, trace, rows', async (page) => {
 })
 
 await flow('language, theme and density change without a reload', async (page) => {
-  await page.goto(url)
+  await page.goto(`${url}/services`)
   await page.getByRole('heading', { name: 'Services' }).waitFor()
   await page.evaluate(() => (window.here = true))
   await page.getByRole('button', { name: '中文' }).click()
@@ -536,7 +851,7 @@ await flow('an unknown trace says so and offers a way on', async (page) => {
 await flow('the server goes away and comes back', async (page) => {
   let away = false // a route set on a page that is loaded may miss its next request
   await page.route('**/api/v1/**', (route) => (away ? route.abort() : route.continue()))
-  await page.goto(url)
+  await page.goto(`${url}/services`)
   await page.locator('tbody tr').first().waitFor()
   away = true
   await page.keyboard.press('r')
@@ -605,8 +920,16 @@ await flow('no page is wider than its screen, however narrow', async (page) => {
   const sections = ['ledger', 'store', 'server', 'config', 'letters'].map(
     (name) => `/admin/${name}`,
   )
+  const service = await someService()
   for (const path of [
     '/',
+    '/services',
+    '/topology',
+    '/topology?view=nodes',
+    '/topology?view=edges',
+    `/topology?${new URLSearchParams({ node: service.id, focus: service.id })}`,
+    ...['overview', 'endpoints', 'instances', 'deps'].map((name) => pageOf(service, name)),
+    pageOf(service, 'overview', { compare: 'day', view: 'table' }),
     '/traces?build=1',
     '/traces?scatter=table',
     '/traces?from=1700000000000&to=1800000000000',
@@ -640,7 +963,7 @@ await flow('no page is wider than its screen, however narrow', async (page) => {
   await panel.getByRole('button', { name: 'Close' }).click()
   await rows(page).first().click()
   await page.getByRole('button', { name: 'Settings' }).waitFor()
-  await page.goto(url)
+  await page.goto(`${url}/services`)
   const name = page.locator('tbody tr td').first()
   await name.waitFor()
   const before = await name.boundingBox()
@@ -679,8 +1002,15 @@ for (const theme of ['dark', 'light'])
       await rows(page).first().click()
       const trace = page.url()
       const bad = encodeURIComponent('{ x')
+      const service = await someService()
       for (const path of [
         '/',
+        '/services',
+        '/topology',
+        '/topology?view=nodes',
+        `/topology?${new URLSearchParams({ node: service.id })}`,
+        ...['overview', 'endpoints', 'instances', 'deps'].map((name) => pageOf(service, name)),
+        pageOf(service, 'overview', { compare: 'day', view: 'table' }),
         '/traces?build=1',
         `/traces?q=${bad}`,
         '/traces?scatter=table',
@@ -741,10 +1071,10 @@ if (!option('url')) {
     assert.equal(await page.getByText('a query token is needed').count(), 0)
     await page.getByLabel('Token').fill('right')
     await page.keyboard.press('Enter')
-    await page.locator('tbody tr').first().waitFor()
+    await page.locator('.tile').first().waitFor()
     assert.equal(await page.getByRole('dialog').count(), 0)
     await page.reload()
-    await page.locator('tbody tr').first().waitFor()
+    await page.locator('.tile').first().waitFor()
   })
   await flow('a slow search shows progress and can be cancelled', async (page) => {
     const slow = await fixture(PORT + 3, '--slow', '8000')

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the order of nodes within layers, so that few edges cross: each goes to the mean place of its
 // neighbours, layer after layer, there and back, and the best of all rounds is kept.
-import { incidence, type Layers } from './layers'
+import { incidence, type Incidence, type Layers } from './layers'
 
 export interface Ordered {
   layers: number[][] // items: nodes, and bends behind them
@@ -74,27 +74,27 @@ function walkOrder(graph: Ordered): number[][] {
   return graph.layers.map((list) => [...list].sort((a, b) => rank[a]! - rank[b]!))
 }
 
-// How many pairs of edges cross between two layers, by counting inversions in a Fenwick tree.
-function crossings(graph: Ordered, layers: number[][], at: Float64Array): number {
-  const layerOf = new Int32Array(graph.count)
-  layers.forEach((list, layer) => list.forEach((item) => (layerOf[item] = layer)))
-  const between: number[][] = layers.map(() => [])
-  graph.from.forEach((a, edge) => between[layerOf[a]!]!.push(edge))
+const GRAIN = 4096 // of places, that crossings are counted with
+
+// How many pairs of edges from one layer cross, by counting inversions in a Fenwick tree.
+function crossings(graph: Ordered, layers: number[][], out: Incidence, at: Float64Array): number {
+  const tree = new Int32Array(GRAIN + 1)
+  const target = (i: number) => Math.ceil(at[graph.to[out.list[i]!]!]! * GRAIN) // from 1 on
   let total = 0
-  for (const edges of between) {
-    edges.sort(
-      (a, b) => at[graph.from[a]!]! - at[graph.from[b]!]! || at[graph.to[a]!]! - at[graph.to[b]!]!,
-    )
-    const places = [...new Set(edges.map((edge) => at[graph.to[edge]!]!))].sort((a, b) => a - b)
-    const rank = new Map(places.map((place, i) => [place, i + 1]))
-    const tree = new Int32Array(places.length + 1)
-    edges.forEach((edge, before) => {
-      const mine = rank.get(at[graph.to[edge]!]!)!
-      let notAfter = 0
-      for (let i = mine; i > 0; i -= i & -i) notAfter += tree[i]!
-      total += before - notAfter
-      for (let i = mine; i <= places.length; i += i & -i) tree[i]!++
-    })
+  for (const list of layers) {
+    tree.fill(0)
+    let before = 0
+    for (const item of list) {
+      const first = out.first[item]!
+      const end = out.first[item + 1]!
+      for (let i = first; i < end; i++) {
+        total += before
+        for (let node = target(i); node > 0; node -= node & -node) total -= tree[node]!
+      }
+      for (let i = first; i < end; i++)
+        for (let node = target(i); node <= GRAIN; node += node & -node) tree[node]!++
+      before += end - first
+    }
   }
   return total
 }
@@ -113,7 +113,7 @@ export function orderLayers(count: number, layers: Layers, bend: boolean): Order
   let order = walkOrder(graph)
   let best = order
   const at = places(order, graph.count)
-  let least = crossings(graph, order, at)
+  let least = crossings(graph, order, out, at)
   const mean = new Float64Array(graph.count)
   const rounds = graph.count > LARGE ? ROUNDS_LARGE : ROUNDS
   for (let round = 0; round < rounds && least > 0; round++) {
@@ -133,7 +133,7 @@ export function orderLayers(count: number, layers: Layers, bend: boolean): Order
       list.sort((a, b) => mean[a]! - mean[b]! || at[a]! - at[b]!)
       list.forEach((item, i) => (at[item] = (i + 0.5) / list.length))
     }
-    const now = crossings(graph, order, at)
+    const now = crossings(graph, order, out, at)
     if (now < least) {
       least = now
       best = order
