@@ -14,6 +14,7 @@ import { piecesOf, pointAt, type Found, type Scene } from './scene'
 
 const FULL = 0.55 // pixels a unit, from which on cards are written in full
 const NAMES = 0.2 // and from which on they have names
+const ARROWS = 0.33 // and edges arrows
 const SHARES = 0.75 // and edges their share of errors
 const DENSE = 900 // edges: more than these are drawn paler
 const PAD = 10
@@ -72,7 +73,7 @@ function drawIcon(
 // As much of a text as fits, with an ellipsis at its end or, where the end says as much, in the middle.
 function fitting(painter: Painter, text: string, width: number, middle = false): string {
   const { context } = painter
-  const key = `${context.font}|${Math.round(width)}|${middle}|${text}`
+  const key = `${context.font}|${Math.round(width / 4)}|${middle}|${text}`
   const known = painter.fitting.get(key)
   if (known !== undefined) return known
   const cut = (count: number) => {
@@ -110,8 +111,7 @@ function arrow({ context, scale }: Painter, curve: number[]): void {
   context.moveTo(x, y)
   context.lineTo(x - ux * size - uy * size * 0.5, y - uy * size + ux * size * 0.5)
   context.lineTo(x - ux * size + uy * size * 0.5, y - uy * size - ux * size * 0.5)
-  context.closePath()
-}
+} // filling closes it, for less than closing does
 
 const WIDTHS = 5
 
@@ -153,7 +153,7 @@ function drawEdges(painter: Painter, edges: number[], colour: string | null): vo
     context.beginPath()
     for (const edge of alike) trace(context, scene.curves[edge]!)
     context.stroke()
-    if (scale < NAMES) continue
+    if (scale < ARROWS) continue
     context.beginPath()
     for (const edge of alike) arrow(painter, scene.curves[edge]!)
     context.fill()
@@ -307,13 +307,18 @@ function drawFar(painter: Painter, at: number, x: number, y: number): void {
     drawIcon(painter, state, x + CARD_WIDTH - icon - 6, middle - icon / 2, icon, colours[state])
   }
   if (scale < NAMES) return
-  const size = Math.min(scene.cardHeight * 0.5, 10.5 / scale)
+  const size = Math.min(scene.cardHeight * 0.62, 10.5 / scale)
   drawSign(painter, node, x + 8, middle - size / 2, size)
-  context.font = `600 ${size.toFixed(1)}px ${font}`
+  const width = CARD_WIDTH - size - 22 - (trouble ? icon + 4 : 0)
+  const grown = size / 12 // one font for every size, so that each text is measured once
+  context.save()
+  context.translate(x + size + 14, middle + 1)
+  context.scale(grown, grown)
+  context.font = `600 12px ${font}`
   context.fillStyle = colours.text
   context.textBaseline = 'middle'
-  const width = CARD_WIDTH - size - 22 - (trouble ? icon + 4 : 0)
-  context.fillText(fitting(painter, nodeName(node), width), x + size + 14, middle + 1)
+  context.fillText(fitting(painter, nodeName(node), width / grown), 0, 0)
+  context.restore()
 }
 
 function drawCard(painter: Painter, at: number, chosen: boolean): void {
