@@ -67,7 +67,8 @@ export function red({ from, to }, query, empty) {
   const total = known ? callsOf(seed, all, SHARES[at] ?? 0.001) : NONE
   const by = query.get('by')
   if (!by) return { ...answer, total, points }
-  const names = by === 'endpoint' ? (SERVICES[at]?.[2] ?? []).slice(0, 2) : [`${service}-1`, `${service}-2`]
+  const names =
+    by === 'endpoint' ? (SERVICES[at]?.[2] ?? []).slice(0, 2) : [`${service}-1`, `${service}-2`]
   const groups = known
     ? names.map((name, i) => ({
         name,

@@ -17,6 +17,8 @@ export const enCalls = {
     'Share of calls that failed: a yellow triangle from 1%, a red cross from 5%.',
   'calls.measure': 'Measure',
   'calls.value': 'Value',
+  'calls.caller': 'Caller',
+  'calls.callee': 'Callee',
   'calls.gap': 'Gap',
   'calls.gapHint':
     'What the caller waited longer than the callee worked, on average: network and queueing.',

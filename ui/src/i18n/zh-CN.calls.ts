@@ -18,6 +18,8 @@ export const zhCalls: Record<keyof typeof enCalls, Message> = {
   'calls.errorShareHint': '失败调用的占比：1% 起为黄色三角，5% 起为红色叉。',
   'calls.measure': '指标',
   'calls.value': '数值',
+  'calls.caller': '调用方',
+  'calls.callee': '被调方',
   'calls.gap': '差值',
   'calls.gapHint': '调用方等待时间比被调方处理时间平均多出的部分：网络与排队。',
   'calls.negativeGap': '被调方处理时间比调用方等待时间更长：调用方离开后它仍在继续。',
