@@ -42,7 +42,6 @@ static const char *const param_names[PARAM_COUNT] = {
     [PARAM_NODE] = "node",
     [PARAM_TIMES] = "times",
     [PARAM_NAME] = "name",
-    [PARAM_BY] = "by",
     [PARAM_AS] = "as",
 };
 

@@ -78,7 +78,6 @@ enum param {
     PARAM_NODE,
     PARAM_TIMES,
     PARAM_NAME,
-    PARAM_BY,
     PARAM_AS,
     PARAM_COUNT
 };
