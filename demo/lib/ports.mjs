@@ -19,8 +19,15 @@ export function isFree(port) {
   })
 }
 
-export async function freePorts(count) {
+// Those of the list `kept` that are free come first, so that a database keeps its address from one
+// start to the next.
+export async function freePorts(count, kept = []) {
   const found = new Set()
+  for (const port of kept.slice(0, count)) {
+    if (port >= FIRST && port < LAST && (await isFree(port))) {
+      found.add(port)
+    }
+  }
   for (let i = 0; i < TRIES_MAX && found.size < count; i++) {
     const port = FIRST + Math.floor(Math.random() * (LAST - FIRST))
     if (!found.has(port) && (await isFree(port))) {

@@ -245,7 +245,11 @@ async function startJava(children, environment, sonde, java) {
 
 async function startShop(children, sonde, java) {
   const names = [...Object.keys(SERVICES), ...(java.missing ? [] : Object.keys(JAVA_SERVICES))]
-  const [postgres, redis, nginx, ...ports] = await freePorts(3 + names.length)
+  const portsFile = join(dir, 'ports.json')
+  const kept = existsSync(portsFile) ? JSON.parse(readFileSync(portsFile, 'utf8')) : []
+  const all = await freePorts(3 + names.length, kept)
+  writeFileSync(portsFile, JSON.stringify(all))
+  const [postgres, redis, nginx, ...ports] = all
   const shopPort = !auto && (await isFree(SHOP_PORT)) ? SHOP_PORT : nginx
   const [database, cache] = await Promise.all([
     startPostgres(children, postgres),
