@@ -2,7 +2,7 @@
 // Purpose: metric points go to the series store, as model/point.h says.
 //
 // A point is kept whole or not at all: where one of its series finds no room, none of them gets a
-// number. Exemplars are not kept: they are in the journal's records and are counted here.
+// number. Exemplars are not kept; how many there were is counted.
 //
 // The ledger. A point counts as received, and as stored or dropped, when it comes here: it is in
 // the head of the series store then. These counts are part of the state that is committed with the
@@ -13,7 +13,7 @@
 //             text of the outcome, of the reason, of the service, varint count; then the length of
 //             the counts (u32), then "SNDP". A state without that end has no counts.
 //
-// One thread, that which adds to the series store; point_sink_exemplars() any.
+// One thread, that which adds to the series store; `exemplars` may be read by any.
 #ifndef SONDE_POINT_SINK_H
 #define SONDE_POINT_SINK_H
 

@@ -178,6 +178,12 @@ static void on_missing(void *ctx, const struct journal_missing *missing)
     ledger_add(s->ledger, SIGNAL_TRACES, OUTCOME_DROPPED, REASON_CORRUPT, STR(""), n);
 }
 
+static uint64_t exemplars_left_out(void *ctx)
+{
+    struct server *s = ctx;
+    return atomic_load_explicit(&s->points.exemplars, memory_order_relaxed);
+}
+
 static bool is_full(void *ctx)
 {
     struct store_stats stats;
@@ -483,6 +489,7 @@ static enum err start_api(struct server *s, struct err_at *ret_at)
         .config_file = c->file,
         .settings = settings_of,
         .retention = retention_of,
+        .exemplars_left_out = exemplars_left_out,
         .trouble = trouble,
         .ctx = s,
     };

@@ -46,6 +46,8 @@ struct api_options {
     size_t (*settings)(void *ctx, struct api_setting *out, size_t max);
     // The retention in force of a business line.
     struct store_retention (*retention)(void *ctx, struct str line);
+    // Exemplars of metric points that were not kept. May be NULL.
+    uint64_t (*exemplars_left_out)(void *ctx);
     // Why data cannot be taken although everything runs, in words; NULL when it can. Any thread.
     const char *(*trouble)(void *ctx);
     void *ctx;

@@ -281,6 +281,13 @@ static void put_stream(struct job *j)
         "Spans that stream analysis took in, those of the replay included.", (double)s.spans);
     one(out, "sonde_stream_duplicate_spans_total", "counter",
         "Of them, those that their chain had already.", (double)s.duplicates);
+    one(out, "sonde_stream_points_total", "counter",
+        "Metric points that passed to the series, those of the replay included.", (double)s.points);
+    if (j->api->o.exemplars_left_out != NULL) {
+        one(out, "sonde_stream_left_out_exemplars_total", "counter",
+            "Exemplars of those points, which are not kept.",
+            (double)j->api->o.exemplars_left_out(j->api->o.ctx));
+    }
     one(out, "sonde_stream_queued_bytes", "gauge", "Batches that wait for stream analysis.",
         (double)s.queued_bytes);
     one(out, "sonde_stream_open_chains", "gauge", "Chains of calls that are open.",
@@ -374,6 +381,7 @@ static void put_receive(struct job *j)
     one(out, "sonde_receive_refused_total", "counter", "Requests refused.",
         (double)s.requests_refused);
     one(out, "sonde_receive_spans_total", "counter", "Spans accepted.", (double)s.spans);
+    one(out, "sonde_receive_points_total", "counter", "Metric points accepted.", (double)s.points);
     one(out, "sonde_receive_bytes_total", "counter", "Bytes of bodies.", (double)s.bytes);
     one(out, "sonde_receive_open_connections", "gauge", "Connections.", (double)s.open_connections);
     one(out, "sonde_receive_refused_connections_total", "counter",

@@ -94,6 +94,7 @@ static void put_stream(struct json_writer *w, const struct api *a)
     json_put_object(w);
     put_u64(w, "spans", s.spans);
     put_u64(w, "duplicate_spans", s.duplicates);
+    put_u64(w, "points", s.points);
     put_u64(w, "queued_bytes", s.queued_bytes);
     put_u64(w, "open_chains", s.open_chains);
     put_u64(w, "open_spans", s.open_spans);
@@ -157,6 +158,7 @@ static void put_receive(struct json_writer *w, const struct receive *r)
     put_u64(w, "requests", s.requests);
     put_u64(w, "requests_refused", s.requests_refused);
     put_u64(w, "spans", s.spans);
+    put_u64(w, "points", s.points);
     put_u64(w, "bytes", s.bytes);
     put_u64(w, "ack_p50_ns", s.ack_p50_ns);
     put_u64(w, "ack_p99_ns", s.ack_p99_ns);

@@ -93,7 +93,7 @@ static size_t get_count(struct reader *r, size_t size, size_t max)
     return get_below(r, (left < max ? left : max) + 1, "count out of range");
 }
 
-static void get_value(struct reader *r, struct attr *a)
+static inline void get_value(struct reader *r, struct attr *a)
 {
     switch ((enum attr_type)a->type) {
     case ATTR_STRING:
@@ -140,7 +140,7 @@ static struct attr_run get_list(struct reader *r)
 }
 
 // A span's attributes.
-static struct attr_run get_shaped(struct reader *r)
+static inline struct attr_run get_shaped(struct reader *r)
 {
     struct attr_run run = {(uint32_t)r->b->attr_count, 0};
     uint32_t shape = get_below(r, (uint64_t)r->shape_count + 1, "no such shape");

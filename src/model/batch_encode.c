@@ -48,7 +48,7 @@ static uint8_t *put_code(struct encoder *e, uint8_t *p, uint64_t code)
     return p + varint_put(p, mapped);
 }
 
-static uint8_t *put_value(struct encoder *e, uint8_t *p, const struct attr *a)
+static inline uint8_t *put_value(struct encoder *e, uint8_t *p, const struct attr *a)
 {
     switch ((enum attr_type)a->type) {
     case ATTR_STRING:
@@ -153,7 +153,7 @@ static bool same_keys(const struct attr *a, const struct attr *b, uint32_t count
     return true;
 }
 
-static uint8_t *put_shape(struct encoder *e, uint8_t *p, struct attr_run run)
+static inline uint8_t *put_shape(struct encoder *e, uint8_t *p, struct attr_run run)
 {
     const struct attr *attrs = run.count > 0 ? e->b->attrs + run.first : NULL;
     uint64_t hash = shape_hash(attrs, run.count);
