@@ -147,7 +147,9 @@ static void commit_seqs(struct flush *f)
 {
     struct store *s = f->s;
     ASSERT(f->line_count <= STORE_LINES_MAX);
+    ASSERT(f->line_count <= s->line_count && s->catalog != NULL);
     for (size_t i = 0; i < f->line_count; i++) {
+        ASSERT(f->seqs[i] >= s->lines[i].seq);
         if (!s->lines[i].recorded || s->lines[i].seq != f->seqs[i]) {
             catalog_set_line(s->catalog, i, s->lines[i].name, f->seqs[i]);
         }
@@ -165,7 +167,9 @@ static uint64_t move_seqs(struct flush *f)
     struct store *s = f->s;
     uint64_t least = f->line_count > 0 ? UINT64_MAX : f->delivered;
     MUST(f->line_count <= s->line_count);
+    ASSERT(f->delivered <= s->delivered_seq);
     for (size_t i = 0; i < f->line_count; i++) {
+        ASSERT(f->seqs[i] >= s->lines[i].seq); // offsets never go back
         s->lines[i].recorded = true;
         s->lines[i].seq = f->seqs[i];
         least = f->seqs[i] < least ? f->seqs[i] : least;
@@ -338,15 +342,15 @@ static size_t due_line(struct store *s, uint64_t now_ns)
                                                                              : s->line_count;
 }
 
-// Records without spans need no part, but the journal must not keep them for the store: where all
-// that is hot is gone, offsets move by themselves.
-static void commit_idle(struct store *s)
+void flush_idle(struct store *s)
 {
+    ASSERT(s->catalog != NULL);
     (void)pthread_mutex_lock(&s->flushing);
     struct flush f = {.s = s, .line = STORE_LINES_MAX};
     bool idle = true, behind = s->line_count == 0;
     find_seqs(&f);
     (void)pthread_mutex_lock(&s->lock);
+    ASSERT(f.batches == 0 && s->idle_seq <= f.delivered);
     idle = f.delivered > s->idle_seq;
     for (size_t i = 0; i < f.line_count; i++) {
         idle = idle && s->lines[i].hot_count == 0;
@@ -361,6 +365,7 @@ static void commit_idle(struct store *s)
         if (commit_end(&c) == ERR_OK) { // else it is tried again
             (void)pthread_mutex_lock(&s->lock);
             released = move_seqs(&f);
+            ASSERT(released <= f.delivered);
             s->idle_seq = f.delivered;
             (void)pthread_mutex_unlock(&s->lock);
         }
@@ -388,7 +393,7 @@ static void tick(struct store *s, uint64_t now_ns)
     (void)pthread_mutex_unlock(&s->lock);
     letters_save(s);
     if (checkpoint) {
-        commit_idle(s);
+        flush_idle(s);
         struct commit c;
         commit_begin(&c, s);
         if (now_ns - s->clock_saved_ns >= STORE_CLOCK_SAVE_NS) {

@@ -394,6 +394,7 @@ enum err store_quiesce(struct store *s)
     ASSERT(!atomic_load(&s->stop));
     ASSERT(s->catalog != NULL);
     enum err e = store_flush(s);
+    flush_idle(s);
     bool did = true;
     while (e == ERR_OK && did) {
         e = maintain_step(s, false, &did);

@@ -83,7 +83,8 @@ void store_note_seq(struct store *s, uint64_t seq);
 // Writes all hot rows as parts and returns when they are committed.
 MUST_CHECK enum err store_flush(struct store *s);
 
-// Flushes, then merges until no merge is due. For benchmarks and tests.
+// Flushes, moves the offsets of records without rows, then merges until no merge is due. For
+// benchmarks and tests.
 MUST_CHECK enum err store_quiesce(struct store *s);
 
 // Stops the threads after a flush (when possible) and closes the catalog.

@@ -95,7 +95,7 @@ struct store {
     size_t line_count;
     uint64_t arrivals, delivered_seq, next_id;
     uint64_t idle_seq; // up to which offsets moved without a part, last time
-    bool replay_all; // until the first flush, see FACT_REPLAY_ALL
+    bool replay_all;   // until the first flush, see FACT_REPLAY_ALL
     struct store_retention fallback;
     struct store_retention *retention;
     size_t retention_count;
@@ -180,6 +180,9 @@ MUST_CHECK enum err parts_quarantine(struct store *s, size_t line, struct part_e
 
 // Writes the line's oldest hot batches as one part. Takes `flushing`.
 MUST_CHECK enum err flush_line(struct store *s, size_t line);
+// Records without spans need no part, but the journal must not keep them for the store: where
+// nothing is hot, offsets move by themselves. On failure a later call does it.
+void flush_idle(struct store *s);
 void *flush_thread(void *store);
 
 // ---- maintain.c --------------------------------------------------------------------------------

@@ -162,6 +162,43 @@ static void test_idle_lines_do_not_hold_the_journal(void **state)
     world_done(&w);
 }
 
+// A record that has metric points alone: the store has nothing of it, and tells so.
+static void add_without_spans(struct world *w, struct str line)
+{
+    struct batch *b = batch_new(line);
+    batch_seal(b);
+    b->seq = ++w->seq;
+    store_add_record(w->store, &b, 1);
+}
+
+static void test_records_without_spans_do_not_hold_the_journal(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, false);
+    add_without_spans(&w, STR("points"));
+    assert_ok(store_quiesce(w.store)); // no line was ever heard of
+    assert_int_equal(w.committed, 1);
+    add(&w, STR("spans"), 10);
+    assert_ok(store_quiesce(w.store));
+    assert_int_equal(w.committed, 2);
+    for (unsigned i = 0; i < 5; i++) {
+        add_without_spans(&w, i % 2 == 0 ? STR("points") : STR("spans"));
+    }
+    assert_ok(store_quiesce(w.store));
+    assert_int_equal(w.committed, 7);
+    add(&w, STR("spans"), 10); // hot: what follows waits for it
+    add_without_spans(&w, STR("points"));
+    struct store_stats stats;
+    store_stats(w.store, &stats);
+    assert_int_equal(stats.hot_rows, 10);
+    kill_store(&w);
+    open_store(&w);
+    assert_int_equal(store_line_seq(w.store, STR("spans")), 7);
+    assert_int_equal(store_replay_after(w.store), 7);
+    world_done(&w);
+}
+
 static void test_more_lines_than_fit_share_the_last(void **state)
 {
     (void)state;
@@ -730,6 +767,7 @@ int main(void)
         cmocka_unit_test(test_replay_of_uneven_lines),
         cmocka_unit_test(test_a_record_of_two_lines_is_taken_as_one),
         cmocka_unit_test(test_idle_lines_do_not_hold_the_journal),
+        cmocka_unit_test(test_records_without_spans_do_not_hold_the_journal),
         cmocka_unit_test(test_more_lines_than_fit_share_the_last),
         cmocka_unit_test(test_merging_keeps_every_row),
         cmocka_unit_test(test_copies_are_dropped_and_counted),

@@ -44,7 +44,7 @@ static void reject(void *ctx, struct str service, uint64_t offset, const char *m
     struct sink *sink = ctx;
     assert_true(service.n > 0 && bytes.n > 0 && strlen(message) < sizeof sink->message);
     (void)offset;
-    strcpy(sink->message, message);
+    (void)snprintf(sink->message, sizeof sink->message, "%s", message);
     sink->rejected++;
 }
 
