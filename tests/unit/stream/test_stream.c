@@ -459,6 +459,8 @@ struct rig {
     char subjects[SUBJECTS_MAX][160];
     unsigned subject_count;
     struct metrics *now, *committed;
+    // Metric points that came of each record.
+    unsigned points[RECORDS_MAX], committed_points[RECORDS_MAX];
     uint64_t committed_seq;
     struct buf state;
     struct stream *stream;
@@ -545,6 +547,10 @@ static struct batch *batch_of(const struct world *w, const unsigned *picked, uns
         }
     }
     (void)batch_add_scope(b);
+    (void)batch_add_metric(b);
+    for (uint64_t i = 0; i < seq % 3; i++) {
+        (void)batch_add_point(b);
+    }
     b->seq = seq;
     if (b->span_count == 0) {
         batch_unref(b);
@@ -654,7 +660,11 @@ static void count(void *ctx, const struct stream_count *counts, size_t n)
 static void points(void *ctx, const struct batch *b)
 {
     struct rig *rig = ctx;
-    assert_true(b->seq > rig->committed_seq);
+    assert_true(b->seq > rig->committed_seq && b->point_count > 0);
+    for (unsigned r = (unsigned)b->seq; r < rig->record_count; r++) {
+        assert_int_equal(rig->points[r], 0); // in the order of the journal
+    }
+    rig->points[b->seq - 1] += (unsigned)b->point_count;
 }
 
 static bool wants_seal(void *ctx)
@@ -668,6 +678,7 @@ static void seal(void *ctx, uint64_t seq, uint64_t oldest, struct str state)
     struct rig *rig = ctx;
     assert_true(oldest <= seq && seq >= rig->committed_seq);
     metrics_copy(rig->committed, rig->now);
+    memcpy(rig->committed_points, rig->points, sizeof rig->points);
     rig->committed_seq = seq;
     buf_clear(&rig->state);
     buf_add_str(&rig->state, state);
@@ -703,7 +714,12 @@ static void crash(struct rig *rig)
     buf_init(&state, 1 << 20);
     buf_add_str(&state, buf_str(&rig->state));
     metrics_copy(committed, rig->committed);
+    unsigned *points_then = mem_new(RECORDS_MAX, sizeof *points_then);
+    memcpy(points_then, rig->committed_points, sizeof rig->points);
     stream_close(rig->stream);
+    memcpy(rig->points, points_then, sizeof rig->points);
+    memcpy(rig->committed_points, points_then, sizeof rig->points);
+    mem_free(points_then);
     metrics_copy(rig->now, committed);
     metrics_copy(rig->committed, committed);
     rig->committed_seq = seq;
@@ -803,6 +819,13 @@ static void check_recount(struct rig *rig)
     struct metrics *wanted = recount(rig->world);
     stream_quiesce(rig->stream);
     check_same(rig->now, wanted);
+    for (unsigned r = 0; r < rig->delivered; r++) {
+        unsigned n = 0;
+        for (size_t i = 0; i < rig->batch_counts[r]; i++) {
+            n += (unsigned)rig->records[r][i]->point_count;
+        }
+        assert_int_equal(rig->points[r], n);
+    }
     metrics_free(wanted);
 }
 
