@@ -16,8 +16,8 @@
 //                     before the range
 //
 // Of one tree what is "(other)" is not looked at. Examples are looked for among the newest
-// FINDINGS_LOOKED_AT traces of the entry, and among FINDINGS_LOOKED_DEEP for what few chains show; a
-// finding of statements (n_plus_one) needs one, others may come without.
+// FINDINGS_LOOKED_AT traces of the entry, and among FINDINGS_LOOKED_DEEP for what few chains show;
+// a finding of statements (n_plus_one) needs one, others may come without.
 //
 // Errors are those of entries_run().
 #ifndef SONDE_QUERY_FINDINGS_H
