@@ -9,10 +9,10 @@
 #ifdef SONDE_MIMALLOC
 #include <mimalloc.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #endif
 
 #include "core/must.h"
+#include "core/secret.h"
 
 // The allocator waits 25 ms by itself, and under overload held much more memory that was free; the
 // CPU time of ingestion is the same within its noise.
@@ -58,13 +58,10 @@ static _Atomic uint64_t large_secret; // 0: there is no mapping yet
 
 static uint64_t secret_drawn(void)
 {
-    uint64_t none = 0, drawn = 0;
-    if (atomic_load_explicit(&large_secret, memory_order_relaxed) == 0) {
-        ssize_t n = getrandom(&drawn, sizeof drawn, 0);
-        MUST(n == (ssize_t)sizeof drawn);
-        (void)atomic_compare_exchange_strong(&large_secret, &none, drawn | 1);
-    }
-    return atomic_load_explicit(&large_secret, memory_order_relaxed);
+    uint64_t secret = process_secret();
+    ASSERT(secret != 0);
+    atomic_store_explicit(&large_secret, secret, memory_order_relaxed);
+    return secret;
 }
 
 static uint64_t seal_of(const void *base, size_t bytes, uint64_t secret)

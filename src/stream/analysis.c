@@ -65,16 +65,17 @@ static struct chain *take_row(struct analysis *a, const struct batch *b, uint32_
     return chain;
 }
 
-// A row that was counted before a restart: its chain was open then, and opens again.
+// A row that was counted before a restart: its chain was open then, and opens again. What came
+// before that chain opened is what had closed, and was told.
 static void take_again(struct analysis *a, const struct batch *b, uint32_t row, uint64_t hash,
                        const struct open_set *only, uint64_t now_ms)
 {
-    bool may_be_old;
+    const struct open_chain *was = open_set_find(only, hash);
     ASSERT(only != NULL);
-    if (open_set_find(only, hash, &may_be_old)) {
+    if (was != NULL && b->seq >= was->first_seq) {
         struct chain *chain = take_row(a, b, row, hash, false, now_ms);
-        chain->is_whole = !may_be_old;
-        chain->was_closed = may_be_old;
+        chain->is_whole = !was->may_be_old;
+        chain->was_closed = was->may_be_old;
     }
 }
 

@@ -2,8 +2,11 @@
 // Purpose: the chains that are open.
 #include "stream/chains.h"
 
+#include <xxhash.h>
+
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/secret.h"
 
 #define SLOTS_LEAST    ((size_t)1 << 12)
 #define FREE_BYTES_MAX ((size_t)1 << 20) // of chains and blocks kept for the next ones
@@ -234,25 +237,19 @@ struct chain *chains_open(struct chains *c, trace_id id, uint64_t hash, uint64_t
 
 // ---- Spans --------------------------------------------------------------------------------------
 
-static uint64_t mix(uint64_t v)
-{
-    uint64_t h = v * 0x9e3779b97f4a7c15u;
-    return h ^ (h >> 32);
-}
-
+// Of all that tells spans apart, and of what no sender knows: a trace of spans that meet in one place
+// would take time by the square of their number.
 static uint64_t span_hash(const struct chain_span *s)
 {
-    return mix(mix(s->id + s->start_ns) ^ (s->duration_ns << 20) ^
-               ((uint64_t)s->service << 8 | s->kind));
+    const uint64_t bytes[] = {s->id, s->start_ns, s->duration_ns,
+                              (uint64_t)s->service << 8 | s->kind};
+    ASSERT(s->service != 0);
+    return XXH3_64bits_withSeed(bytes, sizeof bytes, process_secret());
 }
 
 uint64_t chain_span_mark(const struct chain_span *s)
 {
-    uint64_t h = span_hash(s); // made for tables: its bits are not yet as good as random
-    h = (h ^ h >> 33) * 0xff51afd7ed558ccdu;
-    h = (h ^ h >> 33) * 0xc4ceb9fe1a85ec53u;
-    ASSERT(s->service != 0);
-    return h ^ h >> 33;
+    return span_hash(s);
 }
 
 static struct chain_span *span_at(struct chain *chain, uint32_t n)

@@ -72,18 +72,24 @@ size_t analysis_bytes(const struct analysis *a);
 
 // The state that is committed with the metrics: which chains are open, and the journal number that
 // a replay for them starts behind. Bytes: varint replay_after, varint count, then for each chain
-// the hash of its trace ID, 8 bytes, and a byte: 1 when it may have been closed before it opened.
+// the hash of its trace ID, 8 bytes; how many records behind replay_after it opened, 4 bytes; and a
+// byte: 1 when it may have been closed before it opened. What the trace has in records before that
+// was told when it closed.
+struct open_chain {
+    uint64_t hash; // 0: free (a hash of 0 is kept as 1)
+    uint64_t first_seq;
+    bool may_be_old;
+};
 struct open_set {
-    uint64_t *hashes; // open addressing; 0 is free (a hash of 0 is kept as 1)
-    bool *may_be_old; // beside them
+    struct open_chain *slots; // open addressing
     size_t size, count;
 };
 void state_write(const struct chains *c, uint64_t seq, struct buf *out);
 // ERR_CORRUPT for bytes that are none; an empty state is one without open chains.
 MUST_CHECK enum err state_read(struct str bytes, uint64_t seq, uint64_t *ret_replay_after,
                                struct open_set *ret_open);
-// Whether the trace is in it; then *ret_may_be_old is set.
-bool open_set_find(const struct open_set *s, uint64_t hash, bool *ret_may_be_old);
+// The trace's chain; NULL where it was not open.
+const struct open_chain *open_set_find(const struct open_set *s, uint64_t hash);
 void open_set_done(struct open_set *s);
 
 #endif
