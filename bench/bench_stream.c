@@ -110,7 +110,7 @@ static void run(struct gen *g, size_t rounds, size_t open, struct cost *cost)
     budget_init(&counted.budget, (size_t)1 << 30);
     counted.head = series_head_new(&counted.budget, 1);
     counted.subjects = 0;
-    analysis_init(&a, &sink, &history, STREAM_IDLE_MS, (size_t)1 << 18);
+    analysis_init(&a, &sink, &history, STREAM_IDLE_MS, (size_t)1 << 18, (size_t)1 << 27);
     for (size_t round = 0; round < rounds; round++) {
         for (size_t i = 0; i < g->count; i++) {
             gen_stamp(g, i, round, base_ns);

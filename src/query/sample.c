@@ -32,7 +32,7 @@ struct sampler {
 struct sampler *sampler_new(void)
 {
     struct sampler *s = mem_new(1, sizeof *s);
-    paths_init(&s->paths, &s->names);
+    paths_init(&s->paths, &s->names, SIZE_MAX);
     s->reader = span_reader_new(&s->names);
     ASSERT(s->reader != NULL);
     return s;

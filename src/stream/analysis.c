@@ -6,17 +6,27 @@
 #include "stream/internal.h"
 #include "stream/told.h"
 
-#define AHEAD 16 // rows whose chains are brought near before they are needed
+#define AHEAD      16             // rows whose chains are brought near before they are needed
+#define ROOM_SPANS ((size_t)8192) // room for chains that is kept from one to the next
 
 void analysis_init(struct analysis *a, const struct stream_sink *sink,
-                   const struct stream_history *history, uint32_t idle_ms, size_t remembered)
+                   const struct stream_history *history, uint32_t idle_ms, size_t remembered,
+                   size_t kept_bytes)
 {
     *a = (struct analysis){.history = *history, .began_ns = clock_mono_ns()};
     ASSERT(history->load != NULL);
     a->reader = span_reader_new(&a->names);
     chains_init(&a->chains, idle_ms, remembered, a->began_ns / NS_PER_MS, clock_wall_ns());
-    paths_init(&a->paths, &a->names);
-    red_init(&a->red, &a->names, &a->paths, sink);
+    a->names.bytes_max = kept_bytes / 2;
+    paths_init(&a->paths, &a->names, kept_bytes / 4);
+    red_init(&a->red, &a->names, &a->paths, sink, kept_bytes / 4);
+}
+
+static void list_done(struct span_list *l)
+{
+    ASSERT(l->count <= l->capacity);
+    mem_free(l->items);
+    *l = (struct span_list){0};
 }
 
 void analysis_done(struct analysis *a)
@@ -28,8 +38,8 @@ void analysis_done(struct analysis *a)
     edges_room_done(&a->edges);
     entries_room_done(&a->entries);
     paths_done(&a->paths);
-    mem_free(a->own.items);
-    mem_free(a->base.items);
+    list_done(&a->own);
+    list_done(&a->base);
     mem_free(a->stored);
     mem_free(a->doubts.places);
     mem_free(a->doubts.marks);
@@ -41,7 +51,7 @@ size_t analysis_bytes(const struct analysis *a)
 {
     size_t remembered = a->chains.remembered * (sizeof(struct closed) + 2 * sizeof(uint32_t));
     return remembered + a->chains.bytes + red_bytes(&a->red) + names_bytes(&a->names) +
-           paths_bytes(&a->paths) + entries_room_bytes(&a->entries) +
+           paths_bytes(&a->paths) + edges_room_bytes(&a->edges) + entries_room_bytes(&a->entries) +
            (a->own.capacity + a->base.capacity) * sizeof *a->own.items +
            a->stored_capacity * sizeof *a->stored + a->doubts.capacity * sizeof *a->doubts.places +
            a->doubts.mark_capacity * sizeof *a->doubts.marks + a->doubts.told_capacity;
@@ -273,6 +283,28 @@ static void tell(struct analysis *a, struct span_list *l, int32_t times)
     }
 }
 
+// Room that one large chain took is not kept for the small ones that follow.
+static void give_room_back(struct analysis *a)
+{
+    if (a->own.capacity <= ROOM_SPANS && a->stored_capacity <= ROOM_SPANS) {
+        return;
+    }
+    uint64_t rootless = a->entries.rootless_spans;
+    list_done(&a->own);
+    list_done(&a->base);
+    mem_free(a->stored);
+    a->stored = NULL;
+    a->stored_count = a->stored_capacity = 0;
+    mem_free(a->doubts.places);
+    mem_free(a->doubts.marks);
+    mem_free(a->doubts.told);
+    a->doubts = (struct doubts){0};
+    edges_room_done(&a->edges);
+    entries_room_done(&a->entries);
+    a->entries.rootless_spans = rootless;
+    ASSERT(a->own.capacity == 0);
+}
+
 void analysis_close(struct analysis *a, struct chain *chain)
 {
     bool is_known = true; // all of the trace
@@ -296,4 +328,5 @@ void analysis_close(struct analysis *a, struct chain *chain)
     a->closed_chains++;
     ASSERT(chain->count > 0);
     chains_close(&a->chains, chain, clock_wall_ns(), is_known ? sum_of(&a->own) : 0);
+    give_room_back(a);
 }

@@ -237,8 +237,8 @@ struct chain *chains_open(struct chains *c, trace_id id, uint64_t hash, uint64_t
 
 // ---- Spans --------------------------------------------------------------------------------------
 
-// Of all that tells spans apart, and of what no sender knows: a trace of spans that meet in one place
-// would take time by the square of their number.
+// Of all that tells spans apart, and of what no sender knows: a trace of spans that meet in one
+// place would take time by the square of their number.
 static uint64_t span_hash(const struct chain_span *s)
 {
     const uint64_t bytes[] = {s->id, s->start_ns, s->duration_ns,

@@ -15,6 +15,14 @@ void edges_room_done(struct edges_room *room)
     *room = (struct edges_room){0};
 }
 
+size_t edges_room_bytes(const struct edges_room *room)
+{
+    size_t each =
+        sizeof *room->kin + sizeof *room->parents + sizeof *room->contexts + sizeof *room->called;
+    ASSERT(room->capacity == 0 || room->kin != NULL);
+    return room->capacity * each;
+}
+
 static void make_room(struct edges_room *room, size_t count)
 {
     if (count <= room->capacity) {

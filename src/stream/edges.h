@@ -43,6 +43,7 @@ struct edges_room {
     size_t capacity;
 };
 void edges_room_done(struct edges_room *room);
+size_t edges_room_bytes(const struct edges_room *room);
 
 // Calls `each` for every call. May sort the spans.
 void edges_of(struct edges_room *room, struct chain_span *spans, uint32_t count,

@@ -54,8 +54,11 @@ struct analysis {
     uint64_t spans, duplicates, closed_chains, reopened_chains, unjoined_spans;
 };
 
+// kept_bytes: for names, paths and subjects, which are kept for good; what is beyond counts as
+// "(other)", or nowhere.
 void analysis_init(struct analysis *a, const struct stream_sink *sink,
-                   const struct stream_history *history, uint32_t idle_ms, size_t remembered);
+                   const struct stream_history *history, uint32_t idle_ms, size_t remembered,
+                   size_t kept_bytes);
 void analysis_done(struct analysis *a);
 
 // Takes the rows of a batch into their chains and counts them. With `only`, nothing is counted, and

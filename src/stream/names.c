@@ -74,7 +74,7 @@ static uint32_t add(struct names *n, const struct name *wanted, uint64_t hash)
 
 static bool is_full(const struct names *n, const struct name *wanted)
 {
-    return n->count >= STREAM_NAMES_MAX ||
+    return n->count >= STREAM_NAMES_MAX || (n->bytes_max > 0 && names_bytes(n) >= n->bytes_max) ||
            (wanted->service != 0 && names_at(n, wanted->service)->children >= STREAM_ENDPOINTS_MAX);
 }
 

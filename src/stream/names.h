@@ -3,7 +3,7 @@
 // is interned once, so that chains and metrics hold numbers alone. Numbers count from 1; 0 is none.
 // A name lives as long as the table. Not thread-safe.
 //
-// Limits: STREAM_NAMES_MAX names in all, STREAM_ENDPOINTS_MAX endpoints of one service,
+// Limits: bytes_max, STREAM_NAMES_MAX names in all, STREAM_ENDPOINTS_MAX endpoints of one service,
 // NAMES_TEXT_MAX bytes of one text. A longer text is cut, at a whole character; a name too many
 // becomes the "(other)" of its service and kind, for which there is always room.
 #ifndef SONDE_STREAM_NAMES_H
@@ -26,6 +26,7 @@ struct name {
 };
 
 struct names {
+    size_t bytes_max; // 0: none
     struct arena arena;
     struct name *items; // by number - 1
     uint64_t *hashes;

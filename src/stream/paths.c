@@ -8,10 +8,10 @@
 #define INDEX_LEAST 256
 #define ID_OTHER    0x6f74686572u
 
-void paths_init(struct paths *p, const struct names *names)
+void paths_init(struct paths *p, const struct names *names, size_t bytes_max)
 {
-    ASSERT(names != NULL);
-    *p = (struct paths){.names = names};
+    ASSERT(names != NULL && bytes_max > 0);
+    *p = (struct paths){.names = names, .bytes_max = bytes_max};
 }
 
 void paths_done(struct paths *p)
@@ -114,6 +114,7 @@ static uint32_t add_key(struct paths *p, uint64_t hash, struct path_key key)
 static bool is_full(const struct paths *p, uint32_t parent)
 {
     return p->count >= PATHS_MAX || p->key_count >= 2 * PATHS_MAX ||
+           paths_bytes(p) >= p->bytes_max ||
            (parent > 0 && (paths_at(p, parent)->depth >= PATHS_DEPTH_MAX ||
                            paths_at(p, paths_at(p, parent)->entry)->below >= PATHS_OF_ENTRY_MAX));
 }

@@ -6,9 +6,9 @@
 // A path also has an ID that is the same in each process: a hash of all its names. Endpoints of one
 // name and different kinds (a server, a consumer) are one node of a path.
 //
-// Limits: PATHS_MAX paths in all, PATHS_OF_ENTRY_MAX below one entry, PATHS_DEPTH_MAX nodes one
-// below the other. What is beyond becomes "(other)", a node below the entry, for which there is
-// always room; an entry too many has no path. Not thread-safe.
+// Limits: bytes_max, PATHS_MAX paths in all, PATHS_OF_ENTRY_MAX below one entry, PATHS_DEPTH_MAX
+// nodes one below the other. What is beyond becomes "(other)", a node below the entry, for which
+// there is always room; an entry too many has no path. Not thread-safe.
 #ifndef SONDE_STREAM_PATHS_H
 #define SONDE_STREAM_PATHS_H
 
@@ -34,6 +34,7 @@ struct path_key {
 
 struct paths {
     const struct names *names;
+    size_t bytes_max;
     struct path *items; // by number - 1
     uint64_t *ids;      // of them
     size_t count, capacity, id_capacity;
@@ -45,7 +46,7 @@ struct paths {
     uint64_t others; // asked for, and given as "(other)", or not at all
 };
 
-void paths_init(struct paths *p, const struct names *names);
+void paths_init(struct paths *p, const struct names *names, size_t bytes_max);
 void paths_done(struct paths *p);
 
 // The path of `node` below `parent`, which is 0 for an entry. 0 for an entry too many.

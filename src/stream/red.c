@@ -11,12 +11,13 @@
 #define GROUP       16u
 
 void red_init(struct red *r, const struct names *names, const struct paths *paths,
-              const struct stream_sink *sink)
+              const struct stream_sink *sink, size_t bytes_max)
 {
     ASSERT(names != NULL && sink->find != NULL && sink->count != NULL);
     *r = (struct red){.names = names,
                       .paths = paths,
                       .sink = *sink,
+                      .bytes_max = bytes_max,
                       .log = mem_new(RED_LOG, sizeof *r->log),
                       .counts = mem_new(RED_LOG, sizeof *r->counts)};
 }
@@ -62,7 +63,7 @@ static uint32_t subject_of(struct red *r, const struct red_key *key, uint64_t ha
             return at + 1;
         }
     }
-    if (r->count == RED_SUBJECTS_MAX) {
+    if (r->count == RED_SUBJECTS_MAX || red_bytes(r) >= r->bytes_max) {
         return 0;
     }
     r->subjects = mem_grow(r->subjects, &r->capacity, r->count + 1, sizeof *r->subjects);

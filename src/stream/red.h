@@ -7,8 +7,8 @@
 // times. Calls are therefore noted in a log first; when it is full, or flushed, it is worked off
 // in groups, each step for a whole group, and what the next step needs is brought near meanwhile.
 //
-// Subjects are at most RED_SUBJECTS_MAX; calls of those beyond, and of those that the sink refuses,
-// are counted in `refused_calls` and go nowhere.
+// Subjects are at most RED_SUBJECTS_MAX, and take bytes_max at most; calls of those beyond, and of
+// those that the sink refuses, are counted in `refused_calls` and go nowhere.
 #ifndef SONDE_STREAM_RED_H
 #define SONDE_STREAM_RED_H
 
@@ -42,6 +42,7 @@ struct red {
     const struct names *names;
     const struct paths *paths;
     struct stream_sink sink;
+    size_t bytes_max;
     struct red_call *log;
     size_t log_count;
     struct stream_count *counts; // room for those of a whole log
@@ -53,7 +54,7 @@ struct red {
 };
 
 void red_init(struct red *r, const struct names *names, const struct paths *paths,
-              const struct stream_sink *sink);
+              const struct stream_sink *sink, size_t bytes_max);
 void red_done(struct red *r);
 
 // An entry counts for its endpoint and its instance (0: none is known); any other span for nothing.

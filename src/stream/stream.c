@@ -12,6 +12,7 @@
 #include "stream/internal.h"
 
 #define QUEUE_SHARE    32  // of the budget: what may wait uncharged, since the store has it too
+#define KEPT_SHARE     16  // of the budget: names, paths and subjects
 #define TURN_MS        100 // the thread looks around at least so often
 #define STATE_MAX      ((size_t)64 << 20)
 #define REMEMBERED_MIN ((size_t)1 << 12)
@@ -106,7 +107,8 @@ enum err stream_new(const struct stream_options *options, struct stream **ret_st
     meter_init(&s->held, options->budget, ACCOUNT_STREAM);
     analysis_init(&s->a, &options->sink, &options->history,
                   options->idle_ms > 0 ? options->idle_ms : STREAM_IDLE_MS,
-                  remembered(options->budget->limit_bytes));
+                  remembered(options->budget->limit_bytes),
+                  options->budget->limit_bytes / KEPT_SHARE);
     *ret_stream = s;
     return ERR_OK;
 }

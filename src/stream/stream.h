@@ -23,8 +23,9 @@
 //
 // Memory. Open chains have a limit (STREAM_SHARE of the budget): beyond it the longest idle ones
 // are closed early, which is the spill: the store has their spans, and what comes later opens them
-// again. Names are interned for good, at most STREAM_NAMES_MAX; beyond it, and beyond
-// STREAM_ENDPOINTS_MAX of one service, a name counts as "(other)".
+// again. Names are interned for good, at most STREAM_NAMES_MAX, and what the budget allows (a
+// sixteenth for names, paths and subjects); beyond it, and beyond STREAM_ENDPOINTS_MAX of one
+// service, a name counts as "(other)".
 //
 // Crashes. The sink commits metrics together with the journal number up to which all batches are in
 // them, and with a state: the IDs of the chains open at that moment, whose edges nobody has told

@@ -74,7 +74,7 @@ static void init(struct analysis *a)
 {
     const struct stream_sink sink = {.find = find, .count = count};
     const struct stream_history history = {load, NULL};
-    analysis_init(a, &sink, &history, 1000, 64);
+    analysis_init(a, &sink, &history, 1000, 64, 1 << 24);
 }
 
 static struct chain *chain_of(struct analysis *a, uint8_t trace)

@@ -397,7 +397,7 @@ static void recount_paths(const struct world *w, struct metrics *m, unsigned tra
     unsigned n = 0;
     uint64_t first_ns = UINT64_MAX;
     p = (struct paths_rig){0};
-    paths_init(&p.paths, &p.names);
+    paths_init(&p.paths, &p.names, SIZE_MAX);
     for (unsigned i = 0; i < w->count; i++) {
         const struct plain *s = &w->spans[i];
         uint32_t at = s->trace == trace ? path_at(&p, w, s) : 0;
