@@ -297,8 +297,8 @@ static void get_point(struct reader *r)
         (void)wrong(r, "broken point");
         return;
     }
+    MUST(x != NULL && r->b->metric_count > 0 && r->b->resource_count > 0 && r->b->scope_count > 0);
     x->says = flags & POINT_SAYS;
-    MUST(r->b->metric_count > 0 && r->b->resource_count > 0 && r->b->scope_count > 0);
     if (flags & POINT_SAME_ROWS) {
         MUST(before != NULL);
         x->metric = before->metric;

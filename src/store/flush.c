@@ -147,7 +147,7 @@ static void commit_seqs(struct flush *f)
 {
     struct store *s = f->s;
     ASSERT(f->line_count <= STORE_LINES_MAX);
-    ASSERT(f->line_count <= s->line_count && s->catalog != NULL);
+    ASSERT(s->catalog != NULL);
     for (size_t i = 0; i < f->line_count; i++) {
         ASSERT(f->seqs[i] >= s->lines[i].seq);
         if (!s->lines[i].recorded || s->lines[i].seq != f->seqs[i]) {
@@ -347,11 +347,12 @@ void flush_idle(struct store *s)
     ASSERT(s->catalog != NULL);
     (void)pthread_mutex_lock(&s->flushing);
     struct flush f = {.s = s, .line = STORE_LINES_MAX};
-    bool idle = true, behind = s->line_count == 0;
+    bool idle = true, behind = true;
     find_seqs(&f);
     (void)pthread_mutex_lock(&s->lock);
     ASSERT(f.batches == 0 && s->idle_seq <= f.delivered);
     idle = f.delivered > s->idle_seq;
+    behind = f.line_count == 0;
     for (size_t i = 0; i < f.line_count; i++) {
         idle = idle && s->lines[i].hot_count == 0;
         behind = behind || s->lines[i].seq < f.seqs[i];

@@ -85,8 +85,8 @@ explicit_buckets(struct str body, void (*each)(void *ctx, double bound, uint64_t
     }
     const char *wrong = check_explicit(&counts, &bounds);
     uint64_t sum = 0;
-    for (size_t i = 0; wrong == NULL && each != NULL && i < bounds.count; i++) {
-        ASSERT(i < counts.count);
+    for (size_t i = 0; wrong == NULL && each != NULL && i < bounds.count && i < counts.count; i++) {
+        ASSERT(bounds.count + 1 == counts.count);
         sum += counts.items[i];
         double bound = as_double(bounds.items[i]);
         if (!isinf(bound) || bound < 0) { // the last is the count itself
