@@ -58,7 +58,7 @@ export function red({ from, to }, query, empty) {
   const known = at >= 0 && !empty
   const seed = hash(service + (query.get('endpoint') ?? '') + (query.get('instance') ?? ''))
   const points = []
-  for (let time = begin; known && time < Math.min(end, Date.now()); time += step) {
+  for (let time = begin; known && time < end; time += step) {
     const wave = 1 + 0.4 * Math.sin(time / 6e5) + 0.2 * random(time / 1000)()
     const calls = Math.round((wave * step) / 100)
     points.push({ time_unix_ms: time, ...callsOf(seed + (time % 97), calls, SHARES[at] ?? 0.001) })

@@ -73,6 +73,11 @@ async function someService() {
   const found = nodes.filter(({ id, service }) => service && called.has(id))
   return found.sort((a, b) => b.calls - a.calls)[0]
 }
+// A range that stands still, and that the server cuts to nothing else.
+function wholeMinutes() {
+  const to = Math.ceil(Date.now() / 6e4) * 6e4
+  return { from: to - 36e5, to }
+}
 const pageOf = ({ service, namespace }, section, query = {}) => {
   const params = new URLSearchParams({ ...(namespace && { ns: namespace }), ...query })
   return `/services/${encodeURIComponent(service)}/${section}?${params}`
@@ -579,7 +584,7 @@ await flow('focus and depth show callers and callees, and no more', async (page)
 })
 
 await flow('the table twin of the topology holds the numbers of the API', async (page) => {
-  const [from, to] = [Date.now() - 36e5, Date.now() - 6e4].map((ms) => Math.floor(ms / 6e4) * 6e4)
+  const { from, to } = wholeMinutes()
   const { nodes, edges } = await ask('topology', { from, to })
   const n = new Intl.NumberFormat('en')
   for (const [view, list] of Object.entries({ nodes, edges })) {
@@ -603,7 +608,7 @@ await flow('the table twin of the topology holds the numbers of the API', async 
 })
 
 await flow('an edge shows both sides, and the gap between them', async (page) => {
-  const [from, to] = [Date.now() - 36e5, Date.now() - 6e4].map((ms) => Math.floor(ms / 6e4) * 6e4)
+  const { from, to } = wholeMinutes()
   const { edges } = await ask('topology', { from, to })
   const edge = edges.find(({ client, server }) => client && server)
   const query = new URLSearchParams({ edge: `${edge.from}|${edge.to}`, from, to })
@@ -772,7 +777,7 @@ await flow('a service is compared with an earlier time, and dragging zooms', asy
 })
 
 await flow('endpoints and dependencies of a service hold the numbers of the API', async (page) => {
-  const [from, to] = [Date.now() - 36e5, Date.now() - 6e4].map((ms) => Math.floor(ms / 6e4) * 6e4)
+  const { from, to } = wholeMinutes()
   const service = await someService()
   const { service: name, namespace } = service
   const of = { service: name, ...(namespace && { namespace }), by: 'endpoint', from, to }
@@ -842,6 +847,21 @@ await flow('language, theme and density change without a reload', async (page) =
   }))
   assert.deepEqual(state, { here: true, lang: 'zh-CN', theme: 'light', density: 'comfortable' })
 })
+
+await flow(
+  'the map changes its language without a reload, and keeps what is chosen',
+  async (page) => {
+    const service = await someService()
+    await page.goto(`${url}/topology?${new URLSearchParams({ node: service.id })}`)
+    await page.getByRole('application', MAP).waitFor()
+    await page.evaluate(() => (window.here = true))
+    await page.getByRole('button', { name: '中文' }).click()
+    await page.getByRole('application', { name: '服务调用拓扑图' }).waitFor()
+    await page.getByRole('complementary', { name: '详情' }).getByText('调用数').waitFor()
+    assert.equal(new URL(page.url()).searchParams.get('node'), service.id)
+    assert.ok(await page.evaluate(() => window.here))
+  },
+)
 
 await flow(
   'times follow the chosen zone, whatever the zone of the browser',

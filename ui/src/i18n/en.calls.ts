@@ -179,6 +179,7 @@ export const enCalls = {
   'wall.empty': 'No service sent spans in this time range.',
   'wall.lineMap': 'Map of this line',
   'wall.lineServices': 'Services of this line',
+  'wall.problems': 'Problems on the map',
   'wall.list': 'All services',
   'keys.map': 'Topology',
   'keys.choose': 'Choose a node',

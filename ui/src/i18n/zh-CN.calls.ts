@@ -167,6 +167,7 @@ export const zhCalls: Record<keyof typeof enCalls, Message> = {
   'wall.empty': '该时间段内没有服务上报 Span。',
   'wall.lineMap': '该业务线的拓扑',
   'wall.lineServices': '该业务线的服务',
+  'wall.problems': '在拓扑中查看问题',
   'wall.list': '全部服务',
   'keys.map': '拓扑',
   'keys.choose': '选择节点',
