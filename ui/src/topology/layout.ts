@@ -14,8 +14,8 @@ import { orderLayers } from './order'
 import { place } from './place'
 
 export const CARD_WIDTH = 184
-export const GAP_X = 76
-export const GAP_Y = 16
+const GAP_X = 64
+const GAP_Y = 16
 const BEND_HEIGHT = 8
 const COLUMN_GAP = 28 // between the columns of one layer
 const PART_GAP = 44
