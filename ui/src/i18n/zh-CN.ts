@@ -265,7 +265,8 @@ export const zhCN: Catalogue = {
   'ledger.balanced': '平衡',
   'ledger.unbalanced': '相差 {count}',
   'ledger.explain': '已接收 = 已存储 + 待处理 + 采样丢弃 + 已过期 + 已丢弃',
-  'ledger.notKept': '当前版本只存储调用链和指标。{signals}会被接收并计数，但不存储；可让发送端不再发送：',
+  'ledger.notKept':
+    '当前版本只存储调用链和指标。{signals}会被接收并计数，但不存储；可让发送端不再发送：',
   'ledger.and': '和',
   'ledger.comma': '，',
   'agents.title': 'Agent 与 SDK',
