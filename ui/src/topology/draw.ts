@@ -16,7 +16,7 @@ const FULL = 0.55 // pixels a unit, from which on cards are written in full
 const NAMES = 0.2 // and from which on they have names
 const ARROWS = 0.33 // and edges arrows
 const SHARES = 0.75 // and edges their share of errors
-const DENSE = 900 // edges: more than these are drawn paler
+export const DENSE = 900 // edges: more than these are drawn paler
 const PAD = 10
 const ARROW = 7
 
@@ -394,8 +394,9 @@ export function drawTopology(
   context.setTransform(zoom, 0, 0, zoom, -camera.x * zoom, -camera.y * zoom)
   const { nodes, edges } = seen(scene, camera, width, height)
   const bright = beside(scene, look.found)
-  const pale = scene.graph.edges.length > DENSE ? 0.3 : 0.8
-  context.globalAlpha = bright ? 0.2 : look.matches ? 0.25 : pale
+  const dense = scene.graph.edges.length > DENSE
+  const full = bright ? 0.2 : look.matches ? 0.25 : 0.8
+  context.globalAlpha = dense ? full * 0.35 : full
   drawEdges(painter, edges, null)
   context.globalAlpha = 1
   if (!bright) drawMarks(painter, edges)
