@@ -212,8 +212,8 @@ static trace_id sw8_trace(struct str text)
         return id;
     }
     memcpy(salted + 3, text.p, text.n);
-    put_big_endian(id.b, str_hash(text));
-    put_big_endian(id.b + 8, str_hash((struct str){salted, 3 + text.n}));
+    put_big_endian(id.b, str_hash_stable(text));
+    put_big_endian(id.b + 8, str_hash_stable((struct str){salted, 3 + text.n}));
     return id;
 }
 
@@ -239,7 +239,7 @@ static bool from_sw8(struct context *c, struct str header, char origin[ORIGIN_MA
     parent[s.n] = '-';
     memcpy(parent + s.n + 1, index.p, index.n);
     c->trace = sw8_trace(t);
-    put_big_endian(c->span.b, str_hash((struct str){parent, s.n + 1 + index.n}));
+    put_big_endian(c->span.b, str_hash_stable((struct str){parent, s.n + 1 + index.n}));
     if (trace_id_is_zero(c->trace) || span_id_is_zero(c->span)) {
         *c = (struct context){0};
         return false;

@@ -34,14 +34,14 @@ static uint32_t host_address(void)
             }
             if (a->ifa_addr->sa_family == AF_INET6 && found == 0) {
                 const struct sockaddr_in6 *v6 = (const void *)a->ifa_addr;
-                found = (uint32_t)str_hash((struct str){(const char *)&v6->sin6_addr, 16});
+                found = (uint32_t)str_hash_stable((struct str){(const char *)&v6->sin6_addr, 16});
             }
         }
         freeifaddrs(all);
     }
     char name[256] = "";
     if (found == 0 && gethostname(name, sizeof name - 1) == 0) {
-        found = (uint32_t)str_hash(str_of(name));
+        found = (uint32_t)str_hash_stable(str_of(name));
     }
     return found;
 }

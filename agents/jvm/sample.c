@@ -94,7 +94,7 @@ static bool is_within_rate(void)
 
 static bool is_kept(trace_id trace, uint64_t keep_below)
 {
-    uint64_t hash = str_hash((struct str){(const char *)trace.b, sizeof trace.b}) >> 32;
+    uint64_t hash = str_hash_stable((struct str){(const char *)trace.b, sizeof trace.b}) >> 32;
     uint64_t share = effort_keep_below();
     keep_below = share == 1ULL << 32 ? keep_below : keep_below * (share >> 8) >> 24;
     return hash < keep_below && is_within_rate();

@@ -6,6 +6,7 @@
 
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/secret.h"
 
 void hash_index_done(struct hash_index *x)
 {
@@ -25,7 +26,7 @@ void hash_index_clear(struct hash_index *x)
 void hash_index_put(struct hash_index *x, uint64_t hash, uint32_t number)
 {
     ASSERT(x->size > 0 && number < UINT32_MAX);
-    size_t mask = x->size - 1, at = hash & mask;
+    size_t mask = x->size - 1, at = secret_mix(hash) & mask;
     while (x->slots[at] != 0) {
         at = (at + 1) & mask;
     }

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: from hashes to numbers: the index beside a table whose rows have numbers 0, 1, 2, ...
 // and hashes. Open addressing, at most half full; the table compares its rows itself. Rows are
-// never removed, only all of them. One thread.
+// never removed, only all of them. Hashes that differ are spread by the secret of the process,
+// however much alike they are; that bytes of peers do not get equal ones is up to the table. One
+// thread.
 #ifndef SONDE_CORE_HASH_INDEX_H
 #define SONDE_CORE_HASH_INDEX_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "core/secret.h"
 
 struct hash_index {
     uint32_t *slots; // number + 1, 0 is free
@@ -34,7 +38,8 @@ struct hash_walk {
 
 static inline struct hash_walk hash_index_walk(const struct hash_index *x, uint64_t hash)
 {
-    return (struct hash_walk){x->slots, x->size - 1, hash & (x->size - 1)};
+    return (struct hash_walk){x->slots, x->size - 1,
+                              x->size > 0 ? secret_mix(hash) & (x->size - 1) : 0};
 }
 
 static inline bool hash_index_next(struct hash_walk *w, uint32_t *ret_number)

@@ -58,7 +58,7 @@ static _Atomic uint64_t large_secret; // 0: there is no mapping yet
 
 static uint64_t secret_drawn(void)
 {
-    uint64_t secret = process_secret();
+    uint64_t secret = secret_word();
     ASSERT(secret != 0);
     atomic_store_explicit(&large_secret, secret, memory_order_relaxed);
     return secret;

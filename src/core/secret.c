@@ -1,22 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: the process's secret.
+// Purpose: drawing the secret of the process.
 #include "core/secret.h"
 
-#include <stdatomic.h>
 #include <sys/random.h>
 
 #include "core/must.h"
 
-static _Atomic uint64_t secret; // 0: not drawn yet
+_Atomic uint64_t secret_words[2];
 
-uint64_t process_secret(void)
+void secret_draw(void)
 {
-    uint64_t known = atomic_load_explicit(&secret, memory_order_relaxed), drawn = 0;
-    if (known != 0) {
-        return known;
-    }
-    ssize_t n = getrandom(&drawn, sizeof drawn, 0);
+    uint64_t drawn[2] = {0, 0};
+    ssize_t n = getrandom(drawn, sizeof drawn, 0);
     MUST(n == (ssize_t)sizeof drawn);
-    drawn |= 1;
-    return atomic_compare_exchange_strong(&secret, &known, drawn) ? drawn : known;
+    for (int i = 1; i >= 0; i--) { // of threads that draw at once, one wins each word
+        uint64_t none = 0;
+        (void)atomic_compare_exchange_strong(&secret_words[i], &none, drawn[i] | 1);
+    }
+    ASSERT(secret_words[0] != 0);
 }

@@ -7,6 +7,7 @@
 #include <xxhash.h>
 
 #include "core/must.h"
+#include "core/secret.h"
 
 int str_cmp(struct str a, struct str b)
 {
@@ -61,6 +62,11 @@ struct str str_trim(struct str s)
 }
 
 uint64_t str_hash(struct str s)
+{
+    return XXH3_64bits_withSeed(s.p, s.n, secret_word());
+}
+
+uint64_t str_hash_stable(struct str s)
 {
     return XXH3_64bits(s.p, s.n);
 }

@@ -63,8 +63,13 @@ struct str str_trim(struct str s);
 // The first `max` bytes at most, without a UTF-8 character that would be left half at the end.
 struct str str_cut(struct str s, size_t max);
 
-// XXH3-64 of the bytes; stable across runs and machines, so it may be stored.
+// For tables: XXH3-64 of the bytes, keyed with the secret of the process (core/secret.h), so that
+// no peer can send strings whose hashes are equal. Another one in each process.
 uint64_t str_hash(struct str s);
+
+// XXH3-64 of the bytes; stable across runs and machines, so it may be stored and sent. Whoever
+// wants to finds strings whose hashes are equal.
+uint64_t str_hash_stable(struct str s);
 
 // A whole decimal number without sign, blanks or rest; ERR_INVALID otherwise or on overflow.
 MUST_CHECK enum err str_to_u64(struct str s, uint64_t *ret_value);

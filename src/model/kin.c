@@ -7,6 +7,7 @@
 
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/secret.h"
 
 // Most traces are small: their tables lie on the stack.
 #define SMALL_COUNT 128
@@ -20,8 +21,7 @@ struct kin_index {
 
 static size_t slot_of(const struct kin_index *x, uint64_t id)
 {
-    uint64_t h = id * 0x9e3779b97f4a7c15u; // IDs may have any structure
-    return (size_t)(h >> 32) & x->mask;
+    return (size_t)secret_mix(id) & x->mask; // peers choose the IDs
 }
 
 // Whether any share an ID.

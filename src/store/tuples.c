@@ -8,6 +8,7 @@
 
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/secret.h"
 
 #define INDEX_MIN ((size_t)256)
 
@@ -89,7 +90,7 @@ uint32_t tuples_add(struct tuples *t, const uint32_t *items, size_t n)
 {
     ASSERT(t->items != NULL || t->item_count == 0);
     ASSERT(items != NULL || n == 0);
-    return add_hashed(t, items, n, XXH3_64bits(items, n * sizeof *items));
+    return add_hashed(t, items, n, XXH3_64bits_withSeed(items, n * sizeof *items, secret_word()));
 }
 
 uint32_t tuples_add_own(struct tuples *t, const uint32_t *items, size_t n)

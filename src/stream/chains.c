@@ -244,7 +244,7 @@ static uint64_t span_hash(const struct chain_span *s)
     const uint64_t bytes[] = {s->id, s->start_ns, s->duration_ns,
                               (uint64_t)s->service << 8 | s->kind};
     ASSERT(s->service != 0);
-    return XXH3_64bits_withSeed(bytes, sizeof bytes, process_secret());
+    return XXH3_64bits_withSeed(bytes, sizeof bytes, secret_word());
 }
 
 uint64_t chain_span_mark(const struct chain_span *s)

@@ -47,9 +47,9 @@ static uint64_t id_of(const struct paths *p, uint32_t parent, uint32_t node)
     const struct name *n = names_at(p->names, node);
     ASSERT(n->node.kind < NODE_KIND_COUNT);
     h = mix(h, (uint64_t)n->node.kind);
-    h = mix(h, str_hash(n->node.line));
-    h = mix(h, str_hash(n->node.service));
-    return mix(h, str_hash(n->node.name));
+    h = mix(h, str_hash_stable(n->node.line));
+    h = mix(h, str_hash_stable(n->node.service));
+    return mix(h, str_hash_stable(n->node.name));
 }
 
 static uint32_t find_key(const struct paths *p, uint32_t parent, uint32_t node, uint64_t hash)

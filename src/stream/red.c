@@ -124,8 +124,9 @@ static bool find_in_sink(struct red *r, struct red_subject *s)
 // What the look for a subject will touch: first where the index says it is, then the row.
 static void prefetch_slot(const struct red *r, uint64_t hash)
 {
-    if (r->index.size > 0) {
-        __builtin_prefetch(&r->index.slots[hash & (r->index.size - 1)]);
+    struct hash_walk walk = hash_index_walk(&r->index, hash);
+    if (walk.slots != NULL) {
+        __builtin_prefetch(&walk.slots[walk.at]);
     }
 }
 

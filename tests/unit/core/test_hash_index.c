@@ -46,8 +46,34 @@ static void test_everything_is_found(void **state)
     hash_index_done(&x);
 }
 
+static void test_hashes_that_are_alike_do_not_meet(void **state)
+{
+    (void)state;
+    static uint64_t hashes[ROWS];
+    struct hash_index x = {0};
+    size_t steps = 0;
+    for (uint32_t i = 0; i < ROWS; i++) {
+        hashes[i] = (uint64_t)i << 40; // all the same in the bits of any table's size
+        hash_index_reserve(&x, hashes, i, 8);
+        hash_index_put(&x, hashes[i], i);
+    }
+    for (uint32_t i = 0; i < ROWS; i++) {
+        struct hash_walk w = hash_index_walk(&x, hashes[i]);
+        uint32_t number = UINT32_MAX;
+        while (number != i) {
+            assert_true(hash_index_next(&w, &number));
+            steps++;
+        }
+    }
+    assert_true(steps < 4 * ROWS);
+    hash_index_done(&x);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_everything_is_found)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_everything_is_found),
+        cmocka_unit_test(test_hashes_that_are_alike_do_not_meet),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
