@@ -7,19 +7,36 @@
 #include "core/mem.h"
 #include "core/must.h"
 
-#define GROUP 16u // values whose memory is waited for together
+#define GROUP       16u // values whose memory is waited for together
+#define BLOCK_SLOTS 128u
 
 struct head_slot {
     uint64_t time_ms;
     struct hist hist;
 };
 
-// One of the two lists is in use; slots ascend, numbers are as they came.
+// Slots ascend, numbers are as they came.
+struct head_block {
+    uint32_t count, capacity;
+    union {
+        struct head_slot *slots;
+        struct sample *numbers;
+    };
+};
+
+// Blocks of at most BLOCK_SLOTS slots, none of them empty, that ascend.
+struct head_older {
+    size_t count, capacity;
+    struct head_block *blocks;
+};
+
+// The newest slots are in `last`, and mostly that is all of them. Those before them are in blocks,
+// so that a slot in front of others, wherever it is, moves few of them. Numbers are all in `last`.
 struct head_series {
-    uint32_t series, count;
-    size_t capacity;
-    struct head_slot *slots;
-    struct sample *numbers;
+    uint32_t series;
+    bool has_numbers;
+    struct head_block last;
+    struct head_older *older; // NULL where `last` has all
 };
 
 struct series_head *series_head_new(struct budget *budget, uint64_t now_ns)
@@ -40,6 +57,37 @@ struct series_head *series_head_ref(struct series_head *h)
     return h;
 }
 
+// The blocks of a series by their order: those in `older`, and then `last`.
+static size_t block_count(const struct head_series *s)
+{
+    return s->older != NULL ? s->older->count + 1 : 1;
+}
+
+static struct head_block *block_at(const struct head_series *s, size_t n)
+{
+    ASSERT(n < block_count(s));
+    return n + 1 < block_count(s) ? &s->older->blocks[n] : (struct head_block *)&s->last;
+}
+
+static void series_free(struct head_series *s)
+{
+    for (size_t n = 0; n < block_count(s) && !s->has_numbers; n++) {
+        struct head_block *b = block_at(s, n);
+        for (uint32_t i = 0; i < b->count; i++) {
+            hist_clear(&b->slots[i].hist);
+        }
+        mem_free(b->slots);
+    }
+    if (s->has_numbers) {
+        ASSERT(s->older == NULL);
+        mem_free(s->last.numbers);
+    }
+    if (s->older != NULL) {
+        mem_free(s->older->blocks);
+        mem_free(s->older);
+    }
+}
+
 void series_head_unref(struct series_head *h)
 {
     if (h == NULL) {
@@ -51,11 +99,7 @@ void series_head_unref(struct series_head *h)
         return;
     }
     for (size_t i = 0; i < h->count; i++) {
-        for (size_t k = 0; k < h->series[i].count && h->series[i].slots != NULL; k++) {
-            hist_clear(&h->series[i].slots[k].hist);
-        }
-        mem_free(h->series[i].slots);
-        mem_free(h->series[i].numbers);
+        series_free(&h->series[i]);
     }
     mem_free(h->series);
     mem_free(h->places);
@@ -93,17 +137,18 @@ static struct head_series *find_or_make(struct series_head *h, uint32_t series)
     return &h->series[h->count - 1];
 }
 
-// Room for one more in one of the lists; small ones are the rule.
-static void *grow(struct series_head *h, struct head_series *s, void *list, size_t size)
+// The list of a block, with room for one more; small ones are the rule.
+static void *grow(struct series_head *h, struct head_block *b, void *list, size_t size)
 {
-    ASSERT(s->count <= s->capacity);
-    if (s->count < s->capacity) {
+    ASSERT(b->count <= b->capacity);
+    if (b->count < b->capacity) {
         return list;
     }
-    size_t more = s->capacity > 0 ? s->capacity : 2;
-    s->capacity += more;
+    uint32_t more = b->capacity > 0 ? b->capacity : 2;
+    MUST(more <= UINT32_MAX / 2);
+    b->capacity += more;
     meter_force(&h->meter, more * size);
-    return mem_resize(list, s->capacity, size);
+    return mem_resize(list, b->capacity, size);
 }
 
 static void note_time(struct series_head *h, uint64_t time_ms)
@@ -116,24 +161,26 @@ static void note_time(struct series_head *h, uint64_t time_ms)
 void series_head_add_number(struct series_head *h, uint32_t series, uint64_t time_ms, double value)
 {
     struct head_series *s = find_or_make(h, series);
-    ASSERT(s->slots == NULL);
-    s->numbers = grow(h, s, s->numbers, sizeof *s->numbers);
-    s->numbers[s->count++] = (struct sample){.time_ms = time_ms, .number = value};
+    struct head_block *b = &s->last;
+    ASSERT(s->has_numbers || b->count == 0);
+    s->has_numbers = true;
+    b->numbers = grow(h, b, b->numbers, sizeof *b->numbers);
+    b->numbers[b->count++] = (struct sample){.time_ms = time_ms, .number = value};
     h->samples++;
     note_time(h, time_ms);
 }
 
 // The place of the first slot at or after the time.
-static uint32_t slot_place(const struct head_series *s, uint64_t time_ms)
+static uint32_t slot_place(const struct head_block *b, uint64_t time_ms)
 {
-    uint32_t low = 0, high = s->count;
-    ASSERT(s->count == 0 || s->slots != NULL);
-    if (high > 0 && s->slots[high - 1].time_ms < time_ms) {
+    uint32_t low = 0, high = b->count;
+    ASSERT(b->count == 0 || b->slots != NULL);
+    if (high > 0 && b->slots[high - 1].time_ms < time_ms) {
         return high;
     }
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (s->slots[middle].time_ms < time_ms) {
+        if (b->slots[middle].time_ms < time_ms) {
             low = middle + 1;
         } else {
             high = middle;
@@ -142,19 +189,86 @@ static uint32_t slot_place(const struct head_series *s, uint64_t time_ms)
     return low;
 }
 
+// The block that a slot is in or belongs to: the last one that begins no later, else the first.
+static size_t block_of(const struct head_series *s, uint64_t time_ms)
+{
+    size_t low = 0, high = block_count(s);
+    if (high == 1 || s->last.slots[0].time_ms <= time_ms) {
+        return high - 1;
+    }
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        ASSERT(block_at(s, middle)->count > 0);
+        if (block_at(s, middle)->slots[0].time_ms <= time_ms) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+// An empty block before the n-th.
+static void insert_block(struct series_head *h, struct head_series *s, size_t n)
+{
+    if (s->older == NULL) {
+        s->older = mem_new(1, sizeof *s->older);
+        meter_force(&h->meter, sizeof *s->older);
+    }
+    struct head_older *o = s->older;
+    size_t before = o->capacity;
+    ASSERT(n <= o->count);
+    o->blocks = mem_grow(o->blocks, &o->capacity, o->count + 1, sizeof *o->blocks);
+    meter_force(&h->meter, (o->capacity - before) * sizeof *o->blocks);
+    memmove(o->blocks + n + 1, o->blocks + n, (o->count - n) * sizeof *o->blocks);
+    o->blocks[n] = (struct head_block){.count = 0};
+    o->count++;
+}
+
+// Makes two of the n-th block, which is full, where one more slot is to go to `at`; the block that
+// it belongs to now, which may be empty. In order or against it, blocks stay full.
+static struct head_block *split(struct series_head *h, struct head_series *s, size_t n, uint32_t at)
+{
+    insert_block(h, s, n);
+    struct head_block *low = block_at(s, n), *high = block_at(s, n + 1);
+    ASSERT(high->count == BLOCK_SLOTS && at <= BLOCK_SLOTS);
+    if (at == 0) {
+        return low;
+    }
+    if (at == BLOCK_SLOTS) {
+        *low = *high;
+        *high = (struct head_block){.count = 0};
+        return high;
+    }
+    const uint32_t half = BLOCK_SLOTS / 2;
+    low->slots = mem_alloc(half * sizeof *low->slots);
+    meter_force(&h->meter, half * sizeof *low->slots);
+    low->count = low->capacity = half;
+    memcpy(low->slots, high->slots, half * sizeof *low->slots);
+    high->count -= half;
+    memmove(high->slots, high->slots + half, high->count * sizeof *high->slots);
+    return at < half ? low : high;
+}
+
 static struct hist *slot_of(struct series_head *h, struct head_series *s, uint64_t slot_ms)
 {
-    uint32_t at = slot_place(s, slot_ms);
-    ASSERT(s->numbers == NULL);
-    if (s->slots == NULL || at == s->count || s->slots[at].time_ms != slot_ms) {
-        s->slots = grow(h, s, s->slots, sizeof *s->slots);
-        memmove(s->slots + at + 1, s->slots + at, (s->count - at) * sizeof *s->slots);
-        s->slots[at] = (struct head_slot){.time_ms = slot_ms};
-        s->count++;
+    size_t n = block_of(s, slot_ms);
+    struct head_block *b = block_at(s, n);
+    uint32_t at = slot_place(b, slot_ms);
+    ASSERT(!s->has_numbers);
+    if (at == b->count || b->slots[at].time_ms != slot_ms) {
+        if (b->count == BLOCK_SLOTS) {
+            b = split(h, s, n, at);
+            at = slot_place(b, slot_ms);
+        }
+        b->slots = grow(h, b, b->slots, sizeof *b->slots);
+        memmove(b->slots + at + 1, b->slots + at, (b->count - at) * sizeof *b->slots);
+        b->slots[at] = (struct head_slot){.time_ms = slot_ms};
+        b->count++;
         h->samples++;
         note_time(h, slot_ms);
     }
-    return &s->slots[at].hist;
+    return &b->slots[at].hist;
 }
 
 static void add_value(struct series_head *h, const struct series_value *v)
@@ -180,13 +294,13 @@ static void prefetch(const struct series_head *h, const struct series_value *val
         __builtin_prefetch(found[i]);
     }
     for (size_t i = 0; i < n; i++) {
-        if (found[i] != NULL && found[i]->count > 0) {
-            __builtin_prefetch(&found[i]->slots[found[i]->count - 1], 1);
+        if (found[i] != NULL && found[i]->last.count > 0) {
+            __builtin_prefetch(&found[i]->last.slots[found[i]->last.count - 1], 1);
         }
     }
     for (size_t i = 0; i < n; i++) {
-        if (found[i] != NULL && found[i]->count > 0) {
-            hist_prefetch(&found[i]->slots[found[i]->count - 1].hist, values[i].value_ns);
+        if (found[i] != NULL && found[i]->last.count > 0) {
+            hist_prefetch(&found[i]->last.slots[found[i]->last.count - 1].hist, values[i].value_ns);
         }
     }
 }
@@ -223,6 +337,21 @@ bool series_head_has(const struct series_head *h, uint32_t series)
     return find(h, series) != NULL;
 }
 
+static void add_samples(const struct head_block *b, uint64_t from_ms, uint64_t to_ms,
+                        struct samples *into, struct arena *a, struct buf *scratch)
+{
+    for (uint32_t i = slot_place(b, from_ms); i < b->count && b->slots[i].time_ms < to_ms; i++) {
+        if (hist_is_nothing(&b->slots[i].hist)) { // all of it was taken back
+            continue;
+        }
+        buf_clear(scratch);
+        hist_encode(&b->slots[i].hist, scratch);
+        MUST(!scratch->failed);
+        samples_add(into, (struct sample){.time_ms = b->slots[i].time_ms,
+                                          .hist = arena_str(a, buf_str(scratch))});
+    }
+}
+
 void series_head_samples(const struct series_head *h, uint32_t series, uint64_t from_ms,
                          uint64_t to_ms, struct samples *into, struct arena *a, struct buf *scratch)
 {
@@ -231,20 +360,17 @@ void series_head_samples(const struct series_head *h, uint32_t series, uint64_t 
     if (s == NULL) {
         return;
     }
-    for (uint32_t i = 0; i < s->count && s->numbers != NULL; i++) {
-        if (s->numbers[i].time_ms >= from_ms && s->numbers[i].time_ms < to_ms) {
-            samples_add(into, s->numbers[i]);
+    for (uint32_t i = 0; i < s->last.count && s->has_numbers; i++) {
+        const struct sample *number = &s->last.numbers[i];
+        if (number->time_ms >= from_ms && number->time_ms < to_ms) {
+            samples_add(into, *number);
         }
     }
-    for (uint32_t i = s->slots != NULL ? slot_place(s, from_ms) : s->count;
-         i < s->count && s->slots[i].time_ms < to_ms; i++) {
-        if (hist_is_nothing(&s->slots[i].hist)) { // all of it was taken back
-            continue;
+    for (size_t n = s->has_numbers ? block_count(s) : block_of(s, from_ms); n < block_count(s);
+         n++) {
+        if (block_at(s, n)->slots[0].time_ms >= to_ms) {
+            break;
         }
-        buf_clear(scratch);
-        hist_encode(&s->slots[i].hist, scratch);
-        MUST(!scratch->failed);
-        samples_add(into, (struct sample){.time_ms = s->slots[i].time_ms,
-                                          .hist = arena_str(a, buf_str(scratch))});
+        add_samples(block_at(s, n), from_ms, to_ms, into, a, scratch);
     }
 }
