@@ -317,7 +317,7 @@ function drawFar(painter: Painter, at: number, x: number, y: number): void {
   context.font = `600 12px ${font}`
   context.fillStyle = colours.text
   context.textBaseline = 'middle'
-  context.fillText(fitting(painter, nodeName(node), width / grown), 0, 0)
+  context.fillText(fitting(painter, nodeName(node), width / grown, node.kind !== 'service'), 0, 0)
   context.restore()
 }
 
