@@ -53,8 +53,8 @@ struct calls_flags {
 static void print_calls(json_t *o)
 {
     static const char *const durations[] = {"mean_ns", "p50_ns", "p99_ns"};
-    printf("%10" PRId64 "  %8" PRId64, (int64_t)json_integer_value(json_object_get(o, "calls")),
-           (int64_t)json_integer_value(json_object_get(o, "errors")));
+    printf("%10" PRId64 "  %8" PRId64, (int64_t)ask_integer(o, "calls"),
+           (int64_t)ask_integer(o, "errors"));
     for (size_t i = 0; i < sizeof durations / sizeof *durations; i++) {
         char text[WHEN_MAX];
         when_print_duration(text, ask_integer(o, durations[i]));
@@ -67,8 +67,8 @@ static void print_calls(json_t *o)
 
 static int by_calls(const void *a, const void *b)
 {
-    json_int_t x = json_integer_value(json_object_get(*(json_t *const *)a, "calls"));
-    json_int_t y = json_integer_value(json_object_get(*(json_t *const *)b, "calls"));
+    int64_t x = (int64_t)ask_integer(*(json_t *const *)a, "calls");
+    int64_t y = (int64_t)ask_integer(*(json_t *const *)b, "calls");
     return x != y ? (x > y ? -1 : 1) : 0;
 }
 
@@ -241,7 +241,7 @@ static void print_groups(json_t *root)
 {
     json_t *g;
     size_t i;
-    int64_t left_out = json_integer_value(json_object_get(root, "left_out_groups"));
+    int64_t left_out = (int64_t)ask_integer(root, "left_out_groups");
     if (!has_calls(root, "groups")) {
         return;
     }

@@ -35,7 +35,7 @@ static void put_numbers(struct json_writer *w, const struct numbers *n)
     put_i64(w, "mean_ns", c->calls > 0 ? c->sum_ns / c->calls : 0);
     for (size_t i = 0; i < QUANTILES; i++) {
         ASSERT(quantile_names[i] != NULL);
-        put_u64(w, quantile_names[i], n->quantiles[i]);
+        put_ns(w, quantile_names[i], n->quantiles[i]);
     }
 }
 

@@ -35,7 +35,7 @@ static struct totals add_up(const struct entries *e, size_t first, size_t end, b
         const struct entry_path *p = &e->paths[i];
         t.calls += all || p->parent.n == 0 ? p->calls : 0;
         t.errors += all || p->parent.n == 0 ? p->errors : 0;
-        t.self_ns += p->self_ns;
+        t.self_ns = calls_ns_add(t.self_ns, p->self_ns);
     }
     return t;
 }
@@ -77,7 +77,7 @@ static void put_list(struct json_writer *w, const struct entries *e, bool all)
     for (size_t first = 0, end; first < e->count; first = end) {
         end = end_of_entry(e, first);
         rows[count] = (struct entry_row){first, end, add_up(e, first, end, all)};
-        all_ns += rows[count++].totals.self_ns;
+        all_ns = calls_ns_add(all_ns, rows[count++].totals.self_ns);
     }
     qsort(rows, count, sizeof *rows, by_time);
     json_put_key(w, "entries");

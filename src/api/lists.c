@@ -54,8 +54,8 @@ static void put_groups(struct job *j, const struct aggregate *a, struct groups *
         put_name(&w, item);
         put_u64(&w, "spans", item->spans);
         put_u64(&w, "errors", item->errors);
-        put_u64(&w, "p50_ns", sketch_quantile(item->durations, 0.5));
-        put_u64(&w, "p99_ns", sketch_quantile(item->durations, 0.99));
+        put_ns(&w, "p50_ns", sketch_quantile(item->durations, 0.5));
+        put_ns(&w, "p99_ns", sketch_quantile(item->durations, 0.99));
         json_put_object_end(&w);
     }
     json_put_array_end(&w);

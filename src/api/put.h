@@ -20,6 +20,14 @@ static inline void put_u64(struct json_writer *w, const char *key, uint64_t valu
     json_put_u64(w, value);
 }
 
+// A duration, which senders may say is anything: at most INT64_MAX, as far as integers of most
+// readers go.
+static inline void put_ns(struct json_writer *w, const char *key, uint64_t ns)
+{
+    json_put_key(w, key);
+    json_put_u64(w, ns < INT64_MAX ? ns : INT64_MAX);
+}
+
 static inline void put_i64(struct json_writer *w, const char *key, int64_t value)
 {
     json_put_key(w, key);

@@ -276,6 +276,34 @@ struct hist_head hist_head_of(struct str hist)
     return head;
 }
 
+int64_t hist_sum_ns(struct str hist)
+{
+    struct hist_head head;
+    const uint8_t *end = (const uint8_t *)hist.p + hist.n;
+    const uint8_t *first = read_head(hist, &head), *p = first;
+    uint64_t next = 0;
+    double most = 0, sum = 0;
+    int64_t times = 0;
+    MUST(p != NULL);
+    for (uint64_t i = 0; i < head.used; i++) {
+        p = read_cell(p, end, &next, &times);
+        MUST(p != NULL);
+        most += fabs((double)times);
+    }
+    if (most * exp2((double)next / HIST_OCTAVE) < 0x1p62) { // all in the highest bucket
+        return head.sum_ns;
+    }
+    next = 0;
+    for (uint64_t i = 0; i < head.used; i++) {
+        first = read_cell(first, end, &next, &times);
+        sum += (double)times * (double)hist_value((unsigned)next - 1);
+    }
+    return fabs(sum) < 0x1p62 ? head.sum_ns
+           : sum >= 0x1p63    ? INT64_MAX
+           : sum <= -0x1p63   ? INT64_MIN
+                              : (int64_t)sum;
+}
+
 // ---- Totals -------------------------------------------------------------------------------------
 
 static int64_t add_wrapping(int64_t a, int64_t b)

@@ -79,6 +79,11 @@ MUST_CHECK enum err hist_cut(struct str *bytes, struct str *ret_hist, struct his
 // Of a histogram that hist_cut() gave.
 struct hist_head hist_head_of(struct str hist);
 
+// The sum of the values of a histogram that hist_cut() gave, or hist_encode(): its `sum_ns`, as
+// long as that cannot have wrapped; else about the sum by its buckets, and INT64_MAX where it is
+// more.
+int64_t hist_sum_ns(struct str hist);
+
 // What many histograms are added up into. All zero is an empty one. Numbers wrap.
 struct hist_total {
     int64_t count, sum_ns;

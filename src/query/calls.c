@@ -70,13 +70,18 @@ enum err calls_sum_add(struct calls_adder *a, struct calls_sum *s, const struct 
     ASSERT(!s->hist.failed);
     s->calls += h->count;
     s->errors += error ? h->count : 0;
-    s->sum_ns = (int64_t)((uint64_t)s->sum_ns + (uint64_t)h->sum_ns);
     return ERR_OK;
+}
+
+int64_t calls_sum_ns(const struct calls_sum *s)
+{
+    ASSERT(!s->hist.failed);
+    return s->hist.n > 0 ? hist_sum_ns(buf_str(&s->hist)) : 0;
 }
 
 struct calls calls_sum_read(const struct calls_sum *s, struct arena *arena)
 {
-    struct calls c = {.calls = s->calls, .errors = s->errors, .sum_ns = s->sum_ns};
+    struct calls c = {.calls = s->calls, .errors = s->errors, .sum_ns = calls_sum_ns(s)};
     ASSERT(arena != NULL);
     if (s->hist.n > 0) {
         c.hist = arena_str(arena, buf_str(&s->hist));

@@ -23,7 +23,7 @@ void calls_quantiles(const struct calls *c, struct hist_total *scratch, const do
 
 // A sum in the making. All zero is an empty one.
 struct calls_sum {
-    int64_t calls, errors, sum_ns;
+    int64_t calls, errors;
     struct buf hist;
 };
 void calls_sum_done(struct calls_sum *s);
@@ -41,8 +41,18 @@ void calls_adder_done(struct calls_adder *a);
 MUST_CHECK enum err calls_sum_add(struct calls_adder *a, struct calls_sum *s,
                                   const struct series_hist *h, bool error);
 
+// What the calls took together, as hist_sum_ns() says.
+int64_t calls_sum_ns(const struct calls_sum *s);
+
 // The sum so far, with its bytes copied into the arena.
 struct calls calls_sum_read(const struct calls_sum *s, struct arena *arena);
+
+// Of two such sums, the sum; it does not wrap either.
+static inline int64_t calls_ns_add(int64_t a, int64_t b)
+{
+    int64_t sum;
+    return !__builtin_add_overflow(a, b, &sum) ? sum : a < 0 ? INT64_MIN : INT64_MAX;
+}
 
 // A range as whole minutes, or, of more than a day, whole hours: it can then be read from the tier
 // of that width. Empty where it is.

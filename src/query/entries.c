@@ -48,12 +48,12 @@ static enum err on_series(void *ctx, const struct series_found *found)
     }
     if (str_eq(measure, CALLS_MEASURE_CALLS)) {
         p.chains = sum.calls;
-        p.calls = sum.sum_ns;
+        p.calls = calls_sum_ns(&sum);
         p.calls_of_chain = calls_sum_read(&sum, &out->arena);
     } else if (str_eq(measure, CALLS_MEASURE_ERRORS)) {
-        p.errors = sum.sum_ns;
+        p.errors = calls_sum_ns(&sum);
     } else {
-        p.self_ns = sum.sum_ns;
+        p.self_ns = calls_sum_ns(&sum);
     }
     calls_sum_done(&sum);
     out->paths = mem_grow(out->paths, &run->capacity, out->count + 1, sizeof *out->paths);
@@ -132,7 +132,7 @@ static void merge_measures(struct entries *out)
         to->chains += p->chains;
         to->calls += p->calls;
         to->errors += p->errors;
-        to->self_ns += p->self_ns;
+        to->self_ns = calls_ns_add(to->self_ns, p->self_ns);
         to->calls_of_chain = p->calls_of_chain.hist.n > 0 ? p->calls_of_chain : to->calls_of_chain;
     }
     ASSERT(n <= out->count);

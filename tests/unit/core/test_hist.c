@@ -45,6 +45,33 @@ static void total_add(struct hist_total *t, const struct hist *h)
     buf_done(&bytes);
 }
 
+static int64_t sum_of(uint64_t value_ns, int32_t times)
+{
+    struct hist h = {0};
+    struct buf bytes;
+    buf_init(&bytes, HIST_BYTES_MAX);
+    hist_add(&h, 1000, 3);
+    hist_add(&h, value_ns, times);
+    hist_encode(&h, &bytes);
+    int64_t sum = hist_sum_ns(buf_str(&bytes));
+    buf_done(&bytes);
+    hist_clear(&h);
+    return sum;
+}
+
+static void test_sums_do_not_wrap(void **state)
+{
+    (void)state;
+    assert_int_equal(sum_of(1000000007, 1000), 1000000010000); // exact, unlike the buckets
+    assert_int_equal(sum_of((uint64_t)1 << 60, 3), 3 * ((int64_t)1 << 60) + 3000);
+    assert_int_equal(sum_of(UINT64_MAX, 1), INT64_MAX);
+    assert_int_equal(sum_of(UINT64_MAX, 300), INT64_MAX);
+    assert_int_equal(sum_of(UINT64_MAX, -300), INT64_MIN);
+    assert_int_equal(sum_of((uint64_t)1 << 50, 1 << 20), INT64_MAX); // many that are long
+    int64_t near = sum_of((uint64_t)1 << 62, 1);
+    assert_true(llabs(near - ((int64_t)1 << 62)) < ((int64_t)1 << 62) / 100);
+}
+
 static void test_quantiles_of_merged(void **state)
 {
     (void)state;
@@ -224,6 +251,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_buckets_hold_what_they_say),
         cmocka_unit_test(test_value_is_close_to_all_of_its_bucket),
+        cmocka_unit_test(test_sums_do_not_wrap),
         cmocka_unit_test(test_quantiles_of_merged),
         cmocka_unit_test(test_taken_back_is_nothing),
         cmocka_unit_test(test_bytes_are_the_histogram),
