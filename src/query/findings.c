@@ -2,6 +2,7 @@
 // Purpose: what is wrong with how calls are made.
 #include "query/findings.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@
 #include "query/filter.h"
 #include "query/sample.h"
 #include "query/search.h"
+#include "stream/names.h"
 
 #define REPEATED_CALLS  5
 #define REPEATED_CHAINS 10
@@ -254,7 +256,53 @@ static void put_quoted(struct buf *out, struct str text)
     buf_add_byte(out, '"');
 }
 
-// The newest traces that have a span of the node.
+// A regular expression for a text that begins so.
+static void put_prefix(struct buf *out, struct str text)
+{
+    buf_printf(out, "\"(?s)");
+    for (size_t i = 0; i < text.n; i++) {
+        unsigned char c = (unsigned char)text.p[i];
+        if (c >= 0x80 || isalnum(c)) {
+            buf_add_byte(out, c);
+        } else {
+            buf_printf(out, "\\x{%x}", c);
+        }
+    }
+    buf_printf(out, ".*\"");
+}
+
+// Names of nodes are cut (stream/names.h): one that may have been stands for all that begin so.
+static void put_test(struct buf *out, const char *field, struct str text)
+{
+    const size_t character_bytes_max = 4;
+    ASSERT(text.n <= NAMES_TEXT_MAX);
+    buf_printf(out, "%s ", field);
+    if (text.n + character_bytes_max > NAMES_TEXT_MAX) {
+        buf_printf(out, "=~ ");
+        put_prefix(out, text);
+    } else {
+        buf_printf(out, "= ");
+        put_quoted(out, text);
+    }
+}
+
+static void put_filter(struct buf *out, const struct node *n)
+{
+    buf_printf(out, "{ ");
+    if (n->line.n > 0) {
+        put_test(out, "resource.service.namespace", n->line);
+    } else {
+        buf_printf(out, "(resource.service.namespace = nil || resource.service.namespace = \"\")");
+    }
+    buf_printf(out, " && ");
+    put_test(out, "resource.service.name", n->service);
+    buf_printf(out, " && ");
+    put_test(out, "name", n->name);
+    buf_printf(out, " }");
+    ASSERT(out->n > 0);
+}
+
+// The newest traces that have a span of the node; none where no filter can ask for it.
 static enum err search_traces(const struct findings_run *run, const struct node *n, size_t limit,
                               struct search_hit **ret_hits, size_t *ret_count)
 {
@@ -262,15 +310,13 @@ static enum err search_traces(const struct findings_run *run, const struct node 
     struct filter *filter;
     struct err_at at;
     buf_init(&text, FILTER_TEXT_MAX);
-    buf_printf(&text, "{ resource.service.name = ");
-    put_quoted(&text, n->service);
-    buf_printf(&text, " && name = ");
-    put_quoted(&text, n->name);
-    buf_printf(&text, " }");
+    put_filter(&text, n);
     enum err e = text.failed ? ERR_LIMIT : filter_parse(buf_str(&text), &filter, &at);
     buf_done(&text);
     if (e != ERR_OK) {
-        return e;
+        *ret_hits = NULL;
+        *ret_count = 0;
+        return ERR_OK;
     }
     const struct search search = {.view = run->query->view,
                                   .filter = filter,
@@ -350,7 +396,7 @@ static enum err look_at(struct findings_run *run, struct sampler *sampler, const
     }
     ASSERT(first < end);
     mem_free(hits);
-    return e == ERR_LIMIT ? ERR_OK : e; // names too long for a filter: no examples
+    return e;
 }
 
 static int by_entry(const void *a, const void *b)
