@@ -67,7 +67,7 @@ void api_findings(struct job *j)
     if (e == ERR_OK) {
         json_writer_init(&w, &j->out);
         json_put_object(&w);
-        put_range(&w, f->from_ms, f->to_ms, f->damaged_parts);
+        put_range(&w, f->from_ms, f->to_ms, f->damaged_parts + atomic_load(&j->control.cut_short));
         json_put_key(&w, "findings");
         json_put_array(&w);
         for (size_t i = 0; i < f->count; i++) {

@@ -37,6 +37,7 @@ struct findings_run {
     struct candidate *items;
     size_t count, capacity;
     struct hist_total *scratch;
+    size_t traces_left, deep_left; // that may be looked at, and such searches
 };
 
 const char *finding_name(enum finding_kind k)
@@ -242,6 +243,25 @@ static enum err find_dead(struct findings_run *run)
     return e;
 }
 
+static int by_time(const void *a, const void *b)
+{
+    const struct finding *x = a, *y = b;
+    if (x->self_ns != y->self_ns) {
+        return x->self_ns > y->self_ns ? -1 : 1;
+    }
+    if (x->kind != y->kind) {
+        return x->kind < y->kind ? -1 : 1;
+    }
+    return node_cmp(&x->node, &y->node);
+}
+
+static int by_time_of_candidates(const void *a, const void *b)
+{
+    const struct candidate *x = a, *y = b;
+    ASSERT(x != NULL && y != NULL);
+    return by_time(&x->finding, &y->finding);
+}
+
 // ---- Examples -----------------------------------------------------------------------------------
 
 static void put_quoted(struct buf *out, struct str text)
@@ -377,24 +397,46 @@ static void note_example(struct findings_run *run, struct candidate *c, const st
     }
 }
 
+static bool want_more(const struct findings_run *run, size_t first, size_t end)
+{
+    ASSERT(end <= run->count);
+    for (size_t i = first; i < end; i++) {
+        if (run->items[i].finding.example_count < FINDING_EXAMPLES) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Whether it is over with looking, since the turn of the query is: the answer has what was found.
+static bool is_over(struct findings_run *run)
+{
+    bool over = query_must_end(run->query->control);
+    if (over) {
+        atomic_store(&run->query->control->cut_short, true);
+    }
+    ASSERT(run->traces_left <= FINDINGS_TRACES);
+    return over || run->traces_left == 0;
+}
+
 // Looks at so many of the newest traces of a node for examples of candidates [first, end).
 static enum err look_at(struct findings_run *run, struct sampler *sampler, const struct node *node,
                         size_t limit, size_t first, size_t end)
 {
     struct search_hit *hits = NULL;
     size_t count = 0;
+    limit = limit < run->traces_left ? limit : run->traces_left;
+    ASSERT(first < end && limit > 0);
     enum err e = search_traces(run, node, limit, &hits, &count);
-    for (size_t i = 0; i < count && e == ERR_OK; i++) {
+    for (size_t i = 0; i < count && e == ERR_OK && want_more(run, first, end) && !is_over(run);
+         i++) {
         struct sample sample;
         enum err taken = sampler_take(sampler, run->query->view, hits[i].trace, &sample);
+        run->traces_left--;
         for (size_t k = first; taken == ERR_OK && k < end; k++) {
             note_example(run, &run->items[k], &sample);
         }
-        if (query_must_end(run->query->control)) {
-            e = ERR_CANCELLED;
-        }
     }
-    ASSERT(first < end);
     mem_free(hits);
     return e;
 }
@@ -405,10 +447,9 @@ static int by_entry(const void *a, const void *b)
     return x->entry < y->entry ? -1 : x->entry > y->entry;
 }
 
-// What rarely happens is looked for where it happens, all else among traces of the entry.
-static enum err find_examples(struct findings_run *run)
+// Among the newest traces of each entry.
+static enum err look_at_entries(struct findings_run *run, struct sampler *sampler)
 {
-    struct sampler *sampler = sampler_new();
     enum err e = ERR_OK;
     size_t looked_at = 0;
     qsort(run->items, run->count, sizeof *run->items, by_entry);
@@ -417,37 +458,49 @@ static enum err find_examples(struct findings_run *run)
         for (end = first + 1; end < run->count && run->items[end].entry == run->items[first].entry;
              end++) {
         }
-        if (entry->kind.n == 0 || looked_at++ >= FINDINGS_ENTRIES) {
-            continue;
-        }
-        e = look_at(run, sampler, entry, FINDINGS_LOOKED_AT, first, end);
-        for (size_t i = first; i < end && e == ERR_OK; i++) {
-            const struct finding *f = &run->items[i].finding;
-            bool rare = f->kind == FINDING_RARE && f->node.service.n > 0;
-            bool hidden = f->kind >= FINDING_FAN_OUT; // few chains show it
-            if (f->example_count == 0 && hidden) {
-                e = look_at(run, sampler, rare ? &f->node : entry, FINDINGS_LOOKED_DEEP, i, i + 1);
-            }
+        if (entry->kind.n > 0 && looked_at++ < FINDINGS_ENTRIES && !is_over(run)) {
+            e = look_at(run, sampler, entry, FINDINGS_LOOKED_AT, first, end);
         }
     }
     ASSERT(looked_at <= run->count);
+    return e;
+}
+
+// What few chains show has a search of its own, as long as there are some: what rarely happens is
+// looked for where it happens, all else among traces of the entry.
+static enum err look_deep(struct findings_run *run, struct sampler *sampler)
+{
+    enum err e = ERR_OK;
+    qsort(run->items, run->count, sizeof *run->items, by_time_of_candidates);
+    for (size_t i = 0; i < run->count && e == ERR_OK; i++) {
+        const struct finding *f = &run->items[i].finding;
+        bool rare = f->kind == FINDING_RARE && f->node.service.n > 0;
+        bool hidden = f->kind >= FINDING_FAN_OUT && f->entry.kind.n > 0;
+        if (run->deep_left == 0 || is_over(run)) {
+            break;
+        }
+        if (f->example_count == 0 && hidden) {
+            run->deep_left--;
+            e = look_at(run, sampler, rare ? &f->node : &f->entry, FINDINGS_LOOKED_DEEP, i, i + 1);
+        }
+    }
+    ASSERT(run->deep_left <= FINDINGS_SEARCHES);
+    return e;
+}
+
+static enum err find_examples(struct findings_run *run)
+{
+    struct sampler *sampler = sampler_new();
+    ASSERT(run->count > 0);
+    run->traces_left = FINDINGS_TRACES;
+    run->deep_left = FINDINGS_SEARCHES;
+    enum err e = look_at_entries(run, sampler);
+    e = e == ERR_OK ? look_deep(run, sampler) : e;
     sampler_free(sampler);
     return e;
 }
 
 // ---- The answer ---------------------------------------------------------------------------------
-
-static int by_time(const void *a, const void *b)
-{
-    const struct finding *x = a, *y = b;
-    if (x->self_ns != y->self_ns) {
-        return x->self_ns > y->self_ns ? -1 : 1;
-    }
-    if (x->kind != y->kind) {
-        return x->kind < y->kind ? -1 : 1;
-    }
-    return node_cmp(&x->node, &y->node);
-}
 
 static void read_findings(struct findings_run *run)
 {

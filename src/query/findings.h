@@ -16,8 +16,10 @@
 //                     before the range
 //
 // Of one tree what is "(other)" is not looked at. Examples are looked for among the newest
-// FINDINGS_LOOKED_AT traces of the entry, and among FINDINGS_LOOKED_DEEP for what few chains show;
-// a finding of statements (n_plus_one) needs one, others may come without.
+// FINDINGS_LOOKED_AT traces of FINDINGS_ENTRIES entries, and then, for what few chains show, among
+// FINDINGS_LOOKED_DEEP each, what takes most time first, by FINDINGS_SEARCHES searches; of
+// FINDINGS_TRACES traces in all, and as long as the query has its turn (the control's `cut_short`
+// says that it had not). A finding of statements (n_plus_one) needs one, others may come without.
 //
 // Errors are those of entries_run().
 #ifndef SONDE_QUERY_FINDINGS_H
@@ -31,6 +33,8 @@
 #define FINDINGS_LOOKED_AT   50 // traces of an entry
 #define FINDINGS_LOOKED_DEEP 1000
 #define FINDINGS_ENTRIES     20 // that traces are looked at of
+#define FINDINGS_SEARCHES    20 // for single findings
+#define FINDINGS_TRACES      ((size_t)5000)
 
 enum finding_kind {
     FINDING_N_PLUS_ONE,
