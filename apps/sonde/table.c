@@ -18,6 +18,14 @@ struct glyph {
     bool harmless; // can be printed as it is
 };
 
+// Characters that show nothing and reorder what stands around them: a name that holds one would
+// change how the rest of the line reads.
+static bool is_bidi_control(wchar_t c)
+{
+    return c == 0x061C || c == 0x200E || c == 0x200F || (c >= 0x202A && c <= 0x202E) ||
+           (c >= 0x2066 && c <= 0x2069);
+}
+
 // The character at the start of a text of n > 0 bytes; a bad byte is a glyph of its own.
 static struct glyph glyph_at(const char *text, size_t n)
 {
@@ -28,7 +36,7 @@ static struct glyph glyph_at(const char *text, size_t n)
     if (bytes == 0 || bytes > n) {
         return (struct glyph){1, 1, false};
     }
-    int columns = wcwidth(c);
+    int columns = is_bidi_control(c) ? -1 : wcwidth(c);
     return columns < 0 ? (struct glyph){bytes, 1, false} : (struct glyph){bytes, columns, true};
 }
 
