@@ -281,6 +281,9 @@ static void put_stream(struct job *j)
         "Spans that stream analysis took in, those of the replay included.", (double)s.spans);
     one(out, "sonde_stream_duplicate_spans_total", "counter",
         "Of them, those that their chain had already.", (double)s.duplicates);
+    one(out, "sonde_stream_left_out_spans_total", "counter",
+        "Of them, those of chains that had 1,048,576 others, which is all that are looked at.",
+        (double)s.left_out_spans);
     one(out, "sonde_stream_points_total", "counter",
         "Metric points that passed to the series, those of the replay included.", (double)s.points);
     if (j->api->o.exemplars_left_out != NULL) {

@@ -94,6 +94,7 @@ static void put_stream(struct json_writer *w, const struct api *a)
     json_put_object(w);
     put_u64(w, "spans", s.spans);
     put_u64(w, "duplicate_spans", s.duplicates);
+    put_u64(w, "left_out_spans", s.left_out_spans);
     put_u64(w, "points", s.points);
     put_u64(w, "queued_bytes", s.queued_bytes);
     put_u64(w, "open_chains", s.open_chains);

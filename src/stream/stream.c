@@ -214,7 +214,8 @@ static void note_stats(struct stream *s)
     const struct analysis *a = &s->a;
     pthread_mutex_lock(&s->lock);
     s->stats = (struct stream_stats){.spans = a->spans,
-                                     .duplicates = a->duplicates,
+                                     .duplicates = a->duplicates - a->chains.left_out,
+                                     .left_out_spans = a->chains.left_out,
                                      .points = s->points,
                                      .open_chains = a->chains.count,
                                      .open_spans = a->chains.spans,

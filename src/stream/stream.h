@@ -160,6 +160,7 @@ void stream_close(struct stream *s);
 
 struct stream_stats {
     uint64_t spans, duplicates, points;
+    uint64_t left_out_spans; // of chains that have CHAIN_SPANS_MAX (stream/chains.h) without them
     uint64_t open_chains, open_spans, open_bytes;
     uint64_t closed_chains, spilled_chains; // spilled: closed early for lack of memory
     uint64_t reopened_chains;               // a span came after the chain had closed

@@ -68,6 +68,23 @@ static void test_a_chain_of_many_spans_is_quick(void **state)
     chains_done(&c);
 }
 
+static void test_spans_beyond_the_limit_are_left_out(void **state)
+{
+    (void)state;
+    struct chains c;
+    chains_init(&c, IDLE_MS, REMEMBERED, 0, 0);
+    for (uint64_t span = 1; span <= CHAIN_SPANS_MAX; span++) {
+        assert_true(add(&c, 1, span, 5));
+    }
+    assert_false(add(&c, 1, 7, 5)); // a copy
+    assert_int_equal(c.left_out, 0);
+    assert_false(add(&c, 1, CHAIN_SPANS_MAX + 1, 5));
+    assert_false(add(&c, 1, CHAIN_SPANS_MAX + 2, 5));
+    assert_int_equal(c.left_out, 2);
+    assert_int_equal(c.spans, CHAIN_SPANS_MAX);
+    chains_done(&c);
+}
+
 static void test_due_after_the_last_span(void **state)
 {
     (void)state;
@@ -185,6 +202,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_span_once),
         cmocka_unit_test(test_a_chain_of_many_spans_is_quick),
+        cmocka_unit_test(test_spans_beyond_the_limit_are_left_out),
         cmocka_unit_test(test_due_after_the_last_span),
         cmocka_unit_test(test_the_wheel_forgets_nobody),
         cmocka_unit_test(test_closed_traces_are_remembered),
