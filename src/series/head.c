@@ -66,7 +66,8 @@ static size_t block_count(const struct head_series *s)
 static struct head_block *block_at(const struct head_series *s, size_t n)
 {
     ASSERT(n < block_count(s));
-    return n + 1 < block_count(s) ? &s->older->blocks[n] : (struct head_block *)&s->last;
+    bool older = s->older != NULL && n < s->older->count;
+    return older ? &s->older->blocks[n] : (struct head_block *)&s->last;
 }
 
 static void series_free(struct head_series *s)
@@ -241,6 +242,7 @@ static struct head_block *split(struct series_head *h, struct head_series *s, si
         return high;
     }
     const uint32_t half = BLOCK_SLOTS / 2;
+    MUST(high->slots != NULL); // it is full
     low->slots = mem_alloc(half * sizeof *low->slots);
     meter_force(&h->meter, half * sizeof *low->slots);
     low->count = low->capacity = half;
@@ -256,7 +258,7 @@ static struct hist *slot_of(struct series_head *h, struct head_series *s, uint64
     struct head_block *b = block_at(s, n);
     uint32_t at = slot_place(b, slot_ms);
     ASSERT(!s->has_numbers);
-    if (at == b->count || b->slots[at].time_ms != slot_ms) {
+    if (b->slots == NULL || at == b->count || b->slots[at].time_ms != slot_ms) {
         if (b->count == BLOCK_SLOTS) {
             b = split(h, s, n, at);
             at = slot_place(b, slot_ms);

@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 #include "core/hist.h"
 #include "core/mem.h"

@@ -24,7 +24,7 @@ static void test_a_root_at_the_end_of_time(void **state)
         {.id = 2, .parent = 1, .start_ns = UINT64_MAX, .service = web, .kind = KIND_INTERNAL},
     };
     spans[0].endpoint = names_below(&names, web, STR("GET /"), KIND_SERVER);
-    paths_init(&paths, &names);
+    paths_init(&paths, &names, SIZE_MAX);
     for (uint32_t count = 1; count <= 2; count++) {
         size_t sums;
         uint64_t start_ns;
