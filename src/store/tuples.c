@@ -97,10 +97,10 @@ uint32_t tuples_add_own(struct tuples *t, const uint32_t *items, size_t n)
 {
     ASSERT(n <= UINT32_MAX);
     ASSERT(items != NULL || n == 0);
-    // Independent products, so that they are computed side by side.
+    // They are independent of one another, and so are computed side by side.
     uint64_t hash = n;
     for (size_t i = 0; i < n; i++) {
-        hash += (items[i] + (uint64_t)1) * (0x9E3779B97F4A7C15ULL * (2 * i + 1));
+        hash += secret_mix((uint64_t)i << 32 | items[i]);
     }
-    return add_hashed(t, items, n, hash ^ hash >> 32);
+    return add_hashed(t, items, n, hash);
 }

@@ -25,8 +25,7 @@ void tuples_clear(struct tuples *t);
 // The number of the list; it is new when t->count grew.
 uint32_t tuples_add(struct tuples *t, const uint32_t *items, size_t n);
 
-// The same for numbers that the writer itself gave (no sender can choose them so that their hashes
-// collide): a cheaper hash. One set uses one of the two.
+// The same with a hash that is cheaper for a few numbers. One set uses one of the two.
 uint32_t tuples_add_own(struct tuples *t, const uint32_t *items, size_t n);
 
 const uint32_t *tuples_get(const struct tuples *t, size_t number, size_t *ret_n);
