@@ -80,7 +80,7 @@ static struct chain *take_row(struct analysis *a, const struct batch *b, uint32_
 static void take_again(struct analysis *a, const struct batch *b, uint32_t row, uint64_t hash,
                        const struct open_set *only, uint64_t now_ms)
 {
-    const struct open_chain *was = open_set_find(only, hash);
+    const struct open_chain *was = open_set_find(only, trace_id_hash(b->spans[row].trace));
     ASSERT(only != NULL);
     if (was != NULL && b->seq >= was->first_seq) {
         struct chain *chain = take_row(a, b, row, hash, false, now_ms);
@@ -99,7 +99,7 @@ void analysis_take(struct analysis *a, const struct batch *b, const struct open_
     for (size_t first = 0; first < b->span_count; first += AHEAD) {
         size_t n = b->span_count - first < AHEAD ? b->span_count - first : AHEAD;
         for (size_t i = 0; i < n; i++) {
-            hashes[i] = trace_id_hash(b->spans[first + i].trace);
+            hashes[i] = chains_hash(b->spans[first + i].trace);
             chains_prefetch_slot(&a->chains, hashes[i]);
         }
         for (size_t i = 0; i < n; i++) {

@@ -26,6 +26,12 @@ void chains_init(struct chains *c, uint32_t idle_ms, size_t remembered, uint64_t
     c->closed_set = mem_new(remembered * 2, sizeof *c->closed_set);
 }
 
+uint64_t chains_hash(trace_id id)
+{
+    _Static_assert(sizeof id.b == 16, "all of it");
+    return XXH3_64bits_withSeed(id.b, sizeof id.b, secret_word());
+}
+
 // ---- Blocks and chains --------------------------------------------------------------------------
 
 static struct chain_block *block_new(struct chains *c)

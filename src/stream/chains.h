@@ -97,6 +97,9 @@ void chains_init(struct chains *c, uint32_t idle_ms, size_t remembered, uint64_t
                  uint64_t horizon_ns);
 void chains_done(struct chains *c);
 
+// The hash that the chain of a trace is found by: of this process, since peers choose the IDs.
+uint64_t chains_hash(trace_id id);
+
 // The open chain of a trace, opened when there is none.
 struct chain *chains_open(struct chains *c, trace_id id, uint64_t hash, uint64_t seq,
                           uint64_t now_ms);

@@ -19,7 +19,7 @@ static void write_chain(void *ctx, const struct chain *chain)
     struct writing *w = ctx;
     uint64_t behind = chain->first_seq - w->after;
     ASSERT(chain->count > 0 && chain->first_seq > w->after);
-    buf_add_u64(w->out, chain->hash);
+    buf_add_u64(w->out, trace_id_hash(chain->id)); // that of the chain is this process's own
     buf_add_u32(w->out, behind < UINT32_MAX ? (uint32_t)behind : UINT32_MAX);
     buf_add_byte(w->out, chains_may_be_old(w->chains, chain) ? 1 : 0);
 }
