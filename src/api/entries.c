@@ -179,7 +179,6 @@ static void answer(struct job *j, const struct entries_query *q, uint64_t times)
     ASSERT(e->count <= ENTRIES_PATHS_MAX);
     json_writer_init(&w, &j->out);
     json_put_object(&w);
-    put_range(&w, e->from_ms, e->to_ms, e->damaged_parts);
     if (q->endpoint.p != NULL && e->count > 0 && end_of_entry(e, 0) < e->count) {
         job_error(j, 400, "several business lines have that entry: name one with namespace");
         entries_free(e);
@@ -190,6 +189,7 @@ static void answer(struct job *j, const struct entries_query *q, uint64_t times)
     } else {
         put_list(&w, e, q->load != NULL);
     }
+    put_range(&w, e->from_ms, e->to_ms, e->damaged_parts); // what the needs lack included
     json_put_object_end(&w);
     entries_free(e);
     if (err != ERR_OK) {

@@ -99,6 +99,20 @@ void calls_cut_range(uint64_t from_ms, uint64_t to_ms, uint64_t *ret_from_ms, ui
     ASSERT(*ret_from_ms <= *ret_to_ms);
 }
 
+enum err calls_run(struct series_store *store, struct series_query query,
+                   struct query_control *control,
+                   enum err (*each)(void *ctx, const struct series_found *found), void *ctx,
+                   uint64_t *damaged_parts)
+{
+    struct series_answer answer;
+    query.meter = control != NULL ? control->meter : NULL;
+    query.cancelled = control != NULL ? &control->cancelled : NULL;
+    enum err e = series_run(store, &query, each, ctx, &answer);
+    *damaged_parts += e == ERR_OK ? answer.damaged_parts : 0;
+    ASSERT(each != NULL);
+    return e;
+}
+
 struct str series_label(const struct series_found *found, struct str key)
 {
     ASSERT(key.n > 0);

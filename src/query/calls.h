@@ -58,6 +58,13 @@ static inline int64_t calls_ns_add(int64_t a, int64_t b)
 // of that width. Empty where it is.
 void calls_cut_range(uint64_t from_ms, uint64_t to_ms, uint64_t *ret_from_ms, uint64_t *ret_to_ms);
 
+// series_run() under a control: the memory that it takes is the control's, and it ends when that is
+// cancelled. Adds the parts that had to be left out to *damaged_parts.
+MUST_CHECK enum err calls_run(struct series_store *store, struct series_query query,
+                              struct query_control *control,
+                              enum err (*each)(void *ctx, const struct series_found *found),
+                              void *ctx, uint64_t *damaged_parts);
+
 // The value of a label of a series; "" where it has none.
 struct str series_label(const struct series_found *found, struct str key);
 

@@ -96,15 +96,9 @@ static enum err read_paths(struct entries_run *run)
                                         .matcher_count = put_matchers(q, matchers),
                                         .from_ms = run->out->from_ms,
                                         .to_ms = run->out->to_ms,
-                                        .step_ms = run->out->to_ms - run->out->from_ms,
-                                        .meter = q->control != NULL ? q->control->meter : NULL,
-                                        .cancelled =
-                                            q->control != NULL ? &q->control->cancelled : NULL};
-    struct series_answer answer;
+                                        .step_ms = run->out->to_ms - run->out->from_ms};
     ASSERT(run->out->from_ms < run->out->to_ms);
-    enum err e = series_run(q->store, &series, on_series, run, &answer);
-    run->out->damaged_parts = e == ERR_OK ? answer.damaged_parts : 0;
-    return e;
+    return calls_run(q->store, series, q->control, on_series, run, &run->out->damaged_parts);
 }
 
 // ---- Putting together ---------------------------------------------------------------------------

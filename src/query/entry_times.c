@@ -133,7 +133,7 @@ static void judge(struct entry_need *need, const struct minutes *m)
     ASSERT(need->instances_needed >= need->instances || need->busiest_instance_calls == 0);
 }
 
-static enum err ask(const struct entries *e, struct series_store *store, struct minutes *m,
+static enum err ask(struct entries *e, struct series_store *store, struct minutes *m,
                     const struct node *service, struct str of,
                     enum err (*each)(void *ctx, const struct series_found *found))
 {
@@ -145,16 +145,12 @@ static enum err ask(const struct entries *e, struct series_store *store, struct 
                                    .matcher_count = 3,
                                    .from_ms = m->from_ms,
                                    .to_ms = e->to_ms,
-                                   .step_ms = MINUTE_MS,
-                                   .meter = e->control != NULL ? e->control->meter : NULL,
-                                   .cancelled = e->control != NULL ? &e->control->cancelled : NULL};
-    struct series_answer answer;
+                                   .step_ms = MINUTE_MS};
     ASSERT(m->count > 0);
-    return series_run(store, &q, each, m, &answer);
+    return calls_run(store, q, e->control, each, m, &e->damaged_parts);
 }
 
-static enum err find_need(const struct entries *e, struct series_store *store,
-                          struct entry_need *need)
+static enum err find_need(struct entries *e, struct series_store *store, struct entry_need *need)
 {
     uint64_t day_ms = 24 * 60 * MINUTE_MS;
     struct minutes m = {.from_ms = e->to_ms - e->from_ms > day_ms ? e->to_ms - day_ms : e->from_ms};

@@ -181,15 +181,9 @@ static enum err ask_endpoints(struct dead_run *d, uint64_t from_ms, uint64_t to_
                                         .matcher_count = 2,
                                         .from_ms = from_ms,
                                         .to_ms = to_ms,
-                                        .step_ms = to_ms - from_ms,
-                                        .meter = q->control != NULL ? q->control->meter : NULL,
-                                        .cancelled =
-                                            q->control != NULL ? &q->control->cancelled : NULL};
-    struct series_answer answer;
+                                        .step_ms = to_ms - from_ms};
     ASSERT(from_ms < to_ms);
-    enum err e = series_run(q->series, &series, on_endpoint, d, &answer);
-    d->run->out->damaged_parts += e == ERR_OK ? answer.damaged_parts : 0;
-    return e;
+    return calls_run(q->series, series, q->control, on_endpoint, d, &d->run->out->damaged_parts);
 }
 
 static void add_dead(struct findings_run *run, const struct endpoint_calls *c, double expected)
@@ -198,7 +192,8 @@ static void add_dead(struct findings_run *run, const struct endpoint_calls *c, d
                                          .node = c->node,
                                          .value = expected,
                                          .limit = DEAD_CALLS,
-                                         .statement = STR("")}};
+                                         .statement = STR("")},
+                             .entry = SIZE_MAX}; // of none: 0 would be the first one's
     ASSERT(expected >= DEAD_CALLS);
     run->items = mem_grow(run->items, &run->capacity, run->count + 1, sizeof *run->items);
     run->items[run->count++] = made;

@@ -166,17 +166,9 @@ static enum err ask(const struct red_query *q, struct red_run *run, struct red *
                                         .matcher_count = n,
                                         .from_ms = out->from_ms,
                                         .to_ms = out->to_ms,
-                                        .step_ms = out->step_ms,
-                                        .meter = q->control != NULL ? q->control->meter : NULL,
-                                        .cancelled =
-                                            q->control != NULL ? &q->control->cancelled : NULL};
-    struct series_answer answer;
-    enum err e = series_run(q->store, &series, on_series, run, &answer);
-    if (e == ERR_OK) {
-        ASSERT(answer.damaged_parts == 0 || answer.damaged_parts > 0);
-        out->damaged_parts = answer.damaged_parts;
-    }
-    return e;
+                                        .step_ms = out->step_ms};
+    ASSERT(n <= sizeof matchers / sizeof matchers[0]);
+    return calls_run(q->store, series, q->control, on_series, run, &out->damaged_parts);
 }
 
 static void read_points(const struct red_run *run, struct red *out)

@@ -246,7 +246,6 @@ static enum err on_series(void *ctx, const struct series_found *found)
 static enum err ask(struct topology_run *run, const struct series_matcher *matchers, size_t count,
                     uint64_t before_ms)
 {
-    struct query_control *control = run->query->control;
     uint64_t range_ms = run->out->to_ms - run->out->from_ms;
     if (before_ms > run->out->from_ms) {
         return ERR_OK;
@@ -256,16 +255,10 @@ static enum err ask(struct topology_run *run, const struct series_matcher *match
                                    .matcher_count = count,
                                    .from_ms = run->out->from_ms - before_ms,
                                    .to_ms = run->out->to_ms - before_ms,
-                                   .step_ms = range_ms,
-                                   .meter = control != NULL ? control->meter : NULL,
-                                   .cancelled = control != NULL ? &control->cancelled : NULL};
-    struct series_answer answer;
-    enum err e = series_run(run->query->store, &q, on_series, run, &answer);
-    if (e == ERR_OK) {
-        ASSERT(run->out->to_ms > run->out->from_ms);
-        run->out->damaged_parts += answer.damaged_parts;
-    }
-    return e;
+                                   .step_ms = range_ms};
+    ASSERT(range_ms > 0);
+    return calls_run(run->query->store, q, run->query->control, on_series, run,
+                     &run->out->damaged_parts);
 }
 
 static enum err ask_all(struct topology_run *run)
