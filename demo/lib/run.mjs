@@ -289,7 +289,7 @@ function print(sonde, shop, java) {
   const seconds = ((performance.now() - began) / 1000).toFixed(1)
   console.log(`\n  Sonde   ${sonde.http}`)
   if (shop) {
-    console.log(`  Shop    ${shop}     scenarios: its buttons, or ${switchCommand()} list`)
+    console.log(`  Shop    ${shop}     scenarios: its check boxes, or ${switchCommand()} list`)
     if (!(Number(flags.rate) > 0)) {
       console.log('          no traffic (--rate 0): click in the shop to make some')
     }
