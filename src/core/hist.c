@@ -66,93 +66,161 @@ uint64_t hist_value(unsigned bucket)
     return (uint64_t)(2 * from * ratio / (1 + ratio) + 0.5);
 }
 
-// ---- One histogram ------------------------------------------------------------------------------
+// ---- Many calls ---------------------------------------------------------------------------------
 
-static size_t block_count(const struct hist *h)
+// `blocks` has a bit for each block that is there, `cells` has HIST_BLOCK counts for each bit, the
+// lowest block first.
+struct hist_many {
+    uint64_t blocks[HIST_WORDS];
+    uint8_t before[HIST_WORDS]; // how many bits the words below have
+    int32_t cells[];
+};
+
+static size_t block_count(const struct hist_many *m)
 {
     const unsigned last = HIST_WORDS - 1;
-    return h->before[last] + (size_t)__builtin_popcountll(h->blocks[last]);
+    return m->before[last] + (size_t)__builtin_popcountll(m->blocks[last]);
+}
+
+static size_t cell_count(const struct hist_many *m)
+{
+    return block_count(m) * HIST_BLOCK;
+}
+
+static size_t many_bytes(size_t blocks)
+{
+    ASSERT(blocks <= HIST_BUCKETS / HIST_BLOCK);
+    return sizeof(struct hist_many) + blocks * HIST_BLOCK * sizeof(int32_t);
 }
 
 // How many blocks lie below this one, and whether it is there.
-static size_t rank_of(const struct hist *h, unsigned block, bool *ret_is_there)
+static size_t rank_of(const struct hist_many *m, unsigned block, bool *ret_is_there)
 {
     unsigned word = block / 64;
     uint64_t bit = (uint64_t)1 << block % 64;
     ASSERT(word < HIST_WORDS);
-    *ret_is_there = (h->blocks[word] & bit) != 0;
-    return h->before[word] + (size_t)__builtin_popcountll(h->blocks[word] & (bit - 1));
+    *ret_is_there = (m->blocks[word] & bit) != 0;
+    return m->before[word] + (size_t)__builtin_popcountll(m->blocks[word] & (bit - 1));
 }
 
-// The cells of a block, which are made where it is new.
-static int32_t *block_cells(struct hist *h, unsigned block)
+// The cell of a bucket. Its block is made where it is new, which may move `*m`.
+static int32_t *cell_of(struct hist_many **m, unsigned bucket)
 {
+    unsigned block = bucket / HIST_BLOCK;
     bool is_there;
-    size_t at = rank_of(h, block, &is_there);
+    size_t at = rank_of(*m, block, &is_there);
     if (!is_there) {
-        size_t bytes = HIST_BLOCK * sizeof *h->cells, n = block_count(h);
+        size_t n = block_count(*m), bytes = HIST_BLOCK * sizeof(int32_t);
         ASSERT(at <= n);
-        h->cells = mem_resize(h->cells, n + 1, bytes);
-        int32_t *to = h->cells + at * HIST_BLOCK;
+        *m = mem_resize(*m, 1, many_bytes(n + 1));
+        int32_t *to = (*m)->cells + at * HIST_BLOCK;
         memmove(to + HIST_BLOCK, to, (n - at) * bytes);
         memset(to, 0, bytes);
-        h->blocks[block / 64] |= (uint64_t)1 << block % 64;
+        (*m)->blocks[block / 64] |= (uint64_t)1 << block % 64;
         for (unsigned w = block / 64 + 1; w < HIST_WORDS; w++) {
-            h->before[w]++;
+            (*m)->before[w]++;
         }
     }
-    return h->cells + at * HIST_BLOCK;
+    return (*m)->cells + at * HIST_BLOCK + bucket % HIST_BLOCK;
 }
 
-static void add_cell(int32_t *cell, int32_t times)
+static void add_many(struct hist_many **m, unsigned bucket, int32_t times)
 {
+    int32_t *cell = cell_of(m, bucket);
     MUST(!__builtin_add_overflow(*cell, times, cell));
 }
+
+// ---- Few calls ----------------------------------------------------------------------------------
+
+static bool append(struct hist *h, unsigned bucket)
+{
+    if (h->few_count == HIST_FEW_MAX) {
+        return false;
+    }
+    if (h->few_count == h->few_room) {
+        h->few_room = h->few_room > 0 ? (uint16_t)(2 * h->few_room) : 8;
+        h->few = mem_resize(h->few, h->few_room, sizeof *h->few);
+    }
+    ASSERT(bucket < HIST_BUCKETS && h->few_count < h->few_room);
+    h->few[h->few_count++] = (uint16_t)bucket;
+    return true;
+}
+
+static bool take_back(struct hist *h, unsigned bucket)
+{
+    uint16_t i = h->few_count;
+    while (i > 0 && h->few[i - 1] != bucket) {
+        i--;
+    }
+    if (i > 0) {
+        ASSERT(i <= h->few_count);
+        h->few[i - 1] = h->few[--h->few_count];
+    }
+    return i > 0;
+}
+
+static void become_many(struct hist *h)
+{
+    struct hist_many *m = mem_new(1, sizeof *m);
+    ASSERT(!h->is_many && h->few_count <= h->few_room);
+    for (uint16_t i = 0; i < h->few_count; i++) {
+        add_many(&m, h->few[i], 1);
+    }
+    mem_free(h->few);
+    h->few_count = h->few_room = 0;
+    h->is_many = true;
+    h->many = m;
+}
+
+// ---- One histogram ------------------------------------------------------------------------------
 
 void hist_add(struct hist *h, uint64_t value_ns, int32_t times)
 {
     unsigned bucket = hist_bucket(value_ns);
-    add_cell(&block_cells(h, bucket / HIST_BLOCK)[bucket % HIST_BLOCK], times);
+    bool is_done =
+        !h->is_many && ((times == 1 && append(h, bucket)) || (times == -1 && take_back(h, bucket)));
+    if (!is_done && !h->is_many) {
+        become_many(h);
+    }
+    if (!is_done) {
+        add_many(&h->many, bucket, times);
+    }
     h->count += times;
     h->sum_ns = (int64_t)((uint64_t)h->sum_ns + value_ns * (uint64_t)times);
-    ASSERT(h->cells != NULL);
+    ASSERT(h->is_many || (size_t)h->count == h->few_count);
 }
 
-void hist_prefetch(const struct hist *h, uint64_t value_ns)
+void hist_prefetch(const struct hist *h)
 {
-    bool is_there;
-    size_t at = rank_of(h, hist_bucket(value_ns) / HIST_BLOCK, &is_there);
-    if (is_there) {
-        ASSERT(h->cells != NULL);
-        __builtin_prefetch(h->cells + at * HIST_BLOCK, 1);
+    ASSERT(h->few_count <= HIST_FEW_MAX);
+    if (h->is_many) {
+        __builtin_prefetch(h->many);
+    } else if (h->few_count < h->few_room) {
+        __builtin_prefetch(h->few + h->few_count, 1);
     }
 }
 
 void hist_clear(struct hist *h)
 {
-    ASSERT((block_count(h) == 0) == (h->cells == NULL));
-    mem_free(h->cells);
+    ASSERT(!h->is_many || h->few_room == 0);
+    mem_free(h->is_many ? (void *)h->many : (void *)h->few);
     *h = (struct hist){0};
-}
-
-static size_t cell_count(const struct hist *h)
-{
-    return block_count(h) * HIST_BLOCK;
 }
 
 bool hist_is_nothing(const struct hist *h)
 {
     bool nothing = h->count == 0 && h->sum_ns == 0;
-    size_t n = nothing ? cell_count(h) : 0;
+    size_t n = nothing && h->is_many ? cell_count(h->many) : 0;
     for (size_t i = 0; nothing && i < n; i++) {
-        nothing = h->cells[i] == 0;
+        nothing = h->many->cells[i] == 0;
     }
     return nothing;
 }
 
 size_t hist_bytes(const struct hist *h)
 {
-    return cell_count(h) * sizeof *h->cells;
+    ASSERT(!h->is_many || h->many != NULL);
+    return h->is_many ? many_bytes(block_count(h->many)) : h->few_room * sizeof *h->few;
 }
 
 // ---- As bytes -----------------------------------------------------------------------------------
@@ -196,22 +264,65 @@ static void encode_cell(struct buf *out, unsigned bucket, int64_t times, unsigne
     *next = bucket + 1;
 }
 
-void hist_encode(const struct hist *h, struct buf *out)
+static void encode_many(const struct hist *h, struct buf *out)
 {
     uint64_t used = 0;
-    for (size_t i = 0, n = cell_count(h); i < n; i++) {
-        used += h->cells[i] != 0 ? 1 : 0;
+    const int32_t *cells = h->many->cells;
+    for (size_t i = 0, n = cell_count(h->many); i < n; i++) {
+        used += cells[i] != 0 ? 1 : 0;
     }
     encode_head(out, h->count, h->sum_ns, used);
-    struct block_walk walk = {.blocks = h->blocks};
-    const int32_t *cells = h->cells;
+    struct block_walk walk = {.blocks = h->many->blocks};
     unsigned next = 0;
+    ASSERT(h->is_many);
     for (unsigned first; next_block(&walk, &first); cells += HIST_BLOCK) {
         for (unsigned i = 0; i < HIST_BLOCK; i++) {
             if (cells[i] != 0) {
                 encode_cell(out, first + i, cells[i], &next);
             }
         }
+    }
+}
+
+// By insertion: they are few, and most often very few.
+static void sort_few(uint16_t *list, unsigned count)
+{
+    ASSERT(count <= HIST_FEW_MAX);
+    for (unsigned i = 1; i < count; i++) {
+        uint16_t bucket = list[i];
+        unsigned to = i;
+        for (; to > 0 && list[to - 1] > bucket; to--) {
+            list[to] = list[to - 1];
+        }
+        list[to] = bucket;
+    }
+}
+
+static void encode_few(const struct hist *h, struct buf *out)
+{
+    uint16_t list[HIST_FEW_MAX];
+    unsigned count = h->few_count, next = 0;
+    uint64_t used = 0;
+    ASSERT(!h->is_many && count <= HIST_FEW_MAX);
+    memcpy(list, count > 0 ? h->few : list, count * sizeof *list);
+    sort_few(list, count);
+    for (unsigned i = 0; i < count; i++) {
+        used += i == 0 || list[i] != list[i - 1] ? 1 : 0;
+    }
+    encode_head(out, h->count, h->sum_ns, used);
+    for (unsigned i = 0, same; i < count; i += same) {
+        for (same = 1; i + same < count && list[i + same] == list[i]; same++) {
+        }
+        encode_cell(out, list[i], same, &next);
+    }
+}
+
+void hist_encode(const struct hist *h, struct buf *out)
+{
+    if (h->is_many) {
+        encode_many(h, out);
+    } else {
+        encode_few(h, out);
     }
 }
 

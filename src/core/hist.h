@@ -11,9 +11,11 @@
 // correction of another. Adding is exact and in any order; a histogram and its negative are
 // nothing.
 //
-// Shape. Buckets are kept by blocks of 16 (a quarter of an octave, one line of memory): `blocks`
-// has a bit for each that is there, `cells` has 16 counts for each bit, lowest block first. A cell
-// beyond 32 bits is an error of the caller: what may grow so far is merged into a hist_total.
+// Shape. Most histograms are of few calls, so that the first ones are kept as they came: the bucket
+// of each, two bytes in a list. With more than HIST_FEW_MAX, or with what no list can say (several
+// calls at once, one taken back that is not in the list), buckets are kept by blocks of 16 (a
+// quarter of an octave, one line of memory) with a count each; a histogram stays so. A cell beyond
+// 32 bits is an error of the caller: what may grow so far is merged into a hist_total.
 //
 // The bytes of a histogram (hist_encode): varints; zigzag where signed: count, sum, number of cells
 // that are not 0, then for each the distance to the bucket before (from -1) and the zigzag count.
@@ -35,6 +37,7 @@
 #define HIST_BUCKETS (64u * HIST_OCTAVE)
 #define HIST_BLOCK   16u // buckets
 #define HIST_WORDS   (HIST_BUCKETS / HIST_BLOCK / 64u)
+#define HIST_FEW_MAX 128u // calls
 
 // No histogram is longer as bytes: three numbers of ten bytes, and each cell of ten and a distance.
 #define HIST_BYTES_MAX ((size_t)HIST_BUCKETS * 20 + 30)
@@ -43,9 +46,12 @@
 struct hist {
     int64_t count;
     int64_t sum_ns; // wraps
-    uint64_t blocks[HIST_WORDS];
-    int32_t *cells;             // HIST_BLOCK for each bit of `blocks`
-    uint8_t before[HIST_WORDS]; // how many bits the words below have
+    uint16_t few_count, few_room;
+    bool is_many;
+    union {
+        uint16_t *few; // buckets, in no order
+        struct hist_many *many;
+    };
 };
 
 // The bucket of a value.
@@ -55,9 +61,9 @@ uint64_t hist_value(unsigned bucket);
 
 // Adds `times` calls of this duration; a negative number takes them back.
 void hist_add(struct hist *h, uint64_t value_ns, int32_t times);
-// For a hist_add() of this value soon: brings its cell near, where there is one.
-void hist_prefetch(const struct hist *h, uint64_t value_ns);
-void hist_clear(struct hist *h); // frees the cells
+// For a hist_add() soon: brings near what it touches first.
+void hist_prefetch(const struct hist *h);
+void hist_clear(struct hist *h); // frees what it holds
 // No count and no cell that is not 0: adding it to anything changes nothing.
 bool hist_is_nothing(const struct hist *h);
 size_t hist_bytes(const struct hist *h); // heap bytes held

@@ -279,14 +279,16 @@ static void add_value(struct series_head *h, const struct series_value *v)
         slot_of(h, find_or_make(h, v->series), v->time_ms - v->time_ms % SERIES_SLOT_MS);
     size_t before = hist_bytes(hist);
     hist_add(hist, v->value_ns, v->times);
-    size_t more = hist_bytes(hist) - before;
-    if (more > 0) {
-        meter_force(&h->meter, more);
+    size_t after = hist_bytes(hist);
+    if (after > before) {
+        meter_force(&h->meter, after - before);
+    } else if (after < before) {
+        meter_give(&h->meter, before - after);
     }
 }
 
 // Brings near what adding the values will touch: where each series is, then its last slots, then
-// the cell; each step for all of them, so that memory is waited for once a step.
+// what the slot holds; each step for all of them, so that memory is waited for once a step.
 static void prefetch(const struct series_head *h, const struct series_value *values, size_t n)
 {
     const struct head_series *found[GROUP];
@@ -302,7 +304,7 @@ static void prefetch(const struct series_head *h, const struct series_value *val
     }
     for (size_t i = 0; i < n; i++) {
         if (found[i] != NULL && found[i]->last.count > 0) {
-            hist_prefetch(&found[i]->last.slots[found[i]->last.count - 1].hist, values[i].value_ns);
+            hist_prefetch(&found[i]->last.slots[found[i]->last.count - 1].hist);
         }
     }
 }

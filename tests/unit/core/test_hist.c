@@ -127,6 +127,57 @@ static uint64_t draw(void)
     return v;
 }
 
+// Adds values, takes some of them back, and recounts, at every size around the one from which calls
+// are counted by cells.
+static void test_few_and_many_count_alike(void **state)
+{
+    (void)state;
+    struct hist_total *t = mem_new(1, sizeof *t);
+    int64_t *plain = mem_new(HIST_BUCKETS, sizeof *plain);
+    for (unsigned size = 0; size < 3 * HIST_FEW_MAX; size++) {
+        struct hist h = {0};
+        uint64_t values[3 * HIST_FEW_MAX];
+        for (unsigned i = 0; i < size; i++) {
+            values[i] = i % 3 == 0 ? 1000 : draw() >> (20 + draw() % 8);
+            hist_add(&h, values[i], 1);
+            plain[hist_bucket(values[i])]++;
+        }
+        for (unsigned i = 0; i < size / 2; i++) {
+            hist_add(&h, values[2 * i], -1);
+            plain[hist_bucket(values[2 * i])]--;
+        }
+        assert_int_equal(h.count, size - size / 2);
+        total_add(t, &h);
+        assert_memory_equal(t->buckets, plain, sizeof t->buckets);
+        for (unsigned i = 0; i < size; i++) {
+            plain[hist_bucket(values[i])] = 0;
+            if (i % 2 == 1 || i / 2 >= size / 2) {
+                hist_add(&h, values[i], -1);
+            }
+        }
+        assert_true(hist_is_nothing(&h));
+        hist_clear(&h);
+        hist_total_clear(t);
+    }
+    mem_free(plain);
+    mem_free(t);
+}
+
+static void test_few_calls_take_little(void **state)
+{
+    (void)state;
+    struct hist h = {0};
+    for (uint64_t i = 1; i <= 32; i++) {
+        hist_add(&h, i * i * 1000, 1);
+    }
+    assert_int_equal(hist_bytes(&h), 64);
+    hist_add(&h, 5, -1); // no call of the list
+    assert_true(hist_bytes(&h) > 64);
+    hist_add(&h, 5, 1);
+    assert_int_equal(h.count, 32);
+    hist_clear(&h);
+}
+
 static void random_hist(struct buf *out, unsigned values)
 {
     struct hist h = {0};
@@ -255,6 +306,8 @@ int main(void)
         cmocka_unit_test(test_sums_do_not_wrap),
         cmocka_unit_test(test_quantiles_of_merged),
         cmocka_unit_test(test_taken_back_is_nothing),
+        cmocka_unit_test(test_few_and_many_count_alike),
+        cmocka_unit_test(test_few_calls_take_little),
         cmocka_unit_test(test_bytes_are_the_histogram),
         cmocka_unit_test(test_totals_are_histograms_as_bytes),
         cmocka_unit_test(test_bad_bytes),

@@ -111,20 +111,6 @@ static void metrics_free(struct metrics *m)
     mem_free(m);
 }
 
-static void metrics_copy(struct metrics *to, const struct metrics *from)
-{
-    for (unsigned i = 0; i < to->count; i++) {
-        hist_clear(&to->cells[i].hist);
-    }
-    to->count = from->count;
-    for (unsigned i = 0; i < from->count; i++) {
-        size_t bytes = hist_bytes(&from->cells[i].hist);
-        to->cells[i] = from->cells[i];
-        to->cells[i].hist.cells = mem_alloc(bytes);
-        memcpy(to->cells[i].hist.cells, from->cells[i].hist.cells, bytes);
-    }
-}
-
 static void total_add(struct hist_total *t, const struct hist *h)
 {
     struct buf bytes;
@@ -132,6 +118,32 @@ static void total_add(struct hist_total *t, const struct hist *h)
     hist_encode(h, &bytes);
     hist_total_add(t, buf_str(&bytes));
     buf_done(&bytes);
+}
+
+static void hist_copy(struct hist *to, const struct hist *from)
+{
+    struct hist_total *t = mem_new(1, sizeof *t);
+    total_add(t, from);
+    for (unsigned i = 0; i < HIST_BUCKETS; i++) {
+        if (t->buckets[i] != 0) {
+            hist_add(to, hist_value(i), (int32_t)t->buckets[i]);
+        }
+    }
+    to->sum_ns = from->sum_ns;
+    mem_free(t);
+}
+
+static void metrics_copy(struct metrics *to, const struct metrics *from)
+{
+    for (unsigned i = 0; i < to->count; i++) {
+        hist_clear(&to->cells[i].hist);
+    }
+    to->count = from->count;
+    for (unsigned i = 0; i < from->count; i++) {
+        to->cells[i] = from->cells[i];
+        to->cells[i].hist = (struct hist){0};
+        hist_copy(&to->cells[i].hist, &from->cells[i].hist);
+    }
 }
 
 static void check_same(struct metrics *got, struct metrics *wanted)
