@@ -13,38 +13,46 @@
 
 #define STOP_GRACE_MS 2000
 
+#define P(param) PARAM_BIT(PARAM_##param)
+#define RANGE    (P(FROM) | P(TO))
+#define CALLED   (P(SERVICE) | P(NAMESPACE) | P(ENDPOINT))
+#define POINTS   (P(SERVICE) | P(NAMESPACE) | P(LABEL))
+
 // Longer prefixes before shorter ones.
 static const struct route routes[] = {
-    {"/api/v1/traces/", "/outline", api_trace_outline, false, false},
-    {"/api/v1/traces/", "/raw", api_trace_raw, false, false},
-    {"/api/v1/traces/", "", api_trace, false, false},
-    {"/api/v1/traces", NULL, api_traces, false, false},
-    {"/api/v1/services/", "/operations", api_operations, false, false},
-    {"/api/v1/services", NULL, api_services, false, false},
-    {"/api/v1/attributes/", "/values", api_attribute_values, false, false},
-    {"/api/v1/attributes", NULL, api_attributes, false, false},
-    {"/api/v1/red", NULL, api_red, false, false},
-    {"/api/v1/metrics/query", NULL, api_points, false, false},
-    {"/api/v1/metrics", NULL, api_points_names, false, false},
-    {"/api/v1/topology", NULL, api_topology, false, false},
-    {"/api/v1/entries/load", NULL, api_entries_load, false, false},
-    {"/api/v1/entries", NULL, api_entries, false, false},
-    {"/api/v1/findings", NULL, api_findings, false, false},
-    {"/api/v1/scatter", NULL, api_scatter, false, false},
-    {"/api/v1/filter", NULL, api_filter, false, true},
-    {"/api/v1/trace-id/", "", api_trace_id, false, true},
-    {"/api/v1/ledger", NULL, api_ledger, false, true},
-    {"/api/v1/store", NULL, api_store, false, true},
-    {"/api/v1/config", NULL, api_config, false, true},
-    {"/api/v1/dead-letters", NULL, api_dead_letters, false, false},
-    {"/api/v1/openapi.json", NULL, api_openapi, true, true},
-    {"/api/status", NULL, api_status, false, true},
-    {"/metrics", NULL, api_metrics, false, true},
-    {"/healthz", NULL, api_health, true, true},
-    {"/readyz", NULL, api_ready, true, true},
+    {"/api/v1/traces/", "/outline", api_trace_outline, false, false, PARAMS_NONE},
+    {"/api/v1/traces/", "/raw", api_trace_raw, false, false, PARAMS_NONE},
+    {"/api/v1/traces/", "", api_trace, false, false, PARAMS_NONE},
+    {"/api/v1/traces", NULL, api_traces, false, false, RANGE | P(Q) | P(LIMIT) | P(ORDER)},
+    {"/api/v1/services/", "/operations", api_operations, false, false, RANGE | P(NAMESPACE)},
+    {"/api/v1/services", NULL, api_services, false, false, RANGE},
+    {"/api/v1/attributes/", "/values", api_attribute_values, false, false,
+     RANGE | P(SCOPE) | P(PREFIX) | P(LIMIT)},
+    {"/api/v1/attributes", NULL, api_attributes, false, false, RANGE | P(PREFIX) | P(LIMIT)},
+    {"/api/v1/red", NULL, api_red, false, false, RANGE | CALLED | P(INSTANCE) | P(BY) | P(STEP)},
+    {"/api/v1/metrics/query", NULL, api_points, false, false,
+     RANGE | POINTS | P(NAME) | P(STEP) | P(AS) | P(BY)},
+    {"/api/v1/metrics", NULL, api_points_names, false, false, RANGE | POINTS},
+    {"/api/v1/topology", NULL, api_topology, false, false, RANGE | P(LEVEL)},
+    {"/api/v1/entries/load", NULL, api_entries_load, false, false, RANGE | P(NODE)},
+    {"/api/v1/entries", NULL, api_entries, false, false, RANGE | CALLED | P(TIMES)},
+    {"/api/v1/findings", NULL, api_findings, false, false, RANGE},
+    {"/api/v1/scatter", NULL, api_scatter, false, false, RANGE | P(Q) | P(COLUMNS) | P(ROWS)},
+    {"/api/v1/filter", NULL, api_filter, false, true, P(Q)},
+    {"/api/v1/trace-id/", "", api_trace_id, false, true, PARAMS_NONE},
+    {"/api/v1/ledger", NULL, api_ledger, false, true, PARAMS_NONE},
+    {"/api/v1/store", NULL, api_store, false, true, PARAMS_NONE},
+    {"/api/v1/config", NULL, api_config, false, true, PARAMS_NONE},
+    {"/api/v1/dead-letters", NULL, api_dead_letters, false, false, P(LIMIT)},
+    {"/api/v1/openapi.json", NULL, api_openapi, true, true, PARAMS_NONE},
+    {"/api/status", NULL, api_status, false, true, PARAMS_NONE},
+    {"/metrics", NULL, api_metrics, false, true, PARAMS_IGNORED},
+    {"/healthz", NULL, api_health, true, true, PARAMS_IGNORED},
+    {"/readyz", NULL, api_ready, true, true, PARAMS_IGNORED},
 };
 
-static const struct route span_route = {"/api/v1/traces/", "", api_trace_span, false, false};
+static const struct route span_route = {"/api/v1/traces/", "", api_trace_span, false, false,
+                                        PARAMS_NONE};
 
 static bool matches(const struct route *route, struct str path, struct str *ret_param)
 {

@@ -22,29 +22,6 @@
 #define PACE_LEAST ((size_t)16 << 10)
 #define PACE_MS    2
 
-static const char *const param_names[PARAM_COUNT] = {
-    [PARAM_Q] = "q",
-    [PARAM_FROM] = "from",
-    [PARAM_TO] = "to",
-    [PARAM_LIMIT] = "limit",
-    [PARAM_PREFIX] = "prefix",
-    [PARAM_SCOPE] = "scope",
-    [PARAM_COLUMNS] = "columns",
-    [PARAM_NAMESPACE] = "namespace",
-    [PARAM_ROWS] = "rows",
-    [PARAM_ORDER] = "order",
-    [PARAM_SERVICE] = "service",
-    [PARAM_ENDPOINT] = "endpoint",
-    [PARAM_INSTANCE] = "instance",
-    [PARAM_STEP] = "step",
-    [PARAM_BY] = "by",
-    [PARAM_LEVEL] = "level",
-    [PARAM_NODE] = "node",
-    [PARAM_TIMES] = "times",
-    [PARAM_NAME] = "name",
-    [PARAM_AS] = "as",
-};
-
 static void on_timer_closed(uv_handle_t *handle)
 {
     mem_free(handle);
@@ -282,32 +259,6 @@ static void begin_lines(struct job *j)
     start_timer(j, on_progress, PROGRESS_MS);
 }
 
-static void refuse_param(struct http_request *r, const char *name)
-{
-    const struct http_header headers[] = {{STR("content-type"), STR("application/json")}};
-    ASSERT(name != NULL);
-    struct str body = arena_printf(http_arena(r),
-                                   "{\"error\":\"%s is given too often or its percent escapes "
-                                   "are wrong\",\"parameter\":\"%s\"}",
-                                   name, name);
-    http_respond(r, 400, headers, 1, body);
-}
-
-// False after answering that one of them cannot be read.
-static bool read_params(struct http_request *r, struct str ret_params[PARAM_COUNT])
-{
-    struct str params[PARAM_COUNT];
-    for (unsigned i = 0; i < PARAM_COUNT; i++) {
-        ASSERT(param_names[i] != NULL);
-        if (http_query_param(r, str_of(param_names[i]), &params[i]) != ERR_OK) {
-            refuse_param(r, param_names[i]);
-            return false;
-        }
-    }
-    memcpy(ret_params, params, sizeof params);
-    return true;
-}
-
 static struct job *job_new(struct api *a, const struct route *route, struct http_request *r)
 {
     struct job *j = mem_new(1, sizeof *j);
@@ -360,31 +311,26 @@ static void try_lines(struct job *j)
 void job_start(struct api *a, const struct route *route, struct str path_param,
                struct http_request *r)
 {
-    struct str params[PARAM_COUNT];
-    struct http_param labels[POINTS_LABELS_MAX];
-    size_t label_count = 0;
+    struct params params;
     if ((route->light ? a->light_jobs : a->jobs - a->light_jobs) >= API_JOBS_MAX) {
         const struct http_header headers[] = {{STR("content-type"), STR("application/json")},
                                               {STR("retry-after"), STR("1")}};
         http_respond(r, 429, headers, 2, STR("{\"error\":\"too many queries at once\"}"));
         return;
     }
-    if (!read_params(r, params)) {
-        return;
-    }
-    if (http_query_params(r, STR("label."), POINTS_LABELS_MAX, labels, &label_count) != ERR_OK) {
-        refuse_param(r, "label.");
+    if (!params_read(r, route->params, &params)) {
         return;
     }
     struct job *j = job_new(a, route, r);
     j->path_param = arena_str(&j->arena, path_param);
     for (unsigned i = 0; i < PARAM_COUNT; i++) {
-        j->params[i] = params[i].p != NULL ? arena_str(&j->arena, params[i]) : STR_NONE;
+        bool is_given = params.values[i].p != NULL;
+        j->params[i] = is_given ? arena_str(&j->arena, params.values[i]) : STR_NONE;
     }
-    for (; j->label_count < label_count; j->label_count++) {
-        const struct http_param *l = &labels[j->label_count];
+    for (; j->label_count < params.label_count; j->label_count++) {
+        const struct series_label *l = &params.labels[j->label_count];
         j->labels[j->label_count] =
-            (struct series_label){arena_str(&j->arena, l->name), arena_str(&j->arena, l->value)};
+            (struct series_label){arena_str(&j->arena, l->key), arena_str(&j->arena, l->value)};
     }
     try_lines(j);
     queue(j);

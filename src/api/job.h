@@ -10,6 +10,7 @@
 #include <uv.h>
 
 #include "api/api.h"
+#include "api/params.h"
 #include "core/arena.h"
 #include "core/buf.h"
 #include "ledger/budget.h"
@@ -56,30 +57,7 @@ struct route {
     void (*run)(struct job *j);
     bool anonymous; // needs no token
     bool light;     // reads no spans: answered even where memory is short
-};
-
-enum param {
-    PARAM_Q,
-    PARAM_FROM,
-    PARAM_TO,
-    PARAM_LIMIT,
-    PARAM_PREFIX,
-    PARAM_SCOPE,
-    PARAM_NAMESPACE,
-    PARAM_COLUMNS,
-    PARAM_ROWS,
-    PARAM_ORDER,
-    PARAM_SERVICE,
-    PARAM_ENDPOINT,
-    PARAM_INSTANCE,
-    PARAM_STEP,
-    PARAM_BY,
-    PARAM_LEVEL,
-    PARAM_NODE,
-    PARAM_TIMES,
-    PARAM_NAME,
-    PARAM_AS,
-    PARAM_COUNT
+    uint32_t params;
 };
 
 struct job {

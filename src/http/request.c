@@ -5,8 +5,6 @@
 #include "core/must.h"
 #include "http/internal.h"
 
-#define QUERY_NAME_MAX ((size_t)63)
-
 // ---- Life ---------------------------------------------------------------------------------------
 
 static void release_body(struct http_request *r)
@@ -191,10 +189,11 @@ static int hex_digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-// Percent-decodes into `p`; false for a bad escape, a NUL, or what does not fit.
-static bool percent_decode_to(char *p, size_t size, struct str s, bool plus_is_blank,
-                              struct str *ret)
+// False for a bad escape or a NUL.
+static bool percent_decode(struct arena *a, struct str s, bool plus_is_blank, struct str *ret)
 {
+    ASSERT(s.n <= HTTP_HEADER_BYTES_MAX);
+    char *p = arena_alloc(a, s.n + 1);
     size_t n = 0;
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
@@ -209,21 +208,15 @@ static bool percent_decode_to(char *p, size_t size, struct str s, bool plus_is_b
         } else if (c == '+' && plus_is_blank) {
             c = ' ';
         }
-        if (c == '\0' || n + 1 >= size) {
+        if (c == '\0') {
             return false;
         }
         p[n++] = c;
     }
-    ASSERT(n <= s.n && n < size);
+    ASSERT(n <= s.n);
     p[n] = '\0';
     *ret = (struct str){p, n};
     return true;
-}
-
-static bool percent_decode(struct arena *a, struct str s, bool plus_is_blank, struct str *ret)
-{
-    ASSERT(s.n <= HTTP_HEADER_BYTES_MAX);
-    return percent_decode_to(arena_alloc(a, s.n + 1), s.n + 1, s, plus_is_blank, ret);
 }
 
 bool request_set_target(struct http_request *r, struct str target)
@@ -446,60 +439,22 @@ void *http_user(const struct http_request *r)
     return r->user;
 }
 
-// Whether the raw, percent-encoded name of a parameter is `name`.
-static bool names_param(struct str raw, struct str name)
+enum err http_next_param(struct http_request *r, struct str *query, struct http_param *ret_param)
 {
-    char text[QUERY_NAME_MAX + 1];
-    struct str decoded;
-    ASSERT(name.n > 0 && name.n <= QUERY_NAME_MAX);
-    if (raw.n < name.n || raw.n > 3 * name.n) {
-        return false;
+    struct str pair = STR_NONE, raw_name;
+    ASSERT(ret_param != NULL);
+    while (query->n > 0 && pair.n == 0) { // "a=1&&b=2"
+        *query = str_split(*query, '&', &pair);
     }
-    return percent_decode_to(text, sizeof text, raw, true, &decoded) && str_eq(decoded, name);
-}
-
-enum err http_query_param(struct http_request *r, struct str name, struct str *ret_value)
-{
-    struct str found = STR_NONE;
-    ASSERT(name.n > 0 && ret_value != NULL);
-    for (struct str rest = r->query; rest.n > 0;) {
-        struct str pair, raw_name;
-        rest = str_split(rest, '&', &pair);
-        struct str value = str_split(pair, '=', &raw_name);
-        if (names_param(raw_name, name) &&
-            (found.p != NULL || !percent_decode(&r->arena, value, true, &found))) {
-            return ERR_INVALID;
-        }
+    if (pair.n == 0) {
+        return ERR_NOT_FOUND;
     }
-    *ret_value = found;
-    return ERR_OK;
-}
-
-enum err http_query_params(struct http_request *r, struct str prefix, size_t max,
-                           struct http_param *ret_params, size_t *ret_count)
-{
-    size_t n = 0;
-    ASSERT(prefix.n > 0 && ret_count != NULL);
-    for (struct str rest = r->query; rest.n > 0;) {
-        struct str pair, raw_name, name, value;
-        rest = str_split(rest, '&', &pair);
-        value = str_split(pair, '=', &raw_name);
-        if (!percent_decode(&r->arena, raw_name, true, &name)) {
-            return ERR_INVALID;
-        }
-        if (!str_starts(name, prefix)) {
-            continue;
-        }
-        if (n == max) {
-            return ERR_LIMIT;
-        }
-        ret_params[n].name = str_skip(name, prefix.n);
-        if (!percent_decode(&r->arena, value, true, &ret_params[n++].value)) {
-            return ERR_INVALID;
-        }
-    }
-    *ret_count = n;
-    return ERR_OK;
+    struct str raw_value = str_split(pair, '=', &raw_name);
+    ret_param->name = raw_name;
+    return percent_decode(&r->arena, raw_name, true, &ret_param->name) &&
+                   percent_decode(&r->arena, raw_value, true, &ret_param->value)
+               ? ERR_OK
+               : ERR_INVALID;
 }
 
 // ---- What goes out ------------------------------------------------------------------------------

@@ -124,19 +124,14 @@ struct arena *http_arena(struct http_request *r); // freed with the request
 void http_set_user(struct http_request *r, void *user);
 void *http_user(const struct http_request *r);
 
-// The value of a query parameter, percent-decoded ('+' is a blank) into the request's arena;
-// p == NULL when absent. ERR_INVALID where it is given twice, or its percent escapes are wrong or
-// stand for a NUL.
-MUST_CHECK enum err http_query_param(struct http_request *r, struct str name,
-                                     struct str *ret_value);
-
-// The query parameters whose names begin with `prefix`, in their order: what follows it, and the
-// value; both as above. ERR_INVALID for bad escapes, ERR_LIMIT for more than `max`.
+// Cuts the next parameter off a query (http_query()) and decodes it ('+' is a blank) into the
+// request's arena; both parts have p != NULL. ERR_NOT_FOUND after the last one, ERR_INVALID where
+// its percent escapes are wrong or stand for a NUL; its name is left as it was sent then.
 struct http_param {
     struct str name, value;
 };
-MUST_CHECK enum err http_query_params(struct http_request *r, struct str prefix, size_t max,
-                                      struct http_param *ret_params, size_t *ret_count);
+MUST_CHECK enum err http_next_param(struct http_request *r, struct str *query,
+                                    struct http_param *ret_param);
 
 // A whole answer. Copies headers and body. content-length is added; `date` and `connection` too
 // where they belong.

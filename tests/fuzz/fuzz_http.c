@@ -40,9 +40,13 @@ static void on_request(void *ctx, struct http_request *r)
 {
     (void)ctx;
     struct http_header h[] = {{STR("x-path"), http_path(r)}};
-    struct str a;
-    enum err e = http_query_param(r, STR("a"), &a);
-    MUST(e == ERR_OK || e == ERR_INVALID);
+    struct str query = http_query(r);
+    struct http_param param;
+    enum err e = ERR_OK;
+    while (e == ERR_OK) {
+        e = http_next_param(r, &query, &param);
+    }
+    MUST(e == ERR_NOT_FOUND || e == ERR_INVALID);
     if (str_eq(http_path(r), STR("/hold")) && held_count < HELD_MAX) {
         held[held_count++] = r;
         return; // cancelled when the client goes

@@ -77,6 +77,21 @@ static inline void fx_stream(struct http_request *r)
     http_stream_end(r, trailers, 1);
 }
 
+// All parameters: "name=value;", and "wrong NAME" where one cannot be read.
+static inline struct str fx_params(struct http_request *r)
+{
+    struct str rest = http_query(r), all = STR("");
+    struct http_param p;
+    enum err e;
+    while ((e = http_next_param(r, &rest, &p)) == ERR_OK) {
+        all = arena_printf(http_arena(r), "%.*s%.*s=%.*s;", STR_FMT(all), STR_FMT(p.name),
+                           STR_FMT(p.value));
+    }
+    return e == ERR_NOT_FOUND
+               ? all
+               : arena_printf(http_arena(r), "%.*swrong %.*s", STR_FMT(all), STR_FMT(p.name));
+}
+
 static inline void fx_on_request(void *ctx, struct http_request *r)
 {
     struct fixture *f = ctx;
@@ -98,9 +113,7 @@ static inline void fx_on_request(void *ctx, struct http_request *r)
     } else if (str_eq(path, STR("/large"))) {
         http_respond(r, 200, h, 1, (struct str){f->large, LARGE_BYTES});
     } else if (str_eq(path, STR("/query"))) {
-        struct str a = STR("(wrong)"); // and stays so where it cannot be read
-        bool read = http_query_param(r, STR("a"), &a) == ERR_OK;
-        http_respond(r, 200, h, 1, read && a.p == NULL ? STR("(none)") : a);
+        http_respond(r, 200, h, 1, fx_params(r));
     } else {
         struct str body =
             arena_printf(http_arena(r), "%.*s %.*s ", STR_FMT(http_method(r)), STR_FMT(path));
