@@ -204,27 +204,29 @@ bool ask_step(struct buf *path, const char *step)
     return true;
 }
 
-int ask_and_print(const struct ask_flags *flags, struct buf *path, void (*print)(json_t *root))
+int ask_and_print(const struct ask_flags *flags, struct buf *path, void (*print)(json_t *root),
+                  const char *found)
 {
     struct buf answer;
     int code = EXIT_USAGE;
+    json_t *root = NULL;
     buf_init(&answer, ASK_ANSWER_MAX);
     buf_add_byte(path, 0);
     if (path->failed) {
         fputs("sonde: the names are too long\n", stderr);
-    } else if (print != NULL) {
-        json_t *root = ask_json(flags, path->p, NULL, &answer, &code);
-        if (root != NULL) {
-            print(root);
-            code = EXIT_DONE;
-        }
-        json_decref(root);
     } else {
-        code = ask_text(flags, path->p, NULL, &answer);
-        if (code == EXIT_DONE) {
-            printf("%.*s\n", STR_FMT(buf_str(&answer)));
-        }
+        root = ask_json(flags, path->p, NULL, &answer, &code);
     }
+    if (root != NULL) {
+        bool is_empty = found != NULL && json_array_size(json_object_get(root, found)) == 0;
+        code = is_empty ? EXIT_NOT_FOUND : EXIT_DONE;
+    }
+    if (root != NULL && print != NULL) {
+        print(root);
+    } else if (root != NULL) {
+        printf("%.*s\n", STR_FMT(buf_str(&answer)));
+    }
+    json_decref(root);
     buf_done(&answer);
     return code;
 }

@@ -66,8 +66,10 @@ void ask_param(struct buf *path, const char *name, const char *value);
 MUST_CHECK bool ask_step(struct buf *path, const char *step);
 
 // Fetches, and prints JSON as it came or, where `print` is not NULL, what that makes of it. Gives
-// the exit code.
-int ask_and_print(const struct ask_flags *flags, struct buf *path, void (*print)(json_t *root));
+// the exit code. `found` names the list that is empty where what was asked for by its name is not
+// there (EXIT_NOT_FOUND); NULL: nothing was.
+int ask_and_print(const struct ask_flags *flags, struct buf *path, void (*print)(json_t *root),
+                  const char *found);
 
 // Says where an answer lacks damaged parts.
 void ask_print_partial(json_t *root);

@@ -214,7 +214,7 @@ int command_topology(int argc, char **argv)
     buf_init(&path, (size_t)1 << 16);
     buf_printf(&path, "/api/v1/topology?from=%" PRIu64 "&to=%" PRIu64, range.from_ms, range.to_ms);
     ask_param(&path, "level", f.level);
-    int code = ask_and_print(&f.server, &path, wants_table(f.json) ? print_topology : NULL);
+    int code = ask_and_print(&f.server, &path, wants_table(f.json) ? print_topology : NULL, NULL);
     buf_done(&path);
     return code;
 }
@@ -303,7 +303,8 @@ static int ask_for_red(const struct calls_flags *f, const char *service)
         code = ask_and_print(&f->server, &path,
                              !wants_table(f->json) ? NULL
                              : f->by != NULL       ? print_groups
-                                                   : print_red);
+                                                   : print_red,
+                             f->by != NULL ? "groups" : "points");
     }
     buf_done(&path);
     return code;

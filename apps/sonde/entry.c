@@ -229,7 +229,8 @@ int command_entry(int argc, char **argv)
     buf_init(&path, (size_t)1 << 16);
     if (put_path(&path, &f, entry)) {
         void (*print)(json_t *) = entry != NULL ? print_tree : print_list;
-        code = ask_and_print(&f.server, &path, wants_table(f.json) ? print : NULL);
+        code = ask_and_print(&f.server, &path, wants_table(f.json) ? print : NULL,
+                             entry != NULL ? "nodes" : NULL);
     }
     ASSERT(count <= 1);
     buf_done(&path);

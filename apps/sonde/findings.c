@@ -128,7 +128,7 @@ int command_findings(int argc, char **argv)
     struct buf path;
     buf_init(&path, (size_t)1 << 12);
     buf_printf(&path, "/api/v1/findings?from=%" PRIu64 "&to=%" PRIu64, range.from_ms, range.to_ms);
-    int code = ask_and_print(&f.server, &path, wants_table(f.json) ? print_findings : NULL);
+    int code = ask_and_print(&f.server, &path, wants_table(f.json) ? print_findings : NULL, NULL);
     ASSERT(count == 0);
     buf_done(&path);
     return code;

@@ -146,7 +146,8 @@ static int ask(const struct metrics_flags *f, const char *name)
     ask_param(&path, "as", f->as);
     if (ask_step(&path, f->step)) {
         void (*print)(json_t * root) = name != NULL ? print_metric : print_names;
-        code = ask_and_print(&f->server, &path, wants_table(f->json) ? print : NULL);
+        code = ask_and_print(&f->server, &path, wants_table(f->json) ? print : NULL,
+                             name != NULL ? "groups" : NULL);
     }
     ASSERT(path.n > 0);
     buf_done(&path);
