@@ -72,6 +72,15 @@ static void on_cancel(void *ctx, struct http_request *r)
     }
 }
 
+static void on_refused(void *ctx, struct http_request *r, enum http_refusal why)
+{
+    (void)ctx, (void)why;
+    open_requests--;
+    if (http_query(r).n == 5) { // else the server answers
+        http_respond(r, 413, NULL, 0, STR("too large"));
+    }
+}
+
 static void answer_held(void)
 {
     while (held_count > 0) {
@@ -88,7 +97,10 @@ static void start(void)
     struct http_server_options o = {
         .loop = loop,
         .address = "127.0.0.1:0",
-        .handler = {.on_headers = on_headers, .on_request = on_request, .on_cancel = on_cancel},
+        .handler = {.on_headers = on_headers,
+                    .on_request = on_request,
+                    .on_cancel = on_cancel,
+                    .on_refused = on_refused},
         .budget = &budget,
         .body_bytes_max = 16 << 10,
     };
