@@ -49,9 +49,9 @@ struct stream {
     size_t queue_allowance;
     size_t held_bytes;
 
-    struct analysis a; // the thread's alone, once started
-    uint64_t seq;      // the last record taken in
-    uint64_t sealed_seq;
+    struct analysis a;                  // the thread's alone, once started
+    uint64_t seq;                       // the last record taken in
+    uint64_t sealed_seq, sealed_chains; // as they were: chains that close tell counts as well
     uint64_t spilled_chains, points;
 };
 
@@ -160,6 +160,7 @@ static void seal(struct stream *s)
     s->sink.seal(s->sink.ctx, s->seq, chains_oldest_seq(&s->a.chains, s->seq + 1) - 1,
                  buf_str(&state));
     s->sealed_seq = s->seq;
+    s->sealed_chains = s->a.closed_chains;
     buf_done(&state);
 }
 
@@ -245,7 +246,8 @@ static void turn(struct stream *s, struct record *records, bool all)
     }
     close_some(s, now_ms(), all);
     red_flush(&s->a.red);
-    if (all ? s->seq > 0 : s->seq > s->sealed_seq && s->sink.wants_seal(s->sink.ctx)) {
+    bool is_news = s->seq > s->sealed_seq || s->a.closed_chains > s->sealed_chains;
+    if (all ? s->seq > 0 : is_news && s->sink.wants_seal(s->sink.ctx)) {
         seal(s);
     }
     note_held(s);

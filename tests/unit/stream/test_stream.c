@@ -468,6 +468,7 @@ struct rig {
     unsigned record_count, delivered;
     unsigned ahead;    // records that the store has beyond those
     bool drops_copies; // the store does
+    uint32_t idle_ms;
     char subjects[SUBJECTS_MAX][160];
     unsigned subject_count;
     struct metrics *now, *committed;
@@ -476,8 +477,9 @@ struct rig {
     uint64_t committed_seq;
     struct buf state;
     struct stream *stream;
-    atomic_bool seals; // when the stream asks
-    uint64_t given;    // spans to the stream of now, with those replayed
+    atomic_bool seals;          // when the stream asks
+    atomic_bool has_sealed_all; // and no chain was open
+    uint64_t given;             // spans to the stream of now, with those replayed
 };
 
 static void put_text(struct batch *b, const char *key, const char *value)
@@ -694,6 +696,7 @@ static void seal(void *ctx, uint64_t seq, uint64_t oldest, struct str state)
     rig->committed_seq = seq;
     buf_clear(&rig->state);
     buf_add_str(&rig->state, state);
+    atomic_store(&rig->has_sealed_all, oldest == seq && seq == rig->record_count);
 }
 
 static void start(struct rig *rig)
@@ -701,7 +704,7 @@ static void start(struct rig *rig)
     const struct stream_options o = {.budget = &rig->budget,
                                      .sink = {find, count, points, wants_seal, seal, rig},
                                      .history = {load, rig},
-                                     .idle_ms = 60000,
+                                     .idle_ms = rig->idle_ms,
                                      .seq = rig->committed_seq,
                                      .state = buf_str(&rig->state)};
     assert_int_equal(stream_new(&o, &rig->stream), ERR_OK);
@@ -746,6 +749,7 @@ static struct rig *rig_new(const struct world *w)
 {
     struct rig *rig = mem_new(1, sizeof *rig);
     rig->world = w;
+    rig->idle_ms = 60000;
     rig->now = mem_new(1, sizeof *rig->now);
     rig->committed = mem_new(1, sizeof *rig->committed);
     buf_init(&rig->state, 1 << 20);
@@ -842,6 +846,30 @@ static void check_recount(struct rig *rig)
 }
 
 // ---- Tests --------------------------------------------------------------------------------------
+
+static void test_what_closes_when_nothing_comes_is_sealed(void **state)
+{
+    (void)state;
+    struct world *w = world_new(1, 60);
+    struct rig *rig = rig_new(w);
+    rig->idle_ms = 500;
+    start(rig);
+    atomic_store(&rig->seals, true); // at once, while chains are open
+    deal(rig, 1, 0);
+    while (rig->delivered < rig->record_count) {
+        deliver(rig);
+    }
+    uint64_t until = clock_mono_ns() + 60 * NS_PER_S;
+    while (!atomic_load(&rig->has_sealed_all)) {
+        assert_true(clock_mono_ns() < until);
+    }
+    struct metrics *wanted = recount(w);
+    crash(rig);
+    check_same(rig->committed, wanted);
+    metrics_free(wanted);
+    rig_free(rig);
+    mem_free(w);
+}
 
 static void test_metrics_equal_a_recount(void **state)
 {
@@ -948,6 +976,7 @@ static void test_crashes_count_nothing_twice(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_closes_when_nothing_comes_is_sealed),
         cmocka_unit_test(test_metrics_equal_a_recount),
         cmocka_unit_test(test_late_spans_correct_what_was_told),
         cmocka_unit_test(test_copies_of_what_was_told_count_once),
