@@ -105,6 +105,15 @@ def wait_for_edges(server, path):
     raise RuntimeError("the edges did not come: %d" % len(edges))
 
 
+def wait_for_parts(server):
+    """An hour of the past is in parts, but for its last half minute."""
+    begun = time.monotonic()
+    while b"\nsonde_series_head_samples 0\n" not in server.get("/metrics"):
+        if time.monotonic() - begun > 120:
+            raise RuntimeError("what was counted is not in parts yet")
+        time.sleep(1)
+
+
 def measure(server):
     """Milliseconds of answers, sorted, and how many spans they are about."""
     now_ns = time.time_ns() // (3600 * 10**9) * (3600 * 10**9) + 1800 * 10**9  # not at the border of an hour
@@ -115,6 +124,7 @@ def measure(server):
     hour = "from=%d&to=%d" % (now_ms - 3600000, now_ms)
     week = "from=%d&to=%d" % (now_ms - 7 * 86400000, now_ms)
     wait_for_edges(server, "/api/v1/topology?" + hour)
+    wait_for_parts(server)
     return {
         "spans": spans,
         "topology": server.latencies(["/api/v1/topology?" + hour] * 20),
