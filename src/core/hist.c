@@ -247,21 +247,32 @@ static bool next_block(struct block_walk *walk, unsigned *ret_first)
     return true;
 }
 
-static void encode_head(struct buf *out, int64_t count, int64_t sum_ns, uint64_t used)
+// Bytes on their way into a buffer that has room for all of them; NULL where it could not grow.
+static uint8_t *encode_head(struct buf *out, int64_t count, int64_t sum_ns, uint64_t used)
 {
     ASSERT(used <= HIST_BUCKETS);
-    buf_add_varint(out, zigzag(count));
-    buf_add_varint(out, zigzag(sum_ns));
-    buf_add_varint(out, used);
+    if (!buf_reserve(out, (size_t)(3 + 2 * used) * VARINT_MAX)) {
+        return NULL;
+    }
+    uint8_t *p = (uint8_t *)out->p + out->n;
+    p += varint_put(p, zigzag(count));
+    p += varint_put(p, zigzag(sum_ns));
+    return p + varint_put(p, used);
 }
 
 // *next is the bucket after the last one written.
-static void encode_cell(struct buf *out, unsigned bucket, int64_t times, unsigned *next)
+static uint8_t *encode_cell(uint8_t *p, unsigned bucket, int64_t times, unsigned *next)
 {
     ASSERT(bucket >= *next && times != 0);
-    buf_add_varint(out, bucket - *next + 1);
-    buf_add_varint(out, zigzag(times));
+    p += varint_put(p, bucket - *next + 1);
     *next = bucket + 1;
+    return p + varint_put(p, zigzag(times));
+}
+
+static void encode_end(struct buf *out, const uint8_t *p)
+{
+    out->n = (size_t)(p - (const uint8_t *)out->p);
+    ASSERT(out->n <= out->capacity);
 }
 
 static void encode_many(const struct hist *h, struct buf *out)
@@ -271,17 +282,19 @@ static void encode_many(const struct hist *h, struct buf *out)
     for (size_t i = 0, n = cell_count(h->many); i < n; i++) {
         used += cells[i] != 0 ? 1 : 0;
     }
-    encode_head(out, h->count, h->sum_ns, used);
+    uint8_t *p = encode_head(out, h->count, h->sum_ns, used);
     struct block_walk walk = {.blocks = h->many->blocks};
     unsigned next = 0;
     ASSERT(h->is_many);
+    if (p == NULL) {
+        return;
+    }
     for (unsigned first; next_block(&walk, &first); cells += HIST_BLOCK) {
         for (unsigned i = 0; i < HIST_BLOCK; i++) {
-            if (cells[i] != 0) {
-                encode_cell(out, first + i, cells[i], &next);
-            }
+            p = cells[i] != 0 ? encode_cell(p, first + i, cells[i], &next) : p;
         }
     }
+    encode_end(out, p);
 }
 
 // By insertion: they are few, and most often very few.
@@ -309,12 +322,16 @@ static void encode_few(const struct hist *h, struct buf *out)
     for (unsigned i = 0; i < count; i++) {
         used += i == 0 || list[i] != list[i - 1] ? 1 : 0;
     }
-    encode_head(out, h->count, h->sum_ns, used);
+    uint8_t *p = encode_head(out, h->count, h->sum_ns, used);
+    if (p == NULL) {
+        return;
+    }
     for (unsigned i = 0, same; i < count; i += same) {
         for (same = 1; i + same < count && list[i + same] == list[i]; same++) {
         }
-        encode_cell(out, list[i], same, &next);
+        p = encode_cell(p, list[i], same, &next);
     }
+    encode_end(out, p);
 }
 
 void hist_encode(const struct hist *h, struct buf *out)
@@ -463,14 +480,17 @@ void hist_total_encode(const struct hist_total *t, struct buf *out)
             used += t->buckets[first + i] != 0 ? 1 : 0;
         }
     }
-    encode_head(out, t->count, t->sum_ns, used);
+    uint8_t *p = encode_head(out, t->count, t->sum_ns, used);
+    if (p == NULL) {
+        return;
+    }
     for (unsigned first; next_block(&write, &first);) {
+        const int64_t *cells = &t->buckets[first];
         for (unsigned i = 0; i < HIST_BLOCK; i++) {
-            if (t->buckets[first + i] != 0) {
-                encode_cell(out, first + i, t->buckets[first + i], &next);
-            }
+            p = cells[i] != 0 ? encode_cell(p, first + i, cells[i], &next) : p;
         }
     }
+    encode_end(out, p);
 }
 
 static uint64_t rank_of_share(const double *q, size_t i, uint64_t all)

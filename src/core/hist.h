@@ -68,6 +68,7 @@ void hist_clear(struct hist *h); // frees what it holds
 bool hist_is_nothing(const struct hist *h);
 size_t hist_bytes(const struct hist *h); // heap bytes held
 
+// The buffer gets room for the longest bytes there may be: several times of what is written.
 void hist_encode(const struct hist *h, struct buf *out);
 
 // ---- As bytes -----------------------------------------------------------------------------------

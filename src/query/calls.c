@@ -26,12 +26,14 @@ void calls_adder_init(struct calls_adder *a, struct query_control *control)
 {
     *a = (struct calls_adder){.control = control};
     a->total = mem_new(1, sizeof *a->total);
+    buf_init(&a->bytes, HIST_BYTES_MAX);
 }
 
 void calls_adder_done(struct calls_adder *a)
 {
     ASSERT(a->total != NULL);
     mem_free(a->total);
+    buf_done(&a->bytes);
 }
 
 // Takes what the bytes of a sum may grow by.
@@ -63,9 +65,11 @@ enum err calls_sum_add(struct calls_adder *a, struct calls_sum *s, const struct 
     } else {
         hist_total_add(a->total, buf_str(&s->hist));
         hist_total_add(a->total, h->bytes);
-        buf_clear(&s->hist);
-        hist_total_encode(a->total, &s->hist);
+        hist_total_encode(a->total, &a->bytes);
         hist_total_clear(a->total);
+        buf_clear(&s->hist);
+        buf_add_str(&s->hist, buf_str(&a->bytes));
+        buf_clear(&a->bytes);
     }
     ASSERT(!s->hist.failed);
     s->calls += h->count;

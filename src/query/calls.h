@@ -30,7 +30,8 @@ void calls_sum_done(struct calls_sum *s);
 
 // What adding needs, for any number of sums. What sums hold is taken from the control.
 struct calls_adder {
-    struct hist_total *total; // scratch
+    struct hist_total *total; // scratch, as the next
+    struct buf bytes;
     struct query_control *control;
     size_t charged_bytes; // given back by who frees the sums
 };
