@@ -267,6 +267,12 @@ static void self_times(struct trace *t)
 
 // ---- Critical path ------------------------------------------------------------------------------
 
+struct child_end {
+    uint64_t end_ns; // not beyond its parent's stretch
+    uint32_t span;
+    uint32_t previous; // sibling, by start; or TRACE_NONE
+};
+
 // Where the walk stands in one span: of its stretch of the path, from `from_ns` to `end_ns`, what
 // lies before `until_ns` is still to be given away. A span that overruns those it lies in has a
 // stretch shorter than itself.
@@ -274,8 +280,9 @@ struct walk {
     uint32_t span;
     uint64_t from_ns, end_ns;
     uint64_t until_ns;
-    uint32_t next;      // into the sorted children: how many are left to look at
-    uint32_t *children; // by end, the last to finish is the last
+    uint32_t next; // of the children: how many are left to look at
+    struct child_end *children;    // by end, the last to finish is the last
+    const struct child_end *later; // the child entered last
 };
 
 struct critical {
@@ -297,11 +304,6 @@ static void give(struct critical *c, uint32_t span, uint64_t from, uint64_t to)
     c->owner[c->count++] = span;
     c->t->spans[span].critical_ns += to - from;
 }
-
-struct child_end {
-    uint64_t end_ns; // not beyond its parent's stretch
-    uint32_t span;
-};
 
 // Where a child ends as far as its parent is concerned: work that goes on after the parent, or a
 // tracer that rounds its times, cannot have held the parent up any longer than that.
@@ -334,18 +336,34 @@ static struct walk enter(struct trace *t, uint32_t span, uint64_t from_ns, uint6
     if (n == 0) {
         return w;
     }
-    struct child_end *ends = mem_new(n, sizeof *ends);
-    uint32_t i = 0;
-    for (uint32_t c = s->first_child; c != TRACE_NONE; c = t->spans[c].next_sibling) {
-        ends[i++] = (struct child_end){end_within(t, &w, c), c};
-    }
-    qsort(ends, n, sizeof *ends, by_end);
     w.children = mem_new(n, sizeof *w.children);
-    for (i = 0; i < n; i++) {
-        w.children[i] = ends[i].span;
+    uint32_t i = 0, previous = TRACE_NONE;
+    for (uint32_t c = s->first_child; c != TRACE_NONE; c = t->spans[c].next_sibling) {
+        w.children[i++] = (struct child_end){end_within(t, &w, c), c, previous};
+        previous = c;
     }
-    mem_free(ends);
+    qsort(w.children, n, sizeof *w.children, by_end);
     return w;
+}
+
+// Whether the child ran before the one entered last, which it overlaps by as little as clocks may
+// be wrong. Of their siblings none begins or ends while both run.
+static bool ran_before(const struct trace *t, const struct walk *w, const struct child_end *child)
+{
+    const struct child_end *later = w->later;
+    ASSERT(later != NULL && child < later);
+    uint64_t start = t->spans[later->span].start_ns;
+    if (t->spans[child->span].start_ns >= start || child->end_ns >= later->end_ns ||
+        child->end_ns - start >= (w->end_ns - w->from_ns) / TRACE_OVERLAP_SHARE) {
+        return false;
+    }
+    uint32_t next = t->spans[later->span].next_sibling;
+    bool alone_ends =
+        (child == w->children || child[-1].end_ns < start) && child[1].end_ns > child->end_ns;
+    bool alone_begins =
+        (next == TRACE_NONE || t->spans[next].start_ns > child->end_ns) &&
+        (later->previous == TRACE_NONE || t->spans[later->previous].start_ns < start);
+    return alone_ends && alone_begins;
 }
 
 // One step of the walk: gives time to the span on top of the stack, and enters a child or leaves.
@@ -354,16 +372,17 @@ static bool step(struct critical *c, struct walk *w, struct walk *ret_child)
 {
     ASSERT(w->from_ns <= w->until_ns && w->until_ns <= w->end_ns);
     while (w->next > 0) {
-        uint32_t child = w->children[--w->next];
-        uint64_t from = c->t->spans[child].start_ns, end = end_within(c->t, w, child);
+        const struct child_end *child = &w->children[--w->next];
+        uint64_t from = c->t->spans[child->span].start_ns, end = child->end_ns;
         from = from > w->from_ns ? from : w->from_ns;
         // A child that ends after the point reached ran beside what is on the path there.
-        if (end > w->until_ns || from >= end) {
+        if (from >= end || (end > w->until_ns && !ran_before(c->t, w, child))) {
             continue;
         }
         give(c, w->span, end, w->until_ns);
         w->until_ns = from;
-        *ret_child = enter(c->t, child, from, end);
+        w->later = child;
+        *ret_child = enter(c->t, child->span, from, end);
         return true;
     }
     give(c, w->span, w->from_ns, w->until_ns);

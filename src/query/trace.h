@@ -19,7 +19,9 @@
 //
 // Critical path: from the end of the root backwards, always into the child that finished last
 // before the point reached; what no child covers belongs to the span itself (as in CRISP, USENIX
-// ATC 2022).
+// ATC 2022). Clocks and roundings make calls overlap that were one after the other: where two
+// siblings do so by less than 1/TRACE_OVERLAP_SHARE of their parent, and no third one begins or
+// ends meanwhile, both are on the path, each with all of its time.
 #ifndef SONDE_QUERY_TRACE_H
 #define SONDE_QUERY_TRACE_H
 
@@ -36,6 +38,8 @@
 #define TRACE_SPANS_MAX ((size_t)1 << 20) // more are left out, and counted in `left_out`
 
 #define TRACE_NONE UINT32_MAX
+
+#define TRACE_OVERLAP_SHARE 100
 
 #define TRACE_DAMAGED_MAX 8 // parts named in a trace; more are counted
 

@@ -132,6 +132,41 @@ static void test_critical_path(void **state)
     trace_free(t);
 }
 
+// Calls one after the other whose clocks or roundings make them overlap a little are all on the
+// path; those that a third one begins or ends between ran side by side.
+static void test_critical_path_through_small_overlaps(void **state)
+{
+    (void)state;
+    for (int crowded = 0; crowded < 4; crowded++) {
+        struct batch *b = new_batch();
+        add(b, 1, 0, 0, 1000, KIND_SERVER);
+        add(b, 2, 1, 10, 210, KIND_CLIENT);
+        add(b, 3, 1, 205, 305, KIND_CLIENT);
+        add(b, 4, 1, 290, 1000, KIND_CLIENT); // too much of it
+        if (crowded > 0) {
+            static const uint64_t times[][2] = {{20, 207}, {207, 300}, {205, 400}};
+            add(b, 5, 1, times[crowded - 1][0], times[crowded - 1][1], KIND_CLIENT);
+        }
+        struct trace *t = assemble(b);
+        assert_int_equal(t->spans[find(t, 4)].critical_ns, 710000);
+        assert_int_equal(t->spans[find(t, 3)].critical_ns, 0);
+        assert_int_equal(t->spans[find(t, 2)].critical_ns, 200000);
+        trace_free(t);
+        b = new_batch();
+        add(b, 1, 0, 0, 1000, KIND_SERVER);
+        add(b, 2, 1, 10, 210, KIND_CLIENT);
+        add(b, 3, 1, 205, 305, KIND_CLIENT);
+        if (crowded > 0) {
+            static const uint64_t times[][2] = {{20, 207}, {207, 300}, {205, 280}};
+            add(b, 5, 1, times[crowded - 1][0], times[crowded - 1][1], KIND_CLIENT);
+        }
+        t = assemble(b);
+        assert_int_equal(t->spans[find(t, 3)].critical_ns, 100000);
+        assert_int_equal(t->spans[find(t, 2)].critical_ns, crowded == 0 ? 200000 : 0);
+        trace_free(t);
+    }
+}
+
 // Each span ends after, or begins before, the one it lies in: the path leads on through them, and
 // no time is given away twice.
 static void test_critical_path_through_spans_that_overrun(void **state)
@@ -229,6 +264,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tree),
         cmocka_unit_test(test_critical_path),
+        cmocka_unit_test(test_critical_path_through_small_overlaps),
         cmocka_unit_test(test_critical_path_through_spans_that_overrun),
         cmocka_unit_test(test_skew),
         cmocka_unit_test(test_shared_id),
