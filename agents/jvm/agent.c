@@ -252,7 +252,7 @@ static void start(JNIEnv *env, bool is_late)
     }
     (void)snprintf(endpoint, sizeof endpoint, "http://%s:%s%s", options.target.host,
                    options.target.port, options.target.prefix);
-    if (settle(STARTING, RUNNING, "running", options.service, endpoint, "")) {
+    if (settle(STARTING, RUNNING, "running", options.service, endpoint, options.complaint)) {
         agent_note("tracing service %s to %s", options.service, endpoint);
     }
 }

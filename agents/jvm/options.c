@@ -2,6 +2,8 @@
 // Purpose: reading the agent's options.
 #include "agents/jvm/options.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -11,12 +13,28 @@
 
 #define PAIR_TEXT_MAX 1024 // of one key or value
 
+// Says what is wrong in the log, and keeps it.
+static void complain(struct options *o, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void complain(struct options *o, const char *format, ...)
+{
+    char text[sizeof o->complaint];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    ASSERT(text[0] != '\0');
+    agent_log("%s", text);
+    memcpy(o->complaint, text, sizeof text);
+}
+
 // `name`, where it appears in a complaint, is the key or the variable that the value came by.
 
-static bool copy(char *to, size_t room, struct str value, const char *name)
+static bool copy(struct options *o, char *to, size_t room, struct str value, const char *name)
 {
     if (value.n >= room) {
-        agent_log("option %s: longer than %zu bytes, ignored", name, room - 1);
+        complain(o, "option %s: longer than %zu bytes, ignored", name, room - 1);
         return false;
     }
     memcpy(to, value.p, value.n);
@@ -100,8 +118,8 @@ static bool decode(struct str from, char out[PAIR_TEXT_MAX], struct str *ret)
 }
 
 // A list of pairs; one that is wrong makes the whole list void, as the specification wants it.
-static void set_pairs(struct option_pairs *p, struct str list, char between, char equals,
-                      const char *name)
+static void set_pairs(struct options *o, struct option_pairs *p, struct str list, char between,
+                      char equals, const char *name)
 {
     struct option_pairs all = *p;
     struct str rest = list;
@@ -115,9 +133,10 @@ static void set_pairs(struct option_pairs *p, struct str list, char between, cha
         }
         if (value.p == NULL || !decode(str_trim(key), key_text, &key) || key.n == 0 ||
             !decode(str_trim(value), value_text, &value) || !add_pair(&all, key, value)) {
-            agent_log("option %s: '%.*s' is not a list of key%cvalue with '%c' between them "
-                      "(percent-encoded, %d bytes in all), ignored",
-                      name, STR_FMT(list), equals, between, OPTION_PAIRS_MAX);
+            complain(o,
+                     "option %s: '%.*s' is not a list of key%cvalue with '%c' between them "
+                     "(percent-encoded, %d bytes in all), ignored",
+                     name, STR_FMT(list), equals, between, OPTION_PAIRS_MAX);
             return;
         }
     }
@@ -129,16 +148,17 @@ static void set_pairs(struct option_pairs *p, struct str list, char between, cha
 static void set_endpoint(struct options *o, struct str url, const char *name)
 {
     if (!post_target_parse(url, &o->target)) {
-        agent_log("option %s: '%.*s' is not http://host[:port][/path], ignored", name,
-                  STR_FMT(url));
+        complain(o, "option %s: '%.*s' is not http://host[:port][/path], ignored", name,
+                 STR_FMT(url));
     }
 }
 
-static void set_number(double *to, struct str value, double most, const char *name)
+static void set_number(struct options *o, double *to, struct str value, double most,
+                       const char *name)
 {
     if (!sample_number(value, most, to)) {
-        agent_log("option %s: '%.*s' is not a number from 0 to %.0f, ignored", name, STR_FMT(value),
-                  most);
+        complain(o, "option %s: '%.*s' is not a number from 0 to %.0f, ignored", name,
+                 STR_FMT(value), most);
     }
 }
 
@@ -148,8 +168,8 @@ static void set_rules(struct options *o, struct str value)
     unsigned n;
     const char *wrong = sample_rules_parse(value, rules, &n);
     if (wrong != NULL) {
-        agent_log("option sample_entries: %s; it is ignored", wrong);
-    } else if (copy(o->sample_rules, sizeof o->sample_rules, value, "sample_entries")) {
+        complain(o, "option sample_entries: %s; it is ignored", wrong);
+    } else if (copy(o, o->sample_rules, sizeof o->sample_rules, value, "sample_entries")) {
         o->sample.rules = (struct str){o->sample_rules, value.n};
     }
 }
@@ -159,8 +179,8 @@ static void set_log_rules(struct options *o, struct str value)
     struct log_choice choice;
     const char *wrong = log_choice_set(&choice, SEVERITY_NONE, value);
     if (wrong != NULL) {
-        agent_log("option logs_classes: %s; it is ignored", wrong);
-    } else if (copy(o->log_rules, sizeof o->log_rules, value, "logs_classes")) {
+        complain(o, "option logs_classes: %s; it is ignored", wrong);
+    } else if (copy(o, o->log_rules, sizeof o->log_rules, value, "logs_classes")) {
         o->logs.rules = (struct str){o->log_rules, value.n};
     }
 }
@@ -168,9 +188,10 @@ static void set_log_rules(struct options *o, struct str value)
 static void set_log_level(struct options *o, struct str value)
 {
     if (!log_level_parse(value, &o->logs.least)) {
-        agent_log("option logs: '%.*s' is not trace, debug, info, warn, error, fatal or off, "
-                  "ignored",
-                  STR_FMT(value));
+        complain(o,
+                 "option logs: '%.*s' is not trace, debug, info, warn, error, fatal or off, "
+                 "ignored",
+                 STR_FMT(value));
     }
 }
 
@@ -178,8 +199,8 @@ static void set_log_rate(struct options *o, struct str value)
 {
     double rate = 0;
     if (!sample_number(value, 1e6, &rate) || rate <= 0) {
-        agent_log("option logs_rate: '%.*s' is not a number above 0, up to 1000000, ignored",
-                  STR_FMT(value));
+        complain(o, "option logs_rate: '%.*s' is not a number above 0, up to 1000000, ignored",
+                 STR_FMT(value));
         return;
     }
     o->logs.rate = rate;
@@ -202,7 +223,7 @@ static bool set_as_number(struct options *o, struct str key, struct str value)
     };
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         if (str_eq(key, str_of(numbers[i].name))) {
-            set_number(numbers[i].to, value, numbers[i].most, numbers[i].name);
+            set_number(o, numbers[i].to, value, numbers[i].most, numbers[i].name);
             return true;
         }
     }
@@ -212,12 +233,12 @@ static bool set_as_number(struct options *o, struct str key, struct str value)
 static void set_token(struct options *o, struct str value)
 {
     char text[sizeof o->token];
-    if (!copy(text, sizeof text, value, "token")) {
+    if (!copy(o, text, sizeof text, value, "token")) {
         return;
     }
     for (size_t i = 0; i < value.n; i++) {
         if ((unsigned char)value.p[i] <= ' ' || value.p[i] == 0x7F) {
-            agent_log("option token: it has blanks or control characters, ignored");
+            complain(o, "option token: it has blanks or control characters, ignored");
             return;
         }
     }
@@ -227,13 +248,13 @@ static void set_token(struct options *o, struct str value)
 static void set(struct options *o, struct str key, struct str value)
 {
     if (str_eq(key, STR("service"))) {
-        (void)copy(o->service, sizeof o->service, value, "service");
+        (void)copy(o, o->service, sizeof o->service, value, "service");
     } else if (str_eq(key, STR("endpoint"))) {
         set_endpoint(o, value, "endpoint");
     } else if (str_eq(key, STR("token"))) {
         set_token(o, value);
     } else if (str_eq(key, STR("attributes"))) {
-        set_pairs(&o->attributes, value, ';', ':', "attributes");
+        set_pairs(o, &o->attributes, value, ';', ':', "attributes");
     } else if (str_eq(key, STR("sample_entries"))) {
         set_rules(o, value);
     } else if (str_eq(key, STR("logs"))) {
@@ -243,9 +264,9 @@ static void set(struct options *o, struct str key, struct str value)
     } else if (str_eq(key, STR("logs_rate"))) {
         set_log_rate(o, value);
     } else if (str_eq(key, STR("plugins"))) {
-        (void)copy(o->plugins, sizeof o->plugins, value, "plugins");
+        (void)copy(o, o->plugins, sizeof o->plugins, value, "plugins");
     } else if (!str_eq(key, STR("log")) && !set_as_number(o, key, value)) { // log: heeded first
-        agent_log("option '%.*s' is not known; known: " OPTION_NAMES, STR_FMT(key));
+        complain(o, "option '%.*s' is not known; known: " OPTION_NAMES, STR_FMT(key));
     }
 }
 
@@ -293,19 +314,20 @@ static void sampler_from_environment(struct options *o)
         o->sample.ratio = 0;
     } else if (str_eq(kind, STR("traceidratio"))) {
         if (arg.n > 0) {
-            set_number(&o->sample.ratio, arg, 1, arg_name);
+            set_number(o, &o->sample.ratio, arg, 1, arg_name);
         }
     } else {
-        agent_log("option %s: '%.*s' is not always_on, always_off, traceidratio or one of these "
-                  "behind parentbased_, ignored",
-                  name, STR_FMT(sampler));
+        complain(o,
+                 "option %s: '%.*s' is not always_on, always_off, traceidratio or one of these "
+                 "behind parentbased_, ignored",
+                 name, STR_FMT(sampler));
         return;
     }
     o->sample.by_parent = by_parent;
 }
 
 // Says what is asked for and not done.
-static void say_unsupported(const char *name, const char *does)
+static void say_unsupported(struct options *o, const char *name, const char *does)
 {
     struct str list = environment(name), rest = list;
     while (rest.n > 0) {
@@ -317,19 +339,19 @@ static void say_unsupported(const char *name, const char *does)
             is_known = is_known || str_eq(str_trim(one), known);
         }
         if (!is_known) {
-            agent_log("option %s: '%.*s' is not supported, ignored; supported: %s", name,
-                      STR_FMT(one), does);
+            complain(o, "option %s: '%.*s' is not supported, ignored; supported: %s", name,
+                     STR_FMT(one), does);
         }
     }
 }
 
-static bool is_disabled(void)
+static bool is_disabled(struct options *o)
 {
     struct str disabled = environment("OTEL_SDK_DISABLED");
     if (disabled.n > 0 && !str_eq_nocase(disabled, STR("true")) &&
         !str_eq_nocase(disabled, STR("false"))) {
-        agent_log("option OTEL_SDK_DISABLED: '%.*s' is not true or false: taken for false",
-                  STR_FMT(disabled));
+        complain(o, "option OTEL_SDK_DISABLED: '%.*s' is not true or false: taken for false",
+                 STR_FMT(disabled));
     }
     return str_eq_nocase(disabled, STR("true")) ||
            str_eq(environment("OTEL_TRACES_EXPORTER"), STR("none"));
@@ -342,26 +364,26 @@ static void from_environment(struct options *o)
     static const char attributes[] = "OTEL_RESOURCE_ATTRIBUTES";
     size_t at = 0;
     struct str key, value, service = environment("OTEL_SERVICE_NAME");
-    o->is_disabled = is_disabled();
-    set_pairs(&o->attributes, environment(attributes), ',', '=', attributes);
+    o->is_disabled = is_disabled(o);
+    set_pairs(o, &o->attributes, environment(attributes), ',', '=', attributes);
     while (option_pairs_next(&o->attributes, &at, &key, &value)) {
         if (str_eq(key, STR("service.name"))) {
-            (void)copy(o->service, sizeof o->service, value, attributes);
+            (void)copy(o, o->service, sizeof o->service, value, attributes);
         }
     }
     if (service.n > 0) {
-        (void)copy(o->service, sizeof o->service, service, "OTEL_SERVICE_NAME");
+        (void)copy(o, o->service, sizeof o->service, service, "OTEL_SERVICE_NAME");
     }
-    set_pairs(&o->headers, environment(headers), ',', '=', headers);
-    set_pairs(&o->headers, environment(trace_headers), ',', '=', trace_headers);
+    set_pairs(o, &o->headers, environment(headers), ',', '=', headers);
+    set_pairs(o, &o->headers, environment(trace_headers), ',', '=', trace_headers);
     endpoint_from_environment(o);
     sampler_from_environment(o);
-    say_unsupported("OTEL_PROPAGATORS", "tracecontext baggage");
-    say_unsupported("OTEL_TRACES_EXPORTER", "otlp none");
-    say_unsupported("OTEL_LOGS_EXPORTER", "otlp none");
+    say_unsupported(o, "OTEL_PROPAGATORS", "tracecontext baggage");
+    say_unsupported(o, "OTEL_TRACES_EXPORTER", "otlp none");
+    say_unsupported(o, "OTEL_LOGS_EXPORTER", "otlp none");
     o->logs.least =
         str_eq(environment("OTEL_LOGS_EXPORTER"), STR("otlp")) ? SEVERITY_TRACE : SEVERITY_NONE;
-    say_unsupported("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf");
+    say_unsupported(o, "OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf");
 }
 
 // ---- All -------------------------------------------------------------------------------------
@@ -384,8 +406,7 @@ static void each(const char *text, void (*take)(struct options *o, struct str ke
 static void set_log(struct options *o, struct str key, struct str value)
 {
     char where[512];
-    (void)o;
-    if (str_eq(key, STR("log")) && copy(where, sizeof where, value, "log")) {
+    if (str_eq(key, STR("log")) && copy(o, where, sizeof where, value, "log")) {
         agent_log_to(where);
     }
 }

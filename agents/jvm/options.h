@@ -79,6 +79,7 @@ struct options {
     struct option_pairs attributes; // of the resource
     struct option_pairs headers;    // of each request
     struct post_target target;
+    char complaint[512]; // what was wrong last, as it is logged; empty: nothing was
 };
 
 // `text` may be NULL. Sets where the log goes first; complaints go there.

@@ -12,7 +12,8 @@
 //   library   this agent's path as it was loaded: by it the JVM finds it again
 //   version   of the agent
 //   service, endpoint   what it traces and to where; while running
-//   reason    one sentence; when failed, or when something was left behind
+//   reason    one sentence; when failed, or when something was left behind, or when running and an
+//             option was not heeded
 //
 // Agent_OnAttach answers at once with an ATTACH_ code and works on in a thread of its own, because
 // the JVM has one attach listener for everybody; the state file tells how that ended.

@@ -303,6 +303,9 @@ static int attach(struct jvm_process *p, const struct attach_flags *f)
                                                          : "the agent does not say how it fares");
     }
     uint64_t took_ms = (clock_mono_ns() - begin) / NS_PER_MS;
+    if (p->agent.reason[0] != '\0') {
+        (void)refuse(p->pid, p->agent.reason); // an option; it is traced all the same
+    }
     if (!wants_table(f->json)) {
         print_json(p, &took_ms);
         return EXIT_DONE;

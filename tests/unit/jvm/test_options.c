@@ -194,6 +194,9 @@ static void test_bad_values(void **state)
     assert_true(o.logs.least == SEVERITY_NONE && o.logs.rules.n == 0 && o.logs.rate == LOG_RATE);
     assert_string_equal(o.target.port, "4318");
     assert_true(o.sample.ratio == 1 && o.sample.by_parent && !o.is_disabled);
+    assert_non_null(strstr(o.complaint, "option logs_rate: '0'")); // the last of them
+    parse(&o, "sample=1");
+    assert_string_equal(o.complaint, "");
 }
 
 static void test_disabled(void **state)
