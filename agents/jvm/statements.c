@@ -100,7 +100,7 @@ static struct statement *statement_new(struct str sql, enum sql_dialect dialect)
     char name[SPAN_NAME_MAX + 1];
     uint8_t bytes[SQL_TEXT_MAX + 3 * SPAN_NAME_MAX + 256];
     struct otlp o = {.p = bytes, .capacity = sizeof bytes};
-    sql_sanitize(sql, dialect, &t);
+    sql_sanitize(sql, dialect, LONG_VALUE_MAX, &t);
     size_t name_n = summarize(&t, name);
     if (t.collection_n > 0) {
         otlp_text(&o, SPAN_ATTRIBUTES, "db.collection.name",
@@ -112,8 +112,7 @@ static struct statement *statement_new(struct str sql, enum sql_dialect dialect)
                   (struct str){t.operation, t.operation_n});
     }
     size_t essential_n = o.n;
-    otlp_text(&o, SPAN_ATTRIBUTES, "db.query.text",
-              str_cut((struct str){t.text, t.text_n}, LONG_VALUE_MAX));
+    otlp_text(&o, SPAN_ATTRIBUTES, "db.query.text", (struct str){t.text, t.text_n});
     ASSERT(!o.full);
     struct statement *s = memory_get(sizeof *s + name_n + o.n);
     if (s != NULL) {

@@ -11,7 +11,7 @@
 
 #include <stdint.h>
 
-#include "agents/jvm/sql.h"
+#include "model/sql.h"
 
 #define STATEMENTS_MAX 1024
 #define DATABASES_MAX  64
