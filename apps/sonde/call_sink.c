@@ -86,6 +86,13 @@ static struct label_list labels_of(const struct stream_subject *s, struct path_i
     put(&l, CALLS_ERROR, s->error ? CALLS_TRUE : STR(""));
     if (s->kind == SUBJECT_PATH) {
         put_path(&l, s, ids);
+    } else if (s->kind == SUBJECT_STATEMENT) {
+        put_from(&l, &s->from);
+        put(&l, CALLS_MEASURE, s->repeats ? CALLS_MEASURE_REPEATS : STR(""));
+        put(&l, CALLS_OF, CALLS_STATEMENT);
+        put(&l, CALLS_STATEMENT, s->statement);
+        put(&l, CALLS_SYSTEM, s->system);
+        put_to(&l, &s->to);
     } else if (s->kind == SUBJECT_EDGE) {
         put_from(&l, &s->from);
         put(&l, CALLS_OF, CALLS_EDGE);
@@ -109,8 +116,9 @@ static enum err find(void *ctx, const struct stream_subject *subject, uint32_t *
     struct path_ids ids;
     struct label_list l = labels_of(subject, &ids);
     bool to_peer = subject->kind == SUBJECT_EDGE && subject->to.kind != NODE_SERVICE;
-    bool is_path = subject->kind == SUBJECT_PATH; // all of a tree is in one line
-    struct str line = to_peer || is_path ? subject->from.line : subject->to.line;
+    // All of a tree is in one line, and all that a service sends.
+    bool is_from = subject->kind == SUBJECT_PATH || subject->kind == SUBJECT_STATEMENT;
+    struct str line = to_peer || is_from ? subject->from.line : subject->to.line;
     ASSERT(l.count > 2);
     return series_find(s->series, line, SERIES_HIST, l.items, l.count, ret_number);
 }

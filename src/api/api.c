@@ -17,6 +17,7 @@
 #define RANGE    (P(FROM) | P(TO))
 #define CALLED   (P(SERVICE) | P(NAMESPACE) | P(ENDPOINT))
 #define POINTS   (P(SERVICE) | P(NAMESPACE) | P(LABEL))
+#define STORES   (P(SERVICE) | P(NAMESPACE) | P(NODE) | P(KIND) | P(COMPARE))
 
 // Longer prefixes before shorter ones.
 static const struct route routes[] = {
@@ -37,6 +38,9 @@ static const struct route routes[] = {
     {"/api/v1/entries/load", NULL, api_entries_load, false, false, RANGE | P(NODE)},
     {"/api/v1/entries", NULL, api_entries, false, false, RANGE | CALLED | P(TIMES)},
     {"/api/v1/findings", NULL, api_findings, false, false, RANGE},
+    {"/api/v1/stores/statements", NULL, api_stores_statements, false, false,
+     RANGE | STORES | P(BY) | P(LIMIT)},
+    {"/api/v1/stores", NULL, api_stores, false, false, RANGE | STORES},
     {"/api/v1/scatter", NULL, api_scatter, false, false, RANGE | P(Q) | P(COLUMNS) | P(ROWS)},
     {"/api/v1/filter", NULL, api_filter, false, true, P(Q)},
     {"/api/v1/trace-id/", "", api_trace_id, false, true, PARAMS_NONE},

@@ -1,49 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: calls over time and between services: /api/v1/red and /api/v1/topology.
 #include "api/job.h"
+#include "api/numbers.h"
 #include "api/put.h"
 #include "core/clock.h"
 #include "core/mem.h"
 #include "core/must.h"
 #include "query/red.h"
 #include "query/topology.h"
-
-static const double quantiles[] = {0.5, 0.9, 0.95, 0.99, 0.999};
-static const char *const quantile_names[] = {"p50_ns", "p90_ns", "p95_ns", "p99_ns", "p999_ns"};
-#define QUANTILES (sizeof quantiles / sizeof quantiles[0])
-
-// Totals of calls, and what comes of them.
-struct numbers {
-    const struct calls *calls;
-    uint64_t quantiles[QUANTILES];
-};
-
-// `scratch` is for the quantiles.
-static struct numbers numbers_of(const struct calls *c, struct hist_total *scratch)
-{
-    struct numbers n = {.calls = c};
-    ASSERT(scratch != NULL);
-    calls_quantiles(c, scratch, quantiles, QUANTILES, n.quantiles);
-    return n;
-}
-
-static void put_numbers(struct json_writer *w, const struct numbers *n)
-{
-    const struct calls *c = n->calls;
-    put_i64(w, "calls", c->calls);
-    put_i64(w, "errors", c->errors);
-    put_i64(w, "mean_ns", c->calls > 0 ? c->sum_ns / c->calls : 0);
-    for (size_t i = 0; i < QUANTILES; i++) {
-        ASSERT(quantile_names[i] != NULL);
-        put_ns(w, quantile_names[i], n->quantiles[i]);
-    }
-}
-
-static void put_calls(struct json_writer *w, const struct calls *c, struct hist_total *scratch)
-{
-    struct numbers n = numbers_of(c, scratch);
-    put_numbers(w, &n);
-}
 
 // ---- Over time ----------------------------------------------------------------------------------
 

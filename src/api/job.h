@@ -132,6 +132,8 @@ void api_topology(struct job *j);
 void api_entries(struct job *j);
 void api_entries_load(struct job *j);
 void api_findings(struct job *j);
+void api_stores(struct job *j);
+void api_stores_statements(struct job *j);
 void api_points(struct job *j);
 void api_points_names(struct job *j);
 void api_services(struct job *j);

@@ -34,6 +34,8 @@ static const char *const param_names[PARAM_COUNT] = {
     [PARAM_TIMES] = "times",
     [PARAM_NAME] = "name",
     [PARAM_AS] = "as",
+    [PARAM_KIND] = "kind",
+    [PARAM_COMPARE] = "compare",
     [PARAM_LABEL] = "label.KEY",
 };
 

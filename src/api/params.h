@@ -32,6 +32,8 @@ enum param {
     PARAM_TIMES,
     PARAM_NAME,
     PARAM_AS,
+    PARAM_KIND,
+    PARAM_COMPARE,
     PARAM_LABEL, // label.KEY, which may stand there several times
     PARAM_COUNT
 };

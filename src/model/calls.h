@@ -11,6 +11,7 @@
 // has line, service and endpoint; the others have name. side is who measured: client or server.
 // Calls that failed are series of their own, with error="true", and so are calls from one data
 // centre to another, with cross_dc="true". A label without a value is absent.
+//     of="statement"  from.*, to.*, statement, system, measure    what a service sends to a store
 //
 // Paths (stream/entries.h): from.* is the entry, to.* the node at the path, which is a hash of all
 // names from the entry to it, as 16 hex digits; without path.parent it is the entry itself. What
@@ -18,7 +19,14 @@
 // "errors" how often it was called and that failed, "self" nanoseconds that were spent there and
 // nowhere below. What is beyond the limits of a tree is the service "(other)".
 //
-// The business line of a series is that of the service called; of a peer, that of who calls it.
+// Statements (stream/edges.h): from.* is the calling service, without an endpoint, to.* a database,
+// cache or queue, or, of RPC, who is called: a service without an endpoint, or external. statement
+// is a fingerprint (model/statement.h), system what it is for: "postgresql", "kafka", "grpc". With
+// measure="repeats" it is no duration, but how often a chain has the statement, for each chain that
+// has it more than once; failed calls count in it too.
+//
+// The business line of a series is that of the service called; of a peer, that of who calls it, and
+// of a path or a statement that of `from`.
 #ifndef SONDE_MODEL_CALLS_H
 #define SONDE_MODEL_CALLS_H
 
@@ -27,19 +35,22 @@
 #define CALLS_LABEL_NAME STR("__name__")
 #define CALLS_NAME       STR("sonde.calls")
 
-#define CALLS_OF       STR("of")
-#define CALLS_ENDPOINT STR("endpoint") // of="endpoint", and the label
-#define CALLS_INSTANCE STR("instance")
-#define CALLS_EDGE     STR("edge")
-#define CALLS_PATH     STR("path") // of="path", and the label
+#define CALLS_OF        STR("of")
+#define CALLS_ENDPOINT  STR("endpoint") // of="endpoint", and the label
+#define CALLS_INSTANCE  STR("instance")
+#define CALLS_EDGE      STR("edge")
+#define CALLS_PATH      STR("path")      // of="path", and the label
+#define CALLS_STATEMENT STR("statement") // the same
 
-#define CALLS_PATH_PARENT    STR("path.parent")
-#define CALLS_MEASURE        STR("measure")
-#define CALLS_MEASURE_CALLS  STR("calls")
-#define CALLS_MEASURE_ERRORS STR("errors")
-#define CALLS_MEASURE_SELF   STR("self")
+#define CALLS_PATH_PARENT     STR("path.parent")
+#define CALLS_MEASURE         STR("measure")
+#define CALLS_MEASURE_CALLS   STR("calls")
+#define CALLS_MEASURE_ERRORS  STR("errors")
+#define CALLS_MEASURE_SELF    STR("self")
+#define CALLS_MEASURE_REPEATS STR("repeats")
 
 #define CALLS_SERVICE STR("service")
+#define CALLS_SYSTEM  STR("system")
 #define CALLS_KIND    STR("kind")
 #define CALLS_CROSS   STR("cross_dc")
 #define CALLS_ERROR   STR("error")

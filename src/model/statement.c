@@ -31,11 +31,13 @@ static size_t room_of(const struct statement_text *t)
     return STATEMENT_MAX - t->n;
 }
 
+// Without NUL bytes, which labels of series do not have.
 static void put(struct statement_text *t, struct str s)
 {
     s = str_cut(s, room_of(t));
-    memcpy(t->bytes + t->n, s.n > 0 ? s.p : "", s.n);
-    t->n += s.n;
+    for (size_t i = 0; i < s.n; i++) {
+        t->bytes[t->n++] = s.p[i] != 0 ? s.p[i] : '_';
+    }
     ASSERT(t->n <= STATEMENT_MAX);
 }
 

@@ -16,9 +16,9 @@
 // 8 or more hexadecimal digits, words of 16 characters or more with digits among them. Of
 // destinations only the latter.
 //
-// Facts are valid UTF-8. A fingerprint is so too, at most STATEMENT_MAX bytes, and its own
-// fingerprint; cut between tokens, it ends in SQL_MARK. Of a text at most STATEMENT_READ_MAX bytes
-// are looked at.
+// Facts are valid UTF-8. A fingerprint is so too, without NUL, at most STATEMENT_MAX bytes, and its
+// own fingerprint; cut between tokens, it ends in SQL_MARK. Of a text at most STATEMENT_READ_MAX
+// bytes are looked at.
 #ifndef SONDE_MODEL_STATEMENT_H
 #define SONDE_MODEL_STATEMENT_H
 

@@ -33,7 +33,7 @@ struct sampler *sampler_new(void)
 {
     struct sampler *s = mem_new(1, sizeof *s);
     paths_init(&s->paths, &s->names, SIZE_MAX);
-    s->reader = span_reader_new(&s->names);
+    s->reader = span_reader_new(&s->names, NULL);
     ASSERT(s->reader != NULL);
     return s;
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: batches go into chains, and chains, when they close, become edges.
+#include <stdlib.h>
+
 #include "core/clock.h"
 #include "core/mem.h"
 #include "core/must.h"
@@ -15,11 +17,12 @@ void analysis_init(struct analysis *a, const struct stream_sink *sink,
 {
     *a = (struct analysis){.history = *history, .began_ns = clock_mono_ns()};
     ASSERT(history->load != NULL);
-    a->reader = span_reader_new(&a->names);
+    statements_init(&a->statements, kept_bytes / 8);
+    a->reader = span_reader_new(&a->names, &a->statements);
     chains_init(&a->chains, idle_ms, remembered, a->began_ns / NS_PER_MS, clock_wall_ns());
-    a->names.bytes_max = kept_bytes / 2;
+    a->names.bytes_max = kept_bytes / 8 * 3;
     paths_init(&a->paths, &a->names, kept_bytes / 4);
-    red_init(&a->red, &a->names, &a->paths, sink, kept_bytes / 4);
+    red_init(&a->red, &a->names, &a->paths, &a->statements, sink, kept_bytes / 4);
 }
 
 static void list_done(struct span_list *l)
@@ -41,9 +44,11 @@ void analysis_done(struct analysis *a)
     list_done(&a->own);
     list_done(&a->base);
     mem_free(a->stored);
+    mem_free(a->sent);
     mem_free(a->doubts.places);
     mem_free(a->doubts.marks);
     mem_free(a->doubts.told);
+    statements_done(&a->statements);
     names_done(&a->names);
 }
 
@@ -51,9 +56,11 @@ size_t analysis_bytes(const struct analysis *a)
 {
     size_t remembered = a->chains.remembered * (sizeof(struct closed) + 2 * sizeof(uint32_t));
     return remembered + a->chains.bytes + red_bytes(&a->red) + names_bytes(&a->names) +
-           paths_bytes(&a->paths) + edges_room_bytes(&a->edges) + entries_room_bytes(&a->entries) +
+           statements_bytes(&a->statements) + paths_bytes(&a->paths) + edges_room_bytes(&a->edges) +
+           entries_room_bytes(&a->entries) +
            (a->own.capacity + a->base.capacity) * sizeof *a->own.items +
-           a->stored_capacity * sizeof *a->stored + a->doubts.capacity * sizeof *a->doubts.places +
+           a->stored_capacity * sizeof *a->stored + a->sent_capacity * sizeof *a->sent +
+           a->doubts.capacity * sizeof *a->doubts.places +
            a->doubts.mark_capacity * sizeof *a->doubts.marks + a->doubts.told_capacity;
 }
 
@@ -257,25 +264,68 @@ static void part_old_from_new(struct analysis *a, uint64_t told)
 // ---- Closing ------------------------------------------------------------------------------------
 
 struct edge_teller {
-    struct red *red;
+    struct analysis *a;
     int32_t times;
 };
 
 static void on_edge(void *ctx, const struct edge_call *call)
 {
     struct edge_teller *t = ctx;
-    red_count_edge(t->red, call, t->times);
+    struct analysis *a = t->a;
+    red_count_edge(&a->red, call, t->times);
+    if (call->statement != 0) {
+        a->sent = mem_grow(a->sent, &a->sent_capacity, a->sent_count + 1, sizeof *a->sent);
+        a->sent[a->sent_count++] = *call;
+    }
+}
+
+static int by_sent(const void *x, const void *y)
+{
+    const struct edge_call *a = x, *b = y;
+    const uint64_t of_a[] = {a->statement, a->service, a->called, a->start_ns};
+    const uint64_t of_b[] = {b->statement, b->service, b->called, b->start_ns};
+    for (size_t i = 0; i < sizeof of_a / sizeof of_a[0]; i++) {
+        if (of_a[i] != of_b[i]) {
+            return of_a[i] < of_b[i] ? -1 : 1;
+        }
+    }
+    return 0;
+}
+
+static bool is_same_sent(const struct edge_call *a, const struct edge_call *b)
+{
+    return a->statement == b->statement && a->service == b->service && a->called == b->called;
+}
+
+// Statements that the chain has more than once, each by its first call.
+static void tell_repeats(struct analysis *a, int32_t times)
+{
+    if (a->sent_count > 1) {
+        qsort(a->sent, a->sent_count, sizeof *a->sent, by_sent);
+    }
+    for (size_t first = 0, end; first < a->sent_count; first = end) {
+        end = first + 1;
+        while (end < a->sent_count && is_same_sent(&a->sent[first], &a->sent[end])) {
+            end++;
+        }
+        if (end - first > 1) {
+            red_count_repeats(&a->red, &a->sent[first], end - first, times);
+        }
+    }
+    ASSERT(a->sent_count <= a->sent_capacity);
+    a->sent_count = 0;
 }
 
 // A chain, or what of it was told before.
 static void tell(struct analysis *a, struct span_list *l, int32_t times)
 {
-    struct edge_teller t = {&a->red, times};
+    struct edge_teller t = {a, times};
     uint32_t count = (uint32_t)l->count;
     size_t sums;
     uint64_t start_ns;
     ASSERT(l->count <= UINT32_MAX);
     edges_of(&a->edges, l->items, count, on_edge, &t);
+    tell_repeats(a, times);
     const struct entry_sum *s =
         entries_of(&a->entries, &a->edges, &a->paths, l->items, count, &sums, &start_ns);
     for (size_t i = 0; i < sums; i++) {
@@ -293,6 +343,9 @@ static void give_room_back(struct analysis *a)
     list_done(&a->own);
     list_done(&a->base);
     mem_free(a->stored);
+    mem_free(a->sent);
+    a->sent = NULL;
+    a->sent_count = a->sent_capacity = 0;
     a->stored = NULL;
     a->stored_count = a->stored_capacity = 0;
     mem_free(a->doubts.places);

@@ -85,6 +85,11 @@ static void tell(const struct telling *t, enum node_kind from_kind, uint32_t fro
                              .cross_dc = is_known && other->centre != measured->centre,
                              .start_ns = measured->start_ns,
                              .duration_ns = measured->duration_ns};
+    if (at_client || measured->kind == KIND_CONSUMER) {
+        call.statement = measured->statement;
+        call.service = measured->service;
+        call.called = at_client && other != NULL ? other->service : measured->peer;
+    }
     ASSERT(to != 0);
     t->each(t->ctx, &call);
 }

@@ -18,6 +18,9 @@
 // A client with several callees below (retries in one span) is measured at the client once, with
 // the first of them by start; each callee is measured at the server.
 //
+// A call with a statement (stream/spans.h) tells it where it is measured at the client; a consumer,
+// which takes from its queue, at the server.
+//
 // Where the spans of both ends are there and name different data centres, the call crosses them.
 //
 // A root that is not a server, and work inside one service, are no calls.
@@ -33,6 +36,9 @@ struct edge_call {
     bool at_client, error;
     bool cross_dc; // its ends are known to lie in different data centres
     uint64_t start_ns, duration_ns;
+    // What was sent, by which service, and to whom: a peer, or the service that answered. Of calls
+    // at the client, and of consumers; 0: nothing is known.
+    uint32_t statement, service, called;
 };
 
 // Room that is used again for the next chain.

@@ -36,6 +36,7 @@ struct doubts {
 // All of this belongs to the thread that takes batches in.
 struct analysis {
     struct names names;
+    struct statements statements;
     struct span_reader *reader;
     struct chains chains;
     struct paths paths;
@@ -43,6 +44,8 @@ struct analysis {
     struct stream_history history;
     struct edges_room edges;
     struct entries_room entries;
+    struct edge_call *sent; // of the chain that closes, those with a statement
+    size_t sent_count, sent_capacity;
     uint64_t seq; // of the last batch taken in: what the store has beyond it is yet to come
     // Of the chain that closes: its spans, what the store has of the trace, and what of that was
     // told before.
@@ -54,7 +57,8 @@ struct analysis {
     uint64_t spans, duplicates, closed_chains, reopened_chains, unjoined_spans;
 };
 
-// kept_bytes: for names, paths and subjects, which are kept for good; what is beyond counts as
+// kept_bytes: for names, statements, paths and subjects, which are kept for good; what is beyond
+// counts as
 // "(other)", or nowhere.
 void analysis_init(struct analysis *a, const struct stream_sink *sink,
                    const struct stream_history *history, uint32_t idle_ms, size_t remembered,

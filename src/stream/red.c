@@ -11,11 +11,12 @@
 #define GROUP       16u
 
 void red_init(struct red *r, const struct names *names, const struct paths *paths,
-              const struct stream_sink *sink, size_t bytes_max)
+              const struct statements *statements, const struct stream_sink *sink, size_t bytes_max)
 {
     ASSERT(names != NULL && sink->find != NULL && sink->count != NULL);
     *r = (struct red){.names = names,
                       .paths = paths,
+                      .statements = statements,
                       .sink = *sink,
                       .bytes_max = bytes_max,
                       .log = mem_new(RED_LOG, sizeof *r->log),
@@ -41,15 +42,16 @@ static uint64_t hash_of(const struct red_key *k)
     uint64_t flags = (uint64_t)k->kind | (uint64_t)k->from_kind << 8 |
                      (uint64_t)k->at_client << 16 | (uint64_t)k->error << 17 |
                      (uint64_t)k->cross_dc << 18;
+    flags |= (uint64_t)k->statement << 32;
     h = (h ^ flags ^ h >> 29) * 0xc2b2ae3d27d4eb4fu;
     return h ^ (h >> 32);
 }
 
 static bool is_same(const struct red_key *a, const struct red_key *b)
 {
-    return a->from == b->from && a->to == b->to && a->kind == b->kind &&
-           a->from_kind == b->from_kind && a->at_client == b->at_client && a->error == b->error &&
-           a->cross_dc == b->cross_dc;
+    return a->from == b->from && a->to == b->to && a->statement == b->statement &&
+           a->kind == b->kind && a->from_kind == b->from_kind && a->at_client == b->at_client &&
+           a->error == b->error && a->cross_dc == b->cross_dc;
 }
 
 // Its index + 1; 0 when there are too many.
@@ -97,20 +99,33 @@ static struct stream_subject path_subject(const struct red *r, const struct red_
                                    .measure = (enum path_measure)key->from_kind};
 }
 
+static struct stream_subject subject_at(const struct red *r, const struct red_key *key)
+{
+    if (key->kind == SUBJECT_PATH) {
+        return path_subject(r, key);
+    }
+    struct stream_subject subject = {.kind = (enum subject_kind)key->kind,
+                                     .from = node_of(r, key->from, key->from_kind),
+                                     .to = node_of(r, key->to, 0),
+                                     .span_kind = names_at(r->names, key->to)->span_kind,
+                                     .at_client = key->at_client,
+                                     .error = key->error,
+                                     .cross_dc = key->cross_dc};
+    if (key->kind == SUBJECT_STATEMENT) {
+        const struct statement_item *item = statements_at(r->statements, key->statement);
+        ASSERT(item->text.n > 0);
+        subject.statement = item->text;
+        subject.system = item->system;
+        subject.repeats = key->from_kind != 0;
+    }
+    return subject;
+}
+
 // False where the sink has no room for it.
 static bool find_in_sink(struct red *r, struct red_subject *s)
 {
     if (s->sink_number == NOT_FOUND && !s->refused) {
-        struct stream_subject subject =
-            s->key.kind == SUBJECT_PATH
-                ? path_subject(r, &s->key)
-                : (struct stream_subject){.kind = (enum subject_kind)s->key.kind,
-                                          .from = node_of(r, s->key.from, s->key.from_kind),
-                                          .to = node_of(r, s->key.to, 0),
-                                          .span_kind = names_at(r->names, s->key.to)->span_kind,
-                                          .at_client = s->key.at_client,
-                                          .error = s->key.error,
-                                          .cross_dc = s->key.cross_dc};
+        struct stream_subject subject = subject_at(r, &s->key);
         uint32_t number = NOT_FOUND;
         s->refused = r->sink.find(r->sink.ctx, &subject, &number) != ERR_OK;
         s->sink_number = s->refused ? NOT_FOUND : number;
@@ -212,6 +227,15 @@ void red_count_span(struct red *r, const struct chain_span *s, uint32_t instance
     }
 }
 
+static struct red_key statement_key(const struct red *r, const struct edge_call *call)
+{
+    ASSERT(call->statement > 0 && call->statement <= r->statements->count && call->called > 0);
+    return (struct red_key){.from = call->service,
+                            .to = call->called,
+                            .statement = call->statement,
+                            .kind = SUBJECT_STATEMENT};
+}
+
 void red_count_edge(struct red *r, const struct edge_call *call, int32_t times)
 {
     struct red_key key = {.from = call->from,
@@ -223,6 +247,19 @@ void red_count_edge(struct red *r, const struct edge_call *call, int32_t times)
                           .cross_dc = call->cross_dc};
     ASSERT(call->to > 0 && call->to <= r->names->count && call->from <= r->names->count);
     note(r, key, call->start_ns, call->duration_ns, times);
+    if (call->statement != 0) {
+        key = statement_key(r, call);
+        key.error = call->error;
+        note(r, key, call->start_ns, call->duration_ns, times);
+    }
+}
+
+void red_count_repeats(struct red *r, const struct edge_call *call, uint64_t calls, int32_t times)
+{
+    struct red_key key = statement_key(r, call);
+    ASSERT(calls > 1);
+    key.from_kind = 1;
+    note(r, key, call->start_ns, calls, times);
 }
 
 void red_count_entry(struct red *r, const struct entry_sum *sum, uint64_t start_ns, int32_t times)

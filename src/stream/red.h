@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: who is counted for: calls by subject (an endpoint, an instance, an edge, with or without
-// error) on their way to the sink. A subject is numbered here, and asks the sink for its number
-// there once. Not thread-safe.
+// Purpose: who is counted for: calls by subject (an endpoint, an instance, an edge, a statement, a
+// path, with or without error) on their way to the sink. A subject is numbered here, and asks the
+// sink for its number there once. Not thread-safe.
 //
 // Subjects are many and lie anywhere in memory, so that counting one call waits for memory several
 // times. Calls are therefore noted in a log first; when it is full, or flushed, it is worked off
@@ -20,9 +20,10 @@
 
 // Who is counted for.
 struct red_key {
-    uint32_t from, to; // numbers of names; of paths `to` is that of the path
-    uint8_t kind;      // enum subject_kind
-    uint8_t from_kind; // enum node_kind, where `from` is 0; of paths: enum path_measure
+    uint32_t from, to;  // numbers of names; of paths `to` is that of the path
+    uint32_t statement; // of statements
+    uint8_t kind;       // enum subject_kind
+    uint8_t from_kind;  // enum node_kind, where `from` is 0; of paths: enum path_measure
     bool at_client, error, cross_dc;
 };
 
@@ -41,6 +42,7 @@ struct red_subject {
 struct red {
     const struct names *names;
     const struct paths *paths;
+    const struct statements *statements;
     struct stream_sink sink;
     size_t bytes_max;
     struct red_call *log;
@@ -54,13 +56,17 @@ struct red {
 };
 
 void red_init(struct red *r, const struct names *names, const struct paths *paths,
-              const struct stream_sink *sink, size_t bytes_max);
+              const struct statements *statements, const struct stream_sink *sink,
+              size_t bytes_max);
 void red_done(struct red *r);
 
 // An entry counts for its endpoint and its instance (0: none is known); any other span for nothing.
 // -1 takes it back.
 void red_count_span(struct red *r, const struct chain_span *s, uint32_t instance, int32_t times);
+// And for the statement that the call sends.
 void red_count_edge(struct red *r, const struct edge_call *call, int32_t times);
+// What a chain has several times.
+void red_count_repeats(struct red *r, const struct edge_call *call, uint64_t calls, int32_t times);
 void red_count_entry(struct red *r, const struct entry_sum *sum, uint64_t start_ns, int32_t times);
 
 size_t red_bytes(const struct red *r); // heap bytes held, about

@@ -10,7 +10,8 @@
 #include "core/varint.h"
 #include "model/semconv.h"
 
-// Attributes that say whom a span calls. The order within a pair is what counts first.
+// Attributes that say whom a span calls, and what it sends. The order within a pair is what counts
+// first.
 #define PEER_KEY_LIST(X)                                                                           \
     X(DB_SYSTEM_NAME, "db.system.name")                                                            \
     X(DB_SYSTEM, "db.system")                                                                      \
@@ -25,17 +26,36 @@
     X(NET_PEER_PORT, "net.peer.port")                                                              \
     X(URL_FULL, "url.full")                                                                        \
     X(HTTP_URL, "http.url")
+#define SENT_KEY_LIST(X)                                                                           \
+    X(RPC_SYSTEM, "rpc.system")                                                                    \
+    X(QUERY_TEXT, "db.query.text")                                                                 \
+    X(STATEMENT, "db.statement")                                                                   \
+    X(QUERY_SUMMARY, "db.query.summary")                                                           \
+    X(DB_OPERATION_NAME, "db.operation.name")                                                      \
+    X(DB_OPERATION, "db.operation")                                                                \
+    X(COLLECTION_NAME, "db.collection.name")                                                       \
+    X(SQL_TABLE, "db.sql.table")                                                                   \
+    X(MONGODB_COLLECTION, "db.mongodb.collection")                                                 \
+    X(MESSAGING_OPERATION_NAME, "messaging.operation.name")                                        \
+    X(MESSAGING_OPERATION_TYPE, "messaging.operation.type")                                        \
+    X(MESSAGING_OPERATION, "messaging.operation")                                                  \
+    X(MESSAGING_TEMPLATE, "messaging.destination.template")                                        \
+    X(RPC_SERVICE, "rpc.service")                                                                  \
+    X(RPC_METHOD, "rpc.method")
 enum peer_key {
-#define PEER_KEY_ENUM(name, text) PEER_##name,
-    PEER_KEY_LIST(PEER_KEY_ENUM)
-#undef PEER_KEY_ENUM
-        PEER_KEY_COUNT
+#define KEY_ENUM(name, text) PEER_##name,
+    PEER_KEY_LIST(KEY_ENUM) PEER_KEY_COUNT,
+    PEER_LAST = PEER_KEY_COUNT - 1, // the next one is PEER_KEY_COUNT
+    SENT_KEY_LIST(KEY_ENUM)
+#undef KEY_ENUM
+        KEY_COUNT
 };
 static const struct str peer_keys[] = {
-#define PEER_KEY_TEXT(name, text) {text, sizeof text - 1},
-    PEER_KEY_LIST(PEER_KEY_TEXT)
-#undef PEER_KEY_TEXT
+#define KEY_TEXT(name, text) {text, sizeof text - 1},
+    PEER_KEY_LIST(KEY_TEXT) SENT_KEY_LIST(KEY_TEXT)
+#undef KEY_TEXT
 };
+_Static_assert(sizeof peer_keys / sizeof peer_keys[0] == KEY_COUNT, "a text for each key");
 
 // What a string code of the batch is, as a key: not looked at yet, none of them, or 2 + peer_key.
 enum { KEY_UNSEEN, KEY_OTHER, KEY_FIRST };
@@ -60,14 +80,16 @@ struct span_reader {
         uint8_t centre;
     } * resources; // by index; service 0: not looked at yet
     size_t resource_capacity;
-    struct memo endpoints[MEMO_SIZE], peers[MEMO_SIZE];
+    struct statements *statements; // or NULL
+    struct memo endpoints[MEMO_SIZE], peers[MEMO_SIZE], sent[MEMO_SIZE];
 };
 
-struct span_reader *span_reader_new(struct names *names)
+struct span_reader *span_reader_new(struct names *names, struct statements *statements)
 {
     struct span_reader *r = mem_new(1, sizeof *r);
     ASSERT(names != NULL);
     r->names = names;
+    r->statements = statements;
     return r;
 }
 
@@ -103,18 +125,18 @@ static bool memo_has(const struct span_reader *r, const struct memo *m, uint64_t
     return m->life == r->life && m->key == key && m->more == more;
 }
 
-// ---- Whom it calls ------------------------------------------------------------------------------
+// ---- What it says -------------------------------------------------------------------------------
 
 // The values of the keys above that a span has; NULL where it has none.
 struct peer_facts {
-    const struct attr *of[PEER_KEY_COUNT];
+    const struct attr *of[KEY_COUNT];
 };
 
 static uint8_t classify(struct span_reader *r, uint32_t code)
 {
     struct str key = batch_str(r->batch, code);
     uint8_t class = KEY_OTHER;
-    for (unsigned k = 0; k < PEER_KEY_COUNT; k++) {
+    for (unsigned k = 0; k < KEY_COUNT; k++) {
         class = str_eq(key, peer_keys[k]) ? (uint8_t)(KEY_FIRST + k) : class;
     }
     ASSERT(class != KEY_UNSEEN);
@@ -122,10 +144,9 @@ static uint8_t classify(struct span_reader *r, uint32_t code)
     return class;
 }
 
-static bool read_facts(struct span_reader *r, const struct span *s, struct peer_facts *out)
+static void read_facts(struct span_reader *r, const struct span *s, struct peer_facts *out)
 {
     const struct attr *attrs = r->batch->attrs + s->attrs.first;
-    bool any = false;
     *out = (struct peer_facts){0};
     for (uint32_t i = 0; i < s->attrs.count; i++) {
         ASSERT(attrs[i].key < r->batch->string_count);
@@ -133,10 +154,8 @@ static bool read_facts(struct span_reader *r, const struct span *s, struct peer_
         class = class == KEY_UNSEEN ? classify(r, attrs[i].key) : class;
         if (class >= KEY_FIRST && out->of[class - KEY_FIRST] == NULL) {
             out->of[class - KEY_FIRST] = &attrs[i];
-            any = true;
         }
     }
-    return any;
 }
 
 static struct str text_of(const struct span_reader *r, const struct attr *a)
@@ -150,6 +169,8 @@ static struct str text_of_either(const struct span_reader *r, const struct attr 
     struct str text = text_of(r, a);
     return text.n > 0 ? text : text_of(r, b);
 }
+
+// ---- Whom it calls ------------------------------------------------------------------------------
 
 // "https://user@host:port/path" -> "host:port"
 static struct str authority_of(struct str url)
@@ -260,25 +281,118 @@ static uint32_t name_peer(struct span_reader *r, const struct peer_facts *f)
 }
 
 // By the codes of the values alone: those of one batch are the same where the texts are.
-static uint32_t peer_of(struct span_reader *r, const struct span *s)
+struct codes {
+    uint64_t key, more;
+};
+
+static struct codes codes_of(const struct peer_facts *f, unsigned first, unsigned end)
 {
-    struct peer_facts f;
-    uint64_t key = 14695981039346656037u, more = 0;
-    bool any = read_facts(r, s, &f);
-    if (f.of[PEER_PEER_SERVICE] != NULL || f.of[PEER_SERVER_ADDRESS] != NULL ||
-        f.of[PEER_NET_PEER_NAME] != NULL) {
-        f.of[PEER_URL_FULL] = f.of[PEER_HTTP_URL] = NULL; // which differ from call to call
+    struct codes c = {14695981039346656037u, 0};
+    ASSERT(first < end && end <= KEY_COUNT);
+    for (unsigned k = first; k < end; k++) {
+        uint64_t v = f->of[k] != NULL ? (f->of[k]->bits << 4 | f->of[k]->type) + k + 1 : 0;
+        c.key = (c.key ^ v) * 1099511628211u;
+        c.more = (c.more << 5 | c.more >> 59) + v * 0x9e3779b97f4a7c15u;
     }
-    for (unsigned k = 0; any && k < PEER_KEY_COUNT; k++) {
-        uint64_t v = f.of[k] != NULL ? (f.of[k]->bits << 4 | f.of[k]->type) + k + 1 : 0;
-        key = (key ^ v) * 1099511628211u;
-        more = (more << 5 | more >> 59) + v * 0x9e3779b97f4a7c15u;
+    return c;
+}
+
+static uint32_t peer_of(struct span_reader *r, struct peer_facts *f)
+{
+    if (f->of[PEER_PEER_SERVICE] != NULL || f->of[PEER_SERVER_ADDRESS] != NULL ||
+        f->of[PEER_NET_PEER_NAME] != NULL) {
+        f->of[PEER_URL_FULL] = f->of[PEER_HTTP_URL] = NULL; // which differ from call to call
     }
-    struct memo *m = memo_slot(r->peers, key, more);
-    if (!memo_has(r, m, key, more)) {
-        *m = (struct memo){key, more, r->life, name_peer(r, &f)};
+    struct codes c = codes_of(f, 0, PEER_KEY_COUNT);
+    struct memo *m = memo_slot(r->peers, c.key, c.more);
+    if (!memo_has(r, m, c.key, c.more)) {
+        *m = (struct memo){c.key, c.more, r->life, name_peer(r, f)};
     }
     ASSERT(m->number > 0);
+    return m->number;
+}
+
+// ---- What it sends ------------------------------------------------------------------------------
+
+static struct str first_text(const struct span_reader *r, const struct peer_facts *f,
+                             const enum peer_key *keys, size_t count)
+{
+    struct str text = STR("");
+    ASSERT(count > 0);
+    for (size_t i = 0; i < count && text.n == 0; i++) {
+        text = text_of(r, f->of[keys[i]]);
+    }
+    return text;
+}
+#define FIRST_TEXT(r, f, ...)                                                                      \
+    first_text(r, f, (const enum peer_key[]){__VA_ARGS__},                                         \
+               sizeof((const enum peer_key[]){__VA_ARGS__}) / sizeof(enum peer_key))
+
+static void read_query(const struct span_reader *r, const struct peer_facts *f,
+                       struct statement_facts *out)
+{
+    out->text = FIRST_TEXT(r, f, PEER_QUERY_TEXT, PEER_STATEMENT);
+    out->summary = text_of(r, f->of[PEER_QUERY_SUMMARY]);
+    out->operation = FIRST_TEXT(r, f, PEER_DB_OPERATION_NAME, PEER_DB_OPERATION);
+    out->collection =
+        FIRST_TEXT(r, f, PEER_COLLECTION_NAME, PEER_SQL_TABLE, PEER_MONGODB_COLLECTION);
+    out->kind = is_cache(out->system) ? STATEMENT_CACHE : STATEMENT_DATABASE;
+}
+
+static void read_message(const struct span_reader *r, const struct peer_facts *f, uint8_t span_kind,
+                         struct statement_facts *out)
+{
+    out->kind = STATEMENT_QUEUE;
+    out->operation = FIRST_TEXT(r, f, PEER_MESSAGING_OPERATION_NAME, PEER_MESSAGING_OPERATION_TYPE,
+                                PEER_MESSAGING_OPERATION);
+    out->collection = FIRST_TEXT(r, f, PEER_MESSAGING_TEMPLATE, PEER_MESSAGING_DESTINATION);
+    if (out->operation.n == 0 && out->collection.n > 0) {
+        out->operation = span_kind == KIND_CONSUMER   ? STR("process")
+                         : span_kind == KIND_PRODUCER ? STR("publish")
+                                                      : STR("");
+    }
+}
+
+// False where it sends none.
+static bool read_sent(const struct span_reader *r, const struct span *s, const struct peer_facts *f,
+                      struct statement_facts *out)
+{
+    *out = (struct statement_facts){.name = batch_str(r->batch, s->name)};
+    if ((out->system = FIRST_TEXT(r, f, PEER_DB_SYSTEM_NAME, PEER_DB_SYSTEM)).n > 0) {
+        read_query(r, f, out);
+    } else if ((out->system = text_of(r, f->of[PEER_MESSAGING_SYSTEM])).n > 0) {
+        read_message(r, f, s->kind, out);
+    } else if ((out->system = text_of(r, f->of[PEER_RPC_SYSTEM])).n > 0) {
+        out->kind = STATEMENT_RPC;
+        out->operation = text_of(r, f->of[PEER_RPC_METHOD]);
+        bool names_all =
+            out->operation.n > 0 && memchr(out->operation.p, '/', out->operation.n) != NULL;
+        out->collection = names_all ? STR("") : text_of(r, f->of[PEER_RPC_SERVICE]);
+    }
+    ASSERT(out->kind < STATEMENT_KINDS);
+    return out->system.n > 0;
+}
+
+// A text says all; of a call without one the other facts count, and the span's name and kind.
+static uint32_t statement_of(struct span_reader *r, const struct span *s,
+                             const struct peer_facts *f, uint32_t service, uint32_t peer)
+{
+    struct statement_facts facts;
+    bool any = f->of[PEER_DB_SYSTEM_NAME] != NULL || f->of[PEER_DB_SYSTEM] != NULL ||
+               f->of[PEER_MESSAGING_SYSTEM] != NULL || f->of[PEER_RPC_SYSTEM] != NULL;
+    if (r->statements == NULL || !any) {
+        return 0;
+    }
+    struct codes c = codes_of(f, PEER_KEY_COUNT, KEY_COUNT);
+    c.key = (c.key ^ ((uint64_t)service << 32 | peer)) * 1099511628211u;
+    c.more += ((uint64_t)s->name << 8 | s->kind) * 0xc2b2ae3d27d4eb4fu;
+    struct memo *m = memo_slot(r->sent, c.key, c.more);
+    if (!memo_has(r, m, c.key, c.more)) {
+        uint32_t number = read_sent(r, s, f, &facts)
+                              ? statements_number(r->statements, service, peer, &facts)
+                              : 0;
+        *m = (struct memo){c.key, c.more, r->life, number};
+    }
     return m->number;
 }
 
@@ -321,21 +435,26 @@ struct chain_span span_reader_get(struct span_reader *r, uint32_t row, uint32_t 
     if (r->resources[s->resource].service == 0) {
         name_resource(r, s->resource);
     }
+    const uint32_t service = r->resources[s->resource].service;
     struct chain_span c = {.id = load_u64(s->id.b),
                            .parent = load_u64(s->parent.b),
                            .start_ns = s->start_ns,
                            .duration_ns = s->duration_ns,
-                           .service = r->resources[s->resource].service,
+                           .service = SPAN_NAME(service),
                            .kind = s->kind,
                            .error = s->status == STATUS_ERROR,
                            .copies = 1,
                            .centre = r->resources[s->resource].centre};
     *ret_instance = r->resources[s->resource].instance;
     if (c.parent == 0 || chain_span_is_callee(&c)) {
-        c.endpoint = endpoint_of(r, s, c.service);
+        c.endpoint = SPAN_NAME(endpoint_of(r, s, service));
     }
     if (chain_span_is_caller(&c) || c.kind == KIND_CONSUMER) {
-        c.peer = peer_of(r, s);
+        struct peer_facts f;
+        read_facts(r, s, &f);
+        const uint32_t peer = peer_of(r, &f);
+        c.peer = SPAN_NAME(peer);
+        c.statement = statement_of(r, s, &f, service, peer) & INT32_MAX;
     }
     return c;
 }

@@ -14,23 +14,42 @@
 //
 // A database without an address, a client without anything: what is not known is left out of the
 // name ("postgresql", "(unknown)").
+//
+// What a span sends to a database, a cache or a queue, takes from a queue, or calls by RPC
+// (rpc.system) has a statement too (stream/statements.h), of what its attributes say, the first
+// that is there:
+//     text        db.query.text | db.statement, db.query.summary
+//     operation   db.operation.name | db.operation; messaging.operation.name |
+//                 messaging.operation.type | messaging.operation, else publish or process by the
+//                 span's kind; rpc.method
+//     collection  db.collection.name | db.sql.table | db.mongodb.collection;
+//                 messaging.destination.template, else .name; rpc.service, unless the method names
+//                 it
 #ifndef SONDE_STREAM_SPANS_H
 #define SONDE_STREAM_SPANS_H
 
 #include "model/batch.h"
 #include "stream/names.h"
+#include "stream/statements.h"
+
+#define SPAN_NAME_BITS 24 // of the number of a name
 
 struct chain_span {
     uint64_t id, parent; // as they lie in memory; parent 0: none
     uint64_t start_ns, duration_ns;
-    uint32_t service;
-    uint32_t endpoint; // of entries, else 0
-    uint32_t peer;     // of callers and consumers, else 0
-    uint8_t kind;      // enum span_kind
-    bool error;
-    uint8_t copies; // how often it came; more than 255 are 255
-    uint8_t centre; // number of the data centre that it ran in; 0: not known
+    uint32_t service : SPAN_NAME_BITS;
+    uint32_t kind : 8;                  // enum span_kind
+    uint32_t endpoint : SPAN_NAME_BITS; // of entries, else 0
+    uint32_t copies : 8;                // how often it came; more than 255 are 255
+    uint32_t peer : SPAN_NAME_BITS;     // of callers and consumers, else 0
+    uint32_t centre : 8;                // number of the data centre that it ran in; 0: not known
+    uint32_t statement : 31;            // of those whose peer is sent one, else 0
+    uint32_t error : 1;
 };
+
+// A number of a name, as a span has it; a macro, so that compilers see that it fits.
+#define SPAN_NAME(number) ((number) & (((uint32_t)1 << SPAN_NAME_BITS) - 1))
+_Static_assert(2 * STREAM_NAMES_MAX < (size_t)1 << SPAN_NAME_BITS, "each name has room");
 
 // One order for all, by start first, in which equal spans are neighbours: two spans are the same
 // when nothing that tells spans apart differs. `copies` is no part of it.
@@ -58,7 +77,8 @@ static inline bool chain_span_is_caller(const struct chain_span *s)
 
 // What is remembered of the batch that is read, since its rows repeat. One thread.
 struct span_reader;
-struct span_reader *span_reader_new(struct names *names);
+// Without a table of statements no span has any.
+struct span_reader *span_reader_new(struct names *names, struct statements *statements);
 void span_reader_free(struct span_reader *r);
 
 // The rows of this batch are read next; it must outlive the last span_reader_get() of it.

@@ -12,7 +12,7 @@
 #include "stream/internal.h"
 
 #define QUEUE_SHARE    32  // of the budget: what may wait uncharged, since the store has it too
-#define KEPT_SHARE     16  // of the budget: names, paths and subjects
+#define KEPT_SHARE     16  // of the budget: names, statements, paths and subjects
 #define TURN_MS        100 // the thread looks around at least so often
 #define STATE_MAX      ((size_t)64 << 20)
 #define REMEMBERED_MIN ((size_t)1 << 12)
@@ -227,6 +227,8 @@ static void note_stats(struct stream *s)
                                      .unjoined_spans = a->unjoined_spans,
                                      .names = a->names.count,
                                      .other_names = a->names.others,
+                                     .statements = a->statements.count,
+                                     .other_statements = a->statements.others,
                                      .refused_calls = a->red.refused_calls,
                                      .paths = a->paths.count,
                                      .other_paths = a->paths.others,

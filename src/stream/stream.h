@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: stream analysis: what is told of calls while they arrive. A consumer of the journal: it
 // puts chains together by trace ID and turns them into RED metrics (calls, errors, durations) of
-// endpoints and instances, and into the edges between services, databases, caches and queues. What
+// endpoints and instances, into the edges between services, databases, caches and queues, and into
+// those of the statements that are sent there (stream/statements.h). What
 // it finds leaves through a sink (the server gives it the series store). Metric points pass through
 // it to the sink, so that one thread adds all that is committed together.
 //
 // One principle makes every number exact: what a trace adds to the metrics is a function of the set
 // of its spans alone, and metrics add up. So
 //   - a span that arrives counts at once, unless its chain has it already (sent twice);
-//   - edges, which take both halves of a call, and what a chain adds to the tree of its entry, are
-//     told when a chain closes: no span of it came for STREAM_IDLE_MS;
+//   - edges, which take both halves of a call, the statements on them, and what a chain adds to the
+//     tree of its entry, are told when a chain closes: no span of it came for STREAM_IDLE_MS;
 //   - a span that comes after its chain has closed opens the chain again. What was told of it then
 //     is worked out from the store, and the difference is told: what is now known, minus what was.
 // At rest the metrics are those of the stored spans, whatever the order in which they came, but for
@@ -24,8 +25,8 @@
 // Memory. Open chains have a limit (STREAM_SHARE of the budget): beyond it the longest idle ones
 // are closed early, which is the spill: the store has their spans, and what comes later opens them
 // again. Names are interned for good, at most STREAM_NAMES_MAX, and what the budget allows (a
-// sixteenth for names, paths and subjects); beyond it, and beyond STREAM_ENDPOINTS_MAX of one
-// service, a name counts as "(other)".
+// sixteenth for names, statements, paths and subjects); beyond it, and beyond STREAM_ENDPOINTS_MAX
+// of one service, a name counts as "(other)"; so do statements, whose limits are their own.
 //
 // Crashes. The sink commits metrics together with the journal number up to which all batches are in
 // them, and with a state: the IDs of the chains open at that moment, whose edges nobody has told
@@ -59,7 +60,8 @@ enum subject_kind {
     SUBJECT_ENDPOINT, // `to`: calls of it
     SUBJECT_INSTANCE, // `to` with `name` the instance: calls of it
     SUBJECT_EDGE,     // calls from `from` to `to`
-    SUBJECT_PATH      // what chains have of a path below their entry, which is `from`, to `to`
+    SUBJECT_PATH,     // what chains have of a path below their entry, which is `from`, to `to`
+    SUBJECT_STATEMENT // calls from `from`, a service alone, to `to`, a peer or a service alone
 };
 // Of paths, for each chain that has the path: a number in place of a duration.
 enum path_measure {
@@ -92,6 +94,10 @@ struct stream_subject {
     bool cross_dc;     // of edges: from one data centre to another; a subject of their own as well
     uint64_t path, parent; // of paths: the same in each process; no parent: 0
     enum path_measure measure;
+    // Of statements: the fingerprint, and what it is for; `repeats`: in place of durations, how
+    // often each chain has it that has it more than once.
+    struct str statement, system;
+    bool repeats;
 };
 
 // A call of a subject that began in a slot; or, with times -1, one that is taken back.
@@ -166,6 +172,7 @@ struct stream_stats {
     uint64_t reopened_chains;               // a span came after the chain had closed
     uint64_t unjoined_spans;                // of those, whose history could not be had
     uint64_t names, other_names;            // interned; counted as "(other)"
+    uint64_t statements, other_statements;  // the same, read from spans
     uint64_t refused_calls;                 // that the sink has no room for
     uint64_t paths, other_paths;            // interned; counted as "(other)", or not at all
     uint64_t rootless_spans;                // of which entry they are is not known

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: statements as numbers: the fingerprint of a call (model/statement.h) by who sends it and
+// to whom. Numbers count from 1; 0 is none. A statement lives as long as the table.
+//
+// Most calls repeat: the facts of a call are hashed, with the secret of the process, and what the
+// last STATEMENTS_KNOWN different ones came to is remembered by that, so that a call whose text is
+// known takes one look, whatever its values are.
+//
+// Limits: bytes_max, STATEMENTS_MAX in all, STATEMENTS_OF_SERVICE_MAX that one service sends,
+// STATEMENTS_OF_NODE_MAX of them to one peer. Beyond that a call counts as STATEMENT_OTHER, the
+// "(other)" of all. Not thread-safe.
+#ifndef SONDE_STREAM_STATEMENTS_H
+#define SONDE_STREAM_STATEMENTS_H
+
+#include "core/arena.h"
+#include "core/hash_index.h"
+#include "model/statement.h"
+
+#define STATEMENTS_MAX            ((size_t)1 << 16)
+#define STATEMENTS_OF_SERVICE_MAX 4000u
+#define STATEMENTS_OF_NODE_MAX    1000u
+#define STATEMENTS_KNOWN          ((size_t)1 << 13) // a power of two
+#define STATEMENT_OTHER           1u
+
+struct statement_item {
+    uint32_t service, peer; // numbers of names (stream/names.h)
+    struct str system, text;
+};
+
+// How many statements a service sends (peer 0), or sends to a peer.
+struct statement_group {
+    uint32_t service, peer, count;
+};
+
+struct statements {
+    size_t bytes_max;
+    struct arena arena;
+    struct statement_item *items; // by number - 1
+    uint64_t *hashes;             // of them
+    size_t count, capacity, hash_capacity;
+    struct hash_index index;
+    struct statement_group *groups;
+    uint64_t *group_hashes;
+    size_t group_count, group_capacity, group_hash_capacity;
+    struct hash_index group_index;
+    struct {
+        uint64_t hash; // of the facts; 0: free
+        uint32_t number;
+    } * known;       // by hash
+    uint64_t others; // asked for, and given as "(other)"
+};
+
+void statements_init(struct statements *s, size_t bytes_max);
+void statements_done(struct statements *s);
+
+// The number of what a service sends to a peer. 0 where the facts tell nothing.
+uint32_t statements_number(struct statements *s, uint32_t service, uint32_t peer,
+                           const struct statement_facts *facts);
+
+static inline const struct statement_item *statements_at(const struct statements *s,
+                                                         uint32_t number)
+{
+    return &s->items[number - 1];
+}
+
+size_t statements_bytes(const struct statements *s); // heap bytes held
+
+#endif
