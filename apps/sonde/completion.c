@@ -8,6 +8,8 @@
 #include "core/must.h"
 #include "core/str.h"
 
+#define TOP_FLAGS "node service namespace by compare limit since from to server token ca"
+
 // `flags` are those with a value; every command but `completion` knows --help too.
 static const struct completed {
     const char *command, *sub, *flags, *switches, *help;
@@ -21,6 +23,10 @@ static const struct completed {
      "calls of a service over time"},
     {"entry", NULL, "namespace times load since from to server token ca", "json",
      "the tree of calls of an entry"},
+    {"top", "db", TOP_FLAGS, "json", "what databases are sent, the most first"},
+    {"top", "cache", TOP_FLAGS, "json", "what caches are sent, the most first"},
+    {"top", "rpc", TOP_FLAGS, "json", "what is called by RPC, the most first"},
+    {"top", "mq", TOP_FLAGS, "json", "what queues are sent, the most first"},
     {"findings", NULL, "since from to server token ca", "json",
      "repeated calls, unusual chains, dead endpoints"},
     {"metrics", NULL, "service namespace by as step since from to server token ca", "json",
@@ -86,10 +92,12 @@ static void put_bash(void)
           "  case $previous in\n"
           "  --config|--data|--ca|--library) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n"
           "  --http|--otlp-grpc|--otlp-http|--since|--from|--to|--limit|--server|--token|\\\n"
-          "  --service|--endpoint|--options|--instance|--namespace|--step)\n"
+          "  --service|--endpoint|--options|--instance|--namespace|--step|--node|--compare)\n"
           "    COMPREPLY=(); return ;;\n"
           "  --level) COMPREPLY=($(compgen -W 'line service endpoint' -- \"$cur\")); return ;;\n"
-          "  --by) COMPREPLY=($(compgen -W 'endpoint instance' -- \"$cur\")); return ;;\n"
+          "  --by) words='endpoint instance'\n"
+          "    [ \"${COMP_WORDS[1]}\" = top ] && words='total mean calls errors p99'\n"
+          "    COMPREPLY=($(compgen -W \"$words\" -- \"$cur\")); return ;;\n"
           "  --order) COMPREPLY=($(compgen -W 'newest slowest errors' -- \"$cur\")); return ;;\n"
           "  esac\n"
           "  case \"$COMP_CWORD ${COMP_WORDS[1]} ${COMP_WORDS[2]}\" in\n"
@@ -137,11 +145,14 @@ static void put_fish_flag(const char *word, int n, const void *ctx)
     struct str flag = {word, (size_t)n};
     bool file = str_eq(flag, STR("config")) || str_eq(flag, STR("data")) ||
                 str_eq(flag, STR("ca")) || str_eq(flag, STR("library"));
-    put_fish_condition(ctx);
+    const struct completed *c = ctx;
+    bool is_top = str_eq(flag, STR("by")) && strcmp(c->command, "top") == 0;
+    put_fish_condition(c);
     printf("%s -l %.*s\n",
            file                         ? "-r -F"
            : str_eq(flag, STR("order")) ? "-x -a 'newest slowest errors'"
            : str_eq(flag, STR("level")) ? "-x -a 'line service endpoint'"
+           : is_top                     ? "-x -a 'total mean calls errors p99'"
            : str_eq(flag, STR("by"))    ? "-x -a 'endpoint instance'"
                                         : "-x",
            n, word);

@@ -25,6 +25,7 @@ static const char help[] =
     "  red               calls, errors and durations of a service over time\n"
     "  metrics           what senders measure: which metrics there are, one over time\n"
     "  entry             the tree of calls of an entry; what N times as many would need\n"
+    "  top               what databases, caches, RPC and queues are sent, the most first\n"
     "  findings          repeated calls, unusual chains, dead endpoints, with examples\n"
     "  trace-id          decode a trace ID made by Sonde's agents\n"
     "  store stats       bytes by column of the parts on disk\n"
@@ -144,14 +145,23 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"server", command_server},         {"trace", command_trace},
-    {"topology", command_topology},     {"red", command_red},
-    {"entry", command_entry},           {"findings", command_findings},
-    {"metrics", command_metrics},       {"trace-id", command_trace_id},
-    {"store", command_store},           {"config", command_config},
-    {"completion", command_completion}, {"version", command_version},
-    {"--version", command_version},     {"attach", command_attach},
-    {"detach", command_detach},         {"jvm", command_jvm},
+    {"server", command_server},
+    {"trace", command_trace},
+    {"topology", command_topology},
+    {"red", command_red},
+    {"entry", command_entry},
+    {"findings", command_findings},
+    {"metrics", command_metrics},
+    {"trace-id", command_trace_id},
+    {"store", command_store},
+    {"config", command_config},
+    {"completion", command_completion},
+    {"version", command_version},
+    {"--version", command_version},
+    {"attach", command_attach},
+    {"detach", command_detach},
+    {"jvm", command_jvm},
+    {"top", command_top},
 };
 
 // Without this a file of the data folder would be opened as a closed standard output or error, and

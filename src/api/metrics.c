@@ -310,6 +310,11 @@ static void put_stream(struct job *j)
         (double)s.names);
     one(out, "sonde_stream_other_names_total", "counter",
         "Times that a name was one too many and counted as (other).", (double)s.other_names);
+    one(out, "sonde_stream_statements", "gauge", "Statements that are kept apart.",
+        (double)s.statements);
+    one(out, "sonde_stream_other_statements_total", "counter",
+        "Times that a statement was one too many and counted as (other).",
+        (double)s.other_statements);
     one(out, "sonde_stream_refused_calls_total", "counter", "Calls that no series had room for.",
         (double)s.refused_calls);
     one(out, "sonde_stream_paths", "gauge", "Paths of entry trees that are told apart.",

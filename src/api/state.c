@@ -106,6 +106,8 @@ static void put_stream(struct json_writer *w, const struct api *a)
     put_u64(w, "unjoined_spans", s.unjoined_spans);
     put_u64(w, "names", s.names);
     put_u64(w, "other_names", s.other_names);
+    put_u64(w, "statements", s.statements);
+    put_u64(w, "other_statements", s.other_statements);
     put_u64(w, "refused_calls", s.refused_calls);
     put_u64(w, "paths", s.paths);
     put_u64(w, "other_paths", s.other_paths);

@@ -47,7 +47,7 @@ static uint32_t find(const struct statements *s, const struct statement_item *wa
     while (hash_index_next(&walk, &at)) {
         const struct statement_item *i = &s->items[at];
         ASSERT(at < s->count);
-        if (s->hashes[at] == hash && i->service == wanted->service && i->peer == wanted->peer &&
+        if (s->hashes[at] == hash && i->service == wanted->service &&
             str_eq(i->text, wanted->text) && str_eq(i->system, wanted->system)) {
             return at + 1;
         }
@@ -91,22 +91,22 @@ static uint32_t *count_of(struct statements *s, uint32_t service, uint32_t peer)
     return &s->groups[s->group_count++].count;
 }
 
-static uint32_t intern(struct statements *s, const struct statement_item *wanted)
+static uint32_t intern(struct statements *s, const struct statement_item *wanted, uint32_t peer)
 {
     uint64_t hash = mix(str_hash(wanted->text), str_hash(wanted->system));
-    hash = mix(hash, (uint64_t)wanted->service << 32 | wanted->peer);
+    hash = mix(hash, wanted->service);
     uint32_t found = find(s, wanted, hash);
     if (found != 0) {
         return found;
     }
     if (s->count >= STATEMENTS_MAX || statements_bytes(s) >= s->bytes_max ||
         *count_of(s, wanted->service, 0) >= STATEMENTS_OF_SERVICE_MAX ||
-        *count_of(s, wanted->service, wanted->peer) >= STATEMENTS_OF_NODE_MAX) {
+        *count_of(s, wanted->service, peer) >= STATEMENTS_OF_NODE_MAX) {
         return STATEMENT_OTHER;
     }
-    ASSERT(wanted->service > 0 && wanted->peer > 0);
+    ASSERT(wanted->service > 0 && peer > 0);
     (*count_of(s, wanted->service, 0))++;
-    (*count_of(s, wanted->service, wanted->peer))++;
+    (*count_of(s, wanted->service, peer))++;
     return add(s, wanted, hash);
 }
 
@@ -137,10 +137,9 @@ uint32_t statements_number(struct statements *s, uint32_t service, uint32_t peer
     if (s->known[at].hash != hash) {
         struct statement_text t;
         statement_fingerprint(facts, &t);
-        const struct statement_item wanted = {
-            service, peer, str_cut(facts->system, 64), {t.bytes, t.n}};
+        const struct statement_item wanted = {service, str_cut(facts->system, 64), {t.bytes, t.n}};
         s->known[at].hash = hash;
-        s->known[at].number = t.n > 0 ? intern(s, &wanted) : 0;
+        s->known[at].number = t.n > 0 ? intern(s, &wanted, peer) : 0;
     }
     s->others += s->known[at].number == STATEMENT_OTHER ? 1 : 0;
     return s->known[at].number;

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: statements as numbers: the fingerprint of a call (model/statement.h) by who sends it and
-// to whom. Numbers count from 1; 0 is none. A statement lives as long as the table.
+// Purpose: statements as numbers: the fingerprint of a call (model/statement.h) by who sends it.
+// Numbers count from 1; 0 is none. A statement lives as long as the table.
 //
 // Most calls repeat: the facts of a call are hashed, with the secret of the process, and what the
 // last STATEMENTS_KNOWN different ones came to is remembered by that, so that a call whose text is
 // known takes one look, whatever its values are.
 //
 // Limits: bytes_max, STATEMENTS_MAX in all, STATEMENTS_OF_SERVICE_MAX that one service sends,
-// STATEMENTS_OF_NODE_MAX of them to one peer. Beyond that a call counts as STATEMENT_OTHER, the
+// STATEMENTS_OF_NODE_MAX of them first to one and the same peer. Beyond that a call counts as
+// STATEMENT_OTHER, the
 // "(other)" of all. Not thread-safe.
 #ifndef SONDE_STREAM_STATEMENTS_H
 #define SONDE_STREAM_STATEMENTS_H
@@ -23,11 +24,11 @@
 #define STATEMENT_OTHER           1u
 
 struct statement_item {
-    uint32_t service, peer; // numbers of names (stream/names.h)
+    uint32_t service; // number of the name (stream/names.h)
     struct str system, text;
 };
 
-// How many statements a service sends (peer 0), or sends to a peer.
+// How many statements a service sends (peer 0), or sent first to this peer.
 struct statement_group {
     uint32_t service, peer, count;
 };
