@@ -20,10 +20,14 @@ static void test_a_root_at_the_end_of_time(void **state)
     struct entries_room room = {0};
     uint32_t web = names_service(&names, STR("shop"), STR("web"));
     struct chain_span spans[] = {
-        {.id = 1, .start_ns = UINT64_MAX, .service = web, .kind = KIND_SERVER},
-        {.id = 2, .parent = 1, .start_ns = UINT64_MAX, .service = web, .kind = KIND_INTERNAL},
+        {.id = 1, .start_ns = UINT64_MAX, .service = SPAN_NAME(web), .kind = KIND_SERVER},
+        {.id = 2,
+         .parent = 1,
+         .start_ns = UINT64_MAX,
+         .service = SPAN_NAME(web),
+         .kind = KIND_INTERNAL},
     };
-    spans[0].endpoint = names_below(&names, web, STR("GET /"), KIND_SERVER);
+    spans[0].endpoint = SPAN_NAME(names_below(&names, web, STR("GET /"), KIND_SERVER));
     paths_init(&paths, &names, SIZE_MAX);
     for (uint32_t count = 1; count <= 2; count++) {
         size_t sums;

@@ -107,7 +107,7 @@ static void test_peers(void **state)
     };
     size_t n = sizeof cases / sizeof cases[0];
     struct names names = {0};
-    struct span_reader *r = span_reader_new(&names);
+    struct span_reader *r = span_reader_new(&names, NULL);
     struct batch *b = batch_with_service();
     for (size_t i = 0; i < 2 * n; i++) { // each twice: the second time it is remembered
         put_span(b, "call", cases[i % n].kind, cases[i % n].facts);
@@ -132,7 +132,7 @@ static void test_entries_have_endpoints(void **state)
 {
     (void)state;
     struct names names = {0};
-    struct span_reader *r = span_reader_new(&names);
+    struct span_reader *r = span_reader_new(&names, NULL);
     struct batch *b = batch_with_service();
     put_span(b, "GET /cart", KIND_SERVER, NULL);
     put_span(b, "work", KIND_INTERNAL, NULL);
@@ -158,6 +158,105 @@ static void test_entries_have_endpoints(void **state)
     assert_true(str_eq(names_at(&names, s.endpoint)->node.name, STR("job")));
     batch_unref(b);
     span_reader_free(r);
+    names_done(&names);
+}
+
+// By both names of each convention; what is not told is made of what is.
+static void test_callers_have_statements(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned kind;
+        struct fact facts[6];
+        const char *system, *text; // NULL: it sends none
+    } cases[] = {
+        {KIND_CLIENT,
+         {{"db.system.name", "postgresql", 0}, {"db.query.text", "select 1", 0}},
+         "postgresql",
+         "select ?"},
+        {KIND_CLIENT,
+         {{"db.system", "postgresql", 0}, {"db.statement", "select 22", 0}},
+         "postgresql",
+         "select ?"},
+        {KIND_CLIENT,
+         {{"db.system", "mysql", 0}, {"db.statement", "select \"x\"", 0}},
+         "mysql",
+         "select ?"},
+        {KIND_CLIENT,
+         {{"db.system", "mysql", 0}, {"db.query.summary", "SELECT t", 0}},
+         "mysql",
+         "SELECT t"},
+        {KIND_CLIENT,
+         {{"db.system", "mysql", 0}, {"db.operation", "DELETE", 0}, {"db.sql.table", "t", 0}},
+         "mysql",
+         "DELETE t"},
+        {KIND_CLIENT, {{"db.system", "mysql", 0}}, "mysql", "call"},
+        {KIND_CLIENT,
+         {{"db.system.name", "redis", 0}, {"db.query.text", "get user:7", 0}},
+         "redis",
+         "GET user:?"},
+        {KIND_PRODUCER,
+         {{"messaging.system", "kafka", 0}, {"messaging.destination.name", "orders", 0}},
+         "kafka",
+         "publish orders"},
+        {KIND_CONSUMER,
+         {{"messaging.system", "kafka", 0}, {"messaging.destination.name", "orders", 0}},
+         "kafka",
+         "process orders"},
+        {KIND_CLIENT,
+         {{"messaging.system", "kafka", 0},
+          {"messaging.destination.name", "orders", 0},
+          {"messaging.operation", "receive", 0}},
+         "kafka",
+         "receive orders"},
+        {KIND_PRODUCER,
+         {{"messaging.system", "rabbitmq", 0},
+          {"messaging.destination.template", "reply.{id}", 0},
+          {"messaging.destination.name", "reply.4711", 0},
+          {"messaging.operation.type", "send", 0}},
+         "rabbitmq",
+         "send reply.{id}"},
+        {KIND_CLIENT,
+         {{"rpc.system", "grpc", 0}, {"rpc.service", "a.B", 0}, {"rpc.method", "C", 0}},
+         "grpc",
+         "a.B/C"},
+        {KIND_CLIENT,
+         {{"rpc.system", "grpc", 0}, {"rpc.service", "a.B", 0}, {"rpc.method", "a.B/C", 0}},
+         "grpc",
+         "a.B/C"},
+        {KIND_SERVER,
+         {{"rpc.system", "grpc", 0}, {"rpc.service", "a.B", 0}, {"rpc.method", "C", 0}},
+         NULL,
+         NULL},
+        {KIND_CLIENT, {{"url.full", "http://a/", 0}}, NULL, NULL},
+        {KIND_INTERNAL, {{"db.system", "mysql", 0}}, NULL, NULL},
+    };
+    size_t n = sizeof cases / sizeof cases[0];
+    struct names names = {0};
+    struct statements statements;
+    statements_init(&statements, 1 << 20);
+    struct span_reader *r = span_reader_new(&names, &statements);
+    struct batch *b = batch_with_service();
+    for (size_t i = 0; i < 2 * n; i++) {
+        put_span(b, "call", cases[i % n].kind, cases[i % n].facts);
+    }
+    batch_seal(b);
+    span_reader_begin(r, b);
+    for (size_t i = 0; i < 2 * n; i++) {
+        uint32_t instance;
+        struct chain_span s = span_reader_get(r, (uint32_t)i, &instance);
+        assert_int_equal(s.statement != 0, cases[i % n].text != NULL);
+        if (s.statement != 0) {
+            const struct statement_item *item = statements_at(&statements, s.statement);
+            assert_true(str_eq(item->text, str_of(cases[i % n].text)));
+            assert_true(str_eq(item->system, str_of(cases[i % n].system)));
+            assert_int_equal(item->service, s.service);
+        }
+    }
+    assert_int_equal(statements.others, 0);
+    batch_unref(b);
+    span_reader_free(r);
+    statements_done(&statements);
     names_done(&names);
 }
 
@@ -193,6 +292,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_peers),
         cmocka_unit_test(test_entries_have_endpoints),
+        cmocka_unit_test(test_callers_have_statements),
         cmocka_unit_test(test_names_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

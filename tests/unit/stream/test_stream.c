@@ -293,6 +293,59 @@ static void recount_span(const struct world *w, struct metrics *m, const struct 
     }
 }
 
+// What a span sends, by whom and to whom; false where it sends nothing.
+static bool statement_key(const struct world *w, const struct plain *s, char *out, size_t room)
+{
+    char to[100], text[64];
+    const struct plain *called = s->kind == KIND_CLIENT ? first_called(w, s) : NULL;
+    if (s->kind != KIND_CLIENT && s->kind != KIND_PRODUCER && s->kind != KIND_CONSUMER) {
+        return false;
+    }
+    if (called != NULL) {
+        (void)snprintf(to, sizeof to, "service:%s/%s/:0", lines[called->service],
+                       services[called->service]);
+    } else {
+        peer_text(s, to, sizeof to);
+    }
+    if (s->kind == KIND_CLIENT && s->is_cached) {
+        (void)snprintf(text, sizeof text, "redis GET k:?");
+    } else if (s->kind == KIND_CLIENT) {
+        (void)snprintf(text, sizeof text, "postgresql select %c from t where x = ?", 'a' + s->name);
+    } else {
+        (void)snprintf(text, sizeof text, "kafka %s t%u",
+                       s->kind == KIND_PRODUCER ? "publish" : "process", s->name);
+    }
+    (void)snprintf(out, room, "statement %s/%s>%s %s", lines[s->service], services[s->service], to,
+                   text);
+    return true;
+}
+
+static void recount_statement(const struct world *w, struct metrics *m, const struct plain *s)
+{
+    char key[250], other[250], full[300];
+    unsigned calls = 0;
+    uint64_t slot = s->start_ns / NS_PER_MS / STREAM_SLOT_MS * STREAM_SLOT_MS;
+    if (!statement_key(w, s, key, sizeof key)) {
+        return;
+    }
+    (void)snprintf(full, sizeof full, "%s %d @%llu", key, s->error, (unsigned long long)slot);
+    hist_add(cell_of(m, full), s->duration_ns, 1);
+    for (unsigned i = 0; i < w->count; i++) {
+        const struct plain *o = &w->spans[i];
+        if (o->trace == s->trace && statement_key(w, o, other, sizeof other) &&
+            strcmp(key, other) == 0) {
+            if (o->start_ns < s->start_ns || (o->start_ns == s->start_ns && o < s)) {
+                return; // the first of them tells
+            }
+            calls++;
+        }
+    }
+    if (calls > 1) {
+        (void)snprintf(full, sizeof full, "%s repeats @%llu", key, (unsigned long long)slot);
+        hist_add(cell_of(m, full), calls, 1);
+    }
+}
+
 // Numbers of names and paths are those of the recount; IDs of paths are the same everywhere.
 struct paths_rig {
     struct names names;
@@ -454,6 +507,7 @@ static struct metrics *recount(const struct world *w)
     }
     for (unsigned i = 0; i < w->count; i++) {
         recount_span(w, m, &w->spans[i]);
+        recount_statement(w, m, &w->spans[i]);
     }
     return m;
 }
@@ -496,13 +550,17 @@ static void put_int(struct batch *b, const char *key, int64_t value)
 
 static void put_peer(struct batch *b, const struct plain *s)
 {
-    char topic[16];
+    char topic[16], text[64];
     if (s->kind == KIND_CLIENT && s->is_cached) {
+        (void)snprintf(text, sizeof text, "GET k:%u", s->id);
         put_text(b, "db.system", "redis");
+        put_text(b, "db.statement", text);
         put_text(b, "net.peer.name", "127.0.0.1");
         put_int(b, "net.peer.port", 6379);
     } else if (s->kind == KIND_CLIENT) {
+        (void)snprintf(text, sizeof text, "select %c from t where x = '%u'", 'a' + s->name, s->id);
         put_text(b, "db.system.name", "postgresql");
+        put_text(b, "db.query.text", text);
         put_text(b, "db.namespace", "shop");
         put_text(b, "server.address", "db");
         put_int(b, "server.port", 5432);
@@ -646,6 +704,16 @@ static enum err find(void *ctx, const struct stream_subject *s, uint32_t *ret_nu
     if (s->kind == SUBJECT_PATH) {
         assert_true(s->from.service.n > 0 && s->path != s->parent);
         (void)snprintf(text, sizeof text, "path %016" PRIx64 " %u", s->path, (unsigned)s->measure);
+        return number_of(ctx, text, ret_number);
+    }
+    if (s->kind == SUBJECT_STATEMENT) {
+        (void)snprintf(text, sizeof text, "statement %.*s/%.*s>%s:%.*s/%.*s/%.*s:0 %.*s %.*s %s",
+                       STR_FMT(s->from.line), STR_FMT(s->from.service), node_kind_name(s->to.kind),
+                       STR_FMT(s->to.line), STR_FMT(s->to.service), STR_FMT(s->to.name),
+                       STR_FMT(s->system), STR_FMT(s->statement),
+                       s->repeats ? "repeats"
+                       : s->error ? "1"
+                                  : "0");
         return number_of(ctx, text, ret_number);
     }
     if (s->kind == SUBJECT_EDGE) {
