@@ -20,13 +20,12 @@ static const char help[] =
     "                 [--since 1h | --from T --to T] [--json]\n"
     "                 [--server URL] [--token TOKEN] [--ca FILE]\n"
     "\n"
-    "Prints what databases, caches, RPC and queues were sent in the last hour, without\n"
-    "the values in it: those first that took most time in all, or on average, that\n"
-    "were called or failed most often, or whose P99 is longest. PER CHAIN is how often\n"
-    "a chain of calls has a statement that has it at all: many are an N+1. --node is\n"
-    "the ID of a store, which --json tells, --service who sends it. --compare 1h sets\n"
-    "the same numbers of an hour (a day: 1d) earlier beside. T is as for\n"
-    "`sonde trace search`.\n";
+    "Prints what databases, caches, RPC and queues were sent in the last hour, with ?\n"
+    "for values: first what took most time in all, or on average, was called or failed\n"
+    "most often, or has the longest P99. PER CHAIN is how often a chain of calls has a\n"
+    "statement that has it at all: many are an N+1. --node is the ID of a store, which\n"
+    "--json tells, --service who sends it. --compare 1h sets the same numbers of an\n"
+    "hour earlier beside (1d: a day). T is as for `sonde trace search`.\n";
 
 struct top_flags {
     struct ask_range_flags range;

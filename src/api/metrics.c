@@ -313,7 +313,7 @@ static void put_stream(struct job *j)
     one(out, "sonde_stream_statements", "gauge", "Statements that are kept apart.",
         (double)s.statements);
     one(out, "sonde_stream_other_statements_total", "counter",
-        "Times that a statement was one too many and counted as (other).",
+        "Calls whose statement was one too many and counted as (other).",
         (double)s.other_statements);
     one(out, "sonde_stream_refused_calls_total", "counter", "Calls that no series had room for.",
         (double)s.refused_calls);

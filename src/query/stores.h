@@ -6,8 +6,9 @@
 //
 // Numbers are those of the callers, as they measured them; of a queue, also of those that take from
 // it. Stores are nodes of the topology: databases, caches, queues; of RPC, services that are called
-// by RPC, and external ones. "Of one chain" is how often a chain has the statement that has it at
-// all: exact, but for chains whose calls lie on both sides of the range's ends.
+// by RPC, and external ones. "Of one chain" is how often a service sends the statement in a chain
+// in which it sends it at all: exact, but for chains whose calls lie on both sides of the range's
+// ends; a chain in which two services send it is two.
 //
 // The range is cut to whole minutes, or to whole hours where it is longer than a day, and the
 // earlier one to as much. A statement that is only in the earlier one is counted in `gone`.

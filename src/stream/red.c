@@ -250,6 +250,7 @@ void red_count_edge(struct red *r, const struct edge_call *call, int32_t times)
     if (call->statement != 0) {
         key = statement_key(r, call);
         key.error = call->error;
+        r->other_statements += call->statement == STATEMENT_OTHER ? times : 0;
         note(r, key, call->start_ns, call->duration_ns, times);
     }
 }

@@ -53,6 +53,7 @@ struct red {
     size_t count, capacity, hash_capacity;
     struct hash_index index;
     uint64_t refused_calls;
+    int64_t other_statements; // calls that counted as STATEMENT_OTHER, less those taken back
 };
 
 void red_init(struct red *r, const struct names *names, const struct paths *paths,

@@ -141,7 +141,6 @@ uint32_t statements_number(struct statements *s, uint32_t service, uint32_t peer
         s->known[at].hash = hash;
         s->known[at].number = t.n > 0 ? intern(s, &wanted, peer) : 0;
     }
-    s->others += s->known[at].number == STATEMENT_OTHER ? 1 : 0;
     return s->known[at].number;
 }
 

@@ -47,8 +47,7 @@ struct statements {
     struct {
         uint64_t hash; // of the facts; 0: free
         uint32_t number;
-    } * known;       // by hash
-    uint64_t others; // asked for, and given as "(other)"
+    } * known; // by hash
 };
 
 void statements_init(struct statements *s, size_t bytes_max);

@@ -214,25 +214,26 @@ static void note_stats(struct stream *s)
 {
     const struct analysis *a = &s->a;
     pthread_mutex_lock(&s->lock);
-    s->stats = (struct stream_stats){.spans = a->spans,
-                                     .duplicates = a->duplicates - a->chains.left_out,
-                                     .left_out_spans = a->chains.left_out,
-                                     .points = s->points,
-                                     .open_chains = a->chains.count,
-                                     .open_spans = a->chains.spans,
-                                     .open_bytes = a->chains.bytes,
-                                     .closed_chains = a->closed_chains,
-                                     .spilled_chains = s->spilled_chains,
-                                     .reopened_chains = a->reopened_chains,
-                                     .unjoined_spans = a->unjoined_spans,
-                                     .names = a->names.count,
-                                     .other_names = a->names.others,
-                                     .statements = a->statements.count,
-                                     .other_statements = a->statements.others,
-                                     .refused_calls = a->red.refused_calls,
-                                     .paths = a->paths.count,
-                                     .other_paths = a->paths.others,
-                                     .rootless_spans = a->entries.rootless_spans};
+    s->stats = (struct stream_stats){
+        .spans = a->spans,
+        .duplicates = a->duplicates - a->chains.left_out,
+        .left_out_spans = a->chains.left_out,
+        .points = s->points,
+        .open_chains = a->chains.count,
+        .open_spans = a->chains.spans,
+        .open_bytes = a->chains.bytes,
+        .closed_chains = a->closed_chains,
+        .spilled_chains = s->spilled_chains,
+        .reopened_chains = a->reopened_chains,
+        .unjoined_spans = a->unjoined_spans,
+        .names = a->names.count,
+        .other_names = a->names.others,
+        .statements = a->statements.count,
+        .other_statements = (uint64_t)(a->red.other_statements > 0 ? a->red.other_statements : 0),
+        .refused_calls = a->red.refused_calls,
+        .paths = a->paths.count,
+        .other_paths = a->paths.others,
+        .rootless_spans = a->entries.rootless_spans};
     pthread_mutex_unlock(&s->lock);
 }
 

@@ -172,7 +172,7 @@ struct stream_stats {
     uint64_t reopened_chains;               // a span came after the chain had closed
     uint64_t unjoined_spans;                // of those, whose history could not be had
     uint64_t names, other_names;            // interned; counted as "(other)"
-    uint64_t statements, other_statements;  // the same, read from spans
+    uint64_t statements, other_statements;  // kept apart; calls that counted as "(other)"
     uint64_t refused_calls;                 // that the sink has no room for
     uint64_t paths, other_paths;            // interned; counted as "(other)", or not at all
     uint64_t rootless_spans;                // of which entry they are is not known

@@ -30,7 +30,6 @@ static void test_values_change_nothing(void **state)
     assert_true(number(&s, 4, 2, "select a from t where b = 1") != first);
     assert_true(number(&s, 1, 2, "select a from t where c = 1") != first);
     assert_int_equal(number(&s, 1, 2, ""), 0);
-    assert_int_equal(s.others, 0);
     assert_int_equal(s.count, 4); // "(other)" among them
     statements_done(&s);
 }
@@ -49,7 +48,6 @@ static void test_millions_of_texts_are_bounded(void **state)
         others += number(&s, 1, 2 + (uint32_t)(i % 8), text) == STATEMENT_OTHER ? 1 : 0;
     }
     assert_int_equal(others, texts + 1 - STATEMENTS_OF_SERVICE_MAX);
-    assert_int_equal(s.others, others);
     assert_int_equal(s.count, STATEMENTS_OF_SERVICE_MAX + 1);
     assert_true(statements_bytes(&s) < most);
     assert_int_equal(number(&s, 1, 2, "select a from t"), known);
@@ -77,13 +75,14 @@ static void test_memory_is_bounded(void **state)
     (void)state;
     struct statements s;
     const size_t most = (size_t)1 << 20;
+    size_t others = 0;
     char text[300];
     statements_init(&s, most);
     for (unsigned i = 0; i < 100000; i++) {
         (void)snprintf(text, sizeof text, "select %0200u_a from t_%u", 7, i);
-        (void)number(&s, 1 + i % 500, 2, text);
+        others += number(&s, 1 + i % 500, 2, text) == STATEMENT_OTHER ? 1 : 0;
     }
-    assert_true(s.others > 0 && s.count > 1000);
+    assert_true(others > 0 && s.count > 1000);
     assert_true(statements_bytes(&s) < 2 * most);
     statements_done(&s);
 }
