@@ -21,11 +21,11 @@ static const char help[] =
     "                 [--server URL] [--token TOKEN] [--ca FILE]\n"
     "\n"
     "Prints what databases, caches, RPC and queues were sent in the last hour, with ?\n"
-    "for values: first what took most time in all, or on average, was called or failed\n"
-    "most often, or has the longest P99. PER CHAIN is how often a chain of calls has a\n"
-    "statement that has it at all: many are an N+1. --node is the ID of a store, which\n"
-    "--json tells, --service who sends it. --compare 1h sets the same numbers of an\n"
-    "hour earlier beside (1d: a day). T is as for `sonde trace search`.\n";
+    "for values: first what took most time in all, or on average, was called or\n"
+    "failed most often, or has the longest P99. PER CHAIN is how often a chain of\n"
+    "calls has a statement that has it at all: many are an N+1. --node is the ID of a\n"
+    "store, which --json tells, --service who sends it. --compare 1h sets the same\n"
+    "numbers of an hour earlier beside (1d: a day). T is as for `sonde trace search`.\n";
 
 struct top_flags {
     struct ask_range_flags range;

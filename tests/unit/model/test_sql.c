@@ -76,7 +76,7 @@ static void test_long_statements_are_cut(void **state)
     struct sql_text t, again;
     size_t n = 0;
     while (n + 64 < sizeof sql) {
-        n += (size_t)sprintf(sql + n, "%s column_%zu", n == 0 ? "select" : ",", n);
+        n += (size_t)snprintf(sql + n, sizeof sql - n, "%s column_%zu", n == 0 ? "select" : ",", n);
     }
     for (size_t max = 16; max <= SQL_TEXT_MAX; max++) {
         sql_sanitize((struct str){sql, n}, SQL_STANDARD, max, &t);
