@@ -134,6 +134,14 @@ static void put_pattern(struct statement_text *t, struct str key, bool digits)
 
 // ---- Kinds --------------------------------------------------------------------------------------
 
+bool statement_is_cache(struct str system)
+{
+    static const char *const caches[] = {"redis",     "memcached", "valkey", "aws.dynamodb.dax",
+                                         "hazelcast", NULL};
+    ASSERT(system.n == 0 || system.p != NULL);
+    return is_one_of(system, caches);
+}
+
 static enum sql_dialect dialect_of(struct str system)
 {
     static const char *const mysql[] = {"mysql",   "mariadb", "clickhouse", "hive",

@@ -35,6 +35,9 @@ enum statement_kind {
     STATEMENT_KINDS
 };
 
+// Whether a system (redis, valkey, memcached) is a cache; else one of db.system is a database.
+bool statement_is_cache(struct str system);
+
 // What a span says of its call; "" or STR_NONE where it says nothing.
 struct statement_facts {
     enum statement_kind kind;

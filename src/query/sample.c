@@ -2,7 +2,6 @@
 // Purpose: stored traces by the paths of their entries.
 #include "query/sample.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 
 #include "core/mem.h"
@@ -11,7 +10,7 @@
 
 struct sampled {
     struct chain_span span; // first: spans_sort()
-    struct str statement;   // shape; empty where it has none
+    struct str statement;   // its fingerprint; empty where it has none
 };
 
 struct sampler {
@@ -56,56 +55,32 @@ void sampler_free(struct sampler *s)
 
 // ---- Statements ---------------------------------------------------------------------------------
 
-// Where the quoted text that begins at i ends.
-static size_t after_quoted(struct str text, size_t i)
+static struct str text_of(struct row row, const struct str keys[2])
 {
-    char quote = text.p[i++];
-    while (i < text.n && text.p[i] != quote) {
-        i++;
-    }
-    ASSERT(i <= text.n);
-    return i < text.n ? i + 1 : i;
-}
-
-static bool is_word(char c)
-{
-    return isalnum((unsigned char)c) || c == '_' || c == '$';
-}
-
-struct str statement_shape(struct arena *arena, struct str text)
-{
-    char *out = arena_alloc(arena, SAMPLE_STATEMENT_MAX);
-    size_t n = 0;
-    for (size_t i = 0; i < text.n && n < SAMPLE_STATEMENT_MAX;) {
-        bool begins = i == 0 || !is_word(text.p[i - 1]);
-        if (text.p[i] == '\'' || text.p[i] == '"') {
-            i = after_quoted(text, i);
-            out[n++] = '?';
-        } else if (begins && isdigit((unsigned char)text.p[i])) {
-            while (i < text.n && (is_word(text.p[i]) || text.p[i] == '.')) {
-                i++;
-            }
-            out[n++] = '?';
-        } else {
-            out[n++] = text.p[i++];
+    const struct span *span = row_span(row);
+    for (size_t i = 0; i < 2; i++) {
+        const struct attr *a = batch_find_attr(row.batch, span->attrs, keys[i]);
+        if (a != NULL && a->type == ATTR_STRING) {
+            ASSERT(a->code < row.batch->string_count);
+            return batch_str(row.batch, (uint32_t)a->code);
         }
     }
-    ASSERT(n <= SAMPLE_STATEMENT_MAX);
-    return str_cut((struct str){out, n}, SAMPLE_STATEMENT_MAX);
+    return STR("");
 }
 
 static struct str statement_of(struct sampler *s, struct row row)
 {
-    static const struct str keys[] = {{"db.query.text", 13}, {"db.statement", 12}};
-    const struct span *span = row_span(row);
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-        const struct attr *a = batch_find_attr(row.batch, span->attrs, keys[i]);
-        if (a != NULL && a->type == ATTR_STRING) {
-            ASSERT(a->code < row.batch->string_count);
-            return statement_shape(&s->arena, batch_str(row.batch, (uint32_t)a->code));
-        }
+    static const struct str texts[] = {{"db.query.text", 13}, {"db.statement", 12}};
+    static const struct str systems[] = {{"db.system.name", 14}, {"db.system", 9}};
+    struct statement_text made;
+    struct statement_facts facts = {.system = text_of(row, systems), .text = text_of(row, texts)};
+    facts.kind = statement_is_cache(facts.system) ? STATEMENT_CACHE : STATEMENT_DATABASE;
+    ASSERT(s->reader != NULL);
+    if (facts.text.n == 0) {
+        return STR("");
     }
-    return STR("");
+    statement_fingerprint(&facts, &made);
+    return arena_str(&s->arena, (struct str){made.bytes, made.n});
 }
 
 // ---- Rows ---------------------------------------------------------------------------------------

@@ -8,8 +8,7 @@
 #include "store/store.h"
 #include "stream/entries.h"
 
-#define SAMPLE_SPANS_MAX     ((size_t)20000) // a trace of more is no example
-#define SAMPLE_STATEMENT_MAX ((size_t)300)   // bytes of a statement that are kept
+#define SAMPLE_SPANS_MAX ((size_t)20000) // a trace of more is no example
 
 // Makes samples one after the other, by one table of names. Not thread-safe.
 struct sampler;
@@ -35,9 +34,5 @@ struct sample {
 // large; else an error of the storage.
 MUST_CHECK enum err sampler_take(struct sampler *s, const struct store_view *view, trace_id id,
                                  struct sample *ret_sample);
-
-// A statement without what differs from call to call: numbers and quoted texts become "?". At most
-// SAMPLE_STATEMENT_MAX bytes, in the arena.
-struct str statement_shape(struct arena *arena, struct str text);
 
 #endif

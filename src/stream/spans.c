@@ -206,18 +206,6 @@ static struct address address_of(const struct span_reader *r, const struct peer_
     return a;
 }
 
-static bool is_cache(struct str system)
-{
-    static const struct str caches[] = {
-        {"redis", 5}, {"memcached", 9}, {"valkey", 6}, {"aws.dynamodb.dax", 16}, {"hazelcast", 9}};
-    for (size_t i = 0; i < sizeof caches / sizeof caches[0]; i++) {
-        if (str_eq(system, caches[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
 struct peer_text {
     char room[NAMES_TEXT_MAX];
     size_t n;
@@ -257,7 +245,7 @@ static uint32_t name_peer(struct span_reader *r, const struct peer_facts *f)
     struct str inner = text_of_either(r, f->of[PEER_DB_NAMESPACE], f->of[PEER_DB_NAME]);
     struct address address = address_of(r, f);
     if (system.n > 0) {
-        kind = is_cache(system) ? NODE_CACHE : NODE_DATABASE;
+        kind = statement_is_cache(system) ? NODE_CACHE : NODE_DATABASE;
         inner = kind == NODE_CACHE ? STR("") : inner; // a number, which tells nobody anything
     } else if ((system = text_of(r, f->of[PEER_MESSAGING_SYSTEM])).n > 0) {
         kind = NODE_QUEUE;
@@ -336,7 +324,7 @@ static void read_query(const struct span_reader *r, const struct peer_facts *f,
     out->operation = FIRST_TEXT(r, f, PEER_DB_OPERATION_NAME, PEER_DB_OPERATION);
     out->collection =
         FIRST_TEXT(r, f, PEER_COLLECTION_NAME, PEER_SQL_TABLE, PEER_MONGODB_COLLECTION);
-    out->kind = is_cache(out->system) ? STATEMENT_CACHE : STATEMENT_DATABASE;
+    out->kind = statement_is_cache(out->system) ? STATEMENT_CACHE : STATEMENT_DATABASE;
 }
 
 static void read_message(const struct span_reader *r, const struct peer_facts *f, uint8_t span_kind,
