@@ -9,6 +9,7 @@
 #include "stream/told.h"
 
 #define AHEAD      16             // rows whose chains are brought near before they are needed
+#define FEW_SENT   ((size_t)24)   // that are sorted by inserting
 #define ROOM_SPANS ((size_t)8192) // room for chains that is kept from one to the next
 
 void analysis_init(struct analysis *a, const struct stream_sink *sink,
@@ -275,41 +276,58 @@ static void on_edge(void *ctx, const struct edge_call *call)
     red_count_edge(&a->red, call, t->times);
     if (call->statement != 0) {
         a->sent = mem_grow(a->sent, &a->sent_capacity, a->sent_count + 1, sizeof *a->sent);
-        a->sent[a->sent_count++] = *call;
+        a->sent[a->sent_count++] =
+            (struct sent){call->statement, call->service, call->called, call->start_ns};
     }
 }
 
 static int by_sent(const void *x, const void *y)
 {
-    const struct edge_call *a = x, *b = y;
-    const uint64_t of_a[] = {a->statement, a->service, a->called, a->start_ns};
-    const uint64_t of_b[] = {b->statement, b->service, b->called, b->start_ns};
-    for (size_t i = 0; i < sizeof of_a / sizeof of_a[0]; i++) {
-        if (of_a[i] != of_b[i]) {
-            return of_a[i] < of_b[i] ? -1 : 1;
-        }
+    const struct sent *a = x, *b = y;
+    if (a->statement != b->statement) {
+        return a->statement < b->statement ? -1 : 1;
     }
-    return 0;
+    if (a->called != b->called) {
+        return a->called < b->called ? -1 : 1;
+    }
+    if (a->service != b->service) { // of STATEMENT_OTHER
+        return a->service < b->service ? -1 : 1;
+    }
+    return a->start_ns < b->start_ns ? -1 : a->start_ns > b->start_ns;
 }
 
-static bool is_same_sent(const struct edge_call *a, const struct edge_call *b)
+// Most chains send a few: those are sorted by inserting.
+static void sort_sent(struct sent *sent, size_t count)
 {
-    return a->statement == b->statement && a->service == b->service && a->called == b->called;
+    if (count > FEW_SENT) {
+        qsort(sent, count, sizeof *sent, by_sent);
+        return;
+    }
+    for (size_t i = 1; i < count; i++) {
+        struct sent s = sent[i];
+        size_t at = i;
+        ASSERT(s.statement > 0);
+        for (; at > 0 && by_sent(&sent[at - 1], &s) > 0; at--) {
+            sent[at] = sent[at - 1];
+        }
+        sent[at] = s;
+    }
 }
 
 // Statements that the chain has more than once, each by its first call.
 static void tell_repeats(struct analysis *a, int32_t times)
 {
-    if (a->sent_count > 1) {
-        qsort(a->sent, a->sent_count, sizeof *a->sent, by_sent);
-    }
+    sort_sent(a->sent, a->sent_count);
     for (size_t first = 0, end; first < a->sent_count; first = end) {
+        const struct sent *s = &a->sent[first];
         end = first + 1;
-        while (end < a->sent_count && is_same_sent(&a->sent[first], &a->sent[end])) {
+        while (end < a->sent_count && a->sent[end].statement == s->statement &&
+               a->sent[end].called == s->called && a->sent[end].service == s->service) {
             end++;
         }
         if (end - first > 1) {
-            red_count_repeats(&a->red, &a->sent[first], end - first, times);
+            struct red_key key = red_statement(&a->red, s->statement, s->service, s->called);
+            red_count_repeats(&a->red, key, s->start_ns, end - first, times);
         }
     }
     ASSERT(a->sent_count <= a->sent_capacity);

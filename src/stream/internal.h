@@ -33,6 +33,12 @@ struct doubts {
     size_t count, capacity, mark_capacity, told_capacity;
 };
 
+// A call with a statement.
+struct sent {
+    uint32_t statement, service, called;
+    uint64_t start_ns;
+};
+
 // All of this belongs to the thread that takes batches in.
 struct analysis {
     struct names names;
@@ -44,7 +50,7 @@ struct analysis {
     struct stream_history history;
     struct edges_room edges;
     struct entries_room entries;
-    struct edge_call *sent; // of the chain that closes, those with a statement
+    struct sent *sent; // of the chain that closes
     size_t sent_count, sent_capacity;
     uint64_t seq; // of the last batch taken in: what the store has beyond it is yet to come
     // Of the chain that closes: its spans, what the store has of the trace, and what of that was

@@ -227,13 +227,12 @@ void red_count_span(struct red *r, const struct chain_span *s, uint32_t instance
     }
 }
 
-static struct red_key statement_key(const struct red *r, const struct edge_call *call)
+struct red_key red_statement(const struct red *r, uint32_t statement, uint32_t service,
+                             uint32_t called)
 {
-    ASSERT(call->statement > 0 && call->statement <= r->statements->count && call->called > 0);
-    return (struct red_key){.from = call->service,
-                            .to = call->called,
-                            .statement = call->statement,
-                            .kind = SUBJECT_STATEMENT};
+    ASSERT(statement > 0 && statement <= r->statements->count && called > 0);
+    return (struct red_key){
+        .from = service, .to = called, .statement = statement, .kind = SUBJECT_STATEMENT};
 }
 
 void red_count_edge(struct red *r, const struct edge_call *call, int32_t times)
@@ -248,19 +247,19 @@ void red_count_edge(struct red *r, const struct edge_call *call, int32_t times)
     ASSERT(call->to > 0 && call->to <= r->names->count && call->from <= r->names->count);
     note(r, key, call->start_ns, call->duration_ns, times);
     if (call->statement != 0) {
-        key = statement_key(r, call);
+        key = red_statement(r, call->statement, call->service, call->called);
         key.error = call->error;
         r->other_statements += call->statement == STATEMENT_OTHER ? times : 0;
         note(r, key, call->start_ns, call->duration_ns, times);
     }
 }
 
-void red_count_repeats(struct red *r, const struct edge_call *call, uint64_t calls, int32_t times)
+void red_count_repeats(struct red *r, struct red_key key, uint64_t start_ns, uint64_t calls,
+                       int32_t times)
 {
-    struct red_key key = statement_key(r, call);
-    ASSERT(calls > 1);
+    ASSERT(calls > 1 && key.kind == SUBJECT_STATEMENT);
     key.from_kind = 1;
-    note(r, key, call->start_ns, calls, times);
+    note(r, key, start_ns, calls, times);
 }
 
 void red_count_entry(struct red *r, const struct entry_sum *sum, uint64_t start_ns, int32_t times)

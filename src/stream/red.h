@@ -66,8 +66,12 @@ void red_done(struct red *r);
 void red_count_span(struct red *r, const struct chain_span *s, uint32_t instance, int32_t times);
 // And for the statement that the call sends.
 void red_count_edge(struct red *r, const struct edge_call *call, int32_t times);
-// What a chain has several times.
-void red_count_repeats(struct red *r, const struct edge_call *call, uint64_t calls, int32_t times);
+// A statement that a chain has `calls` times, the first of them at `start_ns`.
+void red_count_repeats(struct red *r, struct red_key key, uint64_t start_ns, uint64_t calls,
+                       int32_t times);
+// The key of a statement.
+struct red_key red_statement(const struct red *r, uint32_t statement, uint32_t service,
+                             uint32_t called);
 void red_count_entry(struct red *r, const struct entry_sum *sum, uint64_t start_ns, int32_t times);
 
 size_t red_bytes(const struct red *r); // heap bytes held, about
