@@ -193,6 +193,34 @@ static struct str joined(struct point_sink *s, struct str a, struct str b)
     return (struct str){text, a.n + b.n};
 }
 
+static struct str number_text(struct point_sink *s, double v)
+{
+    char text[40];
+    int n = 0;
+    for (int precision = 15; precision <= 17; precision++) {
+        n = snprintf(text, sizeof text, "%.*g", precision, v);
+        if (strtod(text, NULL) == v) {
+            break;
+        }
+    }
+    ASSERT(n > 0 && (size_t)n < sizeof text);
+    return arena_str(&s->arena, (struct str){text, (size_t)n});
+}
+
+// A bound or quantile as number_text() writes it; what is no number stays as it is.
+static struct str plain_number(struct point_sink *s, struct str text)
+{
+    char copy[64], *end;
+    ASSERT(text.p != NULL || text.n == 0);
+    if (text.n == 0 || text.n >= sizeof copy) {
+        return text;
+    }
+    memcpy(copy, text.p, text.n);
+    copy[text.n] = '\0';
+    double v = strtod(copy, &end);
+    return end == copy + text.n && isfinite(v) ? number_text(s, v) : text;
+}
+
 static struct str resource_text(struct point_sink *s, const struct batch *b,
                                 const struct resource *r, struct str key)
 {
@@ -223,13 +251,16 @@ static void put_labels(struct point_sink *s, const struct batch *b, const struct
     const struct resource *r = &b->resources[x->resource];
     l->count = 0;
     ASSERT(x->attrs.count <= POINT_ATTRS_MAX);
+    bool is_series = b->metrics[x->metric].kind == METRIC_SERIES;
     for (uint32_t i = 0; i < x->attrs.count; i++) {
         const struct attr *a = &b->attrs[x->attrs.first + i];
-        struct str key = batch_str(b, a->key);
-        if (point_key_is_taken(key)) {
+        struct str key = batch_str(b, a->key), text = attr_text(s, b, a);
+        if (is_series && (str_eq(key, POINT_LE) || str_eq(key, POINT_QUANTILE))) {
+            text = plain_number(s, text);
+        } else if (point_key_is_taken(key)) {
             key = joined(s, POINT_ATTRIBUTE_PREFIX, key);
         }
-        put(l, key, attr_text(s, b, a));
+        put(l, key, text);
     }
     put(l, POINT_SERVICE, batch_str(b, r->service));
     put(l, POINT_INSTANCE, instance_of(s, b, r));
@@ -264,6 +295,21 @@ static void add(struct point_sink *s, uint32_t series, uint64_t time_ms, double 
     ASSERT(s->number_count <= s->number_capacity);
 }
 
+// The series with these labels, of *type; of one that Prometheus told of, as it is known already.
+static enum err find_series(const struct taking *t, const struct point_labels *l,
+                            enum series_type *type, uint32_t *ret_series)
+{
+    struct str line = t->batch->line;
+    enum err e = series_find(t->sink->series, line, *type, l->items, l->count, ret_series);
+    ASSERT(l->count > 0);
+    if (e == ERR_INVALID && t->batch->metrics[t->point->metric].kind == METRIC_SERIES) {
+        enum series_type other = *type == SERIES_GAUGE ? SERIES_COUNTER : SERIES_GAUGE;
+        e = series_find(t->sink->series, line, other, l->items, l->count, ret_series);
+        *type = e == ERR_OK ? other : *type;
+    }
+    return e;
+}
+
 // One number of the point, in the series with this name and, unless its key is empty, label.
 static void take_number(struct taking *t, enum series_type type, struct str name, struct str key,
                         struct str value, double number)
@@ -284,7 +330,7 @@ static void take_number(struct taking *t, enum series_type type, struct str name
             return;
         }
     }
-    enum err e = series_find(t->sink->series, t->batch->line, type, l.items, l.count, &series);
+    enum err e = find_series(t, &l, &type, &series);
     if (e != ERR_OK) {
         t->why = reason_of(e);
         return;
@@ -314,26 +360,12 @@ static void take_scalar(struct taking *t)
     enum series_type type = SERIES_GAUGE;
     if (m->kind == METRIC_SUM && m->temporality == TEMPORALITY_DELTA) {
         type = SERIES_DELTA;
-    } else if (m->kind == METRIC_SUM && m->monotonic) {
+    } else if (m->kind != METRIC_GAUGE && m->monotonic) {
         type = SERIES_COUNTER;
     }
     double value = x->says & POINT_INT ? (double)x->i : x->d;
     ASSERT(!metric_kind_has_count(m->kind));
     take_number(t, type, t->name, STR(""), STR(""), x->says & POINT_NO_VALUE ? stale() : value);
-}
-
-static struct str number_text(struct point_sink *s, double v)
-{
-    char text[40];
-    int n = 0;
-    for (int precision = 15; precision <= 17; precision++) {
-        n = snprintf(text, sizeof text, "%.*g", precision, v);
-        if (strtod(text, NULL) == v) {
-            break;
-        }
-    }
-    ASSERT(n > 0 && (size_t)n < sizeof text);
-    return arena_str(&s->arena, (struct str){text, (size_t)n});
 }
 
 static void on_bucket(void *ctx, double bound, uint64_t n)

@@ -139,12 +139,13 @@ enum metric_kind {
     METRIC_HISTOGRAM = 3,
     METRIC_EXPONENTIAL = 4,
     METRIC_SUMMARY = 5,
+    METRIC_SERIES = 6, // not OTLP's: a number of one series of Prometheus, see model/point.h
     METRIC_KIND_END
 };
 // Points of these have a count, and no value.
 static inline bool metric_kind_has_count(unsigned kind)
 {
-    return kind >= METRIC_HISTOGRAM;
+    return kind >= METRIC_HISTOGRAM && kind <= METRIC_SUMMARY;
 }
 
 enum temporality {
@@ -158,7 +159,7 @@ struct metric {
     uint32_t name, description, unit; // string codes
     uint8_t kind;                     // enum metric_kind
     uint8_t temporality;              // enum temporality
-    uint8_t monotonic;                // of sums: 0 or 1
+    uint8_t monotonic;                // of sums and series: 0 or 1
     uint8_t spare;
 };
 

@@ -37,6 +37,14 @@
 //                                       the zero threshold where there are zeros
 //     summary                           NAME{quantile}                              gauge
 //                                       NAME_count, NAME_sum                        counter
+//     series, monotonic                 NAME                                        counter
+//     series, not monotonic             NAME                                        gauge
+//
+// What the last two rows call a series comes from Prometheus (wire/prom_rows.h), where a histogram
+// is many series that need not come together: each bucket, NAME_count and NAME_sum by itself. So
+// `le` and `quantile` are the labels of this page there, and both ways give the same series. Their
+// numbers are written as ours are ("1", not "1.0"). Whether such a number counts is not always told
+// and may be a guess, so a series stays what it was when it was first heard of.
 //
 // The time of a number is the point's. A cumulative monotonic point whose start lies before its
 // time, but no more than POINT_YOUNG_MS, also says that there was a 0 at its start (it is kept a
@@ -76,6 +84,13 @@
 #define POINT_SUFFIX_SUM    STR("_sum")
 #define POINT_SUFFIX_MIN    STR("_min")
 #define POINT_SUFFIX_MAX    STR("_max")
+
+// What is wrong with the attributes of a point as labels (too long, no key, one twice, a NUL), for
+// people; NULL when nothing is. Of text alone: what other values are as text is seen later.
+const char *point_check_attrs(const struct batch *b, struct attr_run run);
+
+// Whether a text is short enough for a label, and has no NUL.
+bool point_text_fits(struct str text);
 
 // Whether an attribute of this key gets POINT_ATTRIBUTE_PREFIX.
 static inline bool point_key_is_taken(struct str key)

@@ -82,6 +82,10 @@ void answer_success(struct door *d)
     static const struct str plain[] = {
         [DOOR_PROTOBUF] = {"", 0}, [DOOR_JSON] = {"{}", 2}, [DOOR_GRPC] = {"\0\0\0\0\0", 5}};
     ASSERT(d->group == NULL);
+    if (door_is_write(d->kind)) {
+        write_success(d);
+        return;
+    }
     if (d->message.n == 0) {
         send_success(d, plain[d->kind]);
         return;
@@ -227,6 +231,10 @@ void answer_failure(struct door *d, const struct failure *f)
     ASSERT(f->http_status >= 400);
     if (d->kind == DOOR_GRPC) {
         answer_grpc_status(d->request, f->grpc_status, message, f->retry);
+        return;
+    }
+    if (door_is_write(d->kind)) {
+        write_failure(d, f, message);
         return;
     }
     struct buf body;

@@ -22,6 +22,7 @@
 #include "receive/receive.h"
 #include "wire/compress.h"
 #include "wire/otlp.h"
+#include "wire/prom_write.h"
 
 #define SHARDS_MAX         ((size_t)8)
 #define GROUP_SPANS_SEAL   ((size_t)8192) // a group of so many rows does not wait for the turn's end
@@ -40,8 +41,16 @@
 
 struct shard;
 struct group;
+struct failure;
 
-enum door_kind { DOOR_PROTOBUF, DOOR_JSON, DOOR_GRPC };
+enum door_kind {
+    DOOR_PROTOBUF,
+    DOOR_JSON,
+    DOOR_GRPC,
+    DOOR_WRITE_1, // Prometheus' remote write (prom.c)
+    DOOR_WRITE_2,
+    DOOR_KIND_COUNT
+};
 enum door_service { SERVICE_EXPORT, SERVICE_HEALTH_CHECK, SERVICE_HEALTH_WATCH };
 
 // HealthCheckResponse.ServingStatus.
@@ -56,9 +65,10 @@ struct door {
     enum signal signal;
     enum compression compression;
     uint64_t started_ns;
-    struct group *group; // whose durability it awaits, or NULL
-    size_t group_index;  // in group->doors
-    uint64_t rejected;   // for partial success
+    struct group *group;          // whose durability it awaits, or NULL
+    size_t group_index;           // in group->doors
+    uint64_t rejected;            // for partial success
+    uint64_t samples, histograms; // of remote write: accepted
     struct str message;
     enum health_status health_told;       // the last of a watcher
     struct door *watch_next, *watch_prev; // health watchers
@@ -171,6 +181,17 @@ extern const struct http_handler receive_handler; // `ctx` is the shard
 void door_lost(struct door *d, enum err why, const struct err_at *at, struct str decoded);
 void door_dead_letter(struct door *d, enum reason reason, struct str message, uint64_t offset,
                       uint64_t records, struct str body);
+
+// ---- prom.c
+static inline bool door_is_write(enum door_kind kind)
+{
+    return kind == DOOR_WRITE_1 || kind == DOOR_WRITE_2;
+}
+// What the headers of a remote write say: its kind; false when the request has been answered.
+bool write_headers(struct http_request *r, struct str content_type, enum door_kind *ret_kind);
+// With d->samples, d->histograms, d->rejected and d->message.
+void write_success(struct door *d);
+void write_failure(struct door *d, const struct failure *f, struct str message);
 
 // ---- answer.c
 // gRPC's status codes, as far as the door uses them.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: OTLP's routes over gRPC and HTTP: who is let in, what is decoded, what is refused and
-// how that is counted. What is refused before it is decoded counts as one record of its signal,
-// since nobody knows how many it held.
+// Purpose: the routes over gRPC and HTTP, of OTLP and remote write (prom.c): who is let in, what is
+// decoded, what is refused and how that is counted. What is refused before it is decoded counts as
+// one record of its signal, since nobody knows how many it held.
 #include <openssl/crypto.h>
 
 #include "core/clock.h"
@@ -12,6 +12,10 @@
 _Static_assert((int)OTLP_TRACES == (int)SIGNAL_TRACES && (int)OTLP_METRICS == (int)SIGNAL_METRICS &&
                    (int)OTLP_LOGS == (int)SIGNAL_LOGS,
                "a signal has one number");
+
+// Of Prometheus' remote write: where it takes it itself, and so does all that speaks it. It stands
+// beside OTLP's paths, since senders are let in there, by their token.
+#define WRITE_PATH "/api/v1/write"
 
 struct route {
     const char *path;
@@ -32,6 +36,7 @@ static const struct route HTTP_ROUTES[] = {
     {"/v1/traces", SERVICE_EXPORT, SIGNAL_TRACES},
     {"/v1/metrics", SERVICE_EXPORT, SIGNAL_METRICS},
     {"/v1/logs", SERVICE_EXPORT, SIGNAL_LOGS},
+    {WRITE_PATH, SERVICE_EXPORT, SIGNAL_METRICS},
 };
 
 static const struct route *find_route(const struct route *routes, size_t count, struct str path)
@@ -65,9 +70,11 @@ void door_dead_letter(struct door *d, enum reason reason, struct str message, ui
 {
     static const char *const protocols[] = {[DOOR_PROTOBUF] = "otlp/http+protobuf",
                                             [DOOR_JSON] = "otlp/http+json",
-                                            [DOOR_GRPC] = "otlp/grpc"};
+                                            [DOOR_GRPC] = "otlp/grpc",
+                                            [DOOR_WRITE_1] = "prometheus/remote-write-1.0",
+                                            [DOOR_WRITE_2] = "prometheus/remote-write-2.0"};
     const struct dead_letter_sink *sink = &d->shard->receive->options.dead_letters;
-    ASSERT(d->kind <= DOOR_GRPC);
+    ASSERT(d->kind < DOOR_KIND_COUNT);
     if (sink->put == NULL) {
         return;
     }
@@ -233,7 +240,27 @@ static void answer_root(struct http_request *r)
     ASSERT(http_path(r).n == 1);
     http_respond(r, 200, headers, 1,
                  STR("Sonde takes OpenTelemetry here: OTLP over gRPC, and POST /v1/traces, "
-                     "/v1/metrics, /v1/logs.\n"));
+                     "/v1/metrics, /v1/logs; and Prometheus' remote write, POST " WRITE_PATH
+                     ".\n"));
+}
+
+// What is demanded of the content's headers; false when the request has been answered.
+static bool otlp_headers(struct http_request *r, struct str content_type, enum door_kind *ret_kind,
+                         enum compression *ret_compression)
+{
+    ASSERT(ret_kind != NULL);
+    if (!kind_of(content_type, ret_kind)) {
+        answer_plain_error(r, 415,
+                           "The content-type must be application/x-protobuf or "
+                           "application/json.");
+        return false;
+    }
+    struct str encoding = http_header(r, STR("content-encoding"));
+    if (compression_from_name(encoding, ret_compression) != ERR_OK) {
+        answer_plain_error(r, 415, "The content-encoding must be gzip, deflate, zstd or identity.");
+        return false;
+    }
+    return true;
 }
 
 static void plain_headers(struct shard *s, struct http_request *r, struct str content_type)
@@ -255,18 +282,14 @@ static void plain_headers(struct shard *s, struct http_request *r, struct str co
         answer_plain_error(r, 405, "This path takes POST alone.");
         return;
     }
-    if (!kind_of(content_type, &kind)) {
-        answer_plain_error(r, 415,
-                           "The content-type must be application/x-protobuf or "
-                           "application/json.");
+    enum compression compression = COMPRESSION_SNAPPY;
+    if (str_eq(http_path(r), STR(WRITE_PATH))
+            ? !write_headers(r, content_type, &kind)
+            : !otlp_headers(r, content_type, &kind, &compression)) {
         return;
     }
     struct door *d = door_new(s, r, route, kind);
-    struct str encoding = http_header(r, STR("content-encoding"));
-    if (compression_from_name(encoding, &d->compression) != ERR_OK) {
-        answer_plain_error(r, 415, "The content-encoding must be gzip, deflate, zstd or identity.");
-        return;
-    }
+    d->compression = compression;
     ASSERT(d->service == SERVICE_EXPORT);
     admit(d);
 }
@@ -298,7 +321,7 @@ static void take_metrics(struct door *d, struct str request)
     struct err_at at = {0};
     uint64_t n = 0;
     ASSERT(d->signal == SIGNAL_METRICS);
-    if (otlp_count_records(OTLP_METRICS, request, &n, &at) == ERR_OK) {
+    if (!door_is_write(d->kind) && otlp_count_records(OTLP_METRICS, request, &n, &at) == ERR_OK) {
         otlp_read_flow(request, tell_agents, ledger);
     }
     shard_take(d, request);

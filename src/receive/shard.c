@@ -583,6 +583,19 @@ static bool take_rows(struct shard *s, uint64_t spans)
     return true;
 }
 
+static enum err decode_write(struct door *d, struct str request, const struct otlp_sink *sink,
+                             struct otlp_counts *ret_counts, struct err_at *ret_at)
+{
+    struct prom_write_counts n = {0};
+    enum prom_version version = d->kind == DOOR_WRITE_2 ? PROM_WRITE_2 : PROM_WRITE_1;
+    ASSERT(door_is_write(d->kind));
+    enum err e = prom_write_decode(version, request, sink, &d->shard->protobuf, &n, ret_at);
+    d->samples = n.samples;
+    d->histograms = n.histograms;
+    *ret_counts = (struct otlp_counts){n.samples + n.histograms, n.rejected, 0};
+    return e;
+}
+
 static enum err decode(struct door *d, struct str request, struct otlp_counts *ret_counts,
                        struct err_at *ret_at)
 {
@@ -605,8 +618,9 @@ static enum err decode(struct door *d, struct str request, struct otlp_counts *r
         return ERR_MEMORY;
     }
     bool spans = d->signal == SIGNAL_TRACES;
-    enum err e = spans ? otlp_decode_traces(request, &sink, ret_counts, ret_at)
-                       : otlp_decode_metrics(request, &sink, ret_counts, ret_at);
+    enum err e = spans                    ? otlp_decode_traces(request, &sink, ret_counts, ret_at)
+                 : door_is_write(d->kind) ? decode_write(d, request, &sink, ret_counts, ret_at)
+                                          : otlp_decode_metrics(request, &sink, ret_counts, ret_at);
     settle_all(s);
     if (e == ERR_OK && spans && !take_rows(s, ret_counts->accepted)) {
         e = ERR_MEMORY;

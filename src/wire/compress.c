@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: request and answer bodies in gzip, deflate (the zlib format, as HTTP means it) and zstd.
+// Purpose: request and answer bodies in gzip, deflate (the zlib format, as HTTP means it), zstd and
+// snappy.
 //
 // libdeflate needs the whole output at once, so the output starts at a guess and doubles up to the
 // buffer's maximum: a body costs at most twice its own decompression, and a bomb at most twice the
 // maximum. zstd streams, with a window of at most ZSTD_WINDOW_LOG_MAX (what RFC 8878 asks every
-// decoder to support).
+// decoder to support). A block of snappy says its size at its begin, which is believed only as far
+// as so many bytes can have been packed.
 #include "wire/compress.h"
 
 #include <libdeflate.h>
+#include <snappy-c.h>
 #include <zstd.h>
 
 #include "core/mem.h"
@@ -22,6 +25,7 @@
 #define ZSTD_WORK_BYTES     ((size_t)320 << 10) // of a decoder, beside its window
 #define DEFLATE_LEVEL       1
 #define ZSTD_LEVEL          1
+#define SNAPPY_RATIO_MAX    ((size_t)32) // a copy of 64 bytes takes three
 
 enum err compression_from_name(struct str name, enum compression *ret_compression)
 {
@@ -207,6 +211,25 @@ static enum err unzstd(struct str body, struct buf *out, struct err_at *ret_at)
     return e;
 }
 
+static enum err unsnappy(struct str body, struct buf *out, struct err_at *ret_at)
+{
+    size_t n = 0;
+    if (snappy_uncompressed_length(body.p, body.n, &n) != SNAPPY_OK ||
+        n / SNAPPY_RATIO_MAX > body.n) {
+        return err_at_set(ret_at, ERR_INVALID, 0, "the body is no block of snappy");
+    }
+    if (n > out->max - out->n || !buf_reserve(out, n)) {
+        return too_large(out, 0, ret_at);
+    }
+    size_t made = n;
+    if (snappy_uncompress(body.p, body.n, out->p + out->n, &made) != SNAPPY_OK) {
+        return err_at_set(ret_at, ERR_INVALID, 0, "the snappy body is cut short or broken");
+    }
+    MUST(made == n);
+    out->n += n;
+    return ERR_OK;
+}
+
 enum err decompress(enum compression c, struct str body, struct buf *out, struct err_at *ret_at)
 {
     enum err e = ERR_OK;
@@ -223,6 +246,9 @@ enum err decompress(enum compression c, struct str body, struct buf *out, struct
         break;
     case COMPRESSION_ZSTD:
         e = unzstd(body, out, ret_at);
+        break;
+    case COMPRESSION_SNAPPY:
+        e = unsnappy(body, out, ret_at);
         break;
     default:
         return ERR_UNSUPPORTED;

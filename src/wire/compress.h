@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: request and answer bodies in gzip and zstd (libdeflate, libzstd). Pure.
+// Purpose: request and answer bodies in gzip, zstd and snappy (libdeflate, libzstd, libsnappy).
+// Pure.
 #ifndef SONDE_WIRE_COMPRESS_H
 #define SONDE_WIRE_COMPRESS_H
 
@@ -7,7 +8,15 @@
 #include "core/err.h"
 #include "core/str.h"
 
-enum compression { COMPRESSION_NONE, COMPRESSION_GZIP, COMPRESSION_DEFLATE, COMPRESSION_ZSTD };
+enum compression {
+    COMPRESSION_NONE,
+    COMPRESSION_GZIP,
+    COMPRESSION_DEFLATE,
+    COMPRESSION_ZSTD,
+    // Snappy's block format, which Prometheus' remote write means by "snappy" (what else is called
+    // so is the framed format, so compression_from_name() does not know it). Read alone.
+    COMPRESSION_SNAPPY
+};
 
 // From a content-encoding or grpc-encoding value ("" and "identity" are NONE). ERR_UNSUPPORTED.
 MUST_CHECK enum err compression_from_name(struct str name, enum compression *ret_compression);

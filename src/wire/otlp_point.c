@@ -187,33 +187,6 @@ static bool decode_point_field(struct decoder *d, struct point_state *st, const 
     return true;
 }
 
-// Two attributes of one key cannot both be a label; nor can what is too long, or has no name.
-static const char *check_labels(const struct batch *b, struct attr_run run)
-{
-    const struct attr *attrs = run.count > 0 ? b->attrs + run.first : NULL;
-    ASSERT(run.count <= POINT_ATTRS_MAX);
-    for (uint32_t i = 0; i < run.count; i++) {
-        struct str key = batch_str(b, attrs[i].key);
-        struct str text = attr_type_is_text(attrs[i].type) ? batch_str(b, attrs[i].code) : STR("");
-        if (key.n == 0) {
-            return "an attribute has no key";
-        }
-        if (key.n > POINT_KEY_BYTES_MAX || text.n > POINT_TEXT_BYTES_MAX) {
-            return "a key or value of an attribute is longer than 1,000 bytes";
-        }
-        if (memchr(key.p, 0, key.n) != NULL ||
-            (attrs[i].type == ATTR_STRING && text.n > 0 && memchr(text.p, 0, text.n) != NULL)) {
-            return "an attribute has a NUL byte";
-        }
-        for (uint32_t k = 0; k < i; k++) {
-            if (attrs[k].key == attrs[i].key) {
-                return "two attributes have the same key";
-            }
-        }
-    }
-    return NULL;
-}
-
 // The bytes of the fields that no column has.
 static uint32_t collect_body(struct decoder *d, const struct kind_info *kind, struct str bytes)
 {
@@ -247,7 +220,7 @@ static bool finish_point(struct decoder *d, struct point_state *st, struct str b
     } else if (st->reject == NULL && !is_counted && !st->has_value && !(x->says & POINT_NO_VALUE)) {
         st->reject = "as_double or as_int is missing";
     }
-    st->reject = st->reject != NULL ? st->reject : check_labels(d->batch, x->attrs);
+    st->reject = st->reject != NULL ? st->reject : point_check_attrs(d->batch, x->attrs);
     if (st->reject == NULL && st->has_body) {
         x->body = collect_body(d, st->kind, bytes);
         st->reject = check_body(d->batch, st);
@@ -382,18 +355,14 @@ static bool decode_points(struct decoder *d, const struct metric_state *st)
     return true;
 }
 
-static bool is_label(struct str text)
-{
-    return text.n <= POINT_TEXT_BYTES_MAX && (text.n == 0 || memchr(text.p, 0, text.n) == NULL);
-}
-
 static const char *check_metric(const struct batch *b, const struct metric_state *st)
 {
     ASSERT(st->kind != NULL);
     if (st->row.name == 0) {
         return "the metric has no name";
     }
-    if (!is_label(batch_str(b, st->row.name)) || !is_label(batch_str(b, st->row.unit))) {
+    if (!point_text_fits(batch_str(b, st->row.name)) ||
+        !point_text_fits(batch_str(b, st->row.unit))) {
         return "the metric's name or unit is longer than 1,000 bytes or has a NUL byte";
     }
     return st->kind->has_temporality && st->row.temporality == TEMPORALITY_UNSPECIFIED

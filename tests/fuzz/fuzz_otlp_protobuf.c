@@ -3,10 +3,8 @@
 // encoded again, in protobuf and JSON, and must decode to the same number of spans.
 #include "core/mem.h"
 #include "core/must.h"
-#include "model/batch_codec.h"
-#include "support/random_batch.h"
+#include "support/read_points.h"
 #include "wire/otlp.h"
-#include "wire/otlp_point.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -34,58 +32,6 @@ static uint64_t decode(struct str request, struct batch **batch)
     enum err e = otlp_decode_traces(request, &sink, &counts, &at);
     MUST(e == ERR_OK || (at.offset <= request.n && at.text[0] != 0));
     return e == ERR_OK ? counts.accepted : UINT64_MAX;
-}
-
-struct buckets {
-    double bound;
-    size_t count;
-};
-
-static void on_bucket(void *ctx, double bound, uint64_t count)
-{
-    struct buckets *b = ctx;
-    MUST(b->count == 0 || bound > b->bound);
-    (void)count;
-    b->bound = bound;
-    b->count++;
-}
-
-static void on_quantile(void *ctx, double quantile, double value)
-{
-    (void)ctx;
-    (void)value;
-    MUST(quantile >= 0 && quantile <= 1);
-}
-
-// What was taken in can be read, and goes through the journal as it is.
-static void read_points(const struct batch *b)
-{
-    struct batch *again = NULL;
-    struct err_at at;
-    struct buf out;
-    for (size_t i = 0; i < b->point_count; i++) {
-        const struct point *x = &b->points[i];
-        unsigned kind = b->metrics[x->metric].kind;
-        struct buckets buckets = {0, 0};
-        struct str body = batch_str(b, x->body);
-        MUST(x->time_ns > 0 && x->attrs.count <= POINT_ATTRS_MAX);
-        MUST(otlp_point_exemplars(batch_str(b, x->exemplars)) <= b->string_count * 1000000);
-        if (kind == METRIC_SUMMARY) {
-            MUST(otlp_point_quantiles(body, on_quantile, NULL) == NULL);
-        } else if (metric_kind_has_count(kind)) {
-            MUST(otlp_point_buckets(kind, body, on_bucket, &buckets) == NULL);
-            MUST(buckets.count <= POINT_BUCKETS_MAX + 1);
-        }
-    }
-    buf_init(&out, (size_t)64 << 20);
-    batch_encode(b, &out);
-    enum err e = batch_decode(buf_str(&out), &again, &at);
-    MUST(e == ERR_OK && again->point_count == b->point_count);
-    for (size_t i = 0; i < b->point_count; i++) {
-        MUST(points_equal(b, i, again, i));
-    }
-    batch_unref(again);
-    buf_done(&out);
 }
 
 static void decode_metrics(struct str request)

@@ -191,6 +191,41 @@ static void test_numbers(void **state)
     rig_done(&rig);
 }
 
+#define REST " scope=lib service=cart unit=s"
+
+// A point of one series of Prometheus with one label.
+static void take_series(struct rig *rig, uint64_t time_ms, const char *key, const char *value,
+                        bool monotonic, double number)
+{
+    struct batch *b = begin(METRIC_SERIES, TEMPORALITY_CUMULATIVE, monotonic);
+    b->metrics[0].name = batch_intern(b, STR("m_bucket"));
+    struct point *x = add_point(b, time_ms, 0, number);
+    add_text(b, key, value);
+    x->attrs.count = 1;
+    take(rig, b);
+}
+
+static void test_series_of_prometheus(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    take_series(&rig, T0_MS, "le", "1.0", true, 4);
+    take_series(&rig, T0_MS + 1, "le", "1", false, 5); // known as a counter
+    take_series(&rig, T0_MS, "le", "+Inf", true, 6);
+    take_series(&rig, T0_MS, "quantile", "0.50", false, 7);
+    take_series(&rig, T0_MS, "service", "x", false, 8);
+    const struct expected expected[] = {
+        {SERIES_COUNTER, "__name__=m_bucket instance=i-1 le=1" REST, {4, 5}, 2},
+        {SERIES_COUNTER, "__name__=m_bucket instance=i-1 le=+Inf" REST, {6}, 1},
+        {SERIES_GAUGE, "__name__=m_bucket instance=i-1 quantile=0.5" REST, {7}, 1},
+        {SERIES_GAUGE, "__name__=m_bucket attr.service=x instance=i-1" REST, {8}, 1},
+    };
+    assert_series(&rig, expected, 4);
+    assert_int_equal(count_of(&rig, OUTCOME_STORED, REASON_NONE), 5);
+    rig_done(&rig);
+}
+
 static struct batch *histogram(uint64_t time_ms)
 {
     struct batch *b = begin(METRIC_HISTOGRAM, TEMPORALITY_DELTA, false);
@@ -216,7 +251,6 @@ static void test_histogram(void **state)
     rig_open(&rig);
     take(&rig, histogram(T0_MS));
     take(&rig, histogram(T0_MS)); // sent again
-#define REST " scope=lib service=cart unit=s"
     const struct expected expected[] = {
         {SERIES_DELTA, "__name__=m_bucket instance=i-1 le=0.1" REST, {1}, 1},
         {SERIES_DELTA, "__name__=m_bucket instance=i-1 le=+Inf" REST, {3}, 1},
@@ -289,6 +323,7 @@ int main(void)
     log_set_level(LOG_ERROR);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_series_of_prometheus),
         cmocka_unit_test(test_histogram),
         cmocka_unit_test(test_a_point_is_kept_whole_or_not_at_all),
         cmocka_unit_test(test_counts_are_part_of_the_state),

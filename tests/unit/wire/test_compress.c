@@ -145,6 +145,53 @@ static void test_members(void **state)
     buf_done(&back);
 }
 
+// A block whose length says `said`, of 61 literal bytes and copies of them.
+static void snappy_block(struct buf *out, uint64_t said, size_t copies)
+{
+    buf_clear(out);
+    buf_add_varint(out, said);
+    buf_add_byte(out, 60 << 2);
+    buf_add_byte(out, 60);
+    for (int i = 0; i < 61; i++) {
+        buf_add_byte(out, (uint8_t)('0' + i));
+    }
+    for (size_t i = 0; i < copies; i++) { // of 64 bytes, 61 before
+        buf_add(out, "\xfe\x3d\0", 3);
+    }
+}
+
+static void test_snappy_blocks_are_bounded(void **state)
+{
+    (void)state;
+    struct buf packed, back;
+    struct err_at at;
+    buf_init(&packed, 1 << 20);
+    buf_init(&back, 61 + 64 * 1000);
+    snappy_block(&packed, 61 + 64 * 1000, 1000);
+    assert_ok(decompress(COMPRESSION_SNAPPY, buf_str(&packed), &back, &at));
+    assert_int_equal(back.n, 61 + 64 * 1000);
+    assert_int_equal(back.p[61 * 7 + 3], '3');
+    for (size_t i = 0; i < BUF_PAD; i++) {
+        assert_int_equal(back.p[back.n + i], 0);
+    }
+    buf_clear(&back);
+    for (size_t n = 0; n < packed.n; n++) {
+        assert_err(decompress(COMPRESSION_SNAPPY, (struct str){packed.p, n}, &back, &at),
+                   ERR_INVALID);
+    }
+    snappy_block(&packed, 61 + 64 * 1001, 1001); // over the limit
+    assert_err(decompress(COMPRESSION_SNAPPY, buf_str(&packed), &back, &at), ERR_LIMIT);
+    snappy_block(&packed, 0xffffffff, 1000); // cannot have been packed so small
+    assert_err(decompress(COMPRESSION_SNAPPY, buf_str(&packed), &back, &at), ERR_INVALID);
+    snappy_block(&packed, 100, 1000);
+    assert_err(decompress(COMPRESSION_SNAPPY, buf_str(&packed), &back, &at), ERR_INVALID);
+    assert_int_equal(back.n, 0);
+    enum compression c;
+    assert_err(compression_from_name(STR("snappy"), &c), ERR_UNSUPPORTED); // the framed format
+    buf_done(&packed);
+    buf_done(&back);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -153,6 +200,7 @@ int main(void)
         cmocka_unit_test(test_limit_and_broken),
         cmocka_unit_test(test_memory_is_asked_for),
         cmocka_unit_test(test_members),
+        cmocka_unit_test(test_snappy_blocks_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
