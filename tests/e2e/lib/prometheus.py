@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 # Purpose: what tests of Prometheus' protocols share: remote write requests made by hand, and a real
 # Prometheus on a port of its own.
+import http.server as http_server
 import json
 import os
 import shutil
 import struct
 import subprocess
+import threading
+import time
 import urllib.parse
 
 from sonde import check, die_with_parent, http, wait_for
@@ -164,3 +167,86 @@ class Prometheus:
             self.process.terminate()
             self.process.wait(timeout=60)
         self.log.close()
+
+
+class Target:
+    """Something to scrape: `text()` gives the exposition, each time anew."""
+
+    def __init__(self, text, content_type="text/plain; version=0.0.4"):
+        target = self
+        self.scrapes = 0
+
+        class Handler(http_server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                target.scrapes += 1
+                target.seen = dict(self.headers)
+                body = text()
+                status, body = body if isinstance(body, tuple) else (200, body)
+                body = body.encode() if isinstance(body, str) else body
+                try:
+                    self.send_response(status)
+                    self.send_header("Content-Type", content_type)
+                    self.send_header("Content-Length", str(len(body)))
+                    self.end_headers()
+                    self.wfile.write(body)
+                except OSError:
+                    pass  # it waited no longer
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http_server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.address = "127.0.0.1:%d" % self.server.server_port
+        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        self.thread.start()
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class Clockwork:
+    """A target whose numbers are those of the whole second at which it is asked, and told with it:
+    whoever scrapes it, and however late, gets the same samples."""
+
+    BOUNDS = (0.1, 0.5, 1.0, 2.5)
+    RESTART_S = 17
+
+    def __init__(self, began_s):
+        self.began_s = began_s
+
+    def values(self, second):
+        n = (second - self.began_s) % self.RESTART_S + 1  # it restarts again and again
+        buckets = [n * (i + 1) + (second % 3 if i > 1 else 0) for i in range(len(self.BOUNDS))]
+        buckets = [sum(buckets[:i + 1]) for i in range(len(buckets))]
+        return n, n * 7.25, (second * 37 % 101) / 8, buckets, buckets[-1] + n
+
+    def text(self):
+        second = int(time.time())
+        n, total, level, buckets, count = self.values(second)
+        ms = second * 1000
+        lines = ["# HELP clock_ticks_total How often it ticked.", "# TYPE clock_ticks_total counter",
+                 'clock_ticks_total{hand="short"} %d %d' % (n, ms),
+                 'clock_ticks_total{hand="lo\\\\ng\\n\\"x\\""} %s %d' % (total, ms),
+                 "# TYPE clock_level gauge", "clock_level %s %d" % (level, ms),
+                 "clock_nan NaN %d" % ms, "# TYPE clock_seconds histogram"]
+        for bound, below in zip(self.BOUNDS, buckets):
+            lines.append('clock_seconds_bucket{le="%s"} %d %d' % (bound, below, ms))
+        lines += ['clock_seconds_bucket{le="+Inf"} %d %d' % (count, ms), "clock_seconds_sum %s %d" % (total, ms),
+                  "clock_seconds_count %d %d" % (count, ms)]
+        return "\n".join(lines) + "\n"
+
+
+def samples_of(prometheus, job, from_s, to_s):
+    """Every sample of a job that Prometheus has in [from_s, to_s):
+    {(name, labels as a sorted tuple): {ms: value}}."""
+    found = {}
+    answer = prometheus.ask("query", query='{job="%s"}[%dms]' % (job, (to_s - from_s) * 1000 - 1),
+                            time=to_s - 0.001)
+    for series in answer["result"]:
+        labels = dict(series["metric"])
+        name = labels.pop("__name__")
+        found[name, tuple(sorted(labels.items()))] = {
+            round(at * 1000): float(value) for at, value in series["values"]}
+    return found
