@@ -106,6 +106,7 @@ enum err config_load(struct config *c, const char *file, struct err_at *ret_at)
     e = e == ERR_OK ? read_environment(c, ret_at) : e;
     if (e == ERR_OK) {
         complete_lines(c);
+        config_complete_jobs(c);
     }
     return e;
 }
@@ -236,5 +237,6 @@ enum err config_check(const struct config *c, struct err_at *ret_at)
     e = e == ERR_OK ? check_tls(c, SETTING_HTTP_TLS_CERTIFICATE, SETTING_HTTP_TLS_KEY, ret_at) : e;
     e = e == ERR_OK ? check_tls(c, SETTING_OTLP_TLS_CERTIFICATE, SETTING_OTLP_TLS_KEY, ret_at) : e;
     e = e == ERR_OK ? check_retention(c, ret_at) : e;
+    e = e == ERR_OK ? config_check_jobs(c, ret_at) : e;
     return e == ERR_OK ? check_values(c, ret_at) : e;
 }

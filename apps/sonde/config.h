@@ -13,6 +13,7 @@
 #include "core/arena.h"
 #include "core/buf.h"
 #include "core/err.h"
+#include "scrape/scrape.h"
 #include "store/store.h"
 
 // name, key, kind, default, least, most, may be reloaded, help. The bounds are those of sizes in
@@ -72,6 +73,16 @@
       "per business line, error-free traces go first; 0: no limit")                                \
     X(SERIES_FLUSH_AGE, "series.flush_age", DURATION, "30s", 10, CONFIG_DAY, false,                \
       "oldest number of calls that is in no part")                                                 \
+    X(SCRAPE_INTERVAL, "scrape.interval", DURATION, "15s", 100, CONFIG_DAY, false,                 \
+      "how often a target is asked for its metrics")                                               \
+    X(SCRAPE_TIMEOUT, "scrape.timeout", DURATION, "10s", 10, CONFIG_DAY, false,                    \
+      "how long it may take, with its answer")                                                     \
+    X(SCRAPE_BODY_SIZE, "scrape.body_size_limit", SIZE, "16MiB", CONFIG_KIB, CONFIG_GIB, false,    \
+      "largest answer of a target, decompressed")                                                  \
+    X(SCRAPE_SAMPLES, "scrape.sample_limit", NUMBER, "0", 0, 1048576, false,                       \
+      "samples of an answer, more and it fails; 0: no limit")                                      \
+    X(SCRAPE_LABELS, "scrape.label_limit", NUMBER, "0", 0, 56, false,                              \
+      "labels of a sample, more and the answer fails; 0: no limit")                                \
     X(LOG_LEVEL, "log.level", LEVEL, "info", 0, 0, true, "debug, info, warn or error")
 
 enum setting {
@@ -105,7 +116,7 @@ const struct setting_info *setting_info(enum setting s);
 
 #define CONFIG_KEY_MAX   128
 #define CONFIG_PLACE_MAX 128
-#define CONFIG_NOT_GIVEN UINT64_MAX // in a line of store.lines while the file is read
+#define CONFIG_NOT_GIVEN UINT64_MAX // in a line of store.lines, or a job, while the file is read
 
 enum setting_source { SOURCE_DEFAULT, SOURCE_FILE, SOURCE_ENVIRONMENT, SOURCE_FLAG };
 
@@ -118,6 +129,8 @@ struct config {
     enum setting_source source[SETTING_COUNT];
     struct store_retention lines[STORE_LINES_MAX]; // store.lines
     size_t line_count;
+    struct scrape_job jobs[SCRAPE_JOBS_MAX]; // scrape.jobs
+    size_t job_count;
 };
 
 // Defaults, then the file (NULL: none), then the environment. ERR_INVALID with "FILE:LINE:COLUMN:
@@ -138,6 +151,14 @@ MUST_CHECK enum err config_check(const struct config *c, struct err_at *ret_at);
 
 // store.lines as the file could have it: {name: shop, age: 14d, size: 200GiB}, ...
 void config_print_lines(const struct config *c, struct buf *out);
+
+// scrape.jobs likewise.
+void config_print_jobs(const struct config *c, struct buf *out);
+
+// What jobs leave out they take from the settings; ERR_INVALID for one whose timeout is longer than
+// its interval.
+void config_complete_jobs(struct config *c);
+MUST_CHECK enum err config_check_jobs(const struct config *c, struct err_at *ret_at);
 
 // Reads the file over what c holds. Part of config_load().
 MUST_CHECK enum err config_read_file(struct config *c, const char *file, struct err_at *ret_at);

@@ -5,21 +5,14 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <yaml.h>
 
-#include "config.h"
+#include "config_reader.h"
 #include "core/must.h"
 
 #define LINE_NAME_MAX 256
 
-struct reader {
-    struct config *c;
-    const char *file;
-    yaml_document_t doc;
-    struct err_at *at;
-};
-
-static enum err wrong(struct reader *r, const yaml_node_t *n, const char *what, const char *name)
+enum err config_wrong(struct config_reader *r, const yaml_node_t *n, const char *what,
+                      const char *name)
 {
     ASSERT(n != NULL && what != NULL);
     return err_at_set(r->at, ERR_INVALID, n->start_mark.index, "%s:%zu:%zu: %s%s%s", r->file,
@@ -27,19 +20,19 @@ static enum err wrong(struct reader *r, const yaml_node_t *n, const char *what, 
                       name != NULL ? " " : "", name != NULL ? name : "");
 }
 
-static enum err wrong_name(struct reader *r, const yaml_node_t *n, const char *what,
+static enum err wrong_name(struct config_reader *r, const yaml_node_t *n, const char *what,
                            const char *name, const char *meant)
 {
     ASSERT(n != NULL && name != NULL);
     if (meant == NULL) {
-        return wrong(r, n, what, name);
+        return config_wrong(r, n, what, name);
     }
     return err_at_set(r->at, ERR_INVALID, n->start_mark.index,
                       "%s:%zu:%zu: %s %s; did you mean %s?", r->file, n->start_mark.line + 1,
                       n->start_mark.column + 1, what, name, meant);
 }
 
-static enum err wrong_twice(struct reader *r, const yaml_node_t *n, const char *name,
+enum err config_wrong_twice(struct config_reader *r, const yaml_node_t *n, const char *name,
                             const yaml_node_t *first)
 {
     ASSERT(n != NULL && first != NULL && n != first);
@@ -49,42 +42,43 @@ static enum err wrong_twice(struct reader *r, const yaml_node_t *n, const char *
                       first->start_mark.line + 1, first->start_mark.column + 1);
 }
 
-static const char *text_of(const yaml_node_t *n)
+const char *config_text_of(const yaml_node_t *n)
 {
     ASSERT(n != NULL);
     return n->type == YAML_SCALAR_NODE ? (const char *)n->data.scalar.value : NULL;
 }
 
-// Refuses the pair when its key stands in the mapping before it too.
-static enum err check_twice(struct reader *r, const yaml_node_t *map, const yaml_node_pair_t *pair,
-                            const char *path)
+enum err config_check_twice(struct config_reader *r, const yaml_node_t *map,
+                            const yaml_node_pair_t *pair, const char *path)
 {
     ASSERT(map->type == YAML_MAPPING_NODE);
     const yaml_node_t *key = yaml_document_get_node(&r->doc, pair->key);
     for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < pair; p++) {
         const yaml_node_t *other = yaml_document_get_node(&r->doc, p->key);
-        if (text_of(other) != NULL && strcmp(text_of(other), text_of(key)) == 0) {
-            return wrong_twice(r, key, path, other);
+        if (config_text_of(other) != NULL &&
+            strcmp(config_text_of(other), config_text_of(key)) == 0) {
+            return config_wrong_twice(r, key, path, other);
         }
     }
     return ERR_OK;
 }
 
-static enum err read_line_field(struct reader *r, struct store_retention *line, const char *key,
-                                const yaml_node_t *key_node, const yaml_node_t *value)
+static enum err read_line_field(struct config_reader *r, struct store_retention *line,
+                                const char *key, const yaml_node_t *key_node,
+                                const yaml_node_t *value)
 {
-    const char *text = text_of(value);
+    const char *text = config_text_of(value);
     if (text == NULL) {
-        return wrong(r, value, "expected a single value for", key);
+        return config_wrong(r, value, "expected a single value for", key);
     }
     if (strcmp(key, "name") == 0) {
         for (const char *c = text; *c != 0; c++) {
             if ((unsigned char)*c < 0x20 || *c == 0x7f) {
-                return wrong(r, value, "expected a name without control characters", NULL);
+                return config_wrong(r, value, "expected a name without control characters", NULL);
             }
         }
         if (strlen(text) > LINE_NAME_MAX) {
-            return wrong(r, value, "expected a name of 256 bytes at most", NULL);
+            return config_wrong(r, value, "expected a name of 256 bytes at most", NULL);
         }
         line->line = arena_str(&r->c->arena, str_of(text));
         return ERR_OK;
@@ -101,13 +95,14 @@ static enum err read_line_field(struct reader *r, struct store_retention *line, 
             char expected[CONFIG_EXPECTED_MAX];
             return config_parse(fields[i].bounds, text, values[i], expected) == ERR_OK
                        ? ERR_OK
-                       : wrong(r, value, "expected", expected);
+                       : config_wrong(r, value, "expected", expected);
         }
     }
-    return wrong(r, key_node, "a line has name, age, errors_age and size, not", key);
+    return config_wrong(r, key_node, "a line has name, age, errors_age and size, not", key);
 }
 
-static enum err read_line(struct reader *r, const yaml_node_t *item, struct store_retention *line)
+static enum err read_line(struct config_reader *r, const yaml_node_t *item,
+                          struct store_retention *line)
 {
     ASSERT(item->type == YAML_MAPPING_NODE);
     *line = (struct store_retention){
@@ -115,9 +110,9 @@ static enum err read_line(struct reader *r, const yaml_node_t *item, struct stor
     for (yaml_node_pair_t *p = item->data.mapping.pairs.start; p < item->data.mapping.pairs.top;
          p++) {
         const yaml_node_t *key = yaml_document_get_node(&r->doc, p->key);
-        const char *name = text_of(key);
-        enum err e =
-            name == NULL ? wrong(r, key, "expected a name", NULL) : check_twice(r, item, p, name);
+        const char *name = config_text_of(key);
+        enum err e = name == NULL ? config_wrong(r, key, "expected a name", NULL)
+                                  : config_check_twice(r, item, p, name);
         e = e == ERR_OK
                 ? read_line_field(r, line, name, key, yaml_document_get_node(&r->doc, p->value))
                 : e;
@@ -126,21 +121,22 @@ static enum err read_line(struct reader *r, const yaml_node_t *item, struct stor
         }
     }
     return line->line.n > 0 ? ERR_OK
-                            : wrong(r, item, "expected a name for this business line", NULL);
+                            : config_wrong(r, item, "expected a name for this business line", NULL);
 }
 
 // store.lines: a list of {name, age, errors_age, size}.
-static enum err read_lines(struct reader *r, const yaml_node_t *list)
+static enum err read_lines(struct config_reader *r, const yaml_node_t *list)
 {
     ASSERT(r->c->line_count == 0); // there is one list
     if (list->type != YAML_SEQUENCE_NODE) {
-        return wrong(r, list, "expected a list of business lines: - name: shop", NULL);
+        return config_wrong(r, list, "expected a list of business lines: - name: shop", NULL);
     }
     const yaml_node_item_t *items = list->data.sequence.items.start;
     for (const yaml_node_item_t *i = items; i < list->data.sequence.items.top; i++) {
         const yaml_node_t *item = yaml_document_get_node(&r->doc, *i);
         if (item->type != YAML_MAPPING_NODE || r->c->line_count == STORE_LINES_MAX) {
-            return wrong(r, item, "expected a business line with a name (64 lines at most)", NULL);
+            return config_wrong(r, item, "expected a business line with a name (64 lines at most)",
+                                NULL);
         }
         struct store_retention *line = &r->c->lines[r->c->line_count];
         enum err e = read_line(r, item, line);
@@ -149,8 +145,8 @@ static enum err read_lines(struct reader *r, const yaml_node_t *list)
         }
         for (size_t k = 0; k < r->c->line_count; k++) {
             if (str_eq(r->c->lines[k].line, line->line)) {
-                return wrong_twice(r, item, line->line.p,
-                                   yaml_document_get_node(&r->doc, items[k]));
+                return config_wrong_twice(r, item, line->line.p,
+                                          yaml_document_get_node(&r->doc, items[k]));
             }
         }
         r->c->line_count++;
@@ -171,11 +167,11 @@ static bool is_section(const char *path)
     return false;
 }
 
-static enum err read_value(struct reader *r, const char *path, const yaml_node_t *key,
+static enum err read_value(struct config_reader *r, const char *path, const yaml_node_t *key,
                            const yaml_node_t *value)
 {
     char where[FS_PATH_MAX + 64];
-    const char *text = text_of(value);
+    const char *text = config_text_of(value);
     (void)snprintf(where, sizeof where, "%s:%zu:%zu", r->file, value->start_mark.line + 1,
                    value->start_mark.column + 1);
     for (unsigned i = 0; i < SETTING_COUNT; i++) {
@@ -184,13 +180,13 @@ static enum err read_value(struct reader *r, const char *path, const yaml_node_t
                 return wrong_name(r, key, "this is given already, at", r->c->where[i], NULL);
             }
             return text != NULL ? config_set(r->c, (enum setting)i, text, SOURCE_FILE, where, r->at)
-                                : wrong(r, value, "expected a single value for", path);
+                                : config_wrong(r, value, "expected a single value for", path);
         }
     }
     return wrong_name(r, key, "unknown key", path, config_closest_key(path));
 }
 
-static enum err read_mapping(struct reader *r, const yaml_node_t *map, const char *prefix)
+static enum err read_mapping(struct config_reader *r, const yaml_node_t *map, const char *prefix)
 {
     ASSERT(map->type == YAML_MAPPING_NODE);
     for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top;
@@ -198,24 +194,28 @@ static enum err read_mapping(struct reader *r, const yaml_node_t *map, const cha
         const yaml_node_t *key = yaml_document_get_node(&r->doc, p->key);
         const yaml_node_t *value = yaml_document_get_node(&r->doc, p->value);
         char path[CONFIG_KEY_MAX];
-        if (text_of(key) == NULL) {
-            return wrong(r, key, "expected a key", NULL);
+        if (config_text_of(key) == NULL) {
+            return config_wrong(r, key, "expected a key", NULL);
         }
-        int n =
-            snprintf(path, sizeof path, "%s%s%s", prefix, prefix[0] != 0 ? "." : "", text_of(key));
+        int n = snprintf(path, sizeof path, "%s%s%s", prefix, prefix[0] != 0 ? "." : "",
+                         config_text_of(key));
         if (n < 0 || n >= CONFIG_KEY_MAX) {
-            return wrong(r, key, "unknown key", NULL);
+            return config_wrong(r, key, "unknown key", NULL);
         }
-        enum err e = check_twice(r, map, p, path);
+        enum err e = config_check_twice(r, map, p, path);
         if (e != ERR_OK) {
             return e;
         }
         if (strcmp(path, "store.lines") == 0) {
-            e = r->c->line_count > 0 ? wrong(r, key, "given twice:", path) : read_lines(r, value);
+            e = r->c->line_count > 0 ? config_wrong(r, key, "given twice:", path)
+                                     : read_lines(r, value);
+        } else if (strcmp(path, "scrape.jobs") == 0) {
+            e = r->c->job_count > 0 ? config_wrong(r, key, "given twice:", path)
+                                    : config_read_jobs(r, value);
         } else if (value->type == YAML_MAPPING_NODE && is_section(path)) {
             e = read_mapping(r, value, path);
         } else if (is_section(path)) {
-            e = wrong(r, value, "expected keys below", path);
+            e = config_wrong(r, value, "expected keys below", path);
         } else {
             e = read_value(r, path, key, value);
         }
@@ -226,14 +226,14 @@ static enum err read_mapping(struct reader *r, const yaml_node_t *map, const cha
     return ERR_OK;
 }
 
-static enum err wrong_yaml(struct reader *r, const yaml_parser_t *parser)
+static enum err wrong_yaml(struct config_reader *r, const yaml_parser_t *parser)
 {
     return err_at_set(r->at, ERR_INVALID, parser->problem_offset, "%s:%zu:%zu: %s", r->file,
                       parser->problem_mark.line + 1, parser->problem_mark.column + 1,
                       parser->problem != NULL ? parser->problem : "this is not YAML");
 }
 
-static enum err wrong_event(struct reader *r, const yaml_event_t *event, enum err e,
+static enum err wrong_event(struct config_reader *r, const yaml_event_t *event, enum err e,
                             const char *what)
 {
     return err_at_set(r->at, e, event->start_mark.index, "%s:%zu:%zu: %s", r->file,
@@ -241,7 +241,7 @@ static enum err wrong_event(struct reader *r, const yaml_event_t *event, enum er
 }
 
 // What can be known of an event before anything is built; `depth` and `documents` with it counted.
-static enum err check_event(struct reader *r, const yaml_event_t *event, unsigned depth,
+static enum err check_event(struct config_reader *r, const yaml_event_t *event, unsigned depth,
                             unsigned documents)
 {
     char what[64];
@@ -258,7 +258,7 @@ static enum err check_event(struct reader *r, const yaml_event_t *event, unsigne
 
 // Follows the text without building anything. The parser's time grows with the square of the depth,
 // and what it builds is walked, so the depth is bounded before.
-static enum err check_outline(struct reader *r, struct str text)
+static enum err check_outline(struct config_reader *r, struct str text)
 {
     yaml_parser_t parser;
     MUST(yaml_parser_initialize(&parser) == 1);
@@ -287,7 +287,7 @@ static enum err check_outline(struct reader *r, struct str text)
     return e;
 }
 
-static enum err read_document(struct reader *r, struct str text)
+static enum err read_document(struct config_reader *r, struct str text)
 {
     yaml_parser_t parser;
     MUST(yaml_parser_initialize(&parser) == 1);
@@ -301,15 +301,15 @@ static enum err read_document(struct reader *r, struct str text)
     const yaml_node_t *root = yaml_document_get_root_node(&r->doc);
     if (root != NULL && root->type == YAML_MAPPING_NODE) {
         e = read_mapping(r, root, "");
-    } else if (root != NULL && (text_of(root) == NULL || text_of(root)[0] != 0)) {
-        e = wrong(r, root, "expected keys, such as 'journal:'", NULL);
+    } else if (root != NULL && (config_text_of(root) == NULL || config_text_of(root)[0] != 0)) {
+        e = config_wrong(r, root, "expected keys, such as 'journal:'", NULL);
     }
     yaml_document_delete(&r->doc);
     yaml_parser_delete(&parser);
     return e;
 }
 
-static enum err read_text(struct reader *r, struct buf *out)
+static enum err read_text(struct config_reader *r, struct buf *out)
 {
     char piece[4096];
     size_t n;
@@ -335,8 +335,8 @@ static enum err read_text(struct reader *r, struct buf *out)
 
 enum err config_read_file(struct config *c, const char *file, struct err_at *ret_at)
 {
-    ASSERT(c->line_count == 0);
-    struct reader r = {.c = c, .file = file, .at = ret_at};
+    ASSERT(c->line_count == 0 && c->job_count == 0);
+    struct config_reader r = {.c = c, .file = file, .at = ret_at};
     struct buf text;
     buf_init(&text, CONFIG_FILE_MAX);
     enum err e = read_text(&r, &text);

@@ -92,6 +92,8 @@ static void print_settings(void)
     }
     print_setting("store.lines", "",
                   "list of {name, age, errors_age, size}: retention by business line");
+    print_setting("scrape.jobs", "",
+                  "list of {name, targets, file_sd, ...}: what is asked for its metrics");
 }
 
 static int command_server(int argc, char **argv)

@@ -37,8 +37,9 @@
 struct server {
     struct config config;
     const struct server_flags *flags;
-    const char *lines_text;      // store.lines as a text, in the arena of config
-    pthread_mutex_t config_lock; // over both, once running
+    // store.lines and scrape.jobs as texts, in the arena of config.
+    const char *lines_text, *jobs_text;
+    pthread_mutex_t config_lock; // over these, once running
     struct folder folder;
     bool catalog_is_bad;    // missing or damaged, so that the start failed
     size_t connections_max; // of each address
@@ -54,6 +55,7 @@ struct server {
     atomic_uint_fast64_t store_done, stream_done;
     struct api *api;
     struct receive *receive;
+    struct scrape *scrape; // NULL without jobs; under config_lock
     struct http_tls *api_tls, *otlp_tls;
     uint64_t replayed;
 };
@@ -184,6 +186,27 @@ static uint64_t exemplars_left_out(void *ctx)
     return atomic_load_explicit(&s->points.exemplars, memory_order_relaxed);
 }
 
+static void put_scraped(void *ctx, struct batch *b, void (*done)(void *done_ctx, enum err result),
+                        void *done_ctx)
+{
+    receive_put(((struct server *)ctx)->receive, b, done, done_ctx);
+}
+
+static void scrape_stats_of(void *ctx, struct scrape_stats *ret_stats)
+{
+    struct server *s = ctx;
+    pthread_mutex_lock(&s->config_lock);
+    scrape_stats(s->scrape, ret_stats);
+    pthread_mutex_unlock(&s->config_lock);
+}
+
+static void set_scrape(struct server *s, struct scrape *scrape)
+{
+    pthread_mutex_lock(&s->config_lock);
+    s->scrape = scrape;
+    pthread_mutex_unlock(&s->config_lock);
+}
+
 static bool is_full(void *ctx)
 {
     struct store_stats stats;
@@ -228,13 +251,21 @@ static struct store_retention retention_of(void *ctx, struct str line)
     return found;
 }
 
-static void print_lines(struct server *s)
+static const char *print_list(struct server *s, const struct config *c,
+                              void (*print)(const struct config *c, struct buf *out))
 {
     struct buf text;
-    buf_init(&text, (size_t)1 << 20);
-    config_print_lines(&s->config, &text);
-    s->lines_text = arena_str(&s->config.arena, buf_str(&text)).p;
+    buf_init(&text, (size_t)4 << 20);
+    print(c, &text);
+    const char *kept = arena_str(&s->config.arena, buf_str(&text)).p;
     buf_done(&text);
+    return kept;
+}
+
+static void print_lists(struct server *s)
+{
+    s->lines_text = print_list(s, &s->config, config_print_lines);
+    s->jobs_text = print_list(s, &s->config, config_print_jobs);
 }
 
 // The texts stay valid: a reload keeps the arenas of what it replaces until the end.
@@ -260,6 +291,12 @@ static size_t settings_of(void *ctx, struct api_setting *out, size_t max)
                                         .standard = "",
                                         .source = sources[s->config.line_count > 0],
                                         .reloadable = true};
+    }
+    if (n < max) {
+        out[n++] = (struct api_setting){.key = "scrape.jobs",
+                                        .value = s->jobs_text,
+                                        .standard = "",
+                                        .source = sources[s->config.job_count > 0]};
     }
     pthread_mutex_unlock(&s->config_lock);
     return n;
@@ -490,6 +527,7 @@ static enum err start_api(struct server *s, struct err_at *ret_at)
         .settings = settings_of,
         .retention = retention_of,
         .exemplars_left_out = exemplars_left_out,
+        .scrape_stats = s->config.job_count > 0 ? scrape_stats_of : NULL,
         .trouble = trouble,
         .ctx = s,
     };
@@ -525,6 +563,23 @@ static enum err start_receive(struct server *s, struct err_at *ret_at)
     return receive_start(&o, &s->receive, ret_at);
 }
 
+static enum err start_scrape(struct server *s, struct err_at *ret_at)
+{
+    const struct scrape_options o = {
+        .jobs = s->config.jobs,
+        .job_count = s->config.job_count,
+        .version = SONDE_VERSION,
+        .budget = &s->budget,
+        .ledger = s->ledger,
+        .put = put_scraped,
+        .ctx = s,
+    };
+    struct scrape *scrape = NULL;
+    enum err e = s->config.job_count > 0 ? scrape_start(&o, &scrape) : ERR_OK;
+    set_scrape(s, scrape);
+    return e == ERR_OK ? e : err_at_set(ret_at, e, 0, "the scraper cannot be started");
+}
+
 static void log_unknown(void *ctx, const char *name, const char *meant)
 {
     (void)ctx;
@@ -540,7 +595,7 @@ static enum err start(struct server *s, struct err_at *ret_at)
     }
     log_set_level((enum log_level)s->config.number[SETTING_LOG_LEVEL]);
     config_each_unknown(log_unknown, NULL);
-    print_lines(s);
+    print_lists(s);
     mem_limit((size_t)s->config.number[SETTING_MEMORY_LIMIT]);
     budget_init_process(&s->budget, (size_t)s->config.number[SETTING_MEMORY_LIMIT]);
     s->ledger = ledger_new();
@@ -553,6 +608,7 @@ static enum err start(struct server *s, struct err_at *ret_at)
     e = e == ERR_OK ? start_api(s, ret_at) : e;
     e = e == ERR_OK ? replay(s, ret_at) : e;
     e = e == ERR_OK ? start_receive(s, ret_at) : e;
+    e = e == ERR_OK ? start_scrape(s, ret_at) : e;
     if (e == ERR_OK) {
         api_set_ready(s->api, s->receive);
     }
@@ -564,6 +620,9 @@ static void stop(struct server *s)
     if (s->api != NULL) {
         api_set_ready(s->api, NULL);
     }
+    struct scrape *scrape = s->scrape;
+    set_scrape(s, NULL);
+    scrape_stop(scrape);
     receive_stop(s->receive);
     api_stop(s->api);
     stream_close(s->stream);
@@ -601,12 +660,15 @@ static void apply(struct server *s, const struct config *fresh)
                                 "reload", &at);
         MUST(e == ERR_OK); // it was valid a moment ago
     }
+    if (strcmp(s->jobs_text, print_list(s, fresh, config_print_jobs)) != 0) {
+        log_write(LOG_WARN, "server", "a setting changed that needs a restart", "key=scrape.jobs");
+    }
     s->config.line_count = fresh->line_count;
     for (size_t i = 0; i < fresh->line_count; i++) {
         s->config.lines[i] = fresh->lines[i];
         s->config.lines[i].line = arena_str(&s->config.arena, fresh->lines[i].line);
     }
-    print_lines(s);
+    print_lists(s);
     pthread_mutex_unlock(&s->config_lock);
     log_set_level((enum log_level)s->config.number[SETTING_LOG_LEVEL]);
     store_set_retention(s->store, fallback_of(&s->config), s->config.lines, s->config.line_count);

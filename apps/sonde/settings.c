@@ -8,7 +8,7 @@
 #include "core/must.h"
 #include "json_text.h"
 
-#define LINES_TEXT_MAX ((size_t)1 << 20) // 64 lines with names of the file
+#define LISTS_TEXT_MAX ((size_t)4 << 20) // 64 lines, 64 jobs, with what a file of 1 MiB can hold
 
 static const char check_help[] =
     "Usage: sonde config check [FILE] [--json]\n"
@@ -45,19 +45,20 @@ static void warn_unknown(void *ctx, const char *name, const char *meant)
     fputc('\n', stderr);
 }
 
-// store.lines is a list and stands only in the file.
-static void print_lines(const struct config *c, bool table)
+// What is a list and stands only in the file.
+static void print_list(const struct config *c, const char *key, size_t count,
+                       void (*print)(const struct config *c, struct buf *out), bool table)
 {
     struct buf out;
-    const char *source = c->line_count > 0 ? "file" : "default";
-    buf_init(&out, LINES_TEXT_MAX);
-    config_print_lines(c, &out);
+    const char *source = count > 0 ? "file" : "default";
+    buf_init(&out, LISTS_TEXT_MAX);
+    print(c, &out);
     buf_add_byte(&out, 0);
     MUST(!out.failed);
     if (table) {
-        printf("%-26s %-20s %s\n", "store.lines", out.p[0] != 0 ? out.p : "-", source);
+        printf("%-26s %-20s %s\n", key, out.p[0] != 0 ? out.p : "-", source);
     } else {
-        printf(",\"store.lines\":{\"value\":");
+        printf(",\"%s\":{\"value\":", key);
         json_text_put(out.p);
         printf(",\"source\":\"%s\"}", source);
     }
@@ -72,7 +73,8 @@ static void print_config(const struct config *c, bool table)
     for (unsigned i = 0; i < SETTING_COUNT; i++) {
         print_setting(c, (enum setting)i, table, i == 0);
     }
-    print_lines(c, table);
+    print_list(c, "store.lines", c->line_count, config_print_lines, table);
+    print_list(c, "scrape.jobs", c->job_count, config_print_jobs, table);
     if (!table) {
         puts("}");
     }

@@ -15,6 +15,7 @@
 #include "ledger/budget.h"
 #include "ledger/ledger.h"
 #include "receive/receive.h"
+#include "scrape/scrape.h"
 #include "series/series.h"
 #include "store/store.h"
 #include "stream/stream.h"
@@ -48,6 +49,8 @@ struct api_options {
     struct store_retention (*retention)(void *ctx, struct str line);
     // Exemplars of metric points that were not kept. May be NULL.
     uint64_t (*exemplars_left_out)(void *ctx);
+    // NULL where nothing is scraped.
+    void (*scrape_stats)(void *ctx, struct scrape_stats *ret_stats);
     // Why data cannot be taken although everything runs, in words; NULL when it can. Any thread.
     const char *(*trouble)(void *ctx);
     void *ctx;

@@ -417,6 +417,38 @@ static void put_receive(struct job *j)
                (double)s.ack_p99_ns / 1e9);
 }
 
+static void put_scrape(struct job *j)
+{
+    struct scrape_stats s = {0};
+    struct buf *out = &j->out;
+    if (j->api->o.scrape_stats == NULL) {
+        return;
+    }
+    j->api->o.scrape_stats(j->api->o.ctx, &s);
+    ASSERT(s.targets <= SCRAPE_TARGETS_MAX);
+    one(out, "sonde_scrape_targets", "gauge", "Targets that are scraped.", (double)s.targets);
+    one(out, "sonde_scrape_targets_up", "gauge", "Of them, those whose last scrape did not fail.",
+        (double)s.targets_up);
+    one(out, "sonde_scrape_targets_left_out", "gauge", "Targets beyond the most that are taken.",
+        (double)s.targets_left_out);
+    one(out, "sonde_scrape_scrapes_total", "counter", "Scrapes that ended.", (double)s.scrapes);
+    head(out, "sonde_scrape_failures_total", "counter", "Scrapes that failed.");
+    for (unsigned i = 0; i < SCRAPE_FAILURE_COUNT; i++) {
+        buf_printf(out, "sonde_scrape_failures_total{reason=\"%s\"} %llu\n",
+                   scrape_failure_name((enum scrape_failure)i), (unsigned long long)s.failures[i]);
+    }
+    one(out, "sonde_scrape_samples_total", "counter", "Samples of targets.", (double)s.samples);
+    one(out, "sonde_scrape_repeated_samples_total", "counter",
+        "Samples left out, as the same answer had one of the same series.", (double)s.repeated);
+    one(out, "sonde_scrape_late_total", "counter",
+        "Scrapes left out, as the one before was not through.", (double)s.late);
+    one(out, "sonde_scrape_files", "gauge", "Files of targets.", (double)s.files);
+    one(out, "sonde_scrape_bad_files", "gauge", "Of them, those that are bad now.",
+        (double)s.bad_files);
+    one(out, "sonde_scrape_file_errors_total", "counter", "Times that a changed file was bad.",
+        (double)s.file_errors);
+}
+
 static void put_process(struct job *j)
 {
     struct budget *b = j->api->o.budget;
@@ -464,5 +496,6 @@ void api_metrics(struct job *j)
     put_stream(j);
     put_series(j);
     put_receive(j);
+    put_scrape(j);
     put_process(j);
 }

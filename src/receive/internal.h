@@ -74,6 +74,15 @@ struct door {
     struct door *watch_next, *watch_prev; // health watchers
 };
 
+// A batch on its way into a group of its own (receive_put()).
+struct put {
+    struct loop_task task;
+    struct shard *shard;
+    struct batch *batch;
+    void (*done)(void *ctx, enum err result);
+    void *ctx;
+};
+
 struct slot {
     struct batch_mark mark; // before the request `touched_by`
     uint64_t touched_by;
@@ -91,6 +100,7 @@ struct group {
     struct slot slots[GROUP_LINES_MAX];
     struct door **doors; // waiting; NULL where cancelled
     size_t door_count, door_capacity;
+    struct put *put; // waits as well, or NULL
     size_t spans, points, request_bytes;
     size_t charged; // for the batches
     // Takes its memory from what the requests reserved for it when they were taken, by `room`.
@@ -164,6 +174,7 @@ struct receive {
 // durable, or at once when there is nothing to wait for or the request is bad.
 void shard_take(struct door *d, struct str request);
 void shard_forget(struct door *d); // its peer is gone
+void shard_put(struct put *p);     // takes it into a group of its own, or ends it at once
 void shard_turn_end(void *ctx);    // seals the open group
 // What the state of memory and journal lets the door take now.
 enum overload_take shard_look(struct shard *s, uint64_t now_ns);

@@ -253,6 +253,23 @@ void receive_stop(struct receive *r)
     receive_free(r);
 }
 
+static void take_put(struct loop_task *task)
+{
+    struct put *p = (struct put *)((char *)task - offsetof(struct put, task));
+    ASSERT(p->batch != NULL && !p->batch->sealed);
+    shard_put(p);
+}
+
+void receive_put(struct receive *r, struct batch *b, void (*done)(void *ctx, enum err result),
+                 void *ctx)
+{
+    struct put *p = mem_new(1, sizeof *p);
+    ASSERT(b->point_count > 0 || b->span_count > 0);
+    *p = (struct put){
+        .task = {.run = take_put}, .shard = &r->shards[0], .batch = b, .done = done, .ctx = ctx};
+    loop_post(p->shard->loop, &p->task);
+}
+
 // ---- Statistics ---------------------------------------------------------------------------------
 
 static void add_connections(struct receive_stats *stats, const struct http_server *s)

@@ -93,6 +93,14 @@ MUST_CHECK enum err receive_decode_record(struct str payload, uint64_t seq,
                                           struct batch ***ret_batches, size_t *ret_count,
                                           struct err_at *ret_at);
 
+// Makes a batch durable that was not sent but made in the process (the scraper's). Takes the
+// caller's reference along; nobody else has one, and it is not sealed. `done` is called once, on a
+// thread of the door: ERR_OK when it is durable, ERR_MEMORY or ERR_FULL when the door would have
+// refused it, ERR_CLOSED while it stops, or the journal's error. What is lost is counted by
+// service. Any thread, between receive_start() and receive_stop(), which waits for it.
+void receive_put(struct receive *r, struct batch *b, void (*done)(void *ctx, enum err result),
+                 void *ctx);
+
 struct receive_stats {
     uint64_t requests, requests_refused, spans, points, bytes;
     uint64_t ack_p50_ns, ack_p99_ns; // whole request to acknowledgement, last minute

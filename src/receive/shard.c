@@ -394,6 +394,13 @@ static enum reason reason_of(enum err why)
                               : REASON_JOURNAL;
 }
 
+static void end_put(struct put *p, enum err result)
+{
+    ASSERT(p->done != NULL);
+    p->done(p->ctx, result);
+    mem_free(p);
+}
+
 static void on_finish(struct loop_task *task)
 {
     struct group *g = (struct group *)((char *)task - offsetof(struct group, finish));
@@ -418,6 +425,10 @@ static void on_finish(struct loop_task *task)
         } else {
             answer_lost(d, result);
         }
+    }
+    if (g->put != NULL) {
+        end_put(g->put, result);
+        g->put = NULL;
     }
     s->in_flight--;
     s->queued_bytes -= g->payload.n;
@@ -660,6 +671,47 @@ void shard_take(struct door *d, struct str request)
     if (g->spans + g->points >= GROUP_SPANS_SEAL || g->request_bytes >= GROUP_BYTES_SEAL) {
         seal(s);
     }
+}
+
+// What the door says to a batch that nobody sent.
+static enum err look_at_put(struct shard *s)
+{
+    const struct receive_options *o = &s->receive->options;
+    ASSERT(o->budget != NULL);
+    if (s->stopping) {
+        return ERR_CLOSED;
+    }
+    if (o->is_full != NULL && o->is_full(o->ctx)) {
+        return ERR_FULL;
+    }
+    return shard_look(s, clock_mono_ns()) == TAKE_NOTHING ? ERR_MEMORY : ERR_OK;
+}
+
+void shard_put(struct put *p)
+{
+    struct shard *s = p->shard;
+    enum err e = look_at_put(s);
+    if (s->open != NULL) {
+        seal(s);
+    }
+    struct group *g = open_group(s);
+    size_t bytes = batch_bytes(p->batch);
+    p->batch->received_ns = clock_wall_ns();
+    g->batches[0] = p->batch;
+    g->slots[0] = (struct slot){.charged = bytes};
+    g->content.count = 1;
+    g->charged = bytes;
+    g->points = p->batch->point_count;
+    budget_force(s->receive->options.budget, ACCOUNT_BATCHES, bytes);
+    if (e == ERR_OK) {
+        g->put = p;
+        seal(s);
+        return;
+    }
+    count_lost(s, g, e == ERR_MEMORY ? REASON_OVERLOAD : reason_of(e));
+    s->open = NULL;
+    group_clear(g);
+    end_put(p, e);
 }
 
 bool shard_is_idle(const struct shard *s)

@@ -174,6 +174,25 @@ static enum err not_text(const struct prom_series *s, struct err_at *ret_at)
     return err_at_set(ret_at, ERR_INVALID, s->offset, "a label is not UTF-8");
 }
 
+static struct str kept(struct batch *b, struct str text)
+{
+    ASSERT(text.n == 0 || text.p != NULL);
+    return text.n > 0 ? batch_str(b, batch_intern(b, text)) : STR("");
+}
+
+// A place outlives the series that it was met with: its texts are the batch's.
+static void keep_texts(struct prom_place *p)
+{
+    struct batch *b = p->batch;
+    struct str service;
+    ASSERT(!b->sealed);
+    p->job = kept(b, p->job);
+    p->instance = kept(b, p->instance);
+    p->scope = batch_str(b, b->scopes[p->scope_row].name);
+    p->version = batch_str(b, b->scopes[p->scope_row].version);
+    prom_job(p->job, &p->line, &service);
+}
+
 static enum err find_place(struct prom_rows *r, struct err_at *ret_at)
 {
     const struct prom_series *s = r->series;
@@ -194,13 +213,14 @@ static enum err find_place(struct prom_rows *r, struct err_at *ret_at)
         return not_text(s, ret_at);
     }
     p.batch = r->sink->batch_for(r->sink->ctx, p.line);
-    enum err e = has_room(r, p.batch, series_bytes(s), ret_at);
+    enum err e = has_room(r, p.batch, series_bytes(s) + 2 * p.job.n, ret_at);
     if (e != ERR_OK) {
         return e;
     }
     if (!add_resource(p.batch, &p, service) || !add_scope(p.batch, &p)) {
         return not_text(s, ret_at);
     }
+    keep_texts(&p);
     size_t at = r->place_next++ % PROM_PLACES;
     r->place_count = r->place_count < PROM_PLACES ? r->place_count + 1 : PROM_PLACES;
     ASSERT(at < r->place_count);

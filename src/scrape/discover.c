@@ -1,0 +1,542 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: which targets there are: those of the configuration, and of files that are read anew
+// when they have changed.
+#include <glob.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <yaml.h>
+
+#include "core/logger.h"
+#include "core/mem.h"
+#include "core/must.h"
+#include "scrape/internal.h"
+
+#define FILES_MAX         ((size_t)256) // of all jobs
+#define FILE_TARGETS_MAX  SCRAPE_TARGETS_MAX
+#define ADDRESS_BYTES_MAX ((size_t)512)
+#define FILE_LABELS_MAX   ((size_t)32) // of a group, job and instance not counted
+
+// What one good reading of a file gave.
+struct content {
+    struct arena arena;
+    struct found_target *targets;
+    size_t count, capacity;
+};
+
+struct file {
+    const struct scrape_job *job;
+    char *path;
+    bool met;      // by the look at hand
+    bool is_there; // was when it was looked at
+    bool bad;
+    struct timespec changed;
+    off_t size;
+    ino_t inode;
+    struct content content;
+};
+
+struct discover {
+    const struct scrape_job *jobs;
+    size_t job_count;
+    struct content fixed; // of the configuration
+    struct file **files;
+    size_t file_count, file_capacity;
+    uint64_t errors;
+    bool looked;
+};
+
+// ---- Targets ------------------------------------------------------------------------------------
+
+// A group of a file, while it is read.
+struct group {
+    struct prom_label labels[FILE_LABELS_MAX];
+    size_t label_count;
+    size_t first; // of its targets in the content
+};
+
+static const char *check_address(struct str address)
+{
+    if (address.n == 0 || address.n > ADDRESS_BYTES_MAX) {
+        return "a target has no address, or one that is too long";
+    }
+    for (size_t i = 0; i < address.n; i++) {
+        unsigned char c = (unsigned char)address.p[i];
+        if (c <= ' ' || c >= 0x7f || strchr("/?#@\\", c) != NULL) {
+            return "a target is not HOST:PORT";
+        }
+    }
+    return NULL;
+}
+
+static const char *add_target(struct content *c, const struct scrape_job *job, struct str address)
+{
+    const char *wrong = check_address(address);
+    if (wrong != NULL || c->count == FILE_TARGETS_MAX) {
+        return wrong != NULL ? wrong : "more targets than are taken";
+    }
+    c->targets = mem_grow(c->targets, &c->capacity, c->count + 1, sizeof *c->targets);
+    c->targets[c->count++] =
+        (struct found_target){.job = job, .address = arena_str(&c->arena, address)};
+    ASSERT(c->count <= FILE_TARGETS_MAX);
+    return NULL;
+}
+
+static const char *add_label(struct content *c, struct group *g, struct str name, struct str value)
+{
+    if (name.n == 0 || !point_text_fits(name) || !point_text_fits(value) ||
+        !str_utf8_valid(name, NULL) || !str_utf8_valid(value, NULL)) {
+        return "a label has no name, is too long or not UTF-8";
+    }
+    if (str_starts(name, STR("__"))) {
+        return NULL;
+    }
+    if (g->label_count == FILE_LABELS_MAX) {
+        return "a group has too many labels";
+    }
+    for (size_t i = 0; i < g->label_count; i++) {
+        if (str_eq(g->labels[i].name, name)) {
+            return "a label is given twice";
+        }
+    }
+    ASSERT(g->label_count < FILE_LABELS_MAX);
+    g->labels[g->label_count++] =
+        (struct prom_label){arena_str(&c->arena, name), arena_str(&c->arena, value)};
+    return NULL;
+}
+
+static bool has_label(const struct group *g, struct str name)
+{
+    ASSERT(g->label_count <= FILE_LABELS_MAX);
+    for (size_t i = 0; i < g->label_count; i++) {
+        if (str_eq(g->labels[i].name, name) && g->labels[i].value.n > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Gives the targets of the group their labels.
+static void end_group(struct content *c, const struct group *g)
+{
+    for (size_t i = g->first; i < c->count; i++) {
+        struct found_target *t = &c->targets[i];
+        struct prom_series all = {.label_count = 0};
+        for (size_t k = 0; k < g->label_count; k++) {
+            all.labels[all.label_count++] = g->labels[k];
+        }
+        if (!has_label(g, STR("job"))) {
+            all.labels[all.label_count++] = (struct prom_label){STR("job"), t->job->name};
+        }
+        if (!has_label(g, STR("instance"))) {
+            all.labels[all.label_count++] = (struct prom_label){STR("instance"), t->address};
+        }
+        ASSERT(all.label_count <= FILE_LABELS_MAX + 2);
+        t->labels.count = all.label_count;
+        t->labels.items = arena_alloc(&c->arena, all.label_count * sizeof *t->labels.items);
+        memcpy(t->labels.items, all.labels, all.label_count * sizeof *t->labels.items);
+        t->hash = seen_hash(&all, NULL) ^ str_hash(t->address) * 5 ^ str_hash(t->job->name) * 3;
+    }
+}
+
+static void content_done(struct content *c)
+{
+    arena_done(&c->arena);
+    mem_free(c->targets);
+    *c = (struct content){.targets = NULL};
+    ASSERT(c->count == 0);
+}
+
+// ---- JSON ---------------------------------------------------------------------------------------
+
+static struct str text_of(const json_t *value)
+{
+    ASSERT(json_is_string(value));
+    return (struct str){json_string_value(value), json_string_length(value)};
+}
+
+static const char *read_json_group(struct content *c, const struct scrape_job *job, json_t *group)
+{
+    struct group g = {.first = c->count};
+    json_t *targets = json_object_get(group, "targets"), *labels = json_object_get(group, "labels");
+    json_t *value;
+    const char *key, *wrong = NULL;
+    size_t i;
+    if (!json_is_array(targets) || (labels != NULL && !json_is_object(labels))) {
+        return "expected {targets: [...], labels: {...}}";
+    }
+    json_array_foreach(targets, i, value)
+    {
+        wrong = wrong != NULL           ? wrong
+                : json_is_string(value) ? add_target(c, job, text_of(value))
+                                        : "a target is not a text";
+    }
+    json_object_foreach(labels, key, value)
+    {
+        wrong = wrong != NULL           ? wrong
+                : json_is_string(value) ? add_label(c, &g, str_of(key), text_of(value))
+                                        : "a label is not a text";
+    }
+    ASSERT(c->count >= g.first);
+    end_group(c, &g);
+    return wrong;
+}
+
+static const char *read_json(struct content *c, const struct scrape_job *job, struct str text)
+{
+    json_error_t error;
+    json_t *root = json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, &error), *group;
+    const char *wrong = root == NULL || !json_is_array(root) ? "this is no list in JSON" : NULL;
+    size_t i;
+    ASSERT(job != NULL);
+    if (wrong == NULL) {
+        json_array_foreach(root, i, group)
+        {
+            wrong = wrong != NULL ? wrong : read_json_group(c, job, group);
+        }
+    }
+    json_decref(root);
+    return wrong;
+}
+
+// ---- YAML ---------------------------------------------------------------------------------------
+// Read event by event: the shape is known, so that nothing is built, and depth is no matter.
+
+struct yaml_reader {
+    yaml_parser_t parser;
+    yaml_event_t event;
+    bool has_event;
+    struct content *content;
+    const struct scrape_job *job;
+    const char *wrong;
+};
+
+#define NOT_THE_SHAPE "expected a list of {targets: [...], labels: {...}}"
+
+// The type of the next event; YAML_NO_EVENT, with `wrong`, where there is none.
+static yaml_event_type_t next_event(struct yaml_reader *r)
+{
+    if (r->has_event) {
+        yaml_event_delete(&r->event);
+        r->has_event = false;
+    }
+    if (r->wrong != NULL) {
+        return YAML_NO_EVENT;
+    }
+    if (yaml_parser_parse(&r->parser, &r->event) != 1) {
+        r->wrong = "this is not YAML";
+        return YAML_NO_EVENT;
+    }
+    ASSERT(r->event.type != YAML_NO_EVENT);
+    r->has_event = true;
+    return r->event.type;
+}
+
+static void expect(struct yaml_reader *r, yaml_event_type_t type)
+{
+    if (next_event(r) != type && r->wrong == NULL) {
+        r->wrong = NOT_THE_SHAPE;
+    }
+    ASSERT(type != YAML_NO_EVENT);
+}
+
+static struct str scalar(const struct yaml_reader *r)
+{
+    ASSERT(r->has_event && r->event.type == YAML_SCALAR_EVENT);
+    return (struct str){(const char *)r->event.data.scalar.value, r->event.data.scalar.length};
+}
+
+static void read_yaml_targets(struct yaml_reader *r)
+{
+    expect(r, YAML_SEQUENCE_START_EVENT);
+    while (r->wrong == NULL) {
+        yaml_event_type_t type = next_event(r);
+        if (type == YAML_SEQUENCE_END_EVENT) {
+            return;
+        }
+        r->wrong = r->wrong != NULL            ? r->wrong
+                   : type == YAML_SCALAR_EVENT ? add_target(r->content, r->job, scalar(r))
+                                               : NOT_THE_SHAPE;
+    }
+    ASSERT(r->wrong != NULL);
+}
+
+static void read_yaml_labels(struct yaml_reader *r, struct group *g)
+{
+    char name[POINT_TEXT_BYTES_MAX];
+    expect(r, YAML_MAPPING_START_EVENT);
+    while (r->wrong == NULL) {
+        yaml_event_type_t type = next_event(r);
+        if (type == YAML_MAPPING_END_EVENT) {
+            return;
+        }
+        if (type != YAML_SCALAR_EVENT || scalar(r).n > sizeof name) {
+            r->wrong = r->wrong != NULL ? r->wrong : NOT_THE_SHAPE;
+            return;
+        }
+        size_t n = scalar(r).n;
+        memcpy(name, scalar(r).p, n);
+        expect(r, YAML_SCALAR_EVENT);
+        if (r->wrong == NULL) {
+            r->wrong = add_label(r->content, g, (struct str){name, n}, scalar(r));
+        }
+    }
+    ASSERT(r->wrong != NULL);
+}
+
+static void read_yaml_group(struct yaml_reader *r)
+{
+    struct group g = {.first = r->content->count};
+    unsigned seen = 0; // 1: targets, 2: labels
+    while (r->wrong == NULL) {
+        yaml_event_type_t type = next_event(r);
+        if (type == YAML_MAPPING_END_EVENT) {
+            break;
+        }
+        struct str key = type == YAML_SCALAR_EVENT ? scalar(r) : STR("");
+        if (str_eq(key, STR("targets")) && (seen & 1) == 0) {
+            seen |= 1;
+            read_yaml_targets(r);
+        } else if (str_eq(key, STR("labels")) && (seen & 2) == 0) {
+            seen |= 2;
+            read_yaml_labels(r, &g);
+        } else if (r->wrong == NULL) {
+            r->wrong = NOT_THE_SHAPE;
+        }
+    }
+    ASSERT(r->content->count >= g.first);
+    if (r->wrong == NULL && (seen & 1) == 0) {
+        r->wrong = NOT_THE_SHAPE;
+    }
+    end_group(r->content, &g);
+}
+
+static const char *read_yaml(struct content *c, const struct scrape_job *job, struct str text)
+{
+    struct yaml_reader r = {.content = c, .job = job};
+    MUST(yaml_parser_initialize(&r.parser) == 1);
+    yaml_parser_set_input_string(&r.parser, (const unsigned char *)text.p, text.n);
+    expect(&r, YAML_STREAM_START_EVENT);
+    expect(&r, YAML_DOCUMENT_START_EVENT);
+    expect(&r, YAML_SEQUENCE_START_EVENT);
+    while (r.wrong == NULL) {
+        yaml_event_type_t type = next_event(&r);
+        if (type == YAML_SEQUENCE_END_EVENT) {
+            break;
+        }
+        if (type == YAML_MAPPING_START_EVENT) {
+            read_yaml_group(&r);
+        } else if (r.wrong == NULL) {
+            r.wrong = NOT_THE_SHAPE;
+        }
+    }
+    expect(&r, YAML_DOCUMENT_END_EVENT);
+    expect(&r, YAML_STREAM_END_EVENT);
+    if (r.has_event) {
+        yaml_event_delete(&r.event);
+    }
+    yaml_parser_delete(&r.parser);
+    return r.wrong;
+}
+
+// ---- Files --------------------------------------------------------------------------------------
+
+static const char *read_text(const char *path, struct buf *out)
+{
+    char piece[4096];
+    size_t n;
+    FILE *f = fopen(path, "re");
+    if (f == NULL) {
+        return "it cannot be opened";
+    }
+    while (!out->failed && (n = fread(piece, 1, sizeof piece, f)) > 0) {
+        buf_add(out, piece, n);
+    }
+    bool failed = ferror(f) != 0;
+    (void)fclose(f);
+    ASSERT(out->max == SCRAPE_FILE_BYTES_MAX);
+    return failed ? "it cannot be read" : out->failed ? "it is larger than 4 MiB" : NULL;
+}
+
+// Reads a file that has changed: what it had stays where what it has is bad.
+static void read_file(struct discover *d, struct file *f)
+{
+    struct content fresh = {.targets = NULL};
+    struct buf text;
+    buf_init(&text, SCRAPE_FILE_BYTES_MAX);
+    const char *wrong = read_text(f->path, &text);
+    if (wrong == NULL) {
+        struct str all = text.n > 0 ? buf_str(&text) : STR("");
+        wrong = str_ends(str_of(f->path), STR(".json")) ? read_json(&fresh, f->job, all)
+                                                        : read_yaml(&fresh, f->job, all);
+    }
+    buf_done(&text);
+    f->bad = wrong != NULL;
+    if (wrong != NULL) {
+        content_done(&fresh);
+        d->errors++;
+        log_write(LOG_WARN, "scrape", "a file of targets is bad, what it had before stays",
+                  "file=%s reason=\"%s\"", f->path, wrong);
+        return;
+    }
+    ASSERT(fresh.count <= FILE_TARGETS_MAX);
+    content_done(&f->content);
+    f->content = fresh;
+}
+
+static struct file *find_file(struct discover *d, const struct scrape_job *job, const char *path)
+{
+    ASSERT(d->file_count <= FILES_MAX);
+    for (size_t i = 0; i < d->file_count; i++) {
+        if (d->files[i]->job == job && strcmp(d->files[i]->path, path) == 0) {
+            return d->files[i];
+        }
+    }
+    if (d->file_count == FILES_MAX) {
+        return NULL;
+    }
+    size_t n = strlen(path) + 1;
+    struct file *f = mem_new(1, sizeof *f);
+    f->job = job;
+    f->path = mem_alloc(n);
+    memcpy(f->path, path, n);
+    d->files = mem_grow(d->files, &d->file_capacity, d->file_count + 1, sizeof *d->files);
+    d->files[d->file_count++] = f;
+    return f;
+}
+
+static void file_free(struct file *f)
+{
+    ASSERT(f->path != NULL);
+    content_done(&f->content);
+    mem_free(f->path);
+    mem_free(f);
+}
+
+// Whether the file is not as it was.
+static bool look_at(struct discover *d, struct file *f)
+{
+    struct stat st;
+    f->met = true;
+    if (stat(f->path, &st) != 0) {
+        return false; // it goes with those that were not met
+    }
+    bool same = f->is_there && st.st_size == f->size && st.st_ino == f->inode &&
+                st.st_mtim.tv_sec == f->changed.tv_sec && st.st_mtim.tv_nsec == f->changed.tv_nsec;
+    if (same) {
+        return false;
+    }
+    f->is_there = true;
+    f->size = st.st_size;
+    f->inode = st.st_ino;
+    f->changed = st.st_mtim;
+    ASSERT(d->file_count > 0);
+    read_file(d, f);
+    return !f->bad;
+}
+
+static bool look_at_pattern(struct discover *d, const struct scrape_job *job, struct str pattern)
+{
+    glob_t found = {0};
+    bool changed = false;
+    ASSERT(pattern.p[pattern.n] == '\0'); // of the configuration
+    if (glob(pattern.p, 0, NULL, &found) == 0) {
+        for (size_t i = 0; i < found.gl_pathc; i++) {
+            struct file *f = find_file(d, job, found.gl_pathv[i]);
+            changed = f != NULL && look_at(d, f) ? true : changed;
+        }
+    }
+    globfree(&found);
+    return changed;
+}
+
+// Files that are gone take their targets along.
+static bool drop_missing(struct discover *d)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < d->file_count; i++) {
+        if (d->files[i]->met) {
+            d->files[kept++] = d->files[i];
+        } else {
+            file_free(d->files[i]);
+        }
+    }
+    bool dropped = kept < d->file_count;
+    ASSERT(kept <= d->file_count);
+    d->file_count = kept;
+    return dropped;
+}
+
+bool discover_look(struct discover *d)
+{
+    bool changed = !d->looked;
+    d->looked = true;
+    for (size_t i = 0; i < d->file_count; i++) {
+        d->files[i]->met = false;
+    }
+    for (size_t i = 0; i < d->job_count; i++) {
+        ASSERT(d->jobs[i].file_count <= SCRAPE_JOB_LIST_MAX);
+        for (size_t k = 0; k < d->jobs[i].file_count; k++) {
+            changed = look_at_pattern(d, &d->jobs[i], d->jobs[i].files[k]) || changed;
+        }
+    }
+    return drop_missing(d) || changed;
+}
+
+struct discover *discover_new(const struct scrape_job *jobs, size_t count)
+{
+    struct discover *d = mem_new(1, sizeof *d);
+    d->jobs = jobs;
+    d->job_count = count;
+    for (size_t i = 0; i < count; i++) {
+        struct group g = {.first = d->fixed.count};
+        for (size_t k = 0; k < jobs[i].target_count; k++) {
+            const char *wrong = add_target(&d->fixed, &jobs[i], jobs[i].targets[k]);
+            if (wrong != NULL) {
+                log_write(LOG_WARN, "scrape", "a target is left out", "job=%.*s reason=\"%s\"",
+                          STR_FMT(jobs[i].name), wrong);
+            }
+        }
+        ASSERT(d->fixed.count <= FILE_TARGETS_MAX);
+        end_group(&d->fixed, &g);
+    }
+    return d;
+}
+
+void discover_free(struct discover *d)
+{
+    for (size_t i = 0; i < d->file_count; i++) {
+        file_free(d->files[i]);
+    }
+    ASSERT(d->job_count <= SCRAPE_JOBS_MAX);
+    mem_free(d->files);
+    content_done(&d->fixed);
+    mem_free(d);
+}
+
+void discover_each(const struct discover *d,
+                   void (*each)(void *ctx, const struct found_target *target), void *ctx)
+{
+    for (size_t i = 0; i < d->fixed.count; i++) {
+        each(ctx, &d->fixed.targets[i]);
+    }
+    for (size_t i = 0; i < d->file_count; i++) {
+        ASSERT(d->files[i]->content.count <= FILE_TARGETS_MAX);
+        for (size_t k = 0; k < d->files[i]->content.count; k++) {
+            each(ctx, &d->files[i]->content.targets[k]);
+        }
+    }
+}
+
+void discover_stats(const struct discover *d, uint64_t *ret_files, uint64_t *ret_bad,
+                    uint64_t *ret_errors)
+{
+    uint64_t bad = 0;
+    for (size_t i = 0; i < d->file_count; i++) {
+        bad += d->files[i]->bad;
+    }
+    ASSERT(bad <= d->file_count);
+    *ret_files = d->file_count;
+    *ret_bad = bad;
+    *ret_errors = d->errors;
+}

@@ -1,0 +1,562 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the scraper's thread: which targets are due, fetching them together (libcurl's multi
+// interface), and what becomes of their answers.
+//
+//     WAITING --due--> FETCHING --answered, failed--> STORING --durable or lost--> WAITING
+//        |                                               ^            |
+//        '--gone: its series end ------------------------'            '--gone--> freed
+#include "scrape/scrape.h"
+
+#include <curl/curl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/logger.h"
+#include "core/mem.h"
+#include "core/must.h"
+#include "scrape/internal.h"
+
+#define URL_MAX      ((size_t)8192)
+#define CONNECTIONS  64L // idle ones that are kept
+#define SLEEP_MS_MAX 1000
+#define REASON_MAX   128
+#define ACCEPT_FORMATS                                                                             \
+    "Accept: application/openmetrics-text;version=1.0.0;q=0.75,text/plain;version=0.0.4;q=0.5,"    \
+    "*/*;q=0.1"
+
+enum target_state { TARGET_WAITING, TARGET_FETCHING, TARGET_STORING };
+
+struct target {
+    struct scrape *scrape;
+    const struct scrape_job *job;
+    struct arena arena; // of the two below
+    struct str address;
+    struct target_labels labels;
+    uint64_t hash;
+    bool met;  // by the last look at what there is
+    bool gone; // its series are being ended, or nothing is left to do
+    bool ended;
+    enum target_state state;
+    uint64_t due_ns; // monotonic
+    int up;          // as it was told last: -1 not yet
+    // While it is fetched.
+    CURL *easy;
+    struct curl_slist *headers;
+    struct buf body;
+    bool too_large, no_memory;
+    int64_t began_ms; // wall clock
+    uint64_t began_ns;
+    // While it is stored.
+    struct exposition made;
+    enum err result;
+    struct target *next_done;
+    struct meter meter; // of the body, `seen` and the batch
+    struct seen seen;
+};
+
+struct scrape {
+    struct scrape_options options;
+    struct discover *discover;
+    struct target **targets;
+    size_t count, capacity;
+    size_t fetching, storing;
+    CURLM *multi;
+    pthread_t thread;
+    atomic_bool stop;
+    uint64_t look_ns;
+    pthread_mutex_t lock; // of what follows
+    struct target *done;  // stored or lost
+    struct scrape_stats stats;
+};
+
+const char *scrape_failure_name(enum scrape_failure f)
+{
+    static const char *const names[] = {
+#define SCRAPE_FAILURE_NAME(name, text) text,
+        SCRAPE_FAILURE_LIST(SCRAPE_FAILURE_NAME)
+#undef SCRAPE_FAILURE_NAME
+    };
+    ASSERT((unsigned)f < SCRAPE_FAILURE_COUNT);
+    return names[f];
+}
+
+static void lock(struct scrape *s)
+{
+    MUST(pthread_mutex_lock(&s->lock) == 0);
+}
+
+static void unlock(struct scrape *s)
+{
+    MUST(pthread_mutex_unlock(&s->lock) == 0);
+}
+
+static void count_failure(struct scrape *s, enum scrape_failure why)
+{
+    ASSERT(why < SCRAPE_FAILURE_COUNT);
+    lock(s);
+    s->stats.failures[why]++;
+    unlock(s);
+}
+
+// ---- Targets ------------------------------------------------------------------------------------
+
+static struct target *target_new(struct scrape *s, const struct found_target *found)
+{
+    struct target *t = mem_new(1, sizeof *t);
+    t->scrape = s;
+    t->job = found->job;
+    t->hash = found->hash;
+    t->up = -1;
+    t->address = arena_str(&t->arena, found->address);
+    t->labels.count = found->labels.count;
+    t->labels.items = arena_new(&t->arena, found->labels.count, sizeof *t->labels.items);
+    for (size_t i = 0; i < found->labels.count; i++) {
+        t->labels.items[i].name = arena_str(&t->arena, found->labels.items[i].name);
+        t->labels.items[i].value = arena_str(&t->arena, found->labels.items[i].value);
+    }
+    meter_init(&t->meter, s->options.budget, ACCOUNT_BODIES);
+    seen_init(&t->seen, &t->meter);
+    buf_init_from(&t->body, t->job->body_bytes_max, &t->meter.source);
+    // Its place in the interval is the same after each start.
+    uint64_t interval_ns = t->job->interval_ms * NS_PER_MS;
+    uint64_t place_ns = str_hash_stable(t->address) % interval_ns;
+    uint64_t now_ns = clock_wall_ns() % interval_ns;
+    ASSERT(interval_ns > 0);
+    t->due_ns = clock_mono_ns() + (place_ns + interval_ns - now_ns) % interval_ns;
+    return t;
+}
+
+static void target_free(struct target *t)
+{
+    ASSERT(t->state == TARGET_WAITING && t->easy == NULL);
+    seen_done(&t->seen);
+    buf_done(&t->body);
+    meter_done(&t->meter);
+    arena_done(&t->arena);
+    mem_free(t);
+}
+
+static void on_found(void *ctx, const struct found_target *found)
+{
+    struct scrape *s = ctx;
+    for (size_t i = 0; i < s->count; i++) {
+        if (s->targets[i]->hash == found->hash && !s->targets[i]->gone) {
+            s->targets[i]->met = true;
+            return;
+        }
+    }
+    if (s->count >= SCRAPE_TARGETS_MAX) {
+        s->stats.targets_left_out++; // look() has the lock
+        return;
+    }
+    s->targets = mem_grow(s->targets, &s->capacity, s->count + 1, sizeof *s->targets);
+    s->targets[s->count] = target_new(s, found);
+    s->targets[s->count++]->met = true;
+    ASSERT(s->count <= SCRAPE_TARGETS_MAX);
+}
+
+// Brings the targets to what is there.
+static void look(struct scrape *s)
+{
+    uint64_t files, bad, errors;
+    bool changed = discover_look(s->discover);
+    discover_stats(s->discover, &files, &bad, &errors);
+    lock(s);
+    s->stats.files = files;
+    s->stats.bad_files = bad;
+    s->stats.file_errors = errors;
+    if (changed) {
+        for (size_t i = 0; i < s->count; i++) {
+            s->targets[i]->met = false;
+        }
+        s->stats.targets_left_out = 0;
+        discover_each(s->discover, on_found, s);
+        for (size_t i = 0; i < s->count; i++) {
+            s->targets[i]->gone = s->targets[i]->gone || !s->targets[i]->met;
+        }
+    }
+    unlock(s);
+    ASSERT(s->count <= SCRAPE_TARGETS_MAX);
+}
+
+// ---- Storing ------------------------------------------------------------------------------------
+
+// On any thread.
+static void on_stored(void *ctx, enum err result)
+{
+    struct target *t = ctx;
+    struct scrape *s = t->scrape;
+    ASSERT(t->state == TARGET_STORING);
+    lock(s);
+    t->result = result;
+    t->next_done = s->done;
+    s->done = t;
+    // Under the lock: the scraper is freed only after it has taken the target from the list.
+    (void)curl_multi_wakeup(s->multi);
+    unlock(s);
+}
+
+static void store(struct target *t)
+{
+    struct scrape *s = t->scrape;
+    struct exposition *made = &t->made;
+    ASSERT(t->state != TARGET_STORING);
+    if (made->batch == NULL || made->batch->point_count == 0) {
+        batch_unref(made->batch);
+        meter_give(&t->meter, made->charged);
+        t->state = TARGET_WAITING;
+        return;
+    }
+    t->state = TARGET_STORING;
+    s->storing++;
+    s->options.put(s->options.ctx, made->batch, on_stored, t);
+}
+
+static void take_stored(struct scrape *s)
+{
+    lock(s);
+    struct target *t = s->done;
+    s->done = NULL;
+    unlock(s);
+    while (t != NULL) {
+        struct target *next = t->next_done;
+        ASSERT(s->storing > 0);
+        meter_give(&t->meter, t->made.charged);
+        t->state = TARGET_WAITING;
+        s->storing--;
+        if (t->result != ERR_OK) {
+            count_failure(s, SCRAPE_FAILURE_LOST);
+        }
+        t = next;
+    }
+}
+
+// ---- Fetching -----------------------------------------------------------------------------------
+
+static size_t on_body(char *bytes, size_t size, size_t n, void *ctx)
+{
+    struct target *t = ctx;
+    ASSERT(size == 1);
+    buf_add(&t->body, bytes, size * n);
+    t->no_memory = t->body.denied;
+    t->too_large = t->body.failed && !t->body.denied;
+    return t->body.failed ? 0 : n;
+}
+
+static void add_header(struct target *t, const char *text)
+{
+    struct curl_slist *longer = curl_slist_append(t->headers, text);
+    MUST(longer != NULL);
+    t->headers = longer;
+}
+
+static void set_options(struct target *t, const char *url)
+{
+    char line[128];
+    long timeout_ms = (long)t->job->timeout_ms;
+    (void)snprintf(line, sizeof line, "X-Prometheus-Scrape-Timeout-Seconds: %g",
+                   (double)timeout_ms / 1000);
+    add_header(t, ACCEPT_FORMATS);
+    add_header(t, line);
+    (void)snprintf(line, sizeof line, "sonde/%s", t->scrape->options.version);
+    bool set = curl_easy_setopt(t->easy, CURLOPT_URL, url) == CURLE_OK &&
+               curl_easy_setopt(t->easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
+               curl_easy_setopt(t->easy, CURLOPT_PROXY, "") == CURLE_OK &&
+               curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers) == CURLE_OK &&
+               curl_easy_setopt(t->easy, CURLOPT_USERAGENT, line) == CURLE_OK &&
+               curl_easy_setopt(t->easy, CURLOPT_ACCEPT_ENCODING, "gzip") == CURLE_OK &&
+               curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, timeout_ms) == CURLE_OK &&
+               curl_easy_setopt(t->easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+               curl_easy_setopt(t->easy, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
+               curl_easy_setopt(t->easy, CURLOPT_WRITEDATA, t) == CURLE_OK &&
+               curl_easy_setopt(t->easy, CURLOPT_PRIVATE, t) == CURLE_OK;
+    MUST(set);
+}
+
+static void begin_fetch(struct target *t)
+{
+    struct scrape *s = t->scrape;
+    char url[URL_MAX];
+    (void)snprintf(url, sizeof url, "http%s://%.*s%.*s", t->job->https ? "s" : "",
+                   STR_FMT(t->address), STR_FMT(t->job->path));
+    ASSERT(t->state == TARGET_WAITING && t->easy == NULL);
+    t->easy = curl_easy_init();
+    MUST(t->easy != NULL);
+    set_options(t, url);
+    t->too_large = t->no_memory = false;
+    t->began_ms = (int64_t)(clock_wall_ns() / NS_PER_MS);
+    t->began_ns = clock_mono_ns();
+    MUST(curl_multi_add_handle(s->multi, t->easy) == CURLM_OK);
+    t->state = TARGET_FETCHING;
+    s->fetching++;
+}
+
+static void end_fetch(struct target *t)
+{
+    struct scrape *s = t->scrape;
+    ASSERT(t->state == TARGET_FETCHING && s->fetching > 0);
+    (void)curl_multi_remove_handle(s->multi, t->easy);
+    curl_easy_cleanup(t->easy);
+    curl_slist_free_all(t->headers);
+    t->easy = NULL;
+    t->headers = NULL;
+    t->state = TARGET_WAITING;
+    s->fetching--;
+}
+
+// Tells when a target has gone up or down, not how it goes on.
+static void note_up(struct target *t, const char *reason)
+{
+    int up = t->made.failed ? 0 : 1;
+    if (t->up == up) {
+        return;
+    }
+    ASSERT(reason != NULL);
+    if (up == 0) {
+        log_write(LOG_WARN, "scrape", "a target is down", "job=%.*s target=%.*s reason=\"%s\"",
+                  STR_FMT(t->job->name), STR_FMT(t->address), reason);
+    } else if (t->up == 0) {
+        log_write(LOG_INFO, "scrape", "a target is up again", "job=%.*s target=%.*s",
+                  STR_FMT(t->job->name), STR_FMT(t->address));
+    }
+    lock(t->scrape);
+    t->scrape->stats.targets_up += up == 1 ? 1 : t->up == 1 ? (uint64_t)-1 : 0;
+    unlock(t->scrape);
+    t->up = up;
+}
+
+static void count_scrape(struct target *t)
+{
+    struct scrape *s = t->scrape;
+    const struct exposition *made = &t->made;
+    ASSERT(made->why < SCRAPE_FAILURE_COUNT);
+    lock(s);
+    s->stats.scrapes++;
+    s->stats.samples += made->samples;
+    s->stats.repeated += made->repeated;
+    s->stats.failures[made->why] += made->failed;
+    unlock(s);
+}
+
+static struct scraped scraped_of(struct target *t)
+{
+    ASSERT(t->labels.count >= 2);
+    return (struct scraped){.job = t->job,
+                            .labels = &t->labels,
+                            .text = STR_NONE,
+                            .time_ms = t->began_ms,
+                            .ledger = t->scrape->options.ledger,
+                            .meter = &t->meter,
+                            .seen = &t->seen};
+}
+
+// An answer is there, or none is to be had.
+static void take_answer(struct target *t, CURLcode result)
+{
+    char reason[REASON_MAX];
+    long status = 0;
+    char *type = NULL;
+    struct scraped x = scraped_of(t);
+    (void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+    (void)curl_easy_getinfo(t->easy, CURLINFO_CONTENT_TYPE, &type);
+    x.format = prom_format_of(type != NULL ? str_of(type) : STR(""));
+    x.duration_s = (double)(clock_mono_ns() - t->began_ns) / (double)NS_PER_S;
+    if (result != CURLE_OK) {
+        (void)snprintf(reason, sizeof reason, "%s",
+                       t->no_memory   ? "memory is short"
+                       : t->too_large ? "the answer is larger than the job allows"
+                                      : curl_easy_strerror(result));
+    } else if (status != 200) {
+        (void)snprintf(reason, sizeof reason, "the status is %ld", status);
+    } else {
+        x.text = t->body.n > 0 ? buf_str(&t->body) : STR("");
+    }
+    end_fetch(t);
+    exposition_make(&x, &t->made);
+    if (x.text.p == NULL && t->made.failed) {
+        t->made.why = t->no_memory   ? SCRAPE_FAILURE_OVERLOAD
+                      : t->too_large ? SCRAPE_FAILURE_TOO_LARGE
+                                     : SCRAPE_FAILURE_FETCH;
+    }
+    buf_done(&t->body);
+    note_up(t, x.text.p != NULL ? t->made.at.text : reason);
+    count_scrape(t);
+    store(t);
+}
+
+static void take_answers(struct scrape *s)
+{
+    int running = 0, left = 0;
+    CURLMsg *message;
+    MUST(curl_multi_perform(s->multi, &running) == CURLM_OK);
+    while ((message = curl_multi_info_read(s->multi, &left)) != NULL) {
+        struct target *t = NULL;
+        if (message->msg == CURLMSG_DONE) {
+            (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &t);
+            MUST(t != NULL && t->state == TARGET_FETCHING);
+            take_answer(t, message->data.result);
+        }
+    }
+    ASSERT(running >= 0);
+}
+
+// ---- The thread ---------------------------------------------------------------------------------
+
+// When it is due next: what was missed is left out.
+static void plan_next(struct target *t, uint64_t now_ns)
+{
+    uint64_t interval_ns = t->job->interval_ms * NS_PER_MS;
+    uint64_t missed = (now_ns - t->due_ns) / interval_ns;
+    ASSERT(now_ns >= t->due_ns);
+    t->due_ns += (missed + 1) * interval_ns;
+    if (missed > 0) {
+        lock(t->scrape);
+        t->scrape->stats.late += missed;
+        unlock(t->scrape);
+    }
+}
+
+static void begin_due(struct scrape *s, uint64_t now_ns)
+{
+    for (size_t i = 0; i < s->count && s->fetching < SCRAPE_AT_ONCE_MAX; i++) {
+        struct target *t = s->targets[i];
+        if (!t->gone && t->state == TARGET_WAITING && t->due_ns <= now_ns) {
+            plan_next(t, now_ns);
+            begin_fetch(t);
+        }
+    }
+    ASSERT(s->fetching <= SCRAPE_AT_ONCE_MAX);
+}
+
+// Ends the series of targets that went away, and forgets those that are through with it.
+static void take_leave(struct scrape *s)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < s->count; i++) {
+        struct target *t = s->targets[i];
+        if (t->gone && t->state == TARGET_FETCHING) {
+            end_fetch(t);
+            buf_done(&t->body);
+        }
+        if (t->gone && !t->ended && t->state == TARGET_WAITING) {
+            t->ended = true;
+            t->began_ms = (int64_t)(clock_wall_ns() / NS_PER_MS);
+            struct scraped x = scraped_of(t);
+            exposition_end(&x, &t->made);
+            if (t->up == 1) {
+                lock(s);
+                s->stats.targets_up--;
+                unlock(s);
+            }
+            store(t);
+        }
+        if (t->ended && t->state == TARGET_WAITING) {
+            target_free(t);
+        } else {
+            s->targets[kept++] = t;
+        }
+    }
+    ASSERT(kept <= s->count);
+    lock(s);
+    s->count = kept;
+    s->stats.targets = kept;
+    unlock(s);
+}
+
+static int sleep_ms(const struct scrape *s, uint64_t now_ns)
+{
+    uint64_t until_ns = now_ns + SLEEP_MS_MAX * NS_PER_MS;
+    for (size_t i = 0; i < s->count; i++) {
+        const struct target *t = s->targets[i];
+        if (t->state == TARGET_WAITING && !t->gone && t->due_ns < until_ns) {
+            until_ns = t->due_ns > now_ns ? t->due_ns : now_ns;
+        }
+    }
+    ASSERT(until_ns >= now_ns);
+    return (int)((until_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS);
+}
+
+static void finish(struct scrape *s)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        if (s->targets[i]->state == TARGET_FETCHING) {
+            end_fetch(s->targets[i]);
+        }
+    }
+    while (s->storing > 0) {
+        (void)curl_multi_poll(s->multi, NULL, 0, SLEEP_MS_MAX, NULL);
+        take_stored(s);
+    }
+    ASSERT(s->fetching == 0);
+}
+
+static void *run(void *ctx)
+{
+    struct scrape *s = ctx;
+    ASSERT(s->multi != NULL);
+    while (!atomic_load(&s->stop)) {
+        uint64_t now_ns = clock_mono_ns();
+        if (now_ns >= s->look_ns) {
+            look(s);
+            s->look_ns = now_ns + SCRAPE_FILES_MS * NS_PER_MS;
+        }
+        take_stored(s);
+        take_leave(s);
+        begin_due(s, clock_mono_ns());
+        take_answers(s);
+        (void)curl_multi_poll(s->multi, NULL, 0, sleep_ms(s, clock_mono_ns()), NULL);
+    }
+    finish(s);
+    return NULL;
+}
+
+enum err scrape_start(const struct scrape_options *options, struct scrape **ret_scrape)
+{
+    struct scrape *s = mem_new(1, sizeof *s);
+    MUST(options->put != NULL && options->budget != NULL && options->ledger != NULL);
+    s->options = *options;
+    s->multi = curl_multi_init();
+    if (s->multi == NULL || curl_multi_setopt(s->multi, CURLMOPT_MAXCONNECTS, CONNECTIONS) != 0) {
+        mem_free(s);
+        return ERR_IO;
+    }
+    s->discover = discover_new(options->jobs, options->job_count);
+    MUST(pthread_mutex_init(&s->lock, NULL) == 0);
+    MUST(pthread_create(&s->thread, NULL, run, s) == 0);
+    *ret_scrape = s;
+    return ERR_OK;
+}
+
+void scrape_stop(struct scrape *s)
+{
+    if (s == NULL) {
+        return;
+    }
+    atomic_store(&s->stop, true);
+    (void)curl_multi_wakeup(s->multi);
+    MUST(pthread_join(s->thread, NULL) == 0);
+    for (size_t i = 0; i < s->count; i++) {
+        target_free(s->targets[i]);
+    }
+    ASSERT(s->done == NULL);
+    mem_free(s->targets);
+    discover_free(s->discover);
+    (void)curl_multi_cleanup(s->multi);
+    MUST(pthread_mutex_destroy(&s->lock) == 0);
+    mem_free(s);
+}
+
+void scrape_stats(struct scrape *s, struct scrape_stats *ret_stats)
+{
+    ASSERT(ret_stats != NULL);
+    if (s == NULL) {
+        *ret_stats = (struct scrape_stats){0};
+        return;
+    }
+    lock(s);
+    *ret_stats = s->stats;
+    unlock(s);
+}
