@@ -12,9 +12,8 @@
 #include "model/semconv.h"
 #include "scrape/internal.h"
 
-#define CREATED        STR("_created")
-#define CREATED_MAX    ((size_t)1 << 20) // remembered of one answer; further ones begin unknown
-#define BATCH_OVERHEAD ((size_t)8 << 10) // asked for with it
+#define CREATED     STR("_created")
+#define CREATED_MAX ((size_t)1 << 20) // remembered of one answer; further ones begin unknown
 
 struct created {
     uint64_t hash; // of the family and what tells its counters apart
@@ -35,21 +34,30 @@ struct making {
 
 // ---- The batch ----------------------------------------------------------------------------------
 
-static bool charge(struct making *m, size_t bytes)
+// Brings what is charged to what the batch holds: what was asked for and not used goes back.
+static void settle(struct making *m)
 {
-    if (!meter_take(m->x->meter, bytes)) {
-        return false;
+    size_t bytes = m->out->batch != NULL ? batch_bytes(m->out->batch) : 0;
+    ASSERT(bytes <= m->out->charged); // it was asked for before the batch grew
+    if (bytes > m->out->charged) {
+        meter_force(m->x->meter, bytes - m->out->charged);
+    } else {
+        meter_give(m->x->meter, m->out->charged - bytes);
     }
-    ASSERT(m->out->charged + bytes >= bytes);
-    m->out->charged += bytes;
-    return true;
+    m->out->charged = bytes;
 }
 
 static bool admit(void *ctx, struct batch *b, size_t bytes)
 {
-    ASSERT(!b->sealed);
+    struct making *m = ctx;
+    ASSERT(m->out->batch == b);
+    settle(m);
+    if (!meter_take(m->x->meter, bytes)) {
+        return false;
+    }
     (void)b;
-    return charge(ctx, bytes);
+    m->out->charged += bytes;
+    return true;
 }
 
 static struct batch *batch_for(void *ctx, struct str line)
@@ -57,8 +65,8 @@ static struct batch *batch_for(void *ctx, struct str line)
     struct making *m = ctx;
     if (m->out->batch == NULL) {
         m->out->batch = batch_new(line);
-        meter_force(m->x->meter, BATCH_OVERHEAD);
-        m->out->charged += BATCH_OVERHEAD;
+        m->out->charged = batch_bytes(m->out->batch);
+        meter_force(m->x->meter, m->out->charged);
     }
     ASSERT(str_eq(m->out->batch->line, line)); // a target has one job
     return m->out->batch;
@@ -296,6 +304,7 @@ static void begin(struct making *m, const struct scraped *x, struct exposition *
 // What the target has now is what it will have had.
 static void end(struct making *m)
 {
+    settle(m);
     seen_done(m->x->seen);
     *m->x->seen = m->now;
     buf_done(&m->created);

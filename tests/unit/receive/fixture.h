@@ -31,7 +31,7 @@ struct fixture {
     struct ledger *ledger;
     struct receive *receive;
     // What became durable; of the journal's thread until it is closed.
-    atomic_uint_fast64_t durable_spans, durable_batches, durable_records;
+    atomic_uint_fast64_t durable_spans, durable_points, durable_batches, durable_records;
     char lines[256]; // business lines, in order, each followed by ';'
     // Dead letters.
     pthread_mutex_t lock;
@@ -49,8 +49,9 @@ static inline void fx_on_durable(void *ctx, struct journal_entry *entry)
     atomic_fetch_add(&f->durable_records, 1);
     for (size_t i = 0; i < g->count; i++) {
         assert_true(g->batches[i]->sealed);
-        assert_true(g->batches[i]->span_count > 0);
+        assert_true(g->batches[i]->span_count + g->batches[i]->point_count > 0);
         atomic_fetch_add(&f->durable_spans, g->batches[i]->span_count);
+        atomic_fetch_add(&f->durable_points, g->batches[i]->point_count);
         atomic_fetch_add(&f->durable_batches, 1);
         size_t n = strlen(f->lines);
         (void)snprintf(f->lines + n, sizeof f->lines - n, "%.*s;", STR_FMT(g->batches[i]->line));

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: tests of which targets there are: of the configuration, of files in both formats that
+// come, change, turn bad and go.
+#include "test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/logger.h"
+#include "scrape/internal.h"
+
+struct rig {
+    char dir[64], pattern[2][96], told[2048];
+    struct str files[2];
+    struct str fixed[1];
+    struct scrape_job job;
+    struct discover *d;
+};
+
+static void rig_open(struct rig *r)
+{
+    *r = (struct rig){.dir = "/tmp/sonde-discover-XXXXXX"};
+    assert_non_null(mkdtemp(r->dir));
+    (void)snprintf(r->pattern[0], sizeof r->pattern[0], "%s/*.json", r->dir);
+    (void)snprintf(r->pattern[1], sizeof r->pattern[1], "%s/*.yml", r->dir);
+    r->files[0] = str_of(r->pattern[0]);
+    r->files[1] = str_of(r->pattern[1]);
+    r->fixed[0] = STR("fixed:1");
+    r->job = (struct scrape_job){.name = STR("j"),
+                                 .targets = r->fixed,
+                                 .target_count = 1,
+                                 .files = r->files,
+                                 .file_count = 2};
+    r->d = discover_new(&r->job, 1);
+}
+
+static void path_of(const struct rig *r, const char *name, char path[128])
+{
+    (void)snprintf(path, 128, "%s/%s", r->dir, name);
+}
+
+// By renaming, so that each is another file.
+static void put(const struct rig *r, const char *name, const char *text)
+{
+    char path[128], next[128];
+    path_of(r, name, path);
+    path_of(r, "next", next);
+    FILE *f = fopen(next, "we");
+    assert_non_null(f);
+    assert_true(fputs(text, f) >= 0);
+    assert_int_equal(fclose(f), 0);
+    assert_int_equal(rename(next, path), 0);
+}
+
+static void drop(const struct rig *r, const char *name)
+{
+    char path[128];
+    path_of(r, name, path);
+    assert_int_equal(unlink(path), 0);
+}
+
+static void rig_done(struct rig *r)
+{
+    discover_free(r->d);
+    assert_int_equal(rmdir(r->dir), 0);
+}
+
+static void on_target(void *ctx, const struct found_target *t)
+{
+    struct rig *r = ctx;
+    size_t n = strlen(r->told);
+    n += (size_t)snprintf(r->told + n, sizeof r->told - n, "%.*s", STR_FMT(t->address));
+    for (size_t i = 0; i < t->labels.count; i++) {
+        n += (size_t)snprintf(r->told + n, sizeof r->told - n, " %.*s=%.*s",
+                              STR_FMT(t->labels.items[i].name), STR_FMT(t->labels.items[i].value));
+    }
+    (void)snprintf(r->told + n, sizeof r->told - n, ";");
+}
+
+static void assert_targets(struct rig *r, bool changed, const char *told)
+{
+    assert_int_equal(discover_look(r->d), changed);
+    r->told[0] = '\0';
+    discover_each(r->d, on_target, r);
+    assert_string_equal(r->told, told);
+}
+
+#define FIXED "fixed:1 job=j instance=fixed:1;"
+
+static void test_targets_of_files(void **state)
+{
+    (void)state;
+    struct rig r;
+    uint64_t files, bad, errors;
+    rig_open(&r);
+    assert_targets(&r, true, FIXED);
+    assert_targets(&r, false, FIXED);
+    put(&r, "a.json",
+        "[{\"targets\": [\"a:1\", \"b:2\"], \"labels\": {\"zone\": \"z\", \"__x\": \"y\"}}]");
+    put(&r, "b.yml",
+        "# two groups\n- targets: ['c:3']\n- labels: {job: other, instance: me}\n  targets: "
+        "[d:4]\n");
+    assert_targets(&r, true,
+                   FIXED "a:1 zone=z job=j instance=a:1;b:2 zone=z job=j instance=b:2;"
+                         "c:3 job=j instance=c:3;d:4 job=other instance=me;");
+    put(&r, "b.yml", "- targets: ['e:5'");
+    assert_targets(&r, false,
+                   FIXED "a:1 zone=z job=j instance=a:1;b:2 zone=z job=j instance=b:2;"
+                         "c:3 job=j instance=c:3;d:4 job=other instance=me;");
+    discover_stats(r.d, &files, &bad, &errors);
+    assert_int_equal(files, 2);
+    assert_int_equal(bad, 1);
+    assert_int_equal(errors, 1);
+    assert_false(discover_look(r.d)); // a bad file that has not changed is not read again
+    discover_stats(r.d, &files, &bad, &errors);
+    assert_int_equal(errors, 1);
+    drop(&r, "a.json");
+    put(&r, "b.yml", "[]");
+    assert_targets(&r, true, FIXED);
+    drop(&r, "b.yml");
+    assert_targets(&r, true, FIXED);
+    discover_stats(r.d, &files, &bad, &errors);
+    assert_int_equal(files + bad, 0);
+    rig_done(&r);
+}
+
+static void test_bad_files(void **state)
+{
+    (void)state;
+    static const char *const json[] = {
+        "",
+        "{}",
+        "[1]",
+        "[{}]",
+        "[{\"targets\": \"a:1\"}]",
+        "[{\"targets\": [1]}]",
+        "[{\"targets\": [\"a b:1\"]}]",
+        "[{\"targets\": [\"a:1/x\"]}]",
+        "[{\"targets\": [\"\"]}]",
+        "[{\"targets\": [\"a:1\"], \"labels\": []}]",
+        "[{\"targets\": [\"a:1\"], \"labels\": {\"a\": 1}}]",
+        "[{\"targets\": [\"a:1\"], \"labels\": {\"\": \"1\"}}]",
+        "[{\"targets\": [\"a:1\"]}] x",
+        "[{\"targets\": [\"a:1\"], \"targets\": [\"a:1\"]}]",
+    };
+    static const char *const yaml[] = {
+        "",
+        "a",
+        "a: b",
+        "- a",
+        "- {}",
+        "- targets: a",
+        "- targets: [[a]]",
+        "- targets: [a: b]",
+        "- {targets: [a], other: b}",
+        "- {targets: [a], targets: [b]}",
+        "- {targets: [a], labels: [b]}",
+        "- {targets: [a], labels: {b: [c]}}",
+        "- {targets: [a], labels: {b: c, b: d}}",
+        "- {targets: [*x]}",
+        "- targets: [a]\n---\n- targets: [b]\n",
+        "- targets: [a",
+        "\t- targets: [a]",
+        "- targets: [\"a\\x00b\"]",
+    };
+    struct rig r;
+    uint64_t files, bad, errors;
+    rig_open(&r);
+    (void)discover_look(r.d);
+    for (size_t i = 0; i < sizeof json / sizeof json[0] + sizeof yaml / sizeof yaml[0]; i++) {
+        bool is_json = i < sizeof json / sizeof json[0];
+        const char *name = is_json ? "x.json" : "x.yml";
+        const char *text = is_json ? json[i] : yaml[i - sizeof json / sizeof json[0]];
+        put(&r, name, text);
+        r.told[0] = '\0';
+        (void)discover_look(r.d);
+        discover_each(r.d, on_target, &r);
+        discover_stats(r.d, &files, &bad, &errors);
+        if (bad != 1 || strcmp(r.told, FIXED) != 0) {
+            print_error("taken: %s\n", text);
+        }
+        assert_int_equal(bad, 1);
+        assert_int_equal(errors, i + 1);
+        assert_string_equal(r.told, FIXED);
+        drop(&r, name);
+    }
+    rig_done(&r);
+}
+
+int main(void)
+{
+    log_set_level(LOG_ERROR);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_targets_of_files),
+        cmocka_unit_test(test_bad_files),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
