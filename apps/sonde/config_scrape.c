@@ -149,11 +149,13 @@ static enum err read_job(struct config_reader *r, const yaml_node_t *item, struc
          p++) {
         const yaml_node_t *key = yaml_document_get_node(&r->doc, p->key);
         const char *name = config_text_of(key);
-        enum err e = name == NULL ? config_wrong(r, key, "expected a name", NULL)
-                                  : config_check_twice(r, item, p, name);
-        e = e == ERR_OK
-                ? read_field(r, job, &given, name, key, yaml_document_get_node(&r->doc, p->value))
-                : e;
+        if (name == NULL) {
+            return config_wrong(r, key, "expected a name", NULL);
+        }
+        enum err e = config_check_twice(r, item, p, name);
+        if (e == ERR_OK) {
+            e = read_field(r, job, &given, name, key, yaml_document_get_node(&r->doc, p->value));
+        }
         if (e != ERR_OK) {
             return e;
         }
