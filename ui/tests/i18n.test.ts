@@ -33,6 +33,15 @@ describe('what a filter lacks', () => {
   })
 })
 
+describe('an account of memory', () => {
+  it('is named for every one of the server', () => {
+    const budget = readFileSync(new URL('../../src/ledger/budget.c', import.meta.url), 'utf8')
+    const names = [...budget.matchAll(/\[ACCOUNT_[A-Z]+\] = "(\w+)"/g)].map(([, name]) => name)
+    expect(names).toContain('store')
+    for (const name of names) expect(Object.keys(en), name).toContain(`account.${name}`)
+  })
+})
+
 describe('rendering', () => {
   it('chooses the plural and formats numbers', () => {
     const message = { one: '{count} span', other: '{count} spans' }

@@ -358,6 +358,7 @@ export const en = {
   'account.bodies': 'Request bodies',
   'account.batches': 'Batches',
   'account.store': 'Store',
+  'account.stream': 'Counting of calls',
   'account.cache': 'Cached blocks',
   'account.query': 'Queries',
   'account.series': 'Series',

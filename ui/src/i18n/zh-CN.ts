@@ -342,6 +342,7 @@ export const zhCN: Catalogue = {
   'account.bodies': '请求体',
   'account.batches': '批次',
   'account.store': '存储',
+  'account.stream': '调用统计',
   'account.cache': '块缓存',
   'account.query': '查询',
   'account.series': '时间序列',
