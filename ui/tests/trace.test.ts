@@ -296,14 +296,18 @@ describe('the note of a joined call', () => {
     expect(at([-50, 150], [40, 50])).toEqual({ style: { left: '50%' }, over: false })
   })
 
-  it('stands over the server bar, with a ground of its own, where that fills the client bar', () => {
-    expect(at([0, 99], [1, 98])).toEqual({ style: { right: '0%' }, over: true })
-    expect(at([-1, 101], [-1, 101])).toEqual({ style: { right: '0%' }, over: true })
+  it('stands over the middle of the server bar, where that fills the client bar', () => {
+    const need = (noteWidth('⇄ 473 ms') / 600) * 100
+    const middle = (sum: number) => ({ style: { left: `${(sum - need) / 2}%` }, over: true })
+    expect(at([0, 99], [1, 98])).toEqual(middle(99)) // both ends stay in sight
+    expect(at([-1, 101], [-1, 101])).toEqual(middle(100))
+    expect(at([4, 300], [5, 300])).toEqual(middle(104))
   })
 
   it('is left out where the call is not in sight, or the lane is too narrow', () => {
     expect(at([101, 101], [101, 101])).toBeNull()
     expect(at([0, 99], [1, 98], 50)).toBeNull()
+    expect(at([0, 99], [1, 98], 100)).toBeNull() // it would cover most of the bar
   })
 
   it('takes more room in Chinese', () => {

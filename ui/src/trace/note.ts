@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: where the note of a joined call stands: beside its bars, else in the free part of the
-// client's bar, else over the server's. Stretches are shares of the lane in percent and may reach
+// client's bar, else over the middle of the server's, both ends of which stay in sight. Stretches are shares of the lane in percent and may reach
 // beyond it on either side.
 
 export interface Stretch {
@@ -17,6 +17,7 @@ const WIDE_FROM = 0x2e80 // Chinese characters and the like
 const WIDE_PX = 10
 const NARROW_PX = 6.2
 const PADDING_PX = 12
+const OVER_MOST = 0.5 // of a bar that a note may cover
 
 // About as wide as the text is drawn.
 export function noteWidth(text: string): number {
@@ -45,5 +46,7 @@ export function placeNote(
   const width = (free: Stretch) => free.end - free.start
   if (width(behind) >= Math.max(need, width(ahead))) return after(behind.start)
   if (width(ahead) >= need) return before(ahead.end)
-  return { style: { right: '0%' }, over: true }
+  const seen = { start: Math.max(0, start), end: Math.min(100, end) }
+  if (need > width(seen) * OVER_MOST) return null
+  return { style: { left: `${(seen.start + seen.end - need) / 2}%` }, over: true }
 }
