@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the lines that a new user is told to paste name what is on, and are well-formed.
 import { describe, expect, it } from 'vitest'
-import { curlExample, reachable, sdkExample } from '@/format/sendExamples'
+import { curlExample, metricExample, reachable, sdkExample } from '@/format/sendExamples'
 
 const both = { http: 'h:7070', otlp_grpc: '127.0.0.1:4317', otlp_http: '127.0.0.1:4318' }
 const grpc = { http: 'h:7070', otlp_grpc: '10.0.0.1:4317' }
@@ -13,7 +13,14 @@ describe('examples of sending', () => {
     expect(sdkExample(grpc, 'b')).toContain('ENDPOINT=http://10.0.0.1:4317\n')
     expect(sdkExample(grpc, 'b')).toContain('PROTOCOL=grpc\n')
     expect(curlExample(grpc, 'b')).toBeNull()
+    expect(metricExample(grpc, 'b')).toBeNull()
     expect(sdkExample({ http: 'h:7070' }, 'b')).toBeNull()
+  })
+
+  it('send what this version keeps, and nothing else', () => {
+    expect(sdkExample(both, 'b')).toContain('OTEL_TRACES_EXPORTER=otlp')
+    expect(sdkExample(both, 'b')).toContain('OTEL_METRICS_EXPORTER=otlp')
+    expect(sdkExample(both, 'b')).toContain('OTEL_LOGS_EXPORTER=none')
   })
 
   it('reach a server that listens everywhere as the browser does', () => {
@@ -30,5 +37,13 @@ describe('examples of sending', () => {
     expect(span.traceId).toMatch(/^[0-9a-f]{32}$/)
     expect(span.spanId).toMatch(/^[0-9a-f]{16}$/)
     expect(span.endTimeUnixNano - span.startTimeUnixNano).toBeCloseTo(25e6, -4)
+  })
+
+  it('send one value of a metric of OTLP/JSON', () => {
+    const text = metricExample(both, 'b')!.replaceAll(`'$(date +%s)'`, '1900000000')
+    expect(text).toContain('curl http://127.0.0.1:4318/v1/metrics')
+    const body = JSON.parse(/-d '(.*)'$/s.exec(text)![1]!)
+    const metric = body.resourceMetrics[0].scopeMetrics[0].metrics[0]
+    expect(metric.gauge.dataPoints).toEqual([{ timeUnixNano: '1900000000000000000', asInt: '7' }])
   })
 })

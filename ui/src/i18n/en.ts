@@ -121,10 +121,11 @@ export const en = {
   'services.noLine': '(no business line)',
   'services.problemsOnly': 'With errors only',
   'services.empty': 'No service sent spans in this time range.',
-  'send.receivers': 'This server takes spans at',
+  'send.receivers': 'This server takes spans and metrics at',
   'send.off': 'No receiver is on: set otlp.grpc or otlp.http and restart the server.',
   'send.sdk': 'Any OpenTelemetry SDK: set these, then start your program',
   'send.curl': 'Or send one span by hand',
+  'send.metric': 'Or send one value of a metric by hand',
   'send.locked':
     'With otlp.token set, add OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20TOKEN; with otlp.tls set, write https.',
   'list.nothing': 'Nothing matches what you typed or chose.',

@@ -118,10 +118,11 @@ export const zhCN: Catalogue = {
   'services.noLine': '（无业务线）',
   'services.problemsOnly': '仅看有错误',
   'services.empty': '该时间段内没有服务上报 Span。',
-  'send.receivers': '本服务器接收 Span 的地址：',
+  'send.receivers': '本服务器接收 Span 与指标的地址：',
   'send.off': '没有开启任何接收端：请设置 otlp.grpc 或 otlp.http 并重启服务器。',
   'send.sdk': '任意 OpenTelemetry SDK：设置以下环境变量后启动程序',
   'send.curl': '或手动发送一个 Span',
+  'send.metric': '或手动发送一个指标值',
   'send.locked':
     '若设置了 otlp.token，请再设置 OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20TOKEN；若启用了 otlp.tls，请使用 https。',
   'list.nothing': '没有符合筛选条件的结果。',
