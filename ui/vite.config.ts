@@ -25,7 +25,7 @@ export default defineConfig({
             { name: 'vendor', test: /node_modules/ },
             {
               name: 'shared',
-              test: /src\/(api|format|filter|i18n\/(?!zh)|state|time|components\/[A-Z])/,
+              test: /src\/(api|format|filter|i18n\/(?!zh|pages)|state|time|components\/[A-Z])/,
             },
           ],
         },
@@ -34,6 +34,6 @@ export default defineConfig({
   },
   server: {
     host: '127.0.0.1',
-    proxy: { '/api': api, '/metrics': api, '/healthz': api, '/readyz': api },
+    proxy: { '/api': api, '^/metrics$': api, '/healthz': api, '/readyz': api },
   },
 })

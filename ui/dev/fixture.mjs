@@ -9,6 +9,7 @@ import { createServer } from 'node:http'
 import { extname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { red, topology } from './calls.mjs'
+import { entries, findings, load } from './entries.mjs'
 import { fullSpan, lack, makeTrace, outline, random, SERVICES, traceId } from './shop.mjs'
 
 const option = (name, fallback) => {
@@ -536,6 +537,10 @@ async function answer(url, request, response) {
     }
     case 'topology':
       return topology(range, query.get('level') ?? 'service', EMPTY)
+    case 'entries':
+      return part[4] === 'load' ? load(range, query, EMPTY) : entries(range, query, EMPTY)
+    case 'findings':
+      return findings(range, EMPTY)
     case 'attributes': {
       if (!part[4])
         return {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: drives the UI in a real browser against a server that holds some traces.
-//   node e2e/flows.mjs [--url http://127.0.0.1:7070] [--big TRACE_ID] [--late TRACE_ID] [--crowded TRACE_ID]
+//   node e2e/flows.mjs [--url http://127.0.0.1:7070] [--big TRACE_ID] [--late TRACE_ID] [--crowded TRACE_ID] [--only TEXT]
 // Without --url it starts the fixture over dist/. --big names a trace of 10,000 spans or more, --crowded
-// one whose root has 1,240 events and 1,001 links.
+// one whose root has 1,240 events and 1,001 links. --only runs the flows that have TEXT in their names.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
@@ -32,6 +32,7 @@ const url = option('url') ?? (await fixture(PORT))
 const big = option('big') ?? (option('url') ? undefined : '2'.repeat(32))
 const crowded = option('crowded') ?? (option('url') ? undefined : '5'.repeat(32))
 const cutShort = `/traces/${'6'.repeat(32)}` // of the fixture; elsewhere a trace that is not stored
+const only = option('only') ?? ''
 const late = option('late') // a trace of two calls, one of which outlives its caller
 const browser = await launch()
 const run = counter()
@@ -39,6 +40,7 @@ const rows = (page) => page.locator('[role=treegrid] [role=row][aria-level]')
 
 // A flow on a page of its own; whatever the browser complained about fails it.
 async function flow(name, body, options) {
+  if (!name.includes(only)) return
   await run.check(name, async () => {
     const page = await openPage(browser, options)
     try {
@@ -809,6 +811,217 @@ await flow('endpoints and dependencies of a service hold the numbers of the API'
   await page.waitForURL((next) => next.searchParams.get('q')?.includes(`service.name = "${name}"`))
 })
 
+// Entries of the range, and one whose tree has something to fold.
+async function someEntry({ from, to }) {
+  const { entries } = await ask('entries', { from, to })
+  return { entries, entry: entries.find(({ paths }) => paths > 2) }
+}
+const treeOf = ({ service, name, namespace }, query = {}) => {
+  const params = new URLSearchParams({ ...(namespace && { ns: namespace }), ...query })
+  const enc = encodeURIComponent
+  return `/capacity/${enc(service)}/${enc(name)}?${params}`
+}
+
+await flow(
+  'an entry leads to its tree, and to what it needs at N times the calls',
+  async (page) => {
+    const range = wholeMinutes()
+    const { entries, entry } = await someEntry(range)
+    const n = new Intl.NumberFormat('en')
+    await page.goto(`${url}/capacity?${new URLSearchParams(range)}`)
+    const table = page.getByRole('table')
+    await table.waitFor()
+    const shown = await table.locator('tbody tr td:nth-child(3)').allInnerTexts()
+    assert.deepEqual(
+      shown,
+      entries.map(({ calls }) => n.format(calls)), // most time first
+    )
+    await page.getByRole('button', { name: 'Calls', exact: true }).click()
+    await page.waitForURL(/sort=-calls/)
+    await page.getByLabel('Filter entries').fill(`${entry.service} ${entry.name}`)
+    await page.waitForURL(/text=/)
+    const link = page.getByRole('link', { name: `${entry.service} ${entry.name}`, exact: true })
+    await link.first().click()
+    await page.waitForURL(/\/capacity\/[^/]+\/[^/]+\?/)
+    const tree = page.getByRole('treegrid', { name: `Call tree of ${entry.service} ${entry.name}` })
+    await tree.waitFor()
+    assert.equal(await tree.getAttribute('aria-rowcount'), String(entry.paths + 1))
+    // Folded, chosen, and three times as often: a link that is shared shows the same.
+    await tree.locator('[role=row][aria-expanded]').nth(0).click()
+    await page.getByRole('button', { name: 'Fold all', exact: true }).click()
+    await page.waitForURL(/fold=all/)
+    const folded = await tree.getAttribute('aria-rowcount')
+    const asked = page.waitForResponse(/\/entries\?.*times=3\b/)
+    await page.getByRole('spinbutton').fill('3')
+    await page.keyboard.press('Enter')
+    const { needs } = await (await asked).json()
+    await page.waitForURL(/times=3/)
+    const services = page.getByRole('table', { name: /is called 3 times as often$/ })
+    await services.waitFor()
+    const cells = await services.locator('tbody tr').allInnerTexts()
+    assert.equal(cells.length, needs.length)
+    needs.forEach(({ service, instances_needed: needed }, at) => {
+      assert.ok(cells[at].startsWith(service), cells[at])
+      assert.match(cells[at], needed ? new RegExp(`\\b${n.format(needed)}\\b`) : /not known/)
+    })
+    const shared = page.url()
+    const other = await openPage(browser, { locale: 'zh-CN' })
+    await other.goto(shared)
+    await other.getByRole('table', { name: /入口调用量为 3 倍/ }).waitFor()
+    const grid = other.getByRole('treegrid')
+    assert.equal(await grid.getAttribute('aria-rowcount'), folded)
+    assert.equal(await grid.locator('[aria-selected=true]').count(), 1)
+    assert.equal(await other.getByRole('slider').getAttribute('aria-valuetext'), '3 倍')
+    assert.deepEqual(other.problems, [])
+    await other.context().close()
+    await page.getByRole('link', { name: 'Capacity' }).last().click()
+    await table.waitFor()
+  },
+)
+
+await flow('keyboard only: entries, their tree, times N', async (page) => {
+  const { entry } = await someEntry(wholeMinutes())
+  await page.goto(url)
+  await page.locator('.tile').first().waitFor()
+  await page.keyboard.press('g')
+  await page.keyboard.press('c')
+  await page.waitForURL(/\/capacity/)
+  await page.locator('tbody tr').first().waitFor()
+  await page.keyboard.press('j')
+  await page.keyboard.press('Enter')
+  await page.waitForURL(/\/capacity\/[^/]+\/[^/]+/)
+  await page.goto(url + treeOf(entry))
+  const tree = page.getByRole('treegrid')
+  await tree.waitFor()
+  const count = async () => Number(await tree.getAttribute('aria-rowcount'))
+  const all = await count()
+  await page.keyboard.press('j')
+  await tree.locator('[aria-selected=true][aria-level="1"]').waitFor()
+  await page.keyboard.press('ArrowLeft')
+  await tree.locator('[aria-selected=true][aria-expanded=false]').waitFor()
+  assert.equal(await count(), 2)
+  await page.keyboard.press(']')
+  await tree.locator('[aria-selected=true][aria-expanded=true]').waitFor()
+  assert.equal(await count(), all)
+  await page.keyboard.press('ArrowRight')
+  await tree.locator('[aria-selected=true][aria-level="2"]').waitFor()
+  await page.keyboard.press('End')
+  await page.waitForFunction(
+    () =>
+      document.querySelector('[role=treegrid] [aria-selected=true]')?.ariaRowIndex ===
+      document.querySelector('[role=treegrid]').ariaRowCount,
+  )
+  const slider = page.getByRole('slider')
+  await slider.focus()
+  await page.keyboard.press('ArrowRight')
+  await page.waitForURL(/times=3/)
+  await page.keyboard.press('Home')
+  await page.waitForURL(/times=1\b/)
+  await tree.focus()
+  await page.keyboard.press('Enter') // the chosen node, on the map
+  await page.waitForURL((next) => next.pathname === '/topology' && next.searchParams.has('node'))
+})
+
+await flow(
+  'a tree changes its language without a reload, and keeps what is chosen',
+  async (page) => {
+    const { entry } = await someEntry(wholeMinutes())
+    await page.goto(url + treeOf(entry, { times: 5 }))
+    await page.getByRole('table', { name: /is called 5 times as often$/ }).waitFor()
+    await page.evaluate(() => (window.here = true))
+    await page.getByRole('button', { name: '中文' }).click()
+    await page.getByRole('columnheader', { name: '自身耗时' }).waitFor()
+    await page.getByRole('table', { name: /入口调用量为 5 倍/ }).waitFor()
+    await page.getByRole('navigation').getByRole('link', { name: '容量' }).click()
+    await page.getByRole('columnheader', { name: '耗时占比' }).waitFor()
+    assert.ok(await page.evaluate(() => window.here))
+  },
+)
+
+await flow('an entry that nothing calls says so', async (page) => {
+  await page.goto(`${url}/capacity/no-such/${encodeURIComponent('GET /a/b%')}`)
+  await page.getByText('Nothing calls this entry in this time range.').waitFor()
+  await page.getByRole('heading', { name: 'no-such GET /a/b%' }).waitFor()
+  for (const bad of ['0', 'x', '1001']) {
+    const { entry } = await someEntry(wholeMinutes())
+    await page.goto(url + treeOf(entry, { times: bad }))
+    await page.getByRole('table', { name: /is called 2 times as often$/ }).waitFor()
+  }
+})
+
+await flow('an instance that nobody tells leaves the need unknown', async (page) => {
+  await page.route('**/api/v1/entries?**', async (route) => {
+    const json = await (await route.fetch()).json()
+    const none = { busiest_instance_per_s: 0, instances: 0, instances_needed: 0 }
+    if (json.needs) json.needs = json.needs.map((need) => ({ ...need, ...none }))
+    await route.fulfill({ json })
+  })
+  const { entry } = await someEntry(wholeMinutes())
+  await page.goto(url + treeOf(entry))
+  const unknown = page.getByRole('cell', { name: 'not known' })
+  await unknown.first().waitFor()
+  assert.match(await unknown.first().getAttribute('title'), /service\.instance\.id/)
+  await page.unrouteAll({ behavior: 'ignoreErrors' })
+})
+
+await flow('findings say what is wrong, and lead to the proof', async (page) => {
+  const range = wholeMinutes()
+  const { findings } = await ask('findings', range)
+  const found = findings.find(({ kind }) => kind === 'n_plus_one')
+  await page.goto(`${url}/?${new URLSearchParams(range)}`)
+  const count = findings.length === 1 ? '1 finding' : `${findings.length} findings`
+  await page.getByRole('link', { name: count }).click()
+  await page.waitForURL(/\/findings\?/)
+  await page.getByLabel('Kind').selectOption({ label: 'N+1 statements' })
+  await page.waitForURL(/kind=n_plus_one/)
+  const card = page.getByRole('article').first()
+  await card.getByText(found.statement, { exact: true }).waitFor()
+  const value = new Intl.NumberFormat('en').format(Number(found.value.toFixed(1)))
+  await card.getByText(`asks ${found.node.name} ${value} times`).waitFor()
+  const findingsPage = page.url()
+  // The tree, with the node marked in it.
+  await card.getByRole('link', { name: 'In the call tree' }).click()
+  await page.getByRole('treegrid').waitFor()
+  await page.getByText(/postgresql\S*: \d+ places? of this tree/).waitFor()
+  await page.locator('[role=row].marked').first().waitFor()
+  // The node in the topology, which says what loads it.
+  await page.goto(findingsPage)
+  await card.getByRole('link', { name: 'On the map' }).click()
+  const panel = selected(page)
+  await panel.getByRole('heading', { name: 'Entries that load it' }).waitFor()
+  const entry = `${found.entry.service} ${found.entry.name}`
+  await panel.getByRole('link', { name: entry }).click()
+  await page.waitForURL((next) => next.searchParams.get('node') === found.node.id)
+  await page.getByRole('treegrid').waitFor()
+  // A trace that shows it.
+  await page.goto(findingsPage)
+  await card.locator(`a[href*="${found.trace_ids[0]}"]`).click()
+  await rows(page).first().waitFor()
+  // On the page of the service that asks.
+  const { service, namespace } = found.caller
+  await page.goto(url + pageOf({ service, namespace }, 'findings', range))
+  await page.getByRole('article').filter({ hasText: found.statement }).first().waitFor()
+  await page.getByRole('button', { name: '中文' }).click()
+  await page
+    .getByText(/每被调用一次，就以同一语句反复访问/)
+    .first()
+    .waitFor()
+})
+
+await flow('nothing found is said, and so is an answer that is not whole', async (page) => {
+  let partial = false
+  await page.route('**/api/v1/findings?**', async (route) => {
+    const json = await (await route.fetch()).json()
+    await route.fulfill({ json: { ...json, findings: [], partial } })
+  })
+  await page.goto(`${url}/findings`)
+  await page.getByText('Nothing stands out in how calls were made in this time range.').waitFor()
+  partial = true
+  await page.keyboard.press('r')
+  await page.getByText(/^Incomplete: .* before all examples were found\.$/).waitFor()
+  await page.unrouteAll({ behavior: 'ignoreErrors' })
+})
+
 await flow('keyboard only: search, list, trace, rows', async (page) => {
   await page.goto(url)
   await page.locator('.tile').first().waitFor()
@@ -960,6 +1173,7 @@ await flow('no page is wider than its screen, however narrow', async (page) => {
     (name) => `/admin/${name}`,
   )
   const service = await someService()
+  const { entry } = await someEntry(wholeMinutes())
   for (const path of [
     '/',
     '/services',
@@ -967,7 +1181,12 @@ await flow('no page is wider than its screen, however narrow', async (page) => {
     '/topology?view=nodes',
     '/topology?view=edges',
     `/topology?${new URLSearchParams({ node: service.id, focus: service.id })}`,
-    ...['overview', 'endpoints', 'instances', 'deps'].map((name) => pageOf(service, name)),
+    ...['overview', 'endpoints', 'instances', 'deps', 'findings'].map((name) =>
+      pageOf(service, name),
+    ),
+    '/capacity',
+    treeOf(entry),
+    '/findings',
     pageOf(service, 'overview', { compare: 'day', view: 'table' }),
     '/traces?build=1',
     '/traces?scatter=table',
@@ -1042,13 +1261,19 @@ for (const theme of ['dark', 'light'])
       const trace = page.url()
       const bad = encodeURIComponent('{ x')
       const service = await someService()
+      const { entry } = await someEntry(wholeMinutes())
       for (const path of [
         '/',
         '/services',
         '/topology',
         '/topology?view=nodes',
         `/topology?${new URLSearchParams({ node: service.id })}`,
-        ...['overview', 'endpoints', 'instances', 'deps'].map((name) => pageOf(service, name)),
+        ...['overview', 'endpoints', 'instances', 'deps', 'findings'].map((name) =>
+          pageOf(service, name),
+        ),
+        '/capacity',
+        treeOf(entry),
+        '/findings',
         pageOf(service, 'overview', { compare: 'day', view: 'table' }),
         '/traces?build=1',
         `/traces?q=${bad}`,

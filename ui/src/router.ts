@@ -2,7 +2,7 @@
 // Purpose: the addresses of the pages. Each page is a chunk of its own.
 import { createRouter, createWebHistory } from 'vue-router'
 import { serviceFilter } from './filter/service'
-import type { PlainKey } from './i18n'
+import { withMessages, type PlainKey } from './i18n'
 
 declare module 'vue-router' {
   interface RouteMeta {
@@ -33,7 +33,7 @@ export const router = createRouter({
       meta: { title: 'services.title' },
     },
     {
-      path: '/services/:id/:section(overview|endpoints|instances|deps)?',
+      path: '/services/:id/:section(overview|endpoints|instances|deps|findings)?',
       name: 'service',
       component: () => import('./pages/ServicePage.vue'),
       props: true,
@@ -58,6 +58,25 @@ export const router = createRouter({
       component: () => import('./pages/TracePage.vue'),
       props: true,
       meta: { title: 'trace.title', noRange: true },
+    },
+    {
+      path: '/capacity',
+      name: 'capacity',
+      component: withMessages('capacity', () => import('./pages/CapacityPage.vue')),
+      meta: { title: 'capacity.title' },
+    },
+    {
+      path: '/capacity/:service/:endpoint',
+      name: 'entry',
+      component: withMessages('capacity', () => import('./pages/EntryPage.vue')),
+      props: true,
+      meta: { title: 'entry.title' },
+    },
+    {
+      path: '/findings',
+      name: 'findings',
+      component: withMessages('capacity', () => import('./pages/FindingsPage.vue')),
+      meta: { title: 'findings.title' },
     },
     {
       path: '/admin/:section(ledger|store|server|config|letters)?',

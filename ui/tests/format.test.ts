@@ -37,6 +37,7 @@ describe('numbers', () => {
     expect(f.formatShare(1, 1e6)).toBe('<0.01%')
     expect(f.formatShare(999999, 1e6)).toBe('>99.99%')
     expect(f.formatShare(0, 10)).toBe('0%')
+    expect(f.formatShare(10, 10)).toBe('100%')
     expect(f.formatShare(1, 0)).toBe('–')
     expect(f.formatShare(12, 1000)).toBe('1.20%')
   })

@@ -3,8 +3,13 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { en } from '@/i18n/en'
+import { enCapacity } from '@/i18n/pages/en.capacity'
+import { zhCapacity } from '@/i18n/pages/zh-CN.capacity'
 import { render, type Message } from '@/i18n/render'
 import { zhCN } from '@/i18n/zh-CN'
+
+const english: Record<string, Message> = { ...en, ...enCapacity }
+const chinese: Record<string, Message> = { ...zhCN, ...zhCapacity }
 
 const parameters = (message: Message) =>
   [...(typeof message === 'string' ? message : message.other).matchAll(/\{(\w+)\}/g)]
@@ -13,13 +18,18 @@ const parameters = (message: Message) =>
 
 describe('catalogues', () => {
   it('have the same keys and parameters', () => {
-    expect(Object.keys(zhCN).sort()).toEqual(Object.keys(en).sort())
-    for (const [key, message] of Object.entries(en))
-      expect(parameters(zhCN[key as keyof typeof en]), key).toEqual(parameters(message))
+    expect(Object.keys(chinese).sort()).toEqual(Object.keys(english).sort())
+    for (const [key, message] of Object.entries(english))
+      expect(parameters(chinese[key]!), key).toEqual(parameters(message))
+  })
+
+  it('say nothing in two places', () => {
+    const parts = [en, enCapacity].map((part) => Object.keys(part).length)
+    expect(Object.keys(english).length).toBe(parts.reduce((sum, count) => sum + count))
   })
 
   it('leave nothing empty', () => {
-    for (const message of [...Object.values(en), ...Object.values(zhCN)])
+    for (const message of [...Object.values(english), ...Object.values(chinese)])
       expect(JSON.stringify(message)).not.toContain('""')
   })
 })
@@ -30,6 +40,15 @@ describe('what a filter lacks', () => {
     const { code } = JSON.parse(api).components.schemas.FilterError.properties
     for (const name of code.enum as string[])
       if (name !== 'other') expect(Object.keys(en), name).toContain(`expect.${name}`)
+  })
+})
+
+describe('a finding', () => {
+  it('is named for every kind of the server', () => {
+    const api = readFileSync(new URL('../../src/api/openapi.json', import.meta.url), 'utf8')
+    const { kind } = JSON.parse(api).components.schemas.Finding.properties
+    for (const name of kind.enum as string[])
+      expect(Object.keys(english), name).toContain(`finding.${name}`)
   })
 })
 

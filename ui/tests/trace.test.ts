@@ -3,12 +3,12 @@
 import { describe, expect, it } from 'vitest'
 import type { Attributes, Outline, SpanEvent } from '@/api/types'
 import { failureText } from '@/trace/failure'
-import { formatFold, isFolded, OPEN, parseFold, setFolded } from '@/trace/folding'
 import * as m from '@/trace/model'
 import { noteWidth, placeNote } from '@/trace/note'
 import { readTraceId } from '@/trace/traceId'
 import { keyParts } from '@/trace/values'
 import * as w from '@/trace/window'
+import { formatFold, isFolded, OPEN, parseFold, setFolded } from '@/tree/folding'
 import { makeTrace, outline as fixtureOutline } from '../dev/shop.mjs'
 
 // 0 root; 1 client -> 2 server -> 3 inner; 4 failed sibling; 5 an orphan, a root of its own.
@@ -173,18 +173,18 @@ describe('folding in URLs', () => {
 
   it('survives the round trip', () => {
     const folded = setFolded(OPEN, [1, 0], true)
-    const text = formatFold(folded, model)
+    const text = formatFold(folded, model.outline.spans.id)
     expect(text).toBe('a1.a0')
-    expect(parseFold(text, model)).toEqual(folded)
+    expect(parseFold(text, model.outline.spans.id)).toEqual(folded)
     const mostly = setFolded({ all: true, except: new Set() }, [0], false)
-    expect(formatFold(mostly, model)).toBe('all.a0')
-    expect(isFolded(parseFold('all.a0', model), 0)).toBe(false)
-    expect(isFolded(parseFold('all.a0', model), 1)).toBe(true)
-    expect(formatFold(OPEN, model)).toBe('')
+    expect(formatFold(mostly, model.outline.spans.id)).toBe('all.a0')
+    expect(isFolded(parseFold('all.a0', model.outline.spans.id), 0)).toBe(false)
+    expect(isFolded(parseFold('all.a0', model.outline.spans.id), 1)).toBe(true)
+    expect(formatFold(OPEN, model.outline.spans.id)).toBe('')
   })
 
   it('ignores spans that are gone', () => {
-    expect(parseFold('ffff', model).except.size).toBe(0)
+    expect(parseFold('ffff', model.outline.spans.id).except.size).toBe(0)
   })
 })
 

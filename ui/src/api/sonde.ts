@@ -44,6 +44,23 @@ export type Level = (typeof LEVELS)[number]
 export const topology = (level: Level, range: TimeBounds, signal?: AbortSignal) =>
   getJson<T.Topology>(`${V1}/topology`, { level, ...whole(range) }, signal)
 
+export const entries = (range: TimeBounds, signal?: AbortSignal) =>
+  getJson<T.Entries>(`${V1}/entries`, { ...whole(range) }, signal)
+
+// All chains of one entry, and what its services would need if it were called `times` as often.
+export const entryTree = (
+  entry: { service: string; endpoint: string; namespace?: string },
+  times: number,
+  range: TimeBounds,
+  signal?: AbortSignal,
+) => getJson<T.Entries>(`${V1}/entries`, { ...entry, times, ...whole(range) }, signal)
+
+export const entriesLoading = (node: string, range: TimeBounds, signal?: AbortSignal) =>
+  getJson<T.Entries>(`${V1}/entries/load`, { node, ...whole(range) }, signal)
+
+export const findings = (range: TimeBounds, signal?: AbortSignal) =>
+  getJson<T.Findings>(`${V1}/findings`, { ...whole(range) }, signal)
+
 export const ORDERS = ['newest', 'slowest', 'errors'] as const
 export type Order = (typeof ORDERS)[number]
 

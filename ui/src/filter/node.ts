@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the filters for the spans of a node of the topology.
-import type { TopologyNode } from '@/api/types'
 import { quote, type Condition } from './language'
 import { serviceFilter } from './service'
+import type { NamedNode } from '@/topology/names'
 
 const status: Condition = { key: 'status', op: '=', value: 'error' }
 
@@ -24,7 +24,7 @@ const either = (keys: string[], value: string) =>
     : `(${keys.map((key) => `span.${key} = ${quote(value)}`).join(' || ')})`
 
 // Spans of those who call what sends no spans, by the attributes that its name comes from.
-function peerFilter(node: TopologyNode, failed: boolean): string | null {
+function peerFilter(node: NamedNode, failed: boolean): string | null {
   const { system, inner, host } = peerParts(node.name)
   const parts: string[] = []
   if (node.kind === 'queue') {
@@ -45,7 +45,7 @@ function peerFilter(node: TopologyNode, failed: boolean): string | null {
 }
 
 // The filter for the spans of a node; null where no filter tells them apart.
-export function nodeFilter(node: TopologyNode, failed = false): string | null {
+export function nodeFilter(node: NamedNode, failed = false): string | null {
   const more = failed ? [status] : []
   if (node.kind === 'service') {
     if (!node.service) return null

@@ -75,6 +75,7 @@ export function formatShare(part: number, whole: number): string {
   if (whole === 0) return '–'
   const percent = (part / whole) * 100
   if (part === 0) return '0%'
+  if (part === whole) return '100%'
   if (percent < 0.01) return '<0.01%'
   if (part < whole && percent > 99.99) return '>99.99%'
   return `${percent < 10 ? percent.toFixed(2) : percent.toFixed(1)}%`

@@ -1,18 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the typed message catalogue. English is the source; a translation that lacks a key does
-// not compile, and a message's parameters are known from its text.
+// not compile, and a message's parameters are known from its text. Messages that few pages need come
+// with those pages.
 import { ref, watch } from 'vue'
 import { formatCount } from '@/format/format'
 import { locale, type Locale } from '@/state/preferences'
 import { en } from './en'
+import type { enCapacity } from './pages/en.capacity'
 import { render, type Message } from './render'
 
-export type MessageKey = keyof typeof en
-export type Catalogue = Record<MessageKey, Message>
+// What comes later, by its part.
+const PARTS = {
+  capacity: {
+    en: async () => (await import('./pages/en.capacity')).enCapacity,
+    'zh-CN': async () => (await import('./pages/zh-CN.capacity')).zhCapacity,
+  },
+}
+type Part = keyof typeof PARTS
+
+type Source = typeof en & typeof enCapacity
+export type MessageKey = keyof Source
+export type Catalogue = Record<keyof typeof en, Message>
 
 type Text<M> = M extends { other: infer O } ? O : M
 type ParamsOf<S> = S extends `${string}{${infer P}}${infer Rest}` ? P | ParamsOf<Rest> : never
-type ParamNames<K extends MessageKey> = ParamsOf<Text<(typeof en)[K]>>
+type ParamNames<K extends MessageKey> = ParamsOf<Text<Source[K]>>
 // Messages without parameters, for tables of labels.
 export type PlainKey = {
   [K in MessageKey]: [ParamNames<K>] extends [never] ? K : never
@@ -22,21 +34,43 @@ type Args<K extends MessageKey> = [ParamNames<K>] extends [never]
   ? []
   : [params: Record<ParamNames<K>, string | number>]
 
-const catalogue = ref<Catalogue>(en)
+const catalogue = ref<Partial<Record<MessageKey, Message>>>(en)
+const needed = new Set<Part>()
+let loading = Promise.resolve()
 
 async function load(next: Locale): Promise<void> {
-  catalogue.value = next === 'en' ? en : (await import('./zh-CN')).zhCN
+  const whole = next === 'en' ? en : (await import('./zh-CN')).zhCN
+  const parts = await Promise.all([...needed].map((part) => PARTS[part][next]()))
+  if (next !== locale.value) return // chosen meanwhile: another load is on its way
+  catalogue.value = Object.assign({}, whole, ...parts) as typeof catalogue.value
   document.documentElement.lang = next
 }
 
 export async function startI18n(): Promise<void> {
-  watch(locale, (next) => void load(next))
-  await load(locale.value)
+  watch(locale, (next) => (loading = load(next)))
+  await (loading = load(locale.value))
+}
+
+// Loads what comes later together with what needs it.
+export function withMessages<T>(part: Part, component: () => Promise<T>): () => Promise<T> {
+  return async () => {
+    if (!needed.has(part)) {
+      needed.add(part)
+      loading = load(locale.value)
+    }
+    const [made] = await Promise.all([component(), settled()])
+    return made
+  }
+}
+
+// Until no load is on its way any more.
+async function settled(): Promise<void> {
+  for (let last; last !== loading;) await (last = loading)
 }
 
 export function t<K extends MessageKey>(key: K, ...args: Args<K>): string {
   return render(
-    catalogue.value[key],
+    catalogue.value[key] ?? key,
     (args[0] ?? {}) as Record<string, string | number>,
     locale.value,
   )

@@ -5,17 +5,21 @@ import type { IconName } from '@/format/icons'
 import { t } from '@/i18n'
 
 export type Kind = TopologyNode['kind']
+export type NamedNode = Pick<TopologyNode, 'kind' | 'namespace' | 'service' | 'name'>
 
 // The large line of a card.
-export function nodeName(node: TopologyNode): string {
+export function nodeName(node: NamedNode): string {
   if (node.kind === 'line') return node.namespace || t('services.noLine')
   if (node.kind === 'client') return node.name || t('topology.clients')
   return node.name || node.service || t('topology.unseen')
 }
 
 // What it belongs to, where the name does not say it.
-export function nodePlace(node: TopologyNode): string {
+export function nodePlace(node: NamedNode): string {
   return node.kind === 'service' && node.name ? node.service : ''
 }
+
+// In a sentence.
+export const nodeText = (node: NamedNode) => `${nodePlace(node)} ${nodeName(node)}`.trim()
 
 export const kindIcon = (kind: Kind): IconName => (kind === 'service' ? 'services' : kind)

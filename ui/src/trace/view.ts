@@ -3,7 +3,7 @@
 // It lives in the URL, written a moment after the last change so that holding a key down is cheap.
 import { computed, ref, shallowRef, watch, type Ref } from 'vue'
 import { useRoute, useRouter } from 'vue-router'
-import { formatFold, isFolded, OPEN, parseFold, setFolded, type FoldState } from './folding'
+import { formatFold, isFolded, OPEN, parseFold, setFolded, type FoldState } from '@/tree/folding'
 import * as m from './model'
 import { clampWindow, formatWindow, parseWindow, type Window } from './window'
 
@@ -18,7 +18,7 @@ function useChoices(model: m.TraceModel) {
   const span = start('span')
   return {
     selected: ref(span ? model.outline.spans.id.indexOf(span) : -1),
-    fold: shallowRef<FoldState>(parseFold(start('fold'), model)),
+    fold: shallowRef<FoldState>(parseFold(start('fold'), model.outline.spans.id)),
     text: ref(start('text')),
     services: shallowRef<ReadonlySet<string>>(new Set(start('svc').split('~').filter(Boolean))),
     critical: ref(start('cp') === '1'),
@@ -35,7 +35,7 @@ function useUrl(model: m.TraceModel, choices: Choices): void {
   const path = route.path
   const wanted = computed(() => ({
     span: model.outline.spans.id[choices.selected.value],
-    fold: formatFold(choices.fold.value, model) || undefined,
+    fold: formatFold(choices.fold.value, model.outline.spans.id) || undefined,
     text: choices.text.value || undefined,
     svc: [...choices.services.value].join('~') || undefined,
     cp: choices.critical.value ? '1' : undefined,

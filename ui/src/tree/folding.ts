@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: which rows are folded, in a form that fits a URL: all open or all folded, and the
-// exceptions by span ID.
-import type { TraceModel } from './model'
+// Purpose: which rows of a tree are folded, in a form that fits a URL: all open or all folded, and the
+// exceptions by their IDs.
 
 const EXCEPTIONS_MAX = 200
 
@@ -24,16 +23,16 @@ export function setFolded(state: FoldState, rows: Iterable<number>, folded: bool
   return { all: state.all, except }
 }
 
-export function formatFold(state: FoldState, model: TraceModel): string {
-  const ids = [...state.except].slice(0, EXCEPTIONS_MAX).map((row) => model.outline.spans.id[row]!)
-  return [...(state.all ? ['all'] : []), ...ids].join('.')
+export function formatFold(state: FoldState, ids: readonly string[]): string {
+  const named = [...state.except].slice(0, EXCEPTIONS_MAX).map((row) => ids[row]!)
+  return [...(state.all ? ['all'] : []), ...named].join('.')
 }
 
-export function parseFold(text: string, model: TraceModel): FoldState {
+export function parseFold(text: string, ids: readonly string[]): FoldState {
   if (!text) return OPEN
   const names = new Set(text.split('.'))
   const all = names.delete('all')
   const except = new Set<number>()
-  if (names.size > 0) model.outline.spans.id.forEach((id, row) => names.has(id) && except.add(row))
+  if (names.size > 0) ids.forEach((id, row) => names.has(id) && except.add(row))
   return { all, except }
 }
