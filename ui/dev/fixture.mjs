@@ -10,6 +10,7 @@ import { extname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { red, topology } from './calls.mjs'
 import { entries, findings, load } from './entries.mjs'
+import { names, series } from './metrics.mjs'
 import { fullSpan, lack, makeTrace, outline, random, SERVICES, traceId } from './shop.mjs'
 
 const option = (name, fallback) => {
@@ -539,6 +540,8 @@ async function answer(url, request, response) {
       return topology(range, query.get('level') ?? 'service', EMPTY)
     case 'entries':
       return part[4] === 'load' ? load(range, query, EMPTY) : entries(range, query, EMPTY)
+    case 'metrics':
+      return part[4] === 'query' ? series(range, query, EMPTY) : names(query, EMPTY)
     case 'findings':
       return findings(range, EMPTY)
     case 'attributes': {

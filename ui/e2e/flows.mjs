@@ -1022,6 +1022,105 @@ await flow('nothing found is said, and so is an answer that is not whole', async
   await page.unrouteAll({ behavior: 'ignoreErrors' })
 })
 
+// A metric that a service sends with a label, in a range that stands still.
+const MEMORY = 'jvm.memory.used'
+async function someRuntime(range) {
+  const { groups } = await ask('metrics/query', { name: MEMORY, by: 'service', ...range })
+  return groups.at(-1).value
+}
+
+await flow('a metric is split by a label, and narrowed to one value of it', async (page) => {
+  const range = wholeMinutes()
+  const service = await someRuntime(range)
+  const { metrics } = await ask('metrics', range)
+  await page.goto(`${url}/metric?${new URLSearchParams(range)}`)
+  const names = page.locator('tbody tr td:first-child a')
+  await names.first().waitFor()
+  assert.deepEqual(
+    await names.allInnerTexts(),
+    metrics.map(({ name }) => name),
+  )
+  await page.getByLabel('Filter metrics').fill(MEMORY)
+  await page.waitForURL(/text=/)
+  await page.getByRole('link', { name: MEMORY, exact: true }).click()
+  await page.waitForURL((next) => next.pathname === `/metric/${MEMORY}`)
+  await page.locator('.place canvas').waitFor()
+  await page.getByLabel('Split by').fill('jvm.memory.pool.name')
+  await page.keyboard.press('Enter')
+  await page.waitForURL(/by=jvm.memory.pool.name/)
+  const groups = page.getByRole('table', { name: 'The metric by jvm.memory.pool.name' })
+  const first = groups.locator('tbody button').first()
+  const pool = await first.innerText()
+  const asked = { name: MEMORY, by: 'jvm.memory.pool.name', ...range }
+  const answer = await ask('metrics/query', asked)
+  assert.equal(await groups.locator('tbody tr').count(), answer.groups.length)
+  // A link that is shared shows the same numbers, as a table.
+  await page.getByRole('button', { name: 'Table', exact: true }).click()
+  await page.waitForURL(/view=table/)
+  const points = page.getByRole('table', { name: `${MEMORY} by step` })
+  const shown = await points.innerText()
+  assert.ok(shown.includes(pool))
+  const other = await openPage(browser)
+  await other.goto(page.url())
+  const same = other.getByRole('table', { name: `${MEMORY} by step` })
+  await same.waitFor()
+  assert.equal(await same.innerText(), shown)
+  await other.context().close()
+  await first.click()
+  await page.waitForURL((next) => next.searchParams.get('label.jvm.memory.pool.name') === pool)
+  await page.getByRole('button', { name: 'Any jvm.memory.pool.name' }).click()
+  await page.waitForURL((next) => !next.searchParams.has('label.jvm.memory.pool.name'))
+  await page.goBack()
+  await page.waitForURL((next) => next.searchParams.has('label.jvm.memory.pool.name'))
+  // Of one service; nothing there says so, and leads back.
+  const names0 = await page.getByLabel('Service').locator('option').allInnerTexts()
+  assert.ok(names0.some((text) => text.endsWith(service)))
+  await page.goto(`${url}/metric/no.such?service=${service}`)
+  await page.getByText('This metric has no values in this time range.').waitFor()
+  await page.getByRole('button', { name: 'Show all' }).click()
+  await page.waitForURL((next) => !next.searchParams.has('service'))
+  await page.getByRole('button', { name: '中文' }).click()
+  await page.getByText('该时间段内此指标没有值。').waitFor()
+})
+
+await flow('a histogram shows its quantiles, and any number of it', async (page) => {
+  await page.goto(
+    `${url}/metric/http.server.request.duration?${new URLSearchParams(wholeMinutes())}`,
+  )
+  await page.locator('.legend', { hasText: 'P99' }).waitFor()
+  await page.getByRole('combobox', { name: /^Number/ }).selectOption({ label: 'Per second' })
+  await page.waitForURL(/m=rate/)
+  await page.getByRole('heading', { name: 'Per second' }).waitFor()
+  await page.goBack()
+  await page.getByRole('heading', { name: 'Quantiles' }).waitFor()
+})
+
+await flow('the runtime of a service is shown by what it sends', async (page) => {
+  const range = wholeMinutes()
+  const service = await someRuntime(range)
+  await page.goto(url + pageOf({ service }, 'runtime', range))
+  const heap = page.locator('section', { hasText: 'by jvm.memory.pool.name' }).first()
+  await heap.locator('canvas').waitFor()
+  const { groups } = await ask('metrics/query', {
+    name: MEMORY,
+    service,
+    by: 'jvm.memory.pool.name',
+    'label.jvm.memory.type': 'heap',
+    ...range,
+  })
+  for (const { value } of groups) await heap.getByText(value, { exact: true }).waitFor()
+  await page.getByRole('link', { name: 'All metrics of this service' }).click()
+  await page.waitForURL((next) => next.searchParams.get('service') === service)
+  // One that sends nothing of the kind.
+  const silent = (await ask('services', range)).services.find(({ name }) => name !== service)
+  await page.route('**/api/v1/metrics?**', (route) =>
+    route.fulfill({ json: { more: false, metrics: [] } }),
+  )
+  await page.goto(url + pageOf({ service: silent.name }, 'runtime', range))
+  await page.getByText('This service sent no metrics of its runtime').waitFor()
+  await page.unrouteAll({ behavior: 'ignoreErrors' })
+})
+
 await flow('keyboard only: search, list, trace, rows', async (page) => {
   await page.goto(url)
   await page.locator('.tile').first().waitFor()
@@ -1174,6 +1273,7 @@ await flow('no page is wider than its screen, however narrow', async (page) => {
   )
   const service = await someService()
   const { entry } = await someEntry(wholeMinutes())
+  const runtime = await someRuntime(wholeMinutes())
   for (const path of [
     '/',
     '/services',
@@ -1181,12 +1281,17 @@ await flow('no page is wider than its screen, however narrow', async (page) => {
     '/topology?view=nodes',
     '/topology?view=edges',
     `/topology?${new URLSearchParams({ node: service.id, focus: service.id })}`,
-    ...['overview', 'endpoints', 'instances', 'deps', 'findings'].map((name) =>
+    ...['overview', 'endpoints', 'instances', 'deps', 'runtime', 'findings'].map((name) =>
       pageOf(service, name),
     ),
     '/capacity',
     treeOf(entry),
     '/findings',
+    '/metric',
+    `/metric/${MEMORY}?by=jvm.memory.pool.name`,
+    `/metric/${MEMORY}?by=service&view=table`,
+    '/metric/http.server.request.duration',
+    pageOf({ service: runtime }, 'runtime'),
     pageOf(service, 'overview', { compare: 'day', view: 'table' }),
     '/traces?build=1',
     '/traces?scatter=table',
@@ -1262,18 +1367,24 @@ for (const theme of ['dark', 'light'])
       const bad = encodeURIComponent('{ x')
       const service = await someService()
       const { entry } = await someEntry(wholeMinutes())
+      const runtime = await someRuntime(wholeMinutes())
       for (const path of [
         '/',
         '/services',
         '/topology',
         '/topology?view=nodes',
         `/topology?${new URLSearchParams({ node: service.id })}`,
-        ...['overview', 'endpoints', 'instances', 'deps', 'findings'].map((name) =>
+        ...['overview', 'endpoints', 'instances', 'deps', 'runtime', 'findings'].map((name) =>
           pageOf(service, name),
         ),
         '/capacity',
         treeOf(entry),
         '/findings',
+        '/metric',
+        `/metric/${MEMORY}?by=jvm.memory.pool.name`,
+        `/metric/${MEMORY}?by=service&view=table`,
+        '/metric/http.server.request.duration',
+        pageOf({ service: runtime }, 'runtime'),
         pageOf(service, 'overview', { compare: 'day', view: 'table' }),
         '/traces?build=1',
         `/traces?q=${bad}`,

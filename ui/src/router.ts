@@ -33,7 +33,7 @@ export const router = createRouter({
       meta: { title: 'services.title' },
     },
     {
-      path: '/services/:id/:section(overview|endpoints|instances|deps|findings)?',
+      path: '/services/:id/:section(overview|endpoints|instances|deps|runtime|findings)?',
       name: 'service',
       component: () => import('./pages/ServicePage.vue'),
       props: true,
@@ -77,6 +77,19 @@ export const router = createRouter({
       name: 'findings',
       component: withMessages('capacity', () => import('./pages/FindingsPage.vue')),
       meta: { title: 'findings.title' },
+    },
+    {
+      path: '/metric', // `/metrics` are those of the server itself, for Prometheus
+      name: 'metrics',
+      component: withMessages('metrics', () => import('./pages/MetricsPage.vue')),
+      meta: { title: 'metrics.title' },
+    },
+    {
+      path: '/metric/:name',
+      name: 'metric',
+      component: withMessages('metrics', () => import('./pages/MetricPage.vue')),
+      props: true,
+      meta: { title: 'metric.title' },
     },
     {
       path: '/admin/:section(ledger|store|server|config|letters)?',

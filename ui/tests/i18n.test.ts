@@ -4,12 +4,14 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { en } from '@/i18n/en'
 import { enCapacity } from '@/i18n/pages/en.capacity'
+import { enMetrics } from '@/i18n/pages/en.metrics'
 import { zhCapacity } from '@/i18n/pages/zh-CN.capacity'
+import { zhMetrics } from '@/i18n/pages/zh-CN.metrics'
 import { render, type Message } from '@/i18n/render'
 import { zhCN } from '@/i18n/zh-CN'
 
-const english: Record<string, Message> = { ...en, ...enCapacity }
-const chinese: Record<string, Message> = { ...zhCN, ...zhCapacity }
+const english: Record<string, Message> = { ...en, ...enCapacity, ...enMetrics }
+const chinese: Record<string, Message> = { ...zhCN, ...zhCapacity, ...zhMetrics }
 
 const parameters = (message: Message) =>
   [...(typeof message === 'string' ? message : message.other).matchAll(/\{(\w+)\}/g)]
@@ -24,7 +26,7 @@ describe('catalogues', () => {
   })
 
   it('say nothing in two places', () => {
-    const parts = [en, enCapacity].map((part) => Object.keys(part).length)
+    const parts = [en, enCapacity, enMetrics].map((part) => Object.keys(part).length)
     expect(Object.keys(english).length).toBe(parts.reduce((sum, count) => sum + count))
   })
 

@@ -61,6 +61,28 @@ export const entriesLoading = (node: string, range: TimeBounds, signal?: AbortSi
 export const findings = (range: TimeBounds, signal?: AbortSignal) =>
   getJson<T.Findings>(`${V1}/findings`, { ...whole(range) }, signal)
 
+// Whose metrics; without a service, of all.
+export interface MetricsOf {
+  service?: string
+  namespace?: string
+}
+
+export const metrics = (of: MetricsOf, range: TimeBounds, signal?: AbortSignal) =>
+  getJson<T.Metrics>(`${V1}/metrics`, { ...of, ...whole(range) }, signal)
+
+export interface MetricOf extends MetricsOf {
+  name: string
+  as?: 'value' | 'rate'
+  by?: string // a label
+  labels?: Record<string, string> // that series must have
+}
+
+export const metric = ({ labels, ...of }: MetricOf, range: TimeBounds, signal?: AbortSignal) => {
+  const only = Object.entries(labels ?? {}).map(([key, value]) => [`label.${key}`, value])
+  const params = { ...of, ...Object.fromEntries(only), ...whole(range) }
+  return getJson<T.Metric>(`${V1}/metrics/query`, params, signal)
+}
+
 export const ORDERS = ['newest', 'slowest', 'errors'] as const
 export type Order = (typeof ORDERS)[number]
 

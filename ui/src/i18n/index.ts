@@ -7,6 +7,7 @@ import { formatCount } from '@/format/format'
 import { locale, type Locale } from '@/state/preferences'
 import { en } from './en'
 import type { enCapacity } from './pages/en.capacity'
+import type { enMetrics } from './pages/en.metrics'
 import { render, type Message } from './render'
 
 // What comes later, by its part.
@@ -15,10 +16,14 @@ const PARTS = {
     en: async () => (await import('./pages/en.capacity')).enCapacity,
     'zh-CN': async () => (await import('./pages/zh-CN.capacity')).zhCapacity,
   },
+  metrics: {
+    en: async () => (await import('./pages/en.metrics')).enMetrics,
+    'zh-CN': async () => (await import('./pages/zh-CN.metrics')).zhMetrics,
+  },
 }
 type Part = keyof typeof PARTS
 
-type Source = typeof en & typeof enCapacity
+type Source = typeof en & typeof enCapacity & typeof enMetrics
 export type MessageKey = keyof Source
 export type Catalogue = Record<keyof typeof en, Message>
 

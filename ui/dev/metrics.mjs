@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: made-up metrics of the made-up shop. For looking at the UI during development only; never part
+// of what is shipped.
+import { random } from './shop.mjs'
+
+const MiB = 2 ** 20
+const POOLS = [
+  ['Eden Space', 'heap', 96],
+  ['Survivor Space', 'heap', 8],
+  ['Tenured Gen', 'heap', 210],
+  ['Metaspace', 'non_heap', 88],
+  ['CodeCache', 'non_heap', 30],
+]
+// [name, type, unit, series, { label: [values] }, greatest value]
+const METRICS = [
+  ['http.server.request.duration', 'histogram', 's', 42, { 'http.route': ['/', '/checkout', '/cart'] }, 0.4],
+  ['jvm.class.count', 'gauge', '{class}', 2, {}, 14500],
+  ['jvm.cpu.recent_utilization', 'gauge', '1', 2, {}, 0.6],
+  ['jvm.cpu.time', 'counter', 's', 2, {}, 0.7],
+  ['jvm.gc.duration', 'histogram', 's', 4, { 'jvm.gc.name': ['G1 Young Generation', 'G1 Old Generation'] }, 0.02],
+  ['jvm.memory.used', 'gauge', 'By', 10, { 'jvm.memory.pool.name': POOLS.map(([pool]) => pool) }, 240 * MiB],
+  ['jvm.thread.count', 'gauge', '{thread}', 8, { 'jvm.thread.state': ['runnable', 'waiting', 'timed_waiting', 'blocked'] }, 60],
+  ['queue.length', 'gauge', '{item}', 1, {}, 30],
+] // prettier-ignore
+const SHARED = { service: ['payment', 'orders'], instance: ['orders-1', 'orders-2'] }
+const STEPS = [10, 30, 60, 300, 600, 1800, 3600, 14400, 86400].map((seconds) => seconds * 1000)
+const SENDERS = ['payment', 'orders']
+
+const sends = (query, empty) =>
+  !empty && (!query.get('service') || SENDERS.includes(query.get('service')))
+
+export function names(query, empty) {
+  const metrics = METRICS.map(([name, type, unit, series]) => ({ name, type, unit, series }))
+  return { more: false, metrics: sends(query, empty) ? metrics : [] }
+}
+
+function pointOf(type, as, time, stepMs, value) {
+  if (type === 'gauge' || as === 'value')
+    return {
+      time_unix_ms: time,
+      samples: 4,
+      last: value,
+      mean: value * 0.95,
+      min: value * 0.8,
+      max: value * 1.1,
+      sum: value * 0.95,
+    }
+  const rate = { time_unix_ms: time, increase: (value * stepMs) / 1000, rate: value }
+  if (type === 'counter') return rate
+  const quantiles = { p50: value * 0.3, p90: value * 0.7, p95: value * 0.8, p99: value, p999: value * 1.6 } // prettier-ignore
+  const count = 20 * (stepMs / 1000)
+  return { time_unix_ms: time, increase: count, rate: 20, sum: value * 0.4 * count, mean: value * 0.4, ...quantiles } // prettier-ignore
+}
+
+export function series({ from, to }, query, empty) {
+  const name = query.get('name')
+  const step = Number(query.get('step')) || STEPS.find((ms) => (to - from) / ms <= 240) || 864e5
+  const begin = Math.floor(from / step) * step
+  const end = Math.ceil(to / step) * step
+  const [, type = '', unit = '', , labels = {}, most = 1] =
+    METRICS.find(([known]) => known === name) ?? []
+  const by = query.get('by') ?? ''
+  const as = query.get('as') ?? (type === 'gauge' || type === '' ? 'value' : 'rate')
+  const kept = (value) => {
+    const memory = query.get('label.jvm.memory.type')
+    const only = query.get(`label.${by}`)
+    const pool = POOLS.find(([known]) => known === value)
+    return (!memory || !pool || pool[1] === memory) && (!only || only === value)
+  }
+  const values = by ? (labels[by] ?? SHARED[by] ?? ['']).filter(kept) : ['']
+  const points = (at, value) => {
+    const top = POOLS.find(([pool]) => pool === value)?.[2] * MiB || most / (at + 1)
+    const list = []
+    for (let time = begin; time < end; time += step) {
+      const wave = 0.6 + 0.25 * Math.sin(time / 4e5 + at) + 0.15 * random(time / 1000 + at)()
+      list.push(pointOf(type, as, time, step, top * wave))
+    }
+    return list
+  }
+  const groups =
+    type && sends(query, empty)
+      ? values.map((value, at) => ({ value, series: 2, points: points(at, value) }))
+      : []
+  const range = { from_unix_ms: begin, to_unix_ms: end, step_ms: step }
+  return { name, type, unit, as, ...range, left_out_series: 0, partial: false, by, groups }
+}
