@@ -848,6 +848,7 @@ await flow(
     assert.equal(await tree.getAttribute('aria-rowcount'), String(entry.paths + 1))
     // Folded, chosen, and three times as often: a link that is shared shows the same.
     await tree.locator('[role=row][aria-expanded]').nth(0).click()
+    await page.waitForURL(/at=/)
     await page.getByRole('button', { name: 'Fold all', exact: true }).click()
     await page.waitForURL(/fold=all/)
     const folded = await tree.getAttribute('aria-rowcount')

@@ -3,11 +3,11 @@
 // marked. It lives in the URL.
 import { computed } from 'vue'
 import { above, rowsOf, shownRows, type Tree } from './tree'
-import { useQueryParam } from '@/state/urlState'
+import { useLateQueryParam, useQueryParam } from '@/state/urlState'
 import { formatFold, isFolded, OPEN, parseFold, setFolded, type FoldState } from '@/tree/folding'
 
 export function useEntryView(tree: () => Tree) {
-  const at = useQueryParam('at')
+  const at = useLateQueryParam('at')
   const foldText = useQueryParam('fold')
   const node = useQueryParam('node')
 

@@ -63,8 +63,14 @@ export function withMessages<T>(part: Part, component: () => Promise<T>): () => 
       needed.add(part)
       loading = load(locale.value)
     }
-    const [made] = await Promise.all([component(), settled()])
-    return made
+    try {
+      const [made] = await Promise.all([component(), settled()])
+      return made
+    } catch (failure) {
+      needed.delete(part) // asked for again with the next try
+      loading = Promise.resolve()
+      throw failure
+    }
   }
 }
 

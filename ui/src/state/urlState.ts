@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: page state that lives in the URL: one query parameter as a ref.
-import { computed, type WritableComputedRef } from 'vue'
+import { computed, onScopeDispose, ref, watch, type Ref, type WritableComputedRef } from 'vue'
 import { useRoute, useRouter, type LocationQueryRaw } from 'vue-router'
 
 // `push`: the change is a step that Back undoes; otherwise it replaces the present entry.
@@ -27,4 +27,27 @@ export function useQueryParam(
       void router[mode]({ query })
     },
   })
+}
+
+const LATE_MS = 250
+
+// The same for what changes while a key is held: the URL follows a moment after the last change.
+export function useLateQueryParam(name: string, fallback = ''): Ref<string> {
+  const param = useQueryParam(name, fallback)
+  const value = ref(param.value)
+  let timer: ReturnType<typeof setTimeout> | undefined
+  watch(value, (next) => {
+    clearTimeout(timer)
+    if (next === param.value) timer = undefined
+    else
+      timer = setTimeout(() => {
+        timer = undefined
+        param.value = next
+      }, LATE_MS)
+  })
+  watch(param, (next) => {
+    if (timer === undefined) value.value = next // by Back, or by a link
+  })
+  onScopeDispose(() => clearTimeout(timer))
+  return value
 }
