@@ -123,6 +123,10 @@ async function pictures(url, browser, order, { suffix, ...reader }) {
   await page.goto(`${url}/services/payment/overview?ns=shop&${range}`)
   await page.locator('.place canvas').nth(2).waitFor()
   await take(page, `service-${suffix}`, '.place')
+  const entry = `storefront/${encodeURIComponent('POST /api/buy')}`
+  await page.goto(`${url}/capacity/${entry}?ns=shop&times=3&${range}`)
+  await page.getByRole('slider').waitFor()
+  await take(page, `capacity-${suffix}`, '.card')
   if (page.problems.length) throw new Error(page.problems.join('\n'))
   await page.context().close()
 }
