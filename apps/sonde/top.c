@@ -162,7 +162,9 @@ int command_top(int argc, char **argv)
     ask_param(&path, "by", f.by);
     ask_param(&path, "compare", f.compare);
     ask_param(&path, "limit", f.limit);
-    int code = ask_and_print(&f.server, &path, wants_table(f.json) ? print_statements : NULL, NULL);
+    bool is_named = f.node != NULL || f.service != NULL;
+    int code = ask_and_print(&f.server, &path, wants_table(f.json) ? print_statements : NULL,
+                             is_named ? "statements" : NULL);
     ASSERT(count <= 1);
     buf_done(&path);
     return code;
