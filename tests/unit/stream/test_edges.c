@@ -276,9 +276,54 @@ static void test_circles_end(void **state)
     check(spans, 4, calls);
 }
 
+static void note_statement(void *ctx, const struct edge_call *call)
+{
+    struct told *t = ctx;
+    assert_true(t->count < 32);
+    if (call->statement != 0) {
+        (void)snprintf(t->lines[t->count++], sizeof t->lines[0], "%u: %u>%u %s", call->statement,
+                       call->service, call->called, call->at_client ? "client" : "server");
+    }
+}
+
+// Once each: by who sends it, to the service that answers or else to the peer; by consumers too.
+static void test_statements_are_told_with_their_calls(void **state)
+{
+    (void)state;
+    static const char *const expected[] = {"11: 1>8 client", "12: 1>2 client", "13: 2>9 server"};
+    struct chain_span spans[] = {
+        {.id = 1, .service = WEB, .endpoint = WEB_GET, .kind = KIND_SERVER},
+        {.id = 2,
+         .parent = 1,
+         .service = WEB,
+         .peer = DATABASE,
+         .statement = 11,
+         .kind = KIND_CLIENT},
+        {.id = 3, .parent = 1, .service = WEB, .peer = 7, .statement = 12, .kind = KIND_CLIENT},
+        {.id = 4, .parent = 3, .service = CART, .endpoint = CART_ADD, .kind = KIND_SERVER},
+        {.id = 5,
+         .parent = 1,
+         .service = CART,
+         .endpoint = CART_PAY,
+         .peer = QUEUE,
+         .statement = 13,
+         .kind = KIND_CONSUMER},
+    };
+    struct edges_room room = {0};
+    struct told told = {.count = 0};
+    edges_of(&room, spans, 5, note_statement, &told);
+    qsort(told.lines, told.count, sizeof told.lines[0], by_text);
+    assert_int_equal(told.count, 3);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_string_equal(told.lines[i], expected[i]);
+    }
+    edges_room_done(&room);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_statements_are_told_with_their_calls),
         cmocka_unit_test(test_both_halves_of_a_call),
         cmocka_unit_test(test_retries_below_one_client),
         cmocka_unit_test(test_peers_without_spans),
