@@ -280,7 +280,7 @@ struct walk {
     uint32_t span;
     uint64_t from_ns, end_ns;
     uint64_t until_ns;
-    uint32_t next; // of the children: how many are left to look at
+    uint32_t next;                 // of the children: how many are left to look at
     struct child_end *children;    // by end, the last to finish is the last
     const struct child_end *later; // the child entered last
 };
