@@ -108,7 +108,7 @@ static void name_class(char out[NAME_MAX_N], const struct reader *r, uint32_t wi
         const struct reader_step *s = &r->steps[i];
         const char *parts[] = {s->owner, s->method, s->descriptor, s->argument, s->second};
         for (size_t k = 0; k < sizeof parts / sizeof *parts; k++) {
-            hash = hash * 31 + (parts[k] != NULL ? str_hash(str_of(parts[k])) : k);
+            hash = hash * 31 + (parts[k] != NULL ? str_hash_stable(str_of(parts[k])) : k);
         }
         hash = hash * 31 + s->of;
     }
