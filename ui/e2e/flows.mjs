@@ -1122,6 +1122,133 @@ await flow('the runtime of a service is shown by what it sends', async (page) =>
   await page.unrouteAll({ behavior: 'ignoreErrors' })
 })
 
+// A board of stores over a range that stands still, and what the server says of it.
+const boardFlow = option('url') ? flow : async () => {} // the fixture has no stores
+const SHOP = 'database//postgresql/shop'
+const boardOf = (board, query) => `/stores/${board}?${new URLSearchParams(query)}`
+const askStatements = async (query) => (await ask('stores/statements', query)).statements
+const texts = (page) => page.locator('td.statement .mono').allInnerTexts()
+
+await boardFlow('a board holds the statements of the API, and the server orders them', async (page) => {
+  const range = wholeMinutes()
+  await page.goto(url + boardOf('db', range))
+  const table = page.getByRole('table', { name: /^Statements with their calls/ })
+  await table.waitFor()
+  const byTotal = await askStatements({ ...range, kind: 'db' })
+  assert.deepEqual(
+    await texts(page),
+    byTotal.map(({ statement }) => statement),
+  )
+  const { stores } = await ask('stores', { ...range, kind: 'db' })
+  const nodes = page.getByRole('table', { name: /^Stores with the calls/ })
+  assert.equal(await nodes.locator('tbody tr').count(), stores.length)
+  for (const [column, by] of [
+    ['Calls', 'calls'],
+    ['P99', 'p99'],
+    ['Errors', 'errors'],
+    ['Mean', 'mean'],
+  ]) {
+    await table.getByRole('button', { name: column, exact: true }).click()
+    await page.waitForURL((next) => next.searchParams.get('by') === by)
+    await table.waitFor()
+    const ordered = await askStatements({ ...range, kind: 'db', by })
+    assert.deepEqual(
+      await texts(page),
+      ordered.map(({ statement }) => statement),
+      by,
+    )
+    const sorted = table.locator('[aria-sort=descending]')
+    assert.equal((await sorted.innerText()).trim(), column)
+  }
+  for (const [name, board, kind] of [
+    ['Caches', 'redis', 'cache'],
+    ['RPC', 'rpc', 'rpc'],
+    ['Queues', 'mq', 'mq'],
+  ]) {
+    await page.getByRole('link', { name, exact: true }).click()
+    await page.waitForURL((next) => next.pathname === `/stores/${board}`)
+    const asked = await askStatements({ ...range, kind, by: 'mean' })
+    await page.locator('td.statement', { hasText: asked[0].statement }).first().waitFor()
+    assert.equal(await page.locator('td.statement').count(), asked.length)
+  }
+})
+
+await boardFlow(
+  'a board is narrowed to a store and a caller, and a link shows the same',
+  async (page) => {
+    const range = wholeMinutes()
+    await page.goto(url + boardOf('db', range))
+    await page.getByLabel('Store', { exact: true }).selectOption(SHOP)
+    await page.waitForURL((next) => next.searchParams.get('node') === SHOP)
+    await page.getByLabel('Service', { exact: true }).selectOption('till')
+    await page.waitForURL((next) => next.searchParams.get('service') === 'till')
+    await page.getByLabel('Business line').selectOption('bank')
+    await page.waitForURL((next) => next.searchParams.get('line') === 'bank')
+    const asked = { ...range, kind: 'db', node: SHOP, service: 'till', namespace: 'bank' }
+    const expected = (await askStatements(asked)).map(({ statement }) => statement)
+    assert.equal(expected.length, 2)
+    await page.locator('td.statement').nth(1).waitFor()
+    assert.deepEqual(await texts(page), expected)
+    await page.keyboard.press('j')
+    await page.keyboard.press('Enter')
+    await page.waitForURL((next) => next.searchParams.has('open'))
+    const callers = page.locator('.unfolded table')
+    assert.match(await callers.locator('tbody').innerText(), /till/)
+    const other = await openPage(browser, { locale: 'zh-CN' })
+    await other.goto(page.url())
+    await other.locator('.unfolded code', { hasText: expected[0] }).waitFor()
+    assert.deepEqual(await texts(other), expected)
+    await other.getByRole('columnheader', { name: '总耗时' }).first().waitFor()
+    assert.deepEqual(other.problems, [])
+    await other.context().close()
+    // The calls that are meant are found.
+    await page.locator('.unfolded').getByRole('link', { name: 'Traces', exact: true }).click()
+    await page.waitForURL(/\/traces\?/)
+    await page.locator('tbody tr').first().waitFor()
+    assert.equal(await page.getByRole('alert').count(), 0)
+    await page.goBack()
+    await page.getByRole('button', { name: 'Show all', exact: true }).click()
+    await page.waitForURL((next) => !next.searchParams.has('service'))
+  },
+)
+
+await boardFlow(
+  'statements are compared with an earlier time, what is new and gone marked',
+  async (page) => {
+    const range = wholeMinutes()
+    await page.goto(url + boardOf('db', { ...range, node: SHOP }))
+    await page.locator('td.statement').first().waitFor()
+    assert.equal(await page.locator('.change').count(), 0)
+    await page.evaluate(() => (window.here = true))
+    await page.getByLabel('Compare with').selectOption('hour')
+    await page.waitForURL((next) => next.searchParams.get('compare') === 'hour')
+    const gone = page.getByRole('table', { name: 'No longer sent' })
+    await gone.getByText('SELECT old FROM items WHERE a = ?').waitFor()
+    const now = await askStatements({ ...range, kind: 'db', node: SHOP, compare: '1h' })
+    for (const { statement, before, calls } of now) {
+      const row = page.locator('tr', { has: page.locator('td.statement', { hasText: statement }) })
+      assert.equal(await row.getByText('new', { exact: true }).count(), before.calls ? 0 : 1)
+      if (before.calls && calls >= 2 * before.calls) await row.locator('.change').first().waitFor()
+    }
+    await page.getByRole('button', { name: '中文' }).click()
+    await page.getByRole('table', { name: '不再出现' }).waitFor()
+    assert.ok(await page.evaluate(() => window.here))
+  },
+)
+
+await boardFlow('stores of the topology and of a service lead to what they are sent', async (page) => {
+  const range = wholeMinutes()
+  await page.goto(`${url}/topology?${new URLSearchParams({ ...range, node: SHOP })}`)
+  await page.getByRole('link', { name: 'What it is sent' }).click()
+  await page.waitForURL((next) => next.pathname === '/stores/db')
+  assert.equal(new URL(page.url()).searchParams.get('node'), SHOP)
+  await page.locator('td.statement').first().waitFor()
+  await page.goto(url + pageOf({ service: 'till', namespace: 'bank' }, 'deps', range))
+  await page.getByRole('link', { name: 'What postgresql/shop is sent' }).click()
+  await page.waitForURL((next) => next.searchParams.get('service') === 'till')
+  await page.locator('td.statement').first().waitFor()
+})
+
 await flow('keyboard only: search, list, trace, rows', async (page) => {
   await page.goto(url)
   await page.locator('.tile').first().waitFor()
@@ -1288,6 +1415,10 @@ await flow('no page is wider than its screen, however narrow', async (page) => {
     '/capacity',
     treeOf(entry),
     '/findings',
+    '/stores/db?compare=hour',
+    '/stores/redis',
+    '/stores/rpc',
+    '/stores/mq',
     '/metric',
     `/metric/${MEMORY}?by=jvm.memory.pool.name`,
     `/metric/${MEMORY}?by=service&view=table`,
@@ -1381,6 +1512,8 @@ for (const theme of ['dark', 'light'])
         '/capacity',
         treeOf(entry),
         '/findings',
+        '/stores/db?compare=hour',
+        '/stores/rpc',
         '/metric',
         `/metric/${MEMORY}?by=jvm.memory.pool.name`,
         `/metric/${MEMORY}?by=service&view=table`,

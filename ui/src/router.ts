@@ -73,6 +73,13 @@ export const router = createRouter({
       meta: { title: 'entry.title' },
     },
     {
+      path: '/stores/:board(db|redis|rpc|mq)?',
+      name: 'stores',
+      component: withMessages('stores', () => import('./pages/StoresPage.vue')),
+      props: true,
+      meta: { title: 'stores.title' },
+    },
+    {
       path: '/findings',
       name: 'findings',
       component: withMessages('capacity', () => import('./pages/FindingsPage.vue')),

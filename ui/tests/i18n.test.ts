@@ -5,13 +5,15 @@ import { describe, expect, it } from 'vitest'
 import { en } from '@/i18n/en'
 import { enCapacity } from '@/i18n/pages/en.capacity'
 import { enMetrics } from '@/i18n/pages/en.metrics'
+import { enStores } from '@/i18n/pages/en.stores'
 import { zhCapacity } from '@/i18n/pages/zh-CN.capacity'
 import { zhMetrics } from '@/i18n/pages/zh-CN.metrics'
+import { zhStores } from '@/i18n/pages/zh-CN.stores'
 import { render, type Message } from '@/i18n/render'
 import { zhCN } from '@/i18n/zh-CN'
 
-const english: Record<string, Message> = { ...en, ...enCapacity, ...enMetrics }
-const chinese: Record<string, Message> = { ...zhCN, ...zhCapacity, ...zhMetrics }
+const english: Record<string, Message> = { ...en, ...enCapacity, ...enMetrics, ...enStores }
+const chinese: Record<string, Message> = { ...zhCN, ...zhCapacity, ...zhMetrics, ...zhStores }
 
 const parameters = (message: Message) =>
   [...(typeof message === 'string' ? message : message.other).matchAll(/\{(\w+)\}/g)]
@@ -26,7 +28,7 @@ describe('catalogues', () => {
   })
 
   it('say nothing in two places', () => {
-    const parts = [en, enCapacity, enMetrics].map((part) => Object.keys(part).length)
+    const parts = [en, enCapacity, enMetrics, enStores].map((part) => Object.keys(part).length)
     expect(Object.keys(english).length).toBe(parts.reduce((sum, count) => sum + count))
   })
 

@@ -83,6 +83,27 @@ export const metric = ({ labels, ...of }: MetricOf, range: TimeBounds, signal?: 
   return getJson<T.Metric>(`${V1}/metrics/query`, params, signal)
 }
 
+// Which calls to stores: of one board, service and business line ('': of services without one); `compare`
+// is how long before they are to be compared with.
+export interface StoresOf {
+  kind: T.StoreNode['board']
+  service?: string
+  namespace?: string
+  compare?: string
+}
+
+export const stores = (of: StoresOf, range: TimeBounds, signal?: AbortSignal) =>
+  getJson<T.Stores>(`${V1}/stores`, { ...of, ...whole(range) }, signal)
+
+export const STATEMENT_ORDERS = ['total', 'mean', 'calls', 'errors', 'p99'] as const
+export type StatementOrder = (typeof STATEMENT_ORDERS)[number]
+
+export const storeStatements = (
+  of: StoresOf & { node?: string; by: StatementOrder; limit: number },
+  range: TimeBounds,
+  signal?: AbortSignal,
+) => getJson<T.StoreStatements>(`${V1}/stores/statements`, { ...of, ...whole(range) }, signal)
+
 export const ORDERS = ['newest', 'slowest', 'errors'] as const
 export type Order = (typeof ORDERS)[number]
 

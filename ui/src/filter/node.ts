@@ -23,8 +23,9 @@ const either = (keys: string[], value: string) =>
     ? `span.${keys[0]} = ${quote(value)}`
     : `(${keys.map((key) => `span.${key} = ${quote(value)}`).join(' || ')})`
 
-// Spans of those who call what sends no spans, by the attributes that its name comes from.
-function peerFilter(node: NamedNode, failed: boolean): string | null {
+// What holds of the spans of those who call what sends no spans, by the attributes that its name comes
+// from; null where no attributes tell them apart.
+export function peerConditions(node: NamedNode): string[] | null {
   const { system, inner, host } = peerParts(node.name)
   const parts: string[] = []
   if (node.kind === 'queue') {
@@ -40,8 +41,7 @@ function peerFilter(node: NamedNode, failed: boolean): string | null {
       `(span.peer.service = ${quote(node.name)} || span.server.address = ${quote(address)} || span.net.peer.name = ${quote(address)})`,
     )
   } else return null
-  if (failed) parts.push('status = error')
-  return `{ ${parts.join(' && ')} }`
+  return parts
 }
 
 // The filter for the spans of a node; null where no filter tells them apart.
@@ -57,5 +57,6 @@ export function nodeFilter(node: NamedNode, failed = false): string | null {
     const conditions = [`resource.service.namespace = ${line}`]
     return `{ ${[...conditions, ...(failed ? ['status = error'] : [])].join(' && ')} }`
   }
-  return peerFilter(node, failed)
+  const conditions = peerConditions(node)
+  return conditions && `{ ${[...conditions, ...(failed ? ['status = error'] : [])].join(' && ')} }`
 }

@@ -438,7 +438,8 @@ export const en = {
   'keys.trace': 'Trace',
   'keys.search': 'Search',
   'keys.help': 'This help',
-  'keys.go': 'Go to overview, topology, services, traces, capacity, findings, metrics, admin',
+  'keys.go':
+    'Go to overview, topology, services, traces, capacity, stores, findings, metrics, admin',
   'keys.refresh': 'Refresh',
   'keys.rows': 'Next, previous row',
   'keys.open': 'Open',

@@ -8,6 +8,7 @@ import { locale, type Locale } from '@/state/preferences'
 import { en } from './en'
 import type { enCapacity } from './pages/en.capacity'
 import type { enMetrics } from './pages/en.metrics'
+import type { enStores } from './pages/en.stores'
 import { render, type Message } from './render'
 
 // What comes later, by its part.
@@ -20,10 +21,14 @@ const PARTS = {
     en: async () => (await import('./pages/en.metrics')).enMetrics,
     'zh-CN': async () => (await import('./pages/zh-CN.metrics')).zhMetrics,
   },
+  stores: {
+    en: async () => (await import('./pages/en.stores')).enStores,
+    'zh-CN': async () => (await import('./pages/zh-CN.stores')).zhStores,
+  },
 }
 type Part = keyof typeof PARTS
 
-type Source = typeof en & typeof enCapacity & typeof enMetrics
+type Source = typeof en & typeof enCapacity & typeof enMetrics & typeof enStores
 export type MessageKey = keyof Source
 export type Catalogue = Record<keyof typeof en, Message>
 
