@@ -1129,49 +1129,52 @@ const boardOf = (board, query) => `/stores/${board}?${new URLSearchParams(query)
 const askStatements = async (query) => (await ask('stores/statements', query)).statements
 const texts = (page) => page.locator('td.statement .mono').allInnerTexts()
 
-await boardFlow('a board holds the statements of the API, and the server orders them', async (page) => {
-  const range = wholeMinutes()
-  await page.goto(url + boardOf('db', range))
-  const table = page.getByRole('table', { name: /^Statements with their calls/ })
-  await table.waitFor()
-  const byTotal = await askStatements({ ...range, kind: 'db' })
-  assert.deepEqual(
-    await texts(page),
-    byTotal.map(({ statement }) => statement),
-  )
-  const { stores } = await ask('stores', { ...range, kind: 'db' })
-  const nodes = page.getByRole('table', { name: /^Stores with the calls/ })
-  assert.equal(await nodes.locator('tbody tr').count(), stores.length)
-  for (const [column, by] of [
-    ['Calls', 'calls'],
-    ['P99', 'p99'],
-    ['Errors', 'errors'],
-    ['Mean', 'mean'],
-  ]) {
-    await table.getByRole('button', { name: column, exact: true }).click()
-    await page.waitForURL((next) => next.searchParams.get('by') === by)
+await boardFlow(
+  'a board holds the statements of the API, and the server orders them',
+  async (page) => {
+    const range = wholeMinutes()
+    await page.goto(url + boardOf('db', range))
+    const table = page.getByRole('table', { name: /^Statements with their calls/ })
     await table.waitFor()
-    const ordered = await askStatements({ ...range, kind: 'db', by })
+    const byTotal = await askStatements({ ...range, kind: 'db' })
     assert.deepEqual(
       await texts(page),
-      ordered.map(({ statement }) => statement),
-      by,
+      byTotal.map(({ statement }) => statement),
     )
-    const sorted = table.locator('[aria-sort=descending]')
-    assert.equal((await sorted.innerText()).trim(), column)
-  }
-  for (const [name, board, kind] of [
-    ['Caches', 'redis', 'cache'],
-    ['RPC', 'rpc', 'rpc'],
-    ['Queues', 'mq', 'mq'],
-  ]) {
-    await page.getByRole('link', { name, exact: true }).click()
-    await page.waitForURL((next) => next.pathname === `/stores/${board}`)
-    const asked = await askStatements({ ...range, kind, by: 'mean' })
-    await page.locator('td.statement', { hasText: asked[0].statement }).first().waitFor()
-    assert.equal(await page.locator('td.statement').count(), asked.length)
-  }
-})
+    const { stores } = await ask('stores', { ...range, kind: 'db' })
+    const nodes = page.getByRole('table', { name: /^Stores with the calls/ })
+    assert.equal(await nodes.locator('tbody tr').count(), stores.length)
+    for (const [column, by] of [
+      ['Calls', 'calls'],
+      ['P99', 'p99'],
+      ['Errors', 'errors'],
+      ['Mean', 'mean'],
+    ]) {
+      await table.getByRole('button', { name: column, exact: true }).click()
+      await page.waitForURL((next) => next.searchParams.get('by') === by)
+      await table.waitFor()
+      const ordered = await askStatements({ ...range, kind: 'db', by })
+      assert.deepEqual(
+        await texts(page),
+        ordered.map(({ statement }) => statement),
+        by,
+      )
+      const sorted = table.locator('[aria-sort=descending]')
+      assert.equal((await sorted.innerText()).trim(), column)
+    }
+    for (const [name, board, kind] of [
+      ['Caches', 'redis', 'cache'],
+      ['RPC', 'rpc', 'rpc'],
+      ['Queues', 'mq', 'mq'],
+    ]) {
+      await page.getByRole('link', { name, exact: true }).click()
+      await page.waitForURL((next) => next.pathname === `/stores/${board}`)
+      const asked = await askStatements({ ...range, kind, by: 'mean' })
+      await page.locator('td.statement', { hasText: asked[0].statement }).first().waitFor()
+      assert.equal(await page.locator('td.statement').count(), asked.length)
+    }
+  },
+)
 
 await boardFlow(
   'a board is narrowed to a store and a caller, and a link shows the same',
@@ -1236,18 +1239,21 @@ await boardFlow(
   },
 )
 
-await boardFlow('stores of the topology and of a service lead to what they are sent', async (page) => {
-  const range = wholeMinutes()
-  await page.goto(`${url}/topology?${new URLSearchParams({ ...range, node: SHOP })}`)
-  await page.getByRole('link', { name: 'What it is sent' }).click()
-  await page.waitForURL((next) => next.pathname === '/stores/db')
-  assert.equal(new URL(page.url()).searchParams.get('node'), SHOP)
-  await page.locator('td.statement').first().waitFor()
-  await page.goto(url + pageOf({ service: 'till', namespace: 'bank' }, 'deps', range))
-  await page.getByRole('link', { name: 'What postgresql/shop is sent' }).click()
-  await page.waitForURL((next) => next.searchParams.get('service') === 'till')
-  await page.locator('td.statement').first().waitFor()
-})
+await boardFlow(
+  'stores of the topology and of a service lead to what they are sent',
+  async (page) => {
+    const range = wholeMinutes()
+    await page.goto(`${url}/topology?${new URLSearchParams({ ...range, node: SHOP })}`)
+    await page.getByRole('link', { name: 'What it is sent' }).click()
+    await page.waitForURL((next) => next.pathname === '/stores/db')
+    assert.equal(new URL(page.url()).searchParams.get('node'), SHOP)
+    await page.locator('td.statement').first().waitFor()
+    await page.goto(url + pageOf({ service: 'till', namespace: 'bank' }, 'deps', range))
+    await page.getByRole('link', { name: 'What postgresql/shop is sent' }).click()
+    await page.waitForURL((next) => next.searchParams.get('service') === 'till')
+    await page.locator('td.statement').first().waitFor()
+  },
+)
 
 await flow('keyboard only: search, list, trace, rows', async (page) => {
   await page.goto(url)
