@@ -10,6 +10,8 @@
 #include "core/rank.h"
 #include "core/varint.h"
 
+#define HIST_WORDS (HIST_BUCKETS / HIST_BLOCK / 64u) // a bit for each block
+
 // ceil(2^(63 + i/64)): the least value, shifted until its highest bit is set, that lies in bucket i
 // of its octave.
 static const uint64_t bounds[HIST_OCTAVE] = {
@@ -440,13 +442,38 @@ static int64_t add_wrapping(int64_t a, int64_t b)
     return (int64_t)((uint64_t)a + (uint64_t)b);
 }
 
+// Where something was added to a total, ascending. All zero but for `of` is a begin.
+struct added_walk {
+    const struct hist_total *of;
+    uint64_t left;
+    unsigned word, begun;
+};
+
+static inline bool next_added(struct added_walk *walk, unsigned *ret_bucket)
+{
+    if (walk->left == 0) {
+        uint64_t words = walk->begun < 64 ? walk->of->words >> walk->begun : 0;
+        if (words == 0) {
+            return false;
+        }
+        walk->word = walk->begun + (unsigned)__builtin_ctzll(words);
+        walk->begun = walk->word + 1;
+        walk->left = walk->of->added[walk->word];
+    }
+    ASSERT(walk->left != 0);
+    *ret_bucket = walk->word * 64 + (unsigned)__builtin_ctzll(walk->left);
+    walk->left &= walk->left - 1;
+    return true;
+}
+
 void hist_total_clear(struct hist_total *t)
 {
-    struct block_walk walk = {.blocks = t->blocks};
-    for (unsigned first; next_block(&walk, &first);) {
-        memset(&t->buckets[first], 0, HIST_BLOCK * sizeof t->buckets[0]);
+    struct added_walk walk = {.of = t};
+    for (unsigned bucket; next_added(&walk, &bucket);) {
+        t->buckets[bucket] = 0;
+        t->added[bucket / 64] = 0;
     }
-    memset(t->blocks, 0, sizeof t->blocks);
+    t->words = 0;
     t->count = t->sum_ns = 0;
     ASSERT(t->buckets[0] == 0);
 }
@@ -457,6 +484,7 @@ void hist_total_add(struct hist_total *t, struct str hist)
     const uint8_t *end = (const uint8_t *)hist.p + hist.n;
     const uint8_t *p = read_head(hist, &head);
     uint64_t next = 0;
+    _Static_assert(HIST_BUCKETS == 64 * 64, "one word has a bit for each word of buckets");
     MUST(p != NULL);
     for (uint64_t i = 0; i < head.used; i++) {
         int64_t times;
@@ -464,7 +492,8 @@ void hist_total_add(struct hist_total *t, struct str hist)
         MUST(p != NULL);
         uint64_t bucket = next - 1;
         t->buckets[bucket] = add_wrapping(t->buckets[bucket], times);
-        t->blocks[bucket / HIST_BLOCK / 64] |= (uint64_t)1 << bucket / HIST_BLOCK % 64;
+        t->added[bucket / 64] |= (uint64_t)1 << bucket % 64;
+        t->words |= (uint64_t)1 << bucket / 64;
     }
     t->count = add_wrapping(t->count, head.count);
     t->sum_ns = add_wrapping(t->sum_ns, head.sum_ns);
@@ -474,20 +503,17 @@ void hist_total_encode(const struct hist_total *t, struct buf *out)
 {
     uint64_t used = 0;
     unsigned next = 0;
-    struct block_walk count = {.blocks = t->blocks}, write = count;
-    for (unsigned first; next_block(&count, &first);) {
-        for (unsigned i = 0; i < HIST_BLOCK; i++) {
-            used += t->buckets[first + i] != 0 ? 1 : 0;
-        }
+    struct added_walk count = {.of = t}, write = count;
+    for (unsigned bucket; next_added(&count, &bucket);) {
+        used += t->buckets[bucket] != 0 ? 1 : 0;
     }
     uint8_t *p = encode_head(out, t->count, t->sum_ns, used);
     if (p == NULL) {
         return;
     }
-    for (unsigned first; next_block(&write, &first);) {
-        const int64_t *cells = &t->buckets[first];
-        for (unsigned i = 0; i < HIST_BLOCK; i++) {
-            p = cells[i] != 0 ? encode_cell(p, first + i, cells[i], &next) : p;
+    for (unsigned bucket; next_added(&write, &bucket);) {
+        if (t->buckets[bucket] != 0) {
+            p = encode_cell(p, bucket, t->buckets[bucket], &next);
         }
     }
     encode_end(out, p);
@@ -503,21 +529,17 @@ void hist_total_quantiles(const struct hist_total *t, const double *q, size_t co
                           uint64_t *ret_ns)
 {
     uint64_t all = 0, seen = 0;
-    struct block_walk sum = {.blocks = t->blocks}, find = sum;
-    for (unsigned first; next_block(&sum, &first);) {
-        for (unsigned i = 0; i < HIST_BLOCK; i++) {
-            all += t->buckets[first + i] > 0 ? (uint64_t)t->buckets[first + i] : 0;
-        }
+    struct added_walk sum = {.of = t}, find = sum;
+    for (unsigned bucket; next_added(&sum, &bucket);) {
+        all += t->buckets[bucket] > 0 ? (uint64_t)t->buckets[bucket] : 0;
     }
     size_t done = 0;
     uint64_t rank = rank_of_share(q, 0, all);
-    for (unsigned first; done < count && all > 0 && next_block(&find, &first);) {
-        for (unsigned i = 0; i < HIST_BLOCK && done < count; i++) {
-            seen += t->buckets[first + i] > 0 ? (uint64_t)t->buckets[first + i] : 0;
-            while (seen > rank && done < count) {
-                ret_ns[done++] = hist_value(first + i);
-                rank = done < count ? rank_of_share(q, done, all) : rank;
-            }
+    for (unsigned bucket; done < count && all > 0 && next_added(&find, &bucket);) {
+        seen += t->buckets[bucket] > 0 ? (uint64_t)t->buckets[bucket] : 0;
+        while (done < count && seen > rank) {
+            ret_ns[done++] = hist_value(bucket);
+            rank = done < count ? rank_of_share(q, done, all) : rank;
         }
     }
     ASSERT(all == 0 || done == count);

@@ -35,8 +35,7 @@
 
 #define HIST_OCTAVE  64u // buckets
 #define HIST_BUCKETS (64u * HIST_OCTAVE)
-#define HIST_BLOCK   16u // buckets
-#define HIST_WORDS   (HIST_BUCKETS / HIST_BLOCK / 64u)
+#define HIST_BLOCK   16u  // buckets
 #define HIST_FEW_MAX 128u // calls
 
 // No histogram is longer as bytes: three numbers of ten bytes, and each cell of ten and a distance.
@@ -94,7 +93,8 @@ int64_t hist_sum_ns(struct str hist);
 // What many histograms are added up into. All zero is an empty one. Numbers wrap.
 struct hist_total {
     int64_t count, sum_ns;
-    uint64_t blocks[HIST_WORDS]; // bits: HIST_BLOCK buckets each, where something was added
+    uint64_t words;                     // bits: which words of `added` have any
+    uint64_t added[HIST_BUCKETS / 64u]; // bits: buckets where something was added
     int64_t buckets[HIST_BUCKETS];
 };
 
