@@ -14,7 +14,7 @@
 #include "store/row_sort.h"
 
 #define BATCH_SPANS  500u
-#define FIRST_ROWS   131072u
+#define FIRST_ROWS   65536u
 #define PARTS_MAX    4096u
 #define LOOKUPS      2000u
 #define MERGED_PARTS 10u

@@ -11,9 +11,9 @@
 #include "store/block_cache.h"
 #include "store/store_state.h"
 
-#define FLUSH_ROWS_DEFAULT   ((size_t)131072)
+#define FLUSH_ROWS_DEFAULT   ((size_t)65536)
 #define FLUSH_AGE_MS_DEFAULT 30000u
-#define MERGE_ROWS_DEFAULT   ((uint64_t)1 << 20)
+#define MERGE_ROWS_DEFAULT   ((uint64_t)1 << 19)
 #define FREE_BYTES_DEFAULT   ((uint64_t)256 << 20)
 
 // Parts whose file cannot be read at start; set aside once the catalog has been read.
