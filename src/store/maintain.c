@@ -350,7 +350,7 @@ enum err maintain_step(struct store *s, bool patient, bool *ret_did)
          i++) {
         merge = choose_merge(s, i, &m);
     }
-    s->stats.merging = retain || merge;
+    s->stats.merging = retain || merge || (s->stats.merging && !may_merge);
     (void)pthread_mutex_unlock(&s->lock);
     if (damaged != NULL) {
         e = check_damaged(s, line, damaged);
@@ -360,9 +360,6 @@ enum err maintain_step(struct store *s, bool patient, bool *ret_did)
     } else if (merge) {
         e = merge_in_budget(&m, patient, ret_did);
     }
-    (void)pthread_mutex_lock(&s->lock);
-    s->stats.merging = false;
-    (void)pthread_mutex_unlock(&s->lock);
     (void)pthread_mutex_unlock(&s->maintaining);
     return e;
 }

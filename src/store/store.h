@@ -114,7 +114,7 @@ struct store_stats {
     uint64_t damaged_parts;  // set aside since the start
     uint64_t flush_failures, merge_failures;
     uint64_t dead_letters;
-    bool merging; // parts are being written from parts, by a merge or by retention
+    bool merging; // parts are written from parts, or are to be: by a merge or by retention
     bool full;    // the disk is full: new requests are to be refused, queries work
     bool failing; // the last flush failed, or the folder does not answer
 };
