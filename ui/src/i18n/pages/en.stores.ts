@@ -54,6 +54,7 @@ export const enStores = {
     other:
       '{count} statements were sent {when} and are no longer. They are shown once all statements are.',
   },
+  'stores.noBefore': 'Nothing is known of {when}.',
   'stores.was': '{when}: {value}',
   'stores.leftOut': {
     one: '{count} further statement is not shown.',

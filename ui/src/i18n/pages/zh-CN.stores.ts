@@ -50,6 +50,7 @@ export const zhStores: Record<keyof typeof enStores, Message> = {
   'stores.goneTitle': '不再出现',
   'stores.goneHint': '{when}出现过，该时间段内没有。',
   'stores.goneMore': '{when}的 {count} 条语句已不再出现，列出全部语句后显示。',
+  'stores.noBefore': '没有{when}的数据。',
   'stores.was': '{when}：{value}',
   'stores.leftOut': '另有 {count} 条语句未显示。',
   'stores.showMore': '最多显示 {count} 条',
