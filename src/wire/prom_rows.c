@@ -93,10 +93,18 @@ static enum err has_room(struct prom_rows *r, struct batch *b, size_t bytes, str
                : err_at_set(ret_at, ERR_MEMORY, offset, "there is no memory for it");
 }
 
+// A help text is read once for each series of its family: one that is too long is left out, or a
+// small request would take hours.
+static struct str help_of(const struct prom_series *s)
+{
+    ASSERT(s->help.p != NULL || s->help.n == 0);
+    return point_text_fits(s->help) ? s->help : STR("");
+}
+
 // What a series is made of.
 static size_t series_bytes(const struct prom_series *s)
 {
-    size_t bytes = s->unit.n + s->help.n;
+    size_t bytes = s->unit.n + help_of(s).n;
     ASSERT(s->label_count <= PROM_LABELS_MAX);
     for (size_t i = 0; i < s->label_count; i++) {
         bytes += s->labels[i].name.n + s->labels[i].value.n + LABEL_BYTES;
@@ -277,7 +285,7 @@ static bool intern_series(struct prom_rows *r)
     r->metric =
         (struct metric){.temporality = TEMPORALITY_CUMULATIVE, .monotonic = is_monotonic(s, name)};
     if (!intern(b, name, &r->metric.name) || !intern(b, s->unit, &r->metric.unit) ||
-        !intern(b, s->help, &r->metric.description)) {
+        !intern(b, help_of(s), &r->metric.description)) {
         return false;
     }
     for (size_t i = 0; i < s->label_count; i++) {

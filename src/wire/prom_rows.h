@@ -21,6 +21,8 @@
 //     unknown                NAME_total, NAME_bucket with `le`, NAME_count, NAME_sum
 //     gauge, gauge histogram, info, state set: none
 //
+// A help text that breaks the limits of texts is left out; nothing is rejected for it.
+//
 // A stale marker is a point without a value. Samples that cannot be kept (no name, limits of
 // model/point.h, a time before 1970) are rejected to the sink one by one.
 #ifndef SONDE_WIRE_PROM_ROWS_H

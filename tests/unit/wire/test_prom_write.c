@@ -248,9 +248,9 @@ static void test_a_sample_without_a_time_is_rejected(void **state)
 
 enum { NAME_REF = 1, VALUE_REF, JOB_REF, JOB_VALUE_REF, HELP_REF, UNIT_REF };
 
-static void put_symbols(struct buf *out, const char *name)
+static void put_symbols(struct buf *out, const char *name, const char *help)
 {
-    const char *const symbols[] = {"", "__name__", name, "job", "cart", "How long", "seconds"};
+    const char *const symbols[] = {"", "__name__", name, "job", "cart", help, "seconds"};
     for (size_t i = 0; i < sizeof symbols / sizeof symbols[0]; i++) {
         pb_put_bytes(out, 4, str_of(symbols[i]));
     }
@@ -294,7 +294,7 @@ static void test_types_say_what_counts(void **state)
         put_sample(&out, TIME_MS, 7);
         pb_put_varint(&out, 6, TIME_MS - 1000);
         pb_end(&out, series);
-        put_symbols(&out, cases[i].name); // behind the series
+        put_symbols(&out, cases[i].name, "How long"); // behind the series
         assert_ok(decode(&sink, PROM_WRITE_2, &out, &n, &at));
         const struct batch *b = sink.batch;
         assert_int_equal(n.samples, 1);
@@ -306,6 +306,31 @@ static void test_types_say_what_counts(void **state)
         batch_unref(sink.batch);
         buf_done(&out);
     }
+}
+
+// Any number of series may say the same one, of any length.
+static void test_a_help_text_that_is_too_long_is_left_out(void **state)
+{
+    (void)state;
+    struct sink sink;
+    struct prom_write_counts n;
+    struct err_at at;
+    struct buf out;
+    static char help[POINT_TEXT_BYTES_MAX + 2];
+    buf_init(&out, REQUEST_MAX);
+    memset(help, 'h', sizeof help - 1);
+    put_symbols(&out, "requests", help);
+    size_t series = pb_begin(&out, 5);
+    put_head(&out, PROM_COUNTER);
+    put_sample(&out, TIME_MS, 7);
+    pb_end(&out, series);
+    assert_ok(decode(&sink, PROM_WRITE_2, &out, &n, &at));
+    assert_int_equal(n.samples, 1);
+    assert_int_equal(n.rejected, 0);
+    assert_str(batch_str(sink.batch, metric_of(sink.batch, 0)->unit), "seconds");
+    assert_int_equal(metric_of(sink.batch, 0)->description, 0);
+    batch_unref(sink.batch);
+    buf_done(&out);
 }
 
 // ---- Native histograms --------------------------------------------------------------------------
@@ -397,7 +422,7 @@ static void decode_histogram(struct sink *sink, enum prom_version version, enum 
     struct buf out;
     buf_init(&out, REQUEST_MAX);
     if (version == PROM_WRITE_2) {
-        put_symbols(&out, "d");
+        put_symbols(&out, "d", "How long");
     }
     size_t series = pb_begin(&out, version == PROM_WRITE_2 ? 5 : 1);
     if (version == PROM_WRITE_2) {
@@ -534,6 +559,7 @@ int main(void)
         cmocka_unit_test(test_single_series_are_rejected),
         cmocka_unit_test(test_a_sample_without_a_time_is_rejected),
         cmocka_unit_test(test_types_say_what_counts),
+        cmocka_unit_test(test_a_help_text_that_is_too_long_is_left_out),
         cmocka_unit_test(test_native_histograms),
         cmocka_unit_test(test_native_histograms_of_explicit_bounds),
         cmocka_unit_test(test_native_histograms_end_and_are_rejected),
