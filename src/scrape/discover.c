@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: which targets there are: those of the configuration, and of files that are read anew
 // when they have changed.
+#include <errno.h>
+#include <fcntl.h>
 #include <glob.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <yaml.h>
 
 #include "core/logger.h"
@@ -341,21 +344,26 @@ static const char *read_yaml(struct content *c, const struct scrape_job *job, st
 
 // ---- Files --------------------------------------------------------------------------------------
 
+// Waits for nobody: the thread that reads is the one that scrapes.
 static const char *read_text(const char *path, struct buf *out)
 {
     char piece[4096];
-    size_t n;
-    FILE *f = fopen(path, "re");
-    if (f == NULL) {
+    struct stat st;
+    ssize_t n = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0) {
         return "it cannot be opened";
     }
-    while (!out->failed && (n = fread(piece, 1, sizeof piece, f)) > 0) {
-        buf_add(out, piece, n);
+    bool is_file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+    while (is_file && !out->failed && (n = read(fd, piece, sizeof piece)) > 0) {
+        buf_add(out, piece, (size_t)n);
     }
-    bool failed = ferror(f) != 0;
-    (void)fclose(f);
+    (void)close(fd);
     ASSERT(out->max == SCRAPE_FILE_BYTES_MAX);
-    return failed ? "it cannot be read" : out->failed ? "it is larger than 4 MiB" : NULL;
+    return !is_file      ? "it is not a file"
+           : n < 0       ? "it cannot be read"
+           : out->failed ? "it is larger than 4 MiB"
+                         : NULL;
 }
 
 // Reads a file that has changed: what it had stays where what it has is bad.
@@ -414,22 +422,18 @@ static void file_free(struct file *f)
 }
 
 // Whether the file is not as it was.
-static bool look_at(struct discover *d, struct file *f)
+static bool look_at(struct discover *d, struct file *f, const struct stat *st)
 {
-    struct stat st;
-    f->met = true;
-    if (stat(f->path, &st) != 0) {
-        return false; // it goes with those that were not met
-    }
-    bool same = f->is_there && st.st_size == f->size && st.st_ino == f->inode &&
-                st.st_mtim.tv_sec == f->changed.tv_sec && st.st_mtim.tv_nsec == f->changed.tv_nsec;
+    bool same = f->is_there && st->st_size == f->size && st->st_ino == f->inode &&
+                st->st_mtim.tv_sec == f->changed.tv_sec &&
+                st->st_mtim.tv_nsec == f->changed.tv_nsec;
     if (same) {
         return false;
     }
     f->is_there = true;
-    f->size = st.st_size;
-    f->inode = st.st_ino;
-    f->changed = st.st_mtim;
+    f->size = st->st_size;
+    f->inode = st->st_ino;
+    f->changed = st->st_mtim;
     ASSERT(d->file_count > 0);
     read_file(d, f);
     return !f->bad;
@@ -442,8 +446,16 @@ static bool look_at_pattern(struct discover *d, const struct scrape_job *job, st
     ASSERT(pattern.p[pattern.n] == '\0'); // of the configuration
     if (glob(pattern.p, 0, NULL, &found) == 0) {
         for (size_t i = 0; i < found.gl_pathc; i++) {
+            struct stat st;
+            bool is_there = stat(found.gl_pathv[i], &st) == 0;
+            if (!is_there && (errno == ENOENT || errno == ELOOP)) {
+                continue; // a link to nothing: what was there goes with the files that are not met
+            }
             struct file *f = find_file(d, job, found.gl_pathv[i]);
-            changed = f != NULL && look_at(d, f) ? true : changed;
+            if (f != NULL) {
+                f->met = true;
+                changed = (is_there && look_at(d, f, &st)) || changed;
+            }
         }
     }
     globfree(&found);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/logger.h"
@@ -189,12 +190,55 @@ static void test_bad_files(void **state)
     rig_done(&r);
 }
 
+// A pipe that nobody writes to would be waited for, and all targets with it.
+static void test_what_is_not_a_file_is_bad(void **state)
+{
+    (void)state;
+    struct rig r;
+    uint64_t files, bad, errors;
+    char path[128];
+    rig_open(&r);
+    path_of(&r, "pipe.json", path);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    path_of(&r, "folder.yml", path);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_targets(&r, true, FIXED);
+    discover_stats(r.d, &files, &bad, &errors);
+    assert_int_equal(files, 2);
+    assert_int_equal(bad, 2);
+    assert_int_equal(rmdir(path), 0);
+    drop(&r, "pipe.json");
+    rig_done(&r);
+}
+
+static void test_a_link_whose_file_is_gone_takes_its_targets_along(void **state)
+{
+    (void)state;
+    struct rig r;
+    uint64_t files, bad, errors;
+    char path[128];
+    rig_open(&r);
+    put(&r, "real", "[{\"targets\": [\"a:1\"]}]");
+    path_of(&r, "link.json", path);
+    assert_int_equal(symlink("real", path), 0);
+    assert_targets(&r, true, FIXED "a:1 job=j instance=a:1;");
+    drop(&r, "real");
+    assert_targets(&r, true, FIXED);
+    assert_targets(&r, false, FIXED);
+    discover_stats(r.d, &files, &bad, &errors);
+    assert_int_equal(files + bad + errors, 0);
+    drop(&r, "link.json");
+    rig_done(&r);
+}
+
 int main(void)
 {
     log_set_level(LOG_ERROR);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_targets_of_files),
         cmocka_unit_test(test_bad_files),
+        cmocka_unit_test(test_what_is_not_a_file_is_bad),
+        cmocka_unit_test(test_a_link_whose_file_is_gone_takes_its_targets_along),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
