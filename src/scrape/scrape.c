@@ -23,6 +23,7 @@
 #define CONNECTIONS  64L // idle ones that are kept
 #define SLEEP_MS_MAX 1000
 #define REASON_MAX   128
+#define LOOKUP_MS    30000 // until a name that was not found in time is looked up again
 #define ACCEPT_FORMATS                                                                             \
     "Accept: application/openmetrics-text;version=1.0.0;q=0.75,text/plain;version=0.0.4;q=0.5,"    \
     "*/*;q=0.1"
@@ -253,6 +254,8 @@ static void add_header(struct target *t, const char *text)
     t->headers = longer;
 }
 
+// QUICK_EXIT: libcurl looks names up on a thread of its own, which nothing can stop; without it,
+// whoever ends a fetch waits for that thread, and all targets with it.
 static void set_options(struct target *t, const char *url)
 {
     char line[128];
@@ -270,6 +273,7 @@ static void set_options(struct target *t, const char *url)
                curl_easy_setopt(t->easy, CURLOPT_ACCEPT_ENCODING, "gzip") == CURLE_OK &&
                curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, timeout_ms) == CURLE_OK &&
                curl_easy_setopt(t->easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+               curl_easy_setopt(t->easy, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK &&
                curl_easy_setopt(t->easy, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
                curl_easy_setopt(t->easy, CURLOPT_WRITEDATA, t) == CURLE_OK &&
                curl_easy_setopt(t->easy, CURLOPT_PRIVATE, t) == CURLE_OK;
@@ -353,6 +357,19 @@ static struct scraped scraped_of(struct target *t)
                             .seen = &t->seen};
 }
 
+// The name of the target was still being looked up. The thread that does so goes on until the
+// system gives up: it is not joined by another one soon.
+static void put_off_lookup(struct target *t, CURLcode result)
+{
+    curl_off_t found_us = 0;
+    uint64_t until_ns = clock_mono_ns() + LOOKUP_MS * NS_PER_MS;
+    ASSERT(t->easy != NULL);
+    (void)curl_easy_getinfo(t->easy, CURLINFO_NAMELOOKUP_TIME_T, &found_us);
+    if (result == CURLE_OPERATION_TIMEDOUT && found_us == 0 && t->due_ns < until_ns) {
+        t->due_ns = until_ns;
+    }
+}
+
 // An answer is there, or none is to be had.
 static void take_answer(struct target *t, CURLcode result)
 {
@@ -374,6 +391,7 @@ static void take_answer(struct target *t, CURLcode result)
     } else {
         x.text = t->body.n > 0 ? buf_str(&t->body) : STR("");
     }
+    put_off_lookup(t, result);
     end_fetch(t);
     exposition_make(&x, &t->made);
     if (x.text.p == NULL && t->made.failed) {
