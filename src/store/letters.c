@@ -61,7 +61,7 @@ static void put(void *ctx, const struct dead_letter *letter)
 struct dead_letter_sink store_dead_letter_sink(struct store *s)
 {
     ASSERT(s->catalog != NULL);
-    ASSERT(s->letters_end != NULL); // the queue has been begun
+    ASSERT(s->fs != NULL);
     return (struct dead_letter_sink){.put = put, .ctx = s};
 }
 
