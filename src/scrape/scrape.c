@@ -64,6 +64,7 @@ struct scrape {
     struct target **targets;
     size_t count, capacity;
     size_t fetching, storing;
+    size_t turn; // whose it is to be asked first, as far as it is due
     CURLM *multi;
     pthread_t thread;
     atomic_bool stop;
@@ -437,13 +438,17 @@ static void plan_next(struct target *t, uint64_t now_ns)
     }
 }
 
+// In turn: where more are due than are asked at once, each waits equally long.
 static void begin_due(struct scrape *s, uint64_t now_ns)
 {
+    size_t first = s->turn;
     for (size_t i = 0; i < s->count && s->fetching < SCRAPE_AT_ONCE_MAX; i++) {
-        struct target *t = s->targets[i];
+        size_t at = (first + i) % s->count;
+        struct target *t = s->targets[at];
         if (!t->gone && t->state == TARGET_WAITING && t->due_ns <= now_ns) {
             plan_next(t, now_ns);
             begin_fetch(t);
+            s->turn = at + 1;
         }
     }
     ASSERT(s->fetching <= SCRAPE_AT_ONCE_MAX);

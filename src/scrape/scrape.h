@@ -25,7 +25,7 @@
 // Order and fairness. A target is asked at its own place in the interval, found by hashing, so that
 // they are not all asked at once; the next scrape waits for the one before, and what was due
 // meanwhile is left out and counted. All targets are waited for together by one thread; up to
-// SCRAPE_AT_ONCE_MAX at once. Where a name was not found within the time of a scrape, the target is
+// SCRAPE_AT_ONCE_MAX at once, in turn: where more are due, all are asked less often. Where a name was not found within the time of a scrape, the target is
 // asked again half a minute later: what looks names up cannot be stopped.
 //
 // Memory. Bodies, what is remembered of a target's series, and the batch come from the budget
