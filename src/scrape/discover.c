@@ -18,10 +18,14 @@
 #define FILES_MAX         ((size_t)256) // of all jobs
 #define FILE_TARGETS_MAX  SCRAPE_TARGETS_MAX
 #define ADDRESS_BYTES_MAX ((size_t)512)
-#define FILE_LABELS_MAX   ((size_t)32) // of a group, job and instance not counted
+#define FOUND_MAX         (4 * SCRAPE_TARGETS_MAX) // of all files, those read anew twice
+#define FILE_LABELS_MAX   ((size_t)32)             // of a group, job and instance not counted
+#define TARGET_BYTES      (2 * sizeof(struct found_target) + 16) // the array doubles
 
 // What one good reading of a file gave.
 struct content {
+    struct discover *discover;
+    size_t charged; // of its meter
     struct arena arena;
     struct found_target *targets;
     size_t count, capacity;
@@ -43,6 +47,9 @@ struct discover {
     const struct scrape_job *jobs;
     size_t job_count;
     struct content fixed; // of the configuration
+    struct meter meter;   // of all contents
+    size_t found;         // targets of all contents
+    bool again;           // memory was short: a file that is bad may be good the next time
     struct file **files;
     size_t file_count, file_capacity;
     uint64_t errors;
@@ -72,12 +79,35 @@ static const char *check_address(struct str address)
     return NULL;
 }
 
+// Asks for memory before it is allocated. What the configuration names is there in any case.
+static const char *charge(struct content *c, size_t bytes)
+{
+    struct discover *d = c->discover;
+    ASSERT(d->meter.budget != NULL);
+    if (c == &d->fixed) {
+        meter_force(&d->meter, bytes);
+    } else if (d->meter.held_bytes + bytes > d->meter.budget->limit_bytes / SCRAPE_BUDGET_SHARE ||
+               !meter_take(&d->meter, bytes)) {
+        d->again = true;
+        return "there is no memory for its targets and their labels";
+    }
+    c->charged += bytes;
+    return NULL;
+}
+
 static const char *add_target(struct content *c, const struct scrape_job *job, struct str address)
 {
     const char *wrong = check_address(address);
-    if (wrong != NULL || c->count == FILE_TARGETS_MAX) {
-        return wrong != NULL ? wrong : "more targets than are taken";
+    if (wrong == NULL && (c->count == FILE_TARGETS_MAX || c->discover->found == FOUND_MAX)) {
+        wrong = "more targets than are taken";
     }
+    if (wrong == NULL) {
+        wrong = charge(c, TARGET_BYTES + address.n);
+    }
+    if (wrong != NULL) {
+        return wrong;
+    }
+    c->discover->found++;
     c->targets = mem_grow(c->targets, &c->capacity, c->count + 1, sizeof *c->targets);
     c->targets[c->count++] =
         (struct found_target){.job = job, .address = arena_str(&c->arena, address)};
@@ -102,6 +132,10 @@ static const char *add_label(struct content *c, struct group *g, struct str name
             return "a label is given twice";
         }
     }
+    const char *wrong = charge(c, name.n + value.n);
+    if (wrong != NULL) {
+        return wrong;
+    }
     ASSERT(g->label_count < FILE_LABELS_MAX);
     g->labels[g->label_count++] =
         (struct prom_label){arena_str(&c->arena, name), arena_str(&c->arena, value)};
@@ -120,8 +154,13 @@ static bool has_label(const struct group *g, struct str name)
 }
 
 // Gives the targets of the group their labels.
-static void end_group(struct content *c, const struct group *g)
+static const char *end_group(struct content *c, const struct group *g)
 {
+    size_t labels_max = g->label_count + 2;
+    const char *wrong = charge(c, (c->count - g->first) * labels_max * sizeof(struct prom_label));
+    if (wrong != NULL) {
+        return wrong;
+    }
     for (size_t i = g->first; i < c->count; i++) {
         struct found_target *t = &c->targets[i];
         struct prom_series all = {.label_count = 0};
@@ -140,14 +179,18 @@ static void end_group(struct content *c, const struct group *g)
         memcpy(t->labels.items, all.labels, all.label_count * sizeof *t->labels.items);
         t->hash = seen_hash(&all, NULL) ^ str_hash(t->address) * 5 ^ str_hash(t->job->name) * 3;
     }
+    return NULL;
 }
 
 static void content_done(struct content *c)
 {
+    struct discover *d = c->discover;
+    ASSERT(d != NULL && d->found >= c->count);
+    d->found -= c->count;
+    meter_give(&d->meter, c->charged);
     arena_done(&c->arena);
     mem_free(c->targets);
-    *c = (struct content){.targets = NULL};
-    ASSERT(c->count == 0);
+    *c = (struct content){.discover = d};
 }
 
 // ---- JSON ---------------------------------------------------------------------------------------
@@ -181,8 +224,7 @@ static const char *read_json_group(struct content *c, const struct scrape_job *j
                                         : "a label is not a text";
     }
     ASSERT(c->count >= g.first);
-    end_group(c, &g);
-    return wrong;
+    return wrong != NULL ? wrong : end_group(c, &g);
 }
 
 static const char *read_json(struct content *c, const struct scrape_job *job, struct str text)
@@ -311,7 +353,7 @@ static void read_yaml_group(struct yaml_reader *r)
     if (r->wrong == NULL && (seen & 1) == 0) {
         r->wrong = NOT_THE_SHAPE;
     }
-    end_group(r->content, &g);
+    r->wrong = r->wrong != NULL ? r->wrong : end_group(r->content, &g);
 }
 
 static const char *read_yaml(struct content *c, const struct scrape_job *job, struct str text)
@@ -362,6 +404,7 @@ static const char *read_text(const char *path, struct buf *out)
     ASSERT(out->max == SCRAPE_FILE_BYTES_MAX);
     return !is_file      ? "it is not a file"
            : n < 0       ? "it cannot be read"
+           : out->denied ? "there is no memory to read it"
            : out->failed ? "it is larger than 4 MiB"
                          : NULL;
 }
@@ -369,22 +412,28 @@ static const char *read_text(const char *path, struct buf *out)
 // Reads a file that has changed: what it had stays where what it has is bad.
 static void read_file(struct discover *d, struct file *f)
 {
-    struct content fresh = {.targets = NULL};
+    struct content fresh = {.discover = d};
     struct buf text;
-    buf_init(&text, SCRAPE_FILE_BYTES_MAX);
+    buf_init_from(&text, SCRAPE_FILE_BYTES_MAX, &d->meter.source);
+    d->again = false;
     const char *wrong = read_text(f->path, &text);
     if (wrong == NULL) {
         struct str all = text.n > 0 ? buf_str(&text) : STR("");
         wrong = str_ends(str_of(f->path), STR(".json")) ? read_json(&fresh, f->job, all)
                                                         : read_yaml(&fresh, f->job, all);
     }
+    d->again = d->again || text.denied;
     buf_done(&text);
+    bool told = f->bad && d->again;
     f->bad = wrong != NULL;
+    f->is_there = !d->again;
     if (wrong != NULL) {
         content_done(&fresh);
         d->errors++;
-        log_write(LOG_WARN, "scrape", "a file of targets is bad, what it had before stays",
-                  "file=%s reason=\"%s\"", f->path, wrong);
+        if (!told) {
+            log_write(LOG_WARN, "scrape", "a file of targets is bad, what it had before stays",
+                      "file=%s reason=\"%s\"", f->path, wrong);
+        }
         return;
     }
     ASSERT(fresh.count <= FILE_TARGETS_MAX);
@@ -406,6 +455,7 @@ static struct file *find_file(struct discover *d, const struct scrape_job *job, 
     size_t n = strlen(path) + 1;
     struct file *f = mem_new(1, sizeof *f);
     f->job = job;
+    f->content.discover = d;
     f->path = mem_alloc(n);
     memcpy(f->path, path, n);
     d->files = mem_grow(d->files, &d->file_capacity, d->file_count + 1, sizeof *d->files);
@@ -495,9 +545,11 @@ bool discover_look(struct discover *d)
     return drop_missing(d) || changed;
 }
 
-struct discover *discover_new(const struct scrape_job *jobs, size_t count)
+struct discover *discover_new(const struct scrape_job *jobs, size_t count, struct budget *budget)
 {
     struct discover *d = mem_new(1, sizeof *d);
+    meter_init(&d->meter, budget, ACCOUNT_BODIES);
+    d->fixed.discover = d;
     d->jobs = jobs;
     d->job_count = count;
     for (size_t i = 0; i < count; i++) {
@@ -510,7 +562,8 @@ struct discover *discover_new(const struct scrape_job *jobs, size_t count)
             }
         }
         ASSERT(d->fixed.count <= FILE_TARGETS_MAX);
-        end_group(&d->fixed, &g);
+        const char *none = end_group(&d->fixed, &g);
+        MUST(none == NULL); // it is forced
     }
     return d;
 }
@@ -523,6 +576,7 @@ void discover_free(struct discover *d)
     ASSERT(d->job_count <= SCRAPE_JOBS_MAX);
     mem_free(d->files);
     content_done(&d->fixed);
+    meter_done(&d->meter);
     mem_free(d);
 }
 

@@ -80,7 +80,9 @@ struct found_target {
 
 struct discover;
 
-struct discover *discover_new(const struct scrape_job *jobs, size_t count);
+// What files have comes from the budget, SCRAPE_BUDGET_SHARE of it at most: a file for which there
+// is no memory is bad, and read again at the next look.
+struct discover *discover_new(const struct scrape_job *jobs, size_t count, struct budget *budget);
 void discover_free(struct discover *d);
 // Looks at all files; true where something is not as it was, or at the first call.
 bool discover_look(struct discover *d);

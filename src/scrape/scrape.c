@@ -33,7 +33,8 @@ enum target_state { TARGET_WAITING, TARGET_FETCHING, TARGET_STORING };
 struct target {
     struct scrape *scrape;
     const struct scrape_job *job;
-    struct arena arena; // of the two below
+    char *texts;  // of the two below
+    size_t bytes; // that it was charged for, itself included
     struct str address;
     struct target_labels labels;
     uint64_t hash;
@@ -64,7 +65,8 @@ struct scrape {
     struct target **targets;
     size_t count, capacity;
     size_t fetching, storing;
-    size_t turn; // whose it is to be asked first, as far as it is due
+    size_t target_bytes; // of the budget, for all
+    size_t turn;         // whose it is to be asked first, as far as it is due
     CURLM *multi;
     pthread_t thread;
     atomic_bool stop;
@@ -105,21 +107,59 @@ static void count_failure(struct scrape *s, enum scrape_failure why)
 
 // ---- Targets ------------------------------------------------------------------------------------
 
+static size_t texts_bytes(const struct found_target *found)
+{
+    size_t bytes = found->address.n + found->labels.count * sizeof *found->labels.items;
+    ASSERT(found->labels.count >= 2);
+    for (size_t i = 0; i < found->labels.count; i++) {
+        bytes += found->labels.items[i].name.n + found->labels.items[i].value.n;
+    }
+    return bytes;
+}
+
+static struct str copy_text(char **at, struct str text)
+{
+    struct str copy = {*at, text.n};
+    ASSERT(text.p != NULL || text.n == 0);
+    if (text.n > 0) {
+        memcpy(*at, text.p, text.n);
+    }
+    *at += text.n;
+    return copy;
+}
+
+static void copy_texts(struct target *t, const struct found_target *found)
+{
+    size_t count = found->labels.count;
+    t->texts = mem_alloc(texts_bytes(found));
+    t->labels = (struct target_labels){(struct prom_label *)t->texts, count};
+    char *at = t->texts + count * sizeof *t->labels.items;
+    t->address = copy_text(&at, found->address);
+    for (size_t i = 0; i < count; i++) {
+        t->labels.items[i].name = copy_text(&at, found->labels.items[i].name);
+        t->labels.items[i].value = copy_text(&at, found->labels.items[i].value);
+    }
+    ASSERT(at == t->texts + texts_bytes(found));
+}
+
+// NULL where there is no memory for it.
 static struct target *target_new(struct scrape *s, const struct found_target *found)
 {
+    struct budget *budget = s->options.budget;
+    size_t bytes = sizeof(struct target) + texts_bytes(found);
+    if (s->target_bytes + bytes > budget->limit_bytes / SCRAPE_BUDGET_SHARE ||
+        !budget_take(budget, ACCOUNT_BODIES, bytes)) {
+        return NULL;
+    }
+    s->target_bytes += bytes;
     struct target *t = mem_new(1, sizeof *t);
     t->scrape = s;
+    t->bytes = bytes;
     t->job = found->job;
     t->hash = found->hash;
     t->up = -1;
-    t->address = arena_str(&t->arena, found->address);
-    t->labels.count = found->labels.count;
-    t->labels.items = arena_new(&t->arena, found->labels.count, sizeof *t->labels.items);
-    for (size_t i = 0; i < found->labels.count; i++) {
-        t->labels.items[i].name = arena_str(&t->arena, found->labels.items[i].name);
-        t->labels.items[i].value = arena_str(&t->arena, found->labels.items[i].value);
-    }
-    meter_init(&t->meter, s->options.budget, ACCOUNT_BODIES);
+    copy_texts(t, found);
+    meter_init(&t->meter, budget, ACCOUNT_BODIES);
     seen_init(&t->seen, &t->meter);
     buf_init_from(&t->body, t->job->body_bytes_max, &t->meter.source);
     // Its place in the interval is the same after each start.
@@ -137,7 +177,10 @@ static void target_free(struct target *t)
     seen_done(&t->seen);
     buf_done(&t->body);
     meter_done(&t->meter);
-    arena_done(&t->arena);
+    ASSERT(t->scrape->target_bytes >= t->bytes);
+    t->scrape->target_bytes -= t->bytes;
+    budget_give(t->scrape->options.budget, ACCOUNT_BODIES, t->bytes);
+    mem_free(t->texts);
     mem_free(t);
 }
 
@@ -150,13 +193,14 @@ static void on_found(void *ctx, const struct found_target *found)
             return;
         }
     }
-    if (s->count >= SCRAPE_TARGETS_MAX) {
+    struct target *t = s->count < SCRAPE_TARGETS_MAX ? target_new(s, found) : NULL;
+    if (t == NULL) {
         s->stats.targets_left_out++; // look() has the lock
         return;
     }
     s->targets = mem_grow(s->targets, &s->capacity, s->count + 1, sizeof *s->targets);
-    s->targets[s->count] = target_new(s, found);
-    s->targets[s->count++]->met = true;
+    s->targets[s->count++] = t;
+    t->met = true;
     ASSERT(s->count <= SCRAPE_TARGETS_MAX);
 }
 
@@ -170,7 +214,8 @@ static void look(struct scrape *s)
     s->stats.files = files;
     s->stats.bad_files = bad;
     s->stats.file_errors = errors;
-    if (changed) {
+    // Those left out may have been so for others that have gone since.
+    if (changed || (s->stats.targets_left_out > 0 && s->count < SCRAPE_TARGETS_MAX)) {
         for (size_t i = 0; i < s->count; i++) {
             s->targets[i]->met = false;
         }
@@ -546,7 +591,7 @@ enum err scrape_start(const struct scrape_options *options, struct scrape **ret_
         mem_free(s);
         return ERR_IO;
     }
-    s->discover = discover_new(options->jobs, options->job_count);
+    s->discover = discover_new(options->jobs, options->job_count, options->budget);
     MUST(pthread_mutex_init(&s->lock, NULL) == 0);
     MUST(pthread_create(&s->thread, NULL, run, s) == 0);
     *ret_scrape = s;

@@ -25,11 +25,14 @@
 // Order and fairness. A target is asked at its own place in the interval, found by hashing, so that
 // they are not all asked at once; the next scrape waits for the one before, and what was due
 // meanwhile is left out and counted. All targets are waited for together by one thread; up to
-// SCRAPE_AT_ONCE_MAX at once, in turn: where more are due, all are asked less often. Where a name was not found within the time of a scrape, the target is
-// asked again half a minute later: what looks names up cannot be stopped.
+// SCRAPE_AT_ONCE_MAX at once, in turn: where more are due, all are asked less often. Where a name
+// was not found within the time of a scrape, the target is asked again half a minute later: what
+// looks names up cannot be stopped.
 //
 // Memory. Bodies, what is remembered of a target's series, and the batch come from the budget
-// (ACCOUNT_BODIES): where it refuses, the scrape fails.
+// (ACCOUNT_BODIES): where it refuses, the scrape fails. So do files of targets, and the targets
+// themselves with their labels; those for which there is no room are left out and counted, and
+// taken when there is some.
 #ifndef SONDE_SCRAPE_SCRAPE_H
 #define SONDE_SCRAPE_SCRAPE_H
 
@@ -48,6 +51,7 @@
 #define SCRAPE_JOB_LIST_MAX   ((size_t)256)  // static targets, or files, of a job
 #define SCRAPE_FILE_BYTES_MAX ((size_t)4 << 20)
 #define SCRAPE_AT_ONCE_MAX    ((size_t)256)
+#define SCRAPE_BUDGET_SHARE   8 // for what files say, and as much for targets
 #define SCRAPE_FILES_MS       5000
 
 struct scrape;
@@ -101,7 +105,7 @@ const char *scrape_failure_name(enum scrape_failure f);
 
 struct scrape_stats {
     uint64_t targets, targets_up;
-    uint64_t targets_left_out; // now: beyond SCRAPE_TARGETS_MAX
+    uint64_t targets_left_out; // now: beyond SCRAPE_TARGETS_MAX, or the memory
     uint64_t scrapes;          // ended
     uint64_t failures[SCRAPE_FAILURE_COUNT];
     uint64_t samples;

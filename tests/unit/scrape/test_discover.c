@@ -17,6 +17,7 @@ struct rig {
     struct str files[2];
     struct str fixed[1];
     struct scrape_job job;
+    struct budget budget;
     struct discover *d;
 };
 
@@ -34,7 +35,8 @@ static void rig_open(struct rig *r)
                                  .target_count = 1,
                                  .files = r->files,
                                  .file_count = 2};
-    r->d = discover_new(&r->job, 1);
+    budget_init(&r->budget, (size_t)1 << 20);
+    r->d = discover_new(&r->job, 1, &r->budget);
 }
 
 static void path_of(const struct rig *r, const char *name, char path[128])
@@ -65,6 +67,7 @@ static void drop(const struct rig *r, const char *name)
 static void rig_done(struct rig *r)
 {
     discover_free(r->d);
+    assert_int_equal(r->budget.total, 0);
     assert_int_equal(rmdir(r->dir), 0);
 }
 
@@ -211,6 +214,34 @@ static void test_what_is_not_a_file_is_bad(void **state)
     rig_done(&r);
 }
 
+// A few kilobytes can say as many megabytes: every target has all labels of its group.
+static void test_a_file_that_there_is_no_memory_for_is_bad_until_there_is(void **state)
+{
+    (void)state;
+    struct rig r;
+    uint64_t files, bad, errors;
+    char text[16384] = "[{\"labels\": {\"z\": \"1\"}, \"targets\": [\"t:0\"";
+    rig_open(&r);
+    for (int i = 1; i < 1000; i++) {
+        size_t n = strlen(text);
+        (void)snprintf(text + n, sizeof text - n, ",\"t:%d\"", i);
+    }
+    (void)strncat(text, "]}]", sizeof text - strlen(text) - 1);
+    put(&r, "a.json", text);
+    assert_targets(&r, true, FIXED);
+    discover_stats(r.d, &files, &bad, &errors);
+    assert_int_equal(bad, 1);
+    assert_true(r.budget.total < r.budget.limit_bytes / 100);
+    r.budget.limit_bytes *= 4;
+    assert_true(discover_look(r.d)); // though it has not changed
+    discover_stats(r.d, &files, &bad, &errors);
+    assert_int_equal(bad, 0);
+    assert_in_range(r.budget.total, 1000 * sizeof(struct found_target), r.budget.limit_bytes / 8);
+    drop(&r, "a.json");
+    assert_targets(&r, true, FIXED);
+    rig_done(&r);
+}
+
 static void test_a_link_whose_file_is_gone_takes_its_targets_along(void **state)
 {
     (void)state;
@@ -238,6 +269,7 @@ int main(void)
         cmocka_unit_test(test_targets_of_files),
         cmocka_unit_test(test_bad_files),
         cmocka_unit_test(test_what_is_not_a_file_is_bad),
+        cmocka_unit_test(test_a_file_that_there_is_no_memory_for_is_bad_until_there_is),
         cmocka_unit_test(test_a_link_whose_file_is_gone_takes_its_targets_along),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
