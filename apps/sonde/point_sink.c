@@ -17,7 +17,7 @@
 
 #define TEXT_MAX ((size_t)64 << 10) // of a value before it is found too long
 
-_Static_assert(POINT_ATTRS_MAX + 6 <= SERIES_LABELS_MAX, "attributes and our own labels fit");
+_Static_assert(POINT_ATTRS_MAX + 8 <= SERIES_LABELS_MAX, "attributes and our own labels fit");
 _Static_assert(POINT_KEY_BYTES_MAX + 5 <= SERIES_LABEL_BYTES_MAX, "a key fits with its prefix");
 
 void point_sink_init(struct point_sink *s, struct series_store *series, struct ledger *ledger)
@@ -279,7 +279,9 @@ struct taking {
     struct str name;          // of the metric
     enum series_type type;    // of what adds up
     struct str extra, bucket; // the key of the label at hand, and the name it goes with
-    enum reason why;          // what is wrong; REASON_NONE
+    bool within;              // numbers are of buckets whose start "all" tells
+    struct exponential_shape shape;
+    enum reason why; // what is wrong; REASON_NONE
 };
 
 static enum reason reason_of(enum err e)
@@ -337,8 +339,8 @@ static void take_number(struct taking *t, enum series_type type, struct str name
     }
     ASSERT(l.count > 0);
     // A millisecond before, so that it takes no sample's place.
-    if (type == SERIES_COUNTER && x->start_ns >= NS_PER_MS && x->start_ns < x->time_ns &&
-        time_ms - start_ms <= POINT_YOUNG_MS) {
+    if (type == SERIES_COUNTER && !t->within && x->start_ns >= NS_PER_MS &&
+        x->start_ns < x->time_ns && time_ms - start_ms <= POINT_YOUNG_MS) {
         add(t->sink, series, start_ms - 1, 0);
     }
     add(t->sink, series, time_ms, number);
@@ -375,6 +377,45 @@ static void on_bucket(void *ctx, double bound, uint64_t n)
     take_number(t, t->type, t->bucket, t->extra, number_text(t->sink, bound), (double)n);
 }
 
+// The labels that buckets of an exponential histogram have in common.
+static void put_shape(struct taking *t)
+{
+    char *scale = arena_alloc(&t->sink->arena, 16);
+    int n = snprintf(scale, 16, "%d", t->shape.scale);
+    ASSERT(n > 0 && n < 16 && t->extra.n == 0);
+    t->extra = POINT_BUCKET_INDEX;
+    put(&t->labels, POINT_BUCKET_SCALE, (struct str){scale, (size_t)n});
+    if (t->shape.zero_threshold > 0) {
+        put(&t->labels, POINT_BUCKET_ZERO, number_text(t->sink, t->shape.zero_threshold));
+    }
+}
+
+static void on_exponential(void *ctx, struct exponential_bucket bucket, uint64_t n)
+{
+    struct taking *t = ctx;
+    char room[EXPONENTIAL_TEXT_MAX];
+    if (t->extra.n == 0) {
+        put_shape(t);
+    }
+    ASSERT(t->extra.n > 0);
+    take_number(t, t->type, t->bucket, t->extra, exponential_text(bucket, room), (double)n);
+}
+
+static const char *take_exponential(struct taking *t)
+{
+    const struct point *x = t->point;
+    const struct exponential_bucket all = {EXPONENTIAL_ALL, 0};
+    t->within = true;
+    const char *wrong =
+        otlp_point_exponential(batch_str(t->batch, x->body), &t->shape, on_exponential, t);
+    t->within = false;
+    ASSERT(t->bucket.n > 0);
+    if (wrong == NULL) {
+        on_exponential(t, all, x->count);
+    }
+    return wrong;
+}
+
 static void on_quantile(void *ctx, double quantile, double value)
 {
     struct taking *t = ctx;
@@ -395,6 +436,7 @@ static void take_distribution(struct taking *t)
     bool none = (x->says & POINT_NO_VALUE) != 0;
     const char *wrong = NULL;
     t->type = m->temporality == TEMPORALITY_DELTA ? SERIES_DELTA : SERIES_COUNTER;
+    t->bucket = joined(t->sink, t->name, POINT_SUFFIX_BUCKET);
     take_suffixed(t, t->type, POINT_SUFFIX_COUNT, none ? stale() : (double)x->count);
     if (none || (x->says & POINT_SUM)) {
         take_suffixed(t, t->type, POINT_SUFFIX_SUM, none ? stale() : x->sum);
@@ -411,11 +453,11 @@ static void take_distribution(struct taking *t)
     if (m->kind == METRIC_SUMMARY) {
         t->extra = POINT_QUANTILE;
         wrong = otlp_point_quantiles(batch_str(t->batch, x->body), on_quantile, t);
+    } else if (m->kind == METRIC_EXPONENTIAL) {
+        wrong = take_exponential(t);
     } else {
         t->extra = POINT_LE;
-        t->bucket = joined(t->sink, t->name, POINT_SUFFIX_BUCKET);
-        wrong = otlp_point_buckets((enum metric_kind)m->kind, batch_str(t->batch, x->body),
-                                   on_bucket, t);
+        wrong = otlp_point_buckets(batch_str(t->batch, x->body), on_bucket, t);
         take_number(t, t->type, t->bucket, POINT_LE, STR("+Inf"), (double)x->count);
     }
     ASSERT(wrong == NULL); // it was checked as it came

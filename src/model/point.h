@@ -24,6 +24,9 @@
 //     le         of a bucket: its upper bound, "+Inf" for the last. Buckets are cumulative: each
 //                counts what is at or below its bound
 //     quantile   of a summary
+//     bucket.scale, bucket.zero, bucket.index
+//                of a bucket of an exponential histogram: the scale, the zero threshold (absent
+//                where that is 0), and which bucket it is (exponential_text())
 //
 //     sent                              series                                      kept as
 //     gauge                             NAME                                        gauge
@@ -33,8 +36,7 @@
 //     histogram, cumulative             NAME_bucket{le}, NAME_count, NAME_sum       counter
 //     histogram, delta                  the same                                    delta
 //       where sent                      NAME_min, NAME_max                          gauge
-//     exponential histogram             as a histogram; bounds are those of its scale, and
-//                                       the zero threshold where there are zeros
+//     exponential histogram             NAME_bucket{bucket.*}; the others as a histogram
 //     summary                           NAME{quantile}                              gauge
 //                                       NAME_count, NAME_sum                        counter
 //     series, monotonic                 NAME                                        counter
@@ -50,6 +52,15 @@
 // time, but no more than POINT_YOUNG_MS, also says that there was a 0 at its start (it is kept a
 // millisecond before that, where it takes no sample's place): without it what
 // a process counts before it is first heard of would be missing from rates.
+//
+// Exponential histograms. Each bucket has what lies in it alone, not what lies below: a bucket
+// whose neighbours a sender tells of for the first time stays what it was. Buckets that are empty
+// are left out. The bucket "all", with the point's count, is the last that is written: it says that
+// the point was there, and in which shape, so that a bucket without a number at that time was
+// empty. Zeros at a start are written to "all" alone. What grew in each bucket from one point to
+// the next can be told from both, across changes of the shape too (query/exponential.h).
+// Folders written before this was so have such histograms by cumulative buckets with `le`; they are
+// read as the histograms of explicit bounds that they look like.
 //
 // "No recorded value" (a flag of a point) is kept as POINT_STALE_BITS, Prometheus' own mark: the
 // series ends there. For a histogram NAME_count and NAME_sum have it. Any other NaN is kept as it
@@ -77,6 +88,10 @@
 #define POINT_LE       STR("le")
 #define POINT_QUANTILE STR("quantile")
 
+#define POINT_BUCKET_SCALE STR("bucket.scale")
+#define POINT_BUCKET_ZERO  STR("bucket.zero")
+#define POINT_BUCKET_INDEX STR("bucket.index")
+
 #define POINT_ATTRIBUTE_PREFIX STR("attr.")
 
 #define POINT_SUFFIX_BUCKET STR("_bucket")
@@ -97,7 +112,8 @@ static inline bool point_key_is_taken(struct str key)
 {
     return str_eq(key, POINT_NAME) || str_eq(key, POINT_SERVICE) || str_eq(key, POINT_INSTANCE) ||
            str_eq(key, POINT_SCOPE) || str_eq(key, POINT_UNIT) || str_eq(key, POINT_LE) ||
-           str_eq(key, POINT_QUANTILE);
+           str_eq(key, POINT_QUANTILE) || str_eq(key, POINT_BUCKET_SCALE) ||
+           str_eq(key, POINT_BUCKET_ZERO) || str_eq(key, POINT_BUCKET_INDEX);
 }
 
 #endif

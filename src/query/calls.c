@@ -2,6 +2,10 @@
 // Purpose: calls added up.
 #include "query/calls.h"
 
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "core/mem.h"
 #include "core/must.h"
 
@@ -126,4 +130,16 @@ struct str series_label(const struct series_found *found, struct str key)
         }
     }
     return STR("");
+}
+
+double series_label_number(const struct series_found *found, struct str key)
+{
+    struct str label = series_label(found, key);
+    char text[64] = {0};
+    ASSERT(found->label_count > 0);
+    if (label.n == 0 || label.n >= sizeof text) {
+        return NAN;
+    }
+    memcpy(text, label.p, label.n);
+    return strtod(text, NULL); // "+Inf" too
 }

@@ -69,4 +69,7 @@ MUST_CHECK enum err calls_run(struct series_store *store, struct series_query qu
 // The value of a label of a series; "" where it has none.
 struct str series_label(const struct series_found *found, struct str key);
 
+// The same as a number; NAN where it says none.
+double series_label_number(const struct series_found *found, struct str key);
+
 #endif

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: metrics over time.
-#include "query/points.h"
-
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +8,7 @@
 #include "core/must.h"
 #include "model/point.h"
 #include "query/calls.h"
+#include "query/points_state.h"
 #include "query/red.h"
 
 const double points_quantiles[POINTS_QUANTILES] = {0.5, 0.9, 0.95, 0.99, 0.999};
@@ -24,42 +23,7 @@ const char *points_kind_name(enum points_kind k)
     return names[k];
 }
 
-// What a step has so far.
-struct cell {
-    uint64_t samples, last_ms;
-    double last, total, min, max, sum;
-    double increase, hist_sum;
-    bool grows; // its increase is known
-};
-
-// Growth of one bucket, by step.
-struct bucket {
-    double bound;
-    double *increase;
-};
-
-struct group {
-    struct str value;
-    struct cell *cells;
-    uint64_t series;
-    struct bucket *buckets;
-    size_t bucket_count, bucket_capacity;
-};
-
-// What of a series goes where.
-enum aspect { ASPECT_NUMBERS, ASPECT_COUNT, ASPECT_SUM, ASPECT_BUCKET };
-
-struct run {
-    const struct points_query *q;
-    struct points *out;
-    size_t steps;
-    struct group *groups;
-    size_t group_count, group_capacity;
-    enum aspect aspect;
-    struct cell *one; // of a series
-};
-
-static bool charge(struct run *r, size_t bytes)
+bool points_charge(struct points_run *r, size_t bytes)
 {
     ASSERT(bytes > 0);
     if (!query_need(r->q->control, bytes)) {
@@ -69,7 +33,7 @@ static bool charge(struct run *r, size_t bytes)
     return true;
 }
 
-static enum err group_of(struct run *r, struct str value, struct group **ret_group)
+static enum err group_of(struct points_run *r, struct str value, struct points_growing **ret_group)
 {
     size_t i = 0;
     while (i < r->group_count && !str_eq(r->groups[i].value, value)) {
@@ -79,13 +43,14 @@ static enum err group_of(struct run *r, struct str value, struct group **ret_gro
         if (i == POINTS_GROUPS_MAX) {
             return ERR_LIMIT;
         }
-        if (!charge(r, r->steps * sizeof(struct cell) + sizeof(struct points_step) * r->steps)) {
+        if (!points_charge(r, r->steps * sizeof(struct points_cell) +
+                                  sizeof(struct points_step) * r->steps)) {
             return ERR_MEMORY;
         }
         r->groups = mem_grow(r->groups, &r->group_capacity, i + 1, sizeof *r->groups);
-        r->groups[r->group_count++] = (struct group){
+        r->groups[r->group_count++] = (struct points_growing){
             .value = arena_str(&r->out->arena, value),
-            .cells = mem_new(r->steps, sizeof(struct cell)),
+            .cells = mem_new(r->steps, sizeof(struct points_cell)),
         };
     }
     ASSERT(r->groups[i].cells != NULL);
@@ -94,7 +59,7 @@ static enum err group_of(struct run *r, struct str value, struct group **ret_gro
 }
 
 // The step that a time lies in; false outside of the range.
-static bool step_of(const struct run *r, uint64_t time_ms, size_t *ret_step)
+static bool step_of(const struct points_run *r, uint64_t time_ms, size_t *ret_step)
 {
     ASSERT(r->out->step_ms > 0);
     if (time_ms < r->out->from_ms || time_ms >= r->out->to_ms) {
@@ -113,7 +78,7 @@ static bool is_stale(double v)
 
 // ---- Growth -------------------------------------------------------------------------------------
 
-static void grow(struct run *r, struct cell *cells, size_t step, double by)
+static void grow(const struct points_run *r, struct points_cell *cells, size_t step, double by)
 {
     ASSERT(step < r->steps);
     (void)r;
@@ -122,8 +87,8 @@ static void grow(struct run *r, struct cell *cells, size_t step, double by)
 }
 
 // Spreads what came between two times over the steps that lie there.
-static void spread(struct run *r, struct cell *cells, uint64_t after_ms, uint64_t until_ms,
-                   double by)
+void points_spread(const struct points_run *r, struct points_cell *cells, uint64_t after_ms,
+                   uint64_t until_ms, double by)
 {
     const struct points *out = r->out;
     uint64_t from = after_ms > out->from_ms ? after_ms : out->from_ms;
@@ -138,7 +103,8 @@ static void spread(struct run *r, struct cell *cells, uint64_t after_ms, uint64_
     }
 }
 
-static void add_growth(struct run *r, const struct series_found *found, struct cell *cells)
+void points_add_growth(const struct points_run *r, const struct series_found *found,
+                       struct points_cell *cells)
 {
     uint64_t last_ms = 0;
     double last = 0;
@@ -159,7 +125,7 @@ static void add_growth(struct run *r, const struct series_found *found, struct c
             continue;
         }
         if (known) {
-            spread(r, cells, last_ms, time_ms, v >= last ? v - last : v);
+            points_spread(r, cells, last_ms, time_ms, v >= last ? v - last : v);
         }
         known = true;
         last = v;
@@ -169,9 +135,10 @@ static void add_growth(struct run *r, const struct series_found *found, struct c
 
 // ---- Values -------------------------------------------------------------------------------------
 
-static void add_values(struct run *r, const struct series_found *found, struct cell *cells)
+static void add_values(struct points_run *r, const struct series_found *found,
+                       struct points_cell *cells)
 {
-    struct cell *one = r->one;
+    struct points_cell *one = r->one;
     memset(one, 0, r->steps * sizeof *one);
     for (size_t i = 0; i < found->count; i++) {
         size_t step;
@@ -179,7 +146,7 @@ static void add_values(struct run *r, const struct series_found *found, struct c
         if (isnan(v) || !step_of(r, found->times_ms[i], &step)) {
             continue;
         }
-        struct cell *c = &cells[step];
+        struct points_cell *c = &cells[step];
         ASSERT(step < r->steps);
         c->min = c->samples == 0 || v < c->min ? v : c->min;
         c->max = c->samples == 0 || v > c->max ? v : c->max;
@@ -199,86 +166,6 @@ static void add_values(struct run *r, const struct series_found *found, struct c
     }
 }
 
-// ---- Buckets ------------------------------------------------------------------------------------
-
-static double bound_of(const struct series_found *found)
-{
-    struct str le = series_label(found, POINT_LE);
-    char text[64] = {0};
-    ASSERT(found->label_count > 0);
-    if (le.n == 0 || le.n >= sizeof text) {
-        return NAN;
-    }
-    memcpy(text, le.p, le.n);
-    return strtod(text, NULL); // "+Inf" too
-}
-
-static enum err bucket_of(struct run *r, struct group *g, double bound, struct bucket **ret_bucket)
-{
-    size_t i = 0;
-    while (i < g->bucket_count && g->buckets[i].bound < bound) {
-        i++;
-    }
-    if (i == g->bucket_count || g->buckets[i].bound > bound) {
-        if (!charge(r, r->steps * sizeof(double) + 2 * sizeof(struct bucket))) {
-            return ERR_MEMORY;
-        }
-        g->buckets =
-            mem_grow(g->buckets, &g->bucket_capacity, g->bucket_count + 1, sizeof *g->buckets);
-        memmove(g->buckets + i + 1, g->buckets + i, (g->bucket_count - i) * sizeof *g->buckets);
-        g->buckets[i] = (struct bucket){bound, mem_new(r->steps, sizeof(double))};
-        g->bucket_count++;
-    }
-    ASSERT(i < g->bucket_count);
-    *ret_bucket = &g->buckets[i];
-    return ERR_OK;
-}
-
-static enum err add_bucket(struct run *r, const struct series_found *found, struct group *g)
-{
-    struct bucket *b;
-    double bound = bound_of(found);
-    if (isnan(bound)) {
-        r->out->left_out++;
-        return ERR_OK;
-    }
-    enum err e = bucket_of(r, g, bound, &b);
-    if (e != ERR_OK) {
-        return e;
-    }
-    memset(r->one, 0, r->steps * sizeof *r->one);
-    add_growth(r, found, r->one);
-    for (size_t i = 0; i < r->steps; i++) {
-        b->increase[i] += r->one[i].increase;
-    }
-    ASSERT(g->bucket_count > 0);
-    return ERR_OK;
-}
-
-static double quantile(const struct group *g, size_t step, double q)
-{
-    const struct bucket *b = g->buckets;
-    double all = 0, below = 0, lower = 0;
-    for (size_t i = 0; i < g->bucket_count; i++) { // series may end apart: never falling
-        all = b[i].increase[step] > all ? b[i].increase[step] : all;
-    }
-    ASSERT(q >= 0 && q <= 1);
-    double rank = q * all;
-    for (size_t i = 0; i < g->bucket_count && all > 0; i++) {
-        double n = b[i].increase[step] > below ? b[i].increase[step] : below;
-        if (n >= rank && n > 0) {
-            if (isinf(b[i].bound)) {
-                return i > 0 ? b[i - 1].bound : NAN;
-            }
-            lower = i > 0 ? b[i - 1].bound : b[i].bound > 0 ? 0 : b[i].bound;
-            return n > below ? lower + (b[i].bound - lower) * (rank - below) / (n - below)
-                             : b[i].bound;
-        }
-        below = n;
-    }
-    return NAN;
-}
-
 // ---- The run ------------------------------------------------------------------------------------
 
 static enum points_kind kind_of(enum series_type t)
@@ -288,7 +175,7 @@ static enum points_kind kind_of(enum series_type t)
 }
 
 // What is asked for is settled by the first series.
-static enum err settle(struct run *r, const struct series_found *found)
+static enum err settle(struct points_run *r, const struct series_found *found)
 {
     struct points *out = r->out;
     ASSERT(r->aspect == ASPECT_NUMBERS);
@@ -299,20 +186,22 @@ static enum err settle(struct run *r, const struct series_found *found)
     return out->kind == POINTS_GAUGE && out->as == POINTS_RATE ? ERR_INVALID : ERR_OK;
 }
 
-static enum err add_series(struct run *r, const struct series_found *found, struct group *g)
+static enum err add_series(struct points_run *r, const struct series_found *found,
+                           struct points_growing *g)
 {
     enum err e = ERR_OK;
     ASSERT(found->numbers != NULL);
     if (r->aspect == ASPECT_BUCKET) {
-        e = add_bucket(r, found, g);
+        e = exponential_has(found) ? points_add_exponential(r, found, g)
+                                   : points_add_below(r, found, g);
     } else if (r->aspect == ASPECT_SUM) {
         memset(r->one, 0, r->steps * sizeof *r->one);
-        add_growth(r, found, r->one);
+        points_add_growth(r, found, r->one);
         for (size_t i = 0; i < r->steps; i++) {
             g->cells[i].hist_sum += r->one[i].increase;
         }
     } else if (r->aspect == ASPECT_COUNT || r->out->as == POINTS_RATE) {
-        add_growth(r, found, g->cells);
+        points_add_growth(r, found, g->cells);
     } else {
         add_values(r, found, g->cells);
     }
@@ -321,12 +210,15 @@ static enum err add_series(struct run *r, const struct series_found *found, stru
 
 static enum err on_series(void *ctx, const struct series_found *found)
 {
-    struct run *r = ctx;
-    struct group *g;
+    struct points_run *r = ctx;
+    struct points_growing *g;
     struct points *out = r->out;
     if (found->type == SERIES_HIST) {
         out->left_out++;
         return ERR_OK;
+    }
+    if (r->aspect == ASPECT_ALL) {
+        return exponential_mark(&r->sources, found);
     }
     if (out->unit.p == NULL) {
         out->unit = arena_str(&out->arena, series_label(found, POINT_UNIT));
@@ -367,20 +259,27 @@ static size_t matchers_of(const struct points_query *q, struct str name,
     return n;
 }
 
-static enum err ask(struct run *r, enum aspect aspect, struct str suffix)
+static enum err ask(struct points_run *r, enum points_aspect aspect, struct str suffix)
 {
     const struct points_query *q = r->q;
     struct points *out = r->out;
-    struct series_matcher matchers[POINTS_LABELS_MAX + 2];
+    struct series_matcher matchers[POINTS_LABELS_MAX + 3];
+    const struct exponential_bucket all = {EXPONENTIAL_ALL, 0};
+    char room[EXPONENTIAL_TEXT_MAX];
     char *name = arena_alloc(&out->arena, q->name.n + suffix.n + 1);
     memcpy(name, q->name.p, q->name.n);
     memcpy(name + q->name.n, suffix.n > 0 ? suffix.p : "", suffix.n);
     r->aspect = aspect;
+    size_t n = matchers_of(q, (struct str){name, q->name.n + suffix.n}, matchers);
+    if (aspect == ASPECT_ALL) {
+        matchers[n++] =
+            (struct series_matcher){POINT_BUCKET_INDEX, MATCH_EQUAL, exponential_text(all, room)};
+    }
     const struct series_query series = {
         .any_line = q->any_line,
         .line = q->line,
         .matchers = matchers,
-        .matcher_count = matchers_of(q, (struct str){name, q->name.n + suffix.n}, matchers),
+        .matcher_count = n,
         .from_ms = out->from_ms > POINTS_LOOK_MS ? out->from_ms - POINTS_LOOK_MS : 0,
         .to_ms = out->to_ms + POINTS_LOOK_MS,
         .step_ms = SERIES_SLOT_MS,
@@ -390,22 +289,27 @@ static enum err ask(struct run *r, enum aspect aspect, struct str suffix)
     enum err e = series_run(q->store, &series, on_series, r, &answer);
     if (e == ERR_OK) {
         ASSERT(answer.series <= answer.samples);
-        out->series += answer.series;
-        out->samples += answer.samples;
+        bool again = aspect == ASPECT_ALL; // they are buckets as well
+        out->series += again ? 0 : answer.series;
+        out->samples += again ? 0 : answer.samples;
         out->damaged_parts += answer.damaged_parts;
     }
     return e;
 }
 
 // A name of no series may be a histogram's.
-static enum err ask_all(struct run *r)
+static enum err ask_all(struct points_run *r)
 {
     struct points *out = r->out;
     enum err e = ask(r, ASPECT_NUMBERS, STR(""));
     if (e != ERR_OK || out->series > 0) {
         return e;
     }
-    e = ask(r, ASPECT_BUCKET, POINT_SUFFIX_BUCKET);
+    e = ask(r, ASPECT_ALL, POINT_SUFFIX_BUCKET);
+    if (e == ERR_OK) {
+        exponential_settle(&r->sources);
+        e = ask(r, ASPECT_BUCKET, POINT_SUFFIX_BUCKET);
+    }
     if (e != ERR_OK || out->series == 0) {
         return e;
     }
@@ -416,9 +320,10 @@ static enum err ask_all(struct run *r)
     return e == ERR_OK ? ask(r, ASPECT_SUM, POINT_SUFFIX_SUM) : e;
 }
 
-static bool read_cell(const struct run *r, const struct group *g, size_t i, struct points_step *s)
+static bool read_cell(const struct points_run *r, const struct points_growing *g, size_t i,
+                      struct points_step *s)
 {
-    const struct cell *c = &g->cells[i];
+    const struct points_cell *c = &g->cells[i];
     const struct points *out = r->out;
     ASSERT(i < r->steps);
     *s = (struct points_step){.time_ms = out->from_ms + i * out->step_ms,
@@ -432,7 +337,7 @@ static bool read_cell(const struct run *r, const struct group *g, size_t i, stru
                               .total = c->hist_sum};
     s->mean = c->samples > 0 ? c->total / (double)c->samples : 0;
     for (size_t q = 0; out->kind == POINTS_HISTOGRAM && q < POINTS_QUANTILES; q++) {
-        s->quantiles[q] = quantile(g, i, points_quantiles[q]);
+        s->quantiles[q] = c->increase > 0 ? points_quantile(g, i, points_quantiles[q]) : NAN;
     }
     return out->as == POINTS_RATE ? c->grows : c->samples > 0;
 }
@@ -440,10 +345,11 @@ static bool read_cell(const struct run *r, const struct group *g, size_t i, stru
 static int compare_groups(const void *a, const void *b)
 {
     ASSERT(a != NULL && b != NULL);
-    return str_cmp(((const struct group *)a)->value, ((const struct group *)b)->value);
+    return str_cmp(((const struct points_growing *)a)->value,
+                   ((const struct points_growing *)b)->value);
 }
 
-static void read_groups(struct run *r)
+static void read_groups(struct points_run *r)
 {
     struct points *out = r->out;
     if (r->group_count > 1) {
@@ -465,18 +371,16 @@ static void read_groups(struct run *r)
     ASSERT(out->count <= r->group_count);
 }
 
-static void free_run(struct run *r)
+static void free_run(struct points_run *r)
 {
     ASSERT(r->groups != NULL || r->group_count == 0);
     for (size_t i = 0; i < r->group_count; i++) {
-        for (size_t k = 0; k < r->groups[i].bucket_count; k++) {
-            mem_free(r->groups[i].buckets[k].increase);
-        }
-        mem_free(r->groups[i].buckets);
+        points_free_buckets(&r->groups[i]);
         mem_free(r->groups[i].cells);
     }
     mem_free(r->groups);
     mem_free(r->one);
+    exponential_done(&r->sources);
 }
 
 // Cuts the range to whole steps.
@@ -494,7 +398,8 @@ static enum err set_range(const struct points_query *q, struct points *out)
 enum err points_run(const struct points_query *q, struct points **ret_points)
 {
     struct points *out = mem_new(1, sizeof *out);
-    struct run r = {.q = q, .out = out};
+    struct points_run r = {.q = q, .out = out};
+    exponential_init(&r.sources, q->control);
     ASSERT(q->name.n > 0 && q->label_count <= POINTS_LABELS_MAX);
     out->control = q->control;
     out->as = q->as == POINTS_AUTO ? POINTS_VALUE : q->as;

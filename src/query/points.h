@@ -14,7 +14,10 @@
 //
 // Histograms. Asked for by the name as sent: count, sum, mean and quantiles of a step come from the
 // growth of NAME_count, NAME_sum and of each bucket. Within a bucket values count as evenly spread;
-// in the last one, which has no upper bound, they count as its lower bound.
+// in the last one, which has no upper bound, they count as its lower bound. Of exponential
+// histograms (model/exponential.h) growth is that of each bucket from one point of its sender to
+// the next, whether the bucket was there before or not, and whether the scale stayed or became
+// coarser.
 //
 // ERR_LIMIT for more steps than RED_POINTS_MAX or more groups than POINTS_GROUPS_MAX; ERR_INVALID
 // for the rate of a gauge, or a histogram asked for as values; ERR_MEMORY where the control's meter

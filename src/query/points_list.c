@@ -32,7 +32,9 @@ static enum points_kind kind_of(const struct series_found *found)
 {
     struct str name = series_label(found, POINT_NAME);
     ASSERT(found->type != SERIES_HIST);
-    if (series_label(found, POINT_LE).n > 0 && str_ends(name, POINT_SUFFIX_BUCKET)) {
+    bool bucket =
+        series_label(found, POINT_LE).n > 0 || series_label(found, POINT_BUCKET_INDEX).n > 0;
+    if (bucket && str_ends(name, POINT_SUFFIX_BUCKET)) {
         return POINTS_HISTOGRAM;
     }
     if (series_label(found, POINT_QUANTILE).n > 0) {

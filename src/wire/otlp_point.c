@@ -202,14 +202,6 @@ static uint32_t collect_body(struct decoder *d, const struct kind_info *kind, st
     return batch_intern(d->batch, buf_str(&d->scratch));
 }
 
-static const char *check_body(const struct batch *b, const struct point_state *st)
-{
-    struct str body = batch_str(b, st->point.body);
-    ASSERT(st->kind->point != NULL);
-    return st->kind->kind == METRIC_SUMMARY ? otlp_point_quantiles(body, NULL, NULL)
-                                            : otlp_point_buckets(st->kind->kind, body, NULL, NULL);
-}
-
 static bool finish_point(struct decoder *d, struct point_state *st, struct str bytes)
 {
     struct point *x = &st->point;
@@ -223,7 +215,7 @@ static bool finish_point(struct decoder *d, struct point_state *st, struct str b
     st->reject = st->reject != NULL ? st->reject : point_check_attrs(d->batch, x->attrs);
     if (st->reject == NULL && st->has_body) {
         x->body = collect_body(d, st->kind, bytes);
-        st->reject = check_body(d->batch, st);
+        st->reject = otlp_point_check(st->kind->kind, batch_str(d->batch, x->body));
     }
     if (st->reject != NULL) {
         return decoder_reject(d, x->attrs.first, st->reject, bytes);

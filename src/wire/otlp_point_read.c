@@ -68,8 +68,8 @@ static const char *check_explicit(const struct number_list *counts,
     return NULL;
 }
 
-static const char *
-explicit_buckets(struct str body, void (*each)(void *ctx, double bound, uint64_t count), void *ctx)
+const char *otlp_point_buckets(struct str body,
+                               void (*each)(void *ctx, double bound, uint64_t count), void *ctx)
 {
     struct number_list counts, bounds;
     struct pb_reader r = pb_reader(body);
@@ -99,15 +99,13 @@ explicit_buckets(struct str body, void (*each)(void *ctx, double bound, uint64_t
 // ---- Exponential --------------------------------------------------------------------------------
 
 enum {
-    EXPONENTIAL_SCALE = 6,
-    EXPONENTIAL_ZEROS = 7,
-    EXPONENTIAL_POSITIVE = 8,
-    EXPONENTIAL_NEGATIVE = 9,
-    EXPONENTIAL_THRESHOLD = 14,
+    FIELD_SCALE = 6,
+    FIELD_ZEROS = 7,
+    FIELD_POSITIVE = 8,
+    FIELD_NEGATIVE = 9,
+    FIELD_THRESHOLD = 14,
     BUCKETS_OFFSET = 1,
     BUCKETS_COUNTS = 2,
-    SCALE_LEAST = -10,
-    SCALE_MOST = 20,
 };
 
 struct bucket_run {
@@ -148,20 +146,20 @@ static void read_exponential(struct exponential *x, struct str body)
     x->positive.counts.too_many = x->negative.counts.too_many = false;
     while (r.p < r.end && pb_next(&r, &f)) {
         switch (f.number) {
-        case EXPONENTIAL_SCALE:
+        case FIELD_SCALE:
             x->scale = (int32_t)unzigzag(f.value);
             break;
-        case EXPONENTIAL_ZEROS:
+        case FIELD_ZEROS:
             x->zeros = f.value;
             break;
-        case EXPONENTIAL_POSITIVE:
+        case FIELD_POSITIVE:
             read_run(&x->positive, f.bytes);
             break;
-        case EXPONENTIAL_NEGATIVE:
+        case FIELD_NEGATIVE:
             read_run(&x->negative, f.bytes);
             break;
         default:
-            ASSERT(f.number == EXPONENTIAL_THRESHOLD);
+            ASSERT(f.number == FIELD_THRESHOLD);
             x->threshold = as_double(f.value);
             break;
         }
@@ -174,7 +172,7 @@ static const char *check_exponential(const struct exponential *x)
     if (x->positive.counts.too_many || x->negative.counts.too_many || n > POINT_BUCKETS_MAX) {
         return "more than 1024 buckets";
     }
-    if (x->scale < SCALE_LEAST || x->scale > SCALE_MOST) {
+    if (x->scale < EXPONENTIAL_SCALE_LEAST || x->scale > EXPONENTIAL_SCALE_MOST) {
         return "scale is not between -10 and 20";
     }
     if (!(x->threshold >= 0) || isinf(x->threshold)) {
@@ -183,56 +181,40 @@ static const char *check_exponential(const struct exponential *x)
     return NULL;
 }
 
-// base ^ index, where base is 2 ^ (2 ^ -scale).
-static double power(const struct exponential *x, int64_t index)
+static void walk_run(const struct bucket_run *run, enum exponential_range range,
+                     void (*each)(void *ctx, struct exponential_bucket bucket, uint64_t count),
+                     void *ctx)
 {
-    ASSERT(x->scale >= SCALE_LEAST && x->scale <= SCALE_MOST);
-    return exp2(ldexp((double)index, (int)-x->scale));
+    ASSERT(run->counts.count <= POINT_BUCKETS_MAX);
+    for (size_t i = 0; i < run->counts.count; i++) {
+        if (run->counts.items[i] > 0) {
+            each(ctx, (struct exponential_bucket){range, run->offset + (int64_t)i},
+                 run->counts.items[i]);
+        }
+    }
 }
 
-static const char *exponential_buckets(struct str body,
-                                       void (*each)(void *ctx, double bound, uint64_t count),
-                                       void *ctx)
+const char *otlp_point_exponential(struct str body, struct exponential_shape *ret_shape,
+                                   void (*each)(void *ctx, struct exponential_bucket bucket,
+                                                uint64_t count),
+                                   void *ctx)
 {
     struct exponential x;
     read_exponential(&x, body);
     const char *wrong = check_exponential(&x);
-    uint64_t sum = 0;
-    if (wrong != NULL || each == NULL) {
+    if (wrong != NULL) {
         return wrong;
     }
-    const struct number_list *negative = &x.negative.counts, *positive = &x.positive.counts;
-    double last = -INFINITY;
-    for (size_t i = negative->count; i > 0; i--) {
-        double bound = -power(&x, x.negative.offset + (int64_t)i - 1);
-        sum += negative->items[i - 1];
-        if (bound > last) { // two may be the same number where they are beyond what one can hold
-            each(ctx, bound, sum);
-            last = bound;
+    ASSERT(x.scale >= EXPONENTIAL_SCALE_LEAST && x.scale <= EXPONENTIAL_SCALE_MOST);
+    *ret_shape = (struct exponential_shape){(int)x.scale, x.threshold};
+    if (each != NULL) {
+        walk_run(&x.negative, EXPONENTIAL_NEGATIVE, each, ctx);
+        if (x.zeros > 0) {
+            each(ctx, (struct exponential_bucket){EXPONENTIAL_ZERO, 0}, x.zeros);
         }
-    }
-    sum += x.zeros;
-    if ((x.zeros > 0 || negative->count > 0) && x.threshold > last) {
-        each(ctx, x.threshold, sum);
-        last = x.threshold;
-    }
-    for (size_t i = 0; i < positive->count; i++) {
-        double bound = power(&x, x.positive.offset + (int64_t)i + 1);
-        sum += positive->items[i];
-        if (bound > last && !isinf(bound)) {
-            each(ctx, bound, sum);
-            last = bound;
-        }
+        walk_run(&x.positive, EXPONENTIAL_POSITIVE, each, ctx);
     }
     return NULL;
-}
-
-const char *otlp_point_buckets(enum metric_kind kind, struct str body,
-                               void (*each)(void *ctx, double bound, uint64_t count), void *ctx)
-{
-    ASSERT(kind == METRIC_HISTOGRAM || kind == METRIC_EXPONENTIAL);
-    return kind == METRIC_HISTOGRAM ? explicit_buckets(body, each, ctx)
-                                    : exponential_buckets(body, each, ctx);
 }
 
 // ---- Summaries, exemplars -----------------------------------------------------------------------
@@ -277,6 +259,15 @@ const char *otlp_point_quantiles(struct str body,
         }
     }
     return NULL;
+}
+
+const char *otlp_point_check(enum metric_kind kind, struct str body)
+{
+    struct exponential_shape shape;
+    ASSERT(metric_kind_has_count(kind));
+    return kind == METRIC_SUMMARY     ? otlp_point_quantiles(body, NULL, NULL)
+           : kind == METRIC_HISTOGRAM ? otlp_point_buckets(body, NULL, NULL)
+                                      : otlp_point_exponential(body, &shape, NULL, NULL);
 }
 
 size_t otlp_point_exemplars(struct str exemplars)

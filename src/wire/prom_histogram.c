@@ -379,7 +379,7 @@ static void finish(struct reading *r, bool is_float)
     }
     if (h->wrong == NULL) {
         h->body = buf_str(r->body);
-        h->wrong = otlp_point_buckets(h->kind, h->body, NULL, NULL);
+        h->wrong = otlp_point_check(h->kind, h->body);
     }
 }
 

@@ -21,6 +21,17 @@ static void on_bucket(void *ctx, double bound, uint64_t count)
     b->count++;
 }
 
+static void on_exponential(void *ctx, struct exponential_bucket bucket, uint64_t count)
+{
+    struct buckets *b = ctx;
+    struct exponential_bucket again;
+    char room[EXPONENTIAL_TEXT_MAX];
+    MUST(count > 0 && bucket.range != EXPONENTIAL_ALL);
+    MUST(exponential_parse(exponential_text(bucket, room), &again));
+    MUST(again.range == bucket.range && again.index == bucket.index);
+    b->count++;
+}
+
 static void on_quantile(void *ctx, double quantile, double value)
 {
     (void)ctx;
@@ -37,13 +48,17 @@ void read_points(const struct batch *b)
         const struct point *x = &b->points[i];
         unsigned kind = b->metrics[x->metric].kind;
         struct buckets buckets = {0, 0};
+        struct exponential_shape shape;
         struct str body = batch_str(b, x->body);
         MUST(x->time_ns > 0 && x->attrs.count <= POINT_ATTRS_MAX);
         MUST(otlp_point_exemplars(batch_str(b, x->exemplars)) <= b->string_count * 1000000);
         if (kind == METRIC_SUMMARY) {
             MUST(otlp_point_quantiles(body, on_quantile, NULL) == NULL);
+        } else if (kind == METRIC_EXPONENTIAL) {
+            MUST(otlp_point_exponential(body, &shape, on_exponential, &buckets) == NULL);
+            MUST(buckets.count <= POINT_BUCKETS_MAX + 1);
         } else if (metric_kind_has_count(kind)) {
-            MUST(otlp_point_buckets(kind, body, on_bucket, &buckets) == NULL);
+            MUST(otlp_point_buckets(body, on_bucket, &buckets) == NULL);
             MUST(buckets.count <= POINT_BUCKETS_MAX + 1);
         }
     }

@@ -2,7 +2,8 @@
 // Purpose: measures with OpenTelemetry JS and exports to a server; tells on standard output, one line
 // of JSON an export, what the SDK handed to its exporter and whether that was taken.
 // Usage: otel_metrics.mjs PROTOCOL URL TEMPORALITY INSTANCE; exports once for each line on standard
-// input, and ends with it.
+// input, and ends with it. A line is "go", and it measures what it likes, or a list of numbers in JSON,
+// which are what it measures by an exponential histogram.
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -94,7 +95,12 @@ const random = () => {
   seed = (seed * 1103515245 + 12345) % 2147483648
   return seed / 2147483648
 }
-for await (const _ of createInterface({ input: process.stdin })) {
+for await (const line of createInterface({ input: process.stdin })) {
+  if (line !== 'go') {
+    for (const value of JSON.parse(line)) exponential.record(value)
+    await provider.forceFlush().catch(() => {}) // told with the code
+    continue
+  }
   level = Math.round(random() * 10)
   for (let i = 0; i < 50; i++) {
     const kind = ['mail', 'print', 'größer'][Math.floor(random() * 3)]

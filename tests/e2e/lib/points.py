@@ -24,6 +24,20 @@ class Expected:
         """buckets: (upper bound, how many at or below it) without the last."""
         for bound, below in list(buckets) + [(math.inf, count)]:
             self.add(name + "_bucket", dict(labels, le=float(bound)), time_ms, below, start_ms)
+        self.totals(name, labels, time_ms, count, total_, low, high, start_ms)
+
+    def exponential(self, name, labels, time_ms, count, total_, low, high, scale, zero_threshold, buckets, start_ms):
+        """buckets: {the label bucket.index: how many}; only "all" says that it began from 0."""
+        shape = dict(labels, **{"bucket.scale": str(scale)})
+        if zero_threshold:
+            shape["bucket.zero"] = "%.15g" % zero_threshold
+        for index, n in buckets.items():
+            if n:
+                self.add(name + "_bucket", dict(shape, **{"bucket.index": index}), time_ms, n)
+        self.add(name + "_bucket", dict(shape, **{"bucket.index": "all"}), time_ms, count, start_ms)
+        self.totals(name, labels, time_ms, count, total_, low, high, start_ms)
+
+    def totals(self, name, labels, time_ms, count, total_, low, high, start_ms):
         self.add(name + "_count", labels, time_ms, count, start_ms)
         if total_ is not None:
             self.add(name + "_sum", labels, time_ms, total_, start_ms)
@@ -64,8 +78,8 @@ def compare(server, expected, from_ms, to_ms, schema=None):
     for name in expected.names():
         wanted = {labels: samples for (n, labels), samples in expected.series.items() if n == name}
         found = 0
-        split = "le" if name.endswith("_bucket") else "quantile" if any(
-            "quantile" in dict(labels) for labels in wanted) else "none"
+        split = next((key for key in ("le", "bucket.index", "quantile")
+                      if any(key in dict(labels) for labels in wanted)), "none")
         apart = {}
         for labels, samples in wanted.items():
             rest = tuple((k, v) for k, v in labels if k != split)
@@ -78,7 +92,7 @@ def compare(server, expected, from_ms, to_ms, schema=None):
                 schema.answer(answer, "/api/v1/metrics/query")
             equal(len(answer["groups"]), len(by_value), "the series of %s %s" % (name, rest))
             for g in answer["groups"]:
-                value = float(g["value"]) if split != "none" else ""
+                value = {"none": lambda _: "", "bucket.index": str}.get(split, float)(g["value"])
                 equal(g["series"], 1, "the series of a group of %s %s" % (name, rest))
                 check_steps((name, rest, value), by_value[value], g["points"])
                 found += 1

@@ -263,6 +263,63 @@ static void test_histogram(void **state)
     rig_done(&rig);
 }
 
+// A point of an exponential histogram of scale 3: 2 zeros, 5 values in bucket -1, none in the next,
+// 1 in bucket 1, and 4 in bucket 6 below zero.
+static struct batch *exponential(unsigned temporality, uint64_t time_ms, uint64_t start_ms)
+{
+    struct batch *b = begin(METRIC_EXPONENTIAL, temporality, false);
+    struct point *x = add_point(b, time_ms, start_ms, 0);
+    struct buf body;
+    buf_init(&body, 256);
+    pb_put_varint(&body, 6, zigzag(3));
+    pb_put_fixed64(&body, 7, 2);
+    for (uint32_t field = 8; field <= 9; field++) {
+        size_t run = pb_begin(&body, field);
+        pb_put_varint(&body, 1, zigzag(field == 8 ? -1 : 6));
+        for (uint64_t i = 0; i < (field == 8 ? 3 : 1); i++) {
+            pb_put_varint(&body, 2, field == 9 ? 4 : i == 0 ? 5 : i - 1);
+        }
+        pb_end(&body, run);
+    }
+    pb_put_fixed64(&body, 14, 0x3fb999999999999a); // 0.1
+    x->count = 12;
+    x->body = batch_intern(b, buf_str(&body));
+    buf_done(&body);
+    return b;
+}
+
+#define SHAPE " bucket.scale=3 bucket.zero=0.1 instance=i-1" REST
+
+static void test_exponential_histogram(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    take(&rig, exponential(TEMPORALITY_CUMULATIVE, T0_MS, T0_MS - 1000));
+    take(&rig, exponential(TEMPORALITY_CUMULATIVE, T0_MS, T0_MS - 1000)); // sent again
+    const struct expected expected[] = {
+        {SERIES_COUNTER, "__name__=m_bucket bucket.index=zero" SHAPE, {2}, 1},
+        {SERIES_COUNTER, "__name__=m_bucket bucket.index=-1" SHAPE, {5}, 1},
+        {SERIES_COUNTER, "__name__=m_bucket bucket.index=1" SHAPE, {1}, 1},
+        {SERIES_COUNTER, "__name__=m_bucket bucket.index=n6" SHAPE, {4}, 1},
+        {SERIES_COUNTER, "__name__=m_bucket bucket.index=all" SHAPE, {0, 12}, 2},
+        {SERIES_COUNTER, "__name__=m_count instance=i-1" REST, {0, 12}, 2},
+    };
+    assert_series(&rig, expected, 6);
+    rig_done(&rig);
+    rig_open(&rig);
+    take(&rig, exponential(TEMPORALITY_DELTA, T0_MS, T0_MS - 1000));
+    struct expected deltas[6];
+    memcpy(deltas, expected, sizeof deltas);
+    for (size_t i = 0; i < 6; i++) {
+        deltas[i].type = SERIES_DELTA;
+        deltas[i].values[0] = deltas[i].values[deltas[i].count - 1];
+        deltas[i].count = 1;
+    }
+    assert_series(&rig, deltas, 6);
+    rig_done(&rig);
+}
+
 static void test_a_point_is_kept_whole_or_not_at_all(void **state)
 {
     (void)state;
@@ -325,6 +382,7 @@ int main(void)
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_series_of_prometheus),
         cmocka_unit_test(test_histogram),
+        cmocka_unit_test(test_exponential_histogram),
         cmocka_unit_test(test_a_point_is_kept_whole_or_not_at_all),
         cmocka_unit_test(test_counts_are_part_of_the_state),
     };

@@ -305,7 +305,7 @@ static void test_histogram(void **state)
     assert_int_equal(x->count, 10);
     assert_true(x->sum == 3.5 && x->min == -2 && x->max == 12);
     struct str body = batch_str(sink.batch, x->body);
-    assert_null(otlp_point_buckets(METRIC_HISTOGRAM, body, on_bucket, &seen));
+    assert_null(otlp_point_buckets(body, on_bucket, &seen));
     assert_int_equal(seen.n, 3);
     assert_true(seen.bounds[0] == -1 && seen.bounds[1] == 0.5 && seen.bounds[2] == 10);
     assert_true(seen.counts[0] == 1 && seen.counts[1] == 3 && seen.counts[2] == 6);
@@ -346,27 +346,49 @@ static void fill_exponential(struct buf *out, int variant)
     pb_put_varint(out, 2, 2);
 }
 
+struct seen_exponential {
+    struct exponential_bucket buckets[8];
+    uint64_t counts[8];
+    size_t n;
+};
+
+static void on_exponential(void *ctx, struct exponential_bucket bucket, uint64_t count)
+{
+    struct seen_exponential *s = ctx;
+    assert_true(s->n < 8);
+    s->buckets[s->n] = bucket;
+    s->counts[s->n++] = count;
+}
+
 static void test_exponential(void **state)
 {
     (void)state;
-    const double bounds[] = {-2, -sqrt(2), 0.25, sqrt(0.5), 1, sqrt(2)};
-    const uint64_t below[] = {2, 3, 5, 8, 8, 12};
+    const struct {
+        struct exponential_bucket bucket;
+        uint64_t count;
+    } expected[] = {
+        {{EXPONENTIAL_NEGATIVE, 1}, 1},  {{EXPONENTIAL_NEGATIVE, 2}, 2}, {{EXPONENTIAL_ZERO, 0}, 2},
+        {{EXPONENTIAL_POSITIVE, -2}, 3}, {{EXPONENTIAL_POSITIVE, 0}, 4},
+    };
     struct sink sink;
     struct otlp_counts counts;
     struct err_at at;
-    struct seen seen = {.n = 0};
+    struct seen_exponential seen = {.n = 0};
+    struct exponential_shape shape;
     struct buf out;
     buf_init(&out, REQUEST_MAX);
     one_metric(&out, 10, fill_exponential, 0);
     assert_ok(decode(&sink, &out, &counts, &at));
     assert_int_equal(counts.accepted, 1);
     struct str body = batch_str(sink.batch, sink.batch->points[0].body);
-    assert_null(otlp_point_buckets(METRIC_EXPONENTIAL, body, on_bucket, &seen));
-    // Negative bucket 2 is [-2.8, -2), bucket 1 is [-2, -1.4).
-    assert_int_equal(seen.n, 6);
-    for (size_t i = 0; i < 6; i++) {
-        assert_true(fabs(seen.bounds[i] - bounds[i]) < 1e-12);
-        assert_int_equal(seen.counts[i], below[i]);
+    assert_null(otlp_point_exponential(body, &shape, on_exponential, &seen));
+    assert_int_equal(shape.scale, 1);
+    assert_true(shape.zero_threshold == 0.25);
+    assert_int_equal(seen.n, 5); // of which none is empty
+    for (size_t i = 0; i < 5; i++) {
+        assert_int_equal(seen.buckets[i].range, expected[i].bucket.range);
+        assert_int_equal(seen.buckets[i].index, expected[i].bucket.index);
+        assert_int_equal(seen.counts[i], expected[i].count);
     }
     batch_unref(sink.batch);
     one_metric(&out, 10, fill_exponential, 1);

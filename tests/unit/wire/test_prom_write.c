@@ -438,17 +438,25 @@ static void decode_histogram(struct sink *sink, enum prom_version version, enum 
     buf_done(&out);
 }
 
+static void on_exponential(void *ctx, struct exponential_bucket bucket, uint64_t count)
+{
+    on_bucket(ctx, (double)bucket.index + 1000 * (double)bucket.range, count);
+}
+
 static void test_native_histograms(void **state)
 {
     (void)state;
-    // Cumulative, by upper bound: -1, 0.001, 1, 2, 4, 8, 16.
-    static const double bounds[] = {-1, 0.001, 1, 2, 4, 8, 16};
-    static const uint64_t counts[] = {1, 3, 5, 8, 8, 8, 9};
+    // OTLP's indexes, one less than Prometheus'.
+    static const double indexes[] = {1000 * EXPONENTIAL_NEGATIVE, 1000 * EXPONENTIAL_ZERO,
+                                     1000 * EXPONENTIAL_POSITIVE - 1, 1000 * EXPONENTIAL_POSITIVE,
+                                     1000 * EXPONENTIAL_POSITIVE + 3};
+    static const uint64_t counts[] = {1, 2, 2, 3, 1};
     for (int version = PROM_WRITE_1; version <= PROM_WRITE_2; version++) {
         for (int v = WHOLE; v <= FLOATS; v++) {
             struct sink sink;
             struct prom_write_counts n;
             struct found f = {.n = 0};
+            struct exponential_shape shape;
             decode_histogram(&sink, (enum prom_version)version, (enum variant)v, &n);
             assert_int_equal(n.histograms, 1);
             const struct batch *b = sink.batch;
@@ -456,11 +464,11 @@ static void test_native_histograms(void **state)
             assert_int_equal(metric_of(b, 0)->kind, METRIC_EXPONENTIAL);
             assert_int_equal(metric_of(b, 0)->temporality, TEMPORALITY_CUMULATIVE);
             assert_true(x->count == 9 && x->sum == 21.5 && x->says == POINT_SUM);
-            assert_null(
-                otlp_point_buckets(METRIC_EXPONENTIAL, batch_str(b, x->body), on_bucket, &f));
-            assert_int_equal(f.n, 7);
+            assert_null(otlp_point_exponential(batch_str(b, x->body), &shape, on_exponential, &f));
+            assert_true(shape.scale == 0 && shape.zero_threshold == 0.001);
+            assert_int_equal(f.n, 5);
             for (size_t i = 0; i < f.n; i++) {
-                assert_true(f.bounds[i] == bounds[i] && f.counts[i] == counts[i]);
+                assert_true(f.bounds[i] == indexes[i] && f.counts[i] == counts[i]);
             }
             batch_unref(sink.batch);
         }
@@ -477,8 +485,7 @@ static void test_native_histograms_of_explicit_bounds(void **state)
     const struct batch *b = sink.batch;
     assert_int_equal(n.histograms, 1);
     assert_int_equal(metric_of(b, 0)->kind, METRIC_HISTOGRAM);
-    assert_null(
-        otlp_point_buckets(METRIC_HISTOGRAM, batch_str(b, b->points[0].body), on_bucket, &f));
+    assert_null(otlp_point_buckets(batch_str(b, b->points[0].body), on_bucket, &f));
     assert_int_equal(f.n, 2);
     assert_true(f.bounds[0] == 1 && f.counts[0] == 2 && f.bounds[1] == 2.5 && f.counts[1] == 5);
     batch_unref(sink.batch);
