@@ -6,12 +6,16 @@
 #include <string.h>
 
 #include "agents/jvm/memory.h"
+#include "core/clock.h"
 #include "core/must.h"
 
-#define SLOTS (2 * RED_SERIES_MAX) // at most half full
-#define KINDS 6
+#define SLOTS  (2 * RED_SERIES_MAX) // at most half full
+#define KINDS  6
+#define OTHERS (4 * KINDS - 4) // series of RED_OTHER: two kinds are entries anyway
 
 enum {
+    SERVER = 2, // kinds of spans that are entries anyway
+    CONSUMER = 5,
     PER_OCTAVE = 1 << RED_SCALE,
     METRIC_NAME = 1,
     METRIC_UNIT = 3,
@@ -35,9 +39,10 @@ enum {
 struct series {
     uint64_t hash;
     atomic_ullong sum_ns;
+    uint64_t start_unix_ns;  // nothing was counted before
     atomic_uint first, last; // buckets that may hold something: last >= first once there is one
     uint8_t name_n, kind;
-    bool is_error;
+    bool is_entry, is_error; // is_entry: though its kind does not say so
     char name[RED_NAME_MAX];
     atomic_ullong buckets[RED_BUCKETS];
 };
@@ -77,13 +82,14 @@ unsigned red_bucket(uint64_t v)
 // ---- Series ----------------------------------------------------------------------------------
 
 static bool is_series(const struct series *s, uint64_t hash, struct str name, unsigned kind,
-                      bool is_error)
+                      bool is_entry, bool is_error)
 {
-    return s->hash == hash && s->kind == kind && s->is_error == is_error &&
-           str_eq((struct str){s->name, s->name_n}, name);
+    return s->hash == hash && s->kind == kind && s->is_entry == is_entry &&
+           s->is_error == is_error && str_eq((struct str){s->name, s->name_n}, name);
 }
 
-static struct series *series_new(uint64_t hash, struct str name, unsigned kind, bool is_error)
+static struct series *series_new(uint64_t hash, struct str name, unsigned kind, bool is_entry,
+                                 bool is_error)
 {
     struct series *s = memory_zeroed(sizeof *s);
     if (s != NULL) {
@@ -91,6 +97,8 @@ static struct series *series_new(uint64_t hash, struct str name, unsigned kind, 
         memcpy(s->name, name.p, name.n);
         s->name_n = (uint8_t)name.n;
         s->kind = (uint8_t)kind;
+        s->start_unix_ns = clock_wall_ns();
+        s->is_entry = is_entry;
         s->is_error = is_error;
         atomic_init(&s->first, RED_BUCKETS);
     }
@@ -98,9 +106,10 @@ static struct series *series_new(uint64_t hash, struct str name, unsigned kind, 
 }
 
 // Finds or adds; NULL when there is no room for another (the last places are for RED_OTHER).
-static struct series *series_of(struct str name, unsigned kind, bool is_error, unsigned limit)
+static struct series *series_of(struct str name, unsigned kind, bool is_entry, bool is_error,
+                                unsigned limit)
 {
-    uint64_t hash = str_hash(name) + kind * 2 + is_error;
+    uint64_t hash = str_hash(name) + kind * 4 + is_entry * 2 + is_error;
     struct series *made = NULL;
     for (size_t i = hash % SLOTS;; i = (i + 1) % SLOTS) {
         struct series *s = atomic_load_explicit(&slots[i], memory_order_acquire);
@@ -109,7 +118,7 @@ static struct series *series_of(struct str name, unsigned kind, bool is_error, u
                 atomic_fetch_sub(&series_count, 1);
                 return NULL;
             }
-            made = made != NULL ? made : series_new(hash, name, kind, is_error);
+            made = made != NULL ? made : series_new(hash, name, kind, is_entry, is_error);
             if (made == NULL) {
                 atomic_fetch_sub(&series_count, 1);
                 return NULL;
@@ -118,7 +127,7 @@ static struct series *series_of(struct str name, unsigned kind, bool is_error, u
                 return made;
             }
         }
-        if (is_series(s, hash, name, kind, is_error)) {
+        if (is_series(s, hash, name, kind, is_entry, is_error)) {
             if (made != NULL) { // another thread was first
                 memory_free(made);
                 atomic_fetch_sub(&series_count, 1);
@@ -138,13 +147,14 @@ static void widen(struct series *s, unsigned bucket)
     }
 }
 
-void red_add(struct str name, unsigned kind, bool is_error, uint64_t duration_ns)
+void red_add(struct str name, unsigned kind, bool is_root, bool is_error, uint64_t duration_ns)
 {
     name = str_cut(name, RED_NAME_MAX);
     kind = kind < KINDS ? kind : 0;
-    struct series *s = series_of(name, kind, is_error, RED_SERIES_MAX - 2 * KINDS);
+    bool is_entry = is_root && kind != SERVER && kind != CONSUMER;
+    struct series *s = series_of(name, kind, is_entry, is_error, RED_SERIES_MAX - OTHERS);
     if (s == NULL) {
-        s = series_of(STR(RED_OTHER), kind, is_error, RED_SERIES_MAX);
+        s = series_of(STR(RED_OTHER), kind, is_entry, is_error, RED_SERIES_MAX);
     }
     if (s == NULL) {
         return; // memory is out
@@ -162,7 +172,7 @@ static const char *const KIND_NAMES[KINDS] = {"SPAN_KIND_UNSPECIFIED", "SPAN_KIN
                                               "SPAN_KIND_PRODUCER",    "SPAN_KIND_CONSUMER"};
 
 // The count is that of the buckets written, so that the point adds up whatever comes meanwhile.
-static void write_point(struct otlp *o, const struct series *s, uint64_t start, uint64_t now)
+static void write_point(struct otlp *o, const struct series *s, uint64_t now)
 {
     unsigned first = atomic_load(&s->first), last = atomic_load(&s->last);
     uint64_t count = 0, sum = atomic_load(&s->sum_ns);
@@ -171,7 +181,10 @@ static void write_point(struct otlp *o, const struct series *s, uint64_t start, 
     otlp_text(o, POINT_ATTRIBUTES, "span.kind", str_of(KIND_NAMES[s->kind]));
     otlp_text(o, POINT_ATTRIBUTES, "status.code",
               s->is_error ? STR("STATUS_CODE_ERROR") : STR("STATUS_CODE_UNSET"));
-    otlp_fixed64(o, POINT_START, start);
+    if (s->is_entry) {
+        otlp_text(o, POINT_ATTRIBUTES, "sonde.span.entry", STR("true"));
+    }
+    otlp_fixed64(o, POINT_START, s->start_unix_ns);
     otlp_fixed64(o, POINT_TIME, now);
     otlp_sint(o, POINT_SCALE, RED_SCALE);
     size_t buckets = otlp_begin(o, POINT_POSITIVE);
@@ -189,7 +202,7 @@ static void write_point(struct otlp *o, const struct series *s, uint64_t start, 
     otlp_end(o, point);
 }
 
-void red_write(struct otlp *o, uint64_t start_unix_ns, uint64_t now_unix_ns)
+void red_write(struct otlp *o, uint64_t now_unix_ns)
 {
     size_t begin = o->n;
     size_t metric = otlp_begin_large(o, SCOPE_METRICS);
@@ -205,7 +218,7 @@ void red_write(struct otlp *o, uint64_t start_unix_ns, uint64_t now_unix_ns)
         struct series *s = atomic_load_explicit(&slots[i], memory_order_acquire);
         size_t before = o->n;
         if (s != NULL && atomic_load(&s->first) <= atomic_load(&s->last)) {
-            write_point(o, s, start_unix_ns, now_unix_ns);
+            write_point(o, s, now_unix_ns);
         }
         if (o->full) {
             o->n = before;

@@ -157,7 +157,7 @@ static struct str compose(JNIEnv *env)
     }
     own_effort(&w);
     jvm_metrics_write(&w, r.jvmti, env, &r.readings);
-    red_write(&o, w.start_unix_ns, w.now_unix_ns);
+    red_write(&o, w.now_unix_ns);
     otlp_end_large(&o, scoped);
     otlp_end_large(&o, all);
     ASSERT(!o.full);

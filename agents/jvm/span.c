@@ -313,7 +313,8 @@ static void end_span(const struct frame *f)
     }
     uint64_t end_ns = f->end_mono_ns != 0 ? f->end_mono_ns : clock_mono_ns();
     uint64_t duration_ns = end_ns - f->start_mono_ns;
-    red_add((struct str){f->name, f->name_n}, f->kind, f->is_error, duration_ns);
+    red_add((struct str){f->name, f->name_n}, f->kind, span_id_is_zero(f->parent), f->is_error,
+            duration_ns);
     if (span_is_kept(f)) {
         queue_span(f, ring_mine(), duration_ns);
     }

@@ -81,6 +81,7 @@ static struct label_list labels_of(const struct stream_subject *s, struct path_i
 {
     struct label_list l = {.count = 0};
     put(&l, CALLS_LABEL_NAME, CALLS_NAME);
+    put(&l, CALLS_COUNTED, s->counted ? CALLS_TRUE : STR(""));
     put(&l, CALLS_CROSS, s->cross_dc ? CALLS_TRUE : STR(""));
     put(&l, CALLS_ENDPOINT, s->kind == SUBJECT_ENDPOINT ? s->to.name : STR(""));
     put(&l, CALLS_ERROR, s->error ? CALLS_TRUE : STR(""));

@@ -237,6 +237,15 @@ static bool has_calls(json_t *root, const char *key)
     return some;
 }
 
+// Where the numbers are not of the traces that are kept.
+static void print_counted(json_t *root)
+{
+    ASSERT(root != NULL);
+    if (json_is_true(json_object_get(root, "counted_before_sampling"))) {
+        fputs("sonde: agents sampled; these are all calls, as they counted them before\n", stderr);
+    }
+}
+
 static void print_groups(json_t *root)
 {
     json_t *g;
@@ -257,6 +266,7 @@ static void print_groups(json_t *root)
         fprintf(stderr, "sonde: %" PRId64 " more are left out\n", left_out);
     }
     ASSERT(i > 0);
+    print_counted(root);
     ask_print_partial(root);
 }
 
@@ -281,6 +291,7 @@ static void print_red(json_t *root)
     printf("%-18s  %9s  ", "all", "");
     print_calls(json_object_get(root, "total"));
     putchar('\n');
+    print_counted(root);
     ask_print_partial(root);
 }
 

@@ -34,6 +34,7 @@ static void put_red(struct job *j, const struct red *r, enum red_by by)
     json_put_object(&w);
     put_range(&w, r->from_ms, r->to_ms, r->damaged_parts);
     put_u64(&w, "step_ms", r->step_ms);
+    put_bool(&w, "counted_before_sampling", r->counted);
     json_put_key(&w, "total");
     json_put_object(&w);
     put_calls(&w, &r->total, scratch);

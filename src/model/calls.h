@@ -10,7 +10,9 @@
 // of.kind is that of stream.h's nodes: service, client, database, cache, queue, external. A service
 // has line, service and endpoint; the others have name. side is who measured: client or server.
 // Calls that failed are series of their own, with error="true", and so are calls from one data
-// centre to another, with cross_dc="true". A label without a value is absent.
+// centre to another, with cross_dc="true"; and calls of an endpoint or an instance whose sender
+// counts them before it samples too (SEM_SDK_COUNTS), with counted="true". A label without a value
+// is absent.
 //     of="statement"  from.*, to.*, statement, system, measure    what a service sends to a store
 //
 // Paths (stream/entries.h): from.* is the entry, to.* the node at the path, which is a hash of all
@@ -52,6 +54,7 @@
 #define CALLS_SERVICE STR("service")
 #define CALLS_SYSTEM  STR("system")
 #define CALLS_KIND    STR("kind")
+#define CALLS_COUNTED STR("counted")
 #define CALLS_CROSS   STR("cross_dc")
 #define CALLS_ERROR   STR("error")
 #define CALLS_TRUE    STR("true")

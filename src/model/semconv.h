@@ -13,7 +13,11 @@
 #define SEM_PROCESS_PID         STR("process.pid")
 #define SEM_ENVIRONMENT         STR("deployment.environment.name")
 #define SEM_AVAILABILITY_ZONE   STR("cloud.availability_zone") // the data centre
-#define SEM_REGION              STR("cloud.region")            // where no zone is given
+#define SEM_SDK_NAME            STR("telemetry.sdk.name")
+#define SEM_REGION              STR("cloud.region") // where no zone is given
+
+// The SDK of senders that tell traces.span.metrics.duration, of all that they follow.
+#define SEM_SDK_COUNTS STR("sonde-jvm")
 
 // What the specification tells SDKs to use where service.name is absent.
 #define SEM_UNKNOWN_SERVICE STR("unknown_service")

@@ -9,6 +9,7 @@
 #include "core/mem.h"
 #include "core/must.h"
 #include "model/calls.h"
+#include "query/counted.h"
 
 #define SECOND_MS ((uint64_t)1000)
 
@@ -150,25 +151,19 @@ static enum err on_series(void *ctx, const struct series_found *found)
 static enum err ask(const struct red_query *q, struct red_run *run, struct red *out)
 {
     bool instances = q->instance.p != NULL || q->by == RED_BY_INSTANCE;
-    struct series_matcher matchers[4] = {
-        {CALLS_LABEL_NAME, MATCH_EQUAL, CALLS_NAME},
-        {CALLS_SERVICE, MATCH_EQUAL, q->service},
-        {CALLS_OF, MATCH_EQUAL, instances ? CALLS_INSTANCE : CALLS_ENDPOINT}};
-    size_t n = 3;
-    if (q->instance.p != NULL) {
-        matchers[n++] = (struct series_matcher){CALLS_INSTANCE, MATCH_EQUAL, q->instance};
-    } else if (q->endpoint.p != NULL) {
-        matchers[n++] = (struct series_matcher){CALLS_ENDPOINT, MATCH_EQUAL, q->endpoint};
-    }
-    const struct series_query series = {.any_line = q->any_line,
-                                        .line = q->line,
-                                        .matchers = matchers,
-                                        .matcher_count = n,
-                                        .from_ms = out->from_ms,
-                                        .to_ms = out->to_ms,
-                                        .step_ms = out->step_ms};
-    ASSERT(n <= sizeof matchers / sizeof matchers[0]);
-    return calls_run(q->store, series, q->control, on_series, run, &out->damaged_parts);
+    const struct counted_query counted = {.store = q->store,
+                                          .any_line = q->any_line,
+                                          .line = q->line,
+                                          .service = q->service,
+                                          .endpoint = q->endpoint,
+                                          .instance = q->instance,
+                                          .instances = instances,
+                                          .from_ms = out->from_ms,
+                                          .to_ms = out->to_ms,
+                                          .step_ms = out->step_ms,
+                                          .control = q->control};
+    ASSERT(out->step_ms > 0);
+    return counted_run(&counted, on_series, run, &out->damaged_parts, &out->counted);
 }
 
 static void read_points(const struct red_run *run, struct red *out)

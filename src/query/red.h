@@ -2,9 +2,10 @@
 // Purpose: RED over time of a service, one of its endpoints, or one of its instances: calls, errors
 // and durations by step; and, where it is asked for, of each endpoint or each instance in all.
 //
-// A service's calls are those of its endpoints: its entries (stream/spans.h). The range is cut to
-// whole steps, so that the first step begins at or before `from_ms` and the last ends at or after
-// `to_ms`; the answer says which.
+// A service's calls are those of its endpoints: its entries (stream/spans.h); of senders that
+// sample, as far as these counted them before (query/counted.h). The range is cut to whole steps,
+// so that the first step begins at or before `from_ms` and the last ends at or after `to_ms`; the
+// answer says which.
 //
 // ERR_LIMIT for more than RED_POINTS_MAX steps or RED_GROUPS_MAX groups, ERR_INVALID for a step
 // that is no multiple of 10 s; ERR_MEMORY where the control's meter refuses, ERR_CANCELLED; else an
@@ -56,6 +57,7 @@ struct red {
     size_t group_count, left_out_groups;
     uint64_t from_ms, to_ms, step_ms;
     uint64_t damaged_parts; // that had to be left out
+    bool counted;           // there are calls that their senders counted before they sampled
     struct arena arena;
     struct query_control *control;
     size_t charged_bytes;

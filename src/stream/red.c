@@ -41,7 +41,7 @@ static uint64_t hash_of(const struct red_key *k)
     uint64_t h = ((uint64_t)k->from << 32 | k->to) * 0x9e3779b97f4a7c15u;
     uint64_t flags = (uint64_t)k->kind | (uint64_t)k->from_kind << 8 |
                      (uint64_t)k->at_client << 16 | (uint64_t)k->error << 17 |
-                     (uint64_t)k->cross_dc << 18;
+                     (uint64_t)k->cross_dc << 18 | (uint64_t)k->counted << 19;
     flags |= (uint64_t)k->statement << 32;
     h = (h ^ flags ^ h >> 29) * 0xc2b2ae3d27d4eb4fu;
     return h ^ (h >> 32);
@@ -51,7 +51,7 @@ static bool is_same(const struct red_key *a, const struct red_key *b)
 {
     return a->from == b->from && a->to == b->to && a->statement == b->statement &&
            a->kind == b->kind && a->from_kind == b->from_kind && a->at_client == b->at_client &&
-           a->error == b->error && a->cross_dc == b->cross_dc;
+           a->error == b->error && a->cross_dc == b->cross_dc && a->counted == b->counted;
 }
 
 // Its index + 1; 0 when there are too many.
@@ -110,6 +110,7 @@ static struct stream_subject subject_at(const struct red *r, const struct red_ke
                                      .span_kind = names_at(r->names, key->to)->span_kind,
                                      .at_client = key->at_client,
                                      .error = key->error,
+                                     .counted = key->counted,
                                      .cross_dc = key->cross_dc};
     if (key->kind == SUBJECT_STATEMENT) {
         const struct statement_item *item = statements_at(r->statements, key->statement);
@@ -218,7 +219,8 @@ void red_count_span(struct red *r, const struct chain_span *s, uint32_t instance
     if (s->endpoint == 0) {
         return;
     }
-    struct red_key key = {.to = s->endpoint, .kind = SUBJECT_ENDPOINT, .error = s->error};
+    struct red_key key = {
+        .to = s->endpoint, .kind = SUBJECT_ENDPOINT, .error = s->error, .counted = s->counted};
     note(r, key, s->start_ns, s->duration_ns, times);
     if (instance != 0) {
         key.to = instance;

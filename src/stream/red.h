@@ -24,7 +24,7 @@ struct red_key {
     uint32_t statement; // of statements
     uint8_t kind;       // enum subject_kind
     uint8_t from_kind;  // enum node_kind, where `from` is 0; of paths: enum path_measure
-    bool at_client, error, cross_dc;
+    bool at_client, error, cross_dc, counted;
 };
 
 struct red_call {

@@ -78,6 +78,7 @@ struct span_reader {
     struct {
         uint32_t service, instance;
         uint8_t centre;
+        bool counted;
     } * resources; // by index; service 0: not looked at yet
     size_t resource_capacity;
     struct statements *statements; // or NULL
@@ -392,6 +393,7 @@ static void name_resource(struct span_reader *r, uint32_t index)
     const struct resource *resource = &b->resources[index];
     const struct attr *instance = batch_find_attr(b, resource->attrs, SEM_SERVICE_INSTANCE_ID);
     const struct attr *zone = batch_find_attr(b, resource->attrs, SEM_AVAILABILITY_ZONE);
+    const struct attr *sdk = batch_find_attr(b, resource->attrs, SEM_SDK_NAME);
     const struct attr *region = batch_find_attr(b, resource->attrs, SEM_REGION);
     uint32_t service = names_service(r->names, b->line, batch_str(b, resource->service));
     struct str text = text_of(r, instance);
@@ -399,6 +401,7 @@ static void name_resource(struct span_reader *r, uint32_t index)
     r->resources[index].service = service;
     r->resources[index].instance =
         text.n > 0 ? names_below(r->names, service, text, KIND_UNSPECIFIED) : 0;
+    r->resources[index].counted = str_eq(text_of(r, sdk), SEM_SDK_COUNTS);
     r->resources[index].centre = names_centre(r->names, text_of_either(r, zone, region));
 }
 
@@ -429,7 +432,8 @@ struct chain_span span_reader_get(struct span_reader *r, uint32_t row, uint32_t 
                            .start_ns = s->start_ns,
                            .duration_ns = s->duration_ns,
                            .service = SPAN_NAME(service),
-                           .kind = s->kind,
+                           .kind = (uint32_t)s->kind & 127u,
+                           .counted = r->resources[s->resource].counted,
                            .error = s->status == STATUS_ERROR,
                            .copies = 1,
                            .centre = r->resources[s->resource].centre};

@@ -38,7 +38,8 @@ struct chain_span {
     uint64_t id, parent; // as they lie in memory; parent 0: none
     uint64_t start_ns, duration_ns;
     uint32_t service : SPAN_NAME_BITS;
-    uint32_t kind : 8;                  // enum span_kind
+    uint32_t kind : 7;                  // enum span_kind
+    uint32_t counted : 1;               // by its sender, before it samples
     uint32_t endpoint : SPAN_NAME_BITS; // of entries, else 0
     uint32_t copies : 8;                // how often it came; more than 255 are 255
     uint32_t peer : SPAN_NAME_BITS;     // of callers and consumers, else 0

@@ -91,6 +91,7 @@ struct stream_subject {
     uint8_t span_kind; // of endpoints
     bool at_client;    // of edges: measured by the caller; else by the callee
     bool error;        // calls that failed are a subject of their own
+    bool counted;      // of endpoints and instances: by a sender that counts before it samples
     bool cross_dc;     // of edges: from one data centre to another; a subject of their own as well
     uint64_t path, parent; // of paths: the same in each process; no parent: 0
     enum path_measure measure;

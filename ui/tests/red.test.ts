@@ -23,6 +23,7 @@ function red(begin: number, points: [step: number, calls: number, errors: number
     from_unix_ms: begin,
     to_unix_ms: begin + 40_000,
     step_ms: 10_000,
+    counted_before_sampling: false,
     partial: false,
     total: NONE,
     points: points.map(([step, calls, errors]) => ({

@@ -28,7 +28,7 @@ static void test_buckets(void **state)
 static void *add_many(void *ctx)
 {
     for (uint64_t i = 0; i < 100000; i++) {
-        red_add(i % 2 == 0 ? STR("GET /a") : STR("GET /b"), 2, i % 10 == 0, 1000 + i);
+        red_add(i % 2 == 0 ? STR("GET /a") : STR("GET /b"), 2, false, i % 10 == 0, 1000 + i);
     }
     return ctx;
 }
@@ -61,7 +61,7 @@ static void test_nothing_is_lost(void **state)
     for (int i = 0; i < 4; i++) {
         assert_int_equal(pthread_join(threads[i], NULL), 0);
     }
-    red_write(&o, 1, 2);
+    red_write(&o, 2);
     assert_false(o.full);
     assert_int_equal(total_count(&o), 400000);
     red_done();
@@ -75,17 +75,37 @@ static void test_names_beyond_the_limit_are_counted_together(void **state)
     (void)state;
     for (int i = 0; i < 100000; i++) {
         snprintf(name, sizeof name, "GET /%d", i);
-        red_add(str_of(name), 2, false, 500);
+        red_add(str_of(name), 2, false, false, 500);
     }
-    red_write(&o, 1, 2);
+    red_write(&o, 2);
     assert_int_equal(total_count(&o), 100000);
     assert_non_null(memmem(o.p, o.n, RED_OTHER, strlen(RED_OTHER)));
     // A space too small holds the first ones, whole.
     struct otlp small = {.p = bytes, .capacity = 2000};
-    red_write(&small, 1, 2);
+    red_write(&small, 2);
     assert_false(small.full);
     assert_in_range(small.n, 1500, 2000);
     red_done();
+}
+
+static void test_what_begins_a_trace_is_an_entry(void **state)
+{
+    static const struct {
+        unsigned kind;
+        bool is_root;
+        bool says;
+    } spans[] = {{1, true, true}, {1, false, false}, {2, true, false}, {5, true, false}};
+    (void)state;
+    for (size_t i = 0; i < sizeof spans / sizeof spans[0]; i++) {
+        static uint8_t bytes[1 << 12];
+        struct otlp o = {.p = bytes, .capacity = sizeof bytes};
+        red_add(STR("tick"), spans[i].kind, spans[i].is_root, false, 500);
+        red_write(&o, 2);
+        assert_int_equal(total_count(&o), 1);
+        const void *found = memmem(o.p, o.n, "sonde.span.entry", strlen("sonde.span.entry"));
+        assert_int_equal(found != NULL, spans[i].says);
+        red_done();
+    }
 }
 
 int main(void)
@@ -93,6 +113,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_buckets),
         cmocka_unit_test(test_nothing_is_lost),
+        cmocka_unit_test(test_what_begins_a_trace_is_an_entry),
         cmocka_unit_test(test_names_beyond_the_limit_are_counted_together),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

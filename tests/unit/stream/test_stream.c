@@ -180,8 +180,9 @@ static void recount_call(struct metrics *m, const char *what, const char *from, 
     uint64_t slot = s->start_ns / NS_PER_MS / STREAM_SLOT_MS * STREAM_SLOT_MS;
     const char *end = strrchr(from, ':'); // the kind, which only what is called tells
     int n = end != NULL ? (int)(end - from) : 0;
-    (void)snprintf(key, sizeof key, "%s %.*s>%s %s %d @%llu", what, n, from, to, side, s->error,
-                   (unsigned long long)slot);
+    bool counted = s->service == COUNTING && strcmp(what, "edge") != 0;
+    (void)snprintf(key, sizeof key, "%s %.*s>%s %s %d%s @%llu", what, n, from, to, side, s->error,
+                   counted ? " counted" : "", (unsigned long long)slot);
     hist_add(cell_of(m, key), s->duration_ns, 1);
 }
 
@@ -552,9 +553,9 @@ static struct batch *batch_of(const struct world *w, const unsigned *picked, uns
         }
         uint32_t first = (uint32_t)b->attr_count;
         put_text(b, "service.instance.id", "i1");
+        put_text(b, "telemetry.sdk.name", v == COUNTING ? "sonde-jvm" : "opentelemetry");
         uint32_t service = batch_intern(b, str_of(services[v]));
-        struct resource *r = batch_add_resource(b);
-        *r = (struct resource){.attrs = {first, 1}, .service = service};
+        *batch_add_resource(b) = (struct resource){.attrs = {first, 2}, .service = service};
         for (unsigned i = 0; i < n; i++) {
             if (w->spans[picked[i]].service == v) {
                 put_span(b, &w->spans[picked[i]], (uint32_t)b->resource_count - 1);
@@ -663,9 +664,10 @@ static enum err find(void *ctx, const struct stream_subject *s, uint32_t *ret_nu
         (void)snprintf(from, sizeof from, "%s:%.*s/%.*s/%.*s", node_kind_name(s->from.kind),
                        STR_FMT(s->from.line), STR_FMT(s->from.service), STR_FMT(s->from.name));
     }
-    (void)snprintf(text, sizeof text, "%s %s>%s:%.*s/%.*s/%.*s:%u %s %d", kinds[s->kind], from,
+    (void)snprintf(text, sizeof text, "%s %s>%s:%.*s/%.*s/%.*s:%u %s %d%s", kinds[s->kind], from,
                    node_kind_name(s->to.kind), STR_FMT(s->to.line), STR_FMT(s->to.service),
-                   STR_FMT(s->to.name), s->span_kind, s->at_client ? "c" : "s", s->error);
+                   STR_FMT(s->to.name), s->span_kind, s->at_client ? "c" : "s", s->error,
+                   s->counted ? " counted" : "");
     return number_of(ctx, text, ret_number);
 }
 

@@ -12,6 +12,7 @@
 #include "model/batch.h"
 
 #define SPANS_MAX 4000
+#define COUNTING  2 // the service whose sender counts its calls itself
 
 struct plain {
     unsigned trace, id, parent; // parent 0: a root; an ID that no span has: it is not here

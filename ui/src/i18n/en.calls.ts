@@ -161,6 +161,9 @@ export const enCalls = {
   'chart.errorsUnit': 'share of calls that failed',
   'chart.durations': 'Durations',
   'chart.durationsUnit': 'logarithmic',
+  'chart.counted': 'all calls, counted by agents',
+  'chart.countedHint':
+    'Agents left traces out by sampling. These numbers are of all calls, as agents counted them before.',
   'chart.hint': 'Drag to zoom.',
   'chart.view': 'Show as',
   'chart.charts': 'Charts',

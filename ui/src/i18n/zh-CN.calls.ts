@@ -150,6 +150,8 @@ export const zhCalls: Record<keyof typeof enCalls, Message> = {
   'chart.errorsUnit': '失败调用占比',
   'chart.durations': '耗时',
   'chart.durationsUnit': '对数刻度',
+  'chart.counted': '全部调用，由探针统计',
+  'chart.countedHint': '探针按采样舍弃了部分链路。这些数字是采样之前由探针统计的全部调用。',
   'chart.hint': '拖动以缩放。',
   'chart.view': '显示方式',
   'chart.charts': '图表',
