@@ -390,6 +390,7 @@ static void take_part(void *ctx, const struct store_part_info *info)
     put_str(p->w, "line", m->line);
     put_u64(p->w, "level", info->level);
     put_bool(p->w, "stripped", info->stripped);
+    put_bool(p->w, "fresh", info->fresh);
     put_u64(p->w, "rows", m->rows);
     put_u64(p->w, "bytes", m->file_bytes);
     put_ms(p->w, "min_time_unix_ms", m->min_start_ns);

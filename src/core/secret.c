@@ -8,6 +8,14 @@
 
 _Atomic uint64_t secret_words[2];
 
+uint64_t secret_fresh(void)
+{
+    uint64_t drawn = 0;
+    ssize_t n = getrandom(&drawn, sizeof drawn, 0);
+    MUST(n == (ssize_t)sizeof drawn);
+    return drawn;
+}
+
 void secret_draw(void)
 {
     uint64_t drawn[2] = {0, 0};

@@ -15,6 +15,9 @@ extern _Atomic uint64_t secret_words[2];
 
 void secret_draw(void);
 
+// 64 bits drawn anew, for a secret that is to be stored. Aborts where the system has none.
+uint64_t secret_fresh(void);
+
 // The first 64 bits of them, never 0.
 static inline uint64_t secret_word(void)
 {

@@ -23,7 +23,9 @@ static const char schema[] =
     "CREATE TABLE IF NOT EXISTS dead_letters(id INTEGER PRIMARY KEY AUTOINCREMENT,"
     " received_ns INTEGER NOT NULL, signal TEXT NOT NULL, reason TEXT NOT NULL,"
     " protocol BLOB NOT NULL, peer BLOB NOT NULL, message BLOB NOT NULL,"
-    " at INTEGER NOT NULL, records INTEGER NOT NULL, body BLOB NOT NULL);";
+    " at INTEGER NOT NULL, records INTEGER NOT NULL, body BLOB NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS left_out(id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " partial INTEGER NOT NULL, hashes BLOB NOT NULL);";
 
 enum statement {
     SQL_TOUCH,
@@ -36,11 +38,14 @@ enum statement {
     SQL_ADD_LETTER,
     SQL_TRIM_COUNT,
     SQL_TRIM_BYTES,
+    SQL_ADD_LEFT_OUT,
+    SQL_TRIM_LEFT_OUT,
     SQL_LINES,
     SQL_PARTS,
     SQL_CELLS,
     SQL_LETTERS,
     SQL_COUNT_LETTERS,
+    SQL_LEFT_OUT,
     SQL_FACT,
     SQL_STATEMENTS
 };
@@ -64,12 +69,18 @@ static const char *const texts[SQL_STATEMENTS] = {
     [SQL_TRIM_BYTES] = "DELETE FROM dead_letters WHERE id <= (SELECT max(id) FROM (SELECT id,"
                        " sum(length(body) + length(message) + length(peer) + 64)"
                        " OVER (ORDER BY id DESC) AS total FROM dead_letters) WHERE total > ?)",
+    [SQL_ADD_LEFT_OUT] = "INSERT INTO left_out(partial, hashes) VALUES(?,?)",
+    [SQL_TRIM_LEFT_OUT] = "DELETE FROM left_out WHERE id <= (SELECT max(id) FROM (SELECT id,"
+                          " count(*) OVER (ORDER BY id DESC) AS lists, sum(length(hashes))"
+                          " OVER (ORDER BY id DESC) AS total FROM left_out)"
+                          " WHERE lists > ? OR total > ?)",
     [SQL_LINES] = "SELECT line, seq FROM lines ORDER BY slot",
     [SQL_PARTS] = "SELECT id, line, level, state, rows, bytes, min_start_ns, max_start_ns,"
                   " seq_first, seq_last, committed_ns, services FROM parts ORDER BY id",
     [SQL_CELLS] = "SELECT signal, outcome, reason, service, count FROM ledger",
     [SQL_LETTERS] = "SELECT id, received_ns, signal, reason, protocol, peer, message, at, records,"
                     " body FROM dead_letters ORDER BY id DESC LIMIT ?",
+    [SQL_LEFT_OUT] = "SELECT hashes, partial FROM left_out ORDER BY id",
     [SQL_COUNT_LETTERS] = "SELECT count(*) FROM dead_letters",
     [SQL_FACT] = "SELECT value FROM facts WHERE name = ?",
 };
@@ -188,7 +199,7 @@ void catalog_touch(struct catalog *c)
 
 void catalog_add_part(struct catalog *c, const struct catalog_part *p)
 {
-    ASSERT(p->state <= PART_STRIPPED);
+    ASSERT(p->state <= PART_FRESH);
     ASSERT(p->id > 0);
     sqlite3_stmt *s = c->sql.statements[SQL_ADD_PART];
     const uint64_t numbers[] = {p->level,     p->state,        p->rows,
@@ -214,7 +225,7 @@ void catalog_remove_part(struct catalog *c, uint64_t id)
 void catalog_set_state(struct catalog *c, uint64_t id, enum part_state state)
 {
     ASSERT(sqlite3_get_autocommit(c->sql.db) == 0 || c->sql.failed != ERR_OK);
-    ASSERT(id > 0 && state <= PART_STRIPPED);
+    ASSERT(id > 0 && state <= PART_FRESH);
     sql_bind_u64(c->sql.statements[SQL_SET_STATE], 1, (uint64_t)state);
     sql_bind_u64(c->sql.statements[SQL_SET_STATE], 2, id);
     sql_run(&c->sql, SQL_SET_STATE);
@@ -280,6 +291,18 @@ void catalog_trim_letters(struct catalog *c, uint64_t count, uint64_t bytes)
     sql_run(&c->sql, SQL_TRIM_BYTES);
 }
 
+void catalog_add_left_out(struct catalog *c, struct str hashes, bool is_partial, uint64_t bytes)
+{
+    ASSERT(sqlite3_get_autocommit(c->sql.db) == 0 || c->sql.failed != ERR_OK);
+    ASSERT(hashes.n > 0 && hashes.n % sizeof(uint64_t) == 0);
+    sql_bind_u64(c->sql.statements[SQL_ADD_LEFT_OUT], 1, is_partial);
+    sql_bind_str(c->sql.statements[SQL_ADD_LEFT_OUT], 2, hashes);
+    sql_run(&c->sql, SQL_ADD_LEFT_OUT);
+    sql_bind_u64(c->sql.statements[SQL_TRIM_LEFT_OUT], 1, LEFT_OUT_LISTS_MAX);
+    sql_bind_u64(c->sql.statements[SQL_TRIM_LEFT_OUT], 2, bytes);
+    sql_run(&c->sql, SQL_TRIM_LEFT_OUT);
+}
+
 // ---- Reading ---------------------------------------------------------------------------------
 
 struct line_reader {
@@ -310,10 +333,11 @@ struct part_reader {
 
 static enum part_state state_of(uint64_t number)
 {
-    _Static_assert(PART_STRIPPED == 2, "the numbers are on the disk");
+    _Static_assert(PART_STRIPPED == 2 && PART_FRESH == 3, "the numbers are on the disk");
     ASSERT(PART_LIVE == 0);
     return number == PART_LIVE       ? PART_LIVE
            : number == PART_STRIPPED ? PART_STRIPPED
+           : number == PART_FRESH    ? PART_FRESH
                                      : PART_QUARANTINED;
 }
 
@@ -410,6 +434,28 @@ enum err catalog_each_letter(struct catalog *c, size_t limit,
     ASSERT(c->sql.db != NULL);
     ASSERT(each != NULL);
     return sql_each(&c->sql, SQL_LETTERS, limit, letter_row, &(struct letter_reader){each, ctx});
+}
+
+struct left_out_reader {
+    void (*each)(void *ctx, struct str hashes, bool is_partial);
+    void *ctx;
+};
+
+static void left_out_row(void *ctx, sqlite3_stmt *s)
+{
+    ASSERT(sqlite3_column_count(s) == 2);
+    ASSERT(ctx != NULL);
+    const struct left_out_reader *r = ctx;
+    r->each(r->ctx, sql_str(s, 0), sql_u64(s, 1) != 0);
+}
+
+enum err catalog_each_left_out(struct catalog *c,
+                               void (*each)(void *ctx, struct str hashes, bool is_partial),
+                               void *ctx)
+{
+    ASSERT(c->sql.db != NULL);
+    ASSERT(each != NULL);
+    return sql_each(&c->sql, SQL_LEFT_OUT, 0, left_out_row, &(struct left_out_reader){each, ctx});
 }
 
 static void count_row(void *ctx, sqlite3_stmt *s)

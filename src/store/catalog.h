@@ -15,14 +15,15 @@
 #include "ledger/dead_letter.h"
 #include "ledger/ledger.h"
 
-#define CATALOG_VERSION 2
+#define CATALOG_VERSION 3
 
 struct catalog;
 
 enum part_state {
     PART_LIVE,
     PART_QUARANTINED,
-    PART_STRIPPED // live, without its error-free traces; since version 2
+    PART_STRIPPED, // live, without its error-free traces; since version 2
+    PART_FRESH     // live, and not sifted yet (store/sift.h); since version 3
 };
 
 struct catalog_part {
@@ -51,7 +52,7 @@ MUST_CHECK enum err catalog_read_parts(const char *path,
 
 // Whether catalog_open() found no catalog and began one. It stays new, also for the next start,
 // until catalog_keep() says that it may stand for what the folder holds. That makes an older
-// catalog one of this version, too: nothing but the meaning of `state` was added.
+// catalog one of this version, too: only meanings of `state` and tables were added.
 bool catalog_is_new(const struct catalog *c);
 MUST_CHECK enum err catalog_keep(struct catalog *c);
 
@@ -64,6 +65,7 @@ enum catalog_fact {
     FACT_REPLAY_ALL,  // rebuilt: lines may have rows in the journal that `lines` knows nothing of
     FACT_BELIEVED_NS, // of retention's clock, see retain_clock.h
     FACT_BORNE_NS,
+    FACT_KEEP_KEY, // of model/keep.h
     FACT_COUNT
 };
 MUST_CHECK enum err catalog_fact(struct catalog *c, enum catalog_fact which, uint64_t *ret_value);
@@ -83,6 +85,10 @@ MUST_CHECK enum err catalog_each_letter(struct catalog *c, size_t limit,
                                         void (*each)(void *ctx, uint64_t id,
                                                      const struct dead_letter *letter),
                                         void *ctx);
+// In the order in which they were added.
+MUST_CHECK enum err
+catalog_each_left_out(struct catalog *c,
+                      void (*each)(void *ctx, struct str hashes, bool is_partial), void *ctx);
 MUST_CHECK enum err catalog_count_letters(struct catalog *c, uint64_t *ret_count);
 
 // A transaction: after catalog_begin() the calls below add to it until catalog_end(), which makes
@@ -98,6 +104,10 @@ void catalog_set_fact(struct catalog *c, enum catalog_fact which, uint64_t value
 // Adds cell->count to what is saved; a count above INT64_MAX takes away (two's complement).
 void catalog_add_cell(struct catalog *c, const struct ledger_cell *cell);
 void catalog_add_letter(struct catalog *c, const struct dead_letter *letter);
+// Hashes of traces that were left out, 8 bytes each, little-endian, or of those that are partial
+// since. The newest lists stay, LEFT_OUT_LISTS_MAX at most, and of those what fits in `bytes`.
+#define LEFT_OUT_LISTS_MAX ((uint64_t)4096)
+void catalog_add_left_out(struct catalog *c, struct str hashes, bool is_partial, uint64_t bytes);
 // Keeps the newest `count` letters, and of those what fits in `bytes`.
 void catalog_trim_letters(struct catalog *c, uint64_t count, uint64_t bytes);
 MUST_CHECK enum err catalog_end(struct catalog *c);

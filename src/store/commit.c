@@ -96,7 +96,7 @@ void catalog_put_part(struct catalog *c, const struct part_entry *entry, struct 
                             .id = entry->id,
                             .line = m->line,
                             .level = entry->level,
-                            .state = entry->stripped ? PART_STRIPPED : PART_LIVE,
+                            .state = entry->state,
                             .rows = m->rows,
                             .bytes = m->file_bytes,
                             .min_start_ns = m->min_start_ns,

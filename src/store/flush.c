@@ -6,6 +6,7 @@
 #include "core/mem.h"
 #include "core/must.h"
 #include "store/block_cache.h"
+#include "store/retain.h"
 #include "store/row_sort.h"
 #include "store/store_state.h"
 
@@ -297,7 +298,12 @@ enum err flush_line(struct store *s, size_t line)
         e = commit_settle(s);
         e = e == ERR_OK ? write_part(&f) : e; // its memory was charged with the batches
         bool written = e == ERR_OK;
-        const struct part_entry fresh = {.id = f.id, .committed_ns = s->wall_ns(), .part = f.part};
+        const struct part_entry fresh = {
+            .id = f.id,
+            .committed_ns = s->wall_ns(),
+            .part = f.part,
+            .state = retain_chooses(s, s->lines[line].name) ? PART_FRESH : PART_LIVE,
+            .fresh_ns = clock_mono_ns()};
         e = written ? commit_part(&f, &fresh) : e;
         if (e == ERR_OK) {
             finish(&f, &fresh);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: merging parts, and the thread that merges, expires and sets aside.
+// Purpose: merging parts, and the thread that merges, sifts, expires and sets aside.
 //
 // Merging is tiered by size: parts of one line whose rows lie between 8^k and 8^(k + 1) are of one
 // tier; MERGE_INPUTS_MIN of them, neighbours in time, become one part of the next tier. So a row is
 // written again once per tier, and a line has at most a handful of parts per tier. Under load first
 // parts have an eighth of merge_rows_max, so every row is merged once. Parts that retention has
-// stripped are merged with one another only.
+// stripped are merged with one another only, and fresh ones are sifted first (store/sift.h).
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -18,6 +18,7 @@
 #include "core/must.h"
 #include "store/part_merge.h"
 #include "store/retain.h"
+#include "store/sift.h"
 #include "store/store_state.h"
 
 #define MERGE_INPUTS_MIN 8
@@ -36,7 +37,7 @@ struct merge {
     size_t count;
     uint64_t id, rows;
     uint32_t level;
-    bool stripped; // inputs and output are without error-free traces
+    enum part_state state; // of inputs and output
     struct arena arena;
     struct str path;
     struct part *part;
@@ -68,17 +69,17 @@ static bool is_final(const struct store *s, uint64_t rows)
 
 // The first parts of a tier in time order, as many as one merge may take.
 static bool choose_tier(const struct store *s, struct part_entry **sorted, size_t n, unsigned tier,
-                        bool stripped, struct merge *m)
+                        enum part_state state, struct merge *m)
 {
     ASSERT(sorted != NULL && m->part == NULL);
     ASSERT(n > 0);
     bool full = false;
     m->count = 0;
     m->rows = 0;
-    m->stripped = stripped;
+    m->state = state;
     for (size_t i = 0; i < n && !full; i++) {
         uint64_t rows = part_meta(sorted[i]->part)->rows;
-        if (sorted[i]->stripped != stripped || is_final(s, rows) || tier_of(rows) != tier) {
+        if (sorted[i]->state != state || is_final(s, rows) || tier_of(rows) != tier) {
             continue;
         }
         full = m->count == MERGE_INPUTS_MAX || m->rows + rows > 2 * s->merge_rows_max;
@@ -105,8 +106,8 @@ static bool choose_merge(struct store *s, size_t index, struct merge *m)
     memcpy(sorted, line->parts, line->part_count * sizeof *sorted);
     qsort(sorted, line->part_count, sizeof *sorted, by_time);
     for (unsigned tier = 0; tier <= tier_of(UINT64_MAX) && !found; tier++) {
-        found = choose_tier(s, sorted, line->part_count, tier, false, m) ||
-                choose_tier(s, sorted, line->part_count, tier, true, m);
+        found = choose_tier(s, sorted, line->part_count, tier, PART_LIVE, m) ||
+                choose_tier(s, sorted, line->part_count, tier, PART_STRIPPED, m);
     }
     mem_free(sorted);
     if (found) {
@@ -230,7 +231,11 @@ static enum err run_merge(struct merge *m)
     enum err e = commit_settle(m->s);
     e = e == ERR_OK ? write_merged(m, &bad) : e;
     bool written = e == ERR_OK;
-    const struct part_entry fresh = {m->id, m->level, committed_ns, m->part, m->stripped};
+    const struct part_entry fresh = {.id = m->id,
+                                     .level = m->level,
+                                     .committed_ns = committed_ns,
+                                     .part = m->part,
+                                     .state = m->state};
     e = written ? commit_merged(m, &fresh) : e;
     if (e == ERR_OK) {
         swap_merged(m, &fresh);
@@ -328,37 +333,60 @@ static uint64_t believed_ns(struct store *s)
     return now_ns;
 }
 
+// What is to be done next, the first of these that there is.
+struct step {
+    struct part_entry *damaged;
+    size_t line; // of it
+    struct retain retain;
+    struct sift sift;
+    struct merge merge;
+    bool is_retain, is_sift, is_merge;
+    bool may_write; // else what is due waits after a failure
+};
+
+// Under `lock`.
+static void choose_step(struct store *s, struct step *x, uint64_t now_ns, bool patient)
+{
+    uint64_t mono_ns = clock_mono_ns();
+    x->may_write = !patient || mono_ns >= s->merge_retry_ns;
+    ASSERT(s->line_count <= STORE_LINES_MAX);
+    x->damaged = find_damaged(s, &x->line);
+    for (size_t i = 0; i < s->line_count && x->damaged == NULL && !x->is_retain; i++) {
+        x->is_retain = retain_choose(&x->retain, i, now_ns, x->may_write);
+    }
+    bool is_chosen = x->damaged != NULL || x->is_retain || !x->may_write;
+    for (size_t i = 0; i < s->line_count && !is_chosen && !x->is_sift; i++) {
+        x->is_sift = sift_choose(&x->sift, i, mono_ns, patient);
+    }
+    is_chosen = is_chosen || x->is_sift;
+    for (size_t i = 0; i < s->line_count && !is_chosen && !x->is_merge; i++) {
+        x->is_merge = choose_merge(s, i, &x->merge);
+    }
+    ASSERT(!x->is_merge || !x->is_sift);
+}
+
 enum err maintain_step(struct store *s, bool patient, bool *ret_did)
 {
     ASSERT(s->catalog != NULL);
     ASSERT(ret_did != NULL);
-    struct retain r = {.s = s};
-    struct merge m = {.s = s};
-    bool retain = false, merge = false;
+    struct step x = {.retain = {.s = s}, .sift = {.s = s}, .merge = {.s = s}};
     enum err e = ERR_OK;
     *ret_did = false;
     (void)pthread_mutex_lock(&s->maintaining);
     uint64_t now_ns = believed_ns(s);
     (void)pthread_mutex_lock(&s->lock);
-    size_t line = 0;
-    struct part_entry *damaged = find_damaged(s, &line);
-    bool may_merge = !patient || clock_mono_ns() >= s->merge_retry_ns;
-    for (size_t i = 0; i < s->line_count && damaged == NULL && !retain; i++) {
-        retain = retain_choose(&r, i, now_ns, may_merge);
-    }
-    for (size_t i = 0; i < s->line_count && damaged == NULL && !retain && !merge && may_merge;
-         i++) {
-        merge = choose_merge(s, i, &m);
-    }
-    s->stats.merging = retain || merge || (s->stats.merging && !may_merge);
+    choose_step(s, &x, now_ns, patient);
+    s->stats.merging = x.is_retain || x.is_sift || x.is_merge || (s->stats.merging && !x.may_write);
     (void)pthread_mutex_unlock(&s->lock);
-    if (damaged != NULL) {
-        e = check_damaged(s, line, damaged);
+    if (x.damaged != NULL) {
+        e = check_damaged(s, x.line, x.damaged);
         *ret_did = e == ERR_OK;
-    } else if (retain) {
-        e = retain_run(&r, patient, ret_did);
-    } else if (merge) {
-        e = merge_in_budget(&m, patient, ret_did);
+    } else if (x.is_retain) {
+        e = retain_run(&x.retain, patient, ret_did);
+    } else if (x.is_sift) {
+        e = sift_run(&x.sift, patient, ret_did);
+    } else if (x.is_merge) {
+        e = merge_in_budget(&x.merge, patient, ret_did);
     }
     (void)pthread_mutex_unlock(&s->maintaining);
     return e;

@@ -9,6 +9,7 @@
 #include "core/mem.h"
 #include "core/must.h"
 #include "store/block_cache.h"
+#include "store/sift.h"
 #include "store/store_state.h"
 
 #define FLUSH_ROWS_DEFAULT   ((size_t)65536)
@@ -85,7 +86,12 @@ static void load_part(void *ctx, const struct catalog_part *p)
         return;
     }
     struct part_entry *entry = mem_new(1, sizeof *entry);
-    *entry = (struct part_entry){p->id, p->level, p->committed_ns, part, p->state == PART_STRIPPED};
+    *entry = (struct part_entry){.id = p->id,
+                                 .level = p->level,
+                                 .committed_ns = p->committed_ns,
+                                 .part = part,
+                                 .state = p->state,
+                                 .fresh_ns = clock_mono_ns()};
     store_put_part(s, &s->lines[store_line_index(s, p->line)], entry);
 }
 
@@ -215,6 +221,7 @@ static enum err load_catalog(struct loader *l)
         l->s->delivered_seq = l->s->replay_all ? 0 : l->s->delivered_seq;
     }
     e = e == ERR_OK ? load_clock(l->s) : e;
+    e = e == ERR_OK ? sift_load(l->s) : e;
     if (e == ERR_OK) {
         e = catalog_each_cell(c, load_cell, l);
     }
@@ -272,6 +279,7 @@ static void init(struct store *s, const struct store_options *o)
     s->flush_age_ns =
         (o->flush_age_ms != 0 ? o->flush_age_ms : FLUSH_AGE_MS_DEFAULT) * (uint64_t)NS_PER_MS;
     s->merge_rows_max = o->merge_rows_max != 0 ? o->merge_rows_max : MERGE_ROWS_DEFAULT;
+    store_set_keep_wait(s, o->keep_wait_ms);
     s->free_bytes_min = o->free_bytes_min != 0 ? o->free_bytes_min : FREE_BYTES_DEFAULT;
     s->wall_ns = o->wall_ns != NULL ? o->wall_ns : clock_wall_ns;
     s->on_committed = o->on_committed;
@@ -308,6 +316,7 @@ static void free_all(struct store *s)
     store_set_retention(s, (struct store_retention){0}, NULL, 0);
     mem_free(s->retention);
     block_cache_unref(s->cache);
+    fates_free(s->fates);
     catalog_close(s->catalog);
     fs_pool_free(s->pool);
     MUST(pthread_mutex_destroy(&s->lock) == 0);

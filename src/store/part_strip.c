@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: a part without its error-free traces.
+// Purpose: a part with some of its traces.
 #include "store/part_strip.h"
 
 #include "core/mem.h"
 #include "core/must.h"
 #include "store/block.h"
 
-// Traces with errors, in the order of the part.
+// Traces that stay, in the order of the part.
 struct strip {
     const struct part_strip *s;
     struct part_writer *writer;
     trace_id *traces;
     size_t count, capacity;
-    size_t at; // the first that the pass has not gone by
+    size_t at;      // the first that the pass has not gone by
+    trace_id asked; // the last that was asked for
+    bool is_asked;
     uint64_t rows;
 };
 
@@ -25,14 +27,28 @@ static bool is_stopped(const struct strip *x)
 
 // ---- Which traces -------------------------------------------------------------------------------
 
-static void note_errors(struct strip *x, const struct batch *page)
+static bool stays(struct strip *x, const struct span *s)
+{
+    ASSERT(x->writer == NULL);
+    if (x->s->keeps == NULL) {
+        return s->status == STATUS_ERROR;
+    }
+    if (x->is_asked && trace_id_cmp(&x->asked, &s->trace) == 0) {
+        return false; // it was added then, or goes
+    }
+    x->asked = s->trace;
+    x->is_asked = true;
+    return x->s->keeps(x->s->ctx, &s->trace);
+}
+
+static void note_traces(struct strip *x, const struct batch *page)
 {
     ASSERT(x->at == 0);
     ASSERT(page->sealed);
     for (size_t i = 0; i < page->span_count; i++) {
         const struct span *s = &page->spans[i];
         bool known = x->count > 0 && trace_id_cmp(&x->traces[x->count - 1], &s->trace) == 0;
-        if (s->status == STATUS_ERROR && !known) {
+        if (!known && stays(x, s)) {
             x->traces = mem_grow(x->traces, &x->capacity, x->count + 1, sizeof *x->traces);
             x->traces[x->count++] = s->trace;
         }
@@ -44,7 +60,7 @@ static enum err find_in_block(struct strip *x, size_t index)
     ASSERT(x->writer == NULL);
     static const struct page_request ids = {.fields = 0};
     struct block *b;
-    ASSERT(part_block_meta(x->s->input, index)->errors > 0);
+    ASSERT(x->s->keeps != NULL || part_block_meta(x->s->input, index)->errors > 0);
     enum err e = block_open(x->s->input, index, &b);
     if (e != ERR_OK) {
         return e;
@@ -53,7 +69,7 @@ static enum err find_in_block(struct strip *x, size_t index)
         struct batch *rows;
         e = is_stopped(x) ? ERR_CANCELLED : block_read_page(b, page, &ids, &rows);
         if (e == ERR_OK) {
-            note_errors(x, rows);
+            note_traces(x, rows);
             batch_unref(rows);
         }
     }
@@ -140,7 +156,7 @@ static enum err copy(struct strip *x)
     for (size_t i = 0; i < blocks && e == ERR_OK; i++) {
         e = copy_block(x, i);
     }
-    if (e == ERR_OK) { // traces with errors, but no rows of theirs where they belong: out of order
+    if (e == ERR_OK) { // traces that stay, but no rows of theirs where they belong: out of order
         e = x->rows > 0 ? part_writer_finish(x->writer) : ERR_CORRUPT;
     }
     part_writer_free(x->writer);
@@ -156,7 +172,7 @@ enum err part_strip(const struct part_strip *s, enum part_strip_result *ret_resu
     enum err e = ERR_OK;
     ASSERT(ret_result != NULL && m->rows > 0);
     for (size_t i = 0; i < m->blocks && e == ERR_OK; i++) {
-        if (part_block_meta(s->input, i)->errors > 0) {
+        if (s->keeps != NULL || part_block_meta(s->input, i)->errors > 0) {
             e = find_in_block(&x, i);
         }
     }

@@ -4,15 +4,12 @@
 
 #include <stdlib.h>
 
-#include "core/clock.h"
 #include "core/logger.h"
 #include "core/mem.h"
 #include "core/must.h"
-#include "store/part_strip.h"
+#include "store/rewrite.h"
 
-#define STRIP_BYTES    ((size_t)48 << 20) // a page of rows, the block being written, trace IDs
-#define STRIPPED_SHARE 2                  // of the size, one part in so many
-#define STRIP_LEVEL    3                  // of compression, as of merged parts
+#define STRIPPED_SHARE 2 // of the size, one part in so many
 
 // ---- Choosing -----------------------------------------------------------------------------------
 
@@ -35,6 +32,16 @@ static struct store_retention retention_of(const struct store *s, struct str lin
         }
     }
     return s->fallback;
+}
+
+bool retain_chooses(struct store *s, struct str line)
+{
+    ASSERT(line.p != NULL || line.n == 0);
+    (void)pthread_mutex_lock(&s->lock);
+    bool chooses = retention_of(s, line).is_chosen != 0;
+    (void)pthread_mutex_unlock(&s->lock);
+    ASSERT(s->catalog != NULL);
+    return chooses;
 }
 
 static int by_age(const void *a, const void *b)
@@ -60,6 +67,13 @@ static bool has_errors(const struct part_entry *p)
     return false;
 }
 
+static bool is_stripped(const struct part_entry *p)
+{
+    ASSERT(p->id > 0);
+    ASSERT(p->state != PART_QUARANTINED);
+    return p->state == PART_STRIPPED;
+}
+
 static uint64_t bytes_of(const struct part_entry *p)
 {
     ASSERT(part_meta(p->part)->file_bytes > 0);
@@ -76,7 +90,7 @@ static void take(struct retain *r, struct part_entry *entry)
 
 static void take_to_strip(struct retain *r, struct part_entry *entry)
 {
-    ASSERT(!entry->stripped);
+    ASSERT(!is_stripped(entry));
     MUST(r->count == 0);
     r->entries[r->count++] = entry;
     r->strip = true;
@@ -97,7 +111,7 @@ static void choose_by_age(struct retain *r, const struct store_retention *limit,
         uint64_t age_ms = now_ns > mark ? (now_ns - mark) / NS_PER_MS : 0;
         if (age_ms > errors_ms || (age_ms > limit->age_ms && !has_errors(sorted[i]))) {
             take(r, sorted[i]);
-        } else if (age_ms > limit->age_ms && !sorted[i]->stripped && strip == NULL) {
+        } else if (age_ms > limit->age_ms && !is_stripped(sorted[i]) && strip == NULL) {
             strip = sorted[i];
         }
     }
@@ -116,16 +130,16 @@ static void choose_by_size(struct retain *r, const struct store_retention *limit
     ASSERT(r->count == 0);
     for (size_t i = 0; i < n; i++) {
         bytes += bytes_of(sorted[i]);
-        stripped += sorted[i]->stripped ? bytes_of(sorted[i]) : 0;
-        oldest = oldest == NULL && !sorted[i]->stripped ? sorted[i] : oldest;
+        stripped += is_stripped(sorted[i]) ? bytes_of(sorted[i]) : 0;
+        oldest = oldest == NULL && !is_stripped(sorted[i]) ? sorted[i] : oldest;
     }
     for (size_t i = 0; i < n && r->count < RETAIN_STEP_MAX && bytes > limit->bytes; i++) {
         bool spare = oldest == NULL || stripped > limit->bytes / STRIPPED_SHARE;
-        if (sorted[i]->stripped ? spare : !has_errors(sorted[i])) {
+        if (is_stripped(sorted[i]) ? spare : !has_errors(sorted[i])) {
             take(r, sorted[i]);
             bytes -= bytes_of(sorted[i]);
-            stripped -= sorted[i]->stripped ? bytes_of(sorted[i]) : 0;
-        } else if (!sorted[i]->stripped) {
+            stripped -= is_stripped(sorted[i]) ? bytes_of(sorted[i]) : 0;
+        } else if (!is_stripped(sorted[i])) {
             break; // its turn comes when it has been stripped
         }
     }
@@ -185,159 +199,27 @@ static enum err expire(struct retain *r)
 
 // ---- Stripping ---------------------------------------------------------------------------------
 
-struct strip_run {
-    struct retain *r;
-    struct part_entry *old;
-    struct part *fresh;
-    struct arena arena;
-    struct str path;
-    struct tally gone;
-};
-
-// Every trace has errors: the part stays as it is, and is known to be stripped.
-static enum err mark(struct strip_run *x)
-{
-    ASSERT(x->fresh == NULL);
-    struct store *s = x->r->s;
-    struct commit c;
-    ASSERT(!x->old->stripped);
-    commit_begin(&c, s);
-    catalog_set_state(s->catalog, x->old->id, PART_STRIPPED);
-    enum err e = commit_end(&c);
-    if (e == ERR_OK) {
-        (void)pthread_mutex_lock(&s->lock);
-        x->old->stripped = true;
-        (void)pthread_mutex_unlock(&s->lock);
-    }
-    return e;
-}
-
-static enum err commit_strip(struct strip_run *x, const struct part_entry *fresh)
-{
-    ASSERT(x->fresh != NULL && x->path.n > 0);
-    struct store *s = x->r->s;
-    struct commit c;
-    ASSERT(fresh->id > x->old->id);
-    MUST(part_meta(x->fresh)->rows + tally_total(&x->gone) == part_meta(x->old->part)->rows);
-    commit_begin(&c, s);
-    catalog_remove_part(s->catalog, x->old->id);
-    commit_add_part(&c, fresh);
-    commit_move(&c, &x->gone, OUTCOME_EXPIRED, REASON_NONE);
-    return commit_end(&c);
-}
-
-static enum err write_stripped(struct strip_run *x, enum part_strip_result *ret_result)
-{
-    ASSERT(x->path.n > 0);
-    struct store *s = x->r->s;
-    const struct part_meta *m = part_meta(x->old->part);
-    const struct part_strip work = {.input = x->old->part,
-                                    .out = {.fs = s->fs,
-                                            .path = x->path.p,
-                                            .line = m->line,
-                                            .seq_first = m->seq_first,
-                                            .seq_last = m->seq_last,
-                                            .zstd_level = STRIP_LEVEL},
-                                    .stop = &s->stop};
-    ASSERT(x->fresh == NULL);
-    enum err e = part_strip(&work, ret_result), reading = e;
-    if (e == ERR_OK && *ret_result == STRIP_WRITTEN) {
-        e = s->fs->ops->sync_dir(s->fs, s->parts_dir);
-        e = e == ERR_OK ? part_open(s->part_fs, x->path.p, &x->fresh, NULL) : e;
-        if (e == ERR_OK) {
-            e = reading = tally_missing(&x->old->part, 1, part_meta(x->fresh), &x->gone);
-        }
-    }
-    if (reading == ERR_CORRUPT) { // and not of what was written, nor of the catalog
-        part_note_damage(x->old->part);
-    }
-    return e;
-}
-
-static void swap_in(struct strip_run *x, const struct part_entry *fresh)
-{
-    ASSERT(x->old != NULL && !x->old->stripped);
-    struct store *s = x->r->s;
-    struct part_entry *entry = mem_new(1, sizeof *entry);
-    ASSERT(x->fresh != NULL);
-    *entry = *fresh;
-    parts_swap(s, x->r->line, &x->old, 1, entry);
-    (void)pthread_mutex_lock(&s->lock);
-    s->stats.stripped_parts++;
-    (void)pthread_mutex_unlock(&s->lock);
-}
-
-// The disk or the catalog is in the way: not again for a while.
-static enum err hold_off(struct store *s, enum err e)
-{
-    ASSERT(s->catalog != NULL);
-    ASSERT(e != ERR_OK);
-    (void)pthread_mutex_lock(&s->lock);
-    s->stats.merge_failures++;
-    s->merge_retry_ns = clock_mono_ns() + STORE_MERGE_RETRY_NS;
-    (void)pthread_mutex_unlock(&s->lock);
-    return e;
-}
-
-// What could not be stripped. `doubtful`: the transaction failed, and may turn out to have
-// happened.
-static enum err give_up(struct strip_run *x, enum err e, bool doubtful)
-{
-    ASSERT(x->old != NULL);
-    struct store *s = x->r->s;
-    ASSERT(e != ERR_OK);
-    part_unref(x->fresh);
-    if (doubtful) {
-        commit_doubt(s, x->path);
-    } else {
-        (void)s->fs->ops->remove(s->fs, x->path.p); // it may not exist; the next start looks again
-    }
-    if (e == ERR_CANCELLED) {
-        return e;
-    }
-    log_write(LOG_ERROR, "store", "a part could not be stripped of its error-free traces",
-              "part=%016llx error=%s", (unsigned long long)x->old->id, err_name(e));
-    if (e == ERR_FULL && !doubtful) {
-        x->r->strip = false; // no room even for what would stay
-        return expire(x->r);
-    }
-    e = hold_off(s, e);
-    // Damage in what was read: the next step looks for itself.
-    return e == ERR_CORRUPT && part_is_damaged(x->old->part) ? ERR_OK : e;
-}
-
 static enum err strip(struct retain *r)
 {
+    const struct rewrite work = {.s = r->s,
+                                 .line = r->line,
+                                 .old = r->entries[0],
+                                 .id = r->id,
+                                 .becomes = PART_STRIPPED,
+                                 .outcome = OUTCOME_EXPIRED};
+    enum part_strip_result result = STRIP_ALL_KEPT;
     ASSERT(r->strip);
-    struct strip_run x = {.r = r, .old = r->entries[0]};
-    enum part_strip_result result = STRIP_WRITTEN;
     MUST(r->count == 1 && r->id > 0);
-    x.path = store_part_path(r->s, r->id, &x.arena);
-    enum err e = commit_settle(r->s);
-    if (e != ERR_OK) { // nothing was written yet
-        arena_done(&x.arena);
-        return hold_off(r->s, e);
+    enum err e = rewrite_run(&work, &result);
+    if (e == ERR_FULL) {
+        r->strip = false; // no room even for what would stay
+        return expire(r);
     }
-    e = write_stripped(&x, &result);
-    bool written = e == ERR_OK && result == STRIP_WRITTEN;
-    if (e == ERR_OK && result == STRIP_ALL_KEPT) {
-        e = mark(&x);
-        e = e == ERR_OK ? e : hold_off(r->s, e);
-    } else if (e == ERR_OK && result == STRIP_NONE_KEPT) {
-        e = expire(r);
-        e = e == ERR_OK ? e : hold_off(r->s, e);
-    } else {
-        const struct part_entry fresh = {r->id, x.old->level, x.old->committed_ns, x.fresh, true};
-        e = written ? commit_strip(&x, &fresh) : e;
-        if (e == ERR_OK) {
-            swap_in(&x, &fresh);
-        } else {
-            e = give_up(&x, e, written);
-        }
-    }
-    tally_done(&x.gone);
-    arena_done(&x.arena);
-    return e;
+    (void)pthread_mutex_lock(&r->s->lock);
+    r->s->stats.stripped_parts += e == ERR_OK && result == STRIP_WRITTEN ? 1 : 0;
+    r->s->stats.expired_parts += e == ERR_OK && result == STRIP_NONE_KEPT ? 1 : 0;
+    (void)pthread_mutex_unlock(&r->s->lock);
+    return e == ERR_AGAIN ? ERR_OK : e;
 }
 
 enum err retain_run(struct retain *r, bool patient, bool *ret_did)
@@ -350,12 +232,12 @@ enum err retain_run(struct retain *r, bool patient, bool *ret_did)
         e = expire(r);
     } else {
         if (!patient) {
-            budget_force(budget, ACCOUNT_STORE, STRIP_BYTES);
-        } else if (!budget_take(budget, ACCOUNT_STORE, STRIP_BYTES)) {
+            budget_force(budget, ACCOUNT_STORE, REWRITE_BYTES);
+        } else if (!budget_take(budget, ACCOUNT_STORE, REWRITE_BYTES)) {
             return ERR_OK; // memory is short: this can wait
         }
         e = strip(r);
-        budget_give(budget, ACCOUNT_STORE, STRIP_BYTES);
+        budget_give(budget, ACCOUNT_STORE, REWRITE_BYTES);
     }
     *ret_did = e == ERR_OK;
     return e;

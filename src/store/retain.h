@@ -33,6 +33,9 @@ struct retain {
 // Under `lock`: what is to be done next in a line, if anything. Strips only where `may_strip`.
 bool retain_choose(struct retain *r, size_t line, uint64_t now_ns, bool may_strip);
 
+// Whether what is flushed of a line is fresh: the line keeps chosen chains. Takes `lock`.
+bool retain_chooses(struct store *s, struct str line);
+
 // Does it. With `patient` it may be left for later where memory is short: *ret_did tells.
 MUST_CHECK enum err retain_run(struct retain *r, bool patient, bool *ret_did);
 

@@ -189,6 +189,8 @@ struct store_view *store_view(struct store *s)
         }
     }
     (void)pthread_mutex_unlock(&s->lock);
+    v->fates = s->fates;
+    v->keep_key = s->keep_key;
     ASSERT(v->part_count == parts && v->hot_count == hot_count);
     qsort(v->parts, v->part_count, sizeof(struct part *), newest_part_first);
     qsort(hot, v->hot_count, sizeof *hot, newest_batch_first);
@@ -228,12 +230,20 @@ void store_stats(struct store *s, struct store_stats *ret_stats)
     *ret_stats = s->stats;
     ret_stats->full = s->low_space || s->write_full;
     ret_stats->failing = s->unreachable || s->flush_failing;
-    ret_stats->hot_rows = ret_stats->hot_bytes = 0;
+    ret_stats->hot_rows = ret_stats->hot_bytes = ret_stats->fresh_parts = 0;
     for (size_t i = 0; i < s->line_count; i++) {
         ret_stats->hot_rows += s->lines[i].hot_rows;
         ret_stats->hot_bytes += s->lines[i].hot_bytes;
+        for (size_t k = 0; k < s->lines[i].part_count; k++) {
+            ret_stats->fresh_parts += s->lines[i].parts[k]->state == PART_FRESH ? 1 : 0;
+        }
     }
     (void)pthread_mutex_unlock(&s->lock);
+    struct fates_stats fates;
+    fates_stats(s->fates, &fates);
+    ret_stats->fates = fates.known;
+    ret_stats->forgotten_fates = fates.forgotten;
+    ret_stats->back_traces = fates.returned;
 }
 
 void store_each_part(struct store *s, void (*each)(void *ctx, const struct store_part_info *info),
@@ -252,8 +262,9 @@ void store_each_part(struct store *s, void (*each)(void *ctx, const struct store
     }
     (void)pthread_mutex_unlock(&s->lock);
     for (size_t i = 0; i < n; i++) {
-        const struct store_part_info info = {copies[i].id, copies[i].level, copies[i].stripped,
-                                             part_meta(copies[i].part)};
+        const struct store_part_info info = {
+            copies[i].id, copies[i].level, copies[i].state == PART_STRIPPED,
+            copies[i].state == PART_FRESH, part_meta(copies[i].part)};
         each(ctx, &info);
         part_unref(copies[i].part);
     }

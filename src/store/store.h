@@ -18,6 +18,7 @@
 #include "ledger/dead_letter.h"
 #include "ledger/ledger.h"
 #include "model/batch.h"
+#include "model/keep.h"
 #include "store/part.h"
 
 #define STORE_LINES_MAX 64 // business lines with a storage of their own; later ones share the last
@@ -30,6 +31,7 @@ struct store_retention {
     uint64_t age_ms;
     uint64_t errors_age_ms; // of traces with errors; at or below age_ms: no longer than the others
     uint64_t bytes;
+    uint64_t is_chosen; // 1: keeps chosen chains (model/keep.h), 0: all
 };
 
 struct store_options {
@@ -48,6 +50,7 @@ struct store_options {
     struct store_retention retention_default;
     const struct store_retention *retention; // by line, over the default
     size_t retention_count;
+    uint32_t keep_wait_ms;     // see store_set_keep_wait()
     uint64_t (*wall_ns)(void); // of retention and commits; clock_wall_ns() when NULL
     // Told after each commit: the journal may forget everything up to seq. May be NULL.
     void (*on_committed)(void *ctx, uint64_t seq);
@@ -100,9 +103,30 @@ struct store_view {
     size_t part_count;
     struct batch **hot;
     size_t hot_count;
+    struct fates *fates; // the store's
+    uint64_t keep_key;
 };
 struct store_view *store_view(struct store *s);
 void store_view_free(struct store_view *v);
+
+// What became of a trace that the view may have spans of: none of those of one that is left out is
+// to be shown (model/keep.h). Cheap while nothing was ever left out.
+enum trace_fate { TRACE_IS_WHOLE, TRACE_IS_LEFT_OUT, TRACE_IS_PARTIAL };
+enum trace_fate store_view_fate(const struct store_view *v, trace_id id);
+
+// ---- Keeping (model/keep.h) --------------------------------------------------------------------
+
+// What keep_hash() takes, of this store for good.
+uint64_t store_keep_key(const struct store *s);
+
+// A verdict on a chain. Any thread.
+void store_judge(struct store *s, trace_id id, enum keep_why why);
+
+// Whoever judges has taken in all records up to `seq`: parts with later ones are not sifted yet.
+void store_judged_up_to(struct store *s, uint64_t seq);
+
+// How long after its flush a part is sifted: chains should have closed by then. 60 s when 0.
+void store_set_keep_wait(struct store *s, uint64_t wait_ms);
 
 // ---- State -----------------------------------------------------------------------------------
 
@@ -110,8 +134,12 @@ struct store_stats {
     uint64_t hot_rows, hot_bytes;
     uint64_t parts, part_rows, part_bytes;
     uint64_t flushes, merges, merged_rows, expired_parts;
-    uint64_t stripped_parts; // that retention wrote anew without their error-free traces
-    uint64_t damaged_parts;  // set aside since the start
+    uint64_t stripped_parts;            // that retention wrote anew without their error-free traces
+    uint64_t damaged_parts;             // set aside since the start
+    uint64_t fresh_parts;               // that are to be sifted
+    uint64_t sifted_parts, sifted_rows; // rows: before
+    uint64_t left_out_traces;           // in each part that had one of them
+    uint64_t fates, forgotten_fates, back_traces; // known; too early; partial
     uint64_t flush_failures, merge_failures;
     uint64_t dead_letters;
     bool merging; // parts are written from parts, or are to be: by a merge or by retention
@@ -138,6 +166,7 @@ struct store_part_info {
     uint64_t id;
     uint32_t level;
     bool stripped; // retention took its error-free traces out
+    bool fresh;    // it has not been sifted yet
     const struct part_meta *meta;
 };
 void store_each_part(struct store *s, void (*each)(void *ctx, const struct store_part_info *info),

@@ -23,6 +23,7 @@
 #include "os/fs_pool.h"
 #include "os/wake.h"
 #include "store/catalog.h"
+#include "store/fates.h"
 #include "store/store.h"
 #include "store/tally.h"
 
@@ -47,7 +48,8 @@ struct part_entry {
     uint32_t level;
     uint64_t committed_ns;
     struct part *part;
-    bool stripped; // retention took its error-free traces out
+    enum part_state state; // not PART_QUARANTINED
+    uint64_t fresh_ns;     // monotonic, when it became fresh
 };
 
 struct store_line {
@@ -77,6 +79,9 @@ struct store {
     struct ledger *ledger;
     struct catalog *catalog;
     struct block_cache *cache; // of what queries opened
+    struct fates *fates;
+    uint64_t keep_key;
+    atomic_uint_fast64_t judged_seq, keep_wait_ns;
     char *dir, *parts_dir;
     size_t flush_rows;
     uint64_t flush_age_ns, merge_rows_max, free_bytes_min;
