@@ -77,7 +77,7 @@ static enum err read_environment(struct config *c, struct err_at *ret_at)
     return ERR_OK;
 }
 
-// What the lines leave out they take from store.retention, wherever that stands.
+// What the lines leave out they take from store.retention and store.keep, wherever these stand.
 static void complete_lines(struct config *c)
 {
     ASSERT(c->line_count <= STORE_LINES_MAX);
@@ -91,6 +91,9 @@ static void complete_lines(struct config *c)
         }
         if (line->bytes == CONFIG_NOT_GIVEN) {
             line->bytes = c->number[SETTING_RETENTION_SIZE];
+        }
+        if (line->is_chosen == CONFIG_NOT_GIVEN) {
+            line->is_chosen = c->number[SETTING_KEEP_TRACES];
         }
     }
 }
@@ -124,8 +127,26 @@ void config_print_lines(const struct config *c, struct buf *out)
         }
         buf_printf(out, ", size: ");
         config_print_size(out, line->bytes);
+        if (line->is_chosen != c->number[SETTING_KEEP_TRACES]) {
+            buf_printf(out, ", keep: %s", line->is_chosen != 0 ? "chosen" : "all");
+        }
         buf_printf(out, "}");
     }
+}
+
+struct keep_rules config_keep_rules(const struct config *c, struct keep_line *lines)
+{
+    _Static_assert(KEEP_LINES_MAX == STORE_LINES_MAX, "each line has its rule");
+    ASSERT(c->line_count <= STORE_LINES_MAX);
+    for (size_t i = 0; i < c->line_count; i++) {
+        lines[i] = (struct keep_line){c->lines[i].line, c->lines[i].is_chosen != 0};
+    }
+    return (struct keep_rules){.is_chosen = c->number[SETTING_KEEP_TRACES] != 0,
+                               .share_ppm = (uint32_t)c->number[SETTING_KEEP_SHARE],
+                               .slow_ppm = (uint32_t)c->number[SETTING_KEEP_SLOW],
+                               .rare = (uint32_t)c->number[SETTING_KEEP_RARE],
+                               .lines = lines,
+                               .line_count = c->line_count};
 }
 
 void config_done(struct config *c)

@@ -71,6 +71,16 @@
       true, "age for traces with errors; 0: as for all")                                           \
     X(RETENTION_SIZE, "store.retention.size", SIZE, "0", 0, 1024 * CONFIG_TIB, true,               \
       "per business line, error-free traces go first; 0: no limit")                                \
+    X(KEEP_TRACES, "store.keep.traces", KEEP, "all", 0, 0, true,                                   \
+      "all; chosen: traces with errors, slow and rare ones, and a share of the others")            \
+    X(KEEP_SHARE, "store.keep.share", SHARE, "1%", 0, 1000000, true,                               \
+      "of the traces that nothing else keeps")                                                     \
+    X(KEEP_SLOW, "store.keep.slow", SHARE, "1%", 0, 1000000, true,                                 \
+      "of an entry's traces: the slowest are kept; 0%: none for that")                             \
+    X(KEEP_RARE, "store.keep.rare", NUMBER, "10", 0, 1000000, true,                                \
+      "traces of each shape that are kept in an hour; 0: none for that")                           \
+    X(KEEP_WAIT, "store.keep.wait", DURATION, "60s", 6000, CONFIG_DAY, true,                       \
+      "how long spans of a first part stay before those of other traces are left out")             \
     X(SERIES_FLUSH_AGE, "series.flush_age", DURATION, "30s", 10, CONFIG_DAY, false,                \
       "oldest number of calls that is in no part")                                                 \
     X(SCRAPE_INTERVAL, "scrape.interval", DURATION, "15s", 100, CONFIG_DAY, false,                 \
@@ -100,7 +110,9 @@ enum setting_kind {
     KIND_OF_SIZE,
     KIND_OF_NUMBER,
     KIND_OF_DURATION,
+    KIND_OF_SHARE, // in millionths
     KIND_OF_SYNC,
+    KIND_OF_KEEP,
     KIND_OF_LEVEL
 };
 
@@ -125,7 +137,7 @@ struct config {
     const char *file; // "" without one
     const char *text[SETTING_COUNT];
     const char *where[SETTING_COUNT]; // "sonde.yaml:3:5", "SONDE_DATA", "--data"; "": default
-    uint64_t number[SETTING_COUNT];   // sizes in bytes, durations in milliseconds
+    uint64_t number[SETTING_COUNT];   // sizes in bytes, durations in milliseconds, choices counted
     enum setting_source source[SETTING_COUNT];
     struct store_retention lines[STORE_LINES_MAX]; // store.lines
     size_t line_count;
@@ -183,8 +195,14 @@ MUST_CHECK enum err config_parse(enum setting s, const char *text, uint64_t *ret
 void config_print_size(struct buf *out, uint64_t bytes);
 void config_print_duration(struct buf *out, uint64_t ms);
 
+// The rules of keeping that are in force; `lines` has room for STORE_LINES_MAX, and is part of
+// them.
+struct keep_rules config_keep_rules(const struct config *c, struct keep_line *lines);
+
 // "256MiB", "10GB", "4096" to bytes; "30s", "100ms", "7d" to milliseconds.
 MUST_CHECK enum err config_parse_size(const char *text, uint64_t *ret_bytes);
 MUST_CHECK enum err config_parse_duration(const char *text, uint64_t *ret_ms);
+// "1%", "0.25%" to millionths.
+MUST_CHECK enum err config_parse_share(const char *text, uint64_t *ret_ppm);
 
 #endif

@@ -88,8 +88,10 @@ static enum err read_line_field(struct config_reader *r, struct store_retention 
         enum setting bounds; // what it stands in for
     } fields[] = {{"age", SETTING_RETENTION_AGE},
                   {"errors_age", SETTING_RETENTION_ERRORS_AGE},
-                  {"size", SETTING_RETENTION_SIZE}};
-    uint64_t *const values[] = {&line->age_ms, &line->errors_age_ms, &line->bytes};
+                  {"size", SETTING_RETENTION_SIZE},
+                  {"keep", SETTING_KEEP_TRACES}};
+    uint64_t *const values[] = {&line->age_ms, &line->errors_age_ms, &line->bytes,
+                                &line->is_chosen};
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
         if (strcmp(key, fields[i].key) == 0) {
             char expected[CONFIG_EXPECTED_MAX];
@@ -98,15 +100,17 @@ static enum err read_line_field(struct config_reader *r, struct store_retention 
                        : config_wrong(r, value, "expected", expected);
         }
     }
-    return config_wrong(r, key_node, "a line has name, age, errors_age and size, not", key);
+    return config_wrong(r, key_node, "a line has name, age, errors_age, size and keep, not", key);
 }
 
 static enum err read_line(struct config_reader *r, const yaml_node_t *item,
                           struct store_retention *line)
 {
     ASSERT(item->type == YAML_MAPPING_NODE);
-    *line = (struct store_retention){
-        .age_ms = CONFIG_NOT_GIVEN, .errors_age_ms = CONFIG_NOT_GIVEN, .bytes = CONFIG_NOT_GIVEN};
+    *line = (struct store_retention){.age_ms = CONFIG_NOT_GIVEN,
+                                     .errors_age_ms = CONFIG_NOT_GIVEN,
+                                     .bytes = CONFIG_NOT_GIVEN,
+                                     .is_chosen = CONFIG_NOT_GIVEN};
     for (yaml_node_pair_t *p = item->data.mapping.pairs.start; p < item->data.mapping.pairs.top;
          p++) {
         const yaml_node_t *key = yaml_document_get_node(&r->doc, p->key);
@@ -124,7 +128,7 @@ static enum err read_line(struct config_reader *r, const yaml_node_t *item,
                             : config_wrong(r, item, "expected a name for this business line", NULL);
 }
 
-// store.lines: a list of {name, age, errors_age, size}.
+// store.lines: a list of {name, age, errors_age, size, keep}.
 static enum err read_lines(struct config_reader *r, const yaml_node_t *list)
 {
     ASSERT(r->c->line_count == 0); // there is one list

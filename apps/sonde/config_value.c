@@ -69,6 +69,30 @@ enum err config_parse_duration(const char *text, uint64_t *ret_ms)
     return parse_with_units(text, durations, ret_ms);
 }
 
+enum err config_parse_share(const char *text, uint64_t *ret_ppm)
+{
+    uint64_t ppm = 0, unit = 10000;
+    size_t at = 0, digits = 0;
+    for (; text[at] != 0 && text[at] != '%'; at++) {
+        if (text[at] == '.' && unit == 10000 && digits > 0) {
+            unit = 1000;
+            continue;
+        }
+        if (!isdigit((unsigned char)text[at]) || unit == 0 || ppm > KEEP_PPM) {
+            return ERR_INVALID;
+        }
+        uint64_t digit = (uint64_t)(text[at] - '0');
+        ppm = unit == 10000 ? ppm * 10 + digit * unit : ppm + digit * unit;
+        unit /= unit < 10000 ? 10 : 1;
+        digits++;
+    }
+    if (digits == 0 || text[at - 1] == '.' || strcmp(text + at, "%") != 0 || ppm > KEEP_PPM) {
+        return ERR_INVALID;
+    }
+    *ret_ppm = ppm;
+    return ERR_OK;
+}
+
 static void print_with_units(struct buf *out, uint64_t value, const struct unit *units)
 {
     ASSERT(units != NULL);
@@ -137,6 +161,7 @@ static enum err parse_kind(enum setting_kind kind, const char *text, uint64_t *r
                            const char **ret_expected)
 {
     static const char *const syncs[] = {"always", "interval", NULL};
+    static const char *const keeps[] = {"all", "chosen", NULL};
     static const char *const levels[] = {"debug", "info", "warn", "error", NULL};
     *ret_number = strlen(text);
     switch (kind) {
@@ -161,6 +186,12 @@ static enum err parse_kind(enum setting_kind kind, const char *text, uint64_t *r
     case KIND_OF_NUMBER:
         *ret_expected = "a whole number";
         return str_to_u64(str_of(text), ret_number);
+    case KIND_OF_SHARE:
+        *ret_expected = "a share from 0% to 100% such as 1% or 0.25%";
+        return config_parse_share(text, ret_number);
+    case KIND_OF_KEEP:
+        *ret_expected = "all or chosen";
+        return parse_choice(text, keeps, ret_number);
     case KIND_OF_SYNC:
         *ret_expected = "always or interval";
         return parse_choice(text, syncs, ret_number);
@@ -210,7 +241,7 @@ enum err config_parse(enum setting s, const char *text, uint64_t *ret_number,
         (void)snprintf(ret_expected, CONFIG_EXPECTED_MAX, "%s", expected);
         return ERR_INVALID;
     }
-    bool bounded = info->kind != KIND_OF_SYNC && info->kind != KIND_OF_LEVEL;
+    bool bounded = info->kind < KIND_OF_SHARE;
     if (bounded && (number < info->least || number > info->most)) {
         print_bounds(info, ret_expected);
         return ERR_INVALID;

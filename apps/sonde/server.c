@@ -120,9 +120,20 @@ static enum err history_of(void *ctx, trace_id id,
 {
     struct server *s = ctx;
     struct store_view *view = store_view(s->store);
-    enum err e = trace_each_row(view, id, each, rows_ctx);
+    bool is_whole = store_view_fate(view, id) == TRACE_IS_WHOLE;
+    enum err e = is_whole ? trace_each_row(view, id, each, rows_ctx) : ERR_LEFT_OUT;
     store_view_free(view);
     return e;
+}
+
+static void judged(void *ctx, trace_id id, enum keep_why why)
+{
+    store_judge(((struct server *)ctx)->store, id, why);
+}
+
+static void judged_up_to(void *ctx, uint64_t seq)
+{
+    store_judged_up_to(((struct server *)ctx)->store, seq);
 }
 
 // Gives the store those batches that it has not yet, and the stream all of them.
@@ -233,7 +244,8 @@ static struct store_retention fallback_of(const struct config *c)
 {
     return (struct store_retention){.age_ms = c->number[SETTING_RETENTION_AGE],
                                     .errors_age_ms = c->number[SETTING_RETENTION_ERRORS_AGE],
-                                    .bytes = c->number[SETTING_RETENTION_SIZE]};
+                                    .bytes = c->number[SETTING_RETENTION_SIZE],
+                                    .is_chosen = c->number[SETTING_KEEP_TRACES]};
 }
 
 static struct store_retention retention_of(void *ctx, struct str line)
@@ -377,6 +389,7 @@ static enum err open_store(struct server *s, struct err_at *ret_at)
         .flush_rows = (size_t)c->number[SETTING_STORE_FLUSH_ROWS],
         .flush_age_ms = (uint32_t)c->number[SETTING_STORE_FLUSH_AGE],
         .free_bytes_min = c->number[SETTING_STORE_FREE_MIN],
+        .keep_wait_ms = (uint32_t)c->number[SETTING_KEEP_WAIT],
         .retention_default = fallback_of(c),
         .retention = c->lines,
         .retention_count = c->line_count,
@@ -411,10 +424,13 @@ static enum err open_series(struct server *s, struct err_at *ret_at)
     if (e != ERR_OK) {
         return err_at_set(ret_at, e, 0, "%s: the counts of points cannot be read", dir);
     }
+    struct keep_line lines[KEEP_LINES_MAX];
+    const struct keep_rules rules = config_keep_rules(&s->config, lines);
     const struct stream_options stream = {
         .budget = &s->budget,
         .sink = call_sink_of(&s->sink),
         .history = {history_of, s},
+        .keeper = {judged, judged_up_to, s, store_keep_key(s->store), &rules},
         .seq = series_seq(s->series),
         .state = state,
     };
@@ -672,6 +688,10 @@ static void apply(struct server *s, const struct config *fresh)
     pthread_mutex_unlock(&s->config_lock);
     log_set_level((enum log_level)s->config.number[SETTING_LOG_LEVEL]);
     store_set_retention(s->store, fallback_of(&s->config), s->config.lines, s->config.line_count);
+    store_set_keep_wait(s->store, s->config.number[SETTING_KEEP_WAIT]);
+    struct keep_line lines[KEEP_LINES_MAX];
+    const struct keep_rules rules = config_keep_rules(&s->config, lines);
+    stream_set_keeping(s->stream, &rules);
 }
 
 static void reload(struct server *s)

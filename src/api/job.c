@@ -403,6 +403,10 @@ void job_fail(struct job *j, enum err e)
     ASSERT(e != ERR_OK);
     if (e == ERR_NOT_FOUND) {
         job_error(j, 404, "no such trace is stored");
+    } else if (e == ERR_LEFT_OUT) {
+        job_error(j, 404,
+                  "this trace was not kept: its business line keeps errors, slow and rare traces, "
+                  "and a share of the others (store.keep)");
     } else if (e == ERR_CANCELLED) {
         // Who was cancelled is gone, and hears of none of this.
         job_error(j, 429,
@@ -532,20 +536,20 @@ bool job_filter(struct job *j, struct filter **ret_filter)
     return false;
 }
 
-void job_partial(struct job *j, struct json_writer *w, bool damaged)
+void job_partial(struct job *j, struct json_writer *w, const char *lack)
 {
     bool given_up = atomic_load(&j->control.given_up_values) > 0;
     bool unsure = atomic_load(&j->control.unsure_order);
     bool cut_short = atomic_load(&j->control.cut_short);
     ASSERT(w->depth > 0);
     json_put_key(w, "partial");
-    json_put_bool(w, damaged || cut_short || given_up || unsure);
-    if (damaged || cut_short || given_up || unsure) {
+    json_put_bool(w, lack != NULL || cut_short || given_up || unsure);
+    if (lack != NULL || cut_short || given_up || unsure) {
         json_put_key(w, "partial_reason");
-        json_put_str(w, damaged     ? STR("unreadable_part")
-                        : cut_short ? STR("time_limit")
-                        : given_up  ? STR("regex_limit")
-                                    : STR("order_limit"));
+        json_put_str(w, lack != NULL ? str_of(lack)
+                        : cut_short  ? STR("time_limit")
+                        : given_up   ? STR("regex_limit")
+                                     : STR("order_limit"));
     }
 }
 
@@ -559,7 +563,9 @@ void job_stats(struct job *j, struct json_writer *w, const struct store_view *vi
     json_put_u64(w, atomic_load(&j->control.total_spans));
     json_put_key(w, "elapsed_ms");
     json_put_double(w, (double)(clock_mono_ns() - j->begun_ns) / (double)NS_PER_MS);
-    job_partial(j, w, atomic_load(&j->control.damaged_blocks) > 0);
+    job_partial(j, w, atomic_load(&j->control.damaged_blocks) > 0 ? "unreadable_part" : NULL);
+    json_put_key(w, "sampled");
+    json_put_bool(w, view->is_sampled);
     json_put_key(w, "parts");
     json_put_u64(w, view->part_count);
     json_put_key(w, "hot_batches");

@@ -114,8 +114,8 @@ bool job_search(struct job *j, struct search *ret_search);
 // The filter in q; false after answering 400 with position and expectation.
 bool job_filter(struct job *j, struct filter **ret_filter);
 
-// Writes "partial", and "partial_reason" where it is. `damaged`: parts could not be read.
-void job_partial(struct job *j, struct json_writer *w, bool damaged);
+// Writes "partial", and "partial_reason" where it is. `lack`: why spans are missing; NULL: none is.
+void job_partial(struct job *j, struct json_writer *w, const char *lack);
 
 // Writes "stats": {...}; `view` is what was scanned.
 void job_stats(struct job *j, struct json_writer *w, const struct store_view *view);

@@ -326,6 +326,43 @@ static void put_stream(struct job *j)
         "Spans of chains without a root, which are in no entry's tree.", (double)s.rootless_spans);
 }
 
+static void put_keeping(struct job *j)
+{
+    struct store_stats store;
+    struct stream_stats stream;
+    struct buf *out = &j->out;
+    store_stats(j->api->o.store, &store);
+    stream_stats(j->api->o.stream, &stream);
+    one(out, "sonde_keep_chosen", "gauge",
+        "1 while a business line keeps chosen traces alone: what searches find is then a part.",
+        stream.chooses ? 1 : 0);
+    head(out, "sonde_keep_verdicts_total", "counter",
+         "Traces judged, by what keeps them; \"not\": nothing does.");
+    for (unsigned i = 0; i < KEEP_WHY_COUNT; i++) {
+        buf_printf(out, "sonde_keep_verdicts_total{why=\"%s\"} %llu\n",
+                   keep_why_name((enum keep_why)i), (unsigned long long)stream.verdicts[i]);
+    }
+    one(out, "sonde_keep_other_shapes_total", "counter",
+        "Traces of a shape that was one too many in its hour: not kept for being rare.",
+        (double)stream.other_shapes);
+    one(out, "sonde_store_fresh_parts", "gauge", "Parts out of which traces are yet to be left.",
+        (double)store.fresh_parts);
+    one(out, "sonde_store_sifted_parts_total", "counter", "Parts from which traces were left out.",
+        (double)store.sifted_parts);
+    one(out, "sonde_store_sifted_spans_total", "counter", "Spans that they had before.",
+        (double)store.sifted_rows);
+    one(out, "sonde_store_left_out_traces_total", "counter",
+        "Traces left out, in each part that had spans of them.", (double)store.left_out_traces);
+    one(out, "sonde_keep_known_fates", "gauge", "Traces of which is known whether they stay.",
+        (double)store.fates);
+    one(out, "sonde_keep_forgotten_verdicts_total", "counter",
+        "Traces that stay since memory for their verdict was too small.",
+        (double)store.forgotten_fates);
+    one(out, "sonde_keep_partial_traces_total", "counter",
+        "Traces that had an error, or were slow, by spans that came after others were left out.",
+        (double)store.back_traces);
+}
+
 static void put_tiers(struct buf *out, const char *name, const char *help,
                       const uint64_t values[TIER_COUNT])
 {
@@ -494,6 +531,7 @@ void api_metrics(struct job *j)
     put_journal(j);
     put_store(j);
     put_stream(j);
+    put_keeping(j);
     put_series(j);
     put_receive(j);
     put_scrape(j);

@@ -115,6 +115,32 @@ static void put_stream(struct json_writer *w, const struct api *a)
     json_put_object_end(w);
 }
 
+static void put_keeping(struct json_writer *w, const struct api *a)
+{
+    struct store_stats store;
+    struct stream_stats stream;
+    store_stats(a->o.store, &store);
+    stream_stats(a->o.stream, &stream);
+    json_put_key(w, "keeping");
+    json_put_object(w);
+    put_bool(w, "chosen", stream.chooses);
+    json_put_key(w, "verdicts");
+    json_put_object(w);
+    for (unsigned i = 0; i < KEEP_WHY_COUNT; i++) {
+        put_u64(w, keep_why_name((enum keep_why)i), stream.verdicts[i]);
+    }
+    json_put_object_end(w);
+    put_u64(w, "fresh_parts", store.fresh_parts);
+    put_u64(w, "sifted_parts", store.sifted_parts);
+    put_u64(w, "sifted_rows", store.sifted_rows);
+    put_u64(w, "left_out_traces", store.left_out_traces);
+    put_u64(w, "known_fates", store.fates);
+    put_u64(w, "forgotten_verdicts", store.forgotten_fates);
+    put_u64(w, "partial_traces", store.back_traces);
+    put_u64(w, "other_shapes", stream.other_shapes);
+    json_put_object_end(w);
+}
+
 static void put_series(struct json_writer *w, const struct api *a)
 {
     struct series_stats s;
@@ -218,6 +244,7 @@ void api_status(struct job *j)
     put_journal(&w, a);
     put_store(&w, a);
     put_stream(&w, a);
+    put_keeping(&w, a);
     put_series(&w, a);
     MUST(pthread_rwlock_rdlock(&a->receive_lock) == 0);
     put_bool(&w, "ready", why_not_ready(a) == NULL);

@@ -195,7 +195,7 @@ static struct trace *load(struct job *j, struct str id_text, enum trace_detail d
 // Whether the trace may lack something, and parts that may have held more of it.
 static void put_lack(struct job *j, struct json_writer *w, const struct trace *t)
 {
-    job_partial(j, w, t->damaged_parts > 0);
+    job_partial(j, w, t->damaged_parts > 0 ? "unreadable_part" : t->is_partial ? "left_out" : NULL);
     ASSERT(t->damaged_parts == 0 || t->damaged_part[0] > 0);
     json_put_key(w, "damaged_parts");
     json_put_array(w);

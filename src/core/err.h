@@ -17,6 +17,7 @@
     X(LIMIT, "a configured limit is reached")                                                      \
     X(MEMORY, "the memory budget is exhausted")                                                    \
     X(NOT_FOUND, "no such thing")                                                                  \
+    X(LEFT_OUT, "it is not kept")                                                                  \
     X(EXISTS, "it exists already")                                                                 \
     X(BUSY, "it is in use")                                                                        \
     X(DENIED, "permission denied")                                                                 \

@@ -4,6 +4,7 @@
 
 #include <xxhash.h>
 
+#include "core/mem.h"
 #include "core/must.h"
 
 const char *keep_why_name(enum keep_why why)
@@ -15,6 +16,38 @@ const char *keep_why_name(enum keep_why why)
     };
     ASSERT((unsigned)why < KEEP_WHY_COUNT);
     return names[why];
+}
+
+struct keep_rules *keep_rules_copy(const struct keep_rules *r)
+{
+    size_t bytes = sizeof *r + r->line_count * sizeof *r->lines;
+    ASSERT(r->line_count <= KEEP_LINES_MAX);
+    for (size_t i = 0; i < r->line_count; i++) {
+        bytes += r->lines[i].line.n;
+    }
+    struct keep_rules *copy = mem_alloc(bytes);
+    struct keep_line *lines = (struct keep_line *)(copy + 1);
+    char *text = (char *)(lines + r->line_count);
+    for (size_t i = 0; i < r->line_count; i++) {
+        size_t n = r->lines[i].line.n;
+        lines[i] = (struct keep_line){{text, n}, r->lines[i].is_chosen};
+        memcpy(text, n > 0 ? r->lines[i].line.p : "", n);
+        text += n;
+    }
+    *copy = *r;
+    copy->lines = lines;
+    return copy;
+}
+
+bool keep_rules_choose_in(const struct keep_rules *r, struct str line)
+{
+    ASSERT(r->line_count <= KEEP_LINES_MAX);
+    for (size_t i = 0; i < r->line_count; i++) {
+        if (str_eq(r->lines[i].line, line)) {
+            return r->lines[i].is_chosen;
+        }
+    }
+    return r->is_chosen;
 }
 
 bool keep_rules_choose(const struct keep_rules *r)

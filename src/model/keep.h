@@ -89,6 +89,12 @@ struct keep_rules {
     size_t line_count; // KEEP_LINES_MAX at most
 };
 
+// A copy in one piece of memory: mem_free() it.
+struct keep_rules *keep_rules_copy(const struct keep_rules *r);
+
+// Whether the line of this name keeps chosen chains.
+bool keep_rules_choose_in(const struct keep_rules *r, struct str line);
+
 // Whether any line keeps chosen chains.
 bool keep_rules_choose(const struct keep_rules *r);
 

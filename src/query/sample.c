@@ -185,7 +185,7 @@ enum err sampler_take(struct sampler *s, const struct store_view *view, trace_id
     arena_clear(&s->arena);
     enum err e = trace_each_row(view, id, on_rows, s);
     if (e != ERR_OK || s->count > SAMPLE_SPANS_MAX) {
-        return e != ERR_OK ? e : ERR_NOT_FOUND;
+        return e != ERR_OK && e != ERR_LEFT_OUT ? e : ERR_NOT_FOUND;
     }
     drop_copies(s);
     edges_of(&s->edges, s->spans, (uint32_t)s->count, no_edge, NULL);

@@ -14,6 +14,7 @@
 #define SLACK 4096
 
 struct collection {
+    const struct store_view *view;
     struct search_hit *hits;
     size_t count, capacity, limit;
     enum search_order order;
@@ -102,13 +103,17 @@ static void add_hit(struct collection *c, const struct search_hit *hit)
     if (hit->rank < c->floor) {
         return;
     }
-    c->changed = true;
     // Rows of one trace are neighbours in parts.
     struct search_hit *last = c->count > 0 ? &c->hits[c->count - 1] : NULL;
     if (last != NULL && trace_id_cmp(&last->trace, &hit->trace) == 0) {
+        c->changed = true;
         combine(c->order, last, hit);
         return;
     }
+    if (store_view_fate(c->view, hit->trace) == TRACE_IS_LEFT_OUT) {
+        return;
+    }
+    c->changed = true;
     if (c->count == c->capacity) {
         make_room(c);
         MUST(c->count < c->capacity);
@@ -148,7 +153,8 @@ static bool collection_init(struct collection *c, const struct collection *like,
                             bool (*take)(struct query_control *control, size_t bytes))
 {
     ASSERT(like->limit > 0 && like->limit <= SEARCH_LIMIT_MAX);
-    *c = (struct collection){.limit = like->limit, .order = like->order, .control = like->control};
+    *c = (struct collection){
+        .view = like->view, .limit = like->limit, .order = like->order, .control = like->control};
     c->capacity = 2 * (c->limit + SLACK);
     if (!take(c->control, c->capacity * sizeof *c->hits)) {
         return false;
@@ -188,8 +194,10 @@ static void join_collection(void *ctx, void *forked)
 enum err search_run(const struct search *search, struct search_hit **ret_hits, size_t *ret_count)
 {
     struct collection c;
-    const struct collection like = {
-        .limit = search->limit, .order = search->order, .control = search->control};
+    const struct collection like = {.view = search->view,
+                                    .limit = search->limit,
+                                    .order = search->order,
+                                    .control = search->control};
     if (!collection_init(&c, &like, query_need)) {
         return ERR_MEMORY;
     }

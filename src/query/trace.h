@@ -73,6 +73,7 @@ struct trace {
     // Parts that may have held more of it, but are damaged: how many, and the first by number.
     size_t damaged_parts;
     uint64_t damaged_part[TRACE_DAMAGED_MAX];
+    bool is_partial; // earlier spans of it were left out (model/keep.h)
     struct arena arena;
     struct batch **batches;
     size_t batch_count;
@@ -85,18 +86,19 @@ struct trace {
 enum trace_detail { TRACE_OUTLINE, TRACE_WHOLE };
 
 // Finds the trace's rows in the view and puts it together. ERR_NOT_FOUND when no span has the ID,
-// ERR_CORRUPT when there is none but a damaged part may have had some.
-// What is read and put together is taken from the control's meter first (which outlives the trace;
-// without one it is not accounted for), ERR_MEMORY where it refuses; rows of hot batches are the
-// store's. The control (NULL: none) is looked at before each page of each part. Where the query is
-// out of turn the spans found by then are the trace, and it is said to be cut short;
-// ERR_CANCELLED where there are none, or it is cancelled.
+// ERR_LEFT_OUT when it has some no more, or not for long (model/keep.h), ERR_CORRUPT when there is
+// none but a damaged part may have had some. What is read and put together is taken from the
+// control's meter first (which outlives the trace; without one it is not accounted for), ERR_MEMORY
+// where it refuses; rows of hot batches are the store's. The control (NULL: none) is looked at
+// before each page of each part. Where the query is out of turn the spans found by then are the
+// trace, and it is said to be cut short; ERR_CANCELLED where there are none, or it is cancelled.
 MUST_CHECK enum err trace_load(const struct store_view *view, trace_id id, enum trace_detail detail,
                                struct query_control *control, struct trace **ret_trace);
 
 // Calls `each` with the rows that the view has of a trace, whole, one after the other or several at
 // once; they live until it returns. Rows that are there twice come twice. ERR_NOT_FOUND where there
-// are none, ERR_CORRUPT where a damaged part may have had some: no row is given then.
+// are none, ERR_LEFT_OUT like trace_load(), ERR_CORRUPT where a damaged part may have had some: no
+// row is given then.
 MUST_CHECK enum err trace_each_row(const struct store_view *view, trace_id id,
                                    void (*each)(void *ctx, const struct row *rows, size_t count),
                                    void *ctx);
@@ -108,7 +110,8 @@ struct trace_list *trace_list_new(const struct store_view *view, const trace_id 
 void trace_list_free(struct trace_list *l);
 
 // Loads traces [first, first + count) of the list into ret_traces, each whole or not at all; NULL
-// where the trace lies in a block that is damaged, which is counted in `control`, and where its
+// where the trace lies in a block that is damaged, which is counted in `control`, where it is left
+// out, and where its
 // turn was over before, which cuts the query short. ERR_CANCELLED, or an error of the storage;
 // nothing is left in ret_traces then.
 MUST_CHECK enum err trace_list_load(struct trace_list *l, size_t first, size_t count,

@@ -138,6 +138,7 @@ static enum err assemble(struct load *l, struct trace **ret_trace)
     t->meter = l->meter;
     t->charged_bytes = l->charged;
     t->damaged_parts = l->damaged_parts;
+    t->is_partial = store_view_fate(l->view, l->id) == TRACE_IS_PARTIAL;
     memcpy(t->damaged_part, l->damaged_part, sizeof t->damaged_part);
     *ret_trace = t;
     return ERR_OK;
@@ -156,7 +157,8 @@ static void load_done(struct load *l)
 // Adds the rows that parts have to the hot ones, puts the trace together and ends the load.
 static enum err load(struct load *l, struct trace **ret_trace)
 {
-    enum err e = add_parts(l);
+    bool is_gone = store_view_fate(l->view, l->id) == TRACE_IS_LEFT_OUT;
+    enum err e = is_gone ? ERR_LEFT_OUT : add_parts(l);
     if (l->stopped && l->alone && l->rows.count > 0 && !atomic_load(&l->control->cancelled)) {
         atomic_store(&l->control->cut_short, true);
         e = ERR_OK;
@@ -179,6 +181,9 @@ enum err trace_each_row(const struct store_view *view, trace_id id,
 {
     struct load l = load_of(view, id, TRACE_WHOLE, NULL);
     ASSERT(each != NULL);
+    if (store_view_fate(view, id) == TRACE_IS_LEFT_OUT) {
+        return ERR_LEFT_OUT;
+    }
     add_hot(&l);
     enum err e = add_parts(&l);
     if (e == ERR_OK && (l.rows.count == 0 || l.damaged_parts > 0)) {
@@ -290,7 +295,7 @@ static void work(void *ctx, size_t who)
         l->hot[at] = (struct rows){0};
         enum err e = load(&one, &run->traces[i]);
         int none = ERR_OK;
-        if (e != ERR_OK && !scan_passes_over(run->control, e)) {
+        if (e != ERR_OK && e != ERR_LEFT_OUT && !scan_passes_over(run->control, e)) {
             (void)atomic_compare_exchange_strong(&run->error, &none, (int)e);
         }
     }

@@ -200,8 +200,8 @@ void store_set_keep_wait(struct store *s, uint64_t wait_ms)
 
 enum trace_fate store_view_fate(const struct store_view *v, trace_id id)
 {
-    ASSERT(v->fates != NULL);
-    if (!fates_any_gone(v->fates)) {
+    ASSERT(v->fates == NULL || v->keep_key != 0);
+    if (v->fates == NULL || !fates_any_gone(v->fates)) {
         return TRACE_IS_WHOLE;
     }
     enum fate fate = fates_of(v->fates, keep_hash(v->keep_key, id));

@@ -191,6 +191,7 @@ struct store_view *store_view(struct store *s)
     (void)pthread_mutex_unlock(&s->lock);
     v->fates = s->fates;
     v->keep_key = s->keep_key;
+    v->is_sampled = fates_any_gone(s->fates);
     ASSERT(v->part_count == parts && v->hot_count == hot_count);
     qsort(v->parts, v->part_count, sizeof(struct part *), newest_part_first);
     qsort(hot, v->hot_count, sizeof *hot, newest_batch_first);

@@ -103,8 +103,9 @@ struct store_view {
     size_t part_count;
     struct batch **hot;
     size_t hot_count;
-    struct fates *fates; // the store's
+    struct fates *fates; // the store's; NULL in a view that somebody else made
     uint64_t keep_key;
+    bool is_sampled; // traces were left out: what the view has is what was kept
 };
 struct store_view *store_view(struct store *s);
 void store_view_free(struct store_view *v);

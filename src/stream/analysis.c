@@ -39,6 +39,7 @@ void analysis_done(struct analysis *a)
     span_reader_free(a->reader);
     chains_done(&a->chains);
     red_done(&a->red);
+    judge_done(&a->judge);
     edges_room_done(&a->edges);
     entries_room_done(&a->entries);
     paths_done(&a->paths);
@@ -58,7 +59,7 @@ size_t analysis_bytes(const struct analysis *a)
     size_t remembered = a->chains.remembered * (sizeof(struct closed) + 2 * sizeof(uint32_t));
     return remembered + a->chains.bytes + red_bytes(&a->red) + names_bytes(&a->names) +
            statements_bytes(&a->statements) + paths_bytes(&a->paths) + edges_room_bytes(&a->edges) +
-           entries_room_bytes(&a->entries) +
+           entries_room_bytes(&a->entries) + judge_bytes(&a->judge) +
            (a->own.capacity + a->base.capacity) * sizeof *a->own.items +
            a->stored_capacity * sizeof *a->stored + a->sent_capacity * sizeof *a->sent +
            a->doubts.capacity * sizeof *a->doubts.places +
@@ -376,6 +377,20 @@ static void give_room_back(struct analysis *a)
     ASSERT(a->own.capacity == 0);
 }
 
+static void judge(struct analysis *a, const struct chain *chain)
+{
+    const struct judged_chain c = {.id = chain->id,
+                                   .first_seq = chain->first_seq,
+                                   .spans = a->own.items,
+                                   .count = a->own.count,
+                                   .sums = a->entries.sums,
+                                   .sum_count = a->entries.sum_count,
+                                   .is_again = chain->was_closed};
+    ASSERT(a->keeper.judged != NULL);
+    enum keep_why why = judge_chain(&a->judge, &a->names, &a->paths, &c, chain->last_ms);
+    a->keeper.judged(a->keeper.ctx, chain->id, why);
+}
+
 void analysis_close(struct analysis *a, struct chain *chain)
 {
     bool is_known = true; // all of the trace
@@ -393,6 +408,9 @@ void analysis_close(struct analysis *a, struct chain *chain)
         }
     }
     tell(a, &a->own, 1);
+    if (a->judge.is_on) {
+        judge(a, chain);
+    }
     if (a->base.count > 0) {
         tell(a, &a->base, -1);
     }

@@ -5,6 +5,7 @@
 
 #include "core/buf.h"
 #include "stream/chains.h"
+#include "stream/judge.h"
 #include "stream/red.h"
 
 // Spans of one trace that are asked back from the store at most.
@@ -50,6 +51,8 @@ struct analysis {
     struct stream_history history;
     struct edges_room edges;
     struct entries_room entries;
+    struct judge judge;
+    struct stream_keeper keeper;
     struct sent *sent; // of the chain that closes
     size_t sent_count, sent_capacity;
     uint64_t seq; // of the last batch taken in: what the store has beyond it is yet to come

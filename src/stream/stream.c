@@ -40,6 +40,7 @@ struct stream {
     struct record *first, **last;
     bool stopping;
     uint64_t quiet_wanted, quiet; // times that all was to be taken in and sealed, and was
+    struct keep_rules *rules;     // that are to be taken over; NULL: none
     struct stream_stats stats;
 
     pthread_t thread;
@@ -109,6 +110,11 @@ enum err stream_new(const struct stream_options *options, struct stream **ret_st
                   options->idle_ms > 0 ? options->idle_ms : STREAM_IDLE_MS,
                   remembered(options->budget->limit_bytes),
                   options->budget->limit_bytes / KEPT_SHARE);
+    if (options->keeper.judged != NULL) {
+        s->a.keeper = options->keeper;
+        judge_init(&s->a.judge, options->keeper.key);
+        judge_set_rules(&s->a.judge, keep_rules_copy(options->keeper.rules));
+    }
     *ret_stream = s;
     return ERR_OK;
 }
@@ -233,7 +239,10 @@ static void note_stats(struct stream *s)
         .refused_calls = a->red.refused_calls,
         .paths = a->paths.count,
         .other_paths = a->paths.others,
-        .rootless_spans = a->entries.rootless_spans};
+        .rootless_spans = a->entries.rootless_spans,
+        .chooses = a->judge.is_on,
+        .other_shapes = a->judge.other_shapes};
+    memcpy(s->stats.verdicts, a->judge.verdicts, sizeof s->stats.verdicts);
     pthread_mutex_unlock(&s->lock);
 }
 
@@ -253,6 +262,9 @@ static void turn(struct stream *s, struct record *records, bool all)
     if (all ? s->seq > 0 : is_news && s->sink.wants_seal(s->sink.ctx)) {
         seal(s);
     }
+    if (s->a.keeper.taken != NULL) {
+        s->a.keeper.taken(s->a.keeper.ctx, s->seq);
+    }
     note_held(s);
     note_stats(s);
 }
@@ -266,6 +278,10 @@ static struct record *wait_for_records(struct stream *s)
     struct record *records = s->first;
     s->first = NULL;
     s->last = &s->first;
+    if (s->rules != NULL) {
+        judge_set_rules(&s->a.judge, s->rules);
+        s->rules = NULL;
+    }
     return records;
 }
 
@@ -312,6 +328,7 @@ void stream_start(struct stream *s)
 {
     MUST(!s->started);
     open_set_done(&s->was_open);
+    s->a.judge.restart_seq = s->seq;
     note_held(s);
     s->started = true;
     MUST(pthread_create(&s->thread, NULL, run, s) == 0);
@@ -347,6 +364,17 @@ void stream_quiesce(struct stream *s)
     pthread_mutex_unlock(&s->lock);
 }
 
+void stream_set_keeping(struct stream *s, const struct keep_rules *rules)
+{
+    struct keep_rules *copy = keep_rules_copy(rules);
+    MUST(s->a.keeper.judged != NULL);
+    pthread_mutex_lock(&s->lock);
+    mem_free(s->rules);
+    s->rules = copy;
+    (void)pthread_cond_signal(&s->wake);
+    pthread_mutex_unlock(&s->lock);
+}
+
 void stream_stats(struct stream *s, struct stream_stats *ret_stats)
 {
     pthread_mutex_lock(&s->lock);
@@ -370,6 +398,7 @@ void stream_close(struct stream *s)
     ASSERT(s->first == NULL);
     open_set_done(&s->was_open);
     analysis_done(&s->a);
+    mem_free(s->rules);
     meter_done(&s->queued);
     meter_done(&s->held);
     (void)pthread_cond_destroy(&s->wake);

@@ -46,6 +46,7 @@
 #include "core/err.h"
 #include "ledger/budget.h"
 #include "model/batch.h"
+#include "model/keep.h"
 
 #define STREAM_IDLE_MS       5000
 #define STREAM_SHARE         8 // of the budget, one part in so many for open chains
@@ -133,11 +134,23 @@ struct stream_history {
     void *ctx;
 };
 
+// Who is told which chains stay (model/keep.h).
+struct stream_keeper {
+    // A chain has closed, where a line keeps chosen chains. May come again for a trace.
+    void (*judged)(void *ctx, trace_id id, enum keep_why why);
+    // All records up to `seq` are taken in.
+    void (*taken)(void *ctx, uint64_t seq);
+    void *ctx;
+    uint64_t key;                   // of keep_hash()
+    const struct keep_rules *rules; // copied
+};
+
 struct stream_options {
     struct budget *budget;
     struct stream_sink sink;
     struct stream_history history;
-    uint32_t idle_ms; // STREAM_IDLE_MS when 0
+    struct stream_keeper keeper; // all zero: nobody
+    uint32_t idle_ms;            // STREAM_IDLE_MS when 0
     // As the sink had committed it; 0 and "" for a new one. ERR_CORRUPT from stream_new() for a
     // state that cannot be read.
     uint64_t seq;
@@ -153,6 +166,9 @@ uint64_t stream_replay_after(const struct stream *s);
 void stream_replay(struct stream *s, struct batch *const *batches, size_t count);
 
 void stream_start(struct stream *s);
+
+// Other rules of keeping, soon. Copies. Only where there is a keeper.
+void stream_set_keeping(struct stream *s, const struct keep_rules *rules);
 
 // Queues the sealed, durable batches of a journal record, in order of seq; takes a reference of
 // each. Never blocks. What piles up is taken from the budget (ACCOUNT_STREAM), so that a stream
@@ -178,6 +194,9 @@ struct stream_stats {
     uint64_t paths, other_paths;            // interned; counted as "(other)", or not at all
     uint64_t rootless_spans;                // of which entry they are is not known
     uint64_t queued_bytes;
+    uint64_t verdicts[KEEP_WHY_COUNT]; // on chains that closed; again where one closed again
+    bool chooses;                      // a line keeps chosen chains
+    uint64_t other_shapes;             // chains whose shape is one too many to be told apart
 };
 void stream_stats(struct stream *s, struct stream_stats *ret_stats);
 
