@@ -131,6 +131,11 @@ static void judged(void *ctx, trace_id id, enum keep_why why)
     store_judge(((struct server *)ctx)->store, id, why);
 }
 
+static void reopened(void *ctx, trace_id id)
+{
+    store_judge_again(((struct server *)ctx)->store, id);
+}
+
 static void judged_up_to(void *ctx, uint64_t seq)
 {
     store_judged_up_to(((struct server *)ctx)->store, seq);
@@ -430,7 +435,7 @@ static enum err open_series(struct server *s, struct err_at *ret_at)
         .budget = &s->budget,
         .sink = call_sink_of(&s->sink),
         .history = {history_of, s},
-        .keeper = {judged, judged_up_to, s, store_keep_key(s->store), &rules},
+        .keeper = {judged, reopened, judged_up_to, s, store_keep_key(s->store), &rules},
         .seq = series_seq(s->series),
         .state = state,
     };

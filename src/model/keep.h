@@ -3,9 +3,9 @@
 // judges chains, and the store, which leaves spans out, share; and how the whole works.
 //
 // A business line keeps all of its chains, or chosen ones: those with an error, slow ones (against
-// the quantile of their own entry), those of a rare shape, and a share of the others that is drawn
-// by a hash of the trace ID. What is counted (calls, edges, statements, trees of entries) is
-// counted of all spans, before anything is left out.
+// the quantile of their own entry, and all of an entry until that is known), those of a rare shape,
+// and a share of the others that is drawn by a hash of the trace ID. What is counted (calls, edges,
+// statements, trees of entries) is counted of all spans, before anything is left out.
 //
 //     spans -> journal -> store: searchable at once, flushed as *fresh* parts
 //                      -> stream: chain closes -> judge -> verdict -> store: fate of the trace
@@ -19,7 +19,8 @@
 //
 //     (none) --judge: keep--> KEPT                    stays; later verdicts change nothing
 //     (none) --judge: no----> GOING --judge: keep--> KEPT
-//     (none) --sift---------> KEPT                    nobody judged it: nothing is lost for that
+//     (none), OPEN --sift---> KEPT                    it was not judged: nothing is lost for that
+//     GOING  --late span----> OPEN --judge--> KEPT or GOING
 //     GOING  --sift---------> GONE                    spans of it are left out from here on
 //     GONE   --judge: error or slow--> PARTIAL        what comes from now on stays
 //
@@ -35,8 +36,8 @@
 //     are kept, too: a verdict before the crash may have been another.
 //
 // Late spans. A span that comes after its chain was judged opens the chain again; it is judged
-// again, with all that is known of it. Until the sift an error that comes late keeps all of the
-// chain. After it, late spans of a trace that is gone are left out like the others, unless they
+// again, with all that is known of it. A sift that
+// comes meanwhile keeps all of the chain, and so does an error that comes before it. After it, late spans of a trace that is gone are left out like the others, unless they
 // have an error or are slow: then these, and what comes after them, stay, and the trace says that
 // it is partial. Fates are remembered for as many traces as 1/64 of the memory limit holds, those
 // that are gone for half of that through restarts; a span that comes later than that makes a chain
@@ -60,6 +61,7 @@
     X(LINE, "line")       /* a line that it touches keeps all */                                   \
     X(ERROR, "error")     /* a span has the status error */                                        \
     X(SLOW, "slow")       /* longer than the quantile of its entry */                              \
+    X(NEW, "new")         /* too few of its entry were seen to know which are slow */              \
     X(RARE, "rare")       /* one of the first of its shape in this hour */                         \
     X(SHARE, "share")     /* drawn */                                                              \
     X(RESTART, "restart") /* taken again from the journal after a crash */

@@ -157,8 +157,8 @@ void fates_judge(struct fates *f, uint64_t hash, enum keep_why why)
     struct fate_item *x = find(f, hash);
     if (x == NULL) {
         put(f, hash, why == KEEP_NOT ? FATE_GOING : FATE_KEPT);
-    } else if (x->fate == FATE_GOING && why != KEEP_NOT) {
-        x->fate = FATE_KEPT;
+    } else if (x->fate == FATE_GOING || x->fate == FATE_OPEN) {
+        x->fate = why == KEEP_NOT ? FATE_GOING : FATE_KEPT;
     } else if (x->fate == FATE_GONE && (why == KEEP_ERROR || why == KEEP_SLOW)) {
         put(f, hash, FATE_PARTIAL);
         f->stats.returned++;
@@ -167,18 +167,32 @@ void fates_judge(struct fates *f, uint64_t hash, enum keep_why why)
     (void)pthread_mutex_unlock(&f->lock);
 }
 
+void fates_reopen(struct fates *f, uint64_t hash)
+{
+    ASSERT(f->max > 1);
+    (void)pthread_mutex_lock(&f->lock);
+    struct fate_item *x = find(f, hash);
+    if (x != NULL && x->fate == FATE_GOING) {
+        x->fate = FATE_OPEN;
+    }
+    ASSERT(x == NULL || x->hash == hash);
+    (void)pthread_mutex_unlock(&f->lock);
+}
+
 enum fate fates_sift(struct fates *f, uint64_t hash)
 {
     (void)pthread_mutex_lock(&f->lock);
     const struct fate_item *x = find(f, hash);
-    enum fate fate = x == NULL ? FATE_KEPT : x->fate == FATE_GOING ? FATE_GONE : x->fate;
+    enum fate fate = x == NULL || x->fate == FATE_OPEN ? FATE_KEPT
+                     : x->fate == FATE_GOING           ? FATE_GONE
+                                                       : x->fate;
     if (x == NULL || fate != x->fate) {
         put(f, hash, fate);
     }
     if (fate == FATE_GONE) {
         atomic_store(&f->any_gone, true);
     }
-    ASSERT(fate != FATE_NONE && fate != FATE_GOING);
+    ASSERT(fate != FATE_NONE && fate != FATE_GOING && fate != FATE_OPEN);
     ASSERT(f->stats.known > 0);
     (void)pthread_mutex_unlock(&f->lock);
     return fate;

@@ -18,6 +18,7 @@ enum fate {
     FATE_NONE, // not known
     FATE_KEPT,
     FATE_GOING,
+    FATE_OPEN, // it was going, and its chain is open again
     FATE_GONE,
     FATE_PARTIAL
 };
@@ -31,7 +32,11 @@ void fates_free(struct fates *f);
 // A verdict. What is gone comes back by KEEP_ERROR and KEEP_SLOW alone, as partial.
 void fates_judge(struct fates *f, uint64_t hash, enum keep_why why);
 
-// A sift has come to the trace: what is going is gone, what is not known is kept. The fate then.
+// A span came after the verdict: there will be another.
+void fates_reopen(struct fates *f, uint64_t hash);
+
+// A sift has come to the trace: what is going is gone, what is not known, or open, is kept. The
+// fate then.
 enum fate fates_sift(struct fates *f, uint64_t hash);
 
 // At start: a trace that a sift had left out, or what came back of it.

@@ -184,6 +184,13 @@ void store_judge(struct store *s, trace_id id, enum keep_why why)
     fates_judge(s->fates, keep_hash(s->keep_key, id), why);
 }
 
+void store_judge_again(struct store *s, trace_id id)
+{
+    ASSERT(s->fates != NULL);
+    ASSERT(s->keep_key != 0);
+    fates_reopen(s->fates, keep_hash(s->keep_key, id));
+}
+
 void store_judged_up_to(struct store *s, uint64_t seq)
 {
     ASSERT(s->fates != NULL);

@@ -123,6 +123,9 @@ uint64_t store_keep_key(const struct store *s);
 // A verdict on a chain. Any thread.
 void store_judge(struct store *s, trace_id id, enum keep_why why);
 
+// A span came after a verdict on its chain: there will be another.
+void store_judge_again(struct store *s, trace_id id);
+
 // Whoever judges has taken in all records up to `seq`: parts with later ones are not sifted yet.
 void store_judged_up_to(struct store *s, uint64_t seq);
 

@@ -75,6 +75,9 @@ static struct chain *take_row(struct analysis *a, const struct batch *b, uint32_
     struct chain_span s = span_reader_get(a->reader, row, &instance);
     struct chain *chain = chains_open(&a->chains, b->spans[row].trace, hash, b->seq, now_ms);
     a->spans++;
+    if (a->judge.is_on && chain->count == 0 && chain->was_closed) {
+        a->keeper.reopened(a->keeper.ctx, chain->id);
+    }
     ASSERT(chain->first_seq <= b->seq);
     if (!chains_add(&a->chains, chain, &s, now_ms)) {
         a->duplicates++;

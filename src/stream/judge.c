@@ -144,8 +144,8 @@ static uint32_t *chains_of_shape(struct judge *j, uint64_t shape)
 static bool is_rare(struct judge *j, const struct paths *paths, const struct judged_chain *chain,
                     uint64_t now_ms)
 {
-    ASSERT(now_ms >= j->hour_ms);
-    if (now_ms - j->hour_ms >= JUDGE_HOUR_MS) {
+    ASSERT(chain->count > 0);
+    if (now_ms >= j->hour_ms + JUDGE_HOUR_MS) { // chains do not close in the order of time
         forget_shapes(j);
         j->hour_ms = now_ms;
     }
@@ -179,18 +179,18 @@ static enum keep_why why_of(struct judge *j, const struct names *names, const st
     if (keeps_all) {
         return KEEP_LINE;
     }
-    // Every chain is counted, whatever keeps it.
-    bool is_slow = false, rare = false;
-    if (!chain->is_again) {
-        is_slow = root != NULL &&
-                  pace_add(pace_of(j, root->endpoint), root->duration_ns, j->rules->slow_ppm);
-        rare = is_rare(j, paths, chain, now_ms);
-    } else {
-        is_slow = root != NULL && pace_is_slow(pace_of(j, root->endpoint), root->duration_ns);
+    // Every chain is counted once, whatever keeps it.
+    struct pace *pace = root != NULL && j->rules->slow_ppm > 0 ? pace_of(j, root->endpoint) : NULL;
+    bool is_new = pace != NULL && !pace_is_known(pace);
+    if (pace != NULL && !chain->is_again) {
+        pace_add(pace, root->duration_ns, j->rules->slow_ppm);
     }
+    bool is_slow = pace != NULL && pace_is_slow(pace, root->duration_ns);
+    bool rare = !chain->is_again && is_rare(j, paths, chain, now_ms);
     ASSERT(chain->count > 0);
     return has_error                                                          ? KEEP_ERROR
            : is_slow                                                          ? KEEP_SLOW
+           : is_new                                                           ? KEEP_NEW
            : rare                                                             ? KEEP_RARE
            : keep_is_drawn(keep_hash(j->key, chain->id), j->rules->share_ppm) ? KEEP_SHARE
            : chain->first_seq <= j->restart_seq                               ? KEEP_RESTART

@@ -6,6 +6,7 @@
 //   error   any span with the status error
 //   slow    by its root (the first span without a parent; else its first entry): the endpoint's own
 //           pace (stream/pace.h)
+//   new     the first chains of an endpoint, while its pace is not known
 //   rare    its shape is the set of paths that it has (stream/paths.h), however often; the first
 //           chains of a shape in an hour are rare. A chain without a root has no shape
 //   share   by the hash of the trace ID alone

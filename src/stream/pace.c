@@ -12,10 +12,16 @@ static uint32_t bucket_of(uint64_t duration_ns)
     return hist_bucket(duration_ns) / (HIST_BUCKETS / PACE_BUCKETS);
 }
 
+bool pace_is_known(const struct pace *p)
+{
+    ASSERT(p->count <= PACE_CHAINS_MAX);
+    return p->count >= PACE_LEAST;
+}
+
 bool pace_is_slow(const struct pace *p, uint64_t duration_ns)
 {
     ASSERT(p->limit < PACE_BUCKETS);
-    return p->count >= PACE_LEAST && bucket_of(duration_ns) > p->limit;
+    return pace_is_known(p) && bucket_of(duration_ns) > p->limit;
 }
 
 static void halve(struct pace *p)
@@ -29,7 +35,7 @@ static void halve(struct pace *p)
     ASSERT(p->count <= PACE_CHAINS_MAX / 2);
 }
 
-bool pace_add(struct pace *p, uint64_t duration_ns, uint32_t slow_ppm)
+void pace_add(struct pace *p, uint64_t duration_ns, uint32_t slow_ppm)
 {
     uint32_t bucket = bucket_of(duration_ns);
     ASSERT(bucket < PACE_BUCKETS && slow_ppm <= KEEP_PPM);
@@ -47,5 +53,4 @@ bool pace_add(struct pace *p, uint64_t duration_ns, uint32_t slow_ppm)
         p->above += p->buckets[p->limit--];
     }
     ASSERT(p->above <= most && p->limit < PACE_BUCKETS);
-    return p->count >= PACE_LEAST && bucket > p->limit;
 }

@@ -11,7 +11,7 @@
 
 #define PACE_BUCKETS    1024u
 #define PACE_CHAINS_MAX 16384u
-#define PACE_LEAST      100u // chains before any is slow
+#define PACE_LEAST      100u // chains before it is known what is slow
 
 // All zero is one without chains.
 struct pace {
@@ -20,11 +20,14 @@ struct pace {
     uint16_t buckets[PACE_BUCKETS];
 };
 
-// Counts a chain of this duration, and says whether it is slow: among the share `slow_ppm` of those
-// counted, itself included, that took the longest.
-bool pace_add(struct pace *p, uint64_t duration_ns, uint32_t slow_ppm);
+// Counts a chain of this duration.
+void pace_add(struct pace *p, uint64_t duration_ns, uint32_t slow_ppm);
 
-// Says the same of a chain that is not counted, or was before.
+// Whether enough chains were counted to know what is slow.
+bool pace_is_known(const struct pace *p);
+
+// Whether a chain, most often one that was counted, is among the share `slow_ppm` of those counted
+// that took the longest; none is where that is not known.
 bool pace_is_slow(const struct pace *p, uint64_t duration_ns);
 
 #endif

@@ -138,6 +138,8 @@ struct stream_history {
 struct stream_keeper {
     // A chain has closed, where a line keeps chosen chains. May come again for a trace.
     void (*judged)(void *ctx, trace_id id, enum keep_why why);
+    // A chain that was judged is open again.
+    void (*reopened)(void *ctx, trace_id id);
     // All records up to `seq` are taken in.
     void (*taken)(void *ctx, uint64_t seq);
     void *ctx;

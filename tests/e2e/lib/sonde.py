@@ -130,12 +130,12 @@ class Server:
     def ledger(self):
         """The sums over all services; fails when a row does not balance."""
         rows = self.get("/api/v1/ledger")["rows"]
-        sums = {"received": 0, "stored": 0, "pending": 0, "dropped": 0}
+        sums = {"received": 0, "stored": 0, "pending": 0, "sampled": 0, "dropped": 0}
         for row in rows:
             dropped = sum(row["dropped"].values())
             check(row["balanced"] and row["received"] == row["stored"] + row["pending"]
                   + row["sampled"] + row["expired"] + dropped, "the ledger does not balance", row)
-            for key in ("received", "stored", "pending"):
+            for key in ("received", "stored", "pending", "sampled"):
                 sums[key] += row[key]
             sums["dropped"] += dropped
         return sums
