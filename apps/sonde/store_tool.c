@@ -26,7 +26,8 @@ static const char help[] =
     "\n"
     "  stats    rows, bytes, bytes a span, and the bytes of every column\n"
     "  inspect  the parts, one a line: rows, traces, bytes, times, services, state\n"
-    "           (stripped: retention took its error-free traces out)\n"
+    "           (stripped: retention took its error-free traces out; fresh: traces are\n"
+    "           yet to be left out, see store.keep)\n"
     "  verify   reads all spans and series, and checks each checksum, dictionary code\n"
     "           and the order; exit code 4 when something is damaged\n"
     "  rebuild  makes a new catalog.db from the parts where it is lost or damaged;\n"
@@ -181,8 +182,8 @@ static bool is_missing(const char *data, const struct entry *f)
 // "" where the catalog was not asked.
 static const char *state_name(const struct entry *f)
 {
-    static const char *const names[] = {"live", "set aside", "stripped"};
-    ASSERT(f->state <= PART_STRIPPED);
+    static const char *const names[] = {"live", "set aside", "stripped", "fresh"};
+    ASSERT(f->state <= PART_FRESH);
     return f->is_listed ? names[f->state] : "";
 }
 
