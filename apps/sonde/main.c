@@ -91,7 +91,7 @@ static void print_settings(void)
         print_setting(s->key, s->standard, s->help);
     }
     print_setting("store.lines", "",
-                  "list of {name, age, errors_age, size}: retention by business line");
+                  "list of {name, age, errors_age, size, keep}: rules by business line");
     print_setting("scrape.jobs", "",
                   "list of {name, targets, file_sd, ...}: what is asked for its metrics");
 }

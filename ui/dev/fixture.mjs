@@ -105,6 +105,7 @@ function stats(from, to, more = {}) {
     partial: false,
     parts: 4,
     hot_batches: 2,
+    sampled: false,
     ...more,
   }
 }
@@ -330,6 +331,18 @@ function status() {
       doubtful_records: 0,
       failures: 0,
     },
+    keeping: {
+      chosen: false,
+      verdicts: { not: 0, line: 0, error: 0, slow: 0, new: 0, rare: 0, share: 0, restart: 0 },
+      fresh_parts: 0,
+      sifted_parts: 0,
+      sifted_rows: 0,
+      left_out_traces: 0,
+      known_fates: 0,
+      forgotten_verdicts: 0,
+      partial_traces: 0,
+      other_shapes: 0,
+    },
     store: {
       hot_rows: 88123,
       hot_bytes: 26 * MiB,
@@ -428,6 +441,7 @@ function store() {
         line: ['shop', 'members', 'back-office', ''][i % 4],
         level: i < 6 ? 0 : i < 16 ? 1 : 2,
         stripped: i === 20,
+        fresh: false,
         rows: i < 6 ? 131072 : 1048576,
         bytes: i < 6 ? 4.9e6 : 3.3e7,
         min_time_unix_ms: now - (i + 1) * 6e5,

@@ -25,6 +25,7 @@ const scatter: Scatter = {
     partial: false,
     parts: 0,
     hot_batches: 0,
+    sampled: false,
   },
 }
 

@@ -78,12 +78,17 @@ export const en = {
   'partial.scan_limit': 'Incomplete: the search reached its scan limit.',
   'partial.memory_limit': 'Incomplete: the search reached its memory limit.',
   'partial.unreadable_part': 'Incomplete: a part of the store could not be read.',
+  'partial.left_out':
+    'Incomplete: earlier spans were left out before this trace had an error or was slow (store.keep).',
   'partial.regex_limit':
     'Incomplete: a regular expression took too many steps on some values. A simpler one sees all of them.',
   'partial.order_limit':
     'More traces have errors than can be counted: some may be missing or out of place. A narrower filter or range is exact.',
   'partial.other': 'Incomplete: part of the data was not looked at.',
   'stats.line': '{scanned} of {total} spans scanned in {elapsed} ms',
+  'stats.sampled': 'kept traces only',
+  'stats.sampledHint':
+    'This server keeps traces with errors, slow and rare ones, and a share of the others. Calls, rates and latencies are counted of all.',
   'common.copy': 'Copy',
   'common.copied': 'Copied',
   'common.close': 'Close',
@@ -175,7 +180,7 @@ export const en = {
   'trace.notFound': 'This trace is not stored.',
   'trace.badId': 'This is not a trace ID.',
   'trace.badIdHint': 'A trace ID has 32 hexadecimal digits.',
-  'trace.notFoundHint': 'It never arrived, has expired, or is still on its way.',
+  'trace.notFoundHint': 'It never arrived, was not kept, has expired, or is still on its way.',
   'trace.decoded': 'According to its ID it was made at {time} on {ip} by process {pid}.',
   'trace.searchAround': 'Search traces around that time',
   'trace.spans': { one: '{count} span', other: '{count} spans' },
@@ -338,6 +343,8 @@ export const en = {
   'store.level': 'Level',
   'store.part': 'Part',
   'store.stripped': 'errors only',
+  'store.fresh': 'fresh',
+  'store.freshHint': 'Traces are yet to be left out of this part (store.keep).',
   'store.strippedHint': 'Retention has removed the traces without errors from this part.',
   'store.retentionErrors': '{rest}, errors {errors}',
   'store.empty': 'No part has been written yet.',
