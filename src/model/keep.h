@@ -36,12 +36,12 @@
 //     are kept, too: a verdict before the crash may have been another.
 //
 // Late spans. A span that comes after its chain was judged opens the chain again; it is judged
-// again, with all that is known of it. A sift that
-// comes meanwhile keeps all of the chain, and so does an error that comes before it. After it, late
-// spans of a trace that is gone are left out like the others, unless they have an error or are
-// slow: then these, and what comes after them, stay, and the trace says that it is partial. Fates
-// are remembered for as many traces as 1/64 of the memory limit holds, those that are gone for half
-// of that through restarts; a span that comes later than that makes a chain of its own.
+// again, with all that is known of it. A sift that comes meanwhile keeps all of the chain, and so
+// does an error that comes before it. After it, late spans of a trace that is gone are left out
+// like the others, unless they have an error or are slow: then these, and what comes after them,
+// stay, and the trace says that it is partial. Fates are remembered for as many traces as 1/64 of
+// the memory limit holds, those that are gone for half of that through restarts; a span that comes
+// later than that makes a chain of its own.
 //
 // Verdicts need no clock and no order: error and share depend on the chain alone. Slow and rare
 // depend on what came before; nothing depends on their being the same again (3).
