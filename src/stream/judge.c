@@ -25,14 +25,14 @@ static void forget_shapes(struct judge *j)
 
 void judge_done(struct judge *j)
 {
-    ASSERT(j->pace_count <= JUDGE_ENTRIES_MAX);
-    for (size_t i = 0; i < j->pace_capacity; i++) {
-        if (j->paces[i] != j->others) {
-            mem_free(j->paces[i]);
+    ASSERT(j->entry_count <= JUDGE_ENTRIES_MAX);
+    for (size_t i = 0; i < j->entry_capacity; i++) {
+        if (j->entries[i] != j->others) {
+            mem_free(j->entries[i]);
         }
     }
     mem_free(j->others);
-    mem_free(j->paces);
+    mem_free(j->entries);
     mem_free(j->services);
     mem_free(j->shapes);
     mem_free(j->chains);
@@ -44,9 +44,10 @@ void judge_done(struct judge *j)
 size_t judge_bytes(const struct judge *j)
 {
     ASSERT(j->shape_count <= JUDGE_SHAPES_MAX);
-    return j->service_capacity + j->pace_capacity * sizeof *j->paces +
-           (j->pace_count + 1) * sizeof(struct pace) + j->shape_capacity * sizeof *j->shapes +
-           j->chain_capacity * sizeof *j->chains + j->by_shape.size * sizeof *j->by_shape.slots;
+    return j->service_capacity + j->entry_capacity * sizeof *j->entries +
+           (j->entry_count + 1) * sizeof(struct judge_entry) +
+           j->shape_capacity * sizeof *j->shapes + j->chain_capacity * sizeof *j->chains +
+           j->by_shape.size * sizeof *j->by_shape.slots;
 }
 
 void judge_set_rules(struct judge *j, struct keep_rules *rules)
@@ -77,24 +78,25 @@ static bool line_keeps_all(struct judge *j, const struct names *names, uint32_t 
     return j->services[service] == LINE_KEEPS_ALL;
 }
 
-// ---- Slow ---------------------------------------------------------------------------------------
+// ---- Entries ------------------------------------------------------------------------------------
 
-static struct pace *pace_of(struct judge *j, uint32_t endpoint)
+static struct judge_entry *entry_of(struct judge *j, uint32_t endpoint)
 {
-    if (endpoint >= j->pace_capacity) {
-        size_t before = j->pace_capacity;
-        j->paces = mem_grow(j->paces, &j->pace_capacity, (size_t)endpoint + 1, sizeof *j->paces);
-        memset(j->paces + before, 0, (j->pace_capacity - before) * sizeof *j->paces);
+    if (endpoint >= j->entry_capacity) {
+        size_t before = j->entry_capacity;
+        j->entries =
+            mem_grow(j->entries, &j->entry_capacity, (size_t)endpoint + 1, sizeof *j->entries);
+        memset(j->entries + before, 0, (j->entry_capacity - before) * sizeof *j->entries);
     }
-    if (j->paces[endpoint] == NULL && j->pace_count < JUDGE_ENTRIES_MAX) {
-        j->paces[endpoint] = mem_new(1, sizeof(struct pace));
-        j->pace_count++;
-    } else if (j->paces[endpoint] == NULL) {
-        j->others = j->others != NULL ? j->others : mem_new(1, sizeof(struct pace));
-        j->paces[endpoint] = j->others;
+    if (j->entries[endpoint] == NULL && j->entry_count < JUDGE_ENTRIES_MAX) {
+        j->entries[endpoint] = mem_new(1, sizeof(struct judge_entry));
+        j->entry_count++;
+    } else if (j->entries[endpoint] == NULL) {
+        j->others = j->others != NULL ? j->others : mem_new(1, sizeof(struct judge_entry));
+        j->entries[endpoint] = j->others;
     }
-    ASSERT(j->paces[endpoint] != NULL);
-    return j->paces[endpoint];
+    ASSERT(j->entries[endpoint] != NULL);
+    return j->entries[endpoint];
 }
 
 // Whether a root takes the place of another as the one that stands for the chain.
@@ -141,15 +143,28 @@ static uint32_t *chains_of_shape(struct judge *j, uint64_t shape)
     return &j->chains[j->shape_count++];
 }
 
+// Counts the chain; whether its entry may have one more that is rare.
+static bool entry_allows(const struct judge *j, struct judge_entry *entry)
+{
+    if (entry->hour_ms != j->hour_ms) {
+        entry->hour_ms = j->hour_ms;
+        entry->chains = entry->rare = 0;
+    }
+    entry->chains += entry->chains < UINT32_MAX ? 1 : 0;
+    ASSERT(entry->rare <= entry->chains);
+    uint64_t most = (uint64_t)JUDGE_RARE_SHAPES * j->rules->rare + entry->chains / JUDGE_RARE_SHARE;
+    return entry->rare < most;
+}
+
 static bool is_rare(struct judge *j, const struct paths *paths, const struct judged_chain *chain,
-                    uint64_t now_ms)
+                    struct judge_entry *entry, uint64_t now_ms)
 {
     ASSERT(chain->count > 0);
     if (now_ms >= j->hour_ms + JUDGE_HOUR_MS) { // chains do not close in the order of time
         forget_shapes(j);
         j->hour_ms = now_ms;
     }
-    if (chain->sum_count == 0 || j->rules->rare == 0) {
+    if (chain->sum_count == 0 || j->rules->rare == 0 || !entry_allows(j, entry)) {
         return false;
     }
     uint32_t *chains = chains_of_shape(j, shape_of(paths, chain));
@@ -158,6 +173,7 @@ static bool is_rare(struct judge *j, const struct paths *paths, const struct jud
         return false;
     }
     *chains += *chains < UINT32_MAX ? 1 : 0;
+    entry->rare += *chains <= j->rules->rare ? 1 : 0;
     return *chains <= j->rules->rare;
 }
 
@@ -180,13 +196,16 @@ static enum keep_why why_of(struct judge *j, const struct names *names, const st
         return KEEP_LINE;
     }
     // Every chain is counted once, whatever keeps it.
-    struct pace *pace = root != NULL && j->rules->slow_ppm > 0 ? pace_of(j, root->endpoint) : NULL;
-    bool is_new = pace != NULL && !pace_is_known(pace);
-    if (pace != NULL && !chain->is_again) {
-        pace_add(pace, root->duration_ns, j->rules->slow_ppm);
+    bool is_slow = false, is_new = false, rare = false;
+    if (root != NULL) {
+        struct judge_entry *entry = entry_of(j, root->endpoint);
+        is_new = j->rules->slow_ppm > 0 && !pace_is_known(&entry->pace);
+        if (!chain->is_again) {
+            pace_add(&entry->pace, root->duration_ns, j->rules->slow_ppm);
+            rare = is_rare(j, paths, chain, entry, now_ms);
+        }
+        is_slow = j->rules->slow_ppm > 0 && pace_is_slow(&entry->pace, root->duration_ns);
     }
-    bool is_slow = pace != NULL && pace_is_slow(pace, root->duration_ns);
-    bool rare = !chain->is_again && is_rare(j, paths, chain, now_ms);
     ASSERT(chain->count > 0);
     return has_error                                                          ? KEEP_ERROR
            : is_slow                                                          ? KEEP_SLOW

@@ -8,10 +8,12 @@
 //           pace (stream/pace.h)
 //   new     the first chains of an endpoint, while its pace is not known
 //   rare    its shape is the set of paths that it has (stream/paths.h), however often; the first
-//           chains of a shape in an hour are rare. A chain without a root has no shape
+//           chains of a shape in an hour are rare. A chain without a root has no shape. Where
+//           nearly every chain of an entry has a shape of its own, shapes say little: of an entry's
+//           chains in an hour JUDGE_RARE_SHAPES shapes' are rare, and one in JUDGE_RARE_SHARE
 //   share   by the hash of the trace ID alone
 //
-// Limits: JUDGE_ENTRIES_MAX entries have a pace of their own, later ones share one;
+// Limits: JUDGE_ENTRIES_MAX entries are known apart, later ones as one;
 // JUDGE_SHAPES_MAX shapes are told apart in an hour, chains of later ones are not rare (names of
 // senders make shapes, and must not keep everything). One thread.
 #ifndef SONDE_STREAM_JUDGE_H
@@ -26,6 +28,15 @@
 #define JUDGE_ENTRIES_MAX ((size_t)4096)
 #define JUDGE_SHAPES_MAX  ((size_t)1 << 16)
 #define JUDGE_HOUR_MS     ((uint64_t)3600000)
+#define JUDGE_RARE_SHARE  100u
+#define JUDGE_RARE_SHAPES 10u
+
+// What is known of an entry.
+struct judge_entry {
+    struct pace pace;
+    uint64_t hour_ms; // when the hour of the next line began
+    uint32_t chains, rare;
+};
 
 struct judge {
     uint64_t key; // of keep_hash()
@@ -34,9 +45,9 @@ struct judge {
     uint64_t restart_seq; // chains that began up to here are kept
     uint8_t *services;    // by number: what their line does, once that was asked
     size_t service_capacity;
-    struct pace **paces; // by number of the endpoint
-    size_t pace_capacity, pace_count;
-    struct pace *others; // of the entries beyond the limit
+    struct judge_entry **entries; // by number of the endpoint
+    size_t entry_capacity, entry_count;
+    struct judge_entry *others; // those beyond the limit
     struct hash_index by_shape;
     uint64_t *shapes; // of this hour
     uint32_t *chains; // of each

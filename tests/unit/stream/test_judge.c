@@ -3,6 +3,7 @@
 // chains; which reason keeps a chain, by line, error, pace, shape and share; the limits.
 #include "test.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/hist.h"
@@ -159,6 +160,44 @@ static void test_reasons(void **state)
     court_close(&c);
 }
 
+// Each chain has another shape: a path below the entry that nobody else has.
+static void test_an_entry_of_many_shapes_is_not_all_rare(void **state)
+{
+    (void)state;
+    enum { CHAINS = 5000 };
+    struct court c;
+    court_open(&c, (struct keep_rules){.is_chosen = true, .rare = 2});
+    uint32_t name = names_below(&c.names, c.shop, STR("a"), KIND_SERVER);
+    uint32_t entry = paths_below(&c.paths, 0, name);
+    const struct chain_span span = {
+        .id = 1, .service = SPAN_NAME(c.shop), .endpoint = SPAN_NAME(name), .kind = KIND_SERVER};
+    size_t rare = 0;
+    for (uint32_t i = 0; i < CHAINS; i++) {
+        // Thirteen paths, there or not: one shape for each number.
+        struct entry_sum sums[14];
+        size_t count = 0;
+        for (uint32_t bit = 0; bit < 13; bit++) {
+            char text[8];
+            (void)snprintf(text, sizeof text, "x%u", bit);
+            uint32_t below = names_below(&c.names, c.bank, str_of(text), KIND_SERVER);
+            if ((i >> bit & 1) != 0) {
+                sums[count++] =
+                    (struct entry_sum){.path = paths_below(&c.paths, entry, below), .calls = 1};
+            }
+        }
+        sums[count++] = (struct entry_sum){.path = entry, .calls = 1};
+        const struct judged_chain chain = {.id = {{1}},
+                                           .first_seq = 11,
+                                           .spans = &span,
+                                           .count = 1,
+                                           .sums = sums,
+                                           .sum_count = count};
+        rare += judge_chain(&c.judge, &c.names, &c.paths, &chain, c.now_ms) == KEEP_RARE ? 1 : 0;
+    }
+    assert_in_range(rare, JUDGE_RARE_SHAPES * 2, JUDGE_RARE_SHAPES * 2 + CHAINS / JUDGE_RARE_SHARE);
+    court_close(&c);
+}
+
 static void test_the_share_is_drawn_by_the_key(void **state)
 {
     (void)state;
@@ -200,6 +239,7 @@ int main(void)
         cmocka_unit_test(test_slow_is_the_share_of_the_slowest),
         cmocka_unit_test(test_pace_follows_what_changes),
         cmocka_unit_test(test_reasons),
+        cmocka_unit_test(test_an_entry_of_many_shapes_is_not_all_rare),
         cmocka_unit_test(test_the_share_is_drawn_by_the_key),
         cmocka_unit_test(test_shapes_have_a_limit),
     };
