@@ -392,27 +392,6 @@ enum err maintain_step(struct store *s, bool patient, bool *ret_did)
     return e;
 }
 
-enum err maintain_sift(struct store *s, bool *ret_did)
-{
-    struct sift x = {.s = s};
-    enum err e = ERR_OK;
-    ASSERT(ret_did != NULL);
-    *ret_did = false;
-    (void)pthread_mutex_lock(&s->maintaining);
-    (void)pthread_mutex_lock(&s->lock);
-    bool is_due = false;
-    for (size_t i = 0; i < s->line_count && !is_due; i++) {
-        is_due = sift_choose(&x, i, clock_mono_ns(), false);
-    }
-    (void)pthread_mutex_unlock(&s->lock);
-    if (is_due) {
-        e = sift_run(&x, false, ret_did);
-    }
-    (void)pthread_mutex_unlock(&s->maintaining);
-    ASSERT(e == ERR_OK || !*ret_did);
-    return e;
-}
-
 void *merge_thread(void *store)
 {
     ASSERT(store != NULL);

@@ -366,26 +366,11 @@ void store_start(struct store *s)
     MUST(pthread_create(&s->merge_thread, NULL, merge_thread, s) == 0);
 }
 
-// So that a restart does not find traces whose verdicts it does not know.
-static void sift_all(struct store *s)
-{
-    bool did = store_flush(s) == ERR_OK;
-    ASSERT(!atomic_load(&s->stop));
-    while (did) {
-        enum err e = maintain_sift(s, &did);
-        did = did && e == ERR_OK; // what fails stays fresh
-    }
-    ASSERT(s->catalog != NULL);
-}
-
 void store_close(struct store *s)
 {
     ASSERT(s == NULL || !atomic_load(&s->stop));
     if (s == NULL) {
         return;
-    }
-    if (s->started) {
-        sift_all(s);
     }
     atomic_store(&s->stop, true);
     if (s->started) {

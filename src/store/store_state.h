@@ -195,8 +195,6 @@ void *flush_thread(void *store);
 // Does one merge or expiry when one is due; *ret_did tells. Takes `maintaining`.
 MUST_CHECK enum err maintain_step(struct store *s, bool patient, bool *ret_did);
 void *merge_thread(void *store);
-// Sifts one part that no longer needs to wait, if there is any. Takes `maintaining`.
-MUST_CHECK enum err maintain_sift(struct store *s, bool *ret_did);
 // Adds retention's clock to a transaction.
 void maintain_save_clock(struct store *s);
 
