@@ -4,7 +4,6 @@
 #include "agents/jvm/report.h"
 
 #include <errno.h>
-#include <libdeflate.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -15,6 +14,7 @@
 #include "agents/jvm/log.h"
 #include "agents/jvm/log_records.h"
 #include "agents/jvm/memory.h"
+#include "agents/jvm/packer.h"
 #include "agents/jvm/pending.h"
 #include "agents/jvm/red.h"
 #include "agents/jvm/ring.h"
@@ -23,8 +23,7 @@
 #include "core/clock.h"
 #include "core/must.h"
 
-#define GZIP_LEVEL 1
-#define JUDGE_MS   1000 // how often the agent's effort is judged
+#define JUDGE_MS 1000 // how often the agent's effort is judged
 
 static struct {
     pthread_t thread;
@@ -37,9 +36,8 @@ static struct {
     char headers[POST_HEADERS_MAX];
     uint8_t resource[RESOURCE_MAX];
     size_t resource_n;
-    uint8_t *message, *packed;
-    size_t packed_max;
-    struct libdeflate_compressor *gzip;
+    uint8_t *message;
+    struct packer packer;
     uint64_t start_unix_ns, pending_age_s;
     struct jvm_readings readings;
 } r = {.lock = PTHREAD_MUTEX_INITIALIZER, .connection = {.fd = -1}};
@@ -171,9 +169,8 @@ static void report(JNIEnv *env)
 {
     struct post_answer a;
     struct str message = compose(env);
-    size_t n = libdeflate_gzip_compress(r.gzip, message.p, message.n, r.packed, r.packed_max);
-    ASSERT(n > 0);
-    post(&r.connection, "/v1/metrics", r.headers, (struct str){(char *)r.packed, n}, &a);
+    ASSERT(message.n > 0);
+    post(&r.connection, "/v1/metrics", r.headers, packer_pack(&r.packer, message), &a);
     if (a.status < 200 || a.status >= 300) {
         agent_log("%s:%s has not taken metrics: %d %s", r.connection.target.host,
                   r.connection.target.port, a.status, a.error);
@@ -234,20 +231,15 @@ static void *run(void *ctx)
 
 static void release(void)
 {
-    libdeflate_free_compressor(r.gzip);
+    packer_done(&r.packer);
     memory_free(r.message);
-    memory_free(r.packed);
-    r.gzip = NULL;
-    r.message = r.packed = NULL;
+    r.message = NULL;
 }
 
 static bool allocate(void)
 {
-    r.packed_max = REPORT_BYTES_MAX + 4096;
     r.message = memory_get(REPORT_BYTES_MAX);
-    r.packed = memory_get(r.packed_max);
-    r.gzip = libdeflate_alloc_compressor(GZIP_LEVEL);
-    return r.message != NULL && r.packed != NULL && r.gzip != NULL;
+    return packer_init(&r.packer, &r.connection.target, REPORT_BYTES_MAX) && r.message != NULL;
 }
 
 static bool start_thread(void)

@@ -5,7 +5,6 @@
 #include "agents/jvm/sender.h"
 
 #include <inttypes.h>
-#include <libdeflate.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -17,6 +16,7 @@
 #include "agents/jvm/log.h"
 #include "agents/jvm/log_records.h"
 #include "agents/jvm/memory.h"
+#include "agents/jvm/packer.h"
 #include "agents/jvm/partial.h"
 #include "agents/jvm/retry.h"
 #include "agents/jvm/ring.h"
@@ -24,7 +24,6 @@
 #include "core/must.h"
 #include "core/varint.h"
 
-#define GZIP_LEVEL   1
 #define MESSAGE_HEAD 64 // room for the tags and lengths around the records
 #define ROOM_BEFORE  (MESSAGE_HEAD + RESOURCE_MAX)
 
@@ -49,10 +48,8 @@ static struct {
     char headers[POST_HEADERS_MAX];
     uint8_t resource[RESOURCE_MAX];
     size_t resource_n;
-    uint8_t *batch;  // ROOM_BEFORE, and BATCH_BYTES_MAX of `spans` fields
-    uint8_t *packed; // what is posted, gzip'd
-    size_t packed_max;
-    struct libdeflate_compressor *gzip;
+    uint8_t *batch; // ROOM_BEFORE, and BATCH_BYTES_MAX of `spans` fields
+    struct packer packer;
     struct outbox out[SENT_SIGNALS];
 } s = {.connection = {.fd = -1},
        .out = {[SENT_SPANS] = {.path = "/v1/traces", .what = "spans"},
@@ -167,9 +164,8 @@ static void send_out(struct outbox *o)
 {
     struct post_answer a;
     struct str message = finish_message(o);
-    size_t n = libdeflate_gzip_compress(s.gzip, message.p, message.n, s.packed, s.packed_max);
-    ASSERT(n > 0 && o->n > 0);
-    post(&s.connection, o->path, s.headers, (struct str){(char *)s.packed, n}, &a);
+    ASSERT(o->n > 0);
+    post(&s.connection, o->path, s.headers, packer_pack(&s.packer, message), &a);
     if (a.status >= 200 && a.status < 300) {
         on_taken(o, &a);
     } else {
@@ -247,11 +243,9 @@ static void *run(void *ctx)
 
 static bool allocate(void)
 {
-    s.packed_max = BATCH_BYTES_MAX + RESOURCE_MAX + 4096;
     s.batch = memory_get(ROOM_BEFORE + BATCH_BYTES_MAX);
-    s.packed = memory_get(s.packed_max);
-    s.gzip = libdeflate_alloc_compressor(GZIP_LEVEL);
-    return s.batch != NULL && s.packed != NULL && s.gzip != NULL;
+    return packer_init(&s.packer, &s.connection.target, ROOM_BEFORE + BATCH_BYTES_MAX) &&
+           s.batch != NULL;
 }
 
 // A name that cannot end its line early (RFC 9110, token).
@@ -271,8 +265,8 @@ void sender_headers(char out[POST_HEADERS_MAX], const struct options *o)
 {
     size_t at = 0, n;
     struct str key, value;
-    n = (size_t)snprintf(out, POST_HEADERS_MAX,
-                         "Content-Type: application/x-protobuf\r\nContent-Encoding: gzip\r\n");
+    n = (size_t)snprintf(out, POST_HEADERS_MAX, "Content-Type: application/x-protobuf\r\n%s",
+                         packer_is_needed(&o->target) ? "Content-Encoding: gzip\r\n" : "");
     if (o->token[0] != '\0') {
         n += (size_t)snprintf(out + n, POST_HEADERS_MAX - n, "Authorization: Bearer %s\r\n",
                               o->token);
@@ -289,12 +283,10 @@ void sender_headers(char out[POST_HEADERS_MAX], const struct options *o)
 
 static void release(void)
 {
-    libdeflate_free_compressor(s.gzip);
+    packer_done(&s.packer);
     memory_free(s.batch);
-    memory_free(s.packed);
     log_records_close();
-    s.gzip = NULL;
-    s.batch = s.packed = NULL;
+    s.batch = NULL;
 }
 
 bool sender_start(const struct options *o, const struct java_facts *java)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the one thread that sends. Every 200 ms (at once when a ring gets half full) it
 // empties the rings into a batch of spans, takes what log records there are as another, and posts
-// them as OTLP/HTTP protobuf, gzip'd. While the server does not take a batch, it keeps that one and
-// tries again when retry.h says; meanwhile the rings or the buffer of log records fill, and then
-// drop with a count: memory stays what it is, and the application waits for nothing. Spans and log
-// records do not wait for each other's next try. What is left when the thread ends is counted as
-// unsent.
+// them as OTLP/HTTP protobuf, packed (packer.h). While the server does not take a batch, it keeps
+// that one and tries again when retry.h says; meanwhile the rings or the buffer of log records
+// fill, and then drop with a count: memory stays what it is, and the application waits for nothing.
+// Spans and log records do not wait for each other's next try. What is left when the thread ends is
+// counted as unsent.
 //
 // What the server has taken but says it has not kept (partial success) is not sent again. It is
 // said once, until all of a batch is kept again.

@@ -184,6 +184,8 @@ class Collector:
 
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                if self.headers["Content-Encoding"] == "gzip":
+                    body = gzip.decompress(body)
                 if outer.delay_s:
                     outer.waiting.wait(outer.delay_s)
                 status = outer.status_of.get(self.path, outer.status)
@@ -197,7 +199,7 @@ class Collector:
                         self.wfile.write(answer)
                     except OSError:
                         return
-                    outer.requests.append((status, self.path, gzip.decompress(body)))
+                    outer.requests.append((status, self.path, body))
 
             def log_message(self, *arguments):
                 pass
