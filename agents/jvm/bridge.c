@@ -3,20 +3,33 @@
 #include "agents/jvm/bridge.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "agents/jvm/api.h"
+#include "agents/jvm/bridge_class.h"
 #include "agents/jvm/effort.h"
 #include "agents/jvm/emit.h"
 #include "agents/jvm/future.h"
 #include "agents/jvm/inside.h"
 #include "agents/jvm/pending.h"
+#include "agents/jvm/reader.h"
+#include "agents/jvm/tags.h"
 #include "agents/jvm/tasks.h"
 #include "agents/jvm/thread.h"
 #include "agents/jvm/thrown.h"
 #include "core/clock.h"
 #include "core/must.h"
 
-#define LOCAL_REFERENCES 32 // that a plug-in may make in one callback
+#define LOCAL_REFERENCES 32       // that a plug-in may make in one callback
+#define READING_MAX_NS   NS_PER_S // what takes longer was cut off by an exception from outside
+
+// To some milliseconds, without asking the CPU's counter.
+static uint64_t about_now_ns(void)
+{
+    struct timespec t = {0};
+    (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+    return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+}
 
 static const struct plugin_method *probes[PROBES_MAX];
 static unsigned probe_count, probe_room;
@@ -39,15 +52,18 @@ bool bridge_add(struct plugin_method *m)
 
 // ---- The natives -----------------------------------------------------------------------------
 
-struct thread_state *bridge_enter(JNIEnv *env)
+// The thread's state when a native may act now.
+static struct thread_state *begin(JNIEnv *env)
 {
     struct inside_place *place = inside_mine();
     if (!inside_begin_at(place)) {
         return NULL;
     }
     struct thread_state *t = thread_mine(env);
-    if (t == NULL || t->is_inside || (*env)->EnsureLocalCapacity(env, LOCAL_REFERENCES) != 0) {
-        (void)(t != NULL && java_clear(env));
+    if (t != NULL && t->is_reading && about_now_ns() - t->reading_since_ns > READING_MAX_NS) {
+        thread_stop_reading(t);
+    }
+    if (t == NULL || t->is_inside) {
         inside_end_at(place);
         return NULL;
     }
@@ -57,15 +73,35 @@ struct thread_state *bridge_enter(JNIEnv *env)
     return t;
 }
 
-void bridge_leave(JNIEnv *env, struct thread_state *t)
+static void end(struct thread_state *t)
 {
     ASSERT(t->is_inside);
     t->is_inside = false;
-    (void)java_clear(env);
     if (t->began_ns != 0) {
         effort_probe(effort_clock_ns() - t->began_ns);
     }
     inside_end_at(t->place);
+}
+
+static bool has_room(JNIEnv *env)
+{
+    return (*env)->EnsureLocalCapacity(env, LOCAL_REFERENCES) == 0;
+}
+
+struct thread_state *bridge_enter(JNIEnv *env)
+{
+    struct thread_state *t = begin(env);
+    if (t != NULL && !has_room(env)) {
+        bridge_leave(env, t);
+        return NULL;
+    }
+    return t;
+}
+
+void bridge_leave(JNIEnv *env, struct thread_state *t)
+{
+    (void)java_clear(env);
+    end(t);
 }
 
 jobject bridge_ask_outside(struct call *c, struct java_method *m, jobject object)
@@ -104,7 +140,17 @@ static struct thread_state *enter_anew(JNIEnv *env, const struct plugin_method *
         forget(env);
         return NULL;
     }
-    return bridge_enter(env);
+    return m->is_light ? begin(env) : bridge_enter(env);
+}
+
+static void leave(JNIEnv *env, const struct plugin_method *m, struct thread_state *t)
+{
+    ASSERT(!m->is_light || !(*env)->ExceptionCheck(env));
+    if (m->is_light) {
+        end(t);
+    } else {
+        bridge_leave(env, t);
+    }
 }
 
 static const struct plugin_method *probe_of(jint id)
@@ -113,23 +159,26 @@ static const struct plugin_method *probe_of(jint id)
     return id > 0 && place < probe_count ? probes[place] : NULL;
 }
 
+static jlong open_frame(JNIEnv *env, const struct plugin_method *m, struct call *c)
+{
+    struct thread_state *t = c->thread;
+    unsigned depth = t->depth;
+    struct frame *f = m->enter(c);
+    ASSERT((f != NULL) == (t->depth == depth + 1));
+    (void)depth;
+    jlong token = f != NULL ? frame_token(t) : 0;
+    leave(env, m, t);
+    return token;
+}
+
 static jlong JNICALL native_enter(JNIEnv *env, jclass class, jint id, jobject self, jobject a,
                                   jobject b, jobject c, jlong n)
 {
     const struct plugin_method *m = probe_of(id);
     struct thread_state *t = m != NULL && m->enter != NULL ? enter_anew(env, m) : NULL;
-    (void)class;
-    if (t == NULL) {
-        return 0;
-    }
-    unsigned depth = t->depth;
     struct call call = {env, t, m, self, a, b, c, n};
-    struct frame *f = m->enter(&call);
-    ASSERT((f != NULL) == (t->depth == depth + 1));
-    (void)depth;
-    jlong token = f != NULL ? frame_token(t) : 0;
-    bridge_leave(env, t);
-    return token;
+    (void)class;
+    return t != NULL ? open_frame(env, m, &call) : 0;
 }
 
 static void JNICALL native_note(JNIEnv *env, jclass class, jint id, jobject self, jobject a,
@@ -141,7 +190,88 @@ static void JNICALL native_note(JNIEnv *env, jclass class, jint id, jobject self
     if (t != NULL) {
         struct call call = {env, t, m, self, a, b, c, n};
         m->note(&call);
-        bridge_leave(env, t);
+        leave(env, m, t);
+    }
+}
+
+// ---- Reading: the thread stays inside between two natives -----------------------------------
+
+static jint begin_reading(struct thread_state *t, const struct reader *r)
+{
+    t->is_reading = true;
+    t->reading_since_ns = about_now_ns();
+    return r != NULL ? (jint)reader_place(r) : 0;
+}
+
+// The thread's state after a reading; NULL when that was given up.
+static struct thread_state *end_reading(JNIEnv *env)
+{
+    struct thread_state *t = thread_mine(env);
+    if (t == NULL || !t->is_reading) {
+        return NULL;
+    }
+    ASSERT(t->is_inside);
+    t->is_reading = false;
+    return t;
+}
+
+static jint JNICALL native_begins(JNIEnv *env, jclass class, jint id)
+{
+    const struct plugin_method *m = probe_of(id);
+    (void)class;
+    if (m == NULL || m->enter == NULL) {
+        return -1;
+    }
+    if (effort_rests() || reader_place(m->first) == 0) {
+        return 0;
+    }
+    struct thread_state *t = begin(env);
+    struct frame *top = t != NULL ? frame_top(t) : NULL;
+    if (top != NULL && top->method->enter == m->enter) {
+        end(t);
+        return -1;
+    }
+    return t != NULL ? begin_reading(t, m->first) : -1;
+}
+
+static jlong JNICALL native_entered(JNIEnv *env, jclass class, jint id, jobject self, jobject a,
+                                    jobject b, jobject c, jlong n)
+{
+    const struct plugin_method *m = probe_of(id);
+    struct thread_state *t = end_reading(env);
+    struct call call = {env, t, m, self, a, b, c, n};
+    (void)class;
+    if (t == NULL) {
+        return 0;
+    }
+    ASSERT(m != NULL);
+    if (c == NULL) {
+        reader_missed(m->first);
+    }
+    return open_frame(env, m, &call);
+}
+
+static jlong JNICALL native_number(JNIEnv *env, jclass class, jint id, jobject self, jobject a,
+                                   jobject b, jobject c, jlong n)
+{
+    const struct plugin_method *m = probe_of(id);
+    struct thread_state *t = m != NULL && m->number != NULL ? enter_anew(env, m) : NULL;
+    (void)class;
+    if (t == NULL) {
+        return 0;
+    }
+    struct call call = {env, t, m, self, a, b, c, n};
+    uint64_t number = m->number(&call);
+    leave(env, m, t);
+    return (jlong)number;
+}
+
+static void JNICALL native_keep(JNIEnv *env, jclass class, jobject object, jlong number)
+{
+    (void)env, (void)class;
+    if (inside_begin()) {
+        tag_set(object, TAG_HELD, (uint64_t)number);
+        inside_end();
     }
 }
 
@@ -153,6 +283,15 @@ void bridge_exception(JNIEnv *env, struct frame *f, jthrowable thrown)
     span_exception(f, t, m, STR_NONE);
 }
 
+// The call is over, if that was not noted yet.
+static void note_end(struct frame *f)
+{
+    if (f->is_span && f->end_mono_ns == 0) {
+        f->end_mono_ns = clock_mono_ns();
+        span_fetch(f);
+    }
+}
+
 // Ends the frame on top, by return or, with `thrown`, by an exception.
 static void close_top(JNIEnv *env, struct thread_state *t, jobject result, jlong number,
                       jthrowable thrown)
@@ -162,10 +301,7 @@ static void close_top(JNIEnv *env, struct thread_state *t, jobject result, jlong
     struct call call = {.env = env, .thread = t, .method = f->method, .thrown = thrown};
     jobject globals[FRAME_GLOBALS];
     memcpy(globals, f->globals, sizeof globals);
-    if (f->is_span) {
-        f->end_mono_ns = clock_mono_ns();
-        span_fetch(f);
-    }
+    note_end(f);
     if (thrown != NULL && f->is_span) {
         bridge_exception(env, f, thrown);
     }
@@ -184,33 +320,83 @@ static void close_top(JNIEnv *env, struct thread_state *t, jobject result, jlong
 }
 
 // The end of a call that opened a frame.
-static void close_call(JNIEnv *env, jlong token, jobject result, jlong number, jthrowable thrown)
+static void close_found(JNIEnv *env, struct thread_state *t, jlong token, jobject result,
+                        jlong number, jthrowable thrown)
 {
-    struct thread_state *t = token != 0 ? bridge_enter(env) : NULL;
-    if (t == NULL) {
-        return;
-    }
     unsigned depth = frame_find(t, token);
-    if (depth > 0) {
+    bool is_light = depth > 0 && thrown == NULL && t->frames[depth - 1]->method->is_light;
+    if (depth > 0 && (is_light || has_room(env))) {
         thread_drop_frames(env, t, depth);
         close_top(env, t, result, number, thrown);
     }
-    bridge_leave(env, t);
+    ASSERT(!is_light || !(*env)->ExceptionCheck(env));
+    if (is_light) {
+        end(t);
+    } else {
+        bridge_leave(env, t);
+    }
 }
 
-static void JNICALL native_exit(JNIEnv *env, jclass class, jobject result, jlong token)
+static void close_call(JNIEnv *env, jlong token, jobject result, jlong number, jthrowable thrown)
+{
+    struct thread_state *t = token != 0 ? begin(env) : NULL;
+    if (t != NULL) {
+        close_found(env, t, token, result, number, thrown);
+    }
+}
+
+static jint JNICALL native_ending(JNIEnv *env, jclass class, jlong token)
+{
+    struct thread_state *t = begin(env);
+    unsigned depth = t != NULL ? frame_find(t, token) : 0;
+    (void)class;
+    if (depth > 0) {
+        thread_drop_frames(env, t, depth);
+        note_end(t->frames[depth - 1]);
+        return begin_reading(t, t->frames[depth - 1]->method->last);
+    }
+    if (t != NULL) {
+        end(t);
+    }
+    return -1;
+}
+
+static jobject JNICALL native_of(JNIEnv *env, jclass class, jint which)
+{
+    struct thread_state *t = thread_mine(env);
+    struct frame *f = t != NULL && t->is_reading ? frame_top(t) : NULL;
+    (void)class;
+    return f != NULL && which >= 0 && which < FRAME_GLOBALS ? f->globals[which] : NULL;
+}
+
+static void JNICALL native_endedRead(JNIEnv *env, jclass class, jstring text, jthrowable thrown,
+                                     jlong token)
+{
+    struct thread_state *t = end_reading(env);
+    struct frame *top = t != NULL ? frame_top(t) : NULL;
+    (void)class;
+    if (text == NULL && top != NULL && top->method->last != NULL &&
+        reader_place(top->method->last) > 0) {
+        reader_missed(top->method->last);
+    }
+    if (t != NULL) {
+        close_found(env, t, token, text, 0, thrown);
+    }
+}
+
+static void JNICALL native_ended(JNIEnv *env, jclass class, jobject result, jlong token)
 {
     (void)class;
     close_call(env, token, result, 0, NULL);
 }
 
-static void JNICALL native_exit_number(JNIEnv *env, jclass class, jlong number, jlong token)
+static void JNICALL native_endedP(JNIEnv *env, jclass class, jlong number, jlong token)
 {
     (void)class;
     close_call(env, token, NULL, number, NULL);
 }
 
-static void JNICALL native_fail(JNIEnv *env, jclass class, jthrowable thrown, jlong token)
+static void JNICALL native_failed(JNIEnv *env, jclass class, jthrowable thrown, jlong token)
 {
     (void)class;
     close_call(env, token, NULL, 0, thrown);
@@ -220,13 +406,9 @@ static void JNICALL native_fail(JNIEnv *env, jclass class, jthrowable thrown, jl
 
 static void JNICALL boot_init(JNIEnv *env, jclass class)
 {
-    static const JNINativeMethod natives[] = {
-        {"enter", BRIDGE_ENTER_DESCRIPTOR, (void *)native_enter},
-        {"note", BRIDGE_NOTE_DESCRIPTOR, (void *)native_note},
-        {"exit", BRIDGE_EXIT_DESCRIPTOR, (void *)native_exit},
-        {"exitP", BRIDGE_EXITP_DESCRIPTOR, (void *)native_exit_number},
-        {"fail", BRIDGE_FAIL_DESCRIPTOR, (void *)native_fail},
-    };
+#define NATIVE(name, descriptor) {#name, descriptor, (void *)native_##name},
+    static const JNINativeMethod natives[] = {BRIDGE_NATIVE_LIST(NATIVE)};
+#undef NATIVE
     (void)class;
     (void)(*env)->RegisterNatives(env, bridge_class, natives, sizeof natives / sizeof *natives);
     api_bind(env);
@@ -275,9 +457,75 @@ static bool take_ids(JNIEnv *env, jclass boot)
     return true;
 }
 
+static void set_field(JNIEnv *env, const char *name, const char *type, jobject value)
+{
+    jfieldID field =
+        java_clear(env) ? NULL : (*env)->GetStaticFieldID(env, bridge_class, name, type);
+    if (!java_clear(env) && field != NULL) {
+        (*env)->SetStaticObjectField(env, bridge_class, field, value);
+    }
+    (*env)->DeleteLocalRef(env, value); // NULL is fine
+}
+
+static jobject new_held(JNIEnv *env)
+{
+    jclass held = bridge_define(env, HELD_CLASS, emit_held);
+    jclass table = held != NULL ? (*env)->FindClass(env, HELD_TABLE_CLASS) : NULL;
+    jmethodID make = table != NULL ? (*env)->GetMethodID(env, table, "<init>", "(I)V") : NULL;
+    return make != NULL ? (*env)->NewObject(env, table, make, HELD_MAX) : NULL;
+}
+
+// Without them nothing is held, and nothing read by the bridge itself.
+static void set_tables(JNIEnv *env)
+{
+    set_field(env, BRIDGE_HELD, BRIDGE_HELD_TYPE, new_held(env));
+    jclass weak = (*env)->FindClass(env, "java/lang/ref/WeakReference");
+    jobject readings = java_clear(env) || weak == NULL
+                           ? NULL
+                           : (*env)->NewObjectArray(env, READINGS_MAX, weak, NULL);
+    set_field(env, BRIDGE_READINGS, BRIDGE_READINGS_TYPE, readings);
+}
+
+static void clear_tables(JNIEnv *env)
+{
+    set_field(env, BRIDGE_HELD, BRIDGE_HELD_TYPE, NULL);
+    set_field(env, BRIDGE_READINGS, BRIDGE_READINGS_TYPE, NULL);
+}
+
+// A new instance of the class, kept by that, in a new weak reference.
+static jobject new_reading(JNIEnv *env, jclass class)
+{
+    jfieldID self = (*env)->GetStaticFieldID(env, class, READER_SELF, "Ljava/lang/Object;");
+    jclass weak = self != NULL ? (*env)->FindClass(env, "java/lang/ref/WeakReference") : NULL;
+    jmethodID make =
+        weak != NULL ? (*env)->GetMethodID(env, weak, "<init>", "(Ljava/lang/Object;)V") : NULL;
+    jobject reading = make != NULL ? (*env)->AllocObject(env, class) : NULL;
+    if (reading == NULL) {
+        return NULL;
+    }
+    (*env)->SetStaticObjectField(env, class, self, reading);
+    return (*env)->NewObject(env, weak, make, reading);
+}
+
+bool bridge_publish(JNIEnv *env, unsigned place, jclass reader_class)
+{
+    ASSERT(place > 0 && place <= READINGS_MAX);
+    jobject reading = new_reading(env, reader_class);
+    jfieldID field =
+        java_clear(env) || reading == NULL
+            ? NULL
+            : (*env)->GetStaticFieldID(env, bridge_class, BRIDGE_READINGS, BRIDGE_READINGS_TYPE);
+    jobject all = field != NULL ? (*env)->GetStaticObjectField(env, bridge_class, field) : NULL;
+    if (all != NULL) {
+        (*env)->SetObjectArrayElement(env, all, (jsize)place - 1, reading);
+    }
+    return !java_clear(env) && all != NULL;
+}
+
 const char *bridge_bind(JNIEnv *env)
 {
     static const JNINativeMethod init = {"init", "()V", (void *)boot_init};
+    (void)bridge_define(env, READING_CLASS, emit_reading);
     jclass bridge = bridge_define(env, BRIDGE_CLASS, emit_bridge);
     jclass boot = bridge != NULL ? bridge_define(env, BOOT_CLASS, emit_boot) : NULL;
     ASSERT(bridge_class == NULL);
@@ -293,7 +541,11 @@ const char *bridge_bind(JNIEnv *env)
     if (run != NULL) {
         (*env)->CallStaticVoidMethod(env, boot, run);
     }
-    return java_clear(env) || run == NULL ? "the bridge's natives could not be registered" : NULL;
+    if (java_clear(env) || run == NULL) {
+        return "the bridge's natives could not be registered";
+    }
+    set_tables(env);
+    return NULL;
 }
 
 void bridge_unbind(JNIEnv *env, bool is_quiet)
@@ -302,6 +554,7 @@ void bridge_unbind(JNIEnv *env, bool is_quiet)
         future_unbind(env);
     }
     if (bridge_class != NULL) {
+        clear_tables(env);
         (*env)->DeleteGlobalRef(env, bridge_class);
         bridge_class = NULL;
     }

@@ -25,6 +25,9 @@ void bridge_leave(JNIEnv *env, struct thread_state *t);
 // callback, and what it takes is not the agent's.
 jobject bridge_ask_outside(struct call *c, struct java_method *m, jobject object);
 
+// Has the bridge read by an instance of a reader's class, at this place (from 1) of its readings.
+bool bridge_publish(JNIEnv *env, unsigned place, jclass reader_class);
+
 // Says on a span what was thrown.
 void bridge_exception(JNIEnv *env, struct frame *f, jthrowable thrown);
 

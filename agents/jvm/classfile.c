@@ -119,6 +119,23 @@ struct str class_name_at(const struct class_file *c, uint16_t index)
     return constant(c, index, CP_CLASS, &at) ? class_utf8(c, read_u2(&at)) : STR_NONE;
 }
 
+bool class_method_at(const struct class_file *c, uint16_t index, struct str *ret_class,
+                     struct str *ret_name, struct str *ret_descriptor)
+{
+    struct class_cursor at, named;
+    if (!constant(c, index, CP_METHODREF, &at)) {
+        return false;
+    }
+    uint16_t class_index = read_u2(&at);
+    if (!constant(c, read_u2(&at), CP_NAME_AND_TYPE, &named)) {
+        return false;
+    }
+    *ret_class = class_name_at(c, class_index);
+    *ret_name = class_utf8(c, read_u2(&named));
+    *ret_descriptor = class_utf8(c, read_u2(&named));
+    return true;
+}
+
 struct str class_interface(const struct class_file *c, uint16_t i)
 {
     ASSERT(i < c->interface_count);

@@ -114,6 +114,9 @@ void class_done(struct class_file *c);
 struct str class_utf8(const struct class_file *c, uint16_t index);
 // The name that a CP_CLASS refers to; likewise.
 struct str class_name_at(const struct class_file *c, uint16_t index);
+// Of a CP_METHODREF: whose method it names. False when it is none.
+bool class_method_at(const struct class_file *c, uint16_t index, struct str *ret_class,
+                     struct str *ret_name, struct str *ret_descriptor);
 // The name of the i-th direct interface.
 struct str class_interface(const struct class_file *c, uint16_t i);
 

@@ -39,7 +39,7 @@ uint16_t constants_string(struct constants *k, struct str text)
 uint16_t constants_method(struct constants *k, enum cp_tag tag, uint16_t class_index,
                           struct str name, struct str descriptor)
 {
-    ASSERT(tag == CP_METHODREF || tag == CP_INTERFACE_METHODREF);
+    ASSERT(tag == CP_METHODREF || tag == CP_INTERFACE_METHODREF || tag == CP_FIELDREF);
     uint16_t name_index = constants_utf8(k, name);
     uint16_t descriptor_index = constants_utf8(k, descriptor);
     uint16_t name_and_type = take_index(k);
@@ -70,6 +70,13 @@ void constants_init(struct constants *k, const struct class_file *c)
     k->exit = add_method(k, bridge, STR("exit"), STR(BRIDGE_EXIT_DESCRIPTOR));
     k->exitp = add_method(k, bridge, STR("exitP"), STR(BRIDGE_EXITP_DESCRIPTOR));
     k->fail = add_method(k, bridge, STR("fail"), STR(BRIDGE_FAIL_DESCRIPTOR));
+    k->enter_held = add_method(k, bridge, STR("enterHeld"), STR(BRIDGE_ENTER_DESCRIPTOR));
+    k->number = add_method(k, bridge, STR("number"), STR(BRIDGE_ENTER_DESCRIPTOR));
+    k->hold = add_method(k, bridge, STR("hold"), STR(BRIDGE_HOLD_DESCRIPTOR));
+    k->gone = add_method(k, bridge, STR("gone"), STR(BRIDGE_GONE_DESCRIPTOR));
+    k->enter_read = add_method(k, bridge, STR("enterRead"), STR(BRIDGE_ENTER_DESCRIPTOR));
+    k->exit_read = add_method(k, bridge, STR("exitRead"), STR(BRIDGE_EXIT_DESCRIPTOR));
+    k->fail_read = add_method(k, bridge, STR("failRead"), STR(BRIDGE_FAIL_DESCRIPTOR));
     k->throwable = add_named(k, CP_CLASS, STR("java/lang/Throwable"));
     k->stack_map_table = constants_utf8(k, STR("StackMapTable"));
 }

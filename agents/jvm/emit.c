@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: the class files of the bridge, of its registrar and of the application's API.
+// Purpose: the class files of the bridge's registrar and of the application's API.
 #include "agents/jvm/emit.h"
 
 #include "agents/jvm/bytecode.h"
 #include "agents/jvm/classfile.h"
-#include "agents/jvm/rewrite.h"
 #include "core/must.h"
 
 enum {
@@ -19,13 +18,6 @@ enum {
 struct native_method {
     const char *name, *descriptor;
 };
-
-static const struct native_method BRIDGE_METHODS[] = {
-    {"enter", BRIDGE_ENTER_DESCRIPTOR}, {"note", BRIDGE_NOTE_DESCRIPTOR},
-    {"exit", BRIDGE_EXIT_DESCRIPTOR},   {"exitP", BRIDGE_EXITP_DESCRIPTOR},
-    {"fail", BRIDGE_FAIL_DESCRIPTOR},
-};
-#define BRIDGE_METHOD_COUNT (sizeof BRIDGE_METHODS / sizeof *BRIDGE_METHODS)
 
 static const struct native_method TRACE_METHODS[] = {
     {"traceId", "()Ljava/lang/String;"},
@@ -95,11 +87,6 @@ static void put_natives(struct bytes_out *o, const char *name, const struct nati
         put_member(o, NATIVE_ACCESS, 5 + 2 * i, 6 + 2 * i, 0);
     }
     out_u2(o, 0);
-}
-
-void emit_bridge(struct bytes_out *o)
-{
-    put_natives(o, BRIDGE_CLASS, BRIDGE_METHODS, BRIDGE_METHOD_COUNT);
 }
 
 void emit_trace(struct bytes_out *o)

@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the classes that the agent defines, written as bytes because the agent has no Java
-// source. Pure.
-//
-// java/lang/SondeBridge has nothing but native methods, those that rewritten code calls. It stands
-// in java.lang because class loaders that do not delegate (OSGi, JBoss Modules) still delegate
-// java.*.
+// source (the bridge is bridge_class.h). Pure.
 //
 // sonde/Boot { static int nextId; static native void init(); static void run() { init(); } }.
 // nextId is the first probe ID that no agent of this JVM has taken. Natives of a class in
@@ -28,7 +24,6 @@
 #define WAITER_ACCEPT_DESCRIPTOR "(Ljava/lang/Object;Ljava/lang/Object;)V"
 
 // Append the class file; `failed` is set when memory ran out.
-void emit_bridge(struct bytes_out *o);
 void emit_boot(struct bytes_out *o);
 void emit_trace(struct bytes_out *o);
 void emit_waiter(struct bytes_out *o);

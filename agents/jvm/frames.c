@@ -138,7 +138,7 @@ static bool put_locals(struct frames *f)
     if (slots > f->e->old.max_locals) {
         return false;
     }
-    if (f->e->probe->kind == PROBE_SPAN) {
+    if (has_token(f->e->probe)) {
         for (; slots < f->e->old.max_locals; slots++, count++) {
             out_u1(o, TYPE_TOP);
         }

@@ -15,6 +15,8 @@
 #include "agents/jvm/rewrite.h"
 #include "agents/jvm/span.h"
 
+struct reader;
+
 // One call of a probed method. Object references are local.
 struct call {
     JNIEnv *env;
@@ -44,6 +46,16 @@ struct plugin_method {
     void (*ended)(struct call *c, struct frame *f, jobject result);
     // PROBE_ENTER and PROBE_LEAVE.
     void (*note)(struct call *c);
+    // With probe.is_read: what is read of a and b before `enter`, which finds it in c, and of the
+    // frame's globals before `exit`, whose result it is. NULL there: it is to be read yet. Within
+    // frames that `enter` has opened it is not called.
+    struct reader *first, *last;
+    // PROBE_MADE: what is to be held with the object (held.h); 0: nothing.
+    uint64_t (*number)(struct call *c);
+    // Its callbacks need no more than the 16 local references that every native call has, and leave
+    // no exception: java_ functions (below) do not. The JVM need not be asked for either then,
+    // which each takes as long as much of what they do. (An exit with `thrown` is not counted.)
+    bool is_light;
     // Whether it is called while the agent rests too (effort.h), as long as spans wait for their
     // end: it ends what has begun before, and begins nothing then.
     bool ends;

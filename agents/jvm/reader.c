@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agents/jvm/bridge.h"
 #include "agents/jvm/memory.h"
 #include "agents/jvm/plugin.h"
 #include "agents/jvm/shortfall.h"
@@ -14,6 +15,7 @@
 #define DEPTH_MAX    8  // of interfaces that extend one another
 #define FAILURES_MAX 16 // in a row, after which a class is left alone
 #define NAME_MAX_N   256
+#define READER_SHAPE 2 // of the class beside its steps
 
 // Never changed but for `failures`, and freed by readers_forget() alone.
 struct reader_class {
@@ -102,7 +104,7 @@ static uint32_t left_out(JNIEnv *env, const struct reader *r, jclass interface)
 // Another version of the agent may have left a reader of other steps: the name says which.
 static void name_class(char out[NAME_MAX_N], const struct reader *r, uint32_t without)
 {
-    uint64_t hash = without;
+    uint64_t hash = without + READER_SHAPE;
     int package = (int)(strrchr(r->interface, '/') - r->interface);
     for (unsigned i = 0; i < r->count; i++) {
         const struct reader_step *s = &r->steps[i];
@@ -200,6 +202,14 @@ static struct reader_class *prepare(JNIEnv *env, struct reader *r, jclass interf
     return c;
 }
 
+static bool publish(JNIEnv *env, const struct reader *r, const struct reader_class *c)
+{
+    jclass class = (*env)->NewLocalRef(env, c->class);
+    bool ok = class != NULL && bridge_publish(env, r->place, class);
+    (*env)->DeleteLocalRef(env, class);
+    return ok;
+}
+
 static struct reader_class *make(JNIEnv *env, struct reader *r, jobject object)
 {
     atomic_fetch_add_explicit(&r->attempts, 1, memory_order_relaxed);
@@ -215,6 +225,9 @@ static struct reader_class *make(JNIEnv *env, struct reader *r, jobject object)
     while (!atomic_compare_exchange_weak(&all, &c->next, c)) {
     }
     atomic_store(place, c);
+    if (r->place > 0 && !atomic_load(&r->is_published)) { // of several loaders the first's
+        atomic_store(&r->is_published, publish(env, r, c));
+    }
     return c;
 }
 
@@ -227,6 +240,8 @@ void readers_forget(JNIEnv *env)
             atomic_store(c->place, NULL);
         }
         atomic_store(&c->of->attempts, 0);
+        atomic_store(&c->of->is_published, false);
+        atomic_store(&c->of->misses, 0);
         release(env, c);
         c = next;
     }
@@ -281,6 +296,13 @@ static unsigned split(struct str text, unsigned count, struct str ret[])
     return n == count && from == text.n ? count : n > 0 && ret[0].n <= READER_VALUE_MAX;
 }
 
+// How many values are known by a text.
+static unsigned take_apart(JNIEnv *env, jstring text, unsigned count, char *out, size_t room,
+                           struct str ret[])
+{
+    return split(java_string(env, text, out, room), count, ret);
+}
+
 // How many values are known then.
 static unsigned read_at_once(JNIEnv *env, struct reader *r, jobject a, jobject b, char *out,
                              size_t room, struct str ret[])
@@ -300,7 +322,7 @@ static unsigned read_at_once(JNIEnv *env, struct reader *r, jobject a, jobject b
     if (atomic_load_explicit(&c->failures, memory_order_relaxed) > 0) {
         atomic_store_explicit(&c->failures, 0, memory_order_relaxed);
     }
-    return split(java_string(env, text, out, room), r->count, ret);
+    return take_apart(env, text, r->count, out, room, ret);
 }
 
 // ---- One by one ------------------------------------------------------------------------------
@@ -369,11 +391,44 @@ static bool read_one_by_one(JNIEnv *env, const struct reader *r, const jobject o
     return true;
 }
 
+// All values, of which so many are known.
+static bool complete(JNIEnv *env, const struct reader *r, const jobject objects[2], unsigned known,
+                     char *out, struct str ret[])
+{
+    return known == r->count ||
+           (objects[0] != NULL && read_one_by_one(env, r, objects, known, out, ret));
+}
+
 bool reader_read(JNIEnv *env, struct reader *r, jobject a, jobject b, char *out, size_t room,
                  struct str ret[])
 {
     ASSERT(room >= READER_ROOM(r->count));
     unsigned known = a != NULL ? read_at_once(env, r, a, b, out, room, ret) : 0;
-    return known == r->count ||
-           (a != NULL && read_one_by_one(env, r, (const jobject[]){a, b}, known, out, ret));
+    return complete(env, r, (const jobject[]){a, b}, known, out, ret);
+}
+
+bool reader_take(JNIEnv *env, struct reader *r, jstring text, jobject a, jobject b, char *out,
+                 size_t room, struct str ret[])
+{
+    ASSERT(room >= READER_ROOM(r->count));
+    if (text == NULL) {
+        return reader_read(env, r, a, b, out, room, ret);
+    }
+    if (atomic_load_explicit(&r->misses, memory_order_relaxed) > 0) {
+        atomic_store_explicit(&r->misses, 0, memory_order_relaxed);
+    }
+    unsigned known = take_apart(env, text, r->count, out, room, ret);
+    return complete(env, r, (const jobject[]){a, b}, known, out, ret);
+}
+
+unsigned reader_place(const struct reader *r)
+{
+    return atomic_load_explicit(&r->is_published, memory_order_acquire) ? r->place : 0;
+}
+
+void reader_missed(struct reader *r)
+{
+    if (atomic_fetch_add_explicit(&r->misses, 1, memory_order_relaxed) == FAILURES_MAX - 1) {
+        atomic_store(&r->is_published, false);
+    }
 }

@@ -29,6 +29,9 @@ struct reader {
     _Atomic(struct reader_class *) classes[READER_CLASSES];
     _Atomic(bool) is_making; // by whoever sets it; the others leave `classes` as they are
     _Atomic(unsigned) attempts;
+    unsigned place;             // in the bridge's readings, from 1; 0: it has none
+    _Atomic(bool) is_published; // there
+    _Atomic(unsigned) misses;   // in a row, of what the bridge has read
 };
 
 // Once, at start.
@@ -39,6 +42,15 @@ void readers_init(jvmtiEnv *jvmti);
 // first object has not a method that is not optional, so it is no such thing.
 bool reader_read(JNIEnv *env, struct reader *r, jobject a, jobject b, char *out, size_t room,
                  struct str ret[]);
+
+// The same when the bridge has read already, which is the quickest way (bridge_class.h): `text` is
+// what that has given; NULL: nothing.
+bool reader_take(JNIEnv *env, struct reader *r, jstring text, jobject a, jobject b, char *out,
+                 size_t room, struct str ret[]);
+// Where the bridge can read by itself: r->place; 0 when it cannot (yet; or has failed too often).
+unsigned reader_place(const struct reader *r);
+// The bridge could not read.
+void reader_missed(struct reader *r);
 
 #define READER_VALUE_MAX   512
 #define READER_ROOM(count) ((count) * (READER_VALUE_MAX + 4))

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "agents/jvm/bridge_class.h"
 #include "agents/jvm/bytecode.h"
 #include "agents/jvm/rewrite_internal.h"
 #include "core/must.h"
@@ -120,15 +121,48 @@ static void put_steps(struct writer *w, const struct reader_step *steps, unsigne
     out_u1(&w->code, OP_ARETURN);
 }
 
+static void put_method(struct bytes_out *o, unsigned access, const uint16_t names[3],
+                       const struct bytes_out *code, unsigned stack, unsigned locals)
+{
+    out_u2(o, access);
+    out_u2(o, names[0]); // its name, its descriptor
+    out_u2(o, names[1]);
+    out_u2(o, 1);
+    out_u2(o, names[2]); // "Code"
+    out_u4(o, (uint32_t)(12 + code->n));
+    out_u2(o, stack);
+    out_u2(o, locals);
+    out_u4(o, (uint32_t)code->n);
+    out_bytes(o, code->p, code->n);
+    out_u4(o, 0); // no handlers, no attributes
+}
+
+// The code of get(), which calls read().
+static void put_get(struct writer *w, struct bytes_out *get, uint16_t this_class)
+{
+    uint16_t read = constants_method(&w->constants, CP_METHODREF, this_class, STR(READER_METHOD),
+                                     STR(READER_DESCRIPTOR));
+    out_init(get, UINT16_MAX);
+    out_u1(get, OP_ALOAD_1);
+    out_u1(get, OP_ALOAD);
+    out_u1(get, 2);
+    out_u1(get, OP_INVOKESTATIC);
+    out_u2(get, read);
+    out_u1(get, OP_ARETURN);
+}
+
 // Names come last: every constant is there then.
 static void assemble(struct bytes_out *o, struct writer *w, struct str class_name)
 {
     struct constants *k = &w->constants;
+    struct bytes_out get;
     uint16_t this_class = constants_class(k, class_name);
-    uint16_t super = constants_class(k, STR("java/lang/Object"));
-    uint16_t name = constants_utf8(k, STR(READER_METHOD));
-    uint16_t descriptor = constants_utf8(k, STR(READER_DESCRIPTOR));
-    uint16_t code = constants_utf8(k, STR("Code"));
+    uint16_t super = constants_class(k, STR(READING_CLASS));
+    put_get(w, &get, this_class);
+    uint16_t names[] = {constants_utf8(k, STR(READER_METHOD)),
+                        constants_utf8(k, STR(READER_DESCRIPTOR)), constants_utf8(k, STR("Code"))};
+    uint16_t get_names[] = {constants_utf8(k, STR(READING_METHOD)), names[1], names[2]};
+    uint16_t self = constants_utf8(k, STR(READER_SELF)), object = constants_utf8(k, STR(OBJECT));
     out_u4(o, 0xCAFEBABE);
     out_u4(o, JAVA_8);
     out_u2(o, k->next);
@@ -136,21 +170,19 @@ static void assemble(struct bytes_out *o, struct writer *w, struct str class_nam
     out_u2(o, PUBLIC | FINAL | SUPER | ACC_SYNTHETIC);
     out_u2(o, this_class);
     out_u2(o, super);
-    out_u4(o, 0); // no interfaces, no fields
+    out_u2(o, 0); // interfaces
     out_u2(o, 1);
-    out_u2(o, PUBLIC | ACC_STATIC);
-    out_u2(o, name);
-    out_u2(o, descriptor);
-    out_u2(o, 1);
-    out_u2(o, code);
-    out_u4(o, (uint32_t)(12 + w->code.n));
-    out_u2(o, STACK);
-    out_u2(o, 2); // locals
-    out_u4(o, (uint32_t)w->code.n);
-    out_bytes(o, w->code.p, w->code.n);
-    out_u4(o, 0); // no handlers, no attributes
+    out_u2(o, ACC_STATIC);
+    out_u2(o, self);
+    out_u2(o, object);
     out_u2(o, 0);
-    o->failed = o->failed || k->out.failed || w->code.failed || constants_too_large(k);
+    out_u2(o, 2);
+    put_method(o, PUBLIC | ACC_STATIC, names, &w->code, STACK, 2);
+    put_method(o, PUBLIC, get_names, &get, 2, 3);
+    out_u2(o, 0);
+    o->failed =
+        o->failed || k->out.failed || w->code.failed || get.failed || constants_too_large(k);
+    out_done(&get);
 }
 
 void emit_reader(struct bytes_out *o, struct str class_name, const struct reader_step *steps,

@@ -8,7 +8,11 @@
 //           .append(((Other) b).getNumber()).append('\u001f') ... .toString();
 //   }
 //
-// Without branches and handlers it needs no stack maps; what a method throws, its caller gets.
+//   String get(Object a, Object b) { return read(a, b); }
+//   static Object self;                // an instance, as long as there is the class
+//
+// It extends java/lang/SondeReading (bridge_class.h). Without branches and handlers it needs no
+// stack maps; what a method throws, its caller gets.
 #ifndef SONDE_JVM_READER_CLASS_H
 #define SONDE_JVM_READER_CLASS_H
 
@@ -16,6 +20,7 @@
 
 #define READER_METHOD     "read"
 #define READER_DESCRIPTOR "(Ljava/lang/Object;Ljava/lang/Object;)Ljava/lang/String;"
+#define READER_SELF       "self"
 #define READER_SEPARATOR  '\x1f' // behind each value
 #define READER_STEPS_MAX  32
 

@@ -87,9 +87,24 @@ static void put_this(struct bytes_out *o, const struct method_edit *e)
     }
 }
 
+// What is called first where there is a token.
+static uint16_t enter_of(const struct method_edit *e)
+{
+    const struct constants *k = e->constants;
+    return e->probe->kind == PROBE_MADE ? k->number
+           : e->probe->is_held          ? k->enter_held
+           : e->probe->is_read          ? k->enter_read
+                                        : k->enter;
+}
+
 static void put_prologue(struct bytes_out *o, const struct method_edit *e)
 {
     if (e->probe->kind == PROBE_LEAVE) {
+        return;
+    }
+    if (e->probe->kind == PROBE_GONE) {
+        put_this(o, e);
+        put_call(o, e->constants->gone);
         return;
     }
     put_id(o, e);
@@ -98,8 +113,8 @@ static void put_prologue(struct bytes_out *o, const struct method_edit *e)
         put_object(o, e, e->probe->objects[i]);
     }
     put_number(o, e);
-    if (e->probe->kind == PROBE_SPAN) {
-        put_call(o, e->constants->enter);
+    if (has_token(e->probe)) {
+        put_call(o, enter_of(e));
         put_local(o, OP_LSTORE, e->old.max_locals);
     } else {
         put_call(o, e->constants->note);
@@ -126,6 +141,10 @@ static void put_before_return(struct bytes_out *o, const struct method_edit *e, 
         out_u1(o, OP_ACONST_NULL);
         out_u1(o, OP_LCONST_0);
         put_call(o, e->constants->note);
+    } else if (e->probe->kind == PROBE_MADE && op == OP_ARETURN) {
+        out_u1(o, OP_DUP);
+        put_local(o, OP_LLOAD, e->old.max_locals);
+        put_call(o, e->constants->hold);
     } else if (e->probe->kind == PROBE_SPAN) {
         bool is_number = op == OP_IRETURN || op == OP_LRETURN;
         if (op == OP_ARETURN) {
@@ -139,7 +158,9 @@ static void put_before_return(struct bytes_out *o, const struct method_edit *e, 
             out_u1(o, OP_ACONST_NULL);
         }
         put_local(o, OP_LLOAD, e->old.max_locals);
-        put_call(o, is_number ? e->constants->exitp : e->constants->exit);
+        put_call(o, is_number           ? e->constants->exitp
+                    : e->probe->is_read ? e->constants->exit_read
+                                        : e->constants->exit);
     }
 }
 
@@ -148,7 +169,7 @@ static void put_handler(struct bytes_out *o, const struct method_edit *e)
     ASSERT(e->probe->kind == PROBE_SPAN);
     out_u1(o, OP_DUP);
     put_local(o, OP_LLOAD, e->old.max_locals);
-    put_call(o, e->constants->fail);
+    put_call(o, e->probe->is_read ? e->constants->fail_read : e->constants->fail);
     out_u1(o, OP_ATHROW);
 }
 

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agents/jvm/bytecode.h"
 #include "agents/jvm/rewrite_internal.h"
 #include "core/must.h"
 
@@ -173,12 +174,11 @@ static enum class_result put_code_attributes(struct method_edit *e)
 static enum class_result put_code(struct method_edit *e)
 {
     struct bytes_out *o = e->out;
-    bool is_span = e->probe->kind == PROBE_SPAN;
     size_t begin = o->n;
     out_bytes(o, e->c->bytes + e->m->code_begin, 2); // "Code"
     out_u4(o, 0);
     out_u2(o, e->old.max_stack + STACK_MORE);
-    out_u2(o, e->old.max_locals + (is_span ? 2U : 0U));
+    out_u2(o, e->old.max_locals + (has_token(e->probe) ? 2U : 0U));
     size_t length_at = o->n;
     out_u4(o, 0);
     enum class_result result = relocate_code(e);
@@ -197,7 +197,7 @@ static enum class_result put_code(struct method_edit *e)
 static enum class_result put_probed_method(struct method_edit *e)
 {
     const uint8_t *bytes = e->c->bytes;
-    if (is_constructor(e->m) && e->probe->kind == PROBE_SPAN) {
+    if (is_constructor(e->m) && has_token(e->probe)) {
         return CLASS_UNSUPPORTED;
     }
     enum class_result result = parse_code(e->c, e->m, &e->old);
@@ -214,6 +214,52 @@ static enum class_result put_probed_method(struct method_edit *e)
     free(e->place);
     ASSERT(result != CLASS_OK || e->out->failed || e->out->n > 0);
     return result == CLASS_OK && e->out->failed ? why_failed(e->out) : result;
+}
+
+// The method of this class that is called last, with what it gives returned, where nothing jumps;
+// false when the code is otherwise.
+static bool last_call(const struct class_file *c, const struct code *k, struct str *ret_name,
+                      struct str *ret_descriptor)
+{
+    struct str class;
+    size_t size, last = 0;
+    for (size_t pc = 0; pc < k->n; pc += size) {
+        uint8_t op = k->code[pc];
+        size = instruction_size(k->code, k->n, pc);
+        bool jumps = is_branch(op) || op == OP_GOTO_W || op == OP_TABLESWITCH ||
+                     op == OP_LOOKUPSWITCH || is_subroutine(op);
+        if (size == 0 || jumps || (is_return(op) && pc + size < k->n)) {
+            return false;
+        }
+        last = pc + size < k->n ? pc : last;
+    }
+    return k->n > 3 && k->code[k->n - 1] == OP_ARETURN && k->code[last] == OP_INVOKEVIRTUAL &&
+           class_method_at(c, (uint16_t)(k->code[last + 1] << 8 | k->code[last + 2]), &class,
+                           ret_name, ret_descriptor) &&
+           str_eq(class, c->name);
+}
+
+// Whether the method does nothing but what leads to a call of another one of its name, which is
+// probed in its stead.
+static bool is_delegate(const struct class_file *c, const struct class_method *m, probe_for *which,
+                        void *ctx)
+{
+    struct code k;
+    struct class_method of;
+    struct str name, descriptor;
+    size_t at = c->methods + 2;
+    if (parse_code(c, m, &k) != CLASS_OK || k.handler_count > 0 ||
+        !last_call(c, &k, &name, &descriptor) || !str_eq(name, m->name) ||
+        str_eq(descriptor, m->descriptor)) {
+        return false;
+    }
+    for (uint16_t i = 0; i < c->method_count && class_next_method(c, &at, i, &of); i++) {
+        if (str_eq(of.name, name) && str_eq(of.descriptor, descriptor)) {
+            const struct probe *probe = of.code_end != 0 ? which(ctx, c, &of) : NULL;
+            return probe != NULL && probe->kind == PROBE_MADE;
+        }
+    }
+    return false;
 }
 
 // A method that cannot be probed is copied as it was, and counted.
@@ -254,6 +300,9 @@ static enum class_result put_methods(const struct class_file *c, probe_for *whic
             return CLASS_MALFORMED;
         }
         const struct probe *probe = m.code_end != 0 ? which(ctx, c, &m) : NULL;
+        if (probe != NULL && probe->kind == PROBE_MADE && is_delegate(c, &m, which, ctx)) {
+            probe = NULL;
+        }
         put_method(c, &m, probe, constants, out, counts);
     }
     if (constants_too_large(constants)) {

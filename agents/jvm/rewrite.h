@@ -18,6 +18,20 @@
 // `new` addresses. Type annotations of the code and attributes that are not known are dropped: they
 // hold places too, and nothing at run time needs them.
 //
+// With `is_held` it begins with Bridge.enterHeld(...), which says in n what is held of `this`; with
+// `is_read` its calls are enterRead(), exitRead() and failRead(), of methods whose result is no
+// number.
+//
+// PROBE_MADE, of methods that make an object, asks for a number and has it held with that object
+// (held.h); a method that does nothing but call another one of the same name, in the same class,
+// that is probed so too, is left alone:
+//
+//     number = Bridge.number(id, this, a, b, c, n)    // before the first instruction
+//     ... the body, and before each return of an object:
+//             Bridge.hold(result, number)
+//
+// PROBE_GONE tells Bridge.gone(this) at the beginning: what is held of it may go.
+//
 // PROBE_ENTER tells Bridge.note(id, this, a, b, c, n) at the beginning, PROBE_LEAVE tells
 // Bridge.note(id, this, result, null, null, 0) at each return. They suit constructors, whose `this`
 // may not be touched before the super constructor returns.
@@ -30,12 +44,13 @@
 #ifndef SONDE_JVM_REWRITE_H
 #define SONDE_JVM_REWRITE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "agents/jvm/classfile.h"
 
-enum probe_kind { PROBE_SPAN, PROBE_ENTER, PROBE_LEAVE };
+enum probe_kind { PROBE_SPAN, PROBE_ENTER, PROBE_LEAVE, PROBE_MADE, PROBE_GONE };
 
 #define PROBE_OBJECTS 3
 #define PROBE_ID_MAX  32767 // what one sipush can say
@@ -47,6 +62,8 @@ struct probe {
     uint8_t kind;                   // enum probe_kind
     uint8_t objects[PROBE_OBJECTS]; // for a, b, c: null where the argument is not an object
     uint8_t number; // for n: an int, long, short, char, byte or boolean; 0 where it is another
+    bool is_held;   // PROBE_SPAN: n is what is held of `this`, 0 where nothing is
+    bool is_read;   // PROBE_SPAN: at both ends something is read from a and b (bridge_class.h)
 };
 
 // Asked for each method that has code; NULL leaves the method alone. The probe must live until
@@ -70,6 +87,8 @@ struct rewritten {
 #define BRIDGE_EXIT_DESCRIPTOR  "(Ljava/lang/Object;J)V"
 #define BRIDGE_EXITP_DESCRIPTOR "(JJ)V"
 #define BRIDGE_FAIL_DESCRIPTOR  "(Ljava/lang/Throwable;J)V"
+#define BRIDGE_HOLD_DESCRIPTOR  "(Ljava/lang/Object;J)V"
+#define BRIDGE_GONE_DESCRIPTOR  "(Ljava/lang/Object;)V"
 
 // CLASS_OK also when nothing was probed. Any other result: nothing is held, the class stays as it
 // was.

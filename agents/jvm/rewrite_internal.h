@@ -18,8 +18,9 @@ struct constants {
     struct bytes_out out;
     unsigned next;                           // index of the next one; over 65,535 means too large
     uint16_t enter, note, exit, exitp, fail; // Methodref
-    uint16_t throwable;                      // Class
-    uint16_t stack_map_table;                // Utf8
+    uint16_t enter_held, number, hold, gone, enter_read, exit_read, fail_read;
+    uint16_t throwable;       // Class
+    uint16_t stack_map_table; // Utf8
     struct {
         struct str name;
         uint16_t index;
@@ -32,7 +33,8 @@ void constants_done(struct constants *k);
 // A Class constant for a name (for an array: its descriptor).
 uint16_t constants_class(struct constants *k, struct str name);
 bool constants_too_large(const struct constants *k);
-// Other constants, each a new one; a Methodref's or InterfaceMethodref's class is one's index.
+// Other constants, each a new one; the class of a Methodref, InterfaceMethodref or Fieldref is
+// one's index.
 uint16_t constants_utf8(struct constants *k, struct str s);
 uint16_t constants_string(struct constants *k, struct str text);
 uint16_t constants_method(struct constants *k, enum cp_tag tag, uint16_t class_index,
@@ -72,6 +74,12 @@ struct method_edit {
     size_t handler;        // new place of the catch-all handler: the end of the body
     struct bytes_out *out; // the new method_info
 };
+
+// Whether the method keeps a long, the token or number, behind its other locals.
+static inline bool has_token(const struct probe *p)
+{
+    return p->kind == PROBE_SPAN || p->kind == PROBE_MADE;
+}
 
 static inline bool is_constructor(const struct class_method *m)
 {

@@ -15,12 +15,13 @@
 
 #include "agents/jvm/context.h"
 
-#define FRAMES_MAX     32 // deeper calls are not traced, counted
-#define FRAME_GLOBALS  2
-#define SPAN_BYTES     3072 // of one span's attributes and events
-#define SPAN_NAME_MAX  128
-#define TEXT_VALUE_MAX 512  // bytes of one text attribute; longer ones are cut at a character
-#define LONG_VALUE_MAX 1536 // the same, of a statement's text
+#define FRAMES_MAX         32 // deeper calls are not traced, counted
+#define FRAME_GLOBALS      2
+#define THREAD_CONNECTIONS 2
+#define SPAN_BYTES         3072 // of one span's attributes and events
+#define SPAN_NAME_MAX      128
+#define TEXT_VALUE_MAX     512  // bytes of one text attribute; longer ones are cut at a character
+#define LONG_VALUE_MAX     1536 // the same, of a statement's text
 
 enum span_kind { SPAN_INTERNAL = 1, SPAN_SERVER, SPAN_CLIENT, SPAN_PRODUCER, SPAN_CONSUMER };
 
@@ -53,14 +54,17 @@ struct thread_state {
     uint64_t message;  // handle (pending.h) of the span between calls that is in force; 0: none
     uint64_t watching; // handle of the span whose future is being watched (future.c); 0: none
     bool is_inside;    // in the agent's own code: probes hit now do nothing
-    bool has_task;     // a pool's worker: its next task's context was looked for already
+    bool is_reading;   // inside, and between two natives of one probe (bridge.c)
+    uint64_t reading_since_ns;  // since when
+    bool has_task;              // a pool's worker: its next task's context was looked for already
     struct inside_place *place; // where it is counted meanwhile (inside.h)
-    void *connection;  // JNI weak reference: the last one that was asked for its database (jdbc.c)
-    uint32_t database; // which that is
-    unsigned calls;    // of probes, to measure one in so many
-    uint64_t began_ns; // of the call that is being measured; 0: none is
-    struct frame *frames[FRAMES_MAX];  // allocated at their first use, kept
-    struct thread_state *next, **link; // in the list of all (thread.c)
+    void *connections[THREAD_CONNECTIONS];  // JNI weak references: those that were asked last for
+    uint32_t databases[THREAD_CONNECTIONS]; // their databases (jdbc.c), and which those are
+    unsigned next_connection;               // the one to be replaced, modulo their number
+    unsigned calls;                         // of probes, to measure one in so many
+    uint64_t began_ns;                      // of the call that is being measured; 0: none is
+    struct frame *frames[FRAMES_MAX];       // allocated at their first use, kept
+    struct thread_state *next, **link;      // in the list of all (thread.c)
 };
 
 // ---- Opening and closing ---------------------------------------------------------------------

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum tag_kind { TAG_NONE, TAG_CONNECTION, TAG_STATEMENT, TAG_TASK, TAG_CALL };
+enum tag_kind { TAG_NONE, TAG_CONNECTION, TAG_HELD, TAG_TASK, TAG_CALL };
 
 #define TAG_BITS 56 // of the number
 

@@ -128,10 +128,20 @@ static struct thread_state *state_new(JNIEnv *env)
     return t;
 }
 
+void thread_stop_reading(struct thread_state *t)
+{
+    ASSERT(t->is_inside && t->is_reading);
+    t->is_reading = t->is_inside = false;
+    inside_end_at(t->place);
+}
+
 // The ends of frames of an earlier life were not told, and what they put in force is over. A
 // callback of that life may be at work on them still: then they wait for its end.
 static void begin_anew(JNIEnv *env, struct thread_state *t, unsigned now)
 {
+    if (t->is_reading) { // which comes back to another life
+        thread_stop_reading(t);
+    }
     if (!t->is_inside) {
         thread_drop_frames(env, t, 0);
         context_drop(&t->current);
@@ -167,8 +177,10 @@ static void state_free(JNIEnv *env, struct thread_state *t)
 {
     thread_drop_frames(env, t, 0);
     context_drop(&t->current);
-    if (t->connection != NULL) {
-        (*env)->DeleteWeakGlobalRef(env, t->connection);
+    for (int i = 0; i < THREAD_CONNECTIONS; i++) {
+        if (t->connections[i] != NULL) {
+            (*env)->DeleteWeakGlobalRef(env, t->connections[i]);
+        }
     }
     for (int i = 0; i < FRAMES_MAX; i++) {
         memory_free(t->frames[i]);

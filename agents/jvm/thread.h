@@ -38,6 +38,9 @@ void threads_init(jvmtiEnv *jvmti);
 // (inside.h).
 void threads_done(JNIEnv *env);
 
+// A reading (bridge.c) whose end was not seen is given up: the thread is not inside any more.
+void thread_stop_reading(struct thread_state *t);
+
 // Pops the frames above `depth` without writing a span, and lets go of what plug-ins hold with
 // them: their ends were not seen.
 void thread_drop_frames(JNIEnv *env, struct thread_state *t, unsigned depth);

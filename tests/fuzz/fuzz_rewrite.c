@@ -16,7 +16,9 @@ static const struct probe PROBES[] = {
     {.id = 7, .kind = PROBE_SPAN, .objects = {1, 2, 3}, .number = 1},
     {.id = 300, .kind = PROBE_ENTER, .objects = {2, 1, 0}, .number = 2},
     {.id = PROBE_ID_MAX, .kind = PROBE_LEAVE},
-    {.id = 1, .kind = PROBE_SPAN, .objects = {255, 4, 0}, .number = 255},
+    {.id = 8, .kind = PROBE_SPAN, .objects = {1, 2, 0}, .is_read = true},
+    {.id = 9, .kind = PROBE_GONE},
+    {.id = 1, .kind = PROBE_SPAN, .objects = {255, 4, 0}, .number = 255, .is_held = true},
 };
 enum { PROBE_COUNT = sizeof PROBES / sizeof *PROBES, NOTHING = -1, MIXED = PROBE_COUNT };
 

@@ -2,14 +2,15 @@
 // Purpose: the verifier's gate for the rewriter: a JVM agent that probes every method of every
 // class, with a bridge that does nothing. The JVM runs with its verifier on for all classes, so a
 // wrong frame, jump or table shows as a VerifyError. At the end it prints one line of JSON.
-// Options: span | enter | leave | broken (a span whose frames are wrong by one, the negative
-// control: the gate must fail).
+// Options: span | enter | leave | made | gone | read | broken (a span whose frames are wrong by
+// one, the negative control: the gate must fail).
 #include <jvmti.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "agents/jvm/bridge_class.h"
 #include "agents/jvm/emit.h"
 #include "agents/jvm/rewrite.h"
 
@@ -18,25 +19,71 @@ static struct probe probe = {.id = 7, .kind = PROBE_SPAN, .objects = {1, 2, 3}, 
 static bool is_broken, is_ready;
 static atomic_uint classes, probed, declined, failed, declined_by[5];
 
-static jlong JNICALL enter(JNIEnv *env, jclass c, jint id, jobject self, jobject a0, jobject a1,
-                           jobject a2, jlong n)
+static jlong JNICALL native_enter(JNIEnv *env, jclass c, jint id, jobject self, jobject a0,
+                                  jobject a1, jobject a2, jlong n)
 {
     (void)env, (void)c, (void)id, (void)self, (void)a0, (void)a1, (void)a2, (void)n;
     return 1;
 }
 
-static void JNICALL note(JNIEnv *env, jclass c, jint id, jobject self, jobject a0, jobject a1,
-                         jobject a2, jlong n)
+static jlong JNICALL native_number(JNIEnv *env, jclass c, jint id, jobject self, jobject a0,
+                                   jobject a1, jobject a2, jlong n)
+{
+    return native_enter(env, c, id, self, a0, a1, a2, n);
+}
+
+static void JNICALL native_note(JNIEnv *env, jclass c, jint id, jobject self, jobject a0,
+                                jobject a1, jobject a2, jlong n)
 {
     (void)env, (void)c, (void)id, (void)self, (void)a0, (void)a1, (void)a2, (void)n;
 }
 
-static void JNICALL leave(JNIEnv *env, jclass c, jobject result, jlong token)
+static void JNICALL native_ended(JNIEnv *env, jclass c, jobject result, jlong token)
 {
     (void)env, (void)c, (void)result, (void)token;
 }
 
-static void JNICALL leave_p(JNIEnv *env, jclass c, jlong result, jlong token)
+static void JNICALL native_failed(JNIEnv *env, jclass c, jthrowable thrown, jlong token)
+{
+    (void)env, (void)c, (void)thrown, (void)token;
+}
+
+static void JNICALL native_keep(JNIEnv *env, jclass c, jobject object, jlong number)
+{
+    (void)env, (void)c, (void)object, (void)number;
+}
+
+static jint JNICALL native_begins(JNIEnv *env, jclass c, jint id)
+{
+    (void)env, (void)c, (void)id;
+    return 0;
+}
+
+static jlong JNICALL native_entered(JNIEnv *env, jclass c, jint id, jobject self, jobject a0,
+                                    jobject a1, jobject a2, jlong n)
+{
+    return native_enter(env, c, id, self, a0, a1, a2, n);
+}
+
+static jint JNICALL native_ending(JNIEnv *env, jclass c, jlong token)
+{
+    (void)env, (void)c, (void)token;
+    return 0;
+}
+
+static jobject JNICALL native_of(JNIEnv *env, jclass c, jint which)
+{
+    (void)env, (void)c, (void)which;
+    return NULL;
+}
+
+static void JNICALL native_endedRead(JNIEnv *env, jclass c, jstring text, jthrowable thrown,
+                                     jlong token)
+{
+    (void)env, (void)c, (void)text, (void)thrown, (void)token;
+}
+
+static void JNICALL native_endedP(JNIEnv *env, jclass c, jlong result, jlong token)
 {
     (void)env, (void)c, (void)result, (void)token;
 }
@@ -82,7 +129,8 @@ static void JNICALL on_load(jvmtiEnv *ti, JNIEnv *env, jclass redefined, jobject
     struct rewritten r;
     (void)env, (void)redefined, (void)loader, (void)domain;
     if (!is_ready ||
-        (name != NULL && (strcmp(name, BRIDGE_CLASS) == 0 || strcmp(name, BOOT_CLASS) == 0))) {
+        (name != NULL && (strcmp(name, BRIDGE_CLASS) == 0 || strcmp(name, HELD_CLASS) == 0 ||
+                          strcmp(name, READING_CLASS) == 0 || strcmp(name, BOOT_CLASS) == 0))) {
         return;
     }
     classes++;
@@ -126,15 +174,12 @@ static jclass bridge;
 
 static void JNICALL boot_init(JNIEnv *env, jclass c)
 {
-    static const JNINativeMethod natives[] = {
-        {"enter", BRIDGE_ENTER_DESCRIPTOR, (void *)enter},
-        {"note", BRIDGE_NOTE_DESCRIPTOR, (void *)note},
-        {"exit", BRIDGE_EXIT_DESCRIPTOR, (void *)leave},
-        {"exitP", BRIDGE_EXITP_DESCRIPTOR, (void *)leave_p},
-        {"fail", BRIDGE_FAIL_DESCRIPTOR, (void *)leave},
-    };
+#define NATIVE(name, descriptor) {#name, descriptor, (void *)native_##name},
+    static const JNINativeMethod natives[] = {BRIDGE_NATIVE_LIST(NATIVE)};
+#undef NATIVE
     (void)c;
-    must((*env)->RegisterNatives(env, bridge, natives, 5) == 0, "RegisterNatives");
+    must((*env)->RegisterNatives(env, bridge, natives, sizeof natives / sizeof *natives) == 0,
+         "RegisterNatives");
 }
 
 // Classes that were there before: in small lots, and one by one where a lot is refused.
@@ -165,6 +210,8 @@ static void JNICALL on_init(jvmtiEnv *ti, JNIEnv *env, jthread thread)
 {
     static const JNINativeMethod init = {"init", "()V", (void *)boot_init};
     (void)ti, (void)thread;
+    (void)define(env, HELD_CLASS, emit_held);
+    (void)define(env, READING_CLASS, emit_reading);
     bridge = define(env, BRIDGE_CLASS, emit_bridge);
     jclass boot = define(env, BOOT_CLASS, emit_boot);
     must((*env)->RegisterNatives(env, boot, &init, 1) == 0, "RegisterNatives");
@@ -209,6 +256,12 @@ JNIEXPORT jint JNICALL Agent_OnLoad(JavaVM *vm, char *options, void *reserved)
         probe.kind = PROBE_ENTER;
     } else if (options != NULL && strcmp(options, "leave") == 0) {
         probe.kind = PROBE_LEAVE;
+    } else if (options != NULL && strcmp(options, "made") == 0) {
+        probe.kind = PROBE_MADE;
+    } else if (options != NULL && strcmp(options, "read") == 0) {
+        probe.is_read = true;
+    } else if (options != NULL && strcmp(options, "gone") == 0) {
+        probe.kind = PROBE_GONE;
     }
     must((*vm)->GetEnv(vm, (void **)&jvmti, JVMTI_VERSION_1_2) == JNI_OK, "GetEnv");
     must((*jvmti)->AddCapabilities(jvmti, &can) == JVMTI_ERROR_NONE, "AddCapabilities");

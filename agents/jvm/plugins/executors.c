@@ -136,15 +136,18 @@ static void on_shut_down(struct call *c)
      .name = "execute",                                                                            \
      .descriptor = "(Ljava/lang/Runnable;)V",                                                      \
      .probe = {.kind = PROBE_ENTER, .objects = {1}},                                               \
-     .note = on_execute},                                                                          \
+     .note = on_execute,                                                                           \
+     .is_light = true},                                                                            \
         {.class_name = of,                                                                         \
          .name = "runWorker",                                                                      \
          .probe = {.kind = PROBE_ENTER, .objects = {1}},                                           \
-         .note = on_run_worker},                                                                   \
+         .note = on_run_worker,                                                                    \
+         .is_light = true},                                                                        \
         {.class_name = of,                                                                         \
          .name = "getTask",                                                                        \
          .probe = {.kind = PROBE_LEAVE},                                                           \
-         .note = on_got_task},                                                                     \
+         .note = on_got_task,                                                                      \
+         .is_light = true},                                                                        \
         {.class_name = of,                                                                         \
          .late_only = true,                                                                        \
          .name = "beforeExecute",                                                                  \

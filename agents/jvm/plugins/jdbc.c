@@ -4,8 +4,8 @@
 // one that is remembered.
 //
 // A Connection is tagged with the number of its database, 0 when it does not tell or there is no
-// number for it, a Statement with that and the number of
-// its text (statements.h): a prepared statement knows when it is executed what it was made from.
+// number for it. With a Statement that and the number of its text (statements.h) is held (held.h):
+// a prepared statement knows when it is executed what it was made from.
 #include <string.h>
 
 #include "agents/jvm/plugins/plugins.h"
@@ -45,23 +45,26 @@ static uint32_t ask_database(JNIEnv *env, jobject connection)
     return id;
 }
 
-// A thread mostly asks for the connection that it asked for last; the JVM's table of tags has one
-// lock for all threads.
+// A thread mostly asks for the connections that it asked for last, a pool's and the driver's behind
+// it; the JVM's table of tags has one lock for all threads.
 static uint32_t database_of(struct call *c, jobject connection)
 {
     JNIEnv *env = c->env;
     struct thread_state *t = c->thread;
-    if (t->connection != NULL && connection != NULL) {
-        if ((*env)->IsSameObject(env, t->connection, connection)) {
-            return t->database;
+    for (unsigned i = 0; i < THREAD_CONNECTIONS && connection != NULL; i++) {
+        if (t->connections[i] != NULL && (*env)->IsSameObject(env, t->connections[i], connection)) {
+            t->next_connection = i + 1;
+            return t->databases[i];
         }
-        (*env)->DeleteWeakGlobalRef(env, t->connection);
-        t->connection = NULL;
     }
     uint32_t id = ask_database(env, connection);
-    if (connection != NULL && t->connection == NULL) {
-        t->connection = (*env)->NewWeakGlobalRef(env, connection);
-        t->database = id;
+    unsigned place = t->next_connection++ % THREAD_CONNECTIONS; // not the one that was found last
+    if (connection != NULL) {
+        if (t->connections[place] != NULL) {
+            (*env)->DeleteWeakGlobalRef(env, t->connections[place]);
+        }
+        t->connections[place] = (*env)->NewWeakGlobalRef(env, connection);
+        t->databases[place] = id;
         (void)java_clear(env);
     }
     return id;
@@ -77,24 +80,10 @@ static uint32_t text_number(JNIEnv *env, jstring sql, uint32_t database)
 
 // ---- Connection.prepareStatement, prepareCall ------------------------------------------------
 
-static struct frame *enter_prepare(struct call *c)
+static uint64_t number_of_prepared(struct call *c)
 {
-    if (is_within(c)) {
-        return NULL;
-    }
-    struct frame *f = frame_open(c->thread, c->method, NULL);
-    if (f != NULL) {
-        uint32_t database = database_of(c, c->self);
-        f->note = statement_tag(database, text_number(c->env, c->a, database));
-    }
-    return f;
-}
-
-static void leave_prepare(struct call *c, struct frame *f, jobject result, jlong number)
-{
-    (void)c, (void)number;
-    ASSERT(!f->is_span);
-    tag_set(result, TAG_STATEMENT, f->note);
+    uint32_t database = database_of(c, c->self);
+    return statement_tag(database, text_number(c->env, c->a, database));
 }
 
 // ---- Statement.execute... --------------------------------------------------------------------
@@ -116,8 +105,8 @@ static uint32_t shown_text(JNIEnv *env, jobject statement, uint32_t database)
 
 static uint64_t what_is_executed(struct call *c)
 {
-    uint64_t known = 0;
-    bool is_known = tag_get(c->self, TAG_STATEMENT, &known);
+    uint64_t known = (uint64_t)c->n;
+    bool is_known = known != 0 || tag_get(c->self, TAG_HELD, &known);
     uint32_t database = (uint32_t)(known >> 32), text = (uint32_t)known;
     if (!is_known) {
         database = database_of(c, java_object(c->env, &get_connection, c->self));
@@ -128,7 +117,7 @@ static uint64_t what_is_executed(struct call *c)
         text = shown_text(c->env, c->self, database);
     }
     if (!is_known) {
-        tag_set(c->self, TAG_STATEMENT, statement_tag(database, c->a != NULL ? 0 : text));
+        tag_set(c->self, TAG_HELD, statement_tag(database, c->a != NULL ? 0 : text));
     }
     return statement_tag(database, text);
 }
@@ -192,26 +181,27 @@ static void leave_update(struct call *c, struct frame *f, jobject result, jlong 
     {                                                                                              \
         .class_name = "java/sql/Connection", .is_interface = true, .name = method,                 \
         .descriptor = "(Ljava/lang/String;" arguments ")Ljava/sql/" result ";",                    \
-        .probe = {.kind = PROBE_SPAN, .objects = {1}}, .enter = enter_prepare,                     \
-        .exit = leave_prepare                                                                      \
+        .probe = {.kind = PROBE_MADE, .objects = {1}}, .number = number_of_prepared,               \
+        .is_light = true                                                                           \
     }
 #define PREPARED(method, result, leave)                                                            \
     {                                                                                              \
         .class_name = "java/sql/PreparedStatement", .is_interface = true, .name = method,          \
-        .descriptor = "()" result, .probe = {.kind = PROBE_SPAN}, .enter = enter_execute,          \
-        .exit = leave                                                                              \
+        .descriptor = "()" result, .probe = {.kind = PROBE_SPAN, .is_held = true},                 \
+        .enter = enter_execute, .exit = leave, .is_light = true                                    \
     }
 #define BATCH(method, result)                                                                      \
     {                                                                                              \
         .class_name = "java/sql/Statement", .is_interface = true, .name = method,                  \
-        .descriptor = "()" result, .probe = {.kind = PROBE_SPAN}, .enter = enter_execute,          \
-        .exit = leave_execute                                                                      \
+        .descriptor = "()" result, .probe = {.kind = PROBE_SPAN, .is_held = true},                 \
+        .enter = enter_execute, .exit = leave_execute                                              \
     }
 #define EXECUTE(method, arguments, result, leave)                                                  \
     {                                                                                              \
         .class_name = "java/sql/Statement", .is_interface = true, .name = method,                  \
         .descriptor = "(Ljava/lang/String;" arguments ")" result,                                  \
-        .probe = {.kind = PROBE_SPAN, .objects = {1}}, .enter = enter_execute, .exit = leave       \
+        .probe = {.kind = PROBE_SPAN, .objects = {1}, .is_held = true}, .enter = enter_execute,    \
+        .exit = leave, .is_light = true                                                            \
     }
 #define WITH_KEYS(method, result, leave)                                                           \
     EXECUTE(method, "", result, leave), EXECUTE(method, "I", result, leave),                       \
@@ -228,6 +218,11 @@ static struct plugin_method methods[] = {
     PREPARE("prepareCall", "", "CallableStatement"),
     PREPARE("prepareCall", "II", "CallableStatement"),
     PREPARE("prepareCall", "III", "CallableStatement"),
+    {.class_name = "java/sql/Statement",
+     .is_interface = true,
+     .name = "close",
+     .descriptor = "()V",
+     .probe = {.kind = PROBE_GONE}},
     PREPARED("execute", "Z", leave_execute),
     PREPARED("executeQuery", "Ljava/sql/ResultSet;", leave_execute),
     PREPARED("executeUpdate", "I", leave_update),

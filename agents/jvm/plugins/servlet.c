@@ -99,9 +99,10 @@ enum at_last { IS_ASYNC, LAST_METHOD, SPRING, CONTEXT, MAPPING, PATTERN, STATUS,
         [STATUS] = {package "HttpServletResponse", "getStatus", "()I", .of = READER_B},            \
     }
 
-#define READER(package, steps)                                                                     \
+#define READER(package, list, n)                                                                   \
     {                                                                                              \
-        package "HttpServletRequest", steps, sizeof steps / sizeof *steps                          \
+        .interface = package "HttpServletRequest", .steps = list,                                  \
+        .count = sizeof list / sizeof *list, .place = n                                            \
     }
 #define JAVAX   "javax/servlet/http/"
 #define JAKARTA "jakarta/servlet/http/"
@@ -112,13 +113,9 @@ static const struct reader_step javax_first[] = READ_FIRST(JAVAX),
                                 jakarta_first[] = READ_FIRST(JAKARTA),
                                 javax_last[] = READ_LAST(JAVAX),
                                 jakarta_last[] = READ_LAST(JAKARTA);
-static struct reader first_of[] = {READER(JAVAX, javax_first), READER(JAKARTA, jakarta_first)},
-                     last_of[] = {READER(JAVAX, javax_last), READER(JAKARTA, jakarta_last)};
-
-static bool is_jakarta(const struct plugin_method *m)
-{
-    return memcmp(m->class_name, "jakarta/", 8) == 0; // both are longer
-}
+static struct reader first_of[] = {READER(JAVAX, javax_first, 1),
+                                   READER(JAKARTA, jakarta_first, 2)},
+                     last_of[] = {READER(JAVAX, javax_last, 3), READER(JAKARTA, jakarta_last, 4)};
 
 static int number(struct str text)
 {
@@ -194,6 +191,7 @@ static struct str header(void *ctx, const char *name, char *out, size_t room)
     jobject lines = key != NULL ? java_object_of(env, &get_headers, q->call->a, key) : NULL;
     while (java_bool(env, &has_more, lines) && java_join(env, &j, java_object(env, &next, lines))) {
     }
+    (void)java_clear(env);
     (*env)->DeleteLocalRef(env, lines);
     (*env)->DeleteLocalRef(env, key);
     return (struct str){out, j.n};
@@ -247,8 +245,8 @@ static struct frame *enter(struct call *c)
     if (effort_rests()) {
         return is_within(c) ? NULL : go_on(c); // its span may end with this
     }
-    if (is_within(c) || !reader_read(c->env, &first_of[is_jakarta(c->method)], c->a, NULL, text,
-                                     sizeof text, known)) {
+    if (is_within(c) ||
+        !reader_take(c->env, c->method->first, c->c, c->a, NULL, text, sizeof text, known)) {
         return NULL; // the next filter; or no HTTP request
     }
     if (known[IS_MARKED].n > 0) {
@@ -363,9 +361,9 @@ static void leave(struct call *c, struct frame *f, jobject result, jlong number_
     JNIEnv *env = c->env;
     jobject request = f->globals[REQUEST];
     uint64_t handle = f->note;
-    (void)result, (void)number_given;
+    (void)number_given;
     ASSERT(f->is_span || handle != 0);
-    (void)reader_read(env, &last_of[is_jakarta(c->method)], request, f->globals[RESPONSE], text,
+    (void)reader_take(env, c->method->last, result, request, f->globals[RESPONSE], text,
                       sizeof text, known);
     bool waits = str_eq(known[IS_ASYNC], STR("true"));
     int status = number(known[STATUS]);
@@ -406,23 +404,29 @@ static void complete(struct call *c)
     }
 }
 
-#define SERVLET_METHODS(package)                                                                   \
+#define SERVLET_METHODS(package, which)                                                            \
     {.class_name = package "/Filter",                                                              \
      .is_interface = true,                                                                         \
      .name = "doFilter",                                                                           \
      .descriptor =                                                                                 \
          "(L" package "/ServletRequest;L" package "/ServletResponse;L" package "/FilterChain;)V",  \
-     .probe = {.kind = PROBE_SPAN, .objects = {1, 2}},                                             \
+     .probe = {.kind = PROBE_SPAN, .objects = {1, 2}, .is_read = true},                            \
+     .first = &first_of[which],                                                                    \
+     .last = &last_of[which],                                                                      \
      .enter = enter,                                                                               \
      .exit = leave,                                                                                \
+     .is_light = true,                                                                             \
      .ends = true},                                                                                \
         {.class_name = package "/Servlet",                                                         \
          .is_interface = true,                                                                     \
          .name = "service",                                                                        \
          .descriptor = "(L" package "/ServletRequest;L" package "/ServletResponse;)V",             \
-         .probe = {.kind = PROBE_SPAN, .objects = {1, 2}},                                         \
+         .probe = {.kind = PROBE_SPAN, .objects = {1, 2}, .is_read = true},                        \
+         .first = &first_of[which],                                                                \
+         .last = &last_of[which],                                                                  \
          .enter = enter,                                                                           \
          .exit = leave,                                                                            \
+         .is_light = true,                                                                         \
          .ends = true},                                                                            \
     {                                                                                              \
         .class_name = package "/AsyncContext", .is_interface = true, .name = "complete",           \
@@ -430,8 +434,8 @@ static void complete(struct call *c)
     }
 
 static struct plugin_method methods[] = {
-    SERVLET_METHODS("javax/servlet"),
-    SERVLET_METHODS("jakarta/servlet"),
+    SERVLET_METHODS("javax/servlet", 0),
+    SERVLET_METHODS("jakarta/servlet", 1),
 };
 
 struct plugin plugin_servlet = {"servlet", methods, sizeof methods / sizeof *methods};

@@ -232,11 +232,49 @@ static void test_what_throws_is_given_up(void **state)
     readers_forget(&jvm.env);
 }
 
+static bool takes(jstring text)
+{
+    char out[READER_ROOM(1)];
+    struct str value[1];
+    return reader_take(&jvm.env, &reader, text, &object, NULL, out, sizeof out, value) &&
+           value[0].n == 0;
+}
+
+static void miss(unsigned times)
+{
+    for (unsigned i = 0; i < times; i++) {
+        reader_missed(&reader);
+    }
+}
+
+static void test_what_the_bridge_cannot_read_is_not_asked_of_it_for_ever(void **state)
+{
+    enum { MISSES = 16, PLACE = 3 };
+    (void)state;
+    reader.place = PLACE;
+    assert_int_equal(reader_place(&reader), 0); // not there yet
+    atomic_store(&reader.is_published, true);
+    miss(MISSES - 1);
+    assert_int_equal(reader_place(&reader), PLACE);
+    unsigned made = calls;
+    assert_true(takes(&object)); // what it has read: nothing else is asked
+    assert_int_equal(calls, made);
+    miss(MISSES - 1);
+    assert_int_equal(reader_place(&reader), PLACE);
+    miss(1);
+    assert_int_equal(reader_place(&reader), 0);
+    reader.place = 0;
+    assert_true(takes(NULL)); // the agent reads by itself
+    assert_int_equal(calls, made + 1);
+    readers_forget(&jvm.env);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_one_of_a_herd_defines_and_nobody_waits, begin),
         cmocka_unit_test_setup(test_what_throws_is_given_up, begin),
+        cmocka_unit_test_setup(test_what_the_bridge_cannot_read_is_not_asked_of_it_for_ever, begin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

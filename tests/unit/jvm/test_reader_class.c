@@ -2,6 +2,7 @@
 // Purpose: agents/jvm/reader_class: what is written is a class, and calls what it was told to call
 // and nothing that is left out. Whether the JVM's verifier likes it, and what it gives, is seen in
 // tests/jvm/web_containers.
+#include "agents/jvm/bridge_class.h"
 #include "agents/jvm/bytecode.h"
 #include "agents/jvm/classfile.h"
 #include "agents/jvm/reader_class.h"
@@ -27,7 +28,8 @@ static void count(const struct bytes_out *o, unsigned *ret_calls, unsigned *ret_
     assert_false(o->failed);
     assert_int_equal(class_parse(&c, o->p, o->n), CLASS_OK);
     assert_true(str_eq(c.name, STR("a/Reader")));
-    assert_int_equal(c.method_count, 1);
+    assert_true(str_eq(c.super, STR(READING_CLASS)));
+    assert_int_equal(c.method_count, 2);
     size_t at = c.methods + 2;
     assert_true(class_next_method(&c, &at, 0, &m));
     assert_true(str_eq(m.name, STR(READER_METHOD)));
@@ -43,6 +45,9 @@ static void count(const struct bytes_out *o, unsigned *ret_calls, unsigned *ret_
         assert_int_equal(last == OP_ARETURN, pc + 1 == n);
     }
     assert_int_equal(pc, n);
+    assert_true(class_next_method(&c, &at, 1, &m)); // the bridge's way to it
+    assert_true(str_eq(m.name, STR(READING_METHOD)));
+    assert_true(str_eq(m.descriptor, STR(READER_DESCRIPTOR)));
     class_done(&c);
 }
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "agents/jvm/emit.h"
-#include "agents/jvm/rewrite.h"
+#include "agents/jvm/rewrite_internal.h"
 #include "test.h"
 
 static struct probe probe = {.id = 7, .kind = PROBE_SPAN};
@@ -77,13 +77,89 @@ static void test_a_method_is_probed(void **state)
     out_done(&o);
 }
 
+// A class a/C whose method make(int) gives what make() gives, and that an object of its own makes.
+static struct bytes_out delegate(bool jumps)
+{
+    struct constants k = {.next = 1};
+    struct bytes_out o, methods;
+    out_init(&k.out, 65536);
+    out_init(&methods, 65536);
+    out_init(&o, 65536);
+    uint16_t class = constants_class(&k, STR("a/C"));
+    uint16_t super = constants_class(&k, STR("java/lang/Object"));
+    uint16_t name = constants_utf8(&k, STR("make")), code = constants_utf8(&k, STR("Code"));
+    uint16_t types[] = {constants_utf8(&k, STR("(I)La/C;")), constants_utf8(&k, STR("()La/C;"))};
+    uint16_t call = constants_method(&k, CP_METHODREF, class, STR("make"), STR("()La/C;"));
+    // aload_0; goto behind it, or nothing for three bytes; invokevirtual make(); areturn.
+    const uint8_t to_other[] = {
+        42, jumps ? 167 : 0, 0, jumps ? 3 : 0, 182, (uint8_t)(call >> 8), (uint8_t)call, 176};
+    static const uint8_t itself[] = {42, 176};
+    const struct str codes[] = {{(const char *)to_other, sizeof to_other},
+                                {(const char *)itself, sizeof itself}};
+    for (int i = 0; i < 2; i++) {
+        const unsigned head[] = {1,
+                                 name,
+                                 types[i],
+                                 1,
+                                 code,
+                                 0,
+                                 (unsigned)(12 + codes[i].n),
+                                 1,
+                                 2,
+                                 0,
+                                 (unsigned)codes[i].n};
+        for (size_t at = 0; at < sizeof head / sizeof *head; at++) {
+            out_u2(&methods, head[at]);
+        }
+        out_bytes(&methods, codes[i].p, codes[i].n);
+        out_u4(&methods, 0);
+    }
+    out_u4(&o, 0xCAFEBABE);
+    out_u4(&o, 49);
+    out_u2(&o, k.next);
+    out_bytes(&o, k.out.p, k.out.n);
+    const unsigned middle[] = {0x21, class, super, 0, 0, 2};
+    for (size_t i = 0; i < sizeof middle / sizeof *middle; i++) {
+        out_u2(&o, middle[i]);
+    }
+    out_bytes(&o, methods.p, methods.n);
+    out_u2(&o, 0);
+    assert_false(o.failed);
+    constants_done(&k);
+    out_done(&methods);
+    return o;
+}
+
+static unsigned probed_of(bool jumps, enum probe_kind kind)
+{
+    struct bytes_out o = delegate(jumps);
+    struct class_file c;
+    struct rewritten r;
+    assert_int_equal(class_parse(&c, o.p, o.n), CLASS_OK);
+    probe.kind = (uint8_t)kind;
+    assert_int_equal(rewrite_class(&c, named, (void *)"make", &r), CLASS_OK);
+    probe.kind = PROBE_SPAN;
+    free(r.bytes);
+    class_done(&c);
+    out_done(&o);
+    return r.probed;
+}
+
+static void test_of_methods_that_make_the_last_one_called_is_probed(void **state)
+{
+    (void)state;
+    assert_int_equal(probed_of(false, PROBE_MADE), 1);
+    assert_int_equal(probed_of(true, PROBE_MADE), 2); // it may do something else
+    assert_int_equal(probed_of(false, PROBE_SPAN), 2);
+}
+
 static void rewrite_all_kinds(const uint8_t *bytes, size_t n)
 {
     struct class_file c;
     if (class_parse(&c, bytes, n) != CLASS_OK) {
         return;
     }
-    for (probe.kind = PROBE_SPAN; probe.kind <= PROBE_LEAVE; probe.kind++) {
+    for (probe.kind = PROBE_SPAN; probe.kind <= PROBE_GONE; probe.kind++) {
         struct rewritten r = {0};
         if (rewrite_class(&c, named, (void *)"run", &r) == CLASS_OK) {
             free(r.bytes);
@@ -213,6 +289,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_class_is_read),
         cmocka_unit_test(test_a_method_is_probed),
+        cmocka_unit_test(test_of_methods_that_make_the_last_one_called_is_probed),
         cmocka_unit_test(test_bad_classes),
         cmocka_unit_test(test_methods_at_the_formats_limits),
         cmocka_unit_test(test_descriptors),
