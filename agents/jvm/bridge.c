@@ -2,6 +2,7 @@
 // Purpose: from a probe to its plug-in.
 #include "agents/jvm/bridge.h"
 
+#include <pthread.h>
 #include <string.h>
 #include <time.h>
 
@@ -21,7 +22,7 @@
 #include "core/must.h"
 
 #define LOCAL_REFERENCES 32       // that a plug-in may make in one callback
-#define READING_MAX_NS   NS_PER_S // what takes longer was cut off by an exception from outside
+#define READING_MAX_NS   NS_PER_S // what takes longer may be cut off by an exception from outside
 
 // To some milliseconds, without asking the CPU's counter.
 static uint64_t about_now_ns(void)
@@ -69,7 +70,11 @@ static struct thread_state *begin(JNIEnv *env)
     }
     t->is_inside = true;
     t->place = place;
-    t->began_ns = ++t->calls % EFFORT_SAMPLE == 0 ? effort_clock_ns() : 0;
+    t->began_ns = 0;
+    if (++t->calls % EFFORT_SAMPLE == 0) {
+        t->began_ns = effort_clock_ns();
+        t->began_on = pthread_self();
+    }
     return t;
 }
 
@@ -77,7 +82,8 @@ static void end(struct thread_state *t)
 {
     ASSERT(t->is_inside);
     t->is_inside = false;
-    if (t->began_ns != 0) {
+    // A virtual thread may have gone to another carrier while it was reading.
+    if (t->began_ns != 0 && pthread_equal(t->began_on, pthread_self())) {
         effort_probe(effort_clock_ns() - t->began_ns);
     }
     inside_end_at(t->place);
@@ -194,7 +200,10 @@ static void JNICALL native_note(JNIEnv *env, jclass class, jint id, jobject self
     }
 }
 
-// ---- Reading: the thread stays inside between two natives -----------------------------------
+// ---- Reading: the thread stays inside between two natives ------------------------------------
+//
+// One that was given up (READING_MAX_NS), and ends all the same, loses nothing: its second native
+// begins anew.
 
 static jint begin_reading(struct thread_state *t, const struct reader *r)
 {
@@ -239,12 +248,15 @@ static jlong JNICALL native_entered(JNIEnv *env, jclass class, jint id, jobject 
 {
     const struct plugin_method *m = probe_of(id);
     struct thread_state *t = end_reading(env);
-    struct call call = {env, t, m, self, a, b, c, n};
     (void)class;
+    if (t == NULL) {
+        t = m != NULL && m->enter != NULL ? enter_anew(env, m) : NULL;
+    }
+    struct call call = {env, t, m, self, a, b, c, n};
     if (t == NULL) {
         return 0;
     }
-    ASSERT(m != NULL);
+    ASSERT(m != NULL && m->first != NULL);
     if (c == NULL) {
         reader_missed(m->first);
     }
@@ -381,6 +393,8 @@ static void JNICALL native_endedRead(JNIEnv *env, jclass class, jstring text, jt
     }
     if (t != NULL) {
         close_found(env, t, token, text, 0, thrown);
+    } else {
+        close_call(env, token, text, 0, thrown);
     }
 }
 
@@ -410,7 +424,10 @@ static void JNICALL boot_init(JNIEnv *env, jclass class)
     static const JNINativeMethod natives[] = {BRIDGE_NATIVE_LIST(NATIVE)};
 #undef NATIVE
     (void)class;
-    (void)(*env)->RegisterNatives(env, bridge_class, natives, sizeof natives / sizeof *natives);
+    const jint count = sizeof natives / sizeof *natives;
+    if ((*env)->RegisterNatives(env, bridge_class, natives, count) != 0) {
+        return; // bridge_bind() finds the exception
+    }
     api_bind(env);
     future_bind(env);
 }

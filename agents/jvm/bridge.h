@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: the native side of java/lang/SondeBridge: finds the probe that was hit, guards against
+// Purpose: the native side of java/lang/SondeBridge2: finds the probe that was hit, guards against
 // probes within probes, calls the plug-in and closes what it opened, whatever happens in it.
 #ifndef SONDE_JVM_BRIDGE_H
 #define SONDE_JVM_BRIDGE_H

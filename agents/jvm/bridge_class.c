@@ -88,6 +88,11 @@ static void land(struct writer *w, size_t jump_at)
     out_set_u2(&w->code, jump_at + 1, (unsigned)(w->code.n - jump_at));
 }
 
+static void jump_back(struct writer *w, enum opcode code, size_t to)
+{
+    op(w, code, (uint16_t)(to - w->code.n));
+}
+
 static void put_name(struct writer *w, struct bytes_out *o, unsigned access, const char *name,
                      const char *descriptor)
 {
@@ -173,7 +178,7 @@ static void put_exit(struct writer *w, const char *name, const char *native, con
     put_method(w, THIS_METHOD, name, descriptor, 4, words + 2);
 }
 
-// On the stack: the table. What is left there: the table and the place of the object in local 0.
+// Puts on the stack the place in the table of the object in local 0.
 static void put_place(struct writer *w)
 {
     OPS(w, OP_ALOAD_0);
@@ -238,7 +243,7 @@ static void put_gone(struct writer *w)
 
 static void put_hold(struct writer *w)
 {
-    enum { NUMBER = 1, TABLE = 3, BEFORE };
+    enum { NUMBER = 1, TABLE = 3, PLACE, MINE, BEFORE };
     field(w, OP_GETSTATIC, BRIDGE_CLASS, BRIDGE_HELD, BRIDGE_HELD_TYPE);
     OPS(w, OP_ASTORE, TABLE, OP_ALOAD, TABLE);
     size_t no_table = jump(w, OP_IFNULL);
@@ -246,12 +251,15 @@ static void put_hold(struct writer *w)
     size_t no_object = jump(w, OP_IFNULL);
     OPS(w, OP_LLOAD, NUMBER, OP_LCONST_0, OP_LCMP);
     size_t no_number = jump(w, OP_IFEQ);
-    OPS(w, OP_ALOAD, TABLE);
     put_place(w);
+    OPS(w, OP_ISTORE, PLACE);
     op(w, OP_NEW, constants_class(&w->constants, STR(HELD_CLASS)));
     OPS(w, OP_DUP, OP_ALOAD_0, OP_LLOAD, NUMBER);
     call(w, OP_INVOKESPECIAL, HELD_CLASS, "<init>", "(" OBJECT "J)V");
-    call(w, OP_INVOKEVIRTUAL, HELD_TABLE_CLASS, "getAndSet", "(I" OBJECT ")" OBJECT);
+    OPS(w, OP_ASTORE, MINE);
+    size_t again = w->code.n;
+    OPS(w, OP_ALOAD, TABLE, OP_ILOAD, PLACE);
+    call(w, OP_INVOKEVIRTUAL, HELD_TABLE_CLASS, "get", "(I)" OBJECT);
     op(w, OP_CHECKCAST, constants_class(&w->constants, STR(HELD_CLASS)));
     OPS(w, OP_ASTORE, BEFORE, OP_ALOAD, BEFORE);
     size_t was_free = jump(w, OP_IFNULL);
@@ -263,15 +271,18 @@ static void put_hold(struct writer *w)
     OPS(w, OP_ALOAD, BEFORE);
     field(w, OP_GETFIELD, HELD_CLASS, "number", "J");
     call(w, OP_INVOKESTATIC, BRIDGE_CLASS, "keep", BRIDGE_HOLD_DESCRIPTOR);
+    land(w, was_free);
+    land(w, is_gone);
+    OPS(w, OP_ALOAD, TABLE, OP_ILOAD, PLACE, OP_ALOAD, BEFORE, OP_ALOAD, MINE);
+    call(w, OP_INVOKEVIRTUAL, HELD_TABLE_CLASS, "compareAndSet", "(I" OBJECT OBJECT ")Z");
+    jump_back(w, OP_IFEQ, again);
     land(w, no_table);
     land(w, no_object);
     land(w, no_number);
-    land(w, was_free);
-    land(w, is_gone);
     OPS(w, OP_RETURN);
     w->handler = w->code.n;
     OPS(w, OP_POP, OP_RETURN);
-    put_method(w, THIS_METHOD, "hold", BRIDGE_HOLD_DESCRIPTOR, 7, 5);
+    put_method(w, THIS_METHOD, "hold", BRIDGE_HOLD_DESCRIPTOR, 5, 7);
 }
 
 static void put_enter_read(struct writer *w)

@@ -3,9 +3,10 @@
 // application's objects. Pure. Both stand in java.lang because class loaders that do not delegate
 // (OSGi, JBoss Modules) still delegate java.*.
 //
-// java/lang/SondeBridge. What needs the agent is native; what needs nothing but Java is written in
+// java/lang/SondeBridge2. What needs the agent is native; what needs nothing but Java is written in
 // it, where it is compiled into the methods that call it: a native call has the JVM do a lot, and a
-// call of the JVM from there still more.
+// call of the JVM from there still more. The JVM keeps it after a detach: one with other methods
+// has another number, so that agents of two versions can follow one another.
 //
 //   static AtomicReferenceArray held;                 // of SondeHeld; null without an agent
 //   static native long enter(...), number(...); static native void note(...);
@@ -21,9 +22,12 @@
 //       try {
 //           AtomicReferenceArray t = held;
 //           if (t == null || made == null || number == 0) return;
-//           SondeHeld before = (SondeHeld) t.getAndSet(
-//               System.identityHashCode(made) & (HELD_MAX - 1), new SondeHeld(made, number));
-//           if (before != null && !before.isGone) keep(before.get(), before.number);
+//           int place = System.identityHashCode(made) & (HELD_MAX - 1);
+//           SondeHeld mine = new SondeHeld(made, number), before;
+//           do { // what another thread executes meanwhile is in the table or among the tags
+//               before = (SondeHeld) t.get(place);
+//               if (before != null && !before.isGone) keep(before.get(), before.number);
+//           } while (!t.compareAndSet(place, before, mine));
 //       } catch (Throwable e) {}
 //   }
 //   static void gone(Object of) { SondeHeld h = find(of); if (h != null) h.isGone = true; }

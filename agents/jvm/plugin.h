@@ -50,7 +50,7 @@ struct plugin_method {
     // frame's globals before `exit`, whose result it is. NULL there: it is to be read yet. Within
     // frames that `enter` has opened it is not called.
     struct reader *first, *last;
-    // PROBE_MADE: what is to be held with the object (held.h); 0: nothing.
+    // PROBE_MADE: what is to be held with the object (bridge_class.h); 0: nothing.
     uint64_t (*number)(struct call *c);
     // Its callbacks need no more than the 16 local references that every native call has, and leave
     // no exception: java_ functions (below) do not. The JVM need not be asked for either then,

@@ -121,47 +121,78 @@ static void put_steps(struct writer *w, const struct reader_step *steps, unsigne
     out_u1(&w->code, OP_ARETURN);
 }
 
-static void put_method(struct bytes_out *o, unsigned access, const uint16_t names[3],
-                       const struct bytes_out *code, unsigned stack, unsigned locals)
+// Its only jump, if any, goes to `target`, where locals are as at the beginning and the stack is
+// empty; 0: none.
+static void put_method(struct bytes_out *o, unsigned access, const uint16_t names[4],
+                       const struct bytes_out *code, unsigned stack, unsigned locals,
+                       unsigned target)
 {
+    const unsigned map_n = target > 0 ? 6 + 3 : 0;
+    ASSERT(target < 64); // what a frame of one byte says
     out_u2(o, access);
     out_u2(o, names[0]); // its name, its descriptor
     out_u2(o, names[1]);
     out_u2(o, 1);
     out_u2(o, names[2]); // "Code"
-    out_u4(o, (uint32_t)(12 + code->n));
+    out_u4(o, (uint32_t)(12 + code->n + map_n));
     out_u2(o, stack);
     out_u2(o, locals);
     out_u4(o, (uint32_t)code->n);
     out_bytes(o, code->p, code->n);
-    out_u4(o, 0); // no handlers, no attributes
+    out_u2(o, 0); // handlers
+    out_u2(o, target > 0);
+    if (target > 0) {
+        out_u2(o, names[3]); // "StackMapTable"
+        out_u4(o, map_n - 6);
+        out_u2(o, 1);
+        out_u1(o, target);
+    }
 }
 
-// The code of get(), which calls read().
-static void put_get(struct writer *w, struct bytes_out *get, uint16_t this_class)
+// The code of get(), which calls read(), and where it gives null.
+static unsigned put_get(struct writer *w, struct bytes_out *get, const char *owner,
+                        uint16_t this_class)
 {
     uint16_t read = constants_method(&w->constants, CP_METHODREF, this_class, STR(READER_METHOD),
                                      STR(READER_DESCRIPTOR));
-    out_init(get, UINT16_MAX);
-    out_u1(get, OP_ALOAD_1);
-    out_u1(get, OP_ALOAD);
-    out_u1(get, 2);
-    out_u1(get, OP_INVOKESTATIC);
-    out_u2(get, read);
-    out_u1(get, OP_ARETURN);
+    uint16_t interface = constants_class(&w->constants, str_of(owner));
+    enum { JUMP = 4, NOTHING = 14 };
+    const uint8_t code[] = {
+        OP_ALOAD_1,
+        OP_INSTANCEOF,
+        (uint8_t)(interface >> 8),
+        (uint8_t)interface,
+        OP_IFEQ,
+        0,
+        NOTHING - JUMP,
+        OP_ALOAD_1,
+        OP_ALOAD,
+        2,
+        OP_INVOKESTATIC,
+        (uint8_t)(read >> 8),
+        (uint8_t)read,
+        OP_ARETURN,
+        OP_ACONST_NULL,
+        OP_ARETURN,
+    };
+    out_init(get, sizeof code);
+    out_bytes(get, code, sizeof code);
+    return NOTHING;
 }
 
 // Names come last: every constant is there then.
-static void assemble(struct bytes_out *o, struct writer *w, struct str class_name)
+static void assemble(struct bytes_out *o, struct writer *w, struct str class_name,
+                     const char *owner)
 {
     struct constants *k = &w->constants;
     struct bytes_out get;
     uint16_t this_class = constants_class(k, class_name);
     uint16_t super = constants_class(k, STR(READING_CLASS));
-    put_get(w, &get, this_class);
+    unsigned nothing = put_get(w, &get, owner, this_class);
     uint16_t names[] = {constants_utf8(k, STR(READER_METHOD)),
-                        constants_utf8(k, STR(READER_DESCRIPTOR)), constants_utf8(k, STR("Code"))};
-    uint16_t get_names[] = {constants_utf8(k, STR(READING_METHOD)), names[1], names[2]};
+                        constants_utf8(k, STR(READER_DESCRIPTOR)), constants_utf8(k, STR("Code")),
+                        constants_utf8(k, STR("StackMapTable"))};
+    uint16_t get_names[] = {constants_utf8(k, STR(READING_METHOD)), names[1], names[2], names[3]};
     uint16_t self = constants_utf8(k, STR(READER_SELF)), object = constants_utf8(k, STR(OBJECT));
     out_u4(o, 0xCAFEBABE);
     out_u4(o, JAVA_8);
@@ -177,8 +208,8 @@ static void assemble(struct bytes_out *o, struct writer *w, struct str class_nam
     out_u2(o, object);
     out_u2(o, 0);
     out_u2(o, 2);
-    put_method(o, PUBLIC | ACC_STATIC, names, &w->code, STACK, 2);
-    put_method(o, PUBLIC, get_names, &get, 2, 3);
+    put_method(o, PUBLIC | ACC_STATIC, names, &w->code, STACK, 2, 0);
+    put_method(o, PUBLIC, get_names, &get, 2, 3, nothing);
     out_u2(o, 0);
     o->failed =
         o->failed || k->out.failed || w->code.failed || get.failed || constants_too_large(k);
@@ -190,9 +221,10 @@ void emit_reader(struct bytes_out *o, struct str class_name, const struct reader
 {
     struct writer w;
     ASSERT(count > 0 && count <= READER_STEPS_MAX);
+    ASSERT(steps[0].of == READER_A);
     begin(&w, count);
     put_steps(&w, steps, count, left_out);
-    assemble(o, &w, class_name);
+    assemble(o, &w, class_name, steps[0].owner);
     constants_done(&w.constants);
     out_done(&w.code);
 }

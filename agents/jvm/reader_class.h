@@ -8,11 +8,12 @@
 //           .append(((Other) b).getNumber()).append('\u001f') ... .toString();
 //   }
 //
-//   String get(Object a, Object b) { return read(a, b); }
+//   String get(Object a, Object b) { return a instanceof Owner ? read(a, b) : null; }
 //   static Object self;                // an instance, as long as there is the class
 //
-// It extends java/lang/SondeReading (bridge_class.h). Without branches and handlers it needs no
-// stack maps; what a method throws, its caller gets.
+// It extends java/lang/SondeReading (bridge_class.h). get(), which is asked whatever comes by,
+// knows an object of another loader's interface without an exception. What a method throws, its
+// caller gets.
 #ifndef SONDE_JVM_READER_CLASS_H
 #define SONDE_JVM_READER_CLASS_H
 

@@ -23,8 +23,8 @@
 // number.
 //
 // PROBE_MADE, of methods that make an object, asks for a number and has it held with that object
-// (held.h); a method that does nothing but call another one of the same name, in the same class,
-// that is probed so too, is left alone:
+// (bridge_class.h); a method that does nothing but call another one of the same name, in the same
+// class, that is probed so too, is left alone:
 //
 //     number = Bridge.number(id, this, a, b, c, n)    // before the first instruction
 //     ... the body, and before each return of an object:
@@ -79,7 +79,7 @@ struct rewritten {
 };
 
 // The bridge's name as in a class file, and the descriptors of its methods.
-#define BRIDGE_CLASS "java/lang/SondeBridge"
+#define BRIDGE_CLASS "java/lang/SondeBridge2" // its number: bridge_class.h
 #define BRIDGE_ENTER_DESCRIPTOR                                                                    \
     "(ILjava/lang/Object;Ljava/lang/Object;Ljava/lang/Object;Ljava/lang/Object;J)J"
 #define BRIDGE_NOTE_DESCRIPTOR                                                                     \

@@ -13,6 +13,8 @@
 #ifndef SONDE_JVM_SPAN_H
 #define SONDE_JVM_SPAN_H
 
+#include <sys/types.h>
+
 #include "agents/jvm/context.h"
 
 #define FRAMES_MAX         32 // deeper calls are not traced, counted
@@ -63,6 +65,7 @@ struct thread_state {
     unsigned next_connection;               // the one to be replaced, modulo their number
     unsigned calls;                         // of probes, to measure one in so many
     uint64_t began_ns;                      // of the call that is being measured; 0: none is
+    pthread_t began_on;                     // by whose clock
     struct frame *frames[FRAMES_MAX];       // allocated at their first use, kept
     struct thread_state *next, **link;      // in the list of all (thread.c)
 };

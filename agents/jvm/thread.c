@@ -239,6 +239,9 @@ static void JNICALL on_end(jvmtiEnv *ti, JNIEnv *env, jthread thread)
     }
     struct thread_state *t = stored(env);
     if (t != NULL) {
+        if (t->is_reading) {
+            thread_stop_reading(t);
+        }
         (void)store(env, NULL);
         strike_off(t);
         state_free(env, t);

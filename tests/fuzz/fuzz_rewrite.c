@@ -18,6 +18,7 @@ static const struct probe PROBES[] = {
     {.id = PROBE_ID_MAX, .kind = PROBE_LEAVE},
     {.id = 8, .kind = PROBE_SPAN, .objects = {1, 2, 0}, .is_read = true},
     {.id = 9, .kind = PROBE_GONE},
+    {.id = 10, .kind = PROBE_MADE, .objects = {1, 0, 0}},
     {.id = 1, .kind = PROBE_SPAN, .objects = {255, 4, 0}, .number = 255, .is_held = true},
 };
 enum { PROBE_COUNT = sizeof PROBES / sizeof *PROBES, NOTHING = -1, MIXED = PROBE_COUNT };

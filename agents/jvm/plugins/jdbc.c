@@ -4,8 +4,8 @@
 // one that is remembered.
 //
 // A Connection is tagged with the number of its database, 0 when it does not tell or there is no
-// number for it. With a Statement that and the number of its text (statements.h) is held (held.h):
-// a prepared statement knows when it is executed what it was made from.
+// number for it. With a Statement that and the number of its text (statements.h) is held
+// (bridge_class.h): a prepared statement knows when it is executed what it was made from.
 #include <string.h>
 
 #include "agents/jvm/plugins/plugins.h"

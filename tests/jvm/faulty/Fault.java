@@ -26,7 +26,7 @@ public final class Fault {
     /** Throws when it is the agent that asks. */
     static void meet() {
         boolean asks = StackWalker.getInstance().walk(frames -> frames.anyMatch(
-            f -> f.getClassName().equals("java.lang.SondeBridge") || f.getClassName().equals("sonde.Waiter")));
+            f -> f.getClassName().startsWith("java.lang.SondeBridge") || f.getClassName().equals("sonde.Waiter")));
         if (!asks) {
             return;
         }

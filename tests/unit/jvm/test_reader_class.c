@@ -48,6 +48,9 @@ static void count(const struct bytes_out *o, unsigned *ret_calls, unsigned *ret_
     assert_true(class_next_method(&c, &at, 1, &m)); // the bridge's way to it
     assert_true(str_eq(m.name, STR(READING_METHOD)));
     assert_true(str_eq(m.descriptor, STR(READER_DESCRIPTOR)));
+    code = o->p + m.code_begin + CODE_AT; // of another loader's interface nothing is read
+    assert_int_equal(code[1], OP_INSTANCEOF);
+    assert_true(str_eq(class_name_at(&c, (uint16_t)(code[2] << 8 | code[3])), STR("a/Request")));
     class_done(&c);
 }
 
