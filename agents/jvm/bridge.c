@@ -304,21 +304,28 @@ static void note_end(struct frame *f)
     }
 }
 
-// Ends the frame on top, by return or, with `thrown`, by an exception.
-static void close_top(JNIEnv *env, struct thread_state *t, jobject result, jlong number,
-                      jthrowable thrown)
+// How a call has ended: by return or, with `thrown`, by an exception.
+struct ending {
+    jobject result;
+    jlong number;
+    jthrowable thrown;
+    jobject a, b; // with probe.is_read
+};
+
+// Ends the frame on top.
+static void close_top(JNIEnv *env, struct thread_state *t, const struct ending *e)
 {
     unsigned depth = t->depth;
     struct frame *f = t->frames[depth - 1];
-    struct call call = {.env = env, .thread = t, .method = f->method, .thrown = thrown};
+    struct call call = {env, t, f->method, .a = e->a, .b = e->b, .thrown = e->thrown};
     jobject globals[FRAME_GLOBALS];
     memcpy(globals, f->globals, sizeof globals);
     note_end(f);
-    if (thrown != NULL && f->is_span) {
-        bridge_exception(env, f, thrown);
+    if (e->thrown != NULL && f->is_span) {
+        bridge_exception(env, f, e->thrown);
     }
     if (f->method->exit != NULL) {
-        f->method->exit(&call, f, result, number);
+        f->method->exit(&call, f, e->result, e->number);
     }
     if (t->depth == depth) { // else the plug-in has moved it
         frame_close(t);
@@ -332,14 +339,13 @@ static void close_top(JNIEnv *env, struct thread_state *t, jobject result, jlong
 }
 
 // The end of a call that opened a frame.
-static void close_found(JNIEnv *env, struct thread_state *t, jlong token, jobject result,
-                        jlong number, jthrowable thrown)
+static void close_found(JNIEnv *env, struct thread_state *t, jlong token, const struct ending *e)
 {
     unsigned depth = frame_find(t, token);
-    bool is_light = depth > 0 && thrown == NULL && t->frames[depth - 1]->method->is_light;
+    bool is_light = depth > 0 && e->thrown == NULL && t->frames[depth - 1]->method->is_light;
     if (depth > 0 && (is_light || has_room(env))) {
         thread_drop_frames(env, t, depth);
-        close_top(env, t, result, number, thrown);
+        close_top(env, t, e);
     }
     ASSERT(!is_light || !(*env)->ExceptionCheck(env));
     if (is_light) {
@@ -349,11 +355,11 @@ static void close_found(JNIEnv *env, struct thread_state *t, jlong token, jobjec
     }
 }
 
-static void close_call(JNIEnv *env, jlong token, jobject result, jlong number, jthrowable thrown)
+static void close_call(JNIEnv *env, jlong token, const struct ending *e)
 {
     struct thread_state *t = token != 0 ? begin(env) : NULL;
     if (t != NULL) {
-        close_found(env, t, token, result, number, thrown);
+        close_found(env, t, token, e);
     }
 }
 
@@ -373,17 +379,10 @@ static jint JNICALL native_ending(JNIEnv *env, jclass class, jlong token)
     return -1;
 }
 
-static jobject JNICALL native_of(JNIEnv *env, jclass class, jint which)
-{
-    struct thread_state *t = thread_mine(env);
-    struct frame *f = t != NULL && t->is_reading ? frame_top(t) : NULL;
-    (void)class;
-    return f != NULL && which >= 0 && which < FRAME_GLOBALS ? f->globals[which] : NULL;
-}
-
 static void JNICALL native_endedRead(JNIEnv *env, jclass class, jstring text, jthrowable thrown,
-                                     jlong token)
+                                     jobject a, jobject b, jlong token)
 {
+    const struct ending e = {.result = text, .thrown = thrown, .a = a, .b = b};
     struct thread_state *t = end_reading(env);
     struct frame *top = t != NULL ? frame_top(t) : NULL;
     (void)class;
@@ -392,28 +391,28 @@ static void JNICALL native_endedRead(JNIEnv *env, jclass class, jstring text, jt
         reader_missed(top->method->last);
     }
     if (t != NULL) {
-        close_found(env, t, token, text, 0, thrown);
+        close_found(env, t, token, &e);
     } else {
-        close_call(env, token, text, 0, thrown);
+        close_call(env, token, &e);
     }
 }
 
 static void JNICALL native_ended(JNIEnv *env, jclass class, jobject result, jlong token)
 {
     (void)class;
-    close_call(env, token, result, 0, NULL);
+    close_call(env, token, &(struct ending){.result = result});
 }
 
 static void JNICALL native_endedP(JNIEnv *env, jclass class, jlong number, jlong token)
 {
     (void)class;
-    close_call(env, token, NULL, number, NULL);
+    close_call(env, token, &(struct ending){.number = number});
 }
 
 static void JNICALL native_failed(JNIEnv *env, jclass class, jthrowable thrown, jlong token)
 {
     (void)class;
-    close_call(env, token, NULL, 0, thrown);
+    close_call(env, token, &(struct ending){.thrown = thrown});
 }
 
 // ---- Defining --------------------------------------------------------------------------------

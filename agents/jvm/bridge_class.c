@@ -311,7 +311,7 @@ static void put_enter_read(struct writer *w)
 
 static void put_fail_read(struct writer *w)
 {
-    enum { THROWN, TOKEN, READING = 3, TEXT };
+    enum { THROWN, A, B, TOKEN, READING = 5, TEXT };
     OPS(w, OP_LLOAD, TOKEN, OP_LCONST_0, OP_LCMP);
     size_t none = jump(w, OP_IFEQ);
     OPS(w, OP_LLOAD, TOKEN);
@@ -320,23 +320,20 @@ static void put_fail_read(struct writer *w)
     size_t stale = jump(w, OP_IFLT);
     OPS(w, OP_ACONST_NULL, OP_ASTORE, TEXT, OP_ILOAD, READING);
     size_t no_reading = jump(w, OP_IFEQ);
-    OPS(w, OP_ILOAD, READING, OP_ICONST_0);
-    call(w, OP_INVOKESTATIC, BRIDGE_CLASS, "of", "(I)" OBJECT);
-    OPS(w, OP_ICONST_1);
-    call(w, OP_INVOKESTATIC, BRIDGE_CLASS, "of", "(I)" OBJECT);
+    OPS(w, OP_ILOAD, READING, OP_ALOAD, A, OP_ALOAD, B);
     call(w, OP_INVOKESTATIC, BRIDGE_CLASS, "read", READ_DESCRIPTOR);
     OPS(w, OP_ASTORE, TEXT);
     land(w, no_reading);
-    OPS(w, OP_ALOAD, TEXT, OP_ALOAD, THROWN, OP_LLOAD, TOKEN);
+    OPS(w, OP_ALOAD, TEXT, OP_ALOAD, THROWN, OP_ALOAD, A, OP_ALOAD, B, OP_LLOAD, TOKEN);
     call(w, OP_INVOKESTATIC, BRIDGE_CLASS, "endedRead", BRIDGE_ENDED_READ_DESCRIPTOR);
     land(w, none);
     land(w, stale);
     OPS(w, OP_RETURN);
-    put_method(w, THIS_METHOD, "failRead", BRIDGE_FAIL_DESCRIPTOR, 4, 5);
-    OPS(w, OP_ACONST_NULL, OP_LLOAD, 1);
-    call(w, OP_INVOKESTATIC, BRIDGE_CLASS, "failRead", BRIDGE_FAIL_DESCRIPTOR);
+    put_method(w, THIS_METHOD, "failRead", BRIDGE_FAIL_READ_DESCRIPTOR, 6, 7);
+    OPS(w, OP_ACONST_NULL, OP_ALOAD_0, OP_ALOAD_1, OP_LLOAD, 2);
+    call(w, OP_INVOKESTATIC, BRIDGE_CLASS, "failRead", BRIDGE_FAIL_READ_DESCRIPTOR);
     OPS(w, OP_RETURN);
-    put_method(w, THIS_METHOD, "exitRead", BRIDGE_EXIT_DESCRIPTOR, 3, 3);
+    put_method(w, THIS_METHOD, "exitRead", BRIDGE_EXIT_READ_DESCRIPTOR, 5, 4);
 }
 
 static void put_read(struct writer *w)

@@ -45,23 +45,22 @@
 //   static native int begins(int id);                 // the reading, from 1; 0: none; -1: no more
 //   static native long entered(...);                  // as enter(), c is what was read
 //   static native int ending(long token);             // as begins()
-//   static native Object of(int which);               // what the call that ends is about
-//   static native void endedRead(String text, Throwable t, long token);
+//   static native void endedRead(String text, Throwable t, Object a, Object b, long token);
 //   static long enterRead(int id, Object self, Object a, Object b, Object c, long n) {
 //       int reading = begins(id);
 //       if (reading < 0) return 0;
 //       if (reading == 0) return enter(id, self, a, b, c, n);
 //       return entered(id, self, a, b, read(reading, a, b), n);
 //   }
-//   static void failRead(Throwable t, long token) {
+//   static void failRead(Throwable t, Object a, Object b, long token) {
 //       if (token == 0) return;
 //       int reading = ending(token);
 //       if (reading < 0) return;
 //       String text = null;
-//       if (reading > 0) text = read(reading, of(0), of(1));
-//       endedRead(text, t, token);
+//       if (reading > 0) text = read(reading, a, b);
+//       endedRead(text, t, a, b, token);
 //   }
-//   static void exitRead(Object result, long token) { failRead(null, token); }
+//   static void exitRead(Object a, Object b, long token) { failRead(null, a, b, token); }
 //   static String read(int reading, Object a, Object b) {
 //       try {
 //           return ((SondeReading) readings[reading - 1].get()).get(a, b);
@@ -99,7 +98,8 @@
 #define HELD_TABLE_CLASS     "java/util/concurrent/atomic/AtomicReferenceArray"
 #define BRIDGE_HELD_TYPE     "L" HELD_TABLE_CLASS ";"
 
-#define BRIDGE_ENDED_READ_DESCRIPTOR "(Ljava/lang/String;Ljava/lang/Throwable;J)V"
+#define BRIDGE_ENDED_READ_DESCRIPTOR                                                               \
+    "(Ljava/lang/String;Ljava/lang/Throwable;Ljava/lang/Object;Ljava/lang/Object;J)V"
 
 // Its natives: names and descriptors.
 #define BRIDGE_NATIVE_LIST(X)                                                                      \
@@ -113,7 +113,6 @@
     X(begins, "(I)I")                                                                              \
     X(entered, BRIDGE_ENTER_DESCRIPTOR)                                                            \
     X(ending, "(J)I")                                                                              \
-    X(of, "(I)Ljava/lang/Object;")                                                                 \
     X(endedRead, BRIDGE_ENDED_READ_DESCRIPTOR)
 
 // Append the class file; `failed` is set when memory ran out.

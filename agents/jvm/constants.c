@@ -75,9 +75,10 @@ void constants_init(struct constants *k, const struct class_file *c)
     k->hold = add_method(k, bridge, STR("hold"), STR(BRIDGE_HOLD_DESCRIPTOR));
     k->gone = add_method(k, bridge, STR("gone"), STR(BRIDGE_GONE_DESCRIPTOR));
     k->enter_read = add_method(k, bridge, STR("enterRead"), STR(BRIDGE_ENTER_DESCRIPTOR));
-    k->exit_read = add_method(k, bridge, STR("exitRead"), STR(BRIDGE_EXIT_DESCRIPTOR));
-    k->fail_read = add_method(k, bridge, STR("failRead"), STR(BRIDGE_FAIL_DESCRIPTOR));
+    k->exit_read = add_method(k, bridge, STR("exitRead"), STR(BRIDGE_EXIT_READ_DESCRIPTOR));
+    k->fail_read = add_method(k, bridge, STR("failRead"), STR(BRIDGE_FAIL_READ_DESCRIPTOR));
     k->throwable = add_named(k, CP_CLASS, STR("java/lang/Throwable"));
+    k->object = add_named(k, CP_CLASS, STR("java/lang/Object"));
     k->stack_map_table = constants_utf8(k, STR("StackMapTable"));
 }
 

@@ -122,6 +122,19 @@ static bool put_type(struct frames *f, struct type t)
     return true;
 }
 
+// What stands behind the method's own locals; how many types that is.
+static unsigned put_more_locals(const struct frames *f)
+{
+    struct bytes_out *o = f->e->out;
+    unsigned objects = is_read(f->e->probe) ? OBJECTS_READ : 0;
+    out_u1(o, TYPE_LONG);
+    for (unsigned i = 0; i < objects; i++) {
+        out_u1(o, TYPE_OBJECT);
+        out_u2(o, f->e->constants->object);
+    }
+    return 1 + objects;
+}
+
 // The locals in force, and for a span the token behind all of the method's own.
 static bool put_locals(struct frames *f)
 {
@@ -142,8 +155,7 @@ static bool put_locals(struct frames *f)
         for (; slots < f->e->old.max_locals; slots++, count++) {
             out_u1(o, TYPE_TOP);
         }
-        out_u1(o, TYPE_LONG);
-        count++;
+        count += put_more_locals(f);
     }
     out_set_u2(o, count_at, count);
     return true;
@@ -158,16 +170,18 @@ static void put_head(struct frames *f, size_t place)
     f->written++;
 }
 
-// Only the token and what was thrown are known where anything may have happened.
+// Only what was put behind the locals and what was thrown are known where anything may have
+// happened.
 static void put_handler_frame(struct frames *f)
 {
     struct bytes_out *o = f->e->out;
     put_head(f, f->e->handler);
-    out_u2(o, f->e->old.max_locals + 1U);
+    size_t count_at = o->n;
+    out_u2(o, 0);
     for (unsigned i = 0; i < f->e->old.max_locals; i++) {
         out_u1(o, TYPE_TOP);
     }
-    out_u1(o, TYPE_LONG);
+    out_set_u2(o, count_at, f->e->old.max_locals + put_more_locals(f));
     out_u2(o, 1);
     out_u1(o, TYPE_OBJECT);
     out_u2(o, f->e->constants->throwable);

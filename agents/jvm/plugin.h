@@ -46,9 +46,9 @@ struct plugin_method {
     void (*ended)(struct call *c, struct frame *f, jobject result);
     // PROBE_ENTER and PROBE_LEAVE.
     void (*note)(struct call *c);
-    // With probe.is_read: what is read of a and b before `enter`, which finds it in c, and of the
-    // frame's globals before `exit`, whose result it is. NULL there: it is to be read yet. Within
-    // frames that `enter` has opened it is not called.
+    // With probe.is_read: what is read of a and b before `enter`, which finds it in c, and
+    // before `exit`, which finds a and b again, and whose result it is. NULL there: it is to be
+    // read yet. Within frames that `enter` has opened it is not called.
     struct reader *first, *last;
     // PROBE_MADE: what is to be held with the object (bridge_class.h); 0: nothing.
     uint64_t (*number)(struct call *c);

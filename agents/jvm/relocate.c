@@ -119,6 +119,19 @@ static void put_prologue(struct bytes_out *o, const struct method_edit *e)
     } else {
         put_call(o, e->constants->note);
     }
+    for (unsigned i = 0; is_read(e->probe) && i < OBJECTS_READ; i++) {
+        put_object(o, e, e->probe->objects[i]);
+        put_local(o, OP_ASTORE, e->old.max_locals + 2U + i);
+    }
+}
+
+// The objects that the method keeps, and the token.
+static void put_kept(struct bytes_out *o, const struct method_edit *e)
+{
+    for (unsigned i = 0; is_read(e->probe) && i < OBJECTS_READ; i++) {
+        put_local(o, OP_ALOAD, e->old.max_locals + 2U + i);
+    }
+    put_local(o, OP_LLOAD, e->old.max_locals);
 }
 
 // What stands before a return: the result stays on the stack.
@@ -145,6 +158,9 @@ static void put_before_return(struct bytes_out *o, const struct method_edit *e, 
         out_u1(o, OP_DUP);
         put_local(o, OP_LLOAD, e->old.max_locals);
         put_call(o, e->constants->hold);
+    } else if (is_read(e->probe) && op != OP_IRETURN && op != OP_LRETURN) {
+        put_kept(o, e);
+        put_call(o, e->constants->exit_read);
     } else if (e->probe->kind == PROBE_SPAN) {
         bool is_number = op == OP_IRETURN || op == OP_LRETURN;
         if (op == OP_ARETURN) {
@@ -158,9 +174,7 @@ static void put_before_return(struct bytes_out *o, const struct method_edit *e, 
             out_u1(o, OP_ACONST_NULL);
         }
         put_local(o, OP_LLOAD, e->old.max_locals);
-        put_call(o, is_number           ? e->constants->exitp
-                    : e->probe->is_read ? e->constants->exit_read
-                                        : e->constants->exit);
+        put_call(o, is_number ? e->constants->exitp : e->constants->exit);
     }
 }
 
@@ -168,8 +182,8 @@ static void put_handler(struct bytes_out *o, const struct method_edit *e)
 {
     ASSERT(e->probe->kind == PROBE_SPAN);
     out_u1(o, OP_DUP);
-    put_local(o, OP_LLOAD, e->old.max_locals);
-    put_call(o, e->probe->is_read ? e->constants->fail_read : e->constants->fail);
+    put_kept(o, e);
+    put_call(o, is_read(e->probe) ? e->constants->fail_read : e->constants->fail);
     out_u1(o, OP_ATHROW);
 }
 

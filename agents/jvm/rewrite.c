@@ -44,7 +44,7 @@ static enum class_result parse_code(const struct class_file *c, const struct cla
     if (arguments < 0 || arguments + ((m->access & ACC_STATIC) == 0) > k.max_locals) {
         return CLASS_MALFORMED;
     }
-    if (k.max_locals > UINT16_MAX - 2 || k.max_stack > UINT16_MAX - STACK_MORE ||
+    if (k.max_locals > UINT16_MAX - LOCALS_MORE_MAX || k.max_stack > UINT16_MAX - STACK_MORE ||
         k.handler_count == UINT16_MAX || k.attribute_count == UINT16_MAX) { // one more of each
         return CLASS_TOO_LARGE;
     }
@@ -178,7 +178,7 @@ static enum class_result put_code(struct method_edit *e)
     out_bytes(o, e->c->bytes + e->m->code_begin, 2); // "Code"
     out_u4(o, 0);
     out_u2(o, e->old.max_stack + STACK_MORE);
-    out_u2(o, e->old.max_locals + (has_token(e->probe) ? 2U : 0U));
+    out_u2(o, e->old.max_locals + more_locals(e->probe));
     size_t length_at = o->n;
     out_u4(o, 0);
     enum class_result result = relocate_code(e);

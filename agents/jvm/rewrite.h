@@ -18,9 +18,10 @@
 // `new` addresses. Type annotations of the code and attributes that are not known are dropped: they
 // hold places too, and nothing at run time needs them.
 //
-// With `is_held` it begins with Bridge.enterHeld(...), which says in n what is held of `this`; with
+// With `is_held` it begins with Bridge.enterHeld(...), which says in n what is held of `this`. With
 // `is_read` its calls are enterRead(), exitRead() and failRead(), of methods whose result is no
-// number.
+// number; the last two are given a and b, which the method keeps behind the token for it: its own
+// locals may be others by then.
 //
 // PROBE_MADE, of methods that make an object, asks for a number and has it held with that object
 // (bridge_class.h); a method that does nothing but call another one of the same name, in the same
@@ -84,11 +85,13 @@ struct rewritten {
     "(ILjava/lang/Object;Ljava/lang/Object;Ljava/lang/Object;Ljava/lang/Object;J)J"
 #define BRIDGE_NOTE_DESCRIPTOR                                                                     \
     "(ILjava/lang/Object;Ljava/lang/Object;Ljava/lang/Object;Ljava/lang/Object;J)V"
-#define BRIDGE_EXIT_DESCRIPTOR  "(Ljava/lang/Object;J)V"
-#define BRIDGE_EXITP_DESCRIPTOR "(JJ)V"
-#define BRIDGE_FAIL_DESCRIPTOR  "(Ljava/lang/Throwable;J)V"
-#define BRIDGE_HOLD_DESCRIPTOR  "(Ljava/lang/Object;J)V"
-#define BRIDGE_GONE_DESCRIPTOR  "(Ljava/lang/Object;)V"
+#define BRIDGE_EXIT_DESCRIPTOR      "(Ljava/lang/Object;J)V"
+#define BRIDGE_EXITP_DESCRIPTOR     "(JJ)V"
+#define BRIDGE_FAIL_DESCRIPTOR      "(Ljava/lang/Throwable;J)V"
+#define BRIDGE_HOLD_DESCRIPTOR      "(Ljava/lang/Object;J)V"
+#define BRIDGE_GONE_DESCRIPTOR      "(Ljava/lang/Object;)V"
+#define BRIDGE_EXIT_READ_DESCRIPTOR "(Ljava/lang/Object;Ljava/lang/Object;J)V"
+#define BRIDGE_FAIL_READ_DESCRIPTOR "(Ljava/lang/Throwable;Ljava/lang/Object;Ljava/lang/Object;J)V"
 
 // CLASS_OK also when nothing was probed. Any other result: nothing is held, the class stays as it
 // was.

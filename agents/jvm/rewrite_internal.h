@@ -19,8 +19,8 @@ struct constants {
     unsigned next;                           // index of the next one; over 65,535 means too large
     uint16_t enter, note, exit, exitp, fail; // Methodref
     uint16_t enter_held, number, hold, gone, enter_read, exit_read, fail_read;
-    uint16_t throwable;       // Class
-    uint16_t stack_map_table; // Utf8
+    uint16_t throwable, object; // Class
+    uint16_t stack_map_table;   // Utf8
     struct {
         struct str name;
         uint16_t index;
@@ -75,10 +75,24 @@ struct method_edit {
     struct bytes_out *out; // the new method_info
 };
 
-// Whether the method keeps a long, the token or number, behind its other locals.
+// Whether the method keeps a long, the token or number, behind its other locals; and behind that,
+// where it is read from them, the two objects that it was called with.
 static inline bool has_token(const struct probe *p)
 {
     return p->kind == PROBE_SPAN || p->kind == PROBE_MADE;
+}
+
+enum { OBJECTS_READ = 2, LOCALS_MORE_MAX = 2 + OBJECTS_READ };
+
+static inline bool is_read(const struct probe *p)
+{
+    return p->kind == PROBE_SPAN && p->is_read;
+}
+
+// How many words of locals more the method has.
+static inline unsigned more_locals(const struct probe *p)
+{
+    return !has_token(p) ? 0 : is_read(p) ? LOCALS_MORE_MAX : 2;
 }
 
 static inline bool is_constructor(const struct class_method *m)

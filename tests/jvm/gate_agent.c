@@ -71,16 +71,10 @@ static jint JNICALL native_ending(JNIEnv *env, jclass c, jlong token)
     return 0;
 }
 
-static jobject JNICALL native_of(JNIEnv *env, jclass c, jint which)
-{
-    (void)env, (void)c, (void)which;
-    return NULL;
-}
-
 static void JNICALL native_endedRead(JNIEnv *env, jclass c, jstring text, jthrowable thrown,
-                                     jlong token)
+                                     jobject a, jobject b, jlong token)
 {
-    (void)env, (void)c, (void)text, (void)thrown, (void)token;
+    (void)env, (void)c, (void)text, (void)thrown, (void)a, (void)b, (void)token;
 }
 
 static void JNICALL native_endedP(JNIEnv *env, jclass c, jlong result, jlong token)

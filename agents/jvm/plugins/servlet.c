@@ -125,8 +125,6 @@ static int number(struct str text)
 
 // ---- Attributes and headers ------------------------------------------------------------------
 
-enum { REQUEST, RESPONSE }; // in the frame's globals
-
 static uint64_t handle_of(struct str digits)
 {
     char text[32];
@@ -213,16 +211,6 @@ static void describe(struct call *c, struct frame *f, const struct str *known)
     http_span_describe(f, &r);
 }
 
-// What leave() needs: the request, the response, and the handle when the span waits already.
-static void keep(struct call *c, struct frame *f, uint64_t handle)
-{
-    if (f != NULL) {
-        f->note = handle;
-        f->globals[REQUEST] = (*c->env)->NewGlobalRef(c->env, c->a);
-        f->globals[RESPONSE] = (*c->env)->NewGlobalRef(c->env, c->b);
-    }
-}
-
 // Of a request that has waited and comes by again; NULL for others.
 static struct frame *go_on(struct call *c)
 {
@@ -234,7 +222,9 @@ static struct frame *go_on(struct call *c)
         return NULL;
     }
     struct frame *f = frame_open_in(c->thread, c->method, in_force);
-    keep(c, f, handle);
+    if (f != NULL) {
+        f->note = handle; // leave() needs it
+    }
     return f;
 }
 
@@ -258,7 +248,6 @@ static struct frame *enter(struct call *c)
     if (f != NULL) {
         describe(c, f, known);
     }
-    keep(c, f, 0);
     return f;
 }
 
@@ -359,12 +348,11 @@ static void leave(struct call *c, struct frame *f, jobject result, jlong number_
     char text[READER_ROOM(AT_LAST)];
     struct str known[AT_LAST] = {{NULL, 0}};
     JNIEnv *env = c->env;
-    jobject request = f->globals[REQUEST];
+    jobject request = c->a;
     uint64_t handle = f->note;
     (void)number_given;
     ASSERT(f->is_span || handle != 0);
-    (void)reader_take(env, c->method->last, result, request, f->globals[RESPONSE], text,
-                      sizeof text, known);
+    (void)reader_take(env, c->method->last, result, request, c->b, text, sizeof text, known);
     bool waits = str_eq(known[IS_ASYNC], STR("true"));
     int status = number(known[STATUS]);
     if (f->is_span) {
