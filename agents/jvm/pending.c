@@ -33,6 +33,10 @@ static atomic_uint waiting; // changed under the lock
 static struct slot *free_slots;
 static uint64_t ended_early;
 
+// Held by a sweep to its end, whose spans are not in the table's hands meanwhile, and taken before
+// the table's lock.
+static pthread_mutex_t sweeping = PTHREAD_MUTEX_INITIALIZER;
+
 // The generation, and behind it the slot, counted from 1.
 enum { SLOT_BITS = 16, SLOT_MASK = (1 << SLOT_BITS) - 1 };
 
@@ -178,6 +182,7 @@ void pending_sweep(uint64_t age_s)
     uint64_t room_until_ns = now + SWEEP_WAIT_MS * NS_PER_MS;
     struct frame *old[SWEEP_LOT];
     unsigned n = SWEEP_LOT, from = 0;
+    pthread_mutex_lock(&sweeping);
     while (n == SWEEP_LOT) {
         n = take_old(now > age_ns ? now - age_ns : 0, &from, old);
         for (unsigned i = 0; i < n; i++) {
@@ -185,11 +190,13 @@ void pending_sweep(uint64_t age_s)
             pending_end(old[i]);
         }
     }
+    pthread_mutex_unlock(&sweeping);
 }
 
 void pending_done(unsigned limit_ms)
 {
     uint64_t until_ns = clock_mono_ns() + limit_ms * NS_PER_MS;
+    pthread_mutex_lock(&sweeping);
     pthread_mutex_lock(&lock);
     for (unsigned i = 0; i < slot_count; i++) {
         if (slots[i]->state == SLOT_WAITING) {
@@ -204,6 +211,7 @@ void pending_done(unsigned limit_ms)
     atomic_store(&waiting, 0);
     free_slots = NULL;
     pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&sweeping);
 }
 
 bool pending_is_any(void)

@@ -34,7 +34,7 @@ void pending_sweep(uint64_t age_s);
 
 // Writes what is still waiting and frees everything: the agent stops, no probe acts any more, the
 // sender still runs. There may be far more of it than a ring holds: waits for room, so long at most
-// in all, and drops what comes then (counted as others are).
+// in all, and drops what comes then (counted as others are). A sweep under way is waited for.
 void pending_done(unsigned limit_ms);
 
 // Whether any span waits.
