@@ -22,9 +22,14 @@ static pthread_key_t thread_end;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static bool has_key;
 
+static __thread struct ring *mine;
+
+// At the thread's end. What comes to it even later, as where another library takes the thread out
+// of the JVM only now, gets another ring: this one may have another thread's hands on it.
 static void give_back(void *p)
 {
     struct ring *r = p;
+    mine = NULL;
     atomic_store_explicit(&r->is_over, true, memory_order_release);
 }
 
@@ -66,11 +71,11 @@ static struct ring *shared_ring(void)
 {
     struct ring *r = atomic_load_explicit(&rings[RINGS_MAX - 1], memory_order_acquire);
     if (r == NULL) {
-        struct ring *mine = ring_new();
-        if (mine != NULL && atomic_compare_exchange_strong(&rings[RINGS_MAX - 1], &r, mine)) {
-            return mine;
+        struct ring *made = ring_new();
+        if (made != NULL && atomic_compare_exchange_strong(&rings[RINGS_MAX - 1], &r, made)) {
+            return made;
         }
-        memory_free(mine);
+        memory_free(made);
     }
     return r;
 }
@@ -95,7 +100,6 @@ static struct ring *acquire(void)
 
 struct ring *ring_mine(void)
 {
-    static __thread struct ring *mine;
     if (mine == NULL) {
         pthread_once(&once, make_key);
         struct ring *r = has_key ? acquire() : NULL;
