@@ -118,6 +118,9 @@ jobject bridge_ask_outside(struct call *c, struct java_method *m, jobject object
     ASSERT(t->is_inside);
     t->is_inside = false;
     jobject result = java_object(c->env, m, object);
+    if (t->is_reading) { // what it threw has cut it off
+        thread_stop_reading(t);
+    }
     ASSERT(!t->is_inside && t->depth >= depth);
     t->is_inside = true;
     thread_drop_frames(c->env, t, depth); // such as have lost their ends
@@ -203,7 +206,7 @@ static void JNICALL native_note(JNIEnv *env, jclass class, jint id, jobject self
 // ---- Reading: the thread stays inside between two natives ------------------------------------
 //
 // One that was given up (READING_MAX_NS), and ends all the same, loses nothing: its second native
-// begins anew.
+// begins anew. Until it is known which it is, the thread may not be inside, and its state be freed.
 
 static jint begin_reading(struct thread_state *t, const struct reader *r)
 {
@@ -215,8 +218,14 @@ static jint begin_reading(struct thread_state *t, const struct reader *r)
 // The thread's state after a reading; NULL when that was given up.
 static struct thread_state *end_reading(JNIEnv *env)
 {
-    struct thread_state *t = thread_mine(env);
-    if (t == NULL || !t->is_reading) {
+    struct inside_place *place = inside_mine();
+    bool is_open = inside_begin_at(place);
+    struct thread_state *t = is_open ? thread_mine(env) : thread_reading(env);
+    bool is_reading = t != NULL && t->is_reading; // then it is counted at its own place too
+    if (is_open) {
+        inside_end_at(place);
+    }
+    if (!is_reading) {
         return NULL;
     }
     ASSERT(t->is_inside);
@@ -544,7 +553,6 @@ const char *bridge_bind(JNIEnv *env)
     (void)bridge_define(env, READING_CLASS, emit_reading);
     jclass bridge = bridge_define(env, BRIDGE_CLASS, emit_bridge);
     jclass boot = bridge != NULL ? bridge_define(env, BOOT_CLASS, emit_boot) : NULL;
-    ASSERT(bridge_class == NULL);
     bridge_class = boot != NULL ? (*env)->NewGlobalRef(env, bridge) : NULL;
     if (bridge_class == NULL || (*env)->RegisterNatives(env, boot, &init, 1) != 0) {
         (void)java_clear(env);
@@ -566,12 +574,12 @@ const char *bridge_bind(JNIEnv *env)
 
 void bridge_unbind(JNIEnv *env, bool is_quiet)
 {
-    if (is_quiet) {
-        future_unbind(env);
-    }
     if (bridge_class != NULL) {
         clear_tables(env);
-        (*env)->DeleteGlobalRef(env, bridge_class);
+    }
+    if (is_quiet) {
+        future_unbind(env);
+        (*env)->DeleteGlobalRef(env, bridge_class); // NULL is fine
         bridge_class = NULL;
     }
 }

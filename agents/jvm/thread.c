@@ -22,11 +22,12 @@ enum {
 // What an operating-system thread is; an unknown one is looked at once.
 enum kind { KIND_UNKNOWN, KIND_PLATFORM, KIND_CARRIER };
 
-static jvmtiEnv *jvmti;
+static jvmtiEnv *jvmti; // NULL: there are no states. Set and cleared under the lock
 static bool has_virtual;
 
-// All that there are, for threads_done(). What a thread remembers of an earlier epoch is freed.
-// What has stayed, because the agent could not leave in quiet, is of an earlier life.
+// All that there are, for threads_done(). What a thread remembers of an earlier epoch is freed, and
+// the epoch ends under the lock. What has stayed, because the agent could not leave in quiet, is of
+// an earlier life.
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct thread_state *all;
 static atomic_uint epoch, life;
@@ -163,6 +164,29 @@ struct thread_state *thread_mine(JNIEnv *env)
     return t;
 }
 
+// Under the lock.
+static bool is_listed(const struct thread_state *t)
+{
+    const struct thread_state *at = all;
+    while (at != NULL && at != t) {
+        at = at->next;
+    }
+    return at != NULL;
+}
+
+struct thread_state *thread_reading(JNIEnv *env)
+{
+    pthread_mutex_lock(&lock);
+    struct thread_state *t = jvmti != NULL ? stored(env) : NULL;
+    bool is_reading = t != NULL && is_listed(t) && t->is_reading;
+    pthread_mutex_unlock(&lock);
+    if (is_reading && t->life != atomic_load(&life)) { // counted, so it stays; but it has come late
+        thread_stop_reading(t);
+        is_reading = false;
+    }
+    return is_reading ? t : NULL;
+}
+
 void thread_drop_frames(JNIEnv *env, struct thread_state *t, unsigned depth)
 {
     for (unsigned i = depth; i < t->depth; i++) {
@@ -293,20 +317,27 @@ void threads_events(jvmtiEnv *ti, bool enable)
 void threads_init(jvmtiEnv *env)
 {
     ASSERT(env != NULL);
+    pthread_mutex_lock(&lock);
     jvmti = env;
     has_virtual = can_virtual(env);
     atomic_fetch_add(&life, 1);
+    pthread_mutex_unlock(&lock);
     tasks_init();
 }
 
 void threads_done(JNIEnv *env)
 {
-    while (all != NULL) {
-        struct thread_state *t = all;
-        strike_off(t);
-        state_free(env, t);
+    pthread_mutex_lock(&lock);
+    struct thread_state *left = all;
+    all = NULL;
+    jvmti = NULL;
+    atomic_fetch_add(&epoch, 1);
+    pthread_mutex_unlock(&lock);
+    while (left != NULL) {
+        struct thread_state *next = left->next;
+        state_free(env, left);
+        left = next;
     }
     tasks_report();
     tasks_clear();
-    atomic_fetch_add(&epoch, 1);
 }

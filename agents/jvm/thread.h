@@ -41,6 +41,11 @@ void threads_done(JNIEnv *env);
 // A reading (bridge.c) whose end was not seen is given up: the thread is not inside any more.
 void thread_stop_reading(struct thread_state *t);
 
+// For a thread that comes back from a reading and does not know whether that was given up, nor,
+// therefore, whether it is inside: its state when it is, of this life of the agent's; else NULL,
+// and no state was touched that might be freed. Takes a lock: for when inside_begin() says false.
+struct thread_state *thread_reading(JNIEnv *env);
+
 // Pops the frames above `depth` without writing a span, and lets go of what plug-ins hold with
 // them: their ends were not seen.
 void thread_drop_frames(JNIEnv *env, struct thread_state *t, unsigned depth);
