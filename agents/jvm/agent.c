@@ -13,8 +13,9 @@
 // Until RUNNING no class is touched: the bridge class is not there yet. Classes loaded before are
 // retransformed then. stop() takes every change back; what stays is this library, which the JVM
 // never unloads, with the bridge class and its natives bound to it: methods that were on a stack in
-// changed code when the agent left still call them, and are told nothing. The next attach begins
-// from the start, with other options if it likes; or another library's, of another path.
+// changed code when the agent left still call them, and are told nothing; and one environment of
+// JVMTI (keep_environment()). The next attach begins from the start, with other options if it
+// likes; or another library's, of another path.
 //
 // Nothing here may end the JVM: what fails is logged, and the application runs without the agent.
 // An attach while an agent is there is refused: two would trace everything twice.
@@ -300,6 +301,16 @@ static void JNICALL on_death(jvmtiEnv *ti, JNIEnv *env)
 
 // ---- The ways in -----------------------------------------------------------------------------
 
+// One environment more, in which nothing acts, made once and never disposed of. What HotSpot keeps
+// of a thread for JVMTI goes with the thread only if there is an environment at that moment
+// (JavaThread::exit(), JvmtiEnvBase::environments_might_exist()). Else it stays and points to freed
+// memory, into which HotSpot writes at each change of events in the environments to come.
+static bool keep_environment(JavaVM *vm)
+{
+    static jvmtiEnv *kept;
+    return kept != NULL || (*vm)->GetEnv(vm, (void **)&kept, JVMTI_VERSION_1_2) == JNI_OK;
+}
+
 static bool prepare(JavaVM *vm)
 {
     jvmtiCapabilities can = {.can_retransform_classes = 1,
@@ -312,8 +323,9 @@ static bool prepare(JavaVM *vm)
                               .VMInit = on_init,
                               .VMDeath = on_death};
     java_vm = vm;
+    bool is_kept = keep_environment(vm);
     dispose(); // what an attach has left that was given up
-    if ((*vm)->GetEnv(vm, (void **)&jvmti, JVMTI_VERSION_1_2) != JNI_OK) {
+    if (!is_kept || (*vm)->GetEnv(vm, (void **)&jvmti, JVMTI_VERSION_1_2) != JNI_OK) {
         return false;
     }
     threads_capabilities(jvmti, &can);
