@@ -59,7 +59,7 @@
       "size of a segment")                                                                         \
     X(JOURNAL_MAX, "journal.max", SIZE, "4GiB", 16 * CONFIG_MIB, 1024 * CONFIG_TIB, false,         \
       "largest size of the journal on disk")                                                       \
-    X(STORE_FLUSH_ROWS, "store.flush_rows", NUMBER, "65536", 256, 16777216, false,                \
+    X(STORE_FLUSH_ROWS, "store.flush_rows", NUMBER, "65536", 256, 16777216, false,                 \
       "spans of a first part")                                                                     \
     X(STORE_FLUSH_AGE, "store.flush_age", DURATION, "30s", 10, CONFIG_DAY, false,                  \
       "oldest span that is in no part")                                                            \
