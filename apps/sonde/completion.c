@@ -15,7 +15,7 @@ static const struct completed {
     const char *command, *sub, *flags, *switches, *help;
 } table[] = {
     {"server", NULL, "config data http otlp-grpc otlp-http", "",
-     "take, keep, search and show traces"},
+     "take, keep, search and show traces and metrics"},
     {"trace", "search", "since from to limit order server token ca", "json", "find traces"},
     {"trace", "get", "server token ca", "json", "show one trace as a tree of calls"},
     {"topology", NULL, "level since from to server token ca", "json", "who calls whom"},

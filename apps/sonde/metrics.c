@@ -22,9 +22,12 @@ static const char help[] =
     "\n"
     "Prints which metrics there are in the last hour: type, unit, number of series.\n"
     "With NAME that metric over time: values of a gauge; of all others what was\n"
-    "counted, across restarts of the counter too; of a histogram quantiles as well.\n"
-    "--by splits it by the values of a label: an attribute, or service, instance,\n"
-    "scope. T is as for `sonde trace search`.\n";
+    "counted, across restarts of the counter too (--as value: where it stands); of a\n"
+    "histogram quantiles as well. --by splits it by the values of a label: an\n"
+    "attribute, or service, instance, scope. What several series have is one line:\n"
+    "`last`, `mean`, `min` and `max` of all their values, and `sum` adds up the mean\n"
+    "of each. Prometheus' job is the service; of shop/node, LINE is shop and S node.\n"
+    "T is as for `sonde trace search`.\n";
 
 struct metrics_flags {
     struct ask_range_flags range;
