@@ -33,6 +33,7 @@ struct teller {
     struct str line, service;
     uint64_t first_ms, last_ms;
     bool samples; // it left spans out within the range
+    bool counts;  // and there are counts of its calls
 };
 
 // Who was called, with what result.
@@ -113,11 +114,12 @@ static struct teller *find_teller(const struct counting *c, struct str line, str
     return NULL;
 }
 
-static bool is_sampling(const struct counting *c, const struct series_found *found)
+// Who samples and is the teller of a series of the metric; or NULL.
+static struct teller *sampling(const struct counting *c, const struct series_found *found)
 {
-    const struct teller *t = find_teller(c, found->line, series_label(found, POINT_SERVICE));
+    struct teller *t = find_teller(c, found->line, series_label(found, POINT_SERVICE));
     ASSERT(found->label_count > 0);
-    return t != NULL && t->samples;
+    return t != NULL && t->samples ? t : NULL;
 }
 
 // A series of how many spans were left out.
@@ -261,8 +263,13 @@ static enum err group_of(struct counting *c, const struct series_found *found, u
 static enum err on_all(void *ctx, const struct series_found *found)
 {
     struct counting *c = ctx;
+    struct teller *t = sampling(c, found);
     ASSERT(c->steps > 0);
-    return is_sampling(c, found) ? exponential_mark(&c->sources, found) : ERR_OK;
+    if (t == NULL) {
+        return ERR_OK;
+    }
+    t->counts = true;
+    return exponential_mark(&c->sources, found);
 }
 
 static enum err add_gain(struct counting *c, struct gain gain)
@@ -301,7 +308,7 @@ static enum err on_growth(void *ctx, const struct exponential_growth *growth)
 static enum err on_bucket(void *ctx, const struct series_found *found)
 {
     struct counting *c = ctx;
-    if (found->type != SERIES_COUNTER || !exponential_has(found) || !is_sampling(c, found)) {
+    if (found->type != SERIES_COUNTER || !exponential_has(found) || sampling(c, found) == NULL) {
         return ERR_OK;
     }
     enum err e = group_of(c, found, &c->group);
@@ -314,9 +321,11 @@ static enum err on_bucket(void *ctx, const struct series_found *found)
 static enum err add_counter(struct counting *c, const struct series_found *found, bool is_sum)
 {
     uint32_t group, step;
-    if (found->type != SERIES_COUNTER || !is_sampling(c, found)) {
+    struct teller *t = sampling(c, found);
+    if (found->type != SERIES_COUNTER || t == NULL) {
         return ERR_OK;
     }
+    t->counts |= !is_sum;
     enum err e = group_of(c, found, &group);
     for (size_t i = 1; i < found->count && e == ERR_OK; i++) {
         double last = found->numbers[i - 1], v = found->numbers[i];
@@ -563,7 +572,7 @@ static enum err on_calls(void *ctx, const struct series_found *found)
     const struct teller *t = str_eq(series_label(found, CALLS_COUNTED), CALLS_TRUE)
                                  ? find_teller(c, found->line, series_label(found, CALLS_SERVICE))
                                  : NULL;
-    if (t == NULL || !t->samples) {
+    if (t == NULL || !t->counts) {
         return c->each(c->ctx, found);
     }
     struct group *g = c->exact ? NULL : group_of_calls(c, found);

@@ -7,12 +7,12 @@
 // that a span is an entry (stream/spans.h), sonde.span.entry. otel.sdk.span.started with the
 // result DROP says whether they left any out.
 //
-// Where a service left spans out within the range, what its agents counted takes the place of what
-// is kept as counted="true" (model/calls.h), in all steps from the first report of the service to
-// its last one; nothing else changes. What was counted between two reports belongs to the step in
-// the middle of both. It is read from the numbers themselves, whatever restarts there were, so it
-// is there for as long as numbers are kept (series/series.h); before, the calls of kept spans are
-// what is known.
+// Where a service left spans out within the range, and what its agents counted of what is asked for
+// is there, that takes the place of what is kept as counted="true" (model/calls.h), in all steps
+// from the first report of the service to its last one; nothing else changes. What was counted
+// between two reports belongs to the step in the middle of both. It is read from the numbers
+// themselves, whatever restarts there were, so it is there for as long as numbers are kept
+// (series/series.h); before, the calls of kept spans are what is known.
 //
 // Durations of ranges up to COUNTED_EXACT_MS are those of all calls, by the sender's buckets: a
 // quantile is off by 1.7 % at most. Of longer ones, where buckets are too many to be read and kept

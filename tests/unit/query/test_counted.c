@@ -169,6 +169,25 @@ static void test_kept_calls_are_right_where_none_was_left_out(void **state)
     world_done(&w);
 }
 
+static void test_kept_calls_stand_where_no_counts_came(void **state)
+{
+    (void)state;
+    static const unsigned steps[] = {2, (unsigned)(COUNTED_EXACT_MS / STEP_MS) + 1};
+    for (size_t i = 0; i < 2; i++) {
+        struct world w;
+        world_open(&w, 0);
+        for (unsigned k = 0; k <= 4; k++) {
+            add(&w, &front, "otel.sdk.span.started", NULL, AT(0) + k * REPORT_MS, k * 10);
+        }
+        keep(&w, "cart", "GET /", "server", true, AT(0), 3);
+        struct red *r = ask(&w, NULL, RED_BY_NOTHING, steps[i]);
+        assert_false(r->counted);
+        assert_int_equal(r->total.calls, 3);
+        red_free(r);
+        world_done(&w);
+    }
+}
+
 static void test_only_calls_of_who_counts_are_replaced(void **state)
 {
     (void)state;
@@ -297,6 +316,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_counts_take_the_place_of_kept_calls),
         cmocka_unit_test(test_kept_calls_are_right_where_none_was_left_out),
+        cmocka_unit_test(test_kept_calls_stand_where_no_counts_came),
         cmocka_unit_test(test_only_calls_of_who_counts_are_replaced),
         cmocka_unit_test(test_entries_and_failures_are_told_apart),
         cmocka_unit_test(test_kept_calls_stand_where_nobody_reported),
