@@ -99,6 +99,13 @@ static void judge_calls(struct findings_run *run, const struct entry_path *p, si
     }
 }
 
+// A span of a client within another of the same, as of a pool that opens a connection: no way that
+// chains go.
+static bool is_within(const struct entry_path *p, const struct entry_path *caller)
+{
+    return !str_eq(p->node.kind, STR("service")) && node_cmp(&p->node, &caller->node) == 0;
+}
+
 static void judge_presence(struct findings_run *run, const struct entry_path *p, size_t entry)
 {
     const struct entries *e = run->out->entries;
@@ -124,7 +131,9 @@ static void judge_trees(struct findings_run *run)
         ASSERT(entry <= i);
         if (p->parent_at != ENTRY_NO_PARENT && !is_other) {
             judge_calls(run, p, entry);
-            judge_presence(run, p, entry);
+            if (!is_within(p, &e->paths[p->parent_at])) {
+                judge_presence(run, p, entry);
+            }
         }
     }
 }

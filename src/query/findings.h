@@ -15,11 +15,13 @@
 //     dead_endpoint   nobody calls it, where 10 calls or more were to be expected from the 7 days
 //                     before the range
 //
-// Of one tree what is "(other)" is not looked at. Examples are looked for among the newest
-// FINDINGS_LOOKED_AT traces of FINDINGS_ENTRIES entries, and then, for what few chains show, among
-// FINDINGS_LOOKED_DEEP each, what takes most time first, by FINDINGS_SEARCHES searches; of
-// FINDINGS_TRACES traces in all, and as long as the query has its turn (the control's `cut_short`
-// says that it had not). A finding of statements (n_plus_one) needs one, others may come without.
+// Of one tree what is "(other)" is not looked at, and no chain goes from a database, or what else
+// is no service, to itself: that is a client's span within another. Examples are looked for among
+// the newest FINDINGS_LOOKED_AT traces of FINDINGS_ENTRIES entries, and then, for what few chains
+// show, among FINDINGS_LOOKED_DEEP each, what takes most time first, by FINDINGS_SEARCHES searches;
+// of FINDINGS_TRACES traces in all, and as long as the query has its turn (the control's
+// `cut_short` says that it had not). A finding of statements (n_plus_one) needs one, others may
+// come without.
 //
 // Errors are those of entries_run().
 #ifndef SONDE_QUERY_FINDINGS_H
