@@ -71,6 +71,15 @@ void api_points_names(struct job *j)
         json_put_object_end(&w);
     }
     json_put_array_end(&w);
+    json_put_key(&w, "services");
+    json_put_array(&w);
+    for (size_t i = 0; i < names->sender_count; i++) {
+        json_put_object(&w);
+        put_str(&w, "name", names->senders[i].service);
+        put_str(&w, "namespace", names->senders[i].line);
+        json_put_object_end(&w);
+    }
+    json_put_array_end(&w);
     json_put_object_end(&w);
     points_names_free(names);
 }

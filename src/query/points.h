@@ -30,11 +30,12 @@
 #include "query/scan.h"
 #include "series/series.h"
 
-#define POINTS_GROUPS_MAX ((size_t)200)
-#define POINTS_LABELS_MAX ((size_t)8) // that a query may name
-#define POINTS_NAMES_MAX  ((size_t)10000)
-#define POINTS_LOOK_MS    ((uint64_t)10 * 60 * 1000)
-#define POINTS_STEP_MS    ((uint64_t)1000) // the least
+#define POINTS_GROUPS_MAX  ((size_t)200)
+#define POINTS_LABELS_MAX  ((size_t)8) // that a query may name
+#define POINTS_NAMES_MAX   ((size_t)10000)
+#define POINTS_SENDERS_MAX ((size_t)10000)
+#define POINTS_LOOK_MS     ((uint64_t)10 * 60 * 1000)
+#define POINTS_STEP_MS     ((uint64_t)1000) // the least
 
 enum points_as { POINTS_AUTO, POINTS_VALUE, POINTS_RATE };
 enum points_kind {
@@ -106,10 +107,15 @@ struct points_name {
     enum points_kind kind;
     uint64_t series;
 };
+struct points_sender {
+    struct str line, service;
+};
 struct points_names {
     struct points_name *names; // in order of name
     size_t count;
-    bool more; // than POINTS_NAMES_MAX
+    struct points_sender *senders; // whose they are, in order of line and service
+    size_t sender_count;
+    bool more; // than POINTS_NAMES_MAX or POINTS_SENDERS_MAX
     struct arena arena;
 };
 // Of query: store, line, service, labels, range.

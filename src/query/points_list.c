@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: which metrics there are: series, put together by what was sent.
+// Purpose: which metrics there are: series, put together by what was sent; and whose.
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,12 +19,21 @@ struct entry {
     bool gone; // part of a histogram or summary, which has its series
 };
 
+// Whose series there are, each once.
+struct senders {
+    struct points_sender *items;
+    uint64_t *hashes;
+    size_t count, capacity, hash_capacity;
+    struct hash_index index;
+};
+
 struct listing {
     struct points_names *out;
     struct entry *entries;
     uint64_t *hashes;
     size_t count, capacity, hash_capacity;
     struct hash_index index;
+    struct senders senders;
 };
 
 // A series of buckets or quantiles tells what it is of.
@@ -66,12 +75,48 @@ static uint64_t hash_of(struct str name, struct str unit, enum points_kind kind)
     return (str_hash(name) * 31 + str_hash(unit)) * 31 + (uint64_t)kind;
 }
 
+static bool has_sender(const struct senders *s, struct points_sender sender, uint64_t hash)
+{
+    uint32_t i;
+    struct hash_walk walk = hash_index_walk(&s->index, hash);
+    while (hash_index_next(&walk, &i)) {
+        ASSERT(i < s->count);
+        if (s->hashes[i] == hash && str_eq(s->items[i].service, sender.service) &&
+            str_eq(s->items[i].line, sender.line)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void note_sender(struct listing *l, const struct series_found *found)
+{
+    struct senders *s = &l->senders;
+    struct points_sender sender = {found->line, series_label(found, POINT_SERVICE)};
+    uint64_t hash = str_hash(sender.service) * 31 + str_hash(sender.line);
+    if (sender.service.n == 0 || has_sender(s, sender, hash)) {
+        return;
+    }
+    if (s->count == POINTS_SENDERS_MAX) {
+        l->out->more = true;
+        return;
+    }
+    s->items = mem_grow(s->items, &s->capacity, s->count + 1, sizeof *s->items);
+    s->hashes = mem_grow(s->hashes, &s->hash_capacity, s->count + 1, sizeof *s->hashes);
+    hash_index_reserve(&s->index, s->hashes, s->count, NAMES_LEAST);
+    hash_index_put(&s->index, hash, (uint32_t)s->count);
+    s->hashes[s->count] = hash;
+    s->items[s->count++] = (struct points_sender){arena_str(&l->out->arena, sender.line),
+                                                  arena_str(&l->out->arena, sender.service)};
+}
+
 static void on_series(void *ctx, const struct series_found *found)
 {
     struct listing *l = ctx;
     if (found->type == SERIES_HIST) {
         return; // calls, which have routes of their own
     }
+    note_sender(l, found);
     struct str name = series_label(found, POINT_NAME), unit = series_label(found, POINT_UNIT);
     enum points_kind kind = kind_of(found);
     if (kind == POINTS_HISTOGRAM) {
@@ -125,6 +170,26 @@ static int compare(const void *a, const void *b)
     return c != 0 ? c : (int)x->kind - (int)y->kind;
 }
 
+static int compare_senders(const void *a, const void *b)
+{
+    const struct points_sender *x = a, *y = b;
+    int c = str_cmp(x->line, y->line);
+    ASSERT(x->service.n > 0 && y->service.n > 0);
+    return c != 0 ? c : str_cmp(x->service, y->service);
+}
+
+static void finish_senders(struct listing *l)
+{
+    struct points_names *out = l->out;
+    out->senders = arena_new(&out->arena, l->senders.count + 1, sizeof *out->senders);
+    out->sender_count = l->senders.count;
+    ASSERT(out->sender_count <= POINTS_SENDERS_MAX);
+    if (out->sender_count > 0) {
+        memcpy(out->senders, l->senders.items, out->sender_count * sizeof *out->senders);
+        qsort(out->senders, out->sender_count, sizeof *out->senders, compare_senders);
+    }
+}
+
 static void finish(struct listing *l)
 {
     struct points_names *out = l->out;
@@ -174,7 +239,11 @@ enum err points_list(const struct points_query *q, struct points_names **ret_nam
     enum err e = series_list(q->store, &series, on_series, &l);
     if (e == ERR_OK) {
         finish(&l);
+        finish_senders(&l);
     }
+    mem_free(l.senders.items);
+    mem_free(l.senders.hashes);
+    hash_index_done(&l.senders.index);
     mem_free(l.entries);
     mem_free(l.hashes);
     hash_index_done(&l.index);

@@ -45,6 +45,18 @@ describe('units', () => {
     expect(formatOf('sonde.agent.effort', '1')(3)).toBe('3')
   })
 
+  it('are known by the name where Prometheus says none', () => {
+    expect(formatOf('node_memory_MemAvailable_bytes', '')(20 * 1024 ** 3)).toBe('20.0 GiB')
+    expect(formatOf('node_network_receive_bytes_total', '', true)(2048)).toBe('2.00 KiB/s')
+    expect(formatOf('go_gc_duration_seconds', '')(0.0123)).toBe('12.3 ms')
+    expect(formatOf('wait_seconds', 'seconds')(0.25)).toBe('250 ms')
+    expect(formatOf('cache_hit_ratio', '')(0.25)).toBe('25%')
+    expect(formatOf('process_start_time_seconds', '')(1_700_000_000)).toBe('1.7B')
+    expect(formatOf('a_bytes', 'ms')(12)).toBe('12.0 ms')
+    expect(measureFormat(metric({ name: 'a_seconds', type: 'histogram' }), 'rate')(3)).toBe('3/s')
+    expect(firstMeasure(metric({ name: 'a_bytes' }, [group('', [{ time_unix_ms: 1, mean: 1, sum: 2 }])]))).toBe('sum') // prettier-ignore
+  })
+
   it('are by the second where a rate is shown', () => {
     expect(formatOf('a', 'By', true)(2048)).toBe('2.00 KiB/s')
     expect(formatOf('a', 's', true)(0.25)).toBe('250 ms/s')

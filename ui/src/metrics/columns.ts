@@ -2,7 +2,7 @@
 // Purpose: a metric over time as lines: which numbers its points have, and one of them step by step for
 // each of its groups.
 import type { Metric, MetricGroup, MetricPoint } from '@/api/types'
-import { formatOf, type Format } from './units'
+import { formatOf, unitOf, type Format } from './units'
 
 export const MEASURES = [
   'mean',
@@ -35,7 +35,7 @@ export function measuresOf({ groups }: Metric): Measure[] {
 // What a reader looks for first: how slow, how often, how much.
 export function firstMeasure(metric: Metric): Measure {
   const found = measuresOf(metric)
-  const counts = metric.unit === 'By' || /^\{.*\}$/.test(metric.unit)
+  const counts = unitOf(metric) === 'By' || /^\{.*\}$/.test(metric.unit)
   const wanted: Record<string, Measure[]> = {
     histogram: ['p99', 'mean', 'rate'],
     summary: ['p99', 'mean', 'rate'],
@@ -50,7 +50,7 @@ export function firstMeasure(metric: Metric): Measure {
 export function measureFormat({ name, unit, type }: Metric, measure: Measure): Format {
   const distribution = type === 'histogram' || type === 'summary'
   if (distribution && (measure === 'rate' || measure === 'increase'))
-    return formatOf(name, '', measure === 'rate')
+    return formatOf('', '', measure === 'rate')
   return formatOf(name, unit, measure === 'rate')
 }
 

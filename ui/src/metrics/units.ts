@@ -43,6 +43,15 @@ const counted = (unit: string) => /^\{.*\}$/.test(unit)
 const isShare = (name: string, unit: string) =>
   unit === '1' && /(utilization|ratio|usage|percent)$/.test(name)
 
+// As Prometheus calls units. Its names end with them, and often nothing else tells. A moment is no
+// duration.
+const PROMETHEUS: Record<string, string> = { bytes: 'By', seconds: 's', ratio: '1' }
+export function unitOf({ name, unit }: { name: string; unit: string }): string {
+  const end = /(?<!_time|_timestamp)_(bytes|seconds|ratio)(_total|_sum)?$/.exec(name)
+  const said = unit || (end?.[1] ?? '')
+  return PROMETHEUS[said] ?? said
+}
+
 export type Format = (value: number) => string
 
 // Whether round values are powers of two.
@@ -52,8 +61,9 @@ export const isBinary = (unit: string) => /^([KMG]i)?By$/.test(unit)
 export const shortened = (text: string) =>
   text.replace(/(\.\d*?)0+(?=\D|$)/, '$1').replace(/\.(?=\D|$)/, '')
 
-export function formatOf(name: string, unit: string, perSecond = false): Format {
+export function formatOf(name: string, sent: string, perSecond = false): Format {
   const end = perSecond ? '/s' : ''
+  const unit = unitOf({ name, unit: sent })
   if (isShare(name, unit)) return (value) => `${formatNumber(value * 100)}%${end}`
   if (unit in BYTES)
     return (value) =>
