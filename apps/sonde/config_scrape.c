@@ -61,6 +61,21 @@ static enum err read_list(struct config_reader *r, const yaml_node_t *list, size
     return ERR_OK;
 }
 
+static enum err read_targets(struct config_reader *r, struct scrape_job *job,
+                             const yaml_node_t *list)
+{
+    enum err e = read_list(r, list, SCRAPE_ADDRESS_BYTES_MAX, "targets, as HOST:PORT",
+                           &job->targets, &job->target_count);
+    for (size_t i = 0; i < job->target_count && e == ERR_OK; i++) {
+        const char *wrong = scrape_address_wrong(job->targets[i]);
+        if (wrong != NULL) {
+            e = config_wrong(r, yaml_document_get_node(&r->doc, list->data.sequence.items.start[i]),
+                             "a target is HOST:PORT, not", job->targets[i].p);
+        }
+    }
+    return e;
+}
+
 // A value that stands in for a setting.
 static enum err read_number(struct config_reader *r, const char *key, const char *text,
                             const yaml_node_t *value, enum setting bounds, uint64_t *to)
@@ -109,8 +124,7 @@ static enum err read_field(struct config_reader *r, struct scrape_job *job, stru
     const char *text = config_text_of(value);
     ASSERT(job != NULL);
     if (strcmp(key, "targets") == 0) {
-        return read_list(r, value, PATH_MAX_, "targets, as HOST:PORT", &job->targets,
-                         &job->target_count);
+        return read_targets(r, job, value);
     }
     if (strcmp(key, "file_sd") == 0) {
         return read_list(r, value, FILE_MAX_, "files of targets", &job->files, &job->file_count);
@@ -165,7 +179,12 @@ static enum err read_job(struct config_reader *r, const yaml_node_t *item, struc
     job->body_bytes_max = (size_t)given.body_bytes;
     job->samples_max = (size_t)given.samples;
     job->labels_max = (size_t)given.labels;
-    return job->name.n > 0 ? ERR_OK : config_wrong(r, item, "expected a name for this job", NULL);
+    if (job->name.n == 0) {
+        return config_wrong(r, item, "expected a name for this job", NULL);
+    }
+    return job->targets != NULL || job->files != NULL
+               ? ERR_OK
+               : config_wrong(r, item, "expected targets or file_sd for this job", NULL);
 }
 
 enum err config_read_jobs(struct config_reader *r, const yaml_node_t *list)

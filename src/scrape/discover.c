@@ -15,12 +15,11 @@
 #include "core/must.h"
 #include "scrape/internal.h"
 
-#define FILES_MAX         ((size_t)256) // of all jobs
-#define FILE_TARGETS_MAX  SCRAPE_TARGETS_MAX
-#define ADDRESS_BYTES_MAX ((size_t)512)
-#define FOUND_MAX         (4 * SCRAPE_TARGETS_MAX) // of all files, those read anew twice
-#define FILE_LABELS_MAX   ((size_t)32)             // of a group, job and instance not counted
-#define TARGET_BYTES      (2 * sizeof(struct found_target) + 16) // the array doubles
+#define FILES_MAX        ((size_t)256) // of all jobs
+#define FILE_TARGETS_MAX SCRAPE_TARGETS_MAX
+#define FOUND_MAX        (4 * SCRAPE_TARGETS_MAX) // of all files, those read anew twice
+#define FILE_LABELS_MAX  ((size_t)32)             // of a group, job and instance not counted
+#define TARGET_BYTES     (2 * sizeof(struct found_target) + 16) // the array doubles
 
 // What one good reading of a file gave.
 struct content {
@@ -65,9 +64,23 @@ struct group {
     size_t first; // of its targets in the content
 };
 
-static const char *check_address(struct str address)
+// ":9100" or nothing.
+static bool is_port(struct str text)
 {
-    if (address.n == 0 || address.n > ADDRESS_BYTES_MAX) {
+    unsigned port = 0;
+    ASSERT(text.p != NULL);
+    for (size_t i = 1; i < text.n; i++) {
+        if (text.p[i] < '0' || text.p[i] > '9' || i > 5) {
+            return false;
+        }
+        port = port * 10 + (unsigned)(text.p[i] - '0');
+    }
+    return text.n == 0 || (text.p[0] == ':' && port > 0 && port <= UINT16_MAX);
+}
+
+const char *scrape_address_wrong(struct str address)
+{
+    if (address.n == 0 || address.n > SCRAPE_ADDRESS_BYTES_MAX) {
         return "a target has no address, or one that is too long";
     }
     for (size_t i = 0; i < address.n; i++) {
@@ -76,7 +89,12 @@ static const char *check_address(struct str address)
             return "a target is not HOST:PORT";
         }
     }
-    return NULL;
+    bool is_v6 = address.p[0] == '[';
+    const char *end = memchr(address.p, is_v6 ? ']' : ':', address.n);
+    size_t host = end != NULL ? (size_t)(end - address.p) + (is_v6 ? 1 : 0) : address.n;
+    return host > 0 && (!is_v6 || end != NULL) && is_port(str_skip(address, host))
+               ? NULL
+               : "a target is not HOST:PORT";
 }
 
 // Asks for memory before it is allocated. What the configuration names is there in any case.
@@ -97,7 +115,7 @@ static const char *charge(struct content *c, size_t bytes)
 
 static const char *add_target(struct content *c, const struct scrape_job *job, struct str address)
 {
-    const char *wrong = check_address(address);
+    const char *wrong = scrape_address_wrong(address);
     if (wrong == NULL && (c->count == FILE_TARGETS_MAX || c->discover->found == FOUND_MAX)) {
         wrong = "more targets than are taken";
     }

@@ -46,13 +46,14 @@
 #include "ledger/ledger.h"
 #include "model/batch.h"
 
-#define SCRAPE_JOBS_MAX       ((size_t)64)
-#define SCRAPE_TARGETS_MAX    ((size_t)4096) // of all jobs; further ones are left out and counted
-#define SCRAPE_JOB_LIST_MAX   ((size_t)256)  // static targets, or files, of a job
-#define SCRAPE_FILE_BYTES_MAX ((size_t)4 << 20)
-#define SCRAPE_AT_ONCE_MAX    ((size_t)256)
-#define SCRAPE_BUDGET_SHARE   8 // for what files say, and as much for targets
-#define SCRAPE_FILES_MS       5000
+#define SCRAPE_JOBS_MAX          ((size_t)64)
+#define SCRAPE_TARGETS_MAX       ((size_t)4096) // of all jobs; further ones are left out and counted
+#define SCRAPE_JOB_LIST_MAX      ((size_t)256)  // static targets, or files, of a job
+#define SCRAPE_FILE_BYTES_MAX    ((size_t)4 << 20)
+#define SCRAPE_AT_ONCE_MAX       ((size_t)256)
+#define SCRAPE_ADDRESS_BYTES_MAX ((size_t)512)
+#define SCRAPE_BUDGET_SHARE      8 // for what files say, and as much for targets
+#define SCRAPE_FILES_MS          5000
 
 struct scrape;
 
@@ -102,6 +103,10 @@ enum scrape_failure {
         SCRAPE_FAILURE_COUNT
 };
 const char *scrape_failure_name(enum scrape_failure f);
+
+// What is wrong with the address of a target, HOST:PORT, [IPv6]:PORT or without the port; NULL:
+// nothing.
+const char *scrape_address_wrong(struct str address);
 
 struct scrape_stats {
     uint64_t targets, targets_up;

@@ -220,7 +220,7 @@ static void test_a_file_that_there_is_no_memory_for_is_bad_until_there_is(void *
     (void)state;
     struct rig r;
     uint64_t files, bad, errors;
-    char text[16384] = "[{\"labels\": {\"z\": \"1\"}, \"targets\": [\"t:0\"";
+    char text[16384] = "[{\"labels\": {\"z\": \"1\"}, \"targets\": [\"t:1000\"";
     rig_open(&r);
     for (int i = 1; i < 1000; i++) {
         size_t n = strlen(text);
