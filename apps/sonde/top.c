@@ -99,6 +99,20 @@ static void print_statement(json_t *s)
     put_callers(s);
 }
 
+// False only where the list is whole.
+static bool is_before_known(json_t *root)
+{
+    json_t *statements = json_object_get(root, "statements"), *s;
+    bool some = ask_integer(root, "gone") > 0 || ask_integer(root, "left_out") > 0;
+    size_t i;
+    ASSERT(root != NULL);
+    json_array_foreach(statements, i, s)
+    {
+        some = some || ask_integer(json_object_get(s, "before"), "calls") > 0;
+    }
+    return some;
+}
+
 static void print_statements(json_t *root)
 {
     json_t *statements = json_object_get(root, "statements"), *s;
@@ -116,6 +130,9 @@ static void print_statements(json_t *root)
     json_array_foreach(statements, i, s)
     {
         print_statement(s);
+    }
+    if (compares && !is_before_known(root)) {
+        fputs("sonde: nothing is known of the time compared with: all is new\n", stderr);
     }
     if (ask_integer(root, "left_out") > 0) {
         fprintf(stderr, "sonde: %" PRIu64 " more statements; --limit shows more\n",
