@@ -10,9 +10,11 @@
 
 #define TOP_FLAGS "node service namespace by compare limit since from to server token ca"
 
-// `flags` are those with a value; every command but `completion` knows --help too.
+// `flags` are those with a value; every command but `completion` knows --help too. Where `sub` may
+// be left out, all of the command's have the same flags.
 static const struct completed {
     const char *command, *sub, *flags, *switches, *help;
+    bool is_optional;
 } table[] = {
     {"server", NULL, "config data http otlp-grpc otlp-http", "",
      "take, keep, search and show traces and metrics"},
@@ -23,10 +25,10 @@ static const struct completed {
      "calls of a service over time"},
     {"entry", NULL, "namespace times load since from to server token ca", "json",
      "the tree of calls of an entry"},
-    {"top", "db", TOP_FLAGS, "json", "what databases are sent, the most first"},
-    {"top", "cache", TOP_FLAGS, "json", "what caches are sent, the most first"},
-    {"top", "rpc", TOP_FLAGS, "json", "what is called by RPC, the most first"},
-    {"top", "mq", TOP_FLAGS, "json", "what queues are sent, the most first"},
+    {"top", "db", TOP_FLAGS, "json", "what databases are sent, the most first", true},
+    {"top", "cache", TOP_FLAGS, "json", "what caches are sent, the most first", true},
+    {"top", "rpc", TOP_FLAGS, "json", "what is called by RPC, the most first", true},
+    {"top", "mq", TOP_FLAGS, "json", "what queues are sent, the most first", true},
     {"findings", NULL, "since from to server token ca", "json",
      "repeated calls, unusual chains, dead endpoints"},
     {"metrics", NULL, "service namespace by as step since from to server token ca", "json",
@@ -46,6 +48,25 @@ static const struct completed {
 };
 
 #define COUNT (sizeof table / sizeof table[0])
+
+// What a flag's value may be, of one command or (NULL) of all; words NULL: a file. The values of
+// other flags are not known here.
+static const struct valued {
+    const char *command, *flag, *words;
+} values[] = {
+    {"top", "by", "total mean calls errors p99"},
+    {"red", "by", "endpoint instance"},
+    {"metrics", "by", "service instance scope"},
+    {"metrics", "as", "value rate"},
+    {NULL, "order", "newest slowest errors"},
+    {NULL, "level", "line service endpoint"},
+    {NULL, "config", NULL},
+    {NULL, "data", NULL},
+    {NULL, "ca", NULL},
+    {NULL, "library", NULL},
+};
+
+#define VALUES (sizeof values / sizeof values[0])
 
 // Calls `each` with every word of a text of words.
 static void each_word(const char *words, void (*each)(const char *word, int n, const void *ctx),
@@ -85,38 +106,73 @@ static void put_bash_words(const char *command)
     }
 }
 
+static void put_bash_values(void)
+{
+    fputs("  case \"${COMP_WORDS[1]} $previous\" in\n", stdout);
+    for (size_t i = 0; i < VALUES; i++) {
+        const struct valued *v = &values[i];
+        ASSERT(v->flag != NULL);
+        printf("  %s\\ --%s) COMPREPLY=($(compgen ", v->command != NULL ? v->command : "*",
+               v->flag);
+        if (v->words != NULL) {
+            printf("-W '%s'", v->words);
+        } else {
+            fputs("-f", stdout);
+        }
+        fputs(" -- \"$cur\")); return ;;\n", stdout);
+    }
+    fputs("  *\\ --json|*\\ --help) ;;\n"
+          "  *\\ --*) COMPREPLY=(); return ;;\n"
+          "  esac\n",
+          stdout);
+}
+
+static void put_bash_flags(const struct completed *c)
+{
+    ASSERT(c >= table && c < table + COUNT);
+    each_word(c->flags, put_bash_flag, NULL);
+    each_word(c->switches, put_bash_flag, NULL);
+    fputs(strcmp(c->command, "completion") == 0 ? "bash zsh fish" : "--help", stdout);
+}
+
+// The words where `pattern` fits: the place of the cursor, the command, and what follows it.
+static void put_bash_case(const char *pattern, const struct completed *c, const char *sub)
+{
+    ASSERT(pattern != NULL && sub != NULL);
+    printf("  %s\\ %s\\ %s*) words='", pattern, c->command, sub);
+    put_bash_flags(c);
+    fputs("' ;;\n", stdout);
+}
+
+static void put_bash_command(size_t i)
+{
+    const struct completed *c = &table[i];
+    if (c->is_optional && is_first_of_command(i)) {
+        put_bash_case("2", c, "-");
+    }
+    if (c->sub != NULL && is_first_of_command(i)) {
+        printf("  2\\ %s\\ *) words='", c->command);
+        put_bash_words(c->command);
+        fputs("' ;;\n", stdout);
+    }
+    if (!c->is_optional || is_first_of_command(i)) {
+        put_bash_case("*", c, c->sub != NULL && !c->is_optional ? c->sub : "");
+    }
+}
+
 static void put_bash(void)
 {
     fputs("_sonde() {\n"
-          "  local cur=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} words=\n"
-          "  case $previous in\n"
-          "  --config|--data|--ca|--library) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n"
-          "  --http|--otlp-grpc|--otlp-http|--since|--from|--to|--limit|--server|--token|\\\n"
-          "  --service|--endpoint|--options|--instance|--namespace|--step|--node|--compare)\n"
-          "    COMPREPLY=(); return ;;\n"
-          "  --level) COMPREPLY=($(compgen -W 'line service endpoint' -- \"$cur\")); return ;;\n"
-          "  --by) words='endpoint instance'\n"
-          "    [ \"${COMP_WORDS[1]}\" = top ] && words='total mean calls errors p99'\n"
-          "    COMPREPLY=($(compgen -W \"$words\" -- \"$cur\")); return ;;\n"
-          "  --order) COMPREPLY=($(compgen -W 'newest slowest errors' -- \"$cur\")); return ;;\n"
-          "  esac\n"
-          "  case \"$COMP_CWORD ${COMP_WORDS[1]} ${COMP_WORDS[2]}\" in\n"
+          "  local cur=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} words=\n",
+          stdout);
+    put_bash_values();
+    fputs("  case \"$COMP_CWORD ${COMP_WORDS[1]} ${COMP_WORDS[2]}\" in\n"
           "  1\\ *) words='",
           stdout);
     put_bash_words(NULL);
     fputs("' ;;\n", stdout);
     for (size_t i = 0; i < COUNT; i++) {
-        const struct completed *c = &table[i];
-        if (c->sub != NULL && is_first_of_command(i)) {
-            printf("  2\\ %s\\ *) words='", c->command);
-            put_bash_words(c->command);
-            fputs("' ;;\n", stdout);
-        }
-        printf("  *\\ %s\\ %s*) words='", c->command, c->sub != NULL ? c->sub : "");
-        each_word(c->flags, put_bash_flag, NULL);
-        each_word(c->switches, put_bash_flag, NULL);
-        fputs(strcmp(c->command, "completion") == 0 ? "bash zsh fish' ;;\n" : "--help' ;;\n",
-              stdout);
+        put_bash_command(i);
     }
     fputs("  esac\n"
           "  COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
@@ -133,29 +189,39 @@ static void put_fish_condition(const struct completed *c)
 {
     ASSERT(c >= table && c < table + COUNT);
     printf("complete -c sonde -n '__fish_seen_subcommand_from %s", c->command);
-    if (c->sub != NULL) {
+    if (c->sub != NULL && !c->is_optional) {
         printf("; and __fish_seen_subcommand_from %s", c->sub);
     }
     fputs("' ", stdout);
 }
 
+static const struct valued *value_of(const char *command, struct str flag)
+{
+    for (size_t i = 0; i < VALUES; i++) {
+        const struct valued *v = &values[i];
+        ASSERT(v->flag != NULL);
+        if (str_eq(flag, str_of(v->flag)) &&
+            (v->command == NULL || strcmp(v->command, command) == 0)) {
+            return v;
+        }
+    }
+    return NULL;
+}
+
 static void put_fish_flag(const char *word, int n, const void *ctx)
 {
-    ASSERT(n > 0);
-    struct str flag = {word, (size_t)n};
-    bool file = str_eq(flag, STR("config")) || str_eq(flag, STR("data")) ||
-                str_eq(flag, STR("ca")) || str_eq(flag, STR("library"));
     const struct completed *c = ctx;
-    bool is_top = str_eq(flag, STR("by")) && strcmp(c->command, "top") == 0;
+    const struct valued *v = value_of(c->command, (struct str){word, (size_t)n});
+    ASSERT(n > 0);
     put_fish_condition(c);
-    printf("%s -l %.*s\n",
-           file                         ? "-r -F"
-           : str_eq(flag, STR("order")) ? "-x -a 'newest slowest errors'"
-           : str_eq(flag, STR("level")) ? "-x -a 'line service endpoint'"
-           : is_top                     ? "-x -a 'total mean calls errors p99'"
-           : str_eq(flag, STR("by"))    ? "-x -a 'endpoint instance'"
-                                        : "-x",
-           n, word);
+    if (v != NULL && v->words == NULL) {
+        fputs("-r -F", stdout);
+    } else if (v != NULL) {
+        printf("-x -a '%s'", v->words);
+    } else {
+        fputs("-x", stdout);
+    }
+    printf(" -l %.*s\n", n, word);
 }
 
 static void put_fish_switch(const char *word, int n, const void *ctx)
@@ -180,8 +246,10 @@ static void put_fish(void)
                    "-opc)) -eq 2' -a %s -d '%s'\n",
                    c->command, c->sub, c->help);
         }
-        each_word(c->flags, put_fish_flag, c);
-        each_word(c->switches, put_fish_switch, c);
+        if (!c->is_optional || is_first_of_command(i)) {
+            each_word(c->flags, put_fish_flag, c);
+            each_word(c->switches, put_fish_switch, c);
+        }
     }
     fputs("complete -c sonde -n '__fish_seen_subcommand_from completion' -a 'bash zsh fish'\n"
           "complete -c sonde -n '__fish_seen_subcommand_from check' -F\n"
