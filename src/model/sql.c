@@ -266,7 +266,9 @@ static bool write_token(struct writer *w, enum token token, struct str text, boo
     bool closes = token == TOKEN_SIGN && (text.p[0] == ',' || text.p[0] == ')');
     bool has_blank = last == ',' || (is_spaced && !closes && last != '(');
     struct str written = token == TOKEN_VALUE ? STR("?") : text;
-    bool fits = o->text_n + has_blank + written.n + 1 + SQL_MARK.n <= w->max;
+    // A quoted name goes only with what makes a document's text one: " :".
+    size_t colon_n = token == TOKEN_WORD && text.p[0] == '"' ? 2 : 0;
+    bool fits = o->text_n + has_blank + written.n + colon_n + 1 + SQL_MARK.n <= w->max;
     written = fits ? written : SQL_MARK;
     put(o, " ", has_blank || (!fits && last != '(') ? 1 : 0);
     if (fits && token == TOKEN_SIGN && text.p[0] == '(' && w->depth++ < GROUPS_MAX) {

@@ -93,11 +93,28 @@ static void test_long_statements_are_cut(void **state)
     assert_text(t.text, t.text_n, "select \xE2\x80\xA6");
 }
 
+// A name in a document is one by its colon: it goes where that has no room.
+static void test_names_in_documents_are_cut_with_their_colons(void **state)
+{
+    (void)state;
+    struct str document = STR("{\"find\": \"users\", \"filter\": {\"name\" : \"a\", \"age\" :1}}");
+    struct sql_text t, again;
+    for (size_t max = 16; max <= 2 * document.n; max++) {
+        sql_sanitize(document, SQL_DOCUMENT, max, &t);
+        assert_true(t.text_n <= max);
+        sql_sanitize((struct str){t.text, t.text_n}, SQL_DOCUMENT, max, &again);
+        assert_int_equal(again.text_n, t.text_n);
+        assert_memory_equal(again.text, t.text, t.text_n);
+    }
+    assert_text(t.text, t.text_n, "{\"find\": ?, \"filter\": {\"name\" : ?, \"age\" :?}}");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_samples),
         cmocka_unit_test(test_long_statements_are_cut),
+        cmocka_unit_test(test_names_in_documents_are_cut_with_their_colons),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
