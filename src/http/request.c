@@ -295,7 +295,10 @@ static void request_refuse(struct http_request *r, enum http_refusal why)
     if (r->begun) {
         return;
     }
-    struct str text = STR("The body is larger than the server takes.");
+    struct str text = arena_printf(&r->arena,
+                                   "The body is larger than the %zu bytes that the "
+                                   "server takes.",
+                                   s->options.body_bytes_max);
     if (!large) {
         answer_short_of_memory(r);
     } else if (is_grpc(r)) {

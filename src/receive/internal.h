@@ -143,9 +143,14 @@ struct shard {
     size_t pool_count;
     size_t in_flight;    // groups in the journal
     size_t queued_bytes; // payloads in the journal
+    // Of the request at hand: the memory that its body has, that it and the group had before it was
+    // decoded, and whether it needs more than one request may have.
     uint64_t request_number;
+    size_t body_has, request_had, group_had;
+    bool is_too_large;
     size_t slot;                         // of the batch that is being decoded into
     struct meter scratch;                // what the three buffers below hold
+    struct mem_source scratch_room;      // gives it, as much as one request may have
     struct buf plain, protobuf, offsets; // decompressed; translated from JSON, its records' offsets
     struct rejects rejects;
     struct tally shed;
@@ -163,6 +168,7 @@ struct shard {
 struct receive {
     struct receive_options options;
     struct overload *overload;
+    size_t request_memory_max; // that one request may take, from its body to its rows
     char *token;
     char *grpc_address, *http_address;
     struct shard *shards;
@@ -187,8 +193,9 @@ void group_encode(const struct receive_group *g, struct buf *out);
 
 // ---- otlp.c
 extern const struct http_handler receive_handler; // `ctx` is the shard
-// Counts the request as lost and answers for what became of it: ERR_LIMIT (the body alone) 413,
-// ERR_MEMORY 429, anything else 400, for which it is kept as a dead letter.
+// Counts the request as lost and answers for what became of it: ERR_LIMIT (it is larger
+// than any that is taken) 413, ERR_MEMORY 429, anything else 400, for which it is kept as a dead
+// letter.
 void door_lost(struct door *d, enum err why, const struct err_at *at, struct str decoded);
 void door_dead_letter(struct door *d, enum reason reason, struct str message, uint64_t offset,
                       uint64_t records, struct str body);

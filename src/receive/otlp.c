@@ -103,9 +103,13 @@ static void refuse_malformed(struct door *d, const struct err_at *at, struct str
 
 static void refuse_large(struct door *d)
 {
-    struct failure f = {413, GRPC_RESOURCE_EXHAUSTED, false,
-                        STR("The message is larger than the server takes."), NULL};
-    ASSERT(d->request != NULL);
+    const struct receive *x = d->shard->receive;
+    struct str message = arena_printf(
+        http_arena(d->request),
+        "The request is larger than the server takes, send smaller batches. A body may have %zu "
+        "bytes, decompressed as well, and a request with its records %zu bytes of memory.",
+        x->options.body_bytes_max, x->request_memory_max);
+    struct failure f = {413, GRPC_RESOURCE_EXHAUSTED, false, message, NULL};
     refuse(d, REASON_TOO_LARGE, &f);
 }
 
@@ -384,7 +388,7 @@ static bool prepare_body(struct door *d, bool compressed, struct str *body)
         bytes = e == ERR_OK ? buf_str(&s->protobuf) : bytes;
     }
     if (e != ERR_OK) {
-        door_lost(d, e, &at, bytes);
+        door_lost(d, s->is_too_large ? ERR_LIMIT : e, &at, bytes);
         return false;
     }
     ASSERT(bytes.p != NULL);
@@ -403,6 +407,8 @@ static void on_request(void *ctx, struct http_request *r)
         health_answer(d);
         return;
     }
+    s->body_has = body.n;
+    s->is_too_large = false;
     bool compressed = d->compression != COMPRESSION_NONE;
     if (d->kind == DOOR_GRPC && !grpc_unwrap(d, body, &body, &compressed)) {
         return;

@@ -89,6 +89,22 @@ static char *copy_string(const char *text)
     return copy;
 }
 
+// What decompressing and translating take for the request at hand.
+static bool scratch_take(struct mem_source *source, size_t bytes)
+{
+    struct shard *s = (struct shard *)((char *)source - offsetof(struct shard, scratch_room));
+    s->is_too_large = s->body_has + s->scratch.held_bytes + bytes > s->receive->request_memory_max;
+    ASSERT(s->receive->request_memory_max > 0);
+    return !s->is_too_large && meter_take(&s->scratch, bytes);
+}
+
+static void scratch_give(struct mem_source *source, size_t bytes)
+{
+    struct shard *s = (struct shard *)((char *)source - offsetof(struct shard, scratch_room));
+    ASSERT(bytes <= s->scratch.held_bytes);
+    meter_give(&s->scratch, bytes);
+}
+
 // Opens one shard's listeners; the first shard finds the ports, the others share them.
 static enum err open_shard(struct receive *r, struct shard *s, struct err_at *ret_at)
 {
@@ -100,9 +116,10 @@ static enum err open_shard(struct receive *r, struct shard *s, struct err_at *re
     s->stop.run = stop_shard;
     s->latency_from_ns = clock_mono_ns();
     meter_init(&s->scratch, o->budget, ACCOUNT_BODIES);
-    buf_init_from(&s->plain, o->body_bytes_max, &s->scratch.source);
-    buf_init_from(&s->protobuf, o->body_bytes_max, &s->scratch.source);
-    buf_init_from(&s->offsets, 4 * o->body_bytes_max, &s->scratch.source); // "{}," has three bytes
+    s->scratch_room = (struct mem_source){scratch_take, scratch_give};
+    buf_init_from(&s->plain, o->body_bytes_max, &s->scratch_room);
+    buf_init_from(&s->protobuf, o->body_bytes_max, &s->scratch_room);
+    buf_init_from(&s->offsets, 4 * o->body_bytes_max, &s->scratch_room); // "{}," has three bytes
     MUST(pthread_mutex_init(&s->latency_lock, NULL) == 0);
     loop_on_turn_end(s->loop, shard_turn_end, s);
     if (o->otlp_grpc_address != NULL) {
@@ -179,6 +196,8 @@ static struct receive *receive_new(const struct receive_options *options)
     if (r->options.body_bytes_max > most) {
         r->options.body_bytes_max = most;
     }
+    // As much is free now and then: above soft_bytes no request is let in, and the others end.
+    r->request_memory_max = options->budget->soft_bytes;
     r->overload = mem_new(1, sizeof *r->overload);
     overload_init(r->overload, options->budget->limit_bytes, options->budget->soft_bytes,
                   to_ns(options->shed_after_ms), to_ns(options->slow_trace_ms));

@@ -9,7 +9,8 @@
 // allocated: its body, what it is decompressed into, the protobuf that JSON is translated to, the
 // growth of the batches it is decoded into, its share of the journal record. Where the budget
 // refuses, the request is rolled back and answered 429. overload.h says what is done when that
-// lasts.
+// lasts. A request that alone would take more than the door is open for (budget.soft_bytes) is
+// answered 413: it would meet the same however often it came.
 //
 // What is counted where. Accepted spans are counted as received by the store, when it sees them,
 // and accepted metric points by the sink of points. Here: single records that break the

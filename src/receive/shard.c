@@ -35,10 +35,22 @@ static void room_give(struct mem_source *room, size_t bytes)
     budget_give(g->shard->receive->options.budget, ACCOUNT_BATCHES, bytes);
 }
 
+// For the request that is being decoded. False where it would have more than is for one
+// (s->is_too_large), or where there is not as much now.
+static bool take(struct shard *s, size_t bytes)
+{
+    const struct group *g = s->open;
+    struct budget *budget = s->receive->options.budget;
+    ASSERT(g->charged + g->reserved >= s->group_had);
+    size_t has = s->request_had + g->charged + g->reserved - s->group_had;
+    s->is_too_large = has + bytes > s->receive->request_memory_max;
+    return !s->is_too_large && budget_take(budget, ACCOUNT_BATCHES, bytes);
+}
+
 static bool reserve(struct group *g, size_t bytes)
 {
     ASSERT(g->shard->open == g);
-    if (!budget_take(g->shard->receive->options.budget, ACCOUNT_BATCHES, bytes)) {
+    if (!take(g->shard, bytes)) {
         return false;
     }
     g->reserved += bytes;
@@ -190,7 +202,7 @@ static bool admit(void *ctx, struct batch *b, size_t bytes)
     struct group *g = s->open;
     ASSERT(g->batches[s->slot] == b);
     settle(s, s->slot);
-    if (!budget_take(s->receive->options.budget, ACCOUNT_BATCHES, bytes)) {
+    if (!take(s, bytes)) {
         return false;
     }
     (void)b;
@@ -587,7 +599,7 @@ static bool take_rows(struct shard *s, uint64_t spans)
 {
     size_t bytes = (size_t)spans * BUDGET_ROW_BYTES;
     ASSERT(spans <= GROUP_LINES_MAX * BATCH_SPANS_MAX);
-    if (!budget_take(s->receive->options.budget, ACCOUNT_BATCHES, bytes)) {
+    if (!take(s, bytes)) {
         return false;
     }
     s->open->charged += bytes;
@@ -622,6 +634,8 @@ static enum err decode(struct door *d, struct str request, struct otlp_counts *r
         .offsets = d->kind == DOOR_JSON ? &s->offsets : NULL,
     };
     s->request_number++;
+    s->request_had = s->body_has + s->scratch.held_bytes;
+    s->group_had = s->open->charged + s->open->reserved;
     s->rejects.letter_count = 0;
     s->rejects.tally.count = s->rejects.tally.service_count = 0;
     s->shed.count = s->shed.service_count = 0;
@@ -656,7 +670,8 @@ void shard_take(struct door *d, struct str request)
     struct err_at at = {0};
     enum err e = decode(d, request, &counts, &at);
     if (e != ERR_OK) {
-        door_lost(d, e == ERR_LIMIT ? ERR_INVALID : e, &at, request);
+        e = e == ERR_LIMIT ? ERR_INVALID : e;
+        door_lost(d, s->is_too_large ? ERR_LIMIT : e, &at, request);
         return;
     }
     settle_lost(d);

@@ -137,7 +137,8 @@ static void test_body_over_the_limit_is_413(void **state)
     struct fixture *f = fx_start((struct http_server_options){.body_bytes_max = 10});
     struct client *c = fx_client(f);
     client_send(c, STR("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 11\r\n\r\n01234567890"));
-    expect_h1(c, 413, "{\"error\":\"The body is larger than the server takes.\"}");
+    expect_h1(c, 413,
+              "{\"error\":\"The body is larger than the 10 bytes that the server takes.\"}");
     client_send(c, STR("POST /y HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n0123456789"));
     expect_h1(c, 200, "POST /y 0123456789");
     client_send(c, STR("POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"

@@ -429,6 +429,35 @@ static void test_nothing_is_taken_beyond_the_limit(void **state)
     fx_end(f);
 }
 
+// What an idle server could not take either is told so: however often it came, it would not fit.
+static void test_more_memory_than_is_for_one_request(void **state)
+{
+    (void)state;
+    struct fixture *f = fx_start((struct receive_options){0});
+    struct client_h2 *h = fx_h2(f);
+    struct buf b = traces("cart", 150000, 0), one = traces("cart", 1, 0), packed;
+    buf_init(&packed, (size_t)16 << 20);
+    assert_true(b.n < f->budget.limit_bytes / 4); // the body alone would do
+    assert_ok(compress(COMPRESSION_GZIP, buf_str(&b), &packed));
+    struct client_answer a =
+        post(f, "/v1/traces", PROTOBUF "content-encoding: gzip\r\n", buf_str(&packed));
+    assert_int_equal(a.status, 413);
+    assert_null(client_header(&a, "retry-after"));
+    assert_true(body_has(&a, "50331648 bytes of memory"));
+    client_answer_done(&a);
+    const struct client_answer *g = call(h, TRACES_PATH, buf_str(&b));
+    assert_grpc(g, "8");
+    assert_null(client_header(g, "grpc-status-details-bin"));
+    assert_refused(f, REASON_TOO_LARGE, 2);
+    assert_posted(f, "/v1/traces", PROTOBUF, buf_str(&one), 200);
+    assert_int_equal(atomic_load(&f->durable_spans), 1);
+    buf_done(&packed);
+    buf_done(&one);
+    buf_done(&b);
+    client_h2_free(h);
+    fx_end(f);
+}
+
 static void test_offsets_in_json_are_the_senders(void **state)
 {
     (void)state;
@@ -491,6 +520,7 @@ int main(void)
         cmocka_unit_test(test_malformed_is_said_while_shedding),
         cmocka_unit_test(test_losses_of_many_services),
         cmocka_unit_test(test_nothing_is_taken_beyond_the_limit),
+        cmocka_unit_test(test_more_memory_than_is_for_one_request),
         cmocka_unit_test(test_offsets_in_json_are_the_senders),
         cmocka_unit_test(test_too_large),
     };
