@@ -17,9 +17,10 @@ static const char help[] =
     "\n"
     "Prints what is wrong with how calls were made in the last hour, each with the\n"
     "number that proves it and traces that show it: one statement or call again and\n"
-    "again (n_plus_one, repeated_calls), chains that call a node far more often than\n"
-    "others (fan_out), unusual chains (rare_path, missing_path), and endpoints that\n"
-    "nobody calls any more (dead_endpoint). T is as for `sonde trace search`.\n";
+    "again (n_plus_one, repeated_calls), services that are called one after the other\n"
+    "and could be called at the same time (serial_calls), chains that call a node far\n"
+    "more often than others (fan_out), unusual chains (rare_path, missing_path), and\n"
+    "endpoints that nobody calls any more (dead_endpoint). T is as for `sonde trace search`.\n";
 
 struct findings_flags {
     struct ask_range_flags range;
@@ -27,16 +28,21 @@ struct findings_flags {
     bool json, help;
 };
 
-static void put_node(json_t *finding, const char *key)
+static void put_names(json_t *n)
 {
-    json_t *n = json_object_get(finding, key);
     const char *service = ask_string(n, "service"), *name = ask_string(n, "name");
-    ASSERT(finding != NULL);
+    ASSERT(n != NULL);
     table_put(*service != 0 ? service : name, 0, NODE_MAX);
     if (*service != 0 && *name != 0) {
         putchar(' ');
         table_put(name, 0, NODE_MAX);
     }
+}
+
+static void put_node(json_t *finding, const char *key)
+{
+    ASSERT(finding != NULL);
+    put_names(json_object_get(finding, key));
 }
 
 // The number that proves it, in words.
@@ -47,6 +53,11 @@ static void put_proof(json_t *f, const char *kind)
     ASSERT(kind != NULL);
     if (strcmp(kind, "dead_endpoint") == 0) {
         printf(": no calls, where %.0f were to be expected", value);
+    } else if (strcmp(kind, "serial_calls") == 0) {
+        printf(
+            " and others one after the other: at the same time they would save %.0f %%, in %" PRIu64
+            " chains",
+            100 * value, chains);
     } else if (strcmp(kind, "fan_out") == 0) {
         printf(": 1 in 100 chains calls it %.0f times or more", value);
     } else if (strcmp(kind, "rare_path") == 0) {
@@ -55,6 +66,19 @@ static void put_proof(json_t *f, const char *kind)
         printf(": not in %" PRIu64 " chains, in %.2f %% of all", chains, 100 * value);
     } else {
         printf(": %.1f calls for one of the caller, in %" PRIu64 " chains", value, chains);
+    }
+}
+
+static void print_calls(json_t *f)
+{
+    json_t *calls = json_object_get(f, "calls"), *n;
+    size_t i;
+    ASSERT(json_array_size(calls) <= 100);
+    json_array_foreach(calls, i, n)
+    {
+        printf("    %zu. ", i + 1);
+        put_names(n);
+        putchar('\n');
     }
 }
 
@@ -76,6 +100,7 @@ static void print_finding(json_t *f)
         table_put(statement, 0, 2 * NODE_MAX);
         putchar('\n');
     }
+    print_calls(f);
     if (json_object_get(f, "entry") != NULL) {
         fputs("    of entry ", stdout);
         put_node(f, "entry");

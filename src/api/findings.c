@@ -7,18 +7,35 @@
 #include "core/clock.h"
 #include "core/must.h"
 
-static void put_end(struct json_writer *w, const char *key, const struct node *n)
+static void put_node(struct json_writer *w, const struct node *n)
 {
     struct arena arena = {0};
-    json_put_key(w, key);
+    ASSERT(n != NULL);
     json_put_object(w);
     if (n->kind.n > 0) {
         put_str(w, "id", node_id(&arena, n));
         put_node_names(w, n);
     }
     json_put_object_end(w);
-    ASSERT(key != NULL);
     arena_done(&arena);
+}
+
+static void put_end(struct json_writer *w, const char *key, const struct node *n)
+{
+    ASSERT(key != NULL);
+    json_put_key(w, key);
+    put_node(w, n);
+}
+
+static void put_serial(struct json_writer *w, const struct finding *f)
+{
+    ASSERT(f->serial_count <= SERIAL_PATHS_MAX);
+    json_put_key(w, "calls");
+    json_put_array(w);
+    for (size_t i = 0; i < f->serial_count; i++) {
+        put_node(w, &f->serial[i]);
+    }
+    json_put_array_end(w);
 }
 
 static void put_finding(struct json_writer *w, const struct finding *f)
@@ -37,6 +54,9 @@ static void put_finding(struct json_writer *w, const struct finding *f)
     put_i64(w, "self_ns", f->self_ns);
     if (f->statement.n > 0) {
         put_str(w, "statement", f->statement);
+    }
+    if (f->kind == FINDING_SERIAL) {
+        put_serial(w, f);
     }
     json_put_key(w, "trace_ids");
     json_put_array(w);

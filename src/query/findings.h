@@ -3,9 +3,13 @@
 // (query/entries.h), each with the number that proves it and with traces that show it.
 //
 //     n_plus_one      a database or cache is asked one statement again and again: at least 5 calls
-//                     for one of the caller, in half of the chains that have it, and at least 5
-//                     with the same statement in a trace that is looked at
+//                     for one of the caller, in half of the chains that have it, and as many with
+//                     the same statement in a trace that is looked at
 //     repeated_calls  the same of a service or something else: at least 5 for one of the caller
+//     serial_calls    services or external ones are called one after the other which could be
+//                     called at the same time (query/serial.h): for at least 5 ms, and a fifth of
+//                     the entry's time, in half of the traces that are looked at and have the
+//                     caller; of 10 chains or more
 //     fan_out         1 in 100 chains calls it at least 50 times, and 5 times as often as half of
 //                     them do
 //     rare_path       at most 1 in 100 chains of an entry goes there, though half of them or more
@@ -20,14 +24,15 @@
 // the newest FINDINGS_LOOKED_AT traces of FINDINGS_ENTRIES entries, and then, for what few chains
 // show, among FINDINGS_LOOKED_DEEP each, what takes most time first, by FINDINGS_SEARCHES searches;
 // of FINDINGS_TRACES traces in all, and as long as the query has its turn (the control's
-// `cut_short` says that it had not). A finding of statements (n_plus_one) needs one, others may
-// come without.
+// `cut_short` says that it had not). n_plus_one and serial_calls need one, and have their number
+// from them; others may come without.
 //
 // Errors are those of entries_run().
 #ifndef SONDE_QUERY_FINDINGS_H
 #define SONDE_QUERY_FINDINGS_H
 
 #include "query/entries.h"
+#include "query/serial.h"
 #include "store/store.h"
 
 #define FINDINGS_MAX         200 // of one answer, those that take most time first
@@ -41,6 +46,7 @@
 enum finding_kind {
     FINDING_N_PLUS_ONE,
     FINDING_REPEATED,
+    FINDING_SERIAL,
     FINDING_FAN_OUT,
     FINDING_RARE,
     FINDING_MISSING,
@@ -53,10 +59,12 @@ struct finding {
     enum finding_kind kind;
     struct node entry, caller, node; // of a dead endpoint `node` alone
     double value, limit;             // calls for one of the caller, calls in one chain, a share of
-                                     // chains, or calls that were to be expected
+                                     // chains or of the entry's time, or calls that were expected
     int64_t chains;                  // of the entry that show it; of a dead endpoint 0
-    int64_t self_ns;                 // that is spent there
+    int64_t self_ns;                 // that is spent there; of serial calls: that would be saved
     struct str statement;            // "" where there is none
+    struct node serial[SERIAL_PATHS_MAX]; // that are called one after the other, in this order
+    size_t serial_count;
     trace_id examples[FINDING_EXAMPLES];
     size_t example_count;
 };

@@ -6,6 +6,7 @@
 
 #include "core/mem.h"
 #include "core/must.h"
+#include "model/kin.h"
 #include "query/trace.h"
 
 struct sampled {
@@ -19,12 +20,14 @@ struct sampler {
     struct span_reader *reader;
     struct edges_room edges;
     struct entries_room entries;
+    struct serial_room serial;
     const struct batch *batch; // that the reader reads
     struct sampled *rows;
     struct chain_span *spans;
     size_t count, capacity, span_capacity;
     struct sample_path *out;
-    size_t out_capacity;
+    struct sample_serial *serials;
+    size_t out_capacity, serial_capacity;
     struct arena arena; // of a sample
 };
 
@@ -43,12 +46,14 @@ void sampler_free(struct sampler *s)
         span_reader_free(s->reader);
         edges_room_done(&s->edges);
         entries_room_done(&s->entries);
+        serial_room_done(&s->serial);
         paths_done(&s->paths);
         names_done(&s->names);
         arena_done(&s->arena);
         mem_free(s->rows);
         mem_free(s->spans);
         mem_free(s->out);
+        mem_free(s->serials);
         mem_free(s);
     }
 }
@@ -169,6 +174,46 @@ static void find_statements(struct sampler *s, const struct entry_sum *sums, siz
     mem_free(all);
 }
 
+// ---- Serial calls -------------------------------------------------------------------------------
+
+static size_t find_serials(struct sampler *s)
+{
+    const struct serial_chain chain = {.spans = s->spans,
+                                       .edges = &s->edges,
+                                       .entries = &s->entries,
+                                       .paths = &s->paths,
+                                       .names = &s->names,
+                                       .count = (uint32_t)s->count};
+    size_t count;
+    const struct serial *found = serial_of(&s->serial, &chain, &count);
+    s->serials = mem_grow(s->serials, &s->serial_capacity, count + 1, sizeof *s->serials);
+    for (size_t i = 0; i < count; i++) {
+        struct sample_serial *to = &s->serials[i];
+        *to = (struct sample_serial){.caller = paths_at(&s->paths, found[i].caller)->id,
+                                     .saved_ns = found[i].saved_ns,
+                                     .count = found[i].count};
+        for (size_t k = 0; k < found[i].count; k++) {
+            to->paths[k] = paths_at(&s->paths, found[i].paths[k])->id;
+        }
+    }
+    ASSERT(count <= s->count);
+    return count;
+}
+
+static uint64_t duration_of(const struct sampler *s)
+{
+    uint64_t first_ns = UINT64_MAX, duration_ns = 0;
+    ASSERT(s->edges.capacity >= s->count);
+    for (size_t i = 0; i < s->count; i++) {
+        const struct chain_span *span = &s->spans[i];
+        if (s->edges.parents[i] == KIN_NONE && span->parent == 0 && span->start_ns < first_ns) {
+            first_ns = span->start_ns;
+            duration_ns = span->duration_ns;
+        }
+    }
+    return duration_ns;
+}
+
 static void no_edge(void *ctx, const struct edge_call *call)
 {
     ASSERT(call != NULL);
@@ -198,6 +243,12 @@ enum err sampler_take(struct sampler *s, const struct store_view *view, trace_id
     }
     find_statements(s, sum, sums);
     ASSERT(view != NULL);
-    *ret_sample = (struct sample){.trace = id, .paths = s->out, .count = sums};
+    size_t serials = find_serials(s);
+    *ret_sample = (struct sample){.trace = id,
+                                  .duration_ns = duration_of(s),
+                                  .paths = s->out,
+                                  .count = sums,
+                                  .serials = s->serials,
+                                  .serial_count = serials};
     return sums > 0 ? ERR_OK : ERR_NOT_FOUND;
 }

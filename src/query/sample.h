@@ -5,6 +5,7 @@
 #define SONDE_QUERY_SAMPLE_H
 
 #include "query/scan.h"
+#include "query/serial.h"
 #include "store/store.h"
 #include "stream/entries.h"
 
@@ -24,10 +25,20 @@ struct sample_path {
     uint32_t same_calls;
 };
 
+// Calls that wait for one another (query/serial.h), with the IDs of the paths.
+struct sample_serial {
+    uint64_t caller, saved_ns;
+    uint64_t paths[SERIAL_PATHS_MAX];
+    size_t count;
+};
+
 struct sample {
     trace_id trace;
+    uint64_t duration_ns; // of its first root
     const struct sample_path *paths;
     size_t count;
+    const struct sample_serial *serials;
+    size_t serial_count;
 };
 
 // The trace's paths; they live until the next sample. ERR_NOT_FOUND where it has none, or is too

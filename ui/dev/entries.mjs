@@ -154,6 +154,9 @@ export function findings(range, empty) {
   const list = [
     found('n_plus_one', orders, DATABASE, 8, 5, 9812, 4.1e10, { statement }),
     found('repeated_calls', buy, named(4), 6.4, 5, 8120, 9.3e9),
+    found('serial_calls', buy, named(3), 0.312, 0.2, 9950, 5.2e11, {
+      calls: [named(4), named(3), named(9)].map(node),
+    }),
     found('fan_out', orders, named(3), 212, 50, 98, 3.4e9),
     found('rare_path', stock, named(9), 0.0021, 0.01, 21, 1.1e8),
     found('missing_path', orders, named(2), 0.9975, 0.99, 25, 9e7, { trace_ids: [] }),

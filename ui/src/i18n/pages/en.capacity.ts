@@ -93,11 +93,13 @@ export const enCapacity = {
     other: 'In {count} chains of {entry}.',
   },
   'findings.spent': 'Time spent there: {time}',
+  'findings.saved': 'Time to save: {time}',
   'findings.toTree': 'In the call tree',
   'findings.toMap': 'On the map',
   'findings.statement': 'Statement',
   'finding.n_plus_one': 'N+1 statements',
   'finding.repeated_calls': 'Repeated calls',
+  'finding.serial_calls': 'Serial calls',
   'finding.fan_out': 'Fan-out',
   'finding.rare_path': 'Rare path',
   'finding.missing_path': 'Missing call',
@@ -106,6 +108,8 @@ export const enCapacity = {
     'For one call of its own, {caller} asks {node} {value} times, with one statement again and again. {limit} is the limit.',
   'finding.saysRepeated':
     'For one call of its own, {caller} calls {node} {value} times. {limit} is the limit.',
+  'finding.saysSerial':
+    '{caller} makes calls one after the other that could run at the same time: {calls}. That would save {value} of the time; {limit} is the limit.',
   'finding.saysFanOut':
     'In 1 of 100 chains {caller} calls {node} {value} times or more, far more often than in the others. {limit} is the limit.',
   'finding.saysRare':

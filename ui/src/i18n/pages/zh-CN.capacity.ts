@@ -83,11 +83,13 @@ export const zhCapacity: Record<keyof typeof enCapacity, Message> = {
   'findings.noExamples': '在最新的调用链中没有找到示例。',
   'findings.chains': '见于 {entry} 的 {count} 条调用链。',
   'findings.spent': '在此耗时 {time}',
+  'findings.saved': '可节省时间：{time}',
   'findings.toTree': '在调用树中查看',
   'findings.toMap': '在拓扑中查看',
   'findings.statement': '语句',
   'finding.n_plus_one': 'N+1 查询',
   'finding.repeated_calls': '重复调用',
+  'finding.serial_calls': '串行调用',
   'finding.fan_out': '扇出过大',
   'finding.rare_path': '罕见路径',
   'finding.missing_path': '缺失调用',
@@ -95,6 +97,8 @@ export const zhCapacity: Record<keyof typeof enCapacity, Message> = {
   'finding.saysNPlusOne':
     '{caller} 每被调用一次，就以同一语句反复访问 {node}，共 {value} 次；上限为 {limit} 次。',
   'finding.saysRepeated': '{caller} 每被调用一次，就调用 {node} {value} 次；上限为 {limit} 次。',
+  'finding.saysSerial':
+    '{caller} 依次发起本可同时进行的调用：{calls}。若同时进行，可节省 {value} 的时间；界限为 {limit}。',
   'finding.saysFanOut':
     '每 100 条调用链中有 1 条，{caller} 调用 {node} 达 {value} 次或更多，远多于其他调用链；上限为 {limit} 次。',
   'finding.saysRare': '几乎没有调用链从 {caller} 到 {node}：仅占 {value}；界限为 {limit}。',
