@@ -169,6 +169,7 @@ static void seal(void *ctx, uint64_t seq, uint64_t oldest, struct str state)
     buf_add_str(&both, state);
     point_sink_save(s->points, &both);
     MUST(!both.failed);
+    exemplars_seal(s->points->exemplars, seq);
     series_seal(s->series, seq, buf_str(&both));
     buf_done(&both);
 }

@@ -12,6 +12,8 @@
 #include "core/must.h"
 #include "core/varint.h"
 #include "model/semconv.h"
+#include "series/index.h"
+#include "wire/exemplar.h"
 #include "wire/otlp.h"
 #include "wire/otlp_point.h"
 
@@ -20,11 +22,13 @@
 _Static_assert(POINT_ATTRS_MAX + 8 <= SERIES_LABELS_MAX, "attributes and our own labels fit");
 _Static_assert(POINT_KEY_BYTES_MAX + 5 <= SERIES_LABEL_BYTES_MAX, "a key fits with its prefix");
 
-void point_sink_init(struct point_sink *s, struct series_store *series, struct ledger *ledger)
+void point_sink_init(struct point_sink *s, struct series_store *series, struct exemplars *exemplars,
+                     struct ledger *ledger)
 {
-    *s = (struct point_sink){.series = series, .ledger = ledger};
-    ASSERT(series != NULL && ledger != NULL);
+    *s = (struct point_sink){.series = series, .exemplars = exemplars, .ledger = ledger};
+    ASSERT(series != NULL && exemplars != NULL && ledger != NULL);
     buf_init(&s->text, TEXT_MAX);
+    buf_init(&s->key, 2 * SERIES_LABELS_MAX * (SERIES_LABEL_BYTES_MAX + 1));
 }
 
 void point_sink_done(struct point_sink *s)
@@ -32,6 +36,7 @@ void point_sink_done(struct point_sink *s)
     mem_free(s->cells);
     mem_free(s->numbers);
     buf_done(&s->text);
+    buf_done(&s->key);
     arena_done(&s->arena);
     *s = (struct point_sink){.series = NULL};
 }
@@ -464,6 +469,59 @@ static void take_distribution(struct taking *t)
     t->why = wrong != NULL ? REASON_INVALID : t->why;
 }
 
+// ---- Exemplars ----------------------------------------------------------------------------------
+
+static bool is_of_one_bucket(struct str key)
+{
+    return str_eq(key, POINT_LE) || str_eq(key, POINT_QUANTILE) ||
+           str_eq(key, POINT_BUCKET_SCALE) || str_eq(key, POINT_BUCKET_ZERO);
+}
+
+// The name that a metric was sent by: of a bucket that came by itself, that of its histogram.
+static struct str sent_name(const struct taking *t)
+{
+    bool is_series = t->batch->metrics[t->point->metric].kind == METRIC_SERIES;
+    ASSERT(t->name.p != NULL);
+    for (size_t i = 0; i < t->labels.count && is_series; i++) {
+        if (str_eq(t->labels.items[i].key, POINT_LE) && str_ends(t->name, POINT_SUFFIX_BUCKET)) {
+            return (struct str){t->name.p, t->name.n - POINT_SUFFIX_BUCKET.n};
+        }
+    }
+    return t->name;
+}
+
+static void on_exemplar(void *ctx, const struct wire_exemplar *e)
+{
+    struct taking *t = ctx;
+    const struct exemplar x = {.line = t->batch->line,
+                               .name = sent_name(t),
+                               .labels = buf_str(&t->sink->key),
+                               .time_ms =
+                                   (e->time_ns > 0 ? e->time_ns : t->point->time_ns) / NS_PER_MS,
+                               .value = e->value,
+                               .trace = e->trace,
+                               .span = e->span};
+    ASSERT(x.name.n > 0);
+    (void)exemplars_add(t->sink->exemplars, &x); // counted there
+}
+
+static void take_exemplars(struct taking *t)
+{
+    struct series_label labels[SERIES_LABELS_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < t->labels.count; i++) {
+        if (!is_of_one_bucket(t->labels.items[i].key)) {
+            labels[count++] = t->labels.items[i];
+        }
+    }
+    buf_clear(&t->sink->key);
+    enum err e = count > 0 ? series_key_of(labels, count, &t->sink->key) : ERR_OK;
+    ASSERT(e == ERR_OK); // the series has taken them
+    if (e == ERR_OK) {
+        (void)exemplar_each(batch_str(t->batch, t->point->exemplars), on_exemplar, t);
+    }
+}
+
 static enum reason take_point(struct point_sink *s, const struct batch *b, const struct point *x)
 {
     const struct metric *m = &b->metrics[x->metric];
@@ -484,8 +542,9 @@ static enum reason take_point(struct point_sink *s, const struct batch *b, const
         const struct point_number *n = &s->numbers[i];
         series_add_number(s->series, n->series, n->time_ms, n->value);
     }
-    atomic_fetch_add_explicit(&s->exemplars, otlp_point_exemplars(batch_str(b, x->exemplars)),
-                              memory_order_relaxed);
+    if (x->exemplars != 0 && t.why == REASON_NONE) {
+        take_exemplars(&t);
+    }
     return t.why;
 }
 

@@ -2,7 +2,8 @@
 // Purpose: metric points go to the series store, as model/point.h says.
 //
 // A point is kept whole or not at all: where one of its series finds no room, none of them gets a
-// number. Exemplars are not kept; how many there were is counted.
+// number. Its exemplars go where they are kept (series/exemplars.h), by the name that the metric
+// was sent by and all labels but those of one bucket or quantile.
 //
 // The ledger. A point counts as received, and as stored or dropped, when it comes here: it is in
 // the head of the series store then. These counts are part of the state that is committed with the
@@ -13,16 +14,15 @@
 //             text of the outcome, of the reason, of the service, varint count; then the length of
 //             the counts (u32), then "SNDP". A state without that end has no counts.
 //
-// One thread, that which adds to the series store; `exemplars` may be read by any.
+// One thread, that which adds to the series store.
 #ifndef SONDE_POINT_SINK_H
 #define SONDE_POINT_SINK_H
-
-#include <stdatomic.h>
 
 #include "core/arena.h"
 #include "core/buf.h"
 #include "ledger/ledger.h"
 #include "model/point.h"
+#include "series/exemplars.h"
 #include "series/series.h"
 
 struct point_cell {
@@ -39,20 +39,21 @@ struct point_number {
     double value;
 };
 
-// Both must outlive the sink.
+// The first three must outlive the sink.
 struct point_sink {
     struct series_store *series;
+    struct exemplars *exemplars;
     struct ledger *ledger;
     struct point_cell *cells;
     size_t cell_count, cell_capacity;
     struct point_number *numbers; // of the point at hand
     size_t number_count, number_capacity;
     struct arena arena; // texts of its labels
-    struct buf text;
-    atomic_uint_fast64_t exemplars; // that were not kept
+    struct buf text, key;
 };
 
-void point_sink_init(struct point_sink *s, struct series_store *series, struct ledger *ledger);
+void point_sink_init(struct point_sink *s, struct series_store *series, struct exemplars *exemplars,
+                     struct ledger *ledger);
 void point_sink_done(struct point_sink *s);
 
 // Cuts what is the sink's off a committed state, and restores the ledger from it. ERR_CORRUPT.

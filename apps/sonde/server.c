@@ -29,6 +29,7 @@
 #include "os/descriptors.h"
 #include "query/trace.h"
 #include "receive/receive.h"
+#include "series/exemplars.h"
 #include "series/series.h"
 #include "store/store.h"
 #include "stream/stream.h"
@@ -47,6 +48,7 @@ struct server {
     struct ledger *ledger;
     struct store *store;
     struct series_store *series;
+    struct exemplars *exemplars;
     struct call_sink sink;
     struct point_sink points;
     struct stream *stream;
@@ -112,6 +114,13 @@ static void on_series_committed(void *ctx, uint64_t seq)
     struct server *s = ctx;
     atomic_store(&s->stream_done, call_sink_committed(&s->sink, seq));
     release(s);
+}
+
+static enum err before_series_commit(void *ctx, uint64_t seq, uint64_t believed_ms)
+{
+    struct server *s = ctx;
+    ASSERT(s->exemplars != NULL);
+    return exemplars_write(s->exemplars, seq, believed_ms);
 }
 
 static enum err history_of(void *ctx, trace_id id,
@@ -194,12 +203,6 @@ static void on_missing(void *ctx, const struct journal_missing *missing)
     n -= missing->first_seq - 1 > after ? missing->first_seq - 1 : after;
     ledger_add(s->ledger, SIGNAL_TRACES, OUTCOME_RECEIVED, REASON_NONE, STR(""), n);
     ledger_add(s->ledger, SIGNAL_TRACES, OUTCOME_DROPPED, REASON_CORRUPT, STR(""), n);
-}
-
-static uint64_t exemplars_left_out(void *ctx)
-{
-    struct server *s = ctx;
-    return atomic_load_explicit(&s->points.exemplars, memory_order_relaxed);
 }
 
 static void put_scraped(void *ctx, struct batch *b, void (*done)(void *done_ctx, enum err result),
@@ -406,6 +409,26 @@ static enum err open_store(struct server *s, struct err_at *ret_at)
     return e;
 }
 
+// Exemplars are samples: a file that cannot be read is set aside, and another one begun.
+static enum err open_exemplars(struct server *s, const char *dir, struct err_at *ret_at)
+{
+    char path[FS_PATH_MAX + 16], bad[FS_PATH_MAX + 24];
+    (void)snprintf(path, sizeof path, "%s/exemplars.db", dir);
+    (void)snprintf(bad, sizeof bad, "%s.bad", path);
+    const struct exemplars_options o = {.path = path,
+                                        .budget = &s->budget,
+                                        .bytes_max = s->budget.limit_bytes / 64,
+                                        .keep_ms = EXEMPLARS_KEEP_MS};
+    enum err e = exemplars_open(&o, &s->exemplars, ret_at);
+    if (e == ERR_CORRUPT && rename(path, bad) == 0) {
+        log_write(LOG_ERROR, "series", "the exemplars cannot be read and are set aside", "file=%s",
+                  bad);
+        e = exemplars_open(&o, &s->exemplars, ret_at);
+    }
+    ASSERT((e == ERR_OK) == (s->exemplars != NULL));
+    return e;
+}
+
 static enum err open_series(struct server *s, struct err_at *ret_at)
 {
     char dir[FS_PATH_MAX];
@@ -415,6 +438,7 @@ static enum err open_series(struct server *s, struct err_at *ret_at)
         .dir = dir,
         .budget = &s->budget,
         .flush_age_ms = (uint32_t)s->config.number[SETTING_SERIES_FLUSH_AGE],
+        .before_commit = before_series_commit,
         .on_committed = on_series_committed,
         .ctx = s,
     };
@@ -422,8 +446,12 @@ static enum err open_series(struct server *s, struct err_at *ret_at)
     if (e != ERR_OK) {
         return e;
     }
+    e = open_exemplars(s, dir, ret_at);
+    if (e != ERR_OK) {
+        return e;
+    }
     struct str state = series_state(s->series);
-    point_sink_init(&s->points, s->series, s->ledger);
+    point_sink_init(&s->points, s->series, s->exemplars, s->ledger);
     call_sink_init(&s->sink, s->series, &s->points);
     e = point_sink_restore(&s->points, &state);
     if (e != ERR_OK) {
@@ -539,6 +567,7 @@ static enum err start_api(struct server *s, struct err_at *ret_at)
         .commit = SONDE_COMMIT,
         .store = s->store,
         .series = s->series,
+        .exemplars = s->exemplars,
         .stream = s->stream,
         .journal = s->journal,
         .ledger = s->ledger,
@@ -547,7 +576,6 @@ static enum err start_api(struct server *s, struct err_at *ret_at)
         .config_file = c->file,
         .settings = settings_of,
         .retention = retention_of,
-        .exemplars_left_out = exemplars_left_out,
         .scrape_stats = s->config.job_count > 0 ? scrape_stats_of : NULL,
         .trouble = trouble,
         .ctx = s,
@@ -648,6 +676,7 @@ static void stop(struct server *s)
     api_stop(s->api);
     stream_close(s->stream);
     series_close(s->series);
+    exemplars_close(s->exemplars);
     call_sink_done(&s->sink);
     point_sink_done(&s->points);
     store_close(s->store);

@@ -33,6 +33,8 @@ static const struct route routes[] = {
     {"/api/v1/red", NULL, api_red, false, false, RANGE | CALLED | P(INSTANCE) | P(BY) | P(STEP)},
     {"/api/v1/metrics/query", NULL, api_points, false, false,
      RANGE | POINTS | P(NAME) | P(STEP) | P(AS) | P(BY)},
+    {"/api/v1/metrics/exemplars", NULL, api_exemplars, false, false,
+     RANGE | POINTS | P(NAME) | P(LIMIT)},
     {"/api/v1/metrics", NULL, api_points_names, false, false, RANGE | POINTS},
     {"/api/v1/topology", NULL, api_topology, false, false, RANGE | P(LEVEL)},
     {"/api/v1/entries/load", NULL, api_entries_load, false, false, RANGE | P(NODE)},

@@ -16,6 +16,7 @@
 #include "ledger/ledger.h"
 #include "receive/receive.h"
 #include "scrape/scrape.h"
+#include "series/exemplars.h"
 #include "series/series.h"
 #include "store/store.h"
 #include "stream/stream.h"
@@ -37,6 +38,7 @@ struct api_options {
     const char *version, *commit;
     struct store *store;
     struct series_store *series;
+    struct exemplars *exemplars;
     struct stream *stream;
     struct journal *journal;
     struct ledger *ledger;
@@ -47,8 +49,6 @@ struct api_options {
     size_t (*settings)(void *ctx, struct api_setting *out, size_t max);
     // The retention in force of a business line.
     struct store_retention (*retention)(void *ctx, struct str line);
-    // Exemplars of metric points that were not kept. May be NULL.
-    uint64_t (*exemplars_left_out)(void *ctx);
     // NULL where nothing is scraped.
     void (*scrape_stats)(void *ctx, struct scrape_stats *ret_stats);
     // Why data cannot be taken although everything runs, in words; NULL when it can. Any thread.

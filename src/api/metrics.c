@@ -286,11 +286,6 @@ static void put_stream(struct job *j)
         (double)s.left_out_spans);
     one(out, "sonde_stream_points_total", "counter",
         "Metric points that passed to the series, those of the replay included.", (double)s.points);
-    if (j->api->o.exemplars_left_out != NULL) {
-        one(out, "sonde_stream_left_out_exemplars_total", "counter",
-            "Exemplars of those points, which are not kept.",
-            (double)j->api->o.exemplars_left_out(j->api->o.ctx));
-    }
     one(out, "sonde_stream_queued_bytes", "gauge", "Batches that wait for stream analysis.",
         (double)s.queued_bytes);
     one(out, "sonde_stream_open_chains", "gauge", "Chains of calls that are open.",
@@ -375,6 +370,21 @@ static void put_tiers(struct buf *out, const char *name, const char *help,
     }
 }
 
+static void put_exemplars(struct job *j)
+{
+    struct buf *out = &j->out;
+    struct exemplars_stats x;
+    ASSERT(j->api->o.exemplars != NULL);
+    exemplars_stats(j->api->o.exemplars, &x);
+    one(out, "sonde_exemplars_taken_total", "counter",
+        "Exemplars of metric points that were taken in, those of the replay included.",
+        (double)x.added);
+    one(out, "sonde_exemplars_left_out_total", "counter",
+        "Exemplars that name no trace, or that there was no room for.", (double)x.left_out);
+    one(out, "sonde_exemplars_waiting", "gauge", "Exemplars in memory that are not written yet.",
+        (double)x.waiting);
+}
+
 static void put_series(struct job *j)
 {
     ASSERT(j->api->o.series != NULL);
@@ -397,6 +407,7 @@ static void put_series(struct job *j)
     put_tiers(out, "sonde_series_parts", "Parts, by the width of their slots.", s.parts);
     put_tiers(out, "sonde_series_part_samples", "Samples in parts.", s.part_samples);
     put_tiers(out, "sonde_series_part_bytes", "Size of all parts.", s.part_bytes);
+    put_exemplars(j);
     one(out, "sonde_series_flushes_total", "counter", "Heads written to parts.", (double)s.flushes);
     one(out, "sonde_series_flush_failures_total", "counter",
         "Flushes that failed and were tried again.", (double)s.flush_failures);

@@ -10,18 +10,6 @@
 
 static const char *const quantile_names[POINTS_QUANTILES] = {"p50", "p90", "p95", "p99", "p999"};
 
-// What has no value is null.
-static void put_number(struct json_writer *w, const char *key, double v)
-{
-    json_put_key(w, key);
-    if (isfinite(v)) {
-        json_put_double(w, v);
-    } else {
-        json_put_null(w);
-    }
-    ASSERT(key[0] != 0);
-}
-
 static struct points_query query_of(struct job *j, uint64_t from_ns, uint64_t to_ns)
 {
     struct str line = j->params[PARAM_NAMESPACE];

@@ -3,6 +3,8 @@
 #ifndef SONDE_API_PUT_H
 #define SONDE_API_PUT_H
 
+#include <math.h>
+
 #include "core/str.h"
 #include "model/ids.h"
 #include "query/node.h"
@@ -38,6 +40,17 @@ static inline void put_double(struct json_writer *w, const char *key, double val
 {
     json_put_key(w, key);
     json_put_double(w, value);
+}
+
+// What has no value is null.
+static inline void put_number(struct json_writer *w, const char *key, double v)
+{
+    json_put_key(w, key);
+    if (isfinite(v)) {
+        json_put_double(w, v);
+    } else {
+        json_put_null(w);
+    }
 }
 
 static inline void put_bool(struct json_writer *w, const char *key, bool value)

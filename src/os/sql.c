@@ -169,22 +169,52 @@ enum err sql_end(struct sql *s)
     return e;
 }
 
-enum err sql_each(struct sql *s, size_t which, uint64_t parameter,
-                  void (*row)(void *ctx, sqlite3_stmt *r), void *ctx)
+enum err sql_each_bound(struct sql *s, size_t which,
+                        void (*bind)(void *ctx, sqlite3_stmt *statement),
+                        void (*row)(void *ctx, sqlite3_stmt *r), void *ctx)
 {
     ASSERT(which < s->count && row != NULL);
     int code = pthread_mutex_lock(&s->lock);
     MUST(code == 0);
     sqlite3_stmt *r = s->statements[which];
-    if (sqlite3_bind_parameter_count(r) > 0) {
-        sql_bind_u64(r, 1, parameter);
-    }
+    bind(ctx, r);
     while ((code = sqlite3_step(r)) == SQLITE_ROW) {
         row(ctx, r);
     }
     (void)sqlite3_reset(r);
+    (void)sqlite3_clear_bindings(r);
     (void)pthread_mutex_unlock(&s->lock);
     return sql_err(code);
+}
+
+struct each {
+    uint64_t parameter;
+    void (*row)(void *ctx, sqlite3_stmt *r);
+    void *ctx;
+};
+
+static void bind_parameter(void *ctx, sqlite3_stmt *statement)
+{
+    const struct each *e = ctx;
+    ASSERT(sqlite3_bind_parameter_count(statement) <= 1);
+    if (sqlite3_bind_parameter_count(statement) > 0) {
+        sql_bind_u64(statement, 1, e->parameter);
+    }
+}
+
+static void each_row(void *ctx, sqlite3_stmt *r)
+{
+    const struct each *e = ctx;
+    ASSERT(e->row != NULL);
+    e->row(e->ctx, r);
+}
+
+enum err sql_each(struct sql *s, size_t which, uint64_t parameter,
+                  void (*row)(void *ctx, sqlite3_stmt *r), void *ctx)
+{
+    struct each e = {parameter, row, ctx};
+    ASSERT(row != NULL);
+    return sql_each_bound(s, which, bind_parameter, each_row, &e);
 }
 
 uint64_t sql_u64(sqlite3_stmt *r, int column)

@@ -52,6 +52,10 @@ MUST_CHECK enum err sql_end(struct sql *s); // commits, or rolls back what faile
 // catalog.
 MUST_CHECK enum err sql_each(struct sql *s, size_t which, uint64_t parameter,
                              void (*row)(void *ctx, sqlite3_stmt *r), void *ctx);
+// The same with parameters that `bind` sets.
+MUST_CHECK enum err sql_each_bound(struct sql *s, size_t which,
+                                   void (*bind)(void *ctx, sqlite3_stmt *statement),
+                                   void (*row)(void *ctx, sqlite3_stmt *r), void *ctx);
 uint64_t sql_u64(sqlite3_stmt *r, int column);
 struct str sql_str(sqlite3_stmt *r, int column); // lives until the next row
 

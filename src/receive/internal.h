@@ -68,7 +68,7 @@ struct door {
     struct group *group;          // whose durability it awaits, or NULL
     size_t group_index;           // in group->doors
     uint64_t rejected;            // for partial success
-    uint64_t samples, histograms; // of remote write: accepted
+    uint64_t samples, histograms, exemplars; // of remote write: accepted
     struct str message;
     enum health_status health_told;       // the last of a watcher
     struct door *watch_next, *watch_prev; // health watchers
@@ -207,7 +207,7 @@ static inline bool door_is_write(enum door_kind kind)
 }
 // What the headers of a remote write say: its kind; false when the request has been answered.
 bool write_headers(struct http_request *r, struct str content_type, enum door_kind *ret_kind);
-// With d->samples, d->histograms, d->rejected and d->message.
+// With d->samples, d->histograms, d->exemplars, d->rejected and d->message.
 void write_success(struct door *d);
 void write_failure(struct door *d, const struct failure *f, struct str message);
 

@@ -61,7 +61,7 @@ bool write_headers(struct http_request *r, struct str content_type, enum door_ki
     return true;
 }
 
-// How much was written, for 2.0; exemplars are not kept.
+// How much was written, for 2.0; exemplars without a trace are not.
 static size_t put_written(struct door *d, struct http_header *headers)
 {
     struct arena *a = http_arena(d->request);
@@ -73,7 +73,8 @@ static size_t put_written(struct door *d, struct http_header *headers)
                                       arena_printf(a, "%llu", (unsigned long long)d->samples)};
     headers[1] = (struct http_header){STR("x-prometheus-remote-write-histograms-written"),
                                       arena_printf(a, "%llu", (unsigned long long)d->histograms)};
-    headers[2] = (struct http_header){STR("x-prometheus-remote-write-exemplars-written"), STR("0")};
+    headers[2] = (struct http_header){STR("x-prometheus-remote-write-exemplars-written"),
+                                      arena_printf(a, "%llu", (unsigned long long)d->exemplars)};
     return 3;
 }
 
@@ -93,7 +94,7 @@ void write_success(struct door *d)
 void write_failure(struct door *d, const struct failure *f, struct str message)
 {
     struct http_header headers[6];
-    d->samples = d->histograms = 0; // nothing of it is kept
+    d->samples = d->histograms = d->exemplars = 0; // nothing of it is kept
     size_t n = put_written(d, headers);
     headers[n++] = (struct http_header){STR("content-type"), STR("text/plain; charset=utf-8")};
     if (f->retry) {

@@ -615,6 +615,7 @@ static enum err decode_write(struct door *d, struct str request, const struct ot
     enum err e = prom_write_decode(version, request, sink, &d->shard->protobuf, &n, ret_at);
     d->samples = n.samples;
     d->histograms = n.histograms;
+    d->exemplars = n.exemplars;
     *ret_counts = (struct otlp_counts){n.samples + n.histograms, n.rejected, 0};
     return e;
 }

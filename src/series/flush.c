@@ -263,6 +263,9 @@ enum err series_flush_step(struct series_store *s, bool *ret_did)
     if (f.head != NULL) {
         buf_init(&f.scratch, REGION_MAX);
         e = write_parts(&f);
+        if (e == ERR_OK && s->o.before_commit != NULL) {
+            e = s->o.before_commit(s->o.ctx, f.head->seq, atomic_load(&s->believed_ms));
+        }
         bool written = e == ERR_OK;
         e = written ? commit(&f) : e;
         if (e == ERR_OK) {

@@ -87,6 +87,10 @@ struct series_options {
     uint64_t keep_ms[TIER_COUNT]; // by time of the samples; 0: 2 days, 15 days, 400 days
     uint64_t (*wall_ns)(void);    // clock_wall_ns() when NULL
     uint64_t (*mono_ns)(void);    // that retention goes by; clock_mono_ns() when NULL
+    // Asked before each commit, by who flushes: what others keep of the journal up to seq is
+    // durable when it returns; `believed_ms` is the time that retention goes by. An error fails the
+    // flush, which is tried again. May be NULL.
+    enum err (*before_commit)(void *ctx, uint64_t seq, uint64_t believed_ms);
     // Told after each commit, by who flushed: everything up to seq is durable here.
     void (*on_committed)(void *ctx, uint64_t seq);
     void *ctx;

@@ -28,7 +28,4 @@ const char *otlp_point_exponential(struct str body, struct exponential_shape *re
 const char *otlp_point_quantiles(struct str body,
                                  void (*each)(void *ctx, double quantile, double value), void *ctx);
 
-// How many messages lie in concatenated exemplars.
-size_t otlp_point_exemplars(struct str exemplars);
-
 #endif

@@ -217,7 +217,7 @@ const char *otlp_point_exponential(struct str body, struct exponential_shape *re
     return NULL;
 }
 
-// ---- Summaries, exemplars -----------------------------------------------------------------------
+// ---- Summaries ----------------------------------------------------------------------------------
 
 enum { SUMMARY_QUANTILES = 6, QUANTILE = 1, QUANTILE_VALUE = 2 };
 
@@ -268,21 +268,4 @@ const char *otlp_point_check(enum metric_kind kind, struct str body)
     return kind == METRIC_SUMMARY     ? otlp_point_quantiles(body, NULL, NULL)
            : kind == METRIC_HISTOGRAM ? otlp_point_buckets(body, NULL, NULL)
                                       : otlp_point_exponential(body, &shape, NULL, NULL);
-}
-
-size_t otlp_point_exemplars(struct str exemplars)
-{
-    const uint8_t *p = (const uint8_t *)exemplars.p, *end = p + exemplars.n;
-    size_t n = 0;
-    uint64_t length;
-    ASSERT(exemplars.p != NULL || exemplars.n == 0);
-    while (p != NULL && p < end) {
-        p = varint_get(p, end, &length);
-        if (p == NULL || length > (size_t)(end - p)) {
-            break;
-        }
-        p += length;
-        n++;
-    }
-    return n;
 }

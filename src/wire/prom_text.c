@@ -6,10 +6,10 @@
 #include <stdlib.h>
 
 #include "core/must.h"
+#include "wire/exemplar.h"
 #include "wire/protobuf.h"
 
 #define NUMBER_BYTES_MAX ((size_t)64)
-#define EXEMPLAR_BYTES   18
 #define LINE_BYTES_MAX   ((size_t)1 << 20)
 #define TIME_MS_MAX      ((double)10000000000000)
 
@@ -397,12 +397,10 @@ static enum err read_description(struct parser *s)
 
 // ---- Samples ------------------------------------------------------------------------------------
 
-// As OTLP has it: time_unix_nano = 2, as_double = 3.
 static enum err read_exemplar(struct parser *s)
 {
-    double value;
+    struct wire_exemplar x = {0};
     int64_t time_ms = 0;
-    uint64_t bits;
     s->exemplar_labels.label_count = 0;
     if (!skip_char(s, '#') || !skip_space(s) || !skip_char(s, '{')) {
         return wrong(s, "expected an exemplar: # {...} number");
@@ -411,16 +409,18 @@ static enum err read_exemplar(struct parser *s)
     if (e != ERR_OK) {
         return e;
     }
-    if (!skip_space(s) || !to_double(read_word(s), &value)) {
+    if (!skip_space(s) || !to_double(read_word(s), &x.value)) {
         return wrong(s, "expected the number of an exemplar");
     }
     if (s->p < s->end && (!skip_space(s) || !to_time(s, read_word(s), &time_ms))) {
         return wrong(s, "expected the timestamp of an exemplar");
     }
-    memcpy(&bits, &value, sizeof bits);
-    buf_add_varint(&s->exemplar, EXEMPLAR_BYTES);
-    pb_put_fixed64(&s->exemplar, 2, (uint64_t)time_ms * 1000000);
-    pb_put_fixed64(&s->exemplar, 3, bits);
+    for (size_t i = 0; i < s->exemplar_labels.label_count; i++) {
+        const struct prom_label *l = &s->exemplar_labels.labels[i];
+        exemplar_take_label(&x, l->name, l->value);
+    }
+    x.time_ns = (uint64_t)time_ms * 1000000;
+    exemplar_put(&s->exemplar, &x);
     ASSERT(!s->exemplar.failed);
     s->sample.exemplars = buf_str(&s->exemplar);
     return ERR_OK;

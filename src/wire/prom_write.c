@@ -4,6 +4,7 @@
 #include "wire/prom_write.h"
 
 #include "core/must.h"
+#include "wire/exemplar.h"
 #include "wire/prom_histogram.h"
 #include "wire/prom_rows.h"
 #include "wire/protobuf.h"
@@ -31,9 +32,10 @@ struct writing {
     size_t index;        // of the series
     struct buf *symbols; // struct str
     struct prom_rows rows;
-    struct prom_series series;
+    struct prom_series series, exemplar_labels;
     int64_t created_ms;
     struct buf exemplars, body;
+    uint64_t traced, exemplar_count; // exemplars of the series that name a trace, and of all kept
     struct err_at *at;
 };
 
@@ -72,7 +74,7 @@ static void add_label(struct prom_series *s, struct prom_label label)
     s->labels[s->label_count++] = label;
 }
 
-static enum err label_1(struct writing *w, struct str bytes)
+static enum err label_1(struct writing *w, struct prom_series *s, struct str bytes)
 {
     struct prom_label label = {{bytes.p, 0}, {bytes.p, 0}};
     struct pb_reader r = pb_reader(bytes);
@@ -91,7 +93,7 @@ static enum err label_1(struct writing *w, struct str bytes)
             label.value = f.bytes;
         }
     }
-    add_label(&w->series, label);
+    add_label(s, label);
     return ERR_OK;
 }
 
@@ -107,7 +109,7 @@ static bool symbol(const struct writing *w, uint64_t ref, struct str *ret_text)
 }
 
 // A run of references: names and values in turn.
-static enum err labels_2(struct writing *w, const struct pb_field *f)
+static enum err labels_2(struct writing *w, struct prom_series *s, const struct pb_field *f)
 {
     struct pb_reader r = pb_reader(f->bytes);
     struct pb_field one;
@@ -123,7 +125,7 @@ static enum err labels_2(struct writing *w, const struct pb_field *f)
                 return broken(w, at, "labels_refs", "no such symbol");
             }
         }
-        add_label(&w->series, (struct prom_label){text[0], text[1]});
+        add_label(s, (struct prom_label){text[0], text[1]});
     }
     return ERR_OK;
 }
@@ -179,22 +181,46 @@ static bool read_sample(struct str bytes, uint32_t value, uint32_t time, uint32_
     return true;
 }
 
-// As OTLP has it: time_unix_nano = 2, as_double = 3.
+// The labels of an exemplar: its first field, many times.
+static enum err read_exemplar_labels(struct writing *w, struct str bytes, struct wire_exemplar *e)
+{
+    struct prom_series *s = &w->exemplar_labels;
+    struct pb_reader r = pb_reader(bytes);
+    struct pb_field f;
+    enum err err = ERR_OK;
+    s->label_count = 0;
+    while (r.p < r.end && pb_next(&r, &f) && err == ERR_OK) {
+        if (f.number != 1) {
+            continue;
+        }
+        if (f.wire != PB_BYTES) {
+            return broken(w, f.at, "exemplars", BAD_WIRE);
+        }
+        err = w->version == PROM_WRITE_1 ? label_1(w, s, f.bytes) : labels_2(w, s, &f);
+    }
+    for (size_t i = 0; i < s->label_count; i++) {
+        exemplar_take_label(e, s->labels[i].name, s->labels[i].value);
+    }
+    ASSERT(s->label_count <= PROM_LABELS_MAX);
+    return err;
+}
+
 static enum err add_exemplar(struct writing *w, struct str bytes)
 {
     struct prom_sample x;
-    uint64_t bits;
+    struct wire_exemplar e = {0};
     if (!read_sample(bytes, 2, 3, 0, &x)) {
         return broken(w, bytes.p, "exemplars", "not a message of this kind");
     }
-    memcpy(&bits, &x.value, sizeof bits);
-    if (w->exemplars.n + 32 <= EXEMPLARS_BYTES_MAX) {
-        buf_add_varint(&w->exemplars, 18);
-        pb_put_fixed64(&w->exemplars, 2, (uint64_t)x.time_ms * 1000000);
-        pb_put_fixed64(&w->exemplars, 3, bits);
+    enum err err = read_exemplar_labels(w, bytes, &e);
+    if (err == ERR_OK && w->exemplars.n + EXEMPLAR_BYTES_MAX <= EXEMPLARS_BYTES_MAX) {
+        e.time_ns = (uint64_t)x.time_ms * 1000000;
+        e.value = x.value;
+        exemplar_put(&w->exemplars, &e);
+        w->traced += trace_id_is_zero(e.trace) ? 0 : 1;
     }
     ASSERT(!w->exemplars.failed);
-    return ERR_OK;
+    return err;
 }
 
 // They go with the first point of the series that is kept.
@@ -238,7 +264,8 @@ static enum err head_field(struct writing *w, const struct pb_field *f)
         return broken(w, f->at, "a field", BAD_WIRE);
     }
     if (f->number == n->labels) {
-        return w->version == PROM_WRITE_1 ? label_1(w, f->bytes) : labels_2(w, f);
+        return w->version == PROM_WRITE_1 ? label_1(w, &w->series, f->bytes)
+                                          : labels_2(w, &w->series, f);
     }
     if (f->number == n->exemplars) {
         return add_exemplar(w, f->bytes);
@@ -266,6 +293,7 @@ static enum err add_series(struct writing *w, struct str bytes)
     w->series.bytes = bytes;
     w->created_ms = 0;
     buf_clear(&w->exemplars);
+    w->traced = 0;
     while (r.p < r.end && e == ERR_OK) {
         e = pb_next(&r, &f) ? head_field(w, &f) : broken(w, r.p, "a field", CUT_SHORT);
     }
@@ -282,6 +310,7 @@ static enum err add_series(struct writing *w, struct str bytes)
             e = add_histogram(w, f.bytes, kept);
         }
     }
+    w->exemplar_count += kept < w->rows.samples + w->rows.histograms ? w->traced : 0;
     return e;
 }
 
@@ -373,6 +402,7 @@ enum err prom_write_decode(enum prom_version version, struct str request,
     w.index = 0;
     w.symbols = symbols;
     w.created_ms = 0;
+    w.traced = w.exemplar_count = 0;
     w.at = ret_at;
     prom_rows_init(&w.rows, sink);
     buf_clear(symbols);
@@ -383,8 +413,8 @@ enum err prom_write_decode(enum prom_version version, struct str request,
     buf_done(&w.body);
     buf_clear(symbols);
     if (e == ERR_OK) {
-        *ret_counts =
-            (struct prom_write_counts){w.rows.samples, w.rows.histograms, w.rows.rejected};
+        *ret_counts = (struct prom_write_counts){w.rows.samples, w.rows.histograms, w.rows.rejected,
+                                                 w.exemplar_count};
     }
     return e;
 }

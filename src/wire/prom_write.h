@@ -16,8 +16,8 @@
 //
 // Of 2.0's metadata the type says what counts, unit and help go where OTLP's do. That of 1.0 comes
 // in requests of its own, later than samples, and a unit is a label (model/point.h): were it taken,
-// each series would become another one. It is checked and left out. Exemplars are counted by the
-// points that have them.
+// each series would become another one. It is checked and left out. Exemplars go with the first point
+// of their series.
 #ifndef SONDE_WIRE_PROM_WRITE_H
 #define SONDE_WIRE_PROM_WRITE_H
 
@@ -29,6 +29,7 @@ enum prom_version { PROM_WRITE_1, PROM_WRITE_2 };
 struct prom_write_counts {
     uint64_t samples, histograms; // accepted
     uint64_t rejected;            // of both
+    uint64_t exemplars;           // of accepted ones, that name a trace
 };
 
 // Decodes one request, as otlp_decode_metrics() does: the same sink, and the same errors. `symbols`

@@ -5,6 +5,7 @@
 #include "core/must.h"
 #include "model/batch_codec.h"
 #include "support/random_batch.h"
+#include "wire/exemplar.h"
 #include "wire/otlp_point.h"
 
 struct buckets {
@@ -51,7 +52,7 @@ void read_points(const struct batch *b)
         struct exponential_shape shape;
         struct str body = batch_str(b, x->body);
         MUST(x->time_ns > 0 && x->attrs.count <= POINT_ATTRS_MAX);
-        MUST(otlp_point_exemplars(batch_str(b, x->exemplars)) <= b->string_count * 1000000);
+        MUST(exemplar_each(batch_str(b, x->exemplars), NULL, NULL) <= b->string_count * 1000000);
         if (kind == METRIC_SUMMARY) {
             MUST(otlp_point_quantiles(body, on_quantile, NULL) == NULL);
         } else if (kind == METRIC_EXPONENTIAL) {

@@ -54,12 +54,15 @@ def snappy(data):
     return out
 
 
+TRACE = "0af7651916cd43dd8448eb211c80319c"  # of exemplars
+
+
 def series_1(labels, samples, histograms=(), exemplars=0):
     """labels: a dictionary; samples: [(ms, value)]."""
     out = b"".join(message(1, message(1, k) + message(2, v)) for k, v in sorted(labels.items()))
     out += b"".join(message(2, double(1, v) + number(2, ms)) for ms, v in samples)
-    out += message(3, message(1, message(1, "trace_id") + message(2, "ab")) + double(2, 1)
-                   + number(3, 1)) * exemplars
+    out += b"".join(message(3, message(1, message(1, "trace_id") + message(2, TRACE)) + double(2, 1)
+                            + number(3, ms)) for ms, _ in samples[:exemplars])
     return message(1, out + b"".join(message(4, h) for h in histograms))
 
 
@@ -79,7 +82,9 @@ def series_2(symbols, labels, samples, histograms=(), kind=0, unit="", created_m
     out = message(1, refs)
     out += b"".join(message(2, double(1, v) + number(2, ms)) for ms, v in samples)
     out += b"".join(message(3, h) for h in histograms)
-    out += message(4, double(2, 1) + number(3, 1)) * exemplars
+    traced = message(1, varint(symbols("trace_id")) + varint(symbols(TRACE)))
+    out += b"".join(message(4, traced + double(2, 1) + number(3, ms)) for ms, _ in samples[:exemplars])
+    out += message(4, double(2, 1) + number(3, 1)) if exemplars else b""  # of no trace
     out += message(5, number(1, kind) + number(3, symbols("What it is")) + number(4, symbols(unit)))
     return message(5, out + (number(6, created_ms) if created_ms else b""))
 

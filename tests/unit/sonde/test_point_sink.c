@@ -11,19 +11,32 @@
 struct rig {
     struct world w;
     struct ledger *ledger;
+    struct exemplars *exemplars;
     struct point_sink sink;
 };
+
+static void open_sink(struct rig *rig)
+{
+    char path[80];
+    struct err_at at;
+    (void)snprintf(path, sizeof path, "%s/exemplars.db", rig->w.dir);
+    const struct exemplars_options o = {
+        .path = path, .budget = &rig->w.budget, .bytes_max = 1 << 20, .keep_ms = 86400000};
+    assert_ok(exemplars_open(&o, &rig->exemplars, &at));
+    rig->ledger = ledger_new();
+    point_sink_init(&rig->sink, rig->w.store, rig->exemplars, rig->ledger);
+}
 
 static void rig_open(struct rig *rig)
 {
     world_open(&rig->w, 0);
-    rig->ledger = ledger_new();
-    point_sink_init(&rig->sink, rig->w.store, rig->ledger);
+    open_sink(rig);
 }
 
 static void rig_done(struct rig *rig)
 {
     point_sink_done(&rig->sink);
+    exemplars_close(rig->exemplars);
     ledger_free(rig->ledger);
     world_done(&rig->w);
 }
@@ -328,8 +341,7 @@ static void test_a_point_is_kept_whole_or_not_at_all(void **state)
     world_stop(&rig.w);
     rig.w.options.series_max = 3; // fewer than a histogram needs
     world_start(&rig.w);
-    rig.ledger = ledger_new();
-    point_sink_init(&rig.sink, rig.w.store, rig.ledger);
+    open_sink(&rig);
     take(&rig, histogram(T0_MS));
     assert_series(&rig, NULL, 0);
     struct batch *b = begin(METRIC_GAUGE, TEMPORALITY_UNSPECIFIED, false);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "support/random_batch.h"
+#include "wire/exemplar.h"
 #include "wire/otlp.h"
 #include "wire/otlp_point.h"
 #include "wire/protobuf.h"
@@ -148,7 +149,7 @@ static void test_numbers(void **state)
     assert_int_equal(b->points[0].i, -7);
     assert_int_equal(b->points[0].start_ns, 100);
     assert_int_equal(b->points[0].attrs.count, 1);
-    assert_int_equal(otlp_point_exemplars(batch_str(b, b->points[0].exemplars)), 1);
+    assert_int_equal(exemplar_each(batch_str(b, b->points[0].exemplars), NULL, NULL), 1);
     assert_int_equal(b->points[1].says, 0);
     assert_true(b->points[1].d == 0.5);
     assert_int_equal(b->points[2].says, POINT_NO_VALUE);

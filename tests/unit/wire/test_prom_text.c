@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "wire/exemplar.h"
 #include "wire/otlp_point.h"
 #include "wire/prom_text.h"
 
@@ -36,7 +37,7 @@ static enum err each(void *ctx, const struct prom_text_sample *x)
         return ERR_CANCELLED;
     }
     t->samples++;
-    t->exemplars += otlp_point_exemplars(x->exemplars);
+    t->exemplars += exemplar_each(x->exemplars, NULL, NULL);
     assert_str(s->labels[0].name, "__name__");
     put(t, "%.*s", STR_FMT(s->labels[0].value));
     for (size_t i = 1; i < s->label_count; i++) {

@@ -83,6 +83,17 @@ export const metric = ({ labels, ...of }: MetricOf, range: TimeBounds, signal?: 
   return getJson<T.Metric>(`${V1}/metrics/query`, params, signal)
 }
 
+// Of a metric with a label a series must have, and whatever it is shown as or split by.
+export const exemplars = (
+  { name, service, namespace, labels }: MetricOf,
+  range: TimeBounds,
+  signal?: AbortSignal,
+) => {
+  const only = Object.entries(labels ?? {}).map(([key, value]) => [`label.${key}`, value])
+  const params = { name, service, namespace, ...Object.fromEntries(only), ...whole(range) }
+  return getJson<T.Exemplars>(`${V1}/metrics/exemplars`, params, signal)
+}
+
 // Which calls to stores: of one board, service and business line ('': of services without one); `compare`
 // is how long before they are to be compared with.
 export interface StoresOf {

@@ -30,6 +30,11 @@ export const enMetrics = {
     other: '{count} series of this name are of another kind, and are left out.',
   },
   'metrics.groupsCaption': 'The metric by {label}',
+  'metrics.exemplars': 'Traces behind these numbers',
+  'metrics.exemplarsHint':
+    'Exemplars: values that were counted here, the greatest first, with the traces they were counted in.',
+  'metrics.labels': 'Labels',
+  'metrics.trace': 'Trace',
   'metrics.pointsCaption': '{name} by step',
   'metrics.lastStep': 'Last',
   'metrics.meanStep': 'Mean',
