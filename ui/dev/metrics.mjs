@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: made-up metrics of the made-up shop. For looking at the UI during development only; never part
 // of what is shipped.
-import { random } from './shop.mjs'
+import { random, traceId } from './shop.mjs'
 
 const MiB = 2 ** 20
 const POOLS = [
@@ -83,4 +83,22 @@ export function series({ from, to }, query, empty) {
       : []
   const range = { from_unix_ms: begin, to_unix_ms: end, step_ms: step }
   return { name, type, unit, as, ...range, left_out_series: 0, partial: false, by, groups }
+}
+
+// Of histograms: one of each ninth of the range.
+export function exemplars(query, range, empty) {
+  const [from, to] = [Number(query.get('from')) || range.from, Number(query.get('to')) || range.to]
+  const [, type, , , , most] = METRICS.find(([known]) => known === query.get('name')) ?? []
+  const list = []
+  for (let at = 0; at < 9 && type === 'histogram' && sends(query, empty); at++)
+    list.push({
+      time_unix_ms: Math.floor(from + ((to - from) * (at + 0.5)) / 9),
+      value: most * (0.4 + random(at + 1)()),
+      trace_id: traceId(from, 7000 + at),
+      span_id: '',
+      service: SENDERS[at % SENDERS.length],
+      namespace: 'shop',
+      labels: { 'http.route': '/checkout', instance: 'a-1' },
+    })
+  return { from_unix_ms: from, to_unix_ms: to, exemplars: list }
 }

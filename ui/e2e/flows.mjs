@@ -1094,6 +1094,14 @@ await flow('a histogram shows its quantiles, and any number of it', async (page)
   await page.getByRole('heading', { name: 'Per second' }).waitFor()
   await page.goBack()
   await page.getByRole('heading', { name: 'Quantiles' }).waitFor()
+  const asked = { name: 'http.server.request.duration', ...wholeMinutes() }
+  const { exemplars } = await ask('metrics/exemplars', asked)
+  const links = page.getByRole('table', { name: 'Traces behind these numbers' }).getByRole('link')
+  assert.equal(await links.count(), exemplars.length)
+  const most = exemplars.toSorted((a, b) => b.value - a.value)[0]
+  assert.equal(await links.first().getAttribute('title'), most.trace_id)
+  await links.first().click()
+  await page.waitForURL((next) => next.pathname === `/traces/${most.trace_id}`)
 })
 
 await flow('the runtime of a service is shown by what it sends', async (page) => {
