@@ -17,10 +17,10 @@ static const char help[] =
     "\n"
     "Prints what is wrong with how calls were made in the last hour, each with the\n"
     "number that proves it and traces that show it: one statement or call again and\n"
-    "again (n_plus_one, repeated_calls), services that are called one after the other\n"
-    "and could be called at the same time (serial_calls), chains that call a node far\n"
-    "more often than others (fan_out), unusual chains (rare_path, missing_path), and\n"
-    "endpoints that nobody calls any more (dead_endpoint). T is as for `sonde trace search`.\n";
+    "again (n_plus_one, repeated_calls), calls one after the other that could be made\n"
+    "at the same time (serial_calls), chains that call a node far more often than\n"
+    "others (fan_out), unusual chains (rare_path, missing_path), and endpoints that\n"
+    "nobody calls any more (dead_endpoint). T is as for `sonde trace search`.\n";
 
 struct findings_flags {
     struct ask_range_flags range;

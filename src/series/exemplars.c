@@ -301,7 +301,7 @@ enum err exemplars_write(struct exemplars *x, uint64_t seq, uint64_t believed_ms
         e = sql_end(&x->sql);
     }
     mem_free(items);
-    if (e == ERR_OK) {
+    if (e == ERR_OK && shares > 0) {
         forget(x, shares);
     }
     return e;
