@@ -33,6 +33,39 @@ void hash_index_put(struct hash_index *x, uint64_t hash, uint32_t number)
     x->slots[at] = number + 1;
 }
 
+void hash_index_remove(struct hash_index *x, const uint64_t *hashes, uint32_t number)
+{
+    size_t mask = x->size - 1, at = secret_mix(hashes[number]) & mask;
+    ASSERT(x->size > 0);
+    while (x->slots[at] != number + 1) {
+        MUST(x->slots[at] != 0);
+        at = (at + 1) & mask;
+    }
+    // Those behind it move up, but none to before the place that its hash says.
+    for (size_t next = (at + 1) & mask; x->slots[next] != 0; next = (next + 1) & mask) {
+        size_t home = secret_mix(hashes[x->slots[next] - 1]) & mask;
+        if (((next - home) & mask) >= ((next - at) & mask)) {
+            x->slots[at] = x->slots[next];
+            at = next;
+        }
+    }
+    x->slots[at] = 0;
+}
+
+void hash_index_resize(struct hash_index *x, const uint64_t *hashes, size_t least)
+{
+    struct hash_index old = *x;
+    ASSERT(hashes != NULL || old.size == 0);
+    *x = (struct hash_index){0};
+    hash_index_reserve(x, NULL, 0, least);
+    for (size_t i = 0; i < old.size; i++) {
+        if (old.slots[i] != 0) {
+            hash_index_put(x, hashes[old.slots[i] - 1], old.slots[i] - 1);
+        }
+    }
+    mem_free(old.slots);
+}
+
 void hash_index_reserve(struct hash_index *x, const uint64_t *hashes, size_t count, size_t least)
 {
     ASSERT((x->size & (x->size - 1)) == 0);

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: from hashes to numbers: the index beside a table whose rows have numbers 0, 1, 2, ...
-// and hashes. Open addressing, at most half full; the table compares its rows itself. Rows are
-// never removed, only all of them. Hashes that differ are spread by the secret of the process,
-// however much alike they are; that bytes of peers do not get equal ones is up to the table. One
-// thread.
+// and hashes. Open addressing, at most half full; the table compares its rows itself. Hashes that
+// differ are spread by the secret of the process, however much alike they are; that bytes of peers
+// do not get equal ones is up to the table. One thread.
 #ifndef SONDE_CORE_HASH_INDEX_H
 #define SONDE_CORE_HASH_INDEX_H
 
@@ -28,6 +27,13 @@ void hash_index_reserve(struct hash_index *x, const uint64_t *hashes, size_t cou
 
 // Adds a number that is not in it yet; there must be room.
 void hash_index_put(struct hash_index *x, uint64_t hash, uint32_t number);
+
+// Takes a number that is in it out. `hashes` has those of all that are in it.
+void hash_index_remove(struct hash_index *x, const uint64_t *hashes, uint32_t number);
+
+// The same numbers in a table for `least` of them at least: a larger or a smaller one, and one that
+// need not have all from 0 on.
+void hash_index_resize(struct hash_index *x, const uint64_t *hashes, size_t least);
 
 // Walks the numbers whose rows may have the hash: hash_index_next() gives one after the other, and
 // false when there are no more.

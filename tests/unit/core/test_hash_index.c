@@ -46,6 +46,47 @@ static void test_everything_is_found(void **state)
     hash_index_done(&x);
 }
 
+static void test_what_is_taken_out_is_gone_and_the_rest_is_found(void **state)
+{
+    (void)state;
+    static uint64_t hashes[ROWS];
+    static bool in[ROWS];
+    struct hash_index x = {0};
+    for (uint32_t i = 0; i < ROWS; i++) {
+        hashes[i] = i % 50 == 0 ? 42 : i * 0x9E3779B97F4A7C15ULL; // a hundred collide
+        hash_index_reserve(&x, hashes, i, 8);
+        hash_index_put(&x, hashes[i], i);
+        in[i] = true;
+    }
+    uint32_t draw = 1;
+    for (unsigned round = 0; round < 6 * ROWS; round++) {
+        draw = draw * 1664525 + 1013904223;
+        uint32_t i = (draw >> 8) % ROWS;
+        if (in[i]) {
+            hash_index_remove(&x, hashes, i);
+        } else {
+            hash_index_put(&x, hashes[i], i);
+        }
+        in[i] = !in[i];
+        if (round == 3 * ROWS) {
+            hash_index_resize(&x, hashes, ROWS);
+        }
+    }
+    for (uint32_t i = 0; i < ROWS; i++) {
+        assert_int_equal(finds(&x, hashes, hashes[i], i), in[i]);
+        if (in[i] && i >= 100) {
+            hash_index_remove(&x, hashes, i);
+            in[i] = false;
+        }
+    }
+    hash_index_resize(&x, hashes, 128);
+    assert_int_equal(x.size, 256);
+    for (uint32_t i = 0; i < ROWS; i++) {
+        assert_int_equal(finds(&x, hashes, hashes[i], i), in[i]);
+    }
+    hash_index_done(&x);
+}
+
 static void test_hashes_that_are_alike_do_not_meet(void **state)
 {
     (void)state;
@@ -73,6 +114,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_everything_is_found),
+        cmocka_unit_test(test_what_is_taken_out_is_gone_and_the_rest_is_found),
         cmocka_unit_test(test_hashes_that_are_alike_do_not_meet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
