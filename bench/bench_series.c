@@ -64,6 +64,7 @@ static void find(struct bench *b, unsigned number, enum series_type type, uint32
     labels[0].value = type == SERIES_HIST ? STR("calls") : labels[0].value;
     enum err e = series_find(b->store, STR("shop"), type, labels, LABELS, ret_series);
     MUST(e == ERR_OK);
+    series_hold(b->store, *ret_series);
 }
 
 static void find_all(struct bench *b)

@@ -121,7 +121,11 @@ static enum err find(void *ctx, const struct stream_subject *subject, uint32_t *
     bool is_from = subject->kind == SUBJECT_PATH || subject->kind == SUBJECT_STATEMENT;
     struct str line = to_peer || is_from ? subject->from.line : subject->to.line;
     ASSERT(l.count > 2);
-    return series_find(s->series, line, SERIES_HIST, l.items, l.count, ret_number);
+    enum err e = series_find(s->series, line, SERIES_HIST, l.items, l.count, ret_number);
+    if (e == ERR_OK) {
+        series_hold(s->series, *ret_number); // the stream asks once
+    }
+    return e;
 }
 
 static void count(void *ctx, const struct stream_count *counts, size_t n)

@@ -395,6 +395,9 @@ static void put_series(struct job *j)
     one(out, "sonde_series_index_bytes", "gauge", "Memory of the index.", (double)s.index_bytes);
     one(out, "sonde_series_refused_total", "counter",
         "Times that a series was refused: a limit was met.", (double)s.refused_series);
+    one(out, "sonde_series_forgotten_total", "counter",
+        "Series that left the index, since nothing of them was kept any more.",
+        (double)s.forgotten_series);
     one(out, "sonde_series_early_samples_total", "counter",
         "Samples left out that came from more than a day ahead.", (double)s.early_samples);
     one(out, "sonde_series_late_samples_total", "counter",

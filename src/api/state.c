@@ -156,6 +156,7 @@ static void put_series(struct json_writer *w, const struct api *a)
     put_u64(w, "series", s.series);
     put_u64(w, "index_bytes", s.index_bytes);
     put_u64(w, "refused_series", s.refused_series);
+    put_u64(w, "forgotten_series", s.forgotten_series);
     put_u64(w, "early_samples", s.early_samples);
     put_u64(w, "late_samples", s.late_samples);
     put_u64(w, "head_samples", s.head_samples);

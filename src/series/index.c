@@ -36,15 +36,19 @@ void series_index_free(struct series_index *x)
     for (size_t i = 0; i < x->line_count; i++) {
         mem_free(x->lines[i].series);
     }
+    for (size_t i = 0; i < x->count; i++) {
+        mem_free((void *)(uintptr_t)x->entries[i].key);
+    }
     mem_free(x->postings);
     mem_free(x->posting_hashes);
     mem_free(x->entries);
     mem_free(x->hashes);
     mem_free(x->order);
     mem_free(x->ranks);
+    mem_free(x->fresh);
     hash_index_done(&x->by_key);
     hash_index_done(&x->by_label);
-    arena_done(&x->keys);
+    arena_done(&x->names);
     meter_done(&x->meter);
     (void)pthread_rwlock_destroy(&x->lock);
     mem_free(x);
@@ -100,6 +104,15 @@ size_t series_key_labels(struct str key, struct series_label *labels)
     return n;
 }
 
+struct str series_key_cut(struct str *key)
+{
+    const char *from = key->p;
+    ASSERT(key->n > 0);
+    (void)cut_text(key);
+    (void)cut_text(key);
+    return (struct str){from, (size_t)(key->p - from)};
+}
+
 struct str series_key_value(struct str key, struct str label)
 {
     ASSERT(key.n > 0);
@@ -127,7 +140,7 @@ enum err series_index_line(struct series_index *x, struct str line, uint32_t *re
         return ERR_LIMIT;
     }
     (void)pthread_rwlock_wrlock(&x->lock);
-    x->lines[x->line_count].name = arena_str(&x->keys, line);
+    x->lines[x->line_count].name = arena_str(&x->names, line);
     *ret_line = x->line_count++;
     (void)pthread_rwlock_unlock(&x->lock);
     return ERR_OK;
@@ -137,6 +150,18 @@ struct str series_index_line_name(const struct series_index *x, uint32_t line)
 {
     ASSERT(line < x->line_count);
     return x->lines[line].name;
+}
+
+// ---- Tables -------------------------------------------------------------------------------------
+
+void *index_grow(void *p, size_t *capacity, size_t count, size_t size)
+{
+    ASSERT(count <= *capacity);
+    if (count < *capacity) {
+        return p;
+    }
+    *capacity += *capacity < INDEX_LEAST ? INDEX_LEAST / 8 + *capacity : *capacity / 8;
+    return mem_resize(p, *capacity, size);
 }
 
 // ---- Adding -------------------------------------------------------------------------------------
@@ -182,23 +207,24 @@ static size_t find_posting(const struct series_index *x, struct str label, uint3
     return x->posting_count;
 }
 
-static size_t make_posting(struct series_index *x, struct str label, uint32_t line)
+// That of a label which `series` is the first to have.
+static size_t make_posting(struct series_index *x, struct str label, uint32_t line, uint32_t series)
 {
     size_t at = x->posting_count;
     ASSERT(at < UINT32_MAX / 2);
-    hash_index_reserve(&x->by_label, x->posting_hashes, at, 1024);
-    x->postings = mem_grow(x->postings, &x->posting_capacity, at + 1, sizeof *x->postings);
+    hash_index_reserve(&x->by_label, x->posting_hashes, at, INDEX_LEAST);
+    x->postings = index_grow(x->postings, &x->posting_capacity, at, sizeof *x->postings);
     x->posting_hashes =
-        mem_grow(x->posting_hashes, &x->posting_hash_capacity, at + 1, sizeof *x->posting_hashes);
-    x->postings[at] =
-        (struct posting){.label = label.p, .label_n = (uint32_t)label.n, .line = line};
+        index_grow(x->posting_hashes, &x->posting_hash_capacity, at, sizeof *x->posting_hashes);
+    x->postings[at] = (struct posting){
+        .label = label.p, .label_n = (uint32_t)label.n, .line = line, .owner = series};
     x->posting_hashes[at] = hash_of(label, line);
     hash_index_put(&x->by_label, x->posting_hashes[at], (uint32_t)at);
     x->posting_count++;
     return at;
 }
 
-// One series stands in the posting itself; more are a list with room for a power of two.
+// One series stands in the posting itself; more are a list.
 static void add_to_posting(struct series_index *x, struct posting *p, uint32_t series)
 {
     ASSERT(p->count < UINT32_MAX);
@@ -223,12 +249,9 @@ static void add_postings(struct series_index *x, uint32_t series, struct str key
 {
     ASSERT(key.n > 0);
     while (key.n > 0) {
-        const char *from = key.p;
-        (void)cut_text(&key);
-        (void)cut_text(&key);
-        struct str label = {from, (size_t)(key.p - from)};
+        struct str label = series_key_cut(&key);
         size_t at = find_posting(x, label, line);
-        at = at < x->posting_count ? at : make_posting(x, label, line);
+        at = at < x->posting_count ? at : make_posting(x, label, line, series);
         add_to_posting(x, &x->postings[at], series);
     }
 }
@@ -240,14 +263,15 @@ static size_t held_bytes(const struct series_index *x)
     for (size_t i = 0; i < x->line_count; i++) {
         lines += x->lines[i].capacity * sizeof(uint32_t);
     }
-    return lines + x->keys.held_bytes + x->capacity * sizeof *x->entries +
-           x->hash_capacity * sizeof *x->hashes + x->rank_capacity * 2 * sizeof(uint32_t) +
+    return lines + x->names.held_bytes + x->key_bytes + x->capacity * sizeof *x->entries +
+           x->hash_capacity * sizeof *x->hashes +
+           (x->rank_capacity + x->order_capacity + x->fresh_capacity) * sizeof(uint32_t) +
            x->posting_capacity * sizeof *x->postings +
            x->posting_hash_capacity * sizeof *x->posting_hashes + x->list_bytes +
            (x->by_key.size + x->by_label.size) * sizeof(uint32_t);
 }
 
-static void charge(struct series_index *x)
+void series_index_charge(struct series_index *x)
 {
     size_t bytes = held_bytes(x), charged = x->meter.held_bytes;
     ASSERT(x->meter.budget != NULL);
@@ -258,6 +282,32 @@ static void charge(struct series_index *x)
     }
 }
 
+// A free reference: the least one, so that tables can become smaller again.
+static uint32_t take_reference(struct series_index *x)
+{
+    if (x->free_count == 0) {
+        size_t at = x->count++;
+        x->entries = index_grow(x->entries, &x->capacity, at, sizeof *x->entries);
+        x->hashes = index_grow(x->hashes, &x->hash_capacity, at, sizeof *x->hashes);
+        x->ranks = index_grow(x->ranks, &x->rank_capacity, at, sizeof *x->ranks);
+        return (uint32_t)at;
+    }
+    while (x->entries[x->free_from].key != NULL) {
+        x->free_from++;
+        MUST(x->free_from < x->count);
+    }
+    x->free_count--;
+    return (uint32_t)x->free_from++;
+}
+
+static void add_to_line(struct series_index *x, uint32_t series, uint32_t line)
+{
+    struct index_line *l = &x->lines[line];
+    ASSERT(l->count <= l->capacity);
+    l->series = index_grow(l->series, &l->capacity, l->count, sizeof *l->series);
+    l->series[l->count++] = series;
+}
+
 enum err series_index_add(struct series_index *x, const struct series_id *id, bool force,
                           uint32_t *ret_series)
 {
@@ -265,22 +315,26 @@ enum err series_index_add(struct series_index *x, const struct series_id *id, bo
     if (x->count >= SERIES_INDEX_MAX || (!force && x->meter.held_bytes > x->bytes_max)) {
         return ERR_LIMIT;
     }
-    uint32_t at = (uint32_t)x->count;
-    struct index_line *line = &x->lines[id->line];
+    char *key = mem_alloc(id->key.n);
+    memcpy(key, id->key.p, id->key.n);
     (void)pthread_rwlock_wrlock(&x->lock);
-    hash_index_reserve(&x->by_key, x->hashes, at, 1024);
-    x->entries = mem_grow(x->entries, &x->capacity, at + 1, sizeof *x->entries);
-    x->hashes = mem_grow(x->hashes, &x->hash_capacity, at + 1, sizeof *x->hashes);
-    line->series = mem_grow(line->series, &line->capacity, line->count + 1, sizeof *line->series);
-    struct str key = arena_str(&x->keys, id->key);
-    x->entries[at] =
-        (struct index_entry){key.p, (uint32_t)key.n, (uint16_t)id->line, (uint8_t)id->type};
-    x->hashes[at] = hash_of(key, id->line);
+    uint32_t at = take_reference(x);
+    x->entries[at] = (struct index_entry){.key = key,
+                                          .key_n = (uint32_t)id->key.n,
+                                          .line = (uint16_t)id->line,
+                                          .type = (uint8_t)id->type};
+    x->key_bytes += id->key.n + KEY_OVERHEAD;
+    x->hashes[at] = hash_of(id->key, id->line);
+    if (x->count * 2 > x->by_key.size) { // those that are linked are no more than that
+        hash_index_resize(&x->by_key, x->hashes, x->count > INDEX_LEAST ? x->count : INDEX_LEAST);
+    }
     hash_index_put(&x->by_key, x->hashes[at], at);
-    line->series[line->count++] = at;
-    add_postings(x, at, key, id->line);
-    x->count++;
-    charge(x);
+    x->ranks[at] = UNRANKED;
+    x->fresh = index_grow(x->fresh, &x->fresh_capacity, x->fresh_count, sizeof *x->fresh);
+    x->fresh[x->fresh_count++] = at;
+    add_to_line(x, at, id->line);
+    add_postings(x, at, (struct str){key, id->key.n}, id->line);
+    series_index_charge(x);
     (void)pthread_rwlock_unlock(&x->lock);
     *ret_series = at;
     return ERR_OK;
@@ -291,8 +345,9 @@ enum err series_index_add(struct series_index *x, const struct series_id *id, bo
 int series_index_cmp(const struct series_index *x, uint32_t a, uint32_t b)
 {
     ASSERT(a < x->count && b < x->count);
-    if (a < x->ranked && b < x->ranked) {
-        return x->ranks[a] < x->ranks[b] ? -1 : x->ranks[a] > x->ranks[b];
+    uint32_t m = x->ranks[a], n = x->ranks[b];
+    if (m != UNRANKED && n != UNRANKED) {
+        return m < n ? -1 : m > n;
     }
     const struct index_entry *p = &x->entries[a], *q = &x->entries[b];
     if (p->line != q->line) {
@@ -315,31 +370,45 @@ void series_index_sort(const struct series_index *x, uint32_t *list, size_t coun
     }
 }
 
+// Leaves only those in the order that have the rank of their place.
+static void drop_freed(struct series_index *x)
+{
+    size_t kept = 0;
+    ASSERT(x->ranked <= x->order_capacity);
+    for (size_t i = 0; i < x->ranked; i++) {
+        uint32_t series = x->order[i];
+        if (series < x->count && x->ranks[series] == i) {
+            x->order[kept++] = series;
+        }
+    }
+    x->ranked = kept;
+}
+
 void series_index_rank(struct series_index *x)
 {
     (void)pthread_rwlock_wrlock(&x->lock);
-    size_t old = x->ranked, n = x->count, fresh = n - old;
-    ASSERT(old <= n);
-    if (fresh > 0) {
-        uint32_t *added = mem_alloc(fresh * sizeof *added);
-        for (size_t i = 0; i < fresh; i++) {
-            added[i] = (uint32_t)(old + i);
+    if (x->fresh_count > 0) {
+        drop_freed(x);
+        size_t old = x->ranked, fresh = x->fresh_count, n = old + fresh;
+        ASSERT(n <= x->count);
+        series_index_sort(x, x->fresh, fresh);
+        if (n > x->order_capacity) {
+            x->order_capacity = n + n / 8;
+            x->order = mem_resize(x->order, x->order_capacity, sizeof *x->order);
         }
-        series_index_sort(x, added, fresh);
-        size_t room = x->rank_capacity;
-        x->order = mem_grow(x->order, &room, n, sizeof *x->order);
-        x->ranks = mem_grow(x->ranks, &x->rank_capacity, n, sizeof *x->ranks);
         // From the end, so that the old ones make room as they move.
         for (size_t i = n, k = fresh, j = old; k > 0; i--) {
-            bool take = j == 0 || series_index_cmp(x, x->order[j - 1], added[k - 1]) < 0;
-            x->order[i - 1] = take ? added[--k] : x->order[--j];
+            bool take = j == 0 || series_index_cmp(x, x->order[j - 1], x->fresh[k - 1]) < 0;
+            x->order[i - 1] = take ? x->fresh[--k] : x->order[--j];
         }
         for (size_t i = 0; i < n; i++) {
             x->ranks[x->order[i]] = (uint32_t)i;
         }
         x->ranked = n;
-        mem_free(added);
-        charge(x);
+        mem_free(x->fresh);
+        x->fresh = NULL;
+        x->fresh_count = x->fresh_capacity = 0;
+        series_index_charge(x);
     }
     (void)pthread_rwlock_unlock(&x->lock);
 }
@@ -360,6 +429,12 @@ void series_index_close(struct series_index *x)
 
 size_t series_index_count(const struct series_index *x)
 {
+    ASSERT(x->free_count <= x->count);
+    return x->count - x->free_count;
+}
+
+size_t series_index_end(const struct series_index *x)
+{
     ASSERT(x->count <= x->capacity);
     return x->count;
 }
@@ -372,7 +447,7 @@ size_t series_index_bytes(const struct series_index *x)
 
 struct series_id series_index_get(const struct series_index *x, uint32_t series)
 {
-    MUST(series < x->count);
+    MUST(series < x->count && x->entries[series].key != NULL);
     const struct index_entry *e = &x->entries[series];
     return (struct series_id){{e->key, e->key_n}, e->line, (enum series_type)e->type};
 }

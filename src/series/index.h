@@ -2,13 +2,23 @@
 // Purpose: the series that are known: from canonical key to reference and back, which of them match
 // a query, and their order.
 //
-// A reference counts from 0 and is never given again. Postings list the series that have a label,
-// so that a matcher that asks for a value looks at no others. The rank of a series is its place in
-// the order of line and key; it is known after series_index_rank() has seen it, and moves when new
-// ones come, but two ranks of one moment always compare as their keys do.
+// A reference counts from 0; that of a series which was forgotten is given again. Postings list the
+// series that have a label, so that a matcher that asks for a value looks at no others. The rank of
+// a series is its place in the order of line and key; it is known after series_index_rank() has
+// seen it, and moves when new ones come, but two ranks of one moment always compare as their keys
+// do.
 //
 // Threads: one adds, others read; series_index_open() and _close() bracket what reads several
-// times. The adder itself needs no bracket. Keys stay where they are until series_index_free().
+// times. The adder itself needs no bracket.
+//
+// Forgetting goes in three steps, so that nobody holds a reference or a key that is taken away:
+//   unlink   The adder: the series is found no more by its key, and comes again as a new one.
+//   strip    A thread of the background: it leaves postings and lists, so that no query that comes
+//            from now on finds it. A query that came before may have it in its list still.
+//   free     The same, once all such queries are gone (series_index_enter(), _leave()): the key and
+//            the reference. No part and no head has the reference by then; who forgets sees to it.
+// One list at a time is between its first and its last step. Each step holds the lock for a
+// stretch of bounded work, again and again.
 #ifndef SONDE_SERIES_INDEX_H
 #define SONDE_SERIES_INDEX_H
 
@@ -51,8 +61,14 @@ void series_index_rank(struct series_index *x);
 void series_index_open(struct series_index *x);
 void series_index_close(struct series_index *x);
 
+// What series_index_match() finds between these two, and the keys of it, stays until the second.
+// Other brackets may lie within. `ticket` is what the first returned.
+unsigned series_index_enter(struct series_index *x);
+void series_index_leave(struct series_index *x, unsigned ticket);
+
 // In the bracket, or by the adder:
 size_t series_index_count(const struct series_index *x);
+size_t series_index_end(const struct series_index *x); // above all references
 size_t series_index_bytes(const struct series_index *x);
 struct series_id series_index_get(const struct series_index *x, uint32_t series);
 // < 0, 0, > 0 by line and key.
@@ -66,5 +82,27 @@ void series_index_sort(const struct series_index *x, uint32_t *list, size_t coun
 // is charged with 4 bytes a series (*ret_charged).
 MUST_CHECK enum err series_index_match(struct series_index *x, const struct series_query *q,
                                        uint32_t **ret_list, size_t *ret_count, size_t *ret_charged);
+
+// ---- Forgetting (index_forget.c) ----------------------------------------------------------------
+
+// By the adder: the series is never forgotten.
+void series_index_hold(struct series_index *x, uint32_t series);
+
+// The series below `end` that are neither held nor in `used`, which has a bit for each, from *from
+// on: at most `max`. *from moves behind the last one that was looked at. Only while no list is on
+// its way.
+size_t series_index_unused(struct series_index *x, const uint64_t *used, size_t *from, size_t end,
+                           uint32_t *list, size_t max);
+
+// By the adder: false, and nothing happens, for one that is held.
+bool series_index_unlink(struct series_index *x, uint32_t series);
+// By the adder, from time to time: gives back what tables have that have become small.
+void series_index_trim(struct series_index *x);
+
+// By one thread at a time, which asks for the next as well.
+void series_index_strip(struct series_index *x, const uint32_t *list, size_t count);
+// Whether those who entered before the last strip was done have left.
+bool series_index_is_left(struct series_index *x);
+void series_index_free_series(struct series_index *x, const uint32_t *list, size_t count);
 
 #endif

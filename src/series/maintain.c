@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: what happens to parts in the background: damaged ones are set aside, old ones expire,
-// small ones merge.
+// Purpose: what happens in the background: damaged parts are set aside, old ones expire, small ones
+// merge, and series that none has are forgotten (forget.c).
 //
 // Parts of one line, tier and span merge when they follow one another in the order in which they
 // were flushed, so that of two numbers of one time the later one still counts: MERGE_RUN or more of
@@ -336,12 +336,15 @@ enum err series_maintain_step(struct series_store *s, bool *ret_did)
     const struct series_entry *damaged = find_damaged(s);
     const struct series_entry *expired = damaged == NULL ? find_expired(s) : NULL;
     uint64_t id = damaged != NULL ? damaged->id : expired != NULL ? expired->id : 0;
-    bool due = id == 0 && choose_merge(s, atomic_load(&s->believed_ms), m);
+    bool forgets = id == 0 && series_forget_is_due(s);
+    bool due = id == 0 && !forgets && choose_merge(s, atomic_load(&s->believed_ms), m);
     (void)pthread_mutex_unlock(&s->lock);
     if (damaged != NULL) {
         e = set_aside(s, id);
     } else if (expired != NULL) {
         e = expire(s, id);
+    } else if (forgets) {
+        series_forget_step(s);
     } else if (due) {
         e = run_merge(m);
     }
@@ -354,7 +357,7 @@ enum err series_maintain_step(struct series_store *s, bool *ret_did)
     }
     (void)pthread_mutex_unlock(&s->lock);
     (void)pthread_mutex_unlock(&s->maintaining);
-    *ret_did = id != 0 || due;
+    *ret_did = id != 0 || forgets || due;
     mem_free(m);
     return found ? ERR_OK : e;
 }

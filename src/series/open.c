@@ -51,6 +51,7 @@ static struct series_store *new_store(const struct series_options *o, struct are
     s->index = series_index_new(o->budget, o->budget->limit_bytes / 4);
     s->head = series_head_new(o->budget, clock_mono_ns());
     s->head_number = 2; // no series was seen in the two before
+    s->forgetting.looked_ns = s->o.mono_ns();
     s->next_id = 1;
     meter_init(&s->meter, o->budget, ACCOUNT_SERIES);
     buf_init(&s->key, 2 * SERIES_LABELS_MAX * (SERIES_LABEL_BYTES_MAX + 1));
@@ -89,6 +90,7 @@ static void free_store(struct series_store *s)
     mem_free(s->lost);
     mem_free(s->doubts);
     mem_free(s->seen);
+    mem_free(s->forgetting.list);
     mem_free(s->dir);
     mem_free(s->parts_dir);
     mem_free(s);

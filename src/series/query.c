@@ -3,7 +3,8 @@
 //
 // A view holds the parts and heads of one moment. The head that is added to stays in the view when
 // it is sealed, so that nothing is seen twice or missed; it is read under the lock, SERIES_BATCH
-// series at a time.
+// series at a time. Whoever reads has entered the index, so that no series that matched is
+// forgotten meanwhile.
 #include <stdlib.h>
 
 #include "core/mem.h"
@@ -317,8 +318,10 @@ enum err series_run(struct series_store *s, const struct series_query *q,
     struct run r = {.s = s, .q = q};
     enum err e = check(q);
     ASSERT(each != NULL && ret_answer != NULL);
+    unsigned ticket = series_index_enter(s->index);
     e = e == ERR_OK ? series_index_match(s->index, q, &r.list, &r.count, &r.charged) : e;
     if (e != ERR_OK) {
+        series_index_leave(s->index, ticket);
         return e;
     }
     r.tier = r.answer.tier = choose_tier(s, q);
@@ -331,6 +334,7 @@ enum err series_run(struct series_store *s, const struct series_query *q,
     }
     end(&r);
     free_view(&r.view);
+    series_index_leave(s->index, ticket);
     mem_free(r.list);
     give_back(q, r.held + r.charged);
     if (e == ERR_OK) {
@@ -388,7 +392,7 @@ static bool is_in_heads(const struct view *v, const struct series_query *q, uint
 }
 
 // Calls `each` for every series that matches and that a part or head which overlaps the range has;
-// the index is open then.
+// the index is open then. Whoever calls has entered it.
 static enum err each_present(struct series_store *s, const struct series_query *q,
                              void (*each)(void *ctx, const struct series_id *id), void *ctx)
 {
@@ -429,7 +433,7 @@ static enum err each_present(struct series_store *s, const struct series_query *
     return ERR_OK;
 }
 
-// Keys of the index stay where they are.
+// Values point into keys.
 struct value_list {
     struct str key, *values;
     size_t count, capacity;
@@ -451,11 +455,13 @@ enum err series_values(struct series_store *s, const struct series_query *q, str
 {
     struct value_list l = {.key = key};
     ASSERT(each != NULL);
+    unsigned ticket = series_index_enter(s->index);
     enum err e = each_present(s, q, add_value, &l);
     size_t n = e == ERR_OK ? distinct(l.values, l.count) : 0;
     for (size_t i = 0; i < n && i < max; i++) {
         each(ctx, l.values[i]);
     }
+    series_index_leave(s->index, ticket);
     mem_free(l.values);
     return e;
 }
@@ -485,5 +491,8 @@ enum err series_list(struct series_store *s, const struct series_query *q,
 {
     struct lister l = {s, each, ctx};
     ASSERT(each != NULL);
-    return each_present(s, q, list_one, &l);
+    unsigned ticket = series_index_enter(s->index);
+    enum err e = each_present(s, q, list_one, &l);
+    series_index_leave(s->index, ticket);
+    return e;
 }

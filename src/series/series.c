@@ -123,6 +123,12 @@ enum err series_find(struct series_store *s, struct str line, enum series_type t
     return ERR_OK;
 }
 
+void series_hold(struct series_store *s, uint32_t series)
+{
+    ASSERT(s->index != NULL);
+    series_index_hold(s->index, series);
+}
+
 bool series_takes(struct series_store *s, uint64_t time_ms)
 {
     ASSERT(s->head != NULL);
@@ -200,12 +206,13 @@ void series_seal(struct series_store *s, uint64_t seq, struct str state)
     meter_force(&h->meter, state.n);
     s->sealed[s->sealed_count++] = h;
     s->head = fresh;
+    s->head_number++;
     (void)pthread_cond_signal(&s->flush_wake);
     (void)pthread_mutex_unlock(&s->lock);
-    s->head_number++;
     for (size_t i = 0; i < SERIES_LINES_MAX; i++) {
         s->live[i] = (struct series_live){.before = s->live[i].now};
     }
+    series_forget_unlink(s);
 }
 
 // ---- State --------------------------------------------------------------------------------------

@@ -27,11 +27,17 @@
 //
 // Cardinality. A line has at most `series_max` series that were added to since the head before
 // last; beyond it series_find() refuses new ones, and counts. The index holds every series that a
-// part has at the start or that was added to since; it refuses new ones above a quarter of the
-// budget. At most SERIES_LINES_MAX lines. Labels: at most SERIES_LABELS_MAX, of
+// part or a head has; it refuses new ones above a quarter of the budget.
+// At most SERIES_LINES_MAX lines. Labels: at most SERIES_LABELS_MAX, of
 // SERIES_LABEL_BYTES_MAX each, sorted by key, keys unique, none empty, none with a NUL byte (the
 // canonical form of a series, by which parts are sorted, is key NUL value NUL ...); "__name__" is
 // one of them.
+//
+// Forgetting. What no part and no head has any more (its parts expired, were merged without it,
+// were set aside; or it never got a sample) leaves the index and gives its memory back. It is
+// looked for every SERIES_FORGET_MS, and goes with the next seal, in larger numbers with some more
+// of them: where nothing comes, nothing goes. If it comes again it is a new series. Only series
+// that the adder holds (series_hold()) stay.
 //
 // Threads: one thread adds and seals (the "adder"); the store's own threads flush, and merge and
 // expire at low priority; any thread queries. Memory: heads, index and queries take their bytes
@@ -56,6 +62,7 @@
 #define SERIES_LINES_MAX       64
 #define SERIES_STATE_MAX       ((size_t)64 << 20)
 #define SERIES_SLOT_MS         10000
+#define SERIES_FORGET_MS       ((uint64_t)10 * 60 * 1000)
 
 struct series_store;
 
@@ -111,12 +118,18 @@ void series_start(struct series_store *s);
 
 // ---- Adding (the adder alone) -------------------------------------------------------------------
 
-// The series with these labels, made when it is new. The reference holds until the store is closed.
-// ERR_LIMIT when the line, the index or the number of lines is at its limit, ERR_INVALID for labels
-// that break the rules above, or a type other than the series has.
+// The series with these labels, made when it is new. The reference holds until the next
+// series_seal(), or for good where it is held. ERR_LIMIT when the line, the index or
+// the number of lines is at its limit, ERR_INVALID for labels that break the rules above, or a type
+// other than the series has.
 MUST_CHECK enum err series_find(struct series_store *s, struct str line, enum series_type type,
                                 const struct series_label *labels, size_t count,
                                 uint32_t *ret_series);
+
+// The reference, which was found since the last seal, holds until the store is closed, and the
+// series is never forgotten: for those that are counted again and again. How many there are is up
+// to the adder.
+void series_hold(struct series_store *s, uint32_t series);
 
 // Whether a number of this time would be kept: it is not too old, and not too far ahead.
 bool series_takes(struct series_store *s, uint64_t time_ms);
@@ -229,8 +242,9 @@ MUST_CHECK enum err series_list(struct series_store *s, const struct series_quer
 struct series_stats {
     uint64_t series;         // in the index
     uint64_t refused_series; // series_find() that met a limit
-    uint64_t early_samples;  // that came from more than a day ahead
-    uint64_t late_samples;   // that were too old for a tier when it was written
+    uint64_t forgotten_series;
+    uint64_t early_samples; // that came from more than a day ahead
+    uint64_t late_samples;  // that were too old for a tier when it was written
     uint64_t head_samples, head_bytes, index_bytes;
     uint64_t parts[TIER_COUNT], part_bytes[TIER_COUNT], part_samples[TIER_COUNT];
     uint64_t flushes, merges, flush_failures, merge_failures, damaged_parts, expired_parts;

@@ -35,6 +35,25 @@ struct series_lost {
 };
 #define SERIES_LOST_MAX 1024 // of more the last one's range grows
 
+// Series that are forgotten, see forget.c.
+enum forget_stage {
+    FORGET_NOTHING,  // no list
+    FORGET_FOUND,    // no part and no sealed head has them: the adder is to look at them
+    FORGET_UNLINKED, // the adder has: none of them comes back
+    FORGET_STRIPPED  // out of all lists: whoever queried before is to leave
+};
+struct series_forgetting {
+    enum forget_stage stage; // under `lock`
+    // Of who maintains, but while they are found: of the adder then.
+    uint32_t *list;
+    size_t count;
+    uint32_t head_number; // of the head that was added to as they were found
+    size_t from;          // where the next look begins: 0 but where the list had no room for more
+    uint64_t looked_ns;   // monotonic, of the last look from 0 on
+    uint64_t changes;     // flushes, merges and parts gone by then
+    bool freed;           // under `lock`: since the adder last looked whether tables became small
+};
+
 struct series_store {
     struct series_options o;
     char *dir, *parts_dir;
@@ -64,6 +83,7 @@ struct series_store {
     uint64_t *doubts;     // ids of files whose transaction failed, see series_commit()
     size_t doubt_count, doubt_capacity;
     struct series_stats stats;
+    struct series_forgetting forgetting;
     struct retain_clock clock;
     atomic_uint_fast64_t believed_ms; // by it, at its last step
 
@@ -71,7 +91,7 @@ struct series_store {
     struct buf key;
     uint32_t *seen; // by reference: the number of the head that it was last added to
     size_t seen_count;
-    uint32_t head_number;
+    uint32_t head_number; // changed under `lock`
     struct series_live live[SERIES_LINES_MAX];
 };
 
@@ -107,13 +127,23 @@ void series_note_lost(struct series_store *s, enum series_tier tier, uint64_t mi
 // A part that is not in the list yet, as the catalog is told of it. The line lives as long as it.
 struct series_catalog_part series_describe(const struct series_entry *entry);
 
+// ---- forget.c -----------------------------------------------------------------------------------
+
+// Under `lock`: whether who maintains has something to do.
+bool series_forget_is_due(const struct series_store *s);
+// Does it. Holds `maintaining`.
+void series_forget_step(struct series_store *s);
+// By the adder, where a head has just begun.
+void series_forget_unlink(struct series_store *s);
+
 // ---- flush.c, maintain.c ------------------------------------------------------------------------
 
 // Writes the oldest sealed head; *ret_did tells whether there was one. Takes `flushing`.
 MUST_CHECK enum err series_flush_step(struct series_store *s, bool *ret_did);
 void *series_flush_thread(void *store);
 
-// Does one thing that is due: sets a damaged part aside, expires, merges. Takes `maintaining`.
+// Does one thing that is due: sets a damaged part aside, expires, forgets, merges. Takes
+// `maintaining`.
 MUST_CHECK enum err series_maintain_step(struct series_store *s, bool *ret_did);
 void *series_maintain_thread(void *store);
 

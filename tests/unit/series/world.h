@@ -46,7 +46,7 @@ struct world {
     uint64_t seq, committed;
 };
 
-static uint64_t world_now_ms = T0_MS + 3600000;
+static _Atomic uint64_t world_now_ms = T0_MS + 3600000; // read by the store's threads
 
 static inline uint64_t world_wall_ns(void)
 {
@@ -54,7 +54,7 @@ static inline uint64_t world_wall_ns(void)
 }
 
 // No leap unless a test wants one.
-static uint64_t world_leap_ms;
+static _Atomic uint64_t world_leap_ms;
 
 static inline uint64_t world_mono_ns(void)
 {
