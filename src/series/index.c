@@ -282,6 +282,18 @@ void series_index_charge(struct series_index *x)
     }
 }
 
+// Whether the line may have more.
+static bool has_share(const struct series_index *x, uint32_t line)
+{
+    size_t held = x->meter.held_bytes, all = x->bytes_max + x->bytes_max / 4;
+    ASSERT(x->lines[line].weight <= x->weight);
+    if (held >= all || x->weight == 0) {
+        return held < all;
+    }
+    double part = (double)x->lines[line].weight / (double)x->weight;
+    return (double)held * part <= (double)SERIES_INDEX_SHARE * (double)(all - held);
+}
+
 // A free reference: the least one, so that tables can become smaller again.
 static uint32_t take_reference(struct series_index *x)
 {
@@ -300,19 +312,21 @@ static uint32_t take_reference(struct series_index *x)
     return (uint32_t)x->free_from++;
 }
 
-static void add_to_line(struct series_index *x, uint32_t series, uint32_t line)
+static void add_to_line(struct series_index *x, uint32_t series, size_t key_bytes, uint32_t line)
 {
     struct index_line *l = &x->lines[line];
     ASSERT(l->count <= l->capacity);
     l->series = index_grow(l->series, &l->capacity, l->count, sizeof *l->series);
     l->series[l->count++] = series;
+    l->weight += key_bytes + WEIGHT_BASE;
+    x->weight += key_bytes + WEIGHT_BASE;
 }
 
 enum err series_index_add(struct series_index *x, const struct series_id *id, bool force,
                           uint32_t *ret_series)
 {
     ASSERT(id->line < x->line_count && id->key.n > 0);
-    if (x->count >= SERIES_INDEX_MAX || (!force && x->meter.held_bytes > x->bytes_max)) {
+    if (x->count >= SERIES_INDEX_MAX || (!force && !has_share(x, id->line))) {
         return ERR_LIMIT;
     }
     char *key = mem_alloc(id->key.n);
@@ -332,7 +346,7 @@ enum err series_index_add(struct series_index *x, const struct series_id *id, bo
     x->ranks[at] = UNRANKED;
     x->fresh = index_grow(x->fresh, &x->fresh_capacity, x->fresh_count, sizeof *x->fresh);
     x->fresh[x->fresh_count++] = at;
-    add_to_line(x, at, id->line);
+    add_to_line(x, at, id->key.n, id->line);
     add_postings(x, at, (struct str){key, id->key.n}, id->line);
     series_index_charge(x);
     (void)pthread_rwlock_unlock(&x->lock);

@@ -19,10 +19,18 @@
 //            the reference. No part and no head has the reference by then; who forgets sees to it.
 // One list at a time is between its first and its last step. Each step holds the lock for a
 // stretch of bounded work, again and again.
+//
+// Shares. The index is to take `bytes_max`, and a quarter of that more, which is for lines that
+// have little: a line may add a series as long as what it has is at most SERIES_INDEX_SHARE times
+// what is free of both. A line alone fills bytes_max, one that comes after it a fifth of that; two
+// that want all get 5/9 each. A line's part of the bytes is that of its keys, each with what is
+// kept beside it.
 #ifndef SONDE_SERIES_INDEX_H
 #define SONDE_SERIES_INDEX_H
 
 #include "series/series.h"
+
+#define SERIES_INDEX_SHARE 4u
 
 struct series_index;
 
@@ -50,8 +58,8 @@ struct str series_key_value(struct str key, struct str label);
 // ERR_NOT_FOUND, ERR_INVALID where the series has another type.
 MUST_CHECK enum err series_index_find(const struct series_index *x, const struct series_id *id,
                                       uint32_t *ret_series);
-// Adds a series that is not there. ERR_LIMIT where the index would become too large, unless
-// `force`.
+// Adds a series that is not there. ERR_LIMIT where the index or the line's share of it is full,
+// unless `force`.
 MUST_CHECK enum err series_index_add(struct series_index *x, const struct series_id *id, bool force,
                                      uint32_t *ret_series);
 

@@ -90,6 +90,8 @@ bool series_index_unlink(struct series_index *x, uint32_t series)
         return false;
     }
     hash_index_remove(&x->by_key, x->hashes, series);
+    x->lines[e->line].weight -= e->key_n + WEIGHT_BASE;
+    x->weight -= e->key_n + WEIGHT_BASE;
     return true;
 }
 

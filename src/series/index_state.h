@@ -14,6 +14,9 @@
 #define INDEX_LEAST      ((size_t)1024) // rows; smaller tables are not worth a thought
 #define UNRANKED         UINT32_MAX
 #define KEY_OVERHEAD     ((size_t)16) // of the allocator
+// What a series weighs in the share of its line, beside the bytes of its key: about what the tables
+// have of it.
+#define WEIGHT_BASE ((size_t)128)
 
 struct index_entry {
     const char *key; // on the heap; NULL: the reference is free
@@ -37,6 +40,7 @@ struct index_line {
     struct str name;
     uint32_t *series;
     size_t count, capacity;
+    size_t weight; // the adder's: of those that are linked
 };
 
 struct series_index {
@@ -50,6 +54,7 @@ struct series_index {
     size_t count, capacity, hash_capacity; // of references that were given
     size_t free_count, free_from;          // of them free; none is below
     struct hash_index by_key;              // the adder's: of those that are linked
+    size_t weight;                         // the adder's: of them
     // Rank by series, or UNRANKED; series by rank. One that was freed stays in the order until the
     // next ranking, which tells by its rank.
     uint32_t *ranks, *order;
@@ -74,7 +79,7 @@ void series_index_charge(struct series_index *x);
 struct str series_key_cut(struct str *key);
 
 // Room for one row more. Large tables grow by an eighth, so that what the index takes does not leap
-// over its limit; that costs little (core/mem.h).
+// over the shares; that costs little (core/mem.h).
 void *index_grow(void *p, size_t *capacity, size_t count, size_t size);
 
 // The room of a posting's list of so many: a power of two; none where one stands for itself.

@@ -27,8 +27,10 @@
 //
 // Cardinality. A line has at most `series_max` series that were added to since the head before
 // last; beyond it series_find() refuses new ones, and counts. The index holds every series that a
-// part or a head has; it refuses new ones above a quarter of the budget.
-// At most SERIES_LINES_MAX lines. Labels: at most SERIES_LABELS_MAX, of
+// part or a head has. It takes a quarter of the budget at most, and a sixteenth more for lines that
+// have little: a line gets new series as long as what it has is at most four times what is left of
+// both. So one line alone may fill the quarter, and those that come after it find room
+// (series/index.h). At most SERIES_LINES_MAX lines. Labels: at most SERIES_LABELS_MAX, of
 // SERIES_LABEL_BYTES_MAX each, sorted by key, keys unique, none empty, none with a NUL byte (the
 // canonical form of a series, by which parts are sorted, is key NUL value NUL ...); "__name__" is
 // one of them.
@@ -119,7 +121,7 @@ void series_start(struct series_store *s);
 // ---- Adding (the adder alone) -------------------------------------------------------------------
 
 // The series with these labels, made when it is new. The reference holds until the next
-// series_seal(), or for good where it is held. ERR_LIMIT when the line, the index or
+// series_seal(), or for good where it is held. ERR_LIMIT when the line, its share of the index or
 // the number of lines is at its limit, ERR_INVALID for labels that break the rules above, or a type
 // other than the series has.
 MUST_CHECK enum err series_find(struct series_store *s, struct str line, enum series_type type,

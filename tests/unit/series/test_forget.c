@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: series that nothing is kept of leave the index while it is used.
+// Purpose: series that nothing is kept of leave the index while it is used, and lines share it.
 #include "test.h"
 
 #include <pthread.h>
@@ -516,6 +516,67 @@ static void test_power_cut_between_the_steps(void **state)
     world_done(&w);
 }
 
+// ---- Shares -------------------------------------------------------------------------------------
+
+// How many new series a line gets, `max` at most, from number `from` on.
+static unsigned fill(struct world *w, unsigned line, unsigned from, unsigned max)
+{
+    unsigned n = 0;
+    uint32_t series;
+    while (n < max && find_born(w, 0, from + n, line, &series) == ERR_OK) {
+        series_add_number(w->store, series, world_now_ms, 1);
+        n++;
+    }
+    return n;
+}
+
+static void test_line_that_fills_the_index_leaves_room_for_others(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, 0);
+    size_t quarter = w.budget.limit_bytes / 4;
+    unsigned all = fill(&w, 0, 0, UINT32_MAX);
+    assert_true(all < 1u << 20); // not its number, but memory
+    assert_true(stats_of(&w).index_bytes > quarter);
+    assert_int_equal(stats_of(&w).refused_series, 1);
+    unsigned second = fill(&w, 1, 0, UINT32_MAX);
+    assert_true(second > all / 10 && second < all / 3);
+    assert_true(fill(&w, 2, 0, 1000) == 1000);
+    assert_int_equal(fill(&w, 0, all, 1), 0);
+    assert_int_equal(fill(&w, 1, second, 1), 0);
+    assert_true(stats_of(&w).index_bytes < quarter + quarter / 4);
+    // What it has is written, gets too old, and is forgotten.
+    seal_and_flush(&w);
+    world_now_ms += 3 * DAY_MS;
+    for (unsigned i = 0; i < 4; i++) {
+        forget(&w); // there is more than one list has room for
+    }
+    assert_int_equal(stats_of(&w).series, 0);
+    assert_int_equal(fill(&w, 1, 0, 2 * second), 2 * second);
+    world_done(&w);
+}
+
+static void test_lines_that_want_all_get_the_same(void **state)
+{
+    (void)state;
+    struct world w;
+    unsigned had[2] = {0, 0}, got = 1;
+    world_open(&w, 0);
+    while (got > 0) {
+        got = 0;
+        for (unsigned line = 0; line < 2; line++) {
+            unsigned n = fill(&w, line, had[line], 100);
+            had[line] += n;
+            got += n;
+        }
+    }
+    unsigned least = had[0] < had[1] ? had[0] : had[1], most = had[0] + had[1] - least;
+    assert_true(most - least <= most / 10);
+    assert_true(fill(&w, 2, 0, 1000) == 1000);
+    world_done(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -530,6 +591,8 @@ int main(void)
         cmocka_unit_test(test_reading_beside_forgetting),
         cmocka_unit_test(test_index_stays_level_over_many_generations),
         cmocka_unit_test(test_power_cut_between_the_steps),
+        cmocka_unit_test(test_line_that_fills_the_index_leaves_room_for_others),
+        cmocka_unit_test(test_lines_that_want_all_get_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
