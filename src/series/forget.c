@@ -18,7 +18,7 @@
 #include "core/must.h"
 #include "series/state.h"
 
-#define FORGET_MAX ((size_t)1 << 17) // series in a list
+#define FORGET_MAX ((size_t)1 << 16) // series in a list; the adder takes some 20 ms for so many
 
 // ---- Looking ------------------------------------------------------------------------------------
 
@@ -173,9 +173,10 @@ void series_forget_unlink(struct series_store *s)
     }
     for (size_t i = 0; i < f->count; i++) {
         uint32_t series = f->list[i];
-        if (is_wanted(s, series) || !series_index_unlink(s->index, series)) {
+        if (is_wanted(s, series)) { // as one is that is held since
             continue;
         }
+        series_index_unlink(s->index, series);
         if (series < s->seen_count) {
             s->seen[series] = 0; // for the one that gets the reference next
         }

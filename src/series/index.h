@@ -102,8 +102,8 @@ void series_index_hold(struct series_index *x, uint32_t series);
 size_t series_index_unused(struct series_index *x, const uint64_t *used, size_t *from, size_t end,
                            uint32_t *list, size_t max);
 
-// By the adder: false, and nothing happens, for one that is held.
-bool series_index_unlink(struct series_index *x, uint32_t series);
+// By the adder: of one that is not held.
+void series_index_unlink(struct series_index *x, uint32_t series);
 // By the adder, from time to time: gives back what tables have that have become small.
 void series_index_trim(struct series_index *x);
 

@@ -82,17 +82,13 @@ size_t series_index_unused(struct series_index *x, const uint64_t *used, size_t 
 
 // ---- By the adder -------------------------------------------------------------------------------
 
-bool series_index_unlink(struct series_index *x, uint32_t series)
+void series_index_unlink(struct series_index *x, uint32_t series)
 {
     struct index_entry *e = &x->entries[series];
-    MUST(series < x->count && e->key != NULL);
-    if (e->held) {
-        return false;
-    }
+    MUST(series < x->count && e->key != NULL && !e->held);
     hash_index_remove(&x->by_key, x->hashes, series);
     x->lines[e->line].weight -= e->key_n + WEIGHT_BASE;
     x->weight -= e->key_n + WEIGHT_BASE;
-    return true;
 }
 
 // A table that is less than half full becomes smaller.

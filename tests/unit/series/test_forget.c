@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include "series/state.h"
 #include "unit/series/world.h"
 
 #define DAY_MS ((uint64_t)24 * 3600000)
@@ -156,6 +157,35 @@ static void test_series_without_a_sample_go(void **state)
     seal_and_flush(&w);
     forget(&w);
     assert_int_equal(stats_of(&w).series, 1);
+    assert_all_steps(&w);
+    world_done(&w);
+}
+
+static void maintain(struct world *w)
+{
+    bool did = true;
+    while (did) {
+        assert_ok(series_maintain_step(w->store, &did));
+    }
+}
+
+static void test_series_of_heads_that_wait_stay(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, 0);
+    add_calls(&w, 1, 1, 1000, 1);
+    seal_and_flush(&w);
+    add_calls(&w, 2, 2, 1000, 1);
+    seal(&w);
+    add_calls(&w, 3, 3, 1000, 1);
+    world_now_ms += SERIES_FORGET_MS;
+    maintain(&w); // one is in a part, one is sealed, one in the head
+    seal(&w);
+    maintain(&w);
+    assert_int_equal(stats_of(&w).series, 3);
+    assert_all_steps(&w);
+    assert_ok(series_flush(w.store));
     assert_all_steps(&w);
     world_done(&w);
 }
@@ -549,7 +579,7 @@ static void test_line_that_fills_the_index_leaves_room_for_others(void **state)
     // What it has is written, gets too old, and is forgotten.
     seal_and_flush(&w);
     world_now_ms += 3 * DAY_MS;
-    for (unsigned i = 0; i < 4; i++) {
+    for (unsigned i = 0; i < 8; i++) {
         forget(&w); // there is more than one list has room for
     }
     assert_int_equal(stats_of(&w).series, 0);
@@ -583,6 +613,7 @@ int main(void)
         cmocka_unit_test(test_series_go_with_their_last_part),
         cmocka_unit_test(test_series_go_that_merges_leave_nothing_of),
         cmocka_unit_test(test_series_without_a_sample_go),
+        cmocka_unit_test(test_series_of_heads_that_wait_stay),
         cmocka_unit_test(test_held_series_stay),
         cmocka_unit_test(test_series_that_comes_again_is_new),
         cmocka_unit_test(test_series_that_lives_on_keeps_all_it_has),
