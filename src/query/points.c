@@ -33,28 +33,48 @@ bool points_charge(struct points_run *r, size_t bytes)
     return true;
 }
 
+static struct points_growing *find_group(const struct points_run *r, struct str value,
+                                         uint64_t hash)
+{
+    struct hash_walk walk = hash_index_walk(&r->group_index, hash);
+    uint32_t at;
+    while (hash_index_next(&walk, &at)) {
+        ASSERT(at < r->group_count);
+        if (r->group_hashes[at] == hash && str_eq(r->groups[at].value, value)) {
+            return &r->groups[at];
+        }
+    }
+    return NULL;
+}
+
 static enum err group_of(struct points_run *r, struct str value, struct points_growing **ret_group)
 {
-    size_t i = 0;
-    while (i < r->group_count && !str_eq(r->groups[i].value, value)) {
-        i++;
+    uint64_t hash = str_hash(value);
+    size_t n = r->group_count, most = r->q->groups_max > 0 ? r->q->groups_max : POINTS_GROUPS_MAX;
+    struct points_growing *found = find_group(r, value, hash);
+    if (found != NULL) {
+        *ret_group = found;
+        return ERR_OK;
     }
-    if (i == r->group_count) {
-        if (i == POINTS_GROUPS_MAX) {
-            return ERR_LIMIT;
-        }
-        if (!points_charge(r, r->steps * sizeof(struct points_cell) +
-                                  sizeof(struct points_step) * r->steps)) {
-            return ERR_MEMORY;
-        }
-        r->groups = mem_grow(r->groups, &r->group_capacity, i + 1, sizeof *r->groups);
-        r->groups[r->group_count++] = (struct points_growing){
-            .value = arena_str(&r->out->arena, value),
-            .cells = mem_new(r->steps, sizeof(struct points_cell)),
-        };
+    if (n == most) {
+        return ERR_LIMIT;
     }
-    ASSERT(r->groups[i].cells != NULL);
-    *ret_group = &r->groups[i];
+    if (!points_charge(r, r->steps * sizeof(struct points_cell) +
+                              sizeof(struct points_step) * r->steps)) {
+        return ERR_MEMORY;
+    }
+    r->groups = mem_grow(r->groups, &r->group_capacity, n + 1, sizeof *r->groups);
+    r->group_hashes =
+        mem_grow(r->group_hashes, &r->group_hash_capacity, n + 1, sizeof *r->group_hashes);
+    hash_index_reserve(&r->group_index, r->group_hashes, n, 16);
+    r->groups[n] = (struct points_growing){
+        .value = arena_str(&r->out->arena, value),
+        .cells = mem_new(r->steps, sizeof(struct points_cell)),
+    };
+    r->group_hashes[n] = hash;
+    hash_index_put(&r->group_index, hash, (uint32_t)n);
+    ASSERT(n < most);
+    *ret_group = &r->groups[r->group_count++];
     return ERR_OK;
 }
 
@@ -379,6 +399,8 @@ static void free_run(struct points_run *r)
         mem_free(r->groups[i].cells);
     }
     mem_free(r->groups);
+    mem_free(r->group_hashes);
+    hash_index_done(&r->group_index);
     mem_free(r->one);
     exponential_done(&r->sources);
 }

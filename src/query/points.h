@@ -19,7 +19,7 @@
 // the next, whether the bucket was there before or not, and whether the scale stayed or became
 // coarser.
 //
-// ERR_LIMIT for more steps than RED_POINTS_MAX or more groups than POINTS_GROUPS_MAX; ERR_INVALID
+// ERR_LIMIT for more steps than RED_POINTS_MAX or more groups than allowed; ERR_INVALID
 // for the rate of a gauge, or a histogram asked for as values; ERR_MEMORY where the control's meter
 // refuses, ERR_CANCELLED; else an error of the storage.
 #ifndef SONDE_QUERY_POINTS_H
@@ -30,8 +30,8 @@
 #include "query/scan.h"
 #include "series/series.h"
 
-#define POINTS_GROUPS_MAX  ((size_t)200)
-#define POINTS_LABELS_MAX  ((size_t)8) // that a query may name
+#define POINTS_GROUPS_MAX  ((size_t)200) // unless a query says another
+#define POINTS_LABELS_MAX  ((size_t)8)   // that a query may name
 #define POINTS_NAMES_MAX   ((size_t)10000)
 #define POINTS_SENDERS_MAX ((size_t)10000)
 #define POINTS_LOOK_MS     ((uint64_t)10 * 60 * 1000)
@@ -57,6 +57,7 @@ struct points_query {
     const struct series_label *labels;
     size_t label_count; // POINTS_LABELS_MAX at most
     struct str by;      // a label's key; p == NULL: all together
+    size_t groups_max;  // 0: POINTS_GROUPS_MAX
     uint64_t from_ms, to_ms;
     uint64_t step_ms; // 0: one that gives RED_POINTS or fewer
     enum points_as as;

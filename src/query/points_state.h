@@ -6,6 +6,7 @@
 #ifndef SONDE_QUERY_POINTS_STATE_H
 #define SONDE_QUERY_POINTS_STATE_H
 
+#include "core/hash_index.h"
 #include "query/exponential.h"
 #include "query/points.h"
 
@@ -40,7 +41,9 @@ struct points_run {
     struct points *out;
     size_t steps;
     struct points_growing *groups;
-    size_t group_count, group_capacity;
+    uint64_t *group_hashes;
+    size_t group_count, group_capacity, group_hash_capacity;
+    struct hash_index group_index;
     enum points_aspect aspect;
     struct points_cell *one; // of a series
     struct exponential_sources sources;
