@@ -83,6 +83,7 @@ static struct label_list labels_of(const struct stream_subject *s, struct path_i
     put(&l, CALLS_LABEL_NAME, CALLS_NAME);
     put(&l, CALLS_COUNTED, s->counted ? CALLS_TRUE : STR(""));
     put(&l, CALLS_CROSS, s->cross_dc ? CALLS_TRUE : STR(""));
+    put(&l, CALLS_DC, s->place.centre);
     put(&l, CALLS_ENDPOINT, s->kind == SUBJECT_ENDPOINT ? s->to.name : STR(""));
     put(&l, CALLS_ERROR, s->error ? CALLS_TRUE : STR(""));
     if (s->kind == SUBJECT_PATH) {
@@ -99,9 +100,16 @@ static struct label_list labels_of(const struct stream_subject *s, struct path_i
         put(&l, CALLS_OF, CALLS_EDGE);
         put(&l, CALLS_SIDE, s->at_client ? CALLS_CLIENT : CALLS_SERVER);
         put_to(&l, &s->to);
+    } else if (s->kind == SUBJECT_CENTRES) {
+        put(&l, CALLS_FROM_DC, s->from_centre);
+        put(&l, CALLS_OF, CALLS_DC);
+        put(&l, CALLS_SIDE, s->at_client ? CALLS_CLIENT : CALLS_SERVER);
+        put(&l, CALLS_TO_DC, s->to_centre);
     } else if (s->kind == SUBJECT_INSTANCE) {
+        put(&l, CALLS_HOST, s->place.host);
         put(&l, CALLS_INSTANCE, s->to.name);
         put(&l, CALLS_OF, CALLS_INSTANCE);
+        put(&l, CALLS_RACK, s->place.rack);
         put(&l, CALLS_SERVICE, s->to.service);
     } else {
         put(&l, CALLS_KIND, str_of(span_kind_name(s->span_kind)));

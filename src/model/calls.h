@@ -4,8 +4,9 @@
 // reads them (query/) go by this page.
 //
 //     of="endpoint"   service, endpoint, kind                     calls of an endpoint
-//     of="instance"   service, instance                           calls of an instance
+//     of="instance"   service, instance, dc, rack, host           calls of an instance
 //     of="edge"       from.*, to.*, side, cross_dc                calls between two nodes
+//     of="dc"         from.dc, to.dc, side                        calls between data centres
 //     of="path"       from.*, to.*, path, path.parent, measure    the tree of an entry, see below
 // of.kind is that of stream.h's nodes: service, client, database, cache, queue, external. A service
 // has line, service and endpoint; the others have name. side is who measured: client or server.
@@ -13,6 +14,11 @@
 // centre to another, with cross_dc="true"; and calls of an endpoint or an instance whose sender
 // counts them before it samples too (SEM_SDK_COUNTS), with counted="true". A label without a value
 // is absent.
+//
+// Places (stream/spans.h). An instance has the data centre, rack and host that it tells; one that
+// has moved is a series for each. Calls from one data centre to another are counted once more, by
+// the two centres alone.
+//
 //     of="statement"  from.*, to.*, statement, system, measure    what a service sends to a store
 //
 // Paths (stream/entries.h): from.* is the entry, to.* the node at the path, which is a hash of all
@@ -27,8 +33,8 @@
 // measure="repeats" it is no duration, but how often a chain has the statement, for each chain that
 // has it more than once; failed calls count in it too.
 //
-// The business line of a series is that of the service called; of a peer, that of who calls it, and
-// of a path or a statement that of `from`.
+// The business line of a series is that of the service called; of a peer, that of who calls it, of
+// a path or a statement that of `from`, and of data centres none.
 #ifndef SONDE_MODEL_CALLS_H
 #define SONDE_MODEL_CALLS_H
 
@@ -43,6 +49,9 @@
 #define CALLS_EDGE      STR("edge")
 #define CALLS_PATH      STR("path")      // of="path", and the label
 #define CALLS_STATEMENT STR("statement") // the same
+#define CALLS_DC        STR("dc")        // the same: of="dc", and where an instance runs
+#define CALLS_RACK      STR("rack")
+#define CALLS_HOST      STR("host")
 
 #define CALLS_PATH_PARENT     STR("path.parent")
 #define CALLS_MEASURE         STR("measure")
@@ -62,11 +71,13 @@
 #define CALLS_CLIENT  STR("client")
 #define CALLS_SERVER  STR("server")
 
+#define CALLS_FROM_DC       STR("from.dc")
 #define CALLS_FROM_ENDPOINT STR("from.endpoint")
 #define CALLS_FROM_KIND     STR("from.kind")
 #define CALLS_FROM_LINE     STR("from.line")
 #define CALLS_FROM_NAME     STR("from.name")
 #define CALLS_FROM_SERVICE  STR("from.service")
+#define CALLS_TO_DC         STR("to.dc")
 #define CALLS_TO_ENDPOINT   STR("to.endpoint")
 #define CALLS_TO_KIND       STR("to.kind")
 #define CALLS_TO_LINE       STR("to.line")

@@ -10,6 +10,8 @@
 #define SEM_SERVICE_NAMESPACE   STR("service.namespace") // the business line
 #define SEM_SERVICE_INSTANCE_ID STR("service.instance.id")
 #define SEM_HOST_NAME           STR("host.name")
+#define SEM_HOST_ID             STR("host.id")   // where no name is given
+#define SEM_HOST_RACK           STR("host.rack") // ours: no convention has one
 #define SEM_PROCESS_PID         STR("process.pid")
 #define SEM_ENVIRONMENT         STR("deployment.environment.name")
 #define SEM_AVAILABILITY_ZONE   STR("cloud.availability_zone") // the data centre

@@ -98,3 +98,25 @@ struct health_verdict health_judge(const struct health_numbers *now,
     ASSERT((v.count == 0) == (v.state == HEALTH_OK));
     return v;
 }
+
+static struct health_numbers numbers_of(const struct calls_sum *s, struct hist_total *scratch)
+{
+    static const double share[] = {0.99};
+    struct calls c = {.hist = buf_str(&s->hist)};
+    struct health_numbers n = {.calls = s->calls, .errors = s->errors};
+    ASSERT(scratch != NULL);
+    calls_quantiles(&c, scratch, share, 1, &n.p99_ns);
+    return n;
+}
+
+struct health_verdict health_of_sums(const struct calls_sum *now,
+                                     const struct calls_sum usual[USUAL_COUNT], uint64_t range_ms,
+                                     struct hist_total *scratch)
+{
+    struct health_numbers n = numbers_of(now, scratch), before[USUAL_COUNT];
+    ASSERT(range_ms > 0);
+    for (unsigned i = 0; i < USUAL_COUNT; i++) {
+        before[i] = numbers_of(&usual[i], scratch);
+    }
+    return health_judge(&n, before, range_ms);
+}

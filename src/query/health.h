@@ -14,8 +14,7 @@
 #ifndef SONDE_QUERY_HEALTH_H
 #define SONDE_QUERY_HEALTH_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "query/calls.h"
 
 #define HEALTH_ERRORS_MIN   3
 #define HEALTH_CALLS_MIN    100
@@ -53,5 +52,10 @@ const char *health_measure_name(enum health_measure m); // "error_share", "p99_n
 struct health_verdict health_judge(const struct health_numbers *now,
                                    const struct health_numbers usual[USUAL_COUNT],
                                    uint64_t range_ms);
+
+// The same of sums of calls; `scratch` as of calls_quantiles().
+struct health_verdict health_of_sums(const struct calls_sum *now,
+                                     const struct calls_sum usual[USUAL_COUNT], uint64_t range_ms,
+                                     struct hist_total *scratch);
 
 #endif

@@ -52,8 +52,8 @@ int node_cmp(const struct node *a, const struct node *b)
 
 // ---- IDs ----------------------------------------------------------------------------------------
 
-// A text as a part of an ID that others follow: without slashes of its own.
-static struct str id_part(struct arena *arena, struct str text)
+// Without slashes of its own.
+struct str node_id_part(struct arena *arena, struct str text)
 {
     char *out = arena_alloc(arena, text.n * 3 + 1);
     size_t n = 0;
@@ -68,7 +68,7 @@ static struct str id_part(struct arena *arena, struct str text)
 
 struct str node_id(struct arena *arena, const struct node *n)
 {
-    struct str line = id_part(arena, n->line), service = id_part(arena, n->service);
+    struct str line = node_id_part(arena, n->line), service = node_id_part(arena, n->service);
     struct str id = arena_printf(arena, "%.*s/%.*s", STR_FMT(n->kind), STR_FMT(line));
     ASSERT(n->kind.n > 0);
     if (service.n > 0) {

@@ -27,6 +27,8 @@ int node_cmp(const struct node *a, const struct node *b); // by kind, line, serv
 // KIND/LINE/SERVICE/NAME, with what the node has of service and name; in line and service "/" is
 // "%2F" and "%" is "%25". Unique, and the same for ever.
 struct str node_id(struct arena *arena, const struct node *n);
+// A text as a part of such an ID that others follow.
+struct str node_id_part(struct arena *arena, struct str text);
 // The node of an ID; false for a text that is none.
 MUST_CHECK bool node_parse(struct arena *arena, struct str id, struct node *ret_node);
 

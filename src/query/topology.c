@@ -299,27 +299,6 @@ static int by_ends(const void *a, const void *b)
     return x->to < y->to ? -1 : x->to > y->to;
 }
 
-static struct health_numbers numbers_of(const struct calls_sum *s, struct hist_total *scratch)
-{
-    static const double share[] = {0.99};
-    struct calls c = {.hist = buf_str(&s->hist)};
-    struct health_numbers n = {.calls = s->calls, .errors = s->errors};
-    ASSERT(scratch != NULL);
-    calls_quantiles(&c, scratch, share, 1, &n.p99_ns);
-    return n;
-}
-
-static struct health_verdict judge(const struct node_sum *s, uint64_t range_ms,
-                                   struct hist_total *scratch)
-{
-    struct health_numbers now = numbers_of(&s->own, scratch), usual[USUAL_COUNT];
-    ASSERT(range_ms > 0);
-    for (unsigned i = 0; i < USUAL_COUNT; i++) {
-        usual[i] = numbers_of(&s->usual[i], scratch);
-    }
-    return health_judge(&now, usual, range_ms);
-}
-
 // Nodes in the order of their IDs; `places` gets where each went.
 static void read_nodes(struct topology_run *run, uint32_t *places)
 {
@@ -335,7 +314,8 @@ static void read_nodes(struct topology_run *run, uint32_t *places)
     for (size_t i = 0; i < run->node_count; i++) {
         out->nodes[i] = order[i]->node;
         out->nodes[i].calls = calls_sum_read(&order[i]->own, &out->arena);
-        out->nodes[i].health = judge(order[i], out->to_ms - out->from_ms, scratch);
+        out->nodes[i].health =
+            health_of_sums(&order[i]->own, order[i]->usual, out->to_ms - out->from_ms, scratch);
         places[order[i] - run->nodes] = (uint32_t)i;
     }
     ASSERT(run->node_count == 0 || out->nodes[0].id.n > 0);

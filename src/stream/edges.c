@@ -85,6 +85,10 @@ static void tell(const struct telling *t, enum node_kind from_kind, uint32_t fro
                              .cross_dc = is_known && other->centre != measured->centre,
                              .start_ns = measured->start_ns,
                              .duration_ns = measured->duration_ns};
+    if (call.cross_dc) {
+        call.from_centre = at_client ? measured->centre : other->centre;
+        call.to_centre = at_client ? other->centre : measured->centre;
+    }
     if (at_client || measured->kind == KIND_CONSUMER) {
         call.statement = measured->statement;
         call.service = measured->service;

@@ -34,7 +34,8 @@ struct edge_call {
     enum node_kind from_kind; // where `from` is 0: NODE_CLIENT, or NODE_SERVICE that is not known
     uint32_t from, to;        // an endpoint, a service without one, or a peer
     bool at_client, error;
-    bool cross_dc; // its ends are known to lie in different data centres
+    bool cross_dc; // its ends are known to lie in different data centres, which are:
+    uint8_t from_centre, to_centre;
     uint64_t start_ns, duration_ns;
     // What was sent, by which service, and to whom: a peer, or the service that answered. Of calls
     // at the client, and of consumers; 0: nothing is known.

@@ -22,7 +22,8 @@ static uint64_t hash_of(const struct name *wanted)
     const struct stream_node *node = &wanted->node;
     uint64_t h = str_hash(node->name);
     h = (h ^ wanted->service) * 0x9e3779b97f4a7c15u;
-    h ^= ((uint64_t)node->kind << 8 | wanted->span_kind) * 0xc2b2ae3d27d4eb4fu;
+    h ^= ((uint64_t)wanted->place << 16 | (uint64_t)node->kind << 8 | wanted->span_kind) *
+         0xc2b2ae3d27d4eb4fu;
     if (wanted->service == 0) { // else it stands for both
         h ^= str_hash(node->line) * 3 + str_hash(node->service) * 5;
     }
@@ -32,7 +33,7 @@ static uint64_t hash_of(const struct name *wanted)
 static bool is_same(const struct name *a, const struct name *b)
 {
     return a->node.kind == b->node.kind && a->span_kind == b->span_kind &&
-           a->service == b->service && str_eq(a->node.name, b->node.name) &&
+           a->service == b->service && a->place == b->place && str_eq(a->node.name, b->node.name) &&
            str_eq(a->node.service, b->node.service) && str_eq(a->node.line, b->node.line);
 }
 
@@ -93,6 +94,7 @@ static uint32_t intern(struct names *n, struct name *wanted)
         wanted->node.line = STR("");
         wanted->node.service = NAMES_OTHER;
     }
+    wanted->place = 0;
     hash = hash_of(wanted);
     found = find(n, wanted, hash);
     ASSERT(n->count <= 2 * STREAM_NAMES_MAX);
@@ -114,6 +116,45 @@ uint32_t names_below(struct names *n, uint32_t service, struct str text, uint8_t
         .node = names_at(n, service)->node, .span_kind = span_kind, .service = service};
     wanted.node.name = str_cut(text, NAMES_TEXT_MAX);
     return intern(n, &wanted);
+}
+
+uint32_t names_instance(struct names *n, uint32_t service, struct str text, uint32_t place)
+{
+    ASSERT(service > 0 && service <= n->count && place <= n->count);
+    struct name wanted = {.node = names_at(n, service)->node, .service = service, .place = place};
+    wanted.node.name = str_cut(text, NAMES_TEXT_MAX);
+    return intern(n, &wanted);
+}
+
+// Kept as a node: its line is the data centre, its service the rack. Of one too many nothing is
+// known.
+uint32_t names_place(struct names *n, const struct stream_place *place)
+{
+    struct name wanted = {.node = {.kind = NAMES_PLACE,
+                                   .line = str_cut(place->centre, NAMES_TEXT_MAX),
+                                   .service = str_cut(place->rack, NAMES_TEXT_MAX),
+                                   .name = str_cut(place->host, NAMES_TEXT_MAX)}};
+    if (wanted.node.line.n + wanted.node.service.n + wanted.node.name.n == 0) {
+        return 0;
+    }
+    uint64_t hash = hash_of(&wanted);
+    uint32_t found = find(n, &wanted, hash);
+    if (found == 0 && is_full(n, &wanted)) {
+        n->others++;
+        return 0;
+    }
+    ASSERT(found <= n->count);
+    return found != 0 ? found : add(n, &wanted, hash);
+}
+
+struct stream_place names_place_at(const struct names *n, uint32_t number)
+{
+    if (number == 0) {
+        return (struct stream_place){STR(""), STR(""), STR("")};
+    }
+    const struct stream_node *node = &names_at(n, number)->node;
+    ASSERT(node->kind == NAMES_PLACE);
+    return (struct stream_place){node->line, node->service, node->name};
 }
 
 uint32_t names_peer(struct names *n, enum node_kind kind, struct str text)

@@ -17,12 +17,14 @@
 #define NAMES_OTHER    STR("(other)")
 
 #define NAMES_CENTRES_MAX 255
+#define NAMES_PLACE       NODE_KIND_COUNT // the kind of names that are places, and no nodes
 
 struct name {
     struct stream_node node;
     uint8_t span_kind; // of endpoints
     uint32_t service;  // number of the name that is the service alone; of peers 0
     uint32_t children; // endpoints and instances interned below this service
+    uint32_t place;    // of instances: number of where it runs; 0: nothing is known
 };
 
 struct names {
@@ -40,8 +42,13 @@ struct names {
 void names_done(struct names *n);
 
 uint32_t names_service(struct names *n, struct str line, struct str service);
-// An endpoint (a span name and its kind) or an instance (KIND_UNSPECIFIED) of a service.
+// An endpoint of a service: a span name and its kind.
 uint32_t names_below(struct names *n, uint32_t service, struct str text, uint8_t span_kind);
+// An instance that runs at a place; the same instance at two places is two.
+uint32_t names_instance(struct names *n, uint32_t service, struct str text, uint32_t place);
+// A place; 0 where nothing of it is known.
+uint32_t names_place(struct names *n, const struct stream_place *place);
+struct stream_place names_place_at(const struct names *n, uint32_t number); // 0: nothing is known
 // A database, cache, queue, or external service.
 uint32_t names_peer(struct names *n, enum node_kind kind, struct str text);
 // A data centre. Numbers of their own, up to NAMES_CENTRES_MAX; of one too many nothing is known:

@@ -99,10 +99,25 @@ static struct stream_subject path_subject(const struct red *r, const struct red_
                                    .measure = (enum path_measure)key->from_kind};
 }
 
+// Its numbers are those of data centres.
+static struct stream_subject centres_subject(const struct red *r, const struct red_key *key)
+{
+    ASSERT(key->from > 0 && key->from <= r->names->centre_count);
+    ASSERT(key->to > 0 && key->to <= r->names->centre_count);
+    return (struct stream_subject){.kind = SUBJECT_CENTRES,
+                                   .from_centre = r->names->centres[key->from - 1],
+                                   .to_centre = r->names->centres[key->to - 1],
+                                   .at_client = key->at_client,
+                                   .error = key->error};
+}
+
 static struct stream_subject subject_at(const struct red *r, const struct red_key *key)
 {
     if (key->kind == SUBJECT_PATH) {
         return path_subject(r, key);
+    }
+    if (key->kind == SUBJECT_CENTRES) {
+        return centres_subject(r, key);
     }
     struct stream_subject subject = {.kind = (enum subject_kind)key->kind,
                                      .from = node_of(r, key->from, key->from_kind),
@@ -112,6 +127,9 @@ static struct stream_subject subject_at(const struct red *r, const struct red_ke
                                      .error = key->error,
                                      .counted = key->counted,
                                      .cross_dc = key->cross_dc};
+    if (key->kind == SUBJECT_INSTANCE) {
+        subject.place = names_place_at(r->names, names_at(r->names, key->to)->place);
+    }
     if (key->kind == SUBJECT_STATEMENT) {
         const struct statement_item *item = statements_at(r->statements, key->statement);
         ASSERT(item->text.n > 0);
@@ -248,6 +266,14 @@ void red_count_edge(struct red *r, const struct edge_call *call, int32_t times)
                           .cross_dc = call->cross_dc};
     ASSERT(call->to > 0 && call->to <= r->names->count && call->from <= r->names->count);
     note(r, key, call->start_ns, call->duration_ns, times);
+    if (call->cross_dc) {
+        const struct red_key centres = {.from = call->from_centre,
+                                        .to = call->to_centre,
+                                        .kind = SUBJECT_CENTRES,
+                                        .at_client = call->at_client,
+                                        .error = call->error};
+        note(r, centres, call->start_ns, call->duration_ns, times);
+    }
     if (call->statement != 0) {
         key = red_statement(r, call->statement, call->service, call->called);
         key.error = call->error;

@@ -3,6 +3,8 @@
 // called, an endpoint, a peer is looked up once and remembered by its codes.
 #include "stream/spans.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/mem.h"
@@ -387,22 +389,48 @@ static uint32_t statement_of(struct span_reader *r, const struct span *s,
 
 // ---- Spans --------------------------------------------------------------------------------------
 
+static struct str resource_text(const struct span_reader *r, const struct resource *resource,
+                                struct str key)
+{
+    return text_of(r, batch_find_attr(r->batch, resource->attrs, key));
+}
+
+static uint32_t instance_of(struct span_reader *r, const struct resource *resource,
+                            uint32_t service, uint32_t place)
+{
+    struct peer_text t = {.n = 0};
+    char digits[24] = "";
+    put(&t, resource_text(r, resource, SEM_SERVICE_INSTANCE_ID));
+    if (t.n == 0) {
+        const struct attr *pid = batch_find_attr(r->batch, resource->attrs, SEM_PROCESS_PID);
+        bool numbered = pid != NULL && pid->type == ATTR_INT;
+        (void)snprintf(digits, sizeof digits, "%" PRId64, numbered ? (int64_t)pid->i : 0);
+        struct str process = numbered ? str_of(digits) : text_of(r, pid);
+        put(&t, resource_text(r, resource, SEM_HOST_NAME));
+        put(&t, t.n > 0 && process.n > 0 ? STR(":") : STR(""));
+        put(&t, process);
+    }
+    ASSERT(service > 0);
+    return t.n > 0 ? names_instance(r->names, service, (struct str){t.room, t.n}, place) : 0;
+}
+
 static void name_resource(struct span_reader *r, uint32_t index)
 {
     const struct batch *b = r->batch;
     const struct resource *resource = &b->resources[index];
-    const struct attr *instance = batch_find_attr(b, resource->attrs, SEM_SERVICE_INSTANCE_ID);
+    const struct attr *name = batch_find_attr(b, resource->attrs, SEM_HOST_NAME);
     const struct attr *zone = batch_find_attr(b, resource->attrs, SEM_AVAILABILITY_ZONE);
-    const struct attr *sdk = batch_find_attr(b, resource->attrs, SEM_SDK_NAME);
     const struct attr *region = batch_find_attr(b, resource->attrs, SEM_REGION);
+    const struct stream_place place = {
+        .centre = text_of_either(r, zone, region),
+        .rack = resource_text(r, resource, SEM_HOST_RACK),
+        .host = text_of_either(r, name, batch_find_attr(b, resource->attrs, SEM_HOST_ID))};
     uint32_t service = names_service(r->names, b->line, batch_str(b, resource->service));
-    struct str text = text_of(r, instance);
     ASSERT(service > 0);
     r->resources[index].service = service;
-    r->resources[index].instance =
-        text.n > 0 ? names_below(r->names, service, text, KIND_UNSPECIFIED) : 0;
-    r->resources[index].counted = str_eq(text_of(r, sdk), SEM_SDK_COUNTS);
-    r->resources[index].centre = names_centre(r->names, text_of_either(r, zone, region));
+    r->resources[index].instance = instance_of(r, resource, service, names_place(r->names, &place));
+    r->resources[index].counted = str_eq(resource_text(r, resource, SEM_SDK_NAME), SEM_SDK_COUNTS);
+    r->resources[index].centre = names_centre(r->names, place.centre);
 }
 
 static uint32_t endpoint_of(struct span_reader *r, const struct span *s, uint32_t service)

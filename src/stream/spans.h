@@ -10,7 +10,9 @@
 //     cache     the same, of redis, memcached, valkey and other key-value stores
 //     queue     messaging.system, messaging.destination.name: "kafka/orders"
 //     external  peer.service, else server.address with server.port, else the host of url.full
-// The data centre is its resource's cloud.availability_zone, else its cloud.region.
+// The data centre is its resource's cloud.availability_zone, else its cloud.region; the host its
+// host.name, else its host.id; the rack its host.rack. The instance is service.instance.id, else
+// host.name and process.pid ("host:pid"), as it is of metrics (model/point.h).
 //
 // A database without an address, a client without anything: what is not known is left out of the
 // name ("postgresql", "(unknown)").
@@ -84,7 +86,7 @@ void span_reader_free(struct span_reader *r);
 
 // The rows of this batch are read next; it must outlive the last span_reader_get() of it.
 void span_reader_begin(struct span_reader *r, const struct batch *b);
-// *ret_instance is the instance that the row's resource names; 0: none.
+// *ret_instance is the instance, at its place, that the row's resource names; 0: none.
 struct chain_span span_reader_get(struct span_reader *r, uint32_t row, uint32_t *ret_instance);
 
 #endif

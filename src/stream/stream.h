@@ -58,11 +58,12 @@ struct stream;
 
 // What a metric is of. Texts live until the sink's call returns.
 enum subject_kind {
-    SUBJECT_ENDPOINT, // `to`: calls of it
-    SUBJECT_INSTANCE, // `to` with `name` the instance: calls of it
-    SUBJECT_EDGE,     // calls from `from` to `to`
-    SUBJECT_PATH,     // what chains have of a path below their entry, which is `from`, to `to`
-    SUBJECT_STATEMENT // calls from `from`, a service alone, to `to`, a peer or a service alone
+    SUBJECT_ENDPOINT,  // `to`: calls of it
+    SUBJECT_INSTANCE,  // `to` with `name` the instance: calls of it
+    SUBJECT_EDGE,      // calls from `from` to `to`
+    SUBJECT_PATH,      // what chains have of a path below their entry, which is `from`, to `to`
+    SUBJECT_STATEMENT, // calls from `from`, a service alone, to `to`, a peer or a service alone
+    SUBJECT_CENTRES    // calls from one data centre to another, whoever calls whom
 };
 // Of paths, for each chain that has the path: a number in place of a duration.
 enum path_measure {
@@ -86,14 +87,22 @@ struct stream_node {
     enum node_kind kind;
     struct str line, service, name;
 };
+// Where an instance runs; what is not known is empty.
+struct stream_place {
+    struct str centre, rack, host;
+};
+
 struct stream_subject {
     enum subject_kind kind;
     struct stream_node from, to;
-    uint8_t span_kind; // of endpoints
-    bool at_client;    // of edges: measured by the caller; else by the callee
-    bool error;        // calls that failed are a subject of their own
-    bool counted;      // of endpoints and instances: by a sender that counts before it samples
-    bool cross_dc;     // of edges: from one data centre to another; a subject of their own as well
+    uint8_t span_kind;                 // of endpoints
+    struct stream_place place;         // of instances
+    struct str from_centre, to_centre; // of calls between data centres
+    bool
+        at_client; // of edges, and between data centres: measured by the caller; else by the callee
+    bool error;    // calls that failed are a subject of their own
+    bool counted;  // of endpoints and instances: by a sender that counts before it samples
+    bool cross_dc; // of edges: from one data centre to another; a subject of their own as well
     uint64_t path, parent; // of paths: the same in each process; no parent: 0
     enum path_measure measure;
     // Of statements: the fingerprint, and what it is for; `repeats`: in place of durations, how

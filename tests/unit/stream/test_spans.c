@@ -41,9 +41,14 @@ static struct batch *batch_with_service(void)
 {
     struct batch *b = batch_new(STR("shop"));
     const struct fact instance = {"service.instance.id", "cart-1", 0};
+    const struct fact host = {"host.name", "web-1", 0}, rack = {"host.rack", "r1", 0};
+    const struct fact zone = {"cloud.availability_zone", "west", 0};
     put(b, &instance);
+    put(b, &host);
+    put(b, &rack);
+    put(b, &zone);
     uint32_t service = batch_intern(b, STR("cart"));
-    *batch_add_resource(b) = (struct resource){.attrs = {0, 1}, .service = service};
+    *batch_add_resource(b) = (struct resource){.attrs = {0, 4}, .service = service};
     (void)batch_add_scope(b);
     return b;
 }
@@ -122,7 +127,7 @@ static void test_peers(void **state)
         assert_int_equal(peer->node.name.n, strlen(cases[i % n].name));
         assert_memory_equal(peer->node.name.p, cases[i % n].name, peer->node.name.n);
     }
-    assert_ptr_equal(names_at(&names, 1)->node.service.p, names_at(&names, 2)->node.service.p);
+    assert_ptr_equal(names_at(&names, 1)->node.service.p, names_at(&names, 3)->node.service.p);
     batch_unref(b);
     span_reader_free(r);
     names_done(&names);
@@ -150,6 +155,10 @@ static void test_entries_have_endpoints(void **state)
     assert_int_equal(name->span_kind, KIND_SERVER);
     assert_int_equal(name->service, s.service);
     assert_true(str_eq(names_at(&names, instance)->node.name, STR("cart-1")));
+    const struct stream_place place = names_place_at(&names, names_at(&names, instance)->place);
+    assert_str(place.host, "web-1");
+    assert_str(place.rack, "r1");
+    assert_str(place.centre, "west");
     assert_int_equal(s.peer, 0);
     assert_false(s.error);
     assert_int_equal(span_reader_get(r, 1, &instance).endpoint, 0);
