@@ -10,13 +10,14 @@
 #include "config.h"
 #include "core/clock.h"
 #include "core/must.h"
+#include "places.h"
 #include "table.h"
 #include "when.h"
 
 #define NODE_MAX 64 // columns of a node in a table
 
 static const char topology_help[] =
-    "Usage: sonde topology [--level line|service|endpoint]\n"
+    "Usage: sonde topology [--level line|service|endpoint|host|rack|dc]\n"
     "                      [--since 1h | --from T --to T] [--json]\n"
     "                      [--server URL] [--token TOKEN] [--ca FILE]\n"
     "\n"
@@ -24,7 +25,10 @@ static const char topology_help[] =
     "calls, and how long they took, as the callee measured them; where it sends no\n"
     "spans (a database, a cache, a queue), as the caller did. Below, what is not\n"
     "well: nodes with many failed calls, or unlike the same time a day and a week\n"
-    "before. With --json the nodes and edges, with both sides of each. A call between\n"
+    "before. The levels host, rack and dc show where services run instead: calls of\n"
+    "their instances there, CPU, memory and load of the machines as metrics tell\n"
+    "them, and the calls from one data centre to another. With --json the nodes and edges, with "
+    "both sides of each. A call between\n"
     "two services shows about 5 seconds after its last span came, once its chain is\n"
     "put together. T is as for `sonde trace search`.\n";
 
@@ -161,16 +165,20 @@ static void print_topology(json_t *root)
 {
     json_t *edges = json_object_get(root, "edges"), *nodes = json_object_get(root, "nodes");
     size_t count = json_array_size(edges);
+    bool has_places = json_object_get(json_array_get(nodes, 0), "place") != NULL;
     json_t **order = malloc((count + 1) * sizeof(json_t *));
     MUST(order != NULL);
     for (size_t i = 0; i < count; i++) {
         order[i] = json_array_get(edges, i);
     }
     qsort(order, count, sizeof(json_t *), by_calls);
+    if (has_places) {
+        places_print(nodes);
+    }
     if (count > 0) {
-        printf("%10s  %8s  %9s  %9s  %9s  %s\n", "CALLS", "ERRORS", "MEAN", "P50", "P99",
-               "FROM -> TO");
-    } else {
+        printf("%s%10s  %8s  %9s  %9s  %9s  %s\n", has_places ? "\n" : "", "CALLS", "ERRORS",
+               "MEAN", "P50", "P99", "FROM -> TO");
+    } else if (!has_places) {
         fputs("sonde: no calls in that range; --since or --from choose another\n", stderr);
     }
     for (size_t i = 0; i < count; i++) {

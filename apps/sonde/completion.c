@@ -59,7 +59,7 @@ static const struct valued {
     {"metrics", "by", "service instance scope"},
     {"metrics", "as", "value rate"},
     {NULL, "order", "newest slowest errors"},
-    {NULL, "level", "line service endpoint"},
+    {NULL, "level", "line service endpoint host rack dc"},
     {NULL, "config", NULL},
     {NULL, "data", NULL},
     {NULL, "ca", NULL},

@@ -36,6 +36,7 @@ static const struct route routes[] = {
     {"/api/v1/metrics/exemplars", NULL, api_exemplars, false, false,
      RANGE | POINTS | P(NAME) | P(LIMIT)},
     {"/api/v1/metrics", NULL, api_points_names, false, false, RANGE | POINTS},
+    {"/api/v1/topology/metrics", NULL, api_machine, false, false, RANGE | P(NODE)},
     {"/api/v1/topology", NULL, api_topology, false, false, RANGE | P(LEVEL)},
     {"/api/v1/entries/load", NULL, api_entries_load, false, false, RANGE | P(NODE)},
     {"/api/v1/entries", NULL, api_entries, false, false, RANGE | CALLED | P(TIMES)},

@@ -121,24 +121,6 @@ void api_red(struct job *j)
 
 // ---- Between nodes ------------------------------------------------------------------------------
 
-static void put_health(struct json_writer *w, const struct health_verdict *v)
-{
-    put_str(w, "state", str_of(health_name(v->state)));
-    json_put_key(w, "state_reasons");
-    json_put_array(w);
-    for (size_t i = 0; i < v->count; i++) {
-        const struct health_reason *r = &v->reasons[i];
-        ASSERT(r->level > HEALTH_OK);
-        json_put_object(w);
-        put_str(w, "measure", str_of(health_measure_name(r->measure)));
-        put_str(w, "level", str_of(health_name(r->level)));
-        put_double(w, "value", r->value);
-        put_double(w, "limit", r->limit);
-        json_put_object_end(w);
-    }
-    json_put_array_end(w);
-}
-
 static void put_node(struct json_writer *w, const struct topology_node *n,
                      struct hist_total *scratch)
 {
@@ -151,32 +133,16 @@ static void put_node(struct json_writer *w, const struct topology_node *n,
     json_put_object_end(w);
 }
 
-static void put_side(struct json_writer *w, const char *key, const struct numbers *n)
-{
-    ASSERT(n->calls != NULL);
-    if (n->calls->hist.n > 0) {
-        json_put_key(w, key);
-        json_put_object(w);
-        put_numbers(w, n);
-        json_put_object_end(w);
-    }
-}
-
-// An edge's calls are those that the callee answered; where it tells nothing, those that were made.
 static void put_edge(struct json_writer *w, const struct topology *t, const struct topology_edge *e,
                      struct hist_total *scratch)
 {
-    struct numbers client = numbers_of(&e->client, scratch);
-    struct numbers server = numbers_of(&e->server, scratch);
     ASSERT(e->from < t->node_count && e->to < t->node_count);
     json_put_object(w);
     put_str(w, "from", t->nodes[e->from].id);
     put_str(w, "to", t->nodes[e->to].id);
-    put_numbers(w, e->server.hist.n > 0 ? &server : &client);
     put_bool(w, "cross_dc", e->cross_dc_calls > 0);
     put_i64(w, "cross_dc_calls", e->cross_dc_calls);
-    put_side(w, "client", &client);
-    put_side(w, "server", &server);
+    put_sides(w, &e->client, &e->server, scratch);
     json_put_object_end(w);
 }
 
@@ -205,11 +171,16 @@ static void put_topology(struct job *j, const struct topology *t)
 
 void api_topology(struct job *j)
 {
-    static const struct str levels[TOPOLOGY_LEVELS] = {
+    // Behind those of services, those of places.
+    static const struct str levels[TOPOLOGY_LEVELS + PLACES_LEVELS] = {
         [TOPOLOGY_LINE] = {"line", 4},
         [TOPOLOGY_SERVICE] = {"service", 7},
         [TOPOLOGY_ENDPOINT] = {"endpoint", 8},
+        [TOPOLOGY_LEVELS + PLACES_HOST] = {"host", 4},
+        [TOPOLOGY_LEVELS + PLACES_RACK] = {"rack", 4},
+        [TOPOLOGY_LEVELS + PLACES_CENTRE] = {"dc", 2},
     };
+    const unsigned count = TOPOLOGY_LEVELS + PLACES_LEVELS;
     uint64_t from_ns, to_ns;
     struct str level = j->params[PARAM_LEVEL];
     struct topology *t;
@@ -217,11 +188,16 @@ void api_topology(struct job *j)
     if (!job_range(j, &from_ns, &to_ns)) {
         return;
     }
-    while (level.p != NULL && l < TOPOLOGY_LEVELS && !str_eq(level, levels[l])) {
+    while (level.p != NULL && l < count && !str_eq(level, levels[l])) {
         l++;
     }
-    if (l == TOPOLOGY_LEVELS) {
-        job_error(j, 400, "level must be line, service or endpoint");
+    if (l == count) {
+        job_error(j, 400, "level must be line, service or endpoint, or host, rack or dc");
+        return;
+    }
+    if (l >= TOPOLOGY_LEVELS) {
+        api_places(j, (enum places_level)(l - TOPOLOGY_LEVELS), from_ns / NS_PER_MS,
+                   to_ns / NS_PER_MS);
         return;
     }
     const struct topology_query q = {.store = j->api->o.series,

@@ -15,6 +15,7 @@
 #include "core/buf.h"
 #include "ledger/budget.h"
 #include "query/filter.h"
+#include "query/places.h"
 #include "query/points.h"
 #include "query/scan.h"
 #include "query/search.h"
@@ -129,6 +130,8 @@ void api_trace_span(struct job *j);
 void api_trace_raw(struct job *j);
 void api_red(struct job *j);
 void api_topology(struct job *j);
+void api_machine(struct job *j);
+void api_places(struct job *j, enum places_level level, uint64_t from_ms, uint64_t to_ms);
 void api_entries(struct job *j);
 void api_entries_load(struct job *j);
 void api_findings(struct job *j);

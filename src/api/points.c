@@ -49,14 +49,8 @@ void api_points_names(struct job *j)
     json_put_key(&w, "metrics");
     json_put_array(&w);
     for (size_t i = 0; i < names->count; i++) {
-        const struct points_name *n = &names->names[i];
-        ASSERT(n->series > 0);
-        json_put_object(&w);
-        put_str(&w, "name", n->name);
-        put_str(&w, "type", str_of(points_kind_name(n->kind)));
-        put_str(&w, "unit", n->unit);
-        put_u64(&w, "series", n->series);
-        json_put_object_end(&w);
+        ASSERT(names->names[i].series > 0);
+        put_metric_name(&w, &names->names[i]);
     }
     json_put_array_end(&w);
     json_put_key(&w, "services");

@@ -8,6 +8,7 @@
 #include "core/str.h"
 #include "model/ids.h"
 #include "query/node.h"
+#include "query/points.h"
 #include "wire/json_writer.h"
 
 static inline void put_str(struct json_writer *w, const char *key, struct str value)
@@ -97,6 +98,17 @@ static inline void put_node_names(struct json_writer *w, const struct node *n)
     put_str(w, "namespace", n->line);
     put_str(w, "service", n->service);
     put_str(w, "name", n->name);
+}
+
+// One of a list of metrics.
+static inline void put_metric_name(struct json_writer *w, const struct points_name *n)
+{
+    json_put_object(w);
+    put_str(w, "name", n->name);
+    put_str(w, "type", str_of(points_kind_name(n->kind)));
+    put_str(w, "unit", n->unit);
+    put_u64(w, "series", n->series);
+    json_put_object_end(w);
 }
 
 #endif

@@ -10,7 +10,7 @@ import { extname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { red, topology } from './calls.mjs'
 import { entries, findings, load } from './entries.mjs'
-import { exemplars, names, series } from './metrics.mjs'
+import { exemplars, machine, names, series } from './metrics.mjs'
 import { fullSpan, lack, makeTrace, outline, random, SERVICES, traceId } from './shop.mjs'
 
 const option = (name, fallback) => {
@@ -551,6 +551,7 @@ async function answer(url, request, response) {
       return red(range, query, EMPTY)
     }
     case 'topology':
+      if (part[4] === 'metrics') return machine(range, query, EMPTY)
       return topology(range, query.get('level') ?? 'service', EMPTY)
     case 'entries':
       return part[4] === 'load' ? load(range, query, EMPTY) : entries(range, query, EMPTY)

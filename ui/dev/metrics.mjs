@@ -102,3 +102,39 @@ export function exemplars(query, range, empty) {
     })
   return { from_unix_ms: from, to_unix_ms: to, exemplars: list }
 }
+
+// [measure, unit, metric, mean, worst mean, worst max]
+const MEASURES = [
+  ['cpu', '1', 'jvm.cpu.recent_utilization', 0.21, 0.34, 0.93],
+  ['cpu_cores', '{cpu}', 'jvm.cpu.time', 0.42, 0.68, 1.86],
+  ['heap', 'By', 'jvm.memory.used', 212 * MiB, 240 * MiB, 262 * MiB],
+  ['heap_share', '1', 'jvm.memory.used', 0.55, 0.62, 0.68],
+  ['gc', '1', 'jvm.gc.duration_sum', 0.0042, 0.0063, 0.021],
+  ['threads', '{thread}', 'jvm.thread.count', 54, 61, 64],
+  ['host_cpu', '1', 'jvm.system.cpu.utilization', 0.41, 0.44, 0.97],
+]
+
+// How the processes of a service are.
+export function machine({ from, to }, query, empty) {
+  const [, namespace, service] = query.get('node').split('/')
+  const sent = sends(new Map([['service', service]]), empty)
+  const measures = MEASURES.map(([measure, unit, metric, mean, worst, max]) => ({
+    measure,
+    unit,
+    metric,
+    instances: 2,
+    mean,
+    worst: { instance: `${service}-2`, mean: worst, max, max_unix_ms: from + (to - from) / 3 },
+  }))
+  const own = METRICS.filter(([name]) => name.startsWith('queue'))
+  return {
+    ...{ from_unix_ms: from, to_unix_ms: to, partial: false, step_ms: 60000, namespace },
+    measures: sent ? measures : [],
+    left_out_measures: 0,
+    metrics: sent
+      ? own.map(([name, type, unit, count]) => ({ name, type, unit, series: count }))
+      : [],
+    more_metrics: 0,
+    other_metrics: sent ? METRICS.length - own.length : 0,
+  }
+}

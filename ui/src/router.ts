@@ -23,7 +23,7 @@ export const router = createRouter({
     {
       path: '/topology',
       name: 'topology',
-      component: () => import('./pages/TopologyPage.vue'),
+      component: withMessages('topology', () => import('./pages/TopologyPage.vue')),
       meta: { title: 'topology.title' },
     },
     {

@@ -6,14 +6,28 @@ import { en } from '@/i18n/en'
 import { enCapacity } from '@/i18n/pages/en.capacity'
 import { enMetrics } from '@/i18n/pages/en.metrics'
 import { enStores } from '@/i18n/pages/en.stores'
+import { enTopology } from '@/i18n/pages/en.topology'
 import { zhCapacity } from '@/i18n/pages/zh-CN.capacity'
 import { zhMetrics } from '@/i18n/pages/zh-CN.metrics'
 import { zhStores } from '@/i18n/pages/zh-CN.stores'
+import { zhTopology } from '@/i18n/pages/zh-CN.topology'
 import { render, type Message } from '@/i18n/render'
 import { zhCN } from '@/i18n/zh-CN'
 
-const english: Record<string, Message> = { ...en, ...enCapacity, ...enMetrics, ...enStores }
-const chinese: Record<string, Message> = { ...zhCN, ...zhCapacity, ...zhMetrics, ...zhStores }
+const english: Record<string, Message> = {
+  ...en,
+  ...enCapacity,
+  ...enMetrics,
+  ...enStores,
+  ...enTopology,
+}
+const chinese: Record<string, Message> = {
+  ...zhCN,
+  ...zhCapacity,
+  ...zhMetrics,
+  ...zhStores,
+  ...zhTopology,
+}
 
 const parameters = (message: Message) =>
   [...(typeof message === 'string' ? message : message.other).matchAll(/\{(\w+)\}/g)]
@@ -28,7 +42,9 @@ describe('catalogues', () => {
   })
 
   it('say nothing in two places', () => {
-    const parts = [en, enCapacity, enMetrics, enStores].map((part) => Object.keys(part).length)
+    const parts = [en, enCapacity, enMetrics, enStores, enTopology].map(
+      (part) => Object.keys(part).length,
+    )
     expect(Object.keys(english).length).toBe(parts.reduce((sum, count) => sum + count))
   })
 
@@ -53,6 +69,15 @@ describe('a finding', () => {
     const { kind } = JSON.parse(api).components.schemas.Finding.properties
     for (const name of kind.enum as string[])
       expect(Object.keys(english), name).toContain(`finding.${name}`)
+  })
+})
+
+describe('a measure of a machine', () => {
+  it('is named for every one of the server', () => {
+    const api = readFileSync(new URL('../../src/api/openapi.json', import.meta.url), 'utf8')
+    const { measure } = JSON.parse(api).components.schemas.NodeMeasure.properties
+    for (const name of measure.enum as string[])
+      expect(Object.keys(english), name).toContain(`machine.${name}`)
   })
 })
 

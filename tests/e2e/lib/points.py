@@ -1,11 +1,50 @@
 # SPDX-License-Identifier: Apache-2.0
-# Purpose: what tests expect of metrics: every sample of every series, by an account of its own of
-# what src/model/point.h says, compared with what the API answers.
+# Purpose: metrics as tests send them, and what they expect: every sample of every series, by an account
+# of its own of what src/model/point.h says, compared with what the API answers.
+import json
 import math
 
-from sonde import check, equal
+from sonde import attribute, check, equal, http
 
 YOUNG_MS = 5 * 60 * 1000  # model/point.h: a counter that began so lately began from 0
+
+JSON = {"Content-Type": "application/json"}
+
+
+def gauge(name, points, unit=""):
+    return {"name": name, "unit": unit, "gauge": {"dataPoints": points}}
+
+
+def total(name, points, unit="", delta=False, monotonic=True):
+    return {"name": name, "unit": unit,
+            "sum": {"aggregationTemporality": 1 if delta else 2, "isMonotonic": monotonic,
+                    "dataPoints": points}}
+
+
+def number(time_ms, value, start_ms=0, **attributes):
+    return {"timeUnixNano": str(time_ms * 10**6), "startTimeUnixNano": str(start_ms * 10**6),
+            "asInt" if type(value) is int else "asDouble": str(value) if type(value) is int else value,
+            "attributes": [attribute(k, v) for k, v in attributes.items()]}
+
+
+def of_resource(attributes, metrics, scope="lib"):
+    """A request of metrics of one resource."""
+    return {"resourceMetrics": [{"resource": {"attributes": [attribute(k, v) for k, v in attributes.items()]},
+                                 "scopeMetrics": [{"scope": {"name": scope}, "metrics": metrics}]}]}
+
+
+def request(service, metrics, namespace="", instance="i-1", scope="lib"):
+    resource = {"service.name": service, "service.instance.id": instance}
+    if namespace:
+        resource["service.namespace"] = namespace
+    return of_resource(resource, metrics, scope)
+
+
+def send(server, body, status=200):
+    body = body if isinstance(body, bytes) else json.dumps(body).encode()
+    code, answer = http(server.otlp + "/v1/metrics", body, JSON)
+    equal(code, status, "the status of POST /v1/metrics: %r" % answer[:300])
+    return json.loads(answer)
 
 
 class Expected:

@@ -39,10 +39,15 @@ export const red = (of: RedOf, range: TimeBounds, step?: number, signal?: AbortS
   getJson<T.Red>(`${V1}/red`, { ...of, step, ...whole(range) }, signal)
 
 export const LEVELS = ['line', 'service', 'endpoint'] as const
-export type Level = (typeof LEVELS)[number]
+export const PLACE_LEVELS = ['dc', 'rack', 'host'] as const // where services run
+export type Level = (typeof LEVELS)[number] | (typeof PLACE_LEVELS)[number]
 
 export const topology = (level: Level, range: TimeBounds, signal?: AbortSignal) =>
   getJson<T.Topology>(`${V1}/topology`, { level, ...whole(range) }, signal)
+
+// How the processes and machines of a service are, and what it measures itself.
+export const nodeMetrics = (node: string, range: TimeBounds, signal?: AbortSignal) =>
+  getJson<T.NodeMetrics>(`${V1}/topology/metrics`, { node, ...whole(range) }, signal)
 
 export const entries = (range: TimeBounds, signal?: AbortSignal) =>
   getJson<T.Entries>(`${V1}/entries`, { ...whole(range) }, signal)

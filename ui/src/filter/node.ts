@@ -44,6 +44,20 @@ export function peerConditions(node: NamedNode): string[] | null {
   return parts
 }
 
+const RESOURCES: Partial<Record<NamedNode['kind'], string[]>> = {
+  host: ['host.name', 'host.id'],
+  rack: ['host.rack'],
+  dc: ['cloud.availability_zone', 'cloud.region'],
+}
+
+// What holds of the spans of instances at a place; null where it is none, or not told.
+function placeConditions({ kind, name }: NamedNode): string[] | null {
+  const keys = RESOURCES[kind]
+  if (!keys || !name) return null
+  const any = keys.map((key) => `resource.${key} = ${quote(name)}`).join(' || ')
+  return [keys.length > 1 ? `(${any})` : any]
+}
+
 // The filter for the spans of a node; null where no filter tells them apart.
 export function nodeFilter(node: NamedNode, failed = false): string | null {
   const more = failed ? [status] : []
@@ -57,6 +71,6 @@ export function nodeFilter(node: NamedNode, failed = false): string | null {
     const conditions = [`resource.service.namespace = ${line}`]
     return `{ ${[...conditions, ...(failed ? ['status = error'] : [])].join(' && ')} }`
   }
-  const conditions = peerConditions(node)
+  const conditions = placeConditions(node) ?? peerConditions(node)
   return conditions && `{ ${[...conditions, ...(failed ? ['status = error'] : [])].join(' && ')} }`
 }

@@ -9,6 +9,7 @@ import { en } from './en'
 import type { enCapacity } from './pages/en.capacity'
 import type { enMetrics } from './pages/en.metrics'
 import type { enStores } from './pages/en.stores'
+import type { enTopology } from './pages/en.topology'
 import { render, type Message } from './render'
 
 // What comes later, by its part.
@@ -25,10 +26,14 @@ const PARTS = {
     en: async () => (await import('./pages/en.stores')).enStores,
     'zh-CN': async () => (await import('./pages/zh-CN.stores')).zhStores,
   },
+  topology: {
+    en: async () => (await import('./pages/en.topology')).enTopology,
+    'zh-CN': async () => (await import('./pages/zh-CN.topology')).zhTopology,
+  },
 }
 type Part = keyof typeof PARTS
 
-type Source = typeof en & typeof enCapacity & typeof enMetrics & typeof enStores
+type Source = typeof en & typeof enCapacity & typeof enMetrics & typeof enStores & typeof enTopology
 export type MessageKey = keyof Source
 export type Catalogue = Record<keyof typeof en, Message>
 

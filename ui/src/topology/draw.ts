@@ -9,7 +9,7 @@ import { ICONS, type IconName } from '@/format/icons'
 import { markOf } from '@/state/marks'
 import type { Camera } from './camera'
 import { CARD_WIDTH } from './layout'
-import { kindIcon, nodeName, nodePlace } from './names'
+import { isPlace, kindIcon, nodeName, nodePlace } from './names'
 import { piecesOf, pointAt, type Found, type Scene } from './scene'
 
 const FULL = 0.55 // pixels a unit, from which on cards are written in full
@@ -161,10 +161,12 @@ function drawEdges(painter: Painter, edges: number[], colour: string | null): vo
   context.setLineDash([])
 }
 
-// A triangle or a cross on the middle of an edge whose calls fail; near by, how many do.
+// A triangle or a cross on the middle of an edge whose calls fail; near by, how many do. And where calls
+// cross data centres.
 function drawMarks(painter: Painter, edges: number[]): void {
   const { context, colours, scale, scene } = painter
   if (scale < NAMES) return
+  drawCrossings(painter, edges)
   const size = 13 / Math.max(0.5, Math.min(1, scale))
   for (const at of edges) {
     const { errors, calls } = scene.graph.edges[at]!
@@ -185,6 +187,22 @@ function drawMarks(painter: Painter, edges: number[]): void {
     context.fillStyle = colours[level]
     context.textBaseline = 'middle'
     context.fillText(text, x - wide / 2 + size + 5, y + 0.5)
+  }
+}
+
+// A building where calls go from one data centre to another.
+function drawCrossings(painter: Painter, edges: number[]): void {
+  const { context, colours, scale, scene } = painter
+  const size = 13 / Math.max(0.5, Math.min(1, scale))
+  for (const at of edges) {
+    if (!scene.graph.edges[at]!.cross_dc) continue
+    const curve = scene.curves[at]!
+    const { x, y } = pointAt(curve, Math.floor((piecesOf(curve) - 1) / 2), 0.25)
+    context.fillStyle = colours.bg
+    context.beginPath()
+    context.roundRect(x - size / 2 - 2, y - size / 2 - 2, size + 4, size + 4, 4)
+    context.fill()
+    drawIcon(painter, 'dc', x - size / 2, y - size / 2, size, colours.text)
   }
 }
 
@@ -210,6 +228,8 @@ function drawMark(painter: Painter, name: string, x: number, y: number, size: nu
   } else context.fill()
 }
 
+const isSquare = ({ kind }: TopologyNode) => kind === 'service' || kind === 'line' || isPlace(kind)
+
 const isTrouble = (state: NodeState) => state === 'warn' || state === 'error'
 
 function drawFrame(
@@ -221,7 +241,7 @@ function drawFrame(
 ): void {
   const { context, colours, scale, scene } = painter
   const trouble = isTrouble(node.state)
-  const radius = node.kind === 'service' || node.kind === 'line' ? 5 : scene.cardHeight / 2
+  const radius = isSquare(node) ? 5 : scene.cardHeight / 2
   context.fillStyle = colours['bg-raised']
   context.strokeStyle = trouble ? colours[node.state as 'warn' | 'error'] : colours['line-strong']
   context.lineWidth = (trouble ? 2 : 1) / Math.max(0.5, Math.min(1, scale))
@@ -268,7 +288,7 @@ function numbersOf({ graph }: Scene, at: number): string {
 function drawFull(painter: Painter, at: number, x: number, y: number): void {
   const { context, colours, scene, font } = painter
   const node = scene.graph.nodes[at]!
-  const inset = node.kind === 'service' || node.kind === 'line' ? PAD : PAD + 6
+  const inset = isSquare(node) ? PAD : PAD + 6
   const place = nodePlace(node)
   const trouble = isTrouble(node.state)
   const width = CARD_WIDTH - inset - PAD - 20 - (trouble ? 18 : 0)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the topology as a graph: who is beside whom, and which part of it the reader asked for.
 import type { Topology, TopologyEdge, TopologyNode } from '@/api/types'
-import type { Level } from '@/api/sonde'
+import { PLACE_LEVELS, type Level } from '@/api/sonde'
 import { errorLevel } from '@/format/errorLevel'
 
 export interface Graph {
@@ -65,6 +65,8 @@ export function isFocus(id: string, focus: string): boolean {
 // What the focus of one level is at another: null where nothing is like it there.
 export function focusAt(focus: string, level: Level): string | null {
   const parts = focus.split('/')
+  const isPlace = (kind: string) => (PLACE_LEVELS as readonly string[]).includes(kind)
+  if (isPlace(parts[0]!) || isPlace(level)) return parts[0] === level ? focus : null
   if (parts[0] === 'line') return level === 'line' ? focus : `service/${parts[1] ?? ''}`
   if (parts[0] !== 'service') return focus
   if (level === 'line') return `line/${parts[1] ?? ''}`

@@ -5,17 +5,23 @@ import type { IconName } from '@/format/icons'
 import { t } from '@/i18n'
 
 export type Kind = TopologyNode['kind']
-export type NamedNode = Pick<TopologyNode, 'kind' | 'namespace' | 'service' | 'name'>
+export type NamedNode = Pick<TopologyNode, 'kind' | 'namespace' | 'service' | 'name' | 'place'>
+
+export const isPlace = (kind: string) => kind === 'host' || kind === 'rack' || kind === 'dc'
 
 // The large line of a card.
 export function nodeName(node: NamedNode): string {
   if (node.kind === 'line') return node.namespace || t('services.noLine')
   if (node.kind === 'client') return node.name || t('topology.clients')
+  if (isPlace(node.kind)) return node.name || t('topology.placeUnknown')
   return node.name || node.service || t('topology.unseen')
 }
 
 // What it belongs to, where the name does not say it.
 export function nodePlace(node: NamedNode): string {
+  if (node.kind === 'rack') return node.place?.dc ?? ''
+  if (node.kind === 'host')
+    return [node.place?.dc, node.place?.rack].filter((part) => part).join(' / ')
   return node.kind === 'service' && node.name ? node.service : ''
 }
 

@@ -11,8 +11,12 @@ import { nodeName, nodePlace } from './names'
 import { NOTHING, type Found } from './scene'
 
 export const MODES = ['map', 'nodes', 'edges'] as const
+const ALL_LEVELS = [...api.LEVELS, ...api.PLACE_LEVELS]
 export type Mode = (typeof MODES)[number]
 export const DEPTHS = ['1', '2', '3'] as const
+
+// Who calls whom is not known of hosts and racks.
+export const hasEdges = (level: string) => level !== 'host' && level !== 'rack'
 
 export function useTopologyChoices() {
   const level = useQueryParam('level', 'service', 'push')
@@ -21,11 +25,14 @@ export function useTopologyChoices() {
   const only = useQueryParam('problems', '', 'push')
   const mode = useQueryParam('view', 'map', 'push')
   return {
-    level: computed(() => api.LEVELS.find((name) => name === level.value) ?? 'service'),
+    level: computed(() => ALL_LEVELS.find((name) => name === level.value) ?? 'service'),
     focus,
     depth: computed(() => DEPTHS.find((name) => name === depth.value) ?? '1'),
     problems: computed(() => only.value === '1'),
-    mode: computed<Mode>(() => MODES.find((name) => name === mode.value) ?? 'map'),
+    mode: computed<Mode>(() => {
+      const found = MODES.find((name) => name === mode.value) ?? 'map'
+      return found === 'edges' && !hasEdges(level.value) ? 'nodes' : found
+    }),
     text: useQueryParam('text'),
     node: useQueryParam('node'),
     edge: useQueryParam('edge'),

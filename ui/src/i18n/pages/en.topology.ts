@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the messages in English of the machines that a node of the topology runs on, and of places.
+
+export const enTopology = {
+  'machine.title': 'Processes and machines',
+  'machine.hint': 'From the metrics of its instances in this time range.',
+  'machine.none': 'Its instances sent no metrics of CPU, memory, garbage collection or threads.',
+  'machine.measure': 'Measure',
+  'machine.mean': 'Mean',
+  'machine.meanHint': 'Mean of the instances.',
+  'machine.worst': 'Worst instance',
+  'machine.worstHint': 'Greatest value of a step of {length}, and the instance that had it.',
+  'machine.of': { one: 'of {count} instance', other: 'of {count} instances' },
+  'machine.at': '{instance}: {mean} on average, {max} at {time}',
+  'machine.leftOut': {
+    one: '{count} measure of more than 1,000 instances is left out.',
+    other: '{count} measures of more than 1,000 instances are left out.',
+  },
+  'machine.cores': '{count} cores',
+  'machine.cpu': 'CPU',
+  'machine.cpu_cores': 'CPU in cores',
+  'machine.heap': 'Heap',
+  'machine.heap_share': 'Heap of its limit',
+  'machine.memory': 'Resident memory',
+  'machine.gc': 'Garbage collection',
+  'machine.threads': 'Threads',
+  'machine.event_loop': 'Event loop busy',
+  'machine.host_cpu': 'CPU of the host',
+  'machine.host_memory': 'Memory of the host',
+  'machine.host_load': 'Load of the host',
+  'machine.own': 'Its own metrics',
+  'machine.ownHint':
+    'Metrics that this service sends and that are none of a machine, a runtime, a protocol or a collector.',
+  'machine.ownNone': 'It sent no metrics of its own in this time range.',
+  'machine.all': 'All its metrics',
+  'machine.short_host_cpu': 'CPU',
+  'machine.short_host_memory': 'Memory',
+  'machine.short_host_load': 'Load',
+  'place.services': { one: '{count} service', other: '{count} services' },
+  'place.hosts': { one: '{count} host', other: '{count} hosts' },
+  'place.instances': { one: '{count} instance', other: '{count} instances' },
+  'place.here': 'Services here',
+  'place.unknown': 'Data centre not told',
+  'place.machine': 'Machine',
+  'place.machines': 'Machines',
+  'place.noMachine':
+    'No metrics of the machine: a collector on the host, or an exporter, whose instance is the name of the host would tell them.',
+  'place.worstHost': 'Worst host',
+  'place.worstHint': 'Greatest value of a twelfth of the range, and who had it.',
+  'place.caption': 'Hosts, racks or data centres with what runs there',
+  'place.noEdges':
+    'Between hosts and racks calls are not told apart; between data centres they are.',
+  'place.onlyCross': 'Only calls from one data centre to another are shown.',
+  'place.empty': 'No instance that answered calls in this time range tells where it runs.',
+  'place.emptyHint':
+    'It is told by the resource attributes host.name, host.rack and cloud.availability_zone (else cloud.region).',
+} as const
