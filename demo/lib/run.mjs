@@ -179,11 +179,30 @@ ${temporary.map((t) => `  ${t}_temp_path ${t};`).join('\n')}
   await reachable(port)
 }
 
-// Who a service is; the same variables as for any other application.
+// Where the services of the shop would run, had it more than one machine: the host, its rack and its
+// data centre.
+const HOSTS = {
+  'web-1': { rack: 'r1', zone: 'east-a' },
+  'app-1': { rack: 'r2', zone: 'east-a' },
+  'app-2': { rack: 'r1', zone: 'west-a' },
+}
+const RUNS_ON = {
+  storefront: 'web-1',
+  recommendations: 'web-1',
+  orders: 'app-1',
+  stock: 'app-1',
+  payment: 'app-2',
+  shipping: 'app-2',
+  reviews: 'app-2',
+}
+
+// Who a service is and where it runs; the same variables as for any other application.
 function identity(name) {
+  const host = RUNS_ON[name]
+  const { rack, zone } = HOSTS[host]
   return {
     OTEL_SERVICE_NAME: name,
-    OTEL_RESOURCE_ATTRIBUTES: `service.namespace=shop,service.version=1.0.0,service.instance.id=${name}-1,deployment.environment.name=demo`,
+    OTEL_RESOURCE_ATTRIBUTES: `service.namespace=shop,service.version=1.0.0,service.instance.id=${name}-1,deployment.environment.name=demo,host.name=${host},host.rack=${rack},cloud.availability_zone=${zone}`,
   }
 }
 
@@ -199,7 +218,7 @@ function telemetry({ protocol, compression, all }, sonde) {
     OTEL_METRIC_EXPORT_INTERVAL: '5000',
     OTEL_METRIC_EXPORT_TIMEOUT: '5000',
     OTEL_BSP_SCHEDULE_DELAY: '500',
-    OTEL_NODE_RESOURCE_DETECTORS: 'env,host,os,process',
+    OTEL_NODE_RESOURCE_DETECTORS: 'host,os,process,env', // what the environment says goes before
     OTEL_NODE_DISABLED_INSTRUMENTATIONS: 'fs,net,dns,router', // a span for each layer, twice
 
     OTEL_SEMCONV_STABILITY_OPT_IN: 'http,database',
