@@ -116,10 +116,77 @@ export function topology({ from, to }, level, empty) {
     const calls = callsOf(hash(a + b), Math.round((end - begin) / 120), SHARES[to] ?? 0)
     const waited = { ...calls, mean_ns: calls.mean_ns + 9e5, p50_ns: calls.p50_ns + 8e5 }
     const sides = to >= SERVICES.length ? { client: calls } : { client: waited, server: calls }
-    const cross = { cross_dc: false, cross_dc_calls: 0 }
+    const crosses = to % 5 === 3 // every fifth runs in the other data centre
+    const cross = { cross_dc: crosses, cross_dc_calls: crosses ? calls.calls : 0 }
     edges.set(`${a}|${b}`, { from: a, to: b, ...calls, ...cross, ...sides })
   }
   join(client.id, put(ENTRY), ENTRY)
   for (const [a, b] of CALLS) join(put(a), put(b), b)
   return { ...answer, nodes: [...nodes.values()], edges: [...edges.values()] }
+}
+
+// Where the services run: [host, rack, data centre].
+const HOSTS = [
+  ['web-1', 'r1', 'hz-a'],
+  ['web-2', 'r2', 'hz-a'],
+  ['app-1', 'r1', 'hz-a'],
+  ['app-2', '', 'sh-b'],
+  ['app-3', 'r7', 'sh-b'],
+  ['', '', ''],
+]
+const CPU = [0.34, 0.42, 0.91, 0.22, 0.18]
+
+function measuresOf(at, host) {
+  if (at >= CPU.length) return []
+  const one = (measure, unit, metric, mean, max) => ({
+    ...{ measure, unit, metric, instances: 1, mean },
+    worst: { instance: host || 'web-1', mean, max, max_unix_ms: 1700000000000 },
+  })
+  return [
+    one('host_cpu', '1', 'system.cpu.utilization', CPU[at], CPU[at] * 1.08),
+    one('host_memory', '1', 'system.memory.utilization', 0.5 + at / 20, 0.6 + at / 20),
+    one('host_load', '', 'system.cpu.load_average.1m', 4 * CPU[at], 5 * CPU[at]),
+  ]
+}
+
+export function places({ from, to }, level, empty) {
+  const answer = { from_unix_ms: from, to_unix_ms: to, partial: false }
+  const left = { left_out_instances: 0, left_out_measures: 0 }
+  const nodes = new Map()
+  const count = Math.round((to - from) / 90)
+  for (const [at, [host, rack, dc]] of (empty ? [] : HOSTS).entries()) {
+    const parts = { dc: [dc], rack: [dc, rack], host: [dc, rack, host] }[level]
+    const id = [level, ...parts].join('/')
+    const hosted = SERVICES.filter((_, service) => service % HOSTS.length === at)
+    const services = hosted.map(([service, namespace]) => ({
+      ...{ namespace, service, instances: 1 },
+      ...callsOf(hash(service + host), count),
+    }))
+    const known = nodes.get(id)
+    if (known) {
+      known.place.services.push(...services)
+      known.place.hosts++
+      known.place.instances += services.length
+      continue
+    }
+    const state = at === 2 ? 'warn' : 'ok'
+    const reason = { measure: 'error_share', level: 'warn', value: 0.02, limit: 0.01 }
+    nodes.set(id, {
+      ...{ id, kind: level, namespace: '', service: '', name: parts.at(-1) },
+      ...callsOf(hash(id), count * hosted.length, at === 2 ? 0.02 : 0),
+      ...{ state, state_reasons: state === 'ok' ? [] : [reason] },
+      place: {
+        ...{ dc, rack: level === 'dc' ? '' : rack, host: level === 'host' ? host : '' },
+        ...{ hosts: host ? 1 : 0, instances: services.length, services },
+        measures: measuresOf(at, level === 'host' ? '' : host),
+      },
+    })
+  }
+  const cross = (a, b, calls) => ({
+    ...{ from: `dc/${a}`, to: `dc/${b}`, cross_dc: true, cross_dc_calls: calls },
+    ...{ ...callsOf(hash(a + b), calls), server: callsOf(hash(a + b), calls) },
+  })
+  const edges =
+    level === 'dc' && !empty ? [cross('hz-a', 'sh-b', count), cross('sh-b', 'hz-a', 400)] : []
+  return { ...answer, ...left, nodes: [...nodes.values()], edges }
 }

@@ -8,7 +8,7 @@ import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { extname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { red, topology } from './calls.mjs'
+import { places, red, topology } from './calls.mjs'
 import { entries, findings, load } from './entries.mjs'
 import { exemplars, machine, names, series } from './metrics.mjs'
 import { fullSpan, lack, makeTrace, outline, random, SERVICES, traceId } from './shop.mjs'
@@ -552,6 +552,8 @@ async function answer(url, request, response) {
     }
     case 'topology':
       if (part[4] === 'metrics') return machine(range, query, EMPTY)
+      if (['host', 'rack', 'dc'].includes(query.get('level')))
+        return places(range, query.get('level'), EMPTY)
       return topology(range, query.get('level') ?? 'service', EMPTY)
     case 'entries':
       return part[4] === 'load' ? load(range, query, EMPTY) : entries(range, query, EMPTY)

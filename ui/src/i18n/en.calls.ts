@@ -143,7 +143,7 @@ export const enCalls = {
   'service.onMap': 'On the map',
   'service.noCalls': 'This service answered no calls in this time range.',
   'service.noInstances':
-    'No call of this time range tells its instance: senders name it by the resource attribute service.instance.id.',
+    'No call of this time range tells its instance: senders name it by the resource attribute service.instance.id, or by host.name and process.pid.',
   'service.endpoint': 'Endpoint',
   'service.instance': 'Instance',
   'service.endpointsFilter': 'Filter endpoints',

@@ -136,7 +136,7 @@ export const zhCalls: Record<keyof typeof enCalls, Message> = {
   'service.onMap': '在拓扑中查看',
   'service.noCalls': '该服务在此时间段内没有处理调用。',
   'service.noInstances':
-    '该时间段内的调用均未标明实例：发送端通过资源属性 service.instance.id 标明。',
+    '该时间段内的调用均未标明实例：发送端通过资源属性 service.instance.id 标明，或通过 host.name 与 process.pid 标明。',
   'service.endpoint': '接口',
   'service.instance': '实例',
   'service.endpointsFilter': '筛选接口',
