@@ -187,7 +187,7 @@ static void print_topology(json_t *root)
         put_node(node_of(nodes, ask_string(order[i], "from")));
         fputs(" -> ", stdout);
         put_node(node_of(nodes, ask_string(order[i], "to")));
-        if (ask_integer(order[i], "cross_dc_calls") > 0) {
+        if (!has_places && ask_integer(order[i], "cross_dc_calls") > 0) {
             printf("  (%" PRIu64 " between data centres)", ask_integer(order[i], "cross_dc_calls"));
         }
         putchar('\n');

@@ -95,7 +95,7 @@ static const struct str common[] = {
     T("jdbc.connections"), T("jetty"), T("jvm"), T("k8s"), T("kestrel"), T("log4j2"), T("logback"),
     T("messaging"), T("node"), T("nodejs"), T("otel"), T("otelcol"), T("process"), T("prometheus"),
     T("promhttp"), T("python"), T("rpc"), T("runtime"), T("scrape"), T("signalr"), T("sonde"),
-    T("spring"), T("system"), T("target.info"), T("tomcat"), T("up"), T("v8js"),
+    T("spring"), T("system"), T("target.info"), T("tomcat"), T("traces.span"), T("up"), T("v8js"),
 };
 // clang-format on
 

@@ -609,6 +609,23 @@ await flow('the table twin of the topology holds the numbers of the API', async 
   assert.equal(Number(total), edges.length + 1)
 })
 
+await flow('a host leads to what runs there, and a service to its processes', async (page) => {
+  const { from, to } = wholeMinutes()
+  const { nodes } = await ask('topology', { level: 'host', from, to })
+  await page.goto(`${url}/topology?level=host&from=${from}&to=${to}`)
+  const host = nodes.sort((a, b) => b.calls - a.calls).find(({ name }) => name)
+  if (!host) return page.getByText('tells where it runs').waitFor() // no sender does
+  await page.locator('.cards button').filter({ hasText: host.name }).first().click()
+  const panel = selected(page)
+  await panel.getByRole('heading', { name: 'Services here' }).waitFor()
+  const { namespace, service } = host.place.services[0]
+  await panel.getByRole('link', { name: service, exact: true }).click()
+  await page.waitForURL((next) =>
+    (next.searchParams.get('node') ?? '').startsWith(`service/${encodeURIComponent(namespace)}/`),
+  )
+  await panel.getByRole('heading', { name: 'Processes and machines' }).waitFor()
+})
+
 await flow('an edge shows both sides, and the gap between them', async (page) => {
   const { from, to } = wholeMinutes()
   const { edges } = await ask('topology', { from, to })
@@ -1422,6 +1439,9 @@ await flow('no page is wider than its screen, however narrow', async (page) => {
     '/topology',
     '/topology?view=nodes',
     '/topology?view=edges',
+    '/topology?level=dc',
+    '/topology?level=host',
+    '/topology?level=host&view=nodes',
     `/topology?${new URLSearchParams({ node: service.id, focus: service.id })}`,
     ...['overview', 'endpoints', 'instances', 'deps', 'runtime', 'findings'].map((name) =>
       pageOf(service, name),
@@ -1519,6 +1539,7 @@ for (const theme of ['dark', 'light'])
         '/services',
         '/topology',
         '/topology?view=nodes',
+        '/topology?level=host',
         `/topology?${new URLSearchParams({ node: service.id })}`,
         ...['overview', 'endpoints', 'instances', 'deps', 'runtime', 'findings'].map((name) =>
           pageOf(service, name),

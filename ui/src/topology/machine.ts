@@ -2,13 +2,11 @@
 // Purpose: how the numbers of machines and processes are written, and which metric shows them over time.
 import type { NodeMeasure } from '@/api/types'
 import { formatBytes } from '@/format/format'
-import { t } from '@/i18n'
 import { formatNumber } from '@/metrics/units'
 
 export function formatMeasure(value: number, unit: string): string {
   if (unit === '1') return `${formatNumber(value * 100)}%`
   if (unit === 'By') return formatBytes(Math.round(value))
-  if (unit === '{cpu}') return t('machine.cores', { count: formatNumber(value) })
   return formatNumber(value)
 }
 

@@ -16,7 +16,6 @@ export const enTopology = {
     one: '{count} measure of more than 1,000 instances is left out.',
     other: '{count} measures of more than 1,000 instances are left out.',
   },
-  'machine.cores': '{count} cores',
   'machine.cpu': 'CPU',
   'machine.cpu_cores': 'CPU in cores',
   'machine.heap': 'Heap',
@@ -44,7 +43,7 @@ export const enTopology = {
   'place.machine': 'Machine',
   'place.machines': 'Machines',
   'place.noMachine':
-    'No metrics of the machine: a collector on the host, or an exporter, whose instance is the name of the host would tell them.',
+    'No metrics of the machine in this time range. A collector or an exporter whose instance is the name of the host would provide them.',
   'place.worstHost': 'Worst host',
   'place.worstHint': 'Greatest value of a twelfth of the range, and who had it.',
   'place.caption': 'Hosts, racks or data centres with what runs there',
