@@ -27,10 +27,10 @@ static const char topology_help[] =
     "well: nodes with many failed calls, or unlike the same time a day and a week\n"
     "before. The levels host, rack and dc show where services run instead: calls of\n"
     "their instances there, CPU, memory and load of the machines as metrics tell\n"
-    "them, and the calls from one data centre to another. With --json the nodes and edges, with "
-    "both sides of each. A call between\n"
-    "two services shows about 5 seconds after its last span came, once its chain is\n"
-    "put together. T is as for `sonde trace search`.\n";
+    "them, and the calls from one data centre to another. With --json the nodes and\n"
+    "edges, with both sides of each; /api/v1/topology/metrics tells how the processes\n"
+    "of a node are. A call between two services shows about 5 seconds after its last\n"
+    "span came, once its chain is put together. T is as for `sonde trace search`.\n";
 
 static const char red_help[] =
     "Usage: sonde red SERVICE [--endpoint NAME | --instance ID |\n"
