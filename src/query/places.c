@@ -260,19 +260,25 @@ static enum err on_series(void *ctx, const struct series_found *found)
 
 static enum err edge_of(struct places_run *r, uint32_t from, uint32_t to, struct places_cut **ret)
 {
-    size_t i = 0;
-    while (i < r->edge_count && (r->edges[i].from != from || r->edges[i].to != to)) {
-        i++; // few: the square of the data centres
-    }
-    if (i == r->edge_count) {
-        if (!places_charge(r, 2 * sizeof *r->edges)) {
-            return ERR_MEMORY;
+    const struct str ends[] = {r->nodes[from].node.id, r->nodes[to].node.id};
+    uint64_t hash = places_hash(0, ends, 2);
+    size_t n = r->edge_index.count;
+    struct hash_walk walk = hash_index_walk(&r->edge_index.slots, hash);
+    uint32_t at;
+    while (hash_index_next(&walk, &at)) {
+        ASSERT(at < n);
+        if (r->edges[at].from == from && r->edges[at].to == to) {
+            *ret = &r->edges[at];
+            return ERR_OK;
         }
-        r->edges = mem_grow(r->edges, &r->edge_capacity, i + 1, sizeof *r->edges);
-        r->edges[r->edge_count++] = (struct places_cut){.from = from, .to = to};
     }
-    ASSERT(i < r->edge_count);
-    *ret = &r->edges[i];
+    if (!places_charge(r, 2 * sizeof *r->edges)) {
+        return ERR_MEMORY;
+    }
+    r->edges = mem_grow(r->edges, &r->edge_capacity, n + 1, sizeof *r->edges);
+    r->edges[n] = (struct places_cut){.from = from, .to = to};
+    places_index_add(&r->edge_index, hash);
+    *ret = &r->edges[n];
     return ERR_OK;
 }
 
@@ -446,9 +452,9 @@ static void read_nodes(struct places_run *r)
             health_of_sums(&order[i]->own, order[i]->usual, out->to_ms - out->from_ms, scratch);
         went[order[i] - r->nodes] = (uint32_t)i;
     }
-    out->edges = arena_new(&out->arena, r->edge_count + 1, sizeof *out->edges);
-    out->edge_count = r->edge_count;
-    for (size_t i = 0; i < r->edge_count; i++) {
+    out->edge_count = r->edge_index.count;
+    out->edges = arena_new(&out->arena, out->edge_count + 1, sizeof *out->edges);
+    for (size_t i = 0; i < out->edge_count; i++) {
         const struct places_cut *e = &r->edges[i];
         ASSERT(e->from < n && e->to < n);
         out->edges[i] = (struct places_edge){.from = went[e->from],
@@ -480,11 +486,11 @@ static void run_done(struct places_run *r)
     for (size_t i = 0; i < r->member_index.count; i++) {
         calls_sum_done(&r->members[i].calls);
     }
-    for (size_t i = 0; i < r->edge_count; i++) {
+    for (size_t i = 0; i < r->edge_index.count; i++) {
         calls_sum_done(&r->edges[i].client);
         calls_sum_done(&r->edges[i].server);
     }
-    ASSERT(r->edge_count <= r->edge_capacity);
+    ASSERT(r->edge_index.count <= r->edge_capacity);
     mem_free(r->hosts);
     mem_free(r->nodes);
     mem_free(r->members);
@@ -496,6 +502,7 @@ static void run_done(struct places_run *r)
     index_done(&r->member_index);
     index_done(&r->instance_index);
     index_done(&r->teller_index);
+    index_done(&r->edge_index);
     calls_adder_done(&r->adder);
 }
 

@@ -84,7 +84,7 @@ struct places {
     struct places_edge *edges; // by from, then to
     size_t edge_count;
     uint64_t from_ms, to_ms;
-    uint64_t left_out_instances; // beyond PLACES_INSTANCES_MAX
+    uint64_t left_out_instances; // beyond PLACES_INSTANCES_MAX; one may count more than once
     uint64_t left_out_sources;   // metrics of machines that have more than PLACES_TELLERS_MAX
     uint64_t damaged_parts;
     struct arena arena;

@@ -65,8 +65,9 @@ struct places_run {
     struct places_teller *tellers;
     struct places_cut *edges;
     size_t host_capacity, node_capacity, member_capacity, instance_capacity, teller_capacity;
-    size_t edge_count, edge_capacity;
-    struct places_index host_index, node_index, member_index, instance_index, teller_index;
+    size_t edge_capacity;
+    struct places_index host_index, node_index, member_index, instance_index, teller_index,
+        edge_index;
     enum health_usual usual; // USUAL_COUNT: it is the range itself that is read
 };
 
