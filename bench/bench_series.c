@@ -99,13 +99,15 @@ static void add_numbers(struct bench *b, uint64_t time_ms)
 static void add_hists(struct bench *b, uint64_t time_ms)
 {
     for (unsigned i = 0; i < b->hist_count; i++) {
-        struct series_value values[CALLS];
+        uint16_t buckets[CALLS];
+        struct series_run run = {b->hists[i], 1, time_ms, 0, buckets, CALLS};
         for (unsigned k = 0; k < CALLS; k++) {
             double u = (double)(rnd() % 1000000 + 1) / 1000001;
             uint64_t ns = (uint64_t)(5e6 * exp(-log(u) * 0.7));
-            values[k] = (struct series_value){b->hists[i], 1, time_ms, ns};
+            buckets[k] = (uint16_t)hist_bucket(ns);
+            run.sum_ns += ns;
         }
-        series_add_values(b->store, values, CALLS);
+        series_add_runs(b->store, &run, 1);
     }
     b->slots += b->hist_count;
 }

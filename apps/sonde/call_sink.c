@@ -11,7 +11,7 @@
 #include "model/calls.h"
 
 #define LABELS_MAX 16
-#define VALUES     256 // handed over at once
+#define RUNS       256 // handed over at once
 
 // The labels of one series, in the order of their keys.
 struct label_list {
@@ -140,13 +140,14 @@ static void count(void *ctx, const struct stream_count *counts, size_t n)
 {
     struct call_sink *s = ctx;
     for (size_t done = 0; done < n;) {
-        struct series_value values[VALUES];
+        struct series_run runs[RUNS];
         size_t k = 0;
-        for (; k < VALUES && done < n; k++, done++) {
+        for (; k < RUNS && done < n; k++, done++) {
             const struct stream_count *c = &counts[done];
-            values[k] = (struct series_value){c->number, c->times, c->slot_ms, c->duration_ns};
+            runs[k] = (struct series_run){c->number, c->times,   c->slot_ms,
+                                          c->sum_ns, c->buckets, c->count};
         }
-        series_add_values(s->series, values, k);
+        series_add_runs(s->series, runs, k);
     }
     ASSERT(s->series != NULL);
 }

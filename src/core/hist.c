@@ -11,6 +11,7 @@
 #include "core/varint.h"
 
 #define HIST_WORDS (HIST_BUCKETS / HIST_BLOCK / 64u) // a bit for each block
+#define FEW_LEAST  ((size_t)8)                       // room that a list begins with
 
 // ceil(2^(63 + i/64)): the least value, shifted until its highest bit is set, that lies in bucket i
 // of its octave.
@@ -134,17 +135,22 @@ static void add_many(struct hist_many **m, unsigned bucket, int32_t times)
 
 // ---- Few calls ----------------------------------------------------------------------------------
 
-static bool append(struct hist *h, unsigned bucket)
+static bool append(struct hist *h, const uint16_t *buckets, size_t count)
 {
-    if (h->few_count == HIST_FEW_MAX) {
+    size_t n = h->few_count + count, room = h->few_room > 0 ? h->few_room : FEW_LEAST;
+    if (n > HIST_FEW_MAX) {
         return false;
     }
-    if (h->few_count == h->few_room) {
-        h->few_room = h->few_room > 0 ? (uint16_t)(2 * h->few_room) : 8;
-        h->few = mem_resize(h->few, h->few_room, sizeof *h->few);
+    while (room < n) {
+        room *= 2;
     }
-    ASSERT(bucket < HIST_BUCKETS && h->few_count < h->few_room);
-    h->few[h->few_count++] = (uint16_t)bucket;
+    if (room > h->few_room) {
+        h->few_room = (uint16_t)room;
+        h->few = mem_resize(h->few, room, sizeof *h->few);
+    }
+    ASSERT(n <= h->few_room);
+    memcpy(h->few + h->few_count, buckets, count * sizeof *buckets);
+    h->few_count = (uint16_t)n;
     return true;
 }
 
@@ -176,20 +182,29 @@ static void become_many(struct hist *h)
 
 // ---- One histogram ------------------------------------------------------------------------------
 
+void hist_add_run(struct hist *h, const uint16_t *buckets, size_t count, uint64_t sum_ns,
+                  int32_t times)
+{
+    bool is_done = !h->is_many && times == 1 && append(h, buckets, count);
+    for (size_t i = 0; !is_done && i < count; i++) {
+        ASSERT(buckets[i] < HIST_BUCKETS);
+        if (!h->is_many && times == -1 && take_back(h, buckets[i])) {
+            continue;
+        }
+        if (!h->is_many) {
+            become_many(h);
+        }
+        add_many(&h->many, buckets[i], times);
+    }
+    h->count += times * (int64_t)count;
+    h->sum_ns = (int64_t)((uint64_t)h->sum_ns + sum_ns * (uint64_t)times);
+    ASSERT(h->is_many || (size_t)h->count == h->few_count);
+}
+
 void hist_add(struct hist *h, uint64_t value_ns, int32_t times)
 {
-    unsigned bucket = hist_bucket(value_ns);
-    bool is_done =
-        !h->is_many && ((times == 1 && append(h, bucket)) || (times == -1 && take_back(h, bucket)));
-    if (!is_done && !h->is_many) {
-        become_many(h);
-    }
-    if (!is_done) {
-        add_many(&h->many, bucket, times);
-    }
-    h->count += times;
-    h->sum_ns = (int64_t)((uint64_t)h->sum_ns + value_ns * (uint64_t)times);
-    ASSERT(h->is_many || (size_t)h->count == h->few_count);
+    const uint16_t bucket = (uint16_t)hist_bucket(value_ns);
+    hist_add_run(h, &bucket, 1, value_ns, times);
 }
 
 void hist_prefetch(const struct hist *h)

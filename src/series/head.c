@@ -7,7 +7,7 @@
 #include "core/mem.h"
 #include "core/must.h"
 
-#define GROUP       16u // values whose memory is waited for together
+#define GROUP       16u // runs whose memory is waited for together
 #define BLOCK_SLOTS 128u
 
 struct head_slot {
@@ -273,12 +273,12 @@ static struct hist *slot_of(struct series_head *h, struct head_series *s, uint64
     return &b->slots[at].hist;
 }
 
-static void add_value(struct series_head *h, const struct series_value *v)
+static void add_run(struct series_head *h, const struct series_run *r)
 {
     struct hist *hist =
-        slot_of(h, find_or_make(h, v->series), v->time_ms - v->time_ms % SERIES_SLOT_MS);
+        slot_of(h, find_or_make(h, r->series), r->time_ms - r->time_ms % SERIES_SLOT_MS);
     size_t before = hist_bytes(hist);
-    hist_add(hist, v->value_ns, v->times);
+    hist_add_run(hist, r->buckets, r->count, r->sum_ns, r->times);
     size_t after = hist_bytes(hist);
     if (after > before) {
         meter_force(&h->meter, after - before);
@@ -287,14 +287,14 @@ static void add_value(struct series_head *h, const struct series_value *v)
     }
 }
 
-// Brings near what adding the values will touch: where each series is, then its last slots, then
+// Brings near what adding the runs will touch: where each series is, then its last slots, then
 // what the slot holds; each step for all of them, so that memory is waited for once a step.
-static void prefetch(const struct series_head *h, const struct series_value *values, size_t n)
+static void prefetch(const struct series_head *h, const struct series_run *runs, size_t n)
 {
     const struct head_series *found[GROUP];
     ASSERT(n <= GROUP);
     for (size_t i = 0; i < n; i++) {
-        found[i] = find(h, values[i].series);
+        found[i] = find(h, runs[i].series);
         __builtin_prefetch(found[i]);
     }
     for (size_t i = 0; i < n; i++) {
@@ -309,19 +309,19 @@ static void prefetch(const struct series_head *h, const struct series_value *val
     }
 }
 
-size_t series_head_add_values(struct series_head *h, const struct series_value *values,
-                              size_t count, uint64_t end_ms)
+size_t series_head_add_runs(struct series_head *h, const struct series_run *runs, size_t count,
+                            uint64_t end_ms)
 {
     size_t early = 0;
-    ASSERT(values != NULL || count == 0);
+    ASSERT(runs != NULL || count == 0);
     for (size_t i = 0; i < count; i++) {
         if (i % GROUP == 0) {
-            prefetch(h, values + i, count - i < GROUP ? count - i : GROUP);
+            prefetch(h, runs + i, count - i < GROUP ? count - i : GROUP);
         }
-        if (values[i].time_ms < end_ms && values[i].time_ms < SAMPLE_TIME_MAX) {
-            add_value(h, &values[i]);
+        if (runs[i].time_ms < end_ms && runs[i].time_ms < SAMPLE_TIME_MAX) {
+            add_run(h, &runs[i]);
         } else {
-            early++;
+            early += runs[i].count;
         }
     }
     return early;

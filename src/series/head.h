@@ -31,9 +31,9 @@ struct series_head *series_head_ref(struct series_head *h);
 void series_head_unref(struct series_head *h); // NULL is fine
 
 void series_head_add_number(struct series_head *h, uint32_t series, uint64_t time_ms, double value);
-// Those that begin before `end_ms`; returns how many do not.
-size_t series_head_add_values(struct series_head *h, const struct series_value *values,
-                              size_t count, uint64_t end_ms);
+// Those of before `end_ms`; returns how many durations are not.
+size_t series_head_add_runs(struct series_head *h, const struct series_run *runs, size_t count,
+                            uint64_t end_ms);
 
 // The references of all series, in order of their first sample; `list` has room for h->count.
 void series_head_list(const struct series_head *h, uint32_t *list);

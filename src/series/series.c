@@ -157,11 +157,11 @@ void series_add_number(struct series_store *s, uint32_t series, uint64_t time_ms
     (void)pthread_mutex_unlock(&s->lock);
 }
 
-void series_add_values(struct series_store *s, const struct series_value *values, size_t count)
+void series_add_runs(struct series_store *s, const struct series_run *runs, size_t count)
 {
-    ASSERT(values != NULL || count == 0);
+    ASSERT(runs != NULL || count == 0);
     for (size_t i = 0; i < count; i++) {
-        uint32_t series = values[i].series;
+        uint32_t series = runs[i].series;
         if (series >= s->seen_count || s->seen[series] != s->head_number) {
             struct series_id id = series_index_get(s->index, series);
             MUST(id.type == SERIES_HIST);
@@ -170,7 +170,7 @@ void series_add_values(struct series_store *s, const struct series_value *values
     }
     (void)pthread_mutex_lock(&s->lock);
     uint64_t end_ms = s->o.wall_ns() / NS_PER_MS + EARLY_MS;
-    s->stats.early_samples += series_head_add_values(s->head, values, count, end_ms);
+    s->stats.early_samples += series_head_add_runs(s->head, runs, count, end_ms);
     (void)pthread_mutex_unlock(&s->lock);
 }
 

@@ -138,15 +138,18 @@ bool series_takes(struct series_store *s, uint64_t time_ms);
 
 void series_add_number(struct series_store *s, uint32_t series, uint64_t time_ms, double value);
 
-// A duration in the slot that time_ms lies in, `times` times: a negative number takes it back. What
-// is added to one slot between two seals stays within 32 bits a bucket (core/hist.h).
-struct series_value {
+// Durations in the slot that time_ms lies in, each `times` times: a negative number takes them
+// back. They are given by their buckets and their sum, which may wrap (core/hist.h). What is added
+// to one slot between two seals stays within 32 bits a bucket.
+struct series_run {
     uint32_t series;
     int32_t times;
-    uint64_t time_ms, value_ns;
+    uint64_t time_ms, sum_ns;
+    const uint16_t *buckets;
+    size_t count;
 };
 // Many at once, in any order: memory is waited for once for many of them.
-void series_add_values(struct series_store *s, const struct series_value *values, size_t count);
+void series_add_runs(struct series_store *s, const struct series_run *runs, size_t count);
 
 // Whether the head is old or large enough, or memory short enough, to be written. Never while two
 // sealed heads wait, unless memory is tight, and never while eight do: a disk that takes nothing.

@@ -330,8 +330,7 @@ static void tell_repeats(struct analysis *a, int32_t times)
             end++;
         }
         if (end - first > 1) {
-            struct red_key key = red_statement(&a->red, s->statement, s->service, s->called);
-            red_count_repeats(&a->red, key, s->start_ns, end - first, times);
+            red_count_repeats(&a->red, s, end - first, times);
         }
     }
     ASSERT(a->sent_count <= a->sent_capacity);

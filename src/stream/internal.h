@@ -34,12 +34,6 @@ struct doubts {
     size_t count, capacity, mark_capacity, told_capacity;
 };
 
-// A call with a statement.
-struct sent {
-    uint32_t statement, service, called;
-    uint64_t start_ns;
-};
-
 // All of this belongs to the thread that takes batches in.
 struct analysis {
     struct names names;

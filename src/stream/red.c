@@ -3,81 +3,138 @@
 #include "stream/red.h"
 
 #include "core/clock.h"
+#include "core/hist.h"
 #include "core/mem.h"
 #include "core/must.h"
 
-#define INDEX_LEAST 1024
-#define NOT_FOUND   UINT32_MAX // by the sink, yet
-#define GROUP       16u
+#define INDEX_LEAST ((size_t)1024)
+#define GROUP       16u // calls
+
+// What a subject is in the sink, where that is no number.
+#define NOT_FOUND UINT32_MAX // yet
+#define REFUSED   (UINT32_MAX - 1)
+
+// ---- Keys ---------------------------------------------------------------------------------------
+
+#define NAME_BITS     20
+#define MORE_BITS     17
+#define RED_AT_CLIENT 8u // beside an enum node_kind
+#define RED_CROSS_DC  16u
+#define REPEATS       ((red_key)1 << 61)
+_Static_assert(2 * STREAM_NAMES_MAX < (size_t)1 << NAME_BITS, "each name has room");
+_Static_assert(2 * PATHS_MAX <= (size_t)1 << NAME_BITS, "each path has room");
+_Static_assert(STATEMENTS_MAX < (size_t)1 << MORE_BITS, "each statement has room");
+_Static_assert(NODE_KIND_COUNT <= RED_AT_CLIENT, "kinds of nodes lie below");
+
+static red_key key_of(enum subject_kind kind, uint32_t from, uint32_t to, uint32_t more, bool error)
+{
+    ASSERT((from | to) >> NAME_BITS == 0 && more >> MORE_BITS == 0);
+    return (red_key)from | (red_key)to << 20 | (red_key)more << 40 | (red_key)kind << 57 |
+           (red_key)error << 60;
+}
+static uint32_t from_of(red_key k)
+{
+    return (uint32_t)k & 0xfffff;
+}
+static uint32_t to_of(red_key k)
+{
+    return (uint32_t)(k >> 20) & 0xfffff;
+}
+static uint32_t more_of(red_key k)
+{
+    return (uint32_t)(k >> 40) & 0x1ffff;
+}
+static enum subject_kind kind_of(red_key k)
+{
+    return (enum subject_kind)(k >> 57 & 7);
+}
+static bool is_error(red_key k)
+{
+    return (k >> 60 & 1) != 0;
+}
+
+// ---- Life ---------------------------------------------------------------------------------------
 
 void red_init(struct red *r, const struct names *names, const struct paths *paths,
               const struct statements *statements, const struct stream_sink *sink, size_t bytes_max)
 {
+    size_t lines = RED_LINES_LEAST;
     ASSERT(names != NULL && sink->find != NULL && sink->count != NULL);
+    while (lines < RED_LINES_MAX && 2 * lines * sizeof(struct red_line) <= bytes_max / 4) {
+        lines *= 2;
+    }
     *r = (struct red){.names = names,
                       .paths = paths,
                       .statements = statements,
                       .sink = *sink,
                       .bytes_max = bytes_max,
                       .log = mem_new(RED_LOG, sizeof *r->log),
-                      .counts = mem_new(RED_LOG, sizeof *r->counts)};
+                      .lines = mem_new(lines, sizeof *r->lines),
+                      .line_count = lines,
+                      .runs = mem_new(RED_RUNS, sizeof *r->runs),
+                      .counts = mem_new(RED_RUNS, sizeof *r->counts)};
+    hash_index_reserve(&r->index, r->subjects, 0, INDEX_LEAST);
 }
 
 void red_done(struct red *r)
 {
     ASSERT(r->log_count <= RED_LOG);
     mem_free(r->log);
+    mem_free(r->lines);
+    mem_free(r->runs);
     mem_free(r->counts);
     mem_free(r->subjects);
-    mem_free(r->hashes);
+    mem_free(r->sink_numbers);
     hash_index_done(&r->index);
     *r = (struct red){0};
 }
 
+static size_t subject_bytes(const struct red *r)
+{
+    return r->capacity * sizeof *r->subjects + r->number_capacity * sizeof *r->sink_numbers +
+           r->index.size * sizeof *r->index.slots;
+}
+
+size_t red_bytes(const struct red *r)
+{
+    return subject_bytes(r) + RED_LOG * sizeof *r->log + r->line_count * sizeof *r->lines +
+           RED_RUNS * (sizeof *r->runs + sizeof *r->counts);
+}
+
 // ---- Subjects -----------------------------------------------------------------------------------
 
-static uint64_t hash_of(const struct red_key *k)
-{
-    uint64_t h = ((uint64_t)k->from << 32 | k->to) * 0x9e3779b97f4a7c15u;
-    uint64_t flags = (uint64_t)k->kind | (uint64_t)k->from_kind << 8 |
-                     (uint64_t)k->at_client << 16 | (uint64_t)k->error << 17 |
-                     (uint64_t)k->cross_dc << 18 | (uint64_t)k->counted << 19;
-    flags |= (uint64_t)k->statement << 32;
-    h = (h ^ flags ^ h >> 29) * 0xc2b2ae3d27d4eb4fu;
-    return h ^ (h >> 32);
-}
+#define NONE UINT32_MAX
 
-static bool is_same(const struct red_key *a, const struct red_key *b)
+static uint32_t find(const struct red *r, struct hash_walk walk, red_key key)
 {
-    return a->from == b->from && a->to == b->to && a->statement == b->statement &&
-           a->kind == b->kind && a->from_kind == b->from_kind && a->at_client == b->at_client &&
-           a->error == b->error && a->cross_dc == b->cross_dc && a->counted == b->counted;
-}
-
-// Its index + 1; 0 when there are too many.
-static uint32_t subject_of(struct red *r, const struct red_key *key, uint64_t hash)
-{
-    struct hash_walk walk = hash_index_walk(&r->index, hash);
     uint32_t at;
     while (hash_index_next(&walk, &at)) {
         ASSERT(at < r->count);
-        if (is_same(&r->subjects[at].key, key)) {
-            return at + 1;
+        if (r->subjects[at] == key) {
+            return at;
         }
     }
-    if (r->count == RED_SUBJECTS_MAX || red_bytes(r) >= r->bytes_max) {
-        return 0;
-    }
-    r->subjects = mem_grow(r->subjects, &r->capacity, r->count + 1, sizeof *r->subjects);
-    r->hashes = mem_grow(r->hashes, &r->hash_capacity, r->count + 1, sizeof *r->hashes);
-    hash_index_reserve(&r->index, r->hashes, r->count, INDEX_LEAST);
-    r->subjects[r->count] = (struct red_subject){.key = *key, .sink_number = NOT_FOUND};
-    r->hashes[r->count] = hash;
-    hash_index_put(&r->index, hash, (uint32_t)r->count);
-    return (uint32_t)++r->count;
+    return NONE;
 }
 
-static struct stream_node node_of(const struct red *r, uint32_t name, uint8_t kind_without_name)
+// The subject of a key that was not there a moment ago; NONE when there are too many.
+static uint32_t add(struct red *r, red_key key)
+{
+    uint32_t at = find(r, hash_index_walk(&r->index, key), key);
+    if (at != NONE || r->count == RED_SUBJECTS_MAX || subject_bytes(r) >= r->bytes_max) {
+        return at;
+    }
+    r->subjects = mem_grow(r->subjects, &r->capacity, r->count + 1, sizeof *r->subjects);
+    r->sink_numbers =
+        mem_grow(r->sink_numbers, &r->number_capacity, r->count + 1, sizeof *r->sink_numbers);
+    hash_index_reserve(&r->index, r->subjects, r->count, INDEX_LEAST);
+    r->subjects[r->count] = key;
+    r->sink_numbers[r->count] = NOT_FOUND;
+    hash_index_put(&r->index, key, (uint32_t)r->count);
+    return (uint32_t)r->count++;
+}
+
+static struct stream_node node_of(const struct red *r, uint32_t name, uint32_t kind_without_name)
 {
     if (name == 0) {
         return (struct stream_node){.kind = (enum node_kind)kind_without_name};
@@ -85,151 +142,225 @@ static struct stream_node node_of(const struct red *r, uint32_t name, uint8_t ki
     return names_at(r->names, name)->node;
 }
 
-static struct stream_subject path_subject(const struct red *r, const struct red_key *key)
+static struct stream_subject path_subject(const struct red *r, red_key key)
 {
     static const struct stream_node other = {.kind = NODE_SERVICE, .service = {"(other)", 7}};
-    const struct path *p = paths_at(r->paths, key->to);
+    const struct path *p = paths_at(r->paths, to_of(key));
     const struct path *entry = paths_at(r->paths, p->entry);
-    ASSERT(key->from_kind < PATH_MEASURE_COUNT);
+    ASSERT(more_of(key) < PATH_MEASURE_COUNT);
     return (struct stream_subject){.kind = SUBJECT_PATH,
                                    .from = node_of(r, entry->node, 0),
                                    .to = p->node > 0 ? node_of(r, p->node, 0) : other,
                                    .path = p->id,
                                    .parent = p->parent > 0 ? paths_at(r->paths, p->parent)->id : 0,
-                                   .measure = (enum path_measure)key->from_kind};
+                                   .measure = (enum path_measure)more_of(key)};
 }
 
 // Its numbers are those of data centres.
-static struct stream_subject centres_subject(const struct red *r, const struct red_key *key)
+static struct stream_subject centres_subject(const struct red *r, red_key key)
 {
-    ASSERT(key->from > 0 && key->from <= r->names->centre_count);
-    ASSERT(key->to > 0 && key->to <= r->names->centre_count);
+    const uint32_t from = from_of(key), to = to_of(key);
+    ASSERT(from > 0 && from <= r->names->centre_count && to > 0 && to <= r->names->centre_count);
     return (struct stream_subject){.kind = SUBJECT_CENTRES,
-                                   .from_centre = r->names->centres[key->from - 1],
-                                   .to_centre = r->names->centres[key->to - 1],
-                                   .at_client = key->at_client,
-                                   .error = key->error};
+                                   .from_centre = r->names->centres[from - 1],
+                                   .to_centre = r->names->centres[to - 1],
+                                   .at_client = (more_of(key) & RED_AT_CLIENT) != 0,
+                                   .error = is_error(key)};
 }
 
-static struct stream_subject subject_at(const struct red *r, const struct red_key *key)
+static struct stream_subject subject_of(const struct red *r, red_key key)
 {
-    if (key->kind == SUBJECT_PATH) {
-        return path_subject(r, key);
-    }
-    if (key->kind == SUBJECT_CENTRES) {
-        return centres_subject(r, key);
-    }
-    struct stream_subject subject = {.kind = (enum subject_kind)key->kind,
-                                     .from = node_of(r, key->from, key->from_kind),
-                                     .to = node_of(r, key->to, 0),
-                                     .span_kind = names_at(r->names, key->to)->span_kind,
-                                     .at_client = key->at_client,
-                                     .error = key->error,
-                                     .counted = key->counted,
-                                     .cross_dc = key->cross_dc};
-    if (key->kind == SUBJECT_INSTANCE) {
-        subject.place = names_place_at(r->names, names_at(r->names, key->to)->place);
-    }
-    if (key->kind == SUBJECT_STATEMENT) {
-        const struct statement_item *item = statements_at(r->statements, key->statement);
+    const uint32_t to = to_of(key), more = more_of(key);
+    struct stream_subject subject = {.kind = kind_of(key),
+                                     .from = node_of(r, from_of(key), more & (RED_AT_CLIENT - 1)),
+                                     .to = node_of(r, to, 0),
+                                     .span_kind = names_at(r->names, to)->span_kind,
+                                     .error = is_error(key)};
+    ASSERT(subject.kind != SUBJECT_PATH);
+    if (subject.kind == SUBJECT_STATEMENT) {
+        const struct statement_item *item = statements_at(r->statements, more);
         ASSERT(item->text.n > 0);
         subject.statement = item->text;
         subject.system = item->system;
-        subject.repeats = key->from_kind != 0;
+        subject.repeats = (key & REPEATS) != 0;
+    } else if (subject.kind == SUBJECT_EDGE) {
+        subject.at_client = (more & RED_AT_CLIENT) != 0;
+        subject.cross_dc = (more & RED_CROSS_DC) != 0;
+    } else {
+        subject.counted = more != 0;
+    }
+    if (subject.kind == SUBJECT_INSTANCE) {
+        subject.place = names_place_at(r->names, names_at(r->names, to)->place);
     }
     return subject;
 }
 
-// False where the sink has no room for it.
-static bool find_in_sink(struct red *r, struct red_subject *s)
+// REFUSED where the sink has no room for it.
+static uint32_t number_in_sink(struct red *r, uint32_t subject)
 {
-    if (s->sink_number == NOT_FOUND && !s->refused) {
-        struct stream_subject subject = subject_at(r, &s->key);
-        uint32_t number = NOT_FOUND;
-        s->refused = r->sink.find(r->sink.ctx, &subject, &number) != ERR_OK;
-        s->sink_number = s->refused ? NOT_FOUND : number;
+    uint32_t *number = &r->sink_numbers[subject];
+    if (*number == NOT_FOUND) {
+        const red_key key = r->subjects[subject];
+        struct stream_subject s = kind_of(key) == SUBJECT_PATH      ? path_subject(r, key)
+                                  : kind_of(key) == SUBJECT_CENTRES ? centres_subject(r, key)
+                                                                    : subject_of(r, key);
+        if (r->sink.find(r->sink.ctx, &s, number) != ERR_OK) {
+            *number = REFUSED;
+        }
     }
-    ASSERT(s->refused == (s->sink_number == NOT_FOUND));
-    return !s->refused;
+    ASSERT(*number != NOT_FOUND);
+    return *number;
 }
 
-// ---- The log -----------------------------------------------------------------------------------
+// ---- Lines --------------------------------------------------------------------------------------
 
-// What the look for a subject will touch: first where the index says it is, then the row.
-static void prefetch_slot(const struct red *r, uint64_t hash)
+static void give(struct red *r)
 {
-    struct hash_walk walk = hash_index_walk(&r->index, hash);
-    if (walk.slots != NULL) {
-        __builtin_prefetch(&walk.slots[walk.at]);
+    ASSERT(r->run_count <= RED_RUNS);
+    if (r->run_count > 0) {
+        r->sink.count(r->sink.ctx, r->counts, r->run_count);
+    }
+    r->run_count = 0;
+}
+
+static void hand_over(struct red *r, const struct red_line *line, int32_t times)
+{
+    uint32_t number = number_in_sink(r, line->subject);
+    ASSERT(line->count > 0 && r->run_count < RED_RUNS);
+    if (number == REFUSED) {
+        r->refused_calls += line->count;
+        return;
+    }
+    struct red_line *run = &r->runs[r->run_count];
+    *run = *line;
+    r->counts[r->run_count++] =
+        (struct stream_count){.number = number,
+                              .times = times,
+                              .slot_ms = run->slot * (uint64_t)STREAM_SLOT_MS,
+                              .sum_ns = run->sum_ns,
+                              .buckets = run->buckets,
+                              .count = run->count};
+    if (r->run_count == RED_RUNS) {
+        give(r);
     }
 }
 
-static void prefetch_subject(const struct red *r, uint64_t hash)
+// Two slots of one subject, where calls of both come, have a line each.
+static struct red_line *line_of(const struct red *r, uint32_t subject, uint32_t slot)
 {
-    struct hash_walk walk = hash_index_walk(&r->index, hash);
-    uint32_t at;
-    if (r->index.size > 0 && hash_index_next(&walk, &at)) {
-        const char *s = (const char *)&r->subjects[at];
-        __builtin_prefetch(s, 1);
-        __builtin_prefetch(s + 64, 1);
-    }
+    size_t at = subject + (slot & 1) * (r->line_count / 2);
+    return &r->lines[at & (r->line_count - 1)];
 }
 
-// The calls of a group as counts; returns how many there are.
-static size_t count_group(struct red *r, const struct red_call *calls, size_t n,
-                          struct stream_count *counts)
+static void free_line(struct red *r, struct red_line *line)
 {
-    uint64_t hashes[GROUP];
-    size_t found = 0;
+    hand_over(r, line, 1);
+    line->count = 0;
+    ASSERT(r->held > 0);
+    r->held--;
+}
+
+// The calls that the line has go first, so that the sink has what is taken back.
+static void take_back(struct red *r, struct red_line *line, uint32_t subject,
+                      const struct red_call *call)
+{
+    const struct red_line back = {.subject = subject,
+                                  .slot = call->slot,
+                                  .sum_ns = call->duration_ns,
+                                  .count = 1,
+                                  .buckets = {(uint16_t)hist_bucket(call->duration_ns)}};
+    ASSERT(call->times == -1);
+    if (line->count > 0) {
+        free_line(r, line);
+    }
+    hand_over(r, &back, -1);
+}
+
+static void count(struct red *r, uint32_t subject, const struct red_call *call)
+{
+    struct red_line *line = line_of(r, subject, call->slot);
+    if (call->times != 1) {
+        take_back(r, line, subject, call);
+        return;
+    }
+    bool is_its = line->subject == subject && line->slot == call->slot;
+    if (line->count > 0 && (!is_its || line->count == RED_LINE_CALLS)) {
+        free_line(r, line);
+    }
+    if (line->count == 0) {
+        line->subject = subject;
+        line->slot = call->slot;
+        line->sum_ns = 0;
+        r->held++;
+    }
+    ASSERT(line->count < RED_LINE_CALLS);
+    line->sum_ns += call->duration_ns;
+    line->buckets[line->count++] = (uint16_t)hist_bucket(call->duration_ns);
+}
+
+// ---- The log ------------------------------------------------------------------------------------
+
+static void work_off_group(struct red *r, const struct red_call *calls, size_t n)
+{
+    struct hash_walk walks[GROUP];
+    uint32_t subjects[GROUP];
     ASSERT(n <= GROUP);
     for (size_t i = 0; i < n; i++) {
-        hashes[i] = hash_of(&calls[i].key);
-        prefetch_slot(r, hashes[i]);
+        walks[i] = hash_index_walk(&r->index, calls[i].key);
+        __builtin_prefetch(&walks[i].slots[walks[i].at]);
     }
     for (size_t i = 0; i < n; i++) {
-        prefetch_subject(r, hashes[i]);
+        uint32_t first = walks[i].slots[walks[i].at];
+        __builtin_prefetch(&r->subjects[first > 0 ? first - 1 : 0]);
     }
     for (size_t i = 0; i < n; i++) {
-        uint32_t at = subject_of(r, &calls[i].key, hashes[i]);
-        if (at == 0 || !find_in_sink(r, &r->subjects[at - 1])) {
+        subjects[i] = find(r, walks[i], calls[i].key);
+        __builtin_prefetch(line_of(r, subjects[i], calls[i].slot), 1);
+    }
+    for (size_t i = 0; i < n; i++) {
+        uint32_t subject = subjects[i] != NONE ? subjects[i] : add(r, calls[i].key);
+        if (subject != NONE) {
+            count(r, subject, &calls[i]);
+        } else {
             r->refused_calls++;
-            continue;
         }
-        counts[found++] = (struct stream_count){.number = r->subjects[at - 1].sink_number,
-                                                .times = calls[i].times,
-                                                .slot_ms = calls[i].slot_ms,
-                                                .duration_ns = calls[i].duration_ns};
     }
-    return found;
+}
+
+static void work_off(struct red *r)
+{
+    ASSERT(r->log_count <= RED_LOG);
+    for (size_t i = 0; i < r->log_count; i += GROUP) {
+        work_off_group(r, r->log + i, r->log_count - i < GROUP ? r->log_count - i : GROUP);
+    }
+    r->log_count = 0;
 }
 
 void red_flush(struct red *r)
 {
-    size_t found = 0;
-    for (size_t i = 0; i < r->log_count; i += GROUP) {
-        size_t n = r->log_count - i < GROUP ? r->log_count - i : GROUP;
-        found += count_group(r, r->log + i, n, r->counts + found);
+    work_off(r);
+    for (size_t i = 0; r->held > 0; i++) {
+        ASSERT(i < r->line_count);
+        if (r->lines[i].count > 0) {
+            free_line(r, &r->lines[i]);
+        }
     }
-    ASSERT(found <= r->log_count);
-    r->log_count = 0;
-    if (found > 0) {
-        r->sink.count(r->sink.ctx, r->counts, found);
+    give(r);
+}
+
+static void note(struct red *r, red_key key, uint64_t start_ns, uint64_t duration_ns, int32_t times)
+{
+    const uint64_t slot_ns = STREAM_SLOT_MS * NS_PER_MS;
+    _Static_assert(UINT64_MAX / (STREAM_SLOT_MS * NS_PER_MS) <= UINT32_MAX, "any time has a slot");
+    ASSERT(r->log_count < RED_LOG);
+    r->log[r->log_count++] =
+        (struct red_call){key, duration_ns, (uint32_t)(start_ns / slot_ns), times};
+    if (r->log_count == RED_LOG) {
+        work_off(r);
     }
 }
 
-static void note(struct red *r, struct red_key key, uint64_t start_ns, uint64_t duration_ns,
-                 int32_t times)
-{
-    uint64_t ms = start_ns / NS_PER_MS;
-    ASSERT(r->log_count < RED_LOG);
-    r->log[r->log_count++] = (struct red_call){.key = key,
-                                               .times = times,
-                                               .slot_ms = ms - ms % STREAM_SLOT_MS,
-                                               .duration_ns = duration_ns};
-    if (r->log_count == RED_LOG) {
-        red_flush(r);
-    }
-}
+// ---- What counts --------------------------------------------------------------------------------
 
 void red_count_span(struct red *r, const struct chain_span *s, uint32_t instance, int32_t times)
 {
@@ -237,74 +368,54 @@ void red_count_span(struct red *r, const struct chain_span *s, uint32_t instance
     if (s->endpoint == 0) {
         return;
     }
-    struct red_key key = {
-        .to = s->endpoint, .kind = SUBJECT_ENDPOINT, .error = s->error, .counted = s->counted};
+    red_key key = key_of(SUBJECT_ENDPOINT, 0, s->endpoint, s->counted, s->error);
     note(r, key, s->start_ns, s->duration_ns, times);
     if (instance != 0) {
-        key.to = instance;
-        key.kind = SUBJECT_INSTANCE;
+        key = key_of(SUBJECT_INSTANCE, 0, instance, s->counted, s->error);
         note(r, key, s->start_ns, s->duration_ns, times);
     }
 }
 
-struct red_key red_statement(const struct red *r, uint32_t statement, uint32_t service,
-                             uint32_t called)
+static red_key statement_key(const struct red *r, uint32_t statement, uint32_t service,
+                             uint32_t called, bool error)
 {
     ASSERT(statement > 0 && statement <= r->statements->count && called > 0);
-    return (struct red_key){
-        .from = service, .to = called, .statement = statement, .kind = SUBJECT_STATEMENT};
+    return key_of(SUBJECT_STATEMENT, service, called, statement, error);
 }
 
 void red_count_edge(struct red *r, const struct edge_call *call, int32_t times)
 {
-    struct red_key key = {.from = call->from,
-                          .to = call->to,
-                          .kind = SUBJECT_EDGE,
-                          .from_kind = call->from == 0 ? (uint8_t)call->from_kind : 0,
-                          .at_client = call->at_client,
-                          .error = call->error,
-                          .cross_dc = call->cross_dc};
+    uint32_t more = (call->from == 0 ? (uint32_t)call->from_kind : 0) |
+                    (call->at_client ? RED_AT_CLIENT : 0) | (call->cross_dc ? RED_CROSS_DC : 0);
     ASSERT(call->to > 0 && call->to <= r->names->count && call->from <= r->names->count);
+    red_key key = key_of(SUBJECT_EDGE, call->from, call->to, more, call->error);
     note(r, key, call->start_ns, call->duration_ns, times);
     if (call->cross_dc) {
-        const struct red_key centres = {.from = call->from_centre,
-                                        .to = call->to_centre,
-                                        .kind = SUBJECT_CENTRES,
-                                        .at_client = call->at_client,
-                                        .error = call->error};
+        red_key centres = key_of(SUBJECT_CENTRES, call->from_centre, call->to_centre,
+                                 call->at_client ? RED_AT_CLIENT : 0, call->error);
         note(r, centres, call->start_ns, call->duration_ns, times);
     }
     if (call->statement != 0) {
-        key = red_statement(r, call->statement, call->service, call->called);
-        key.error = call->error;
+        key = statement_key(r, call->statement, call->service, call->called, call->error);
         r->other_statements += call->statement == STATEMENT_OTHER ? times : 0;
         note(r, key, call->start_ns, call->duration_ns, times);
     }
 }
 
-void red_count_repeats(struct red *r, struct red_key key, uint64_t start_ns, uint64_t calls,
-                       int32_t times)
+void red_count_repeats(struct red *r, const struct sent *first, uint64_t calls, int32_t times)
 {
-    ASSERT(calls > 1 && key.kind == SUBJECT_STATEMENT);
-    key.from_kind = 1;
-    note(r, key, start_ns, calls, times);
+    red_key key = statement_key(r, first->statement, first->service, first->called, false);
+    ASSERT(calls > 1);
+    note(r, key | REPEATS, first->start_ns, calls, times);
 }
 
 void red_count_entry(struct red *r, const struct entry_sum *sum, uint64_t start_ns, int32_t times)
 {
-    struct red_key key = {.to = sum->path, .kind = SUBJECT_PATH, .from_kind = PATH_CALLS};
     ASSERT(sum->path > 0 && sum->path <= r->paths->count);
-    note(r, key, start_ns, sum->calls, times);
-    key.from_kind = PATH_SELF;
-    note(r, key, start_ns, sum->self_ns, times);
+    note(r, key_of(SUBJECT_PATH, 0, sum->path, PATH_CALLS, false), start_ns, sum->calls, times);
+    note(r, key_of(SUBJECT_PATH, 0, sum->path, PATH_SELF, false), start_ns, sum->self_ns, times);
     if (sum->errors > 0) {
-        key.from_kind = PATH_ERRORS;
-        note(r, key, start_ns, sum->errors, times);
+        note(r, key_of(SUBJECT_PATH, 0, sum->path, PATH_ERRORS, false), start_ns, sum->errors,
+             times);
     }
-}
-
-size_t red_bytes(const struct red *r)
-{
-    return RED_LOG * (sizeof *r->log + sizeof *r->counts) + r->capacity * sizeof *r->subjects +
-           r->hash_capacity * sizeof *r->hashes + r->index.size * sizeof *r->index.slots;
 }

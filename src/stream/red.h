@@ -3,12 +3,19 @@
 // path, with or without error) on their way to the sink. A subject is numbered here, and asks the
 // sink for its number there once. Not thread-safe.
 //
-// Subjects are many and lie anywhere in memory, so that counting one call waits for memory several
-// times. Calls are therefore noted in a log first; when it is full, or flushed, it is worked off
-// in groups, each step for a whole group, and what the next step needs is brought near meanwhile.
+// Subjects are many and lie anywhere in memory, and so does what the sink has of them, so that
+// counting one call waits for memory several times. Two things are done about that.
+//   The log. Calls are noted first; when the log is full it is worked off in groups, each step for
+//     a whole group, and what the next step needs is brought near meanwhile.
+//   Lines. A call then goes to the line of its subject and slot: as much as the cache fetches at
+//     once, with the buckets of the calls that the sink does not have yet, and their sum. A line
+//     that is full, or that another subject or slot needs, is handed over as one run of calls; the
+//     others are with red_flush(). All lines fit in the cache of a core.
+// A call that is taken back is a run of its own.
 //
-// Subjects are at most RED_SUBJECTS_MAX, and take bytes_max at most; calls of those beyond, and of
-// those that the sink refuses, are counted in `refused_calls` and go nowhere.
+// Subjects are at most RED_SUBJECTS_MAX, and take bytes_max at most, and lines a quarter of that
+// beside it; calls of subjects beyond, and of those that the sink refuses, are counted in
+// `refused_calls` and go nowhere.
 #ifndef SONDE_STREAM_RED_H
 #define SONDE_STREAM_RED_H
 
@@ -16,27 +23,38 @@
 #include "stream/entries.h"
 
 #define RED_SUBJECTS_MAX ((size_t)1 << 19)
-#define RED_LOG          2048u // calls
+#define RED_LOG          1024u // calls
+#define RED_LINES_LEAST  ((size_t)1 << 8)
+#define RED_LINES_MAX    ((size_t)1 << 14)
+#define RED_LINE_CALLS   23u
+#define RED_RUNS         256u // handed over at once
 
-// Who is counted for.
-struct red_key {
-    uint32_t from, to;  // numbers of names; of paths `to` is that of the path
-    uint32_t statement; // of statements
-    uint8_t kind;       // enum subject_kind
-    uint8_t from_kind;  // enum node_kind, where `from` is 0; of paths: enum path_measure
-    bool at_client, error, cross_dc, counted;
-};
+// A subject as one number: who is counted for, all of it.
+//   bits 0-19 from, 20-39 to: numbers of names; of paths `to` is that of the path
+//   bits 40-56 of endpoints and instances: counted; of edges: enum node_kind where `from` is 0, and
+//     RED_AT_CLIENT, RED_CROSS_DC; of paths: enum path_measure; of statements the statement
+//   bits 57-59 enum subject_kind; bit 60 error; bit 61 of statements: repeats
+typedef uint64_t red_key;
 
 struct red_call {
-    struct red_key key;
+    red_key key;
+    uint64_t duration_ns;
+    uint32_t slot; // STREAM_SLOT_MS each, since 1970
     int32_t times; // 1, or -1: it is taken back
-    uint64_t slot_ms, duration_ns;
 };
 
-struct red_subject {
-    struct red_key key;
-    uint32_t sink_number;
-    bool refused;
+struct red_line {
+    uint32_t subject, slot;
+    uint64_t sum_ns; // wraps
+    uint16_t count;  // 0: free
+    uint16_t buckets[RED_LINE_CALLS];
+};
+_Static_assert(sizeof(struct red_line) == 64, "one line of memory");
+
+// A call with a statement.
+struct sent {
+    uint32_t statement, service, called;
+    uint64_t start_ns;
 };
 
 struct red {
@@ -47,10 +65,15 @@ struct red {
     size_t bytes_max;
     struct red_call *log;
     size_t log_count;
-    struct stream_count *counts; // room for those of a whole log
-    struct red_subject *subjects;
-    uint64_t *hashes;
-    size_t count, capacity, hash_capacity;
+    struct red_line *lines; // by the lowest bits of subject and slot
+    size_t line_count;      // a power of two
+    size_t held;            // lines that are not free
+    struct red_line *runs;  // that are on their way to the sink
+    struct stream_count *counts;
+    size_t run_count;
+    red_key *subjects;      // by number; also their hashes
+    uint32_t *sink_numbers; // of them
+    size_t count, capacity, number_capacity;
     struct hash_index index;
     uint64_t refused_calls;
     int64_t other_statements; // calls that counted as STATEMENT_OTHER, less those taken back
@@ -66,12 +89,8 @@ void red_done(struct red *r);
 void red_count_span(struct red *r, const struct chain_span *s, uint32_t instance, int32_t times);
 // And for the statement that the call sends.
 void red_count_edge(struct red *r, const struct edge_call *call, int32_t times);
-// A statement that a chain has `calls` times, the first of them at `start_ns`.
-void red_count_repeats(struct red *r, struct red_key key, uint64_t start_ns, uint64_t calls,
-                       int32_t times);
-// The key of a statement.
-struct red_key red_statement(const struct red *r, uint32_t statement, uint32_t service,
-                             uint32_t called);
+// A statement that a chain has `calls` times; its first call is given.
+void red_count_repeats(struct red *r, const struct sent *first, uint64_t calls, int32_t times);
 void red_count_entry(struct red *r, const struct entry_sum *sum, uint64_t start_ns, int32_t times);
 
 size_t red_bytes(const struct red *r); // heap bytes held, about

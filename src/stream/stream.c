@@ -18,6 +18,7 @@
 #define REMEMBERED_MIN ((size_t)1 << 12)
 #define REMEMBERED_MAX ((size_t)1 << 20)
 #define CLOSED_A_TURN  4096 // chains, so that records do not wait for long
+#define HELD_MS        500  // calls are held back for the sink's sake for about so long at most
 
 // A journal record on its way to the thread.
 struct record {
@@ -54,6 +55,7 @@ struct stream {
     uint64_t seq;                       // the last record taken in
     uint64_t sealed_seq, sealed_chains; // as they were: chains that close tell counts as well
     uint64_t spilled_chains, points;
+    uint64_t flushed_ms; // when the sink got all that was counted
 };
 
 const char *node_kind_name(enum node_kind k)
@@ -246,6 +248,16 @@ static void note_stats(struct stream *s)
     pthread_mutex_unlock(&s->lock);
 }
 
+static void flush(struct stream *s, bool all)
+{
+    uint64_t now = now_ms();
+    ASSERT(now >= s->flushed_ms);
+    if (all || now - s->flushed_ms >= HELD_MS) {
+        red_flush(&s->a.red);
+        s->flushed_ms = now;
+    }
+}
+
 // One round: the records that waited, then chains, the sink, and the seal.
 static void turn(struct stream *s, struct record *records, bool all)
 {
@@ -255,9 +267,10 @@ static void turn(struct stream *s, struct record *records, bool all)
         record_free(s, records);
         records = next;
         close_some(s, now_ms(), false);
+        flush(s, false);
     }
     close_some(s, now_ms(), all);
-    red_flush(&s->a.red);
+    flush(s, all);
     bool is_news = s->seq > s->sealed_seq || s->a.closed_chains > s->sealed_chains;
     if (all ? s->seq > 0 : is_news && s->sink.wants_seal(s->sink.ctx)) {
         seal(s);

@@ -22,6 +22,9 @@
 //     batch -> [spans: names and peers become numbers] -> [chains: by trace ID, without duplicates]
 //           -> endpoints, instances: at once            -> closed: edges, entries -> sink
 //
+// What was counted is held back for the sink for half a second at most, since many calls of one
+// subject cost it no more than one (stream/red.h).
+//
 // Memory. Open chains have a limit (STREAM_SHARE of the budget): beyond it the longest idle ones
 // are closed early, which is the spill: the store has their spans, and what comes later opens them
 // again. Names are interned for good, at most STREAM_NAMES_MAX, and what the budget allows (a
@@ -111,11 +114,14 @@ struct stream_subject {
     bool repeats;
 };
 
-// A call of a subject that began in a slot; or, with times -1, one that is taken back.
+// Calls of a subject that began in a slot; or, with times -1, some that are taken back. They are
+// told by the buckets of their durations (core/hist.h) and the sum of these, which may wrap.
 struct stream_count {
     uint32_t number; // the sink's, of the subject
     int32_t times;
-    uint64_t slot_ms, duration_ns;
+    uint64_t slot_ms, sum_ns;
+    const uint16_t *buckets; // live until the sink's call returns
+    size_t count;
 };
 
 struct stream_sink {

@@ -103,6 +103,33 @@ static void test_quantiles_of_merged(void **state)
     mem_free(t);
 }
 
+static void test_a_run_is_its_calls_one_by_one(void **state)
+{
+    (void)state;
+    struct hist runs = {0}, calls = {0};
+    struct hist_total *totals = mem_new(2, sizeof *totals);
+    for (uint64_t run = 0; run < 40; run++) { // through the list, and beyond it
+        uint16_t buckets[20];
+        uint64_t sum_ns = 0, n = run % 20 + 1;
+        int32_t times = run == 2 || run == 30 ? -1 : run == 35 ? 7 : 1;
+        for (uint64_t i = 0; i < n; i++) {
+            uint64_t ns = times < 0 ? (i + 1) * 977 : (run * 31 + i + 1) * 977;
+            buckets[i] = (uint16_t)hist_bucket(ns);
+            sum_ns += ns;
+            hist_add(&calls, ns, times);
+        }
+        hist_add_run(&runs, buckets, n, sum_ns, times);
+    }
+    total_add(&totals[0], &runs);
+    total_add(&totals[1], &calls);
+    assert_int_equal(totals[0].count, totals[1].count);
+    assert_int_equal(totals[0].sum_ns, totals[1].sum_ns);
+    assert_memory_equal(totals[0].buckets, totals[1].buckets, sizeof totals[0].buckets);
+    mem_free(totals);
+    hist_clear(&runs);
+    hist_clear(&calls);
+}
+
 static void test_taken_back_is_nothing(void **state)
 {
     (void)state;
@@ -305,6 +332,7 @@ int main(void)
         cmocka_unit_test(test_value_is_close_to_all_of_its_bucket),
         cmocka_unit_test(test_sums_do_not_wrap),
         cmocka_unit_test(test_quantiles_of_merged),
+        cmocka_unit_test(test_a_run_is_its_calls_one_by_one),
         cmocka_unit_test(test_taken_back_is_nothing),
         cmocka_unit_test(test_few_and_many_count_alike),
         cmocka_unit_test(test_few_calls_take_little),

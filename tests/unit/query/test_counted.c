@@ -80,15 +80,17 @@ static void keep_long(struct world *w, const char *service, const char *endpoint
                       bool counted, uint64_t time_ms, int32_t times, uint64_t duration_ns)
 {
     struct labels l = {.n = 0};
-    struct series_value v = {.times = times, .time_ms = time_ms, .value_ns = duration_ns};
+    const uint16_t bucket = (uint16_t)hist_bucket(duration_ns);
+    struct series_run r = {
+        .times = times, .time_ms = time_ms, .sum_ns = duration_ns, .buckets = &bucket, .count = 1};
     put(&l, "__name__", "sonde.calls");
     put(&l, "counted", counted ? "true" : NULL);
     put(&l, "endpoint", endpoint);
     put(&l, "kind", kind);
     put(&l, "of", "endpoint");
     put(&l, "service", service);
-    assert_ok(series_find(w->store, STR("shop"), SERIES_HIST, l.items, l.n, &v.series));
-    series_add_values(w->store, &v, 1);
+    assert_ok(series_find(w->store, STR("shop"), SERIES_HIST, l.items, l.n, &r.series));
+    series_add_runs(w->store, &r, 1);
 }
 
 // Calls of kept spans, of 20 ms.

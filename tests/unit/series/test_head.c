@@ -14,9 +14,14 @@ static uint64_t slot_of(uint32_t n)
 
 static void add(struct series_head *h, uint32_t slot)
 {
-    const struct series_value v = {
-        .series = 3, .time_ms = slot_of(slot) + 7, .value_ns = slot + 1, .times = 1};
-    assert_int_equal(series_head_add_values(h, &v, 1, UINT64_MAX), 0);
+    const uint16_t bucket = (uint16_t)hist_bucket(slot + 1);
+    const struct series_run r = {.series = 3,
+                                 .times = 1,
+                                 .time_ms = slot_of(slot) + 7,
+                                 .sum_ns = slot + 1,
+                                 .buckets = &bucket,
+                                 .count = 1};
+    assert_int_equal(series_head_add_runs(h, &r, 1, UINT64_MAX), 0);
 }
 
 // Slots [first, end), and of each as many calls as given.

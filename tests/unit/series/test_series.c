@@ -312,12 +312,14 @@ static void test_wants_seal(void **state)
     assert_false(series_wants_seal(w.store)); // it is not the head that fills it
     uint32_t series;
     assert_ok(find_series(&w, 1, true, &series));
+    uint16_t buckets[HIST_BUCKETS / HIST_BLOCK];
+    for (unsigned k = 0; k < HIST_BUCKETS / HIST_BLOCK; k++) {
+        buckets[k] = (uint16_t)(k * HIST_BLOCK);
+    }
     for (unsigned i = 0; i < 600; i++) {
-        struct series_value values[HIST_BUCKETS / HIST_BLOCK];
-        for (unsigned k = 0; k < HIST_BUCKETS / HIST_BLOCK; k++) {
-            values[k] = (struct series_value){series, 1, slot_ms(i), hist_value(k * HIST_BLOCK)};
-        }
-        series_add_values(w.store, values, HIST_BUCKETS / HIST_BLOCK);
+        const struct series_run run = {series, 1,       slot_ms(i),
+                                       0,      buckets, HIST_BUCKETS / HIST_BLOCK};
+        series_add_runs(w.store, &run, 1);
     }
     assert_true(series_wants_seal(w.store));
     seal(&w);

@@ -175,8 +175,10 @@ static inline void add_calls_to(struct world *w, struct model *model, unsigned n
     if (w->store != NULL) {
         uint32_t series;
         assert_ok(find_series(w, number, true, &series));
-        const struct series_value value = {series, times, slot_ms(slot) + ns % SERIES_SLOT_MS, ns};
-        series_add_values(w->store, &value, 1);
+        const uint16_t bucket = (uint16_t)hist_bucket(ns);
+        const uint64_t time_ms = slot_ms(slot) + ns % SERIES_SLOT_MS;
+        const struct series_run run = {series, times, time_ms, ns, &bucket, 1};
+        series_add_runs(w->store, &run, 1);
     }
     struct model_slot *m = &model->hists[number][slot];
     m->count += times;

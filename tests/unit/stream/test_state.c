@@ -20,7 +20,7 @@ static void count(void *ctx, const struct stream_count *counts, size_t n)
     (void)ctx;
     for (size_t i = 0; i < n; i++) {
         if (counts[i].number < 3) {
-            counted[counts[i].number] += counts[i].times;
+            counted[counts[i].number] += counts[i].times * (int)counts[i].count;
         }
     }
 }

@@ -680,7 +680,7 @@ static void count(void *ctx, const struct stream_count *counts, size_t n)
         assert_true(c->number < rig->subject_count);
         (void)snprintf(key, sizeof key, "%s @%llu", rig->subjects[c->number],
                        (unsigned long long)c->slot_ms);
-        hist_add(cell_of(rig->now, key), c->duration_ns, c->times);
+        hist_add_run(cell_of(rig->now, key), c->buckets, c->count, c->sum_ns, c->times);
     }
 }
 
