@@ -9,6 +9,7 @@
 
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/secret.h"
 #include "core/varint.h"
 #include "model/semconv.h"
 
@@ -66,7 +67,7 @@ enum { KEY_UNSEEN, KEY_OTHER, KEY_FIRST };
 
 // One answer that may be given again. `life` tells batches apart.
 struct memo {
-    uint64_t key, more;
+    uint64_t key;
     uint64_t life;
     uint32_t number;
 };
@@ -84,6 +85,7 @@ struct span_reader {
     } * resources; // by index; service 0: not looked at yet
     size_t resource_capacity;
     struct statements *statements; // or NULL
+    uint64_t salts[KEY_COUNT][ATTR_TYPE_COUNT];
     struct memo endpoints[MEMO_SIZE], peers[MEMO_SIZE], sent[MEMO_SIZE];
 };
 
@@ -93,6 +95,11 @@ struct span_reader *span_reader_new(struct names *names, struct statements *stat
     ASSERT(names != NULL);
     r->names = names;
     r->statements = statements;
+    for (unsigned k = 0; k < KEY_COUNT; k++) {
+        for (unsigned type = 0; type < ATTR_TYPE_COUNT; type++) {
+            r->salts[k][type] = secret_mix((uint64_t)k << 8 | type);
+        }
+    }
     return r;
 }
 
@@ -117,15 +124,14 @@ void span_reader_begin(struct span_reader *r, const struct batch *b)
     memset(r->resources, 0, b->resource_count * sizeof *r->resources);
 }
 
-static struct memo *memo_slot(struct memo *memos, uint64_t key, uint64_t more)
+static struct memo *memo_slot(struct memo *memos, uint64_t key)
 {
-    uint64_t h = (key ^ more * 0xc2b2ae3d27d4eb4fu) * 0x9e3779b97f4a7c15u;
-    return &memos[(h >> 40) & (MEMO_SIZE - 1)];
+    return &memos[(key * 0x9e3779b97f4a7c15u >> 40) & (MEMO_SIZE - 1)];
 }
 
-static bool memo_has(const struct span_reader *r, const struct memo *m, uint64_t key, uint64_t more)
+static bool memo_has(const struct span_reader *r, const struct memo *m, uint64_t key)
 {
-    return m->life == r->life && m->key == key && m->more == more;
+    return m->life == r->life && m->key == key;
 }
 
 // ---- What it says -------------------------------------------------------------------------------
@@ -147,18 +153,59 @@ static uint8_t classify(struct span_reader *r, uint32_t code)
     return class;
 }
 
-static void read_facts(struct span_reader *r, const struct span *s, struct peer_facts *out)
+static void read_facts(const struct span_reader *r, const struct span *s, struct peer_facts *out)
 {
     const struct attr *attrs = r->batch->attrs + s->attrs.first;
     *out = (struct peer_facts){0};
     for (uint32_t i = 0; i < s->attrs.count; i++) {
-        ASSERT(attrs[i].key < r->batch->string_count);
         uint8_t class = r->key_of[attrs[i].key];
-        class = class == KEY_UNSEEN ? classify(r, attrs[i].key) : class;
+        ASSERT(class != KEY_UNSEEN);
         if (class >= KEY_FIRST && out->of[class - KEY_FIRST] == NULL) {
             out->of[class - KEY_FIRST] = &attrs[i];
         }
     }
+}
+
+// What the values of a span are known by: sums over the codes of those that count, since those of
+// one batch are the same where the texts are. They are mixed with a secret: no sender can make
+// different values whose sums are the same.
+struct fact_sums {
+    uint64_t peer, sent;
+    bool is_named; // the peer, otherwise than by a URL
+    bool is_sent;  // something may be
+};
+
+#define BIT(key)    ((uint64_t)1 << PEER_##key)
+#define URL_BITS    (BIT(URL_FULL) | BIT(HTTP_URL))
+#define NAMED_BITS  (BIT(PEER_SERVICE) | BIT(SERVER_ADDRESS) | BIT(NET_PEER_NAME))
+#define SYSTEM_BITS (BIT(DB_SYSTEM_NAME) | BIT(DB_SYSTEM) | BIT(MESSAGING_SYSTEM) | BIT(RPC_SYSTEM))
+_Static_assert(KEY_COUNT < 64, "a bit for each");
+
+// A URL, which differs from call to call, is passed over where something else names the peer.
+static struct fact_sums sum_facts(struct span_reader *r, const struct span *s)
+{
+    const struct attr *attrs = r->batch->attrs + s->attrs.first;
+    uint64_t has = 0, url = 0;
+    struct fact_sums sums = {0};
+    for (uint32_t i = 0; i < s->attrs.count; i++) {
+        ASSERT(attrs[i].key < r->batch->string_count && attrs[i].type < ATTR_TYPE_COUNT);
+        uint8_t class = r->key_of[attrs[i].key];
+        class = class == KEY_UNSEEN ? classify(r, attrs[i].key) : class;
+        if (class < KEY_FIRST) {
+            continue;
+        }
+        const unsigned key = class - KEY_FIRST;
+        const uint64_t bit = (uint64_t)1 << key;
+        if ((has & bit) == 0) {
+            uint64_t v = secret_mix(attrs[i].bits ^ r->salts[key][attrs[i].type]);
+            *((bit & URL_BITS) != 0 ? &url : key < PEER_KEY_COUNT ? &sums.peer : &sums.sent) += v;
+            has |= bit;
+        }
+    }
+    sums.is_named = (has & NAMED_BITS) != 0;
+    sums.is_sent = (has & SYSTEM_BITS) != 0;
+    sums.peer += sums.is_named ? 0 : url;
+    return sums;
 }
 
 static struct str text_of(const struct span_reader *r, const struct attr *a)
@@ -271,33 +318,16 @@ static uint32_t name_peer(struct span_reader *r, const struct peer_facts *f)
     return names_peer(r->names, kind, (struct str){t.room, t.n});
 }
 
-// By the codes of the values alone: those of one batch are the same where the texts are.
-struct codes {
-    uint64_t key, more;
-};
-
-static struct codes codes_of(const struct peer_facts *f, unsigned first, unsigned end)
+static uint32_t peer_of(struct span_reader *r, const struct span *s, struct fact_sums sums)
 {
-    struct codes c = {14695981039346656037u, 0};
-    ASSERT(first < end && end <= KEY_COUNT);
-    for (unsigned k = first; k < end; k++) {
-        uint64_t v = f->of[k] != NULL ? (f->of[k]->bits << 4 | f->of[k]->type) + k + 1 : 0;
-        c.key = (c.key ^ v) * 1099511628211u;
-        c.more = (c.more << 5 | c.more >> 59) + v * 0x9e3779b97f4a7c15u;
-    }
-    return c;
-}
-
-static uint32_t peer_of(struct span_reader *r, struct peer_facts *f)
-{
-    if (f->of[PEER_PEER_SERVICE] != NULL || f->of[PEER_SERVER_ADDRESS] != NULL ||
-        f->of[PEER_NET_PEER_NAME] != NULL) {
-        f->of[PEER_URL_FULL] = f->of[PEER_HTTP_URL] = NULL; // which differ from call to call
-    }
-    struct codes c = codes_of(f, 0, PEER_KEY_COUNT);
-    struct memo *m = memo_slot(r->peers, c.key, c.more);
-    if (!memo_has(r, m, c.key, c.more)) {
-        *m = (struct memo){c.key, c.more, r->life, name_peer(r, f)};
+    struct memo *m = memo_slot(r->peers, sums.peer);
+    if (!memo_has(r, m, sums.peer)) {
+        struct peer_facts f;
+        read_facts(r, s, &f);
+        if (sums.is_named) {
+            f.of[PEER_URL_FULL] = f.of[PEER_HTTP_URL] = NULL;
+        }
+        *m = (struct memo){sums.peer, r->life, name_peer(r, &f)};
     }
     ASSERT(m->number > 0);
     return m->number;
@@ -365,25 +395,22 @@ static bool read_sent(const struct span_reader *r, const struct span *s, const s
 }
 
 // A text says all; of a call without one the other facts count, and the span's name and kind.
-static uint32_t statement_of(struct span_reader *r, const struct span *s,
-                             const struct peer_facts *f, uint32_t service, uint32_t peer)
+static uint32_t statement_of(struct span_reader *r, const struct span *s, struct fact_sums sums,
+                             uint32_t service, uint32_t peer)
 {
-    struct statement_facts facts;
-    bool any = f->of[PEER_DB_SYSTEM_NAME] != NULL || f->of[PEER_DB_SYSTEM] != NULL ||
-               f->of[PEER_MESSAGING_SYSTEM] != NULL || f->of[PEER_RPC_SYSTEM] != NULL;
-    if (r->statements == NULL || !any) {
-        return 0;
-    }
-    struct codes c = codes_of(f, PEER_KEY_COUNT, KEY_COUNT);
-    c.key = (c.key ^ ((uint64_t)service << 32 | peer)) * 1099511628211u;
-    c.more += ((uint64_t)s->name << 8 | s->kind) * 0xc2b2ae3d27d4eb4fu;
-    struct memo *m = memo_slot(r->sent, c.key, c.more);
-    if (!memo_has(r, m, c.key, c.more)) {
-        uint32_t number = read_sent(r, s, f, &facts)
+    uint64_t by = (uint64_t)service << 32 | peer, as = (uint64_t)s->name << 8 | s->kind;
+    uint64_t key = sums.sent + sums.peer + secret_mix(by) + secret_mix(as ^ (uint64_t)63 << 58);
+    struct memo *m = memo_slot(r->sent, key);
+    if (!memo_has(r, m, key)) {
+        struct peer_facts f;
+        struct statement_facts facts;
+        read_facts(r, s, &f);
+        uint32_t number = read_sent(r, s, &f, &facts)
                               ? statements_number(r->statements, service, peer, &facts)
                               : 0;
-        *m = (struct memo){c.key, c.more, r->life, number};
+        *m = (struct memo){key, r->life, number};
     }
+    ASSERT(m->number <= r->statements->count);
     return m->number;
 }
 
@@ -435,14 +462,15 @@ static void name_resource(struct span_reader *r, uint32_t index)
 
 static uint32_t endpoint_of(struct span_reader *r, const struct span *s, uint32_t service)
 {
-    uint64_t key = (uint64_t)s->name << 8 | s->kind;
+    _Static_assert(BATCH_STRINGS_MAX <= (size_t)1 << 24, "all of it in one number");
+    uint64_t key = (uint64_t)service << 32 | (uint64_t)s->name << 8 | s->kind;
     ASSERT(s->kind < KIND_COUNT);
-    struct memo *m = memo_slot(r->endpoints, key, service);
-    if (!memo_has(r, m, key, service)) {
+    struct memo *m = memo_slot(r->endpoints, key);
+    if (!memo_has(r, m, key)) {
         // An instance is what has no kind: a span without one is one's own work.
         uint8_t kind = s->kind == KIND_UNSPECIFIED ? KIND_INTERNAL : s->kind;
         uint32_t number = names_below(r->names, service, batch_str(r->batch, s->name), kind);
-        *m = (struct memo){key, service, r->life, number};
+        *m = (struct memo){key, r->life, number};
     }
     return m->number;
 }
@@ -470,11 +498,12 @@ struct chain_span span_reader_get(struct span_reader *r, uint32_t row, uint32_t 
         c.endpoint = SPAN_NAME(endpoint_of(r, s, service));
     }
     if (chain_span_is_caller(&c) || c.kind == KIND_CONSUMER) {
-        struct peer_facts f;
-        read_facts(r, s, &f);
-        const uint32_t peer = peer_of(r, &f);
+        const struct fact_sums sums = sum_facts(r, s);
+        const uint32_t peer = peer_of(r, s, sums);
         c.peer = SPAN_NAME(peer);
-        c.statement = statement_of(r, s, &f, service, peer) & INT32_MAX;
+        if (r->statements != NULL && sums.is_sent) {
+            c.statement = statement_of(r, s, sums, service, peer) & INT32_MAX;
+        }
     }
     return c;
 }
