@@ -11,6 +11,7 @@
 
 // Most traces are small: their tables lie on the stack.
 #define SMALL_COUNT 128
+_Static_assert(KIN_NONE == (uint32_t)0 - 1, "a free slot is none");
 
 // Open addressing by span ID: span + 1.
 struct kin_index {
@@ -62,6 +63,17 @@ static uint32_t find(const struct kin_index *x, uint64_t id, bool callee, uint32
     return best;
 }
 
+// The one span with this ID, where none share one.
+static uint32_t find_only(const struct kin_index *x, uint64_t id)
+{
+    size_t at = slot_of(x, id);
+    ASSERT(id != 0);
+    while (x->slots[at] != 0 && x->spans[x->slots[at] - 1].id != id) {
+        at = (at + 1) & x->mask;
+    }
+    return x->slots[at] - 1; // of a free slot KIN_NONE
+}
+
 static uint32_t find_parent(const struct kin_index *x, uint32_t i)
 {
     const struct kin *s = &x->spans[i];
@@ -110,8 +122,15 @@ bool kin_link(const struct kin *spans, uint32_t count, uint32_t *ret_parents)
     memset(slots, 0, size * sizeof *slots);
     struct kin_index x = {spans, slots, size - 1};
     bool ordered = fill(&x, count);
-    for (uint32_t i = 0; i < count; i++) {
-        ret_parents[i] = find_parent(&x, i);
+    if (ordered) {
+        for (uint32_t i = 0; i < count; i++) {
+            ret_parents[i] = find_parent(&x, i);
+        }
+    } else {
+        for (uint32_t i = 0; i < count; i++) {
+            uint32_t parent = spans[i].parent != 0 ? find_only(&x, spans[i].parent) : KIN_NONE;
+            ret_parents[i] = parent != i ? parent : KIN_NONE;
+        }
     }
     memset(slots, 0, count * sizeof *slots); // the marks of spans
     ordered |= cut_cycles(ret_parents, count, slots);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: batches go into chains, and chains, when they close, become edges.
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/clock.h"
 #include "core/mem.h"
@@ -9,7 +10,7 @@
 #include "stream/told.h"
 
 #define AHEAD      16             // rows whose chains are brought near before they are needed
-#define FEW_SENT   ((size_t)24)   // that are sorted by inserting
+#define FEW_SENT   ((size_t)64)   // calls with a statement
 #define ROOM_SPANS ((size_t)8192) // room for chains that is kept from one to the next
 
 void analysis_init(struct analysis *a, const struct stream_sink *sink,
@@ -118,6 +119,9 @@ void analysis_take(struct analysis *a, const struct batch *b, const struct open_
             chains_prefetch_chain(&a->chains, hashes[i]);
         }
         for (size_t i = 0; i < n; i++) {
+            chains_prefetch_room(&a->chains, hashes[i]);
+        }
+        for (size_t i = 0; i < n; i++) {
             uint32_t row = (uint32_t)(first + i);
             if (only == NULL) {
                 (void)take_row(a, b, row, hashes[i], true, now_ms);
@@ -139,13 +143,14 @@ static void list_add(struct span_list *l, const struct chain_span *s)
 static void list_chain(struct span_list *l, const struct chain *chain)
 {
     uint32_t left = chain->count;
-    l->count = 0;
+    l->items = mem_grow(l->items, &l->capacity, left, sizeof *l->items);
+    l->count = left;
+    struct chain_span *to = l->items;
     for (const struct chain_block *b = chain->first; left > 0; b = b->next) {
         uint32_t n = left < CHAIN_BLOCK ? left : CHAIN_BLOCK;
         ASSERT(b != NULL);
-        for (uint32_t i = 0; i < n; i++) {
-            list_add(l, &b->spans[i]);
-        }
+        memcpy(to, b->spans, n * sizeof *to);
+        to += n;
         left -= n;
     }
 }
@@ -285,6 +290,11 @@ static void on_edge(void *ctx, const struct edge_call *call)
     }
 }
 
+static bool is_same_sent(const struct sent *a, const struct sent *b)
+{
+    return a->statement == b->statement && a->called == b->called && a->service == b->service;
+}
+
 static int by_sent(const void *x, const void *y)
 {
     const struct sent *a = x, *b = y;
@@ -300,40 +310,60 @@ static int by_sent(const void *x, const void *y)
     return a->start_ns < b->start_ns ? -1 : a->start_ns > b->start_ns;
 }
 
-// Most chains send a few: those are sorted by inserting.
-static void sort_sent(struct sent *sent, size_t count)
+static void tell_repeats_of_many(struct analysis *a, int32_t times)
 {
-    if (count > FEW_SENT) {
-        qsort(sent, count, sizeof *sent, by_sent);
-        return;
-    }
-    for (size_t i = 1; i < count; i++) {
-        struct sent s = sent[i];
-        size_t at = i;
-        ASSERT(s.statement > 0);
-        for (; at > 0 && by_sent(&sent[at - 1], &s) > 0; at--) {
-            sent[at] = sent[at - 1];
+    qsort(a->sent, a->sent_count, sizeof *a->sent, by_sent);
+    for (size_t first = 0, end; first < a->sent_count; first = end) {
+        end = first + 1;
+        while (end < a->sent_count && is_same_sent(&a->sent[end], &a->sent[first])) {
+            end++;
         }
-        sent[at] = s;
+        if (end - first > 1) {
+            red_count_repeats(&a->red, &a->sent[first], end - first, times);
+        }
+    }
+    ASSERT(a->sent_count > FEW_SENT);
+}
+
+// Most chains send a few: each of them is looked for among those before it by a small table.
+static void tell_repeats_of_few(struct analysis *a, int32_t times)
+{
+    uint8_t places[2 * FEW_SENT] = {0}, counts[FEW_SENT]; // places: + 1
+    ASSERT(a->sent_count <= FEW_SENT);
+    for (size_t i = 0; i < a->sent_count; i++) {
+        const struct sent *s = &a->sent[i];
+        uint32_t at = (s->statement * 0x9e3779b1u ^ s->called * 0x85ebca6bu) >> 16;
+        for (at %= 2 * FEW_SENT; places[at] != 0; at = (at + 1) % (2 * FEW_SENT)) {
+            if (is_same_sent(&a->sent[places[at] - 1], s)) {
+                break;
+            }
+        }
+        if (places[at] == 0) {
+            places[at] = (uint8_t)(i + 1);
+            counts[i] = 1;
+        } else {
+            struct sent *first = &a->sent[places[at] - 1];
+            first->start_ns = s->start_ns < first->start_ns ? s->start_ns : first->start_ns;
+            counts[places[at] - 1]++;
+            counts[i] = 0;
+        }
+    }
+    for (size_t i = 0; i < a->sent_count; i++) {
+        if (counts[i] > 1) {
+            red_count_repeats(&a->red, &a->sent[i], counts[i], times);
+        }
     }
 }
 
 // Statements that the chain has more than once, each by its first call.
 static void tell_repeats(struct analysis *a, int32_t times)
 {
-    sort_sent(a->sent, a->sent_count);
-    for (size_t first = 0, end; first < a->sent_count; first = end) {
-        const struct sent *s = &a->sent[first];
-        end = first + 1;
-        while (end < a->sent_count && a->sent[end].statement == s->statement &&
-               a->sent[end].called == s->called && a->sent[end].service == s->service) {
-            end++;
-        }
-        if (end - first > 1) {
-            red_count_repeats(&a->red, s, end - first, times);
-        }
-    }
     ASSERT(a->sent_count <= a->sent_capacity);
+    if (a->sent_count > FEW_SENT) {
+        tell_repeats_of_many(a, times);
+    } else {
+        tell_repeats_of_few(a, times);
+    }
     a->sent_count = 0;
 }
 
@@ -395,7 +425,7 @@ static void judge(struct analysis *a, const struct chain *chain)
 
 void analysis_close(struct analysis *a, struct chain *chain)
 {
-    bool is_known = true; // all of the trace
+    uint64_t told = chain->sum; // 0 where not all of the trace is known
     list_chain(&a->own, chain);
     a->base.count = 0;
     if (chains_may_be_old(&a->chains, chain)) {
@@ -404,9 +434,10 @@ void analysis_close(struct analysis *a, struct chain *chain)
             spans_sort(a->own.items, a->own.count, sizeof *a->own.items);
             part_old_from_new(a, chain->told);
             a->reopened_chains += a->base.count > 0 ? 1 : 0;
+            told = sum_of(&a->own);
         } else {
             a->unjoined_spans += a->own.count;
-            is_known = false;
+            told = 0;
         }
     }
     tell(a, &a->own, 1);
@@ -418,6 +449,6 @@ void analysis_close(struct analysis *a, struct chain *chain)
     }
     a->closed_chains++;
     ASSERT(chain->count > 0);
-    chains_close(&a->chains, chain, clock_wall_ns(), is_known ? sum_of(&a->own) : 0);
+    chains_close(&a->chains, chain, clock_wall_ns(), told);
     give_room_back(a);
 }

@@ -2,6 +2,7 @@
 // Purpose: the chains that are open.
 #include "stream/chains.h"
 
+#define XXH_INLINE_ALL // lengths that are known make short code of it
 #include <xxhash.h>
 
 #include "core/mem.h"
@@ -154,6 +155,22 @@ static void hang(struct chains *c, struct chain *chain)
     *bucket = chain;
 }
 
+// For the closing of the chain behind this one, which is due next, about: what that will touch of
+// it, and the beginning of the one behind.
+static void bring_near(const struct chains *c, const struct chain *next)
+{
+    const char *block = (const char *)next->first, *behind = (const char *)next->next_due;
+    ASSERT(next->count > 0);
+    for (size_t at = 0; at < sizeof *next->first; at += 64) {
+        __builtin_prefetch(block + at);
+    }
+    for (size_t at = 0; at < sizeof *next && behind != NULL; at += 64) {
+        __builtin_prefetch(behind + at);
+    }
+    __builtin_prefetch(&c->slots[next->hash & (c->slot_count - 1)]);
+    __builtin_prefetch(&c->closed_set[next->hash >> 20 & (c->remembered * 2 - 1)]);
+}
+
 struct chain *chains_due(struct chains *c, uint64_t now_ms, bool early)
 {
     uint64_t now = now_ms / CHAINS_BUCKET_MS;
@@ -168,6 +185,9 @@ struct chain *chains_due(struct chains *c, uint64_t now_ms, bool early)
         }
         *bucket = chain->next_due;
         if (early || now_ms - chain->last_ms >= c->idle_ms) {
+            if (chain->next_due != NULL) {
+                bring_near(c, chain->next_due);
+            }
             return chain;
         }
         hang(c, chain);
@@ -258,6 +278,12 @@ uint64_t chain_span_mark(const struct chain_span *s)
     return span_hash(s);
 }
 
+// In the word that the highest bit of the hash names.
+static uint64_t seen_bit(uint64_t hash)
+{
+    return (uint64_t)1 << (hash >> 57 & 63);
+}
+
 static struct chain_span *span_at(struct chain *chain, uint32_t n)
 {
     struct chain_block *b = chain->first;
@@ -297,6 +323,9 @@ static struct chain_span *find_by_marks(struct chain *chain, const struct chain_
                                         uint64_t hash)
 {
     ASSERT(chain->count <= CHAIN_MARKS);
+    if ((chain->seen[hash >> 63] & seen_bit(hash)) == 0) {
+        return NULL;
+    }
     for (uint32_t i = 0; i < chain->count; i++) {
         if (chain->marks[i] == (uint32_t)hash && chain_span_is_same(span_at(chain, i), s)) {
             return span_at(chain, i);
@@ -334,6 +363,8 @@ static void append(struct chains *c, struct chain *chain, const struct chain_spa
     } else {
         index_span(c, chain->index, chain->count, to, hash);
     }
+    chain->seen[hash >> 63] |= seen_bit(hash);
+    chain->sum ^= hash;
     chain->count++;
     chain->min_start_ns = s->start_ns < chain->min_start_ns ? s->start_ns : chain->min_start_ns;
     c->spans++;

@@ -17,9 +17,10 @@
 // back is told as two.
 //
 // Spans of one chain lie in blocks, in order of arrival, and beside each a mark: 32 bits of its
-// hash. The first CHAIN_MARKS marks lie in the chain itself, so that a span that is new is known as
-// new without a look at the others; a chain of more spans has an index. At most CHAIN_SPANS_MAX
-// spans; what comes beyond is counted, and is no part of it.
+// hash. The first CHAIN_MARKS marks lie in the chain itself, and before them a bit for each of
+// them, so that a span that is new is known as new without a look at the others, most often without
+// one at the marks; a chain of more spans has an index. At most CHAIN_SPANS_MAX spans; what comes
+// beyond is counted, and is no part of it.
 //
 // Not thread-safe.
 #ifndef SONDE_STREAM_CHAINS_H
@@ -56,8 +57,10 @@ struct chain {
     uint64_t min_start_ns;
     struct chain_block *last;
     uint32_t count;
-    bool was_closed; // it was open before, and closed
-    bool is_whole;   // all of it since the trace began is here for certain
+    bool was_closed;  // it was open before, and closed
+    bool is_whole;    // all of it since the trace began is here for certain
+    uint64_t seen[2]; // bits that the hashes of the spans choose
+    uint64_t sum;     // their hashes, XORed
     uint32_t marks[CHAIN_MARKS];
     uint64_t first_seq;
     uint64_t told; // where it was closed: what was told of it then; 0: not known
@@ -104,8 +107,8 @@ uint64_t chains_hash(trace_id id);
 struct chain *chains_open(struct chains *c, trace_id id, uint64_t hash, uint64_t seq,
                           uint64_t now_ms);
 
-// For a chains_open() and chains_add() soon: brings near the slot of a hash, and, once that has had
-// time to come, the first chain in it.
+// For a chains_open() and chains_add() soon: brings near the slot of a hash, then, once that has
+// had time to come, the first chain in it, and then the room for its next span.
 static inline void chains_prefetch_slot(const struct chains *c, uint64_t hash)
 {
     __builtin_prefetch(&c->slots[hash & (c->slot_count - 1)]);
@@ -117,6 +120,16 @@ static inline void chains_prefetch_chain(const struct chains *c, uint64_t hash)
         __builtin_prefetch(chain, 1);
         __builtin_prefetch(chain + 64, 1);
         __builtin_prefetch(chain + 128, 1);
+    }
+}
+
+static inline void chains_prefetch_room(const struct chains *c, uint64_t hash)
+{
+    const struct chain *chain = c->slots[hash & (c->slot_count - 1)];
+    if (chain != NULL && chain->count % CHAIN_BLOCK != 0) {
+        const char *room = (const char *)&chain->last->spans[chain->count % CHAIN_BLOCK];
+        __builtin_prefetch(room, 1);
+        __builtin_prefetch(room + sizeof(struct chain_span) - 1, 1);
     }
 }
 

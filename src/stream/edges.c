@@ -2,6 +2,8 @@
 // Purpose: the calls between nodes that the spans of one chain show.
 #include "stream/edges.h"
 
+#include <string.h>
+
 #include "core/mem.h"
 #include "core/must.h"
 #include "model/kin.h"
@@ -11,14 +13,15 @@ void edges_room_done(struct edges_room *room)
     mem_free(room->kin);
     mem_free(room->parents);
     mem_free(room->contexts);
+    mem_free(room->order);
     mem_free(room->called);
     *room = (struct edges_room){0};
 }
 
 size_t edges_room_bytes(const struct edges_room *room)
 {
-    size_t each =
-        sizeof *room->kin + sizeof *room->parents + sizeof *room->contexts + sizeof *room->called;
+    size_t each = sizeof *room->kin + sizeof *room->parents + sizeof *room->contexts +
+                  sizeof *room->order + sizeof *room->called;
     ASSERT(room->capacity == 0 || room->kin != NULL);
     return room->capacity * each;
 }
@@ -37,32 +40,42 @@ static void make_room(struct edges_room *room, size_t count)
     room->kin = mem_new(capacity, sizeof *room->kin);
     room->parents = mem_new(capacity, sizeof *room->parents);
     room->contexts = mem_new(capacity, sizeof *room->contexts);
+    room->order = mem_new(capacity, sizeof *room->order);
     room->called = mem_new(capacity, sizeof *room->called);
     room->capacity = capacity;
 }
 
-// The endpoint that each span works for: that of the nearest entry of its service above it. A walk
-// up ends at the first span whose context is known, and what it passed is known from then on.
+// The endpoint that each span works for: that of the nearest entry of its service above it. Its
+// parent's is known when it is its turn.
+static void find_context(struct edges_room *room, const struct chain_span *spans, uint32_t i)
+{
+    const struct chain_span *s = &spans[i];
+    uint32_t parent = room->parents[i], context = s->endpoint;
+    if (context == 0 && parent != KIN_NONE && spans[parent].service == s->service) {
+        context = room->contexts[parent];
+    }
+    room->contexts[i] = context != 0 ? context : s->service;
+    ASSERT(room->contexts[i] != 0);
+}
+
+// Up to the first span whose turn was, and down again: kin_link() leaves no circles.
 static void find_contexts(struct edges_room *room, const struct chain_span *spans, uint32_t count)
 {
+    uint32_t done = 0;
+    memset(room->contexts, 0, count * sizeof *room->contexts);
     for (uint32_t i = 0; i < count; i++) {
-        room->contexts[i] = spans[i].endpoint;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t at = i, service = spans[i].service;
-        while (room->contexts[at] == 0 && room->parents[at] != KIN_NONE &&
-               spans[room->parents[at]].service == service) {
-            at = room->parents[at];
+        uint32_t end = count; // the way up lies at the end of the room that is left
+        for (uint32_t at = i; at != KIN_NONE && room->contexts[at] == 0; at = room->parents[at]) {
+            ASSERT(end > done);
+            room->order[--end] = at;
         }
-        uint32_t context = room->contexts[at] != 0 ? room->contexts[at] : service;
-        ASSERT(context != 0 && spans[at].service == service);
-        for (uint32_t passed = i; room->contexts[passed] == 0; passed = room->parents[passed]) {
-            room->contexts[passed] = context;
-            if (passed == at) {
-                break;
-            }
+        for (; end < count; end++) {
+            uint32_t at = room->order[end];
+            room->order[done++] = at;
+            find_context(room, spans, at);
         }
     }
+    ASSERT(done == count);
 }
 
 struct telling {

@@ -46,6 +46,7 @@ struct edge_call {
 struct edges_room {
     struct kin *kin;
     uint32_t *parents, *contexts;
+    uint32_t *order;  // the spans, each behind its parent
     uint32_t *called; // of callers: the first that they call, or KIN_NONE
     size_t capacity;
 };

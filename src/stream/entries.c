@@ -9,7 +9,8 @@
 #include "core/must.h"
 #include "model/kin.h"
 
-#define FEW 48u // that are sorted by inserting
+#define FEW_BITS 6
+#define FEW      ((uint32_t)1 << FEW_BITS) // spans that are sorted by inserting
 
 void entries_room_done(struct entries_room *room)
 {
@@ -44,7 +45,7 @@ static void make_room(struct entries_room *room, const struct chain_span *spans,
     for (uint32_t i = 0; i < count; i++) {
         uint64_t start = spans[i].start_ns, end = start + spans[i].duration_ns;
         end = end < start ? UINT64_MAX : end;
-        room->spans[i] = (struct entry_span){start, end, spans[i].duration_ns, start, 0, 0, false};
+        room->spans[i] = (struct entry_span){start, end, spans[i].duration_ns, start, 0, 0};
     }
     ASSERT(room->capacity >= count);
 }
@@ -77,31 +78,13 @@ static void place(const struct placing *x, uint32_t i)
     uint32_t parent = x->edges->parents[i];
     struct entry_span *e = &x->room->spans[i];
     bool is_root = parent == KIN_NONE && x->spans[i].parent == 0;
-    ASSERT(parent == KIN_NONE || x->room->spans[parent].is_placed);
     e->at = parent != KIN_NONE ? x->room->spans[parent].path : 0;
     if (is_root || (e->at != 0 && is_called(x, i))) {
         e->at = paths_below(x->paths, e->at, x->edges->contexts[i]);
     }
     e->path =
         e->at != 0 && is_calling(x, i) ? paths_below(x->paths, e->at, x->spans[i].peer) : e->at;
-    e->is_placed = true;
     x->room->rootless_spans += e->path == 0 ? 1 : 0;
-}
-
-// Up to the first span that is placed, and down again: kin_link() leaves no circles.
-static void place_all(const struct placing *x, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t way = 0;
-        for (uint32_t at = i; at != KIN_NONE && !x->room->spans[at].is_placed;
-             at = x->edges->parents[at]) {
-            x->room->order[way++] = at;
-        }
-        ASSERT(way <= count);
-        while (way > 0) {
-            place(x, x->room->order[--way]);
-        }
-    }
 }
 
 // ---- Own time -----------------------------------------------------------------------------------
@@ -127,24 +110,32 @@ static void sort_many(struct entries_room *room, uint32_t count)
     for (uint32_t i = 0; i < count; i++) {
         room->order[i] = starts[i].span;
     }
-    ASSERT(count > FEW);
     mem_free(starts);
 }
 
+// Most chains are small and short: a start and the number of its span fit in one number.
 static void sort(struct entries_room *room, uint32_t count)
 {
-    if (count > FEW) {
+    uint64_t starts[FEW], least = UINT64_MAX, most = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        least = room->spans[i].start_ns < least ? room->spans[i].start_ns : least;
+        most = room->spans[i].start_ns > most ? room->spans[i].start_ns : most;
+    }
+    if (count > FEW || (most - least) >> (64 - FEW_BITS) != 0) {
         sort_many(room, count);
         return;
     }
     for (uint32_t i = 0; i < count; i++) {
+        uint64_t start = (room->spans[i].start_ns - least) << FEW_BITS | i;
         uint32_t at = i;
-        ASSERT(i < room->capacity);
-        while (at > 0 && room->spans[room->order[at - 1]].start_ns > room->spans[i].start_ns) {
-            room->order[at] = room->order[at - 1];
-            at--;
+        for (; at > 0 && starts[at - 1] > start; at--) {
+            starts[at] = starts[at - 1];
         }
-        room->order[at] = i;
+        starts[at] = start;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        room->order[i] = starts[i] & (((uint32_t)1 << FEW_BITS) - 1);
+        ASSERT(room->order[i] < count);
     }
 }
 
@@ -173,20 +164,29 @@ static void find_own_time(struct entries_room *room, const uint32_t *parents, ui
 
 static struct entry_sum *sum_of(struct entries_room *room, uint32_t path)
 {
-    if (path >= room->place_count) {
-        size_t before = room->place_count;
-        room->places =
-            mem_grow(room->places, &room->place_count, (size_t)path + 1, sizeof *room->places);
-        memset(room->places + before, 0, (room->place_count - before) * sizeof *room->places);
-    }
+    ASSERT(path != 0 && path < room->place_count);
     if (room->places[path] == 0) {
-        room->sums =
-            mem_grow(room->sums, &room->sum_capacity, room->sum_count + 1, sizeof *room->sums);
+        ASSERT(room->sum_count < room->sum_capacity);
         room->sums[room->sum_count] = (struct entry_sum){.path = path};
         room->places[path] = (uint32_t)++room->sum_count;
     }
-    ASSERT(room->sums[room->places[path] - 1].path == path);
     return &room->sums[room->places[path] - 1];
+}
+
+// For sums of two paths a span, of any path that there is.
+static void make_sum_room(struct entries_room *room, const struct paths *paths, uint32_t count)
+{
+    if (paths->count >= room->place_count) {
+        size_t before = room->place_count;
+        room->places =
+            mem_grow(room->places, &room->place_count, paths->count + 1, sizeof *room->places);
+        memset(room->places + before, 0, (room->place_count - before) * sizeof *room->places);
+    }
+    if (2 * (size_t)count > room->sum_capacity) {
+        room->sums =
+            mem_grow(room->sums, &room->sum_capacity, 2 * (size_t)count, sizeof *room->sums);
+    }
+    ASSERT(room->sum_count == 0);
 }
 
 static void forget_sums(struct entries_room *room)
@@ -198,14 +198,11 @@ static void forget_sums(struct entries_room *room)
     room->sum_count = 0;
 }
 
-static void count_call(const struct placing *x, uint32_t i, uint32_t path, bool is_call)
+static void count_call(struct entry_sum *sum, bool error)
 {
-    ASSERT(path != 0);
-    if (is_call) {
-        struct entry_sum *s = sum_of(x->room, path);
-        s->calls++;
-        s->errors += x->spans[i].error ? 1 : 0;
-    }
+    ASSERT(sum->errors <= sum->calls);
+    sum->calls++;
+    sum->errors += error ? 1 : 0;
 }
 
 static void add_up(const struct placing *x, uint32_t count, uint64_t *ret_start_ns)
@@ -216,10 +213,16 @@ static void add_up(const struct placing *x, uint32_t count, uint64_t *ret_start_
         if (x->edges->parents[i] == KIN_NONE && x->spans[i].parent == 0) {
             first_ns = e->start_ns < first_ns ? e->start_ns : first_ns;
         }
-        if (e->path != 0) {
-            sum_of(x->room, e->path)->self_ns += e->self_ns;
-            count_call(x, i, e->at, is_called(x, i));
-            count_call(x, i, e->path, is_calling(x, i));
+        if (e->path == 0) {
+            continue;
+        }
+        struct entry_sum *sum = sum_of(x->room, e->path);
+        sum->self_ns += e->self_ns;
+        if (is_calling(x, i)) {
+            count_call(sum, x->spans[i].error);
+        }
+        if (is_called(x, i)) {
+            count_call(sum_of(x->room, e->at), x->spans[i].error);
         }
     }
     *ret_start_ns = first_ns;
@@ -233,8 +236,11 @@ const struct entry_sum *entries_of(struct entries_room *room, const struct edges
     ASSERT(edges->capacity >= count);
     make_room(room, spans, count);
     forget_sums(room);
-    place_all(&x, count);
+    for (uint32_t i = 0; i < count; i++) {
+        place(&x, edges->order[i]);
+    }
     find_own_time(room, edges->parents, count);
+    make_sum_room(room, paths, count);
     add_up(&x, count, ret_start_ns);
     *ret_sums = room->sum_count;
     return room->sums;

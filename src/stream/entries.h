@@ -31,13 +31,12 @@ struct entry_span {
     uint64_t self_ns, covered_ns; // until when its children cover it
     uint32_t at;                  // path where it is called, or that its parent lies at
     uint32_t path;                // where it lies
-    bool is_placed;
 };
 
 // Room that is used again for the next chain.
 struct entries_room {
     struct entry_span *spans;
-    uint32_t *order; // of starts; and, before that, the spans on the way up
+    uint32_t *order; // of starts
     size_t capacity;
     struct entry_sum *sums;
     size_t sum_count, sum_capacity;

@@ -12,6 +12,7 @@ void paths_init(struct paths *p, const struct names *names, size_t bytes_max)
 {
     ASSERT(names != NULL && bytes_max > 0);
     *p = (struct paths){.names = names, .bytes_max = bytes_max};
+    p->memos = mem_new(PATHS_MEMOS, sizeof *p->memos);
 }
 
 void paths_done(struct paths *p)
@@ -23,6 +24,7 @@ void paths_done(struct paths *p)
     mem_free(p->keys);
     mem_free(p->hashes);
     hash_index_done(&p->by_key);
+    mem_free(p->memos);
     *p = (struct paths){0};
 }
 
@@ -111,10 +113,23 @@ static uint32_t add_key(struct paths *p, uint64_t hash, struct path_key key)
     return key.path;
 }
 
+static size_t table_bytes(const struct paths *p)
+{
+    return p->capacity * sizeof *p->items + p->id_capacity * sizeof *p->ids +
+           p->key_capacity * sizeof *p->keys + p->hash_capacity * sizeof *p->hashes +
+           (p->by_id.size + p->by_key.size) * sizeof(uint32_t);
+}
+
+size_t paths_bytes(const struct paths *p)
+{
+    ASSERT(p->count <= p->capacity);
+    return table_bytes(p) + PATHS_MEMOS * sizeof *p->memos;
+}
+
 static bool is_full(const struct paths *p, uint32_t parent)
 {
     return p->count >= PATHS_MAX || p->key_count >= 2 * PATHS_MAX ||
-           paths_bytes(p) >= p->bytes_max ||
+           table_bytes(p) >= p->bytes_max ||
            (parent > 0 && (paths_at(p, parent)->depth >= PATHS_DEPTH_MAX ||
                            paths_at(p, paths_at(p, parent)->entry)->below >= PATHS_OF_ENTRY_MAX));
 }
@@ -129,9 +144,8 @@ static uint32_t make(struct paths *p, uint32_t parent, uint32_t node, uint64_t h
     return add_key(p, hash, (struct path_key){parent, node, path});
 }
 
-uint32_t paths_below(struct paths *p, uint32_t parent, uint32_t node)
+static uint32_t look_below(struct paths *p, uint32_t parent, uint32_t node)
 {
-    ASSERT(node > 0 && parent <= p->count);
     if (parent > 0 && paths_at(p, parent)->node == 0) {
         return parent; // what lies below "(other)" is there as well
     }
@@ -145,15 +159,18 @@ uint32_t paths_below(struct paths *p, uint32_t parent, uint32_t node)
         return 0;
     }
     uint32_t entry = paths_at(p, parent)->entry;
+    ASSERT(entry > 0);
     hash = hash_of(entry, 0);
     found = find_key(p, entry, 0, hash);
     return found != 0 ? found : make(p, entry, 0, hash);
 }
 
-size_t paths_bytes(const struct paths *p)
+uint32_t paths_look_below(struct paths *p, uint32_t parent, uint32_t node, struct path_memo *memo)
 {
-    ASSERT(p->count <= p->capacity);
-    return p->capacity * sizeof *p->items + p->id_capacity * sizeof *p->ids +
-           p->key_capacity * sizeof *p->keys + p->hash_capacity * sizeof *p->hashes +
-           (p->by_id.size + p->by_key.size) * sizeof(uint32_t);
+    uint64_t others = p->others;
+    ASSERT(node > 0 && parent <= p->count);
+    uint32_t path = look_below(p, parent, node);
+    *memo = (struct path_memo){
+        .parent = parent, .node = node, .path = path & INT32_MAX, .is_other = p->others > others};
+    return path;
 }

@@ -32,6 +32,14 @@ struct path_key {
     uint32_t parent, node, path;
 };
 
+// The same, of what was asked for last; `is_other`: it was given as "(other)", or not at all, and
+// will be, since tables that are full stay full.
+struct path_memo {
+    uint32_t parent, node; // node 0: free
+    uint32_t path : 31, is_other : 1;
+};
+#define PATHS_MEMOS ((size_t)1 << 12) // a power of two
+
 struct paths {
     const struct names *names;
     size_t bytes_max;
@@ -43,6 +51,7 @@ struct paths {
     uint64_t *hashes; // of them
     size_t key_count, key_capacity, hash_capacity;
     struct hash_index by_key;
+    struct path_memo *memos;
     uint64_t others; // asked for, and given as "(other)", or not at all
 };
 
@@ -50,7 +59,17 @@ void paths_init(struct paths *p, const struct names *names, size_t bytes_max);
 void paths_done(struct paths *p);
 
 // The path of `node` below `parent`, which is 0 for an entry. 0 for an entry too many.
-uint32_t paths_below(struct paths *p, uint32_t parent, uint32_t node);
+uint32_t paths_look_below(struct paths *p, uint32_t parent, uint32_t node, struct path_memo *memo);
+static inline uint32_t paths_below(struct paths *p, uint32_t parent, uint32_t node)
+{
+    uint32_t h = (parent * 0x9e3779b1u ^ node) * 0x85ebca6bu;
+    struct path_memo *memo = &p->memos[h >> 16 & (PATHS_MEMOS - 1)];
+    if (memo->node != node || memo->parent != parent) {
+        return paths_look_below(p, parent, node, memo);
+    }
+    p->others += memo->is_other;
+    return memo->path;
+}
 
 static inline const struct path *paths_at(const struct paths *p, uint32_t number)
 {
