@@ -2,6 +2,8 @@
 // Purpose: calls by subject, on their way to the sink.
 #include "stream/red.h"
 
+#include <string.h>
+
 #include "core/clock.h"
 #include "core/hist.h"
 #include "core/mem.h"
@@ -85,6 +87,8 @@ void red_done(struct red *r)
     mem_free(r->counts);
     mem_free(r->subjects);
     mem_free(r->sink_numbers);
+    mem_free(r->by_name.subjects);
+    mem_free(r->by_path.subjects);
     hash_index_done(&r->index);
     *r = (struct red){0};
 }
@@ -92,7 +96,8 @@ void red_done(struct red *r)
 static size_t subject_bytes(const struct red *r)
 {
     return r->capacity * sizeof *r->subjects + r->number_capacity * sizeof *r->sink_numbers +
-           r->index.size * sizeof *r->index.slots;
+           r->index.size * sizeof *r->index.slots +
+           (r->by_name.count + r->by_path.count) * sizeof(uint32_t);
 }
 
 size_t red_bytes(const struct red *r)
@@ -261,46 +266,45 @@ static void free_line(struct red *r, struct red_line *line)
 }
 
 // The calls that the line has go first, so that the sink has what is taken back.
-static void take_back(struct red *r, struct red_line *line, uint32_t subject,
-                      const struct red_call *call)
+static void take_back(struct red *r, struct red_line *line, uint32_t subject, struct red_call call)
 {
     const struct red_line back = {.subject = subject,
-                                  .slot = call->slot,
-                                  .sum_ns = call->duration_ns,
+                                  .slot = call.slot,
+                                  .sum_ns = call.duration_ns,
                                   .count = 1,
-                                  .buckets = {(uint16_t)hist_bucket(call->duration_ns)}};
-    ASSERT(call->times == -1);
+                                  .buckets = {(uint16_t)hist_bucket(call.duration_ns)}};
+    ASSERT(call.times == -1);
     if (line->count > 0) {
         free_line(r, line);
     }
     hand_over(r, &back, -1);
 }
 
-static void count(struct red *r, uint32_t subject, const struct red_call *call)
+static void count(struct red *r, uint32_t subject, struct red_call call)
 {
-    struct red_line *line = line_of(r, subject, call->slot);
-    if (call->times != 1) {
+    struct red_line *line = line_of(r, subject, call.slot);
+    if (call.times != 1) {
         take_back(r, line, subject, call);
         return;
     }
-    bool is_its = line->subject == subject && line->slot == call->slot;
+    bool is_its = line->subject == subject && line->slot == call.slot;
     if (line->count > 0 && (!is_its || line->count == RED_LINE_CALLS)) {
         free_line(r, line);
     }
     if (line->count == 0) {
         line->subject = subject;
-        line->slot = call->slot;
+        line->slot = call.slot;
         line->sum_ns = 0;
         r->held++;
     }
     ASSERT(line->count < RED_LINE_CALLS);
-    line->sum_ns += call->duration_ns;
-    line->buckets[line->count++] = (uint16_t)hist_bucket(call->duration_ns);
+    line->sum_ns += call.duration_ns;
+    line->buckets[line->count++] = (uint16_t)hist_bucket(call.duration_ns);
 }
 
 // ---- The log ------------------------------------------------------------------------------------
 
-static void work_off_group(struct red *r, const struct red_call *calls, size_t n)
+static void work_off_group(struct red *r, const struct red_noted *calls, size_t n)
 {
     struct hash_walk walks[GROUP];
     uint32_t subjects[GROUP];
@@ -315,12 +319,12 @@ static void work_off_group(struct red *r, const struct red_call *calls, size_t n
     }
     for (size_t i = 0; i < n; i++) {
         subjects[i] = find(r, walks[i], calls[i].key);
-        __builtin_prefetch(line_of(r, subjects[i], calls[i].slot), 1);
+        __builtin_prefetch(line_of(r, subjects[i], calls[i].call.slot), 1);
     }
     for (size_t i = 0; i < n; i++) {
         uint32_t subject = subjects[i] != NONE ? subjects[i] : add(r, calls[i].key);
         if (subject != NONE) {
-            count(r, subject, &calls[i]);
+            count(r, subject, calls[i].call);
         } else {
             r->refused_calls++;
         }
@@ -348,19 +352,55 @@ void red_flush(struct red *r)
     give(r);
 }
 
-static void note(struct red *r, red_key key, uint64_t start_ns, uint64_t duration_ns, int32_t times)
+static void note(struct red *r, red_key key, struct red_call call)
 {
-    const uint64_t slot_ns = STREAM_SLOT_MS * NS_PER_MS;
-    _Static_assert(UINT64_MAX / (STREAM_SLOT_MS * NS_PER_MS) <= UINT32_MAX, "any time has a slot");
     ASSERT(r->log_count < RED_LOG);
-    r->log[r->log_count++] =
-        (struct red_call){key, duration_ns, (uint32_t)(start_ns / slot_ns), times};
+    r->log[r->log_count++] = (struct red_noted){key, call};
     if (r->log_count == RED_LOG) {
         work_off(r);
     }
 }
 
+// The place of a number in a table that has one for each number up to `most`.
+static uint32_t *place_in(struct red_table *t, size_t number, size_t most)
+{
+    if (number >= t->count) {
+        size_t before = t->count;
+        t->subjects = mem_grow(t->subjects, &t->count, most + 1, sizeof *t->subjects);
+        memset(t->subjects + before, 0, (t->count - before) * sizeof *t->subjects);
+    }
+    ASSERT(number <= most);
+    return &t->subjects[number];
+}
+
+static void count_at(struct red *r, uint32_t *place, red_key key, struct red_call call)
+{
+    if (*place == 0) {
+        *place = add(r, key) + 1; // NONE + 1 is 0
+    }
+    if (*place != 0) {
+        count(r, *place - 1, call);
+    } else {
+        r->refused_calls++;
+    }
+}
+
 // ---- What counts --------------------------------------------------------------------------------
+
+static struct red_call call_of(uint64_t start_ns, uint64_t duration_ns, int32_t times)
+{
+    const uint64_t slot_ns = STREAM_SLOT_MS * NS_PER_MS;
+    _Static_assert(UINT64_MAX / (STREAM_SLOT_MS * NS_PER_MS) <= UINT32_MAX, "any time has a slot");
+    return (struct red_call){duration_ns, (uint32_t)(start_ns / slot_ns), times};
+}
+
+static void count_name(struct red *r, enum subject_kind kind, uint32_t name,
+                       const struct chain_span *s, struct red_call call)
+{
+    size_t number = (size_t)name * 4 + s->error * 2u + s->counted;
+    uint32_t *place = place_in(&r->by_name, number, r->names->count * 4 + 3);
+    count_at(r, place, key_of(kind, 0, name, s->counted, s->error), call);
+}
 
 void red_count_span(struct red *r, const struct chain_span *s, uint32_t instance, int32_t times)
 {
@@ -368,11 +408,10 @@ void red_count_span(struct red *r, const struct chain_span *s, uint32_t instance
     if (s->endpoint == 0) {
         return;
     }
-    red_key key = key_of(SUBJECT_ENDPOINT, 0, s->endpoint, s->counted, s->error);
-    note(r, key, s->start_ns, s->duration_ns, times);
+    const struct red_call call = call_of(s->start_ns, s->duration_ns, times);
+    count_name(r, SUBJECT_ENDPOINT, s->endpoint, s, call);
     if (instance != 0) {
-        key = key_of(SUBJECT_INSTANCE, 0, instance, s->counted, s->error);
-        note(r, key, s->start_ns, s->duration_ns, times);
+        count_name(r, SUBJECT_INSTANCE, instance, s, call);
     }
 }
 
@@ -383,22 +422,21 @@ static red_key statement_key(const struct red *r, uint32_t statement, uint32_t s
     return key_of(SUBJECT_STATEMENT, service, called, statement, error);
 }
 
-void red_count_edge(struct red *r, const struct edge_call *call, int32_t times)
+void red_count_edge(struct red *r, const struct edge_call *edge, int32_t times)
 {
-    uint32_t more = (call->from == 0 ? (uint32_t)call->from_kind : 0) |
-                    (call->at_client ? RED_AT_CLIENT : 0) | (call->cross_dc ? RED_CROSS_DC : 0);
-    ASSERT(call->to > 0 && call->to <= r->names->count && call->from <= r->names->count);
-    red_key key = key_of(SUBJECT_EDGE, call->from, call->to, more, call->error);
-    note(r, key, call->start_ns, call->duration_ns, times);
-    if (call->cross_dc) {
-        red_key centres = key_of(SUBJECT_CENTRES, call->from_centre, call->to_centre,
-                                 call->at_client ? RED_AT_CLIENT : 0, call->error);
-        note(r, centres, call->start_ns, call->duration_ns, times);
+    uint32_t more = (edge->from == 0 ? (uint32_t)edge->from_kind : 0) |
+                    (edge->at_client ? RED_AT_CLIENT : 0) | (edge->cross_dc ? RED_CROSS_DC : 0);
+    const struct red_call call = call_of(edge->start_ns, edge->duration_ns, times);
+    ASSERT(edge->to > 0 && edge->to <= r->names->count && edge->from <= r->names->count);
+    note(r, key_of(SUBJECT_EDGE, edge->from, edge->to, more, edge->error), call);
+    if (edge->cross_dc) {
+        uint32_t at_client = edge->at_client ? RED_AT_CLIENT : 0;
+        note(r, key_of(SUBJECT_CENTRES, edge->from_centre, edge->to_centre, at_client, edge->error),
+             call);
     }
-    if (call->statement != 0) {
-        key = statement_key(r, call->statement, call->service, call->called, call->error);
-        r->other_statements += call->statement == STATEMENT_OTHER ? times : 0;
-        note(r, key, call->start_ns, call->duration_ns, times);
+    if (edge->statement != 0) {
+        r->other_statements += edge->statement == STATEMENT_OTHER ? times : 0;
+        note(r, statement_key(r, edge->statement, edge->service, edge->called, edge->error), call);
     }
 }
 
@@ -406,16 +444,23 @@ void red_count_repeats(struct red *r, const struct sent *first, uint64_t calls, 
 {
     red_key key = statement_key(r, first->statement, first->service, first->called, false);
     ASSERT(calls > 1);
-    note(r, key | REPEATS, first->start_ns, calls, times);
+    note(r, key | REPEATS, call_of(first->start_ns, calls, times));
 }
 
 void red_count_entry(struct red *r, const struct entry_sum *sum, uint64_t start_ns, int32_t times)
 {
+    const uint64_t measures[PATH_MEASURE_COUNT] = {
+        [PATH_CALLS] = sum->calls, [PATH_ERRORS] = sum->errors, [PATH_SELF] = sum->self_ns};
     ASSERT(sum->path > 0 && sum->path <= r->paths->count);
-    note(r, key_of(SUBJECT_PATH, 0, sum->path, PATH_CALLS, false), start_ns, sum->calls, times);
-    note(r, key_of(SUBJECT_PATH, 0, sum->path, PATH_SELF, false), start_ns, sum->self_ns, times);
-    if (sum->errors > 0) {
-        note(r, key_of(SUBJECT_PATH, 0, sum->path, PATH_ERRORS, false), start_ns, sum->errors,
-             times);
+    struct red_call call = call_of(start_ns, 0, times);
+    const size_t first = (size_t)sum->path * PATH_MEASURE_COUNT;
+    const size_t most = (r->paths->count + 1) * PATH_MEASURE_COUNT;
+    uint32_t *places =
+        place_in(&r->by_path, first + PATH_MEASURE_COUNT - 1, most) - (PATH_MEASURE_COUNT - 1);
+    for (uint32_t m = 0; m < PATH_MEASURE_COUNT; m++) {
+        call.duration_ns = measures[m];
+        if (m != PATH_ERRORS || sum->errors > 0) {
+            count_at(r, &places[m], key_of(SUBJECT_PATH, 0, sum->path, m, false), call);
+        }
     }
 }

@@ -4,10 +4,13 @@
 // sink for its number there once. Not thread-safe.
 //
 // Subjects are many and lie anywhere in memory, and so does what the sink has of them, so that
-// counting one call waits for memory several times. Two things are done about that.
-//   The log. Calls are noted first; when the log is full it is worked off in groups, each step for
+// counting one call waits for memory several times. Three things are done about that.
+//   Tables. Endpoints, instances and paths are numbered, so that a table says which subject is
+//     theirs.
+//   The log. Calls of other subjects, which have to be looked for, are noted first; when the log is
+//   full it is worked off in groups, each step for
 //     a whole group, and what the next step needs is brought near meanwhile.
-//   Lines. A call then goes to the line of its subject and slot: as much as the cache fetches at
+//   Lines. A call goes to the line of its subject and slot: as much as the cache fetches at
 //     once, with the buckets of the calls that the sink does not have yet, and their sum. A line
 //     that is full, or that another subject or slot needs, is handed over as one run of calls; the
 //     others are with red_flush(). All lines fit in the cache of a core.
@@ -37,10 +40,19 @@
 typedef uint64_t red_key;
 
 struct red_call {
-    red_key key;
     uint64_t duration_ns;
     uint32_t slot; // STREAM_SLOT_MS each, since 1970
     int32_t times; // 1, or -1: it is taken back
+};
+struct red_noted {
+    red_key key;
+    struct red_call call;
+};
+
+// Subjects + 1 by a number; 0: not known yet.
+struct red_table {
+    uint32_t *subjects;
+    size_t count;
 };
 
 struct red_line {
@@ -63,7 +75,7 @@ struct red {
     const struct statements *statements;
     struct stream_sink sink;
     size_t bytes_max;
-    struct red_call *log;
+    struct red_noted *log;
     size_t log_count;
     struct red_line *lines; // by the lowest bits of subject and slot
     size_t line_count;      // a power of two
@@ -75,6 +87,8 @@ struct red {
     uint32_t *sink_numbers; // of them
     size_t count, capacity, number_capacity;
     struct hash_index index;
+    struct red_table by_name; // endpoints and instances: number * 4 + error * 2 + counted
+    struct red_table by_path; // number * PATH_MEASURE_COUNT + measure
     uint64_t refused_calls;
     int64_t other_statements; // calls that counted as STATEMENT_OTHER, less those taken back
 };
@@ -88,7 +102,7 @@ void red_done(struct red *r);
 // -1 takes it back.
 void red_count_span(struct red *r, const struct chain_span *s, uint32_t instance, int32_t times);
 // And for the statement that the call sends.
-void red_count_edge(struct red *r, const struct edge_call *call, int32_t times);
+void red_count_edge(struct red *r, const struct edge_call *edge, int32_t times);
 // A statement that a chain has `calls` times; its first call is given.
 void red_count_repeats(struct red *r, const struct sent *first, uint64_t calls, int32_t times);
 void red_count_entry(struct red *r, const struct entry_sum *sum, uint64_t start_ns, int32_t times);
