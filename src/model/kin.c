@@ -18,11 +18,13 @@ struct kin_index {
     const struct kin *spans;
     uint32_t *slots;
     size_t mask;
+    uint64_t factor; // odd and drawn by the process, since peers choose the IDs
+    unsigned shift;
 };
 
 static size_t slot_of(const struct kin_index *x, uint64_t id)
 {
-    return (size_t)secret_mix(id) & x->mask; // peers choose the IDs
+    return (size_t)(id * x->factor >> x->shift);
 }
 
 // Whether any share an ID.
@@ -120,7 +122,8 @@ bool kin_link(const struct kin *spans, uint32_t count, uint32_t *ret_parents)
     }
     uint32_t *slots = on_stack ? small : mem_alloc(size * sizeof *slots);
     memset(slots, 0, size * sizeof *slots);
-    struct kin_index x = {spans, slots, size - 1};
+    struct kin_index x = {spans, slots, size - 1, secret_word() | 1,
+                          (unsigned)__builtin_clzll(size) + 1};
     bool ordered = fill(&x, count);
     if (ordered) {
         for (uint32_t i = 0; i < count; i++) {

@@ -72,6 +72,13 @@ struct memo {
     uint32_t number;
 };
 
+// Of a span that calls.
+struct call_memo {
+    uint64_t key;
+    uint64_t life;
+    uint32_t peer, statement;
+};
+
 struct span_reader {
     struct names *names;
     const struct batch *batch;
@@ -86,7 +93,8 @@ struct span_reader {
     size_t resource_capacity;
     struct statements *statements; // or NULL
     uint64_t salts[KEY_COUNT][ATTR_TYPE_COUNT];
-    struct memo endpoints[MEMO_SIZE], peers[MEMO_SIZE], sent[MEMO_SIZE];
+    struct memo endpoints[MEMO_SIZE], peers[MEMO_SIZE];
+    struct call_memo calls[MEMO_SIZE];
 };
 
 struct span_reader *span_reader_new(struct names *names, struct statements *statements)
@@ -124,9 +132,14 @@ void span_reader_begin(struct span_reader *r, const struct batch *b)
     memset(r->resources, 0, b->resource_count * sizeof *r->resources);
 }
 
+static size_t memo_place(uint64_t key)
+{
+    return key * 0x9e3779b97f4a7c15u >> 40 & (MEMO_SIZE - 1);
+}
+
 static struct memo *memo_slot(struct memo *memos, uint64_t key)
 {
-    return &memos[(key * 0x9e3779b97f4a7c15u >> 40) & (MEMO_SIZE - 1)];
+    return &memos[memo_place(key)];
 }
 
 static bool memo_has(const struct span_reader *r, const struct memo *m, uint64_t key)
@@ -394,24 +407,33 @@ static bool read_sent(const struct span_reader *r, const struct span *s, const s
     return out->system.n > 0;
 }
 
-// A text says all; of a call without one the other facts count, and the span's name and kind.
-static uint32_t statement_of(struct span_reader *r, const struct span *s, struct fact_sums sums,
-                             uint32_t service, uint32_t peer)
+static uint32_t statement_of(struct span_reader *r, const struct span *s, uint32_t service,
+                             uint32_t peer)
 {
-    uint64_t by = (uint64_t)service << 32 | peer, as = (uint64_t)s->name << 8 | s->kind;
-    uint64_t key = sums.sent + sums.peer + secret_mix(by) + secret_mix(as ^ (uint64_t)63 << 58);
-    struct memo *m = memo_slot(r->sent, key);
-    if (!memo_has(r, m, key)) {
-        struct peer_facts f;
-        struct statement_facts facts;
-        read_facts(r, s, &f);
-        uint32_t number = read_sent(r, s, &f, &facts)
-                              ? statements_number(r->statements, service, peer, &facts)
-                              : 0;
-        *m = (struct memo){key, r->life, number};
+    struct peer_facts f;
+    struct statement_facts facts;
+    ASSERT(service > 0 && peer > 0);
+    read_facts(r, s, &f);
+    return read_sent(r, s, &f, &facts) ? statements_number(r->statements, service, peer, &facts)
+                                       : 0;
+}
+
+// A statement's text says all; of a call without one the other facts count, and the span's name and
+// kind.
+static const struct call_memo *call_of(struct span_reader *r, const struct span *s,
+                                       uint32_t service)
+{
+    const struct fact_sums sums = sum_facts(r, s);
+    const uint64_t by = (uint64_t)service << 32 | (uint64_t)s->name << 8 | s->kind;
+    const uint64_t key = sums.peer + sums.sent + secret_mix(by);
+    struct call_memo *m = &r->calls[memo_place(key)];
+    if (m->life != r->life || m->key != key) {
+        const uint32_t peer = peer_of(r, s, sums);
+        bool sends = r->statements != NULL && sums.is_sent;
+        *m = (struct call_memo){key, r->life, peer, sends ? statement_of(r, s, service, peer) : 0};
     }
-    ASSERT(m->number <= r->statements->count);
-    return m->number;
+    ASSERT(m->peer > 0);
+    return m;
 }
 
 // ---- Spans --------------------------------------------------------------------------------------
@@ -498,12 +520,9 @@ struct chain_span span_reader_get(struct span_reader *r, uint32_t row, uint32_t 
         c.endpoint = SPAN_NAME(endpoint_of(r, s, service));
     }
     if (chain_span_is_caller(&c) || c.kind == KIND_CONSUMER) {
-        const struct fact_sums sums = sum_facts(r, s);
-        const uint32_t peer = peer_of(r, s, sums);
-        c.peer = SPAN_NAME(peer);
-        if (r->statements != NULL && sums.is_sent) {
-            c.statement = statement_of(r, s, sums, service, peer) & INT32_MAX;
-        }
+        const struct call_memo *call = call_of(r, s, service);
+        c.peer = SPAN_NAME(call->peer);
+        c.statement = call->statement & INT32_MAX;
     }
     return c;
 }
