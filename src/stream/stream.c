@@ -248,19 +248,23 @@ static void note_stats(struct stream *s)
     pthread_mutex_unlock(&s->lock);
 }
 
-static void flush(struct stream *s, bool all)
+// Numbers of the stream are told with what was counted, so that who sees that a chain closed finds
+// its calls as well.
+static void flush(struct stream *s, bool at_once)
 {
     uint64_t now = now_ms();
     ASSERT(now >= s->flushed_ms);
-    if (all || now - s->flushed_ms >= HELD_MS) {
+    if (at_once || now - s->flushed_ms >= HELD_MS) {
         red_flush(&s->a.red);
         s->flushed_ms = now;
+        note_stats(s);
     }
 }
 
 // One round: the records that waited, then chains, the sink, and the seal.
 static void turn(struct stream *s, struct record *records, bool all)
 {
+    bool is_idle = records == NULL;
     while (records != NULL) {
         struct record *next = records->next;
         take_record(s, records);
@@ -270,7 +274,7 @@ static void turn(struct stream *s, struct record *records, bool all)
         flush(s, false);
     }
     close_some(s, now_ms(), all);
-    flush(s, all);
+    flush(s, all || is_idle);
     bool is_news = s->seq > s->sealed_seq || s->a.closed_chains > s->sealed_chains;
     if (all ? s->seq > 0 : is_news && s->sink.wants_seal(s->sink.ctx)) {
         seal(s);
@@ -279,7 +283,6 @@ static void turn(struct stream *s, struct record *records, bool all)
         s->a.keeper.taken(s->a.keeper.ctx, s->seq);
     }
     note_held(s);
-    note_stats(s);
 }
 
 // What waits, once there is something or a moment has passed. The lock is held.
