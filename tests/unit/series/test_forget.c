@@ -203,8 +203,7 @@ static void test_held_series_stay(void **state)
     world_now_ms += 500 * DAY_MS;
     forget(&w);
     assert_int_equal(stats_of(&w).series, 1);
-    const struct series_value value = {held, 1, world_now_ms, 1000};
-    series_add_values(w.store, &value, 1);
+    add_duration(w.store, held, 1, world_now_ms, 1000);
     assert_ok(find_series(&w, 2, true, &series));
     assert_int_equal(series, held);
     world_done(&w);
@@ -304,8 +303,7 @@ static void test_series_found_again_before_the_seal_stays(void **state)
     assert_ok(series_quiesce(w.store)); // both are listed
     uint32_t series;
     assert_ok(find_series(&w, 2, true, &series));
-    const struct series_value value = {series, 3, world_now_ms, 1000};
-    series_add_values(w.store, &value, 1);
+    add_duration(w.store, series, 3, world_now_ms, 1000);
     seal(&w);
     assert_ok(series_quiesce(w.store));
     assert_int_equal(stats_of(&w).series, 1);

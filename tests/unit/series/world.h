@@ -168,6 +168,14 @@ static inline int64_t weight_of(unsigned bucket)
     return (int64_t)((uint64_t)bucket * bucket * 7919 % WEIGHTS);
 }
 
+static inline void add_duration(struct series_store *store, uint32_t series, int32_t times,
+                                uint64_t time_ms, uint64_t ns)
+{
+    const uint16_t bucket = (uint16_t)hist_bucket(ns);
+    const struct series_run run = {series, times, time_ms, ns, &bucket, 1};
+    series_add_runs(store, &run, 1);
+}
+
 // Adds calls of one duration, or takes them back; to the model alone where there is no store.
 static inline void add_calls_to(struct world *w, struct model *model, unsigned number,
                                 unsigned slot, uint64_t ns, int32_t times)
@@ -175,10 +183,7 @@ static inline void add_calls_to(struct world *w, struct model *model, unsigned n
     if (w->store != NULL) {
         uint32_t series;
         assert_ok(find_series(w, number, true, &series));
-        const uint16_t bucket = (uint16_t)hist_bucket(ns);
-        const uint64_t time_ms = slot_ms(slot) + ns % SERIES_SLOT_MS;
-        const struct series_run run = {series, times, time_ms, ns, &bucket, 1};
-        series_add_runs(w->store, &run, 1);
+        add_duration(w->store, series, times, slot_ms(slot) + ns % SERIES_SLOT_MS, ns);
     }
     struct model_slot *m = &model->hists[number][slot];
     m->count += times;
