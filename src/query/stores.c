@@ -462,7 +462,9 @@ enum err stores_run(const struct stores_query *q, struct stores **ret_stores)
     e = e == ERR_OK ? add_up(&run) : e;
     if (e == ERR_OK) {
         choose(&run);
-        qsort(out->stores, out->store_count, sizeof(struct stores_store *), by_time_of_stores);
+        if (out->store_count > 1) {
+            qsort(out->stores, out->store_count, sizeof(struct stores_store *), by_time_of_stores);
+        }
     }
     calls_adder_done(&run.adder);
     mem_free(run.scratch);
