@@ -98,6 +98,7 @@ static struct label_list labels_of(const struct stream_subject *s, struct path_i
     } else if (s->kind == SUBJECT_EDGE) {
         put_from(&l, &s->from);
         put(&l, CALLS_OF, CALLS_EDGE);
+        put(&l, CALLS_PASSED_ON, s->passed_on ? CALLS_TRUE : STR(""));
         put(&l, CALLS_SIDE, s->at_client ? CALLS_CLIENT : CALLS_SERVER);
         put_to(&l, &s->to);
     } else if (s->kind == SUBJECT_CENTRES) {

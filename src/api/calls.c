@@ -142,6 +142,7 @@ static void put_edge(struct json_writer *w, const struct topology *t, const stru
     put_str(w, "to", t->nodes[e->to].id);
     put_bool(w, "cross_dc", e->cross_dc_calls > 0);
     put_i64(w, "cross_dc_calls", e->cross_dc_calls);
+    put_i64(w, "passed_on_errors", e->passed_on_errors);
     put_sides(w, &e->client, &e->server, scratch);
     json_put_object_end(w);
 }

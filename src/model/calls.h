@@ -5,13 +5,14 @@
 //
 //     of="endpoint"   service, endpoint, kind                     calls of an endpoint
 //     of="instance"   service, instance, dc, rack, host           calls of an instance
-//     of="edge"       from.*, to.*, side, cross_dc                calls between two nodes
+//     of="edge"       from.*, to.*, side, cross_dc, passed_on     calls between two nodes
 //     of="dc"         from.dc, to.dc, side                        calls between data centres
 //     of="path"       from.*, to.*, path, path.parent, measure    the tree of an entry, see below
 // of.kind is that of stream.h's nodes: service, client, database, cache, queue, external. A service
 // has line, service and endpoint; the others have name. side is who measured: client or server.
 // Calls that failed are series of their own, with error="true", and so are calls from one data
-// centre to another, with cross_dc="true"; and calls of an endpoint or an instance whose sender
+// centre to another, with cross_dc="true", and failed ones whose callers failed as well
+// (stream/edges.h), with passed_on="true"; and calls of an endpoint or an instance whose sender
 // counts them before it samples too (SEM_SDK_COUNTS), with counted="true". A label without a value
 // is absent.
 //
@@ -60,16 +61,17 @@
 #define CALLS_MEASURE_SELF    STR("self")
 #define CALLS_MEASURE_REPEATS STR("repeats")
 
-#define CALLS_SERVICE STR("service")
-#define CALLS_SYSTEM  STR("system")
-#define CALLS_KIND    STR("kind")
-#define CALLS_COUNTED STR("counted")
-#define CALLS_CROSS   STR("cross_dc")
-#define CALLS_ERROR   STR("error")
-#define CALLS_TRUE    STR("true")
-#define CALLS_SIDE    STR("side")
-#define CALLS_CLIENT  STR("client")
-#define CALLS_SERVER  STR("server")
+#define CALLS_SERVICE   STR("service")
+#define CALLS_SYSTEM    STR("system")
+#define CALLS_KIND      STR("kind")
+#define CALLS_COUNTED   STR("counted")
+#define CALLS_CROSS     STR("cross_dc")
+#define CALLS_PASSED_ON STR("passed_on")
+#define CALLS_ERROR     STR("error")
+#define CALLS_TRUE      STR("true")
+#define CALLS_SIDE      STR("side")
+#define CALLS_CLIENT    STR("client")
+#define CALLS_SERVER    STR("server")
 
 #define CALLS_FROM_DC       STR("from.dc")
 #define CALLS_FROM_ENDPOINT STR("from.endpoint")

@@ -23,7 +23,8 @@ struct node_sum {
 struct edge_sum {
     uint32_t from, to;
     struct calls_sum client, server;
-    int64_t cross_client, cross_server; // calls from one data centre to another
+    // Calls from one data centre to another, and failed ones whose callers failed too.
+    int64_t cross_client, cross_server, passed_client, passed_server;
 };
 
 struct topology_run {
@@ -181,15 +182,17 @@ static enum err on_endpoint(struct topology_run *run, const struct series_found 
     return e == ERR_OK ? add_all(run, &run->nodes[node].own, found) : e;
 }
 
-static void note_cross(struct edge_sum *edge, bool at_client, const struct series_found *found)
+static void note_labels(struct edge_sum *edge, bool at_client, const struct series_found *found)
 {
-    int64_t *cross = at_client ? &edge->cross_client : &edge->cross_server;
+    bool crosses = str_eq(series_label(found, CALLS_CROSS), CALLS_TRUE);
+    bool is_passed_on = str_eq(series_label(found, CALLS_PASSED_ON), CALLS_TRUE);
+    int64_t calls = 0;
     ASSERT(found->hists != NULL);
-    if (str_eq(series_label(found, CALLS_CROSS), CALLS_TRUE)) {
-        for (size_t i = 0; i < found->count; i++) {
-            *cross += found->hists[i].count;
-        }
+    for (size_t i = 0; i < found->count; i++) {
+        calls += found->hists[i].count;
     }
+    *(at_client ? &edge->cross_client : &edge->cross_server) += crosses ? calls : 0;
+    *(at_client ? &edge->passed_client : &edge->passed_server) += is_passed_on ? calls : 0;
 }
 
 static enum err on_edge(struct topology_run *run, const struct series_found *found)
@@ -208,7 +211,7 @@ static enum err on_edge(struct topology_run *run, const struct series_found *fou
     if (e == ERR_OK) {
         struct edge_sum *sum = &run->edges[edge];
         e = add_all(run, at_client ? &sum->client : &sum->server, found);
-        note_cross(sum, at_client, found);
+        note_labels(sum, at_client, found);
     }
     if (e == ERR_OK && at_client && !str_eq(ends[1].kind, STR("service"))) {
         e = add_all(run, &run->nodes[nodes[1]].own, found);
@@ -336,7 +339,8 @@ static void read_edges(struct topology_run *run, const uint32_t *places)
             .to = places[e->to],
             .client = calls_sum_read(&e->client, &out->arena),
             .server = calls_sum_read(&e->server, &out->arena),
-            .cross_dc_calls = e->server.hist.n > 0 ? e->cross_server : e->cross_client};
+            .cross_dc_calls = e->server.hist.n > 0 ? e->cross_server : e->cross_client,
+            .passed_on_errors = e->client.hist.n > 0 ? e->passed_client : e->passed_server};
     }
     qsort(out->edges, out->edge_count, sizeof *out->edges, by_ends);
 }

@@ -44,6 +44,8 @@ struct topology_edge {
     uint32_t from, to; // indexes of nodes
     struct calls client, server;
     int64_t cross_dc_calls; // from one data centre to another; the server's, as far as it told any
+    // Failed calls whose callers failed too (stream/edges.h): of the client's, if it told any.
+    int64_t passed_on_errors;
 };
 
 // The control lives until it is freed.

@@ -85,16 +85,30 @@ struct telling {
     void *ctx;
 };
 
-// `other` is the span at the other end, or NULL.
-static void tell(const struct telling *t, enum node_kind from_kind, uint32_t from, uint32_t to,
-                 bool at_client, const struct chain_span *measured, const struct chain_span *other)
+// Whether what a span works for failed.
+static bool has_failed(const struct telling *t, uint32_t i)
 {
+    for (uint32_t above = t->room->parents[i]; t->spans[i].endpoint == 0 && above != KIN_NONE &&
+                                               t->spans[above].service == t->spans[i].service;
+         above = t->room->parents[i]) {
+        i = above;
+    }
+    return t->spans[i].error;
+}
+
+// `caller` is the span that calls, or KIN_NONE; `other` the one at the other end, or NULL.
+static void tell(const struct telling *t, enum node_kind from_kind, uint32_t from, uint32_t to,
+                 uint32_t caller, const struct chain_span *measured, const struct chain_span *other)
+{
+    bool at_client = caller != KIN_NONE && measured == &t->spans[caller];
     bool is_known = other != NULL && other->centre != 0 && measured->centre != 0;
     struct edge_call call = {.from_kind = from_kind,
                              .from = from,
                              .to = to,
                              .at_client = at_client,
                              .error = measured->error,
+                             .passed_on =
+                                 measured->error && caller != KIN_NONE && has_failed(t, caller),
                              .cross_dc = is_known && other->centre != measured->centre,
                              .start_ns = measured->start_ns,
                              .duration_ns = measured->duration_ns};
@@ -118,13 +132,13 @@ static void tell_called(const struct telling *t, uint32_t i)
     uint32_t parent = t->room->parents[i], to = t->room->contexts[i];
     ASSERT(to != 0);
     if (s->kind == KIND_CONSUMER) {
-        tell(t, NODE_QUEUE, s->peer, to, false, s, NULL);
+        tell(t, NODE_QUEUE, s->peer, to, KIN_NONE, s, NULL);
     } else if (parent == KIN_NONE && s->kind == KIND_SERVER) {
-        tell(t, s->parent == 0 ? NODE_CLIENT : NODE_SERVICE, 0, to, false, s, NULL);
+        tell(t, s->parent == 0 ? NODE_CLIENT : NODE_SERVICE, 0, to, KIN_NONE, s, NULL);
     } else if (parent != KIN_NONE &&
                (s->kind == KIND_SERVER || t->spans[parent].service != s->service)) {
         uint32_t *called = &t->room->called[parent];
-        tell(t, NODE_SERVICE, t->room->contexts[parent], to, false, s, &t->spans[parent]);
+        tell(t, NODE_SERVICE, t->room->contexts[parent], to, parent, s, &t->spans[parent]);
         *called = *called == KIN_NONE || spans_cmp(s, &t->spans[*called]) < 0 ? i : *called;
     }
 }
@@ -135,7 +149,7 @@ static void tell_calling(const struct telling *t, uint32_t i)
     uint32_t called = s->kind == KIND_CLIENT ? t->room->called[i] : KIN_NONE;
     ASSERT(chain_span_is_caller(s) && s->peer != 0);
     uint32_t to = called != KIN_NONE ? t->room->contexts[called] : s->peer;
-    tell(t, NODE_SERVICE, t->room->contexts[i], to, true, s,
+    tell(t, NODE_SERVICE, t->room->contexts[i], to, i, s,
          called != KIN_NONE ? &t->spans[called] : NULL);
 }
 

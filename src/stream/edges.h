@@ -21,6 +21,10 @@
 // A call with a statement (stream/spans.h) tells it where it is measured at the client; a consumer,
 // which takes from its queue, at the server.
 //
+// A call that failed is passed on where what made it failed as well: the nearest entry of the
+// caller, or, without one, the first span of its service in a row. How often says how much a caller
+// depends on what it calls.
+//
 // Where the spans of both ends are there and name different data centres, the call crosses them.
 //
 // A root that is not a server, and work inside one service, are no calls.
@@ -34,7 +38,8 @@ struct edge_call {
     enum node_kind from_kind; // where `from` is 0: NODE_CLIENT, or NODE_SERVICE that is not known
     uint32_t from, to;        // an endpoint, a service without one, or a peer
     bool at_client, error;
-    bool cross_dc; // its ends are known to lie in different data centres, which are:
+    bool passed_on; // an error, of which its caller failed as well
+    bool cross_dc;  // its ends are known to lie in different data centres, which are:
     uint8_t from_centre, to_centre;
     uint64_t start_ns, duration_ns;
     // What was sent, by which service, and to whom: a peer, or the service that answered. Of calls

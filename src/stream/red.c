@@ -22,6 +22,7 @@
 #define MORE_BITS     17
 #define RED_AT_CLIENT 8u // beside an enum node_kind
 #define RED_CROSS_DC  16u
+#define RED_PASSED_ON 32u
 #define REPEATS       ((red_key)1 << 61)
 _Static_assert(2 * STREAM_NAMES_MAX < (size_t)1 << NAME_BITS, "each name has room");
 _Static_assert(2 * PATHS_MAX <= (size_t)1 << NAME_BITS, "each path has room");
@@ -191,6 +192,7 @@ static struct stream_subject subject_of(const struct red *r, red_key key)
     } else if (subject.kind == SUBJECT_EDGE) {
         subject.at_client = (more & RED_AT_CLIENT) != 0;
         subject.cross_dc = (more & RED_CROSS_DC) != 0;
+        subject.passed_on = (more & RED_PASSED_ON) != 0;
     } else {
         subject.counted = more != 0;
     }
@@ -425,7 +427,8 @@ static red_key statement_key(const struct red *r, uint32_t statement, uint32_t s
 void red_count_edge(struct red *r, const struct edge_call *edge, int32_t times)
 {
     uint32_t more = (edge->from == 0 ? (uint32_t)edge->from_kind : 0) |
-                    (edge->at_client ? RED_AT_CLIENT : 0) | (edge->cross_dc ? RED_CROSS_DC : 0);
+                    (edge->at_client ? RED_AT_CLIENT : 0) | (edge->cross_dc ? RED_CROSS_DC : 0) |
+                    (edge->passed_on ? RED_PASSED_ON : 0);
     const struct red_call call = call_of(edge->start_ns, edge->duration_ns, times);
     ASSERT(edge->to > 0 && edge->to <= r->names->count && edge->from <= r->names->count);
     note(r, key_of(SUBJECT_EDGE, edge->from, edge->to, more, edge->error), call);

@@ -35,7 +35,8 @@
 // A subject as one number: who is counted for, all of it.
 //   bits 0-19 from, 20-39 to: numbers of names; of paths `to` is that of the path
 //   bits 40-56 of endpoints and instances: counted; of edges: enum node_kind where `from` is 0, and
-//     RED_AT_CLIENT, RED_CROSS_DC; of paths: enum path_measure; of statements the statement
+//     RED_AT_CLIENT, RED_CROSS_DC, RED_PASSED_ON; of paths: enum path_measure; of statements the
+//     statement
 //   bits 57-59 enum subject_kind; bit 60 error; bit 61 of statements: repeats
 typedef uint64_t red_key;
 

@@ -105,7 +105,8 @@ struct stream_subject {
         at_client; // of edges, and between data centres: measured by the caller; else by the callee
     bool error;    // calls that failed are a subject of their own
     bool counted;  // of endpoints and instances: by a sender that counts before it samples
-    bool cross_dc; // of edges: from one data centre to another; a subject of their own as well
+    bool passed_on; // of edges: failed calls whose callers failed too; a subject of their own
+    bool cross_dc;  // of edges: from one data centre to another; a subject of their own as well
     uint64_t path, parent; // of paths: the same in each process; no parent: 0
     enum path_measure measure;
     // Of statements: the fingerprint, and what it is for; `repeats`: in place of durations, how

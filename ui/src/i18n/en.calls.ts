@@ -164,6 +164,13 @@ export const enCalls = {
   'service.chartsOf': 'Charts of {name}',
   'service.callers': 'Who calls it',
   'service.callees': 'What it calls',
+  'service.strength': 'Dependency',
+  'service.strengthHint':
+    'Strong: where a call fails, this service fails as well in half of the cases or more.',
+  'service.strong': 'strong',
+  'service.weak': 'weak',
+  'service.passedOn': 'Of {failed} failed calls this service failed as well in {passed}.',
+  'service.strengthUnknown': 'Fewer than three of these calls failed: nothing can be said.',
   'service.noCallers': 'Nobody called it in this time range.',
   'service.noCallees': 'It called nothing in this time range.',
   'chart.rate': 'Rate',
