@@ -613,16 +613,15 @@ await flow('a host leads to what runs there, and a service to its processes', as
   const { from, to } = wholeMinutes()
   const { nodes } = await ask('topology', { level: 'host', from, to })
   await page.goto(`${url}/topology?level=host&from=${from}&to=${to}`)
-  const host = nodes.sort((a, b) => b.calls - a.calls).find(({ name }) => name)
+  const [host] = nodes.sort((a, b) => b.calls - a.calls)
   if (!host) return page.getByText('tells where it runs').waitFor() // no sender does
-  await page.locator('.cards button').filter({ hasText: host.name }).first().click()
+  const name = host.name || 'not told'
+  await page.locator('.cards button').filter({ hasText: name }).first().click()
   const panel = selected(page)
   await panel.getByRole('heading', { name: 'Services here' }).waitFor()
-  const { namespace, service } = host.place.services[0]
+  const [{ service }] = host.place.services
   await panel.getByRole('link', { name: service, exact: true }).click()
-  await page.waitForURL((next) =>
-    (next.searchParams.get('node') ?? '').startsWith(`service/${encodeURIComponent(namespace)}/`),
-  )
+  await page.waitForURL((next) => next.searchParams.get('node')?.startsWith('service/'))
   await panel.getByRole('heading', { name: 'Processes and machines' }).waitFor()
 })
 
