@@ -38,4 +38,14 @@ static inline uint64_t secret_mix(uint64_t v)
     return h ^ h >> 32;
 }
 
+// A hash of two numbers: the halves of their product, once each was hidden by a secret. What is to
+// be as good as random is folded again.
+static inline uint64_t secret_fold(uint64_t a, uint64_t b)
+{
+    uint64_t x = a ^ secret_word();
+    uint64_t y = b ^ atomic_load_explicit(&secret_words[1], memory_order_relaxed);
+    unsigned __int128 both = (unsigned __int128)x * y;
+    return (uint64_t)both ^ (uint64_t)(both >> 64);
+}
+
 #endif

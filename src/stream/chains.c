@@ -2,12 +2,10 @@
 // Purpose: the chains that are open.
 #include "stream/chains.h"
 
-#define XXH_INLINE_ALL // lengths that are known make short code of it
-#include <xxhash.h>
-
 #include "core/mem.h"
 #include "core/must.h"
 #include "core/secret.h"
+#include "core/varint.h"
 
 #define SLOTS_LEAST    ((size_t)1 << 12)
 #define FREE_BYTES_MAX ((size_t)1 << 20) // of chains and blocks kept for the next ones
@@ -30,7 +28,8 @@ void chains_init(struct chains *c, uint32_t idle_ms, size_t remembered, uint64_t
 uint64_t chains_hash(trace_id id)
 {
     _Static_assert(sizeof id.b == 16, "all of it");
-    return XXH3_64bits_withSeed(id.b, sizeof id.b, secret_word());
+    uint64_t low = load_u64(id.b), high = load_u64(id.b + 8);
+    return secret_fold(secret_fold(low, high), low);
 }
 
 // ---- Blocks and chains --------------------------------------------------------------------------
@@ -267,10 +266,10 @@ struct chain *chains_open(struct chains *c, trace_id id, uint64_t hash, uint64_t
 // place would take time by the square of their number.
 static uint64_t span_hash(const struct chain_span *s)
 {
-    const uint64_t bytes[] = {s->id, s->start_ns, s->duration_ns,
-                              (uint64_t)s->service << 8 | s->kind};
     ASSERT(s->service != 0);
-    return XXH3_64bits_withSeed(bytes, sizeof bytes, secret_word());
+    uint64_t when = secret_fold(s->start_ns, s->duration_ns);
+    uint64_t what = secret_fold(s->id, (uint64_t)s->service << 8 | s->kind);
+    return secret_fold(when, what);
 }
 
 uint64_t chain_span_mark(const struct chain_span *s)

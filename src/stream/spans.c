@@ -91,8 +91,8 @@ struct span_reader {
         bool counted;
     } * resources; // by index; service 0: not looked at yet
     size_t resource_capacity;
-    struct statements *statements; // or NULL
-    uint64_t salts[KEY_COUNT][ATTR_TYPE_COUNT];
+    struct statements *statements;              // or NULL
+    uint64_t salts[KEY_COUNT][ATTR_TYPE_COUNT]; // secret numbers
     struct memo endpoints[MEMO_SIZE], peers[MEMO_SIZE];
     struct call_memo calls[MEMO_SIZE];
 };
@@ -210,7 +210,7 @@ static struct fact_sums sum_facts(struct span_reader *r, const struct span *s)
         const unsigned key = class - KEY_FIRST;
         const uint64_t bit = (uint64_t)1 << key;
         if ((has & bit) == 0) {
-            uint64_t v = secret_mix(attrs[i].bits ^ r->salts[key][attrs[i].type]);
+            uint64_t v = secret_fold(attrs[i].bits, r->salts[key][attrs[i].type]);
             *((bit & URL_BITS) != 0 ? &url : key < PEER_KEY_COUNT ? &sums.peer : &sums.sent) += v;
             has |= bit;
         }
