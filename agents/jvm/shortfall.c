@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "core/must.h"
+#include "core/names.h"
 
 static atomic_ullong counted[SHORTFALLS];
 
@@ -20,13 +21,4 @@ uint64_t shortfall_counted(enum shortfall which)
     return atomic_load_explicit(&counted[which], memory_order_relaxed);
 }
 
-const char *shortfall_name(enum shortfall which)
-{
-    static const char *const names[] = {
-#define X(name, text) text,
-        SHORTFALL_LIST(X)
-#undef X
-    };
-    ASSERT(which < SHORTFALLS);
-    return names[which];
-}
+NAMES_OF(shortfall_name, enum shortfall, SHORTFALL_LIST)

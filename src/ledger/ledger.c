@@ -10,6 +10,7 @@
 #include "core/hash_index.h"
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/names.h"
 
 // A service row has one cell per outcome without a reason, and one per reason of OUTCOME_DROPPED.
 #define PLAIN_CELLS (OUTCOME_COUNT - 1)
@@ -39,27 +40,8 @@ const char *signal_name(enum signal s)
     return names[s];
 }
 
-const char *outcome_name(enum outcome o)
-{
-    static const char *const names[OUTCOME_COUNT] = {
-#define OUTCOME_NAME(name, text) text,
-        OUTCOME_LIST(OUTCOME_NAME)
-#undef OUTCOME_NAME
-    };
-    ASSERT((unsigned)o < OUTCOME_COUNT);
-    return names[o];
-}
-
-const char *reason_name(enum reason r)
-{
-    static const char *const names[REASON_COUNT] = {
-#define REASON_NAME(name, text) text,
-        REASON_LIST(REASON_NAME)
-#undef REASON_NAME
-    };
-    ASSERT((unsigned)r < REASON_COUNT);
-    return names[r];
-}
+NAMES_OF(outcome_name, enum outcome, OUTCOME_LIST)
+NAMES_OF(reason_name, enum reason, REASON_LIST)
 
 struct ledger *ledger_new(void)
 {

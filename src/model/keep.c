@@ -6,17 +6,9 @@
 
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/names.h"
 
-const char *keep_why_name(enum keep_why why)
-{
-    static const char *const names[KEEP_WHY_COUNT] = {
-#define KEEP_WHY_NAME(name, text) text,
-        KEEP_WHY_LIST(KEEP_WHY_NAME)
-#undef KEEP_WHY_NAME
-    };
-    ASSERT((unsigned)why < KEEP_WHY_COUNT);
-    return names[why];
-}
+NAMES_OF(keep_why_name, enum keep_why, KEEP_WHY_LIST)
 
 struct keep_rules *keep_rules_copy(const struct keep_rules *r)
 {

@@ -17,6 +17,7 @@
 #include "core/logger.h"
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/names.h"
 #include "scrape/internal.h"
 
 #define URL_MAX      ((size_t)8192)
@@ -76,16 +77,7 @@ struct scrape {
     struct scrape_stats stats;
 };
 
-const char *scrape_failure_name(enum scrape_failure f)
-{
-    static const char *const names[] = {
-#define SCRAPE_FAILURE_NAME(name, text) text,
-        SCRAPE_FAILURE_LIST(SCRAPE_FAILURE_NAME)
-#undef SCRAPE_FAILURE_NAME
-    };
-    ASSERT((unsigned)f < SCRAPE_FAILURE_COUNT);
-    return names[f];
-}
+NAMES_OF(scrape_failure_name, enum scrape_failure, SCRAPE_FAILURE_LIST)
 
 static void lock(struct scrape *s)
 {
