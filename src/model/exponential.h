@@ -47,7 +47,7 @@ void exponential_bounds(const struct exponential_shape *shape, struct exponentia
 struct exponential_bucket exponential_coarser(struct exponential_bucket bucket, int from, int to);
 
 // The label's text: "all", "zero", "3" or "-2" in the positive range, "n3" or "n-2" in the
-// negative. It lies in `room`.
+// negative. It lives as long as `room`.
 #define EXPONENTIAL_TEXT_MAX 24
 struct str exponential_text(struct exponential_bucket bucket, char room[EXPONENTIAL_TEXT_MAX]);
 

@@ -31,10 +31,9 @@
 //  2. The IDs (as hashes) of the traces that a sift left out are saved in the transaction in which
 //     the sifted part takes the place of the fresh one, and in which the ledger moves their spans
 //     from `stored` to `sampled`. After a crash either all of that happened or nothing.
-//  3. What is not known is kept. Verdicts that no sift has carried out are forgotten at a stop, in
-//  a
-//     crash and by a full memory; then the spans stay. The chains that a restart takes again from
-//     the journal are kept, too: a verdict before the crash may have been another.
+//  3. What is not known is kept. Verdicts that no sift has carried out are forgotten when the
+//     server stops or crashes, and by a full memory; then the spans stay. The chains that a restart
+//     takes again from the journal are kept, too: a verdict before may have been another.
 //
 // Late spans. A span that comes after its chain was judged opens the chain again; it is judged
 // again, with all that is known of it. A sift that comes meanwhile keeps all of the chain, and so

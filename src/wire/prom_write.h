@@ -4,8 +4,8 @@
 // (io.prometheus.write.v2.Request).
 //
 //     1.0   WriteRequest { timeseries = 1, metadata = 3 }
-//           TimeSeries { labels = 1 { name = 1, value = 2 }, samples = 2 { value = 1, timestamp = 2
-//           },
+//           TimeSeries { labels = 1 { name = 1, value = 2 },
+//                        samples = 2 { value = 1, timestamp = 2 },
 //                        exemplars = 3 { labels = 1, value = 2, timestamp = 3 }, histograms = 4 }
 //     2.0   Request { symbols = 4, timeseries = 5 }
 //           TimeSeries { labels_refs = 1, samples = 2 { .., start_timestamp = 3 }, histograms = 3,
@@ -16,8 +16,8 @@
 //
 // Of 2.0's metadata the type says what counts, unit and help go where OTLP's do. That of 1.0 comes
 // in requests of its own, later than samples, and a unit is a label (model/point.h): were it taken,
-// each series would become another one. It is checked and left out. Exemplars go with the first point
-// of their series.
+// each series would become another one. It is checked and left out. Exemplars go with the first
+// point of their series.
 #ifndef SONDE_WIRE_PROM_WRITE_H
 #define SONDE_WIRE_PROM_WRITE_H
 
