@@ -351,15 +351,6 @@ static void take_number(struct taking *t, enum series_type type, struct str name
     add(t->sink, series, time_ms, number);
 }
 
-static double stale(void)
-{
-    const uint64_t bits = POINT_STALE_BITS;
-    double d;
-    memcpy(&d, &bits, sizeof d);
-    ASSERT(isnan(d));
-    return d;
-}
-
 static void take_scalar(struct taking *t)
 {
     const struct point *x = t->point;
@@ -372,7 +363,8 @@ static void take_scalar(struct taking *t)
     }
     double value = x->says & POINT_INT ? (double)x->i : x->d;
     ASSERT(!metric_kind_has_count(m->kind));
-    take_number(t, type, t->name, STR(""), STR(""), x->says & POINT_NO_VALUE ? stale() : value);
+    take_number(t, type, t->name, STR(""), STR(""),
+                x->says & POINT_NO_VALUE ? point_stale() : value);
 }
 
 static void on_bucket(void *ctx, double bound, uint64_t n)
@@ -442,9 +434,9 @@ static void take_distribution(struct taking *t)
     const char *wrong = NULL;
     t->type = m->temporality == TEMPORALITY_DELTA ? SERIES_DELTA : SERIES_COUNTER;
     t->bucket = joined(t->sink, t->name, POINT_SUFFIX_BUCKET);
-    take_suffixed(t, t->type, POINT_SUFFIX_COUNT, none ? stale() : (double)x->count);
+    take_suffixed(t, t->type, POINT_SUFFIX_COUNT, none ? point_stale() : (double)x->count);
     if (none || (x->says & POINT_SUM)) {
-        take_suffixed(t, t->type, POINT_SUFFIX_SUM, none ? stale() : x->sum);
+        take_suffixed(t, t->type, POINT_SUFFIX_SUM, none ? point_stale() : x->sum);
     }
     if (none) {
         return;

@@ -70,6 +70,8 @@
 #ifndef SONDE_MODEL_POINT_H
 #define SONDE_MODEL_POINT_H
 
+#include <string.h>
+
 #include "model/batch.h"
 
 // What does not fit the limits of labels (series/series.h) is refused, never cut.
@@ -99,6 +101,20 @@
 #define POINT_SUFFIX_SUM    STR("_sum")
 #define POINT_SUFFIX_MIN    STR("_min")
 #define POINT_SUFFIX_MAX    STR("_max")
+
+static inline bool point_is_stale(double value)
+{
+    const uint64_t stale = POINT_STALE_BITS;
+    return memcmp(&value, &stale, sizeof value) == 0;
+}
+
+static inline double point_stale(void)
+{
+    const uint64_t stale = POINT_STALE_BITS;
+    double value;
+    memcpy(&value, &stale, sizeof value);
+    return value;
+}
 
 // What is wrong with the attributes of a point as labels (too long, no key, one twice, a NUL), for
 // people; NULL when nothing is. Of text alone: what other values are as text is seen later.

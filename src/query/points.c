@@ -89,13 +89,6 @@ static bool step_of(const struct points_run *r, uint64_t time_ms, size_t *ret_st
     return true;
 }
 
-static bool is_stale(double v)
-{
-    const uint64_t stale = POINT_STALE_BITS;
-    ASSERT(sizeof v == sizeof stale);
-    return memcmp(&v, &stale, sizeof v) == 0;
-}
-
 // ---- Growth -------------------------------------------------------------------------------------
 
 static void grow(const struct points_run *r, struct points_cell *cells, size_t step, double by)
@@ -135,7 +128,7 @@ void points_add_growth(const struct points_run *r, const struct series_found *fo
         double v = found->numbers[i];
         size_t step;
         if (isnan(v)) {
-            known = known && !is_stale(v);
+            known = known && !point_is_stale(v);
             continue;
         }
         if (found->type == SERIES_DELTA) {

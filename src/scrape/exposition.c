@@ -96,16 +96,6 @@ static bool target_has(const struct target_labels *labels, struct str name)
     return false;
 }
 
-static void add_label(struct prom_series *s, struct str name, struct str value)
-{
-    ASSERT(s->label_count <= PROM_LABELS_MAX);
-    if (s->label_count == PROM_LABELS_MAX) {
-        s->too_many = true;
-        return;
-    }
-    s->labels[s->label_count++] = (struct prom_label){name, value};
-}
-
 // The series as the target told it, with what is on all that it tells.
 static void with_target(struct making *m, const struct prom_series *told)
 {
@@ -120,14 +110,14 @@ static void with_target(struct making *m, const struct prom_series *told)
     s->bytes = told->bytes;
     arena_clear(&m->arena);
     for (size_t i = 0; i < labels->count; i++) {
-        add_label(s, labels->items[i].name, labels->items[i].value);
+        prom_add_label(s, labels->items[i].name, labels->items[i].value);
     }
     for (size_t i = 0; i < told->label_count; i++) {
         struct str name = told->labels[i].name;
         if (target_has(labels, name)) {
             name = arena_printf(&m->arena, "exported_%.*s", STR_FMT(name));
         }
-        add_label(s, name, told->labels[i].value);
+        prom_add_label(s, name, told->labels[i].value);
     }
     ASSERT(s->label_count <= PROM_LABELS_MAX);
 }
@@ -238,21 +228,12 @@ static enum err take(void *ctx, const struct prom_text_sample *x)
     return put(m, &sample);
 }
 
-static double stale(void)
-{
-    const uint64_t bits = POINT_STALE_BITS;
-    double d;
-    memcpy(&d, &bits, sizeof d);
-    ASSERT(prom_is_stale(d));
-    return d;
-}
-
 static enum err end_series(void *ctx, const struct prom_series *series)
 {
     struct making *m = ctx;
     m->series = *series; // the target's labels are on it already
     ASSERT(series->label_count > 0);
-    return put(m, &(struct prom_sample){.time_ms = m->x->time_ms, .value = stale()});
+    return put(m, &(struct prom_sample){.time_ms = m->x->time_ms, .value = point_stale()});
 }
 
 // ---- The scrape itself --------------------------------------------------------------------------
@@ -264,7 +245,7 @@ static enum err put_own(struct making *m, size_t which, double value)
     struct prom_series told = {.type = PROM_GAUGE, .unit = STR(""), .help = STR("")};
     told.bytes = str_of(OWN[which]);
     ASSERT(which < sizeof OWN / sizeof OWN[0]);
-    add_label(&told, POINT_NAME, str_of(OWN[which]));
+    prom_add_label(&told, POINT_NAME, str_of(OWN[which]));
     with_target(m, &told);
     return put(m, &(struct prom_sample){.time_ms = m->x->time_ms, .value = value});
 }
@@ -362,7 +343,7 @@ void exposition_end(const struct scraped *x, struct exposition *ret)
     begin(&m, x, ret, &sink);
     enum err e = seen_each_missing(x->seen, &m.now, end_series, &m);
     for (size_t i = 0; i < sizeof OWN / sizeof OWN[0] && e == ERR_OK; i++) {
-        e = put_own(&m, i, stale());
+        e = put_own(&m, i, point_stale());
     }
     if (e != ERR_OK) {
         fail(&m, failure_of(e));

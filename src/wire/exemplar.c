@@ -24,12 +24,10 @@ void exemplar_put(struct buf *out, const struct wire_exemplar *e)
 {
     bool has_trace = !trace_id_is_zero(e->trace), has_span = !span_id_is_zero(e->span);
     size_t before, number_n = 9, trace_n = 2 + sizeof e->trace, span_n = 2 + sizeof e->span;
-    uint64_t bits;
-    memcpy(&bits, &e->value, sizeof bits);
     buf_add_varint(out, 2 * number_n + (has_trace ? trace_n : 0) + (has_span ? span_n : 0));
     before = out->n;
     pb_put_fixed64(out, TIME, e->time_ns);
-    pb_put_fixed64(out, AS_DOUBLE, bits);
+    pb_put_double(out, AS_DOUBLE, e->value);
     if (has_span) {
         pb_put_bytes(out, SPAN, (struct str){(const char *)e->span.b, sizeof e->span.b});
     }
@@ -49,7 +47,7 @@ static struct wire_exemplar read_one(struct str bytes)
         if (f.number == TIME) {
             e.time_ns = f.value;
         } else if (f.number == AS_DOUBLE) {
-            memcpy(&e.value, &f.value, sizeof e.value);
+            e.value = pb_double(f.value);
         } else if (f.number == AS_INT) {
             e.value = (double)(int64_t)f.value;
         } else if (f.number == SPAN && f.bytes.n == sizeof e.span) {

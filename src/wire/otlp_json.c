@@ -247,9 +247,7 @@ static bool write_int_value(struct transcoder *t, const struct otlp_field *field
     if (!to_double(t, digits, &d)) {
         return fail(t, at, "not a number that fits a double");
     }
-    uint64_t bits;
-    memcpy(&bits, &d, sizeof bits);
-    pb_put_fixed64(t->out, ANY_VALUE_DOUBLE, bits);
+    pb_put_double(t->out, ANY_VALUE_DOUBLE, d);
     return true;
 }
 

@@ -38,13 +38,6 @@ static void list_field(struct number_list *l, const struct pb_field *f, enum pb_
     }
 }
 
-static double as_double(uint64_t bits)
-{
-    double d;
-    memcpy(&d, &bits, sizeof d);
-    return d;
-}
-
 // ---- Explicit bounds ----------------------------------------------------------------------------
 
 enum { HISTOGRAM_COUNTS = 6, HISTOGRAM_BOUNDS = 7 };
@@ -60,8 +53,8 @@ static const char *check_explicit(const struct number_list *counts,
         return "bucket_counts is not one longer than explicit_bounds";
     }
     for (size_t i = 0; i < bounds->count; i++) {
-        double bound = as_double(bounds->items[i]);
-        if (isnan(bound) || (i > 0 && !(as_double(bounds->items[i - 1]) < bound))) {
+        double bound = pb_double(bounds->items[i]);
+        if (isnan(bound) || (i > 0 && !(pb_double(bounds->items[i - 1]) < bound))) {
             return "explicit_bounds do not ascend";
         }
     }
@@ -88,7 +81,7 @@ const char *otlp_point_buckets(struct str body,
     for (size_t i = 0; wrong == NULL && each != NULL && i < bounds.count && i < counts.count; i++) {
         ASSERT(bounds.count + 1 == counts.count);
         sum += counts.items[i];
-        double bound = as_double(bounds.items[i]);
+        double bound = pb_double(bounds.items[i]);
         if (!isinf(bound) || bound < 0) { // the last is the count itself
             each(ctx, bound, sum);
         }
@@ -160,7 +153,7 @@ static void read_exponential(struct exponential *x, struct str body)
             break;
         default:
             ASSERT(f.number == FIELD_THRESHOLD);
-            x->threshold = as_double(f.value);
+            x->threshold = pb_double(f.value);
             break;
         }
     }
@@ -229,9 +222,9 @@ static void read_quantile(struct str bytes, double *ret_quantile, double *ret_va
     *ret_quantile = *ret_value = 0;
     while (r.p < r.end && pb_next(&r, &f)) {
         if (f.number == QUANTILE) {
-            *ret_quantile = as_double(f.value);
+            *ret_quantile = pb_double(f.value);
         } else if (f.number == QUANTILE_VALUE) {
-            *ret_value = as_double(f.value);
+            *ret_value = pb_double(f.value);
         }
     }
 }

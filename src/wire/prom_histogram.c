@@ -54,13 +54,6 @@ struct reading {
     struct buf *body;
 };
 
-static double as_double(uint64_t bits)
-{
-    double d;
-    memcpy(&d, &bits, sizeof d);
-    return d;
-}
-
 // A count that was told as a float.
 static uint64_t whole(struct reading *r, double d)
 {
@@ -145,7 +138,7 @@ static bool next_count(struct reading *r, struct counts *c, uint64_t *ret_count)
         return false;
     }
     if (c->is_float) {
-        *ret_count = whole(r, as_double(bits));
+        *ret_count = whole(r, pb_double(bits));
         return r->h->wrong == NULL;
     }
     ASSERT(c->last >= 0);
@@ -209,13 +202,6 @@ static void read_buckets(struct reading *r, struct buckets *b, uint32_t spans, b
 
 // ---- OTLP's form --------------------------------------------------------------------------------
 
-static void put_double(struct buf *out, uint32_t number, double d)
-{
-    uint64_t bits;
-    memcpy(&bits, &d, sizeof bits);
-    pb_put_fixed64(out, number, bits);
-}
-
 static void put_run(struct buf *out, uint32_t number, const struct buckets *b)
 {
     if (b->n == 0) {
@@ -240,7 +226,7 @@ static void put_exponential(struct reading *r)
     pb_put_fixed64(out, 7, r->zeros);
     put_run(out, 8, &r->positive);
     put_run(out, 9, &r->negative);
-    put_double(out, 14, r->threshold);
+    pb_put_double(out, 14, r->threshold);
     r->h->kind = METRIC_EXPONENTIAL;
 }
 
@@ -259,7 +245,7 @@ static void put_explicit(struct reading *r)
         pb_put_fixed64(out, 6, there ? b->counts[i - first] : 0);
     }
     for (size_t i = 0; i < r->bound_count; i++) {
-        put_double(out, 7, r->bounds[i]);
+        pb_put_double(out, 7, r->bounds[i]);
     }
     r->h->kind = METRIC_HISTOGRAM;
 }
@@ -274,7 +260,7 @@ static void read_bounds(struct reading *r)
             r->h->wrong = TOO_MANY;
             return;
         }
-        r->bounds[r->bound_count++] = as_double(bits);
+        r->bounds[r->bound_count++] = pb_double(bits);
     }
     ASSERT(r->bound_count <= POINT_BUCKETS_MAX);
 }
@@ -321,23 +307,23 @@ static void read_field(struct reading *r, const struct pb_field *f, bool *is_flo
         break;
     case COUNT_FLOAT:
         *is_float = true;
-        r->h->count = whole(r, as_double(f->value));
+        r->h->count = whole(r, pb_double(f->value));
         break;
     case SUM:
-        r->h->sum = as_double(f->value);
-        r->h->stale = prom_is_stale(r->h->sum);
+        r->h->sum = pb_double(f->value);
+        r->h->stale = point_is_stale(r->h->sum);
         break;
     case SCHEMA:
         r->schema = (int32_t)unzigzag(f->value);
         break;
     case ZERO_THRESHOLD:
-        r->threshold = as_double(f->value);
+        r->threshold = pb_double(f->value);
         break;
     case ZERO_INT:
         r->zeros = f->value;
         break;
     case ZERO_FLOAT:
-        r->zeros = whole(r, as_double(f->value));
+        r->zeros = whole(r, pb_double(f->value));
         break;
     case RESET_HINT:
         r->reset_hint = f->value;

@@ -2,18 +2,17 @@
 // Purpose: series of Prometheus as rows of a batch.
 #include "wire/prom_rows.h"
 
+#include "core/clock.h"
 #include "core/must.h"
 #include "model/semconv.h"
 
-#define NAME          STR("__name__")
 #define JOB           STR("job")
 #define INSTANCE      STR("instance")
 #define SCOPE_NAME    STR("otel_scope_name")
 #define SCOPE_VERSION STR("otel_scope_version")
 
 #define TIME_MS_MAX ((int64_t)10000000000000) // in the year 2286; in ns it fits 64 bits
-#define NS_PER_MS_  ((uint64_t)1000000)
-#define LABEL_BYTES ((size_t)8) // of a label, beside its texts; for the room of rows
+#define LABEL_BYTES ((size_t)8)               // of a label, beside its texts; for the room of rows
 
 _Static_assert(BATCH_STRINGS_MAX > 4 * PROM_LABELS_MAX, "the texts of a series fit a batch");
 
@@ -23,11 +22,14 @@ void prom_rows_init(struct prom_rows *r, const struct otlp_sink *sink)
     *r = (struct prom_rows){.sink = sink};
 }
 
-bool prom_is_stale(double value)
+void prom_add_label(struct prom_series *s, struct str name, struct str value)
 {
-    const uint64_t stale = POINT_STALE_BITS;
-    _Static_assert(sizeof value == sizeof stale, "a double has 64 bits");
-    return memcmp(&value, &stale, sizeof value) == 0;
+    ASSERT(s->label_count <= PROM_LABELS_MAX);
+    if (s->label_count == PROM_LABELS_MAX) {
+        s->too_many = true;
+        return;
+    }
+    s->labels[s->label_count++] = (struct prom_label){name, value};
 }
 
 struct str prom_label_value(const struct prom_series *s, struct str name)
@@ -241,14 +243,14 @@ static enum err find_place(struct prom_rows *r, struct err_at *ret_at)
 
 static bool is_attribute(struct str name)
 {
-    return !str_eq(name, NAME) && !str_eq(name, JOB) && !str_eq(name, INSTANCE) &&
+    return !str_eq(name, POINT_NAME) && !str_eq(name, JOB) && !str_eq(name, INSTANCE) &&
            !str_eq(name, SCOPE_NAME) && !str_eq(name, SCOPE_VERSION);
 }
 
 // What is wrong with the series as a whole, or NULL.
 static const char *check_series(const struct prom_series *s)
 {
-    struct str name = prom_label_value(s, NAME);
+    struct str name = prom_label_value(s, POINT_NAME);
     size_t attributes = 0;
     ASSERT(s->label_count <= PROM_LABELS_MAX);
     if (name.n == 0) {
@@ -279,7 +281,7 @@ static bool intern_series(struct prom_rows *r)
 {
     const struct prom_series *s = r->series;
     struct batch *b = r->place->batch;
-    struct str name = prom_label_value(s, NAME);
+    struct str name = prom_label_value(s, POINT_NAME);
     r->attr_count = 0;
     r->metric_row = SIZE_MAX;
     r->metric =
@@ -374,8 +376,8 @@ static struct point *add_point(struct prom_rows *r, enum metric_kind kind, int64
     x->resource = r->place->resource;
     x->scope = r->place->scope_row;
     x->attrs = run;
-    x->time_ns = (uint64_t)time_ms * NS_PER_MS_;
-    x->start_ns = start_ms > 0 && start_ms <= time_ms ? (uint64_t)start_ms * NS_PER_MS_ : 0;
+    x->time_ns = (uint64_t)time_ms * NS_PER_MS;
+    x->start_ns = start_ms > 0 && start_ms <= time_ms ? (uint64_t)start_ms * NS_PER_MS : 0;
     x->exemplars = exemplars.n > 0 ? batch_intern(b, exemplars) : 0;
     return x;
 }
@@ -398,7 +400,7 @@ enum err prom_rows_sample(struct prom_rows *r, const struct prom_sample *x, stru
     }
     struct point *p = add_point(r, METRIC_SERIES, x->time_ms, x->start_ms, x->exemplars);
     p->d = x->value;
-    if (prom_is_stale(x->value)) {
+    if (point_is_stale(x->value)) {
         p->flags = 1;
         p->says = POINT_NO_VALUE;
     }

@@ -62,6 +62,9 @@ struct prom_series {
     struct str bytes; // as it was sent
 };
 
+// One too many is left out, and noted.
+void prom_add_label(struct prom_series *s, struct str name, struct str value);
+
 // A value that one label of the series has; p == NULL: none.
 struct str prom_label_value(const struct prom_series *s, struct str name);
 
@@ -85,8 +88,6 @@ struct prom_histogram {
     struct str exemplars;
     const char *wrong; // why it cannot be kept, for people; NULL
 };
-
-bool prom_is_stale(double value);
 
 #define PROM_PLACES 16
 

@@ -182,16 +182,6 @@ static bool to_time(const struct parser *s, struct str word, int64_t *ret_ms)
 
 // ---- Labels -------------------------------------------------------------------------------------
 
-static void add_label(struct prom_series *to, struct str name, struct str value)
-{
-    ASSERT(to->label_count <= PROM_LABELS_MAX);
-    if (to->label_count == PROM_LABELS_MAX) {
-        to->too_many = true;
-        return;
-    }
-    to->labels[to->label_count++] = (struct prom_label){name, value};
-}
-
 // One label, or the metric's name in quotes.
 static enum err read_label(struct parser *s, struct prom_series *to, bool may_be_name)
 {
@@ -206,7 +196,7 @@ static enum err read_label(struct parser *s, struct prom_series *to, bool may_be
     }
     skip_blanks(s);
     if (quoted && may_be_name && s->p < s->end && (*s->p == ',' || *s->p == '}')) {
-        add_label(to, STR("__name__"), name);
+        prom_add_label(to, STR("__name__"), name);
         return ERR_OK;
     }
     if (name.n == 0 || (!quoted && memchr(name.p, ':', name.n) != NULL) || !skip_char(s, '=')) {
@@ -216,7 +206,7 @@ static enum err read_label(struct parser *s, struct prom_series *to, bool may_be
     if (!read_quoted(s, &value)) {
         return wrong(s, "a label's value is not in quotes, does not end, or is not UTF-8");
     }
-    add_label(to, name, value);
+    prom_add_label(to, name, value);
     return ERR_OK;
 }
 
@@ -465,7 +455,7 @@ static enum err read_sample(struct parser *s,
     series->bytes = line;
     s->sample = (struct prom_text_sample){.series = series};
     if (name.n > 0) {
-        add_label(series, STR("__name__"), name);
+        prom_add_label(series, STR("__name__"), name);
     }
     skip_blanks(s);
     enum err e = skip_char(s, '{') ? read_labels(s, series, name.n == 0) : ERR_OK;

@@ -55,24 +55,7 @@ static enum err broken(struct writing *w, const void *at, const char *field, con
 #define CUT_SHORT "cut short, or of no known wire type"
 #define BAD_WIRE  "of another wire type"
 
-static double as_double(uint64_t bits)
-{
-    double d;
-    memcpy(&d, &bits, sizeof d);
-    return d;
-}
-
 // ---- Labels -------------------------------------------------------------------------------------
-
-static void add_label(struct prom_series *s, struct prom_label label)
-{
-    ASSERT(s->label_count <= PROM_LABELS_MAX);
-    if (s->label_count == PROM_LABELS_MAX) {
-        s->too_many = true;
-        return;
-    }
-    s->labels[s->label_count++] = label;
-}
 
 static enum err label_1(struct writing *w, struct prom_series *s, struct str bytes)
 {
@@ -93,7 +76,7 @@ static enum err label_1(struct writing *w, struct prom_series *s, struct str byt
             label.value = f.bytes;
         }
     }
-    add_label(s, label);
+    prom_add_label(s, label.name, label.value);
     return ERR_OK;
 }
 
@@ -125,7 +108,7 @@ static enum err labels_2(struct writing *w, struct prom_series *s, const struct 
                 return broken(w, at, "labels_refs", "no such symbol");
             }
         }
-        add_label(s, (struct prom_label){text[0], text[1]});
+        prom_add_label(s, text[0], text[1]);
     }
     return ERR_OK;
 }
@@ -167,7 +150,7 @@ static bool read_sample(struct str bytes, uint32_t value, uint32_t time, uint32_
             return false;
         }
         if (f.number == value) {
-            ret->value = as_double(f.value);
+            ret->value = pb_double(f.value);
         } else if (f.number == time) {
             ret->time_ms = (int64_t)f.value;
         } else if (f.number == start) {

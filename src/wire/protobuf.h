@@ -122,6 +122,21 @@ static inline void pb_put_fixed64(struct buf *out, uint32_t number, uint64_t v)
     buf_add_u64(out, v);
 }
 
+// Doubles are fixed64.
+static inline double pb_double(uint64_t bits)
+{
+    double d;
+    memcpy(&d, &bits, sizeof d);
+    return d;
+}
+
+static inline void pb_put_double(struct buf *out, uint32_t number, double d)
+{
+    uint64_t bits;
+    memcpy(&bits, &d, sizeof bits);
+    pb_put_fixed64(out, number, bits);
+}
+
 static inline void pb_put_fixed32(struct buf *out, uint32_t number, uint32_t v)
 {
     pb_tag(out, number, PB_FIXED32);

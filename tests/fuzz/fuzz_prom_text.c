@@ -34,7 +34,7 @@ static enum err take(void *ctx, const struct prom_text_sample *x)
     struct err_at at;
     const struct prom_sample sample = {
         .time_ms = x->has_time ? x->time_ms : 1, .value = x->value, .exemplars = x->exemplars};
-    MUST(x->series->label_count > 0 && !prom_is_stale(x->value));
+    MUST(x->series->label_count > 0 && !point_is_stale(x->value));
     enum err e = prom_rows_series(&r->rows, x->series, &at);
     MUST(e == ERR_OK); // the parser looks after UTF-8
     return prom_rows_sample(&r->rows, &sample, &at);

@@ -196,8 +196,7 @@ static void test_numbers(void **state)
         {SERIES_DELTA, "__name__=d instance=i-1 scope=lib service=cart unit=s", {2}, 1},
         {SERIES_GAUGE, "__name__=u instance=i-1 scope=lib service=cart unit=s", {-3}, 2},
     };
-    const uint64_t stale = POINT_STALE_BITS;
-    memcpy(&expected[2].values[1], &stale, sizeof stale);
+    expected[2].values[1] = point_stale();
     assert_series(&rig, expected, 3);
     assert_int_equal(count_of(&rig, OUTCOME_RECEIVED, REASON_NONE), 5);
     assert_int_equal(count_of(&rig, OUTCOME_STORED, REASON_NONE), 5);
