@@ -3,68 +3,19 @@
 // encoding gives back what was decoded.
 #include "test.h"
 
+#include "unit/wire/sink.h"
+
 #include "core/mem.h"
 #include "support/random_batch.h"
-#include "wire/otlp.h"
-#include "wire/protobuf.h"
 
 #define REQUEST_MAX ((size_t)16 << 20)
-
-struct sink {
-    struct batch *batch;
-    unsigned asked, rejected;
-    uint64_t offset;
-    size_t allowed; // heap bytes that the batch may have by what was asked for
-    char line[64], service[64], message[64];
-};
-
-static void copy(char to[64], struct str s)
-{
-    assert_true(s.n < 64);
-    memcpy(to, s.p, s.n);
-    to[s.n] = 0;
-}
-
-static struct batch *batch_for(void *ctx, struct str line)
-{
-    struct sink *sink = ctx;
-    copy(sink->line, line);
-    sink->asked++;
-    if (sink->batch == NULL) {
-        sink->batch = batch_new(line);
-    }
-    assert_true(sink->allowed == 0 || batch_bytes(sink->batch) <= sink->allowed);
-    sink->allowed = batch_bytes(sink->batch);
-    return sink->batch;
-}
-
-// Whatever is decoded, the batch never grows beyond what was asked for.
-static bool admit(void *ctx, struct batch *b, size_t bytes)
-{
-    struct sink *sink = ctx;
-    assert_true(b == sink->batch && bytes > 0);
-    assert_true(batch_bytes(b) <= sink->allowed);
-    sink->allowed = batch_bytes(b) + bytes;
-    return true;
-}
-
-static void reject(void *ctx, struct str service, uint64_t offset, const char *message,
-                   struct str bytes)
-{
-    struct sink *sink = ctx;
-    assert_true(bytes.n > 0);
-    copy(sink->service, service);
-    copy(sink->message, str_of(message));
-    sink->offset = offset;
-    sink->rejected++;
-}
 
 static enum err decode(struct sink *sink, const struct buf *request, struct otlp_counts *counts,
                        struct err_at *at)
 {
-    const struct otlp_sink table = {batch_for, reject, sink, .admit = admit};
+    const struct otlp_sink table = sink_table(sink);
     enum err e = otlp_decode_traces(buf_str(request), &table, counts, at);
-    assert_true(sink->batch == NULL || batch_bytes(sink->batch) <= sink->allowed);
+    sink_check(sink);
     return e;
 }
 

@@ -6,64 +6,22 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "unit/wire/sink.h"
+
 #include "support/random_batch.h"
 #include "wire/exemplar.h"
-#include "wire/otlp.h"
 #include "wire/otlp_point.h"
-#include "wire/protobuf.h"
 
 #define REQUEST_MAX ((size_t)1 << 20)
-
-struct sink {
-    struct batch *batch;
-    unsigned rejected;
-    char message[128];
-    size_t allowed; // heap bytes that the batch may have by what was asked for
-};
-
-static struct batch *batch_for(void *ctx, struct str line)
-{
-    struct sink *sink = ctx;
-    if (sink->batch == NULL) {
-        sink->batch = batch_new(line);
-    }
-    sink->allowed = batch_bytes(sink->batch);
-    return sink->batch;
-}
-
-static bool admit(void *ctx, struct batch *b, size_t bytes)
-{
-    struct sink *sink = ctx;
-    assert_true(batch_bytes(b) <= sink->allowed);
-    sink->allowed = batch_bytes(b) + bytes;
-    return true;
-}
-
-static void reject(void *ctx, struct str service, uint64_t offset, const char *message,
-                   struct str bytes)
-{
-    struct sink *sink = ctx;
-    assert_true(service.n > 0 && bytes.n > 0 && strlen(message) < sizeof sink->message);
-    (void)offset;
-    (void)snprintf(sink->message, sizeof sink->message, "%s", message);
-    sink->rejected++;
-}
 
 static enum err decode(struct sink *sink, const struct buf *request, struct otlp_counts *counts,
                        struct err_at *at)
 {
-    const struct otlp_sink table = {batch_for, reject, sink, .admit = admit};
+    const struct otlp_sink table = sink_table(sink);
     *sink = (struct sink){.batch = NULL};
     enum err e = otlp_decode_metrics(buf_str(request), &table, counts, at);
-    assert_true(sink->batch == NULL || batch_bytes(sink->batch) <= sink->allowed);
+    sink_check(sink);
     return e;
-}
-
-static void put_double(struct buf *out, uint32_t number, double d)
-{
-    uint64_t bits;
-    memcpy(&bits, &d, sizeof bits);
-    pb_put_fixed64(out, number, bits);
 }
 
 static void put_attribute(struct buf *out, uint32_t number, const char *key, const char *text)
@@ -117,7 +75,7 @@ static void fill_numbers(struct buf *out, int variant)
     pb_end(out, point);
     point = pb_begin(out, 1);
     pb_put_fixed64(out, 3, 300);
-    put_double(out, 4, 0.5);
+    pb_put_double(out, 4, 0.5);
     pb_end(out, point);
     point = pb_begin(out, 1);
     pb_put_fixed64(out, 3, 400);
@@ -184,7 +142,7 @@ static void fill_bad(struct buf *out, int variant)
     size_t point = pb_begin(out, 1);
     pb_put_fixed64(out, 3, variant == BAD_TIME ? 0 : 200);
     if (variant != BAD_VALUE) {
-        put_double(out, 4, 1);
+        pb_put_double(out, 4, 1);
     }
     for (int i = 0; i < (variant == BAD_ATTRIBUTES ? 57 : 1); i++) {
         char key[16];
@@ -209,7 +167,7 @@ static void fill_bad(struct buf *out, int variant)
     pb_end(out, point);
     point = pb_begin(out, 1); // a good one
     pb_put_fixed64(out, 3, 200);
-    put_double(out, 4, 1);
+    pb_put_double(out, 4, 1);
     pb_end(out, point);
     pb_put_varint(out, 2, variant == BAD_TEMPORALITY ? 0 : 1);
 }
@@ -274,16 +232,16 @@ static void fill_histogram(struct buf *out, int variant)
     size_t point = pb_begin(out, 1), packed;
     pb_put_fixed64(out, 3, 200);
     pb_put_fixed64(out, 4, 10);
-    put_double(out, 5, 3.5);
-    put_double(out, 11, -2);
-    put_double(out, 12, 12);
+    pb_put_double(out, 5, 3.5);
+    pb_put_double(out, 11, -2);
+    pb_put_double(out, 12, 12);
     packed = pb_begin(out, 6);
     for (uint64_t i = 1; i <= (variant == 1 ? 3 : 4); i++) {
         buf_add_u64(out, i);
     }
     pb_end(out, packed);
     for (int i = 0; i < 3; i++) { // not packed
-        put_double(out, 7, bounds[variant == 2 ? 2 - i : i]);
+        pb_put_double(out, 7, bounds[variant == 2 ? 2 - i : i]);
     }
     pb_end(out, point);
     pb_put_varint(out, 2, 1);
@@ -342,7 +300,7 @@ static void fill_exponential(struct buf *out, int variant)
     pb_put_varint(out, 2, 1);
     pb_put_varint(out, 2, 2);
     pb_end(out, run);
-    put_double(out, 14, 0.25);
+    pb_put_double(out, 14, 0.25);
     pb_end(out, point);
     pb_put_varint(out, 2, 2);
 }
@@ -404,11 +362,11 @@ static void fill_summary(struct buf *out, int variant)
     size_t point = pb_begin(out, 1);
     pb_put_fixed64(out, 3, 200);
     pb_put_fixed64(out, 4, 5);
-    put_double(out, 5, 40);
+    pb_put_double(out, 5, 40);
     for (int i = 0; i < 2; i++) {
         size_t quantile = pb_begin(out, 6);
-        put_double(out, 1, variant == 1 ? 1.5 : i * 0.5);
-        put_double(out, 2, 7 + i);
+        pb_put_double(out, 1, variant == 1 ? 1.5 : i * 0.5);
+        pb_put_double(out, 2, 7 + i);
         pb_end(out, quantile);
     }
     pb_end(out, point);

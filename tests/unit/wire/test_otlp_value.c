@@ -25,9 +25,6 @@ static void put_pair(struct buf *out, uint32_t number, struct str key, struct st
 // [ "a", bytes, { "k": "v" }, null, 1.5, -7, true ]
 static void put_array(struct buf *out)
 {
-    double number = 1.5;
-    uint64_t bits;
-    memcpy(&bits, &number, sizeof bits);
     size_t array = pb_begin(out, ATTR_ARRAY);
     put_value(out, 1, ATTR_STRING, STR("a\""));
     put_value(out, 1, ATTR_BYTES, STR("\xff\xee"));
@@ -38,7 +35,7 @@ static void put_array(struct buf *out)
     pb_end(out, value);
     pb_end(out, pb_begin(out, 1));
     value = pb_begin(out, 1);
-    pb_put_fixed64(out, ATTR_DOUBLE, bits);
+    pb_put_double(out, ATTR_DOUBLE, 1.5);
     pb_end(out, value);
     value = pb_begin(out, 1);
     pb_put_varint(out, ATTR_INT, (uint64_t)-7);

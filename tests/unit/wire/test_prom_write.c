@@ -6,74 +6,32 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "unit/wire/sink.h"
+
 #include "wire/otlp_point.h"
 #include "wire/prom_rows.h"
 #include "wire/prom_write.h"
-#include "wire/protobuf.h"
 
 #define REQUEST_MAX ((size_t)1 << 20)
 #define TIME_MS     1700000000123
 
-struct sink {
-    struct batch *batch;
-    unsigned rejected;
-    char message[128], service[64];
-    size_t allowed; // heap bytes that the batch may have by what was asked for
-};
-
-static struct batch *batch_for(void *ctx, struct str line)
-{
-    struct sink *sink = ctx;
-    if (sink->batch == NULL) {
-        sink->batch = batch_new(line);
-        sink->allowed = batch_bytes(sink->batch);
-    }
-    return sink->batch;
-}
-
-static bool admit(void *ctx, struct batch *b, size_t bytes)
-{
-    struct sink *sink = ctx;
-    assert_true(batch_bytes(b) <= sink->allowed);
-    sink->allowed = batch_bytes(b) + bytes;
-    return true;
-}
-
-static void reject(void *ctx, struct str service, uint64_t offset, const char *message,
-                   struct str bytes)
-{
-    struct sink *sink = ctx;
-    assert_true(bytes.n > 0 && strlen(message) < sizeof sink->message);
-    (void)offset;
-    (void)snprintf(sink->message, sizeof sink->message, "%s", message);
-    (void)snprintf(sink->service, sizeof sink->service, "%.*s", STR_FMT(service));
-    sink->rejected++;
-}
-
 static enum err decode(struct sink *sink, enum prom_version version, const struct buf *request,
                        struct prom_write_counts *n, struct err_at *at)
 {
-    const struct otlp_sink table = {batch_for, reject, sink, .admit = admit};
+    const struct otlp_sink table = sink_table(sink);
     struct buf symbols;
     *sink = (struct sink){.batch = NULL};
     buf_init(&symbols, 1 << 16);
     enum err e = prom_write_decode(version, buf_str(request), &table, &symbols, n, at);
-    assert_true(sink->batch == NULL || batch_bytes(sink->batch) <= sink->allowed);
+    sink_check(sink);
     buf_done(&symbols);
     return e;
-}
-
-static void put_double(struct buf *out, uint32_t number, double d)
-{
-    uint64_t bits;
-    memcpy(&bits, &d, sizeof bits);
-    pb_put_fixed64(out, number, bits);
 }
 
 static void put_sample(struct buf *out, int64_t time_ms, double value)
 {
     size_t sample = pb_begin(out, 2);
-    put_double(out, 1, value);
+    pb_put_double(out, 1, value);
     pb_put_varint(out, 2, (uint64_t)time_ms);
     pb_end(out, sample);
 }
@@ -169,15 +127,12 @@ static void test_a_job_names_line_and_service(void **state)
 static void test_a_stale_marker_is_no_value(void **state)
 {
     (void)state;
-    const uint64_t stale = POINT_STALE_BITS;
     struct sink sink;
     struct prom_write_counts n;
     struct err_at at;
     struct buf out;
-    double d;
-    memcpy(&d, &stale, sizeof d);
     buf_init(&out, REQUEST_MAX);
-    put_series(&out, "__name__=up", d);
+    put_series(&out, "__name__=up", point_stale());
     put_series(&out, "__name__=up", (double)NAN);
     assert_ok(decode(&sink, PROM_WRITE_1, &out, &n, &at));
     assert_int_equal(n.samples, 2);
@@ -347,21 +302,20 @@ enum variant { WHOLE, FLOATS, HALF, GAUGE, SCHEMA, FEW, MANY, BELOW, WIDE, CUSTO
 
 static void put_head_of_histogram(struct buf *out, enum variant v)
 {
-    const uint64_t stale = POINT_STALE_BITS;
     if (v == FLOATS || v == HALF) {
-        put_double(out, 2, v == HALF ? 9.5 : 9);
+        pb_put_double(out, 2, v == HALF ? 9.5 : 9);
     } else {
         pb_put_varint(out, 1, 9);
     }
     if (v == STALE) {
-        pb_put_fixed64(out, 3, stale);
+        pb_put_double(out, 3, point_stale());
     } else {
-        put_double(out, 3, 21.5);
+        pb_put_double(out, 3, 21.5);
     }
     pb_put_varint(out, 4, zigzag(v == SCHEMA ? 9 : v == CUSTOM ? -53 : 0));
-    put_double(out, 5, 0.001);
+    pb_put_double(out, 5, 0.001);
     if (v == FLOATS || v == HALF) {
-        put_double(out, 7, 2);
+        pb_put_double(out, 7, 2);
     } else if (v != CUSTOM) {
         pb_put_varint(out, 6, 2);
     }
@@ -389,12 +343,12 @@ static void put_histogram(struct buf *out, enum variant v)
     }
     pb_end(out, packed);
     if (v == CUSTOM) {
-        put_double(out, 16, 1);
-        put_double(out, 16, 2.5);
+        pb_put_double(out, 16, 1);
+        pb_put_double(out, 16, 2.5);
     } else {
         put_span(out, 8, 1, 1);
         if (v == FLOATS) {
-            put_double(out, 10, 1);
+            pb_put_double(out, 10, 1);
         } else {
             pb_put_varint(out, 9, zigzag(1));
         }
