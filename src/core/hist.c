@@ -502,25 +502,59 @@ void hist_total_clear(struct hist_total *t)
     ASSERT(t->buckets[0] == 0);
 }
 
+static inline void add_to_bucket(struct hist_total *t, uint64_t bucket, int64_t times)
+{
+    _Static_assert(HIST_BUCKETS == 64 * 64, "one word has a bit for each word of buckets");
+    ASSERT(bucket < HIST_BUCKETS);
+    t->buckets[bucket] = add_wrapping(t->buckets[bucket], times);
+    t->added[bucket / 64] |= (uint64_t)1 << bucket % 64;
+    t->words |= (uint64_t)1 << bucket / 64;
+}
+
 void hist_total_add(struct hist_total *t, struct str hist)
 {
     struct hist_head head;
     const uint8_t *end = (const uint8_t *)hist.p + hist.n;
     const uint8_t *p = read_head(hist, &head);
     uint64_t next = 0;
-    _Static_assert(HIST_BUCKETS == 64 * 64, "one word has a bit for each word of buckets");
     MUST(p != NULL);
     for (uint64_t i = 0; i < head.used; i++) {
         int64_t times;
         p = read_cell(p, end, &next, &times);
         MUST(p != NULL);
-        uint64_t bucket = next - 1;
-        t->buckets[bucket] = add_wrapping(t->buckets[bucket], times);
-        t->added[bucket / 64] |= (uint64_t)1 << bucket % 64;
-        t->words |= (uint64_t)1 << bucket / 64;
+        add_to_bucket(t, next - 1, times);
     }
     t->count = add_wrapping(t->count, head.count);
     t->sum_ns = add_wrapping(t->sum_ns, head.sum_ns);
+}
+
+void hist_total_add_bucket(struct hist_total *t, unsigned bucket, int64_t times)
+{
+    add_to_bucket(t, bucket, times);
+    t->count = add_wrapping(t->count, times);
+}
+
+bool hist_total_scale(struct hist_total *t, int64_t count)
+{
+    struct added_walk sum = {.of = t}, scale = sum;
+    int64_t all = 0, below = 0, given = 0;
+    ASSERT(count > 0);
+    for (unsigned bucket; next_added(&sum, &bucket);) {
+        all += t->buckets[bucket] > 0 ? t->buckets[bucket] : 0;
+    }
+    if (all == 0) {
+        hist_total_clear(t);
+        return false;
+    }
+    for (unsigned bucket; next_added(&scale, &bucket);) {
+        below += t->buckets[bucket] > 0 ? t->buckets[bucket] : 0;
+        double share = (double)below / (double)all;
+        int64_t upto = below == all ? count : (int64_t)(share * (double)count);
+        t->buckets[bucket] = upto - given;
+        given = upto;
+    }
+    t->count = count;
+    return true;
 }
 
 void hist_total_encode(const struct hist_total *t, struct buf *out)
