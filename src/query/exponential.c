@@ -33,19 +33,9 @@
 
 void exponential_init(struct exponential_sources *x, struct query_control *control)
 {
-    *x = (struct exponential_sources){.control = control};
+    *x = (struct exponential_sources){.memory = {.control = control}};
     buf_init(&x->key, KEY_BYTES_MAX);
     ASSERT(x->source_table.count == 0);
-}
-
-static bool charge(struct exponential_sources *x, size_t bytes)
-{
-    if (!query_need(x->control, bytes)) {
-        return false;
-    }
-    ASSERT(x->charged_bytes + bytes >= bytes);
-    x->charged_bytes += bytes;
-    return true;
 }
 
 bool exponential_has(const struct series_found *found)
@@ -136,7 +126,7 @@ static enum err source_of(struct exponential_sources *x, const struct series_fou
     uint64_t hash = str_hash(key);
     uint32_t i = find_source(x, key, hash);
     if (i == NO_NUMBER) {
-        if (!charge(x, 2 * sizeof(struct exponential_source) + key.n + 64)) {
+        if (!query_memory_need(&x->memory, 2 * sizeof(struct exponential_source) + key.n + 64)) {
             return ERR_MEMORY;
         }
         i = add_row(&x->source_table, hash);
@@ -155,7 +145,7 @@ static enum err add_shaped(struct exponential_sources *x, const struct series_fo
     struct str key = key_of(x, found, true);
     uint64_t hash = str_hash(key);
     ASSERT(find_shaped(x, key, hash) == NO_NUMBER); // a series is told once
-    if (!charge(x, 2 * sizeof(struct exponential_shaped) + key.n + 64)) {
+    if (!query_memory_need(&x->memory, 2 * sizeof(struct exponential_shaped) + key.n + 64)) {
         return ERR_MEMORY;
     }
     uint32_t i = add_row(&x->shaped_table, hash);
@@ -178,7 +168,7 @@ enum err exponential_mark(struct exponential_sources *x, const struct series_fou
         return e;
     }
     struct exponential_source *s = &x->sources[source];
-    if (!charge(x, 2 * found->count * sizeof *s->marks)) {
+    if (!query_memory_need(&x->memory, 2 * found->count * sizeof *s->marks)) {
         return ERR_MEMORY;
     }
     s->marks = mem_grow(s->marks, &s->capacity, s->count + found->count, sizeof *s->marks);
@@ -364,5 +354,5 @@ void exponential_done(struct exponential_sources *x)
     free_table(&x->shaped_table);
     buf_done(&x->key);
     arena_done(&x->arena);
-    query_give(x->control, x->charged_bytes);
+    query_memory_give(&x->memory);
 }

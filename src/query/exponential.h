@@ -45,8 +45,7 @@ struct exponential_table {
 };
 
 struct exponential_sources {
-    struct query_control *control; // whose memory is taken; or NULL
-    size_t charged_bytes;
+    struct query_memory memory;
     struct exponential_source *sources;
     struct exponential_shaped *shaped;
     size_t source_capacity, shaped_capacity;

@@ -10,6 +10,7 @@
 #include "query/findings_state.h"
 
 #define REPEATED_CHAINS 10
+#define FAN_OUT_CHAINS  100
 #define UNUSUAL_CHAINS  1000
 #define RARE_SHARE      0.01
 
@@ -37,18 +38,26 @@ uint64_t findings_path_id(struct str text)
 
 struct candidate *findings_next(struct findings_run *run)
 {
+    if (!query_memory_need(&run->out->memory, 2 * sizeof *run->items)) { // the array doubles
+        run->is_short = true;
+        return NULL;
+    }
     run->items = mem_grow(run->items, &run->capacity, run->count + 1, sizeof *run->items);
     run->items[run->count] = (struct candidate){0};
     ASSERT(run->count < run->capacity);
     return &run->items[run->count++];
 }
 
+// NULL where memory is short.
 static struct candidate *add(struct findings_run *run, enum finding_kind kind,
                              const struct entry_path *p, size_t entry, double value, double limit)
 {
     const struct entry_path *caller = &run->out->entries->paths[p->parent_at];
     struct candidate *c = findings_next(run);
     ASSERT(p->parent_at != ENTRY_NO_PARENT);
+    if (c == NULL) {
+        return NULL;
+    }
     c->finding = (struct finding){.kind = kind,
                                   .entry = p->entry,
                                   .caller = caller->node,
@@ -74,10 +83,11 @@ static void judge_calls(struct findings_run *run, const struct entry_path *p, si
     calls_quantiles(&p->calls_of_chain, run->scratch, shares, 2, calls);
     ASSERT(calls[0] <= calls[1]);
     if (p->chains >= REPEATED_CHAINS && each >= REPEATED_CALLS && calls[0] >= REPEATED_CALLS) {
-        add(run, is_store ? FINDING_N_PLUS_ONE : FINDING_REPEATED, p, entry, each, REPEATED_CALLS);
+        (void)add(run, is_store ? FINDING_N_PLUS_ONE : FINDING_REPEATED, p, entry, each,
+                  REPEATED_CALLS);
     }
-    if (p->chains >= UNUSUAL_CHAINS / 10 && calls[1] >= FAN_OUT_CALLS && calls[1] >= 5 * calls[0]) {
-        add(run, FINDING_FAN_OUT, p, entry, (double)calls[1], FAN_OUT_CALLS);
+    if (p->chains >= FAN_OUT_CHAINS && calls[1] >= FAN_OUT_CALLS && calls[1] >= 5 * calls[0]) {
+        (void)add(run, FINDING_FAN_OUT, p, entry, (double)calls[1], FAN_OUT_CALLS);
     }
 }
 
@@ -95,10 +105,12 @@ static void judge_presence(struct findings_run *run, const struct entry_path *p,
     double presence = (double)p->chains / (double)(all > 0 ? all : 1);
     ASSERT(e->paths[entry].parent.n == 0);
     if (all >= UNUSUAL_CHAINS && presence <= RARE_SHARE && 2 * callers >= all) {
-        add(run, FINDING_RARE, p, entry, presence, RARE_SHARE);
+        (void)add(run, FINDING_RARE, p, entry, presence, RARE_SHARE);
     } else if (all >= UNUSUAL_CHAINS && presence >= 1 - RARE_SHARE && p->chains < callers) {
         struct candidate *c = add(run, FINDING_MISSING, p, entry, presence, 1);
-        c->finding.chains = callers - p->chains;
+        if (c != NULL) {
+            c->finding.chains = callers - p->chains;
+        }
     }
 }
 
@@ -138,13 +150,21 @@ static void judge_serial(struct findings_run *run, const struct awaited *a, size
         most_saved_ns / p->chains >= (int64_t)SERIAL_MIN_NS) {
         const struct entry_path *longest = &run->out->entries->paths[a->longest];
         struct candidate *c = add(run, FINDING_SERIAL, longest, entry, 0, SERIAL_SHARE);
-        c->finding.chains = p->chains;
-        c->finding.self_ns = most_saved_ns;
+        if (c != NULL) {
+            c->finding.chains = p->chains;
+            c->finding.self_ns = most_saved_ns;
+        }
     }
 }
 
-static struct awaited *await_all(const struct entries *e)
+// NULL where memory is short.
+static struct awaited *await_all(struct findings_run *run)
 {
+    const struct entries *e = run->out->entries;
+    if (!query_memory_need(&run->out->memory, (e->count + 1) * sizeof(struct awaited))) {
+        run->is_short = true;
+        return NULL;
+    }
     struct awaited *all = mem_new(e->count + 1, sizeof *all);
     for (size_t i = e->count; i-- > 0;) { // parents come before their children
         all[i].total_ns += e->paths[i].self_ns;
@@ -159,9 +179,9 @@ static struct awaited *await_all(const struct entries *e)
 static void judge_trees(struct findings_run *run)
 {
     const struct entries *e = run->out->entries;
-    struct awaited *awaited = await_all(e);
+    struct awaited *awaited = await_all(run);
     size_t entry = 0;
-    for (size_t i = 0; i < e->count; i++) {
+    for (size_t i = 0; i < e->count && !run->is_short; i++) {
         const struct entry_path *p = &e->paths[i];
         entry = p->parent.n == 0 ? i : entry;
         bool is_other = p->node.name.n == 0 && str_eq(p->node.service, STR("(other)"));
@@ -239,9 +259,11 @@ enum err findings_run(const struct findings_query *q, struct findings **ret)
     out->from_ms = out->entries->from_ms;
     out->to_ms = out->entries->to_ms;
     out->damaged_parts = out->entries->damaged_parts;
+    out->memory.control = q->control;
     run.scratch = mem_new(1, sizeof *run.scratch);
     judge_trees(&run);
     e = findings_dead(&run);
+    e = e == ERR_OK && run.is_short ? ERR_MEMORY : e;
     e = e == ERR_OK && run.count > 0 ? findings_examples(&run) : e;
     if (e == ERR_OK) {
         read_findings(&run);
@@ -261,6 +283,7 @@ void findings_free(struct findings *f)
     if (f != NULL) {
         entries_free(f->entries);
         arena_done(&f->arena);
+        query_memory_give(&f->memory);
         mem_free(f);
     }
 }

@@ -4,14 +4,15 @@
 //
 //     n_plus_one      a database or cache is asked one statement again and again: at least 5 calls
 //                     for one of the caller, in half of the chains that have it, and as many with
-//                     the same statement in a trace that is looked at
-//     repeated_calls  the same of a service or something else: at least 5 for one of the caller
+//                     the same statement in a trace that is looked at; of 10 chains or more
+//     repeated_calls  the same of a service or something else: at least 5 for one of the caller;
+//                     of 10 chains or more
 //     serial_calls    services or external ones are called one after the other which could be
 //                     called at the same time (query/serial.h): for at least 5 ms, and a fifth of
 //                     the entry's time, in half of the traces that are looked at and have the
 //                     caller; of 10 chains or more
 //     fan_out         1 in 100 chains calls it at least 50 times, and 5 times as often as half of
-//                     them do
+//                     them do; of 100 chains or more
 //     rare_path       at most 1 in 100 chains of an entry goes there, though half of them or more
 //                     come to the caller; of 1,000 chains or more
 //     missing_path    at least 99 in 100 chains of an entry go there, but not all that come to the
@@ -83,6 +84,7 @@ struct findings {
     uint64_t from_ms, to_ms, damaged_parts;
     struct entries *entries; // whose texts the findings name
     struct arena arena;
+    struct query_memory memory;
 };
 
 MUST_CHECK enum err findings_run(const struct findings_query *query, struct findings **ret);

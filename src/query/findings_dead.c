@@ -32,8 +32,12 @@ static enum err on_endpoint(void *ctx, const struct series_found *found)
                         .name = series_label(found, CALLS_ENDPOINT)};
     int64_t calls = 0;
     ASSERT(found->hists != NULL);
+    size_t texts = node.kind.n + node.line.n + node.service.n + node.name.n;
     if (d->count == ENTRIES_PATHS_MAX) {
         return ERR_LIMIT;
+    }
+    if (!query_memory_need(&d->run->out->memory, 2 * sizeof *d->items + texts)) {
+        return ERR_MEMORY;
     }
     for (size_t i = 0; i < found->count; i++) {
         calls += found->hists[i].count;
@@ -69,6 +73,9 @@ static void add_dead(struct findings_run *run, const struct endpoint_calls *c, d
 {
     struct candidate *made = findings_next(run);
     ASSERT(expected >= DEAD_CALLS);
+    if (made == NULL) {
+        return;
+    }
     made->finding = (struct finding){.kind = FINDING_DEAD,
                                      .node = c->node,
                                      .value = expected,
@@ -84,7 +91,7 @@ static void judge_dead(struct dead_run *d)
     if (d->count > 1) {
         qsort(d->items, d->count, sizeof *d->items, by_node);
     }
-    for (size_t first = 0, end; first < d->count; first = end) {
+    for (size_t first = 0, end; first < d->count && !d->run->is_short; first = end) {
         struct endpoint_calls sum = d->items[first];
         for (end = first + 1; end < d->count && by_node(&sum, &d->items[end]) == 0; end++) {
             sum.before += d->items[end].before;

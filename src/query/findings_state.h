@@ -29,10 +29,11 @@ struct findings_run {
     struct candidate *items;
     size_t count, capacity;
     struct hist_total *scratch;
+    bool is_short;                 // of memory
     size_t traces_left, deep_left; // that may be looked at, and such searches
 };
 
-// The next candidate, all of it zero.
+// The next candidate, all of it zero; NULL, and run->is_short, where memory is short.
 struct candidate *findings_next(struct findings_run *run);
 
 // The ID of a path, as samples have it (query/sample.h).

@@ -89,6 +89,28 @@ void query_give(struct query_control *control, size_t bytes)
     }
 }
 
+bool query_memory_take(struct query_memory *m, size_t bytes)
+{
+    bool taken = query_take(m->control, bytes);
+    m->bytes += taken ? bytes : 0;
+    ASSERT(!taken || m->bytes >= bytes);
+    return taken;
+}
+
+bool query_memory_need(struct query_memory *m, size_t bytes)
+{
+    bool taken = query_need(m->control, bytes);
+    m->bytes += taken ? bytes : 0;
+    ASSERT(!taken || m->bytes >= bytes);
+    return taken;
+}
+
+void query_memory_give(struct query_memory *m)
+{
+    query_give(m->control, m->bytes);
+    m->bytes = 0;
+}
+
 // Below what rows matter to no thread: what one has found is enough for all.
 static struct scan_floor floor_of(void *ctx, struct scan_worker *w)
 {

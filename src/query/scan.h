@@ -50,6 +50,15 @@ MUST_CHECK bool query_take(struct query_control *control, size_t bytes);
 MUST_CHECK bool query_need(struct query_control *control, size_t bytes);
 void query_give(struct query_control *control, size_t bytes);
 
+// Memory that is taken bit by bit and given back as a whole. One thread.
+struct query_memory {
+    struct query_control *control; // may be NULL
+    size_t bytes;
+};
+MUST_CHECK bool query_memory_take(struct query_memory *m, size_t bytes);
+MUST_CHECK bool query_memory_need(struct query_memory *m, size_t bytes);
+void query_memory_give(struct query_memory *m);
+
 // A row that matches. Valid during the call, its texts too.
 struct scan_row {
     trace_id trace;
