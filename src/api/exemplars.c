@@ -46,7 +46,7 @@ static void put_exemplar(void *ctx, const struct exemplar *e)
 void api_exemplars(struct job *j)
 {
     uint64_t from_ns, to_ns, limit;
-    struct series_label labels[POINTS_LABELS_MAX + 1];
+    struct series_label labels[METRIC_LABELS_MAX + 1];
     struct json_writer w;
     if (!job_range(j, &from_ns, &to_ns) ||
         !job_number(j, PARAM_LIMIT, "limit", LIMIT, 1, EXEMPLARS_FOUND_MAX, &limit)) {

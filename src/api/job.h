@@ -74,7 +74,7 @@ struct job {
     struct arena arena;
     struct str path_param; // between the route's prefix and suffix
     struct str params[PARAM_COUNT];
-    struct series_label labels[POINTS_LABELS_MAX]; // label.KEY=VALUE
+    struct series_label labels[METRIC_LABELS_MAX]; // label.KEY=VALUE
     size_t label_count;
     bool lines;                 // the client accepts application/x-ndjson
     uint64_t begun_ns, work_ns; // asked; given to a worker

@@ -94,7 +94,7 @@ static bool put(struct params *p, unsigned i, struct http_param param)
     ASSERT(i < PARAM_COUNT);
     if (i == PARAM_LABEL) {
         struct str key = str_skip(param.name, STR("label.").n);
-        if (p->label_count == POINTS_LABELS_MAX) {
+        if (p->label_count == METRIC_LABELS_MAX) {
             return false;
         }
         p->labels[p->label_count++] = (struct series_label){key, param.value};

@@ -45,7 +45,7 @@ enum param {
 
 struct params {
     struct str values[PARAM_COUNT]; // p == NULL when absent
-    struct series_label labels[POINTS_LABELS_MAX];
+    struct series_label labels[METRIC_LABELS_MAX];
     size_t label_count;
 };
 

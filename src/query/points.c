@@ -8,6 +8,7 @@
 #include "core/must.h"
 #include "model/point.h"
 #include "query/calls.h"
+#include "query/metric.h"
 #include "query/points_state.h"
 #include "query/red.h"
 
@@ -21,16 +22,6 @@ const char *points_kind_name(enum points_kind k)
     };
     ASSERT(k < POINTS_KIND_COUNT);
     return names[k];
-}
-
-bool points_charge(struct points_run *r, size_t bytes)
-{
-    ASSERT(bytes > 0);
-    if (!query_need(r->q->control, bytes)) {
-        return false;
-    }
-    r->out->charged_bytes += bytes;
-    return true;
 }
 
 static struct points_growing *find_group(const struct points_run *r, struct str value,
@@ -59,8 +50,8 @@ static enum err group_of(struct points_run *r, struct str value, struct points_g
     if (n == most) {
         return ERR_LIMIT;
     }
-    if (!points_charge(r, r->steps * sizeof(struct points_cell) +
-                              sizeof(struct points_step) * r->steps)) {
+    if (!query_memory_need(&r->out->memory, r->steps * (sizeof(struct points_cell) +
+                                                        sizeof(struct points_step)))) {
         return ERR_MEMORY;
     }
     r->groups = mem_grow(r->groups, &r->group_capacity, n + 1, sizeof *r->groups);
@@ -255,51 +246,28 @@ static enum err on_series(void *ctx, const struct series_found *found)
     return e;
 }
 
-static size_t matchers_of(const struct points_query *q, struct str name,
-                          struct series_matcher *matchers)
-{
-    size_t n = 0;
-    if (name.n > 0) {
-        matchers[n++] = (struct series_matcher){POINT_NAME, MATCH_EQUAL, name};
-    }
-    if (q->service.p != NULL) {
-        matchers[n++] = (struct series_matcher){POINT_SERVICE, MATCH_EQUAL, q->service};
-    }
-    for (size_t i = 0; i < q->label_count; i++) {
-        matchers[n++] = (struct series_matcher){q->labels[i].key, MATCH_EQUAL, q->labels[i].value};
-    }
-    ASSERT(n <= POINTS_LABELS_MAX + 2);
-    return n;
-}
-
 static enum err ask(struct points_run *r, enum points_aspect aspect, struct str suffix)
 {
     const struct points_query *q = r->q;
     struct points *out = r->out;
-    struct series_matcher matchers[POINTS_LABELS_MAX + 3];
-    const struct exponential_bucket all = {EXPONENTIAL_ALL, 0};
-    char room[EXPONENTIAL_TEXT_MAX];
     char *name = arena_alloc(&out->arena, q->name.n + suffix.n + 1);
     memcpy(name, q->name.p, q->name.n);
     memcpy(name + q->name.n, suffix.n > 0 ? suffix.p : "", suffix.n);
     r->aspect = aspect;
-    size_t n = matchers_of(q, (struct str){name, q->name.n + suffix.n}, matchers);
-    if (aspect == ASPECT_ALL) {
-        matchers[n++] =
-            (struct series_matcher){POINT_BUCKET_INDEX, MATCH_EQUAL, exponential_text(all, room)};
-    }
-    const struct series_query series = {
-        .any_line = q->any_line,
-        .line = q->line,
-        .matchers = matchers,
-        .matcher_count = n,
-        .from_ms = out->from_ms > POINTS_LOOK_MS ? out->from_ms - POINTS_LOOK_MS : 0,
-        .to_ms = out->to_ms + POINTS_LOOK_MS,
-        .step_ms = SERIES_SLOT_MS,
-        .meter = q->control != NULL ? q->control->meter : NULL,
-        .cancelled = q->control != NULL ? &q->control->cancelled : NULL};
+    const struct metric_query metric = {.store = q->store,
+                                        .any_line = q->any_line,
+                                        .line = q->line,
+                                        .name = {name, q->name.n + suffix.n},
+                                        .service = q->service,
+                                        .labels = q->labels,
+                                        .label_count = q->label_count,
+                                        .wholes = aspect == ASPECT_ALL,
+                                        .from_ms = out->from_ms,
+                                        .to_ms = out->to_ms,
+                                        .look_ms = POINTS_LOOK_MS,
+                                        .control = q->control};
     struct series_answer answer;
-    enum err e = series_run(q->store, &series, on_series, r, &answer);
+    enum err e = metric_run(&metric, on_series, r, &answer);
     if (e == ERR_OK) {
         ASSERT(answer.series <= answer.samples);
         bool again = aspect == ASPECT_ALL; // they are buckets as well
@@ -415,8 +383,8 @@ enum err points_run(const struct points_query *q, struct points **ret_points)
     struct points *out = mem_new(1, sizeof *out);
     struct points_run r = {.q = q, .out = out};
     exponential_init(&r.sources, q->control);
-    ASSERT(q->name.n > 0 && q->label_count <= POINTS_LABELS_MAX);
-    out->control = q->control;
+    ASSERT(q->name.n > 0 && q->label_count <= METRIC_LABELS_MAX);
+    out->memory.control = q->control;
     out->as = q->as == POINTS_AUTO ? POINTS_VALUE : q->as;
     enum err e = set_range(q, out);
     r.steps = out->to_ms > out->from_ms ? (size_t)((out->to_ms - out->from_ms) / out->step_ms) : 0;
@@ -440,7 +408,7 @@ void points_free(struct points *p)
 {
     if (p != NULL) {
         arena_done(&p->arena);
-        query_give(p->control, p->charged_bytes);
+        query_memory_give(&p->memory);
         mem_free(p);
     }
 }

@@ -27,15 +27,15 @@
 
 #include "core/arena.h"
 #include "core/err.h"
+#include "query/metric.h"
 #include "query/scan.h"
 #include "series/series.h"
 
-#define POINTS_GROUPS_MAX  ((size_t)200) // unless a query says another
-#define POINTS_LABELS_MAX  ((size_t)8)   // that a query may name
-#define POINTS_NAMES_MAX   ((size_t)10000)
-#define POINTS_SENDERS_MAX ((size_t)10000)
-#define POINTS_LOOK_MS     ((uint64_t)10 * 60 * 1000)
-#define POINTS_STEP_MS     ((uint64_t)1000) // the least
+#define POINTS_GROUPS_MAX   ((size_t)200) // unless a query says another
+#define POINTS_NAMES_MAX    ((size_t)10000)
+#define POINTS_SENDERS_MAX  ((size_t)10000)
+#define POINTS_LOOK_MS      ((uint64_t)10 * 60 * 1000)
+#define POINTS_STEP_MS      ((uint64_t)1000) // the least
 
 enum points_as { POINTS_AUTO, POINTS_VALUE, POINTS_RATE };
 enum points_kind {
@@ -55,7 +55,7 @@ struct points_query {
     struct str line, name;
     struct str service; // p == NULL: of any
     const struct series_label *labels;
-    size_t label_count; // POINTS_LABELS_MAX at most
+    size_t label_count; // METRIC_LABELS_MAX at most
     struct str by;      // a label's key; p == NULL: all together
     size_t groups_max;  // 0: POINTS_GROUPS_MAX
     uint64_t from_ms, to_ms;
@@ -95,8 +95,7 @@ struct points {
     uint64_t left_out;        // series of another kind than the first
     uint64_t damaged_parts;
     struct arena arena;
-    struct query_control *control;
-    size_t charged_bytes;
+    struct query_memory memory;
 };
 MUST_CHECK enum err points_run(const struct points_query *query, struct points **ret_points);
 void points_free(struct points *p);

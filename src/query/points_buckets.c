@@ -23,7 +23,7 @@ static enum err bucket_at(struct points_run *r, struct points_growing *g, double
         }
     }
     if (i == g->bucket_count || g->buckets[i].bound > bound) {
-        if (!points_charge(r, 2 * sizeof(struct points_bucket))) {
+        if (!query_memory_need(&r->out->memory, 2 * sizeof(struct points_bucket))) {
             return ERR_MEMORY;
         }
         g->buckets =
@@ -42,7 +42,7 @@ static enum err add_one(struct points_run *r, double **growth)
 {
     ASSERT(r->steps > 0);
     if (*growth == NULL) {
-        if (!points_charge(r, r->steps * sizeof(double))) {
+        if (!query_memory_need(&r->out->memory, r->steps * sizeof(double))) {
             return ERR_MEMORY;
         }
         *growth = mem_new(r->steps, sizeof(double));

@@ -216,10 +216,10 @@ static void finish(struct listing *l)
 enum err points_list(const struct points_query *q, struct points_names **ret_names)
 {
     struct listing l = {.out = mem_new(1, sizeof *l.out)};
-    struct series_matcher matchers[POINTS_LABELS_MAX + 2] = {
+    struct series_matcher matchers[METRIC_LABELS_MAX + 2] = {
         {POINT_NAME, MATCH_NOT_EQUAL, CALLS_NAME}};
     size_t n = 1;
-    ASSERT(q->label_count <= POINTS_LABELS_MAX);
+    ASSERT(q->label_count <= METRIC_LABELS_MAX);
     if (q->service.p != NULL) {
         matchers[n++] = (struct series_matcher){POINT_SERVICE, MATCH_EQUAL, q->service};
     }

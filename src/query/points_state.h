@@ -51,9 +51,6 @@ struct points_run {
 
 // ---- points.c -----------------------------------------------------------------------------------
 
-// Takes memory of the run, given back with its answer.
-MUST_CHECK bool points_charge(struct points_run *r, size_t bytes);
-
 // Adds growth between two times to cells, spread over the steps that lie there.
 void points_spread(const struct points_run *r, struct points_cell *cells, uint64_t after_ms,
                    uint64_t until_ms, double by);

@@ -6,7 +6,7 @@ import { useRoute, useRouter } from 'vue-router'
 import { useQueryParam } from '@/state/urlState'
 
 const PREFIX = 'label.'
-export const LABELS_MAX = 8 // POINTS_LABELS_MAX of the server
+export const LABELS_MAX = 8 // METRIC_LABELS_MAX of the server
 
 export function useMetricView() {
   const route = useRoute()
