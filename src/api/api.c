@@ -35,6 +35,7 @@ static const struct route routes[] = {
      RANGE | POINTS | P(NAME) | P(STEP) | P(AS) | P(BY)},
     {"/api/v1/metrics/exemplars", NULL, api_exemplars, false, false,
      RANGE | POINTS | P(NAME) | P(LIMIT)},
+    {"/api/v1/metrics/services", NULL, api_points_services, false, false, RANGE},
     {"/api/v1/metrics", NULL, api_points_names, false, false, RANGE | POINTS},
     {"/api/v1/topology/metrics", NULL, api_machine, false, false, RANGE | P(NODE)},
     {"/api/v1/topology", NULL, api_topology, false, false, RANGE | P(LEVEL)},

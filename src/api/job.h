@@ -140,6 +140,7 @@ void api_stores_statements(struct job *j);
 void api_points(struct job *j);
 void api_points_names(struct job *j);
 void api_exemplars(struct job *j);
+void api_points_services(struct job *j);
 void api_services(struct job *j);
 void api_operations(struct job *j);
 void api_attributes(struct job *j);

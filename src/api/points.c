@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: metrics: /api/v1/metrics and /api/v1/metrics/query.
+// Purpose: metrics: /api/v1/metrics, and below it services and query.
 #include <math.h>
 
 #include "api/job.h"
@@ -53,17 +53,39 @@ void api_points_names(struct job *j)
         put_metric_name(&w, &names->names[i]);
     }
     json_put_array_end(&w);
+    json_put_object_end(&w);
+    points_names_free(names);
+}
+
+void api_points_services(struct job *j)
+{
+    uint64_t from_ns, to_ns;
+    struct points_services *services;
+    struct json_writer w;
+    if (!job_range(j, &from_ns, &to_ns)) {
+        return;
+    }
+    const struct points_query q = query_of(j, from_ns, to_ns);
+    enum err e = points_list_services(&q, &services);
+    if (e != ERR_OK) {
+        job_fail(j, e);
+        return;
+    }
+    json_writer_init(&w, &j->out);
+    json_put_object(&w);
+    put_bool(&w, "more", services->more);
     json_put_key(&w, "services");
     json_put_array(&w);
-    for (size_t i = 0; i < names->sender_count; i++) {
+    for (size_t i = 0; i < services->count; i++) {
+        ASSERT(services->items[i].name.n > 0);
         json_put_object(&w);
-        put_str(&w, "name", names->senders[i].service);
-        put_str(&w, "namespace", names->senders[i].line);
+        put_str(&w, "name", services->items[i].name);
+        put_str(&w, "namespace", services->items[i].line);
         json_put_object_end(&w);
     }
     json_put_array_end(&w);
     json_put_object_end(&w);
-    points_names_free(names);
+    points_services_free(services);
 }
 
 // ---- Over time ----------------------------------------------------------------------------------

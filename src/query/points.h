@@ -33,7 +33,7 @@
 
 #define POINTS_GROUPS_MAX   ((size_t)200) // unless a query says another
 #define POINTS_NAMES_MAX    ((size_t)10000)
-#define POINTS_SENDERS_MAX  ((size_t)10000)
+#define POINTS_SERVICES_MAX ((size_t)10000)
 #define POINTS_LOOK_MS      ((uint64_t)10 * 60 * 1000)
 #define POINTS_STEP_MS      ((uint64_t)1000) // the least
 
@@ -107,19 +107,33 @@ struct points_name {
     enum points_kind kind;
     uint64_t series;
 };
-struct points_sender {
-    struct str line, service;
-};
+// The control lives until it is freed.
 struct points_names {
     struct points_name *names; // in order of name
     size_t count;
-    struct points_sender *senders; // whose they are, in order of line and service
-    size_t sender_count;
-    bool more; // than POINTS_NAMES_MAX or POINTS_SENDERS_MAX
+    bool more; // than POINTS_NAMES_MAX
     struct arena arena;
+    struct query_memory memory;
 };
-// Of query: store, line, service, labels, range.
+// Of query: store, line, service, labels, range, control.
 MUST_CHECK enum err points_list(const struct points_query *query, struct points_names **ret_names);
 void points_names_free(struct points_names *n);
+
+// Who sends any.
+struct points_service {
+    struct str line, name;
+};
+// The control lives until it is freed.
+struct points_services {
+    struct points_service *items; // in order of line and name
+    size_t count;
+    bool more; // than POINTS_SERVICES_MAX
+    struct arena arena;
+    struct query_memory memory;
+};
+// Of query: store, line, range, control.
+MUST_CHECK enum err points_list_services(const struct points_query *query,
+                                         struct points_services **ret_services);
+void points_services_free(struct points_services *s);
 
 #endif

@@ -10,7 +10,7 @@ import { extname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { places, red, topology } from './calls.mjs'
 import { entries, findings, load } from './entries.mjs'
-import { exemplars, machine, names, series } from './metrics.mjs'
+import { exemplars, machine, names, series, services } from './metrics.mjs'
 import { fullSpan, lack, makeTrace, outline, random, SERVICES, traceId } from './shop.mjs'
 
 const option = (name, fallback) => {
@@ -559,6 +559,7 @@ async function answer(url, request, response) {
       return part[4] === 'load' ? load(range, query, EMPTY) : entries(range, query, EMPTY)
     case 'metrics':
       if (part[4] === 'exemplars') return exemplars(query, range, EMPTY)
+      if (part[4] === 'services') return services(EMPTY)
       return part[4] === 'query' ? series(range, query, EMPTY) : names(query, EMPTY)
     case 'findings':
       return findings(range, EMPTY)

@@ -34,6 +34,10 @@ export function names(query, empty) {
   return { more: false, metrics: sends(query, empty) ? metrics : [] }
 }
 
+export function services(empty) {
+  return { more: false, services: empty ? [] : SENDERS.map((name) => ({ name, namespace: '' })) }
+}
+
 function pointOf(type, as, time, stepMs, value) {
   if (type === 'gauge' || as === 'value')
     return {

@@ -1139,7 +1139,7 @@ await flow('the runtime of a service is shown by what it sends', async (page) =>
   // One that sends nothing of the kind.
   const silent = (await ask('services', range)).services.find(({ name }) => name !== service)
   await page.route('**/api/v1/metrics?**', (route) =>
-    route.fulfill({ json: { more: false, metrics: [], services: [] } }),
+    route.fulfill({ json: { more: false, metrics: [] } }),
   )
   await page.goto(url + pageOf({ service: silent.name }, 'runtime', range))
   await page.getByText('This service sent no metrics of its runtime').waitFor()

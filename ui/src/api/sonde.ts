@@ -75,6 +75,9 @@ export interface MetricsOf {
 export const metrics = (of: MetricsOf, range: TimeBounds, signal?: AbortSignal) =>
   getJson<T.Metrics>(`${V1}/metrics`, { ...of, ...whole(range) }, signal)
 
+export const metricServices = (range: TimeBounds, signal?: AbortSignal) =>
+  getJson<T.MetricServices>(`${V1}/metrics/services`, { ...whole(range) }, signal)
+
 export interface MetricOf extends MetricsOf {
   name: string
   as?: 'value' | 'rate'
