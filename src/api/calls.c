@@ -86,8 +86,7 @@ void api_red(struct job *j)
     enum red_by by;
     struct str service = j->params[PARAM_SERVICE], line = j->params[PARAM_NAMESPACE];
     struct red *r;
-    if (!job_range(j, &from_ns, &to_ns) ||
-        !job_number(j, PARAM_STEP, "step", 0, 0, 86400000, &step_ms)) {
+    if (!job_range(j, &from_ns, &to_ns) || !job_number(j, PARAM_STEP, 0, 0, 86400000, &step_ms)) {
         return;
     }
     if (service.n == 0) {

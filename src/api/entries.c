@@ -203,7 +203,7 @@ void api_entries(struct job *j)
     struct str service = j->params[PARAM_SERVICE], endpoint = j->params[PARAM_ENDPOINT];
     struct str line = j->params[PARAM_NAMESPACE];
     if (!job_range(j, &from_ns, &to_ns) ||
-        !job_number(j, PARAM_TIMES, "times", 1, 1, ENTRY_TIMES_MAX, &times)) {
+        !job_number(j, PARAM_TIMES, 1, 1, ENTRY_TIMES_MAX, &times)) {
         return;
     }
     if (endpoint.p != NULL && service.n == 0) {

@@ -49,7 +49,7 @@ void api_exemplars(struct job *j)
     struct series_label labels[METRIC_LABELS_MAX + 1];
     struct json_writer w;
     if (!job_range(j, &from_ns, &to_ns) ||
-        !job_number(j, PARAM_LIMIT, "limit", LIMIT, 1, EXEMPLARS_FOUND_MAX, &limit)) {
+        !job_number(j, PARAM_LIMIT, LIMIT, 1, EXEMPLARS_FOUND_MAX, &limit)) {
         return;
     }
     if (j->params[PARAM_NAME].n == 0) {

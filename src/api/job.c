@@ -441,14 +441,14 @@ bool job_memory(struct job *j, size_t bytes)
     return false;
 }
 
-bool job_number(struct job *j, enum param p, const char *name, uint64_t fallback, uint64_t min,
-                uint64_t max, uint64_t *ret_value)
+bool job_number(struct job *j, enum param p, uint64_t fallback, uint64_t min, uint64_t max,
+                uint64_t *ret_value)
 {
     uint64_t v = fallback;
     ASSERT(p < PARAM_COUNT && min <= max && fallback >= min && fallback <= max);
     if (j->params[p].p != NULL && j->params[p].n > 0 &&
         (str_to_u64(j->params[p], &v) != ERR_OK || v < min || v > max)) {
-        job_error(j, 400, "%s must be a whole number from %llu to %llu", name,
+        job_error(j, 400, "%s must be a whole number from %llu to %llu", param_name(p),
                   (unsigned long long)min, (unsigned long long)max);
         return false;
     }
@@ -462,8 +462,8 @@ bool job_range(struct job *j, uint64_t *ret_from_ns, uint64_t *ret_to_ns)
     ASSERT(ret_from_ns != ret_to_ns);
     uint64_t now_ms = clock_wall_ns() / NS_PER_MS, from, to;
     // Spans of clocks that run a little ahead belong to "now" as well.
-    if (!job_number(j, PARAM_TO, "to", now_ms + 60000, 0, latest_ms, &to) ||
-        !job_number(j, PARAM_FROM, "from", to > hour_ms ? to - hour_ms : 0, 0, latest_ms, &from)) {
+    if (!job_number(j, PARAM_TO, now_ms + 60000, 0, latest_ms, &to) ||
+        !job_number(j, PARAM_FROM, to > hour_ms ? to - hour_ms : 0, 0, latest_ms, &from)) {
         return false;
     }
     if (from > to) {
@@ -496,7 +496,7 @@ bool job_search(struct job *j, struct search *ret_search)
     struct search s = {.control = &j->control};
     uint64_t limit;
     if (!job_range(j, &s.from_ns, &s.to_ns) || !job_order(j, &s.order) ||
-        !job_number(j, PARAM_LIMIT, "limit", 20, 1, SEARCH_LIMIT_MAX, &limit)) {
+        !job_number(j, PARAM_LIMIT, 20, 1, SEARCH_LIMIT_MAX, &limit)) {
         return false;
     }
     ASSERT(limit > 0);

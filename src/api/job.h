@@ -108,8 +108,8 @@ bool job_memory(struct job *j, size_t bytes);
 // from and to, with the last hour as the default; false after answering 400.
 bool job_range(struct job *j, uint64_t *ret_from_ns, uint64_t *ret_to_ns);
 // A number between min and max; false after answering 400.
-bool job_number(struct job *j, enum param p, const char *name, uint64_t fallback, uint64_t min,
-                uint64_t max, uint64_t *ret_value);
+bool job_number(struct job *j, enum param p, uint64_t fallback, uint64_t min, uint64_t max,
+                uint64_t *ret_value);
 // Range, limit and order of a list of traces; false after answering 400.
 bool job_search(struct job *j, struct search *ret_search);
 // The filter in q; false after answering 400 with position and expectation.

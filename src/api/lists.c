@@ -130,7 +130,7 @@ void api_attributes(struct job *j)
     if (a.view == NULL) {
         return;
     }
-    if (job_number(j, PARAM_LIMIT, "limit", 1000, 1, 10000, &limit)) {
+    if (job_number(j, PARAM_LIMIT, 1000, 1, 10000, &limit)) {
         bool truncated;
         struct arena arena = {0};
         enum err e = aggregate_keys(&a, j->params[PARAM_PREFIX], &arena, &keys, &count, &truncated);
@@ -189,7 +189,7 @@ void api_attribute_values(struct job *j)
     }
     if (scope.n > 0 && !of_span && !of_resource) {
         job_error(j, 400, "scope must be span or resource; without it both are looked at");
-    } else if (job_number(j, PARAM_LIMIT, "limit", 100, 1, 1000, &limit)) {
+    } else if (job_number(j, PARAM_LIMIT, 100, 1, 1000, &limit)) {
         enum err e = aggregate_values(&a,
                                       of_span       ? OF_SPAN
                                       : of_resource ? OF_RESOURCE
@@ -258,9 +258,8 @@ void api_scatter(struct job *j)
 {
     uint64_t columns, rows;
     struct filter *filter;
-    if (!job_number(j, PARAM_COLUMNS, "columns", 120, 1, SCATTER_COLUMNS_MAX, &columns) ||
-        !job_number(j, PARAM_ROWS, "rows", 40, 1, SCATTER_ROWS_MAX, &rows) ||
-        !job_filter(j, &filter)) {
+    if (!job_number(j, PARAM_COLUMNS, 120, 1, SCATTER_COLUMNS_MAX, &columns) ||
+        !job_number(j, PARAM_ROWS, 40, 1, SCATTER_ROWS_MAX, &rows) || !job_filter(j, &filter)) {
         return;
     }
     struct aggregate a = begin(j);

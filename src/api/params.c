@@ -13,31 +13,36 @@
 
 _Static_assert(PARAM_COUNT < 32, "sets of parameters are 32 bits");
 
-static const char *const param_names[PARAM_COUNT] = {
-    [PARAM_Q] = "q",
-    [PARAM_FROM] = "from",
-    [PARAM_TO] = "to",
-    [PARAM_LIMIT] = "limit",
-    [PARAM_PREFIX] = "prefix",
-    [PARAM_SCOPE] = "scope",
-    [PARAM_COLUMNS] = "columns",
-    [PARAM_NAMESPACE] = "namespace",
-    [PARAM_ROWS] = "rows",
-    [PARAM_ORDER] = "order",
-    [PARAM_SERVICE] = "service",
-    [PARAM_ENDPOINT] = "endpoint",
-    [PARAM_INSTANCE] = "instance",
-    [PARAM_STEP] = "step",
-    [PARAM_BY] = "by",
-    [PARAM_LEVEL] = "level",
-    [PARAM_NODE] = "node",
-    [PARAM_TIMES] = "times",
-    [PARAM_NAME] = "name",
-    [PARAM_AS] = "as",
-    [PARAM_KIND] = "kind",
-    [PARAM_COMPARE] = "compare",
-    [PARAM_LABEL] = "label.KEY",
-};
+const char *param_name(enum param p)
+{
+    static const char *const names[PARAM_COUNT] = {
+        [PARAM_Q] = "q",
+        [PARAM_FROM] = "from",
+        [PARAM_TO] = "to",
+        [PARAM_LIMIT] = "limit",
+        [PARAM_PREFIX] = "prefix",
+        [PARAM_SCOPE] = "scope",
+        [PARAM_COLUMNS] = "columns",
+        [PARAM_NAMESPACE] = "namespace",
+        [PARAM_ROWS] = "rows",
+        [PARAM_ORDER] = "order",
+        [PARAM_SERVICE] = "service",
+        [PARAM_ENDPOINT] = "endpoint",
+        [PARAM_INSTANCE] = "instance",
+        [PARAM_STEP] = "step",
+        [PARAM_BY] = "by",
+        [PARAM_LEVEL] = "level",
+        [PARAM_NODE] = "node",
+        [PARAM_TIMES] = "times",
+        [PARAM_NAME] = "name",
+        [PARAM_AS] = "as",
+        [PARAM_KIND] = "kind",
+        [PARAM_COMPARE] = "compare",
+        [PARAM_LABEL] = "label.KEY",
+    };
+    ASSERT((unsigned)p < PARAM_COUNT);
+    return names[p];
+}
 
 static void refuse(struct http_request *r, struct str name, struct str error)
 {
@@ -64,10 +69,10 @@ static void refuse_unknown(struct http_request *r, struct str name, uint32_t set
     name = str_cut(name, NAME_SHOWN_MAX);
     ASSERT(set != PARAMS_IGNORED);
     buf_init(&known, REFUSAL_BYTES_MAX);
-    for (unsigned i = 0; i < PARAM_COUNT; i++) {
+    for (enum param i = 0; i < PARAM_COUNT; i++) {
         if (set & PARAM_BIT(i)) {
             buf_add_str(&known, known.n > 0 ? STR(", ") : STR(""));
-            buf_add_str(&known, str_of(param_names[i]));
+            buf_add_str(&known, str_of(param_name(i)));
         }
     }
     struct str has = known.n > 0 ? buf_str(&known) : STR("none");
@@ -77,11 +82,12 @@ static void refuse_unknown(struct http_request *r, struct str name, uint32_t set
     buf_done(&known);
 }
 
-static unsigned find(struct str name, uint32_t set)
+// PARAM_COUNT for one that is not in the set.
+static enum param find(struct str name, uint32_t set)
 {
-    unsigned i = 0;
-    ASSERT(param_names[PARAM_COUNT - 1] != NULL);
-    while (i < PARAM_LABEL && !((set & PARAM_BIT(i)) && str_eq(name, str_of(param_names[i])))) {
+    enum param i = 0;
+    ASSERT(name.p != NULL || name.n == 0);
+    while (i < PARAM_LABEL && !((set & PARAM_BIT(i)) && str_eq(name, str_of(param_name(i))))) {
         i++;
     }
     bool is_label = i < PARAM_LABEL || ((set & PARAM_BIT(i)) && str_starts(name, STR("label.")));
@@ -89,7 +95,7 @@ static unsigned find(struct str name, uint32_t set)
 }
 
 // False where it is one too many.
-static bool put(struct params *p, unsigned i, struct http_param param)
+static bool put(struct params *p, enum param i, struct http_param param)
 {
     ASSERT(i < PARAM_COUNT);
     if (i == PARAM_LABEL) {
@@ -112,7 +118,7 @@ bool params_read(struct http_request *r, uint32_t set, struct params *ret_params
     enum err e;
     *ret_params = (struct params){.label_count = 0};
     while ((e = http_next_param(r, &rest, &param)) == ERR_OK) {
-        unsigned i = find(param.name, set);
+        enum param i = find(param.name, set);
         if (i == PARAM_COUNT && set != PARAMS_IGNORED) {
             refuse_unknown(r, param.name, set);
             return false;

@@ -38,6 +38,8 @@ enum param {
     PARAM_COUNT
 };
 
+const char *param_name(enum param p); // "from"; static
+
 // Sets of them. Paths outside /api/, which tools of others ask, take what they do not know.
 #define PARAM_BIT(param) ((uint32_t)1 << (param))
 #define PARAMS_NONE      ((uint32_t)0)

@@ -189,8 +189,8 @@ void api_points(struct job *j)
     uint64_t from_ns, to_ns, step_ms;
     enum points_as as;
     struct points *p;
-    if (!job_range(j, &from_ns, &to_ns) ||
-        !job_number(j, PARAM_STEP, "step", 0, 0, 86400000, &step_ms) || !read_as(j, &as)) {
+    if (!job_range(j, &from_ns, &to_ns) || !job_number(j, PARAM_STEP, 0, 0, 86400000, &step_ms) ||
+        !read_as(j, &as)) {
         return;
     }
     if (j->params[PARAM_NAME].n == 0) {

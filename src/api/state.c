@@ -525,7 +525,7 @@ void api_dead_letters(struct job *j)
 {
     uint64_t limit;
     struct json_writer w;
-    if (!job_number(j, PARAM_LIMIT, "limit", 50, 1, 1000, &limit)) {
+    if (!job_number(j, PARAM_LIMIT, 50, 1, 1000, &limit)) {
         return;
     }
     json_writer_init(&w, &j->out);

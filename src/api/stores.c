@@ -76,7 +76,7 @@ static bool read_query(struct job *j, struct stores_query *q, struct node *node)
                                .service = j->params[PARAM_SERVICE],
                                .control = &j->control};
     if (!job_range(j, &from_ns, &to_ns) || !read_kind(j, q) || !read_order(j, q) ||
-        !job_number(j, PARAM_LIMIT, "limit", STORES_LIMIT, 1, STORES_LIMIT_MAX, &limit)) {
+        !job_number(j, PARAM_LIMIT, STORES_LIMIT, 1, STORES_LIMIT_MAX, &limit)) {
         return false;
     }
     if (j->params[PARAM_COMPARE].p != NULL && !read_span(j->params[PARAM_COMPARE], &q->before_ms)) {
