@@ -43,15 +43,12 @@ static struct totals add_up(const struct entries *e, size_t first, size_t end, b
 static void put_entry(struct json_writer *w, const struct node *n, const struct totals *t,
                       int64_t all_ns)
 {
-    struct arena arena = {0};
     ASSERT(n->kind.n > 0);
-    put_str(w, "id", node_id(&arena, n));
-    put_node_names(w, n);
+    put_node_identity(w, n);
     put_i64(w, "calls", t->calls);
     put_i64(w, "errors", t->errors);
     put_i64(w, "self_ns", t->self_ns);
     put_double(w, "share", all_ns > 0 ? (double)t->self_ns / (double)all_ns : 0);
-    arena_done(&arena);
 }
 
 struct entry_row {
@@ -177,13 +174,13 @@ static void answer(struct job *j, const struct entries_query *q, uint64_t times)
         return;
     }
     ASSERT(e->count <= ENTRIES_PATHS_MAX);
-    json_writer_init(&w, &j->out);
-    json_put_object(&w);
     if (q->endpoint.p != NULL && e->count > 0 && end_of_entry(e, 0) < e->count) {
         job_error(j, 400, "several business lines have that entry: name one with namespace");
         entries_free(e);
         return;
     }
+    json_writer_init(&w, &j->out);
+    json_put_object(&w);
     if (q->endpoint.p != NULL) {
         err = put_tree(j, &w, e, times);
     } else {

@@ -9,15 +9,12 @@
 
 static void put_node(struct json_writer *w, const struct node *n)
 {
-    struct arena arena = {0};
     ASSERT(n != NULL);
     json_put_object(w);
     if (n->kind.n > 0) {
-        put_str(w, "id", node_id(&arena, n));
-        put_node_names(w, n);
+        put_node_identity(w, n);
     }
     json_put_object_end(w);
-    arena_done(&arena);
 }
 
 static void put_end(struct json_writer *w, const char *key, const struct node *n)

@@ -111,4 +111,13 @@ static inline void put_metric_name(struct json_writer *w, const struct points_na
     json_put_object_end(w);
 }
 
+// The same, and its ID.
+static inline void put_node_identity(struct json_writer *w, const struct node *n)
+{
+    struct arena arena = {0};
+    put_str(w, "id", node_id(&arena, n));
+    put_node_names(w, n);
+    arena_done(&arena);
+}
+
 #endif

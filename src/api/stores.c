@@ -147,15 +147,6 @@ static void put_compared(struct json_writer *w, const struct calls *now, const s
     ASSERT(n.calls == now);
 }
 
-static void put_store_names(struct json_writer *w, const struct stores_store *s)
-{
-    struct arena arena = {0};
-    ASSERT(s->node.kind.n > 0);
-    put_str(w, "id", node_id(&arena, &s->node));
-    put_node_names(w, &s->node);
-    arena_done(&arena);
-}
-
 static void put_caller(struct json_writer *w, const struct stores_caller *c, int64_t all_ns)
 {
     ASSERT(c->sum.errors <= c->sum.calls);
@@ -189,7 +180,7 @@ static void put_statement(struct json_writer *w, const struct stores_statement *
     put_str(w, "system", s->system);
     json_put_key(w, "node");
     json_put_object(w);
-    put_store_names(w, s->store);
+    put_node_identity(w, &s->store->node);
     json_put_object_end(w);
     put_compared(w, &s->calls, &s->before, compares, scratch);
     put_share(w, "node_share", s->calls.sum_ns, s->store->calls.sum_ns);
@@ -210,7 +201,7 @@ static void put_store(struct json_writer *w, const struct stores_store *s, int64
 {
     ASSERT(s->kind < STATEMENT_KINDS);
     json_put_object(w);
-    put_store_names(w, s);
+    put_node_identity(w, &s->node);
     put_str(w, "board", str_of(stores_kind_name(s->kind)));
     put_str(w, "system", s->system);
     put_compared(w, &s->calls, &s->before, compares, scratch);
