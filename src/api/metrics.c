@@ -237,125 +237,116 @@ static void put_journal(struct job *j)
     one(out, "sonde_journal_segments", "gauge", "Segments in use.", (double)s.segments);
 }
 
-static void put_store(struct job *j)
+static void put_store(struct buf *out, const struct store_stats *s)
 {
-    ASSERT(j->api->o.store != NULL);
-    struct store_stats s;
-    struct buf *out = &j->out;
-    store_stats(j->api->o.store, &s);
+    ASSERT(out != NULL);
     one(out, "sonde_store_hot_spans", "gauge", "Spans in memory that no part holds.",
-        (double)s.hot_rows);
-    one(out, "sonde_store_hot_bytes", "gauge", "Memory of those spans.", (double)s.hot_bytes);
-    one(out, "sonde_store_parts", "gauge", "Parts.", (double)s.parts);
-    one(out, "sonde_store_part_spans", "gauge", "Spans in parts.", (double)s.part_rows);
-    one(out, "sonde_store_part_bytes", "gauge", "Size of all parts.", (double)s.part_bytes);
+        (double)s->hot_rows);
+    one(out, "sonde_store_hot_bytes", "gauge", "Memory of those spans.", (double)s->hot_bytes);
+    one(out, "sonde_store_parts", "gauge", "Parts.", (double)s->parts);
+    one(out, "sonde_store_part_spans", "gauge", "Spans in parts.", (double)s->part_rows);
+    one(out, "sonde_store_part_bytes", "gauge", "Size of all parts.", (double)s->part_bytes);
     one(out, "sonde_store_flushes_total", "counter", "Parts written from memory.",
-        (double)s.flushes);
+        (double)s->flushes);
     one(out, "sonde_store_flush_failures_total", "counter",
-        "Flushes that failed and were tried again.", (double)s.flush_failures);
-    one(out, "sonde_store_merges_total", "counter", "Merges of parts.", (double)s.merges);
+        "Flushes that failed and were tried again.", (double)s->flush_failures);
+    one(out, "sonde_store_merges_total", "counter", "Merges of parts.", (double)s->merges);
     one(out, "sonde_store_merged_spans_total", "counter", "Spans rewritten by merges.",
-        (double)s.merged_rows);
+        (double)s->merged_rows);
     one(out, "sonde_store_merge_failures_total", "counter", "Merges that failed.",
-        (double)s.merge_failures);
+        (double)s->merge_failures);
     one(out, "sonde_store_expired_parts_total", "counter", "Parts removed by retention.",
-        (double)s.expired_parts);
+        (double)s->expired_parts);
     one(out, "sonde_store_stripped_parts_total", "counter",
         "Parts that retention wrote anew without their error-free traces.",
-        (double)s.stripped_parts);
+        (double)s->stripped_parts);
     one(out, "sonde_store_damaged_parts_total", "counter",
-        "Parts set aside since they fail their checksums.", (double)s.damaged_parts);
+        "Parts set aside since they fail their checksums.", (double)s->damaged_parts);
     one(out, "sonde_store_dead_letters", "gauge", "Bad requests and records that are kept.",
-        (double)s.dead_letters);
+        (double)s->dead_letters);
     one(out, "sonde_store_full", "gauge", "1 while the disk is full and requests are refused.",
-        s.full ? 1 : 0);
+        s->full ? 1 : 0);
 }
 
-static void put_stream(struct job *j)
+static void put_stream(struct buf *out, const struct stream_stats *s)
 {
-    ASSERT(j->api->o.stream != NULL);
-    struct stream_stats s;
-    struct buf *out = &j->out;
-    stream_stats(j->api->o.stream, &s);
+    ASSERT(out != NULL);
     one(out, "sonde_stream_spans_total", "counter",
-        "Spans that stream analysis took in, those of the replay included.", (double)s.spans);
+        "Spans that stream analysis took in, those of the replay included.", (double)s->spans);
     one(out, "sonde_stream_duplicate_spans_total", "counter",
-        "Of them, those that their chain had already.", (double)s.duplicates);
+        "Of them, those that their chain had already.", (double)s->duplicates);
     one(out, "sonde_stream_left_out_spans_total", "counter",
         "Of them, those of chains that had 1,048,576 others, which is all that are looked at.",
-        (double)s.left_out_spans);
+        (double)s->left_out_spans);
     one(out, "sonde_stream_points_total", "counter",
-        "Metric points that passed to the series, those of the replay included.", (double)s.points);
+        "Metric points that passed to the series, those of the replay included.",
+        (double)s->points);
     one(out, "sonde_stream_queued_bytes", "gauge", "Batches that wait for stream analysis.",
-        (double)s.queued_bytes);
+        (double)s->queued_bytes);
     one(out, "sonde_stream_open_chains", "gauge", "Chains of calls that are open.",
-        (double)s.open_chains);
-    one(out, "sonde_stream_open_spans", "gauge", "Spans in them.", (double)s.open_spans);
-    one(out, "sonde_stream_open_bytes", "gauge", "Memory of them.", (double)s.open_bytes);
+        (double)s->open_chains);
+    one(out, "sonde_stream_open_spans", "gauge", "Spans in them.", (double)s->open_spans);
+    one(out, "sonde_stream_open_bytes", "gauge", "Memory of them.", (double)s->open_bytes);
     one(out, "sonde_stream_closed_chains_total", "counter", "Chains closed.",
-        (double)s.closed_chains);
+        (double)s->closed_chains);
     one(out, "sonde_stream_spilled_chains_total", "counter",
-        "Of them, those closed early for lack of memory.", (double)s.spilled_chains);
+        "Of them, those closed early for lack of memory.", (double)s->spilled_chains);
     one(out, "sonde_stream_reopened_chains_total", "counter",
-        "Of them, those that had been closed before.", (double)s.reopened_chains);
+        "Of them, those that had been closed before.", (double)s->reopened_chains);
     one(out, "sonde_stream_unjoined_spans_total", "counter",
         "Spans of chains whose earlier spans could not be had from the store.",
-        (double)s.unjoined_spans);
+        (double)s->unjoined_spans);
     one(out, "sonde_stream_names", "gauge", "Services, endpoints, instances and peers known.",
-        (double)s.names);
+        (double)s->names);
     one(out, "sonde_stream_other_names_total", "counter",
-        "Times that a name was one too many and counted as (other).", (double)s.other_names);
+        "Times that a name was one too many and counted as (other).", (double)s->other_names);
     one(out, "sonde_stream_statements", "gauge", "Statements that are kept apart.",
-        (double)s.statements);
+        (double)s->statements);
     one(out, "sonde_stream_other_statements_total", "counter",
         "Calls whose statement was one too many and counted as (other).",
-        (double)s.other_statements);
+        (double)s->other_statements);
     one(out, "sonde_stream_refused_calls_total", "counter", "Calls that no series had room for.",
-        (double)s.refused_calls);
+        (double)s->refused_calls);
     one(out, "sonde_stream_paths", "gauge", "Paths of entry trees that are told apart.",
-        (double)s.paths);
+        (double)s->paths);
     one(out, "sonde_stream_other_paths_total", "counter",
         "Times that a path was one too many and counted as (other), or not at all.",
-        (double)s.other_paths);
+        (double)s->other_paths);
     one(out, "sonde_stream_rootless_spans_total", "counter",
-        "Spans of chains without a root, which are in no entry's tree.", (double)s.rootless_spans);
+        "Spans of chains without a root, which are in no entry's tree.", (double)s->rootless_spans);
 }
 
-static void put_keeping(struct job *j)
+static void put_keeping(struct buf *out, const struct store_stats *store,
+                        const struct stream_stats *stream)
 {
-    struct store_stats store;
-    struct stream_stats stream;
-    struct buf *out = &j->out;
-    store_stats(j->api->o.store, &store);
-    stream_stats(j->api->o.stream, &stream);
     one(out, "sonde_keep_chosen", "gauge",
         "1 while a business line keeps chosen traces alone: what searches find is then a part.",
-        stream.chooses ? 1 : 0);
+        stream->chooses ? 1 : 0);
     head(out, "sonde_keep_verdicts_total", "counter",
          "Traces judged, by what keeps them; \"not\": nothing does.");
     for (unsigned i = 0; i < KEEP_WHY_COUNT; i++) {
         buf_printf(out, "sonde_keep_verdicts_total{why=\"%s\"} %llu\n",
-                   keep_why_name((enum keep_why)i), (unsigned long long)stream.verdicts[i]);
+                   keep_why_name((enum keep_why)i), (unsigned long long)stream->verdicts[i]);
     }
     one(out, "sonde_keep_other_shapes_total", "counter",
         "Traces of a shape that was one too many in its hour: not kept for being rare.",
-        (double)stream.other_shapes);
+        (double)stream->other_shapes);
     one(out, "sonde_store_fresh_parts", "gauge", "Parts out of which traces are yet to be left.",
-        (double)store.fresh_parts);
+        (double)store->fresh_parts);
     one(out, "sonde_store_sifted_parts_total", "counter", "Parts from which traces were left out.",
-        (double)store.sifted_parts);
+        (double)store->sifted_parts);
     one(out, "sonde_store_sifted_spans_total", "counter", "Spans that they had before.",
-        (double)store.sifted_rows);
+        (double)store->sifted_rows);
     one(out, "sonde_store_left_out_traces_total", "counter",
-        "Traces left out, in each part that had spans of them.", (double)store.left_out_traces);
+        "Traces left out, in each part that had spans of them.", (double)store->left_out_traces);
     one(out, "sonde_keep_known_fates", "gauge", "Traces of which is known whether they stay.",
-        (double)store.fates);
+        (double)store->fates);
     one(out, "sonde_keep_forgotten_verdicts_total", "counter",
         "Traces that stay since memory for their verdict was too small.",
-        (double)store.forgotten_fates);
+        (double)store->forgotten_fates);
     one(out, "sonde_keep_partial_traces_total", "counter",
         "Traces that had an error, or were slow, by spans that came after others were left out.",
-        (double)store.back_traces);
+        (double)store->back_traces);
 }
 
 static void put_tiers(struct buf *out, const char *name, const char *help,
@@ -535,6 +526,8 @@ static void put_process(struct job *j)
 
 void api_metrics(struct job *j)
 {
+    struct store_stats store;
+    struct stream_stats stream;
     ASSERT(j->out.n == 0); // the exposition is the whole answer
     j->content_type = "text/plain; version=0.0.4; charset=utf-8";
     head(&j->out, "sonde_build_info", "gauge", "Version.");
@@ -543,9 +536,11 @@ void api_metrics(struct job *j)
     put_ledger(j);
     put_agents(j);
     put_journal(j);
-    put_store(j);
-    put_stream(j);
-    put_keeping(j);
+    store_stats(j->api->o.store, &store);
+    stream_stats(j->api->o.stream, &stream);
+    put_store(&j->out, &store);
+    put_stream(&j->out, &stream);
+    put_keeping(&j->out, &store, &stream);
     put_series(j);
     put_receive(j);
     put_scrape(j);

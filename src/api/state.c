@@ -61,83 +61,76 @@ static void put_journal(struct json_writer *w, const struct api *a)
     json_put_object_end(w);
 }
 
-static void put_store(struct json_writer *w, const struct api *a)
+static void put_store(struct json_writer *w, const struct store_stats *s)
 {
-    struct store_stats s;
-    store_stats(a->o.store, &s);
     json_put_key(w, "store");
     json_put_object(w);
-    put_u64(w, "hot_rows", s.hot_rows);
-    put_u64(w, "hot_bytes", s.hot_bytes);
-    put_u64(w, "parts", s.parts);
-    put_u64(w, "part_rows", s.part_rows);
-    put_u64(w, "part_bytes", s.part_bytes);
-    put_u64(w, "flushes", s.flushes);
-    put_u64(w, "merges", s.merges);
-    put_bool(w, "merging", s.merging);
-    put_u64(w, "merged_rows", s.merged_rows);
-    put_u64(w, "expired_parts", s.expired_parts);
-    put_u64(w, "stripped_parts", s.stripped_parts);
-    put_u64(w, "damaged_parts", s.damaged_parts);
-    put_u64(w, "flush_failures", s.flush_failures);
-    put_u64(w, "merge_failures", s.merge_failures);
-    put_u64(w, "dead_letters", s.dead_letters);
-    put_bool(w, "full", s.full);
+    put_u64(w, "hot_rows", s->hot_rows);
+    put_u64(w, "hot_bytes", s->hot_bytes);
+    put_u64(w, "parts", s->parts);
+    put_u64(w, "part_rows", s->part_rows);
+    put_u64(w, "part_bytes", s->part_bytes);
+    put_u64(w, "flushes", s->flushes);
+    put_u64(w, "merges", s->merges);
+    put_bool(w, "merging", s->merging);
+    put_u64(w, "merged_rows", s->merged_rows);
+    put_u64(w, "expired_parts", s->expired_parts);
+    put_u64(w, "stripped_parts", s->stripped_parts);
+    put_u64(w, "damaged_parts", s->damaged_parts);
+    put_u64(w, "flush_failures", s->flush_failures);
+    put_u64(w, "merge_failures", s->merge_failures);
+    put_u64(w, "dead_letters", s->dead_letters);
+    put_bool(w, "full", s->full);
     json_put_object_end(w);
 }
 
-static void put_stream(struct json_writer *w, const struct api *a)
+static void put_stream(struct json_writer *w, const struct stream_stats *s)
 {
-    struct stream_stats s;
-    stream_stats(a->o.stream, &s);
     json_put_key(w, "stream");
     json_put_object(w);
-    put_u64(w, "spans", s.spans);
-    put_u64(w, "duplicate_spans", s.duplicates);
-    put_u64(w, "left_out_spans", s.left_out_spans);
-    put_u64(w, "points", s.points);
-    put_u64(w, "queued_bytes", s.queued_bytes);
-    put_u64(w, "open_chains", s.open_chains);
-    put_u64(w, "open_spans", s.open_spans);
-    put_u64(w, "open_bytes", s.open_bytes);
-    put_u64(w, "closed_chains", s.closed_chains);
-    put_u64(w, "spilled_chains", s.spilled_chains);
-    put_u64(w, "reopened_chains", s.reopened_chains);
-    put_u64(w, "unjoined_spans", s.unjoined_spans);
-    put_u64(w, "names", s.names);
-    put_u64(w, "other_names", s.other_names);
-    put_u64(w, "statements", s.statements);
-    put_u64(w, "other_statements", s.other_statements);
-    put_u64(w, "refused_calls", s.refused_calls);
-    put_u64(w, "paths", s.paths);
-    put_u64(w, "other_paths", s.other_paths);
-    put_u64(w, "rootless_spans", s.rootless_spans);
+    put_u64(w, "spans", s->spans);
+    put_u64(w, "duplicate_spans", s->duplicates);
+    put_u64(w, "left_out_spans", s->left_out_spans);
+    put_u64(w, "points", s->points);
+    put_u64(w, "queued_bytes", s->queued_bytes);
+    put_u64(w, "open_chains", s->open_chains);
+    put_u64(w, "open_spans", s->open_spans);
+    put_u64(w, "open_bytes", s->open_bytes);
+    put_u64(w, "closed_chains", s->closed_chains);
+    put_u64(w, "spilled_chains", s->spilled_chains);
+    put_u64(w, "reopened_chains", s->reopened_chains);
+    put_u64(w, "unjoined_spans", s->unjoined_spans);
+    put_u64(w, "names", s->names);
+    put_u64(w, "other_names", s->other_names);
+    put_u64(w, "statements", s->statements);
+    put_u64(w, "other_statements", s->other_statements);
+    put_u64(w, "refused_calls", s->refused_calls);
+    put_u64(w, "paths", s->paths);
+    put_u64(w, "other_paths", s->other_paths);
+    put_u64(w, "rootless_spans", s->rootless_spans);
     json_put_object_end(w);
 }
 
-static void put_keeping(struct json_writer *w, const struct api *a)
+static void put_keeping(struct json_writer *w, const struct store_stats *store,
+                        const struct stream_stats *stream)
 {
-    struct store_stats store;
-    struct stream_stats stream;
-    store_stats(a->o.store, &store);
-    stream_stats(a->o.stream, &stream);
     json_put_key(w, "keeping");
     json_put_object(w);
-    put_bool(w, "chosen", stream.chooses);
+    put_bool(w, "chosen", stream->chooses);
     json_put_key(w, "verdicts");
     json_put_object(w);
     for (unsigned i = 0; i < KEEP_WHY_COUNT; i++) {
-        put_u64(w, keep_why_name((enum keep_why)i), stream.verdicts[i]);
+        put_u64(w, keep_why_name((enum keep_why)i), stream->verdicts[i]);
     }
     json_put_object_end(w);
-    put_u64(w, "fresh_parts", store.fresh_parts);
-    put_u64(w, "sifted_parts", store.sifted_parts);
-    put_u64(w, "sifted_rows", store.sifted_rows);
-    put_u64(w, "left_out_traces", store.left_out_traces);
-    put_u64(w, "known_fates", store.fates);
-    put_u64(w, "forgotten_verdicts", store.forgotten_fates);
-    put_u64(w, "partial_traces", store.back_traces);
-    put_u64(w, "other_shapes", stream.other_shapes);
+    put_u64(w, "fresh_parts", store->fresh_parts);
+    put_u64(w, "sifted_parts", store->sifted_parts);
+    put_u64(w, "sifted_rows", store->sifted_rows);
+    put_u64(w, "left_out_traces", store->left_out_traces);
+    put_u64(w, "known_fates", store->fates);
+    put_u64(w, "forgotten_verdicts", store->forgotten_fates);
+    put_u64(w, "partial_traces", store->back_traces);
+    put_u64(w, "other_shapes", stream->other_shapes);
     json_put_object_end(w);
 }
 
@@ -228,6 +221,8 @@ static const char *why_not_ready(const struct api *a)
 void api_status(struct job *j)
 {
     struct api *a = j->api;
+    struct store_stats store;
+    struct stream_stats stream;
     struct json_writer w;
     time_t now = time(NULL);
     struct tm local;
@@ -243,9 +238,11 @@ void api_status(struct job *j)
     put_str(&w, "timezone", str_of(local.tm_zone));
     put_memory(&w, a->o.budget);
     put_journal(&w, a);
-    put_store(&w, a);
-    put_stream(&w, a);
-    put_keeping(&w, a);
+    store_stats(a->o.store, &store);
+    stream_stats(a->o.stream, &stream);
+    put_store(&w, &store);
+    put_stream(&w, &stream);
+    put_keeping(&w, &store, &stream);
     put_series(&w, a);
     MUST(pthread_rwlock_rdlock(&a->receive_lock) == 0);
     put_bool(&w, "ready", why_not_ready(a) == NULL);

@@ -37,6 +37,7 @@ void store_put_part(struct store *s, struct store_line *line, struct part_entry 
     s->stats.parts++;
     s->stats.part_rows += part_meta(entry->part)->rows;
     s->stats.part_bytes += part_meta(entry->part)->file_bytes;
+    s->stats.fresh_parts += entry->state == PART_FRESH ? 1 : 0;
 }
 
 void store_take_part(struct store *s, struct store_line *line, const struct part_entry *entry)
@@ -51,6 +52,16 @@ void store_take_part(struct store *s, struct store_line *line, const struct part
     s->stats.parts--;
     s->stats.part_rows -= part_meta(entry->part)->rows;
     s->stats.part_bytes -= part_meta(entry->part)->file_bytes;
+    s->stats.fresh_parts -= entry->state == PART_FRESH ? 1 : 0;
+}
+
+void store_mark_part(struct store *s, struct part_entry *entry, enum part_state state)
+{
+    ASSERT(entry->part != NULL);
+    ASSERT(state != PART_QUARANTINED);
+    s->stats.fresh_parts -= entry->state == PART_FRESH ? 1 : 0;
+    entry->state = state;
+    s->stats.fresh_parts += entry->state == PART_FRESH ? 1 : 0;
 }
 
 void parts_count_gone(struct commit *c, const struct part_meta *m, enum outcome o, enum reason r)

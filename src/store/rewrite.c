@@ -39,7 +39,7 @@ static enum err mark(struct run *x)
     enum err e = commit_end(&c);
     if (e == ERR_OK) {
         (void)pthread_mutex_lock(&s->lock);
-        x->r->old->state = x->r->becomes;
+        store_mark_part(s, x->r->old, x->r->becomes);
         (void)pthread_mutex_unlock(&s->lock);
     }
     return e;

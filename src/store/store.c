@@ -231,13 +231,10 @@ void store_stats(struct store *s, struct store_stats *ret_stats)
     *ret_stats = s->stats;
     ret_stats->full = s->low_space || s->write_full;
     ret_stats->failing = s->unreachable || s->flush_failing;
-    ret_stats->hot_rows = ret_stats->hot_bytes = ret_stats->fresh_parts = 0;
+    ret_stats->hot_rows = ret_stats->hot_bytes = 0;
     for (size_t i = 0; i < s->line_count; i++) {
         ret_stats->hot_rows += s->lines[i].hot_rows;
         ret_stats->hot_bytes += s->lines[i].hot_bytes;
-        for (size_t k = 0; k < s->lines[i].part_count; k++) {
-            ret_stats->fresh_parts += s->lines[i].parts[k]->state == PART_FRESH ? 1 : 0;
-        }
     }
     (void)pthread_mutex_unlock(&s->lock);
     struct fates_stats fates;

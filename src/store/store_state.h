@@ -167,6 +167,8 @@ void store_keep_bad_file(const struct store *s, uint64_t id, struct arena *a);
 // Under `lock`.
 void store_put_part(struct store *s, struct store_line *line, struct part_entry *entry);
 void store_take_part(struct store *s, struct store_line *line, const struct part_entry *entry);
+// The part stays as it is, and becomes this.
+void store_mark_part(struct store *s, struct part_entry *entry, enum part_state state);
 
 // The functions below are for the holder of `maintaining`.
 
