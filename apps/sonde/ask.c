@@ -15,6 +15,7 @@
 #include "when.h"
 
 #define DEFAULT_SERVER "http://127.0.0.1:7070"
+#define PATH_BYTES_MAX ((size_t)1 << 20)
 
 // ---- Fetching -----------------------------------------------------------------------------------
 
@@ -137,30 +138,59 @@ uint64_t ask_integer(json_t *object, const char *key)
     return real < 0 ? 0 : real >= 0x1p64 ? UINT64_MAX : (uint64_t)real;
 }
 
+double ask_number(json_t *object, const char *key)
+{
+    return json_number_value(json_object_get(object, key));
+}
+
 const char *ask_string(json_t *object, const char *key)
 {
     const char *text = json_string_value(json_object_get(object, key));
     return text != NULL ? text : "";
 }
 
-// ---- Ranges -------------------------------------------------------------------------------------
-
-bool ask_range(const struct ask_range_flags *f, struct ask_range *ret_range)
+void ask_print_partial(json_t *root)
 {
-    uint64_t now = clock_wall_ns() / NS_PER_MS, from, to = now + 60000, since = 3600000;
-    if (f->since != NULL && f->from != NULL) {
+    if (json_is_true(json_object_get(root, "partial"))) {
+        fputs("sonde: incomplete: damaged parts of the stored series were left out\n", stderr);
+    }
+}
+
+// ---- Commands -----------------------------------------------------------------------------------
+
+bool ask_parse(struct ask *a, int argc, char **argv, const struct flag *flags)
+{
+    int count;
+    a->exit_code = EXIT_USAGE;
+    ASSERT(a->help != NULL && a->word == NULL);
+    if (!flags_parse(argc, argv, flags, &a->word, a->words == ASK_NO_WORD ? 0 : 1, &count)) {
+        return false;
+    }
+    bool lacks_word = a->words == ASK_ONE_WORD && count == 0;
+    a->exit_code = a->wants_help || !lacks_word ? EXIT_DONE : EXIT_USAGE;
+    if (a->wants_help || lacks_word) {
+        fputs(a->help, a->wants_help ? stdout : stderr);
+    }
+    return !a->wants_help && !lacks_word;
+}
+
+// False after saying what is wrong.
+static bool read_range(struct ask *a)
+{
+    uint64_t now = clock_wall_ns() / NS_PER_MS, from = 0, to = now + 60000, since = 3600000;
+    if (a->since != NULL && a->from != NULL) {
         fputs("sonde: --since and --from both say where to begin\n", stderr);
         return false;
     }
-    if (f->since != NULL && config_parse_duration(f->since, &since) != ERR_OK) {
+    if (a->since != NULL && config_parse_duration(a->since, &since) != ERR_OK) {
         fprintf(stderr, "sonde: --since is '%s', expected a duration such as 15m, 1h or 7d\n",
-                f->since);
+                a->since);
         return false;
     }
     const struct {
         const char *name, *text;
         uint64_t *ms;
-    } ends[] = {{"--from", f->from, &from}, {"--to", f->to, &to}};
+    } ends[] = {{"--from", a->from, &from}, {"--to", a->to, &to}};
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
         enum err e = ends[i].text != NULL ? when_parse(ends[i].text, now, ends[i].ms) : ERR_OK;
         if (e != ERR_OK) {
@@ -170,70 +200,85 @@ bool ask_range(const struct ask_range_flags *f, struct ask_range *ret_range)
             return false;
         }
     }
-    if (f->from == NULL) { // so long before the end
+    if (a->from == NULL) { // so long before the end
         uint64_t end = to < now ? to : now;
         from = end > since ? end - since : 0;
     }
-    *ret_range = (struct ask_range){from, to};
+    a->from_ms = from;
+    a->to_ms = to;
     return true;
 }
 
-// ---- Asking and printing ------------------------------------------------------------------------
-
-void ask_param(struct buf *path, const char *name, const char *value)
+void ask_begin(struct ask *a, const char *path)
 {
-    ASSERT(path->n > 0);
-    if (value != NULL) {
-        buf_printf(path, "&%s=", name);
-        client_escape(path, value);
+    ASSERT(a->exit_code == EXIT_DONE && a->path.n == 0);
+    buf_init(&a->path, PATH_BYTES_MAX);
+    if (!read_range(a)) {
+        a->exit_code = EXIT_USAGE;
+        return;
+    }
+    buf_printf(&a->path, "%s?from=%" PRIu64 "&to=%" PRIu64, path, a->from_ms, a->to_ms);
+}
+
+void ask_param(struct ask *a, const char *name, const char *value)
+{
+    ASSERT(a->path.n > 0 || a->exit_code != EXIT_DONE);
+    if (value != NULL && a->exit_code == EXIT_DONE) {
+        buf_printf(&a->path, "&%s=", name);
+        client_escape(&a->path, value);
     }
 }
 
-bool ask_step(struct buf *path, const char *step)
+void ask_param_duration(struct ask *a, const char *name, const char *value)
 {
-    uint64_t step_ms;
-    ASSERT(path->n > 0);
-    if (step == NULL) {
-        return true;
+    uint64_t ms;
+    ASSERT(a->path.n > 0 || a->exit_code != EXIT_DONE);
+    if (value == NULL || a->exit_code != EXIT_DONE) {
+        return;
     }
-    if (config_parse_duration(step, &step_ms) != ERR_OK || step_ms == 0) {
-        fprintf(stderr, "sonde: --step is '%s', expected a duration such as 10s, 1m or 1h\n", step);
-        return false;
+    if (config_parse_duration(value, &ms) != ERR_OK || ms == 0) {
+        fprintf(stderr, "sonde: --%s is '%s', expected a duration such as 10s, 1m or 1h\n", name,
+                value);
+        a->exit_code = EXIT_USAGE;
+        return;
     }
-    buf_printf(path, "&step=%" PRIu64, step_ms);
-    return true;
+    buf_printf(&a->path, "&%s=%" PRIu64, name, ms);
 }
 
-int ask_and_print(const struct ask_flags *flags, struct buf *path, void (*print)(json_t *root),
-                  const char *found)
+const char *ask_path(struct ask *a)
+{
+    if (a->exit_code == EXIT_DONE) {
+        buf_add_byte(&a->path, 0);
+        ASSERT(a->path.n > 0 || a->path.failed);
+        if (a->path.failed) {
+            fputs("sonde: what is asked for is too long\n", stderr);
+            a->exit_code = EXIT_USAGE;
+        }
+    }
+    return a->exit_code == EXIT_DONE ? a->path.p : NULL;
+}
+
+int ask_end(struct ask *a, void (*print)(json_t *root), const char *found)
 {
     struct buf answer;
-    int code = EXIT_USAGE;
+    const char *path = ask_path(a);
     json_t *root = NULL;
+    ASSERT(print != NULL);
     buf_init(&answer, ASK_ANSWER_MAX);
-    buf_add_byte(path, 0);
-    if (path->failed) {
-        fputs("sonde: the names are too long\n", stderr);
-    } else {
-        root = ask_json(flags, path->p, NULL, &answer, &code);
+    if (path != NULL) {
+        root = ask_json(&a->server, path, NULL, &answer, &a->exit_code);
     }
     if (root != NULL) {
         bool is_empty = found != NULL && json_array_size(json_object_get(root, found)) == 0;
-        code = is_empty ? EXIT_NOT_FOUND : EXIT_DONE;
+        a->exit_code = is_empty ? EXIT_NOT_FOUND : EXIT_DONE;
     }
-    if (root != NULL && print != NULL) {
+    if (root != NULL && wants_table(a->json)) {
         print(root);
     } else if (root != NULL) {
         printf("%.*s\n", STR_FMT(buf_str(&answer)));
     }
     json_decref(root);
     buf_done(&answer);
-    return code;
-}
-
-void ask_print_partial(json_t *root)
-{
-    if (json_is_true(json_object_get(root, "partial"))) {
-        fputs("sonde: incomplete: damaged parts of the stored series were left out\n", stderr);
-    }
+    buf_done(&a->path);
+    return a->exit_code;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: what the commands share that ask a running server: its flags, fetching and reading an
-// answer, and the range of time that is asked for. What goes wrong is said on standard error.
+// answer; and all that is around the question in those which ask for a range of time. What goes
+// wrong is said on standard error.
 #ifndef SONDE_APPS_ASK_H
 #define SONDE_APPS_ASK_H
 
@@ -9,6 +10,7 @@
 #include <stdint.h>
 
 #include "client.h"
+#include "commands.h"
 
 #define ASK_ANSWER_MAX ((size_t)512 << 20)
 
@@ -26,52 +28,72 @@ int ask_text(const struct ask_flags *flags, const char *path, const char *filter
 json_t *ask_json(const struct ask_flags *flags, const char *path, const char *filter,
                  struct buf *answer, int *ret_exit);
 
-// A number of an object, 0 where it has none; a text, "" where it has none.
+// A number of an object, whole or not, 0 where it has none; a text, "" where it has none.
 uint64_t ask_integer(json_t *object, const char *key);
+double ask_number(json_t *object, const char *key);
 const char *ask_string(json_t *object, const char *key);
 
 // A text of a server as a terminal may have it, in `room`: whoever the server is.
 const char *ask_printable(const char *text, struct err_at *room);
 
-// --since, or --from and --to.
-struct ask_range_flags {
-    const char *since, *from, *to;
-};
-struct ask_range {
-    uint64_t from_ms, to_ms;
-};
-
-// Those of a command's struct `f` with the members range, server, json and help, for a list of
-// struct flag.
-// clang-format off
-#define ASK_RANGE_FLAGS(f)                                                                         \
-    {"--since", &(f).range.since, NULL},                                                           \
-    {"--from", &(f).range.from, NULL},                                                             \
-    {"--to", &(f).range.to, NULL}
-#define ASK_SERVER_FLAGS(f)                                                                        \
-    {"--server", &(f).server.server, NULL},                                                        \
-    {"--token", &(f).server.token, NULL},                                                          \
-    {"--ca", &(f).server.ca, NULL},                                                                \
-    {"--json", NULL, &(f).json},                                                                   \
-    {"--help", NULL, &(f).help}
-// clang-format on
-
-// The last hour where nothing is said. False after saying what is wrong.
-bool ask_range(const struct ask_range_flags *f, struct ask_range *ret_range);
-
-// Adds a parameter to a path that has some; nothing where it has no value.
-void ask_param(struct buf *path, const char *name, const char *value);
-
-// Adds --step, a duration; nothing where it is NULL. False after saying what is wrong.
-MUST_CHECK bool ask_step(struct buf *path, const char *step);
-
-// Fetches, and prints JSON as it came or, where `print` is not NULL, what that makes of it. Gives
-// the exit code. `found` names the list that is empty where what was asked for by its name is not
-// there (EXIT_NOT_FOUND); NULL: nothing was.
-int ask_and_print(const struct ask_flags *flags, struct buf *path, void (*print)(json_t *root),
-                  const char *found);
-
 // Says where an answer lacks damaged parts.
 void ask_print_partial(json_t *root);
+
+// ---- Commands that ask for a range of time ------------------------------------------------------
+//
+//     ask_parse()   the command line, --help
+//     ask_begin()   the path, with the range
+//     ask_param()   what else is asked for
+//     ask_end()     the answer, printed
+// Each says what is wrong; after that the others do nothing, and ask_end() gives the exit code.
+
+enum ask_words { ASK_NO_WORD, ASK_MAY_WORD, ASK_ONE_WORD };
+
+struct ask {
+    // The command's.
+    const char *help;
+    enum ask_words words; // that stand beside the flags
+    // Of the command line.
+    const char *word; // NULL: none
+    struct ask_flags server;
+    const char *since, *from, *to;
+    bool json, wants_help;
+
+    uint64_t from_ms, to_ms; // the last hour where nothing is said; since ask_begin()
+    struct buf path;
+    int exit_code; // EXIT_DONE: nothing was wrong so far
+};
+
+// The flags of all these commands, for a list of struct flag.
+// clang-format off
+#define ASK_FLAGS(a)                                                                               \
+    {"--since", &(a).since, NULL},                                                                 \
+    {"--from", &(a).from, NULL},                                                                   \
+    {"--to", &(a).to, NULL},                                                                       \
+    {"--server", &(a).server.server, NULL},                                                        \
+    {"--token", &(a).server.token, NULL},                                                          \
+    {"--ca", &(a).server.ca, NULL},                                                                \
+    {"--json", NULL, &(a).json},                                                                   \
+    {"--help", NULL, &(a).wants_help}
+// clang-format on
+
+// False where there is nothing to be asked: a->exit_code is the exit code.
+MUST_CHECK bool ask_parse(struct ask *a, int argc, char **argv, const struct flag *flags);
+
+void ask_begin(struct ask *a, const char *path);
+
+// Adds a parameter; nothing where it has no value.
+void ask_param(struct ask *a, const char *name, const char *value);
+// The same of the flag of this name, a duration: in milliseconds.
+void ask_param_duration(struct ask *a, const char *name, const char *value);
+
+// The whole path; NULL where something was wrong. It lives as long as a->path, which is the
+// caller's to give back, unless ask_end() does.
+const char *ask_path(struct ask *a);
+
+// Fetches, and prints JSON as it came or, on a terminal, what `print` makes of it. Gives the exit
+// code. `found` names the list that is empty where what was asked for by its name is not there
+// (EXIT_NOT_FOUND); NULL: nothing was.
+int ask_end(struct ask *a, void (*print)(json_t *root), const char *found);
 
 #endif

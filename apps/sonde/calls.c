@@ -7,7 +7,6 @@
 
 #include "ask.h"
 #include "commands.h"
-#include "config.h"
 #include "core/clock.h"
 #include "core/must.h"
 #include "places.h"
@@ -46,13 +45,6 @@ static const char red_help[] =
     "any step and over any range. --step is a multiple of 10s; without it there are\n"
     "240 steps at most. T is as for `sonde trace search`.\n";
 
-struct calls_flags {
-    struct ask_range_flags range;
-    struct ask_flags server;
-    const char *level, *endpoint, *instance, *namespace, *step, *by;
-    bool json, help;
-};
-
 // Calls, errors and durations of a node, an edge or a step.
 static void print_calls(json_t *o)
 {
@@ -60,9 +52,7 @@ static void print_calls(json_t *o)
     printf("%10" PRId64 "  %8" PRId64, (int64_t)ask_integer(o, "calls"),
            (int64_t)ask_integer(o, "errors"));
     for (size_t i = 0; i < sizeof durations / sizeof *durations; i++) {
-        char text[WHEN_MAX];
-        when_print_duration(text, ask_integer(o, durations[i]));
-        printf("  %9s", text);
+        table_put_duration(ask_integer(o, durations[i]));
     }
     ASSERT(o != NULL);
 }
@@ -121,8 +111,8 @@ static json_t *node_of(json_t *nodes, const char *id)
 static void print_reason(json_t *r)
 {
     const char *measure = ask_string(r, "measure");
-    double value = json_number_value(json_object_get(r, "value"));
-    double limit = json_number_value(json_object_get(r, "limit"));
+    double value = ask_number(r, "value");
+    double limit = ask_number(r, "limit");
     ASSERT(r != NULL);
     if (strcmp(measure, "error_share") == 0) {
         printf("%.1f %% of the calls failed, the limit is %.0f %%", 100 * value, 100 * limit);
@@ -199,32 +189,15 @@ static void print_topology(json_t *root)
 
 int command_topology(int argc, char **argv)
 {
-    struct calls_flags f = {0};
-    struct ask_range range;
-    int count;
-    const struct flag flags[] = {
-        {"--level", &f.level, NULL},
-        ASK_RANGE_FLAGS(f),
-        ASK_SERVER_FLAGS(f),
-        {NULL, NULL, NULL},
-    };
-    if (!flags_parse(argc, argv, flags, NULL, 0, &count)) {
-        return EXIT_USAGE;
+    struct ask a = {.help = topology_help, .words = ASK_NO_WORD};
+    const char *level = NULL;
+    const struct flag flags[] = {{"--level", &level, NULL}, ASK_FLAGS(a), {NULL, NULL, NULL}};
+    if (!ask_parse(&a, argc, argv, flags)) {
+        return a.exit_code;
     }
-    if (f.help) {
-        fputs(topology_help, stdout);
-        return EXIT_DONE;
-    }
-    if (!ask_range(&f.range, &range)) {
-        return EXIT_USAGE;
-    }
-    struct buf path;
-    buf_init(&path, (size_t)1 << 16);
-    buf_printf(&path, "/api/v1/topology?from=%" PRIu64 "&to=%" PRIu64, range.from_ms, range.to_ms);
-    ask_param(&path, "level", f.level);
-    int code = ask_and_print(&f.server, &path, wants_table(f.json) ? print_topology : NULL, NULL);
-    buf_done(&path);
-    return code;
+    ask_begin(&a, "/api/v1/topology");
+    ask_param(&a, "level", level);
+    return ask_end(&a, print_topology, NULL);
 }
 
 // ---- red ----------------------------------------------------------------------------------------
@@ -303,53 +276,28 @@ static void print_red(json_t *root)
     ask_print_partial(root);
 }
 
-static int ask_for_red(const struct calls_flags *f, const char *service)
-{
-    struct ask_range range;
-    struct buf path;
-    int code = EXIT_USAGE;
-    if (!ask_range(&f->range, &range)) {
-        return EXIT_USAGE;
-    }
-    buf_init(&path, (size_t)1 << 16);
-    buf_printf(&path, "/api/v1/red?from=%" PRIu64 "&to=%" PRIu64, range.from_ms, range.to_ms);
-    ask_param(&path, "service", service);
-    ask_param(&path, "endpoint", f->endpoint);
-    ask_param(&path, "instance", f->instance);
-    ask_param(&path, "namespace", f->namespace);
-    ask_param(&path, "by", f->by);
-    if (ask_step(&path, f->step)) {
-        code = ask_and_print(&f->server, &path,
-                             !wants_table(f->json) ? NULL
-                             : f->by != NULL       ? print_groups
-                                                   : print_red,
-                             f->by != NULL ? "groups" : "points");
-    }
-    buf_done(&path);
-    return code;
-}
-
 int command_red(int argc, char **argv)
 {
-    struct calls_flags f = {0};
-    const char *service = NULL;
-    int count;
+    struct ask a = {.help = red_help, .words = ASK_ONE_WORD};
+    const char *endpoint = NULL, *instance = NULL, *namespace = NULL, *step = NULL, *by = NULL;
     const struct flag flags[] = {
-        {"--endpoint", &f.endpoint, NULL},
-        {"--instance", &f.instance, NULL},
-        {"--namespace", &f.namespace, NULL},
-        {"--step", &f.step, NULL},
-        {"--by", &f.by, NULL},
-        ASK_RANGE_FLAGS(f),
-        ASK_SERVER_FLAGS(f),
+        {"--endpoint", &endpoint, NULL},
+        {"--instance", &instance, NULL},
+        {"--namespace", &namespace, NULL},
+        {"--step", &step, NULL},
+        {"--by", &by, NULL},
+        ASK_FLAGS(a),
         {NULL, NULL, NULL},
     };
-    if (!flags_parse(argc, argv, flags, &service, 1, &count)) {
-        return EXIT_USAGE;
+    if (!ask_parse(&a, argc, argv, flags)) {
+        return a.exit_code;
     }
-    if (f.help || count == 0) {
-        fputs(red_help, f.help ? stdout : stderr);
-        return f.help ? EXIT_DONE : EXIT_USAGE;
-    }
-    return ask_for_red(&f, service);
+    ask_begin(&a, "/api/v1/red");
+    ask_param(&a, "service", a.word);
+    ask_param(&a, "endpoint", endpoint);
+    ask_param(&a, "instance", instance);
+    ask_param(&a, "namespace", namespace);
+    ask_param(&a, "by", by);
+    ask_param_duration(&a, "step", step);
+    return by != NULL ? ask_end(&a, print_groups, "groups") : ask_end(&a, print_red, "points");
 }

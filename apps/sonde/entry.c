@@ -6,10 +6,8 @@
 
 #include "ask.h"
 #include "commands.h"
-#include "core/clock.h"
 #include "core/must.h"
 #include "table.h"
-#include "when.h"
 
 #define NODE_MAX  64 // columns of a node in a table
 #define DEPTH_MAX 40 // that a tree is indented by
@@ -27,27 +25,6 @@ static const char help[] =
     "called N times as often. --load NODE lists the entries that load a node, whose\n"
     "ID `sonde topology --json` tells, such as database//postgresql/shop. T is as for\n"
     "`sonde trace search`.\n";
-
-struct entry_flags {
-    struct ask_range_flags range;
-    struct ask_flags server;
-    const char *namespace, *times, *load;
-    bool json, help;
-};
-
-static double number(json_t *o, const char *key)
-{
-    ASSERT(o != NULL);
-    return json_number_value(json_object_get(o, key));
-}
-
-static void put_duration(json_t *o, const char *key, double per)
-{
-    char text[WHEN_MAX];
-    ASSERT(per > 0);
-    when_print_duration(text, (uint64_t)((double)ask_integer(o, key) / per));
-    printf("  %9s", text);
-}
 
 // "shop/orders", "orders"
 static void put_service(json_t *o)
@@ -76,8 +53,8 @@ static void print_list(json_t *root)
     json_array_foreach(entries, i, e)
     {
         printf("%10" PRIu64 "  %8" PRIu64, ask_integer(e, "calls"), ask_integer(e, "errors"));
-        put_duration(e, "self_ns", 1);
-        printf("  %4.1f %%  ", 100 * number(e, "share"));
+        table_put_duration(ask_integer(e, "self_ns"));
+        printf("  %4.1f %%  ", 100 * ask_number(e, "share"));
         put_service(e);
         fputs("  ", stdout);
         table_put(ask_string(e, "name"), 0, NODE_MAX);
@@ -108,9 +85,9 @@ static void print_node(json_t *nodes, size_t at, double calls)
 {
     json_t *n = json_array_get(nodes, at);
     const char *name = ask_string(n, "name");
-    printf("%9.2f  %5.1f %%  %4.1f %%", number(n, "calls_per_entry"), 100 * number(n, "presence"),
-           100 * number(n, "share"));
-    put_duration(n, "self_ns", calls);
+    printf("%9.2f  %5.1f %%  %4.1f %%", ask_number(n, "calls_per_entry"),
+           100 * ask_number(n, "presence"), 100 * ask_number(n, "share"));
+    table_put_duration((uint64_t)((double)ask_integer(n, "self_ns") / calls));
     printf("  %8" PRIu64 "  %*s", ask_integer(n, "errors"), 2 * depth_of(nodes, at), "");
     ASSERT(n != NULL);
     table_put(name, 0, NODE_MAX);
@@ -135,10 +112,10 @@ static void print_needs(json_t *root)
     json_array_foreach(needs, i, n)
     {
         uint64_t needed = ask_integer(n, "instances_needed");
-        printf("%9.1f  %+9.1f  %9" PRIu64, number(n, "calls_per_s"), number(n, "added_per_s"),
-               ask_integer(n, "instances"));
+        printf("%9.1f  %+9.1f  %9" PRIu64, ask_number(n, "calls_per_s"),
+               ask_number(n, "added_per_s"), ask_integer(n, "instances"));
         if (needed > 0) {
-            printf("  %7.1f/s  %6" PRIu64 "  ", number(n, "busiest_instance_per_s"), needed);
+            printf("  %7.1f/s  %6" PRIu64 "  ", ask_number(n, "busiest_instance_per_s"), needed);
         } else {
             printf("  %9s  %6s  ", "?", "?");
         }
@@ -151,7 +128,7 @@ static void print_needs(json_t *root)
 static void print_tree(json_t *root)
 {
     json_t *nodes = json_object_get(root, "nodes");
-    double calls = number(root, "calls");
+    double calls = ask_number(root, "calls");
     if (json_array_size(nodes) == 0) {
         fputs("sonde: no such entry in that range; `sonde entry` lists them\n", stderr);
         ask_print_partial(root);
@@ -170,69 +147,49 @@ static void print_tree(json_t *root)
 
 // ---- The command --------------------------------------------------------------------------------
 
-// What is asked for, as a path with parameters; false after saying what is wrong.
-static bool put_path(struct buf *path, const struct entry_flags *f, const char *entry)
+// SERVICE/ENDPOINT.
+static void put_entry(struct ask *a, const char *entry, const char *slash)
 {
-    struct ask_range range;
-    const char *slash = entry != NULL ? strchr(entry, '/') : NULL;
-    if (!ask_range(&f->range, &range)) {
-        return false;
-    }
-    if (entry != NULL && (slash == NULL || slash == entry || slash[1] == 0)) {
-        fprintf(stderr, "sonde: '%s' names no entry, expected SERVICE/ENDPOINT\n", entry);
-        return false;
-    }
-    if (f->load != NULL && (entry != NULL || f->times != NULL || f->namespace != NULL)) {
-        fputs("sonde: --load lists entries; it goes with a range alone\n", stderr);
-        return false;
-    }
-    buf_printf(path, "/api/v1/entries%s?from=%" PRIu64 "&to=%" PRIu64,
-               f->load != NULL ? "/load" : "", range.from_ms, range.to_ms);
-    ask_param(path, "node", f->load);
-    ask_param(path, "namespace", f->namespace);
-    ask_param(path, "times", f->times);
-    if (entry != NULL) {
-        char service[1024];
-        size_t n = (size_t)(slash - entry);
-        n = n < sizeof service ? n : sizeof service - 1;
-        memcpy(service, entry, n);
-        service[n] = 0;
-        ask_param(path, "service", service);
-        ask_param(path, "endpoint", slash + 1);
-    }
-    ASSERT(path->n > 0);
-    return true;
+    char service[1024];
+    size_t n = (size_t)(slash - entry);
+    ASSERT(slash > entry && *slash == '/');
+    n = n < sizeof service ? n : sizeof service - 1;
+    memcpy(service, entry, n);
+    service[n] = 0;
+    ask_param(a, "service", service);
+    ask_param(a, "endpoint", slash + 1);
 }
 
 int command_entry(int argc, char **argv)
 {
-    struct entry_flags f = {0};
-    const char *entry = NULL;
-    int count;
+    struct ask a = {.help = help, .words = ASK_MAY_WORD};
+    const char *namespace = NULL, *times = NULL, *load = NULL;
     const struct flag flags[] = {
-        {"--namespace", &f.namespace, NULL},
-        {"--times", &f.times, NULL},
-        {"--load", &f.load, NULL},
-        ASK_RANGE_FLAGS(f),
-        ASK_SERVER_FLAGS(f),
+        {"--namespace", &namespace, NULL},
+        {"--times", &times, NULL},
+        {"--load", &load, NULL},
+        ASK_FLAGS(a),
         {NULL, NULL, NULL},
     };
-    if (!flags_parse(argc, argv, flags, &entry, 1, &count)) {
+    if (!ask_parse(&a, argc, argv, flags)) {
+        return a.exit_code;
+    }
+    const char *entry = a.word, *slash = entry != NULL ? strchr(entry, '/') : NULL;
+    if (entry != NULL && (slash == NULL || slash == entry || slash[1] == 0)) {
+        fprintf(stderr, "sonde: '%s' names no entry, expected SERVICE/ENDPOINT\n", entry);
         return EXIT_USAGE;
     }
-    if (f.help) {
-        fputs(help, stdout);
-        return EXIT_DONE;
+    if (load != NULL && (entry != NULL || times != NULL || namespace != NULL)) {
+        fputs("sonde: --load lists entries; it goes with a range alone\n", stderr);
+        return EXIT_USAGE;
     }
-    struct buf path;
-    int code = EXIT_USAGE;
-    buf_init(&path, (size_t)1 << 16);
-    if (put_path(&path, &f, entry)) {
-        void (*print)(json_t *) = entry != NULL ? print_tree : print_list;
-        code = ask_and_print(&f.server, &path, wants_table(f.json) ? print : NULL,
-                             entry != NULL ? "nodes" : NULL);
+    ask_begin(&a, load != NULL ? "/api/v1/entries/load" : "/api/v1/entries");
+    ask_param(&a, "node", load);
+    ask_param(&a, "namespace", namespace);
+    ask_param(&a, "times", times);
+    if (entry == NULL) {
+        return ask_end(&a, print_list, NULL);
     }
-    ASSERT(count <= 1);
-    buf_done(&path);
-    return code;
+    put_entry(&a, entry, slash);
+    return ask_end(&a, print_tree, "nodes");
 }

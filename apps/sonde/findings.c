@@ -22,12 +22,6 @@ static const char help[] =
     "others (fan_out), unusual chains (rare_path, missing_path), and endpoints that\n"
     "nobody calls any more (dead_endpoint). T is as for `sonde trace search`.\n";
 
-struct findings_flags {
-    struct ask_range_flags range;
-    struct ask_flags server;
-    bool json, help;
-};
-
 static void put_names(json_t *n)
 {
     const char *service = ask_string(n, "service"), *name = ask_string(n, "name");
@@ -48,7 +42,7 @@ static void put_node(json_t *finding, const char *key)
 // The number that proves it, in words.
 static void put_proof(json_t *f, const char *kind)
 {
-    double value = json_number_value(json_object_get(f, "value"));
+    double value = ask_number(f, "value");
     uint64_t chains = ask_integer(f, "chains");
     ASSERT(kind != NULL);
     if (strcmp(kind, "dead_endpoint") == 0) {
@@ -132,29 +126,11 @@ static void print_findings(json_t *root)
 
 int command_findings(int argc, char **argv)
 {
-    struct findings_flags f = {0};
-    struct ask_range range;
-    int count;
-    const struct flag flags[] = {
-        ASK_RANGE_FLAGS(f),
-        ASK_SERVER_FLAGS(f),
-        {NULL, NULL, NULL},
-    };
-    if (!flags_parse(argc, argv, flags, NULL, 0, &count)) {
-        return EXIT_USAGE;
+    struct ask a = {.help = help, .words = ASK_NO_WORD};
+    const struct flag flags[] = {ASK_FLAGS(a), {NULL, NULL, NULL}};
+    if (!ask_parse(&a, argc, argv, flags)) {
+        return a.exit_code;
     }
-    if (f.help) {
-        fputs(help, stdout);
-        return EXIT_DONE;
-    }
-    if (!ask_range(&f.range, &range)) {
-        return EXIT_USAGE;
-    }
-    struct buf path;
-    buf_init(&path, (size_t)1 << 12);
-    buf_printf(&path, "/api/v1/findings?from=%" PRIu64 "&to=%" PRIu64, range.from_ms, range.to_ms);
-    int code = ask_and_print(&f.server, &path, wants_table(f.json) ? print_findings : NULL, NULL);
-    ASSERT(count == 0);
-    buf_done(&path);
-    return code;
+    ask_begin(&a, "/api/v1/findings");
+    return ask_end(&a, print_findings, NULL);
 }

@@ -29,13 +29,6 @@ static const char help[] =
     "of each. Prometheus' job is the service; of shop/node, LINE is shop and S node.\n"
     "T is as for `sonde trace search`.\n";
 
-struct metrics_flags {
-    struct ask_range_flags range;
-    struct ask_flags server;
-    const char *service, *namespace, *by, *as, *step;
-    bool json, help;
-};
-
 static void print_names(json_t *root)
 {
     json_t *metrics = json_object_get(root, "metrics"), *m;
@@ -131,57 +124,32 @@ static void print_metric(json_t *root)
     ask_print_partial(root);
 }
 
-static int ask(const struct metrics_flags *f, const char *name)
-{
-    struct ask_range range;
-    struct buf path;
-    int code = EXIT_USAGE;
-    if (!ask_range(&f->range, &range)) {
-        return EXIT_USAGE;
-    }
-    buf_init(&path, (size_t)1 << 16);
-    buf_printf(&path, "/api/v1/metrics%s?from=%" PRIu64 "&to=%" PRIu64,
-               name != NULL ? "/query" : "", range.from_ms, range.to_ms);
-    ask_param(&path, "name", name);
-    ask_param(&path, "service", f->service);
-    ask_param(&path, "namespace", f->namespace);
-    ask_param(&path, "by", f->by);
-    ask_param(&path, "as", f->as);
-    if (ask_step(&path, f->step)) {
-        void (*print)(json_t * root) = name != NULL ? print_metric : print_names;
-        code = ask_and_print(&f->server, &path, wants_table(f->json) ? print : NULL,
-                             name != NULL ? "groups" : NULL);
-    }
-    ASSERT(path.n > 0);
-    buf_done(&path);
-    return code;
-}
-
 int command_metrics(int argc, char **argv)
 {
-    struct metrics_flags f = {0};
-    const char *name = NULL;
-    int count;
+    struct ask a = {.help = help, .words = ASK_MAY_WORD};
+    const char *service = NULL, *namespace = NULL, *by = NULL, *as = NULL, *step = NULL;
     const struct flag flags[] = {
-        {"--service", &f.service, NULL},
-        {"--namespace", &f.namespace, NULL},
-        {"--by", &f.by, NULL},
-        {"--as", &f.as, NULL},
-        {"--step", &f.step, NULL},
-        ASK_RANGE_FLAGS(f),
-        ASK_SERVER_FLAGS(f),
+        {"--service", &service, NULL},
+        {"--namespace", &namespace, NULL},
+        {"--by", &by, NULL},
+        {"--as", &as, NULL},
+        {"--step", &step, NULL},
+        ASK_FLAGS(a),
         {NULL, NULL, NULL},
     };
-    if (!flags_parse(argc, argv, flags, &name, 1, &count)) {
-        return EXIT_USAGE;
+    if (!ask_parse(&a, argc, argv, flags)) {
+        return a.exit_code;
     }
-    if (f.help) {
-        fputs(help, stdout);
-        return EXIT_DONE;
-    }
-    if (count == 0 && (f.by != NULL || f.as != NULL || f.step != NULL)) {
+    if (a.word == NULL && (by != NULL || as != NULL || step != NULL)) {
         fputs("sonde: --by, --as and --step need the name of a metric\n", stderr);
         return EXIT_USAGE;
     }
-    return ask(&f, name);
+    ask_begin(&a, a.word != NULL ? "/api/v1/metrics/query" : "/api/v1/metrics");
+    ask_param(&a, "name", a.word);
+    ask_param(&a, "service", service);
+    ask_param(&a, "namespace", namespace);
+    ask_param(&a, "by", by);
+    ask_param(&a, "as", as);
+    ask_param_duration(&a, "step", step);
+    return a.word != NULL ? ask_end(&a, print_metric, "groups") : ask_end(&a, print_names, NULL);
 }

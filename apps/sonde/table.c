@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: texts in the cells of a table on a terminal.
+// Purpose: the cells of a table on a terminal.
 #include "table.h"
 
 #include <locale.h>
@@ -9,6 +9,7 @@
 #include <wchar.h>
 
 #include "core/must.h"
+#include "when.h"
 
 #define DOTS "..."
 
@@ -84,4 +85,12 @@ void table_put(const char *text, int width, int most)
         printed += (int)strlen(DOTS);
     }
     printf("%*s", width > printed ? width - printed : 0, "");
+}
+
+void table_put_duration(uint64_t ns)
+{
+    char text[WHEN_MAX];
+    when_print_duration(text, ns);
+    ASSERT(text[0] != 0);
+    printf("  %9s", text);
 }

@@ -6,10 +6,8 @@
 
 #include "ask.h"
 #include "commands.h"
-#include "core/clock.h"
 #include "core/must.h"
 #include "table.h"
-#include "when.h"
 
 #define TEXT_MAX  100 // columns of a statement
 #define STORE_MAX 40  // of a store or a caller
@@ -27,27 +25,12 @@ static const char help[] =
     "store, which --json tells, --service who sends it. --compare 1h sets the same\n"
     "numbers of an hour earlier beside (1d: a day). T is as for `sonde trace search`.\n";
 
-struct top_flags {
-    struct ask_range_flags range;
-    struct ask_flags server;
-    const char *namespace, *node, *service, *by, *compare, *limit;
-    bool json, help;
-};
-
-static void put_duration(json_t *o, const char *key)
-{
-    char text[WHEN_MAX];
-    when_print_duration(text, ask_integer(o, key));
-    ASSERT(key != NULL);
-    printf("  %9s", text);
-}
-
 // By how much a number grew: "+25 %"; "new" where there was none.
 static void put_growth(json_t *statement, const char *key)
 {
     json_t *before = json_object_get(statement, "before");
-    double now = json_number_value(json_object_get(statement, key));
-    double then = json_number_value(json_object_get(before, key));
+    double now = ask_number(statement, key);
+    double then = ask_number(before, key);
     ASSERT(key != NULL);
     if (before == NULL) {
         return;
@@ -74,7 +57,7 @@ static void put_callers(json_t *statement)
     {
         fputs(i == 0 ? " " : ", ", stdout);
         table_put(ask_string(c, "service"), 0, STORE_MAX);
-        printf(" %.0f %%", 100 * json_number_value(json_object_get(c, "share")));
+        printf(" %.0f %%", 100 * ask_number(c, "share"));
     }
     if (left_out > 0) {
         printf(", and %" PRIu64 " more", left_out);
@@ -87,12 +70,12 @@ static void print_statement(json_t *s)
     printf("%10" PRIu64, ask_integer(s, "calls"));
     put_growth(s, "calls");
     printf("  %8" PRIu64, ask_integer(s, "errors"));
-    put_duration(s, "total_ns");
+    table_put_duration(ask_integer(s, "total_ns"));
     put_growth(s, "total_ns");
-    put_duration(s, "mean_ns");
+    table_put_duration(ask_integer(s, "mean_ns"));
     put_growth(s, "mean_ns");
-    put_duration(s, "p99_ns");
-    printf("  %9.1f  ", json_number_value(json_object_get(s, "calls_per_chain")));
+    table_put_duration(ask_integer(s, "p99_ns"));
+    printf("  %9.1f  ", ask_number(s, "calls_per_chain"));
     ASSERT(s != NULL);
     table_put(ask_string(s, "statement"), 0, TEXT_MAX);
     putchar('\n');
@@ -143,46 +126,30 @@ static void print_statements(json_t *root)
 
 int command_top(int argc, char **argv)
 {
-    struct top_flags f = {.limit = "20"};
-    struct ask_range range;
-    const char *kind = NULL;
-    int count;
+    struct ask a = {.help = help, .words = ASK_MAY_WORD};
+    const char *namespace = NULL, *node = NULL, *service = NULL, *by = NULL, *compare = NULL;
+    const char *limit = "20";
     const struct flag flags[] = {
-        {"--namespace", &f.namespace, NULL},
-        {"--node", &f.node, NULL},
-        {"--service", &f.service, NULL},
-        {"--by", &f.by, NULL},
-        {"--compare", &f.compare, NULL},
-        {"--limit", &f.limit, NULL},
-        ASK_RANGE_FLAGS(f),
-        ASK_SERVER_FLAGS(f),
+        {"--namespace", &namespace, NULL},
+        {"--node", &node, NULL},
+        {"--service", &service, NULL},
+        {"--by", &by, NULL},
+        {"--compare", &compare, NULL},
+        {"--limit", &limit, NULL},
+        ASK_FLAGS(a),
         {NULL, NULL, NULL},
     };
-    if (!flags_parse(argc, argv, flags, &kind, 1, &count)) {
-        return EXIT_USAGE;
+    if (!ask_parse(&a, argc, argv, flags)) {
+        return a.exit_code;
     }
-    if (f.help) {
-        fputs(help, stdout);
-        return EXIT_DONE;
-    }
-    if (!ask_range(&f.range, &range)) {
-        return EXIT_USAGE;
-    }
-    struct buf path;
-    buf_init(&path, (size_t)1 << 16);
-    buf_printf(&path, "/api/v1/stores/statements?from=%" PRIu64 "&to=%" PRIu64, range.from_ms,
-               range.to_ms);
-    ask_param(&path, "kind", kind);
-    ask_param(&path, "namespace", f.namespace);
-    ask_param(&path, "node", f.node);
-    ask_param(&path, "service", f.service);
-    ask_param(&path, "by", f.by);
-    ask_param(&path, "compare", f.compare);
-    ask_param(&path, "limit", f.limit);
-    bool is_named = f.node != NULL || f.service != NULL;
-    int code = ask_and_print(&f.server, &path, wants_table(f.json) ? print_statements : NULL,
-                             is_named ? "statements" : NULL);
-    ASSERT(count <= 1);
-    buf_done(&path);
-    return code;
+    ask_begin(&a, "/api/v1/stores/statements");
+    ask_param(&a, "kind", a.word);
+    ask_param(&a, "namespace", namespace);
+    ask_param(&a, "node", node);
+    ask_param(&a, "service", service);
+    ask_param(&a, "by", by);
+    ask_param(&a, "compare", compare);
+    ask_param(&a, "limit", limit);
+    bool is_named = node != NULL || service != NULL;
+    return ask_end(&a, print_statements, is_named ? "statements" : NULL);
 }

@@ -8,7 +8,6 @@
 
 #include "ask.h"
 #include "commands.h"
-#include "config.h"
 #include "core/arena.h"
 #include "core/clock.h"
 #include "core/mem.h"
@@ -100,33 +99,13 @@ static void print_hits(json_t *traces, bool table)
     }
 }
 
-struct search_flags {
-    struct ask_range_flags range;
-    const char *limit, *order;
-    struct ask_flags server;
-    bool json, help;
-};
-
-static void search_path(const struct search_flags *f, const char *filter, const struct ask_range *r,
-                        struct buf *path)
-{
-    ASSERT(filter != NULL && path->n == 0);
-    buf_add_str(path, STR("/api/v1/traces?q="));
-    client_escape(path, filter);
-    buf_printf(path, "&from=%" PRIu64 "&to=%" PRIu64 "&limit=", r->from_ms, r->to_ms);
-    client_escape(path, f->limit != NULL ? f->limit : "20");
-    buf_add_str(path, STR("&order="));
-    client_escape(path, f->order != NULL ? f->order : "newest");
-    buf_add_byte(path, 0);
-}
-
 // Says on standard error, where it disturbs no pipe, what was looked at in vain.
-static void explain_nothing(json_t *root, const struct ask_range *r)
+static void explain_nothing(json_t *root, const struct ask *a)
 {
     char from[WHEN_MAX], to[WHEN_MAX];
     json_t *stats = json_object_get(root, "stats");
-    when_print_utc(from, r->from_ms);
-    when_print_utc(to, r->to_ms);
+    when_print_utc(from, a->from_ms);
+    when_print_utc(to, a->to_ms);
     fprintf(stderr,
             "sonde: no trace matches between %s and %s; %" PRIu64 " of %" PRIu64
             " spans were looked at. --since 24h goes further back, '{ }' matches every span.\n",
@@ -162,56 +141,55 @@ static void print_partial(json_t *said)
 }
 
 // Gives the exit code.
-static int search_and_print(const struct search_flags *f, const char *words,
-                            const struct ask_range *r)
+static int search_and_print(struct ask *a, const char *filter)
 {
-    struct arena scratch = {0};
-    struct buf path, answer;
-    int code = EXIT_USAGE;
-    bool has_braces = words[strspn(words, " \t\n")] == '{';
-    const char *filter = has_braces ? words : arena_printf(&scratch, "{ %s }", words).p;
-    buf_init(&path, (size_t)1 << 20);
+    struct buf answer;
+    const char *path = ask_path(a);
+    json_t *root = NULL;
+    ASSERT(filter != NULL);
     buf_init(&answer, ASK_ANSWER_MAX);
-    search_path(f, filter, r, &path);
-    if (path.failed) {
-        fputs("sonde: the filter is too long\n", stderr);
-    } else {
-        json_t *root = ask_json(&f->server, path.p, filter, &answer, &code);
-        if (root != NULL) {
-            json_t *traces = json_object_get(root, "traces");
-            print_hits(traces, wants_table(f->json));
-            if (json_array_size(traces) == 0) {
-                explain_nothing(root, r);
-            }
-            print_partial(json_object_get(root, "stats"));
-            json_decref(root);
-            code = EXIT_DONE;
-        }
+    if (path != NULL) {
+        root = ask_json(&a->server, path, filter, &answer, &a->exit_code);
     }
-    buf_done(&path);
+    if (root != NULL) {
+        json_t *traces = json_object_get(root, "traces");
+        print_hits(traces, wants_table(a->json));
+        if (json_array_size(traces) == 0) {
+            explain_nothing(root, a);
+        }
+        print_partial(json_object_get(root, "stats"));
+        json_decref(root);
+    }
     buf_done(&answer);
-    arena_done(&scratch);
-    return code;
+    return a->exit_code;
 }
 
 static int search_traces(int argc, char **argv)
 {
-    struct search_flags f = {0};
-    const char *words[1] = {"{}"};
-    int count;
+    struct ask a = {.help = search_help, .words = ASK_MAY_WORD};
+    struct arena scratch = {0};
+    const char *limit = "20", *order = NULL;
     const struct flag flags[] = {
-        {"--limit", &f.limit, NULL}, {"--order", &f.order, NULL}, ASK_RANGE_FLAGS(f),
-        ASK_SERVER_FLAGS(f),         {NULL, NULL, NULL},
+        {"--limit", &limit, NULL},
+        {"--order", &order, NULL},
+        ASK_FLAGS(a),
+        {NULL, NULL, NULL},
     };
-    if (!flags_parse(argc, argv, flags, words, 1, &count)) {
-        return EXIT_USAGE;
+    if (!ask_parse(&a, argc, argv, flags)) {
+        return a.exit_code;
     }
-    if (f.help) {
-        fputs(search_help, stdout);
-        return EXIT_DONE;
+    const char *filter = a.word != NULL ? a.word : "{}";
+    if (filter[strspn(filter, " \t\n")] != '{') {
+        filter = arena_printf(&scratch, "{ %s }", filter).p;
     }
-    struct ask_range range;
-    return ask_range(&f.range, &range) ? search_and_print(&f, words[0], &range) : EXIT_USAGE;
+    ask_begin(&a, "/api/v1/traces");
+    ask_param(&a, "q", filter);
+    ask_param(&a, "limit", limit);
+    ask_param(&a, "order", order);
+    int code = search_and_print(&a, filter);
+    buf_done(&a.path);
+    arena_done(&scratch);
+    return code;
 }
 
 // ---- get ----------------------------------------------------------------------------------------
