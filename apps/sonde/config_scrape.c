@@ -14,8 +14,8 @@
 #include "core/must.h"
 
 #define JOB_NAME_MAX 256
-#define PATH_MAX_    2048
-#define FILE_MAX_    4000
+#define JOB_PATH_MAX 2048
+#define JOB_FILE_MAX 4000
 
 static struct str copy_text(struct config_reader *r, const char *text)
 {
@@ -127,7 +127,7 @@ static enum err read_field(struct config_reader *r, struct scrape_job *job, stru
         return read_targets(r, job, value);
     }
     if (strcmp(key, "file_sd") == 0) {
-        return read_list(r, value, FILE_MAX_, "files of targets", &job->files, &job->file_count);
+        return read_list(r, value, JOB_FILE_MAX, "files of targets", &job->files, &job->file_count);
     }
     if (strcmp(key, "name") == 0) {
         if (text == NULL || !is_plain(text, JOB_NAME_MAX)) {
@@ -138,7 +138,7 @@ static enum err read_field(struct config_reader *r, struct scrape_job *job, stru
         return ERR_OK;
     }
     if (strcmp(key, "metrics_path") == 0) {
-        if (text == NULL || text[0] != '/' || !is_plain(text, PATH_MAX_)) {
+        if (text == NULL || text[0] != '/' || !is_plain(text, JOB_PATH_MAX)) {
             return config_wrong(r, value, "expected a path, such as /metrics", NULL);
         }
         job->path = copy_text(r, text);
