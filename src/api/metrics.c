@@ -487,6 +487,8 @@ static void put_scrape(struct job *j)
     one(out, "sonde_scrape_files", "gauge", "Files of targets.", (double)s.files);
     one(out, "sonde_scrape_bad_files", "gauge", "Of them, those that are bad now.",
         (double)s.bad_files);
+    one(out, "sonde_scrape_files_left_out", "gauge",
+        "Files of targets beyond the 256 that are read.", (double)s.files_left_out);
     one(out, "sonde_scrape_file_errors_total", "counter", "Times that a changed file was bad.",
         (double)s.file_errors);
 }

@@ -69,7 +69,7 @@ void exposition_make(const struct scraped *x, struct exposition *ret);
 // The end of all series of a target that goes away, those of the scraper included.
 void exposition_end(const struct scraped *x, struct exposition *ret);
 
-// ---- discover.c: which targets there are --------------------------------------------------------
+// ---- content.c: the targets of the configuration, or of a file ----------------------------------
 
 struct found_target {
     const struct scrape_job *job;
@@ -77,6 +77,34 @@ struct found_target {
     struct target_labels labels; // those of its file, job, instance
     uint64_t hash;               // of all three
 };
+
+// What all contents take together.
+struct content_pool {
+    struct meter meter;
+    size_t found; // targets
+    bool again;   // memory was short: a file that is bad may be good the next time
+};
+
+struct content {
+    struct content_pool *pool;
+    bool is_forced; // its memory is there in any case
+    size_t charged; // of the pool's meter
+    struct arena arena;
+    struct found_target *targets;
+    size_t count, capacity;
+    size_t left_out; // targets of the configuration that could not be taken
+};
+
+// Adds the targets of a file, in JSON or else YAML. Says what is wrong: then it has some of them,
+// and is to be given back.
+MUST_CHECK const char *content_read(struct content *c, const struct scrape_job *job, bool is_json,
+                                    struct str text);
+// Adds those that the configuration has for a job; what is wrong with one is logged.
+void content_take_fixed(struct content *c, const struct scrape_job *job);
+// Empty then.
+void content_done(struct content *c);
+
+// ---- discover.c: which targets there are --------------------------------------------------------
 
 struct discover;
 
@@ -89,7 +117,12 @@ bool discover_look(struct discover *d);
 // The targets as of the last look, without copies of one another; they live until the next look.
 void discover_each(const struct discover *d,
                    void (*each)(void *ctx, const struct found_target *target), void *ctx);
-void discover_stats(const struct discover *d, uint64_t *ret_files, uint64_t *ret_bad,
-                    uint64_t *ret_errors);
+
+struct discover_stats {
+    uint64_t files, bad_files, files_left_out; // by the last look
+    uint64_t file_errors;                      // times that a changed file was bad
+    uint64_t targets_left_out;                 // of the configuration
+};
+void discover_stats(const struct discover *d, struct discover_stats *ret_stats);
 
 #endif

@@ -199,19 +199,20 @@ static void on_found(void *ctx, const struct found_target *found)
 // Brings the targets to what is there.
 static void look(struct scrape *s)
 {
-    uint64_t files, bad, errors;
+    struct discover_stats found;
     bool changed = discover_look(s->discover);
-    discover_stats(s->discover, &files, &bad, &errors);
+    discover_stats(s->discover, &found);
     lock(s);
-    s->stats.files = files;
-    s->stats.bad_files = bad;
-    s->stats.file_errors = errors;
+    s->stats.files = found.files;
+    s->stats.bad_files = found.bad_files;
+    s->stats.files_left_out = found.files_left_out;
+    s->stats.file_errors = found.file_errors;
     // Those left out may have been so for others that have gone since.
     if (changed || (s->stats.targets_left_out > 0 && s->count < SCRAPE_TARGETS_MAX)) {
         for (size_t i = 0; i < s->count; i++) {
             s->targets[i]->met = false;
         }
-        s->stats.targets_left_out = 0;
+        s->stats.targets_left_out = found.targets_left_out;
         discover_each(s->discover, on_found, s);
         for (size_t i = 0; i < s->count; i++) {
             s->targets[i]->gone = s->targets[i]->gone || !s->targets[i]->met;
@@ -580,6 +581,7 @@ enum err scrape_start(const struct scrape_options *options, struct scrape **ret_
     s->options = *options;
     s->multi = curl_multi_init();
     if (s->multi == NULL || curl_multi_setopt(s->multi, CURLMOPT_MAXCONNECTS, CONNECTIONS) != 0) {
+        (void)curl_multi_cleanup(s->multi);
         mem_free(s);
         return ERR_IO;
     }

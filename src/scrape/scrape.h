@@ -49,6 +49,7 @@
 #define SCRAPE_JOBS_MAX          ((size_t)64)
 #define SCRAPE_TARGETS_MAX       ((size_t)4096) // of all jobs; further ones are left out and counted
 #define SCRAPE_JOB_LIST_MAX      ((size_t)256)  // static targets, or files, of a job
+#define SCRAPE_FILES_MAX         ((size_t)256) // of all jobs; further ones are left out and counted
 #define SCRAPE_FILE_BYTES_MAX    ((size_t)4 << 20)
 #define SCRAPE_AT_ONCE_MAX       ((size_t)256)
 #define SCRAPE_ADDRESS_BYTES_MAX ((size_t)512)
@@ -117,6 +118,7 @@ struct scrape_stats {
     uint64_t repeated;         // samples of a series that the same answer had already
     uint64_t late;             // left out, as the one before was not through
     uint64_t files, bad_files; // now
+    uint64_t files_left_out;   // now: beyond SCRAPE_FILES_MAX
     uint64_t file_errors;      // times that a changed file was bad
 };
 // Any thread; all 0 for NULL.

@@ -97,7 +97,7 @@ static void test_targets_of_files(void **state)
 {
     (void)state;
     struct rig r;
-    uint64_t files, bad, errors;
+    struct discover_stats stats;
     rig_open(&r);
     assert_targets(&r, true, FIXED);
     assert_targets(&r, false, FIXED);
@@ -113,20 +113,20 @@ static void test_targets_of_files(void **state)
     assert_targets(&r, false,
                    FIXED "a:1 zone=z job=j instance=a:1;b:2 zone=z job=j instance=b:2;"
                          "c:3 job=j instance=c:3;d:4 job=other instance=me;");
-    discover_stats(r.d, &files, &bad, &errors);
-    assert_int_equal(files, 2);
-    assert_int_equal(bad, 1);
-    assert_int_equal(errors, 1);
+    discover_stats(r.d, &stats);
+    assert_int_equal(stats.files, 2);
+    assert_int_equal(stats.bad_files, 1);
+    assert_int_equal(stats.file_errors, 1);
     assert_false(discover_look(r.d)); // a bad file that has not changed is not read again
-    discover_stats(r.d, &files, &bad, &errors);
-    assert_int_equal(errors, 1);
+    discover_stats(r.d, &stats);
+    assert_int_equal(stats.file_errors, 1);
     drop(&r, "a.json");
     put(&r, "b.yml", "[]");
     assert_targets(&r, true, FIXED);
     drop(&r, "b.yml");
     assert_targets(&r, true, FIXED);
-    discover_stats(r.d, &files, &bad, &errors);
-    assert_int_equal(files + bad, 0);
+    discover_stats(r.d, &stats);
+    assert_int_equal(stats.files + stats.bad_files, 0);
     rig_done(&r);
 }
 
@@ -170,7 +170,7 @@ static void test_bad_files(void **state)
         "- targets: [\"a\\x00b\"]",
     };
     struct rig r;
-    uint64_t files, bad, errors;
+    struct discover_stats stats;
     rig_open(&r);
     (void)discover_look(r.d);
     for (size_t i = 0; i < sizeof json / sizeof json[0] + sizeof yaml / sizeof yaml[0]; i++) {
@@ -181,12 +181,12 @@ static void test_bad_files(void **state)
         r.told[0] = '\0';
         (void)discover_look(r.d);
         discover_each(r.d, on_target, &r);
-        discover_stats(r.d, &files, &bad, &errors);
-        if (bad != 1 || strcmp(r.told, FIXED) != 0) {
+        discover_stats(r.d, &stats);
+        if (stats.bad_files != 1 || strcmp(r.told, FIXED) != 0) {
             print_error("taken: %s\n", text);
         }
-        assert_int_equal(bad, 1);
-        assert_int_equal(errors, i + 1);
+        assert_int_equal(stats.bad_files, 1);
+        assert_int_equal(stats.file_errors, i + 1);
         assert_string_equal(r.told, FIXED);
         drop(&r, name);
     }
@@ -198,7 +198,7 @@ static void test_what_is_not_a_file_is_bad(void **state)
 {
     (void)state;
     struct rig r;
-    uint64_t files, bad, errors;
+    struct discover_stats stats;
     char path[128];
     rig_open(&r);
     path_of(&r, "pipe.json", path);
@@ -206,9 +206,9 @@ static void test_what_is_not_a_file_is_bad(void **state)
     path_of(&r, "folder.yml", path);
     assert_int_equal(mkdir(path, 0700), 0);
     assert_targets(&r, true, FIXED);
-    discover_stats(r.d, &files, &bad, &errors);
-    assert_int_equal(files, 2);
-    assert_int_equal(bad, 2);
+    discover_stats(r.d, &stats);
+    assert_int_equal(stats.files, 2);
+    assert_int_equal(stats.bad_files, 2);
     assert_int_equal(rmdir(path), 0);
     drop(&r, "pipe.json");
     rig_done(&r);
@@ -219,7 +219,7 @@ static void test_a_file_that_there_is_no_memory_for_is_bad_until_there_is(void *
 {
     (void)state;
     struct rig r;
-    uint64_t files, bad, errors;
+    struct discover_stats stats;
     char text[16384] = "[{\"labels\": {\"z\": \"1\"}, \"targets\": [\"t:1000\"";
     rig_open(&r);
     for (int i = 1; i < 1000; i++) {
@@ -229,13 +229,13 @@ static void test_a_file_that_there_is_no_memory_for_is_bad_until_there_is(void *
     (void)strncat(text, "]}]", sizeof text - strlen(text) - 1);
     put(&r, "a.json", text);
     assert_targets(&r, true, FIXED);
-    discover_stats(r.d, &files, &bad, &errors);
-    assert_int_equal(bad, 1);
+    discover_stats(r.d, &stats);
+    assert_int_equal(stats.bad_files, 1);
     assert_true(r.budget.total < r.budget.limit_bytes / 100);
     r.budget.limit_bytes *= 4;
     assert_true(discover_look(r.d)); // though it has not changed
-    discover_stats(r.d, &files, &bad, &errors);
-    assert_int_equal(bad, 0);
+    discover_stats(r.d, &stats);
+    assert_int_equal(stats.bad_files, 0);
     assert_in_range(r.budget.total, 1000 * sizeof(struct found_target), r.budget.limit_bytes / 8);
     drop(&r, "a.json");
     assert_targets(&r, true, FIXED);
@@ -246,7 +246,7 @@ static void test_a_link_whose_file_is_gone_takes_its_targets_along(void **state)
 {
     (void)state;
     struct rig r;
-    uint64_t files, bad, errors;
+    struct discover_stats stats;
     char path[128];
     rig_open(&r);
     put(&r, "real", "[{\"targets\": [\"a:1\"]}]");
@@ -256,10 +256,56 @@ static void test_a_link_whose_file_is_gone_takes_its_targets_along(void **state)
     drop(&r, "real");
     assert_targets(&r, true, FIXED);
     assert_targets(&r, false, FIXED);
-    discover_stats(r.d, &files, &bad, &errors);
-    assert_int_equal(files + bad + errors, 0);
+    discover_stats(r.d, &stats);
+    assert_int_equal(stats.files + stats.bad_files + stats.file_errors, 0);
     drop(&r, "link.json");
     rig_done(&r);
+}
+
+static void test_files_beyond_those_that_are_read_are_counted(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct discover_stats stats;
+    char name[32];
+    rig_open(&r);
+    for (size_t i = 0; i <= SCRAPE_FILES_MAX; i++) {
+        (void)snprintf(name, sizeof name, "%zu.json", i);
+        put(&r, name, "[]");
+    }
+    assert_targets(&r, true, FIXED);
+    discover_stats(r.d, &stats);
+    assert_int_equal(stats.files, SCRAPE_FILES_MAX);
+    assert_int_equal(stats.files_left_out, 1);
+    drop(&r, "0.json");
+    assert_true(discover_look(r.d));
+    (void)discover_look(r.d); // the one takes the place of the other
+    discover_stats(r.d, &stats);
+    assert_int_equal(stats.files, SCRAPE_FILES_MAX);
+    assert_int_equal(stats.files_left_out, 0);
+    for (size_t i = 1; i <= SCRAPE_FILES_MAX; i++) {
+        (void)snprintf(name, sizeof name, "%zu.json", i);
+        drop(&r, name);
+    }
+    rig_done(&r);
+}
+
+static void test_targets_of_the_configuration_beyond_all_are_counted(void **state)
+{
+    (void)state;
+    static struct str targets[SCRAPE_TARGETS_MAX + 2];
+    const struct scrape_job job = {
+        .name = STR("j"), .targets = targets, .target_count = sizeof targets / sizeof targets[0]};
+    struct budget budget;
+    struct discover_stats stats;
+    for (size_t i = 0; i < job.target_count; i++) {
+        targets[i] = STR("t:1");
+    }
+    budget_init(&budget, (size_t)1 << 24);
+    struct discover *d = discover_new(&job, 1, &budget);
+    discover_stats(d, &stats);
+    assert_int_equal(stats.targets_left_out, 2);
+    discover_free(d);
 }
 
 int main(void)
@@ -271,6 +317,8 @@ int main(void)
         cmocka_unit_test(test_what_is_not_a_file_is_bad),
         cmocka_unit_test(test_a_file_that_there_is_no_memory_for_is_bad_until_there_is),
         cmocka_unit_test(test_a_link_whose_file_is_gone_takes_its_targets_along),
+        cmocka_unit_test(test_files_beyond_those_that_are_read_are_counted),
+        cmocka_unit_test(test_targets_of_the_configuration_beyond_all_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
