@@ -2,9 +2,26 @@
 // Purpose: the fake JVM's functions.
 #include "support/fake_jvm.h"
 
+#include <stddef.h>
 #include <string.h>
 
+#include "test.h"
+
 atomic_int fake_references;
+
+static struct _jmethodID {
+    char unused;
+} method;
+
+static const struct fake_jvm *jvm_of_env(JNIEnv *env)
+{
+    return (const struct fake_jvm *)((const char *)env - offsetof(struct fake_jvm, env));
+}
+
+static const struct fake_jvm *jvm_of_ti(jvmtiEnv *ti)
+{
+    return (const struct fake_jvm *)((const char *)ti - offsetof(struct fake_jvm, jvmti));
+}
 
 static jobject JNICALL new_local(JNIEnv *env, jobject object)
 {
@@ -42,6 +59,33 @@ static jboolean JNICALL has_thrown(JNIEnv *env)
     return JNI_FALSE;
 }
 
+static jclass JNICALL class_of(JNIEnv *env, jobject object)
+{
+    (void)object;
+    return jvm_of_env(env)->class;
+}
+
+static jmethodID JNICALL get_method(JNIEnv *env, jclass class, const char *name, const char *type)
+{
+    (void)env, (void)name, (void)type;
+    assert_non_null(class);
+    return &method;
+}
+
+// Its bytes are the test's: there is nothing to be given back.
+static jvmtiError JNICALL get_signature(jvmtiEnv *ti, jclass class, char **ret, char **generic)
+{
+    (void)class, (void)generic;
+    *ret = (char *)jvm_of_ti(ti)->signature;
+    return JVMTI_ERROR_NONE;
+}
+
+static jvmtiError JNICALL deallocate(jvmtiEnv *ti, unsigned char *bytes)
+{
+    (void)ti, (void)bytes;
+    return JVMTI_ERROR_NONE;
+}
+
 static jvmtiError JNICALL get_capabilities(jvmtiEnv *ti, jvmtiCapabilities *ret)
 {
     (void)ti;
@@ -60,6 +104,10 @@ void fake_jvm_init(struct fake_jvm *f)
     f->jni.DeleteWeakGlobalRef = delete_reference;
     f->jni.IsSameObject = is_same;
     f->jni.ExceptionCheck = has_thrown;
+    f->jni.GetObjectClass = class_of;
+    f->jni.GetMethodID = f->jni.GetStaticMethodID = get_method;
+    f->ti.GetClassSignature = get_signature;
+    f->ti.Deallocate = deallocate;
     f->ti.GetCapabilities = get_capabilities;
     f->ti.GetPotentialCapabilities = get_capabilities;
     f->env = &f->jni;

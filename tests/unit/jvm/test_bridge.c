@@ -25,9 +25,6 @@ static JNIEnv *const env = (JNIEnv *)&jvm.env;
 static struct _jobject {
     char unused;
 } object;
-static struct _jmethodID {
-    char unused;
-} method_id;
 static struct _jfieldID {
     char unused;
 } field_id;
@@ -64,19 +61,6 @@ static jclass JNICALL find_class(JNIEnv *e, const char *name)
 {
     (void)e, (void)name;
     return &object;
-}
-
-static jclass JNICALL class_of(JNIEnv *e, jobject of)
-{
-    (void)e, (void)of;
-    return &object;
-}
-
-static jmethodID JNICALL get_method(JNIEnv *e, jclass class, const char *name, const char *type)
-{
-    (void)e, (void)name, (void)type;
-    assert_non_null(class);
-    return &method_id;
 }
 
 static jfieldID JNICALL get_field(JNIEnv *e, jclass class, const char *name, const char *type)
@@ -157,20 +141,6 @@ static jvmtiError JNICALL current_thread(jvmtiEnv *ti, jthread *ret)
 {
     (void)ti;
     *ret = &object;
-    return JVMTI_ERROR_NONE;
-}
-
-static jvmtiError JNICALL get_signature(jvmtiEnv *ti, jclass class, char **ret, char **generic)
-{
-    static char name[] = "Ljava/lang/VirtualThread;";
-    (void)ti, (void)class, (void)generic;
-    *ret = name;
-    return JVMTI_ERROR_NONE;
-}
-
-static jvmtiError JNICALL deallocate(jvmtiEnv *ti, unsigned char *bytes)
-{
-    (void)ti, (void)bytes;
     return JVMTI_ERROR_NONE;
 }
 
@@ -255,8 +225,8 @@ static int begin(void **state)
     fake_jvm_init(&jvm);
     jvm.jni.RegisterNatives = register_natives;
     jvm.jni.FindClass = find_class;
-    jvm.jni.GetObjectClass = class_of;
-    jvm.jni.GetMethodID = jvm.jni.GetStaticMethodID = get_method;
+    jvm.class = &object;
+    jvm.signature = "Ljava/lang/VirtualThread;";
     jvm.jni.GetFieldID = jvm.jni.GetStaticFieldID = get_field;
     jvm.jni.GetStaticIntField = get_int;
     jvm.jni.SetStaticIntField = set_int;
@@ -270,8 +240,6 @@ static int begin(void **state)
     jvm.jni.EnsureLocalCapacity = ensure_capacity;
     jvm.ti.GetCapabilities = get_capabilities;
     jvm.ti.GetCurrentThread = current_thread;
-    jvm.ti.GetClassSignature = get_signature;
-    jvm.ti.Deallocate = deallocate;
     jvm.ti.GetThreadLocalStorage = get_storage;
     jvm.ti.SetThreadLocalStorage = set_storage;
     effort_init(100);

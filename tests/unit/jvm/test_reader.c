@@ -16,18 +16,11 @@ static struct fake_jvm jvm;
 static struct _jobject {
     char unused;
 } object, object_class, interface, reader_class;
-static char signature[] = "Lshop/Request;";
 static pthread_barrier_t all_come, all_others_have_read;
 static atomic_uint defined;
 static const struct reader_step step = {"shop/Request", "getPath", "()Ljava/lang/String;",
                                         .is_optional = true};
 static struct reader reader = {.interface = "shop/Request", .steps = &step, .count = 1};
-
-static jclass JNICALL get_object_class(JNIEnv *env, jobject of)
-{
-    (void)env, (void)of;
-    return &object_class;
-}
 
 static jclass JNICALL get_superclass(JNIEnv *env, jclass of)
 {
@@ -44,23 +37,10 @@ static jvmtiError JNICALL get_interfaces(jvmtiEnv *ti, jclass of, jint *ret_n, j
     return JVMTI_ERROR_NONE;
 }
 
-static jvmtiError JNICALL get_signature(jvmtiEnv *ti, jclass of, char **ret, char **generic)
-{
-    (void)ti, (void)of, (void)generic;
-    *ret = signature;
-    return JVMTI_ERROR_NONE;
-}
-
 static jvmtiError JNICALL get_loader(jvmtiEnv *ti, jclass of, jobject *ret)
 {
     (void)ti, (void)of;
     *ret = NULL;
-    return JVMTI_ERROR_NONE;
-}
-
-static jvmtiError JNICALL deallocate(jvmtiEnv *ti, unsigned char *p)
-{
-    (void)ti, (void)p;
     return JVMTI_ERROR_NONE;
 }
 
@@ -79,12 +59,6 @@ static jclass JNICALL define(JNIEnv *env, const char *name, jobject loader, cons
         (void)pthread_barrier_wait(&all_others_have_read);
     }
     return &reader_class;
-}
-
-static jmethodID JNICALL get_method(JNIEnv *env, jclass of, const char *name, const char *type)
-{
-    (void)env, (void)of, (void)name, (void)type;
-    return (jmethodID)&reader_class;
 }
 
 static jboolean JNICALL is_instance(JNIEnv *env, jobject a, jclass b)
@@ -157,21 +131,19 @@ static int begin(void **state)
 {
     (void)state;
     fake_jvm_init(&jvm);
-    jvm.jni.GetObjectClass = get_object_class;
+    jvm.class = &object_class;
+    jvm.signature = "Lshop/Request;";
     jvm.jni.GetSuperclass = get_superclass;
     jvm.jni.DefineClass = define;
     jvm.jni.GetMethodID = get_no_method;
     jvm.jni.GetStringLength = text_length;
     jvm.jni.GetStringRegion = text_region;
-    jvm.jni.GetStaticMethodID = get_method;
     jvm.jni.IsInstanceOf = is_instance;
     jvm.jni.CallStaticObjectMethod = call;
     jvm.jni.ExceptionCheck = exception_check;
     jvm.jni.ExceptionClear = exception_clear;
     jvm.ti.GetImplementedInterfaces = get_interfaces;
-    jvm.ti.GetClassSignature = get_signature;
     jvm.ti.GetClassLoader = get_loader;
-    jvm.ti.Deallocate = deallocate;
     readers_init(&jvm.jvmti);
     return 0;
 }
