@@ -89,26 +89,36 @@ static void test_traces_that_go_are_left_out_and_known(void **state)
     world_done(&w);
 }
 
+// A world of spans of one trace alone, which it gives.
+static trace_id open_with_one_trace(struct world *w)
+{
+    world_open(w, false);
+    choose_traces(w);
+    w->gen.traces = 1;
+    add(w, STR("shop"), 10);
+    return w->all[0]->spans[0].trace;
+}
+
+static void sift_all(struct world *w)
+{
+    store_judged_up_to(w->store, w->seq);
+    assert_ok(store_quiesce(w->store));
+}
+
 static void test_late_spans_of_a_gone_trace_stay_by_an_error_alone(void **state)
 {
     (void)state;
     struct world w;
-    world_open(&w, false);
-    choose_traces(&w);
-    w.gen.traces = 1;
-    add(&w, STR("shop"), 10);
-    trace_id trace = w.all[0]->spans[0].trace;
+    trace_id trace = open_with_one_trace(&w);
     store_judge(w.store, trace, KEEP_NOT);
-    store_judged_up_to(w.store, w.seq);
-    assert_ok(store_quiesce(w.store));
+    sift_all(&w);
     assert_has(&w, w.all, 0);
     static const enum keep_why whys[] = {KEEP_NOT, KEEP_RARE, KEEP_ERROR, KEEP_NOT};
     size_t stays = 0;
     for (size_t i = 0; i < sizeof whys / sizeof whys[0]; i++) {
         add(&w, STR("shop"), 3);
         store_judge(w.store, trace, whys[i]);
-        store_judged_up_to(w.store, w.seq);
-        assert_ok(store_quiesce(w.store));
+        sift_all(&w);
         stays += i >= 2 ? 1 : 0;
         assert_has(&w, w.all + w.count - stays, stays);
     }
@@ -124,19 +134,13 @@ static void test_a_trace_that_is_open_again_stays(void **state)
 {
     (void)state;
     struct world w;
-    world_open(&w, false);
-    choose_traces(&w);
-    w.gen.traces = 1;
-    add(&w, STR("shop"), 10);
-    trace_id trace = w.all[0]->spans[0].trace;
+    trace_id trace = open_with_one_trace(&w);
     store_judge(w.store, trace, KEEP_NOT);
     store_judge_again(w.store, trace);
-    store_judged_up_to(w.store, w.seq);
-    assert_ok(store_quiesce(w.store));
+    sift_all(&w);
     add(&w, STR("shop"), 10);
     store_judge(w.store, trace, KEEP_NOT); // too late
-    store_judged_up_to(w.store, w.seq);
-    assert_ok(store_quiesce(w.store));
+    sift_all(&w);
     assert_has(&w, w.all, 2);
     world_done(&w);
 }
