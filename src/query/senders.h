@@ -34,7 +34,7 @@ MUST_CHECK enum err senders_read(struct senders *s, uint64_t *damaged_parts);
 // Whether any of them samples.
 bool senders_sample(const struct senders *s);
 
-// Lives until senders_done(); NULL: there is none.
+// Once they are read; it lives until senders_done(). NULL: there is none.
 struct sender *senders_find(const struct senders *s, struct str line, struct str service);
 
 // ---- What they tell -----------------------------------------------------------------------------
