@@ -23,9 +23,10 @@ void exemplar_take_label(struct wire_exemplar *e, struct str name, struct str va
 void exemplar_put(struct buf *out, const struct wire_exemplar *e)
 {
     bool has_trace = !trace_id_is_zero(e->trace), has_span = !span_id_is_zero(e->span);
-    size_t before, number_n = 9, trace_n = 2 + sizeof e->trace, span_n = 2 + sizeof e->span;
-    buf_add_varint(out, 2 * number_n + (has_trace ? trace_n : 0) + (has_span ? span_n : 0));
-    before = out->n;
+    size_t number_n = 9, trace_n = 2 + sizeof e->trace, span_n = 2 + sizeof e->span;
+    size_t n = 2 * number_n + (has_trace ? trace_n : 0) + (has_span ? span_n : 0);
+    ASSERT(n < EXEMPLAR_BYTES_MAX);
+    buf_add_varint(out, n);
     pb_put_fixed64(out, TIME, e->time_ns);
     pb_put_double(out, AS_DOUBLE, e->value);
     if (has_span) {
@@ -34,7 +35,6 @@ void exemplar_put(struct buf *out, const struct wire_exemplar *e)
     if (has_trace) {
         pb_put_bytes(out, TRACE, (struct str){(const char *)e->trace.b, sizeof e->trace.b});
     }
-    ASSERT(out->failed || out->n - before < EXEMPLAR_BYTES_MAX);
 }
 
 static struct wire_exemplar read_one(struct str bytes)
