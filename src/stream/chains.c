@@ -360,6 +360,7 @@ static void append(struct chains *c, struct chain *chain, const struct chain_spa
     if (chain->count < CHAIN_MARKS) {
         chain->marks[chain->count] = (uint32_t)hash;
     } else {
+        MUST(chain->index != NULL); // chains_add() began it
         index_span(c, chain->index, chain->count, to, hash);
     }
     chain->seen[hash >> 63] |= seen_bit(hash);

@@ -484,7 +484,7 @@ static void name_resource(struct span_reader *r, uint32_t index)
 
 static uint32_t endpoint_of(struct span_reader *r, const struct span *s, uint32_t service)
 {
-    _Static_assert(BATCH_STRINGS_MAX <= (size_t)1 << 24, "all of it in one number");
+    _Static_assert((BATCH_STRINGS_MAX - 1) >> 24 == 0, "all of it in one number");
     uint64_t key = (uint64_t)service << 32 | (uint64_t)s->name << 8 | s->kind;
     ASSERT(s->kind < KIND_COUNT);
     struct memo *m = memo_slot(r->endpoints, key);
