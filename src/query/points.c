@@ -50,8 +50,8 @@ static enum err group_of(struct points_run *r, struct str value, struct points_g
     if (n == most) {
         return ERR_LIMIT;
     }
-    if (!query_memory_need(&r->out->memory, r->steps * (sizeof(struct points_cell) +
-                                                        sizeof(struct points_step)))) {
+    if (!query_memory_need(&r->out->memory,
+                           r->steps * (sizeof(struct points_cell) + sizeof(struct points_step)))) {
         return ERR_MEMORY;
     }
     r->groups = mem_grow(r->groups, &r->group_capacity, n + 1, sizeof *r->groups);
