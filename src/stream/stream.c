@@ -248,17 +248,16 @@ static void note_stats(struct stream *s)
     pthread_mutex_unlock(&s->lock);
 }
 
-// Numbers of the stream are told with what was counted, so that who sees that a chain closed finds
-// its calls as well.
-static void flush(struct stream *s, bool at_once)
+static bool flush(struct stream *s, bool at_once)
 {
     uint64_t now = now_ms();
     ASSERT(now >= s->flushed_ms);
-    if (at_once || now - s->flushed_ms >= HELD_MS) {
-        red_flush(&s->a.red);
-        s->flushed_ms = now;
-        note_stats(s);
+    if (!at_once && now - s->flushed_ms < HELD_MS) {
+        return false;
     }
+    red_flush(&s->a.red);
+    s->flushed_ms = now;
+    return true;
 }
 
 // One round: the records that waited, then chains, the sink, and the seal.
@@ -271,10 +270,10 @@ static void turn(struct stream *s, struct record *records, bool all)
         record_free(s, records);
         records = next;
         close_some(s, now_ms(), false);
-        flush(s, false);
+        (void)flush(s, false);
     }
     close_some(s, now_ms(), all);
-    flush(s, all || is_idle);
+    bool is_flushed = flush(s, all || is_idle);
     bool is_news = s->seq > s->sealed_seq || s->a.closed_chains > s->sealed_chains;
     if (all ? s->seq > 0 : is_news && s->sink.wants_seal(s->sink.ctx)) {
         seal(s);
@@ -283,6 +282,9 @@ static void turn(struct stream *s, struct record *records, bool all)
         s->a.keeper.taken(s->a.keeper.ctx, s->seq);
     }
     note_held(s);
+    if (is_flushed) { // so that who sees that a chain closed finds its calls as well
+        note_stats(s);
+    }
 }
 
 // What waits, once there is something or a moment has passed. The lock is held.
