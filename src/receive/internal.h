@@ -65,9 +65,9 @@ struct door {
     enum signal signal;
     enum compression compression;
     uint64_t started_ns;
-    struct group *group;          // whose durability it awaits, or NULL
-    size_t group_index;           // in group->doors
-    uint64_t rejected;            // for partial success
+    struct group *group;                     // whose durability it awaits, or NULL
+    size_t group_index;                      // in group->doors
+    uint64_t rejected;                       // for partial success
     uint64_t samples, histograms, exemplars; // of remote write: accepted
     struct str message;
     enum health_status health_told;       // the last of a watcher
