@@ -18,6 +18,7 @@ void analysis_init(struct analysis *a, const struct stream_sink *sink,
                    size_t kept_bytes)
 {
     *a = (struct analysis){.history = *history, .began_ns = clock_mono_ns()};
+    a->history.time_share = history->time_share > 0 ? history->time_share : HISTORY_TIME_SHARE;
     ASSERT(history->load != NULL);
     statements_init(&a->statements, kept_bytes / 8);
     a->reader = span_reader_new(&a->names, &a->statements);
@@ -181,7 +182,7 @@ static void on_rows(void *ctx, const struct row *rows, size_t count)
 static bool load_history(struct analysis *a, const struct chain *chain)
 {
     uint64_t now_ns = clock_mono_ns();
-    uint64_t allowed_ns = (NS_PER_S + now_ns - a->began_ns) / HISTORY_TIME_SHARE;
+    uint64_t allowed_ns = (NS_PER_S + now_ns - a->began_ns) / a->history.time_share;
     a->stored_count = 0;
     ASSERT(now_ns >= a->began_ns);
     if (a->history_ns > allowed_ns) {

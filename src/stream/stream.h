@@ -148,6 +148,8 @@ struct stream_history {
                      void (*each)(void *rows_ctx, const struct row *rows, size_t count),
                      void *rows_ctx);
     void *ctx;
+    // It is asked as long as it takes no more than 1 / time_share of the time; 0: a tenth.
+    uint32_t time_share;
 };
 
 // Who is told which chains stay (model/keep.h).
