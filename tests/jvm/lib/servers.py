@@ -4,6 +4,7 @@
 import os
 import glob
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -13,9 +14,18 @@ from jvm import Skip, check, die_with_parent, wait_for
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """One that a server may be given seconds from now: below those that the kernel gives to who connects or asks for any, of
+    which thousands come and go meanwhile."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as f:
+        first = int(f.read().split()[0])
+    while True:
+        port = random.randrange(first // 2, first)
+        with socket.socket() as s:
+            try:
+                s.bind(("", port))
+                return port
+            except OSError:
+                continue
 
 
 def listens(port):
