@@ -188,7 +188,7 @@ static void note_labels(struct edge_sum *edge, bool at_client, const struct seri
     bool is_passed_on = str_eq(series_label(found, CALLS_PASSED_ON), CALLS_TRUE);
     int64_t calls = 0;
     ASSERT(found->hists != NULL);
-    for (size_t i = 0; i < found->count; i++) {
+    for (size_t i = 0; i < found->count && (crosses || is_passed_on); i++) {
         calls += found->hists[i].count;
     }
     *(at_client ? &edge->cross_client : &edge->cross_server) += crosses ? calls : 0;
