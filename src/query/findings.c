@@ -128,9 +128,9 @@ static void await_path(const struct entries *e, struct awaited *all, size_t i)
     struct awaited *caller = &all[p->parent_at];
     bool is_awaited = str_eq(p->node.kind, STR("service")) || str_eq(p->node.kind, STR("external"));
     ASSERT(p->parent_at < i);
-    caller->total_ns += all[i].total_ns;
-    if (is_awaited && 2 * p->chains >= e->paths[p->parent_at].chains) {
-        caller->sum_ns += all[i].total_ns;
+    caller->total_ns = calls_ns_add(caller->total_ns, all[i].total_ns);
+    if (is_awaited && all[i].total_ns > 0 && 2 * p->chains >= e->paths[p->parent_at].chains) {
+        caller->sum_ns = calls_ns_add(caller->sum_ns, all[i].total_ns);
         caller->paths++;
         if (all[i].total_ns > caller->most_ns) {
             caller->most_ns = all[i].total_ns;
@@ -167,7 +167,7 @@ static struct awaited *await_all(struct findings_run *run)
     }
     struct awaited *all = mem_new(e->count + 1, sizeof *all);
     for (size_t i = e->count; i-- > 0;) { // parents come before their children
-        all[i].total_ns += e->paths[i].self_ns;
+        all[i].total_ns = calls_ns_add(all[i].total_ns, e->paths[i].self_ns);
         if (e->paths[i].parent_at != ENTRY_NO_PARENT) {
             await_path(e, all, i);
         }

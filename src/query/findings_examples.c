@@ -131,7 +131,8 @@ static bool shows(const struct candidate *c, const struct sample *s)
     const struct sample_serial *serial;
     switch (c->finding.kind) {
     case FINDING_N_PLUS_ONE: // for each call of the caller
-        return p != NULL && p->same_calls >= REPEATED_CALLS * calls_in(s, c->caller_path);
+        return p != NULL && calls_in(s, c->caller_path) > 0 &&
+               p->same_calls >= (uint64_t)REPEATED_CALLS * calls_in(s, c->caller_path);
     case FINDING_REPEATED:
         return p != NULL && p->calls >= REPEATED_CALLS;
     case FINDING_SERIAL:
@@ -187,7 +188,8 @@ static void prove_serial(const struct findings_run *run, struct candidate *c,
     c->proof += (double)serial->saved_ns;
     c->of_proof += (double)s->duration_ns;
     f->value = c->of_proof > 0 ? c->proof / c->of_proof : 0;
-    f->self_ns = (int64_t)(c->proof / (double)c->shown * (double)f->chains);
+    double saved_ns = c->proof / (double)c->shown * (double)f->chains;
+    f->self_ns = saved_ns < (double)INT64_MAX ? (int64_t)saved_ns : INT64_MAX;
     for (size_t i = 0; f->example_count == 0 && i < serial->count; i++) {
         const struct node *n = node_of_path(run, c, serial->paths[i]);
         if (n != NULL) { // else it is of no chain of the range
