@@ -15,7 +15,6 @@
 
 #define SCHEMA_VERSION 1
 #define EXPIRED_MIN    1000u
-#define TEXT_MAX       ((size_t)256 << 10) // of line and labels, which the rules of series.h keep below
 
 static const char schema[] =
     "CREATE TABLE IF NOT EXISTS exemplars(id INTEGER PRIMARY KEY, name BLOB NOT NULL,"
@@ -144,8 +143,9 @@ bool exemplars_add(struct exemplars *x, const struct exemplar *e)
     ASSERT(e->name.n > 0);
     MUST(pthread_mutex_lock(&x->lock) == 0);
     size_t before = x->open->bytes;
-    size_t most = sizeof *e + e->line.n + e->name.n + e->labels.n + 3;
-    bool fits = x->bytes + most <= x->bytes_max && !trace_id_is_zero(e->trace);
+    size_t text_n = e->line.n + e->name.n + e->labels.n;
+    bool fits = text_n <= EXEMPLARS_TEXT_MAX && !trace_id_is_zero(e->trace) &&
+                x->bytes + sizeof *e + text_n + 3 <= x->bytes_max;
     if (fits) {
         put(x->open, e);
         x->bytes += x->open->bytes - before;
@@ -411,7 +411,7 @@ enum err exemplars_find(struct exemplars *x, const struct exemplars_query *q,
     }
     f.stretches = mem_new(q->max, sizeof *f.stretches);
     for (size_t i = 0; i < q->max; i++) {
-        buf_init(&f.stretches[i].text, TEXT_MAX);
+        buf_init(&f.stretches[i].text, EXEMPLARS_TEXT_MAX);
     }
     MUST(pthread_mutex_lock(&x->lock) == 0);
     for (size_t i = 0; i < x->sealed_count; i++) {

@@ -7,7 +7,8 @@
 // with the same labels within EXEMPLARS_SLOT_MS the EXEMPLARS_OF_SLOT of the greatest values are
 // kept, of those that are written together; one that is sent again is kept once. They go when they
 // are older than is asked for, and the oldest beyond count_max. An exemplar without a trace
-// leads nowhere and is not kept, nor one whose attributes a view has dropped told.
+// leads nowhere and is not kept, nor is one with more text than EXEMPLARS_TEXT_MAX, nor are the
+// attributes that a view has dropped.
 //
 // Durability. What is added waits in memory until exemplars_write(), which whoever commits the
 // series calls before (series_options.before_commit): what the series have committed up to, the
@@ -23,10 +24,11 @@
 #include "model/ids.h"
 #include "series/series.h"
 
-#define EXEMPLARS_MAX     ((uint64_t)1000000)
-#define EXEMPLARS_KEEP_MS ((uint64_t)2 * 24 * 3600 * 1000) // as long as numbers
-#define EXEMPLARS_SLOT_MS ((uint64_t)10000)
-#define EXEMPLARS_OF_SLOT 8
+#define EXEMPLARS_MAX      ((uint64_t)1000000)
+#define EXEMPLARS_KEEP_MS  ((uint64_t)2 * 24 * 3600 * 1000) // as long as numbers
+#define EXEMPLARS_SLOT_MS  ((uint64_t)10000)
+#define EXEMPLARS_OF_SLOT  8
+#define EXEMPLARS_TEXT_MAX ((size_t)4096) // of line, name and labels of one
 
 struct exemplars;
 
@@ -80,7 +82,7 @@ MUST_CHECK enum err exemplars_find(struct exemplars *x, const struct exemplars_q
                                    void (*each)(void *ctx, const struct exemplar *e), void *ctx);
 
 struct exemplars_stats {
-    uint64_t added, left_out; // for want of room, or of a trace
+    uint64_t added, left_out; // for want of room or of a trace, or with too much text
     uint64_t waiting;         // in memory
 };
 void exemplars_stats(struct exemplars *x, struct exemplars_stats *ret_stats);
