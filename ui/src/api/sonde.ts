@@ -85,9 +85,11 @@ export interface MetricOf extends MetricsOf {
   labels?: Record<string, string> // that series must have
 }
 
+const labelParams = (labels: Record<string, string> = {}) =>
+  Object.fromEntries(Object.entries(labels).map(([key, value]) => [`label.${key}`, value]))
+
 export const metric = ({ labels, ...of }: MetricOf, range: TimeBounds, signal?: AbortSignal) => {
-  const only = Object.entries(labels ?? {}).map(([key, value]) => [`label.${key}`, value])
-  const params = { ...of, ...Object.fromEntries(only), ...whole(range) }
+  const params = { ...of, ...labelParams(labels), ...whole(range) }
   return getJson<T.Metric>(`${V1}/metrics/query`, params, signal)
 }
 
@@ -97,8 +99,7 @@ export const exemplars = (
   range: TimeBounds,
   signal?: AbortSignal,
 ) => {
-  const only = Object.entries(labels ?? {}).map(([key, value]) => [`label.${key}`, value])
-  const params = { name, service, namespace, ...Object.fromEntries(only), ...whole(range) }
+  const params = { name, service, namespace, ...labelParams(labels), ...whole(range) }
   return getJson<T.Exemplars>(`${V1}/metrics/exemplars`, params, signal)
 }
 
