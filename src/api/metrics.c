@@ -371,7 +371,8 @@ static void put_exemplars(struct job *j)
         "Exemplars of metric points that were taken in, those of the replay included.",
         (double)x.added);
     one(out, "sonde_exemplars_left_out_total", "counter",
-        "Exemplars that name no trace, or that there was no room for.", (double)x.left_out);
+        "Exemplars that name no trace, have too much text, or that there was no room for.",
+        (double)x.left_out);
     one(out, "sonde_exemplars_waiting", "gauge", "Exemplars in memory that are not written yet.",
         (double)x.waiting);
 }
