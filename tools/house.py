@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 
-ORDER = ["core", "os", "model", "wire", "ledger", "http", "journal", "codec", "store", "series", "receive", "scrape",
+ORDER = ["core", "os", "model", "wire", "filter", "ledger", "http", "journal", "codec", "store", "series", "receive", "scrape",
          "stream", "query", "api"]
 BANNED = ["strcpy", "strcat", "sprintf", "vsprintf", "gets", "strtok", "atoi", "atol", "alloca",
           "mktemp", "system"]

@@ -8,7 +8,7 @@
 #include "core/clock.h"
 #include "core/mem.h"
 #include "core/must.h"
-#include "query/filter_code.h"
+#include "filter/code.h"
 
 #define PROGRESS_MS   200
 #define TURN_CHECK_MS 100

@@ -6,7 +6,7 @@
 #include "core/clock.h"
 #include "core/mem.h"
 #include "core/must.h"
-#include "query/filter.h"
+#include "filter/filter.h"
 #include "query/findings_state.h"
 #include "query/sample.h"
 #include "query/search.h"

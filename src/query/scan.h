@@ -15,9 +15,9 @@
 #include <stdint.h>
 
 #include "core/err.h"
+#include "filter/filter.h"
 #include "ledger/budget.h"
 #include "query/crew.h"
-#include "query/filter.h"
 #include "store/store.h"
 
 // Shared between the thread that runs a query and whoever watches or cancels it.

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "core/must.h"
-#include "query/filter.h"
+#include "filter/filter.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

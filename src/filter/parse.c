@@ -8,7 +8,7 @@
 
 #include "core/mem.h"
 #include "core/must.h"
-#include "query/filter.h"
+#include "filter/filter.h"
 
 enum token {
     TOKEN_END,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: stable codes for what the filter parser expected, so that a client can say it in the
 // language of its reader. The sentences in English are filter_parse()'s; this knows how they begin.
-#ifndef SONDE_QUERY_FILTER_CODE_H
-#define SONDE_QUERY_FILTER_CODE_H
+#ifndef SONDE_FILTER_CODE_H
+#define SONDE_FILTER_CODE_H
 
 #include "core/str.h"
 

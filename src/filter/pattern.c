@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: regular expressions over PCRE2, with shortcuts for fixed texts.
 #define PCRE2_CODE_UNIT_WIDTH 8
-#include "query/pattern.h"
+#include "filter/pattern.h"
 
 #include <pcre2.h>
 #include <stdatomic.h>

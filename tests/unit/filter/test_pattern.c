@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: tests of query/pattern.h: what of PCRE2 is refused, and that what is taken stays within
+// Purpose: tests of filter/pattern.h: what of PCRE2 is refused, and that what is taken stays within
 // its steps and its memory, with and without machine code.
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "test.h"
@@ -8,7 +8,7 @@
 #include <pcre2.h>
 
 #include "core/mem.h"
-#include "query/pattern.h"
+#include "filter/pattern.h"
 
 static bool without_machine_code;
 static int match_data; // that there are

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the filter language: tree to text, in its normal form.
 #include "core/must.h"
-#include "query/filter.h"
+#include "filter/filter.h"
 
 static const char *const field_words[ON_COUNT] = {
     [ON_SPAN_ATTR] = "span.",

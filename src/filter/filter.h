@@ -27,12 +27,12 @@
 // Integers and doubles compare by value, texts by bytes. An array is compared by its elements (not
 // those of arrays in it): a test holds when any element satisfies it; `!=` and `!~` when there are
 // elements of the value's type and none of them is equal or matches. A regular expression
-// (query/pattern.h) must match the whole value; a value on which it is given up satisfies neither
+// (filter/pattern.h) must match the whole value; a value on which it is given up satisfies neither
 // `=~` nor `!~`. A test on event or link attributes holds when any event or link satisfies it.
 //
 // Source: Grafana Tempo, "Construct a TraceQL query", spanset filters.
-#ifndef SONDE_QUERY_FILTER_H
-#define SONDE_QUERY_FILTER_H
+#ifndef SONDE_FILTER_FILTER_H
+#define SONDE_FILTER_FILTER_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -42,8 +42,8 @@
 #include "core/buf.h"
 #include "core/err.h"
 #include "core/str.h"
+#include "filter/pattern.h"
 #include "model/batch.h"
-#include "query/pattern.h"
 
 #define FILTER_TEXT_MAX          ((size_t)16 << 10)
 #define FILTER_DEPTH_MAX         64

@@ -21,8 +21,8 @@
 // Plain parentheses group and do not capture. Named groups do, though nothing asks what they
 // caught; so do plain ones behind (?-n) or (?^). Recursion, as in (?R) (?1) (?&name) \g<name>,
 // stays within steps and memory like any other way to take long: the value is given up.
-#ifndef SONDE_QUERY_PATTERN_H
-#define SONDE_QUERY_PATTERN_H
+#ifndef SONDE_FILTER_PATTERN_H
+#define SONDE_FILTER_PATTERN_H
 
 #include <stddef.h>
 #include <stdint.h>

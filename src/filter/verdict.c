@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: what a filter says of all spans of a shape, or of all spans at all.
 #include "core/must.h"
-#include "query/filter_test.h"
+#include "filter/test.h"
 
 static enum verdict verdict_of(bool yes)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: what a filter says of one span, and what it says of all spans of a shape.
 #include "core/must.h"
+#include "filter/test.h"
 #include "model/semconv.h"
-#include "query/filter_test.h"
 #include "wire/otlp.h"
 
 static bool holds(enum filter_op op, int order)

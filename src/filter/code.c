@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: stable codes for what the filter parser expected.
-#include "query/filter_code.h"
+#include "filter/code.h"
 
 #include "core/must.h"
 

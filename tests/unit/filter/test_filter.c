@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: tests of query/filter.h: grammar, positions of errors, matching, verdicts.
+// Purpose: tests of filter/filter.h: grammar, positions of errors, matching, verdicts.
 #include "test.h"
 
-#include "query/filter.h"
-#include "query/filter_code.h"
+#include "filter/code.h"
+#include "filter/filter.h"
 
 static void add_attr(struct batch *b, const char *key, enum attr_type type, uint64_t bits,
                      const char *text)

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: tests on what spans share, for single spans and for shapes alike; internal to the
 // filter.
-#ifndef SONDE_QUERY_FILTER_TEST_H
-#define SONDE_QUERY_FILTER_TEST_H
+#ifndef SONDE_FILTER_TEST_H
+#define SONDE_FILTER_TEST_H
 
-#include "query/filter.h"
+#include "filter/filter.h"
 
 // A test on the attributes of a run.
 bool filter_test_run(const struct filter_node *test, const struct batch *b, struct attr_run run);
