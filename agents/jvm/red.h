@@ -7,9 +7,9 @@
 // of its own, with sonde.span.entry: servers and consumers are entries anyway, so that those and
 // these are what was called of the service.
 //
-// Buckets are those of OTLP's exponential histogram at scale 5: bounds grow by 2^(1/32), so that a
-// quantile is off by 1.1 % at most. Source: opentelemetry/proto/metrics/v1, and the data model's
-// "Exponential Scale".
+// Buckets are those of OTLP's exponential histogram at scale 6: bounds grow by 2^(1/64), so that a
+// quantile is off by 0.55 % at most, and the server adds them up as they are (core/hist.h). Source:
+// opentelemetry/proto/metrics/v1, and the data model's "Exponential Scale".
 //
 // There are RED_SERIES_MAX series; names beyond them are counted together, one series for each
 // kind, entry and outcome, under the name RED_OTHER. Any thread; adding takes a few atomic
@@ -22,8 +22,8 @@
 #define RED_SERIES_MAX 512
 #define RED_NAME_MAX   128 // as long as a span's name may be
 #define RED_OTHER      "(others)"
-#define RED_SCALE      5
-#define RED_BUCKETS    1280 // from 1 ns to 2^40 ns, 18 minutes; what is longer is in the last
+#define RED_SCALE      6
+#define RED_BUCKETS    2560 // from 1 ns to 2^40 ns, 18 minutes; what is longer is in the last
 
 // `kind` as in OTLP's Span; is_root: it has no parent.
 void red_add(struct str name, unsigned kind, bool is_root, bool is_error, uint64_t duration_ns);
@@ -31,7 +31,7 @@ void red_add(struct str name, unsigned kind, bool is_root, bool is_error, uint64
 // Appends the metric, as a field of ScopeMetrics, with all series; the first ones that fit.
 void red_write(struct otlp *o, uint64_t now_unix_ns);
 
-// The bucket of a duration: 0 to RED_BUCKETS - 1; bucket i holds (2^(i/32), 2^((i+1)/32)].
+// The bucket of a duration: 0 to RED_BUCKETS - 1; bucket i holds (2^(i/64), 2^((i+1)/64)].
 unsigned red_bucket(uint64_t duration_ns);
 
 // Forgets everything: the agent stops.

@@ -13,13 +13,13 @@ static void test_buckets(void **state)
 {
     (void)state;
     for (uint64_t v = 2; v < 1ULL << 39; v += 1 + v / 7) {
-        int expected = (int)ceill(log2l((long double)v) * 32) - 1;
+        int expected = (int)ceill(log2l((long double)v) * 64) - 1;
         assert_int_equal(red_bucket(v), expected);
     }
     for (unsigned i = 1; i < 40; i++) {
-        assert_int_equal(red_bucket(1ULL << i), 32 * i - 1);
+        assert_int_equal(red_bucket(1ULL << i), 64 * i - 1);
         assert_int_equal(red_bucket((1ULL << i) + 1),
-                         (unsigned)ceill(log2l((1ULL << i) + 1) * 32) - 1);
+                         (unsigned)ceill(log2l((1ULL << i) + 1) * 64) - 1);
     }
     assert_int_equal(red_bucket(0), 0);
     assert_int_equal(red_bucket(UINT64_MAX), RED_BUCKETS - 1);
