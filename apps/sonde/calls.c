@@ -57,6 +57,15 @@ static void print_calls(json_t *o)
     ASSERT(o != NULL);
 }
 
+// Where the numbers are not of the traces that are kept.
+static void print_counted(json_t *root)
+{
+    ASSERT(root != NULL);
+    if (json_is_true(json_object_get(root, "counted_before_sampling"))) {
+        fputs("sonde: agents sampled; these are all calls, as they counted them before\n", stderr);
+    }
+}
+
 // ---- topology -----------------------------------------------------------------------------------
 
 static int by_calls(const void *a, const void *b)
@@ -151,6 +160,34 @@ static void print_states(json_t *nodes)
     }
 }
 
+// Whether any of a list says so of itself.
+static bool any_says(json_t *list, const char *key)
+{
+    json_t *o;
+    size_t i;
+    bool any = false;
+    ASSERT(key != NULL);
+    json_array_foreach(list, i, o)
+    {
+        any |= json_is_true(json_object_get(o, key));
+    }
+    return any;
+}
+
+static void print_edge(json_t *nodes, json_t *edge, bool has_places)
+{
+    print_calls(edge);
+    fputs("  ", stdout);
+    put_node(node_of(nodes, ask_string(edge, "from")));
+    fputs(" -> ", stdout);
+    put_node(node_of(nodes, ask_string(edge, "to")));
+    ASSERT(edge != NULL);
+    if (!has_places && ask_integer(edge, "cross_dc_calls") > 0) {
+        printf("  (%" PRIu64 " between data centres)", ask_integer(edge, "cross_dc_calls"));
+    }
+    puts(json_is_true(json_object_get(edge, "sampled")) ? "  (a sample)" : "");
+}
+
 static void print_topology(json_t *root)
 {
     json_t *edges = json_object_get(root, "edges"), *nodes = json_object_get(root, "nodes");
@@ -172,18 +209,15 @@ static void print_topology(json_t *root)
         fputs("sonde: no calls in that range; --since or --from choose another\n", stderr);
     }
     for (size_t i = 0; i < count; i++) {
-        print_calls(order[i]);
-        fputs("  ", stdout);
-        put_node(node_of(nodes, ask_string(order[i], "from")));
-        fputs(" -> ", stdout);
-        put_node(node_of(nodes, ask_string(order[i], "to")));
-        if (!has_places && ask_integer(order[i], "cross_dc_calls") > 0) {
-            printf("  (%" PRIu64 " between data centres)", ask_integer(order[i], "cross_dc_calls"));
-        }
-        putchar('\n');
+        print_edge(nodes, order[i], has_places);
     }
     free(order);
     print_states(nodes);
+    if (any_says(edges, "sampled")) {
+        fputs("sonde: agents sampled; --json tells all calls of nodes, as agents counted them\n",
+              stderr);
+    }
+    print_counted(root);
     ask_print_partial(root);
 }
 
@@ -216,15 +250,6 @@ static bool has_calls(json_t *root, const char *key)
         ask_print_partial(root);
     }
     return some;
-}
-
-// Where the numbers are not of the traces that are kept.
-static void print_counted(json_t *root)
-{
-    ASSERT(root != NULL);
-    if (json_is_true(json_object_get(root, "counted_before_sampling"))) {
-        fputs("sonde: agents sampled; these are all calls, as they counted them before\n", stderr);
-    }
 }
 
 static void print_groups(json_t *root)

@@ -40,6 +40,17 @@ static void put_service(json_t *o)
 
 // ---- Entries ------------------------------------------------------------------------------------
 
+// Of a sample, how many calls there were in all, where agents counted them.
+static void put_sampled(json_t *o)
+{
+    ASSERT(o != NULL);
+    if (json_object_get(o, "all_calls") != NULL) {
+        printf("  (a sample; %" PRIu64 " calls in all)", ask_integer(o, "all_calls"));
+    } else if (json_is_true(json_object_get(o, "sampled"))) {
+        fputs("  (a sample)", stdout);
+    }
+}
+
 static void print_list(json_t *root)
 {
     json_t *entries = json_object_get(root, "entries"), *e;
@@ -58,6 +69,7 @@ static void print_list(json_t *root)
         put_service(e);
         fputs("  ", stdout);
         table_put(ask_string(e, "name"), 0, NODE_MAX);
+        put_sampled(e);
         putchar('\n');
     }
     ask_print_partial(root);
@@ -141,6 +153,9 @@ static void print_tree(json_t *root)
     }
     if (ask_integer(root, "times") > 1) {
         print_needs(root);
+    }
+    if (json_is_true(json_object_get(root, "sampled"))) {
+        fputs("sonde: agents sampled; chains and times are those of a sample\n", stderr);
     }
     ask_print_partial(root);
 }

@@ -88,7 +88,7 @@ static void print_finding(json_t *f)
     }
     put_node(f, "node");
     put_proof(f, kind);
-    putchar('\n');
+    puts(json_is_true(json_object_get(f, "sampled")) ? "  (of a sample)" : "");
     if (*statement != 0) {
         fputs("    ", stdout);
         table_put(statement, 0, 2 * NODE_MAX);

@@ -23,9 +23,10 @@ _Static_assert(POINT_ATTRS_MAX + 8 <= SERIES_LABELS_MAX, "attributes and our own
 _Static_assert(POINT_KEY_BYTES_MAX + 5 <= SERIES_LABEL_BYTES_MAX, "a key fits with its prefix");
 
 void point_sink_init(struct point_sink *s, struct series_store *series, struct exemplars *exemplars,
-                     struct ledger *ledger)
+                     struct ledger *ledger, struct budget *budget)
 {
     *s = (struct point_sink){.series = series, .exemplars = exemplars, .ledger = ledger};
+    agent_counts_init(&s->agents, series, budget);
     ASSERT(series != NULL && exemplars != NULL && ledger != NULL);
     buf_init(&s->text, TEXT_MAX);
     buf_init(&s->key, 2 * SERIES_LABELS_MAX * (SERIES_LABEL_BYTES_MAX + 1));
@@ -33,6 +34,7 @@ void point_sink_init(struct point_sink *s, struct series_store *series, struct e
 
 void point_sink_done(struct point_sink *s)
 {
+    agent_counts_done(&s->agents);
     mem_free(s->cells);
     mem_free(s->numbers);
     buf_done(&s->text);
@@ -84,6 +86,7 @@ void point_sink_save(const struct point_sink *s, struct buf *state)
     ASSERT(state->n >= begin || state->failed);
     buf_add_u32(state, (uint32_t)(state->n - begin));
     buf_add_u32(state, STATE_END);
+    agent_counts_save(&s->agents, state);
 }
 
 struct state_reader {
@@ -133,6 +136,10 @@ static bool restore_cell(struct point_sink *s, struct state_reader *r)
 enum err point_sink_restore(struct point_sink *s, struct str *state)
 {
     size_t tail = 2 * sizeof(uint32_t);
+    enum err e = agent_counts_restore(&s->agents, state);
+    if (e != ERR_OK) {
+        return e;
+    }
     if (state->n < tail || load_u32(state->p + state->n - sizeof(uint32_t)) != STATE_END) {
         return ERR_OK; // of a version that had no points
     }
@@ -514,6 +521,39 @@ static void take_exemplars(struct taking *t)
     }
 }
 
+// ---- Calls that agents counted ------------------------------------------------------------------
+
+static struct str either(struct str a, struct str b)
+{
+    ASSERT(a.p != NULL || a.n == 0);
+    return a.n > 0 ? a : b;
+}
+
+// The place as stream/spans.h says.
+static void take_agents_point(const struct taking *t)
+{
+    struct point_sink *s = t->sink;
+    const struct batch *b = t->batch;
+    const struct resource *r = &b->resources[t->point->resource];
+    if (!str_eq(batch_str(b, b->scopes[t->point->scope].name), SEM_SDK_COUNTS)) {
+        return;
+    }
+    const struct agent_point of = {
+        .line = b->line,
+        .service = batch_str(b, r->service),
+        .instance = instance_of(s, b, r),
+        .centre = either(resource_text(s, b, r, SEM_AVAILABILITY_ZONE),
+                         resource_text(s, b, r, SEM_REGION)),
+        .rack = resource_text(s, b, r, SEM_HOST_RACK),
+        .host = either(resource_text(s, b, r, SEM_HOST_NAME), resource_text(s, b, r, SEM_HOST_ID)),
+        .labels = t->labels.items,
+        .label_count = t->labels.count,
+        .metric = t->name};
+    ASSERT(of.label_count > 0);
+    agent_counts_take(&s->agents, &of, t->point, b->metrics[t->point->metric].kind,
+                      batch_str(b, t->point->body));
+}
+
 static enum reason take_point(struct point_sink *s, const struct batch *b, const struct point *x)
 {
     const struct metric *m = &b->metrics[x->metric];
@@ -537,11 +577,15 @@ static enum reason take_point(struct point_sink *s, const struct batch *b, const
     if (x->exemplars != 0 && t.why == REASON_NONE) {
         take_exemplars(&t);
     }
+    if (t.why == REASON_NONE || t.why == REASON_CARDINALITY) {
+        take_agents_point(&t);
+    }
     return t.why;
 }
 
 void point_sink_take(struct point_sink *s, const struct batch *b)
 {
+    agent_counts_sweep(&s->agents);
     uint64_t run = 0; // of points of one resource and fate, that follow one another
     uint32_t resource = 0;
     enum reason fate = REASON_NONE;

@@ -5,6 +5,9 @@
 // number. Its exemplars go where they are kept (series/exemplars.h), by the name that the metric
 // was sent by and all labels but those of one bucket or quantile.
 //
+// What agents counted before they sampled goes to agent_counts.h too, where the point can be kept,
+// or there is only no room for its series.
+//
 // The ledger. A point counts as received, and as stored or dropped, when it comes here: it is in
 // the head of the series store then. These counts are part of the state that is committed with the
 // series (series_seal()), so that a restart counts what is replayed once more and what is committed
@@ -12,12 +15,14 @@
 //
 //     state   what others put there; then the counts: varint number, and for each varint length and
 //             text of the outcome, of the reason, of the service, varint count; then the length of
-//             the counts (u32), then "SNDP". A state without that end has no counts.
+//             the counts (u32), then "SNDP". A state without that end has no counts. Behind it
+//             lies that of agent_counts.h.
 //
 // One thread, that which adds to the series store.
 #ifndef SONDE_POINT_SINK_H
 #define SONDE_POINT_SINK_H
 
+#include "agent_counts.h"
 #include "core/arena.h"
 #include "core/buf.h"
 #include "ledger/ledger.h"
@@ -48,12 +53,14 @@ struct point_sink {
     size_t cell_count, cell_capacity;
     struct point_number *numbers; // of the point at hand
     size_t number_count, number_capacity;
+    struct agent_counts agents;
     struct arena arena; // texts of its labels
     struct buf text, key;
 };
 
+// The budget must outlive the sink as well.
 void point_sink_init(struct point_sink *s, struct series_store *series, struct exemplars *exemplars,
-                     struct ledger *ledger);
+                     struct ledger *ledger, struct budget *budget);
 void point_sink_done(struct point_sink *s);
 
 // Cuts what is the sink's off a committed state, and restores the ledger from it. ERR_CORRUPT.

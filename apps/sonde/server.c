@@ -233,6 +233,13 @@ static bool is_full(void *ctx)
     return stats.full;
 }
 
+static uint64_t agent_counts_refused(void *ctx)
+{
+    struct server *s = ctx;
+    ASSERT(s->points.series != NULL);
+    return atomic_load(&s->points.agents.refused);
+}
+
 static const char *trouble(void *ctx)
 {
     struct server *s = ctx;
@@ -451,7 +458,7 @@ static enum err open_series(struct server *s, struct err_at *ret_at)
         return e;
     }
     struct str state = series_state(s->series);
-    point_sink_init(&s->points, s->series, s->exemplars, s->ledger);
+    point_sink_init(&s->points, s->series, s->exemplars, s->ledger, &s->budget);
     call_sink_init(&s->sink, s->series, &s->points);
     e = point_sink_restore(&s->points, &state);
     if (e != ERR_OK) {
@@ -577,6 +584,7 @@ static enum err start_api(struct server *s, struct err_at *ret_at)
         .settings = settings_of,
         .retention = retention_of,
         .scrape_stats = s->config.job_count > 0 ? scrape_stats_of : NULL,
+        .agent_counts_refused = agent_counts_refused,
         .trouble = trouble,
         .ctx = s,
     };

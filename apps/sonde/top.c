@@ -121,6 +121,9 @@ static void print_statements(json_t *root)
         fprintf(stderr, "sonde: %" PRIu64 " more statements; --limit shows more\n",
                 ask_integer(root, "left_out"));
     }
+    if (json_is_true(json_object_get(root, "sampled"))) {
+        fputs("sonde: agents sampled; these are the calls of kept traces\n", stderr);
+    }
     ask_print_partial(root);
 }
 

@@ -51,6 +51,9 @@ struct api_options {
     struct store_retention (*retention)(void *ctx, struct str line);
     // NULL where nothing is scraped.
     void (*scrape_stats)(void *ctx, struct scrape_stats *ret_stats);
+    // Reports of agents that were not counted for want of room (apps/sonde/agent_counts.h). May be
+    // NULL.
+    uint64_t (*agent_counts_refused)(void *ctx);
     // Why data cannot be taken although everything runs, in words; NULL when it can. Any thread.
     const char *(*trouble)(void *ctx);
     void *ctx;

@@ -128,6 +128,8 @@ static void put_node(struct json_writer *w, const struct topology_node *n,
     put_str(w, "id", n->id);
     put_node_names(w, &n->node);
     put_calls(w, &n->calls, scratch);
+    put_bool(w, "counted_before_sampling", n->counted);
+    put_bool(w, "sampled", n->sampled);
     put_health(w, &n->health);
     json_put_object_end(w);
 }
@@ -142,6 +144,7 @@ static void put_edge(struct json_writer *w, const struct topology *t, const stru
     put_bool(w, "cross_dc", e->cross_dc_calls > 0);
     put_i64(w, "cross_dc_calls", e->cross_dc_calls);
     put_i64(w, "passed_on_errors", e->passed_on_errors);
+    put_bool(w, "sampled", e->sampled);
     put_sides(w, &e->client, &e->server, scratch);
     json_put_object_end(w);
 }

@@ -54,7 +54,17 @@ static void put_entry(struct json_writer *w, const struct node *n, const struct 
 struct entry_row {
     size_t first, end;
     struct totals totals;
+    const struct entry_counted *counted;
 };
+
+static void put_counted(struct json_writer *w, const struct entry_counted *c)
+{
+    put_bool(w, "sampled", c != NULL && c->sampled);
+    if (c != NULL && c->counted) {
+        ASSERT(c->sampled);
+        put_i64(w, "all_calls", c->calls);
+    }
+}
 
 static int by_time(const void *a, const void *b)
 {
@@ -66,14 +76,15 @@ static int by_time(const void *a, const void *b)
 }
 
 // Entries with what they spent, the most first.
-static void put_list(struct json_writer *w, const struct entries *e, bool all)
+static void put_list(struct json_writer *w, const struct entries *e,
+                     const struct entry_counted *counted, bool all)
 {
     struct entry_row *rows = mem_new(e->count + 1, sizeof *rows);
     size_t count = 0;
     int64_t all_ns = 0;
     for (size_t first = 0, end; first < e->count; first = end) {
         end = end_of_entry(e, first);
-        rows[count] = (struct entry_row){first, end, add_up(e, first, end, all)};
+        rows[count] = (struct entry_row){first, end, add_up(e, first, end, all), &counted[count]};
         all_ns = calls_ns_add(all_ns, rows[count++].totals.self_ns);
     }
     qsort(rows, count, sizeof *rows, by_time);
@@ -84,6 +95,7 @@ static void put_list(struct json_writer *w, const struct entries *e, bool all)
         json_put_object(w);
         put_entry(w, &e->paths[rows[i].first].entry, &rows[i].totals, all_ns);
         put_u64(w, "paths", rows[i].totals.paths);
+        put_counted(w, rows[i].counted);
         json_put_object_end(w);
     }
     json_put_array_end(w);
@@ -131,7 +143,8 @@ static void put_need(struct json_writer *w, const struct entry_need *n)
     json_put_object_end(w);
 }
 
-static enum err put_tree(struct job *j, struct json_writer *w, struct entries *e, uint64_t times)
+static enum err put_tree(struct job *j, struct json_writer *w, struct entries *e,
+                         const struct entry_counted *counted, uint64_t times)
 {
     struct entry_need *needs;
     size_t need_count;
@@ -144,6 +157,7 @@ static enum err put_tree(struct job *j, struct json_writer *w, struct entries *e
     put_i64(w, "calls", t.calls);
     put_i64(w, "errors", t.errors);
     put_i64(w, "self_ns", t.self_ns);
+    put_counted(w, e->count > 0 ? counted : NULL);
     json_put_key(w, "nodes");
     json_put_array(w);
     for (size_t i = 0; i < e->count; i++) {
@@ -167,7 +181,9 @@ static enum err put_tree(struct job *j, struct json_writer *w, struct entries *e
 static void answer(struct job *j, const struct entries_query *q, uint64_t times)
 {
     struct entries *e;
+    struct entry_counted *counted;
     struct json_writer w;
+    size_t count;
     enum err err = entries_run(q, &e);
     if (err != ERR_OK) {
         job_fail_sum(j, err);
@@ -179,12 +195,18 @@ static void answer(struct job *j, const struct entries_query *q, uint64_t times)
         entries_free(e);
         return;
     }
+    err = entries_counted(e, q->store, &counted, &count);
+    if (err != ERR_OK) {
+        entries_free(e);
+        job_fail_sum(j, err);
+        return;
+    }
     json_writer_init(&w, &j->out);
     json_put_object(&w);
     if (q->endpoint.p != NULL) {
-        err = put_tree(j, &w, e, times);
+        err = put_tree(j, &w, e, counted, times);
     } else {
-        put_list(&w, e, q->load != NULL);
+        put_list(&w, e, counted, q->load != NULL);
     }
     put_range(&w, e->from_ms, e->to_ms, e->damaged_parts); // what the needs lack included
     json_put_object_end(&w);

@@ -6,6 +6,7 @@
 #include "api/put.h"
 #include "core/clock.h"
 #include "core/must.h"
+#include "query/senders.h"
 
 static void put_node(struct json_writer *w, const struct node *n)
 {
@@ -35,7 +36,15 @@ static void put_serial(struct json_writer *w, const struct finding *f)
     json_put_array_end(w);
 }
 
-static void put_finding(struct json_writer *w, const struct finding *f)
+// Of a dead endpoint what is said is true of all calls.
+static bool is_sample(const struct finding *f, const struct senders *senders)
+{
+    ASSERT(f->entry.kind.n > 0 || f->kind == FINDING_DEAD);
+    return f->entry.kind.n > 0 && senders_has_sampled(senders, f->entry.line, f->entry.service);
+}
+
+static void put_finding(struct json_writer *w, const struct finding *f,
+                        const struct senders *senders)
 {
     ASSERT(f->example_count <= FINDING_EXAMPLES);
     json_put_object(w);
@@ -49,6 +58,7 @@ static void put_finding(struct json_writer *w, const struct finding *f)
     put_double(w, "limit", f->limit);
     put_i64(w, "chains", f->chains);
     put_i64(w, "self_ns", f->self_ns);
+    put_bool(w, "sampled", is_sample(f, senders));
     if (f->statement.n > 0) {
         put_str(w, "statement", f->statement);
     }
@@ -66,11 +76,27 @@ static void put_finding(struct json_writer *w, const struct finding *f)
     json_put_object_end(w);
 }
 
+static void put_findings(struct job *j, const struct findings *f, const struct senders *senders)
+{
+    struct json_writer w;
+    json_writer_init(&w, &j->out);
+    json_put_object(&w);
+    put_range(&w, f->from_ms, f->to_ms, f->damaged_parts + atomic_load(&j->control.cut_short));
+    json_put_key(&w, "findings");
+    json_put_array(&w);
+    for (size_t i = 0; i < f->count; i++) {
+        put_finding(&w, &f->items[i], senders);
+    }
+    json_put_array_end(&w);
+    json_put_object_end(&w);
+    ASSERT(f->count <= FINDINGS_MAX);
+}
+
 void api_findings(struct job *j)
 {
     uint64_t from_ns, to_ns;
     struct findings *f;
-    struct json_writer w;
+    struct senders senders;
     if (!job_range(j, &from_ns, &to_ns)) {
         return;
     }
@@ -82,18 +108,15 @@ void api_findings(struct job *j)
                                      .control = &j->control};
     enum err e = findings_run(&q, &f);
     if (e == ERR_OK) {
-        json_writer_init(&w, &j->out);
-        json_put_object(&w);
-        put_range(&w, f->from_ms, f->to_ms, f->damaged_parts + atomic_load(&j->control.cut_short));
-        json_put_key(&w, "findings");
-        json_put_array(&w);
-        for (size_t i = 0; i < f->count; i++) {
-            put_finding(&w, &f->items[i]);
+        e = senders_of_range(&senders, j->api->o.series, f->from_ms, f->to_ms, &j->control,
+                             &f->damaged_parts);
+        if (e == ERR_OK) {
+            put_findings(j, f, &senders);
         }
-        json_put_array_end(&w);
-        json_put_object_end(&w);
+        senders_done(&senders);
         findings_free(f);
-    } else {
+    }
+    if (e != ERR_OK) {
         job_fail_sum(j, e);
     }
     store_view_free(view);

@@ -403,6 +403,11 @@ static void put_series(struct job *j)
     put_tiers(out, "sonde_series_part_samples", "Samples in parts.", s.part_samples);
     put_tiers(out, "sonde_series_part_bytes", "Size of all parts.", s.part_bytes);
     put_exemplars(j);
+    if (j->api->o.agent_counts_refused != NULL) {
+        one(out, "sonde_agent_counts_refused_total", "counter",
+            "Totals of calls that agents told, and that there was no room to count.",
+            (double)j->api->o.agent_counts_refused(j->api->o.ctx));
+    }
     one(out, "sonde_series_flushes_total", "counter", "Heads written to parts.", (double)s.flushes);
     one(out, "sonde_series_flush_failures_total", "counter",
         "Flushes that failed and were tried again.", (double)s.flush_failures);

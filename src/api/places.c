@@ -75,6 +75,7 @@ static void put_places(struct job *j, const struct places *p, enum places_level 
     json_writer_init(&w, &j->out);
     json_put_object(&w);
     put_range(&w, p->from_ms, p->to_ms, p->damaged_parts);
+    put_bool(&w, "counted_before_sampling", p->counted);
     put_u64(&w, "left_out_instances", p->left_out_instances);
     put_u64(&w, "left_out_measures", p->left_out_sources);
     json_put_key(&w, "nodes");

@@ -9,6 +9,7 @@
 #include "core/clock.h"
 #include "core/mem.h"
 #include "core/must.h"
+#include "query/senders.h"
 
 #define COMPARE_MAX_DAYS 366u
 
@@ -147,7 +148,8 @@ static void put_compared(struct json_writer *w, const struct calls *now, const s
     ASSERT(n.calls == now);
 }
 
-static void put_caller(struct json_writer *w, const struct stores_caller *c, int64_t all_ns)
+static void put_caller(struct json_writer *w, const struct stores_caller *c, int64_t all_ns,
+                       const struct senders *senders)
 {
     ASSERT(c->sum.errors <= c->sum.calls);
     json_put_object(w);
@@ -157,6 +159,7 @@ static void put_caller(struct json_writer *w, const struct stores_caller *c, int
     put_i64(w, "errors", c->sum.errors);
     put_i64(w, "total_ns", c->sum.sum_ns);
     put_share(w, "share", c->sum.sum_ns, all_ns);
+    put_bool(w, "sampled", senders_has_sampled(senders, c->line, c->service));
     json_put_object_end(w);
 }
 
@@ -172,7 +175,7 @@ static void put_of_chain(struct json_writer *w, const struct stores_statement *s
 }
 
 static void put_statement(struct json_writer *w, const struct stores_statement *s, bool compares,
-                          struct hist_total *scratch)
+                          const struct senders *senders, struct hist_total *scratch)
 {
     json_put_object(w);
     put_str(w, "statement", s->text);
@@ -189,7 +192,7 @@ static void put_statement(struct json_writer *w, const struct stores_statement *
     json_put_array(w);
     for (size_t i = 0; i < s->caller_count; i++) {
         ASSERT(i < STORES_CALLERS_MAX);
-        put_caller(w, &s->callers[i], s->calls.sum_ns);
+        put_caller(w, &s->callers[i], s->calls.sum_ns, senders);
     }
     json_put_array_end(w);
     put_u64(w, "left_out_callers", s->left_out_callers);
@@ -223,8 +226,9 @@ static int64_t board_ns(const struct stores *s, enum statement_kind kind)
 }
 
 static void put_stores(struct json_writer *w, const struct stores *s, bool compares,
-                       struct hist_total *scratch)
+                       const struct senders *senders, struct hist_total *scratch)
 {
+    ASSERT(senders != NULL);
     int64_t all_ns[STATEMENT_KINDS];
     for (enum statement_kind k = 0; k < STATEMENT_KINDS; k++) {
         all_ns[k] = board_ns(s, k);
@@ -239,44 +243,73 @@ static void put_stores(struct json_writer *w, const struct stores *s, bool compa
 }
 
 static void put_statements(struct json_writer *w, const struct stores *s, bool compares,
-                           struct hist_total *scratch)
+                           const struct senders *senders, struct hist_total *scratch)
 {
     json_put_key(w, "statements");
     json_put_array(w);
     for (size_t i = 0; i < s->statement_count; i++) {
         ASSERT(s->statements[i].store != NULL);
-        put_statement(w, &s->statements[i], compares, scratch);
+        put_statement(w, &s->statements[i], compares, senders, scratch);
     }
     json_put_array_end(w);
     put_u64(w, "left_out", s->left_out);
     put_u64(w, "gone", s->gone);
 }
 
-static void answer(struct job *j, void (*put)(struct json_writer *w, const struct stores *s,
-                                              bool compares, struct hist_total *scratch))
+// Whether a service that is asked about left traces out.
+static bool is_sample(const struct stores_query *q, const struct senders *senders)
+{
+    bool any = false;
+    ASSERT(q->control != NULL);
+    for (size_t i = 0; i < senders->count; i++) {
+        const struct sender *s = &senders->items[i];
+        any |= s->samples && (q->any_line || str_eq(s->line, q->line)) &&
+               (q->service.p == NULL || str_eq(s->service, q->service));
+    }
+    return any;
+}
+
+typedef void putting(struct json_writer *w, const struct stores *s, bool compares,
+                     const struct senders *senders, struct hist_total *scratch);
+
+static void put_answer(struct job *j, const struct stores_query *q, const struct stores *s,
+                       const struct senders *senders, putting *put)
+{
+    struct hist_total *scratch = mem_new(1, sizeof *scratch);
+    struct json_writer w;
+    json_writer_init(&w, &j->out);
+    json_put_object(&w);
+    put_range(&w, s->from_ms, s->to_ms, s->damaged_parts);
+    put_u64(&w, "compare_ms", q->before_ms);
+    put_bool(&w, "sampled", is_sample(q, senders));
+    put(&w, s, q->before_ms > 0, senders, scratch);
+    json_put_object_end(&w);
+    mem_free(scratch);
+    ASSERT(s->statement_count <= q->limit);
+}
+
+static void answer(struct job *j, putting *put)
 {
     struct stores_query q;
     struct node node;
     struct stores *s;
-    struct json_writer w;
+    struct senders senders;
     if (!read_query(j, &q, &node)) {
         return;
     }
     enum err e = stores_run(&q, &s);
+    if (e == ERR_OK) {
+        e = senders_of_range(&senders, j->api->o.series, s->from_ms, s->to_ms, &j->control,
+                             &s->damaged_parts);
+        if (e == ERR_OK) {
+            put_answer(j, &q, s, &senders, put);
+        }
+        senders_done(&senders);
+        stores_free(s);
+    }
     if (e != ERR_OK) {
         job_fail_sum(j, e);
-        return;
     }
-    struct hist_total *scratch = mem_new(1, sizeof *scratch);
-    json_writer_init(&w, &j->out);
-    json_put_object(&w);
-    put_range(&w, s->from_ms, s->to_ms, s->damaged_parts);
-    put_u64(&w, "compare_ms", q.before_ms);
-    put(&w, s, q.before_ms > 0, scratch);
-    json_put_object_end(&w);
-    mem_free(scratch);
-    ASSERT(s->statement_count <= q.limit);
-    stores_free(s);
 }
 
 void api_stores(struct job *j)

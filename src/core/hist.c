@@ -528,35 +528,6 @@ void hist_total_add(struct hist_total *t, struct str hist)
     t->sum_ns = add_wrapping(t->sum_ns, head.sum_ns);
 }
 
-void hist_total_add_bucket(struct hist_total *t, unsigned bucket, int64_t times)
-{
-    add_to_bucket(t, bucket, times);
-    t->count = add_wrapping(t->count, times);
-}
-
-bool hist_total_scale(struct hist_total *t, int64_t count)
-{
-    struct added_walk sum = {.of = t}, scale = sum;
-    int64_t all = 0, below = 0, given = 0;
-    ASSERT(count > 0);
-    for (unsigned bucket; next_added(&sum, &bucket);) {
-        all += t->buckets[bucket] > 0 ? t->buckets[bucket] : 0;
-    }
-    if (all == 0) {
-        hist_total_clear(t);
-        return false;
-    }
-    for (unsigned bucket; next_added(&scale, &bucket);) {
-        below += t->buckets[bucket] > 0 ? t->buckets[bucket] : 0;
-        double share = (double)below / (double)all;
-        int64_t upto = below == all ? count : (int64_t)(share * (double)count);
-        t->buckets[bucket] = upto - given;
-        given = upto;
-    }
-    t->count = count;
-    return true;
-}
-
 void hist_total_encode(const struct hist_total *t, struct buf *out)
 {
     uint64_t used = 0;

@@ -107,13 +107,6 @@ void hist_total_clear(struct hist_total *t);
 // Adds a histogram that hist_cut() gave, or hist_encode().
 void hist_total_add(struct hist_total *t, struct str hist);
 
-// Adds `times` calls of a bucket, and nothing to the sum: what they took is for the caller to say.
-void hist_total_add_bucket(struct hist_total *t, unsigned bucket, int64_t times);
-
-// Makes its calls `count`, more than 0, and shares them out to its buckets as they are; the sum
-// stays. False where it has no calls to go by: it is empty then.
-MUST_CHECK bool hist_total_scale(struct hist_total *t, int64_t count);
-
 // The total as bytes. hist_cut() takes it for a histogram.
 void hist_total_encode(const struct hist_total *t, struct buf *out);
 

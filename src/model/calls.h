@@ -8,6 +8,8 @@
 //     of="edge"       from.*, to.*, side, cross_dc, passed_on     calls between two nodes
 //     of="dc"         from.dc, to.dc, side                        calls between data centres
 //     of="path"       from.*, to.*, path, path.parent, measure    the tree of an entry, see below
+//     of="agent.endpoint", of="agent.instance"                    the same, as agents counted them
+//     of="agent.report"                           service         what agents left out
 // of.kind is that of stream.h's nodes: service, client, database, cache, queue, external. A service
 // has line, service and endpoint; the others have name. side is who measured: client or server.
 // Calls that failed are series of their own, with error="true", and so are calls from one data
@@ -15,6 +17,12 @@
 // (stream/edges.h), with passed_on="true"; and calls of an endpoint or an instance whose sender
 // counts them before it samples too (SEM_SDK_COUNTS), with counted="true". A label without a value
 // is absent.
+//
+// What agents counted (apps/sonde/agent_counts.h). Such a sender tells totals of all calls, whether
+// it keeps their spans or not: they have the labels of an endpoint or an instance, without counted.
+// Each time that its agents report a service has a number more: how many spans were left out since
+// the report before; and one where the first of these times begins. Who reads calls chooses between
+// these and those of spans (query/counted.h).
 //
 // Places (stream/spans.h). An instance has the data centre, rack and host that it tells; one that
 // has moved is a series for each. Calls from one data centre to another are counted once more, by
@@ -53,6 +61,10 @@
 #define CALLS_DC        STR("dc")        // the same: of="dc", and where an instance runs
 #define CALLS_RACK      STR("rack")
 #define CALLS_HOST      STR("host")
+
+#define CALLS_AGENT_ENDPOINT STR("agent.endpoint") // of="agent.endpoint", and so on
+#define CALLS_AGENT_INSTANCE STR("agent.instance")
+#define CALLS_AGENT_REPORT   STR("agent.report")
 
 #define CALLS_PATH_PARENT     STR("path.parent")
 #define CALLS_MEASURE         STR("measure")

@@ -64,6 +64,21 @@ struct entries {
 MUST_CHECK enum err entries_run(const struct entries_query *query, struct entries **ret_entries);
 void entries_free(struct entries *e);
 
+// Chains are those of kept spans. Where agents of an entry's service left traces out, they are a
+// sample, and how often its endpoint was called in all is what agents counted before
+// (query/counted.h), whether a call of it began a chain or not.
+struct entry_counted {
+    const struct node *entry;
+    bool sampled;
+    bool counted; // `calls` is known
+    int64_t calls;
+};
+
+// Of each entry there is, in the order of the paths; in the arena of the entries. ERR_MEMORY,
+// ERR_CANCELLED, or an error of the storage.
+MUST_CHECK enum err entries_counted(struct entries *e, struct series_store *store,
+                                    struct entry_counted **ret_items, size_t *ret_count);
+
 // What a service carries, and would.
 struct entry_need {
     struct node node; // the service

@@ -5,6 +5,7 @@
 #include "core/mem.h"
 #include "core/must.h"
 #include "model/calls.h"
+#include "query/counted.h"
 #include "query/findings_state.h"
 
 #define DAY_MS        ((uint64_t)86400000)
@@ -57,16 +58,19 @@ static int by_node(const void *a, const void *b)
 static enum err ask_endpoints(struct dead_run *d, uint64_t from_ms, uint64_t to_ms)
 {
     const struct findings_query *q = d->run->query;
-    const struct series_matcher matchers[] = {{CALLS_LABEL_NAME, MATCH_EQUAL, CALLS_NAME},
-                                              {CALLS_OF, MATCH_EQUAL, CALLS_ENDPOINT}};
-    const struct series_query series = {.any_line = true,
-                                        .matchers = matchers,
-                                        .matcher_count = 2,
-                                        .from_ms = from_ms,
-                                        .to_ms = to_ms,
-                                        .step_ms = to_ms - from_ms};
+    const struct counted_query counted = {.store = q->series,
+                                          .any_line = true,
+                                          .service = STR_NONE,
+                                          .endpoint = STR_NONE,
+                                          .instance = STR_NONE,
+                                          .from_ms = from_ms,
+                                          .to_ms = to_ms,
+                                          .step_ms = senders_step_ms(from_ms, to_ms),
+                                          .is_sum = true,
+                                          .control = q->control};
+    bool any;
     ASSERT(from_ms < to_ms);
-    return calls_run(q->series, series, q->control, on_endpoint, d, &d->run->out->damaged_parts);
+    return counted_run(&counted, on_endpoint, d, &d->run->out->damaged_parts, &any);
 }
 
 static void add_dead(struct findings_run *run, const struct endpoint_calls *c, double expected)

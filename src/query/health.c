@@ -74,9 +74,10 @@ static void judge_unusual(struct health_verdict *v, const struct health_numbers 
     } else if (now->calls >= HEALTH_CALLS_MIN && is_slower(p99_ns, usual_p99_ns, 2, 5)) {
         add(v, HEALTH_P99, HEALTH_WARN, p99_ns, 2 * usual_p99_ns);
     }
-    if (range_ms >= HEALTH_RANGE_MIN_MS && calls < usual_calls / 10) {
+    bool comparable = range_ms >= HEALTH_RANGE_MIN_MS && !now->is_sample;
+    if (comparable && calls < usual_calls / 10) {
         add(v, HEALTH_CALLS, HEALTH_ERROR, calls, usual_calls / 10);
-    } else if (range_ms >= HEALTH_RANGE_MIN_MS && calls < usual_calls / 2) {
+    } else if (comparable && calls < usual_calls / 2) {
         add(v, HEALTH_CALLS, HEALTH_WARN, calls, usual_calls / 2);
     }
 }
@@ -110,11 +111,12 @@ static struct health_numbers numbers_of(const struct calls_sum *s, struct hist_t
 }
 
 struct health_verdict health_of_sums(const struct calls_sum *now,
-                                     const struct calls_sum usual[USUAL_COUNT], uint64_t range_ms,
-                                     struct hist_total *scratch)
+                                     const struct calls_sum usual[USUAL_COUNT], bool is_sample,
+                                     uint64_t range_ms, struct hist_total *scratch)
 {
     struct health_numbers n = numbers_of(now, scratch), before[USUAL_COUNT];
     ASSERT(range_ms > 0);
+    n.is_sample = is_sample;
     for (unsigned i = 0; i < USUAL_COUNT; i++) {
         before[i] = numbers_of(&usual[i], scratch);
     }

@@ -10,7 +10,8 @@
 //     P99 >= 2 times and 5 ms more      warn      >= 5 times and 50 ms more   error
 //     calls < half                      warn      < a tenth                   error
 // P99 needs HEALTH_CALLS_MIN calls now. Calls are compared over HEALTH_RANGE_MIN_MS and more, since
-// a range ends with a minute that is not over.
+// a range ends with a minute that is not over; those of a sample are not, since how large it is may
+// change.
 #ifndef SONDE_QUERY_HEALTH_H
 #define SONDE_QUERY_HEALTH_H
 
@@ -31,6 +32,7 @@ enum health_usual { USUAL_DAY, USUAL_WEEK, USUAL_COUNT };
 struct health_numbers {
     int64_t calls, errors;
     uint64_t p99_ns;
+    bool is_sample; // there were more of them
 };
 
 // Why it is not well.
@@ -55,7 +57,7 @@ struct health_verdict health_judge(const struct health_numbers *now,
 
 // The same of sums of calls; `scratch` as of calls_quantiles().
 struct health_verdict health_of_sums(const struct calls_sum *now,
-                                     const struct calls_sum usual[USUAL_COUNT], uint64_t range_ms,
-                                     struct hist_total *scratch);
+                                     const struct calls_sum usual[USUAL_COUNT], bool is_sample,
+                                     uint64_t range_ms, struct hist_total *scratch);
 
 #endif

@@ -6,6 +6,7 @@
 #include "core/mem.h"
 #include "core/must.h"
 #include "model/calls.h"
+#include "query/counted.h"
 #include "query/machine_sources.h"
 #include "query/node.h"
 #include "query/places_state.h"
@@ -303,37 +304,55 @@ static enum err on_edge(void *ctx, const struct series_found *found)
 }
 
 // Reads the range, or the one that lies so long before it.
-static enum err ask(struct places_run *r, struct str of,
-                    enum err (*each)(void *ctx, const struct series_found *found),
-                    uint64_t before_ms)
+// Reads instances of the range, or of the one that lies so long before it.
+static enum err ask_instances(struct places_run *r, uint64_t before_ms)
 {
-    const struct series_matcher matchers[] = {{CALLS_LABEL_NAME, MATCH_EQUAL, CALLS_NAME},
-                                              {CALLS_OF, MATCH_EQUAL, of}};
     struct places *out = r->out;
+    bool counted = false;
     if (before_ms > out->from_ms) {
         return ERR_OK;
     }
+    const struct counted_query q = {.store = r->q->store,
+                                    .any_line = true,
+                                    .service = STR_NONE,
+                                    .endpoint = STR_NONE,
+                                    .instance = STR_NONE,
+                                    .instances = true,
+                                    .from_ms = out->from_ms - before_ms,
+                                    .to_ms = out->to_ms - before_ms,
+                                    .step_ms = senders_step_ms(out->from_ms, out->to_ms),
+                                    .is_sum = true,
+                                    .control = r->q->control};
+    enum err e = counted_run(&q, on_series, r, &out->damaged_parts, &counted);
+    ASSERT(r->usual <= USUAL_COUNT);
+    out->counted |= counted && before_ms == 0;
+    return e;
+}
+
+static enum err ask_edges(struct places_run *r)
+{
+    const struct series_matcher matchers[] = {{CALLS_LABEL_NAME, MATCH_EQUAL, CALLS_NAME},
+                                              {CALLS_OF, MATCH_EQUAL, CALLS_DC}};
+    struct places *out = r->out;
     const struct series_query q = {.any_line = true,
                                    .matchers = matchers,
                                    .matcher_count = 2,
-                                   .from_ms = out->from_ms - before_ms,
-                                   .to_ms = out->to_ms - before_ms,
+                                   .from_ms = out->from_ms,
+                                   .to_ms = out->to_ms,
                                    .step_ms = out->to_ms - out->from_ms};
     ASSERT(q.step_ms > 0);
-    return calls_run(r->q->store, q, r->q->control, each, r, &out->damaged_parts);
+    return calls_run(r->q->store, q, r->q->control, on_edge, r, &out->damaged_parts);
 }
 
 static enum err ask_all(struct places_run *r)
 {
     static const uint64_t before_ms[USUAL_COUNT] = {DAY_MS, 7 * DAY_MS};
     r->usual = USUAL_COUNT;
-    enum err e = ask(r, CALLS_INSTANCE, on_series, 0);
-    if (e == ERR_OK && r->q->level == PLACES_CENTRE) {
-        e = ask(r, CALLS_DC, on_edge, 0);
-    }
+    enum err e = ask_instances(r, 0);
+    e = e == ERR_OK && r->q->level == PLACES_CENTRE ? ask_edges(r) : e;
     for (unsigned i = 0; i < USUAL_COUNT && e == ERR_OK; i++) {
         r->usual = (enum health_usual)i;
-        e = ask(r, CALLS_INSTANCE, on_series, before_ms[i]);
+        e = ask_instances(r, before_ms[i]);
     }
     ASSERT(r->node_index.count <= PLACES_HOSTS_MAX);
     return e == ERR_OK ? places_read_machines(r) : e;
@@ -448,8 +467,8 @@ static void read_nodes(struct places_run *r)
     for (size_t i = 0; i < n; i++) {
         out->nodes[i] = order[i]->node;
         out->nodes[i].calls = calls_sum_read(&order[i]->own, &out->arena);
-        out->nodes[i].health =
-            health_of_sums(&order[i]->own, order[i]->usual, out->to_ms - out->from_ms, scratch);
+        out->nodes[i].health = health_of_sums(&order[i]->own, order[i]->usual, false,
+                                              out->to_ms - out->from_ms, scratch);
         went[order[i] - r->nodes] = (uint32_t)i;
     }
     out->edge_count = r->edge_index.count;

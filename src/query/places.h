@@ -12,6 +12,9 @@
 // two. What instances do not tell is empty: such a node stands for all that tell no more. Of calls
 // whose senders tell neither service.instance.id nor host.name nothing is here.
 //
+// Sampling. Where agents left traces out, calls of nodes and services are those that they counted
+// before (query/counted.h); `counted` says so. Edges are always those of kept spans.
+//
 // Edges. Between data centres alone, as both sides measured them: of a call both ends tell where
 // they are, but hosts by hosts would be as many edges as the square of the hosts.
 //
@@ -84,6 +87,7 @@ struct places {
     struct places_edge *edges; // by from, then to
     size_t edge_count;
     uint64_t from_ms, to_ms;
+    bool counted;                // there are calls that agents counted before they sampled
     uint64_t left_out_instances; // beyond PLACES_INSTANCES_MAX; one may count more than once
     uint64_t left_out_sources;   // metrics of machines that have more than PLACES_TELLERS_MAX
     uint64_t damaged_parts;

@@ -1,52 +1,63 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: who counts calls before sampling, and what they tell.
+// Purpose: who counts calls before sampling.
 #include "query/senders.h"
 
 #include "core/mem.h"
 #include "core/must.h"
-#include "model/point.h"
-#include "model/semconv.h"
-#include "query/calls.h"
-#include "query/metric.h"
+#include "model/calls.h"
 
-#define STARTED    STR("otel.sdk.span.started")
-#define RESULT_KEY STR("otel.span.sampling_result")
+#define SENDERS_LEAST 16
 
-void senders_init(struct senders *s, const struct counted_query *q)
+void senders_init(struct senders *s, struct query_control *control)
 {
-    ASSERT(q->service.p != NULL);
-    *s = (struct senders){.q = q, .memory = {.control = q->control}};
+    *s = (struct senders){.memory = {.control = control}};
+    ASSERT(s->count == 0);
 }
 
 void senders_done(struct senders *s)
 {
-    ASSERT(s->q != NULL);
+    ASSERT(s->count <= s->capacity);
     mem_free(s->items);
+    mem_free(s->hashes);
+    hash_index_done(&s->index);
     arena_done(&s->arena);
     query_memory_give(&s->memory);
 }
 
-bool senders_step_between(const struct counted_query *q, uint64_t after_ms, uint64_t until_ms,
-                          uint32_t *ret_step)
+uint64_t senders_step_ms(uint64_t from_ms, uint64_t to_ms)
 {
-    uint64_t middle_ms = after_ms + (until_ms - after_ms) / 2;
-    ASSERT(after_ms < until_ms);
-    if (middle_ms < q->from_ms || middle_ms >= q->to_ms) {
-        return false;
-    }
-    *ret_step = (uint32_t)((middle_ms - q->from_ms) / q->step_ms);
-    return true;
+    const uint64_t minute_ms = 60000, hour_ms = 60 * minute_ms;
+    ASSERT(from_ms < to_ms);
+    return to_ms - from_ms > 24 * hour_ms && from_ms % hour_ms == 0 && to_ms % hour_ms == 0
+               ? hour_ms
+               : minute_ms;
+}
+
+static uint64_t hash_of(struct str line, struct str service)
+{
+    ASSERT(service.p != NULL || service.n == 0);
+    return str_hash(line) * 31 + str_hash(service);
 }
 
 struct sender *senders_find(const struct senders *s, struct str line, struct str service)
 {
-    for (size_t i = 0; i < s->count; i++) {
-        ASSERT(s->items[i].service.n > 0);
-        if (str_eq(s->items[i].service, service) && str_eq(s->items[i].line, line)) {
-            return &s->items[i];
+    uint64_t hash = hash_of(line, service);
+    struct hash_walk walk = hash_index_walk(&s->index, hash);
+    uint32_t at;
+    while (hash_index_next(&walk, &at)) {
+        ASSERT(at < s->count);
+        if (str_eq(s->items[at].service, service) && str_eq(s->items[at].line, line)) {
+            return &s->items[at];
         }
     }
     return NULL;
+}
+
+bool senders_has_sampled(const struct senders *s, struct str line, struct str service)
+{
+    const struct sender *found = senders_find(s, line, service);
+    ASSERT(found == NULL || found->first_ms < found->last_ms);
+    return found != NULL && found->samples;
 }
 
 bool senders_sample(const struct senders *s)
@@ -62,25 +73,29 @@ bool senders_sample(const struct senders *s)
 // NULL where memory is short.
 static struct sender *add_sender(struct senders *s, struct str line, struct str service)
 {
-    struct sender *sender;
+    size_t n = s->count;
+    uint64_t hash = hash_of(line, service);
     ASSERT(senders_find(s, line, service) == NULL);
-    if (!query_memory_need(&s->memory, 2 * sizeof *sender + line.n + service.n)) {
+    if (!query_memory_need(&s->memory,
+                           2 * (sizeof *s->items + sizeof hash + 8) + line.n + service.n)) {
         return NULL;
     }
-    s->items = mem_grow(s->items, &s->capacity, s->count + 1, sizeof *s->items);
-    sender = &s->items[s->count++];
-    *sender = (struct sender){.line = arena_str(&s->arena, line),
-                              .service = arena_str(&s->arena, service),
-                              .first_ms = UINT64_MAX};
-    return sender;
+    s->items = mem_grow(s->items, &s->capacity, n + 1, sizeof *s->items);
+    s->hashes = mem_grow(s->hashes, &s->hash_capacity, n + 1, sizeof *s->hashes);
+    hash_index_reserve(&s->index, s->hashes, n, SENDERS_LEAST);
+    s->items[n] = (struct sender){.line = arena_str(&s->arena, line),
+                                  .service = arena_str(&s->arena, service),
+                                  .first_ms = UINT64_MAX};
+    s->hashes[n] = hash;
+    hash_index_put(&s->index, hash, (uint32_t)n);
+    return &s->items[s->count++];
 }
 
-// A series of how many spans were left out.
-static enum err on_dropped(void *ctx, const struct series_found *found)
+static enum err on_reports(void *ctx, const struct series_found *found)
 {
     struct senders *s = ctx;
-    struct str service = series_label(found, POINT_SERVICE);
-    if (found->numbers == NULL || found->count == 0 || service.n == 0) {
+    struct str service = series_label(found, CALLS_SERVICE);
+    if (found->hists == NULL || found->count == 0) {
         return ERR_OK;
     }
     struct sender *of = senders_find(s, found->line, service);
@@ -88,55 +103,47 @@ static enum err on_dropped(void *ctx, const struct series_found *found)
     if (of == NULL) {
         return ERR_MEMORY;
     }
-    uint64_t last_ms = found->times_ms[found->count - 1];
+    uint64_t last_ms = found->times_ms[found->count - 1] + s->step_ms;
     of->first_ms = found->times_ms[0] < of->first_ms ? found->times_ms[0] : of->first_ms;
     of->last_ms = last_ms > of->last_ms ? last_ms : of->last_ms;
-    for (size_t i = 1; i < found->count; i++) {
-        uint32_t step;
-        bool grew = found->numbers[i] > 0 && found->numbers[i] != found->numbers[i - 1];
-        of->samples |=
-            grew && senders_step_between(s->q, found->times_ms[i - 1], found->times_ms[i], &step);
+    for (size_t i = 0; i < found->count; i++) {
+        of->samples |= found->hists[i].sum_ns != 0;
     }
-    ASSERT(of->first_ms <= of->last_ms);
+    ASSERT(of->first_ms < of->last_ms);
     return ERR_OK;
 }
 
-enum err senders_read(struct senders *s, uint64_t *damaged_parts)
+enum err senders_read(struct senders *s, const struct senders_query *q, uint64_t *damaged_parts)
 {
-    const struct told dropped = {.metric = STARTED, .with = {{RESULT_KEY, STR("DROP")}}};
-    ASSERT(s->count == 0);
-    return senders_ask(s->q, &dropped, on_dropped, s, damaged_parts);
-}
-
-enum err senders_ask(const struct counted_query *q, const struct told *told,
-                     enum err (*each)(void *ctx, const struct series_found *found), void *ctx,
-                     uint64_t *damaged_parts)
-{
-    struct series_label labels[METRIC_LABELS_MAX] = {{POINT_SCOPE, SEM_SDK_COUNTS}};
-    struct series_answer answer;
-    size_t n = 1;
-    for (size_t i = 0; i < sizeof told->with / sizeof told->with[0]; i++) {
-        if (told->with[i].key.p != NULL) {
-            labels[n++] = told->with[i];
-        }
-    }
-    if (q->instance.p != NULL) {
-        labels[n++] = (struct series_label){POINT_INSTANCE, q->instance};
-    }
-    ASSERT(n <= METRIC_LABELS_MAX);
-    const struct metric_query metric = {.store = q->store,
-                                        .any_line = q->any_line,
+    const struct series_matcher m[] = {{CALLS_LABEL_NAME, MATCH_EQUAL, CALLS_NAME},
+                                       {CALLS_OF, MATCH_EQUAL, CALLS_AGENT_REPORT},
+                                       {CALLS_SERVICE, MATCH_EQUAL, q->service}};
+    const struct series_query series = {.any_line = q->any_line,
                                         .line = q->line,
-                                        .name = told->metric,
-                                        .service = q->service,
-                                        .labels = labels,
-                                        .label_count = n,
-                                        .wholes = told->wholes,
+                                        .matchers = m,
+                                        .matcher_count = q->service.p != NULL ? 3 : 2,
                                         .from_ms = q->from_ms,
                                         .to_ms = q->to_ms,
-                                        .look_ms = COUNTED_LOOK_MS,
-                                        .control = q->control};
-    enum err e = metric_run(&metric, each, ctx, &answer);
-    *damaged_parts += e == ERR_OK ? answer.damaged_parts : 0;
-    return e;
+                                        .step_ms = q->step_ms};
+    ASSERT(s->count == 0 && q->step_ms > 0);
+    s->step_ms = q->step_ms;
+    return calls_run(q->store, series, q->control, on_reports, s, damaged_parts);
+}
+
+enum err senders_of_range(struct senders *s, struct series_store *store, uint64_t from_ms,
+                          uint64_t to_ms, struct query_control *control, uint64_t *damaged_parts)
+{
+    senders_init(s, control);
+    ASSERT(from_ms <= to_ms);
+    if (from_ms == to_ms) {
+        return ERR_OK;
+    }
+    const struct senders_query q = {.store = store,
+                                    .any_line = true,
+                                    .service = STR_NONE,
+                                    .from_ms = from_ms,
+                                    .to_ms = to_ms,
+                                    .step_ms = senders_step_ms(from_ms, to_ms),
+                                    .control = control};
+    return senders_read(s, &q, damaged_parts);
 }

@@ -9,6 +9,7 @@
 #include "core/mem.h"
 #include "core/must.h"
 #include "model/calls.h"
+#include "query/counted.h"
 
 #define DAY_MS ((uint64_t)24 * 3600 * 1000)
 
@@ -25,6 +26,7 @@ struct edge_sum {
     struct calls_sum client, server;
     // Calls from one data centre to another, and failed ones whose callers failed too.
     int64_t cross_client, cross_server, passed_client, passed_server;
+    bool sampled;
 };
 
 struct topology_run {
@@ -39,6 +41,7 @@ struct topology_run {
     uint64_t *edge_hashes;
     size_t edge_count, edge_capacity, edge_hash_capacity;
     struct hash_index edge_index;
+    struct senders senders;
     enum health_usual usual; // USUAL_COUNT: it is the range itself that is read
 };
 
@@ -177,9 +180,27 @@ static struct node end_of_endpoint(const struct series_found *found)
 
 static enum err on_endpoint(struct topology_run *run, const struct series_found *found)
 {
-    uint32_t node;
-    enum err e = node_of(run, at_level(end_of_endpoint(found), run->query->level), &node);
-    return e == ERR_OK ? add_all(run, &run->nodes[node].own, found) : e;
+    struct node end = end_of_endpoint(found);
+    bool sampled = str_eq(series_label(found, CALLS_COUNTED), CALLS_TRUE) &&
+                   senders_has_sampled(&run->senders, end.line, end.service);
+    uint32_t at;
+    enum err e = node_of(run, at_level(end, run->query->level), &at);
+    if (e == ERR_OK) {
+        struct node_sum *n = &run->nodes[at];
+        n->node.counted |= counted_is(found);
+        n->node.sampled |= sampled;
+        e = add_all(run, &n->own, found);
+    }
+    return e;
+}
+
+// Whether the one who measured an edge left traces out.
+static bool is_sample(const struct topology_run *run, const struct node ends[2], bool at_client)
+{
+    const struct node *teller = &ends[at_client ? 0 : 1];
+    ASSERT(teller->kind.n > 0);
+    return str_eq(teller->kind, STR("service")) &&
+           senders_has_sampled(&run->senders, teller->line, teller->service);
 }
 
 static void note_labels(struct edge_sum *edge, bool at_client, const struct series_found *found)
@@ -212,9 +233,12 @@ static enum err on_edge(struct topology_run *run, const struct series_found *fou
         struct edge_sum *sum = &run->edges[edge];
         e = add_all(run, at_client ? &sum->client : &sum->server, found);
         note_labels(sum, at_client, found);
+        sum->sampled |= is_sample(run, ends, at_client);
     }
     if (e == ERR_OK && at_client && !str_eq(ends[1].kind, STR("service"))) {
-        e = add_all(run, &run->nodes[nodes[1]].own, found);
+        struct node_sum *peer = &run->nodes[nodes[1]];
+        peer->node.sampled |= is_sample(run, ends, at_client);
+        e = add_all(run, &peer->own, found);
     }
     return e;
 }
@@ -240,46 +264,64 @@ static enum err on_series(void *ctx, const struct series_found *found)
     struct topology_run *run = ctx;
     struct str of = series_label(found, CALLS_OF);
     ASSERT(run->out != NULL);
-    return run->usual < USUAL_COUNT     ? on_usual(run, found)
-           : str_eq(of, CALLS_ENDPOINT) ? on_endpoint(run, found)
-                                        : on_edge(run, found);
+    return run->usual < USUAL_COUNT ? on_usual(run, found)
+           : str_eq(of, CALLS_EDGE) ? on_edge(run, found)
+                                    : on_endpoint(run, found);
 }
 
-// Reads the range, or the one that lies so long before it.
-static enum err ask(struct topology_run *run, const struct series_matcher *matchers, size_t count,
-                    uint64_t before_ms)
+// Reads edges of the range, or of the one that lies so long before it.
+static enum err ask_edges(struct topology_run *run, const struct series_matcher *matchers,
+                          size_t count, uint64_t before_ms)
 {
-    uint64_t range_ms = run->out->to_ms - run->out->from_ms;
-    if (before_ms > run->out->from_ms) {
-        return ERR_OK;
-    }
+    const struct topology *out = run->out;
     const struct series_query q = {.any_line = true,
                                    .matchers = matchers,
                                    .matcher_count = count,
-                                   .from_ms = run->out->from_ms - before_ms,
-                                   .to_ms = run->out->to_ms - before_ms,
-                                   .step_ms = range_ms};
-    ASSERT(range_ms > 0);
+                                   .from_ms = out->from_ms - before_ms,
+                                   .to_ms = out->to_ms - before_ms,
+                                   .step_ms = out->to_ms - out->from_ms};
+    ASSERT(out->from_ms >= before_ms);
     return calls_run(run->query->store, q, run->query->control, on_series, run,
                      &run->out->damaged_parts);
+}
+
+// The same of endpoints.
+static enum err ask_endpoints(struct topology_run *run, uint64_t before_ms)
+{
+    const struct topology *out = run->out;
+    const struct counted_query q = {.store = run->query->store,
+                                    .any_line = true,
+                                    .service = STR_NONE,
+                                    .endpoint = STR_NONE,
+                                    .instance = STR_NONE,
+                                    .from_ms = out->from_ms - before_ms,
+                                    .to_ms = out->to_ms - before_ms,
+                                    .step_ms = senders_step_ms(out->from_ms, out->to_ms),
+                                    .is_sum = true,
+                                    .control = run->query->control};
+    bool counted;
+    ASSERT(out->from_ms >= before_ms);
+    return counted_run(&q, on_series, run, &run->out->damaged_parts, &counted);
 }
 
 static enum err ask_all(struct topology_run *run)
 {
     static const uint64_t before_ms[USUAL_COUNT] = {DAY_MS, 7 * DAY_MS};
-    const struct series_matcher endpoints[] = {{CALLS_LABEL_NAME, MATCH_EQUAL, CALLS_NAME},
-                                               {CALLS_OF, MATCH_EQUAL, CALLS_ENDPOINT}};
     const struct series_matcher edges[] = {{CALLS_LABEL_NAME, MATCH_EQUAL, CALLS_NAME},
                                            {CALLS_OF, MATCH_EQUAL, CALLS_EDGE},
                                            {CALLS_SIDE, MATCH_EQUAL, CALLS_CLIENT},
                                            {CALLS_TO_KIND, MATCH_NOT_EQUAL, STR("service")}};
     run->usual = USUAL_COUNT;
-    enum err e = ask(run, endpoints, 2, 0);
-    e = e == ERR_OK ? ask(run, edges, 2, 0) : e;
+    enum err e = senders_of_range(&run->senders, run->query->store, run->out->from_ms,
+                                  run->out->to_ms, run->query->control, &run->out->damaged_parts);
+    e = e == ERR_OK ? ask_endpoints(run, 0) : e;
+    e = e == ERR_OK ? ask_edges(run, edges, 2, 0) : e;
     for (unsigned i = 0; i < USUAL_COUNT && e == ERR_OK; i++) {
-        run->usual = (enum health_usual)i;
-        e = ask(run, endpoints, 2, before_ms[i]);
-        e = e == ERR_OK ? ask(run, edges, 4, before_ms[i]) : e;
+        if (before_ms[i] <= run->out->from_ms) {
+            run->usual = (enum health_usual)i;
+            e = ask_endpoints(run, before_ms[i]);
+            e = e == ERR_OK ? ask_edges(run, edges, 4, before_ms[i]) : e;
+        }
     }
     ASSERT(run->node_count <= TOPOLOGY_NODES_MAX);
     return e;
@@ -317,8 +359,10 @@ static void read_nodes(struct topology_run *run, uint32_t *places)
     for (size_t i = 0; i < run->node_count; i++) {
         out->nodes[i] = order[i]->node;
         out->nodes[i].calls = calls_sum_read(&order[i]->own, &out->arena);
+        out->nodes[i].sampled &= !out->nodes[i].counted;
         out->nodes[i].health =
-            health_of_sums(&order[i]->own, order[i]->usual, out->to_ms - out->from_ms, scratch);
+            health_of_sums(&order[i]->own, order[i]->usual, out->nodes[i].sampled,
+                           out->to_ms - out->from_ms, scratch);
         places[order[i] - run->nodes] = (uint32_t)i;
     }
     ASSERT(run->node_count == 0 || out->nodes[0].id.n > 0);
@@ -340,7 +384,8 @@ static void read_edges(struct topology_run *run, const uint32_t *places)
             .client = calls_sum_read(&e->client, &out->arena),
             .server = calls_sum_read(&e->server, &out->arena),
             .cross_dc_calls = e->server.hist.n > 0 ? e->cross_server : e->cross_client,
-            .passed_on_errors = e->client.hist.n > 0 ? e->passed_client : e->passed_server};
+            .passed_on_errors = e->client.hist.n > 0 ? e->passed_client : e->passed_server,
+            .sampled = e->sampled};
     }
     qsort(out->edges, out->edge_count, sizeof *out->edges, by_ends);
 }
@@ -365,6 +410,7 @@ static void run_done(struct topology_run *run)
     hash_index_done(&run->node_index);
     hash_index_done(&run->edge_index);
     calls_adder_done(&run->adder);
+    senders_done(&run->senders);
 }
 
 enum err topology_run(const struct topology_query *query, struct topology **ret)
@@ -375,6 +421,7 @@ enum err topology_run(const struct topology_query *query, struct topology **ret)
     out->control = query->control;
     calls_cut_range(query->from_ms, query->to_ms, &out->from_ms, &out->to_ms);
     calls_adder_init(&run.adder, query->control);
+    senders_init(&run.senders, query->control);
     enum err e = out->from_ms < out->to_ms ? ask_all(&run) : ERR_OK;
     if (e == ERR_OK) {
         uint32_t *places = mem_new(run.node_count + 1, sizeof *places);

@@ -11,6 +11,11 @@
 // Edges have both sides where both told: what the caller measured and what the callee measured; the
 // difference of their durations is the network and the queueing.
 //
+// Sampling. Where agents of a service left traces out, its calls are those that they counted before
+// (query/counted.h), also of the stretches that its state is judged by. What agents do not count,
+// which is who called whom, is known by kept spans alone: such edges, and nodes that have no other
+// calls, are marked as a sample.
+//
 // The range is cut to whole minutes, or to whole hours where it is longer than a day. ERR_LIMIT for
 // more than TOPOLOGY_NODES_MAX nodes or TOPOLOGY_EDGES_MAX edges; ERR_MEMORY where the control's
 // meter refuses, ERR_CANCELLED; else an error of the storage.
@@ -37,6 +42,8 @@ struct topology_node {
     struct str id; // node_id()'s
     struct node node;
     struct calls calls;
+    bool counted;                 // some of them before sampling
+    bool sampled;                 // they are those of a sample
     struct health_verdict health; // of `calls`, beside the same range a day and a week before
 };
 
@@ -46,6 +53,7 @@ struct topology_edge {
     int64_t cross_dc_calls; // from one data centre to another; the server's, as far as it told any
     // Failed calls whose callers failed too (stream/edges.h): of the client's, if it told any.
     int64_t passed_on_errors;
+    bool sampled; // who told it left traces out
 };
 
 // The control lives until it is freed.

@@ -123,6 +123,7 @@ describe('a finding', () => {
     caller: { ...named, service: 'orders', name: 'POST /orders' },
     node: { ...named, service: 'stock', name: 'GET /stock' },
     value,
+    sampled: false,
     limit,
     chains: 12,
     self_ns: 1,

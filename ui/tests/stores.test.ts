@@ -66,7 +66,7 @@ describe('the filter for a statement', () => {
       '(span.server.address = "db1" || span.net.peer.name = "db1")'
     const said = `(span.db.query.text =~ "(?is)${text}" || span.db.statement =~ "(?is)${text}")`
     expect(statementFilter(row)).toBe(`{ ${store} && ${said} }`)
-    const cart = { calls: 1, errors: 0, total_ns: 1, share: 1 }
+    const cart = { calls: 1, errors: 0, total_ns: 1, share: 1, sampled: false }
     expect(statementFilter(row, { namespace: 'shop', service: 'cart', ...cart })).toBe(
       `{ resource.service.name = "cart" && resource.service.namespace = "shop" && ${store} && ${said} }`,
     )

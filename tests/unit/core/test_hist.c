@@ -325,34 +325,6 @@ static void test_totals_hold_counts_beyond_32_bits(void **state)
     buf_done(&bytes);
 }
 
-static void test_totals_are_scaled_by_their_shares(void **state)
-{
-    (void)state;
-    static const struct {
-        uint64_t value_ns;
-        int64_t times, scaled;
-    } cells[] = {{1000, 1, 250000}, {2000, 2, 500000}, {4000, -3, 0}, {8000, 1, 250001}};
-    struct hist_total *t = mem_new(1, sizeof *t), *zero = mem_new(1, sizeof *zero);
-    for (size_t i = 0; i < sizeof cells / sizeof cells[0]; i++) {
-        hist_total_add_bucket(t, hist_bucket(cells[i].value_ns), cells[i].times);
-    }
-    t->sum_ns = 7;
-    assert_int_equal(t->count, 1);
-    assert_true(hist_total_scale(t, 1000001));
-    for (size_t i = 0; i < sizeof cells / sizeof cells[0]; i++) {
-        assert_int_equal(t->buckets[hist_bucket(cells[i].value_ns)], cells[i].scaled);
-    }
-    assert_int_equal(t->count, 1000001);
-    assert_int_equal(t->sum_ns, 7);
-    hist_total_clear(t);
-    assert_memory_equal(t, zero, sizeof *t);
-    hist_total_add_bucket(t, 5, -1);
-    assert_false(hist_total_scale(t, 3)); // nothing to go by
-    assert_memory_equal(t, zero, sizeof *t);
-    mem_free(zero);
-    mem_free(t);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -368,7 +340,6 @@ int main(void)
         cmocka_unit_test(test_totals_are_histograms_as_bytes),
         cmocka_unit_test(test_bad_bytes),
         cmocka_unit_test(test_totals_hold_counts_beyond_32_bits),
-        cmocka_unit_test(test_totals_are_scaled_by_their_shares),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

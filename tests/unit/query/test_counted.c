@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: tests of query/counted.h by RED: what agents counted before sampling takes the place of
-// the calls of kept spans, where it is there and where some were left out, and of nothing else.
+// Purpose: tests of query/counted.h by RED and by the topology: what agents counted before sampling
+// takes the place of the calls of kept spans, where it is there and where some were left out, and
+// of nothing else.
 #include "test.h"
 
 #include "unit/series/world.h"
 
 #include "model/calls.h"
-#include "model/exponential.h"
-#include "model/point.h"
 #include "query/counted.h"
 #include "query/red.h"
+#include "query/topology.h"
 
 #define STEP_MS   10000
 #define AT(n)     (T0_MS + (uint64_t)(n)*STEP_MS)
@@ -36,43 +36,43 @@ static void put(struct labels *l, const char *key, const char *value)
 
 // An agent that reports: one endpoint, all of whose calls take 20 ms.
 struct agent {
-    const char *service, *instance, *kind, *entry, *status, *name;
+    const char *service, *kind, *name;
+    bool error;
 };
 
-static void add(struct world *w, const struct agent *a, const char *metric, const char *bucket,
-                uint64_t time_ms, double value)
+static void add(struct world *w, const struct labels *l, uint64_t time_ms, int32_t times,
+                uint64_t value)
 {
-    bool spans = strcmp(metric, "otel.sdk.span.started") != 0;
-    struct labels l = {.n = 0};
-    uint32_t series;
-    put(&l, "__name__", metric);
-    put(&l, "bucket.index", bucket);
-    put(&l, "bucket.scale", bucket != NULL ? "5" : NULL);
-    put(&l, "instance", a->instance);
-    put(&l, "otel.span.sampling_result", spans ? NULL : "DROP");
-    put(&l, "scope", "sonde-jvm");
-    put(&l, "service", a->service);
-    put(&l, "sonde.span.entry", spans ? a->entry : NULL);
-    put(&l, "span.kind", spans ? a->kind : NULL);
-    put(&l, "span.name", spans ? a->name : NULL);
-    put(&l, "status.code", spans ? a->status : NULL);
-    assert_ok(series_find(w->store, STR("shop"), SERIES_COUNTER, l.items, l.n, &series));
-    series_add_number(w->store, series, time_ms, value);
+    const uint16_t bucket = (uint16_t)hist_bucket(value);
+    struct series_run r = {
+        .times = times, .time_ms = time_ms, .sum_ns = value, .buckets = &bucket, .count = 1};
+    assert_ok(series_find(w->store, STR("shop"), SERIES_HIST, l->items, l->n, &r.series));
+    series_add_runs(w->store, &r, 1);
 }
 
-// What an agent says in a report: how many calls there were so far, and how many spans were left
-// out.
-static void report(struct world *w, const struct agent *a, uint64_t time_ms, unsigned calls,
+static void leave_out(struct world *w, const char *service, uint64_t time_ms, unsigned dropped)
+{
+    struct labels l = {.n = 0};
+    put(&l, "__name__", "sonde.calls");
+    put(&l, "of", "agent.report");
+    put(&l, "service", service);
+    add(w, &l, time_ms, 1, dropped);
+}
+
+// What the sink makes of the report of an agent (apps/sonde/agent_counts.h): the calls since the
+// one before, and how many spans were left out.
+static void report(struct world *w, const struct agent *a, uint64_t time_ms, int32_t calls,
                    unsigned dropped)
 {
-    // 20 ms lie in (2^(776/32), 2^(777/32)] ns.
-    if (calls > 0) {
-        add(w, a, "traces.span.metrics.duration_bucket", "776", time_ms, calls);
-    }
-    add(w, a, "traces.span.metrics.duration_bucket", "all", time_ms, calls);
-    add(w, a, "traces.span.metrics.duration_count", NULL, time_ms, calls);
-    add(w, a, "traces.span.metrics.duration_sum", NULL, time_ms, calls * 20.0 * MS);
-    add(w, a, "otel.sdk.span.started", NULL, time_ms, dropped);
+    struct labels l = {.n = 0};
+    put(&l, "__name__", "sonde.calls");
+    put(&l, "endpoint", a->name);
+    put(&l, "error", a->error ? "true" : NULL);
+    put(&l, "kind", a->kind);
+    put(&l, "of", "agent.endpoint");
+    put(&l, "service", a->service);
+    add(w, &l, time_ms, calls, 20 * MS);
+    leave_out(w, a->service, time_ms, dropped);
 }
 
 // Calls of kept spans.
@@ -80,17 +80,13 @@ static void keep_long(struct world *w, const char *service, const char *endpoint
                       bool counted, uint64_t time_ms, int32_t times, uint64_t duration_ns)
 {
     struct labels l = {.n = 0};
-    const uint16_t bucket = (uint16_t)hist_bucket(duration_ns);
-    struct series_run r = {
-        .times = times, .time_ms = time_ms, .sum_ns = duration_ns, .buckets = &bucket, .count = 1};
     put(&l, "__name__", "sonde.calls");
     put(&l, "counted", counted ? "true" : NULL);
     put(&l, "endpoint", endpoint);
     put(&l, "kind", kind);
     put(&l, "of", "endpoint");
     put(&l, "service", service);
-    assert_ok(series_find(w->store, STR("shop"), SERIES_HIST, l.items, l.n, &r.series));
-    series_add_runs(w->store, &r, 1);
+    add(w, &l, time_ms, times, duration_ns);
 }
 
 // Calls of kept spans, of 20 ms.
@@ -115,8 +111,7 @@ static struct red *ask(struct world *w, const char *endpoint, enum red_by by, un
     return r;
 }
 
-static const struct agent front = {"cart", "i-1", "SPAN_KIND_SERVER", NULL, "STATUS_CODE_UNSET",
-                                   "GET /"};
+static const struct agent front = {"cart", "server", "GET /", false};
 
 // ---- Tests --------------------------------------------------------------------------------------
 
@@ -125,8 +120,8 @@ static void test_counts_take_the_place_of_kept_calls(void **state)
     (void)state;
     struct world w;
     world_open(&w, 0);
-    for (unsigned i = 0; i <= 6; i++) { // 5 calls between two reports, of which a few are kept
-        report(&w, &front, AT(0) + i * REPORT_MS, i * 5, i * 4);
+    for (unsigned i = 0; i < 6; i++) {
+        report(&w, &front, AT(0) + i * REPORT_MS, 5, 4);
         keep(&w, "cart", "GET /", "server", true, AT(0) + i * REPORT_MS, 1);
     }
     struct red *r = ask(&w, NULL, RED_BY_ENDPOINT, 3);
@@ -141,12 +136,6 @@ static void test_counts_take_the_place_of_kept_calls(void **state)
     }
     assert_int_equal(r->group_count, 1);
     assert_str(r->groups[0].name, "GET /");
-    struct hist_total *scratch = mem_new(1, sizeof *scratch);
-    const double half = 0.5;
-    uint64_t p50;
-    calls_quantiles(&r->total, scratch, &half, 1, &p50);
-    assert_in_range(p50, 20 * MS / 1000 * 983, 20 * MS / 1000 * 1017); // 1.7 %
-    mem_free(scratch);
     red_free(r);
     r = ask(&w, "GET /other", RED_BY_NOTHING, 3);
     assert_int_equal(r->total.calls, 0);
@@ -160,8 +149,8 @@ static void test_kept_calls_are_right_where_none_was_left_out(void **state)
     (void)state;
     struct world w;
     world_open(&w, 0);
-    for (unsigned i = 0; i <= 4; i++) {
-        report(&w, &front, AT(0) + i * REPORT_MS, i * 5, 7);
+    for (unsigned i = 0; i < 4; i++) {
+        report(&w, &front, AT(0) + i * REPORT_MS, 5, 0);
         keep(&w, "cart", "GET /", "server", true, AT(0) + i * REPORT_MS, 3);
     }
     struct red *r = ask(&w, NULL, RED_BY_NOTHING, 2);
@@ -174,35 +163,29 @@ static void test_kept_calls_are_right_where_none_was_left_out(void **state)
 static void test_kept_calls_stand_where_no_counts_came(void **state)
 {
     (void)state;
-    static const unsigned steps[] = {2, (unsigned)(COUNTED_EXACT_MS / STEP_MS) + 1};
-    for (size_t i = 0; i < 2; i++) {
-        struct world w;
-        world_open(&w, 0);
-        for (unsigned k = 0; k <= 4; k++) {
-            add(&w, &front, "otel.sdk.span.started", NULL, AT(0) + k * REPORT_MS, k * 10);
-        }
-        keep(&w, "cart", "GET /", "server", true, AT(0), 3);
-        struct red *r = ask(&w, NULL, RED_BY_NOTHING, steps[i]);
-        assert_false(r->counted);
-        assert_int_equal(r->total.calls, 3);
-        red_free(r);
-        world_done(&w);
+    struct world w;
+    world_open(&w, 0);
+    for (unsigned k = 0; k < 4; k++) {
+        leave_out(&w, "cart", AT(0) + k * REPORT_MS, 10);
     }
+    keep(&w, "cart", "GET /", "server", true, AT(0), 3);
+    struct red *r = ask(&w, NULL, RED_BY_NOTHING, 2);
+    assert_false(r->counted);
+    assert_int_equal(r->total.calls, 3);
+    red_free(r);
+    world_done(&w);
 }
 
 static void test_only_calls_of_who_counts_are_replaced(void **state)
 {
     (void)state;
     struct world w;
-    struct agent other = front, inner = front;
+    struct agent other = front;
     world_open(&w, 0);
     other.service = "other";
-    inner.kind = "SPAN_KIND_CLIENT";
-    inner.name = "GET";
-    for (unsigned i = 0; i <= 2; i++) {
-        report(&w, &front, AT(0) + i * REPORT_MS, i * 5, i);
-        report(&w, &other, AT(0) + i * REPORT_MS, i * 50, i);
-        report(&w, &inner, AT(0) + i * REPORT_MS, i * 500, i); // no entry
+    for (unsigned i = 0; i < 2; i++) {
+        report(&w, &front, AT(0) + i * REPORT_MS, 5, 1);
+        report(&w, &other, AT(0) + i * REPORT_MS, 50, 1);
     }
     keep(&w, "cart", "GET /", "server", true, AT(0), 2);
     keep(&w, "cart", "GET /", "server", false, AT(0), 7); // of another SDK
@@ -219,14 +202,13 @@ static void test_entries_and_failures_are_told_apart(void **state)
     struct world w;
     struct agent root = front, failed = front;
     world_open(&w, 0);
-    root.kind = "SPAN_KIND_INTERNAL";
-    root.entry = "true";
+    root.kind = "internal";
     root.name = "tick";
-    failed.status = "STATUS_CODE_ERROR";
-    for (unsigned i = 0; i <= 2; i++) {
-        report(&w, &front, AT(0) + i * REPORT_MS, i * 5, i);
-        report(&w, &failed, AT(0) + i * REPORT_MS, i, i);
-        report(&w, &root, AT(0) + i * REPORT_MS, i * 3, i);
+    failed.error = true;
+    for (unsigned i = 0; i < 2; i++) {
+        report(&w, &front, AT(0) + i * REPORT_MS, 5, 1);
+        report(&w, &failed, AT(0) + i * REPORT_MS, 1, 1);
+        report(&w, &root, AT(0) + i * REPORT_MS, 3, 1);
     }
     struct red *r = ask(&w, NULL, RED_BY_ENDPOINT, 1);
     assert_int_equal(r->total.calls, 18);
@@ -248,8 +230,8 @@ static void test_kept_calls_stand_where_nobody_reported(void **state)
     for (unsigned i = 0; i < 6; i++) {
         keep(&w, "cart", "GET /", "server", true, AT(i), 1);
     }
-    for (unsigned i = 0; i <= 4; i++) { // from the third step on, for two
-        report(&w, &front, AT(2) + i * REPORT_MS, i * 5, i);
+    for (unsigned i = 0; i < 4; i++) { // from the third step on, for two
+        report(&w, &front, AT(2) + i * REPORT_MS, 5, 1);
     }
     struct red *r = ask(&w, NULL, RED_BY_NOTHING, 6);
     static const int64_t expected[] = {1, 1, 10, 10, 1, 1};
@@ -261,54 +243,113 @@ static void test_kept_calls_stand_where_nobody_reported(void **state)
     world_done(&w);
 }
 
-static void test_long_ranges_have_all_calls_by_the_durations_of_kept_ones(void **state)
+// Days of reports, read from the tier of hours: quantiles are those of all calls.
+static void test_quantiles_of_days(void **state)
 {
     (void)state;
     struct world w;
-    const unsigned steps = (unsigned)(COUNTED_EXACT_MS / STEP_MS) + 1;
+    struct red *r;
+    const uint64_t hour_ms = 3600000;
     world_open(&w, 0);
-    for (unsigned i = 0; i <= 6; i++) {
-        report(&w, &front, AT(0) + i * REPORT_MS, i * 50, i * 40);
+    world_now_ms = T0_MS + 100 * hour_ms;
+    for (unsigned h = 0; h < 96; h++) {
+        report(&w, &front, T0_MS + h * hour_ms, 98, 90);
+        report(&w, &front, T0_MS + h * hour_ms + 10000, 2, 1);
+        keep_long(&w, "cart", "GET /", "server", true, T0_MS + h * hour_ms, 10, 900 * MS);
     }
-    keep(&w, "cart", "GET /", "server", true, AT(0), 7);
-    keep_long(&w, "cart", "GET /", "server", true, AT(0), 3, 200 * MS);
-    keep(&w, "cart", "GET /", "server", true, AT(1), 2);
-    keep(&w, "cart", "GET /", "server", true, AT(9), 4); // nobody reported then
-    struct red *r = ask(&w, NULL, RED_BY_ENDPOINT, steps);
-    static const int64_t expected[] = {100, 100, 100, 4};
-    assert_true(r->counted);
-    assert_int_equal(r->count, 4);
-    for (size_t i = 0; i < 4; i++) { // in the third step no span was kept
-        assert_int_equal(r->points[i].calls.calls, expected[i]);
-        assert_int_equal(r->points[i].calls.sum_ns, expected[i] * 20 * (int64_t)MS);
-    }
+    series_seal(w.store, ++w.seq, STR(""));
+    assert_ok(series_flush(w.store));
+    const struct red_query q = {.store = w.store,
+                                .any_line = true,
+                                .service = STR("cart"),
+                                .from_ms = T0_MS,
+                                .to_ms = T0_MS + 96 * hour_ms,
+                                .step_ms = hour_ms};
+    assert_ok(red_run(&q, &r));
     struct hist_total *scratch = mem_new(1, sizeof *scratch);
-    const double shares[] = {0.7, 0.71};
-    uint64_t quantiles[2];
-    calls_quantiles(&r->points[0].calls, scratch, shares, 2, quantiles);
-    assert_in_range(quantiles[0], 19 * MS, 21 * MS);
-    assert_in_range(quantiles[1], 195 * MS, 205 * MS);
+    const double shares[] = {0.5, 0.99, 1};
+    uint64_t ns[3];
+    assert_true(r->counted);
+    assert_int_equal(r->count, 96);
+    assert_int_equal(r->total.calls, 9600);
+    calls_quantiles(&r->total, scratch, shares, 3, ns);
+    for (size_t i = 0; i < 3; i++) {
+        assert_in_range(ns[i], 20 * MS / 1000 * 990, 20 * MS / 1000 * 1010); // 1 %
+    }
     mem_free(scratch);
-    assert_int_equal(r->total.calls, 304);
-    assert_int_equal(r->group_count, 1);
-    assert_int_equal(r->groups[0].calls.calls, 304);
     red_free(r);
+    world_now_ms = T0_MS + hour_ms;
     world_done(&w);
 }
 
-static void test_a_restart_loses_nothing_that_was_reported(void **state)
+// ---- Topology -----------------------------------------------------------------------------------
+
+static void keep_edge(struct world *w, const char *from, const char *to, uint64_t time_ms,
+                      int32_t times)
+{
+    struct labels l = {.n = 0};
+    put(&l, "__name__", "sonde.calls");
+    put(&l, "from.kind", "service");
+    put(&l, "from.line", "shop");
+    put(&l, "from.service", from);
+    put(&l, "of", "edge");
+    put(&l, "side", "client");
+    put(&l, "to.kind", "database");
+    put(&l, "to.name", to);
+    add(w, &l, time_ms, times, 20 * MS);
+}
+
+static const struct topology_node *node_of(const struct topology *t, const char *id)
+{
+    for (size_t i = 0; i < t->node_count; i++) {
+        if (str_eq(t->nodes[i].id, str_of(id))) {
+            return &t->nodes[i];
+        }
+    }
+    fail_msg("no node %s", id);
+    return NULL;
+}
+
+static void assert_topology(struct world *w, enum topology_level level, const char *cart,
+                            int64_t calls)
+{
+    struct topology *t;
+    const struct topology_query q = {
+        .store = w->store, .level = level, .from_ms = T0_MS, .to_ms = T0_MS + 600000};
+    assert_ok(topology_run(&q, &t));
+    const struct topology_node *n = node_of(t, cart);
+    assert_int_equal(n->calls.calls, calls);
+    assert_true(n->counted);
+    assert_false(n->sampled);
+    n = node_of(t, "database//db");
+    assert_int_equal(n->calls.calls, 2);
+    assert_true(n->sampled);
+    assert_int_equal(t->edge_count, 2);
+    for (size_t i = 0; i < 2; i++) { // of cart and of other
+        assert_int_equal(t->edges[i].sampled,
+                         str_eq(t->nodes[t->edges[i].to].node.name, STR("db")));
+    }
+    topology_free(t);
+}
+
+static void test_topology_has_all_calls_and_says_what_is_a_sample(void **state)
 {
     (void)state;
     struct world w;
     world_open(&w, 0);
-    static const unsigned calls[] = {0, 40, 90,
-                                     0, 5,  6}; // of the second process from the fourth on
+    keep(&w, "cart", "GET /", "server", true, T0_MS, 2);          // before the first report
+    keep(&w, "cart", "GET /", "server", true, T0_MS + 120000, 7); // that are counted
     for (unsigned i = 0; i < 6; i++) {
-        report(&w, &front, AT(0) + i * REPORT_MS, calls[i], calls[i] / 2 + i);
+        report(&w, &front, T0_MS + 120000 + i * REPORT_MS, 5, 4);
     }
-    struct red *r = ask(&w, NULL, RED_BY_NOTHING, 3);
-    assert_int_equal(r->total.calls, 96);
-    red_free(r);
+    keep(&w, "cart", "GET /", "server", true, T0_MS + 300000, 1); // behind the last
+    keep(&w, "cart", "GET /", "server", false, T0_MS + 120000, 3);
+    keep(&w, "other", "GET /", "server", true, T0_MS, 4);
+    keep_edge(&w, "cart", "db", T0_MS + 120000, 2);
+    keep_edge(&w, "other", "db2", T0_MS, 2);
+    assert_topology(&w, TOPOLOGY_ENDPOINT, "service/shop/cart/GET /", 36);
+    assert_topology(&w, TOPOLOGY_SERVICE, "service/shop/cart", 36);
+    assert_topology(&w, TOPOLOGY_LINE, "line/shop", 40);
     world_done(&w);
 }
 
@@ -322,8 +363,8 @@ int main(void)
         cmocka_unit_test(test_only_calls_of_who_counts_are_replaced),
         cmocka_unit_test(test_entries_and_failures_are_told_apart),
         cmocka_unit_test(test_kept_calls_stand_where_nobody_reported),
-        cmocka_unit_test(test_long_ranges_have_all_calls_by_the_durations_of_kept_ones),
-        cmocka_unit_test(test_a_restart_loses_nothing_that_was_reported),
+        cmocka_unit_test(test_quantiles_of_days),
+        cmocka_unit_test(test_topology_has_all_calls_and_says_what_is_a_sample),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,7 +24,7 @@ static void open_sink(struct rig *rig)
         .path = path, .budget = &rig->w.budget, .bytes_max = 1 << 20, .keep_ms = 86400000};
     assert_ok(exemplars_open(&o, &rig->exemplars, &at));
     rig->ledger = ledger_new();
-    point_sink_init(&rig->sink, rig->w.store, rig->exemplars, rig->ledger);
+    point_sink_init(&rig->sink, rig->w.store, rig->exemplars, rig->ledger, &rig->w.budget);
 }
 
 static void rig_open(struct rig *rig)

@@ -42,6 +42,9 @@ export const enCalls = {
   'calls.callerP99': 'Caller P99',
   'calls.calleeP50': 'Callee P50',
   'calls.calleeP99': 'Callee P99',
+  'calls.sample': 'a sample',
+  'calls.sampleHint':
+    'Agents left traces out by sampling: these are the calls of the traces that were kept. There were more.',
   'calls.oneSide': 'Only one side sends spans: it alone measured these calls.',
   'calls.crossDc': {
     one: '{count} call went to another data centre.',

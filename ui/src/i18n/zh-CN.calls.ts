@@ -41,6 +41,8 @@ export const zhCalls: Record<keyof typeof enCalls, Message> = {
   'calls.callerP99': '调用方 P99',
   'calls.calleeP50': '被调方 P50',
   'calls.calleeP99': '被调方 P99',
+  'calls.sample': '采样数据',
+  'calls.sampleHint': '探针按采样舍弃了部分链路。这里只是所保留链路中的调用，实际调用更多。',
   'calls.oneSide': '仅一端上报 Span，以下数值由该端测得。',
   'calls.crossDc': '{count} 次调用跨数据中心。',
   'calls.partial': '结果不完整：部分指标数据块已损坏，未计入。',

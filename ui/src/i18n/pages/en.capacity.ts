@@ -74,6 +74,10 @@ export const enCapacity = {
     'No call tells its instance: senders name it by the resource attribute service.instance.id.',
   'times.explain':
     'Enough if the added calls are like those of now. An instance may carry more than was seen: then fewer are needed.',
+  'capacity.allCalls': {
+    one: '{count} call of the endpoint in all, as agents counted',
+    other: '{count} calls of the endpoint in all, as agents counted',
+  },
   'times.none': 'No service of this tree is counted.',
   'findings.hint': 'Found in how calls were made, what takes most time first.',
   'findings.count': { one: '{count} finding', other: '{count} findings' },

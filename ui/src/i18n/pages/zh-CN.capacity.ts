@@ -69,6 +69,7 @@ export const zhCapacity: Record<keyof typeof enCapacity, Message> = {
   'times.unknown': '未知',
   'times.unknownHint': '没有调用标明其实例：发送端以资源属性 service.instance.id 标识实例。',
   'times.explain': '前提是新增调用与现有调用相似。单实例的实际承载力可能高于观测值，届时所需更少。',
+  'capacity.allCalls': '该端点全部调用 {count} 次，由探针统计',
   'times.none': '此树中没有可统计的服务。',
   'findings.hint': '由调用方式中发现的问题，耗时最多者在前。',
   'findings.count': '{count} 项发现',
