@@ -116,6 +116,25 @@ static json_t *node_of(json_t *nodes, const char *id)
     return NULL;
 }
 
+// "CPU of cart-1 is at 93 %, the limit is 80 %"
+static void print_machine_reason(const char *measure, const char *instance, double value,
+                                 double limit)
+{
+    static const char *const names[][2] = {{"cpu", "CPU"},
+                                           {"heap_after_gc", "heap after garbage collection"},
+                                           {"host_cpu", "CPU of the host"},
+                                           {"host_memory", "memory of the host"},
+                                           {"host_disk", "disk of the host"}};
+    const char *name = measure;
+    ASSERT(measure != NULL && instance != NULL);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        name = strcmp(names[i][0], measure) == 0 ? names[i][1] : name;
+    }
+    printf("%s of ", name);
+    table_put(instance, 0, NODE_MAX);
+    printf(" is at %.0f %%, the limit is %.0f %%", 100 * value, 100 * limit);
+}
+
 // Why a node is not well: "2.3 % of calls failed, 1 % is the limit".
 static void print_reason(json_t *r)
 {
@@ -123,7 +142,9 @@ static void print_reason(json_t *r)
     double value = ask_number(r, "value");
     double limit = ask_number(r, "limit");
     ASSERT(r != NULL);
-    if (strcmp(measure, "error_share") == 0) {
+    if (json_object_get(r, "instance") != NULL) {
+        print_machine_reason(measure, ask_string(r, "instance"), value, limit);
+    } else if (strcmp(measure, "error_share") == 0) {
         printf("%.1f %% of the calls failed, the limit is %.0f %%", 100 * value, 100 * limit);
     } else if (strcmp(measure, "p99_ns") == 0) {
         char now[WHEN_MAX], most[WHEN_MAX];

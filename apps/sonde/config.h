@@ -93,6 +93,22 @@
       "samples of an answer, more and it fails; 0: no limit")                                      \
     X(SCRAPE_LABELS, "scrape.label_limit", NUMBER, "0", 0, 56, false,                              \
       "labels of a sample, more and the answer fails; 0: no limit")                                \
+    X(HEALTH_CPU_WARN, "health.cpu_warn", SHARE, "80%", 0, 1000000, false,                         \
+      "share of all CPUs, of a process or a host, that is a warning; 0%: none")                    \
+    X(HEALTH_CPU_ERROR, "health.cpu_error", SHARE, "95%", 0, 1000000, false,                       \
+      "the same, that is an error")                                                                \
+    X(HEALTH_HEAP_WARN, "health.heap_warn", SHARE, "80%", 0, 1000000, false,                       \
+      "share of a heap in use after garbage collection that is a warning; 0%: none")               \
+    X(HEALTH_HEAP_ERROR, "health.heap_error", SHARE, "95%", 0, 1000000, false,                     \
+      "the same, that is an error")                                                                \
+    X(HEALTH_MEMORY_WARN, "health.memory_warn", SHARE, "90%", 0, 1000000, false,                   \
+      "share of a host's memory in use that is a warning; 0%: none")                               \
+    X(HEALTH_MEMORY_ERROR, "health.memory_error", SHARE, "97%", 0, 1000000, false,                 \
+      "the same, that is an error")                                                                \
+    X(HEALTH_DISK_WARN, "health.disk_warn", SHARE, "85%", 0, 1000000, false,                       \
+      "share of a host's fullest file system that is a warning; 0%: none")                         \
+    X(HEALTH_DISK_ERROR, "health.disk_error", SHARE, "95%", 0, 1000000, false,                     \
+      "the same, that is an error")                                                                \
     X(LOG_LEVEL, "log.level", LEVEL, "info", 0, 0, true, "debug, info, warn or error")
 
 enum setting {

@@ -233,6 +233,28 @@ static bool is_full(void *ctx)
     return stats.full;
 }
 
+// In the configuration shares are millionths.
+static struct health_limits health_limits_of(const struct config *c)
+{
+    static const struct {
+        enum health_measure measure;
+        enum setting warn, error;
+    } limits[] = {
+        {HEALTH_CPU, SETTING_HEALTH_CPU_WARN, SETTING_HEALTH_CPU_ERROR},
+        {HEALTH_HEAP, SETTING_HEALTH_HEAP_WARN, SETTING_HEALTH_HEAP_ERROR},
+        {HEALTH_HOST_CPU, SETTING_HEALTH_CPU_WARN, SETTING_HEALTH_CPU_ERROR},
+        {HEALTH_HOST_MEMORY, SETTING_HEALTH_MEMORY_WARN, SETTING_HEALTH_MEMORY_ERROR},
+        {HEALTH_HOST_DISK, SETTING_HEALTH_DISK_WARN, SETTING_HEALTH_DISK_ERROR},
+    };
+    struct health_limits h = {0};
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+        ASSERT(limits[i].measure >= HEALTH_MACHINE);
+        h.of[limits[i].measure] = (struct health_limit){(double)c->number[limits[i].warn] / 1e6,
+                                                        (double)c->number[limits[i].error] / 1e6};
+    }
+    return h;
+}
+
 static uint64_t agent_counts_refused(void *ctx)
 {
     struct server *s = ctx;
@@ -585,6 +607,7 @@ static enum err start_api(struct server *s, struct err_at *ret_at)
         .retention = retention_of,
         .scrape_stats = s->config.job_count > 0 ? scrape_stats_of : NULL,
         .agent_counts_refused = agent_counts_refused,
+        .health = health_limits_of(c),
         .trouble = trouble,
         .ctx = s,
     };

@@ -14,6 +14,7 @@
 #include "journal/journal.h"
 #include "ledger/budget.h"
 #include "ledger/ledger.h"
+#include "query/health.h"
 #include "receive/receive.h"
 #include "scrape/scrape.h"
 #include "series/exemplars.h"
@@ -54,6 +55,7 @@ struct api_options {
     // Reports of agents that were not counted for want of room (apps/sonde/agent_counts.h). May be
     // NULL.
     uint64_t (*agent_counts_refused)(void *ctx);
+    struct health_limits health; // that machines are judged by
     // Why data cannot be taken although everything runs, in words; NULL when it can. Any thread.
     const char *(*trouble)(void *ctx);
     void *ctx;

@@ -156,6 +156,7 @@ static void put_topology(struct job *j, const struct topology *t)
     json_writer_init(&w, &j->out);
     json_put_object(&w);
     put_range(&w, t->from_ms, t->to_ms, t->damaged_parts);
+    put_u64(&w, "left_out_measures", t->left_out_sources);
     json_put_key(&w, "nodes");
     json_put_array(&w);
     for (size_t i = 0; i < t->node_count; i++) {
@@ -207,6 +208,7 @@ void api_topology(struct job *j)
                                      .level = (enum topology_level)l,
                                      .from_ms = from_ns / NS_PER_MS,
                                      .to_ms = to_ns / NS_PER_MS,
+                                     .limits = &j->api->o.health,
                                      .control = &j->control};
     enum err e = topology_run(&q, &t);
     if (e == ERR_OK) {

@@ -73,6 +73,9 @@ void put_health(struct json_writer *w, const struct health_verdict *v)
         put_str(w, "level", str_of(health_name(r->level)));
         put_double(w, "value", r->value);
         put_double(w, "limit", r->limit);
+        if (r->who.p != NULL) {
+            put_str(w, "instance", r->who);
+        }
         json_put_object_end(w);
     }
     json_put_array_end(w);

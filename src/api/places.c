@@ -102,6 +102,7 @@ void api_places(struct job *j, enum places_level level, uint64_t from_ms, uint64
                                    .level = level,
                                    .from_ms = from_ms,
                                    .to_ms = to_ms,
+                                   .limits = &j->api->o.health,
                                    .control = &j->control};
     ASSERT(from_ms <= to_ms);
     enum err e = places_run(&q, &p);

@@ -16,16 +16,18 @@ const char *health_name(enum health h)
 
 const char *health_measure_name(enum health_measure m)
 {
-    static const char *const names[] = {"error_share", "p99_ns", "calls"};
-    ASSERT(m <= HEALTH_CALLS);
+    static const char *const names[HEALTH_MEASURES] = {"error_share", "p99_ns",        "calls",
+                                                       "cpu",         "heap_after_gc", "host_cpu",
+                                                       "host_memory", "host_disk"};
+    ASSERT(m < HEALTH_MEASURES);
     return names[m];
 }
 
 static void add(struct health_verdict *v, enum health_measure measure, enum health level,
                 double value, double limit)
 {
-    ASSERT(v->count < HEALTH_REASONS_MAX);
-    v->reasons[v->count++] = (struct health_reason){measure, level, value, limit};
+    ASSERT(v->count < HEALTH_MEASURES);
+    v->reasons[v->count++] = (struct health_reason){measure, level, value, limit, {NULL, 0}};
     v->state = level > v->state ? level : v->state;
 }
 
@@ -98,6 +100,18 @@ struct health_verdict health_judge(const struct health_numbers *now,
     }
     ASSERT((v.count == 0) == (v.state == HEALTH_OK));
     return v;
+}
+
+void health_add_machine(struct health_verdict *v, const struct health_limits *limits,
+                        enum health_measure measure, double share, struct str who)
+{
+    const struct health_limit *l = &limits->of[measure];
+    bool bad = l->error > 0 && share >= l->error;
+    ASSERT(measure >= HEALTH_MACHINE && measure < HEALTH_MEASURES);
+    if (bad || (l->warn > 0 && share >= l->warn)) {
+        add(v, measure, bad ? HEALTH_ERROR : HEALTH_WARN, share, bad ? l->error : l->warn);
+        v->reasons[v->count - 1].who = who;
+    }
 }
 
 static struct health_numbers numbers_of(const struct calls_sum *s, struct hist_total *scratch)

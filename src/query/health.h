@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: what the calls of something say of its state, by limits and by what was usual at the
-// same time a day and a week before. Pure.
+// Purpose: what the calls of something, and the machines that it runs on, say of its state, by
+// limits and by what was usual at the same time a day and a week before. Pure.
 //
 // By limits, of at least HEALTH_ERRORS_MIN failed calls:
 //     share of errors >= 1 %   warn           >= 5 %   error
@@ -12,6 +12,10 @@
 // P99 needs HEALTH_CALLS_MIN calls now. Calls are compared over HEALTH_RANGE_MIN_MS and more, since
 // a range ends with a minute that is not over; those of a sample are not, since how large it is may
 // change.
+//
+// By limits that are settings: the mean over the range of what a process takes of all CPUs of its
+// machine, of what is left of its heap after garbage collection, of its host's CPUs, memory and
+// fullest file system (query/machine.h); of the instance, or host, that has most of it.
 #ifndef SONDE_QUERY_HEALTH_H
 #define SONDE_QUERY_HEALTH_H
 
@@ -20,11 +24,29 @@
 #define HEALTH_ERRORS_MIN   3
 #define HEALTH_CALLS_MIN    100
 #define HEALTH_RANGE_MIN_MS 600000
-#define HEALTH_REASONS_MAX  3
 
 enum health { HEALTH_UNKNOWN, HEALTH_OK, HEALTH_WARN, HEALTH_ERROR }; // unknown: without a call
 
-enum health_measure { HEALTH_ERROR_SHARE, HEALTH_P99, HEALTH_CALLS };
+enum health_measure {
+    HEALTH_ERROR_SHARE,
+    HEALTH_P99,
+    HEALTH_CALLS,
+    HEALTH_CPU, // from here on of machines
+    HEALTH_HEAP,
+    HEALTH_HOST_CPU,
+    HEALTH_HOST_MEMORY,
+    HEALTH_HOST_DISK,
+    HEALTH_MEASURES
+};
+#define HEALTH_MACHINE HEALTH_CPU
+
+// Shares that are too much, of machines; 0: never.
+struct health_limit {
+    double warn, error;
+};
+struct health_limits {
+    struct health_limit of[HEALTH_MEASURES];
+};
 
 // The stretches that are compared with: a day and a week before.
 enum health_usual { USUAL_DAY, USUAL_WEEK, USUAL_COUNT };
@@ -40,20 +62,25 @@ struct health_reason {
     enum health_measure measure;
     enum health level;
     double value, limit; // a share, nanoseconds, or calls in the range
+    struct str who;      // instance or host, of machines
 };
 
 struct health_verdict {
     enum health state; // the worst of the reasons
-    struct health_reason reasons[HEALTH_REASONS_MAX];
+    struct health_reason reasons[HEALTH_MEASURES];
     size_t count;
 };
 
 const char *health_name(enum health h);                 // "unknown", "ok", "warn", "error"; static
-const char *health_measure_name(enum health_measure m); // "error_share", "p99_ns", "calls"
+const char *health_measure_name(enum health_measure m); // "error_share", "p99_ns", "heap_after_gc"
 
 struct health_verdict health_judge(const struct health_numbers *now,
                                    const struct health_numbers usual[USUAL_COUNT],
                                    uint64_t range_ms);
+
+// Adds what a machine's share says; the worst of who tells it is given. `who` is not copied.
+void health_add_machine(struct health_verdict *v, const struct health_limits *limits,
+                        enum health_measure measure, double share, struct str who);
 
 // The same of sums of calls; `scratch` as of calls_quantiles().
 struct health_verdict health_of_sums(const struct calls_sum *now,

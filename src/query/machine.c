@@ -64,6 +64,8 @@ static double value_of(const struct machine_source *s, const struct points_group
         return 1 - step->mean;
     case SOURCE_IDLE_RATE:
         return 1 - step->rate / (double)g->series;
+    case SOURCE_MOST:
+        return step->max * unit;
     case SOURCE_SUM:
     case SOURCE_FREE:
     default:
@@ -166,6 +168,10 @@ void machine_number_add(struct machine_number *n, struct arena *arena,
         n->worst_mean = v->mean;
         n->worst_max = v->max;
         n->worst_ms = v->max_ms;
+    }
+    if (n->instances == 0 || v->mean > n->most_mean) {
+        n->most = arena_str(arena, v->instance);
+        n->most_mean = v->mean;
     }
     n->instances++;
     n->mean += (v->mean - n->mean) / (double)n->instances;

@@ -34,12 +34,14 @@ enum machine_measure {
     MACHINE_CPU_CORES,   // the same in cores
     MACHINE_HEAP,        // bytes in use
     MACHINE_HEAP_SHARE,  // of what the heap may have
+    MACHINE_HEAP_LIVE,   // the same of what was left after the last garbage collection
     MACHINE_MEMORY,      // bytes of the process that are resident
     MACHINE_GC,          // share of time in garbage collection, of all collectors together
     MACHINE_THREADS,     // how many
     MACHINE_LOOP,        // share of time that an event loop was busy
     MACHINE_HOST_CPU,    // share of time that the host's CPUs were busy, 0 to 1
     MACHINE_HOST_MEMORY, // share of the host's memory that is in use
+    MACHINE_HOST_DISK,   // share of a file system that is in use, of the fullest one that is told
     MACHINE_HOST_LOAD,   // processes that ran or wanted to, of the last minute
     MACHINE_MEASURES
 };
@@ -54,6 +56,8 @@ struct machine_number {
     struct str worst; // instance
     double worst_mean, worst_max;
     uint64_t worst_ms; // begin of the step that has worst_max
+    struct str most;   // instance whose mean is the greatest, among equals the first
+    double most_mean;
 };
 
 struct machine_value;

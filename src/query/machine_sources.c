@@ -40,6 +40,10 @@ const struct machine_source machine_sources[] = {
     {MACHINE_HEAP_SHARE, SOURCE_SUM, T("jvm_memory_used_bytes"), {T("jvm_memory_type"), T("heap")}, T("jvm_memory_limit_bytes"), 0},
     {MACHINE_HEAP_SHARE, SOURCE_SUM, T("jvm_memory_bytes_used"), {T("area"), T("heap")}, T("jvm_memory_bytes_max"), 0},
 
+    {MACHINE_HEAP_LIVE, SOURCE_SUM, T("jvm.memory.used_after_last_gc"), {T("jvm.memory.type"), T("heap")}, T("jvm.memory.limit"), 0},
+    {MACHINE_HEAP_LIVE, SOURCE_SUM, T("process.runtime.jvm.memory.usage_after_last_gc"), {T("type"), T("heap")}, T("process.runtime.jvm.memory.limit"), 0},
+    {MACHINE_HEAP_LIVE, SOURCE_SUM, T("jvm_memory_used_after_last_gc_bytes"), {T("jvm_memory_type"), T("heap")}, T("jvm_memory_limit_bytes"), 0},
+
     {MACHINE_MEMORY, SOURCE_SUM, T("process.memory.usage"), ALL, NONE, 0},
     {MACHINE_MEMORY, SOURCE_SUM, T("process_resident_memory_bytes"), ALL, NONE, 0},
     {MACHINE_MEMORY, SOURCE_SUM, T("process_memory_usage_bytes"), ALL, NONE, 0},
@@ -78,6 +82,11 @@ const struct machine_source machine_sources[] = {
     {MACHINE_HOST_MEMORY, SOURCE_SUM, T("system.memory.utilization"), {T("system.memory.state"), T("used")}, NONE, 0},
     {MACHINE_HOST_MEMORY, SOURCE_SUM, T("system.memory.utilization"), {T("state"), T("used")}, NONE, 0},
     {MACHINE_HOST_MEMORY, SOURCE_FREE, T("node_memory_MemAvailable_bytes"), ALL, T("node_memory_MemTotal_bytes"), 0},
+
+    {MACHINE_HOST_DISK, SOURCE_MOST, T("system.filesystem.utilization"), ALL, NONE, 0},
+    {MACHINE_HOST_DISK, SOURCE_FREE, T("node_filesystem_avail_bytes"), {T("mountpoint"), T("/")}, T("node_filesystem_size_bytes"), 0},
+    {MACHINE_HOST_DISK, SOURCE_FREE, T("disk.free"), ALL, T("disk.total"), 0},
+    {MACHINE_HOST_DISK, SOURCE_FREE, T("disk_free_bytes"), ALL, T("disk_total_bytes"), 0},
 
     {MACHINE_HOST_LOAD, SOURCE_SUM, T("system.cpu.load_average.1m"), ALL, NONE, 0},
     {MACHINE_HOST_LOAD, SOURCE_SUM, T("node_load1"), ALL, NONE, 0},
@@ -139,12 +148,14 @@ const char *machine_measure_name(enum machine_measure m)
         [MACHINE_CPU_CORES] = "cpu_cores",
         [MACHINE_HEAP] = "heap",
         [MACHINE_HEAP_SHARE] = "heap_share",
+        [MACHINE_HEAP_LIVE] = "heap_after_gc",
         [MACHINE_MEMORY] = "memory",
         [MACHINE_GC] = "gc",
         [MACHINE_THREADS] = "threads",
         [MACHINE_LOOP] = "event_loop",
         [MACHINE_HOST_CPU] = "host_cpu",
         [MACHINE_HOST_MEMORY] = "host_memory",
+        [MACHINE_HOST_DISK] = "host_disk",
         [MACHINE_HOST_LOAD] = "host_load",
     };
     ASSERT(m < MACHINE_MEASURES);

@@ -9,6 +9,7 @@
 
 enum machine_how {
     SOURCE_SUM,      // of the series of an instance
+    SOURCE_MOST,     // of the greatest of them
     SOURCE_RATE,     // growth by second, of all its series
     SOURCE_FREE,     // 1 - the sum
     SOURCE_IDLE,     // 1 - the mean of the series, one for each CPU

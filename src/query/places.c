@@ -8,6 +8,7 @@
 #include "model/calls.h"
 #include "query/counted.h"
 #include "query/machine_sources.h"
+#include "query/machine_states.h"
 #include "query/node.h"
 #include "query/places_state.h"
 
@@ -436,6 +437,18 @@ static void read_machines(struct places_run *r)
     }
 }
 
+static void judge_machines(const struct places_run *r, struct places_node *node)
+{
+    for (size_t i = 0; i < node->number_count && r->q->limits != NULL; i++) {
+        const struct machine_number *n = &node->numbers[i];
+        enum health_measure m = machine_judged(n->measure);
+        ASSERT(n->instances > 0);
+        if (m != HEALTH_MEASURES) {
+            health_add_machine(&node->health, r->q->limits, m, n->most_mean, n->most);
+        }
+    }
+}
+
 static int by_id(const void *a, const void *b)
 {
     const struct places_sum *const *x = a, *const *y = b;
@@ -469,6 +482,7 @@ static void read_nodes(struct places_run *r)
         out->nodes[i].calls = calls_sum_read(&order[i]->own, &out->arena);
         out->nodes[i].health = health_of_sums(&order[i]->own, order[i]->usual, false,
                                               out->to_ms - out->from_ms, scratch);
+        judge_machines(r, &out->nodes[i]);
         went[order[i] - r->nodes] = (uint32_t)i;
     }
     out->edge_count = r->edge_index.count;

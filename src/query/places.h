@@ -18,11 +18,12 @@
 // Edges. Between data centres alone, as both sides measured them: of a call both ends tell where
 // they are, but hosts by hosts would be as many edges as the square of the hosts.
 //
-// Machines. Of each host its CPU, memory and load (query/machine.h), from metrics whose `instance`
-// is an instance that answered calls on one host alone, or the name of one host alone, with or
-// without a port. Where several tell one measure of a host, it is the mean of their means and the
-// greatest of their greatest; sources of a measure are tried in their order until each host has it.
-// That of a rack or a data centre is that of its hosts, as that of a service is of its instances.
+// Machines. Of each host its CPU, memory, disk and load (query/machine.h), from metrics whose
+// `instance` is an instance that answered calls on one host alone, or the name of one host alone,
+// with or without a port. Where several tell one measure of a host, it is the mean of their means
+// and the greatest of their greatest; sources of a measure are tried in their order until each host
+// has it. That of a rack or a data centre is that of its hosts, as that of a service is of its
+// instances.
 //
 // The range is cut as that of the topology. ERR_LIMIT for more than PLACES_HOSTS_MAX hosts or
 // PLACES_SERVICES_MAX services on them; of instances beyond PLACES_INSTANCES_MAX calls count, but
@@ -60,7 +61,8 @@ struct places_node {
     struct place place;
     uint64_t hosts, instances;
     struct calls calls;
-    struct health_verdict health;    // of `calls`, beside the same range a day and a week before
+    // Of `calls`, beside the same range a day and a week before, and of the machines.
+    struct health_verdict health;
     struct places_service *services; // most calls first
     size_t service_count;
     // Of the host's instances that told it, or of the hosts; those measures there are.
@@ -77,6 +79,7 @@ struct places_query {
     struct series_store *store;
     enum places_level level;
     uint64_t from_ms, to_ms;
+    const struct health_limits *limits; // of machines; NULL: these are not judged
     struct query_control *control;
 };
 

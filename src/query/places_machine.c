@@ -115,7 +115,8 @@ static void on_value(void *ctx, const struct machine_value *value)
 
 static bool is_of_hosts(enum machine_measure m)
 {
-    return m == MACHINE_HOST_CPU || m == MACHINE_HOST_MEMORY || m == MACHINE_HOST_LOAD;
+    return m == MACHINE_HOST_CPU || m == MACHINE_HOST_MEMORY || m == MACHINE_HOST_DISK ||
+           m == MACHINE_HOST_LOAD;
 }
 
 // Whether a host still lacks the measure.

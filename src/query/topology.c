@@ -10,6 +10,7 @@
 #include "core/must.h"
 #include "model/calls.h"
 #include "query/counted.h"
+#include "query/machine_states.h"
 
 #define DAY_MS ((uint64_t)24 * 3600 * 1000)
 
@@ -19,6 +20,11 @@ struct node_sum {
     struct topology_node node; // `calls` is read at the end
     struct calls_sum own;
     struct calls_sum usual[USUAL_COUNT]; // the same, of the stretches that it is compared with
+    // Of machines, the greatest of its instances; nobody's where none told.
+    struct {
+        double share;
+        struct str who;
+    } machines[HEALTH_MEASURES];
 };
 
 struct edge_sum {
@@ -269,6 +275,67 @@ static enum err on_series(void *ctx, const struct series_found *found)
                                     : on_endpoint(run, found);
 }
 
+// ---- Machines -----------------------------------------------------------------------------------
+
+static void note_machine(struct topology_run *run, struct node_sum *n,
+                         const struct machine_state *state)
+{
+    struct str *who = &n->machines[state->measure].who;
+    double *share = &n->machines[state->measure].share;
+    ASSERT(state->measure >= HEALTH_MACHINE && state->measure < HEALTH_MEASURES);
+    if (who->p == NULL || state->share > *share) {
+        *share = state->share;
+        *who = arena_str(&run->out->arena, state->instance);
+    }
+}
+
+// What is scraped often tells no line: it is of each service of its name, where none has that line.
+static void on_machine(void *ctx, const struct machine_state *state)
+{
+    struct topology_run *run = ctx;
+    const struct node full = {
+        .kind = STR("service"), .line = state->line, .service = state->service, .name = STR("")};
+    const struct node end = at_level(full, run->query->level);
+    uint32_t at;
+    ASSERT(state->service.n > 0);
+    if (find_node(run, &end, node_hash(&end), &at)) {
+        note_machine(run, &run->nodes[at], state);
+        return;
+    }
+    for (size_t i = 0; i < run->node_count && state->line.n == 0; i++) {
+        if (str_eq(run->nodes[i].node.node.service, state->service)) {
+            note_machine(run, &run->nodes[i], state);
+        }
+    }
+}
+
+static enum err ask_machines(struct topology_run *run)
+{
+    const struct machine_states_query q = {.store = run->query->store,
+                                           .from_ms = run->out->from_ms,
+                                           .to_ms = run->out->to_ms,
+                                           .control = run->query->control};
+    ASSERT(run->node_count <= TOPOLOGY_NODES_MAX);
+    return run->query->limits == NULL || run->query->level == TOPOLOGY_ENDPOINT
+               ? ERR_OK
+               : machine_states(&q, on_machine, run, &run->out->damaged_parts,
+                                &run->out->left_out_sources);
+}
+
+static void judge_machines(const struct topology_run *run, const struct node_sum *n,
+                           struct health_verdict *verdict)
+{
+    for (unsigned m = HEALTH_MACHINE; m < HEALTH_MEASURES && run->query->limits != NULL; m++) {
+        ASSERT(n->node.node.kind.n > 0);
+        if (n->machines[m].who.p != NULL) {
+            health_add_machine(verdict, run->query->limits, (enum health_measure)m,
+                               n->machines[m].share, n->machines[m].who);
+        }
+    }
+}
+
+// ---- Asking -------------------------------------------------------------------------------------
+
 // Reads edges of the range, or of the one that lies so long before it.
 static enum err ask_edges(struct topology_run *run, const struct series_matcher *matchers,
                           size_t count, uint64_t before_ms)
@@ -324,7 +391,7 @@ static enum err ask_all(struct topology_run *run)
         }
     }
     ASSERT(run->node_count <= TOPOLOGY_NODES_MAX);
-    return e;
+    return e == ERR_OK ? ask_machines(run) : e;
 }
 
 // ---- The answer ---------------------------------------------------------------------------------
@@ -363,6 +430,7 @@ static void read_nodes(struct topology_run *run, uint32_t *places)
         out->nodes[i].health =
             health_of_sums(&order[i]->own, order[i]->usual, out->nodes[i].sampled,
                            out->to_ms - out->from_ms, scratch);
+        judge_machines(run, order[i], &out->nodes[i].health);
         places[order[i] - run->nodes] = (uint32_t)i;
     }
     ASSERT(run->node_count == 0 || out->nodes[0].id.n > 0);

@@ -35,6 +35,7 @@ struct topology_query {
     struct series_store *store;
     enum topology_level level;
     uint64_t from_ms, to_ms;
+    const struct health_limits *limits; // of machines; NULL: these are not judged
     struct query_control *control;
 };
 
@@ -42,9 +43,11 @@ struct topology_node {
     struct str id; // node_id()'s
     struct node node;
     struct calls calls;
-    bool counted;                 // some of them before sampling
-    bool sampled;                 // they are those of a sample
-    struct health_verdict health; // of `calls`, beside the same range a day and a week before
+    bool counted; // some of them before sampling
+    bool sampled; // they are those of a sample
+    // Of `calls`, beside the same range a day and a week before; and of the processes and machines
+    // of services and lines (query/machine_states.h), which endpoints are not judged by.
+    struct health_verdict health;
 };
 
 struct topology_edge {
@@ -63,7 +66,8 @@ struct topology {
     struct topology_edge *edges; // by from, then to
     size_t edge_count;
     uint64_t from_ms, to_ms;
-    uint64_t damaged_parts; // that had to be left out
+    uint64_t damaged_parts;    // that had to be left out
+    uint64_t left_out_sources; // metrics of machines that too many instances tell
     struct arena arena;
     struct query_control *control;
     size_t charged_bytes;

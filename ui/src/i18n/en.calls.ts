@@ -59,6 +59,14 @@ export const enCalls = {
   'health.errorShare': '{value} of the calls failed; {limit} is the limit.',
   'health.p99':
     'P99 is {value}. At the same time a day and a week before, {limit} would have been much.',
+  'health.cpu': 'CPU of {instance} is at {value}; {limit} is the limit.',
+  'health.heap_after_gc':
+    'After garbage collection {value} of the heap of {instance} is in use; {limit} is the limit.',
+  'health.host_cpu': 'CPU of the host is at {value}, as {instance} tells; {limit} is the limit.',
+  'health.host_memory':
+    'Memory of the host is at {value}, as {instance} tells; {limit} is the limit.',
+  'health.host_disk':
+    'The fullest disk of the host is at {value}, as {instance} tells; {limit} is the limit.',
   'health.calls':
     '{value} calls. At the same time a day and a week before, {limit} would have been few.',
   'topology.title': 'Topology',
