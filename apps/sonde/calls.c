@@ -26,7 +26,8 @@ static const char topology_help[] =
     "well: nodes with many failed calls, or unlike the same time a day and a week\n"
     "before. The levels host, rack and dc show where services run instead: calls of\n"
     "their instances there, CPU, memory and load of the machines as metrics tell\n"
-    "them, and the calls from one data centre to another. With --json the nodes and\n"
+    "them, and the calls from one place to another: between hosts and racks, of the\n"
+    "services whose instances all run in one. With --json the nodes and\n"
     "edges, with both sides of each; /api/v1/topology/metrics tells how the processes\n"
     "of a node are. A call between two services shows about 5 seconds after its last\n"
     "span came, once its chain is put together. T is as for `sonde trace search`.\n";
@@ -195,7 +196,7 @@ static bool any_says(json_t *list, const char *key)
     return any;
 }
 
-static void print_edge(json_t *nodes, json_t *edge, bool has_places)
+static void print_edge(json_t *nodes, json_t *edge, bool all_cross)
 {
     print_calls(edge);
     fputs("  ", stdout);
@@ -203,7 +204,7 @@ static void print_edge(json_t *nodes, json_t *edge, bool has_places)
     fputs(" -> ", stdout);
     put_node(node_of(nodes, ask_string(edge, "to")));
     ASSERT(edge != NULL);
-    if (!has_places && ask_integer(edge, "cross_dc_calls") > 0) {
+    if (!all_cross && ask_integer(edge, "cross_dc_calls") > 0) {
         printf("  (%" PRIu64 " between data centres)", ask_integer(edge, "cross_dc_calls"));
     }
     puts(json_is_true(json_object_get(edge, "sampled")) ? "  (a sample)" : "");
@@ -214,6 +215,8 @@ static void print_topology(json_t *root)
     json_t *edges = json_object_get(root, "edges"), *nodes = json_object_get(root, "nodes");
     size_t count = json_array_size(edges);
     bool has_places = json_object_get(json_array_get(nodes, 0), "place") != NULL;
+    bool are_centres = strcmp(ask_string(json_array_get(nodes, 0), "kind"), "dc") == 0;
+    uint64_t unplaced = ask_integer(root, "unplaced_calls");
     json_t **order = malloc((count + 1) * sizeof(json_t *));
     MUST(order != NULL);
     for (size_t i = 0; i < count; i++) {
@@ -230,9 +233,12 @@ static void print_topology(json_t *root)
         fputs("sonde: no calls in that range; --since or --from choose another\n", stderr);
     }
     for (size_t i = 0; i < count; i++) {
-        print_edge(nodes, order[i], has_places);
+        print_edge(nodes, order[i], are_centres);
     }
     free(order);
+    if (unplaced > 0) {
+        printf("%10" PRIu64 "  calls of services that run in several of these places\n", unplaced);
+    }
     print_states(nodes);
     if (any_says(edges, "sampled")) {
         fputs("sonde: agents sampled; --json tells all calls of nodes, as agents counted them\n",

@@ -62,8 +62,9 @@ static void put_edge(struct json_writer *w, const struct places *p, const struct
     json_put_object(w);
     put_str(w, "from", p->nodes[e->from].id);
     put_str(w, "to", p->nodes[e->to].id);
-    put_bool(w, "cross_dc", calls->calls > 0);
-    put_i64(w, "cross_dc_calls", calls->calls);
+    put_bool(w, "cross_dc", e->cross_dc && calls->calls > 0);
+    put_i64(w, "cross_dc_calls", e->cross_dc ? calls->calls : 0);
+    put_bool(w, "sampled", e->sampled);
     put_sides(w, &e->client, &e->server, scratch);
     json_put_object_end(w);
 }
@@ -76,6 +77,7 @@ static void put_places(struct job *j, const struct places *p, enum places_level 
     json_put_object(&w);
     put_range(&w, p->from_ms, p->to_ms, p->damaged_parts);
     put_bool(&w, "counted_before_sampling", p->counted);
+    put_i64(&w, "unplaced_calls", p->unplaced_calls);
     put_u64(&w, "left_out_instances", p->left_out_instances);
     put_u64(&w, "left_out_measures", p->left_out_sources);
     json_put_key(&w, "nodes");

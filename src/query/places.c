@@ -97,7 +97,7 @@ static bool find_node(const struct places_run *r, const struct place *p, uint32_
     return false;
 }
 
-static enum err node_of(struct places_run *r, struct place p, uint32_t *ret_node)
+enum err places_node_of(struct places_run *r, struct place p, uint32_t *ret_node)
 {
     size_t n = r->node_index.count;
     p = at_level(p, r->q->level);
@@ -137,7 +137,7 @@ static enum err host_of(struct places_run *r, const struct place *p, uint32_t *r
         return ERR_MEMORY;
     }
     uint32_t node;
-    enum err e = node_of(r, *p, &node);
+    enum err e = places_node_of(r, *p, &node);
     if (e == ERR_OK) {
         r->hosts = mem_grow(r->hosts, &r->host_capacity, n + 1, sizeof *r->hosts);
         r->hosts[n] = (struct places_host){.place = place_copy(&r->out->arena, p), .node = node};
@@ -219,7 +219,7 @@ static enum err note_instance(struct places_run *r, const struct places_instance
 
 // ---- Series -------------------------------------------------------------------------------------
 
-static enum err add_all(struct places_run *r, struct calls_sum *sum,
+enum err places_add_all(struct places_run *r, struct calls_sum *sum,
                         const struct series_found *found)
 {
     bool error = str_eq(series_label(found, CALLS_ERROR), CALLS_TRUE);
@@ -242,7 +242,7 @@ static enum err on_instance(struct places_run *r, const struct series_found *fou
     e = e == ERR_OK ? member_of(r, r->hosts[x.host].node, x.line, x.service, &member) : e;
     e = e == ERR_OK ? note_instance(r, &x, member) : e;
     ASSERT(e != ERR_OK || member < r->member_index.count);
-    return e == ERR_OK ? add_all(r, &r->members[member].calls, found) : e;
+    return e == ERR_OK ? places_add_all(r, &r->members[member].calls, found) : e;
 }
 
 static enum err on_series(void *ctx, const struct series_found *found)
@@ -256,55 +256,10 @@ static enum err on_series(void *ctx, const struct series_found *found)
     uint32_t node;
     const struct place known = at_level(place, r->q->level);
     ASSERT(r->usual < USUAL_COUNT);
-    return find_node(r, &known, &node) ? add_all(r, &r->nodes[node].usual[r->usual], found)
+    return find_node(r, &known, &node) ? places_add_all(r, &r->nodes[node].usual[r->usual], found)
                                        : ERR_OK;
 }
 
-static enum err edge_of(struct places_run *r, uint32_t from, uint32_t to, struct places_cut **ret)
-{
-    const struct str ends[] = {r->nodes[from].node.id, r->nodes[to].node.id};
-    uint64_t hash = places_hash(0, ends, 2);
-    size_t n = r->edge_index.count;
-    struct hash_walk walk = hash_index_walk(&r->edge_index.slots, hash);
-    uint32_t at;
-    while (hash_index_next(&walk, &at)) {
-        ASSERT(at < n);
-        if (r->edges[at].from == from && r->edges[at].to == to) {
-            *ret = &r->edges[at];
-            return ERR_OK;
-        }
-    }
-    if (!places_charge(r, 2 * sizeof *r->edges)) {
-        return ERR_MEMORY;
-    }
-    r->edges = mem_grow(r->edges, &r->edge_capacity, n + 1, sizeof *r->edges);
-    r->edges[n] = (struct places_cut){.from = from, .to = to};
-    places_index_add(&r->edge_index, hash);
-    *ret = &r->edges[n];
-    return ERR_OK;
-}
-
-static enum err on_edge(void *ctx, const struct series_found *found)
-{
-    struct places_run *r = ctx;
-    const struct place ends[2] = {{series_label(found, CALLS_FROM_DC), STR(""), STR("")},
-                                  {series_label(found, CALLS_TO_DC), STR(""), STR("")}};
-    struct places_cut *edge = NULL;
-    uint32_t nodes[2];
-    enum err e = ERR_OK;
-    for (unsigned i = 0; i < 2 && e == ERR_OK; i++) {
-        e = node_of(r, ends[i], &nodes[i]);
-    }
-    e = e == ERR_OK ? edge_of(r, nodes[0], nodes[1], &edge) : e;
-    if (e != ERR_OK) {
-        return e;
-    }
-    ASSERT(edge != NULL);
-    bool at_client = str_eq(series_label(found, CALLS_SIDE), CALLS_CLIENT);
-    return add_all(r, at_client ? &edge->client : &edge->server, found);
-}
-
-// Reads the range, or the one that lies so long before it.
 // Reads instances of the range, or of the one that lies so long before it.
 static enum err ask_instances(struct places_run *r, uint64_t before_ms)
 {
@@ -330,27 +285,12 @@ static enum err ask_instances(struct places_run *r, uint64_t before_ms)
     return e;
 }
 
-static enum err ask_edges(struct places_run *r)
-{
-    const struct series_matcher matchers[] = {{CALLS_LABEL_NAME, MATCH_EQUAL, CALLS_NAME},
-                                              {CALLS_OF, MATCH_EQUAL, CALLS_DC}};
-    struct places *out = r->out;
-    const struct series_query q = {.any_line = true,
-                                   .matchers = matchers,
-                                   .matcher_count = 2,
-                                   .from_ms = out->from_ms,
-                                   .to_ms = out->to_ms,
-                                   .step_ms = out->to_ms - out->from_ms};
-    ASSERT(q.step_ms > 0);
-    return calls_run(r->q->store, q, r->q->control, on_edge, r, &out->damaged_parts);
-}
-
 static enum err ask_all(struct places_run *r)
 {
     static const uint64_t before_ms[USUAL_COUNT] = {DAY_MS, 7 * DAY_MS};
     r->usual = USUAL_COUNT;
     enum err e = ask_instances(r, 0);
-    e = e == ERR_OK && r->q->level == PLACES_CENTRE ? ask_edges(r) : e;
+    e = e == ERR_OK ? places_read_edges(r) : e;
     for (unsigned i = 0; i < USUAL_COUNT && e == ERR_OK; i++) {
         r->usual = (enum health_usual)i;
         e = ask_instances(r, before_ms[i]);
@@ -490,7 +430,12 @@ static void read_nodes(struct places_run *r)
     for (size_t i = 0; i < out->edge_count; i++) {
         const struct places_cut *e = &r->edges[i];
         ASSERT(e->from < n && e->to < n);
-        out->edges[i] = (struct places_edge){.from = went[e->from],
+        const struct str centres[] = {r->nodes[e->from].node.place.centre,
+                                      r->nodes[e->to].node.place.centre};
+        out->edges[i] = (struct places_edge){.cross_dc = centres[0].n > 0 && centres[1].n > 0 &&
+                                                         !str_eq(centres[0], centres[1]),
+                                             .sampled = e->sampled,
+                                             .from = went[e->from],
                                              .to = went[e->to],
                                              .client = calls_sum_read(&e->client, &out->arena),
                                              .server = calls_sum_read(&e->server, &out->arena)};

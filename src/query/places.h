@@ -15,8 +15,12 @@
 // Sampling. Where agents left traces out, calls of nodes and services are those that they counted
 // before (query/counted.h); `counted` says so. Edges are always those of kept spans.
 //
-// Edges. Between data centres alone, as both sides measured them: of a call both ends tell where
-// they are, but hosts by hosts would be as many edges as the square of the hosts.
+// Edges, as both sides measured them. Between data centres, of calls both of whose ends tell where
+// they are: exact, and counted as such (model/calls.h). Hosts by hosts would be as many numbers as
+// the square of the hosts, so those are not kept; but where all instances of a service ran on one
+// host, all its calls came from and went to that host, and likewise in one rack. So edges between
+// hosts and racks are of services that have one such home each, and exact; calls between services
+// that have not are in `unplaced_calls`. Calls within one place are no edge.
 //
 // Machines. Of each host its CPU, memory, disk and load (query/machine.h), from metrics whose
 // `instance` is an instance that answered calls on one host alone, or the name of one host alone,
@@ -73,6 +77,8 @@ struct places_node {
 struct places_edge {
     uint32_t from, to; // indexes of nodes
     struct calls client, server;
+    bool cross_dc; // their data centres are told, and differ
+    bool sampled;  // who told it left traces out; not known between data centres
 };
 
 struct places_query {
@@ -91,6 +97,7 @@ struct places {
     size_t edge_count;
     uint64_t from_ms, to_ms;
     bool counted;                // there are calls that agents counted before they sampled
+    int64_t unplaced_calls;      // of services, that are in no edge; not at the level of centres
     uint64_t left_out_instances; // beyond PLACES_INSTANCES_MAX; one may count more than once
     uint64_t left_out_sources;   // metrics of machines that have more than PLACES_TELLERS_MAX
     uint64_t damaged_parts;

@@ -2,6 +2,7 @@
 // Purpose: places while series are read, as the files see it that read them; internal to places.
 //
 //   places.c           hosts, nodes, services, instances and edges, from series of calls
+//   places_edges.c     calls from place to place
 //   places_machine.c   how the machines of hosts are
 #ifndef SONDE_QUERY_PLACES_STATE_H
 #define SONDE_QUERY_PLACES_STATE_H
@@ -52,6 +53,7 @@ struct places_teller {
 struct places_cut {
     uint32_t from, to;
     struct calls_sum client, server;
+    bool sampled;
 };
 
 struct places_run {
@@ -78,6 +80,18 @@ void places_index_add(struct places_index *x, uint64_t hash);
 
 // Takes memory of the run, given back with its answer.
 MUST_CHECK bool places_charge(struct places_run *r, size_t bytes);
+
+// The node of a place at the level that is asked for, which may be new.
+MUST_CHECK enum err places_node_of(struct places_run *r, struct place p, uint32_t *ret_node);
+
+// Adds all moments of a series.
+MUST_CHECK enum err places_add_all(struct places_run *r, struct calls_sum *sum,
+                                   const struct series_found *found);
+
+// ---- places_edges.c -----------------------------------------------------------------------------
+
+// Once all services are read.
+MUST_CHECK enum err places_read_edges(struct places_run *r);
 
 // ---- places_machine.c ---------------------------------------------------------------------------
 

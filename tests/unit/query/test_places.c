@@ -69,6 +69,20 @@ static void cross(struct world *w, const char *from, const char *to, bool at_cli
     count_calls(w, series, times);
 }
 
+static void call(struct world *w, const char *from, const char *to, bool at_client, int32_t times)
+{
+    struct series_label labels[] = {
+        {CALLS_LABEL_NAME, CALLS_NAME},  {CALLS_FROM_KIND, STR("service")},
+        {CALLS_FROM_LINE, STR("shop")},  {CALLS_FROM_SERVICE, str_of(from)},
+        {CALLS_OF, CALLS_EDGE},          {CALLS_SIDE, at_client ? CALLS_CLIENT : CALLS_SERVER},
+        {CALLS_TO_KIND, STR("service")}, {CALLS_TO_LINE, STR("shop")},
+        {CALLS_TO_SERVICE, str_of(to)},
+    };
+    uint32_t series;
+    add_series(w, "shop", SERIES_HIST, labels, sizeof labels / sizeof *labels, &series);
+    count_calls(w, series, times);
+}
+
 // A gauge that has one value all the time.
 static void measure(struct world *w, const char *instance, const char *name, double value)
 {
@@ -176,6 +190,41 @@ static void test_data_centres_have_the_calls_between_them(void **state)
     world_done(&w);
 }
 
+static void test_services_with_one_home_have_their_calls_there(void **state)
+{
+    struct world w;
+    (void)state;
+    world_open(&w, 0);
+    answer(&w, (struct instance){"cart", "c-1", "west", "r1", "a"}, 5, false);
+    answer(&w, (struct instance){"cart", "c-2", "west", "r1", "a"}, 5, false);
+    answer(&w, (struct instance){"stock", "s-1", "east", "r9", "b"}, 5, false);
+    answer(&w, (struct instance){"pay", "p-1", "west", "r1", "a"}, 5, false);
+    answer(&w, (struct instance){"pay", "p-2", "west", "r1", "c"}, 5, false); // one rack
+    answer(&w, (struct instance){"lost", "l-1", "", "", ""}, 5, false);
+    call(&w, "cart", "stock", true, 4);
+    call(&w, "cart", "stock", false, 3);
+    call(&w, "pay", "stock", false, 10);
+    call(&w, "cart", "pay", false, 100); // within a rack
+    call(&w, "cart", "lost", false, 1000);
+    struct places *p = ask(&w, PLACES_HOST);
+    assert_int_equal(p->edge_count, 1);
+    const struct places_edge *e = &p->edges[0];
+    assert_str(p->nodes[e->from].id, "host/west/r1/a");
+    assert_str(p->nodes[e->to].id, "host/east/r9/b");
+    assert_int_equal(e->client.calls, 4);
+    assert_int_equal(e->server.calls, 3);
+    assert_true(e->cross_dc);
+    assert_int_equal(p->unplaced_calls, 1110);
+    places_free(p);
+    p = ask(&w, PLACES_RACK);
+    assert_int_equal(p->edge_count, 1);
+    assert_str(p->nodes[p->edges[0].from].id, "rack/west/r1");
+    assert_int_equal(p->edges[0].server.calls, 13);
+    assert_int_equal(p->unplaced_calls, 1000);
+    places_free(p);
+    world_done(&w);
+}
+
 static void test_metrics_of_a_machine_find_its_host(void **state)
 {
     struct world w;
@@ -211,6 +260,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_level_has_its_places_with_what_runs_there),
         cmocka_unit_test(test_data_centres_have_the_calls_between_them),
+        cmocka_unit_test(test_services_with_one_home_have_their_calls_there),
         cmocka_unit_test(test_metrics_of_a_machine_find_its_host),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,8 +15,8 @@ const ALL_LEVELS = [...api.LEVELS, ...api.PLACE_LEVELS]
 export type Mode = (typeof MODES)[number]
 export const DEPTHS = ['1', '2', '3'] as const
 
-// Who calls whom is not known of hosts and racks.
-export const hasEdges = (level: string) => level !== 'host' && level !== 'rack'
+// Of hosts and racks most have no calls between them that are known: they are shown as cards.
+export const hasMap = (level: string) => level !== 'host' && level !== 'rack'
 
 export function useTopologyChoices() {
   const level = useQueryParam('level', 'service', 'push')
@@ -29,10 +29,7 @@ export function useTopologyChoices() {
     focus,
     depth: computed(() => DEPTHS.find((name) => name === depth.value) ?? '1'),
     problems: computed(() => only.value === '1'),
-    mode: computed<Mode>(() => {
-      const found = MODES.find((name) => name === mode.value) ?? 'map'
-      return found === 'edges' && !hasEdges(level.value) ? 'nodes' : found
-    }),
+    mode: computed<Mode>(() => MODES.find((name) => name === mode.value) ?? 'map'),
     text: useQueryParam('text'),
     node: useQueryParam('node'),
     edge: useQueryParam('edge'),

@@ -36,6 +36,7 @@ export const enTopology = {
   'machine.all': 'All its metrics',
   'machine.short_host_cpu': 'CPU',
   'machine.short_host_memory': 'Memory',
+  'machine.short_host_disk': 'Disk',
   'machine.short_host_load': 'Load',
   'place.services': { one: '{count} service', other: '{count} services' },
   'place.hosts': { one: '{count} host', other: '{count} hosts' },
@@ -50,7 +51,7 @@ export const enTopology = {
   'place.worstHint': 'Greatest value of a twelfth of the range, and who had it.',
   'place.caption': 'Hosts, racks or data centres with what runs there',
   'place.noEdges':
-    'Between hosts and racks calls are not told apart; between data centres they are.',
+    'Between hosts and racks calls are shown of services whose instances all run in one of them.',
   'place.onlyCross': 'Only calls from one data centre to another are shown.',
   'place.empty': 'No instance that answered calls in this time range tells where it runs.',
   'place.emptyHint':

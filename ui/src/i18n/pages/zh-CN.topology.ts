@@ -34,6 +34,7 @@ export const zhTopology: Record<keyof typeof enTopology, Message> = {
   'machine.all': '此服务的全部指标',
   'machine.short_host_cpu': 'CPU',
   'machine.short_host_memory': '内存',
+  'machine.short_host_disk': '磁盘',
   'machine.short_host_load': '负载',
   'place.services': '{count} 个服务',
   'place.hosts': '{count} 台主机',
@@ -46,7 +47,7 @@ export const zhTopology: Record<keyof typeof enTopology, Message> = {
   'place.worstHost': '最差主机',
   'place.worstHint': '时间段十二分之一内的最大值及其所属。',
   'place.caption': '主机、机架或数据中心及其上运行的服务',
-  'place.noEdges': '不区分主机与机架之间的调用，仅区分数据中心之间的调用。',
+  'place.noEdges': '主机或机架之间只显示全部实例都运行在同一主机（或机架）上的服务的调用。',
   'place.onlyCross': '仅显示跨数据中心的调用。',
   'place.empty': '该时间段内处理调用的实例均未标明运行位置。',
   'place.emptyHint':
