@@ -13,6 +13,7 @@
 
 #define NAME_MAX_COLUMNS 56
 #define UNIT_MAX_COLUMNS 16
+#define HELP_MAX_COLUMNS 200
 
 static const char help[] =
     "Usage: sonde metrics [NAME] [--service S] [--namespace LINE] [--by LABEL]\n"
@@ -105,7 +106,12 @@ static void print_metric(json_t *root)
     }
     printf("%s, in ", ask_string(root, "type"));
     table_put(*ask_string(root, "unit") != 0 ? ask_string(root, "unit") : "1", 0, UNIT_MAX_COLUMNS);
-    printf("; rates by second\n%-18s", "BEGIN");
+    puts("; rates by second");
+    if (*ask_string(root, "help") != 0) {
+        table_put(ask_string(root, "help"), 0, HELP_MAX_COLUMNS);
+        putchar('\n');
+    }
+    printf("%-18s", "BEGIN");
     for (size_t c = 0; columns[c] != NULL; c++) {
         printf("  %11s", columns[c]);
     }

@@ -28,6 +28,7 @@
 #include "ledger/ledger.h"
 #include "os/descriptors.h"
 #include "query/trace.h"
+#include "receive/families.h"
 #include "receive/receive.h"
 #include "series/exemplars.h"
 #include "series/series.h"
@@ -49,6 +50,7 @@ struct server {
     struct store *store;
     struct series_store *series;
     struct exemplars *exemplars;
+    struct families *families;
     struct call_sink sink;
     struct point_sink points;
     struct stream *stream;
@@ -480,6 +482,7 @@ static enum err open_series(struct server *s, struct err_at *ret_at)
         return e;
     }
     struct str state = series_state(s->series);
+    s->families = families_new();
     point_sink_init(&s->points, s->series, s->exemplars, s->ledger, &s->budget);
     call_sink_init(&s->sink, s->series, &s->points);
     e = point_sink_restore(&s->points, &state);
@@ -597,6 +600,7 @@ static enum err start_api(struct server *s, struct err_at *ret_at)
         .store = s->store,
         .series = s->series,
         .exemplars = s->exemplars,
+        .families = s->families,
         .stream = s->stream,
         .journal = s->journal,
         .ledger = s->ledger,
@@ -636,6 +640,7 @@ static enum err start_receive(struct server *s, struct err_at *ret_at)
         .budget = &s->budget,
         .ledger = s->ledger,
         .dead_letters = store_dead_letter_sink(s->store),
+        .families = s->families,
         .is_full = is_full,
         .trouble = trouble,
         .ctx = s,
@@ -708,6 +713,7 @@ static void stop(struct server *s)
     stream_close(s->stream);
     series_close(s->series);
     exemplars_close(s->exemplars);
+    families_free(s->families);
     call_sink_done(&s->sink);
     point_sink_done(&s->points);
     store_close(s->store);

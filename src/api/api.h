@@ -40,6 +40,7 @@ struct api_options {
     struct store *store;
     struct series_store *series;
     struct exemplars *exemplars;
+    struct families *families; // what is said of metrics
     struct stream *stream;
     struct journal *journal;
     struct ledger *ledger;

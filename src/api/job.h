@@ -102,6 +102,10 @@ void job_fail(struct job *j, enum err e);
 // The same for one of a sum of calls.
 void job_fail_sum(struct job *j, enum err e);
 
+// What is said of a metric of this name; texts are the job's.
+struct metric_said;
+struct metric_said job_metric_said(struct job *j, struct str name);
+
 // Takes memory for the job until its end; false after answering 429.
 bool job_memory(struct job *j, size_t bytes);
 

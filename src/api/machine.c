@@ -21,7 +21,8 @@ static void put_machine(struct job *j, const struct machine *m)
     json_put_key(&w, "metrics");
     json_put_array(&w);
     for (size_t i = 0; i < m->metric_count; i++) {
-        put_metric_name(&w, &m->metrics[i]);
+        const struct metric_said said = job_metric_said(j, m->metrics[i].name);
+        put_metric_name(&w, &m->metrics[i], &said);
     }
     json_put_array_end(&w);
     put_u64(&w, "more_metrics", m->more_metrics);

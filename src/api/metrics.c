@@ -6,6 +6,7 @@
 #include "api/process.h"
 #include "core/clock.h"
 #include "core/must.h"
+#include "receive/families.h"
 
 static void head(struct buf *out, const char *name, const char *type, const char *help)
 {
@@ -403,6 +404,11 @@ static void put_series(struct job *j)
     put_tiers(out, "sonde_series_part_samples", "Samples in parts.", s.part_samples);
     put_tiers(out, "sonde_series_part_bytes", "Size of all parts.", s.part_bytes);
     put_exemplars(j);
+    if (j->api->o.families != NULL) {
+        one(out, "sonde_metric_families_left_out_total", "counter",
+            "Types, units and helps of metrics that there was no room for.",
+            (double)families_left_out(j->api->o.families));
+    }
     if (j->api->o.agent_counts_refused != NULL) {
         one(out, "sonde_agent_counts_refused_total", "counter",
             "Totals of calls that agents told, and that there was no room to count.",

@@ -7,6 +7,7 @@
 #include "core/clock.h"
 #include "core/must.h"
 #include "query/points.h"
+#include "receive/families.h"
 
 static const char *const quantile_names[POINTS_QUANTILES] = {"p50", "p90", "p95", "p99", "p999"};
 
@@ -25,6 +26,20 @@ static struct points_query query_of(struct job *j, uint64_t from_ns, uint64_t to
                                  .from_ms = from_ns / NS_PER_MS,
                                  .to_ms = to_ns / NS_PER_MS,
                                  .control = &j->control};
+}
+
+struct metric_said job_metric_said(struct job *j, struct str name)
+{
+    struct metric_said said = {POINTS_NONE, STR(""), STR("")};
+    struct prom_family family;
+    ASSERT(name.p != NULL);
+    if (j->api->o.families != NULL && families_find(j->api->o.families, name, &j->arena, &family)) {
+        said = (struct metric_said){family.type == PROM_COUNTER ? POINTS_COUNTER
+                                    : family.type == PROM_GAUGE ? POINTS_GAUGE
+                                                                : POINTS_NONE,
+                                    family.unit, family.help};
+    }
+    return said;
 }
 
 // ---- Which there are ----------------------------------------------------------------------------
@@ -50,7 +65,8 @@ void api_points_names(struct job *j)
     json_put_array(&w);
     for (size_t i = 0; i < names->count; i++) {
         ASSERT(names->names[i].series > 0);
-        put_metric_name(&w, &names->names[i]);
+        const struct metric_said said = job_metric_said(j, names->names[i].name);
+        put_metric_name(&w, &names->names[i], &said);
     }
     json_put_array_end(&w);
     json_put_object_end(&w);
@@ -116,15 +132,14 @@ static void put_step(struct json_writer *w, const struct points *p, const struct
     json_put_object_end(w);
 }
 
-static void put_points(struct job *j, const struct points *p)
+static void put_points(struct job *j, const struct points *p, const struct metric_said *said)
 {
     struct json_writer w;
     struct str by = j->params[PARAM_BY];
     json_writer_init(&w, &j->out);
     json_put_object(&w);
     put_str(&w, "name", j->params[PARAM_NAME]);
-    put_str(&w, "type", str_of(points_kind_name(p->kind)));
-    put_str(&w, "unit", p->unit.p != NULL ? p->unit : STR(""));
+    put_metric_said(&w, p->kind, p->unit.p != NULL ? p->unit : STR(""), said);
     put_str(&w, "as", p->as == POINTS_VALUE ? STR("value") : STR("rate"));
     put_u64(&w, "from_unix_ms", p->from_ms);
     put_u64(&w, "to_unix_ms", p->to_ms);
@@ -204,9 +219,11 @@ void api_points(struct job *j)
     struct points_query q = query_of(j, from_ns, to_ns);
     q.step_ms = step_ms;
     q.as = as;
+    const struct metric_said said = job_metric_said(j, q.name);
+    q.said = said.kind;
     enum err e = points_run(&q, &p);
     if (e == ERR_OK) {
-        put_points(j, p);
+        put_points(j, p, &said);
         points_free(p);
     } else {
         fail(j, e);

@@ -100,13 +100,27 @@ static inline void put_node_names(struct json_writer *w, const struct node *n)
     put_str(w, "name", n->name);
 }
 
+// What is said of a metric, in JSON's objects: type, unit and help. `unit` is that of its series.
+struct metric_said {
+    enum points_kind kind; // POINTS_NONE: nothing
+    struct str unit, help;
+};
+
+static inline void put_metric_said(struct json_writer *w, enum points_kind kind, struct str unit,
+                                   const struct metric_said *said)
+{
+    put_str(w, "type", str_of(points_kind_name(points_said(kind, said->kind))));
+    put_str(w, "unit", unit.n > 0 ? unit : said->unit);
+    put_str(w, "help", said->help);
+}
+
 // One of a list of metrics.
-static inline void put_metric_name(struct json_writer *w, const struct points_name *n)
+static inline void put_metric_name(struct json_writer *w, const struct points_name *n,
+                                   const struct metric_said *said)
 {
     json_put_object(w);
     put_str(w, "name", n->name);
-    put_str(w, "type", str_of(points_kind_name(n->kind)));
-    put_str(w, "unit", n->unit);
+    put_metric_said(w, n->kind, n->unit, said);
     put_u64(w, "series", n->series);
     json_put_object_end(w);
 }

@@ -178,12 +178,19 @@ static enum points_kind kind_of(enum series_type t)
     return t == SERIES_GAUGE ? POINTS_GAUGE : t == SERIES_COUNTER ? POINTS_COUNTER : POINTS_DELTA;
 }
 
+enum points_kind points_said(enum points_kind kind, enum points_kind said)
+{
+    bool numbers = kind == POINTS_GAUGE || kind == POINTS_COUNTER;
+    ASSERT(said < POINTS_KIND_COUNT);
+    return numbers && (said == POINTS_GAUGE || said == POINTS_COUNTER) ? said : kind;
+}
+
 // What is asked for is settled by the first series.
 static enum err settle(struct points_run *r, const struct series_found *found)
 {
     struct points *out = r->out;
     ASSERT(r->aspect == ASPECT_NUMBERS);
-    out->kind = kind_of(found->type);
+    out->kind = points_said(kind_of(found->type), r->q->said);
     out->as = r->q->as != POINTS_AUTO     ? r->q->as
               : out->kind == POINTS_GAUGE ? POINTS_VALUE
                                           : POINTS_RATE;
@@ -233,7 +240,7 @@ static enum err on_series(void *ctx, const struct series_found *found)
         return e;
     }
     bool grows = r->aspect != ASPECT_NUMBERS || out->as == POINTS_RATE;
-    if (grows && found->type == SERIES_GAUGE) {
+    if (grows && found->type == SERIES_GAUGE && r->q->said != POINTS_COUNTER) {
         out->left_out++;
         return ERR_OK;
     }

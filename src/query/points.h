@@ -48,6 +48,8 @@ enum points_kind {
     POINTS_KIND_COUNT
 };
 const char *points_kind_name(enum points_kind k); // "gauge"; static
+// What numbers of a kind are where something else is said of them.
+enum points_kind points_said(enum points_kind kind, enum points_kind said);
 
 struct points_query {
     struct series_store *store;
@@ -61,6 +63,9 @@ struct points_query {
     uint64_t from_ms, to_ms;
     uint64_t step_ms; // 0: one that gives RED_POINTS or fewer
     enum points_as as;
+    // What is said of the metric (receive/families.h), whose numbers may have been taken for others
+    // as they came: POINTS_COUNTER or POINTS_GAUGE; else they are what they were taken for.
+    enum points_kind said;
     struct query_control *control;
 };
 

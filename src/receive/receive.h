@@ -36,6 +36,7 @@
 #include "model/batch.h"
 
 struct receive;
+struct families;
 
 // What one journal record carries; entry->attachment in journal_options.on_durable points to it.
 // The consumer sets the batches' seq to the entry's and takes its own references. At most 256 lines
@@ -66,6 +67,7 @@ struct receive_options {
     struct budget *budget;
     struct ledger *ledger;
     struct dead_letter_sink dead_letters;
+    struct families *families; // NULL: what is said of them is passed over
     // Whether storage refuses for lack of disk; asked for each request. May be NULL.
     bool (*is_full)(void *ctx);
     // Why what is received cannot be kept now, for the health service; NULL when it can. Asked from

@@ -4,6 +4,7 @@
 #include "core/clock.h"
 #include "core/mem.h"
 #include "core/must.h"
+#include "receive/families.h"
 #include "receive/internal.h"
 
 // ---- Memory of a group --------------------------------------------------------------------------
@@ -620,6 +621,13 @@ static enum err decode_write(struct door *d, struct str request, const struct ot
     return e;
 }
 
+static void on_family(void *ctx, const struct prom_family *family)
+{
+    const struct shard *s = ctx;
+    ASSERT(s->receive->options.families != NULL);
+    families_note(s->receive->options.families, family);
+}
+
 static enum err decode(struct door *d, struct str request, struct otlp_counts *ret_counts,
                        struct err_at *ret_at)
 {
@@ -633,6 +641,7 @@ static enum err decode(struct door *d, struct str request, struct otlp_counts *r
         .wants = s->take == TAKE_ALL ? NULL : wants,
         .shed = on_shed,
         .offsets = d->kind == DOOR_JSON ? &s->offsets : NULL,
+        .family = s->receive->options.families != NULL ? on_family : NULL,
     };
     s->request_number++;
     s->request_had = s->body_has + s->scratch.held_bytes;

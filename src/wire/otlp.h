@@ -20,6 +20,8 @@ enum otlp_signal { OTLP_TRACES, OTLP_METRICS, OTLP_LOGS };
 
 // Where decoded records go, spans or metric points: `batch_for` gives the open batch for a business
 // line (the sink keeps ownership). Called once per ResourceSpans or ResourceMetrics. Never NULL.
+struct prom_family;
+
 struct otlp_sink {
     struct batch *(*batch_for)(void *ctx, struct str line);
     // A single record that breaks the specification (no or wrong-sized trace or span ID, attributes
@@ -39,6 +41,9 @@ struct otlp_sink {
     // Where the request was translated from JSON: the offset of each record in the JSON (8 bytes
     // each), which errors then give. NULL: the request is what the sender sent.
     const struct buf *offsets;
+    // Told what remote write says of metrics by their names (wire/prom_rows.h); texts live until it
+    // returns. NULL: nobody wants to know.
+    void (*family)(void *ctx, const struct prom_family *family);
 };
 
 struct otlp_counts {

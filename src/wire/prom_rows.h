@@ -48,6 +48,12 @@ enum prom_type {
     PROM_TYPE_COUNT
 };
 
+// What is said of all series of a name.
+struct prom_family {
+    enum prom_type type;
+    struct str name, unit, help;
+};
+
 struct prom_label {
     struct str name, value;
 };

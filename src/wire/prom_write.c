@@ -305,8 +305,10 @@ static enum err broken_request(struct writing *w, const void *at, const char *wh
     return err_at_set(w->at, ERR_INVALID, offset_of(w, at), "%s", what);
 }
 
-static enum err check_metadata_1(struct writing *w, struct str bytes)
+static enum err metadata_1(struct writing *w, struct str bytes)
 {
+    struct prom_family family = {PROM_UNKNOWN, STR(""), STR(""), STR("")};
+    struct str *const texts[] = {NULL, NULL, &family.name, NULL, &family.help, &family.unit};
     struct pb_reader r = pb_reader(bytes);
     struct pb_field f;
     ASSERT(w->version == PROM_WRITE_1);
@@ -314,6 +316,18 @@ static enum err check_metadata_1(struct writing *w, struct str bytes)
         if (!pb_next(&r, &f)) {
             return broken_request(w, r.p, "metadata: " CUT_SHORT);
         }
+        bool is_text = f.number < sizeof texts / sizeof texts[0] && texts[f.number] != NULL;
+        if ((is_text && f.wire != PB_BYTES) || (f.number == 1 && f.wire != PB_VARINT)) {
+            return broken_request(w, f.at, "metadata: " BAD_WIRE);
+        }
+        if (is_text) {
+            *texts[f.number] = f.bytes;
+        } else if (f.number == 1 && f.value < PROM_TYPE_COUNT) {
+            family.type = (enum prom_type)f.value;
+        }
+    }
+    if (w->rows.sink->family != NULL && family.name.n > 0) {
+        w->rows.sink->family(w->rows.sink->ctx, &family);
     }
     return ERR_OK;
 }
@@ -367,7 +381,7 @@ static enum err read_request(struct writing *w)
             e = add_series(w, f.bytes);
             w->index++;
         } else if (is_metadata) {
-            e = check_metadata_1(w, f.bytes);
+            e = metadata_1(w, f.bytes);
         }
     }
     return e;

@@ -14,10 +14,11 @@
 //                        created_timestamp = 6 }
 // A label of 2.0 is two indexes of symbols, the first of which is empty.
 //
-// Of 2.0's metadata the type says what counts, unit and help go where OTLP's do. That of 1.0 comes
-// in requests of its own, later than samples, and a unit is a label (model/point.h): were it taken,
-// each series would become another one. It is checked and left out. Exemplars go with the first
-// point of their series.
+// Of 2.0's metadata the type says what counts, unit and help go where OTLP's do. That of 1.0
+//           MetricMetadata { type = 1, metric_family_name = 2, help = 4, unit = 5 }
+// comes in requests of its own, later than samples, and a unit is a label (model/point.h): were it
+// put to its series, each would become another one. It goes to the sink, by the family's name.
+// Exemplars go with the first point of their series.
 #ifndef SONDE_WIRE_PROM_WRITE_H
 #define SONDE_WIRE_PROM_WRITE_H
 
