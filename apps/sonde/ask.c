@@ -220,6 +220,13 @@ void ask_begin(struct ask *a, const char *path)
     buf_printf(&a->path, "%s?from=%" PRIu64 "&to=%" PRIu64, path, a->from_ms, a->to_ms);
 }
 
+void ask_begin_now(struct ask *a, const char *path)
+{
+    ASSERT(a->exit_code == EXIT_DONE && a->path.n == 0);
+    buf_init(&a->path, PATH_BYTES_MAX);
+    buf_printf(&a->path, "%s", path);
+}
+
 void ask_param(struct ask *a, const char *name, const char *value)
 {
     ASSERT(a->path.n > 0 || a->exit_code != EXIT_DONE);

@@ -81,6 +81,8 @@ struct ask {
 MUST_CHECK bool ask_parse(struct ask *a, int argc, char **argv, const struct flag *flags);
 
 void ask_begin(struct ask *a, const char *path);
+// Of what is now: without the range, and nothing else is asked for.
+void ask_begin_now(struct ask *a, const char *path);
 
 // Adds a parameter; nothing where it has no value.
 void ask_param(struct ask *a, const char *name, const char *value);

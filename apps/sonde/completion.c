@@ -31,7 +31,7 @@ static const struct completed {
     {"top", "mq", TOP_FLAGS, "json", "what queues are sent, the most first", true},
     {"findings", NULL, "since from to server token ca", "json",
      "repeated calls, unusual chains, dead endpoints"},
-    {"metrics", NULL, "service namespace by as step since from to server token ca", "json",
+    {"metrics", NULL, "service namespace by as step since from to server token ca", "json targets",
      "what senders measure"},
     {"trace-id", NULL, "", "json", "decode a trace ID"},
     {"store", "stats", "data", "json", "bytes by column of the parts on disk"},

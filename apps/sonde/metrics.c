@@ -20,6 +20,8 @@ static const char help[] =
     "                     [--as value|rate] [--since 1h | --from T --to T]\n"
     "                     [--step 1m] [--json] [--server URL] [--token TOKEN]\n"
     "                     [--ca FILE]\n"
+    "       sonde metrics --targets [--json] [--server URL] [--token TOKEN]\n"
+    "                     [--ca FILE]\n"
     "\n"
     "Prints which metrics there are in the last hour: type, unit, number of series.\n"
     "With NAME that metric over time: values of a gauge; of all others what was\n"
@@ -28,7 +30,8 @@ static const char help[] =
     "attribute, or service, instance, scope. What several series have is one line:\n"
     "`last`, `mean`, `min` and `max` of all their values, and `sum` adds up the mean\n"
     "of each. Prometheus' job is the service; of shop/node, LINE is shop and S node.\n"
-    "T is as for `sonde trace search`.\n";
+    "T is as for `sonde trace search`. --targets lists what the server scrapes: whether\n"
+    "it answers, when it was asked last, how long that took, and what was wrong.\n";
 
 static void print_names(json_t *root)
 {
@@ -130,21 +133,88 @@ static void print_metric(json_t *root)
     ask_print_partial(root);
 }
 
+// ---- Targets ------------------------------------------------------------------------------------
+
+static void print_target(json_t *t)
+{
+    const char *error = ask_string(t, "error");
+    ASSERT(t != NULL);
+    printf("%-7s  %7" PRIu64 "  %8" PRIu64, ask_string(t, "state"), ask_integer(t, "scrapes"),
+           ask_integer(t, "failures"));
+    if (json_object_get(t, "last_unix_ms") != NULL) {
+        char last[WHEN_MAX];
+        when_print_local(last, ask_integer(t, "last_unix_ms") * NS_PER_MS);
+        printf("  %-18s  %6.0f ms  %8" PRIu64 "  ", last, ask_number(t, "duration_ms"),
+               ask_integer(t, "samples"));
+    } else {
+        printf("  %-18s  %9s  %8s  ", "-", "-", "-");
+    }
+    table_put(ask_string(t, "job"), 0, NAME_MAX_COLUMNS);
+    fputs("  ", stdout);
+    table_put(ask_string(t, "address"), 0, NAME_MAX_COLUMNS);
+    if (*error != 0) {
+        fputs("  ", stdout);
+        table_put(error, 0, HELP_MAX_COLUMNS);
+    }
+    putchar('\n');
+}
+
+static void print_targets(json_t *root)
+{
+    static const char *const states[] = {"down", "unknown", "up"};
+    json_t *targets = json_object_get(root, "targets"), *t;
+    size_t i;
+    if (json_array_size(targets) == 0) {
+        fputs("sonde: nothing is scraped; scrape.jobs in the configuration says what is\n", stderr);
+        return;
+    }
+    printf("%-7s  %7s  %8s  %-18s  %9s  %8s  %s\n", "STATE", "SCRAPES", "FAILURES", "LAST", "TOOK",
+           "SAMPLES", "JOB  TARGET");
+    for (size_t s = 0; s < sizeof states / sizeof states[0]; s++) {
+        json_array_foreach(targets, i, t)
+        {
+            if (strcmp(ask_string(t, "state"), states[s]) == 0) {
+                print_target(t);
+            }
+        }
+    }
+    if (ask_integer(root, "left_out_targets") > 0) {
+        fprintf(stderr, "sonde: %" PRIu64 " more targets are left out\n",
+                ask_integer(root, "left_out_targets"));
+    }
+    if (ask_integer(root, "bad_files") > 0) {
+        fprintf(stderr, "sonde: %" PRIu64 " files of targets cannot be read\n",
+                ask_integer(root, "bad_files"));
+    }
+    ASSERT(json_is_array(targets));
+}
+
 int command_metrics(int argc, char **argv)
 {
     struct ask a = {.help = help, .words = ASK_MAY_WORD};
     const char *service = NULL, *namespace = NULL, *by = NULL, *as = NULL, *step = NULL;
+    bool targets = false;
     const struct flag flags[] = {
         {"--service", &service, NULL},
         {"--namespace", &namespace, NULL},
         {"--by", &by, NULL},
         {"--as", &as, NULL},
         {"--step", &step, NULL},
+        {"--targets", NULL, &targets},
         ASK_FLAGS(a),
         {NULL, NULL, NULL},
     };
     if (!ask_parse(&a, argc, argv, flags)) {
         return a.exit_code;
+    }
+    if (targets && (a.word != NULL || service != NULL || namespace != NULL || by != NULL ||
+                    as != NULL || step != NULL)) {
+        fputs("sonde: --targets lists what is scraped, and goes with nothing else\n", stderr);
+        return EXIT_USAGE;
+    }
+    if (targets) {
+        ask_begin_now(&a, "/api/v1/scrape/targets");
+        return ask_end(&a, print_targets, NULL);
     }
     if (a.word == NULL && (by != NULL || as != NULL || step != NULL)) {
         fputs("sonde: --by, --as and --step need the name of a metric\n", stderr);

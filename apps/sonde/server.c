@@ -221,6 +221,16 @@ static void scrape_stats_of(void *ctx, struct scrape_stats *ret_stats)
     pthread_mutex_unlock(&s->config_lock);
 }
 
+static void scrape_targets_of(void *ctx,
+                              void (*each)(void *each_ctx, const struct scrape_target *target),
+                              void *each_ctx)
+{
+    struct server *s = ctx;
+    pthread_mutex_lock(&s->config_lock);
+    scrape_each_target(s->scrape, each, each_ctx);
+    pthread_mutex_unlock(&s->config_lock);
+}
+
 static void set_scrape(struct server *s, struct scrape *scrape)
 {
     pthread_mutex_lock(&s->config_lock);
@@ -610,6 +620,7 @@ static enum err start_api(struct server *s, struct err_at *ret_at)
         .settings = settings_of,
         .retention = retention_of,
         .scrape_stats = s->config.job_count > 0 ? scrape_stats_of : NULL,
+        .scrape_targets = s->config.job_count > 0 ? scrape_targets_of : NULL,
         .agent_counts_refused = agent_counts_refused,
         .health = health_limits_of(c),
         .trouble = trouble,

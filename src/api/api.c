@@ -50,6 +50,7 @@ static const struct route routes[] = {
     {"/api/v1/trace-id/", "", api_trace_id, false, true, PARAMS_NONE},
     {"/api/v1/ledger", NULL, api_ledger, false, true, PARAMS_NONE},
     {"/api/v1/store", NULL, api_store, false, true, PARAMS_NONE},
+    {"/api/v1/scrape/targets", NULL, api_scrape_targets, false, true, PARAMS_NONE},
     {"/api/v1/config", NULL, api_config, false, true, PARAMS_NONE},
     {"/api/v1/dead-letters", NULL, api_dead_letters, false, false, P(LIMIT)},
     {"/api/v1/openapi.json", NULL, api_openapi, true, true, PARAMS_NONE},

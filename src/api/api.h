@@ -53,6 +53,9 @@ struct api_options {
     struct store_retention (*retention)(void *ctx, struct str line);
     // NULL where nothing is scraped.
     void (*scrape_stats)(void *ctx, struct scrape_stats *ret_stats);
+    void (*scrape_targets)(void *ctx,
+                           void (*each)(void *each_ctx, const struct scrape_target *target),
+                           void *each_ctx);
     // Reports of agents that were not counted for want of room (apps/sonde/agent_counts.h). May be
     // NULL.
     uint64_t (*agent_counts_refused)(void *ctx);

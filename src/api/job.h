@@ -155,6 +155,7 @@ void api_trace_id(struct job *j);
 void api_status(struct job *j);
 void api_ledger(struct job *j);
 void api_store(struct job *j);
+void api_scrape_targets(struct job *j);
 void api_config(struct job *j);
 void api_dead_letters(struct job *j);
 void api_health(struct job *j);

@@ -23,7 +23,7 @@
 #define URL_MAX      ((size_t)8192)
 #define CONNECTIONS  64L // idle ones that are kept
 #define SLEEP_MS_MAX 1000
-#define REASON_MAX   128
+#define REASON_MAX   192 // as long as those of an err_at
 #define LOOKUP_MS    30000 // until a name that was not found in time is looked up again
 #define ACCEPT_FORMATS                                                                             \
     "Accept: application/openmetrics-text;version=1.0.0;q=0.75,text/plain;version=0.0.4;q=0.5,"    \
@@ -43,8 +43,10 @@ struct target {
     bool gone; // its series are being ended, or nothing is left to do
     bool ended;
     enum target_state state;
-    uint64_t due_ns; // monotonic
-    int up;          // as it was told last: -1 not yet
+    uint64_t due_ns;           // monotonic
+    int up;                    // as it was told last: -1 not yet
+    struct scrape_target told; // changes under the lock
+    char error[REASON_MAX];    // that it points to
     // While it is fetched.
     CURL *easy;
     struct curl_slist *headers;
@@ -72,8 +74,10 @@ struct scrape {
     pthread_t thread;
     atomic_bool stop;
     uint64_t look_ns;
-    pthread_mutex_t lock; // of what follows
-    struct target *done;  // stored or lost
+    // Of what follows, of what targets tell, and of the list of targets, which the thread alone
+    // changes.
+    pthread_mutex_t lock;
+    struct target *done; // stored or lost
     struct scrape_stats stats;
 };
 
@@ -89,11 +93,17 @@ static void unlock(struct scrape *s)
     MUST(pthread_mutex_unlock(&s->lock) == 0);
 }
 
-static void count_failure(struct scrape *s, enum scrape_failure why)
+static void count_lost(struct target *t)
 {
-    ASSERT(why < SCRAPE_FAILURE_COUNT);
+    struct scrape *s = t->scrape;
+    ASSERT(t->result != ERR_OK);
     lock(s);
-    s->stats.failures[why]++;
+    s->stats.failures[SCRAPE_FAILURE_LOST]++;
+    t->told.failures += t->told.failed ? 0 : 1;
+    t->told.failed = true;
+    t->told.why = SCRAPE_FAILURE_LOST;
+    (void)snprintf(t->error, sizeof t->error, "fetched, and then not taken: %s",
+                   err_text(t->result));
     unlock(s);
 }
 
@@ -151,6 +161,12 @@ static struct target *target_new(struct scrape *s, const struct found_target *fo
     t->hash = found->hash;
     t->up = -1;
     copy_texts(t, found);
+    t->told = (struct scrape_target){.job = t->job->name,
+                                     .address = t->address,
+                                     .path = t->job->path,
+                                     .https = t->job->https,
+                                     .interval_ms = t->job->interval_ms,
+                                     .error = t->error};
     meter_init(&t->meter, budget, ACCOUNT_BODIES);
     seen_init(&t->seen, &t->meter);
     buf_init_from(&t->body, t->job->body_bytes_max, &t->meter.source);
@@ -268,7 +284,7 @@ static void take_stored(struct scrape *s)
         t->state = TARGET_WAITING;
         s->storing--;
         if (t->result != ERR_OK) {
-            count_failure(s, SCRAPE_FAILURE_LOST);
+            count_lost(t);
         }
         t = next;
     }
@@ -371,7 +387,23 @@ static void note_up(struct target *t, const char *reason)
     t->up = up;
 }
 
-static void count_scrape(struct target *t)
+// Under the lock.
+static void tell_scrape(struct target *t, double duration_s, const char *reason)
+{
+    struct scrape_target *told = &t->told;
+    const struct exposition *made = &t->made;
+    ASSERT(reason != NULL);
+    told->scrapes++;
+    told->failures += made->failed ? 1 : 0;
+    told->failed = made->failed;
+    told->why = made->why;
+    told->began_ms = t->began_ms;
+    told->duration_s = duration_s;
+    told->samples = made->samples;
+    (void)snprintf(t->error, sizeof t->error, "%s", made->failed ? reason : "");
+}
+
+static void count_scrape(struct target *t, double duration_s, const char *reason)
 {
     struct scrape *s = t->scrape;
     const struct exposition *made = &t->made;
@@ -381,6 +413,7 @@ static void count_scrape(struct target *t)
     s->stats.samples += made->samples;
     s->stats.repeated += made->repeated;
     s->stats.failures[made->why] += made->failed;
+    tell_scrape(t, duration_s, reason);
     unlock(s);
 }
 
@@ -439,8 +472,9 @@ static void take_answer(struct target *t, CURLcode result)
                                      : SCRAPE_FAILURE_FETCH;
     }
     buf_done(&t->body);
-    note_up(t, x.text.p != NULL ? t->made.at.text : reason);
-    count_scrape(t);
+    const char *why = x.text.p != NULL ? t->made.at.text : reason;
+    note_up(t, why);
+    count_scrape(t, x.duration_s, why);
     store(t);
 }
 
@@ -492,28 +526,42 @@ static void begin_due(struct scrape *s, uint64_t now_ns)
     ASSERT(s->fetching <= SCRAPE_AT_ONCE_MAX);
 }
 
-// Ends the series of targets that went away, and forgets those that are through with it.
+// Ends the series of a target that went away, as soon as nothing else is to be done for it.
+static void end_target(struct target *t)
+{
+    struct scrape *s = t->scrape;
+    ASSERT(t->gone);
+    if (t->state == TARGET_FETCHING) {
+        end_fetch(t);
+        buf_done(&t->body);
+    }
+    if (t->ended || t->state != TARGET_WAITING) {
+        return;
+    }
+    t->ended = true;
+    t->began_ms = (int64_t)(clock_wall_ns() / NS_PER_MS);
+    struct scraped x = scraped_of(t);
+    exposition_end(&x, &t->made);
+    if (t->up == 1) {
+        lock(s);
+        s->stats.targets_up--;
+        unlock(s);
+    }
+    store(t);
+}
+
+// And forgets those that are through with it.
 static void take_leave(struct scrape *s)
 {
     size_t kept = 0;
     for (size_t i = 0; i < s->count; i++) {
+        if (s->targets[i]->gone) {
+            end_target(s->targets[i]);
+        }
+    }
+    lock(s);
+    for (size_t i = 0; i < s->count; i++) {
         struct target *t = s->targets[i];
-        if (t->gone && t->state == TARGET_FETCHING) {
-            end_fetch(t);
-            buf_done(&t->body);
-        }
-        if (t->gone && !t->ended && t->state == TARGET_WAITING) {
-            t->ended = true;
-            t->began_ms = (int64_t)(clock_wall_ns() / NS_PER_MS);
-            struct scraped x = scraped_of(t);
-            exposition_end(&x, &t->made);
-            if (t->up == 1) {
-                lock(s);
-                s->stats.targets_up--;
-                unlock(s);
-            }
-            store(t);
-        }
         if (t->ended && t->state == TARGET_WAITING) {
             target_free(t);
         } else {
@@ -521,7 +569,6 @@ static void take_leave(struct scrape *s)
         }
     }
     ASSERT(kept <= s->count);
-    lock(s);
     s->count = kept;
     s->stats.targets = kept;
     unlock(s);
@@ -620,5 +667,21 @@ void scrape_stats(struct scrape *s, struct scrape_stats *ret_stats)
     }
     lock(s);
     *ret_stats = s->stats;
+    unlock(s);
+}
+
+void scrape_each_target(struct scrape *s,
+                        void (*each)(void *ctx, const struct scrape_target *target), void *ctx)
+{
+    ASSERT(each != NULL);
+    if (s == NULL) {
+        return;
+    }
+    lock(s);
+    for (size_t i = 0; i < s->count; i++) {
+        if (!s->targets[i]->gone) {
+            each(ctx, &s->targets[i]->told);
+        }
+    }
     unlock(s);
 }

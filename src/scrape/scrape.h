@@ -121,6 +121,24 @@ struct scrape_stats {
     uint64_t files_left_out;   // now: beyond SCRAPE_FILES_MAX
     uint64_t file_errors;      // times that a changed file was bad
 };
+// A target, and its last scrape that ended.
+struct scrape_target {
+    struct str job, address, path;
+    bool https;
+    uint64_t interval_ms;
+    uint64_t scrapes, failures; // since it is known
+    bool failed;
+    enum scrape_failure why; // where it failed
+    const char *error;       // in words; "" where it did not
+    int64_t began_ms;        // wall clock
+    double duration_s;
+    uint64_t samples;
+};
+// Calls `each` for every target, in no order; what it is given lives until it returns, and it must
+// not call the scraper. Any thread; none for NULL.
+void scrape_each_target(struct scrape *s,
+                        void (*each)(void *ctx, const struct scrape_target *target), void *ctx);
+
 // Any thread; all 0 for NULL.
 void scrape_stats(struct scrape *s, struct scrape_stats *ret_stats);
 

@@ -201,5 +201,7 @@ export const status = (signal?: AbortSignal) => getJson<T.Status>('/api/status',
 export const ledger = (signal?: AbortSignal) => getJson<T.Ledger>(`${V1}/ledger`, {}, signal)
 export const store = (signal?: AbortSignal) => getJson<T.Store>(`${V1}/store`, {}, signal)
 export const config = (signal?: AbortSignal) => getJson<T.Config>(`${V1}/config`, {}, signal)
+export const scrapeTargets = (signal?: AbortSignal) =>
+  getJson<T.ScrapeTargets>(`${V1}/scrape/targets`, {}, signal)
 export const deadLetters = (limit: number, signal?: AbortSignal) =>
   getJson<T.DeadLetterList>(`${V1}/dead-letters`, { limit }, signal)
