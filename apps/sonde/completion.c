@@ -19,7 +19,7 @@ static const struct completed {
     {"server", NULL, "config data http otlp-grpc otlp-http", "",
      "take, keep, search and show traces and metrics"},
     {"trace", "search", "since from to limit order server token ca", "json", "find traces"},
-    {"trace", "get", "server token ca", "json", "show one trace as a tree of calls"},
+    {"trace", "get", "span server token ca", "json", "show one trace as a tree of calls"},
     {"topology", NULL, "level since from to server token ca", "json", "who calls whom"},
     {"red", NULL, "endpoint instance by namespace step since from to server token ca", "json",
      "calls of a service over time"},

@@ -30,8 +30,10 @@ static const char help[] =
     "attribute, or service, instance, scope. What several series have is one line:\n"
     "`last`, `mean`, `min` and `max` of all their values, and `sum` adds up the mean\n"
     "of each. Prometheus' job is the service; of shop/node, LINE is shop and S node.\n"
-    "T is as for `sonde trace search`. --targets lists what the server scrapes: whether\n"
-    "it answers, when it was asked last, how long that took, and what was wrong.\n";
+    "T is as for `sonde trace search`.\n"
+    "\n"
+    "--targets lists what the server scrapes: whether it answers, when it was asked\n"
+    "last, how long that took, and what was wrong.\n";
 
 static void print_names(json_t *root)
 {

@@ -48,10 +48,13 @@ static const char search_help[] =
     "  { .peer.service != nil }                           that an attribute is there\n";
 
 static const char get_help[] =
-    "Usage: sonde trace get ID [--json] [--server URL] [--token TOKEN] [--ca FILE]\n"
+    "Usage: sonde trace get ID [--span ID] [--json] [--server URL] [--token TOKEN]\n"
+    "                       [--ca FILE]\n"
     "\n"
-    "Shows one trace as a tree: duration, status, service, operation, RPC ID. With\n"
-    "--json every span with its attributes, resource, events and links.\n";
+    "Shows one trace as a tree: duration, what of it no child covers (SELF), * on the\n"
+    "critical path, status, service, operation, RPC ID, and by how much the clock of\n"
+    "a host was corrected. --span shows the one with this span ID or RPC ID alone.\n"
+    "With --json every span with its attributes, resource, events and links.\n";
 
 static const char id_help[] =
     "Usage: sonde trace-id ID [--json]\n"
@@ -242,6 +245,18 @@ static void put_branch(int depth, const bool *ends)
     }
 }
 
+// Where the clock of the host was corrected.
+static void put_skew(int64_t skew_ns)
+{
+    char length[WHEN_MAX];
+    uint64_t size = skew_ns < 0 ? 0 - (uint64_t)skew_ns : (uint64_t)skew_ns;
+    ASSERT(size <= (uint64_t)INT64_MAX + 1);
+    if (size > 0) {
+        when_print_duration(length, size);
+        printf("  (clock corrected by %s%s)", skew_ns < 0 ? "-" : "+", length);
+    }
+}
+
 static void print_span(json_t *s, const bool *ends, int service_width, int name_width)
 {
     char duration[WHEN_MAX];
@@ -249,6 +264,8 @@ static void print_span(json_t *s, const bool *ends, int service_width, int name_
     ASSERT(name_room > 0);
     when_print_duration(duration, ask_integer(s, "duration_ns"));
     printf("%9s  ", duration);
+    when_print_duration(duration, ask_integer(s, "self_ns"));
+    printf("%9s  %c  ", duration, ask_integer(s, "critical_ns") > 0 ? '*' : ' ');
     table_put(ask_string(s, "status"), STATUS_COLUMNS, STATUS_COLUMNS);
     fputs("  ", stdout);
     table_put(ask_string(s, "service"), service_width, service_width);
@@ -257,6 +274,7 @@ static void print_span(json_t *s, const bool *ends, int service_width, int name_
     table_put(ask_string(s, "name"), name_room, name_room);
     fputs("  ", stdout);
     table_put(ask_string(s, "rpc_id"), 0, RPC_MAX);
+    put_skew((int64_t)ask_integer(s, "skew_ns"));
     putchar('\n');
 }
 
@@ -272,8 +290,8 @@ static void print_tree(json_t *spans)
         service_width = widest(service_width, table_columns(service, strlen(service)), SERVICE_MAX);
         name_width = widest(name_width, branch + table_columns(name, strlen(name)), OPERATION_MAX);
     }
-    printf("%9s  %-*s  %-*s  %-*s  %s\n", "DURATION", STATUS_COLUMNS, "STATUS", service_width,
-           "SERVICE", name_width, "OPERATION", "RPC ID");
+    printf("%9s  %9s  %c  %-*s  %-*s  %-*s  %s\n", "DURATION", "SELF", '*', STATUS_COLUMNS,
+           "STATUS", service_width, "SERVICE", name_width, "OPERATION", "RPC ID");
     bool *last = find_last_siblings(spans), ends[DEPTH_SHOWN + 1] = {false};
     json_array_foreach(spans, i, s)
     {
@@ -286,10 +304,11 @@ static void print_tree(json_t *spans)
 static int get_trace(int argc, char **argv)
 {
     struct ask_flags server = {0};
-    const char *id = NULL;
+    const char *id = NULL, *span = NULL;
     bool json = false, help = false;
     int count, code = EXIT_USAGE;
     const struct flag flags[] = {
+        {"--span", &span, NULL},
         {"--server", &server.server, NULL},
         {"--token", &server.token, NULL},
         {"--ca", &server.ca, NULL},
@@ -309,6 +328,10 @@ static int get_trace(int argc, char **argv)
     buf_init(&answer, ASK_ANSWER_MAX);
     buf_add_str(&path, STR("/api/v1/traces/"));
     client_escape(&path, id);
+    if (span != NULL) {
+        buf_add_str(&path, STR("/spans/"));
+        client_escape(&path, span);
+    }
     buf_add_byte(&path, 0);
     if (!path.failed && wants_table(json)) {
         json_t *root = ask_json(&server, path.p, NULL, &answer, &code);

@@ -334,6 +334,18 @@ static void put_events_and_links(struct json_writer *w, const struct batch *b, c
     put_u64(w, "links_left_out", left_out(&links));
 }
 
+// What only the whole trace says of a span.
+static void put_assembled(struct json_writer *w, const struct trace *t, uint32_t i)
+{
+    const struct trace_span *s = &t->spans[i];
+    char room[TRACE_RPC_ROOM];
+    ASSERT(s->peer == TRACE_NONE || s->peer < t->count);
+    put_u64(w, "self_ns", s->self_ns);
+    put_u64(w, "critical_ns", s->critical_ns);
+    put_i64(w, "skew_ns", s->skew_ns);
+    put_str(w, "peer_rpc_id", s->peer != TRACE_NONE ? trace_rpc_id(t, s->peer, room) : STR(""));
+}
+
 static void put_span_head(struct json_writer *w, struct trace *t, uint32_t i)
 {
     ASSERT(i < t->count);
@@ -350,6 +362,7 @@ static void put_span_head(struct json_writer *w, struct trace *t, uint32_t i)
     put_u64(w, "start_unix_nano", s->start_ns);
     put_ms(w, "start_unix_ms", s->start_ns);
     put_u64(w, "duration_ns", s->duration_ns);
+    put_assembled(w, t, i);
     put_str(w, "status", str_of(span_status_name(s->status)));
     put_str(w, "status_message", batch_str(b, s->status_message));
     put_str(w, "trace_state", batch_str(b, s->trace_state));
@@ -379,7 +392,23 @@ static void put_span(struct json_writer *w, struct trace *t, uint32_t i)
     json_put_object_end(w);
 }
 
-static void put_spans(struct job *j, struct trace *t, const span_id *only)
+// Which spans are asked for: those with an ID, or, by its RpcId, one.
+struct wanted_span {
+    bool by_rpc;
+    struct str rpc;
+    span_id id;
+};
+
+static bool is_wanted(const struct trace *t, uint32_t i, const struct wanted_span *wanted)
+{
+    char room[TRACE_RPC_ROOM];
+    ASSERT(i < t->count);
+    return wanted == NULL   ? true
+           : wanted->by_rpc ? str_eq(trace_rpc_id(t, i, room), wanted->rpc)
+                            : span_id_eq(row_span(t->spans[i].row)->id, wanted->id);
+}
+
+static void put_spans(struct job *j, struct trace *t, const struct wanted_span *only)
 {
     ASSERT(t->count > 0);
     struct json_writer w;
@@ -393,7 +422,7 @@ static void put_spans(struct job *j, struct trace *t, const span_id *only)
             atomic_store(&j->control.cut_short, true);
             break;
         }
-        if (only == NULL || span_id_eq(row_span(t->spans[i].row)->id, *only)) {
+        if (is_wanted(t, i, only)) {
             put_span(&w, t, i);
         }
     }
@@ -411,16 +440,32 @@ void api_trace(struct job *j)
     }
 }
 
+// "0.1.12"; no span ID has a dot, or is so short.
+static bool is_rpc_id(struct str text)
+{
+    bool digit = false;
+    ASSERT(text.p != NULL || text.n == 0);
+    for (size_t i = 0; i < text.n; i++) {
+        bool is_dot = text.p[i] == '.';
+        if (is_dot ? !digit : text.p[i] < '0' || text.p[i] > '9') {
+            return false;
+        }
+        digit = !is_dot;
+    }
+    return digit && (text.n < SPAN_ID_HEX || memchr(text.p, '.', text.n) != NULL);
+}
+
 void api_trace_span(struct job *j)
 {
     struct str id, rest = str_split(j->path_param, '/', &id);
     struct str slash, word = str_split(rest, '/', &slash);
-    span_id wanted;
+    struct wanted_span wanted = {.by_rpc = is_rpc_id(word), .rpc = word};
     // rest is "spans/<id>".
-    if (!str_eq(slash, STR("spans")) || span_id_parse(word, &wanted) != ERR_OK) {
+    if (!str_eq(slash, STR("spans")) ||
+        (!wanted.by_rpc && span_id_parse(word, &wanted.id) != ERR_OK)) {
         job_error(j, 400,
                   "expected /api/v1/traces/{trace_id}/spans/{span_id}, the span ID with 16 "
-                  "hexadecimal digits");
+                  "hexadecimal digits, or an RpcId such as 0.1.2");
         return;
     }
     struct trace *t = load(j, id, TRACE_WHOLE);
@@ -428,8 +473,8 @@ void api_trace_span(struct job *j)
         return;
     }
     bool found = false;
-    for (size_t i = 0; i < t->count && !found; i++) {
-        found = span_id_eq(row_span(t->spans[i].row)->id, wanted);
+    for (uint32_t i = 0; i < t->count && !found; i++) {
+        found = is_wanted(t, i, &wanted);
     }
     if (found) {
         put_spans(j, t, &wanted);

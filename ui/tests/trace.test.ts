@@ -110,6 +110,8 @@ describe('rows', () => {
     expect(rowsOf(model, open, true, keep)).toEqual([0, 1, 3, 5])
     expect([...m.matchRows(model, '', new Set(['front']))!]).toEqual([1, 1, 0, 0, 1, 0])
     expect([...m.matchRows(model, 'a4', new Set())!]).toEqual([0, 0, 0, 0, 1, 0])
+    const rpc = model.outline.spans.rpc_id[4]!
+    expect([...m.matchRows(model, rpc, new Set())!]).toEqual([0, 0, 0, 0, 1, 0])
   })
 
   it('steps through errors around the end', () => {

@@ -98,7 +98,7 @@ export function hasChildren(model: TraceModel, row: number, join: boolean): bool
   return size > (inner >= 0 ? 1 : 0)
 }
 
-// Rows that match, by service and by part of a name; null when nothing is asked for.
+// Rows that match, by service, by part of a name, by span ID or RpcId; null when nothing is asked for.
 export function matchRows(
   model: TraceModel,
   text: string,
@@ -111,11 +111,12 @@ export function matchRows(
   const serviceText = outline.services.map(has)
   const nameText = outline.names.map(has)
   const chosen = outline.services.map((name) => services.size === 0 || services.has(name))
-  const { service, name, id } = outline.spans
+  const { service, name, id, rpc_id: rpc } = outline.spans
   const match = new Uint8Array(model.count)
   for (let row = 0; row < model.count; row++) {
     const at = service[row]!
-    if (chosen[at] && (serviceText[at] || nameText[name[row]!] || id[row] === low)) match[row] = 1
+    const is = serviceText[at] || nameText[name[row]!] || id[row] === low || rpc[row] === low
+    if (chosen[at] && is) match[row] = 1
   }
   return match
 }
