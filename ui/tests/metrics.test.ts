@@ -19,6 +19,7 @@ function metric(more: Partial<Metric> = {}, groups: MetricGroup[] = []): Metric 
     name: 'm',
     type: 'gauge',
     unit: '',
+    help: '',
     as: 'value',
     from_unix_ms: 1000,
     to_unix_ms: 5000,
