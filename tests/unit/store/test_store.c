@@ -3,7 +3,6 @@
 #include "test.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <sys/resource.h>
 
 #include "unit/store/world.h"
@@ -628,7 +627,7 @@ static void *produce(void *arg)
         struct batch *b = make(p->w, i % 2 ? STR("a") : STR("b"), 20);
         struct store_stats stats;
         do { // not so fast that one flush takes all
-            (void)sched_yield();
+            (void)usleep(100);
             store_stats(p->w->store, &stats);
         } while (stats.hot_rows > 1000);
         atomic_fetch_add(&p->adding, 20);
