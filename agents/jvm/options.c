@@ -219,6 +219,7 @@ static bool set_as_number(struct options *o, struct str key, struct str value)
         {"max_memory_mb", &o->max_memory_mb, 1e5},
         {"slow_sql_ms", &o->slow_sql_ms, 1e8},
         {"fail_every", &o->fail_every, 1e9},
+        {"report_s", &o->report_s, 1e9},
         {"pending_age_s", &o->pending_age_s, 1e9},
     };
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
@@ -418,6 +419,7 @@ void options_parse(struct options *o, const char *text)
                           .max_cpu_percent = 10,
                           .max_memory_mb = 30,
                           .slow_sql_ms = 500,
+                          .report_s = REPORT_S,
                           .pending_age_s = PENDING_AGE_S};
     bool ok = post_target_parse(STR("http://127.0.0.1:4318"), &o->target);
     ASSERT(ok);

@@ -62,6 +62,7 @@ struct option_pairs {
 bool option_pairs_next(const struct option_pairs *p, size_t *at, struct str *ret_key,
                        struct str *ret_value);
 
+#define REPORT_S      5   // from one report to the next; see report.h
 #define PENDING_AGE_S 300 // until a span is written whose end has not come; see pending.h
 
 struct options {
@@ -71,7 +72,8 @@ struct options {
     struct log_settings logs; // its rules lie in log_rules
     char log_rules[LOG_RULES_TEXT_MAX];
     double max_cpu_percent, max_memory_mb, slow_sql_ms;
-    double fail_every;    // allocations; see memory.h; for tests, as is the next
+    double fail_every;    // allocations; see memory.h; for tests, as are the next
+    double report_s;      // see report.h
     double pending_age_s; // see pending.h
     char service[256];
     char token[256];

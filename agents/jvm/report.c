@@ -38,7 +38,7 @@ static struct {
     size_t resource_n;
     uint8_t *message;
     struct packer packer;
-    uint64_t start_unix_ns, pending_age_s;
+    uint64_t start_unix_ns, interval_ns, pending_age_s;
     struct jvm_readings readings;
 } r = {.lock = PTHREAD_MUTEX_INITIALIZER, .connection = {.fd = -1}};
 
@@ -192,7 +192,7 @@ static bool pause_until(uint64_t mono_ns)
 
 static void work(JNIEnv *env)
 {
-    uint64_t next = clock_mono_ns(), next_report = next + REPORT_INTERVAL_MS * NS_PER_MS;
+    uint64_t next = clock_mono_ns(), next_report = next + r.interval_ns;
     bool stopping = false;
     while (!stopping) {
         next += JUDGE_MS * NS_PER_MS;
@@ -201,7 +201,7 @@ static void work(JNIEnv *env)
         if (stopping || next >= next_report) {
             report(env);
             pending_sweep(r.pending_age_s);
-            next_report += REPORT_INTERVAL_MS * NS_PER_MS;
+            next_report += r.interval_ns;
             uint64_t now = clock_mono_ns();
             next = next > now ? next : now; // a slow server is not caught up with
             next_report = next_report > now ? next_report : now;
@@ -269,6 +269,7 @@ bool report_start(JavaVM *vm, jvmtiEnv *jvmti, const struct options *o,
     r.resource_n = resource_write(r.resource, o, java);
     sender_headers(r.headers, o);
     r.start_unix_ns = clock_wall_ns();
+    r.interval_ns = (uint64_t)(o->report_s * (double)NS_PER_S);
     r.pending_age_s = (uint64_t)o->pending_age_s;
     r.readings = (struct jvm_readings){0};
     r.is_stopping = false;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: what the agent tells in numbers every REPORT_INTERVAL_MS: the JVM (jvm_metrics.h), what
+// Purpose: what the agent tells in numbers every REPORT_S: the JVM (jvm_metrics.h), what
 // was called (red.h), and the span-flow ledger of the agent itself, by OpenTelemetry's conventions
 // for SDK metrics:
 //
@@ -27,8 +27,7 @@
 
 #include "agents/jvm/sender.h"
 
-#define REPORT_INTERVAL_MS 5000
-#define REPORT_BYTES_MAX   ((size_t)512 << 10)
+#define REPORT_BYTES_MAX ((size_t)512 << 10)
 
 // Starts the thread; false when memory or threads are out. Copies what it needs of the options.
 bool report_start(JavaVM *vm, jvmtiEnv *jvmti, const struct options *o,
