@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: a program under load: CLIENTS threads send requests to a server of the JDK, which asks a
-// second one, without a pause. Told on standard input, it answers a line each:
+// second one, 200 times a second each, so that processors are left to others. Told on standard input, it
+// answers a line each:
 //   mark     "mark REQUESTS FAILURES SLOWEST_MS" since the last mark
 //   rest     "resting REQUESTS FAILURES" of all that was sent, once every request has its answer
 //   resume   "resumed": the clients go on
@@ -17,9 +18,11 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 
 public class Load {
+    static final long PACE_NS = 5000000;
     static final AtomicLong requests = new AtomicLong(), failures = new AtomicLong(), slowest = new AtomicLong();
     static long allRequests, allFailures;
     static final ReentrantReadWriteLock resting = new ReentrantReadWriteLock(true); // to write: nobody sends
@@ -46,7 +49,10 @@ public class Load {
     }
 
     static void load(String url) {
-        while (true) {
+        for (long next = System.nanoTime();; next = Math.max(next + PACE_NS, System.nanoTime() - PACE_NS)) {
+            while (System.nanoTime() - next < 0) {
+                LockSupport.parkNanos(next - System.nanoTime());
+            }
             resting.readLock().lock();
             long begin = System.nanoTime();
             int status = Web.get(url);

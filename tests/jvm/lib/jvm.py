@@ -3,6 +3,7 @@
 # that run with the agent, jars of Debian's packages and of Maven Central, chains read back from a
 # real server, and one line PASS, FAIL or SKIP a test.
 import glob
+import hashlib
 import os
 import queue
 import shutil
@@ -59,8 +60,23 @@ def jdks():
     return by_age
 
 
+compiled = tempfile.TemporaryDirectory(prefix="sonde-classes-")
+
+
 def compile_java(folder, *sources, classpath=(), release=11):
-    """Compiles tests/jvm/<source> into the folder, with the JDK that the agent is built with."""
+    """Compiles tests/jvm/<source> into the folder, with the JDK that the agent is built with. What it has compiled
+    before it copies, unless there are classes in the folder that may be meant."""
+    if glob.glob(folder + "/*.class"):
+        run_javac(folder, sources, classpath, release)
+        return
+    key = hashlib.sha256(repr((sources, list(classpath), release)).encode()).hexdigest()
+    classes = os.path.join(compiled.name, key)
+    if not os.path.exists(classes):
+        run_javac(classes, sources, classpath, release)
+    shutil.copytree(classes, folder, dirs_exist_ok=True)
+
+
+def run_javac(folder, sources, classpath, release):
     home = subprocess.run([os.path.join(ROOT, "tools/jdk-home")], stdout=subprocess.PIPE, text=True,
                           check=True).stdout.strip()
     done = subprocess.run(
@@ -112,7 +128,7 @@ def maven_jars(*artifacts):
 class Program:
     """A Java program; with `service`, run with the agent, which sends to `server`. Under -Xcheck:jni a
     probe costs many times what it costs otherwise: unless a test says otherwise, the agent may take
-    all the CPU it needs."""
+    all the CPU it needs. It reports each second, so that nobody waits for five."""
 
     def __init__(self, jdk, folder, main, *arguments, service=None, server=None, options="",
                  java=("-Xcheck:jni",), classpath=(), environment=None):
@@ -120,6 +136,7 @@ class Program:
         self.agent = jdk.agent
         if "max_cpu_percent" not in options:
             options = ",".join(o for o in (options, "max_cpu_percent=100") if o)
+        options += ",report_s=1"
         if service is not None:
             endpoint = ",endpoint=" + server.otlp if server is not None else ""
             command.append("-agentpath:%s=service=%s%s%s" % (self.agent, service, endpoint, options and "," + options))
