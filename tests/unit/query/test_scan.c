@@ -323,13 +323,20 @@ static struct sum plain_walk(const struct world *w, const struct filter *f, cons
     return plain;
 }
 
+// Of the filters, ThreadSanitizer sees every third: each of its runs takes ten times as long.
+#ifdef __SANITIZE_THREAD__
+#define FILTER_STEP 3
+#else
+#define FILTER_STEP 1
+#endif
+
 // Rows as shapes and columns tell them, and rows with their attributes; on one thread and on four;
 // over a part of each version of the format, and hot batches.
 static void test_scan_equals_a_plain_walk(void **state)
 {
     struct world *w = *state;
     uint64_t found = 0;
-    for (size_t i = 0; i < sizeof filters / sizeof filters[0]; i++) {
+    for (size_t i = 0; i < sizeof filters / sizeof filters[0]; i += FILTER_STEP) {
         struct filter *f;
         assert_ok(filter_parse(str_of(filters[i]), &f, NULL));
         for (size_t r = 0; r < 4 * sizeof ranges / sizeof ranges[0]; r++) {
@@ -360,7 +367,7 @@ static void test_scan_equals_a_plain_walk(void **state)
         }
         filter_free(f);
     }
-    assert_true(found > 400000); // the filters do find something
+    assert_true(found > 400000 / (2 * FILTER_STEP - 1)); // the filters do find something
 }
 
 // What threads find together, each with a floor of its own, is what one finds.
@@ -368,7 +375,7 @@ static void test_search_is_the_same_on_many_threads(void **state)
 {
     struct world *w = *state;
     static const size_t limits[] = {1, 20, SEARCH_LIMIT_MAX};
-    for (size_t i = 0; i < sizeof filters / sizeof filters[0]; i++) {
+    for (size_t i = 0; i < sizeof filters / sizeof filters[0]; i += FILTER_STEP) {
         struct filter *f;
         assert_ok(filter_parse(str_of(filters[i]), &f, NULL));
         for (size_t k = 0; k < sizeof limits / sizeof limits[0]; k++) {

@@ -618,10 +618,10 @@ int main(void)
         cmocka_unit_test(test_series_found_again_before_the_seal_stays),
         cmocka_unit_test(test_query_sees_to_its_end_what_is_forgotten_meanwhile),
         cmocka_unit_test(test_reading_beside_forgetting),
-        cmocka_unit_test(test_index_stays_level_over_many_generations),
+        one_thread_test(test_index_stays_level_over_many_generations),
         cmocka_unit_test(test_power_cut_between_the_steps),
-        cmocka_unit_test(test_line_that_fills_the_index_leaves_room_for_others),
-        cmocka_unit_test(test_lines_that_want_all_get_the_same),
+        one_thread_test(test_line_that_fills_the_index_leaves_room_for_others),
+        one_thread_test(test_lines_that_want_all_get_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
