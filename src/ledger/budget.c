@@ -128,7 +128,7 @@ const char *account_name(enum account a)
     static const char *const names[ACCOUNT_COUNT] = {
         [ACCOUNT_BODIES] = "bodies", [ACCOUNT_BATCHES] = "batches", [ACCOUNT_STORE] = "store",
         [ACCOUNT_STREAM] = "stream", [ACCOUNT_CACHE] = "cache",     [ACCOUNT_QUERY] = "query",
-        [ACCOUNT_SERIES] = "series",
+        [ACCOUNT_SERIES] = "series", [ACCOUNT_NOTIFY] = "notify",
     };
     ASSERT(a < ACCOUNT_COUNT);
     return names[a];

@@ -28,6 +28,7 @@ enum account {
     ACCOUNT_CACHE,  // blocks of parts kept for the next query; given up as soon as memory is tight
     ACCOUNT_QUERY,
     ACCOUNT_SERIES, // heads and the index of the series store
+    ACCOUNT_NOTIFY, // notices on their way
     ACCOUNT_COUNT
 };
 

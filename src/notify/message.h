@@ -20,6 +20,7 @@
 #define MESSAGE_HEADERS_MAX    ((size_t)6)
 #define MESSAGE_RECEIVERS_MAX  (CHANNEL_LIST_MAX + NOTICE_PEOPLE_MAX)
 #define MESSAGE_BODY_BYTES_MAX ((size_t)1 << 20)
+#define MESSAGE_PER_MINUTE_MAX ((size_t)100)
 
 struct occasion {
     const struct channel *channel;
@@ -49,7 +50,7 @@ enum verdict {
 
 struct channel_ops {
     size_t body_bytes_max;
-    size_t per_minute_max; // more are not sent in a minute; 0: any number
+    size_t per_minute_max; // MESSAGE_PER_MINUTE_MAX at most; 0: any number
     // How many requests it takes to tell all; NULL: one.
     size_t (*steps)(const struct channel *c, const struct notice *n);
     // Fills what is not there yet. ERR_NOT_FOUND where there is nobody to send it to.

@@ -6,6 +6,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+#define SMS                                                                                        \
+    "{\"name\":\"c\",\"type\":\"sms\",\"url\":\"http://x/{rule}\",\"to\":[\"100\"],"               \
+    "\"body\":\"{text}{phone}\"}"
 static const char *const channels[CHANNEL_TYPE_COUNT] = {
     "{\"name\":\"c\",\"type\":\"wecom\",\"url\":\"http://x\"}",
     "{\"name\":\"c\",\"type\":\"dingtalk\",\"url\":\"http://x\",\"secret\":\"s\"}",
@@ -13,8 +16,7 @@ static const char *const channels[CHANNEL_TYPE_COUNT] = {
     "{\"name\":\"c\",\"type\":\"slack\",\"url\":\"http://x\"}",
     "{\"name\":\"c\",\"type\":\"webhook\",\"url\":\"http://x\",\"secret\":\"s\"}",
     "{\"name\":\"c\",\"type\":\"mail\",\"url\":\"smtp://x\",\"from\":\"a@b\",\"to\":[\"c@d\"]}",
-    "{\"name\":\"c\",\"type\":\"sms\",\"url\":\"http://x/{rule}\",\"to\":[\"100\"],"
-    "\"body\":\"{text}{phone}\"}",
+    SMS,
     "{\"name\":\"c\",\"type\":\"alertmanager\",\"url\":\"http://x\"}",
 };
 

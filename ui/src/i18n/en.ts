@@ -371,6 +371,7 @@ export const en = {
   'account.cache': 'Cached blocks',
   'account.query': 'Queries',
   'account.series': 'Series',
+  'account.notify': 'Notices',
   'field.sync': 'Acknowledged',
   'field.syncAlways': 'after the sync',
   'field.syncInterval': 'after the write',

@@ -355,6 +355,7 @@ export const zhCN: Catalogue = {
   'account.cache': '块缓存',
   'account.query': '查询',
   'account.series': '时间序列',
+  'account.notify': '告警通知',
   'field.sync': '确认时机',
   'field.syncAlways': '同步落盘后',
   'field.syncInterval': '写入后',
