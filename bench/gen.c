@@ -14,13 +14,19 @@
 #include "wire/otlp.h"
 #include "wire/protobuf.h"
 
-#define SERVICES      12
+#define SERVICES      12 // of the random graph
+#define SERVICES_MAX  40
 #define INSTANCES     4
 #define REQUEST_BYTES ((size_t)16 << 20)
 
-static const char *const services[SERVICES] = {
-    "storefront", "cart",     "orders",  "stock",  "payment", "recommendations",
-    "users",      "shipping", "pricing", "search", "reviews", "notifications"};
+static const char *const services[SERVICES_MAX] = {
+    "storefront", "cart",      "orders",    "stock",     "payment",   "recommendations",
+    "users",      "shipping",  "pricing",   "search",    "reviews",   "notifications",
+    "gateway",    "sessions",  "coupons",   "taxes",     "invoices",  "ledger",
+    "fraud",      "wallet",    "suppliers", "warehouse", "picking",   "carriers",
+    "tracking",   "returns",   "catalog",   "images",    "brands",    "categories",
+    "ranking",    "campaigns", "loyalty",   "addresses", "geocoding", "messages",
+    "mail",       "audit",     "settings",  "currencies"};
 
 static const char *const shape_names[GEN_SHAPES] = {"small", "middle", "large"};
 
@@ -30,13 +36,29 @@ struct draft {
     span_id id, parent;
     uint64_t start_ns, end_ns, arrival_ns;
     uint8_t service, kind, error;
-    uint16_t operation;
-    uint64_t values; // random bits behind the attribute values
+    bool sends_http;    // a client of a service, which sends no statement
+    uint16_t operation; // of the names and statements
+    uint16_t endpoint;  // of the system, beside it: number among all
+    uint64_t values;    // random bits behind the attribute values
+};
+
+// What an endpoint of the system does, one step after the other or all at once.
+#define SYSTEM_ENDPOINTS 400
+#define SYSTEM_STEPS     4
+struct step {
+    bool is_call;    // of another endpoint, else of a database or a cache:
+    uint16_t target; // the endpoint, or which statement
+};
+struct endpoint {
+    struct step steps[SYSTEM_STEPS];
+    unsigned step_count, spans; // spans: of all that it calls, itself included, without misses
+    bool at_once;
 };
 
 struct maker {
     struct gen_options o;
     uint64_t random;
+    struct endpoint endpoints[SYSTEM_ENDPOINTS];
     struct draft *drafts;
     size_t count;
 };
@@ -127,6 +149,126 @@ static void add_trace(struct maker *m, uint64_t start, size_t spans)
     }
 }
 
+// ---- A system -----------------------------------------------------------------------------------
+
+#define SYSTEM_SPANS_MAX (60u - 8) // of a trace, without what caches lack
+#define SYSTEM_ENTRIES   40
+#define GET_STATEMENT    4
+_Static_assert(SYSTEM_ENDPOINTS % SERVICES_MAX == 0, "as many for each service");
+
+static uint8_t service_of(uint16_t endpoint)
+{
+    return (uint8_t)(endpoint * SERVICES_MAX / SYSTEM_ENDPOINTS);
+}
+
+// From the last endpoint on: each one calls those of services behind its own.
+static void make_system(struct maker *m)
+{
+    const unsigned each = SYSTEM_ENDPOINTS / SERVICES_MAX;
+    for (unsigned i = SYSTEM_ENDPOINTS; i-- > 0;) {
+        struct endpoint *e = &m->endpoints[i];
+        unsigned behind = (i / each + 1) * each, wanted = 1 + (unsigned)below(m, SYSTEM_STEPS);
+        *e = (struct endpoint){.spans = 1, .at_once = below(m, 3) == 0};
+        unsigned most = 5 + (unsigned)below(m, SYSTEM_SPANS_MAX - 4);
+        wanted = i < SYSTEM_ENTRIES ? SYSTEM_STEPS : wanted;
+        for (unsigned k = 0; k < wanted; k++) {
+            struct step *s = &e->steps[e->step_count++];
+            *s = (struct step){.target = (uint16_t)below(m, 6)};
+            if (behind < SYSTEM_ENDPOINTS && (i < SYSTEM_ENTRIES || below(m, 2) == 0)) {
+                unsigned to = behind + (unsigned)below(m, SYSTEM_ENDPOINTS - behind);
+                bool fits = e->spans + 1 + m->endpoints[to].spans <= most;
+                *s = fits ? (struct step){true, (uint16_t)to} : *s;
+            }
+            e->spans += s->is_call ? 1 + m->endpoints[s->target].spans : 1;
+        }
+    }
+}
+
+static struct draft *add_step(struct maker *m, const struct draft *above, uint64_t start)
+{
+    return add_draft(m, above, above->trace, start, 0, above->service, KIND_CLIENT);
+}
+
+static uint64_t serve(struct maker *m, size_t at);
+
+// A step that begins at `start`; when it ends. Drafts are told by their places.
+static uint64_t take_step(struct maker *m, size_t above, const struct step *s, uint64_t start)
+{
+    struct draft *d = add_step(m, &m->drafts[above], start);
+    size_t at = m->count - 1;
+    d->operation = (uint16_t)(s->is_call ? 14 : 8 + s->target);
+    d->sends_http = s->is_call;
+    d->endpoint = s->is_call ? s->target : 0;
+    uint64_t end = start + duration_ns(m) / 4 + 1;
+    if (s->is_call && m->count < m->o.spans) {
+        struct draft *callee =
+            add_draft(m, d, d->trace, start + 200000, 0, service_of(s->target), KIND_SERVER);
+        callee->endpoint = s->target;
+        callee->operation = s->target % 8;
+        end = serve(m, m->count - 1) + 200000;
+    }
+    m->drafts[at].end_ns = end;
+    if (!s->is_call && s->target >= GET_STATEMENT && below(m, 10) == 0 && m->count < m->o.spans) {
+        const struct step read = {.target = s->target % GET_STATEMENT};
+        return take_step(m, above, &read, end + 20000);
+    }
+    return end;
+}
+
+// Makes the calls of the endpoint whose draft is at this place; when it ends.
+static uint64_t serve(struct maker *m, size_t at)
+{
+    const struct endpoint *e = &m->endpoints[m->drafts[at].endpoint];
+    const uint64_t start = m->drafts[at].start_ns;
+    uint64_t now = start + duration_ns(m) / 8 + 1, last = now;
+    for (unsigned k = 0; k < e->step_count && m->count < m->o.spans; k++) {
+        uint64_t begin = e->at_once ? now + below(m, 50000) : last + 50000;
+        uint64_t end = take_step(m, at, &e->steps[k], begin);
+        last = end > last ? end : last;
+    }
+    m->drafts[at].end_ns = last + duration_ns(m) / 8;
+    return m->drafts[at].end_ns;
+}
+
+// A call of the trace that begins at `first` fails, and what called it, as often as not.
+static void fail_one(struct maker *m, size_t first)
+{
+    size_t at = first + below(m, m->count - first);
+    while (true) {
+        m->drafts[at].error = 1;
+        size_t above = first;
+        while (above < at && memcmp(&m->drafts[above].id, &m->drafts[at].parent, 8) != 0) {
+            above++;
+        }
+        if (above == at || below(m, 2) == 0) {
+            return;
+        }
+        at = above;
+    }
+}
+
+static void add_system_trace(struct maker *m, uint64_t start)
+{
+    trace_id trace;
+    size_t first = m->count;
+    new_id(m, trace.b, sizeof trace.b);
+    uint16_t entry = (uint16_t)below(m, SYSTEM_ENTRIES);
+    struct draft *root = add_draft(m, NULL, trace, start, 0, service_of(entry), KIND_SERVER);
+    root->endpoint = entry;
+    root->operation = entry % 8;
+    (void)serve(m, first);
+    for (size_t i = first; i < m->count; i++) {
+        struct draft *d = &m->drafts[i];
+        d->error = 0;
+        d->arrival_ns = d->end_ns + (m->o.jitter_ns > 0 ? below(m, m->o.jitter_ns) : 0);
+    }
+    if (below(m, 100) == 0) {
+        fail_one(m, first);
+    }
+}
+
+// ---- In order of arrival ------------------------------------------------------------------------
+
 static int by_arrival(const void *a, const void *b)
 {
     const struct draft *x = a, *y = b;
@@ -136,7 +278,15 @@ static int by_arrival(const void *a, const void *b)
 static uint64_t make_traces(struct maker *m)
 {
     uint64_t now = 0;
+    if (m->o.graph == GEN_SYSTEM) {
+        make_system(m);
+    }
     m->drafts = mem_new(m->o.spans, sizeof *m->drafts);
+    while (m->o.graph == GEN_SYSTEM && m->count < m->o.spans) {
+        size_t before = m->count;
+        add_system_trace(m, now);
+        now += (m->count - before) * NS_PER_S / m->o.spans_per_second;
+    }
     while (m->count < m->o.spans) {
         size_t spans = 5 + below(m, 36), left = m->o.spans - m->count;
         spans = spans < left ? spans : left;
@@ -187,6 +337,30 @@ static void server_attributes(struct batch *b, const struct draft *d, bool small
     text(b, "network.peer.address", value);
     text(b, "network.protocol.version", "1.1");
     text(b, "user_agent.original", "okhttp/4.12.0");
+}
+
+// Of the call of an endpoint of the system.
+static void http_attributes(struct batch *b, const struct draft *d, bool small)
+{
+    char value[128];
+    text(b, "http.request.method", "GET");
+    (void)snprintf(value, sizeof value, "%s.shop.svc.cluster.local",
+                   services[service_of(d->endpoint)]);
+    text(b, "server.address", value);
+    integer(b, "http.response.status_code", d->error ? 500 : 200);
+    if (small) {
+        return;
+    }
+    integer(b, "server.port", 8080);
+    (void)snprintf(value, sizeof value, "http://%s.shop.svc.cluster.local:8080/api/%u/%u",
+                   services[service_of(d->endpoint)], d->endpoint,
+                   (unsigned)(d->values >> 20 & 2047));
+    text(b, "url.full", value);
+    text(b, "network.protocol.version", "1.1");
+    text(b, "network.transport", "tcp");
+    text(b, "user_agent.original", "okhttp/4.12.0");
+    integer(b, "thread.id", (int64_t)(d->values >> 34 & 31));
+    text(b, "thread.name", "http-worker");
 }
 
 static void client_attributes(struct batch *b, const struct draft *d, bool small)
@@ -291,7 +465,13 @@ static uint32_t name_code(struct batch *b, const struct draft *d)
                                           "GET",
                                           "SETEX",
                                           "GET"};
-    return batch_intern(b, str_of(names[d->operation < 15 ? d->operation : 14]));
+    const char *name = names[d->operation < 15 ? d->operation : 14];
+    if (d->endpoint == 0 || d->kind != KIND_SERVER) {
+        return batch_intern(b, str_of(name));
+    }
+    char text[64];
+    (void)snprintf(text, sizeof text, "%s/%u", name, d->endpoint);
+    return batch_intern(b, str_of(text));
 }
 
 static void add_span(struct batch *b, const struct maker *m, const struct draft *d)
@@ -300,6 +480,8 @@ static void add_span(struct batch *b, const struct maker *m, const struct draft 
     uint32_t first = (uint32_t)b->attr_count;
     if (d->kind == KIND_SERVER) {
         server_attributes(b, d, small);
+    } else if (d->sends_http) {
+        http_attributes(b, d, small);
     } else {
         client_attributes(b, d, small);
     }
@@ -422,10 +604,10 @@ struct gen *gen_new(const struct gen_options *options)
     struct maker m = {.o = *options,
                       .random = options->seed * 0x9e3779b97f4a7c15U + 88172645463325252U};
     struct gen *g = mem_new(1, sizeof *g);
-    struct batch *open[SERVICES] = {0};
+    struct batch *open[SERVICES_MAX] = {0};
     unsigned next_instance = 0;
     g->period_ns = make_traces(&m);
-    g->requests = mem_new(m.count / m.o.spans_per_request + SERVICES + 1, sizeof *g->requests);
+    g->requests = mem_new(m.count / m.o.spans_per_request + SERVICES_MAX + 1, sizeof *g->requests);
     for (size_t i = 0; i < m.count; i++) {
         const struct draft *d = &m.drafts[i];
         struct batch **b = &open[d->service];
@@ -438,7 +620,7 @@ struct gen *gen_new(const struct gen_options *options)
             *b = NULL;
         }
     }
-    for (unsigned i = 0; i < SERVICES; i++) {
+    for (unsigned i = 0; i < SERVICES_MAX; i++) {
         if (open[i] != NULL) {
             finish_request(g, open[i]);
         }
