@@ -63,7 +63,8 @@ _Static_assert(sizeof peer_keys / sizeof peer_keys[0] == KEY_COUNT, "a text for 
 // What a string code of the batch is, as a key: not looked at yet, none of them, or 2 + peer_key.
 enum { KEY_UNSEEN, KEY_OTHER, KEY_FIRST };
 
-#define MEMO_SIZE 1024 // a power of two
+#define MEMO_SIZE  1024 // a power of two
+#define KEY_PLACES 64u
 
 // One answer that may be given again. `life` tells batches apart.
 struct memo {
@@ -83,7 +84,8 @@ struct span_reader {
     struct names *names;
     const struct batch *batch;
     uint64_t life;
-    uint8_t *key_of; // by string code
+    uint8_t first_key[KEY_PLACES], next_key[KEY_COUNT]; // that lie at a place: key + 1; 0: none
+    uint8_t *key_of;                                    // by string code
     size_t key_capacity;
     struct {
         uint32_t service, instance;
@@ -97,12 +99,15 @@ struct span_reader {
     struct call_memo calls[MEMO_SIZE];
 };
 
+static void place_keys(struct span_reader *r);
+
 struct span_reader *span_reader_new(struct names *names, struct statements *statements)
 {
     struct span_reader *r = mem_new(1, sizeof *r);
     ASSERT(names != NULL);
     r->names = names;
     r->statements = statements;
+    place_keys(r);
     for (unsigned k = 0; k < KEY_COUNT; k++) {
         for (unsigned type = 0; type < ATTR_TYPE_COUNT; type++) {
             r->salts[k][type] = secret_mix((uint64_t)k << 8 | type);
@@ -154,13 +159,33 @@ struct peer_facts {
     const struct attr *of[KEY_COUNT];
 };
 
+// Of keys that are looked for, no more than a few have the same.
+static size_t key_place(struct str key)
+{
+    return key.n > 0 ? (key.n * 7 + (uint8_t)key.p[key.n - 1] + (uint8_t)key.p[key.n / 2] * 5u) %
+                           KEY_PLACES
+                     : 0;
+}
+
+static void place_keys(struct span_reader *r)
+{
+    for (unsigned k = 0; k < KEY_COUNT; k++) {
+        uint8_t *first = &r->first_key[key_place(peer_keys[k])];
+        r->next_key[k] = *first;
+        *first = (uint8_t)(k + 1);
+    }
+    ASSERT(KEY_COUNT < UINT8_MAX);
+}
+
+// A batch may have one span alone, and many keys.
 static uint8_t classify(struct span_reader *r, uint32_t code)
 {
     struct str key = batch_str(r->batch, code);
-    uint8_t class = KEY_OTHER;
-    for (unsigned k = 0; k < KEY_COUNT; k++) {
-        class = str_eq(key, peer_keys[k]) ? (uint8_t)(KEY_FIRST + k) : class;
+    unsigned k = r->first_key[key_place(key)];
+    while (k > 0 && !str_eq(key, peer_keys[k - 1])) {
+        k = r->next_key[k - 1];
     }
+    uint8_t class = k > 0 ? (uint8_t)(KEY_FIRST + k - 1) : KEY_OTHER;
     ASSERT(class != KEY_UNSEEN);
     r->key_of[code] = class;
     return class;
