@@ -137,6 +137,13 @@ static enum err find(void *ctx, const struct stream_subject *subject, uint32_t *
     return e;
 }
 
+static void release(void *ctx, uint32_t number)
+{
+    struct call_sink *s = ctx;
+    ASSERT(s->series != NULL);
+    series_release(s->series, number);
+}
+
 static void count(void *ctx, const struct stream_count *counts, size_t n)
 {
     struct call_sink *s = ctx;
@@ -204,7 +211,7 @@ void call_sink_done(struct call_sink *s)
 struct stream_sink call_sink_of(struct call_sink *s)
 {
     ASSERT(s->series != NULL);
-    return (struct stream_sink){find, count, points, wants_seal, seal, s};
+    return (struct stream_sink){find, release, count, points, wants_seal, seal, s};
 }
 
 uint64_t call_sink_committed(struct call_sink *s, uint64_t seq)

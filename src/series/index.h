@@ -93,8 +93,9 @@ MUST_CHECK enum err series_index_match(struct series_index *x, const struct seri
 
 // ---- Forgetting (index_forget.c) ----------------------------------------------------------------
 
-// By the adder: the series is never forgotten.
+// By the adder: the series is not forgotten until it is released.
 void series_index_hold(struct series_index *x, uint32_t series);
+void series_index_release(struct series_index *x, uint32_t series);
 
 // The series below `end` that are neither held nor in `used`, which has a bit for each, from *from
 // on: at most `max`. *from moves behind the last one that was looked at. Only while no list is on

@@ -54,6 +54,14 @@ void series_index_hold(struct series_index *x, uint32_t series)
     }
 }
 
+void series_index_release(struct series_index *x, uint32_t series)
+{
+    MUST(series < x->count && x->entries[series].key != NULL && x->entries[series].held);
+    lock(x);
+    x->entries[series].held = false;
+    series_index_close(x);
+}
+
 static bool has_bit(const uint64_t *bits, size_t n)
 {
     ASSERT(bits != NULL);

@@ -129,6 +129,12 @@ void series_hold(struct series_store *s, uint32_t series)
     series_index_hold(s->index, series);
 }
 
+void series_release(struct series_store *s, uint32_t series)
+{
+    ASSERT(s->index != NULL);
+    series_index_release(s->index, series);
+}
+
 bool series_takes(struct series_store *s, uint64_t time_ms)
 {
     ASSERT(s->head != NULL);

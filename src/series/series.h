@@ -128,10 +128,12 @@ MUST_CHECK enum err series_find(struct series_store *s, struct str line, enum se
                                 const struct series_label *labels, size_t count,
                                 uint32_t *ret_series);
 
-// The reference, which was found since the last seal, holds until the store is closed, and the
-// series is never forgotten: for those that are counted again and again. How many there are is up
-// to the adder.
+// The reference, which was found since the last seal, holds until it is released, and the series is
+// not forgotten: for those that are counted again and again. How many there are is up to the adder.
 void series_hold(struct series_store *s, uint32_t series);
+// The reference of a series that is held holds no longer than one that was never: it is to be found
+// again before it is added to.
+void series_release(struct series_store *s, uint32_t series);
 
 // Whether a number of this time would be kept: it is not too old, and not too far ahead.
 bool series_takes(struct series_store *s, uint64_t time_ms);

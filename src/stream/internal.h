@@ -10,6 +10,7 @@
 
 // Spans of one trace that are asked back from the store at most.
 #define HISTORY_SPANS_MAX ((uint32_t)1 << 18)
+#define FORGET_STEPS      ((size_t)4096)
 // Asking the store takes at most this part of the time.
 #define HISTORY_TIME_SHARE 10
 
@@ -56,6 +57,7 @@ struct analysis {
     struct stored_span *stored;
     size_t stored_count, stored_capacity;
     struct doubts doubts;
+    uint32_t forget_at;            // number of the name that was looked at last
     uint64_t history_ns, began_ns; // spent asking the store, and since when; monotonic
     uint64_t spans, duplicates, closed_chains, reopened_chains, unjoined_spans;
 };
@@ -76,6 +78,10 @@ void analysis_take(struct analysis *a, const struct batch *b, const struct open_
 
 // Tells the edges of a chain and closes it.
 void analysis_close(struct analysis *a, struct chain *chain);
+
+// Right after red_flush(): forgets some of what nothing came of for STREAM_FORGET_MS. It looks at
+// FORGET_STEPS subjects and names at most.
+void analysis_forget(struct analysis *a, uint64_t now_ms);
 
 // Heap bytes, about.
 size_t analysis_bytes(const struct analysis *a);

@@ -2,6 +2,8 @@
 // Purpose: names as numbers.
 #include "stream/names.h"
 
+#include <string.h>
+
 #include "core/mem.h"
 #include "core/must.h"
 
@@ -10,6 +12,9 @@
 void names_done(struct names *n)
 {
     ASSERT(n->count <= n->capacity);
+    for (size_t i = 0; i < n->count; i++) {
+        mem_free(n->items[i].own);
+    }
     arena_done(&n->arena);
     mem_free(n->items);
     mem_free(n->hashes);
@@ -37,45 +42,136 @@ static bool is_same(const struct name *a, const struct name *b)
            str_eq(a->node.service, b->node.service) && str_eq(a->node.line, b->node.line);
 }
 
-static uint32_t find(const struct names *n, const struct name *wanted, uint64_t hash)
+static uint32_t find(struct names *n, const struct name *wanted, uint64_t hash)
 {
     struct hash_walk walk = hash_index_walk(&n->index, hash);
     uint32_t at;
     while (hash_index_next(&walk, &at)) {
         ASSERT(at < n->count);
         if (n->hashes[at] == hash && is_same(&n->items[at], wanted)) {
+            n->items[at].touched = n->minute;
             return at + 1;
         }
     }
     return 0;
 }
 
-static uint32_t add(struct names *n, const struct name *wanted, uint64_t hash)
+static bool is_instance(const struct name *n)
 {
+    return n->service != 0 && n->span_kind == 0;
+}
+
+static void copy(struct str *text, char **to)
+{
+    memcpy(*to, text->n > 0 ? text->p : "", text->n);
+    text->p = *to;
+    *to += text->n;
+}
+
+// Texts of their own: of what may be forgotten.
+static void own_texts(struct names *n, struct name *made)
+{
+    struct stream_node *node = &made->node;
+    bool all = made->service == 0;
+    size_t bytes = node->name.n + (all ? node->line.n + node->service.n : 0);
+    char *to = made->own = mem_alloc(bytes + 1);
+    ASSERT(bytes <= 3 * NAMES_TEXT_MAX);
+    made->own_bytes = (uint32_t)bytes + 1;
+    n->own_bytes += made->own_bytes;
+    copy(&node->name, &to);
+    if (all) {
+        copy(&node->line, &to);
+        copy(&node->service, &to);
+    }
+}
+
+static void keep_texts(struct names *n, struct name *made)
+{
+    struct stream_node *node = &made->node;
+    ASSERT(made->own == NULL);
+    node->name = arena_str(&n->arena, node->name);
+    if (made->service == 0) {
+        node->line = arena_str(&n->arena, node->line);
+        node->service = arena_str(&n->arena, node->service);
+    }
+}
+
+// The number of a name that is forgotten, or one more.
+static uint32_t new_number(struct names *n)
+{
+    uint32_t number = n->first_free;
+    if (number != 0) {
+        n->first_free = names_at(n, number)->next_free;
+        n->free_count--;
+        return number;
+    }
     n->items = mem_grow(n->items, &n->capacity, n->count + 1, sizeof *n->items);
     n->hashes = mem_grow(n->hashes, &n->hash_capacity, n->count + 1, sizeof *n->hashes);
     hash_index_reserve(&n->index, n->hashes, n->count, INDEX_LEAST);
+    ASSERT(n->count < UINT32_MAX);
+    return (uint32_t)++n->count;
+}
+
+static uint32_t add(struct names *n, const struct name *wanted, uint64_t hash)
+{
+    const uint32_t number = new_number(n);
     struct name made = *wanted;
     made.children = 0;
-    made.node.name = arena_str(&n->arena, wanted->node.name);
+    made.touched = n->minute;
     if (wanted->service != 0) { // the texts of its service are kept already
         struct name *service = &n->items[wanted->service - 1];
         made.node.line = service->node.line;
         made.node.service = service->node.service;
         service->children++;
-    } else {
-        made.node.line = arena_str(&n->arena, wanted->node.line);
-        made.node.service = arena_str(&n->arena, wanted->node.service);
     }
-    n->hashes[n->count] = hash;
-    n->items[n->count] = made;
-    hash_index_put(&n->index, hash, (uint32_t)n->count);
-    return (uint32_t)++n->count;
+    if (wanted->place != 0) {
+        n->items[wanted->place - 1].children++;
+    }
+    if (is_instance(&made) || made.node.kind == NAMES_PLACE) {
+        own_texts(n, &made);
+    } else {
+        keep_texts(n, &made);
+    }
+    n->hashes[number - 1] = hash;
+    n->items[number - 1] = made;
+    hash_index_put(&n->index, hash, number - 1);
+    ASSERT(n->free_count < n->count);
+    return number;
 }
+
+// ---- Forgetting ---------------------------------------------------------------------------------
+
+bool names_is_old(const struct names *n, uint32_t number, uint32_t minutes)
+{
+    const struct name *name = names_at(n, number);
+    ASSERT(number > 0 && number <= n->count && name->touched <= n->minute);
+    return name->own != NULL && name->children == 0 && n->minute - name->touched >= minutes;
+}
+
+void names_forget(struct names *n, uint32_t number)
+{
+    struct name *name = &n->items[number - 1];
+    MUST(name->own != NULL && name->children == 0);
+    hash_index_remove(&n->index, n->hashes, number - 1);
+    if (name->service != 0) {
+        n->items[name->service - 1].children--;
+    }
+    if (name->place != 0) {
+        n->items[name->place - 1].children--;
+    }
+    n->own_bytes -= name->own_bytes;
+    mem_free(name->own);
+    *name = (struct name){.next_free = n->first_free};
+    n->first_free = number;
+    n->free_count++;
+}
+
+// ---- Looking ------------------------------------------------------------------------------------
 
 static bool is_full(const struct names *n, const struct name *wanted)
 {
-    return n->count >= STREAM_NAMES_MAX || (n->bytes_max > 0 && names_bytes(n) >= n->bytes_max) ||
+    return n->count - n->free_count >= STREAM_NAMES_MAX ||
+           (n->bytes_max > 0 && names_bytes(n) >= n->bytes_max) ||
            (wanted->service != 0 && names_at(n, wanted->service)->children >= STREAM_ENDPOINTS_MAX);
 }
 
@@ -184,6 +280,6 @@ uint8_t names_centre(struct names *n, struct str text)
 
 size_t names_bytes(const struct names *n)
 {
-    return n->arena.held_bytes + n->capacity * sizeof *n->items +
+    return n->arena.held_bytes + n->own_bytes + n->capacity * sizeof *n->items +
            n->hash_capacity * sizeof *n->hashes + n->index.size * sizeof *n->index.slots;
 }

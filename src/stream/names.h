@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: names as numbers. What a span is of (its service, its endpoint, the peer that it calls)
 // is interned once, so that chains and metrics hold numbers alone. Numbers count from 1; 0 is none.
-// A name lives as long as the table. Not thread-safe.
+// A name lives as long as the table, but for instances and places, which many come and go of:
+// names_forget(). Not thread-safe.
 //
 // Limits: bytes_max, STREAM_NAMES_MAX names in all, STREAM_ENDPOINTS_MAX endpoints of one service,
 // NAMES_TEXT_MAX bytes of one text. A longer text is cut, at a whole character; a name too many
@@ -23,16 +24,23 @@ struct name {
     struct stream_node node;
     uint8_t span_kind; // of endpoints
     uint32_t service;  // number of the name that is the service alone; of peers 0
-    uint32_t children; // endpoints and instances interned below this service
+    uint32_t children; // endpoints and instances of this service, or instances at this place
     uint32_t place;    // of instances: number of where it runs; 0: nothing is known
+    uint32_t touched;  // the minute in which it was asked for last
+    char *own;         // the texts of an instance or a place; NULL: in the arena
+    uint32_t own_bytes;
+    uint32_t next_free; // number of the next one that is forgotten, where this one is
 };
 
 struct names {
     size_t bytes_max; // 0: none
     struct arena arena;
+    uint32_t minute;    // now, of a clock that never goes back
     struct name *items; // by number - 1
     uint64_t *hashes;
-    size_t count, capacity, hash_capacity;
+    size_t count, capacity, hash_capacity; // count: those forgotten included
+    size_t free_count, own_bytes;
+    uint32_t first_free; // number of one that is forgotten; 0: none is
     struct hash_index index;
     uint64_t others; // asked for, and given as "(other)"
     struct str centres[NAMES_CENTRES_MAX];
@@ -59,6 +67,12 @@ static inline const struct name *names_at(const struct names *n, uint32_t number
 {
     return &n->items[number - 1];
 }
+
+// Whether the name, which may be forgotten already, is an instance, or a place without any, that
+// was not asked for since `minutes`.
+bool names_is_old(const struct names *n, uint32_t number, uint32_t minutes);
+// Forgets such a name: its number will be that of another.
+void names_forget(struct names *n, uint32_t number);
 
 size_t names_bytes(const struct names *n); // heap bytes held
 

@@ -88,6 +88,7 @@ void red_done(struct red *r)
     mem_free(r->counts);
     mem_free(r->subjects);
     mem_free(r->sink_numbers);
+    mem_free(r->touched);
     mem_free(r->by_name.subjects);
     mem_free(r->by_path.subjects);
     hash_index_done(&r->index);
@@ -97,7 +98,7 @@ void red_done(struct red *r)
 static size_t subject_bytes(const struct red *r)
 {
     return r->capacity * sizeof *r->subjects + r->number_capacity * sizeof *r->sink_numbers +
-           r->index.size * sizeof *r->index.slots +
+           r->touched_capacity * sizeof *r->touched + r->index.size * sizeof *r->index.slots +
            (r->by_name.count + r->by_path.count) * sizeof(uint32_t);
 }
 
@@ -123,21 +124,45 @@ static uint32_t find(const struct red *r, struct hash_walk walk, red_key key)
     return NONE;
 }
 
-// The subject of a key that was not there a moment ago; NONE when there are too many.
-static uint32_t add(struct red *r, red_key key)
+static uint32_t reuse(struct red *r)
 {
-    uint32_t at = find(r, hash_index_walk(&r->index, key), key);
-    if (at != NONE || r->count == RED_SUBJECTS_MAX || subject_bytes(r) >= r->bytes_max) {
-        return at;
+    uint32_t at = r->first_free - 1;
+    ASSERT(r->subjects[at] == 0);
+    r->first_free = r->sink_numbers[at];
+    return at;
+}
+
+static uint32_t extend(struct red *r)
+{
+    if (r->count == RED_SUBJECTS_MAX || subject_bytes(r) >= r->bytes_max) {
+        return NONE;
     }
     r->subjects = mem_grow(r->subjects, &r->capacity, r->count + 1, sizeof *r->subjects);
     r->sink_numbers =
         mem_grow(r->sink_numbers, &r->number_capacity, r->count + 1, sizeof *r->sink_numbers);
+    r->touched = mem_grow(r->touched, &r->touched_capacity, r->count + 1, sizeof *r->touched);
     hash_index_reserve(&r->index, r->subjects, r->count, INDEX_LEAST);
-    r->subjects[r->count] = key;
-    r->sink_numbers[r->count] = NOT_FOUND;
-    hash_index_put(&r->index, key, (uint32_t)r->count);
+    ASSERT(r->first_free == 0); // or the index would be given what is forgotten
     return (uint32_t)r->count++;
+}
+
+// The subject of a key that was not there a moment ago; NONE when there are too many.
+static uint32_t add(struct red *r, red_key key)
+{
+    uint32_t at = find(r, hash_index_walk(&r->index, key), key);
+    if (at == NONE) {
+        at = r->first_free != 0 ? reuse(r) : extend(r);
+    } else {
+        return at;
+    }
+    if (at != NONE) {
+        ASSERT(at < r->count && key != 0);
+        r->subjects[at] = key;
+        r->sink_numbers[at] = NOT_FOUND;
+        r->touched[at] = r->minute;
+        hash_index_put(&r->index, key, at);
+    }
+    return at;
 }
 
 static struct stream_node node_of(const struct red *r, uint32_t name, uint32_t kind_without_name)
@@ -233,6 +258,7 @@ static void give(struct red *r)
 static void hand_over(struct red *r, const struct red_line *line, int32_t times)
 {
     uint32_t number = number_in_sink(r, line->subject);
+    r->touched[line->subject] = r->minute;
     ASSERT(line->count > 0 && r->run_count < RED_RUNS);
     if (number == REFUSED) {
         r->refused_calls += line->count;
@@ -354,6 +380,68 @@ void red_flush(struct red *r)
     give(r);
 }
 
+// ---- Forgetting ---------------------------------------------------------------------------------
+
+static size_t place_of_name(uint32_t name, bool error, bool counted)
+{
+    return (size_t)name * 4 + error * 2u + counted;
+}
+
+static void forget_instance(struct red *r, uint32_t subject)
+{
+    const red_key key = r->subjects[subject];
+    const size_t place = place_of_name(to_of(key), is_error(key), more_of(key) != 0);
+    MUST(place < r->by_name.count && r->by_name.subjects[place] == subject + 1);
+    r->by_name.subjects[place] = 0;
+    hash_index_remove(&r->index, r->subjects, subject);
+    r->subjects[subject] = 0;
+    r->sink_numbers[subject] = r->first_free;
+    r->first_free = subject + 1;
+}
+
+static void look_at(struct red *r, uint32_t subject)
+{
+    uint32_t *number = &r->sink_numbers[subject];
+    ASSERT(r->touched[subject] <= r->minute);
+    if (r->subjects[subject] == 0) {
+        return;
+    }
+    if (*number == REFUSED) {
+        *number = NOT_FOUND;
+    }
+    if (r->minute - r->touched[subject] < STREAM_FORGET_MS / 60000) {
+        return;
+    }
+    if (*number != NOT_FOUND && r->sink.release != NULL) {
+        r->sink.release(r->sink.ctx, *number);
+        *number = NOT_FOUND;
+    }
+    if (kind_of(r->subjects[subject]) == SUBJECT_INSTANCE) {
+        forget_instance(r, subject);
+    }
+}
+
+void red_forget(struct red *r, size_t steps)
+{
+    MUST(r->log_count == 0 && r->held == 0);
+    for (size_t i = 0; i < steps && i < r->count; i++) {
+        r->forget_at = r->forget_at < r->count ? r->forget_at : 0;
+        look_at(r, (uint32_t)r->forget_at++);
+    }
+}
+
+bool red_has_instance(const struct red *r, uint32_t name)
+{
+    const size_t first = place_of_name(name, false, false);
+    bool has = false;
+    for (size_t i = first; i < first + 4 && i < r->by_name.count; i++) {
+        has = has || r->by_name.subjects[i] != 0;
+    }
+    return has;
+}
+
+// ---- Noting -------------------------------------------------------------------------------------
+
 static void note(struct red *r, red_key key, struct red_call call)
 {
     ASSERT(r->log_count < RED_LOG);
@@ -399,7 +487,7 @@ static struct red_call call_of(uint64_t start_ns, uint64_t duration_ns, int32_t 
 static void count_name(struct red *r, enum subject_kind kind, uint32_t name,
                        const struct chain_span *s, struct red_call call)
 {
-    size_t number = (size_t)name * 4 + s->error * 2u + s->counted;
+    size_t number = place_of_name(name, s->error, s->counted);
     uint32_t *place = place_in(&r->by_name, number, r->names->count * 4 + 3);
     count_at(r, place, key_of(kind, 0, name, s->counted, s->error), call);
 }

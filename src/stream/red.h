@@ -18,7 +18,9 @@
 //
 // Subjects are at most RED_SUBJECTS_MAX, and take bytes_max at most, and lines a quarter of that
 // beside it; calls of subjects beyond, and of those that the sink refuses, are counted in
-// `refused_calls` and go nowhere.
+// `refused_calls` and go nowhere. red_forget() asks the sink again for those that it refused, gives
+// it back those that nothing was counted for in STREAM_FORGET_MS, and forgets them where they are
+// of an instance.
 #ifndef SONDE_STREAM_RED_H
 #define SONDE_STREAM_RED_H
 
@@ -85,8 +87,12 @@ struct red {
     struct stream_count *counts;
     size_t run_count;
     red_key *subjects;      // by number; also their hashes
-    uint32_t *sink_numbers; // of them
-    size_t count, capacity, number_capacity;
+    uint32_t *sink_numbers; // of them; of what is forgotten the next one, or NONE
+    uint32_t *touched;      // of them: the minute in which calls were handed over last
+    size_t count, capacity, number_capacity, touched_capacity; // count: those forgotten included
+    uint32_t first_free; // subject that is forgotten + 1; 0: none is
+    uint32_t minute;     // now, of a clock that never goes back
+    size_t forget_at;    // the subject that red_forget() looks at next
     struct hash_index index;
     struct red_table by_name; // endpoints and instances: number * 4 + error * 2 + counted
     struct red_table by_path; // number * PATH_MEASURE_COUNT + measure
@@ -112,5 +118,10 @@ size_t red_bytes(const struct red *r); // heap bytes held, about
 
 // Everything counted so far is the sink's.
 void red_flush(struct red *r);
+
+// Right after that: looks at so many subjects for what is to be forgotten.
+void red_forget(struct red *r, size_t steps);
+// Whether an instance is counted for.
+bool red_has_instance(const struct red *r, uint32_t name);
 
 #endif

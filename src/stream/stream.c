@@ -18,6 +18,7 @@
 #define REMEMBERED_MIN ((size_t)1 << 12)
 #define REMEMBERED_MAX ((size_t)1 << 20)
 #define CLOSED_A_TURN  4096 // chains, so that records do not wait for long
+#define FORGET_MS      1000 // at least between two looks for what is to be forgotten
 #define HELD_MS        500  // calls are held back for the sink's sake for about so long at most
 
 // A journal record on its way to the thread.
@@ -55,6 +56,7 @@ struct stream {
     uint64_t seq;                       // the last record taken in
     uint64_t sealed_seq, sealed_chains; // as they were: chains that close tell counts as well
     uint64_t spilled_chains, points;
+    uint64_t forgot_ms;  // when it was last looked for what is to be forgotten
     uint64_t flushed_ms; // when the sink got all that was counted
 };
 
@@ -234,7 +236,7 @@ static void note_stats(struct stream *s)
         .spilled_chains = s->spilled_chains,
         .reopened_chains = a->reopened_chains,
         .unjoined_spans = a->unjoined_spans,
-        .names = a->names.count,
+        .names = a->names.count - a->names.free_count,
         .other_names = a->names.others,
         .statements = a->statements.count,
         .other_statements = (uint64_t)(a->red.other_statements > 0 ? a->red.other_statements : 0),
@@ -282,6 +284,10 @@ static void turn(struct stream *s, struct record *records, bool all)
         s->a.keeper.taken(s->a.keeper.ctx, s->seq);
     }
     note_held(s);
+    if (is_flushed && now_ms() - s->forgot_ms >= FORGET_MS) {
+        s->forgot_ms = now_ms();
+        analysis_forget(&s->a, s->forgot_ms);
+    }
     if (is_flushed) { // so that who sees that a chain closed finds its calls as well
         note_stats(s);
     }

@@ -27,9 +27,15 @@
 //
 // Memory. Open chains have a limit (STREAM_SHARE of the budget): beyond it the longest idle ones
 // are closed early, which is the spill: the store has their spans, and what comes later opens them
-// again. Names are interned for good, at most STREAM_NAMES_MAX, and what the budget allows (a
-// sixteenth for names, statements, paths and subjects); beyond it, and beyond STREAM_ENDPOINTS_MAX
-// of one service, a name counts as "(other)"; so do statements, whose limits are their own.
+// again. Names are interned, at most STREAM_NAMES_MAX, and what the budget allows (a sixteenth for
+// names, statements, paths and subjects); beyond it, and beyond STREAM_ENDPOINTS_MAX of one
+// service, a name counts as "(other)"; so do statements, whose limits are their own.
+//
+// Forgetting. Pods come and go: an instance that nothing came of for STREAM_FORGET_MS leaves with
+// its place and what it was counted for, and the sink gets back the number of any subject that
+// nothing was counted for in so long. That is by the time of arrival, since a sender's clock must
+// not make the others old. Other names, paths and statements, which programs have as many of as
+// their code, stay while the server runs.
 //
 // Crashes. The sink commits metrics together with the journal number up to which all batches are in
 // them, and with a state: the IDs of the chains open at that moment, whose edges nobody has told
@@ -55,6 +61,7 @@
 #define STREAM_SHARE         8 // of the budget, one part in so many for open chains
 #define STREAM_NAMES_MAX     ((size_t)1 << 18)
 #define STREAM_ENDPOINTS_MAX ((size_t)2000)
+#define STREAM_FORGET_MS     ((uint64_t)3600000)
 #define STREAM_SLOT_MS       10000 // metrics are kept by slots of this width, by the start of a call
 
 struct stream;
@@ -126,9 +133,11 @@ struct stream_count {
 };
 
 struct stream_sink {
-    // A number for the subject. The same subject has the same number for the life of the sink.
-    // ERR_LIMIT: there are too many; it is not asked again.
+    // A number for the subject, which it has until it is released. ERR_LIMIT: there are too many;
+    // it is asked again from time to time.
     enum err (*find)(void *ctx, const struct stream_subject *subject, uint32_t *ret_number);
+    // Nothing was counted for it for STREAM_FORGET_MS. May be NULL.
+    void (*release)(void *ctx, uint32_t number);
     // Many at once, in no order.
     void (*count)(void *ctx, const struct stream_count *counts, size_t count);
     // A batch that has metric points: in order of the journal, and none again that was committed.

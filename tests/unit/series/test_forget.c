@@ -209,6 +209,28 @@ static void test_held_series_stay(void **state)
     world_done(&w);
 }
 
+static void test_released_series_go(void **state)
+{
+    (void)state;
+    struct world w;
+    uint32_t held, series;
+    world_open(&w, 0);
+    assert_ok(find_series(&w, 2, true, &held));
+    series_hold(w.store, held);
+    add_calls(&w, 3, 1, 1000, 1);
+    seal_and_flush(&w);
+    series_release(w.store, held);
+    forget(&w);
+    assert_int_equal(stats_of(&w).series, 1); // the one that is in a part
+    assert_ok(find_series(&w, 2, true, &series));
+    series_hold(w.store, series);
+    add_duration(w.store, series, 1, world_now_ms, 1000);
+    world_now_ms += SERIES_FORGET_MS;
+    forget(&w);
+    assert_int_equal(stats_of(&w).series, 2);
+    world_done(&w);
+}
+
 // ---- Coming back --------------------------------------------------------------------------------
 
 struct expecting {
@@ -613,6 +635,7 @@ int main(void)
         cmocka_unit_test(test_series_without_a_sample_go),
         cmocka_unit_test(test_series_of_heads_that_wait_stay),
         cmocka_unit_test(test_held_series_stay),
+        cmocka_unit_test(test_released_series_go),
         cmocka_unit_test(test_series_that_comes_again_is_new),
         cmocka_unit_test(test_series_that_lives_on_keeps_all_it_has),
         cmocka_unit_test(test_series_found_again_before_the_seal_stays),

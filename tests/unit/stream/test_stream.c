@@ -715,7 +715,7 @@ static void seal(void *ctx, uint64_t seq, uint64_t oldest, struct str state)
 static void start(struct rig *rig)
 {
     const struct stream_options o = {.budget = &rig->budget,
-                                     .sink = {find, count, points, wants_seal, seal, rig},
+                                     .sink = {find, NULL, count, points, wants_seal, seal, rig},
                                      .history = {load, rig, 1}, // however slow the machine is
                                      .idle_ms = rig->idle_ms,
                                      .seq = rig->committed_seq,
