@@ -11,74 +11,35 @@
 
 #define LINE_NAME_MAX 256
 
-enum err config_wrong(struct config_reader *r, const yaml_node_t *n, const char *what,
-                      const char *name)
-{
-    ASSERT(n != NULL && what != NULL);
-    return err_at_set(r->at, ERR_INVALID, n->start_mark.index, "%s:%zu:%zu: %s%s%s", r->file,
-                      n->start_mark.line + 1, n->start_mark.column + 1, what,
-                      name != NULL ? " " : "", name != NULL ? name : "");
-}
-
 static enum err wrong_name(struct config_reader *r, const yaml_node_t *n, const char *what,
                            const char *name, const char *meant)
 {
     ASSERT(n != NULL && name != NULL);
     if (meant == NULL) {
-        return config_wrong(r, n, what, name);
+        return yaml_doc_wrong(&r->y, n, what, name);
     }
-    return err_at_set(r->at, ERR_INVALID, n->start_mark.index,
-                      "%s:%zu:%zu: %s %s; did you mean %s?", r->file, n->start_mark.line + 1,
+    return err_at_set(r->y.at, ERR_INVALID, n->start_mark.index,
+                      "%s:%zu:%zu: %s %s; did you mean %s?", r->y.name, n->start_mark.line + 1,
                       n->start_mark.column + 1, what, name, meant);
-}
-
-enum err config_wrong_twice(struct config_reader *r, const yaml_node_t *n, const char *name,
-                            const yaml_node_t *first)
-{
-    ASSERT(n != NULL && first != NULL && n != first);
-    return err_at_set(r->at, ERR_INVALID, n->start_mark.index,
-                      "%s:%zu:%zu: %s is given twice, first at %zu:%zu", r->file,
-                      n->start_mark.line + 1, n->start_mark.column + 1, name,
-                      first->start_mark.line + 1, first->start_mark.column + 1);
-}
-
-const char *config_text_of(const yaml_node_t *n)
-{
-    ASSERT(n != NULL);
-    return n->type == YAML_SCALAR_NODE ? (const char *)n->data.scalar.value : NULL;
-}
-
-enum err config_check_twice(struct config_reader *r, const yaml_node_t *map,
-                            const yaml_node_pair_t *pair, const char *path)
-{
-    ASSERT(map->type == YAML_MAPPING_NODE);
-    const yaml_node_t *key = yaml_document_get_node(&r->doc, pair->key);
-    for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < pair; p++) {
-        const yaml_node_t *other = yaml_document_get_node(&r->doc, p->key);
-        if (config_text_of(other) != NULL &&
-            strcmp(config_text_of(other), config_text_of(key)) == 0) {
-            return config_wrong_twice(r, key, path, other);
-        }
-    }
-    return ERR_OK;
 }
 
 static enum err read_line_field(struct config_reader *r, struct store_retention *line,
                                 const char *key, const yaml_node_t *key_node,
                                 const yaml_node_t *value)
 {
-    const char *text = config_text_of(value);
+    const char *text = yaml_doc_text(value);
     if (text == NULL) {
-        return config_wrong(r, value, "expected a single value for", key);
+        return yaml_doc_wrong(&r->y, value, "expected a single value for", key);
     }
     if (strcmp(key, "name") == 0) {
         for (const char *c = text; *c != 0; c++) {
             if ((unsigned char)*c < 0x20 || *c == 0x7f) {
-                return config_wrong(r, value, "expected a name without control characters", NULL);
+                return yaml_doc_wrong(&r->y, value, "expected a name without control characters",
+                                      NULL);
             }
         }
         if (strlen(text) > LINE_NAME_MAX) {
-            return config_wrong(r, value, "expected a name of 256 bytes at most", NULL);
+            return yaml_doc_wrong(&r->y, value, "expected a name of 256 bytes at most", NULL);
         }
         line->line = arena_str(&r->c->arena, str_of(text));
         return ERR_OK;
@@ -97,10 +58,11 @@ static enum err read_line_field(struct config_reader *r, struct store_retention 
             char expected[CONFIG_EXPECTED_MAX];
             return config_parse(fields[i].bounds, text, values[i], expected) == ERR_OK
                        ? ERR_OK
-                       : config_wrong(r, value, "expected", expected);
+                       : yaml_doc_wrong(&r->y, value, "expected", expected);
         }
     }
-    return config_wrong(r, key_node, "a line has name, age, errors_age, size and keep, not", key);
+    return yaml_doc_wrong(&r->y, key_node, "a line has name, age, errors_age, size and keep, not",
+                          key);
 }
 
 static enum err read_line(struct config_reader *r, const yaml_node_t *item,
@@ -113,19 +75,18 @@ static enum err read_line(struct config_reader *r, const yaml_node_t *item,
                                      .is_chosen = CONFIG_NOT_GIVEN};
     for (yaml_node_pair_t *p = item->data.mapping.pairs.start; p < item->data.mapping.pairs.top;
          p++) {
-        const yaml_node_t *key = yaml_document_get_node(&r->doc, p->key);
-        const char *name = config_text_of(key);
-        enum err e = name == NULL ? config_wrong(r, key, "expected a name", NULL)
-                                  : config_check_twice(r, item, p, name);
-        e = e == ERR_OK
-                ? read_line_field(r, line, name, key, yaml_document_get_node(&r->doc, p->value))
-                : e;
+        const yaml_node_t *key = yaml_doc_node(&r->y, p->key);
+        const char *name = yaml_doc_text(key);
+        enum err e = name == NULL ? yaml_doc_wrong(&r->y, key, "expected a name", NULL)
+                                  : yaml_doc_check_twice(&r->y, item, p, name);
+        e = e == ERR_OK ? read_line_field(r, line, name, key, yaml_doc_node(&r->y, p->value)) : e;
         if (e != ERR_OK) {
             return e;
         }
     }
-    return line->line.n > 0 ? ERR_OK
-                            : config_wrong(r, item, "expected a name for this business line", NULL);
+    return line->line.n > 0
+               ? ERR_OK
+               : yaml_doc_wrong(&r->y, item, "expected a name for this business line", NULL);
 }
 
 // store.lines: a list of {name, age, errors_age, size, keep}.
@@ -133,14 +94,14 @@ static enum err read_lines(struct config_reader *r, const yaml_node_t *list)
 {
     ASSERT(r->c->line_count == 0); // there is one list
     if (list->type != YAML_SEQUENCE_NODE) {
-        return config_wrong(r, list, "expected a list of business lines: - name: shop", NULL);
+        return yaml_doc_wrong(&r->y, list, "expected a list of business lines: - name: shop", NULL);
     }
     const yaml_node_item_t *items = list->data.sequence.items.start;
     for (const yaml_node_item_t *i = items; i < list->data.sequence.items.top; i++) {
-        const yaml_node_t *item = yaml_document_get_node(&r->doc, *i);
+        const yaml_node_t *item = yaml_doc_node(&r->y, *i);
         if (item->type != YAML_MAPPING_NODE || r->c->line_count == STORE_LINES_MAX) {
-            return config_wrong(r, item, "expected a business line with a name (64 lines at most)",
-                                NULL);
+            return yaml_doc_wrong(&r->y, item,
+                                  "expected a business line with a name (64 lines at most)", NULL);
         }
         struct store_retention *line = &r->c->lines[r->c->line_count];
         enum err e = read_line(r, item, line);
@@ -149,8 +110,8 @@ static enum err read_lines(struct config_reader *r, const yaml_node_t *list)
         }
         for (size_t k = 0; k < r->c->line_count; k++) {
             if (str_eq(r->c->lines[k].line, line->line)) {
-                return config_wrong_twice(r, item, line->line.p,
-                                          yaml_document_get_node(&r->doc, items[k]));
+                return yaml_doc_wrong_twice(&r->y, item, line->line.p,
+                                            yaml_doc_node(&r->y, items[k]));
             }
         }
         r->c->line_count++;
@@ -175,16 +136,17 @@ static enum err read_value(struct config_reader *r, const char *path, const yaml
                            const yaml_node_t *value)
 {
     char where[FS_PATH_MAX + 64];
-    const char *text = config_text_of(value);
-    (void)snprintf(where, sizeof where, "%s:%zu:%zu", r->file, value->start_mark.line + 1,
+    const char *text = yaml_doc_text(value);
+    (void)snprintf(where, sizeof where, "%s:%zu:%zu", r->y.name, value->start_mark.line + 1,
                    value->start_mark.column + 1);
     for (unsigned i = 0; i < SETTING_COUNT; i++) {
         if (strcmp(setting_info((enum setting)i)->key, path) == 0) {
             if (r->c->source[i] == SOURCE_FILE) { // as "a.b" and as "a: {b: }"
                 return wrong_name(r, key, "this is given already, at", r->c->where[i], NULL);
             }
-            return text != NULL ? config_set(r->c, (enum setting)i, text, SOURCE_FILE, where, r->at)
-                                : config_wrong(r, value, "expected a single value for", path);
+            return text != NULL
+                       ? config_set(r->c, (enum setting)i, text, SOURCE_FILE, where, r->y.at)
+                       : yaml_doc_wrong(&r->y, value, "expected a single value for", path);
         }
     }
     return wrong_name(r, key, "unknown key", path, config_closest_key(path));
@@ -195,31 +157,31 @@ static enum err read_mapping(struct config_reader *r, const yaml_node_t *map, co
     ASSERT(map->type == YAML_MAPPING_NODE);
     for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top;
          p++) {
-        const yaml_node_t *key = yaml_document_get_node(&r->doc, p->key);
-        const yaml_node_t *value = yaml_document_get_node(&r->doc, p->value);
+        const yaml_node_t *key = yaml_doc_node(&r->y, p->key);
+        const yaml_node_t *value = yaml_doc_node(&r->y, p->value);
         char path[CONFIG_KEY_MAX];
-        if (config_text_of(key) == NULL) {
-            return config_wrong(r, key, "expected a key", NULL);
+        if (yaml_doc_text(key) == NULL) {
+            return yaml_doc_wrong(&r->y, key, "expected a key", NULL);
         }
         int n = snprintf(path, sizeof path, "%s%s%s", prefix, prefix[0] != 0 ? "." : "",
-                         config_text_of(key));
+                         yaml_doc_text(key));
         if (n < 0 || n >= CONFIG_KEY_MAX) {
-            return config_wrong(r, key, "unknown key", NULL);
+            return yaml_doc_wrong(&r->y, key, "unknown key", NULL);
         }
-        enum err e = config_check_twice(r, map, p, path);
+        enum err e = yaml_doc_check_twice(&r->y, map, p, path);
         if (e != ERR_OK) {
             return e;
         }
         if (strcmp(path, "store.lines") == 0) {
-            e = r->c->line_count > 0 ? config_wrong(r, key, "given twice:", path)
+            e = r->c->line_count > 0 ? yaml_doc_wrong(&r->y, key, "given twice:", path)
                                      : read_lines(r, value);
         } else if (strcmp(path, "scrape.jobs") == 0) {
-            e = r->c->job_count > 0 ? config_wrong(r, key, "given twice:", path)
+            e = r->c->job_count > 0 ? yaml_doc_wrong(&r->y, key, "given twice:", path)
                                     : config_read_jobs(r, value);
         } else if (value->type == YAML_MAPPING_NODE && is_section(path)) {
             e = read_mapping(r, value, path);
         } else if (is_section(path)) {
-            e = config_wrong(r, value, "expected keys below", path);
+            e = yaml_doc_wrong(&r->y, value, "expected keys below", path);
         } else {
             e = read_value(r, path, key, value);
         }
@@ -230,96 +192,24 @@ static enum err read_mapping(struct config_reader *r, const yaml_node_t *map, co
     return ERR_OK;
 }
 
-static enum err wrong_yaml(struct config_reader *r, const yaml_parser_t *parser)
+static enum err read_root(struct config_reader *r)
 {
-    return err_at_set(r->at, ERR_INVALID, parser->problem_offset, "%s:%zu:%zu: %s", r->file,
-                      parser->problem_mark.line + 1, parser->problem_mark.column + 1,
-                      parser->problem != NULL ? parser->problem : "this is not YAML");
+    const yaml_node_t *root = yaml_doc_root(&r->y);
+    if (root == NULL) {
+        return ERR_OK;
+    }
+    return root->type == YAML_MAPPING_NODE
+               ? read_mapping(r, root, "")
+               : yaml_doc_wrong(&r->y, root, "expected keys, such as 'journal:'", NULL);
 }
 
-static enum err wrong_event(struct config_reader *r, const yaml_event_t *event, enum err e,
-                            const char *what)
-{
-    return err_at_set(r->at, e, event->start_mark.index, "%s:%zu:%zu: %s", r->file,
-                      event->start_mark.line + 1, event->start_mark.column + 1, what);
-}
-
-// What can be known of an event before anything is built; `depth` and `documents` with it counted.
-static enum err check_event(struct config_reader *r, const yaml_event_t *event, unsigned depth,
-                            unsigned documents)
-{
-    char what[64];
-    ASSERT(event->type != YAML_NO_EVENT);
-    if (depth > CONFIG_DEPTH_MAX) {
-        (void)snprintf(what, sizeof what, "nested deeper than %d levels", CONFIG_DEPTH_MAX);
-        return wrong_event(r, event, ERR_LIMIT, what);
-    }
-    if (documents > 1) { // which read_document() would not see
-        return wrong_event(r, event, ERR_INVALID, "a second document begins: one is expected");
-    }
-    return ERR_OK;
-}
-
-// Follows the text without building anything. The parser's time grows with the square of the depth,
-// and what it builds is walked, so the depth is bounded before.
-static enum err check_outline(struct config_reader *r, struct str text)
-{
-    yaml_parser_t parser;
-    MUST(yaml_parser_initialize(&parser) == 1);
-    yaml_parser_set_input_string(&parser, (const unsigned char *)text.p, text.n);
-    enum err e = ERR_OK;
-    unsigned depth = 0, documents = 0;
-    bool ended = false;
-    while (e == ERR_OK && !ended) {
-        yaml_event_t event;
-        if (yaml_parser_parse(&parser, &event) != 1) {
-            e = wrong_yaml(r, &parser);
-            break;
-        }
-        bool opens =
-            event.type == YAML_SEQUENCE_START_EVENT || event.type == YAML_MAPPING_START_EVENT;
-        bool closes = event.type == YAML_SEQUENCE_END_EVENT || event.type == YAML_MAPPING_END_EVENT;
-        documents += event.type == YAML_DOCUMENT_START_EVENT ? 1 : 0;
-        depth += opens ? 1 : 0;
-        ASSERT(!closes || depth > 0);
-        depth -= closes ? 1 : 0;
-        ended = event.type == YAML_STREAM_END_EVENT;
-        e = check_event(r, &event, depth, documents);
-        yaml_event_delete(&event);
-    }
-    yaml_parser_delete(&parser);
-    return e;
-}
-
-static enum err read_document(struct config_reader *r, struct str text)
-{
-    yaml_parser_t parser;
-    MUST(yaml_parser_initialize(&parser) == 1);
-    yaml_parser_set_input_string(&parser, (const unsigned char *)text.p, text.n);
-    enum err e = ERR_OK;
-    if (yaml_parser_load(&parser, &r->doc) != 1) {
-        e = wrong_yaml(r, &parser);
-        yaml_parser_delete(&parser);
-        return e;
-    }
-    const yaml_node_t *root = yaml_document_get_root_node(&r->doc);
-    if (root != NULL && root->type == YAML_MAPPING_NODE) {
-        e = read_mapping(r, root, "");
-    } else if (root != NULL && (config_text_of(root) == NULL || config_text_of(root)[0] != 0)) {
-        e = config_wrong(r, root, "expected keys, such as 'journal:'", NULL);
-    }
-    yaml_document_delete(&r->doc);
-    yaml_parser_delete(&parser);
-    return e;
-}
-
-static enum err read_text(struct config_reader *r, struct buf *out)
+static enum err read_text(const char *file, struct buf *out, struct err_at *ret_at)
 {
     char piece[4096];
     size_t n;
-    FILE *f = fopen(r->file, "re");
+    FILE *f = fopen(file, "re");
     if (f == NULL) {
-        return err_at_set(r->at, err_from_errno(errno), 0, "%s: %s", r->file, strerror(errno));
+        return err_at_set(ret_at, err_from_errno(errno), 0, "%s: %s", file, strerror(errno));
     }
     errno = 0;
     while (!out->failed && (n = fread(piece, 1, sizeof piece, f)) > 0) {
@@ -328,10 +218,10 @@ static enum err read_text(struct config_reader *r, struct buf *out)
     int why = ferror(f) ? errno : 0;
     (void)fclose(f);
     if (why != 0) {
-        return err_at_set(r->at, err_from_errno(why), 0, "%s: %s", r->file, strerror(why));
+        return err_at_set(ret_at, err_from_errno(why), 0, "%s: %s", file, strerror(why));
     }
     if (out->failed) {
-        return err_at_set(r->at, ERR_LIMIT, CONFIG_FILE_MAX, "%s: larger than %zu MiB", r->file,
+        return err_at_set(ret_at, ERR_LIMIT, CONFIG_FILE_MAX, "%s: larger than %zu MiB", file,
                           CONFIG_FILE_MAX >> 20);
     }
     return ERR_OK;
@@ -340,16 +230,18 @@ static enum err read_text(struct config_reader *r, struct buf *out)
 enum err config_read_file(struct config *c, const char *file, struct err_at *ret_at)
 {
     ASSERT(c->line_count == 0 && c->job_count == 0);
-    struct config_reader r = {.c = c, .file = file, .at = ret_at};
+    struct config_reader r = {.c = c};
     struct buf text;
     buf_init(&text, CONFIG_FILE_MAX);
-    enum err e = read_text(&r, &text);
-    struct str all = text.n > 0 ? buf_str(&text) : STR("");
+    enum err e = read_text(file, &text, ret_at);
     if (e == ERR_OK) {
         c->file = arena_str(&c->arena, str_of(file)).p;
-        e = check_outline(&r, all);
+        e = yaml_doc_load(buf_str(&text), file, CONFIG_DEPTH_MAX, &r.y, ret_at);
     }
-    e = e == ERR_OK ? read_document(&r, all) : e;
+    if (e == ERR_OK) {
+        e = read_root(&r);
+        yaml_doc_done(&r.y);
+    }
     buf_done(&text);
     return e;
 }

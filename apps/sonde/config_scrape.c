@@ -40,19 +40,19 @@ static enum err read_list(struct config_reader *r, const yaml_node_t *list, size
                           const char *what, const struct str **ret_items, size_t *ret_count)
 {
     if (list->type != YAML_SEQUENCE_NODE) {
-        return config_wrong(r, list, "expected a list of", what);
+        return yaml_doc_wrong(&r->y, list, "expected a list of", what);
     }
     const yaml_node_item_t *from = list->data.sequence.items.start;
     size_t count = (size_t)(list->data.sequence.items.top - from);
     if (count > SCRAPE_JOB_LIST_MAX) {
-        return config_wrong(r, list, "256 at most of", what);
+        return yaml_doc_wrong(&r->y, list, "256 at most of", what);
     }
     struct str *items = arena_new(&r->c->arena, count + 1, sizeof *items);
     for (size_t i = 0; i < count; i++) {
-        const yaml_node_t *item = yaml_document_get_node(&r->doc, from[i]);
-        const char *text = config_text_of(item);
+        const yaml_node_t *item = yaml_doc_node(&r->y, from[i]);
+        const char *text = yaml_doc_text(item);
         if (text == NULL || !is_plain(text, max)) {
-            return config_wrong(r, item, "expected one of", what);
+            return yaml_doc_wrong(&r->y, item, "expected one of", what);
         }
         items[i] = copy_text(r, text);
     }
@@ -69,8 +69,8 @@ static enum err read_targets(struct config_reader *r, struct scrape_job *job,
     for (size_t i = 0; i < job->target_count && e == ERR_OK; i++) {
         const char *wrong = scrape_address_wrong(job->targets[i]);
         if (wrong != NULL) {
-            e = config_wrong(r, yaml_document_get_node(&r->doc, list->data.sequence.items.start[i]),
-                             "a target is HOST:PORT, not", job->targets[i].p);
+            e = yaml_doc_wrong(&r->y, yaml_doc_node(&r->y, list->data.sequence.items.start[i]),
+                               "a target is HOST:PORT, not", job->targets[i].p);
         }
     }
     return e;
@@ -84,7 +84,7 @@ static enum err read_number(struct config_reader *r, const char *key, const char
     ASSERT(key[0] != 0);
     return config_parse(bounds, text, to, expected) == ERR_OK
                ? ERR_OK
-               : config_wrong(r, value, "expected", expected);
+               : yaml_doc_wrong(&r->y, value, "expected", expected);
 }
 
 // What a job gives for settings, until it is known which it leaves out.
@@ -104,24 +104,25 @@ static enum err read_setting(struct config_reader *r, struct given *given, const
                   {"body_size_limit", SETTING_SCRAPE_BODY_SIZE, &given->body_bytes},
                   {"sample_limit", SETTING_SCRAPE_SAMPLES, &given->samples},
                   {"label_limit", SETTING_SCRAPE_LABELS, &given->labels}};
-    const char *text = config_text_of(value);
+    const char *text = yaml_doc_text(value);
     ASSERT(given != NULL);
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
         if (strcmp(key, fields[i].key) == 0) {
             return text != NULL ? read_number(r, key, text, value, fields[i].bounds, fields[i].to)
-                                : config_wrong(r, value, "expected a single value for", key);
+                                : yaml_doc_wrong(&r->y, value, "expected a single value for", key);
         }
     }
-    return config_wrong(r, key_node,
-                        "a job has name, targets, file_sd, metrics_path, scheme, scrape_interval, "
-                        "scrape_timeout, body_size_limit, sample_limit, label_limit, not",
-                        key);
+    return yaml_doc_wrong(
+        &r->y, key_node,
+        "a job has name, targets, file_sd, metrics_path, scheme, scrape_interval, "
+        "scrape_timeout, body_size_limit, sample_limit, label_limit, not",
+        key);
 }
 
 static enum err read_field(struct config_reader *r, struct scrape_job *job, struct given *given,
                            const char *key, const yaml_node_t *key_node, const yaml_node_t *value)
 {
-    const char *text = config_text_of(value);
+    const char *text = yaml_doc_text(value);
     ASSERT(job != NULL);
     if (strcmp(key, "targets") == 0) {
         return read_targets(r, job, value);
@@ -131,15 +132,15 @@ static enum err read_field(struct config_reader *r, struct scrape_job *job, stru
     }
     if (strcmp(key, "name") == 0) {
         if (text == NULL || !is_plain(text, JOB_NAME_MAX)) {
-            return config_wrong(r, value, "expected a name without blanks, of 256 bytes at most",
-                                NULL);
+            return yaml_doc_wrong(&r->y, value,
+                                  "expected a name without blanks, of 256 bytes at most", NULL);
         }
         job->name = copy_text(r, text);
         return ERR_OK;
     }
     if (strcmp(key, "metrics_path") == 0) {
         if (text == NULL || text[0] != '/' || !is_plain(text, JOB_PATH_MAX)) {
-            return config_wrong(r, value, "expected a path, such as /metrics", NULL);
+            return yaml_doc_wrong(&r->y, value, "expected a path, such as /metrics", NULL);
         }
         job->path = copy_text(r, text);
         return ERR_OK;
@@ -148,7 +149,7 @@ static enum err read_field(struct config_reader *r, struct scrape_job *job, stru
         job->https = text != NULL && strcmp(text, "https") == 0;
         return job->https || (text != NULL && strcmp(text, "http") == 0)
                    ? ERR_OK
-                   : config_wrong(r, value, "expected http or https", NULL);
+                   : yaml_doc_wrong(&r->y, value, "expected http or https", NULL);
     }
     return read_setting(r, given, key, key_node, value);
 }
@@ -161,14 +162,14 @@ static enum err read_job(struct config_reader *r, const yaml_node_t *item, struc
     ASSERT(item->type == YAML_MAPPING_NODE);
     for (yaml_node_pair_t *p = item->data.mapping.pairs.start; p < item->data.mapping.pairs.top;
          p++) {
-        const yaml_node_t *key = yaml_document_get_node(&r->doc, p->key);
-        const char *name = config_text_of(key);
+        const yaml_node_t *key = yaml_doc_node(&r->y, p->key);
+        const char *name = yaml_doc_text(key);
         if (name == NULL) {
-            return config_wrong(r, key, "expected a name", NULL);
+            return yaml_doc_wrong(&r->y, key, "expected a name", NULL);
         }
-        enum err e = config_check_twice(r, item, p, name);
+        enum err e = yaml_doc_check_twice(&r->y, item, p, name);
         if (e == ERR_OK) {
-            e = read_field(r, job, &given, name, key, yaml_document_get_node(&r->doc, p->value));
+            e = read_field(r, job, &given, name, key, yaml_doc_node(&r->y, p->value));
         }
         if (e != ERR_OK) {
             return e;
@@ -180,24 +181,25 @@ static enum err read_job(struct config_reader *r, const yaml_node_t *item, struc
     job->samples_max = (size_t)given.samples;
     job->labels_max = (size_t)given.labels;
     if (job->name.n == 0) {
-        return config_wrong(r, item, "expected a name for this job", NULL);
+        return yaml_doc_wrong(&r->y, item, "expected a name for this job", NULL);
     }
     return job->targets != NULL || job->files != NULL
                ? ERR_OK
-               : config_wrong(r, item, "expected targets or file_sd for this job", NULL);
+               : yaml_doc_wrong(&r->y, item, "expected targets or file_sd for this job", NULL);
 }
 
 enum err config_read_jobs(struct config_reader *r, const yaml_node_t *list)
 {
     ASSERT(r->c->job_count == 0); // there is one list
     if (list->type != YAML_SEQUENCE_NODE) {
-        return config_wrong(r, list, "expected a list of jobs: - name: node", NULL);
+        return yaml_doc_wrong(&r->y, list, "expected a list of jobs: - name: node", NULL);
     }
     const yaml_node_item_t *items = list->data.sequence.items.start;
     for (const yaml_node_item_t *i = items; i < list->data.sequence.items.top; i++) {
-        const yaml_node_t *item = yaml_document_get_node(&r->doc, *i);
+        const yaml_node_t *item = yaml_doc_node(&r->y, *i);
         if (item->type != YAML_MAPPING_NODE || r->c->job_count == SCRAPE_JOBS_MAX) {
-            return config_wrong(r, item, "expected a job with a name (64 jobs at most)", NULL);
+            return yaml_doc_wrong(&r->y, item, "expected a job with a name (64 jobs at most)",
+                                  NULL);
         }
         struct scrape_job *job = &r->c->jobs[r->c->job_count];
         enum err e = read_job(r, item, job);
@@ -206,8 +208,8 @@ enum err config_read_jobs(struct config_reader *r, const yaml_node_t *list)
         }
         for (size_t k = 0; k < r->c->job_count; k++) {
             if (str_eq(r->c->jobs[k].name, job->name)) {
-                return config_wrong_twice(r, item, job->name.p,
-                                          yaml_document_get_node(&r->doc, items[k]));
+                return yaml_doc_wrong_twice(&r->y, item, job->name.p,
+                                            yaml_doc_node(&r->y, items[k]));
             }
         }
         r->c->job_count++;
