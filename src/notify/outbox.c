@@ -554,8 +554,8 @@ enum err outbox_put(struct outbox *o, uint64_t now_ms, const struct outbox_item 
 static size_t end_delivery(struct outbox *o, uint64_t now_ms, const struct outbox_outcome *x)
 {
     sqlite3_stmt *s = statement(o, SQL_END);
-    bool sent = x->what == OUTCOME_SENT;
-    ASSERT(sent || x->what == OUTCOME_GIVEN_UP);
+    bool sent = x->what == OUTBOX_SENT;
+    ASSERT(sent || x->what == OUTBOX_GIVEN_UP);
     sql_bind_u64(s, 1, sent ? STATE_SENT : STATE_GIVEN_UP);
     sql_bind_u64(s, 2, now_ms);
     sql_bind_str(s, 3, str_of(x->error));
@@ -568,11 +568,11 @@ static size_t end_delivery(struct outbox *o, uint64_t now_ms, const struct outbo
 
 static void go_on(struct outbox *o, uint64_t now_ms, const struct outbox_outcome *x)
 {
-    bool next = x->what == OUTCOME_NEXT, postponed = x->what == OUTCOME_POSTPONED;
+    bool next = x->what == OUTBOX_NEXT, postponed = x->what == OUTBOX_POSTPONED;
     enum statement which = next ? SQL_NEXT : postponed ? SQL_POSTPONE : SQL_AGAIN;
     sqlite3_stmt *s = statement(o, which);
     int at = 1;
-    ASSERT(next || postponed || x->what == OUTCOME_AGAIN);
+    ASSERT(next || postponed || x->what == OUTBOX_AGAIN);
     if (next) {
         sql_bind_u64(s, at++, x->lost ? 1 : 0);
         sql_bind_u64(s, at++, now_ms);
@@ -594,7 +594,7 @@ static void go_on(struct outbox *o, uint64_t now_ms, const struct outbox_outcome
 static void record(struct outbox *o, uint64_t now_ms, const struct outbox_outcome *x)
 {
     struct entry *e = entry_of(o, x->channel);
-    bool ends = x->what == OUTCOME_SENT || x->what == OUTCOME_GIVEN_UP;
+    bool ends = x->what == OUTBOX_SENT || x->what == OUTBOX_GIVEN_UP;
     size_t ended = ends ? end_delivery(o, now_ms, x) : 0;
     if (!ends) {
         go_on(o, now_ms, x);
@@ -604,16 +604,16 @@ static void record(struct outbox *o, uint64_t now_ms, const struct outbox_outcom
     }
     ASSERT(e->stats.waiting >= ended);
     e->stats.waiting -= ended;
-    e->stats.sent += x->what == OUTCOME_SENT ? ended : 0;
-    e->stats.given_up += x->what == OUTCOME_GIVEN_UP ? ended : 0;
+    e->stats.sent += x->what == OUTBOX_SENT ? ended : 0;
+    e->stats.given_up += x->what == OUTBOX_GIVEN_UP ? ended : 0;
     e->stats.failed += x->failed ? 1 : 0;
     if (x->error[0] != 0) {
         set_error(&e->stats, now_ms, str_of(x->error));
     }
-    if (!x->failed && (x->what == OUTCOME_SENT || x->what == OUTCOME_NEXT)) {
+    if (!x->failed && (x->what == OUTBOX_SENT || x->what == OUTBOX_NEXT)) {
         e->stats.last_success_ms = now_ms;
     }
-    if (x->what != OUTCOME_POSTPONED) {
+    if (x->what != OUTBOX_POSTPONED) {
         save_stats(o, e);
     }
 }

@@ -112,17 +112,17 @@ struct outbox_delivery {
     uint64_t created_ms;
 };
 
-enum outcome {
-    OUTCOME_SENT,
-    OUTCOME_NEXT,      // this step is through, there is another
-    OUTCOME_AGAIN,     // when it is due
-    OUTCOME_POSTPONED, // nothing was tried
-    OUTCOME_GIVEN_UP
+enum outbox_result {
+    OUTBOX_SENT,
+    OUTBOX_NEXT,      // this step is through, there is another
+    OUTBOX_AGAIN,     // when it is due
+    OUTBOX_POSTPONED, // nothing was tried
+    OUTBOX_GIVEN_UP
 };
 struct outbox_outcome {
     uint64_t id;
     struct str channel, key;
-    enum outcome what;
+    enum outbox_result what;
     bool failed;  // an attempt: it is counted, with the error
     bool refused; // an attempt that will hardly do better
     bool lost;    // the step that is through was not delivered

@@ -40,13 +40,13 @@ static void end_step(const struct outbox_delivery *d, const struct attempt *a, u
     ASSERT(lost <= 1);
     x->lost = lost > 0;
     if (d->step + 1 < a->steps) {
-        x->what = OUTCOME_NEXT;
+        x->what = OUTBOX_NEXT;
     } else if (d->lost + lost == 0) {
-        x->what = OUTCOME_SENT;
+        x->what = OUTBOX_SENT;
     } else {
-        x->what = OUTCOME_GIVEN_UP;
+        x->what = OUTBOX_GIVEN_UP;
     }
-    if (x->what == OUTCOME_GIVEN_UP && lost == 0) {
+    if (x->what == OUTBOX_GIVEN_UP && lost == 0) {
         (void)snprintf(x->error, sizeof x->error, "%llu of %llu receivers could not be told.",
                        (unsigned long long)d->lost, (unsigned long long)a->steps);
     }
@@ -74,6 +74,6 @@ void schedule_outcome(const struct outbox_delivery *d, const struct attempt *a, 
     uint64_t wait_ms = backoff_ms(d->attempts, random);
     bool unsaid = a->verdict == VERDICT_SLOWER && a->retry_after_ms == 0;
     wait_ms = longer(wait_ms, unsaid ? SCHEDULE_SLOWER_MS : a->retry_after_ms);
-    x->what = OUTCOME_AGAIN;
+    x->what = OUTBOX_AGAIN;
     x->due_ms = now_ms + (wait_ms < OUTBOX_DUE_MS_MAX ? wait_ms : OUTBOX_DUE_MS_MAX);
 }

@@ -354,7 +354,7 @@ static void tell_given_up(struct sender *s)
 {
     for (size_t i = 0; i < s->outcome_count; i++) {
         const struct outbox_outcome *x = &s->outcomes[i];
-        if (x->what == OUTCOME_GIVEN_UP) {
+        if (x->what == OUTBOX_GIVEN_UP) {
             ASSERT(x->key.n > 0);
             log_write(LOG_ERROR, "notify", "a delivery is given up", "channel=%.*s error=\"%s\"",
                       STR_FMT(x->channel), x->error);

@@ -100,13 +100,13 @@ static void check_claimed(uint64_t now_ms, const char *channel, const char *expe
     arena_done(&t.arena);
 }
 
-static struct outbox_outcome outcome(uint64_t id, const char *channel, enum outcome what)
+static struct outbox_outcome outcome(uint64_t id, const char *channel, enum outbox_result what)
 {
     return (struct outbox_outcome){.id = id,
                                    .channel = str_of(channel),
                                    .key = STR("k"),
                                    .what = what,
-                                   .failed = what == OUTCOME_AGAIN || what == OUTCOME_GIVEN_UP,
+                                   .failed = what == OUTBOX_AGAIN || what == OUTBOX_GIVEN_UP,
                                    .due_ms = NOW + 1000};
 }
 
@@ -127,7 +127,7 @@ static void test_a_key_is_taken_once(void **state)
     assert_int_equal(put_one("k", "c", "", false), OUTBOX_KNOWN);
     check_claimed(NOW, "c", "k ", UINT64_MAX);
     check_claimed(NOW, "c", "", UINT64_MAX);
-    record(NOW, outcome(1, "c", OUTCOME_SENT));
+    record(NOW, outcome(1, "c", OUTBOX_SENT));
     assert_int_equal(put_one("k", "c", "", false), OUTBOX_KNOWN);
     assert_ok(outbox_forget(outbox, NOW + OUTBOX_KEPT_MS));
     assert_int_equal(put_one("k", "c", "", false), OUTBOX_KNOWN);
@@ -145,7 +145,7 @@ static void test_what_fails_is_due_again_and_counted(void **state)
     add_channel("c");
     (void)put_one("k", "c", "", false);
     check_claimed(NOW, "c", "k ", UINT64_MAX);
-    struct outbox_outcome x = outcome(1, "c", OUTCOME_AGAIN);
+    struct outbox_outcome x = outcome(1, "c", OUTBOX_AGAIN);
     x.repeat = x.refused = true;
     (void)snprintf(x.error, sizeof x.error, "HTTP 500");
     record(NOW + 5, x);
@@ -162,7 +162,7 @@ static void test_what_fails_is_due_again_and_counted(void **state)
     assert_int_equal(s.failed, 1);
     assert_int_equal(s.last_error_ms, NOW + 5);
     assert_string_equal(s.last_error, "HTTP 500");
-    record(NOW + 1001, outcome(1, "c", OUTCOME_GIVEN_UP));
+    record(NOW + 1001, outcome(1, "c", OUTBOX_GIVEN_UP));
     outbox_close(outbox);
     assert_ok(open_at(NOW, OUTBOX_WAITING_MAX)); // the counts are on the disk
     assert_true(outbox_channel_stats(outbox, STR("c"), &s));
@@ -180,10 +180,10 @@ static void test_steps_and_postponing(void **state)
     add_channel("c");
     (void)put_one("k", "c", "", false);
     check_claimed(NOW, "c", "k ", UINT64_MAX);
-    record(NOW, outcome(1, "c", OUTCOME_POSTPONED));
+    record(NOW, outcome(1, "c", OUTBOX_POSTPONED));
     check_claimed(NOW, "c", "", NOW + 1000);
     check_claimed(NOW + 1000, "c", "k ", UINT64_MAX);
-    struct outbox_outcome x = outcome(1, "c", OUTCOME_NEXT);
+    struct outbox_outcome x = outcome(1, "c", OUTBOX_NEXT);
     x.lost = true;
     record(NOW + 1000, x);
     assert_ok(turn(NOW + 1000, NULL, 0, "c", ROOM, &t));
@@ -209,14 +209,14 @@ static void test_the_end_waits_for_the_beginning(void **state)
     (void)put_one("elsewhere", "d", "i", true);
     check_claimed(NOW, "d", "elsewhere ", UINT64_MAX);
     check_claimed(NOW, "c", "fire fire2 other none ", UINT64_MAX);
-    record(NOW, outcome(1, "c", OUTCOME_SENT));
+    record(NOW, outcome(1, "c", OUTBOX_SENT));
     check_claimed(NOW, "c", "", UINT64_MAX); // the second still flies
-    record(NOW, outcome(2, "c", OUTCOME_GIVEN_UP));
+    record(NOW, outcome(2, "c", OUTBOX_GIVEN_UP));
     check_claimed(NOW, "c", "end ", UINT64_MAX);
-    record(NOW, outcome(3, "c", OUTCOME_AGAIN));
+    record(NOW, outcome(3, "c", OUTBOX_AGAIN));
     check_claimed(NOW, "c", "", NOW + 1000);
     check_claimed(NOW + 1000, "c", "end ", UINT64_MAX);
-    record(NOW, outcome(3, "c", OUTCOME_SENT));
+    record(NOW, outcome(3, "c", OUTBOX_SENT));
     check_claimed(NOW, "c", "again ", UINT64_MAX);
 }
 
@@ -258,7 +258,7 @@ static void test_a_channel_that_goes_takes_what_waits_along(void **state)
     assert_err(outbox_remove_channel(outbox, STR("c"), NOW), ERR_NOT_FOUND);
     assert_int_equal(outbox_waiting(outbox), 0);
     add_channel("c");
-    record(NOW, outcome(1, "c", OUTCOME_SENT)); // of the one that flew when it went
+    record(NOW, outcome(1, "c", OUTBOX_SENT)); // of the one that flew when it went
     assert_true(outbox_channel_stats(outbox, STR("c"), &s));
     assert_int_equal(s.sent, 0);
     check_claimed(NOW, "c", "", UINT64_MAX);
@@ -286,7 +286,7 @@ static void test_what_works_again_is_hurried(void **state)
     add_channel("c");
     (void)put_one("k", "c", "", false);
     check_claimed(NOW, "c", "k ", UINT64_MAX);
-    record(NOW, outcome(1, "c", OUTCOME_AGAIN));
+    record(NOW, outcome(1, "c", OUTBOX_AGAIN));
     assert_ok(outbox_turn(outbox, NOW + 1, NULL, 0, &w, 1, &t.arena, t.deliveries, &t.count));
     assert_int_equal(t.count, 1);
     arena_done(&t.arena);
@@ -325,7 +325,7 @@ static void try_send(void)
             // Whoever is told twice is told that it is a repeat.
             assert_true(b->times == 0 || t.deliveries[i].repeat);
             b->times++;
-            struct outbox_outcome x = outcome(t.deliveries[i].id, "c", OUTCOME_SENT);
+            struct outbox_outcome x = outcome(t.deliveries[i].id, "c", OUTBOX_SENT);
             struct turned none = {0};
             b->sent = turn(NOW, &x, 1, "c", 0, &none) == ERR_OK;
             arena_done(&none.arena);

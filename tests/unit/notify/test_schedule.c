@@ -30,7 +30,7 @@ static void test_the_wait_doubles_up_to_five_minutes(void **state)
         struct outbox_delivery d = delivery(i + 1);
         const struct attempt a = {.verdict = VERDICT_AGAIN, .error = STR("no")};
         struct outbox_outcome x = after(&d, a, NOW, 0);
-        assert_int_equal(x.what, OUTCOME_AGAIN);
+        assert_int_equal(x.what, OUTBOX_AGAIN);
         assert_true(x.failed && !x.refused);
         assert_int_equal(x.due_ms - NOW, waits_s[i] * 1000);
         x = after(&d, a, NOW, UINT64_MAX);
@@ -60,18 +60,18 @@ static void test_refusals_and_age_end_it(void **state)
     struct attempt a = {.verdict = VERDICT_REFUSED, .error = STR("go away")};
     (void)state;
     d.refusals = 1;
-    assert_int_equal(after(&d, a, NOW, 0).what, OUTCOME_AGAIN);
+    assert_int_equal(after(&d, a, NOW, 0).what, OUTBOX_AGAIN);
     assert_true(after(&d, a, NOW, 0).refused);
     d.refusals = 2;
     struct outbox_outcome x = after(&d, a, NOW, 0);
-    assert_int_equal(x.what, OUTCOME_GIVEN_UP);
+    assert_int_equal(x.what, OUTBOX_GIVEN_UP);
     assert_string_equal(x.error, "go away");
     a.verdict = VERDICT_AGAIN;
-    assert_int_equal(after(&d, a, NOW + SCHEDULE_GIVE_UP_MS - 1, 0).what, OUTCOME_AGAIN);
-    assert_int_equal(after(&d, a, NOW + SCHEDULE_GIVE_UP_MS, 0).what, OUTCOME_GIVEN_UP);
-    assert_int_equal(after(&d, a, NOW - 1, 0).what, OUTCOME_AGAIN); // it is from the future
+    assert_int_equal(after(&d, a, NOW + SCHEDULE_GIVE_UP_MS - 1, 0).what, OUTBOX_AGAIN);
+    assert_int_equal(after(&d, a, NOW + SCHEDULE_GIVE_UP_MS, 0).what, OUTBOX_GIVEN_UP);
+    assert_int_equal(after(&d, a, NOW - 1, 0).what, OUTBOX_AGAIN); // it is from the future
     a.verdict = VERDICT_TAKEN;
-    assert_int_equal(after(&d, a, NOW + 2 * SCHEDULE_GIVE_UP_MS, 0).what, OUTCOME_SENT);
+    assert_int_equal(after(&d, a, NOW + 2 * SCHEDULE_GIVE_UP_MS, 0).what, OUTBOX_SENT);
 }
 
 static void test_steps_go_on_past_one_that_is_lost(void **state)
@@ -79,19 +79,19 @@ static void test_steps_go_on_past_one_that_is_lost(void **state)
     struct outbox_delivery d = delivery(1);
     struct attempt a = {.verdict = VERDICT_TAKEN, .steps = 3};
     (void)state;
-    assert_int_equal(after(&d, a, NOW, 0).what, OUTCOME_NEXT);
+    assert_int_equal(after(&d, a, NOW, 0).what, OUTBOX_NEXT);
     assert_false(after(&d, a, NOW, 0).lost);
     d.refusals = 2;
     d.step = 1;
     a.verdict = VERDICT_REFUSED;
     struct outbox_outcome x = after(&d, a, NOW, 0);
-    assert_int_equal(x.what, OUTCOME_NEXT);
+    assert_int_equal(x.what, OUTBOX_NEXT);
     assert_true(x.lost && x.failed);
     d.step = 2;
     d.lost = 1;
     a.verdict = VERDICT_TAKEN;
     x = after(&d, a, NOW, 0);
-    assert_int_equal(x.what, OUTCOME_GIVEN_UP);
+    assert_int_equal(x.what, OUTBOX_GIVEN_UP);
     assert_string_equal(x.error, "1 of 3 receivers could not be told.");
 }
 
