@@ -430,6 +430,23 @@ struct hist_head hist_head_of(struct str hist)
     return head;
 }
 
+void hist_add_encoded(struct hist *h, struct str hist)
+{
+    struct hist_head head;
+    const uint8_t *end = (const uint8_t *)hist.p + hist.n;
+    const uint8_t *p = read_head(hist, &head);
+    uint64_t next = 0;
+    MUST(p != NULL);
+    for (uint64_t i = 0; i < head.used; i++) {
+        int64_t times;
+        p = read_cell(p, end, &next, &times);
+        MUST(p != NULL && times >= INT32_MIN && times <= INT32_MAX);
+        uint16_t bucket = (uint16_t)(next - 1);
+        hist_add_run(h, &bucket, 1, 0, (int32_t)times);
+    }
+    h->sum_ns = (int64_t)((uint64_t)h->sum_ns + (uint64_t)head.sum_ns);
+}
+
 int64_t hist_sum_ns(struct str hist)
 {
     struct hist_head head;

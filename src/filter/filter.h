@@ -130,6 +130,11 @@ uint64_t filter_given_up(const struct filter *f);
 // Whether the span matches.
 bool filter_match(const struct filter *f, struct row row);
 
+// Whether a metric point matches, the number of its row given. `name` is the metric's, `.x` and
+// `span.x` are the point's attributes, `.x` where it has none the resource's; a point has no status,
+// kind, duration, IDs, events and links, so that tests on them are false.
+bool filter_match_point(const struct filter *f, const struct batch *b, uint32_t point);
+
 // Three-valued: what can be said of every row that has this resource, scope, name, kind and status,
 // and among whose attributes are exactly those with the given (key, type) pairs, values unknown.
 enum verdict { VERDICT_NO, VERDICT_YES, VERDICT_MAYBE };

@@ -282,19 +282,48 @@ static bool test_span(const struct filter_node *test, const struct batch *b, con
     }
 }
 
-static bool match_node(const struct filter_node *n, const struct batch *b, const struct span *s)
+static bool test_point(const struct filter_node *test, const struct batch *b, const struct point *p)
+{
+    switch (test->field) {
+    case ON_SPAN_ATTR:
+        return filter_test_run(test, b, p->attrs);
+    case ON_ANY_ATTR:
+        return batch_find_attr(b, p->attrs, test->key) != NULL
+                   ? filter_test_run(test, b, p->attrs)
+                   : filter_test_resource_attr(test, b, &b->resources[p->resource]);
+    case ON_RESOURCE_ATTR:
+    case ON_SCOPE_ATTR:
+    case ON_SCOPE_NAME:
+    case ON_SCOPE_VERSION:
+    case ON_NAME:
+        return filter_test_shared(test, b, p->resource, p->scope,
+                                  batch_str(b, b->metrics[p->metric].name), 0, 0);
+    default:
+        return false;
+    }
+}
+
+// One record: a span, or where that is NULL a point.
+struct record {
+    const struct batch *batch;
+    const struct span *span;
+    const struct point *point;
+};
+
+static bool match_node(const struct filter_node *n, const struct record *r)
 {
     switch (n->type) {
     case NODE_ALL:
         return true;
     case NODE_AND:
-        return match_node(n->left, b, s) && match_node(n->right, b, s);
+        return match_node(n->left, r) && match_node(n->right, r);
     case NODE_OR:
-        return match_node(n->left, b, s) || match_node(n->right, b, s);
+        return match_node(n->left, r) || match_node(n->right, r);
     case NODE_NOT:
-        return !match_node(n->left, b, s);
+        return !match_node(n->left, r);
     case NODE_TEST:
-        return test_span(n, b, s);
+        return r->span != NULL ? test_span(n, r->batch, r->span)
+                               : test_point(n, r->batch, r->point);
     }
     return false;
 }
@@ -302,5 +331,13 @@ static bool match_node(const struct filter_node *n, const struct batch *b, const
 bool filter_match(const struct filter *f, struct row row)
 {
     ASSERT(row.index < row.batch->span_count);
-    return match_node(f->root, row.batch, row_span(row));
+    const struct record r = {.batch = row.batch, .span = row_span(row)};
+    return match_node(f->root, &r);
+}
+
+bool filter_match_point(const struct filter *f, const struct batch *b, uint32_t point)
+{
+    ASSERT(point < b->point_count);
+    const struct record r = {.batch = b, .point = &b->points[point]};
+    return match_node(f->root, &r);
 }
