@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 ORDER = ["core", "os", "model", "wire", "filter", "ledger", "http", "journal", "codec", "store", "series", "receive", "scrape",
-         "stream", "query", "notify", "api"]
+         "stream", "query", "notify", "alert", "api"]
 BANNED = ["strcpy", "strcat", "sprintf", "vsprintf", "gets", "strtok", "atoi", "atol", "alloca",
           "mktemp", "system"]
 PEERS = {"store", "series", "receive", "scrape", "stream"}  # meet in model, and are put together in apps

@@ -6,10 +6,10 @@
 // resource attributes, attributes, name, kind and status are its key: their fields are the term's
 // shape, their values are hashed together. A plan has a table for each shape that occurs; a record
 // looks into each table once, with the hash of its own values in those fields. So the cost is the
-// number of shapes (of which people write few) and of strategies that match, not that of rules. What
-// a hash finds is then matched in full. Fields of resources are hashed once for each resource
-// of a batch, and a shape whose part of resource fields nobody asks for with these values is left out
-// for all of its records.
+// number of shapes (of which people write few) and of strategies that match, not that of rules.
+// What a hash finds is then matched in full. Fields of resources are hashed once for each resource
+// of a batch, and a shape whose part of resource fields nobody asks for with these values is left
+// out for all of its records.
 //
 // Terms without an equality, and filters with more than TERMS_MAX terms, are tried on each record:
 // "{ duration > 1s }" has nothing to hash. Values that are arrays count as each of their elements.
@@ -45,8 +45,9 @@ struct plan_walk *plan_walk_new(void);
 void plan_walk_free(struct plan_walk *w);
 
 // Calls `each` for every row of a sealed batch and every item that matches it, row by row.
-void plan_each(const struct plan *p, struct plan_walk *w, const struct batch *b, enum plan_rows rows,
-               void (*each)(void *ctx, uint32_t item, uint32_t row), void *ctx);
+void plan_each(const struct plan *p, struct plan_walk *w, const struct batch *b,
+               enum plan_rows rows, void (*each)(void *ctx, uint32_t item, uint32_t row),
+               void *ctx);
 
 struct plan_stats {
     size_t shapes, terms, unkeyed; // items that are tried on each record

@@ -4,7 +4,7 @@
 // A rule names what it watches (business line, services, environment), one or more strategies, and
 // who is told. A strategy picks records by a filter, divides them into groups by up to three
 // fields, measures each group over the last `every`, and compares. A rule fires for a group when
-// ANY, or ALL, of its strategies hold there.
+// ANY, or ALL, of its strategies hold there; so these have one group_by.
 //
 // The file (YAML; JSON is YAML too), also what the API takes and `sonde alert export` prints:
 //
@@ -43,14 +43,16 @@
 //   p50 ... p99.9, quantile     of `field` (`quantile: 0.99` beside it), within 1 %
 //   distinct      how many values of `field`; beyond DISTINCT_MAX (alert/window.h) that many
 //   absence       holds when there is no record; takes neither operator nor threshold
-// `field` is `duration` unless it is given; of metrics it is the value.
+// `field` is `duration` unless it is given; of metrics it is `value`.
 //
 // Operators
 //   > >= < <=                   m and the threshold
 //   above_average, below_average  m is `threshold` percent and more above, or below, the average of
-//                               the last 60 windows that closed (AVERAGE_MIN of them at least), made
-//                               from their totals. Not of quantile and distinct, which have none
-//   rise, fall                  m is `threshold` percent and more above, or below, the window before
+//                               the last 60 windows that closed (AVERAGE_MIN of them at least),
+//                               made from their totals. Not of quantile and distinct, which have
+//                               none
+//   rise, fall                  m is `threshold` percent and more above, or below, the window
+//   before
 // A threshold is a number; a duration with a unit (500ms) is its nanoseconds, as `duration` is; 5%
 // is 0.05 for shares, and 5 for percentages.
 //
@@ -152,6 +154,7 @@ struct alert_rule {
     size_t channel_count, receiver_count;
     struct alert_strategy *strategies;
     size_t strategy_count;
+    struct str identity; // equal where what is watched and measured is: windows then go on
 };
 
 // What a file holds. `channels` are left to whoever knows them (notify/channel.h): each a mapping

@@ -1,0 +1,486 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: alerting as the server has it.
+#include "alert/alerting.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "alert/inquiry.h"
+#include "core/clock.h"
+#include "core/logger.h"
+#include "core/mem.h"
+#include "core/must.h"
+#include "os/fs.h"
+
+#define RULES_MAX     ((size_t)64 << 20) // bytes of all rules
+#define STATE_MAX     ((size_t)1 << 30)
+#define TOLD_SINCE_MS ((uint64_t)24 * 3600 * 1000)
+
+struct alerting {
+    struct alerting_options o;
+    struct notify *notify;
+    struct desk *desk;
+    struct inquirer *inquirer;
+    struct alert_engine *engine;
+    pthread_mutex_t lock; // of changes
+    struct alert_set *set;
+};
+
+// ---- Between the parts --------------------------------------------------------------------------
+
+static enum err tell(void *ctx, const struct alert_event *events, size_t count)
+{
+    ASSERT(events != NULL);
+    return desk_tell(((struct alerting *)ctx)->desk, events, count);
+}
+
+static void tick(void *ctx, uint64_t now_ns)
+{
+    ASSERT(ctx != NULL);
+    desk_tick(((struct alerting *)ctx)->desk, now_ns);
+}
+
+static void done(void *ctx, uint64_t seq)
+{
+    struct alerting *a = ctx;
+    ASSERT(ctx != NULL);
+    a->o.on_done(a->o.ctx, seq);
+}
+
+static void commit(void *ctx, uint64_t seq, struct str state)
+{
+    struct alerting *a = ctx;
+    enum err e = book_put_state(desk_book(a->desk), seq, state);
+    ASSERT(ctx != NULL);
+    if (e == ERR_OK) {
+        done(a, seq);
+    } else { // the journal keeps what is not committed
+        log_write(LOG_ERROR, "alert", "the windows of alerts cannot be written", "reason=\"%s\"",
+                  err_text(e));
+    }
+}
+
+static void inquire(void *ctx, const trace_id *traces, size_t count, struct inquiry *ret_inquiry)
+{
+    ASSERT(ctx != NULL);
+    inquirer_inquire(((struct alerting *)ctx)->inquirer, traces, count, ret_inquiry);
+}
+
+static bool are_neighbours(void *ctx, struct str line, struct str a, struct str b)
+{
+    ASSERT(ctx != NULL);
+    return inquirer_are_neighbours(((struct alerting *)ctx)->inquirer, line, a, b);
+}
+
+static void trouble(void *ctx, enum notify_trouble what, struct str channel, struct str key,
+                    struct str error)
+{
+    static const char *const texts[] = {
+        "a message was given up", "a channel has not worked for minutes", "a channel works again"};
+    (void)ctx;
+    ASSERT((size_t)what < sizeof texts / sizeof texts[0]);
+    log_write(what == NOTIFY_RECOVERED ? LOG_INFO : LOG_ERROR, "notify", texts[what],
+              "channel=%.*s message=%.*s reason=\"%.*s\"", STR_FMT(channel), STR_FMT(key),
+              STR_FMT(error));
+}
+
+// ---- Life ---------------------------------------------------------------------------------------
+
+// The rules as the book has them.
+static enum err read_rules(struct alerting *a, struct alert_set **ret_set, struct err_at *ret_at)
+{
+    struct buf text;
+    struct alert_file *file;
+    ASSERT(a->inquirer != NULL);
+    buf_init(&text, RULES_MAX);
+    enum err e = book_print_rules(desk_book(a->desk), &text);
+    e = e == ERR_OK
+            ? alert_file_read(buf_str(&text), "alerts.db", &file, ret_at)
+            : err_at_set(ret_at, e, 0, "the rules of alerts cannot be read: %s", err_text(e));
+    buf_done(&text);
+    if (e == ERR_OK) {
+        *ret_set = alert_set_new(file);
+    }
+    return e;
+}
+
+struct told_list {
+    struct arena arena;
+    struct alert_told *items;
+    size_t count, capacity;
+};
+
+static void take_told(void *ctx, const struct alert_told *t)
+{
+    struct told_list *l = ctx;
+    struct alert_told kept = *t;
+    ASSERT(ctx != NULL);
+    kept.rule = arena_str(&l->arena, t->rule);
+    for (size_t i = 0; i < ALERT_GROUP_BY_MAX; i++) {
+        kept.group[i] = arena_str(&l->arena, t->group[i]);
+    }
+    l->items = mem_grow(l->items, &l->capacity, l->count + 1, sizeof *l->items);
+    l->items[l->count++] = kept;
+}
+
+static enum err open_engine(struct alerting *a, struct err_at *ret_at)
+{
+    struct told_list told = {0};
+    struct buf state;
+    uint64_t seq = 0, now = clock_wall_ns(), since = TOLD_SINCE_MS * NS_PER_MS;
+    ASSERT(a->inquirer != NULL);
+    buf_init(&state, STATE_MAX);
+    enum err e = book_state(desk_book(a->desk), &seq, &state);
+    e = e == ERR_OK
+            ? book_each_told(desk_book(a->desk), now > since ? now - since : 0, take_told, &told)
+            : e;
+    if (e == ERR_OK) {
+        const struct alert_options o = {.budget = a->o.budget,
+                                        .sink = {tell, tick, commit, done, a},
+                                        .set = a->set,
+                                        .seq = seq,
+                                        .state = state.n > 0 ? buf_str(&state) : STR(""),
+                                        .told = told.items,
+                                        .told_count = told.count};
+        a->engine = alert_new(&o);
+    } else {
+        (void)err_at_set(ret_at, e, 0, "the state of alerts cannot be read: %s", err_text(e));
+    }
+    buf_done(&state);
+    mem_free(told.items);
+    arena_done(&told.arena);
+    return e;
+}
+
+static enum err open_notify(struct alerting *a, struct err_at *ret_at)
+{
+    char db[FS_PATH_MAX], key[FS_PATH_MAX];
+    ASSERT(a->inquirer != NULL);
+    (void)snprintf(db, sizeof db, "%s/notify.db", a->o.dir);
+    (void)snprintf(key, sizeof key, "%s/notify.key", a->o.dir);
+    const struct notify_options o = {.db_path = db,
+                                     .key_path = key,
+                                     .version = a->o.version,
+                                     .budget = a->o.budget,
+                                     .trouble = trouble,
+                                     .ctx = a};
+    return notify_open(&o, &a->notify, ret_at);
+}
+
+static enum err open_desk(struct alerting *a, struct err_at *ret_at)
+{
+    char path[FS_PATH_MAX];
+    ASSERT(a->inquirer != NULL);
+    (void)snprintf(path, sizeof path, "%s/alerts.db", a->o.dir);
+    const struct desk_options o = {.path = path,
+                                   .notify = a->notify,
+                                   .inquire = inquire,
+                                   .are_neighbours = are_neighbours,
+                                   .ctx = a};
+    return desk_open(&o, &a->desk, ret_at);
+}
+
+enum err alerting_open(const struct alerting_options *o, struct alerting **ret_alerting,
+                       struct err_at *ret_at)
+{
+    struct alerting *a = mem_new(1, sizeof *a);
+    a->o = *o;
+    MUST(pthread_mutex_init(&a->lock, NULL) == 0);
+    a->inquirer = inquirer_new(o->store, o->series);
+    enum err e = fs_real()->ops->make_dir(fs_real(), o->dir);
+    e = e == ERR_OK ? open_notify(a, ret_at)
+                    : err_at_set(ret_at, e, 0, "%s: %s", o->dir, strerror(errno));
+    e = e == ERR_OK ? open_desk(a, ret_at) : e;
+    e = e == ERR_OK ? read_rules(a, &a->set, ret_at) : e;
+    e = e == ERR_OK ? open_engine(a, ret_at) : e;
+    if (e != ERR_OK) {
+        alerting_close(a);
+        return e;
+    }
+    *ret_alerting = a;
+    return ERR_OK;
+}
+
+void alerting_close(struct alerting *a)
+{
+    if (a == NULL) {
+        return;
+    }
+    alert_close(a->engine);
+    desk_close(a->desk);
+    notify_close(a->notify);
+    inquirer_free(a->inquirer);
+    alert_set_unref(a->set);
+    (void)pthread_mutex_destroy(&a->lock);
+    mem_free(a);
+}
+
+void alerting_set_url(struct alerting *a, const char *url)
+{
+    ASSERT(a->inquirer != NULL);
+    desk_set_url(a->desk, url);
+}
+
+uint64_t alerting_replay_after(const struct alerting *a)
+{
+    ASSERT(a->inquirer != NULL);
+    return alert_replay_after(a->engine);
+}
+
+void alerting_replay(struct alerting *a, struct batch *const *batches, size_t count)
+{
+    ASSERT(a->inquirer != NULL);
+    alert_replay(a->engine, batches, count);
+}
+
+void alerting_start(struct alerting *a)
+{
+    ASSERT(a->inquirer != NULL);
+    alert_start(a->engine);
+}
+
+void alerting_add_record(struct alerting *a, struct batch *const *batches, size_t count)
+{
+    ASSERT(a->inquirer != NULL);
+    alert_add_record(a->engine, batches, count);
+}
+
+void alerting_stats(struct alerting *a, struct alert_stats *ret_stats)
+{
+    ASSERT(a->inquirer != NULL);
+    alert_stats(a->engine, ret_stats);
+}
+
+// ---- Changes ------------------------------------------------------------------------------------
+
+// What the book has goes to the engine. The lock is held.
+static enum err take_over(struct alerting *a, struct err_at *ret_at)
+{
+    struct alert_set *set;
+    enum err e = read_rules(a, &set, ret_at);
+    ASSERT(a->inquirer != NULL);
+    if (e == ERR_OK) {
+        alert_set_rules(a->engine, set);
+        alert_set_unref(a->set);
+        a->set = set;
+    }
+    return e;
+}
+
+static enum err wrong_at(const char *name, size_t line, size_t column, struct err_at *at,
+                         struct err_at *ret_at)
+{
+    ASSERT(at != NULL);
+    return err_at_set(ret_at, ERR_INVALID, at->offset, "%s:%zu:%zu: channel: %s", name, line,
+                      column, at->text);
+}
+
+static enum err read_channel(const struct alert_channel_text *text, const char *name,
+                             struct channel *to, struct err_at *ret_at)
+{
+    struct err_at at = {0};
+    enum channel_key key = KEY_TYPE;
+    ASSERT(text != NULL);
+    for (size_t i = 0; i < text->count; i++) {
+        const struct alert_pair *p = &text->pairs[i];
+        if (channel_set(to, p->key, p->values, p->count, &at) != ERR_OK) {
+            return wrong_at(name, p->line, p->column, &at, ret_at);
+        }
+    }
+    return channel_check(to, &key, &at) == ERR_OK
+               ? ERR_OK
+               : wrong_at(name, text->line, text->column, &at, ret_at);
+}
+
+struct name_search {
+    struct str name;
+    bool found;
+};
+
+static void compare_name(void *ctx, const struct notify_channel *c)
+{
+    struct name_search *s = ctx;
+    ASSERT(ctx != NULL);
+    s->found = s->found || str_eq(c->name, s->name);
+}
+
+static bool is_channel(struct alerting *a, const struct channel *fresh, size_t count,
+                       struct str name)
+{
+    struct name_search s = {.name = name};
+    ASSERT(a->inquirer != NULL);
+    for (size_t i = 0; i < count; i++) {
+        if (str_eq(channel_text(&fresh[i], KEY_NAME), name)) {
+            return true;
+        }
+    }
+    notify_each_channel(a->notify, compare_name, &s);
+    return s.found;
+}
+
+// A rule that nobody would hear of is a mistake.
+static enum err check_channels(struct alerting *a, const struct alert_file *f, const char *name,
+                               const struct channel *fresh, size_t count, struct err_at *ret_at)
+{
+    ASSERT(a->inquirer != NULL);
+    for (size_t i = 0; i < f->rule_count; i++) {
+        const struct alert_rule *r = &f->rules[i];
+        for (size_t k = 0; k < r->channel_count; k++) {
+            if (!is_channel(a, fresh, count, r->channels[k])) {
+                return err_at_set(ret_at, ERR_INVALID, 0, "%s: rule %.*s: there is no channel %.*s",
+                                  name, STR_FMT(r->name), STR_FMT(r->channels[k]));
+            }
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err put_all(struct alerting *a, const struct alert_file *f, struct channel *channels,
+                        struct str by, struct err_at *ret_at)
+{
+    enum err e = ERR_OK;
+    ASSERT(a->inquirer != NULL);
+    for (size_t i = 0; i < f->channel_count && e == ERR_OK; i++) {
+        enum channel_key key;
+        e = notify_set_channel(a->notify, &channels[i], &key, ret_at);
+    }
+    if (e == ERR_OK && f->rule_count > 0) {
+        e = book_put_rules(desk_book(a->desk), f, by, clock_wall_ns());
+        e = e == ERR_OK ? take_over(a, ret_at)
+                        : err_at_set(ret_at, e, 0, "the rules cannot be written: %s", err_text(e));
+    }
+    return e;
+}
+
+// With those that there are already.
+static bool has_room(const struct alerting *a, const struct alert_file *f)
+{
+    const struct alert_file *now = alert_set_file(a->set);
+    ASSERT(a->inquirer != NULL);
+    return now->rule_count + f->rule_count <= ALERT_RULES_MAX;
+}
+
+static enum err import(struct alerting *a, const struct alert_file *f, const char *name,
+                       struct str by, struct err_at *ret_at)
+{
+    struct channel *channels = mem_new(f->channel_count + 1, sizeof *channels);
+    enum err e = ERR_OK;
+    size_t count = 0;
+    ASSERT(a->inquirer != NULL);
+    for (; count < f->channel_count && e == ERR_OK; count++) {
+        channel_init(&channels[count]);
+        e = read_channel(&f->channels[count], name, &channels[count], ret_at);
+    }
+    e = e == ERR_OK ? check_channels(a, f, name, channels, count, ret_at) : e;
+    if (e == ERR_OK && !has_room(a, f)) {
+        e = err_at_set(ret_at, ERR_LIMIT, 0, "%s: more than %zu rules", name, ALERT_RULES_MAX);
+    }
+    e = e == ERR_OK ? put_all(a, f, channels, by, ret_at) : e;
+    for (size_t i = 0; i < count; i++) {
+        channel_done(&channels[i]);
+    }
+    mem_free(channels);
+    return e;
+}
+
+enum err alerting_import(struct alerting *a, struct str text, const char *name, struct str by,
+                         struct alerting_taken *ret_taken, struct err_at *ret_at)
+{
+    struct alert_file *f;
+    enum err e = alert_file_read(text, name, &f, ret_at);
+    ASSERT(a->inquirer != NULL);
+    if (e != ERR_OK) {
+        return e;
+    }
+    pthread_mutex_lock(&a->lock);
+    e = import(a, f, name, by, ret_at);
+    pthread_mutex_unlock(&a->lock);
+    if (e == ERR_OK) {
+        *ret_taken = (struct alerting_taken){f->rule_count, f->channel_count};
+    }
+    alert_file_free(f);
+    return e;
+}
+
+enum err alerting_remove_rule(struct alerting *a, struct str name, struct str by)
+{
+    struct err_at at;
+    ASSERT(a->inquirer != NULL);
+    pthread_mutex_lock(&a->lock);
+    enum err e = book_remove_rule(desk_book(a->desk), name, by, clock_wall_ns());
+    e = e == ERR_OK ? take_over(a, &at) : e;
+    pthread_mutex_unlock(&a->lock);
+    return e;
+}
+
+enum err alerting_remove_channel(struct alerting *a, struct str name, struct err_at *ret_at)
+{
+    enum err e = ERR_OK;
+    ASSERT(a->inquirer != NULL);
+    pthread_mutex_lock(&a->lock);
+    const struct alert_file *f = alert_set_file(a->set);
+    for (size_t i = 0; i < f->rule_count && e == ERR_OK; i++) {
+        for (size_t k = 0; k < f->rules[i].channel_count && e == ERR_OK; k++) {
+            if (str_eq(f->rules[i].channels[k], name)) {
+                e = err_at_set(ret_at, ERR_BUSY, 0, "rule %.*s tells over this channel",
+                               STR_FMT(f->rules[i].name));
+            }
+        }
+    }
+    e = e == ERR_OK ? notify_remove_channel(a->notify, name) : e;
+    pthread_mutex_unlock(&a->lock);
+    return e;
+}
+
+static void print_channel(void *ctx, const struct notify_channel *c)
+{
+    struct buf *out = ctx;
+    ASSERT(ctx != NULL);
+    // JSON is YAML: {"type": ...} with the name before.
+    buf_printf(out, "  - {\"name\":\"%.*s\",", STR_FMT(c->name));
+    buf_add_str(out, str_skip(c->open, 1));
+    buf_add_str(out, STR("\n"));
+}
+
+enum err alerting_export(struct alerting *a, struct buf *out)
+{
+    enum err e = book_print_rules(desk_book(a->desk), out);
+    size_t before = out->n;
+    ASSERT(a->inquirer != NULL);
+    buf_add_str(out, STR("channels:\n"));
+    size_t empty = out->n;
+    notify_each_channel(a->notify, print_channel, out);
+    out->n = out->n == empty ? before : out->n;
+    return e == ERR_OK && out->failed ? ERR_LIMIT : e;
+}
+
+// ---- Asking -------------------------------------------------------------------------------------
+
+struct alert_set *alerting_rules(struct alerting *a)
+{
+    ASSERT(a->inquirer != NULL);
+    pthread_mutex_lock(&a->lock);
+    struct alert_set *set = alert_set_ref(a->set);
+    pthread_mutex_unlock(&a->lock);
+    return set;
+}
+
+struct book *alerting_book(struct alerting *a)
+{
+    ASSERT(a->inquirer != NULL);
+    return desk_book(a->desk);
+}
+
+struct desk *alerting_desk(struct alerting *a)
+{
+    ASSERT(a->inquirer != NULL);
+    return a->desk;
+}
+
+struct notify *alerting_notify(struct alerting *a)
+{
+    ASSERT(a->inquirer != NULL);
+    return a->notify;
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the statements of the book, for its own files.
+#ifndef SONDE_ALERT_BOOK_STATE_H
+#define SONDE_ALERT_BOOK_STATE_H
+
+#include "alert/book.h"
+
+enum book_statement {
+    BOOK_PUT_CHANGE,
+    BOOK_PUT_RULE,
+    BOOK_CHANGE_REMOVED,
+    BOOK_REMOVE_RULE,
+    BOOK_RULES,
+    BOOK_CUT_CHANGES,
+    BOOK_CHANGES,
+    BOOK_PUT_STATE,
+    BOOK_STATE,
+    BOOK_TOLD,
+    BOOK_ADD_ALERT,
+    BOOK_END_ALERT,
+    BOOK_ALERTS,
+    BOOK_FIRING,
+    BOOK_ADD_INCIDENT,
+    BOOK_SET_INCIDENT,
+    BOOK_INCIDENTS,
+    BOOK_INCIDENT,
+    BOOK_OLD_INCIDENTS,
+    BOOK_MANY_INCIDENTS,
+    BOOK_FORGET_ALERTS,
+    BOOK_FORGET_TIMELINE,
+    BOOK_FORGET_MESSAGES,
+    BOOK_ADD_ENTRY,
+    BOOK_TIMELINE,
+    BOOK_ADD_MESSAGE,
+    BOOK_PUT_MESSAGE,
+    BOOK_LAST_MESSAGES,
+    BOOK_UNPUT,
+    BOOK_STATEMENTS
+};
+
+static inline sqlite3_stmt *book_statement(struct book *b, enum book_statement s)
+{
+    return b->sql.statements[s];
+}
+
+#endif

@@ -1,0 +1,634 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: from alerts to what people hear.
+#include "alert/desk_state.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/logger.h"
+#include "core/mem.h"
+#include "core/must.h"
+
+#define BODY_MAX     NOTICE_JSON_BYTES_MAX
+#define FORGET_MS    ((uint64_t)3600000)
+#define PUT_AT_ONCE  ((size_t)64)
+#define DELIVERY_KEY 160
+
+// ---- Alerts that fire ---------------------------------------------------------------------------
+
+static void put_part(struct buf *b, struct str s)
+{
+    ASSERT(b != NULL);
+    buf_add_varint(b, s.n);
+    buf_add_str(b, s);
+}
+
+static void key_of(struct str rule, const struct str *group, size_t count, struct buf *out)
+{
+    ASSERT(out != NULL);
+    put_part(out, rule);
+    for (size_t i = 0; i < count; i++) {
+        put_part(out, group[i]);
+    }
+}
+
+static size_t place(const struct desk *d, struct str key, uint64_t hash)
+{
+    size_t at = hash & (d->size - 1);
+    ASSERT(d->firing_count <= d->size);
+    while (d->slots[at] != NULL &&
+           (d->slots[at]->hash != hash ||
+            !str_eq((struct str){d->slots[at]->key, d->slots[at]->key_n}, key))) {
+        at = (at + 1) & (d->size - 1);
+    }
+    return at;
+}
+
+static void make_room(struct desk *d)
+{
+    struct firing **old = d->slots;
+    size_t old_size = d->size;
+    ASSERT(d->firing_count <= d->size);
+    if ((d->firing_count + 1) * 2 <= d->size) {
+        return;
+    }
+    d->size = old_size > 0 ? old_size * 2 : 16;
+    d->slots = mem_new(d->size, sizeof(struct firing *));
+    for (size_t i = 0; i < old_size; i++) {
+        if (old[i] != NULL) {
+            d->slots[place(d, (struct str){old[i]->key, old[i]->key_n}, old[i]->hash)] = old[i];
+        }
+    }
+    mem_free(old);
+}
+
+static void add_firing(struct desk *d, struct str key, uint64_t id, uint64_t incident)
+{
+    ASSERT(d->firing_count <= d->size);
+    make_room(d);
+    uint64_t hash = str_hash(key);
+    size_t at = place(d, key, hash);
+    if (d->slots[at] == NULL) {
+        struct firing *f = mem_new(1, sizeof *f);
+        f->key = mem_alloc(key.n + 1);
+        memcpy(f->key, key.p, key.n);
+        f->key_n = key.n;
+        f->hash = hash;
+        d->slots[at] = f;
+        d->firing_count++;
+    }
+    d->slots[at]->id = id;
+    d->slots[at]->incident = incident;
+}
+
+static void remove_firing(struct desk *d, size_t at)
+{
+    ASSERT(d->firing_count <= d->size);
+    mem_free(d->slots[at]->key);
+    mem_free(d->slots[at]);
+    d->slots[at] = NULL;
+    d->firing_count--;
+    for (size_t next = (at + 1) & (d->size - 1); d->slots[next] != NULL;
+         next = (next + 1) & (d->size - 1)) {
+        struct firing *f = d->slots[next];
+        d->slots[next] = NULL;
+        d->slots[place(d, (struct str){f->key, f->key_n}, f->hash)] = f;
+    }
+}
+
+// ---- Life ---------------------------------------------------------------------------------------
+
+static void load_incident(void *ctx, const struct book_incident *row)
+{
+    struct desk *d = ctx;
+    ASSERT(ctx != NULL);
+    d->open = mem_grow(d->open, &d->open_capacity, d->open_count + 1, sizeof *d->open);
+    d->open[d->open_count++] = incident_read(row);
+}
+
+static void load_firing(void *ctx, const struct book_alert *a)
+{
+    struct desk *d = ctx;
+    struct buf key;
+    struct str rest = a->traces, text;
+    ASSERT(ctx != NULL);
+    buf_init(&key, (size_t)64 << 10);
+    key_of(a->rule, a->group, a->group_count, &key);
+    add_firing(d, buf_str(&key), a->id, a->incident);
+    buf_done(&key);
+    struct open_incident *i = incident_of(d, a->incident);
+    if (i == NULL) {
+        return;
+    }
+    (void)name_list_add(&i->rules, a->rule, DESK_LIST_MAX);
+    while (name_list_next(&rest, &text)) {
+        trace_id id;
+        if (trace_id_parse(text, &id) == ERR_OK) {
+            i->traces[i->trace_next++ % DESK_TRACES] = id;
+        }
+    }
+}
+
+static void load_body(void *ctx, const struct book_message *m)
+{
+    struct open_incident *i = incident_of(ctx, m->incident);
+    ASSERT(ctx != NULL);
+    if (i != NULL) {
+        mem_free(i->body);
+        i->body = mem_alloc(m->body.n + 1);
+        memcpy(i->body, m->body.p, m->body.n);
+        i->body_n = m->body.n;
+    }
+}
+
+static char *copy(struct str s)
+{
+    char *c = mem_alloc(s.n + 1);
+    ASSERT(s.p != NULL || s.n == 0);
+    memcpy(c, s.n > 0 ? s.p : "", s.n);
+    c[s.n] = 0;
+    return c;
+}
+
+static void load_pending(void *ctx, const struct book_message *m)
+{
+    struct desk *d = ctx;
+    ASSERT(ctx != NULL);
+    d->pending =
+        mem_grow(d->pending, &d->pending_capacity, d->pending_count + 1, sizeof *d->pending);
+    d->pending[d->pending_count++] =
+        (struct pending){m->id, m->incident, copy(m->channels), copy(m->body), m->resolves};
+}
+
+static void clear(struct desk *d)
+{
+    ASSERT(d->firing_count <= d->size);
+    for (size_t i = 0; i < d->open_count; i++) {
+        incident_free(d->open[i]);
+    }
+    for (size_t i = 0; i < d->size; i++) {
+        if (d->slots[i] != NULL) {
+            mem_free(d->slots[i]->key);
+            mem_free(d->slots[i]);
+        }
+    }
+    for (size_t i = 0; i < d->pending_count; i++) {
+        mem_free(d->pending[i].channels);
+        mem_free(d->pending[i].body);
+    }
+    mem_free(d->open);
+    mem_free(d->slots);
+    mem_free(d->pending);
+    d->open = NULL;
+    d->slots = NULL;
+    d->pending = NULL;
+    d->open_count = d->open_capacity = d->size = d->firing_count = 0;
+    d->pending_count = d->pending_capacity = 0;
+}
+
+// As the book has it.
+static enum err load(struct desk *d)
+{
+    ASSERT(d->firing_count <= d->size);
+    clear(d);
+    enum err e = book_each_incident(&d->book, true, 0, DESK_OPEN_MAX, load_incident, d);
+    for (size_t i = 0; i * 2 + 1 < d->open_count; i++) { // the oldest first
+        struct open_incident *other = d->open[i];
+        d->open[i] = d->open[d->open_count - 1 - i];
+        d->open[d->open_count - 1 - i] = other;
+    }
+    e = e == ERR_OK ? book_each_firing(&d->book, load_firing, d) : e;
+    e = e == ERR_OK ? book_each_last_message(&d->book, load_body, d) : e;
+    return e == ERR_OK ? book_each_unput(&d->book, load_pending, d) : e;
+}
+
+enum err desk_open(const struct desk_options *o, struct desk **ret_desk, struct err_at *ret_at)
+{
+    struct desk *d = mem_new(1, sizeof *d);
+    d->o = *o;
+    enum err e = book_open(&d->book, o->path, o->vfs, ret_at);
+    if (e != ERR_OK) {
+        mem_free(d);
+        return e;
+    }
+    MUST(pthread_mutex_init(&d->lock, NULL) == 0);
+    e = load(d);
+    if (e != ERR_OK) {
+        desk_close(d);
+        return err_at_set(ret_at, e, 0, "%s: %s", o->path, err_text(e));
+    }
+    *ret_desk = d;
+    return ERR_OK;
+}
+
+void desk_close(struct desk *d)
+{
+    if (d == NULL) {
+        return;
+    }
+    clear(d);
+    book_close(&d->book);
+    (void)pthread_mutex_destroy(&d->lock);
+    mem_free(d);
+}
+
+void desk_set_url(struct desk *d, const char *url)
+{
+    int n = snprintf(d->url, sizeof d->url, "%s", url);
+    ASSERT(d != NULL);
+    d->url[n < 0 || (size_t)n >= sizeof d->url ? 0 : n] = 0; // half an address is none
+}
+
+struct book *desk_book(struct desk *d)
+{
+    ASSERT(d != NULL);
+    return &d->book;
+}
+
+// ---- Messages -----------------------------------------------------------------------------------
+
+// One row, and the same for after the transaction.
+static void add_message(struct desk *d, const struct open_incident *i, struct str channels,
+                        struct str body, bool resolves)
+{
+    struct book_message m = {0, i->id, channels, body, resolves};
+    ASSERT(i->firing <= i->alerts);
+    if (channels.n == 0) {
+        return;
+    }
+    m.id = book_add_message(&d->book, &m);
+    load_pending(d, &m);
+    const struct book_entry entry = {
+        .incident = i->id, .at_ns = i->last_ns, .kind = STR("told"), .text = channels};
+    book_add_entry(&d->book, &entry);
+}
+
+// To the channels of the rule that have not heard of the incident; to the others when it is time.
+static void tell_of(struct desk *d, struct open_incident *i, const struct alert_event *e,
+                    struct str body, bool is_worse)
+{
+    struct name_list fresh, known;
+    ASSERT(i->firing <= i->alerts);
+    name_list_init(&fresh);
+    name_list_init(&known);
+    for (size_t k = 0; k < e->rule->channel_count; k++) {
+        struct str name = e->rule->channels[k];
+        (void)name_list_add(name_list_have(&i->channels, name) ? &known : &fresh, name,
+                            DESK_LIST_MAX);
+    }
+    bool is_quiet = i->state == INCIDENT_ACKNOWLEDGED;
+    bool is_time = e->at_ns >= i->messaged_ns + i->suppress_ms * NS_PER_MS || is_worse;
+    add_message(d, i, buf_str(&fresh.text), body, false);
+    if (known.count > 0 && is_time && !is_quiet) {
+        struct buf again;
+        buf_init(&again, BODY_MAX);
+        message_again(i, NOTICE_FIRING, i->silent, &again);
+        add_message(d, i, buf_str(&known.text), buf_str(&again), false);
+        buf_done(&again);
+    }
+    bool is_told = fresh.count > 0 || (known.count > 0 && is_time && !is_quiet);
+    i->messaged_ns = is_told ? e->at_ns : i->messaged_ns;
+    i->silent = is_told ? 0 : i->silent + 1;
+    struct str rest = buf_str(&fresh.text), name;
+    while (name_list_next(&rest, &name)) {
+        (void)name_list_add(&i->channels, name, DESK_LIST_MAX);
+    }
+    name_list_done(&fresh);
+    name_list_done(&known);
+}
+
+static void end_message(struct desk *d, struct open_incident *i)
+{
+    struct buf body;
+    ASSERT(i->firing <= i->alerts);
+    if (i->channels.count == 0 || i->body == NULL) {
+        return;
+    }
+    buf_init(&body, BODY_MAX);
+    message_again(i, NOTICE_RESOLVED, i->silent, &body);
+    add_message(d, i, buf_str(&i->channels.text), buf_str(&body), true);
+    buf_done(&body);
+}
+
+// ---- Events -------------------------------------------------------------------------------------
+
+static struct book_alert alert_row(const struct alert_event *e, uint64_t incident,
+                                   struct str traces)
+{
+    const struct alert_strategy *s = e->strategy;
+    ASSERT(e != NULL);
+    struct book_alert a = {
+        .incident = incident,
+        .rule = e->rule->name,
+        .group_count = s->group_by_count,
+        .level = e->rule->level,
+        .measure = str_of(alert_measure_name(s->measure)),
+        .op = s->measure == MEASURE_ABSENCE ? STR("") : str_of(alert_operator_name(s->op)),
+        .line = e->origin.line,
+        .environment = e->origin.environment,
+        .service = e->origin.service,
+        .instance = e->origin.instance,
+        .address = e->origin.address,
+        .traces = traces,
+        .value = e->value,
+        .limit = e->limit,
+        .event_ns = e->event_ns,
+        .fired_ns = e->at_ns,
+        .told_ns = e->event_ns,
+    };
+    for (size_t i = 0; i < s->group_by_count; i++) {
+        a.group[i] = e->group[i];
+        a.fields[i] = s->group_by[i].text;
+    }
+    return a;
+}
+
+static void add_entry(struct desk *d, uint64_t incident, const struct alert_event *e,
+                      const char *kind)
+{
+    ASSERT(d->firing_count <= d->size);
+    char text[ALERT_NAME_MAX + ALERT_GROUP_BY_MAX * (ALERT_VALUE_MAX + 2) + 8];
+    int n = snprintf(text, sizeof text, "%.*s", STR_FMT(e->rule->name));
+    for (size_t i = 0; i < e->strategy->group_by_count && n > 0 && (size_t)n < sizeof text; i++) {
+        n += snprintf(text + n, sizeof text - (size_t)n, " · %.*s", STR_FMT(e->group[i]));
+    }
+    const struct book_entry entry = {
+        .incident = incident, .at_ns = e->at_ns, .kind = str_of(kind), .text = str_of(text)};
+    book_add_entry(&d->book, &entry);
+}
+
+static void write_incident(struct desk *d, struct open_incident *i)
+{
+    struct book_incident row = incident_row(i);
+    ASSERT(i->firing <= i->alerts);
+    if (i->is_new) {
+        i->id = book_add_incident(&d->book, &row);
+        i->is_new = false;
+    } else {
+        book_set_incident(&d->book, &row);
+    }
+}
+
+static void fires(struct desk *d, const struct alert_event *e)
+{
+    struct inquiry inquiry = {.suspect = STR("")};
+    struct buf body, key;
+    struct name_list traces;
+    struct open_incident *i = incident_for(d, e);
+    ASSERT(d->firing_count <= d->size);
+    if (d->o.inquire != NULL && e->trace_count > 0 && i->alerts < DESK_INQUIRED) {
+        d->o.inquire(d->o.ctx, e->traces,
+                     e->trace_count < DESK_LOOKED_AT ? e->trace_count : DESK_LOOKED_AT, &inquiry);
+    }
+    bool is_first = i->is_new, is_worse = !is_first && e->rule->level > i->level;
+    incident_join(i, e, &inquiry);
+    write_incident(d, i); // a message names its number
+    buf_init(&body, BODY_MAX);
+    message_of(d, i, e, &inquiry, &body);
+    mem_free(i->body);
+    i->body = copy(buf_str(&body));
+    i->body_n = body.n;
+    name_list_init(&traces);
+    for (size_t t = 0; t < e->trace_count; t++) {
+        char text[TRACE_ID_HEX + 1];
+        trace_id_hex(e->traces[t], text);
+        (void)name_list_add(&traces, (struct str){text, TRACE_ID_HEX}, ALERT_TRACES_MAX);
+    }
+    const struct book_alert row = alert_row(e, i->id, buf_str(&traces.text));
+    uint64_t id = book_add_alert(&d->book, &row);
+    add_entry(d, i->id, e, is_first ? "fired" : "joined");
+    tell_of(d, i, e, buf_str(&body), is_worse);
+    write_incident(d, i);
+    buf_init(&key, (size_t)64 << 10);
+    key_of(e->rule->name, e->group, e->strategy->group_by_count, &key);
+    add_firing(d, buf_str(&key), id, i->id);
+    buf_done(&key);
+    name_list_done(&traces);
+    buf_done(&body);
+    arena_done(&inquiry.arena);
+}
+
+static void ends(struct desk *d, const struct alert_event *e)
+{
+    struct buf key;
+    ASSERT(d->firing_count <= d->size);
+    buf_init(&key, (size_t)64 << 10);
+    key_of(e->rule->name, e->group, e->strategy->group_by_count, &key);
+    make_room(d);
+    size_t at = place(d, buf_str(&key), str_hash(buf_str(&key)));
+    buf_done(&key);
+    if (d->slots[at] == NULL) {
+        return; // it is over already
+    }
+    book_end_alert(&d->book, d->slots[at]->id, e->at_ns, e->event_ns);
+    struct open_incident *i = incident_of(d, d->slots[at]->incident);
+    remove_firing(d, at);
+    if (i == NULL) {
+        return;
+    }
+    add_entry(d, i->id, e, "ended");
+    i->firing -= i->firing > 0;
+    if (i->firing == 0) {
+        i->state = INCIDENT_RESOLVED;
+        i->last_ns = e->at_ns;
+        end_message(d, i);
+        const struct book_entry entry = {
+            .incident = i->id, .at_ns = e->at_ns, .kind = STR("resolved")};
+        book_add_entry(&d->book, &entry);
+    }
+    write_incident(d, i);
+}
+
+// Those that are over go, once that is written down.
+static void drop_resolved(struct desk *d)
+{
+    size_t kept = 0;
+    ASSERT(d->firing_count <= d->size);
+    for (size_t i = 0; i < d->open_count; i++) {
+        if (d->open[i]->state == INCIDENT_RESOLVED) {
+            incident_free(d->open[i]);
+        } else {
+            d->open[kept++] = d->open[i];
+        }
+    }
+    d->open_count = kept;
+}
+
+// ---- Handing on ---------------------------------------------------------------------------------
+
+static enum err put_one(struct desk *d, const struct pending *p)
+{
+    struct arena arena = {0};
+    struct notice *n = mem_new(1, sizeof *n);
+    struct err_at at;
+    struct notify_item items[PUT_AT_ONCE];
+    char keys[PUT_AT_ONCE][DELIVERY_KEY];
+    struct str rest = str_of(p->channels), name;
+    enum outbox_taken taken[PUT_AT_ONCE];
+    size_t count = 0;
+    enum err e = notice_from_json(str_of(p->body), &arena, n, &at);
+    ASSERT(d->firing_count <= d->size);
+    while (e == ERR_OK && count < PUT_AT_ONCE && name_list_next(&rest, &name)) {
+        (void)snprintf(keys[count], DELIVERY_KEY, "message-%llu-%.*s", (unsigned long long)p->id,
+                       STR_FMT(str_cut(name, CHANNEL_NAME_BYTES_MAX)));
+        items[count] = (struct notify_item){str_of(keys[count]), name, n};
+        count++;
+    }
+    e = e == ERR_OK ? notify_put(d->o.notify, items, count, taken) : e;
+    mem_free(n);
+    arena_done(&arena);
+    return e;
+}
+
+// What src/notify cannot take now waits; it stays written down.
+static void hand_on(struct desk *d)
+{
+    size_t done = 0;
+    ASSERT(d->firing_count <= d->size);
+    while (done < d->pending_count && put_one(d, &d->pending[done]) == ERR_OK) {
+        done++;
+    }
+    if (done == 0) {
+        return;
+    }
+    book_begin(&d->book);
+    for (size_t i = 0; i < done; i++) {
+        book_message_is_put(&d->book, d->pending[i].id);
+    }
+    enum err e = book_end(&d->book);
+    if (e != ERR_OK) { // it is put again after a start, and counts once
+        log_write(LOG_WARN, "alert", "it cannot be noted that messages were handed on",
+                  "reason=\"%s\"", err_text(e));
+    }
+    for (size_t i = 0; i < done; i++) {
+        mem_free(d->pending[i].channels);
+        mem_free(d->pending[i].body);
+    }
+    d->pending_count -= done;
+    memmove(d->pending, d->pending + done, d->pending_count * sizeof *d->pending);
+}
+
+enum err desk_tell(struct desk *d, const struct alert_event *events, size_t count)
+{
+    ASSERT(d != NULL);
+    pthread_mutex_lock(&d->lock);
+    book_begin(&d->book);
+    for (size_t i = 0; i < count; i++) {
+        if (events[i].fires) {
+            fires(d, &events[i]);
+        } else {
+            ends(d, &events[i]);
+        }
+    }
+    enum err e = book_end(&d->book);
+    if (e == ERR_OK) {
+        drop_resolved(d);
+        hand_on(d);
+    } else {
+        enum err again = load(d);
+        e = again == ERR_OK ? e : again;
+    }
+    pthread_mutex_unlock(&d->lock);
+    return e;
+}
+
+// Of incidents that went on in silence.
+static bool tell_more(struct desk *d, uint64_t now_ns)
+{
+    bool any = false;
+    ASSERT(d->firing_count <= d->size);
+    for (size_t k = 0; k < d->open_count; k++) {
+        struct open_incident *i = d->open[k];
+        bool is_due = i->silent > 0 && i->state == INCIDENT_FIRING && i->body != NULL &&
+                      i->channels.count > 0 &&
+                      now_ns >= i->messaged_ns + i->suppress_ms * NS_PER_MS;
+        if (is_due) {
+            struct buf body;
+            buf_init(&body, BODY_MAX);
+            message_again(i, NOTICE_FIRING, i->silent - 1, &body);
+            add_message(d, i, buf_str(&i->channels.text), buf_str(&body), false);
+            buf_done(&body);
+            i->silent = 0;
+            i->messaged_ns = now_ns;
+            write_incident(d, i);
+            any = true;
+        }
+    }
+    return any;
+}
+
+void desk_tick(struct desk *d, uint64_t now_ns)
+{
+    ASSERT(d != NULL);
+    pthread_mutex_lock(&d->lock);
+    bool is_due = now_ns >= d->forgot_ns + FORGET_MS * NS_PER_MS;
+    bool any = false;
+    for (size_t i = 0; i < d->open_count && !any; i++) {
+        any = d->open[i]->silent > 0;
+    }
+    if (any || is_due) {
+        book_begin(&d->book);
+        (void)tell_more(d, now_ns);
+        if (is_due) {
+            book_forget(&d->book, now_ns);
+            d->forgot_ns = now_ns;
+        }
+        if (book_end(&d->book) != ERR_OK) {
+            (void)load(d);
+        }
+    }
+    hand_on(d);
+    pthread_mutex_unlock(&d->lock);
+}
+
+// ---- People -------------------------------------------------------------------------------------
+
+static void nothing(void *ctx, const struct book_incident *i)
+{
+    ASSERT(ctx != NULL);
+    *(bool *)ctx = i->state == INCIDENT_RESOLVED;
+}
+
+enum err desk_acknowledge(struct desk *d, uint64_t incident, struct str by, uint64_t now_ns)
+{
+    bool is_resolved;
+    ASSERT(d != NULL);
+    pthread_mutex_lock(&d->lock);
+    struct open_incident *i = incident_of(d, incident);
+    enum err e = i != NULL ? ERR_OK : book_incident(&d->book, incident, nothing, &is_resolved);
+    if (i == NULL) {
+        e = e == ERR_OK ? ERR_INVALID : e;
+    } else if (i->state == INCIDENT_FIRING) {
+        book_begin(&d->book);
+        i->state = INCIDENT_ACKNOWLEDGED;
+        write_incident(d, i);
+        const struct book_entry entry = {
+            .incident = incident, .at_ns = now_ns, .kind = STR("acknowledged"), .by = by};
+        book_add_entry(&d->book, &entry);
+        e = book_end(&d->book);
+        if (e != ERR_OK) {
+            (void)load(d);
+        }
+    }
+    pthread_mutex_unlock(&d->lock);
+    return e;
+}
+
+enum err desk_comment(struct desk *d, uint64_t incident, struct str text, struct str by,
+                      uint64_t now_ns)
+{
+    bool is_resolved;
+    ASSERT(d != NULL);
+    if (text.n > BOOK_COMMENT_MAX) {
+        return ERR_LIMIT;
+    }
+    enum err e = book_incident(&d->book, incident, nothing, &is_resolved);
+    if (e != ERR_OK) {
+        return e;
+    }
+    const struct book_entry entry = {incident, now_ns, STR("comment"), text, by};
+    book_begin(&d->book);
+    book_add_entry(&d->book, &entry);
+    return book_end(&d->book);
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: from alerts to what people hear: the desk writes down what the engine tells, folds
+// alerts of one cause into an incident, and hands messages to src/notify.
+//
+// Incidents. An alert joins an open incident that got its last one DESK_FOLD_MS ago at most, of the
+// same business line, where it is of the same rule, the same service, a service that calls or is
+// called by one of the incident's, or has a trace in common with it; else it opens one. An incident
+// is resolved when none of its alerts fires any more. A person may acknowledge it (what joins then
+// is not told, unless it is worse), and add words to its timeline.
+//
+// Messages. Each channel of the rules hears of an incident at once, the first time; after that once
+// for each `suppress` of them at most, with how many alerts came since ("and 214 more"), and when
+// it is over. An incident that was not told to a channel is not told to be over there.
+//
+// First suspect: the service of the deepest failed span of the alert's traces, and whom it called;
+// without one, the service that none of the incident's others was called by.
+//
+// Crashes. What the engine tells is one transaction with all that follows from it, the messages
+// included; these go to src/notify afterwards under a key of their own, and again after a crash,
+// where they count once. So nothing is lost and nothing is told twice.
+//
+// Threads: the engine's thread tells; any other may ask, acknowledge and comment.
+#ifndef SONDE_ALERT_DESK_H
+#define SONDE_ALERT_DESK_H
+
+#include "alert/alert.h"
+#include "alert/book.h"
+#include "notify/notify.h"
+
+#define DESK_FOLD_MS   ((uint64_t)60000)
+#define DESK_OPEN_MAX  1000 // incidents; beyond it an alert joins the newest
+#define DESK_LIST_MAX  64   // services, entries, users of an incident that are named
+#define DESK_TRACES    50   // of an incident that are compared
+#define DESK_LOOKED_AT 3    // traces of an alert that are opened
+#define DESK_INQUIRED  8    // alerts of an incident whose traces are
+
+// What an alert's traces say.
+struct inquiry {
+    struct arena arena;
+    struct str suspect;                 // "payment -> postgresql"; "" where nothing is known
+    struct str entries[DESK_LOOKED_AT]; // "shop POST /orders"
+    struct str users[DESK_LOOKED_AT];
+    size_t entry_count, user_count;
+};
+
+struct desk_options {
+    const char *path; // of alerts.db
+    const char *vfs;  // as in store/store.h
+    struct notify *notify;
+    // Looks traces up; texts in the arena. May be NULL.
+    void (*inquire)(void *ctx, const trace_id *traces, size_t count, struct inquiry *ret_inquiry);
+    // Whether one service calls the other. May be NULL.
+    bool (*are_neighbours)(void *ctx, struct str line, struct str a, struct str b);
+    void *ctx;
+};
+
+struct desk;
+MUST_CHECK enum err desk_open(const struct desk_options *options, struct desk **ret_desk,
+                              struct err_at *ret_at);
+void desk_close(struct desk *d); // NULL is fine
+
+// Of this server's pages, for links; none until it is set. Before anything is told.
+#define DESK_URL_MAX 512
+void desk_set_url(struct desk *d, const char *url);
+
+// The book, for rules and for asking.
+struct book *desk_book(struct desk *d);
+
+// What the engine's sink needs; see alert.h.
+MUST_CHECK enum err desk_tell(struct desk *d, const struct alert_event *events, size_t count);
+void desk_tick(struct desk *d, uint64_t now_ns);
+
+// ERR_NOT_FOUND; ERR_INVALID for one that is resolved.
+MUST_CHECK enum err desk_acknowledge(struct desk *d, uint64_t incident, struct str by,
+                                     uint64_t now_ns);
+// ERR_NOT_FOUND; ERR_LIMIT for more than BOOK_COMMENT_MAX bytes.
+MUST_CHECK enum err desk_comment(struct desk *d, uint64_t incident, struct str text, struct str by,
+                                 uint64_t now_ns);
+
+#endif

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the engine as its own files see it.
+#ifndef SONDE_ALERT_ENGINE_STATE_H
+#define SONDE_ALERT_ENGINE_STATE_H
+
+#include "alert/alert.h"
+#include "alert/groups.h"
+#include "alert/growth.h"
+#include "alert/plan.h"
+#include "core/hist.h"
+
+struct alert_set {
+    _Atomic int refs;
+    struct alert_file *file;
+};
+
+// Which strategy an item of a plan is.
+struct program_item {
+    uint32_t rule, strategy;
+};
+
+// A set of rules as it is looked for: those that are enabled, and their groups.
+struct program {
+    struct alert_set *set;
+    struct groups *groups; // of each enabled rule
+    size_t count;
+    struct plan *plans[2]; // by enum plan_rows
+    struct program_item *items[2];
+};
+
+// A new program, which has a reference of the set; what `old` (may be NULL) has of rules that stay
+// as they are moves over. What groups take is counted in *bytes.
+void program_init(struct program *p, struct alert_set *set, struct program *old, uint64_t now_ms,
+                  size_t *bytes);
+void program_done(struct program *p);
+
+// The engine's time; ms since 1970.
+struct engine_time {
+    uint64_t now_ms, watermark_ms; // up to which windows are over
+    uint64_t base_ms, base_mono_ns;
+    uint64_t leaping_since_ns; // monotonic; 0: the wall clock agrees
+    uint64_t ticked_ms;        // when windows that are over were last judged
+};
+
+// All of this belongs to the thread that takes records in.
+struct look {
+    struct program program;
+    struct growth growth;
+    struct plan_walk *walk;
+    struct hist_total *scratch;
+    struct engine_time time;
+    size_t bytes, bytes_max; // of groups
+    uint64_t records, late, future, refused, unfit, fired, ended, leaps, tell_failures;
+    uint64_t firing;
+    struct alert_event *events; // that are to be told
+    struct group **event_groups;
+    size_t event_count, event_capacity, event_group_capacity;
+};
+
+// look.c: finds what the records of a batch belong to and adds them there.
+void look_at(struct look *l, const struct batch *b);
+size_t look_groups(const struct look *l);
+
+// judge.c: judges the groups that records came for; with `tick`, all windows that are over as well.
+// Tells what changed.
+void judge_all(struct look *l, const struct alert_sink *sink, bool tick);
+// Ends what fires of rules that are no longer there, or are others.
+void judge_leave(struct look *l, const struct alert_sink *sink, struct program *old);
+
+// state.c: the groups as bytes. Layout: varint 1, varint time, varint rules, then for each its
+// identity and the bytes of its groups, each behind a varint of its length.
+void state_encode(const struct look *l, struct buf *out);
+// Takes what is there of rules that are still there. ERR_CORRUPT: the rest is left out.
+MUST_CHECK enum err state_decode(struct look *l, struct str bytes, uint64_t *ret_time_ms);
+
+#endif

@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the groups of one rule.
+#include "alert/groups.h"
+
+#include <string.h>
+
+#include "codec/cursor.h"
+#include "core/clock.h"
+#include "core/mem.h"
+#include "core/must.h"
+#include "core/secret.h"
+
+#define SIZE_FIRST 4
+
+void groups_init(struct groups *g, const struct alert_rule *rule, size_t *total_bytes)
+{
+    *g = (struct groups){.rule = rule, .total_bytes = total_bytes};
+    ASSERT(rule->strategy_count > 0 && rule->strategy_count <= ALERT_STRATEGIES_MAX);
+    for (size_t i = 0; i < rule->strategy_count; i++) {
+        g->shapes[i] = window_shape_of(&rule->strategies[i]);
+        g->has_late = g->has_late || !alert_is_early(&rule->strategies[i]);
+    }
+}
+
+static void free_group(struct groups *g, struct group *group)
+{
+    for (size_t i = 0; i < g->rule->strategy_count; i++) {
+        window_free(group->windows[i], &g->shapes[i]);
+    }
+    for (size_t i = 0; i < sizeof group->origin / sizeof group->origin[0]; i++) {
+        mem_free(group->origin[i]);
+    }
+    ASSERT(*g->total_bytes >= group->bytes);
+    *g->total_bytes -= group->bytes;
+    mem_free(group); // with its values
+}
+
+void groups_done(struct groups *g)
+{
+    ASSERT(g->rule != NULL);
+    for (size_t i = 0; i < g->size; i++) {
+        if (g->slots[i] != NULL) {
+            free_group(g, g->slots[i]);
+        }
+    }
+    mem_free(g->slots);
+    mem_free(g->dirty);
+}
+
+// ---- The table ----------------------------------------------------------------------------------
+
+static uint64_t hash_of(const struct groups *g, const struct str *values)
+{
+    uint64_t h = 1;
+    ASSERT(g->rule != NULL);
+    for (size_t i = 0; i < g->rule->strategies[0].group_by_count; i++) {
+        h = secret_fold(h, str_hash(values[i]));
+    }
+    return h;
+}
+
+static bool has_values(const struct groups *g, const struct group *group, const struct str *values)
+{
+    ASSERT(g->rule != NULL);
+    for (size_t i = 0; i < g->rule->strategies[0].group_by_count; i++) {
+        if (!str_eq(group->values[i], values[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static size_t place(const struct groups *g, uint64_t hash, const struct str *values)
+{
+    size_t at = hash & (g->size - 1);
+    ASSERT(g->rule != NULL);
+    while (g->slots[at] != NULL &&
+           (g->slots[at]->hash != hash || !has_values(g, g->slots[at], values))) {
+        at = (at + 1) & (g->size - 1);
+    }
+    return at;
+}
+
+struct group *groups_find(const struct groups *g, const struct str *values)
+{
+    ASSERT(g->rule != NULL);
+    return g->size == 0 ? NULL : g->slots[place(g, hash_of(g, values), values)];
+}
+
+static void rehash(struct groups *g)
+{
+    struct group **old = g->slots;
+    size_t old_size = g->size;
+    ASSERT(g->rule != NULL);
+    g->size = old_size > 0 ? old_size * 2 : SIZE_FIRST;
+    g->slots = mem_new(g->size, sizeof(struct group *));
+    for (size_t i = 0; i < old_size; i++) {
+        if (old[i] != NULL) {
+            g->slots[place(g, old[i]->hash, old[i]->values)] = old[i];
+        }
+    }
+    mem_free(old);
+}
+
+static struct group *make(struct groups *g, const struct str *values, uint64_t now_ms)
+{
+    size_t n = g->rule->strategies[0].group_by_count, text = 0;
+    ASSERT(g->rule != NULL);
+    for (size_t i = 0; i < n; i++) {
+        text += values[i].n;
+    }
+    struct group *group = mem_alloc(sizeof *group + text + 1);
+    char *at = (char *)(group + 1);
+    *group = (struct group){.hash = hash_of(g, values), .seen_ms = now_ms, .changed_ms = now_ms};
+    for (size_t i = 0; i < n; i++) {
+        memcpy(at, values[i].n > 0 ? values[i].p : "", values[i].n);
+        group->values[i] = (struct str){at, values[i].n};
+        at += values[i].n;
+    }
+    for (size_t i = 0; i < g->rule->strategy_count; i++) {
+        group->windows[i] = window_new(&g->shapes[i], now_ms);
+    }
+    return group;
+}
+
+struct group *groups_get(struct groups *g, const struct str *values, uint64_t now_ms)
+{
+    struct group *found = groups_find(g, values);
+    ASSERT(g->rule != NULL);
+    if (found != NULL || g->count == ALERT_GROUPS_MAX) {
+        return found;
+    }
+    if ((g->count + 1) * 2 > g->size) {
+        rehash(g);
+    }
+    struct group *group = make(g, values, now_ms);
+    g->slots[place(g, group->hash, values)] = group;
+    g->count++;
+    groups_weigh(g, group);
+    return group;
+}
+
+void groups_remove(struct groups *g, struct group *group)
+{
+    size_t at = place(g, group->hash, group->values);
+    ASSERT(g->slots[at] == group && !group->is_dirty);
+    g->slots[at] = NULL;
+    // Those behind it move up, so that a search never stops short of one.
+    for (size_t next = (at + 1) & (g->size - 1); g->slots[next] != NULL;
+         next = (next + 1) & (g->size - 1)) {
+        struct group *moved = g->slots[next];
+        g->slots[next] = NULL;
+        g->slots[place(g, moved->hash, moved->values)] = moved;
+    }
+    g->count--;
+    free_group(g, group);
+}
+
+void groups_touch(struct groups *g, struct group *group, uint64_t event_ms)
+{
+    ASSERT(g->rule != NULL);
+    if (!group->is_dirty) {
+        g->dirty = mem_grow(g->dirty, &g->dirty_capacity, g->dirty_count + 1, sizeof *g->dirty);
+        g->dirty[g->dirty_count++] = group;
+        group->is_dirty = true;
+        group->touched_min_ms = group->touched_max_ms = event_ms;
+    }
+    group->touched_min_ms = event_ms < group->touched_min_ms ? event_ms : group->touched_min_ms;
+    group->touched_max_ms = event_ms > group->touched_max_ms ? event_ms : group->touched_max_ms;
+}
+
+void groups_weigh(struct groups *g, struct group *group)
+{
+    size_t bytes = sizeof *group + 2 * sizeof(struct group *);
+    ASSERT(g->rule != NULL);
+    for (size_t i = 0; i < g->rule->strategy_count; i++) {
+        bytes += window_bytes(group->windows[i], &g->shapes[i]);
+    }
+    for (size_t i = 0; i < ALERT_GROUP_BY_MAX; i++) {
+        bytes += group->values[i].n;
+    }
+    for (size_t i = 0; i < sizeof group->origin / sizeof group->origin[0]; i++) {
+        bytes += group->origin_n[i];
+    }
+    *g->total_bytes += bytes - group->bytes;
+    group->bytes = bytes;
+}
+
+// ---- What a message shows -----------------------------------------------------------------------
+
+void group_set_origin(struct group *group, enum origin_part part, struct str text)
+{
+    struct str t = str_cut(text, ALERT_VALUE_MAX);
+    ASSERT(group->trace_count <= ALERT_TRACES_MAX);
+    if (group->origin[part] != NULL &&
+        str_eq((struct str){group->origin[part], group->origin_n[part]}, t)) {
+        return;
+    }
+    mem_free(group->origin[part]);
+    group->origin[part] = mem_alloc(t.n + 1);
+    memcpy(group->origin[part], t.n > 0 ? t.p : "", t.n);
+    group->origin_n[part] = t.n;
+}
+
+static struct str origin_part(const struct group *group, enum origin_part part)
+{
+    ASSERT(group->trace_count <= ALERT_TRACES_MAX);
+    return group->origin[part] != NULL ? (struct str){group->origin[part], group->origin_n[part]}
+                                       : STR("");
+}
+
+struct alert_origin group_origin(const struct group *group)
+{
+    ASSERT(group->trace_count <= ALERT_TRACES_MAX);
+    return (struct alert_origin){.line = origin_part(group, ORIGIN_LINE),
+                                 .environment = origin_part(group, ORIGIN_ENVIRONMENT),
+                                 .service = origin_part(group, ORIGIN_SERVICE),
+                                 .instance = origin_part(group, ORIGIN_INSTANCE),
+                                 .address = origin_part(group, ORIGIN_ADDRESS)};
+}
+
+void group_add_trace(struct group *group, trace_id id, bool failed)
+{
+    ASSERT(group->trace_count <= ALERT_TRACES_MAX);
+    for (unsigned i = 0; i < group->trace_count; i++) {
+        struct group_trace *t = &group->traces[i];
+        if (memcmp(&t->id, &id, sizeof id) == 0) {
+            t->failed = t->failed || failed;
+            return;
+        }
+    }
+    group->traces[group->trace_next] = (struct group_trace){id, failed};
+    group->trace_next = (group->trace_next + 1) % ALERT_TRACES_MAX;
+    group->trace_count += group->trace_count < ALERT_TRACES_MAX;
+}
+
+size_t group_traces(const struct group *group, trace_id ret_ids[ALERT_TRACES_MAX])
+{
+    size_t n = 0;
+    for (unsigned pass = 0; pass < 2; pass++) {
+        for (unsigned i = 1; i <= group->trace_count; i++) {
+            const struct group_trace *t =
+                &group->traces[(group->trace_next + ALERT_TRACES_MAX - i) % ALERT_TRACES_MAX];
+            if (t->failed == (pass == 0)) {
+                ret_ids[n++] = t->id;
+            }
+        }
+    }
+    ASSERT(n == group->trace_count);
+    return n;
+}
+
+// ---- As bytes -----------------------------------------------------------------------------------
+
+static void put_text(struct buf *out, struct str s)
+{
+    ASSERT(out != NULL);
+    buf_add_varint(out, s.n);
+    buf_add_str(out, s);
+}
+
+static struct str get_text(struct cursor *c, size_t max)
+{
+    size_t n = cursor_below(c, max + 1);
+    const uint8_t *p = cursor_bytes(c, n);
+    ASSERT(c->p <= c->end);
+    return p != NULL ? (struct str){(const char *)p, n} : STR("");
+}
+
+static void encode_group(const struct groups *g, const struct group *group, struct buf *out)
+{
+    ASSERT(g->rule != NULL);
+    for (size_t i = 0; i < g->rule->strategies[0].group_by_count; i++) {
+        put_text(out, group->values[i]);
+    }
+    buf_add_varint(out, group->seen_ms);
+    buf_add_varint(out, group->changed_ms);
+    buf_add_varint(out, group->told_until_ms);
+    buf_add_varint(out, group->flaps * 2 + group->fires);
+    for (size_t i = 0; i < sizeof group->origin / sizeof group->origin[0]; i++) {
+        put_text(out, origin_part(group, (enum origin_part)i));
+    }
+    buf_add_varint(out, group->trace_count);
+    for (unsigned i = group->trace_count; i > 0; i--) { // the oldest first
+        const struct group_trace *t =
+            &group->traces[(group->trace_next + ALERT_TRACES_MAX - i) % ALERT_TRACES_MAX];
+        buf_add(out, &t->id, sizeof t->id);
+        buf_add_byte(out, t->failed);
+    }
+    for (size_t i = 0; i < g->rule->strategy_count; i++) {
+        window_encode(group->windows[i], &g->shapes[i], out);
+    }
+}
+
+void groups_encode(const struct groups *g, struct buf *out)
+{
+    ASSERT(g->rule != NULL);
+    buf_add_varint(out, g->count);
+    for (size_t i = 0; i < g->size; i++) {
+        if (g->slots[i] != NULL) {
+            encode_group(g, g->slots[i], out);
+        }
+    }
+}
+
+static enum err decode_windows(struct groups *g, struct group *group, struct cursor *c)
+{
+    struct str rest = {(const char *)c->p, cursor_left(c)};
+    ASSERT(g->rule != NULL);
+    for (size_t i = 0; i < g->rule->strategy_count; i++) {
+        struct window *w;
+        enum err e = window_decode(&rest, &g->shapes[i], &w);
+        if (e != ERR_OK) {
+            return e;
+        }
+        window_free(group->windows[i], &g->shapes[i]);
+        group->windows[i] = w;
+    }
+    c->p = (const uint8_t *)rest.p;
+    return ERR_OK;
+}
+
+static enum err decode_group(struct groups *g, struct cursor *c)
+{
+    struct str values[ALERT_GROUP_BY_MAX] = {{0}};
+    ASSERT(g->rule != NULL);
+    for (size_t i = 0; i < g->rule->strategies[0].group_by_count; i++) {
+        values[i] = get_text(c, ALERT_VALUE_MAX);
+    }
+    uint64_t seen = cursor_varint(c), changed = cursor_varint(c), told = cursor_varint(c);
+    uint64_t flaps = cursor_below(c, 128);
+    if (c->failed || groups_find(g, values) != NULL) {
+        return ERR_CORRUPT;
+    }
+    struct group *group = groups_get(g, values, seen);
+    group->changed_ms = changed;
+    group->told_until_ms = told;
+    group->flaps = (unsigned)(flaps / 2);
+    group->fires = flaps % 2 == 1;
+    for (size_t i = 0; i < sizeof group->origin / sizeof group->origin[0]; i++) {
+        group_set_origin(group, (enum origin_part)i, get_text(c, ALERT_VALUE_MAX));
+    }
+    size_t traces = cursor_below(c, ALERT_TRACES_MAX + 1);
+    for (size_t i = 0; i < traces; i++) {
+        const uint8_t *p = cursor_bytes(c, sizeof(trace_id) + 1);
+        trace_id id;
+        if (p != NULL) {
+            memcpy(&id, p, sizeof id);
+            group_add_trace(group, id, p[sizeof id] == 1);
+        }
+    }
+    enum err e = c->failed ? ERR_CORRUPT : decode_windows(g, group, c);
+    groups_weigh(g, group);
+    return e;
+}
+
+enum err groups_decode(struct groups *g, struct str *bytes)
+{
+    struct cursor c = cursor_of(*bytes);
+    size_t count = cursor_below(&c, ALERT_GROUPS_MAX + 1);
+    enum err e = c.failed ? ERR_CORRUPT : ERR_OK;
+    ASSERT(g->rule != NULL);
+    for (size_t i = 0; i < count && e == ERR_OK; i++) {
+        e = decode_group(g, &c);
+    }
+    if (e == ERR_OK) {
+        bytes->n = cursor_left(&c);
+        bytes->p = (const char *)c.p;
+    }
+    return e;
+}

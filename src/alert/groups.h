@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the groups of one rule: for each combination of values of its group_by the windows of
+// its strategies, what was told of it, and what a message about it would show. Internal to alert/.
+#ifndef SONDE_ALERT_GROUPS_H
+#define SONDE_ALERT_GROUPS_H
+
+#include "alert/alert.h"
+#include "alert/window.h"
+
+struct group_trace {
+    trace_id id;
+    bool failed;
+};
+
+// What a strategy last said of a group.
+struct group_verdict {
+    bool holds;
+    double value, limit;
+    uint64_t end_ms; // of the window
+};
+
+struct group {
+    struct str values[ALERT_GROUP_BY_MAX];
+    uint64_t hash;
+    struct window *windows[ALERT_STRATEGIES_MAX];
+    struct group_verdict verdicts[ALERT_STRATEGIES_MAX];
+    uint64_t seen_ms;                        // the engine's time of the last record
+    uint64_t touched_min_ms, touched_max_ms; // events of this turn
+    bool is_dirty;
+    bool fires;
+    unsigned flaps;
+    uint64_t changed_ms;                         // when it last fired or ended
+    uint64_t quiet_ms;                           // since when nothing holds, while it fires
+    uint64_t told_until_ms;                      // a breach up to then was told of
+    struct group_trace traces[ALERT_TRACES_MAX]; // a ring
+    unsigned trace_next, trace_count;
+    // Of the last record; owned, each changed only when it is another.
+    char *origin[5]; // line, environment, service, instance, address
+    size_t origin_n[5];
+    const struct batch *noted_batch; // whose record that was; compared, never followed
+    uint64_t noted_seq;
+    uint32_t noted_resource;
+    size_t bytes; // as they were last counted
+};
+
+struct groups {
+    const struct alert_rule *rule;
+    struct window_shape shapes[ALERT_STRATEGIES_MAX];
+    bool has_late; // a strategy is judged when its window is over
+    struct group **slots;
+    size_t size, count; // open addressing; a power of two
+    struct group **dirty;
+    size_t dirty_count, dirty_capacity;
+    size_t *total_bytes; // of all groups of all rules
+};
+
+// What the groups take is added to *total_bytes.
+void groups_init(struct groups *g, const struct alert_rule *rule, size_t *total_bytes);
+void groups_done(struct groups *g);
+
+// The group of these values; NULL where there is none.
+struct group *groups_find(const struct groups *g, const struct str *values);
+// Makes it where there is none; NULL where there are ALERT_GROUPS_MAX. The texts are copied.
+struct group *groups_get(struct groups *g, const struct str *values, uint64_t now_ms);
+// Removes one that nothing is told of.
+void groups_remove(struct groups *g, struct group *group);
+
+// To be judged at the end of the turn.
+void groups_touch(struct groups *g, struct group *group, uint64_t event_ms);
+
+enum origin_part {
+    ORIGIN_LINE,
+    ORIGIN_ENVIRONMENT,
+    ORIGIN_SERVICE,
+    ORIGIN_INSTANCE,
+    ORIGIN_ADDRESS
+};
+void group_set_origin(struct group *group, enum origin_part part, struct str text);
+struct alert_origin group_origin(const struct group *group);
+void group_add_trace(struct group *group, trace_id id, bool failed);
+// Those that failed first, then the newest first; how many.
+size_t group_traces(const struct group *group, trace_id ret_ids[ALERT_TRACES_MAX]);
+
+// Counts its memory anew.
+void groups_weigh(struct groups *g, struct group *group);
+
+void groups_encode(const struct groups *g, struct buf *out);
+// ERR_CORRUPT for bytes that are none of this rule; what was read until then stays.
+MUST_CHECK enum err groups_decode(struct groups *g, struct str *bytes);
+
+#endif

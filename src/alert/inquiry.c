@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: what stands behind an alert.
+#include "alert/inquiry.h"
+
+#include "core/clock.h"
+#include "core/mem.h"
+#include "core/must.h"
+#include "model/semconv.h"
+#include "query/topology.h"
+#include "query/trace.h"
+
+#define RANGE_MS ((uint64_t)3600000)
+
+struct inquirer {
+    struct store *store;
+    struct series_store *series;
+    struct topology *topology; // NULL: not known
+    uint64_t looked_ns;        // monotonic
+};
+
+struct inquirer *inquirer_new(struct store *store, struct series_store *series)
+{
+    struct inquirer *q = mem_new(1, sizeof *q);
+    ASSERT(store != NULL && series != NULL);
+    q->store = store;
+    q->series = series;
+    return q;
+}
+
+void inquirer_free(struct inquirer *q)
+{
+    if (q == NULL) {
+        return;
+    }
+    topology_free(q->topology);
+    mem_free(q);
+}
+
+// ---- Traces -------------------------------------------------------------------------------------
+
+static const struct span *span_at(const struct trace *t, uint32_t i)
+{
+    ASSERT(t != NULL);
+    return row_span(t->spans[i].row);
+}
+
+static struct str service_of(const struct trace *t, uint32_t i)
+{
+    const struct batch *b = t->spans[i].row.batch;
+    ASSERT(t != NULL);
+    return batch_str(b, batch_resource(b, span_at(t, i))->service);
+}
+
+static struct str text_of(const struct batch *b, struct attr_run run, struct str key)
+{
+    const struct attr *a = batch_find_attr(b, run, key);
+    ASSERT(b->sealed);
+    return a != NULL && a->type == ATTR_STRING ? batch_str(b, a->code) : STR("");
+}
+
+// The first of these keys that the span has.
+static struct str first_of(const struct trace *t, uint32_t i, const char *const *keys)
+{
+    const struct batch *b = t->spans[i].row.batch;
+    const struct span *s = span_at(t, i);
+    ASSERT(t != NULL);
+    for (; *keys != NULL; keys++) {
+        struct str text = text_of(b, s->attrs, str_of(*keys));
+        text = text.n > 0 ? text : text_of(b, batch_resource(b, s)->attrs, str_of(*keys));
+        if (text.n > 0) {
+            return text;
+        }
+    }
+    return STR("");
+}
+
+static bool has_failed_below(const struct trace *t, uint32_t i)
+{
+    ASSERT(t != NULL);
+    for (uint32_t c = t->spans[i].first_child; c != TRACE_NONE; c = t->spans[c].next_sibling) {
+        if (span_at(t, c)->status == STATUS_ERROR) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void suspect_of(const struct trace *t, struct inquiry *q)
+{
+    ASSERT(q->entry_count <= DESK_LOOKED_AT);
+    static const char *const peers[] = {"peer.service",     "db.system.name", "db.system",
+                                        "messaging.system", "server.address", NULL};
+    uint32_t found = TRACE_NONE;
+    for (uint32_t i = 0; i < t->count; i++) {
+        bool is_deepest = span_at(t, i)->status == STATUS_ERROR && !has_failed_below(t, i);
+        if (is_deepest &&
+            (found == TRACE_NONE || t->spans[i].start_ns < t->spans[found].start_ns)) {
+            found = i;
+        }
+    }
+    if (found == TRACE_NONE) {
+        return;
+    }
+    const struct span *s = span_at(t, found);
+    bool is_call = s->kind == KIND_CLIENT || s->kind == KIND_PRODUCER;
+    struct str peer =
+        is_call && t->spans[found].peer == TRACE_NONE ? first_of(t, found, peers) : STR("");
+    q->suspect = peer.n > 0 ? arena_printf(&q->arena, "%.*s -> %.*s", STR_FMT(service_of(t, found)),
+                                           STR_FMT(peer))
+                            : arena_str(&q->arena, service_of(t, found));
+}
+
+static void add_once(struct str *items, size_t *count, struct str text)
+{
+    ASSERT(items != NULL);
+    for (size_t i = 0; i < *count; i++) {
+        if (str_eq(items[i], text)) {
+            return;
+        }
+    }
+    if (text.n > 0) {
+        items[(*count)++] = text;
+    }
+}
+
+static void look_at_trace(const struct trace *t, struct inquiry *q)
+{
+    static const char *const users[] = {"user.id", "enduser.id", "device.id", "session.id", NULL};
+    ASSERT(q->entry_count <= DESK_LOOKED_AT);
+    if (t->count == 0 || t->count > INQUIRY_SPANS_MAX) {
+        return;
+    }
+    struct str name = batch_str(t->spans[0].row.batch, span_at(t, 0)->name);
+    struct str entry =
+        arena_printf(&q->arena, "%.*s %.*s", STR_FMT(service_of(t, 0)), STR_FMT(name));
+    add_once(q->entries, &q->entry_count, entry);
+    add_once(q->users, &q->user_count, arena_str(&q->arena, first_of(t, 0, users)));
+    if (q->suspect.n == 0) {
+        suspect_of(t, q);
+    }
+}
+
+void inquirer_inquire(struct inquirer *q, const trace_id *traces, size_t count,
+                      struct inquiry *ret_inquiry)
+{
+    struct store_view *view = store_view(q->store);
+    ASSERT(count <= DESK_LOOKED_AT);
+    for (size_t i = 0; i < count; i++) {
+        struct trace *t;
+        if (trace_load(view, traces[i], TRACE_WHOLE, NULL, &t) == ERR_OK) {
+            look_at_trace(t, ret_inquiry);
+            trace_free(t);
+        }
+    }
+    store_view_free(view);
+}
+
+// ---- Neighbours ---------------------------------------------------------------------------------
+
+static void look_again(struct inquirer *q)
+{
+    uint64_t now_ms = clock_wall_ns() / NS_PER_MS;
+    ASSERT(q->store != NULL);
+    const struct topology_query query = {.store = q->series,
+                                         .level = TOPOLOGY_SERVICE,
+                                         .from_ms = now_ms > RANGE_MS ? now_ms - RANGE_MS : 0,
+                                         .to_ms = now_ms};
+    struct topology *t;
+    if (q->looked_ns > 0 && clock_mono_ns() - q->looked_ns < NEIGHBOURS_MS * NS_PER_MS) {
+        return;
+    }
+    q->looked_ns = clock_mono_ns();
+    if (topology_run(&query, &t) == ERR_OK) {
+        topology_free(q->topology);
+        q->topology = t;
+    }
+}
+
+static bool is_node(const struct topology_node *n, struct str line, struct str service)
+{
+    ASSERT(n != NULL);
+    return str_eq(n->node.kind, STR("service")) && str_eq(n->node.line, line) &&
+           str_eq(n->node.service, service);
+}
+
+bool inquirer_are_neighbours(struct inquirer *q, struct str line, struct str a, struct str b)
+{
+    ASSERT(q->store != NULL);
+    look_again(q);
+    const struct topology *t = q->topology;
+    for (size_t i = 0; t != NULL && i < t->edge_count; i++) {
+        const struct topology_node *from = &t->nodes[t->edges[i].from];
+        const struct topology_node *to = &t->nodes[t->edges[i].to];
+        if ((is_node(from, line, a) && is_node(to, line, b)) ||
+            (is_node(from, line, b) && is_node(to, line, a))) {
+            return true;
+        }
+    }
+    return false;
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: what is told of an incident: the notice of its latest alert.
+#include <stdio.h>
+#include <string.h>
+
+#include "alert/desk_state.h"
+#include "core/must.h"
+
+#define URL_MAX 1200
+
+static enum notice_level level_of(enum alert_level l)
+{
+    static const enum notice_level levels[LEVEL_COUNT] = {NOTICE_INFO, NOTICE_WARNING, NOTICE_ERROR,
+                                                          NOTICE_CRITICAL};
+    ASSERT(l < LEVEL_COUNT);
+    return levels[l];
+}
+
+static const char *unit_of(const struct alert_strategy *s)
+{
+    bool of_field = s->measure >= MEASURE_AVERAGE && s->measure <= MEASURE_QUANTILE;
+    ASSERT(s->op < COMPARE_COUNT);
+    if (s->measure == MEASURE_RATE) {
+        return "1/s";
+    }
+    return of_field && s->metric.n == 0 && s->field.field == ON_DURATION ? "ns" : "";
+}
+
+static struct notice_number number(double v)
+{
+    return (struct notice_number){v == v && v - v == 0, v};
+}
+
+// Receivers are addresses or phones for now.
+static void add_people(const struct alert_rule *r, struct notice *n)
+{
+    ASSERT(r->strategy_count <= ALERT_STRATEGIES_MAX);
+    for (size_t i = 0; i < r->receiver_count && n->people_count < NOTICE_PEOPLE_MAX; i++) {
+        struct str who = r->receivers[i];
+        struct notice_person p = {.name = who};
+        bool is_mail = memchr(who.p, '@', who.n) != NULL;
+        bool is_phone = !is_mail && (who.p[0] == '+' || (who.p[0] >= '0' && who.p[0] <= '9'));
+        p.mail = is_mail ? who : STR("");
+        p.phone = is_phone ? who : STR("");
+        n->people[n->people_count++] = p;
+    }
+}
+
+static void add_traces(const struct alert_event *e, char rooms[][TRACE_ID_HEX + 1],
+                       struct notice *n)
+{
+    ASSERT(e != NULL);
+    for (size_t i = 0; i < e->trace_count && i < NOTICE_TRACES_MAX; i++) {
+        trace_id_hex(e->traces[i], rooms[i]);
+        n->trace_ids[n->trace_count++] = (struct str){rooms[i], TRACE_ID_HEX};
+    }
+}
+
+void message_of(const struct desk *d, const struct open_incident *i, const struct alert_event *e,
+                const struct inquiry *inquiry, struct buf *out)
+{
+    char url[URL_MAX], id[24], traces[ALERT_TRACES_MAX][TRACE_ID_HEX + 1];
+    const struct alert_strategy *s = e->strategy;
+    ASSERT(i->firing <= i->alerts);
+    (void)snprintf(id, sizeof id, "%llu", (unsigned long long)i->id);
+    (void)snprintf(url, sizeof url, "%s/incidents/%s", d->url, id);
+    struct notice n = {
+        .status = NOTICE_FIRING,
+        .level = level_of(e->rule->level),
+        .rule = e->rule->name,
+        .line = e->origin.line,
+        .environment = e->origin.environment,
+        .service = e->origin.service,
+        .instance = e->origin.instance,
+        .address = e->origin.address,
+        .measure = str_of(alert_measure_name(s->measure)),
+        .operator= s->measure == MEASURE_ABSENCE ? STR("") : str_of(alert_operator_name(s->op)),
+        .unit = str_of(unit_of(s)),
+        .value = number(e->value),
+        .threshold = number(e->limit),
+        .event_unix_nano = e->event_ns,
+        .fired_unix_nano = e->at_ns,
+        .incident = str_of(id),
+        .incident_url = d->url[0] != 0 ? str_of(url) : STR(""),
+        .snapshot_url = STR(""),
+        .remedy = e->rule->remedy,
+    };
+    for (size_t k = 0; k < s->group_by_count; k++) {
+        n.group[n.group_count++] = (struct notice_pair){s->group_by[k].text, e->group[k]};
+    }
+    for (size_t k = 0; k < inquiry->entry_count && k < NOTICE_ENTRIES_MAX; k++) {
+        n.entries[n.entry_count++] = inquiry->entries[k];
+    }
+    add_traces(e, traces, &n);
+    add_people(e->rule, &n);
+    notice_to_json(&n, true, out);
+}
+
+void message_again(const struct open_incident *i, enum notice_status status, uint64_t more,
+                   struct buf *out)
+{
+    struct arena arena = {0};
+    struct notice n;
+    struct err_at at;
+    enum err e = notice_from_json((struct str){i->body, i->body_n}, &arena, &n, &at);
+    MUST(e == ERR_OK); // it was written here
+    n.status = status;
+    n.more = more;
+    notice_to_json(&n, true, out);
+    arena_done(&arena);
+}

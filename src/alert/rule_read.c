@@ -1,0 +1,611 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: a file of rules (YAML, libyaml) becomes rules. What is wrong is refused with its line
+// and column; nothing is guessed and nothing is left out.
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "alert/rule.h"
+#include "alert/rule_compile.h"
+#include "core/mem.h"
+#include "core/must.h"
+#include "wire/yaml_doc.h"
+
+#define DEPTH_MAX      8
+#define SUPPRESS_MS    ((uint64_t)600000) // unless it is given
+#define SUPPRESS_MAX   ((uint64_t)7 * 24 * 3600 * 1000)
+#define CHANNEL_KEYS   32
+#define CHANNELS_MAX   ((size_t)1000)
+#define CHANNEL_VALUES 256
+
+struct reader {
+    struct yaml_doc y;
+    struct alert_file *f;
+};
+
+// One key of a mapping: what reads its value into `to`.
+struct key {
+    const char *name;
+    enum err (*read)(struct reader *r, const char *name, const yaml_node_t *value, void *to);
+};
+
+// Reads a mapping by its keys; `what` says which there are.
+static enum err read_keys(struct reader *r, const yaml_node_t *map, const struct key *keys,
+                          size_t count, const char *what, void *to)
+{
+    ASSERT(r->f != NULL);
+    if (map->type != YAML_MAPPING_NODE) {
+        return yaml_doc_wrong(&r->y, map, "expected keys:", what);
+    }
+    for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top;
+         p++) {
+        const yaml_node_t *key = yaml_doc_node(&r->y, p->key);
+        const char *name = yaml_doc_text(key);
+        size_t k = 0;
+        while (name != NULL && k < count && strcmp(keys[k].name, name) != 0) {
+            k++;
+        }
+        if (name == NULL || k == count) {
+            return yaml_doc_wrong(&r->y, key, "unknown key; there are", what);
+        }
+        enum err e = yaml_doc_check_twice(&r->y, map, p, name);
+        e = e == ERR_OK ? keys[k].read(r, name, yaml_doc_node(&r->y, p->value), to) : e;
+        if (e != ERR_OK) {
+            return e;
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err read_text(struct reader *r, const char *name, const yaml_node_t *value, size_t max,
+                          struct str *ret_text)
+{
+    const char *text = yaml_doc_text(value);
+    size_t bad;
+    ASSERT(r->f != NULL);
+    if (text == NULL) {
+        return yaml_doc_wrong(&r->y, value, "expected a single value for", name);
+    }
+    struct str s = {text, value->data.scalar.length};
+    if (s.n > max || memchr(s.p, 0, s.n) != NULL || !str_utf8_valid(s, &bad)) {
+        return yaml_doc_wrong(&r->y, value, "too long, or not text:", name);
+    }
+    *ret_text = arena_str(&r->f->arena, s);
+    return ERR_OK;
+}
+
+// One text, or a list of them.
+static enum err read_texts(struct reader *r, const char *name, const yaml_node_t *value, size_t max,
+                           struct str **ret_items, size_t *ret_count)
+{
+    bool is_list = value->type == YAML_SEQUENCE_NODE;
+    ASSERT(r->f != NULL);
+    const yaml_node_item_t *items = is_list ? value->data.sequence.items.start : NULL;
+    size_t count = is_list ? (size_t)(value->data.sequence.items.top - items) : 1;
+    if (count > max) {
+        return yaml_doc_wrong(&r->y, value, "too many of", name);
+    }
+    struct str *texts = arena_new(&r->f->arena, count + 1, sizeof *texts);
+    for (size_t i = 0; i < count; i++) {
+        const yaml_node_t *item = is_list ? yaml_doc_node(&r->y, items[i]) : value;
+        enum err e = read_text(r, name, item, ALERT_NAME_MAX, &texts[i]);
+        if (e != ERR_OK || texts[i].n == 0) {
+            return e != ERR_OK ? e : yaml_doc_wrong(&r->y, item, "expected a text for", name);
+        }
+    }
+    *ret_items = texts;
+    *ret_count = count;
+    return ERR_OK;
+}
+
+static enum err read_duration(struct reader *r, const char *name, const yaml_node_t *value,
+                              uint64_t min_ms, uint64_t max_ms, uint64_t *ret_ms)
+{
+    struct str text;
+    double ns = NAN;
+    enum err e = read_text(r, name, value, ALERT_NAME_MAX, &text);
+    ASSERT(r->f != NULL);
+    if (e == ERR_OK && str_eq(text, STR("0"))) {
+        ns = 0;
+    } else if (e == ERR_OK && !rule_duration(text, &ns)) {
+        ns = NAN;
+    }
+    if (e == ERR_OK && !(ns >= (double)min_ms * 1e6 && ns <= (double)max_ms * 1e6)) {
+        char what[96];
+        (void)snprintf(what, sizeof what, "expected a duration (30s, 5m) of %llu s to %llu h for",
+                       (unsigned long long)(min_ms / 1000), (unsigned long long)(max_ms / 3600000));
+        return yaml_doc_wrong(&r->y, value, what, name);
+    }
+    if (e == ERR_OK) {
+        *ret_ms = (uint64_t)(ns / 1e6);
+    }
+    return e;
+}
+
+// The place of a word in a list of words that ends with NULL.
+static enum err read_word(struct reader *r, const yaml_node_t *value, const char *const *words,
+                          const char *what, unsigned *ret_at)
+{
+    const char *text = yaml_doc_text(value);
+    ASSERT(r->f != NULL);
+    for (unsigned i = 0; text != NULL && words[i] != NULL; i++) {
+        if (strcmp(words[i], text) == 0) {
+            *ret_at = i;
+            return ERR_OK;
+        }
+    }
+    return yaml_doc_wrong(&r->y, value, "expected", what);
+}
+
+// ---- Strategies ---------------------------------------------------------------------------------
+
+static enum err strategy_filter(struct reader *r, const char *name, const yaml_node_t *v, void *to)
+{
+    struct alert_strategy *s = to;
+    struct filter *parsed;
+    struct err_at at;
+    enum err e = read_text(r, name, v, FILTER_TEXT_MAX, &s->filter_text);
+    ASSERT(r->f != NULL);
+    if (e != ERR_OK || s->filter_text.n == 0) {
+        return e;
+    }
+    e = filter_parse(s->filter_text, &parsed, &at);
+    if (e != ERR_OK) {
+        return err_at_set(r->y.at, ERR_INVALID, v->start_mark.index,
+                          "%s:%zu:%zu: filter, at %llu: %s", r->y.name, v->start_mark.line + 1,
+                          v->start_mark.column + 1, (unsigned long long)at.offset + 1, at.text);
+    }
+    filter_free(parsed);
+    return ERR_OK;
+}
+
+static enum err strategy_metric(struct reader *r, const char *name, const yaml_node_t *v, void *to)
+{
+    ASSERT(r->f != NULL);
+    return read_text(r, name, v, ALERT_NAME_MAX, &((struct alert_strategy *)to)->metric);
+}
+
+static enum err strategy_measure(struct reader *r, const char *name, const yaml_node_t *v, void *to)
+{
+    struct str text;
+    enum err e = read_text(r, name, v, ALERT_NAME_MAX, &text);
+    ASSERT(r->f != NULL);
+    return e != ERR_OK || rule_measure(text, to)
+               ? e
+               : yaml_doc_wrong(&r->y, v,
+                                "expected count, rate, error_rate, average, sum, min, max, "
+                                "quantile, p99, distinct or absence for",
+                                name);
+}
+
+static enum err strategy_quantile(struct reader *r, const char *name, const yaml_node_t *v,
+                                  void *to)
+{
+    struct alert_strategy *s = to;
+    struct str text;
+    enum err e = read_text(r, name, v, ALERT_NAME_MAX, &text);
+    ASSERT(r->f != NULL);
+    return e != ERR_OK || (rule_number(text, &s->quantile) && s->quantile > 0 && s->quantile < 1)
+               ? e
+               : yaml_doc_wrong(&r->y, v, "expected a number between 0 and 1 for", name);
+}
+
+static enum err read_field(struct reader *r, const char *name, const yaml_node_t *v,
+                           struct alert_field *to)
+{
+    struct str text;
+    enum err e = read_text(r, name, v, ALERT_NAME_MAX, &text);
+    ASSERT(r->f != NULL);
+    return e != ERR_OK || rule_field(&r->f->arena, text, to)
+               ? e
+               : yaml_doc_wrong(&r->y, v,
+                                "expected a field, such as duration, name, resource.service.name "
+                                "or span.http.route, for",
+                                name);
+}
+
+static enum err strategy_field(struct reader *r, const char *name, const yaml_node_t *v, void *to)
+{
+    struct alert_strategy *s = to;
+    bool is_value = yaml_doc_text(v) != NULL && strcmp(yaml_doc_text(v), "value") == 0;
+    ASSERT(r->f != NULL);
+    return is_value ? ERR_OK : read_field(r, name, v, &s->field);
+}
+
+static enum err strategy_every(struct reader *r, const char *name, const yaml_node_t *v, void *to)
+{
+    struct alert_strategy *s = to;
+    enum err e = read_duration(r, name, v, ALERT_EVERY_MIN_MS, ALERT_EVERY_MAX_MS, &s->every_ms);
+    ASSERT(r->f != NULL);
+    return e != ERR_OK || s->every_ms % 1000 == 0
+               ? e
+               : yaml_doc_wrong(&r->y, v, "expected whole seconds for", name);
+}
+
+static enum err strategy_operator(struct reader *r, const char *name, const yaml_node_t *v,
+                                  void *to)
+{
+    static const char *const words[] = {">",    ">=",   "<", "<=", "above_average", "below_average",
+                                        "rise", "fall", NULL};
+    unsigned at = 0;
+    enum err e = read_word(r, v, words,
+                           "\">\", \">=\", \"<\", \"<=\", above_average, below_average, rise or "
+                           "fall",
+                           &at);
+    ASSERT(name != NULL);
+    ((struct alert_strategy *)to)->op = e == ERR_OK ? (enum alert_operator)at : COMPARE_GT;
+    return e;
+}
+
+static enum err strategy_threshold(struct reader *r, const char *name, const yaml_node_t *v,
+                                   void *to)
+{
+    struct alert_strategy *s = to;
+    enum err e = read_text(r, name, v, ALERT_NAME_MAX, &s->threshold_text);
+    ASSERT(r->f != NULL);
+    return e != ERR_OK || s->threshold_text.n > 0
+               ? e
+               : yaml_doc_wrong(&r->y, v, "expected a number for", name);
+}
+
+static enum err strategy_group_by(struct reader *r, const char *name, const yaml_node_t *v,
+                                  void *to)
+{
+    struct alert_strategy *s = to;
+    bool is_list = v->type == YAML_SEQUENCE_NODE;
+    ASSERT(r->f != NULL);
+    size_t count =
+        is_list ? (size_t)(v->data.sequence.items.top - v->data.sequence.items.start) : 1;
+    if (count > ALERT_GROUP_BY_MAX) {
+        return yaml_doc_wrong(&r->y, v, "expected three fields at most for", name);
+    }
+    for (size_t i = 0; i < count; i++) {
+        const yaml_node_t *item =
+            is_list ? yaml_doc_node(&r->y, v->data.sequence.items.start[i]) : v;
+        enum err e = read_field(r, name, item, &s->group_by[i]);
+        if (e != ERR_OK) {
+            return e;
+        }
+        s->group_by_count++;
+    }
+    return ERR_OK;
+}
+
+static enum err strategy_at_least(struct reader *r, const char *name, const yaml_node_t *v,
+                                  void *to)
+{
+    struct str text;
+    enum err e = read_text(r, name, v, ALERT_NAME_MAX, &text);
+    uint64_t n = 0;
+    ASSERT(r->f != NULL);
+    if (e == ERR_OK && (str_to_u64(text, &n) != ERR_OK || n == 0)) {
+        return yaml_doc_wrong(&r->y, v, "expected a number of records for", name);
+    }
+    ((struct alert_strategy *)to)->at_least = n;
+    return e;
+}
+
+static const struct key strategy_keys[] = {
+    {"metric", strategy_metric},     {"filter", strategy_filter},
+    {"measure", strategy_measure},   {"quantile", strategy_quantile},
+    {"field", strategy_field},       {"every", strategy_every},
+    {"operator", strategy_operator}, {"threshold", strategy_threshold},
+    {"group_by", strategy_group_by}, {"at_least", strategy_at_least},
+};
+
+static enum err read_strategy(struct reader *r, const yaml_node_t *map, struct alert_strategy *s)
+{
+    const char *wrong = NULL;
+    ASSERT(r->f != NULL);
+    *s = (struct alert_strategy){.measure = MEASURE_COUNT,
+                                 .field = {.field = ON_DURATION, .text = STR("duration")},
+                                 .op = COMPARE_GT,
+                                 .quantile = 0.99,
+                                 .at_least = 1};
+    enum err e = read_keys(r, map, strategy_keys, sizeof strategy_keys / sizeof strategy_keys[0],
+                           "filter, metric, measure, quantile, field, every, operator, threshold, "
+                           "group_by, at_least",
+                           s);
+    if (e == ERR_OK && (wrong = rule_complete_strategy(s)) != NULL) {
+        return yaml_doc_wrong(&r->y, map, wrong, NULL);
+    }
+    return e;
+}
+
+// ---- Rules --------------------------------------------------------------------------------------
+
+static enum err rule_name(struct reader *r, const char *name, const yaml_node_t *v, void *to)
+{
+    ASSERT(r->f != NULL);
+    return read_text(r, name, v, ALERT_NAME_MAX, &((struct alert_rule *)to)->name);
+}
+
+static enum err rule_line(struct reader *r, const char *name, const yaml_node_t *v, void *to)
+{
+    struct alert_rule *rule = to;
+    ASSERT(r->f != NULL);
+    rule->any_line = false;
+    return read_text(r, name, v, ALERT_NAME_MAX, &rule->line);
+}
+
+static enum err rule_service(struct reader *r, const char *name, const yaml_node_t *v, void *to)
+{
+    struct alert_rule *rule = to;
+    ASSERT(r->f != NULL);
+    return read_texts(r, name, v, ALERT_SERVICES_MAX, &rule->services, &rule->service_count);
+}
+
+static enum err rule_environment(struct reader *r, const char *name, const yaml_node_t *v, void *to)
+{
+    ASSERT(r->f != NULL);
+    return read_text(r, name, v, ALERT_NAME_MAX, &((struct alert_rule *)to)->environment);
+}
+
+static enum err rule_level(struct reader *r, const char *name, const yaml_node_t *v, void *to)
+{
+    static const char *const words[] = {"info", "warning", "error", "critical", NULL};
+    unsigned at = LEVEL_WARNING;
+    enum err e = read_word(r, v, words, "info, warning, error or critical", &at);
+    ASSERT(name != NULL);
+    ((struct alert_rule *)to)->level = (enum alert_level)at;
+    return e;
+}
+
+static enum err rule_suppress(struct reader *r, const char *name, const yaml_node_t *v, void *to)
+{
+    ASSERT(r->f != NULL);
+    return read_duration(r, name, v, 0, SUPPRESS_MAX, &((struct alert_rule *)to)->suppress_ms);
+}
+
+static enum err rule_match(struct reader *r, const char *name, const yaml_node_t *v, void *to)
+{
+    static const char *const words[] = {"any", "all", "ANY", "ALL", NULL};
+    unsigned at = 0;
+    enum err e = read_word(r, v, words, "all or any", &at);
+    ASSERT(name != NULL);
+    ((struct alert_rule *)to)->match_all = at % 2 == 1;
+    return e;
+}
+
+static enum err rule_enabled(struct reader *r, const char *name, const yaml_node_t *v, void *to)
+{
+    static const char *const words[] = {"false", "true", NULL};
+    unsigned at = 0;
+    enum err e = read_word(r, v, words, "true or false", &at);
+    ASSERT(name != NULL);
+    ((struct alert_rule *)to)->enabled = at == 1;
+    return e;
+}
+
+static enum err rule_remedy(struct reader *r, const char *name, const yaml_node_t *v, void *to)
+{
+    ASSERT(r->f != NULL);
+    return read_text(r, name, v, ALERT_TEXT_MAX, &((struct alert_rule *)to)->remedy);
+}
+
+static enum err rule_channels(struct reader *r, const char *name, const yaml_node_t *v, void *to)
+{
+    struct alert_rule *rule = to;
+    ASSERT(r->f != NULL);
+    return read_texts(r, name, v, ALERT_NAMES_MAX, &rule->channels, &rule->channel_count);
+}
+
+static enum err rule_receivers(struct reader *r, const char *name, const yaml_node_t *v, void *to)
+{
+    struct alert_rule *rule = to;
+    ASSERT(r->f != NULL);
+    return read_texts(r, name, v, ALERT_NAMES_MAX, &rule->receivers, &rule->receiver_count);
+}
+
+static enum err rule_strategies(struct reader *r, const char *name, const yaml_node_t *v, void *to)
+{
+    struct alert_rule *rule = to;
+    ASSERT(r->f != NULL);
+    if (v->type != YAML_SEQUENCE_NODE) {
+        return yaml_doc_wrong(&r->y, v, "expected a list for", name);
+    }
+    const yaml_node_item_t *items = v->data.sequence.items.start;
+    size_t count = (size_t)(v->data.sequence.items.top - items);
+    if (count == 0 || count > ALERT_STRATEGIES_MAX) {
+        return yaml_doc_wrong(&r->y, v, "expected one strategy to eight", NULL);
+    }
+    rule->strategies = arena_new(&r->f->arena, count, sizeof *rule->strategies);
+    for (; rule->strategy_count < count; rule->strategy_count++) {
+        enum err e = read_strategy(r, yaml_doc_node(&r->y, items[rule->strategy_count]),
+                                   &rule->strategies[rule->strategy_count]);
+        if (e != ERR_OK) {
+            return e;
+        }
+    }
+    return ERR_OK;
+}
+
+static const struct key rule_keys[] = {
+    {"name", rule_name},           {"line", rule_line},
+    {"service", rule_service},     {"environment", rule_environment},
+    {"level", rule_level},         {"suppress", rule_suppress},
+    {"match", rule_match},         {"enabled", rule_enabled},
+    {"remedy", rule_remedy},       {"channels", rule_channels},
+    {"receivers", rule_receivers}, {"strategies", rule_strategies},
+};
+
+static enum err read_rule(struct reader *r, const yaml_node_t *map, struct alert_rule *rule)
+{
+    struct err_at at;
+    ASSERT(r->f != NULL);
+    *rule = (struct alert_rule){
+        .any_line = true, .enabled = true, .level = LEVEL_WARNING, .suppress_ms = SUPPRESS_MS};
+    enum err e = read_keys(r, map, rule_keys, sizeof rule_keys / sizeof rule_keys[0],
+                           "name, line, service, environment, level, suppress, match, enabled, "
+                           "remedy, channels, receivers, strategies",
+                           rule);
+    if (e != ERR_OK) {
+        return e;
+    }
+    if (rule->name.n == 0 || rule->strategy_count == 0) {
+        return yaml_doc_wrong(&r->y, map, "expected a name and strategies for this rule", NULL);
+    }
+    e = rule_compile(rule, &r->f->arena, &at);
+    return e == ERR_OK ? e : yaml_doc_wrong(&r->y, map, at.text, NULL);
+}
+
+// ---- Channels -----------------------------------------------------------------------------------
+
+static enum err read_pair(struct reader *r, const yaml_node_t *key, const yaml_node_t *value,
+                          struct alert_pair *pair)
+{
+    const char *name = yaml_doc_text(key);
+    ASSERT(value != NULL);
+    if (name == NULL) {
+        return yaml_doc_wrong(&r->y, key, "expected a key", NULL);
+    }
+    pair->key = arena_str(&r->f->arena, str_of(name));
+    pair->is_list = value->type == YAML_SEQUENCE_NODE;
+    pair->line = value->start_mark.line + 1;
+    pair->column = value->start_mark.column + 1;
+    if (pair->is_list) {
+        return read_texts(r, name, value, CHANNEL_VALUES, &pair->values, &pair->count);
+    }
+    pair->values = arena_new(&r->f->arena, 1, sizeof *pair->values);
+    pair->count = 1;
+    return read_text(r, name, value, (size_t)64 << 10, pair->values);
+}
+
+static enum err read_channel(struct reader *r, const yaml_node_t *map,
+                             struct alert_channel_text *channel)
+{
+    size_t count = 0;
+    ASSERT(r->f != NULL);
+    if (map->type == YAML_MAPPING_NODE) {
+        count = (size_t)(map->data.mapping.pairs.top - map->data.mapping.pairs.start);
+    }
+    if (count == 0 || count > CHANNEL_KEYS) {
+        return yaml_doc_wrong(&r->y, map, "expected a channel: name, type, url", NULL);
+    }
+    *channel = (struct alert_channel_text){
+        .pairs = arena_new(&r->f->arena, count, sizeof *channel->pairs),
+        .line = map->start_mark.line + 1,
+        .column = map->start_mark.column + 1,
+    };
+    for (; channel->count < count; channel->count++) {
+        yaml_node_pair_t *p = &map->data.mapping.pairs.start[channel->count];
+        const yaml_node_t *key = yaml_doc_node(&r->y, p->key);
+        enum err e =
+            read_pair(r, key, yaml_doc_node(&r->y, p->value), &channel->pairs[channel->count]);
+        e = e == ERR_OK ? yaml_doc_check_twice(&r->y, map, p, yaml_doc_text(key)) : e;
+        if (e != ERR_OK) {
+            return e;
+        }
+    }
+    return ERR_OK;
+}
+
+// ---- The file -----------------------------------------------------------------------------------
+
+static enum err check_names(struct reader *r, const yaml_node_item_t *items)
+{
+    struct alert_file *f = r->f;
+    size_t *places;
+    size_t twice = rule_named_twice(f->rules, f->rule_count, &places);
+    enum err e = ERR_OK;
+    ASSERT(r->f != NULL);
+    if (twice < f->rule_count) {
+        e = yaml_doc_wrong_twice(&r->y, yaml_doc_node(&r->y, items[twice]), f->rules[twice].name.p,
+                                 yaml_doc_node(&r->y, items[places[twice]]));
+    }
+    mem_free(places);
+    return e;
+}
+
+static enum err file_rules(struct reader *r, const char *name, const yaml_node_t *v, void *to)
+{
+    struct alert_file *f = to;
+    ASSERT(r->f != NULL);
+    if (v->type != YAML_SEQUENCE_NODE) {
+        return yaml_doc_wrong(&r->y, v, "expected a list for", name);
+    }
+    const yaml_node_item_t *items = v->data.sequence.items.start;
+    size_t count = (size_t)(v->data.sequence.items.top - items);
+    if (count > ALERT_RULES_MAX) {
+        return err_at_set(r->y.at, ERR_LIMIT, 0, "%s: more than %zu rules", r->y.name,
+                          ALERT_RULES_MAX);
+    }
+    f->rules = arena_new(&f->arena, count + 1, sizeof *f->rules);
+    for (size_t i = 0; i < count; i++) {
+        f->rule_count++; // also of one that is read in part: its filters are to be freed
+        enum err e = read_rule(r, yaml_doc_node(&r->y, items[i]), &f->rules[i]);
+        if (e != ERR_OK) {
+            return e;
+        }
+    }
+    return check_names(r, items);
+}
+
+static enum err file_channels(struct reader *r, const char *name, const yaml_node_t *v, void *to)
+{
+    struct alert_file *f = to;
+    ASSERT(r->f != NULL);
+    if (v->type != YAML_SEQUENCE_NODE) {
+        return yaml_doc_wrong(&r->y, v, "expected a list for", name);
+    }
+    const yaml_node_item_t *items = v->data.sequence.items.start;
+    size_t count = (size_t)(v->data.sequence.items.top - items);
+    if (count > CHANNELS_MAX) {
+        return yaml_doc_wrong(&r->y, v, "more than 1,000 channels", NULL);
+    }
+    f->channels = arena_new(&f->arena, count + 1, sizeof *f->channels);
+    for (; f->channel_count < count; f->channel_count++) {
+        enum err e = read_channel(r, yaml_doc_node(&r->y, items[f->channel_count]),
+                                  &f->channels[f->channel_count]);
+        if (e != ERR_OK) {
+            return e;
+        }
+    }
+    return ERR_OK;
+}
+
+static const struct key file_keys[] = {{"rules", file_rules}, {"channels", file_channels}};
+
+enum err alert_file_read(struct str text, const char *name, struct alert_file **ret_file,
+                         struct err_at *ret_at)
+{
+    struct reader r;
+    ASSERT(text.p != NULL || text.n == 0);
+    if (text.n > ALERT_FILE_MAX) {
+        return err_at_set(ret_at, ERR_LIMIT, ALERT_FILE_MAX, "%s: larger than %zu MiB", name,
+                          ALERT_FILE_MAX >> 20);
+    }
+    enum err e = yaml_doc_load(text, name, DEPTH_MAX, &r.y, ret_at);
+    if (e != ERR_OK) {
+        return e;
+    }
+    struct alert_file *f = mem_new(1, sizeof *f);
+    r.f = f;
+    const yaml_node_t *root = yaml_doc_root(&r.y);
+    if (root != NULL) {
+        e = read_keys(&r, root, file_keys, sizeof file_keys / sizeof file_keys[0],
+                      "rules, channels", f);
+    }
+    yaml_doc_done(&r.y);
+    if (e != ERR_OK) {
+        alert_file_free(f);
+        return e;
+    }
+    *ret_file = f;
+    return ERR_OK;
+}
+
+void alert_file_free(struct alert_file *f)
+{
+    if (f == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < f->rule_count; i++) {
+        for (size_t k = 0; k < f->rules[i].strategy_count; k++) {
+            filter_free(f->rules[i].strategies[k].filter);
+        }
+    }
+    arena_done(&f->arena);
+    mem_free(f);
+}

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: what a group of a strategy has counted lately.
+#include "alert/window.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "alert/window_state.h"
+#include "core/mem.h"
+#include "core/must.h"
+
+#define DISTINCT_FIRST ((size_t)16)
+
+struct window_shape window_shape_of(const struct alert_strategy *s)
+{
+    bool is_compared = s->op == COMPARE_RISE || s->op == COMPARE_FALL;
+    uint64_t slot_ms = s->every_ms / WINDOW_SLOTS / 1000 * 1000;
+    slot_ms = slot_ms < 1000 ? 1000 : slot_ms;
+    uint32_t slots = (uint32_t)((s->every_ms + slot_ms - 1) / slot_ms);
+    uint32_t late = (uint32_t)((WINDOW_LATE_MS + slot_ms - 1) / slot_ms);
+    ASSERT(slots > 0 && s->every_ms >= ALERT_EVERY_MIN_MS);
+    return (struct window_shape){
+        .slot_ms = slot_ms,
+        .slots = slots,
+        .ring = slots + late + (is_compared ? slots : 0),
+        .has_extremes = s->measure == MEASURE_MIN || s->measure == MEASURE_MAX,
+        .has_hist = s->measure == MEASURE_QUANTILE,
+        .has_distinct = s->measure == MEASURE_DISTINCT,
+        .has_past = s->op == COMPARE_ABOVE_AVERAGE || s->op == COMPARE_BELOW_AVERAGE,
+    };
+}
+
+struct window *window_new(const struct window_shape *shape, uint64_t now_ms)
+{
+    struct window *w = mem_new(1, sizeof *w);
+    ASSERT(shape->ring > shape->slots);
+    w->slots = mem_new(shape->ring, sizeof *w->slots);
+    if (shape->has_extremes) {
+        w->extremes = mem_new(shape->ring, sizeof *w->extremes);
+    }
+    if (shape->has_hist) {
+        w->hists = mem_new(shape->ring, sizeof *w->hists);
+    }
+    if (shape->has_past) {
+        w->past = mem_new(WINDOW_PAST, sizeof *w->past);
+    }
+    w->newest = w->began = now_ms / shape->slot_ms;
+    w->next_past = w->newest / shape->slots + 1;
+    return w;
+}
+
+void window_free(struct window *w, const struct window_shape *shape)
+{
+    if (w == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; w->hists != NULL && i < shape->ring; i++) {
+        hist_clear(&w->hists[i]);
+    }
+    mem_free(w->slots);
+    mem_free(w->extremes);
+    mem_free(w->hists);
+    mem_free(w->past);
+    mem_free(w->distinct);
+    mem_free(w);
+}
+
+size_t window_bytes(const struct window *w, const struct window_shape *shape)
+{
+    size_t bytes = sizeof *w + shape->ring * sizeof *w->slots;
+    ASSERT(shape->slots < shape->ring);
+    bytes += w->extremes != NULL ? shape->ring * sizeof *w->extremes : 0;
+    bytes += w->past != NULL ? WINDOW_PAST * sizeof *w->past : 0;
+    bytes += w->distinct_size * sizeof *w->distinct;
+    for (uint32_t i = 0; w->hists != NULL && i < shape->ring; i++) {
+        bytes += sizeof *w->hists + hist_bytes(&w->hists[i]);
+    }
+    return bytes;
+}
+
+uint64_t window_newest_ms(const struct window *w, const struct window_shape *shape)
+{
+    ASSERT(w->newest >= w->began || w->newest + shape->ring >= w->began);
+    return w->newest * shape->slot_ms;
+}
+
+// ---- Moving on ----------------------------------------------------------------------------------
+
+static void clear_slot(struct window *w, const struct window_shape *shape, uint64_t slot)
+{
+    size_t at = slot % shape->ring;
+    ASSERT(shape->slots < shape->ring);
+    w->slots[at] = (struct window_slot){0};
+    if (w->extremes != NULL) {
+        w->extremes[at] = (struct window_extremes){0};
+    }
+    if (w->hists != NULL) {
+        hist_clear(&w->hists[at]);
+    }
+}
+
+// Adds the windows up that are over with this slot the newest.
+static void close_past(struct window *w, const struct window_shape *shape)
+{
+    uint32_t late = shape->ring - shape->slots;
+    ASSERT(shape->slots < shape->ring);
+    while (w->past != NULL && (w->next_past + 1) * shape->slots - 1 + late <= w->newest) {
+        struct window_past *p = &w->past[w->past_count % WINDOW_PAST];
+        *p = (struct window_past){0};
+        for (uint64_t s = w->next_past * shape->slots; s < (w->next_past + 1) * shape->slots; s++) {
+            const struct window_slot *slot = &w->slots[s % shape->ring];
+            bool is_there = s + shape->ring > w->newest && s <= w->newest;
+            p->count += is_there ? slot->count : 0;
+            p->errors += is_there ? slot->errors : 0;
+            p->sum += is_there ? slot->sum : 0;
+        }
+        w->past_count++;
+        w->next_past++;
+    }
+}
+
+static void move_to(struct window *w, const struct window_shape *shape, uint64_t slot)
+{
+    ASSERT(shape->slots < shape->ring);
+    if (slot > w->newest + 2 * (uint64_t)shape->ring + (uint64_t)WINDOW_PAST * shape->slots) {
+        // Longer away than anything is kept: it begins anew, and what is over was empty.
+        for (uint32_t i = 0; i < shape->ring; i++) {
+            clear_slot(w, shape, i);
+        }
+        w->newest = slot;
+        w->past_count = 0;
+        w->next_past = slot / shape->slots + 1;
+        return;
+    }
+    while (w->newest < slot) {
+        w->newest++;
+        clear_slot(w, shape, w->newest);
+        close_past(w, shape);
+    }
+}
+
+void window_advance(struct window *w, const struct window_shape *shape, uint64_t time_ms)
+{
+    uint64_t slot = time_ms / shape->slot_ms;
+    ASSERT(shape->slot_ms > 0);
+    if (slot > w->newest) {
+        move_to(w, shape, slot);
+    }
+}
+
+void window_resume(struct window *w, const struct window_shape *shape, uint64_t now_ms)
+{
+    ASSERT(shape->slots < shape->ring);
+    window_advance(w, shape, now_ms);
+    w->began = w->newest;
+    w->past_count = 0;
+    w->next_past = w->newest / shape->slots + 1;
+}
+
+// ---- Adding -------------------------------------------------------------------------------------
+
+static size_t distinct_place(const struct window *w, uint64_t hash)
+{
+    size_t at = hash & (w->distinct_size - 1);
+    ASSERT(w->slots != NULL);
+    while (w->distinct[at].hash != 0 && w->distinct[at].hash != hash) {
+        at = (at + 1) & (w->distinct_size - 1);
+    }
+    return at;
+}
+
+// Makes room, leaving out what no window has any more.
+static void distinct_rebuild(struct window *w, const struct window_shape *shape)
+{
+    struct window_distinct *old = w->distinct;
+    size_t old_size = w->distinct_size, live = 0;
+    ASSERT(shape->slots < shape->ring);
+    for (size_t i = 0; i < old_size; i++) {
+        live += old[i].hash != 0 && old[i].slot + shape->ring > w->newest;
+    }
+    w->distinct_size = DISTINCT_FIRST;
+    while (w->distinct_size < (live + 1) * 2) {
+        w->distinct_size *= 2;
+    }
+    w->distinct = mem_new(w->distinct_size, sizeof *w->distinct);
+    w->distinct_count = live;
+    for (size_t i = 0; i < old_size; i++) {
+        if (old[i].hash != 0 && old[i].slot + shape->ring > w->newest) {
+            w->distinct[distinct_place(w, old[i].hash)] = old[i];
+        }
+    }
+    mem_free(old);
+}
+
+void window_add_distinct(struct window *w, const struct window_shape *shape, uint64_t hash,
+                         uint64_t slot)
+{
+    uint64_t h = hash != 0 ? hash : 1;
+    ASSERT(shape->slots < shape->ring);
+    if ((w->distinct_count + 1) * 4 > w->distinct_size * 3) {
+        distinct_rebuild(w, shape);
+    }
+    struct window_distinct *d = &w->distinct[distinct_place(w, h)];
+    if (d->hash == 0 && w->distinct_count >= DISTINCT_MAX) {
+        return;
+    }
+    w->distinct_count += d->hash == 0;
+    d->slot = d->hash == 0 || slot > d->slot ? slot : d->slot;
+    d->hash = h;
+}
+
+static uint32_t saturated(uint32_t a, uint64_t b)
+{
+    return b > UINT32_MAX - a ? UINT32_MAX : a + (uint32_t)b;
+}
+
+bool window_add(struct window *w, const struct window_shape *shape, const struct window_record *r)
+{
+    uint64_t slot = r->time_ms / shape->slot_ms;
+    ASSERT(shape->slots < shape->ring);
+    if (slot > w->newest) {
+        move_to(w, shape, slot);
+    }
+    if (slot + shape->ring <= w->newest) {
+        return false;
+    }
+    size_t at = slot % shape->ring;
+    struct window_slot *s = &w->slots[at];
+    if (w->extremes != NULL && r->count > 0) {
+        struct window_extremes *x = &w->extremes[at];
+        x->min = s->count == 0 || r->min < x->min ? r->min : x->min;
+        x->max = s->count == 0 || r->max > x->max ? r->max : x->max;
+    }
+    s->count = saturated(s->count, r->count);
+    s->errors = saturated(s->errors, r->errors);
+    s->sum += r->sum;
+    if (w->hists != NULL && r->count > 0) {
+        hist_add(&w->hists[at], r->hist, (int32_t)(r->count > INT32_MAX ? INT32_MAX : r->count));
+    }
+    if (shape->has_distinct) {
+        window_add_distinct(w, shape, r->distinct, slot);
+    }
+    return true;
+}

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: windows as bytes, and back.
+#include <string.h>
+
+#include "alert/window_state.h"
+#include "codec/cursor.h"
+#include "core/clock.h"
+#include "core/must.h"
+
+static void put_double(struct buf *out, double v)
+{
+    ASSERT(out != NULL);
+    buf_add(out, &v, sizeof v);
+}
+
+static double get_double(struct cursor *c)
+{
+    double v = 0;
+    const uint8_t *p = cursor_bytes(c, sizeof v);
+    ASSERT(c->p <= c->end);
+    if (p != NULL) {
+        memcpy(&v, p, sizeof v);
+    }
+    return v;
+}
+
+static void put_slot(const struct window *w, const struct window_shape *shape, uint64_t slot,
+                     struct buf *out)
+{
+    size_t at = slot % shape->ring;
+    const struct window_slot *s = &w->slots[at];
+    ASSERT(slot <= w->newest);
+    buf_add_varint(out, w->newest - slot);
+    buf_add_varint(out, s->count);
+    buf_add_varint(out, s->errors);
+    put_double(out, s->sum);
+    if (shape->has_extremes) {
+        put_double(out, w->extremes[at].min);
+        put_double(out, w->extremes[at].max);
+    }
+    if (shape->has_hist) {
+        hist_encode(&w->hists[at], out);
+    }
+}
+
+static void put_past(const struct window *w, struct buf *out)
+{
+    uint64_t n = w->past_count < WINDOW_PAST ? w->past_count : WINDOW_PAST;
+    ASSERT(w->slots != NULL);
+    buf_add_varint(out, n);
+    for (uint64_t i = w->past_count - n; i < w->past_count; i++) { // the oldest first
+        const struct window_past *p = &w->past[i % WINDOW_PAST];
+        put_double(out, p->count);
+        put_double(out, p->errors);
+        put_double(out, p->sum);
+    }
+}
+
+static void put_distinct(const struct window *w, struct buf *out)
+{
+    ASSERT(w->slots != NULL);
+    buf_add_varint(out, w->distinct_count);
+    for (size_t i = 0; i < w->distinct_size; i++) {
+        if (w->distinct[i].hash != 0) {
+            buf_add_u64(out, w->distinct[i].hash);
+            buf_add_varint(out, w->distinct[i].slot);
+        }
+    }
+}
+
+static uint64_t oldest(const struct window *w, const struct window_shape *shape)
+{
+    ASSERT(shape->slots < shape->ring);
+    return w->newest + 1 >= shape->ring ? w->newest + 1 - shape->ring : 0;
+}
+
+void window_encode(const struct window *w, const struct window_shape *shape, struct buf *out)
+{
+    uint64_t used = 0;
+    ASSERT(shape->slots < shape->ring);
+    buf_add_varint(out, w->newest);
+    buf_add_varint(out, w->began);
+    buf_add_varint(out, w->next_past);
+    for (uint64_t s = oldest(w, shape); s <= w->newest; s++) {
+        used += w->slots[s % shape->ring].count > 0;
+    }
+    buf_add_varint(out, used);
+    for (uint64_t s = oldest(w, shape); s <= w->newest; s++) {
+        if (w->slots[s % shape->ring].count > 0) {
+            put_slot(w, shape, s, out);
+        }
+    }
+    if (shape->has_past) {
+        put_past(w, out);
+    }
+    if (shape->has_distinct) {
+        put_distinct(w, out);
+    }
+}
+
+static void get_hist(struct cursor *c, struct hist *to)
+{
+    struct str rest = {(const char *)c->p, cursor_left(c)}, hist;
+    struct hist_head head;
+    ASSERT(c->p <= c->end);
+    if (c->failed || hist_cut(&rest, &hist, &head) != ERR_OK || head.count > INT32_MAX) {
+        c->failed = true;
+        return;
+    }
+    hist_add_encoded(to, hist);
+    c->p = (const uint8_t *)rest.p;
+}
+
+static void get_slot(struct cursor *c, struct window *w, const struct window_shape *shape)
+{
+    uint64_t distance = cursor_below(c, shape->ring);
+    ASSERT(shape->slots < shape->ring);
+    if (c->failed || distance > w->newest) {
+        c->failed = true;
+        return;
+    }
+    size_t at = (w->newest - distance) % shape->ring;
+    w->slots[at].count = (uint32_t)cursor_below(c, (uint64_t)UINT32_MAX + 1);
+    w->slots[at].errors = (uint32_t)cursor_below(c, (uint64_t)UINT32_MAX + 1);
+    w->slots[at].sum = get_double(c);
+    if (shape->has_extremes) {
+        w->extremes[at].min = get_double(c);
+        w->extremes[at].max = get_double(c);
+    }
+    if (shape->has_hist) {
+        get_hist(c, &w->hists[at]);
+    }
+}
+
+static void get_past(struct cursor *c, struct window *w)
+{
+    ASSERT(w->slots != NULL);
+    w->past_count = cursor_below(c, WINDOW_PAST + 1);
+    for (uint64_t i = 0; i < w->past_count; i++) {
+        w->past[i].count = get_double(c);
+        w->past[i].errors = get_double(c);
+        w->past[i].sum = get_double(c);
+    }
+}
+
+static void get_distinct(struct cursor *c, struct window *w, const struct window_shape *shape)
+{
+    uint64_t n = cursor_below(c, DISTINCT_MAX + 1);
+    ASSERT(shape->slots < shape->ring);
+    for (uint64_t i = 0; i < n && !c->failed; i++) {
+        const uint8_t *hash = cursor_bytes(c, sizeof(uint64_t));
+        uint64_t slot = cursor_varint(c), h;
+        if (hash == NULL || slot > w->newest) {
+            c->failed = true;
+            return;
+        }
+        memcpy(&h, hash, sizeof h);
+        window_add_distinct(w, shape, h, slot);
+    }
+}
+
+enum err window_decode(struct str *bytes, const struct window_shape *shape,
+                       struct window **ret_window)
+{
+    struct cursor c = cursor_of(*bytes);
+    uint64_t newest = cursor_varint(&c), began = cursor_varint(&c), next = cursor_varint(&c);
+    uint64_t used = cursor_below(&c, (uint64_t)shape->ring + 1);
+    ASSERT(shape->slots < shape->ring);
+    // Slots are of times that fit nanoseconds.
+    if (c.failed || newest > UINT64_MAX / NS_PER_MS / shape->slot_ms || began > newest) {
+        return ERR_CORRUPT;
+    }
+    struct window *w = window_new(shape, newest * shape->slot_ms);
+    w->began = began;
+    w->next_past = next;
+    for (uint64_t i = 0; i < used; i++) {
+        get_slot(&c, w, shape);
+    }
+    if (shape->has_past) {
+        get_past(&c, w);
+    }
+    if (shape->has_distinct) {
+        get_distinct(&c, w, shape);
+    }
+    uint64_t now = newest / shape->slots; // one that is over waits for late records
+    bool is_next = next <= now + 1 && next + shape->ring / shape->slots + 1 >= now;
+    if (c.failed || !is_next) {
+        window_free(w, shape);
+        return ERR_CORRUPT;
+    }
+    bytes->n = cursor_left(&c);
+    bytes->p = (const char *)c.p;
+    *ret_window = w;
+    return ERR_OK;
+}

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: what a window says: the measure, what it is compared with, and whether it holds.
+#include <math.h>
+
+#include "alert/window_state.h"
+#include "core/must.h"
+
+struct totals {
+    double count, errors, sum, min, max;
+};
+
+// Of the slots up to `end`; false where the ring does not have them all any more.
+static bool add_up(const struct window *w, const struct window_shape *shape, uint64_t end,
+                   struct totals *ret_totals)
+{
+    struct totals t = {.min = INFINITY, .max = -INFINITY};
+    ASSERT(shape->slots < shape->ring);
+    if (end + 1 < shape->slots || end + 1 - shape->slots + shape->ring <= w->newest) {
+        return false;
+    }
+    for (uint64_t slot = end + 1 - shape->slots; slot <= end && slot <= w->newest; slot++) {
+        size_t at = slot % shape->ring;
+        const struct window_slot *s = &w->slots[at];
+        t.count += s->count;
+        t.errors += s->errors;
+        t.sum += s->sum;
+        if (w->extremes != NULL && s->count > 0) {
+            t.min = fmin(t.min, w->extremes[at].min);
+            t.max = fmax(t.max, w->extremes[at].max);
+        }
+    }
+    *ret_totals = t;
+    return true;
+}
+
+static double quantile(const struct window *w, const struct window_shape *shape,
+                       const struct alert_strategy *s, uint64_t end, struct hist_total *scratch)
+{
+    struct buf bytes;
+    uint64_t value = 0;
+    ASSERT(shape->slots < shape->ring);
+    buf_init(&bytes, HIST_BYTES_MAX);
+    hist_total_clear(scratch);
+    for (uint64_t slot = end + 1 - shape->slots; slot <= end && slot <= w->newest; slot++) {
+        const struct hist *h = &w->hists[slot % shape->ring];
+        if (h->count > 0) {
+            buf_clear(&bytes);
+            hist_encode(h, &bytes);
+            hist_total_add(scratch, buf_str(&bytes));
+        }
+    }
+    buf_done(&bytes);
+    if (scratch->count <= 0) {
+        return NAN;
+    }
+    hist_total_quantiles(scratch, &s->quantile, 1, &value);
+    bool is_ns = s->field.field == ON_DURATION && s->metric.n == 0;
+    return is_ns ? (double)value : (double)value / WINDOW_MILLION;
+}
+
+static double distinct(const struct window *w, const struct window_shape *shape, uint64_t end)
+{
+    size_t n = 0;
+    ASSERT(shape->slots < shape->ring);
+    for (size_t i = 0; i < w->distinct_size; i++) {
+        const struct window_distinct *d = &w->distinct[i];
+        n += d->hash != 0 && d->slot <= end && d->slot + shape->slots > end;
+    }
+    return (double)n;
+}
+
+// From totals alone; NAN where there is nothing.
+static double of_totals(const struct totals *t, const struct alert_strategy *s)
+{
+    switch (s->measure) {
+    case MEASURE_COUNT:
+    case MEASURE_ABSENCE:
+        return t->count;
+    case MEASURE_RATE:
+        return (s->metric.n > 0 ? t->sum : t->count) / ((double)s->every_ms / 1000);
+    case MEASURE_ERROR_RATE:
+        return t->count > 0 ? t->errors / t->count : NAN;
+    case MEASURE_AVERAGE:
+        return t->count > 0 ? t->sum / t->count : NAN;
+    case MEASURE_SUM:
+        return t->sum;
+    case MEASURE_MIN:
+        return t->count > 0 ? t->min : NAN;
+    case MEASURE_MAX:
+        return t->count > 0 ? t->max : NAN;
+    default:
+        ASSERT(s->measure == MEASURE_QUANTILE || s->measure == MEASURE_DISTINCT);
+        return NAN;
+    }
+}
+
+static double value_of(const struct window *w, const struct window_shape *shape,
+                       const struct alert_strategy *s, uint64_t end, const struct totals *t,
+                       struct hist_total *scratch)
+{
+    ASSERT(shape->slots < shape->ring);
+    return s->measure == MEASURE_QUANTILE   ? quantile(w, shape, s, end, scratch)
+           : s->measure == MEASURE_DISTINCT ? distinct(w, shape, end)
+                                            : of_totals(t, s);
+}
+
+// Of the windows that are over, from their totals.
+static double average(const struct window *w, const struct alert_strategy *s)
+{
+    struct totals t = {0};
+    uint64_t n = w->past_count < WINDOW_PAST ? w->past_count : WINDOW_PAST;
+    ASSERT(s->op < COMPARE_COUNT);
+    if (n < AVERAGE_MIN) {
+        return NAN;
+    }
+    for (uint64_t i = 0; i < n; i++) {
+        t.count += w->past[i].count;
+        t.errors += w->past[i].errors;
+        t.sum += w->past[i].sum;
+    }
+    bool adds_up =
+        s->measure == MEASURE_COUNT || s->measure == MEASURE_RATE || s->measure == MEASURE_SUM;
+    return of_totals(&t, s) / (adds_up ? (double)n : 1);
+}
+
+static double before(const struct window *w, const struct window_shape *shape,
+                     const struct alert_strategy *s, uint64_t end, struct hist_total *scratch)
+{
+    struct totals t;
+    bool is_whole = end >= 2 * (uint64_t)shape->slots && end + 1 - 2 * shape->slots >= w->began;
+    ASSERT(shape->slots < shape->ring);
+    return is_whole && add_up(w, shape, end - shape->slots, &t)
+               ? value_of(w, shape, s, end - shape->slots, &t, scratch)
+               : NAN;
+}
+
+static double limit_of(const struct window *w, const struct window_shape *shape,
+                       const struct alert_strategy *s, uint64_t end, struct hist_total *scratch)
+{
+    double share = s->threshold / 100;
+    ASSERT(shape->slots < shape->ring);
+    switch (s->op) {
+    case COMPARE_ABOVE_AVERAGE:
+        return average(w, s) * (1 + share);
+    case COMPARE_BELOW_AVERAGE:
+        return average(w, s) * (1 - share);
+    case COMPARE_RISE:
+        return before(w, shape, s, end, scratch) * (1 + share);
+    case COMPARE_FALL:
+        return before(w, shape, s, end, scratch) * (1 - share);
+    default:
+        return s->threshold;
+    }
+}
+
+static bool compare(const struct alert_strategy *s, double value, double limit)
+{
+    if (isnan(value) || isnan(limit)) {
+        return false;
+    }
+    switch (s->op) {
+    case COMPARE_GT:
+        return value > limit;
+    case COMPARE_GE:
+        return value >= limit;
+    case COMPARE_LT:
+        return value < limit;
+    case COMPARE_LE:
+        return value <= limit;
+    case COMPARE_ABOVE_AVERAGE: // of nothing nothing is said
+    case COMPARE_RISE:
+        return value >= limit && limit > 0;
+    default:
+        ASSERT(s->op == COMPARE_BELOW_AVERAGE || s->op == COMPARE_FALL);
+        return value <= limit;
+    }
+}
+
+struct window_verdict window_judge(const struct window *w, const struct window_shape *shape,
+                                   const struct alert_strategy *s, uint64_t end_ms,
+                                   struct hist_total *scratch)
+{
+    struct totals t;
+    uint64_t end = end_ms / shape->slot_ms;
+    struct window_verdict v = {.value = NAN, .limit = NAN};
+    ASSERT(shape->slots < shape->ring);
+    if (!add_up(w, shape, end, &t)) {
+        return v;
+    }
+    bool is_whole = end + 1 >= shape->slots && end + 1 - shape->slots >= w->began;
+    v.count = (uint64_t)t.count;
+    v.value = value_of(w, shape, s, end, &t, scratch);
+    if (s->measure == MEASURE_ABSENCE) {
+        v.limit = 0;
+        v.holds = is_whole && v.count == 0;
+        return v;
+    }
+    v.limit = limit_of(w, shape, s, end, scratch);
+    // What counts is told of also where there is nothing.
+    bool counts = s->measure == MEASURE_COUNT || s->measure == MEASURE_RATE ||
+                  s->measure == MEASURE_DISTINCT || s->measure == MEASURE_SUM;
+    bool is_enough = v.count >= s->at_least || (counts && s->at_least == 1);
+    v.holds = is_enough && (is_whole || alert_is_early(s)) && compare(s, v.value, v.limit);
+    return v;
+}

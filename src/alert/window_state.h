@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: a window as its own files see it.
+#ifndef SONDE_ALERT_WINDOW_STATE_H
+#define SONDE_ALERT_WINDOW_STATE_H
+
+#include "alert/window.h"
+
+struct window_slot {
+    uint32_t count, errors;
+    double sum;
+};
+struct window_extremes {
+    double min, max;
+};
+struct window_past {
+    double count, errors, sum;
+};
+struct window_distinct {
+    uint64_t hash, slot; // hash 0: free
+};
+
+struct window {
+    uint64_t newest, began; // slots
+    struct window_slot *slots;
+    struct window_extremes *extremes; // NULL where the shape has none; so the next two
+    struct hist *hists;
+    struct window_past *past; // a ring, of the last WINDOW_PAST of past_count
+    uint64_t past_count, next_past;
+    struct window_distinct *distinct; // open addressing
+    size_t distinct_size, distinct_count;
+};
+
+// One value, seen in this slot.
+void window_add_distinct(struct window *w, const struct window_shape *shape, uint64_t hash,
+                         uint64_t slot);
+
+#endif
