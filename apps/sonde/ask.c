@@ -61,13 +61,13 @@ static int explain(long status, const struct buf *answer, const char *filter)
     return status == 404 ? EXIT_NOT_FOUND : status == 400 ? EXIT_USAGE : EXIT_FAILED;
 }
 
-int ask_text(const struct ask_flags *flags, const char *path, const char *filter,
-             struct buf *answer)
+int ask_send(const struct ask_flags *flags, const struct client_request *request,
+             const char *filter, struct buf *answer)
 {
     struct client_options o = options_of(flags);
     struct err_at at;
     long status;
-    enum err e = client_get(&o, path, answer, &status, &at);
+    enum err e = client_send(&o, request, answer, &status, &at);
     if (e == ERR_INVALID) {
         fprintf(stderr, "sonde: %s\n", at.text);
         return EXIT_USAGE;
@@ -81,6 +81,13 @@ int ask_text(const struct ask_flags *flags, const char *path, const char *filter
         return EXIT_NO_SERVER;
     }
     return status == 200 ? EXIT_DONE : explain(status, answer, filter);
+}
+
+int ask_text(const struct ask_flags *flags, const char *path, const char *filter,
+             struct buf *answer)
+{
+    const struct client_request request = {.method = "GET", .path = path};
+    return ask_send(flags, &request, filter, answer);
 }
 
 // NULs become U+FFFD: jansson takes none in the keys of objects.

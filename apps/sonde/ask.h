@@ -23,7 +23,10 @@ struct ask_flags {
 // EXIT_DONE with the answer, another after saying what is wrong.
 int ask_text(const struct ask_flags *flags, const char *path, const char *filter,
              struct buf *answer);
-// The same, and parses the answer; *ret_exit is set when NULL is returned. The caller gives the
+// The same of any request.
+int ask_send(const struct ask_flags *flags, const struct client_request *request,
+             const char *filter, struct buf *answer);
+// Fetches, and parses the answer; *ret_exit is set when NULL is returned. The caller gives the
 // object back.
 json_t *ask_json(const struct ask_flags *flags, const char *path, const char *filter,
                  struct buf *answer, int *ret_exit);

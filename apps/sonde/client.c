@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: one GET, by libcurl.
+// Purpose: one request, by libcurl.
 #include "client.h"
 
 #include <curl/curl.h>
@@ -46,15 +46,28 @@ static enum err explain(const struct client_options *o, int n, CURLcode code, co
     return err_at_set(ret_at, ERR_CLOSED, 0, "%.*s cannot be reached: %s", n, o->server, detail);
 }
 
-enum err client_get(const struct client_options *o, const char *path, struct buf *out,
-                    long *ret_status, struct err_at *ret_at)
+static void set_method(CURL *c, const struct client_request *r)
+{
+    ASSERT(r->method != NULL);
+    if (strcmp(r->method, "GET") == 0) {
+        return;
+    }
+    curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, r->method);
+    if (strcmp(r->method, "POST") == 0) {
+        curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.n);
+        curl_easy_setopt(c, CURLOPT_POSTFIELDS, r->body.n > 0 ? r->body.p : "");
+    }
+}
+
+enum err client_send(const struct client_options *o, const struct client_request *r,
+                     struct buf *out, long *ret_status, struct err_at *ret_at)
 {
     char url[URL_MAX], header[512], detail[CURL_ERROR_SIZE] = "";
     size_t n = strlen(o->server);
     while (n > 0 && o->server[n - 1] == '/') {
         n--;
     }
-    int length = snprintf(url, sizeof url, "%.*s%s", (int)n, o->server, path);
+    int length = snprintf(url, sizeof url, "%.*s%s", (int)n, o->server, r->path);
     if (length < 0 || length >= URL_MAX) {
         return err_at_set(ret_at, ERR_LIMIT, 0, "the request is too long");
     }
@@ -63,12 +76,13 @@ enum err client_get(const struct client_options *o, const char *path, struct buf
     }
     CURL *c = curl_easy_init();
     MUST(c != NULL);
-    struct curl_slist *headers = NULL;
+    struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/yaml");
     if (o->token != NULL) {
         (void)snprintf(header, sizeof header, "Authorization: Bearer %s", o->token);
         headers = curl_slist_append(headers, header);
     }
     curl_easy_setopt(c, CURLOPT_URL, url);
+    set_method(c, r);
     curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take);

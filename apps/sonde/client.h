@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: one GET to a sonde server, for the command line.
+// Purpose: one request to a sonde server, for the command line.
 #ifndef SONDE_APPS_CLIENT_H
 #define SONDE_APPS_CLIENT_H
 
@@ -15,10 +15,16 @@ struct client_options {
 // Appends `text`, percent-encoded for a query parameter.
 void client_escape(struct buf *out, const char *text);
 
-// Fetches server + path. ERR_CLOSED with a sentence when the server cannot be reached, ERR_DENIED
+struct client_request {
+    const char *method; // "GET"
+    const char *path;
+    struct str body; // JSON or YAML; of POST
+};
+
+// Sends it to the server. ERR_CLOSED with a sentence when the server cannot be reached, ERR_DENIED
 // when it does not prove to be the one that was asked for; any HTTP status is ERR_OK with
 // *ret_status.
-MUST_CHECK enum err client_get(const struct client_options *o, const char *path, struct buf *out,
-                               long *ret_status, struct err_at *ret_at);
+MUST_CHECK enum err client_send(const struct client_options *o, const struct client_request *r,
+                                struct buf *out, long *ret_status, struct err_at *ret_at);
 
 #endif

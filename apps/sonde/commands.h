@@ -37,6 +37,7 @@ int command_metrics(int argc, char **argv);
 int command_entry(int argc, char **argv);
 int command_findings(int argc, char **argv);
 int command_top(int argc, char **argv);
+int command_alert(int argc, char **argv);
 int command_trace_id(int argc, char **argv);
 int command_store(int argc, char **argv);
 int store_rebuild_run(const char *data, bool json); // of command_store()

@@ -30,6 +30,8 @@
       "address of the API and the UI")                                                             \
     X(HTTP_TOKEN, "http.token", SECRET, "", 0, CONFIG_TOKEN_MAX, false,                            \
       "token that queries must carry")                                                             \
+    X(HTTP_URL, "http.url", TEXT, "", 0, 300, false,                                               \
+      "under which people reach the UI, for links in alerts; empty: http.address")                 \
     X(HTTP_TLS_CERTIFICATE, "http.tls.certificate", TEXT, "", 0, 3000, false,                      \
       "PEM file; empty: plain HTTP")                                                               \
     X(HTTP_TLS_KEY, "http.tls.key", TEXT, "", 0, 3000, false, "PEM file of the private key")       \

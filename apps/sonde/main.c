@@ -14,7 +14,7 @@
 #define WIDTH_MAX 80 // of a terminal
 
 static const char help[] =
-    "sonde " SONDE_VERSION " - distributed tracing and metrics in one binary\n"
+    "sonde " SONDE_VERSION " - distributed tracing, metrics and alerts in one binary\n"
     "\n"
     "Usage: sonde COMMAND [FLAGS]\n"
     "\n"
@@ -27,6 +27,8 @@ static const char help[] =
     "  entry             the tree of calls of an entry; what N times as many would need\n"
     "  top               what databases, caches, RPC and queues are sent, the most first\n"
     "  findings          repeated calls, unusual chains, dead endpoints, with examples\n"
+    "  alert             rules that watch what comes: import, export, list, remove\n"
+    "  alert incidents   what fires, and what has\n"
     "  trace-id          decode a trace ID made by Sonde's agents\n"
     "  store stats       bytes by column of the parts on disk\n"
     "  store inspect     the parts on disk, one a line\n"
@@ -165,6 +167,7 @@ static const struct {
     {"detach", command_detach},
     {"jvm", command_jvm},
     {"top", command_top},
+    {"alert", command_alert},
 };
 
 // Without this a file of the data folder would be opened as a closed standard output or error, and

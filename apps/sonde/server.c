@@ -2,9 +2,10 @@
 // Purpose: `sonde server`: puts the parts together, runs until it is told to stop, takes them
 // apart.
 //
-// Start: store (catalog and parts) -> series and stream -> journal -> API (not ready yet) -> replay
-// of what the store or the stream does not have -> receivers. Stop: receivers answer what they
-// have, the API goes, the stream closes its chains, series and store flush, the journal is closed.
+// Start: store (catalog and parts) -> series and stream -> alerting -> journal -> API (not ready
+// yet) -> replay of what the store, the stream or alerting does not have -> receivers. Stop:
+// receivers answer what they have, the API goes, alerting judges what it has, the stream closes its
+// chains, series and store flush, the journal is closed.
 // A second signal ends at once; nothing acknowledged is lost by that either.
 #include "server.h"
 
@@ -15,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alert/alerting.h"
 #include "api/api.h"
 #include "call_sink.h"
 #include "commands.h"
@@ -54,9 +56,10 @@ struct server {
     struct call_sink sink;
     struct point_sink points;
     struct stream *stream;
+    struct alerting *alerting;
     struct journal *journal;
     // What each consumer of the journal needs no more: everything up to here.
-    atomic_uint_fast64_t store_done, stream_done;
+    atomic_uint_fast64_t store_done, stream_done, alert_done;
     struct api *api;
     struct receive *receive;
     struct scrape *scrape; // NULL without jobs; under config_lock
@@ -66,7 +69,7 @@ struct server {
 
 // ---- Between the parts --------------------------------------------------------------------------
 
-// The store has a record before the stream, which asks it for what is older.
+// The store has a record before the others, which ask it for what is older.
 static void hand_on(struct server *s, struct batch *const *batches, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -74,6 +77,7 @@ static void hand_on(struct server *s, struct batch *const *batches, size_t count
     }
     store_add_record(s->store, batches, count); // takes one reference of each
     stream_add_record(s->stream, batches, count);
+    alerting_add_record(s->alerting, batches, count);
 }
 
 static void unref_all(struct batch *const *batches, size_t count)
@@ -96,11 +100,16 @@ static void on_durable(void *ctx, struct journal_entry *entry)
     unref_all(g->batches, g->count);
 }
 
+static uint64_t less(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 static void release(struct server *s)
 {
-    uint64_t store = atomic_load(&s->store_done), stream = atomic_load(&s->stream_done);
+    uint64_t done = less(atomic_load(&s->store_done), atomic_load(&s->stream_done));
     if (s->journal != NULL) {
-        journal_release(s->journal, store < stream ? store : stream);
+        journal_release(s->journal, less(done, atomic_load(&s->alert_done)));
     }
 }
 
@@ -116,6 +125,15 @@ static void on_series_committed(void *ctx, uint64_t seq)
     struct server *s = ctx;
     atomic_store(&s->stream_done, call_sink_committed(&s->sink, seq));
     release(s);
+}
+
+static void on_alerts_done(void *ctx, uint64_t seq)
+{
+    struct server *s = ctx;
+    if (seq > atomic_load(&s->alert_done)) {
+        atomic_store(&s->alert_done, seq);
+        release(s);
+    }
 }
 
 static enum err before_series_commit(void *ctx, uint64_t seq, uint64_t believed_ms)
@@ -152,7 +170,7 @@ static void judged_up_to(void *ctx, uint64_t seq)
     store_judged_up_to(((struct server *)ctx)->store, seq);
 }
 
-// Gives the store those batches that it has not yet, and the stream all of them.
+// Gives the store those batches that it has not yet, and the others all of them.
 static void replay_record(struct server *s, uint64_t seq, struct batch **batches, size_t count)
 {
     struct batch **fresh = mem_new(count + 1, sizeof(struct batch *));
@@ -168,6 +186,9 @@ static void replay_record(struct server *s, uint64_t seq, struct batch **batches
     }
     if (seq > stream_replay_after(s->stream)) {
         stream_replay(s->stream, batches, count);
+    }
+    if (seq > alerting_replay_after(s->alerting)) {
+        alerting_replay(s->alerting, batches, count);
     }
     mem_free(fresh);
 }
@@ -515,6 +536,23 @@ static enum err open_series(struct server *s, struct err_at *ret_at)
                : err_at_set(ret_at, e, 0, "%s: the state of open chains cannot be read", dir);
 }
 
+static enum err open_alerting(struct server *s, struct err_at *ret_at)
+{
+    const struct config *c = &s->config;
+    char dir[FS_PATH_MAX];
+    (void)snprintf(dir, sizeof dir, "%s/alerts", c->text[SETTING_DATA]);
+    const struct alerting_options o = {
+        .dir = dir,
+        .version = SONDE_VERSION,
+        .budget = &s->budget,
+        .store = s->store,
+        .series = s->series,
+        .on_done = on_alerts_done,
+        .ctx = s,
+    };
+    return alerting_open(&o, &s->alerting, ret_at);
+}
+
 static uint64_t greater(uint64_t a, uint64_t b)
 {
     return a > b ? a : b;
@@ -563,12 +601,25 @@ static enum err sync_folders(struct server *s, struct err_at *ret_at)
     return e == ERR_OK ? e : err_at_set(ret_at, e, 0, "data folder %s: %s", dir, err_text(e));
 }
 
+// Links of alerts lead to where people reach the UI.
+static void set_url(struct server *s)
+{
+    char url[FS_PATH_MAX];
+    const char *own = s->config.text[SETTING_HTTP_URL];
+    (void)snprintf(url, sizeof url, "%s://%s", s->api_tls != NULL ? "https" : "http",
+                   api_address(s->api));
+    alerting_set_url(s->alerting, own[0] != 0 ? own : url);
+}
+
 static enum err replay(struct server *s, struct err_at *ret_at)
 {
+    set_url(s);
     uint64_t store = store_replay_after(s->store), stream = stream_replay_after(s->stream);
+    uint64_t alert = alerting_replay_after(s->alerting);
     atomic_store(&s->store_done, store);
     atomic_store(&s->stream_done, stream);
-    enum err e = journal_replay(s->journal, store < stream ? store : stream, on_replay, s);
+    atomic_store(&s->alert_done, alert == UINT64_MAX ? 0 : alert);
+    enum err e = journal_replay(s->journal, less(less(store, stream), alert), on_replay, s);
     if (e != ERR_OK) {
         return err_at_set(ret_at, e, 0, "the journal cannot be replayed: %s", err_text(e));
     }
@@ -579,6 +630,7 @@ static enum err replay(struct server *s, struct err_at *ret_at)
     store_start(s->store);
     series_start(s->series);
     stream_start(s->stream);
+    alerting_start(s->alerting);
     journal_start(s->journal);
     return ERR_OK;
 }
@@ -612,6 +664,7 @@ static enum err start_api(struct server *s, struct err_at *ret_at)
         .exemplars = s->exemplars,
         .families = s->families,
         .stream = s->stream,
+        .alerting = s->alerting,
         .journal = s->journal,
         .ledger = s->ledger,
         .budget = &s->budget,
@@ -699,6 +752,7 @@ static enum err start(struct server *s, struct err_at *ret_at)
     e = e == ERR_OK ? take_folder(s, ret_at) : e;
     e = e == ERR_OK ? open_store(s, ret_at) : e;
     e = e == ERR_OK ? open_series(s, ret_at) : e;
+    e = e == ERR_OK ? open_alerting(s, ret_at) : e;
     e = e == ERR_OK ? open_journal(s, ret_at) : e;
     e = e == ERR_OK ? sync_folders(s, ret_at) : e;
     e = e == ERR_OK ? start_api(s, ret_at) : e;
@@ -721,6 +775,7 @@ static void stop(struct server *s)
     scrape_stop(scrape);
     receive_stop(s->receive);
     api_stop(s->api);
+    alerting_close(s->alerting);
     stream_close(s->stream);
     series_close(s->series);
     exemplars_close(s->exemplars);

@@ -19,6 +19,10 @@
 #define POINTS   (P(SERVICE) | P(NAMESPACE) | P(LABEL))
 #define STORES   (P(SERVICE) | P(NAMESPACE) | P(NODE) | P(KIND) | P(COMPARE))
 
+#define GET    METHOD_GET
+#define POST   METHOD_POST
+#define DELETE METHOD_DELETE
+
 // Longer prefixes before shorter ones.
 static const struct route routes[] = {
     {"/api/v1/traces/", "/outline", api_trace_outline, false, false, PARAMS_NONE},
@@ -42,6 +46,19 @@ static const struct route routes[] = {
     {"/api/v1/entries/load", NULL, api_entries_load, false, false, RANGE | P(NODE)},
     {"/api/v1/entries", NULL, api_entries, false, false, RANGE | CALLED | P(TIMES)},
     {"/api/v1/findings", NULL, api_findings, false, false, RANGE},
+    {"/api/v1/alerts/rules/", "/changes", api_alert_rule_changes, false, true, P(LIMIT), GET},
+    {"/api/v1/alerts/rules/", "", api_alert_remove, false, true, PARAMS_NONE, DELETE},
+    {"/api/v1/alerts/rules", NULL, api_alert_rules, false, true, PARAMS_NONE, GET},
+    {"/api/v1/alerts/rules", NULL, api_alert_import, false, true, PARAMS_NONE, POST},
+    {"/api/v1/alerts/export", NULL, api_alert_export, false, true, PARAMS_NONE, GET},
+    {"/api/v1/alerts/channels/", "/test", api_channel_test, false, true, PARAMS_NONE, POST},
+    {"/api/v1/alerts/channels/", "", api_channel_remove, false, true, PARAMS_NONE, DELETE},
+    {"/api/v1/alerts/channels", NULL, api_channels, false, true, PARAMS_NONE, GET},
+    {"/api/v1/incidents/", "/acknowledge", api_incident_acknowledge, false, true, PARAMS_NONE,
+     POST},
+    {"/api/v1/incidents/", "/comments", api_incident_comment, false, true, PARAMS_NONE, POST},
+    {"/api/v1/incidents/", "", api_incident, false, true, PARAMS_NONE, GET},
+    {"/api/v1/incidents", NULL, api_incidents, false, true, P(LIMIT) | P(STATE) | P(BEFORE), GET},
     {"/api/v1/stores/statements", NULL, api_stores_statements, false, false,
      RANGE | STORES | P(BY) | P(LIMIT)},
     {"/api/v1/stores", NULL, api_stores, false, false, RANGE | STORES},
@@ -80,13 +97,37 @@ static bool matches(const struct route *route, struct str path, struct str *ret_
     return true;
 }
 
-static const struct route *find_route(struct str path, struct str *ret_param)
+static struct str method_name(enum method m)
+{
+    static const struct str names[] = {
+        {"GET, HEAD", 9},
+        {"POST", 4},
+        {"DELETE", 6},
+    };
+    ASSERT((size_t)m < sizeof names / sizeof names[0]);
+    return names[m];
+}
+
+static bool is_method(enum method m, struct str given)
+{
+    return m == METHOD_GET ? str_eq(given, STR("GET")) || str_eq(given, STR("HEAD"))
+                           : str_eq(given, method_name(m));
+}
+
+// NULL where there is no such path, or no such method of it: *ret_allowed has those that it has.
+static const struct route *find_route(struct str path, struct str method, struct str *ret_param,
+                                      struct buf *ret_allowed)
 {
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
-        if (matches(&routes[i], path, ret_param)) {
+        if (!matches(&routes[i], path, ret_param)) {
+            continue;
+        }
+        if (is_method(routes[i].method, method)) {
             bool span = routes[i].run == api_trace && memchr(ret_param->p, '/', ret_param->n);
             return span ? &span_route : &routes[i];
         }
+        buf_add_str(ret_allowed, ret_allowed->n > 0 ? STR(", ") : STR(""));
+        buf_add_str(ret_allowed, method_name(routes[i].method));
     }
     return NULL;
 }
@@ -120,39 +161,71 @@ static bool is_for_here(const struct api *a, const struct http_request *r)
     return a->o.token.n > 0 || host.p == NULL || host_is_local(host, a->o.address);
 }
 
-static void on_request(void *ctx, struct http_request *r)
+// A page of another site can make a browser send here what a form could send, and no more: a type
+// of content that no form has makes the browser ask first, and it is told no.
+static bool is_own_doing(struct http_request *r)
 {
-    struct api *a = ctx;
-    struct str path = http_path(r), param, method = http_method(r);
-    if (!str_eq(method, STR("GET")) && !str_eq(method, STR("HEAD"))) {
-        respond_error(r, 405, STR("{\"error\":\"only GET is allowed here\"}"),
-                      (struct http_header){STR("allow"), STR("GET, HEAD")});
-        return;
-    }
-    const struct route *route = find_route(path, &param);
-    if (route == NULL) {
-        if (str_starts(path, STR("/api/"))) {
-            respond_error(r, 404, STR("{\"error\":\"no such path; see /api/v1/openapi.json\"}"),
-                          (struct http_header){0});
-        } else {
-            assets_respond(r);
+    static const struct str types[] = {{"application/json", 16}, {"application/yaml", 16}};
+    struct str type = http_header(r, STR("content-type"));
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        if (type.p != NULL && str_starts(type, types[i])) {
+            return true;
         }
-        return;
     }
+    respond_error(r, 415,
+                  STR("{\"error\":\"expected content-type: application/json or "
+                      "application/yaml\"}"),
+                  (struct http_header){0});
+    return false;
+}
+
+// False after answering.
+static bool may_ask(const struct api *a, const struct route *route, struct http_request *r)
+{
     if (!route->anonymous && !is_for_here(a, r)) {
         respond_error(r, 421,
                       STR("{\"error\":\"without http.token only requests to an address or to "
                           "localhost are answered; this one names another host\"}"),
                       (struct http_header){0});
-        return;
+        return false;
     }
     if (!route->anonymous && !is_allowed(a, r)) {
         respond_error(r, 401,
                       STR("{\"error\":\"a query token is needed: authorization: Bearer ...\"}"),
                       (struct http_header){STR("www-authenticate"), STR("Bearer")});
-        return;
+        return false;
     }
-    job_start(a, route, param, r);
+    return route->method != METHOD_POST || is_own_doing(r);
+}
+
+static void no_route(struct http_request *r, struct str allowed)
+{
+    struct str path = http_path(r), method = http_method(r);
+    bool is_page = !str_starts(path, STR("/api/")) && allowed.n == 0;
+    if (is_page && is_method(METHOD_GET, method)) {
+        assets_respond(r);
+    } else if (is_page || allowed.n > 0) {
+        respond_error(r, 405, STR("{\"error\":\"this method is not allowed here\"}"),
+                      (struct http_header){STR("allow"), is_page ? STR("GET, HEAD") : allowed});
+    } else {
+        respond_error(r, 404, STR("{\"error\":\"no such path; see /api/v1/openapi.json\"}"),
+                      (struct http_header){0});
+    }
+}
+
+static void on_request(void *ctx, struct http_request *r)
+{
+    struct api *a = ctx;
+    struct str param;
+    struct buf allowed;
+    buf_init(&allowed, 256);
+    const struct route *route = find_route(http_path(r), http_method(r), &param, &allowed);
+    if (route == NULL) {
+        no_route(r, buf_str(&allowed));
+    } else if (may_ask(a, route, r)) {
+        job_start(a, route, param, r);
+    }
+    buf_done(&allowed);
 }
 
 static void on_cancel(void *ctx, struct http_request *r)
@@ -198,7 +271,7 @@ enum err api_start(const struct api_options *options, struct api **ret_api, stru
         .handler = {.on_request = on_request, .on_cancel = on_cancel, .ctx = a},
         .budget = options->budget,
         .account = ACCOUNT_BODIES, // idle connections must not eat the queries' share
-        .body_bytes_max = (size_t)1 << 20,
+        .body_bytes_max = API_BODY_MAX,
         .connections_max = options->connections_max,
     };
     enum err e = http_server_new(&server, &a->server, ret_at);

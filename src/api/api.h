@@ -42,6 +42,7 @@ struct api_options {
     struct exemplars *exemplars;
     struct families *families; // what is said of metrics
     struct stream *stream;
+    struct alerting *alerting;
     struct journal *journal;
     struct ledger *ledger;
     struct budget *budget;

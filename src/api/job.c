@@ -322,6 +322,13 @@ void job_start(struct api *a, const struct route *route, struct str path_param,
         return;
     }
     struct job *j = job_new(a, route, r);
+    if (route->method != METHOD_GET) {
+        struct str peer = http_peer(r);
+        const char *port = peer.n > 0 ? memrchr(peer.p, ':', peer.n) : NULL;
+        peer.n = port != NULL ? (size_t)(port - peer.p) : peer.n;
+        j->by = arena_str(&j->arena, peer);
+        j->body = arena_str(&j->arena, http_body(r));
+    }
     j->path_param = arena_str(&j->arena, path_param);
     for (unsigned i = 0; i < PARAM_COUNT; i++) {
         bool is_given = params.values[i].p != NULL;

@@ -25,6 +25,7 @@
 #define API_WORKING_MAX  3    // of them that workers have: one less than libuv has
 #define API_TURN_MS      2000 // a worker each query has for itself, and longer while nobody waits
 #define API_ANSWER_MAX   ((size_t)256 << 20) // bytes of one answer
+#define API_BODY_MAX     ((size_t)16 << 20)  // of a request: a file of rules
 #define API_ANSWER_SHARE 4                   // and at most this part of the budget
 #define API_WORK_BYTES   ((size_t)1 << 20)   // what a query takes before any of its state grows
 
@@ -52,6 +53,8 @@ struct api {
 
 struct job;
 
+enum method { METHOD_GET, METHOD_POST, METHOD_DELETE }; // GET is HEAD as well
+
 struct route {
     const char *prefix; // of the path
     const char *suffix; // "" or what must stand at the end, the parameter in between
@@ -59,6 +62,7 @@ struct route {
     bool anonymous; // needs no token
     bool light;     // reads no spans: answered even where memory is short
     uint32_t params;
+    enum method method;
 };
 
 struct job {
@@ -73,6 +77,8 @@ struct job {
     const struct route *route;
     struct arena arena;
     struct str path_param; // between the route's prefix and suffix
+    struct str body;       // of POST
+    struct str by;         // who asks: the address, without a port
     struct str params[PARAM_COUNT];
     struct series_label labels[METRIC_LABELS_MAX]; // label.KEY=VALUE
     size_t label_count;
@@ -139,6 +145,18 @@ void api_places(struct job *j, enum places_level level, uint64_t from_ms, uint64
 void api_entries(struct job *j);
 void api_entries_load(struct job *j);
 void api_findings(struct job *j);
+void api_alert_rules(struct job *j);
+void api_alert_rule_changes(struct job *j);
+void api_alert_export(struct job *j);
+void api_alert_import(struct job *j);
+void api_alert_remove(struct job *j);
+void api_channels(struct job *j);
+void api_channel_remove(struct job *j);
+void api_channel_test(struct job *j);
+void api_incidents(struct job *j);
+void api_incident(struct job *j);
+void api_incident_acknowledge(struct job *j);
+void api_incident_comment(struct job *j);
 void api_stores(struct job *j);
 void api_stores_statements(struct job *j);
 void api_points(struct job *j);

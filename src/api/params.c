@@ -38,6 +38,8 @@ const char *param_name(enum param p)
         [PARAM_AS] = "as",
         [PARAM_KIND] = "kind",
         [PARAM_COMPARE] = "compare",
+        [PARAM_STATE] = "state",
+        [PARAM_BEFORE] = "before",
         [PARAM_LABEL] = "label.KEY",
     };
     ASSERT((unsigned)p < PARAM_COUNT);

@@ -34,6 +34,8 @@ enum param {
     PARAM_AS,
     PARAM_KIND,
     PARAM_COMPARE,
+    PARAM_STATE,
+    PARAM_BEFORE,
     PARAM_LABEL, // label.KEY, which may stand there several times
     PARAM_COUNT
 };

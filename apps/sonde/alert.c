@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: `sonde alert`: rules, channels and incidents of a running server.
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "alert/rule.h"
+#include "ask.h"
+#include "commands.h"
+#include "core/clock.h"
+#include "core/must.h"
+#include "table.h"
+
+#define NAME_COLUMNS 28
+#define ROW_COLUMNS  60
+
+static const char help[] =
+    "Usage: sonde alert import FILE                        (- is standard input)\n"
+    "       sonde alert export\n"
+    "       sonde alert list [--json]\n"
+    "       sonde alert channels [--test NAME] [--json]\n"
+    "       sonde alert remove RULE\n"
+    "       sonde alert incidents [--all] [--limit N] [--json]\n"
+    "                             [--server URL] [--token TOKEN] [--ca FILE]\n"
+    "\n"
+    "Rules watch records as they come and say within a second whom to tell. `import`\n"
+    "takes a file over, all of it or, where anything in it is wrong, nothing:\n"
+    "\n"
+    "    rules:\n"
+    "      - name: errors of the checkout\n"
+    "        service: checkout\n"
+    "        level: error\n"
+    "        channels: [ops]\n"
+    "        strategies:\n"
+    "          - measure: error_rate     # count rate average sum min max p99 distinct\n"
+    "            every: 1m               # absence\n"
+    "            operator: \">\"\n"
+    "            threshold: 5%\n"
+    "            at_least: 20\n"
+    "            group_by: [instance]\n"
+    "    channels:\n"
+    "      - {name: ops, type: webhook, url: \"http://127.0.0.1:9000/hook\"}\n"
+    "\n"
+    "`export` prints such a file, without secrets; docs/alerts.md has all keys.\n"
+    "`channels --test` sends a test over a channel and prints what was answered.\n"
+    "`incidents` lists what fires, with --all also what is over.\n";
+
+struct command {
+    struct ask_flags server;
+    const char *test, *limit;
+    bool json, all, wants_help;
+    const char *words[2];
+    int count;
+};
+
+// ---- Printing -----------------------------------------------------------------------------------
+
+static void print_rules(json_t *root)
+{
+    json_t *rules = json_object_get(root, "rules"), *r;
+    size_t i;
+    ASSERT(root != NULL);
+    printf("%-*s  %-8s  %7s  %-8s  %s\n", NAME_COLUMNS, "RULE", "LEVEL", "VERSION", "ENABLED",
+           "CHANNELS");
+    json_array_foreach(rules, i, r)
+    {
+        json_t *rule = json_object_get(r, "rule"), *channels = json_object_get(rule, "channels"),
+               *c;
+        size_t k;
+        table_put(ask_string(rule, "name"), NAME_COLUMNS, NAME_COLUMNS);
+        printf("  %-8s  %7" PRIu64 "  %-8s ", ask_string(rule, "level"), ask_integer(r, "version"),
+               json_is_true(json_object_get(rule, "enabled")) ? "yes" : "no");
+        json_array_foreach(channels, k, c)
+        {
+            putchar(' ');
+            table_put(json_string_value(c), 0, NAME_COLUMNS);
+        }
+        putchar('\n');
+    }
+    json_t *engine = json_object_get(root, "engine");
+    printf("%zu rules; %" PRIu64 " groups watched, %" PRIu64 " firing\n", json_array_size(rules),
+           ask_integer(engine, "groups"), ask_integer(engine, "firing"));
+}
+
+static void print_channels(json_t *root)
+{
+    json_t *channels = json_object_get(root, "channels"), *c;
+    size_t i;
+    ASSERT(root != NULL);
+    printf("%-*s  %-12s  %8s  %8s  %8s  %s\n", NAME_COLUMNS, "CHANNEL", "TYPE", "WAITING", "SENT",
+           "GIVEN UP", "LAST ERROR");
+    json_array_foreach(channels, i, c)
+    {
+        table_put(ask_string(c, "name"), NAME_COLUMNS, NAME_COLUMNS);
+        printf("  ");
+        table_put(ask_string(json_object_get(c, "settings"), "type"), 12, 12);
+        printf("  %8" PRIu64 "  %8" PRIu64 "  %8" PRIu64 "  ", ask_integer(c, "waiting"),
+               ask_integer(c, "sent"), ask_integer(c, "given_up"));
+        table_put(ask_string(c, "last_error"), 0, ROW_COLUMNS);
+        putchar('\n');
+    }
+}
+
+static void print_test(json_t *root)
+{
+    bool is_taken = json_is_true(json_object_get(root, "taken"));
+    ASSERT(root != NULL);
+    printf("%s in %" PRIu64 " ms, status %lld", is_taken ? "taken" : "not taken",
+           ask_integer(root, "duration_ms"),
+           (long long)json_integer_value(json_object_get(root, "status")));
+    if (!is_taken) {
+        printf(": ");
+        table_put(ask_string(root, "error"), 0, 2 * ROW_COLUMNS);
+    }
+    putchar('\n');
+}
+
+static void put_time(uint64_t unix_nano)
+{
+    time_t seconds = (time_t)(unix_nano / NS_PER_S);
+    struct tm tm;
+    char text[32] = "-";
+    if (unix_nano > 0 && localtime_r(&seconds, &tm) != NULL) {
+        (void)strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &tm);
+    }
+    printf("%-19s", text);
+}
+
+static void print_incidents(json_t *root)
+{
+    json_t *incidents = json_object_get(root, "incidents"), *n;
+    size_t i;
+    ASSERT(root != NULL);
+    printf("%6s  %-12s  %-8s  %-19s  %6s  %-*s  %s\n", "ID", "STATE", "LEVEL", "SINCE", "ALERTS",
+           NAME_COLUMNS, "WHAT", "FIRST SUSPECT");
+    json_array_foreach(incidents, i, n)
+    {
+        printf("%6" PRIu64 "  %-12s  %-8s  ", ask_integer(n, "id"), ask_string(n, "state"),
+               ask_string(n, "level"));
+        put_time(ask_integer(n, "opened_unix_nano"));
+        printf("  %6" PRIu64 "  ", ask_integer(n, "alerts"));
+        table_put(ask_string(n, "title"), NAME_COLUMNS, NAME_COLUMNS);
+        printf("  ");
+        table_put(ask_string(n, "suspect"), 0, ROW_COLUMNS);
+        putchar('\n');
+    }
+    if (json_array_size(incidents) == 0) {
+        fputs("sonde: nothing fires\n", stderr);
+    }
+}
+
+// ---- Asking -------------------------------------------------------------------------------------
+
+// Sends, and prints JSON or what `print` makes of it; NULL: the answer as it is.
+static int send(const struct command *c, const struct client_request *r,
+                void (*print)(json_t *root))
+{
+    struct buf answer;
+    ASSERT(c->count > 0);
+    buf_init(&answer, ASK_ANSWER_MAX);
+    int code = ask_send(&c->server, r, NULL, &answer);
+    json_t *root = NULL;
+    if (code == EXIT_DONE && print != NULL && wants_table(c->json)) {
+        root = json_loadb(answer.p, answer.n, JSON_ALLOW_NUL, NULL);
+    }
+    if (root != NULL) {
+        print(root);
+    } else if (code == EXIT_DONE) {
+        bool ends = answer.n > 0 && answer.p[answer.n - 1] == '\n';
+        printf("%.*s%s", STR_FMT(buf_str(&answer)), ends ? "" : "\n");
+    }
+    json_decref(root);
+    buf_done(&answer);
+    return code;
+}
+
+// False after saying what is wrong.
+static bool read_file(const char *name, struct buf *out)
+{
+    char piece[4096];
+    size_t n;
+    bool is_input = strcmp(name, "-") == 0;
+    ASSERT(out != NULL);
+    FILE *f = is_input ? stdin : fopen(name, "re");
+    if (f == NULL) {
+        perror(name);
+        return false;
+    }
+    while (!out->failed && (n = fread(piece, 1, sizeof piece, f)) > 0) {
+        buf_add(out, piece, n);
+    }
+    bool is_read = ferror(f) == 0 && !out->failed;
+    if (!is_input) {
+        (void)fclose(f);
+    }
+    if (!is_read) {
+        fprintf(stderr, "sonde: %s cannot be read%s\n", name,
+                out->failed ? ": it is too large" : "");
+    }
+    return is_read;
+}
+
+static void print_taken(json_t *root)
+{
+    ASSERT(root != NULL);
+    printf("taken over: rules %" PRIu64 ", channels %" PRIu64 "\n", ask_integer(root, "rules"),
+           ask_integer(root, "channels"));
+}
+
+static int run_import(const struct command *c)
+{
+    struct buf text;
+    ASSERT(c->count > 0);
+    buf_init(&text, ALERT_FILE_MAX);
+    int code = EXIT_NOT_FOUND;
+    if (read_file(c->words[1], &text)) {
+        const struct client_request r = {"POST", "/api/v1/alerts/rules", buf_str(&text)};
+        code = send(c, &r, print_taken);
+    }
+    buf_done(&text);
+    return code;
+}
+
+// A path with a name in it.
+static int run_named(const struct command *c, const char *method, const char *before,
+                     const char *name, const char *after, void (*print)(json_t *root))
+{
+    struct buf path;
+    ASSERT(c->count > 0);
+    buf_init(&path, (size_t)64 << 10);
+    buf_printf(&path, "%s", before);
+    client_escape(&path, name);
+    buf_printf(&path, "%s", after);
+    buf_add_byte(&path, 0);
+    const struct client_request r = {method, path.p, STR("{}")};
+    int code = path.failed ? EXIT_USAGE : send(c, &r, print);
+    buf_done(&path);
+    return code;
+}
+
+static int run_export(const struct command *c)
+{
+    const struct client_request r = {"GET", "/api/v1/alerts/export", STR("")};
+    ASSERT(c->count > 0);
+    return send(c, &r, NULL);
+}
+
+static int run_list(const struct command *c)
+{
+    const struct client_request r = {"GET", "/api/v1/alerts/rules", STR("")};
+    ASSERT(c->count > 0);
+    return send(c, &r, print_rules);
+}
+
+static int run_channels(const struct command *c)
+{
+    const struct client_request r = {"GET", "/api/v1/alerts/channels", STR("")};
+    ASSERT(c->count > 0);
+    return c->test == NULL
+               ? send(c, &r, print_channels)
+               : run_named(c, "POST", "/api/v1/alerts/channels/", c->test, "/test", print_test);
+}
+
+static void print_removed(json_t *root)
+{
+    ASSERT(root != NULL);
+    puts("removed");
+}
+
+static int run_remove(const struct command *c)
+{
+    ASSERT(c->count > 0);
+    return run_named(c, "DELETE", "/api/v1/alerts/rules/", c->words[1], "", print_removed);
+}
+
+static int run_incidents(const struct command *c)
+{
+    char path[128];
+    const char *limit = c->limit != NULL ? c->limit : "50";
+    ASSERT(c->count > 0);
+    if (strspn(limit, "0123456789") != strlen(limit) || strlen(limit) > 6 || limit[0] == 0) {
+        fprintf(stderr, "sonde: --limit is '%s', expected a number\n", limit);
+        return EXIT_USAGE;
+    }
+    (void)snprintf(path, sizeof path, "/api/v1/incidents?state=%s&limit=%s",
+                   c->all ? "all" : "open", limit);
+    const struct client_request r = {"GET", path, STR("")};
+    return send(c, &r, print_incidents);
+}
+
+int command_alert(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        int words;
+        int (*run)(const struct command *c);
+    } subs[] = {{"import", 2, run_import}, {"export", 1, run_export},
+                {"list", 1, run_list},     {"channels", 1, run_channels},
+                {"remove", 2, run_remove}, {"incidents", 1, run_incidents}};
+    struct command c = {0};
+    const struct flag flags[] = {{"--server", &c.server.server, NULL},
+                                 {"--token", &c.server.token, NULL},
+                                 {"--ca", &c.server.ca, NULL},
+                                 {"--test", &c.test, NULL},
+                                 {"--limit", &c.limit, NULL},
+                                 {"--json", NULL, &c.json},
+                                 {"--all", NULL, &c.all},
+                                 {"--help", NULL, &c.wants_help},
+                                 {NULL, NULL, NULL}};
+    if (!flags_parse(argc, argv, flags, c.words, 2, &c.count)) {
+        return EXIT_USAGE;
+    }
+    if (c.wants_help || c.count == 0) {
+        fputs(help, c.wants_help ? stdout : stderr);
+        return c.wants_help ? EXIT_DONE : EXIT_USAGE;
+    }
+    for (size_t i = 0; i < sizeof subs / sizeof subs[0]; i++) {
+        if (strcmp(subs[i].name, c.words[0]) == 0 && subs[i].words == c.count) {
+            return subs[i].run(&c);
+        }
+    }
+    fputs(help, stderr);
+    return EXIT_USAGE;
+}
