@@ -128,6 +128,16 @@ static void note_failure(struct lane *l, const struct result *r, uint64_t now_ms
     }
 }
 
+// What a receiver said, so that it stays one value of a line of the log.
+static const char *unquoted(char *text)
+{
+    ASSERT(text != NULL);
+    for (char *p = text; *p != 0; p++) {
+        *p = *p == '"' ? '\'' : *p;
+    }
+    return text;
+}
+
 // Tells of channels that have been failing for long, or do so no more.
 static void tell_failing(struct notify *n, uint64_t now_ms)
 {
@@ -151,11 +161,11 @@ static void tell_failing(struct notify *n, uint64_t now_ms)
         if (changed) {
             (void)outbox_channel_stats(n->outbox, str_of(name), &stats);
             ASSERT(n->options.failing_ms > 0);
-            log_write(failing ? LOG_ERROR : LOG_INFO, "notify",
-                      failing ? "a channel is failing" : "a channel works again",
-                      "channel=%s error=\"%s\"", name, failing ? stats.last_error : "");
             notify_tell(n, failing ? NOTIFY_FAILING : NOTIFY_RECOVERED, str_of(name), STR(""),
                         failing ? str_of(stats.last_error) : STR(""));
+            log_write(failing ? LOG_ERROR : LOG_INFO, "notify",
+                      failing ? "a channel is failing" : "a channel works again",
+                      "channel=%s error=\"%s\"", name, failing ? unquoted(stats.last_error) : "");
         }
     }
 }
@@ -353,12 +363,12 @@ static void note_recorded(struct sender *s)
 static void tell_given_up(struct sender *s)
 {
     for (size_t i = 0; i < s->outcome_count; i++) {
-        const struct outbox_outcome *x = &s->outcomes[i];
+        struct outbox_outcome *x = &s->outcomes[i];
         if (x->what == OUTBOX_GIVEN_UP) {
             ASSERT(x->key.n > 0);
-            log_write(LOG_ERROR, "notify", "a delivery is given up", "channel=%.*s error=\"%s\"",
-                      STR_FMT(x->channel), x->error);
             notify_tell(s->n, NOTIFY_GIVEN_UP, x->channel, x->key, str_of(x->error));
+            log_write(LOG_ERROR, "notify", "a delivery is given up", "channel=%.*s error=\"%s\"",
+                      STR_FMT(x->channel), unquoted(x->error));
         }
     }
 }

@@ -166,7 +166,6 @@ static void add_failure(void *ctx, const struct outbox_failure *f)
 static json_t *answer_to(struct notify *n, json_t *command)
 {
     struct str op = str_in(command, "op");
-    json_t *list = json_array();
     if (str_eq(op, STR("set"))) {
         return set(n, command);
     }
@@ -180,10 +179,12 @@ static json_t *answer_to(struct notify *n, json_t *command)
         return test(n, command);
     }
     if (str_eq(op, STR("list"))) {
+        json_t *list = json_array();
         notify_each_channel(n, add_channel, list);
         return json_pack("{s:o}", "channels", list);
     }
     if (str_eq(op, STR("failures"))) {
+        json_t *list = json_array();
         enum err e = notify_each_failure(n, 100, add_failure, list);
         MUST(e == ERR_OK);
         return json_pack("{s:o}", "failures", list);
