@@ -23,7 +23,7 @@
 #define URL_MAX      ((size_t)8192)
 #define CONNECTIONS  64L // idle ones that are kept
 #define SLEEP_MS_MAX 1000
-#define REASON_MAX   192 // as long as those of an err_at
+#define REASON_MAX   192   // as long as those of an err_at
 #define LOOKUP_MS    30000 // until a name that was not found in time is looked up again
 #define ACCEPT_FORMATS                                                                             \
     "Accept: application/openmetrics-text;version=1.0.0;q=0.75,text/plain;version=0.0.4;q=0.5,"    \
