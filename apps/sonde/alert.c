@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "alert/rule.h"
+#include "alert_templates.h"
 #include "ask.h"
 #include "commands.h"
 #include "core/clock.h"
@@ -18,6 +19,7 @@
 
 static const char help[] =
     "Usage: sonde alert import FILE                        (- is standard input)\n"
+    "       sonde alert templates [NAME] [--channel NAME]\n"
     "       sonde alert export\n"
     "       sonde alert list [--json]\n"
     "       sonde alert channels [--test NAME] [--json]\n"
@@ -43,13 +45,15 @@ static const char help[] =
     "    channels:\n"
     "      - {name: ops, type: webhook, url: \"http://127.0.0.1:9000/hook\"}\n"
     "\n"
-    "`export` prints such a file, without secrets; docs/alerts.md has all keys.\n"
+    "`templates` prints rules for the usual, to be piped into `import -` or changed\n"
+    "before. `export` prints such a file, without secrets. docs/alerts.md has all\n"
+    "keys.\n"
     "`channels --test` sends a test over a channel and prints what was answered.\n"
     "`incidents` lists what fires, with --all also what is over.\n";
 
 struct command {
     struct ask_flags server;
-    const char *test, *limit;
+    const char *test, *limit, *channel;
     bool json, all, wants_help;
     const char *words[2];
     int count;
@@ -247,6 +251,21 @@ static int run_export(const struct command *c)
     return send(c, &r, NULL);
 }
 
+// Asks no server.
+static int run_templates(const struct command *c)
+{
+    if (c->channel != NULL && strpbrk(c->channel, "\"\\\n") != NULL) {
+        fprintf(stderr, "sonde: --channel is no name of a channel\n");
+        return EXIT_USAGE;
+    }
+    if (!alert_templates_print(c->words[1], c->channel)) {
+        fprintf(stderr, "sonde: there is no template '%s'; there are ", c->words[1]);
+        alert_templates_list();
+        return EXIT_NOT_FOUND;
+    }
+    return EXIT_DONE;
+}
+
 static int run_list(const struct command *c)
 {
     const struct client_request r = {"GET", "/api/v1/alerts/rules", STR("")};
@@ -294,16 +313,18 @@ int command_alert(int argc, char **argv)
 {
     static const struct {
         const char *name;
-        int words;
+        int words, optional;
         int (*run)(const struct command *c);
-    } subs[] = {{"import", 2, run_import}, {"export", 1, run_export},
-                {"list", 1, run_list},     {"channels", 1, run_channels},
-                {"remove", 2, run_remove}, {"incidents", 1, run_incidents}};
+    } subs[] = {{"import", 2, 0, run_import},      {"export", 1, 0, run_export},
+                {"list", 1, 0, run_list},          {"channels", 1, 0, run_channels},
+                {"remove", 2, 0, run_remove},      {"incidents", 1, 0, run_incidents},
+                {"templates", 1, 1, run_templates}};
     struct command c = {0};
     const struct flag flags[] = {{"--server", &c.server.server, NULL},
                                  {"--token", &c.server.token, NULL},
                                  {"--ca", &c.server.ca, NULL},
                                  {"--test", &c.test, NULL},
+                                 {"--channel", &c.channel, NULL},
                                  {"--limit", &c.limit, NULL},
                                  {"--json", NULL, &c.json},
                                  {"--all", NULL, &c.all},
@@ -317,7 +338,8 @@ int command_alert(int argc, char **argv)
         return c.wants_help ? EXIT_DONE : EXIT_USAGE;
     }
     for (size_t i = 0; i < sizeof subs / sizeof subs[0]; i++) {
-        if (strcmp(subs[i].name, c.words[0]) == 0 && subs[i].words == c.count) {
+        if (strcmp(subs[i].name, c.words[0]) == 0 && c.count >= subs[i].words &&
+            c.count <= subs[i].words + subs[i].optional) {
             return subs[i].run(&c);
         }
     }

@@ -34,6 +34,7 @@ static const struct completed {
     {"metrics", NULL, "service namespace by as step since from to server token ca", "json targets",
      "what senders measure"},
     {"alert", "import", "server token ca", "json", "take over rules and channels of a file"},
+    {"alert", "templates", "channel", "", "print rules for the usual"},
     {"alert", "export", "server token ca", "", "print all rules and channels as such a file"},
     {"alert", "list", "server token ca", "json", "the rules in force"},
     {"alert", "channels", "test server token ca", "json", "who is told, and how that goes"},

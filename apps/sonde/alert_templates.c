@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: `sonde alert templates`: rules for the usual, to be taken over as they are or changed
+// first. Their windows are short where something breaks (half a minute, so that a breach shows
+// within ten seconds), and longer where it wears out.
+#include "alert_templates.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/must.h"
+
+static const struct {
+    const char *name, *text;
+} templates[] = {
+    {"error-spike",
+     "  # One call in twenty fails.\n"
+     "  - name: error spike\n"
+     "    level: error\n"
+     "    remedy: \"Open a failing trace: its deepest failed span names the cause.\"\n"
+     "    strategies:\n"
+     "      - filter: '{ kind = server || kind = consumer }'\n"
+     "        measure: error_rate\n"
+     "        every: 30s\n"
+     "        operator: \">\"\n"
+     "        threshold: 5%\n"
+     "        at_least: 10\n"
+     "        group_by: [service]\n"},
+    {"slow-entry", "  # One call in a hundred of an endpoint takes more than a second.\n"
+                   "  - name: slow entry\n"
+                   "    level: warning\n"
+                   "    remedy: \"Compare with the hour before on the service's page; the critical "
+                   "path of a slow trace shows where.\"\n"
+                   "    strategies:\n"
+                   "      - filter: '{ kind = server }'\n"
+                   "        measure: p99\n"
+                   "        every: 30s\n"
+                   "        operator: \">\"\n"
+                   "        threshold: 1s\n"
+                   "        at_least: 10\n"
+                   "        group_by: [service, endpoint]\n"},
+    {"slow-sql", "  # One statement in twenty takes more than a fifth of a second.\n"
+                 "  - name: slow SQL\n"
+                 "    level: warning\n"
+                 "    remedy: \"Look at the statement on the board of databases: a missing index, "
+                 "a lock, a scan?\"\n"
+                 "    strategies:\n"
+                 "      - filter: '{ kind = client && (span.db.system.name != nil || "
+                 "span.db.system != nil) }'\n"
+                 "        measure: p95\n"
+                 "        every: 30s\n"
+                 "        operator: \">\"\n"
+                 "        threshold: 200ms\n"
+                 "        at_least: 10\n"
+                 "        group_by: [service, endpoint]\n"},
+    {"dead-dependency",
+     "  # Half of the calls of a service to another, to a database or a cache fail.\n"
+     "  - name: dead dependency\n"
+     "    level: critical\n"
+     "    remedy: \"Is what is called there up, and does it take connections?\"\n"
+     "    strategies:\n"
+     "      - filter: '{ kind = client }'\n"
+     "        measure: error_rate\n"
+     "        every: 15s\n"
+     "        operator: \">=\"\n"
+     "        threshold: 50%\n"
+     "        at_least: 5\n"
+     "        group_by: [service, endpoint]\n"},
+    {"calls-rise", "  # Twice as many calls of a statement as in the five minutes before: a cache "
+                   "that is gone, N+1.\n"
+                   "  - name: calls rise\n"
+                   "    level: info\n"
+                   "    strategies:\n"
+                   "      - filter: '{ kind = client && (span.db.system.name != nil || "
+                   "span.db.system != nil) }'\n"
+                   "        measure: count\n"
+                   "        every: 5m\n"
+                   "        operator: rise\n"
+                   "        threshold: 100%\n"
+                   "        at_least: 500\n"
+                   "        group_by: [service, endpoint]\n"},
+    {"jvm-cpu", "  - name: JVM takes all of its processors\n"
+                "    level: warning\n"
+                "    remedy: \"Thread stacks of the hottest threads tell which code runs.\"\n"
+                "    strategies:\n"
+                "      - metric: jvm.cpu.recent_utilization\n"
+                "        measure: average\n"
+                "        every: 1m\n"
+                "        operator: \">\"\n"
+                "        threshold: 0.9\n"
+                "        group_by: [service, instance]\n"},
+    {"jvm-heap",
+     "  # What is left after garbage collection; the threshold is in bytes: three quarters of "
+     "-Xmx.\n"
+     "  - name: JVM heap fills\n"
+     "    level: warning\n"
+     "    remedy: \"Look for what is kept: caches without a bound, sessions, listeners.\"\n"
+     "    strategies:\n"
+     "      - metric: jvm.memory.used_after_last_gc\n"
+     "        measure: max\n"
+     "        every: 5m\n"
+     "        operator: \">\"\n"
+     "        threshold: 1500000000\n"
+     "        group_by: [service, instance]\n"},
+    {"jvm-gc", "  # More than six seconds of a minute.\n"
+               "  - name: JVM collects garbage\n"
+               "    level: warning\n"
+               "    strategies:\n"
+               "      - metric: jvm.gc.duration\n"
+               "        measure: sum\n"
+               "        every: 1m\n"
+               "        operator: \">\"\n"
+               "        threshold: 6\n"
+               "        group_by: [service, instance]\n"},
+    {"jvm-threads", "  - name: JVM has many threads\n"
+                    "    level: warning\n"
+                    "    strategies:\n"
+                    "      - metric: jvm.thread.count\n"
+                    "        measure: max\n"
+                    "        every: 1m\n"
+                    "        operator: \">\"\n"
+                    "        threshold: 1000\n"
+                    "        group_by: [service, instance]\n"},
+    {"instance-gone", "  # An instance that sent spans sends none any more.\n"
+                      "  - name: instance gone\n"
+                      "    level: error\n"
+                      "    strategies:\n"
+                      "      - measure: absence\n"
+                      "        every: 5m\n"
+                      "        group_by: [service, instance]\n"},
+};
+
+#define COUNT (sizeof templates / sizeof templates[0])
+
+bool alert_templates_print(const char *name, const char *channel)
+{
+    bool is_found = name == NULL;
+    for (size_t i = 0; i < COUNT && !is_found; i++) {
+        is_found = strcmp(templates[i].name, name) == 0;
+    }
+    if (!is_found) {
+        return false;
+    }
+    puts("rules:");
+    for (size_t i = 0; i < COUNT; i++) {
+        ASSERT(templates[i].text[0] == ' ');
+        if (name == NULL || strcmp(templates[i].name, name) == 0) {
+            fputs(templates[i].text, stdout);
+            if (channel != NULL) {
+                printf("    channels: [\"%s\"]\n", channel);
+            }
+        }
+    }
+    return true;
+}
+
+void alert_templates_list(void)
+{
+    for (size_t i = 0; i < COUNT; i++) {
+        ASSERT(templates[i].name != NULL);
+        fprintf(stderr, "%s%s", i > 0 ? ", " : "", templates[i].name);
+    }
+    fputc('\n', stderr);
+}
