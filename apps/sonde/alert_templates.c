@@ -13,7 +13,7 @@ static const struct {
     const char *name, *text;
 } templates[] = {
     {"error-spike",
-     "  # One call in twenty fails.\n"
+     "  # One call in ten fails.\n"
      "  - name: error spike\n"
      "    level: error\n"
      "    remedy: \"Open a failing trace: its deepest failed span names the cause.\"\n"
@@ -22,8 +22,8 @@ static const struct {
      "        measure: error_rate\n"
      "        every: 30s\n"
      "        operator: \">\"\n"
-     "        threshold: 5%\n"
-     "        at_least: 10\n"
+     "        threshold: 10%\n"
+     "        at_least: 20\n"
      "        group_by: [service]\n"},
     {"slow-entry", "  # One call in a hundred of an endpoint takes more than a second.\n"
                    "  - name: slow entry\n"
@@ -65,7 +65,7 @@ static const struct {
      "        threshold: 50%\n"
      "        at_least: 5\n"
      "        group_by: [service, endpoint]\n"},
-    {"calls-rise", "  # Twice as many calls of a statement as in the five minutes before: a cache "
+    {"calls-rise", "  # Twice as many calls of a statement as in the half minute before: a cache "
                    "that is gone, N+1.\n"
                    "  - name: calls rise\n"
                    "    level: info\n"
@@ -73,10 +73,10 @@ static const struct {
                    "      - filter: '{ kind = client && (span.db.system.name != nil || "
                    "span.db.system != nil) }'\n"
                    "        measure: count\n"
-                   "        every: 5m\n"
+                   "        every: 30s\n"
                    "        operator: rise\n"
                    "        threshold: 100%\n"
-                   "        at_least: 500\n"
+                   "        at_least: 200\n"
                    "        group_by: [service, endpoint]\n"},
     {"jvm-cpu", "  - name: JVM takes all of its processors\n"
                 "    level: warning\n"
