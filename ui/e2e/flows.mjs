@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: drives the UI in a real browser against a server that holds some traces.
-//   node e2e/flows.mjs [--url http://127.0.0.1:7070] [--big TRACE_ID] [--late TRACE_ID] [--crowded TRACE_ID] [--only TEXT]
+//   node e2e/flows.mjs [--url http://127.0.0.1:7070] [--big TRACE_ID] [--late TRACE_ID] [--crowded TRACE_ID]
+//     [--otlp http://127.0.0.1:4318] [--only TEXT]
 // Without --url it starts the fixture over dist/. --big names a trace of 10,000 spans or more, --crowded
-// one whose root has 1,240 events and 1,001 links. --only runs the flows that have TEXT in their names.
+// one whose root has 1,240 events and 1,001 links. --otlp is where a server that has no rules takes spans: its alerts are
+// tried too. --only runs the flows that have TEXT in their names.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
+import { alertFlows } from './alerts.mjs'
 import { counter, launch, openPage } from './browser.mjs'
 
 const option = (name) => {
@@ -1420,6 +1423,13 @@ await flow('every section of the admin page', async (page) => {
   }
 })
 
+// A server that has spans of one more service, a rule and an incident from here on.
+const otlp = option('otlp')
+if (otlp) await alertFlows(flow, url, otlp)
+const alerts = otlp
+  ? ['/incidents?show=all', '/incidents/1', '/alerts', '/alerts?rule=the+bell+rings']
+  : []
+
 await flow('no page is wider than its screen, however narrow', async (page) => {
   await firstTrace(page)
   const trace = `/traces/${/[0-9a-f]{32}/.exec(page.url())[0]}`
@@ -1447,6 +1457,7 @@ await flow('no page is wider than its screen, however narrow', async (page) => {
     ),
     '/capacity',
     treeOf(entry),
+    ...alerts,
     '/findings',
     '/stores/db?compare=hour',
     '/stores/redis',
@@ -1545,6 +1556,7 @@ for (const theme of ['dark', 'light'])
         ),
         '/capacity',
         treeOf(entry),
+        ...alerts,
         '/findings',
         '/stores/db?compare=hour',
         '/stores/rpc',

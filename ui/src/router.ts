@@ -99,6 +99,25 @@ export const router = createRouter({
       meta: { title: 'metric.title' },
     },
     {
+      path: '/incidents',
+      name: 'incidents',
+      component: withMessages('alerts', () => import('./pages/IncidentsPage.vue')),
+      meta: { title: 'incidents.title', noRange: true },
+    },
+    {
+      path: '/incidents/:id(\\d+)',
+      name: 'incident',
+      component: withMessages('alerts', () => import('./pages/IncidentPage.vue')),
+      props: true,
+      meta: { title: 'incident.title', noRange: true },
+    },
+    {
+      path: '/alerts',
+      name: 'alerts',
+      component: withMessages('alerts', () => import('./pages/AlertsPage.vue')),
+      meta: { title: 'alerts.title', noRange: true },
+    },
+    {
       path: '/admin/:section(ledger|store|server|config|letters)?',
       name: 'admin',
       component: () => import('./pages/AdminPage.vue'),

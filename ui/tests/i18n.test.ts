@@ -3,10 +3,12 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { en } from '@/i18n/en'
+import { enAlerts } from '@/i18n/pages/en.alerts'
 import { enCapacity } from '@/i18n/pages/en.capacity'
 import { enMetrics } from '@/i18n/pages/en.metrics'
 import { enStores } from '@/i18n/pages/en.stores'
 import { enTopology } from '@/i18n/pages/en.topology'
+import { zhAlerts } from '@/i18n/pages/zh-CN.alerts'
 import { zhCapacity } from '@/i18n/pages/zh-CN.capacity'
 import { zhMetrics } from '@/i18n/pages/zh-CN.metrics'
 import { zhStores } from '@/i18n/pages/zh-CN.stores'
@@ -16,6 +18,7 @@ import { zhCN } from '@/i18n/zh-CN'
 
 const english: Record<string, Message> = {
   ...en,
+  ...enAlerts,
   ...enCapacity,
   ...enMetrics,
   ...enStores,
@@ -23,6 +26,7 @@ const english: Record<string, Message> = {
 }
 const chinese: Record<string, Message> = {
   ...zhCN,
+  ...zhAlerts,
   ...zhCapacity,
   ...zhMetrics,
   ...zhStores,
@@ -42,7 +46,7 @@ describe('catalogues', () => {
   })
 
   it('say nothing in two places', () => {
-    const parts = [en, enCapacity, enMetrics, enStores, enTopology].map(
+    const parts = [en, enAlerts, enCapacity, enMetrics, enStores, enTopology].map(
       (part) => Object.keys(part).length,
     )
     expect(Object.keys(english).length).toBe(parts.reduce((sum, count) => sum + count))

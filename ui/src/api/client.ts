@@ -62,22 +62,45 @@ async function failure(response: Response): Promise<ApiError> {
   return new ApiError(response.status, body, response.headers.get('x-request-id'))
 }
 
-async function request(url: string, accept: string, signal?: AbortSignal): Promise<Response> {
+async function request(
+  url: string,
+  accept: string,
+  init: { signal?: AbortSignal; method?: string; type?: string; body?: string } = {},
+): Promise<Response> {
+  const { signal, method, type, body } = init
   const headers: Record<string, string> = { accept }
   const bearer = token()
   if (bearer) headers.authorization = `Bearer ${bearer}`
-  const response = await fetch(url, { headers, signal, credentials: 'same-origin' })
+  if (type) headers['content-type'] = type
+  const response = await fetch(url, { headers, signal, method, body, credentials: 'same-origin' })
   if (!response.ok) throw await failure(response)
   return response
 }
 
 export async function getJson<T>(path: string, params?: Params, signal?: AbortSignal): Promise<T> {
-  const response = await request(buildUrl(path, params), 'application/json', signal)
+  const response = await request(buildUrl(path, params), 'application/json', { signal })
   return (await response.json()) as T
 }
 
 export async function getBlob(path: string, signal?: AbortSignal): Promise<Blob> {
-  return (await request(path, 'application/json', signal)).blob()
+  return (await request(path, 'application/json', { signal })).blob()
+}
+
+export async function getText(path: string, accept: string, signal?: AbortSignal): Promise<string> {
+  return (await request(path, accept, { signal })).text()
+}
+
+// What changes something, with a body of the type.
+export async function postText<T>(path: string, type: string, body: string): Promise<T> {
+  const response = await request(path, 'application/json', { method: 'POST', type, body })
+  return (await response.json()) as T
+}
+
+export const postJson = <T>(path: string, body: unknown) =>
+  postText<T>(path, 'application/json', JSON.stringify(body))
+
+export async function remove(path: string): Promise<void> {
+  await request(path, 'application/json', { method: 'DELETE' })
 }
 
 // Calls `line` with every line of a streamed answer, as it arrives.
@@ -87,7 +110,7 @@ export async function getLines(
   line: (value: unknown) => void,
   signal?: AbortSignal,
 ): Promise<void> {
-  const response = await request(buildUrl(path, params), 'application/x-ndjson', signal)
+  const response = await request(buildUrl(path, params), 'application/x-ndjson', { signal })
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader()
   let rest = ''
   for (;;) {

@@ -3,6 +3,7 @@
 
 export const enCalls = {
   'nav.overview': 'Overview',
+  'nav.incidents': 'Alerts',
   'nav.topology': 'Topology',
   'nav.capacity': 'Capacity',
   'nav.stores': 'Stores',
@@ -227,6 +228,10 @@ export const enCalls = {
   'wall.lineMap': 'Map of this line',
   'wall.lineServices': 'Services of this line',
   'wall.problems': 'Problems on the map',
+  'wall.incidents': { one: '{count} open incident', other: '{count} open incidents' },
+  'incidents.title': 'Incidents',
+  'incident.title': 'Incident',
+  'alerts.title': 'Alert rules',
   'wall.findings': { one: '{count} finding', other: '{count} findings' },
   'wall.findingsHint':
     'What stands out in how calls were made: N+1 statements, repeated calls, unusual paths.',

@@ -469,7 +469,7 @@ export const en = {
   'keys.search': 'Search',
   'keys.help': 'This help',
   'keys.go':
-    'Go to overview, topology, services, traces, capacity, stores, findings, metrics, admin',
+    'Go to overview, alerts, topology, services, traces, capacity, stores, findings, metrics, admin',
   'keys.refresh': 'Refresh',
   'keys.rows': 'Next, previous row',
   'keys.open': 'Open',

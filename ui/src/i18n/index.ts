@@ -6,6 +6,7 @@ import { ref, watch } from 'vue'
 import { formatCount } from '@/format/format'
 import { locale, type Locale } from '@/state/preferences'
 import { en } from './en'
+import type { enAlerts } from './pages/en.alerts'
 import type { enCapacity } from './pages/en.capacity'
 import type { enMetrics } from './pages/en.metrics'
 import type { enStores } from './pages/en.stores'
@@ -14,6 +15,10 @@ import { render, type Message } from './render'
 
 // What comes later, by its part.
 const PARTS = {
+  alerts: {
+    en: async () => (await import('./pages/en.alerts')).enAlerts,
+    'zh-CN': async () => (await import('./pages/zh-CN.alerts')).zhAlerts,
+  },
   capacity: {
     en: async () => (await import('./pages/en.capacity')).enCapacity,
     'zh-CN': async () => (await import('./pages/zh-CN.capacity')).zhCapacity,
@@ -33,7 +38,12 @@ const PARTS = {
 }
 type Part = keyof typeof PARTS
 
-type Source = typeof en & typeof enCapacity & typeof enMetrics & typeof enStores & typeof enTopology
+type Source = typeof en &
+  typeof enAlerts &
+  typeof enCapacity &
+  typeof enMetrics &
+  typeof enStores &
+  typeof enTopology
 export type MessageKey = keyof Source
 export type Catalogue = Record<keyof typeof en, Message>
 

@@ -5,6 +5,7 @@ import type { enCalls } from './en.calls'
 
 export const zhCalls: Record<keyof typeof enCalls, Message> = {
   'nav.overview': '总览',
+  'nav.incidents': '告警',
   'nav.topology': '拓扑',
   'nav.capacity': '容量',
   'nav.stores': '存储',
@@ -209,6 +210,10 @@ export const zhCalls: Record<keyof typeof enCalls, Message> = {
   'wall.lineMap': '该业务线的拓扑',
   'wall.lineServices': '该业务线的服务',
   'wall.problems': '在拓扑中查看问题',
+  'wall.incidents': '{count} 个未恢复的告警事件',
+  'incidents.title': '告警事件',
+  'incident.title': '告警事件',
+  'alerts.title': '告警规则',
   'wall.findings': '{count} 项发现',
   'wall.findingsHint': '调用方式中的问题：N+1 查询、重复调用、异常路径。',
   'wall.list': '全部服务',
