@@ -120,7 +120,7 @@ export const router = createRouter({
     {
       path: '/admin/:section(ledger|store|server|config|letters)?',
       name: 'admin',
-      component: () => import('./pages/AdminPage.vue'),
+      component: withMessages('admin', () => import('./pages/AdminPage.vue')),
       props: true,
       meta: { title: 'admin.title', noRange: true },
     },

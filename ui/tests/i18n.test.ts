@@ -3,11 +3,13 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { en } from '@/i18n/en'
+import { enAdmin } from '@/i18n/pages/en.admin'
 import { enAlerts } from '@/i18n/pages/en.alerts'
 import { enCapacity } from '@/i18n/pages/en.capacity'
 import { enMetrics } from '@/i18n/pages/en.metrics'
 import { enStores } from '@/i18n/pages/en.stores'
 import { enTopology } from '@/i18n/pages/en.topology'
+import { zhAdmin } from '@/i18n/pages/zh-CN.admin'
 import { zhAlerts } from '@/i18n/pages/zh-CN.alerts'
 import { zhCapacity } from '@/i18n/pages/zh-CN.capacity'
 import { zhMetrics } from '@/i18n/pages/zh-CN.metrics'
@@ -18,6 +20,7 @@ import { zhCN } from '@/i18n/zh-CN'
 
 const english: Record<string, Message> = {
   ...en,
+  ...enAdmin,
   ...enAlerts,
   ...enCapacity,
   ...enMetrics,
@@ -26,6 +29,7 @@ const english: Record<string, Message> = {
 }
 const chinese: Record<string, Message> = {
   ...zhCN,
+  ...zhAdmin,
   ...zhAlerts,
   ...zhCapacity,
   ...zhMetrics,
@@ -46,7 +50,7 @@ describe('catalogues', () => {
   })
 
   it('say nothing in two places', () => {
-    const parts = [en, enAlerts, enCapacity, enMetrics, enStores, enTopology].map(
+    const parts = [en, enAdmin, enAlerts, enCapacity, enMetrics, enStores, enTopology].map(
       (part) => Object.keys(part).length,
     )
     expect(Object.keys(english).length).toBe(parts.reduce((sum, count) => sum + count))
@@ -90,7 +94,7 @@ describe('an account of memory', () => {
     const budget = readFileSync(new URL('../../src/ledger/budget.c', import.meta.url), 'utf8')
     const names = [...budget.matchAll(/\[ACCOUNT_[A-Z]+\] = "(\w+)"/g)].map(([, name]) => name)
     expect(names).toContain('store')
-    for (const name of names) expect(Object.keys(en), name).toContain(`account.${name}`)
+    for (const name of names) expect(Object.keys(english), name).toContain(`account.${name}`)
   })
 })
 

@@ -6,6 +6,7 @@ import { ref, watch } from 'vue'
 import { formatCount } from '@/format/format'
 import { locale, type Locale } from '@/state/preferences'
 import { en } from './en'
+import type { enAdmin } from './pages/en.admin'
 import type { enAlerts } from './pages/en.alerts'
 import type { enCapacity } from './pages/en.capacity'
 import type { enMetrics } from './pages/en.metrics'
@@ -15,6 +16,10 @@ import { render, type Message } from './render'
 
 // What comes later, by its part.
 const PARTS = {
+  admin: {
+    en: async () => (await import('./pages/en.admin')).enAdmin,
+    'zh-CN': async () => (await import('./pages/zh-CN.admin')).zhAdmin,
+  },
   alerts: {
     en: async () => (await import('./pages/en.alerts')).enAlerts,
     'zh-CN': async () => (await import('./pages/zh-CN.alerts')).zhAlerts,
@@ -39,6 +44,7 @@ const PARTS = {
 type Part = keyof typeof PARTS
 
 type Source = typeof en &
+  typeof enAdmin &
   typeof enAlerts &
   typeof enCapacity &
   typeof enMetrics &
