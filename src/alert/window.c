@@ -62,6 +62,7 @@ void window_free(struct window *w, const struct window_shape *shape)
     mem_free(w->hists);
     mem_free(w->past);
     mem_free(w->distinct);
+    mem_free(w->seen);
     mem_free(w);
 }
 
@@ -71,7 +72,7 @@ size_t window_bytes(const struct window *w, const struct window_shape *shape)
     ASSERT(shape->slots < shape->ring);
     bytes += w->extremes != NULL ? shape->ring * sizeof *w->extremes : 0;
     bytes += w->past != NULL ? WINDOW_PAST * sizeof *w->past : 0;
-    bytes += w->distinct_size * sizeof *w->distinct;
+    bytes += w->distinct_size * (sizeof *w->distinct + window_words(shape) * sizeof *w->seen);
     for (uint32_t i = 0; w->hists != NULL && i < shape->ring; i++) {
         bytes += sizeof *w->hists + hist_bytes(&w->hists[i]);
     }
@@ -157,6 +158,46 @@ void window_resume(struct window *w, const struct window_shape *shape, uint64_t 
     w->next_past = w->newest / shape->slots + 1;
 }
 
+static uint64_t shifted(uint64_t slot, int64_t by)
+{
+    uint64_t back = by < 0 ? 0 - (uint64_t)by : 0;
+    return by >= 0 ? slot + (uint64_t)by : slot > back ? slot - back : 0;
+}
+
+// The places of a ring of so many bytes each, moved on by `by`.
+static void *rotated(void *ring, const struct window_shape *shape, size_t bytes, uint64_t by)
+{
+    char *from = ring, *to = NULL;
+    ASSERT(by < shape->ring);
+    if (from != NULL) {
+        to = mem_new(shape->ring, bytes);
+        memcpy(to + by * bytes, from, (shape->ring - by) * bytes);
+        memcpy(to, from + (shape->ring - by) * bytes, by * bytes);
+        mem_free(from);
+    }
+    return to;
+}
+
+void window_shift(struct window *w, const struct window_shape *shape, int64_t by_ms)
+{
+    int64_t slot_ms = (int64_t)shape->slot_ms, half = by_ms < 0 ? -slot_ms / 2 : slot_ms / 2;
+    int64_t by = (by_ms + half) / slot_ms;
+    uint64_t newest = shifted(w->newest, by);
+    uint64_t on = (newest % shape->ring + shape->ring - w->newest % shape->ring) % shape->ring;
+    ASSERT(shape->slots < shape->ring);
+    w->slots = rotated(w->slots, shape, sizeof *w->slots, on);
+    w->extremes = rotated(w->extremes, shape, sizeof *w->extremes, on);
+    w->hists = rotated(w->hists, shape, sizeof *w->hists, on);
+    w->newest = newest;
+    w->began = shifted(w->began, by);
+    w->distinct_swept = shifted(w->distinct_swept, by);
+    for (size_t i = 0; i < w->distinct_size; i++) {
+        w->distinct[i].slot = shifted(w->distinct[i].slot, by);
+    }
+    // The next window to be added up is the first that has nothing of what was.
+    w->next_past = (shifted(w->next_past * shape->slots, by) + shape->slots - 1) / shape->slots;
+}
+
 // ---- Adding -------------------------------------------------------------------------------------
 
 static size_t distinct_place(const struct window *w, uint64_t hash)
@@ -173,7 +214,8 @@ static size_t distinct_place(const struct window *w, uint64_t hash)
 static void distinct_rebuild(struct window *w, const struct window_shape *shape)
 {
     struct window_distinct *old = w->distinct;
-    size_t old_size = w->distinct_size, live = 0;
+    uint64_t *old_seen = w->seen;
+    size_t old_size = w->distinct_size, live = 0, words = window_words(shape);
     ASSERT(shape->slots < shape->ring);
     for (size_t i = 0; i < old_size; i++) {
         live += old[i].hash != 0 && old[i].slot + shape->ring > w->newest;
@@ -183,30 +225,60 @@ static void distinct_rebuild(struct window *w, const struct window_shape *shape)
         w->distinct_size *= 2;
     }
     w->distinct = mem_new(w->distinct_size, sizeof *w->distinct);
+    w->seen = mem_new(w->distinct_size * words, sizeof *w->seen);
     w->distinct_count = live;
+    w->distinct_swept = w->newest;
     for (size_t i = 0; i < old_size; i++) {
         if (old[i].hash != 0 && old[i].slot + shape->ring > w->newest) {
-            w->distinct[distinct_place(w, old[i].hash)] = old[i];
+            size_t at = distinct_place(w, old[i].hash);
+            w->distinct[at] = old[i];
+            memcpy(&w->seen[at * words], &old_seen[i * words], words * sizeof *w->seen);
         }
     }
     mem_free(old);
+    mem_free(old_seen);
 }
 
-void window_add_distinct(struct window *w, const struct window_shape *shape, uint64_t hash,
-                         uint64_t slot)
+// Bits of slots become those of slots that are so much further back.
+static void age_bits(uint64_t *bits, size_t words, uint64_t by)
+{
+    ASSERT(words > 0);
+    for (size_t i = words; i-- > 0;) {
+        size_t from = by / 64 <= i ? i - (size_t)(by / 64) : words;
+        unsigned rest = by % 64;
+        uint64_t high = from < words ? bits[from] << rest : 0;
+        uint64_t low = rest > 0 && from < words && from > 0 ? bits[from - 1] >> (64 - rest) : 0;
+        bits[i] = high | low;
+    }
+}
+
+uint64_t *window_add_distinct(struct window *w, const struct window_shape *shape, uint64_t hash,
+                              uint64_t slot)
 {
     uint64_t h = hash != 0 ? hash : 1;
-    ASSERT(shape->slots < shape->ring);
-    if ((w->distinct_count + 1) * 4 > w->distinct_size * 3) {
+    bool is_full = w->distinct_count >= DISTINCT_MAX && w->distinct_swept < w->newest;
+    ASSERT(shape->slots < shape->ring && slot <= w->newest);
+    if (is_full || (w->distinct_count + 1) * 4 > w->distinct_size * 3) {
         distinct_rebuild(w, shape);
     }
-    struct window_distinct *d = &w->distinct[distinct_place(w, h)];
-    if (d->hash == 0 && w->distinct_count >= DISTINCT_MAX) {
-        return;
+    size_t at = distinct_place(w, h), words = window_words(shape);
+    struct window_distinct *d = &w->distinct[at];
+    uint64_t *bits = &w->seen[at * words];
+    if (d->hash == 0) {
+        if (w->distinct_count >= DISTINCT_MAX) {
+            return NULL;
+        }
+        w->distinct_count++;
+        *d = (struct window_distinct){h, slot};
+    } else if (slot > d->slot) {
+        age_bits(bits, words, slot - d->slot);
+        d->slot = slot;
     }
-    w->distinct_count += d->hash == 0;
-    d->slot = d->hash == 0 || slot > d->slot ? slot : d->slot;
-    d->hash = h;
+    uint64_t back = d->slot - slot;
+    if (back < (uint64_t)words * 64) {
+        bits[back / 64] |= (uint64_t)1 << back % 64;
+    }
+    return bits;
 }
 
 static uint32_t saturated(uint32_t a, uint64_t b)
@@ -238,7 +310,7 @@ bool window_add(struct window *w, const struct window_shape *shape, const struct
         hist_add(&w->hists[at], r->hist, (int32_t)(r->count > INT32_MAX ? INT32_MAX : r->count));
     }
     if (shape->has_distinct) {
-        window_add_distinct(w, shape, r->distinct, slot);
+        (void)window_add_distinct(w, shape, r->distinct, slot);
     }
     return true;
 }

@@ -9,8 +9,8 @@
 //
 // A slot has a count, how many failed and a sum; where they are asked for, least and greatest, and
 // a histogram (core/hist.h) whose values are nanoseconds, or millionths of what is no duration.
-// Distinct values are kept once, each with the last slot that had it: exact up to DISTINCT_MAX, and
-// no more are kept.
+// Distinct values are kept once, each with the slots of the ring that had it: exact up to
+// DISTINCT_MAX, and no more are kept.
 //
 // Windows side by side (numbered by the time as well) are added up once they are over and
 // WINDOW_LATE_MS have passed: the last WINDOW_PAST are what above_average and below_average compare
@@ -19,7 +19,8 @@
 //
 // As bytes (window_encode): varints but for numbers of 8 bytes: the newest slot, the slot it began
 // at, the next window to be added up; the number of slots with something, and for each its distance
-// to the newest and its numbers; the windows that are over; distinct hashes with their slots. The
+// to the newest, the oldest first, and its numbers; the windows that are over; distinct hashes with
+// the last of their slots and a bit for each of the ring back from there. The
 // hashes are stable (core/str.h), so that bytes of one process serve another.
 //
 // Not thread-safe.
@@ -72,6 +73,9 @@ void window_advance(struct window *w, const struct window_shape *shape, uint64_t
 // before are no longer whole.
 void window_resume(struct window *w, const struct window_shape *shape, uint64_t now_ms);
 
+// Moves all that it has by so much, in whole slots: a clock was set, not time passed.
+void window_shift(struct window *w, const struct window_shape *shape, int64_t by_ms);
+
 uint64_t window_newest_ms(const struct window *w, const struct window_shape *shape);
 
 // What the window says that ends with the slot of end_ms, that slot included.
@@ -80,6 +84,7 @@ struct window_verdict {
     double value; // of the measure; NAN where there is none
     double limit; // what it is compared with; NAN: there is nothing yet
     bool holds;
+    bool is_whole; // it has all that there was in its time
 };
 struct hist_total;
 struct window_verdict window_judge(const struct window *w, const struct window_shape *shape,

@@ -56,16 +56,25 @@ static void put_past(const struct window *w, struct buf *out)
     }
 }
 
-static void put_distinct(const struct window *w, struct buf *out)
+static void put_distinct(const struct window *w, const struct window_shape *shape, struct buf *out)
 {
+    size_t words = window_words(shape);
     ASSERT(w->slots != NULL);
     buf_add_varint(out, w->distinct_count);
     for (size_t i = 0; i < w->distinct_size; i++) {
         if (w->distinct[i].hash != 0) {
             buf_add_u64(out, w->distinct[i].hash);
             buf_add_varint(out, w->distinct[i].slot);
+            buf_add(out, &w->seen[i * words], words * sizeof *w->seen);
         }
     }
+}
+
+// A sum may grow by what is no record.
+static bool has_something(const struct window_slot *s)
+{
+    ASSERT(s != NULL);
+    return s->count > 0 || s->errors > 0 || s->sum != 0;
 }
 
 static uint64_t oldest(const struct window *w, const struct window_shape *shape)
@@ -82,11 +91,11 @@ void window_encode(const struct window *w, const struct window_shape *shape, str
     buf_add_varint(out, w->began);
     buf_add_varint(out, w->next_past);
     for (uint64_t s = oldest(w, shape); s <= w->newest; s++) {
-        used += w->slots[s % shape->ring].count > 0;
+        used += has_something(&w->slots[s % shape->ring]);
     }
     buf_add_varint(out, used);
     for (uint64_t s = oldest(w, shape); s <= w->newest; s++) {
-        if (w->slots[s % shape->ring].count > 0) {
+        if (has_something(&w->slots[s % shape->ring])) {
             put_slot(w, shape, s, out);
         }
     }
@@ -94,7 +103,7 @@ void window_encode(const struct window *w, const struct window_shape *shape, str
         put_past(w, out);
     }
     if (shape->has_distinct) {
-        put_distinct(w, out);
+        put_distinct(w, shape, out);
     }
 }
 
@@ -103,7 +112,7 @@ static void get_hist(struct cursor *c, struct hist *to)
     struct str rest = {(const char *)c->p, cursor_left(c)}, hist;
     struct hist_head head;
     ASSERT(c->p <= c->end);
-    if (c->failed || hist_cut(&rest, &hist, &head) != ERR_OK || head.count > INT32_MAX) {
+    if (c->failed || hist_cut(&rest, &hist, &head) != ERR_OK || !hist_fits(hist)) {
         c->failed = true;
         return;
     }
@@ -111,14 +120,17 @@ static void get_hist(struct cursor *c, struct hist *to)
     c->p = (const uint8_t *)rest.p;
 }
 
-static void get_slot(struct cursor *c, struct window *w, const struct window_shape *shape)
+// Slots are nearer to the newest each time.
+static void get_slot(struct cursor *c, struct window *w, const struct window_shape *shape,
+                     uint64_t *below)
 {
-    uint64_t distance = cursor_below(c, shape->ring);
+    uint64_t distance = cursor_below(c, *below);
     ASSERT(shape->slots < shape->ring);
     if (c->failed || distance > w->newest) {
         c->failed = true;
         return;
     }
+    *below = distance;
     size_t at = (w->newest - distance) % shape->ring;
     w->slots[at].count = (uint32_t)cursor_below(c, (uint64_t)UINT32_MAX + 1);
     w->slots[at].errors = (uint32_t)cursor_below(c, (uint64_t)UINT32_MAX + 1);
@@ -146,6 +158,7 @@ static void get_past(struct cursor *c, struct window *w)
 static void get_distinct(struct cursor *c, struct window *w, const struct window_shape *shape)
 {
     uint64_t n = cursor_below(c, DISTINCT_MAX + 1);
+    size_t words = window_words(shape);
     ASSERT(shape->slots < shape->ring);
     for (uint64_t i = 0; i < n && !c->failed; i++) {
         const uint8_t *hash = cursor_bytes(c, sizeof(uint64_t));
@@ -155,7 +168,11 @@ static void get_distinct(struct cursor *c, struct window *w, const struct window
             return;
         }
         memcpy(&h, hash, sizeof h);
-        window_add_distinct(w, shape, h, slot);
+        const uint8_t *seen = cursor_bytes(c, words * sizeof(uint64_t));
+        uint64_t *bits = seen != NULL ? window_add_distinct(w, shape, h, slot) : NULL;
+        if (bits != NULL) {
+            memcpy(bits, seen, words * sizeof(uint64_t));
+        }
     }
 }
 
@@ -172,9 +189,10 @@ enum err window_decode(struct str *bytes, const struct window_shape *shape,
     }
     struct window *w = window_new(shape, newest * shape->slot_ms);
     w->began = began;
-    w->next_past = next;
-    for (uint64_t i = 0; i < used; i++) {
-        get_slot(&c, w, shape);
+    w->next_past = shape->has_past ? next : w->next_past;
+    uint64_t below = shape->ring;
+    for (uint64_t i = 0; i < used && !c.failed; i++) {
+        get_slot(&c, w, shape, &below);
     }
     if (shape->has_past) {
         get_past(&c, w);
@@ -183,8 +201,8 @@ enum err window_decode(struct str *bytes, const struct window_shape *shape,
         get_distinct(&c, w, shape);
     }
     uint64_t now = newest / shape->slots; // one that is over waits for late records
-    bool is_next = next <= now + 1 && next + shape->ring / shape->slots + 1 >= now;
-    if (c.failed || !is_next) {
+    bool is_next = next <= now + 2 && next + shape->ring / shape->slots + 1 >= now;
+    if (c.failed || (shape->has_past && !is_next)) {
         window_free(w, shape);
         return ERR_CORRUPT;
     }

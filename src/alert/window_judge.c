@@ -58,13 +58,31 @@ static double quantile(const struct window *w, const struct window_shape *shape,
     return is_ns ? (double)value : (double)value / WINDOW_MILLION;
 }
 
+// Whether one is set from `from` to `to`.
+static bool has_bit(const uint64_t *bits, size_t words, uint64_t from, uint64_t to)
+{
+    ASSERT(from <= to);
+    for (uint64_t i = from / 64; i <= to / 64 && i < words; i++) {
+        uint64_t mask = i == from / 64 ? UINT64_MAX << from % 64 : UINT64_MAX;
+        mask &= i == to / 64 ? UINT64_MAX >> (63 - to % 64) : UINT64_MAX;
+        if ((bits[i] & mask) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static double distinct(const struct window *w, const struct window_shape *shape, uint64_t end)
 {
-    size_t n = 0;
+    uint64_t first = end + 1 - shape->slots;
+    size_t n = 0, words = window_words(shape);
     ASSERT(shape->slots < shape->ring);
     for (size_t i = 0; i < w->distinct_size; i++) {
         const struct window_distinct *d = &w->distinct[i];
-        n += d->hash != 0 && d->slot <= end && d->slot + shape->slots > end;
+        if (d->hash != 0 && d->slot >= first) {
+            uint64_t from = d->slot > end ? d->slot - end : 0;
+            n += has_bit(&w->seen[i * words], words, from, d->slot - first);
+        }
     }
     return (double)n;
 }
@@ -188,6 +206,7 @@ struct window_verdict window_judge(const struct window *w, const struct window_s
         return v;
     }
     bool is_whole = end + 1 >= shape->slots && end + 1 - shape->slots >= w->began;
+    v.is_whole = is_whole;
     v.count = (uint64_t)t.count;
     v.value = value_of(w, shape, s, end, &t, scratch);
     if (s->measure == MEASURE_ABSENCE) {

@@ -16,7 +16,7 @@ struct window_past {
     double count, errors, sum;
 };
 struct window_distinct {
-    uint64_t hash, slot; // hash 0: free
+    uint64_t hash, slot; // hash 0: free; the last slot that had it
 };
 
 struct window {
@@ -27,11 +27,19 @@ struct window {
     struct window_past *past; // a ring, of the last WINDOW_PAST of past_count
     uint64_t past_count, next_past;
     struct window_distinct *distinct; // open addressing
+    uint64_t *seen; // of each of these window_words(): bit k is the slot that is k before its last
     size_t distinct_size, distinct_count;
+    uint64_t distinct_swept; // the newest slot when those that are over were left out last
 };
 
-// One value, seen in this slot.
-void window_add_distinct(struct window *w, const struct window_shape *shape, uint64_t hash,
-                         uint64_t slot);
+// Of a value's bits.
+static inline size_t window_words(const struct window_shape *shape)
+{
+    return (shape->ring + 63) / 64;
+}
+
+// One value, seen in this slot of the ring. Its bits; NULL where there are DISTINCT_MAX.
+uint64_t *window_add_distinct(struct window *w, const struct window_shape *shape, uint64_t hash,
+                              uint64_t slot);
 
 #endif

@@ -430,6 +430,23 @@ struct hist_head hist_head_of(struct str hist)
     return head;
 }
 
+bool hist_fits(struct str hist)
+{
+    struct hist_head head;
+    const uint8_t *end = (const uint8_t *)hist.p + hist.n;
+    const uint8_t *p = read_head(hist, &head);
+    uint64_t next = 0;
+    bool fits = true;
+    MUST(p != NULL);
+    for (uint64_t i = 0; i < head.used; i++) {
+        int64_t times;
+        p = read_cell(p, end, &next, &times);
+        MUST(p != NULL);
+        fits = fits && times >= INT32_MIN && times <= INT32_MAX;
+    }
+    return fits;
+}
+
 void hist_add_encoded(struct hist *h, struct str hist)
 {
     struct hist_head head;

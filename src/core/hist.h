@@ -63,7 +63,9 @@ void hist_add(struct hist *h, uint64_t value_ns, int32_t times);
 // The same of `count` calls at once, whose buckets and whose sum are given. The sum may wrap.
 void hist_add_run(struct hist *h, const uint16_t *buckets, size_t count, uint64_t sum_ns,
                   int32_t times);
-// Adds a histogram that hist_encode() gave and hist_cut() took.
+// Whether every cell of a histogram that hist_cut() took is one that a struct hist may have.
+bool hist_fits(struct str hist);
+// Adds a histogram that hist_encode() gave and hist_cut() took, and that fits.
 void hist_add_encoded(struct hist *h, struct str hist);
 // For a hist_add() soon: brings near what it touches first.
 void hist_prefetch(const struct hist *h);
