@@ -49,8 +49,8 @@
 //   > >= < <=                   m and the threshold
 //   above_average, below_average  m is `threshold` percent and more above, or below, the average of
 //                               the last 60 windows that closed (AVERAGE_MIN of them at least),
-//                               made from their totals. Not of quantile and distinct, which have
-//                               none
+//                               made from their totals. Not of min, max, quantile and distinct,
+//                               which have none
 //   rise, fall                  m is `threshold` percent and more above, or below, the window
 //   before
 // A threshold is a number; a duration with a unit (500ms) is its nanoseconds, as `duration` is; 5%

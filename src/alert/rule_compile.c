@@ -3,11 +3,14 @@
 #include "alert/rule_compile.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/mem.h"
 #include "core/must.h"
+
+#define QUANTILE 0.99 // unless it is given
 
 // ---- Words --------------------------------------------------------------------------------------
 
@@ -42,11 +45,23 @@ bool rule_duration(struct str text, double *ret_ns)
     return is_duration;
 }
 
+// Neither blanks nor what only C takes for a number.
+static bool is_decimal(struct str text)
+{
+    ASSERT(text.p != NULL || text.n == 0);
+    for (size_t i = 0; i < text.n; i++) {
+        if (memchr("0123456789+-.eE", text.p[i], 15) == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool rule_number(struct str text, double *ret_number)
 {
     char copy[64], *end;
     ASSERT(text.p != NULL || text.n == 0);
-    if (text.n == 0 || text.n >= sizeof copy || strchr(" \t\n", text.p[0]) != NULL) {
+    if (text.n == 0 || text.n >= sizeof copy || !is_decimal(text)) {
         return false;
     }
     memcpy(copy, text.p, text.n);
@@ -118,8 +133,15 @@ bool rule_measure(struct str text, struct alert_strategy *s)
         !rule_number(str_skip(text, 1), &percent) || !(percent > 0 && percent < 100)) {
         return false;
     }
+    // By its digits, so that 99.9 is the same as 0.999.
+    char digits[80];
+    (void)snprintf(digits, sizeof digits, "%.*se-2", STR_FMT(str_skip(text, 1)));
+    double share = strtod(digits, NULL);
+    if (!(share > 0 && share < 1) || (s->quantile != 0 && s->quantile != share)) {
+        return false;
+    }
     s->measure = MEASURE_QUANTILE;
-    s->quantile = percent / 100;
+    s->quantile = share;
     return true;
 }
 
@@ -164,8 +186,14 @@ const char *rule_complete_strategy(struct alert_strategy *s)
     if (s->every_ms == 0) {
         return "every: expected how long a window is, such as 1m";
     }
+    if (s->measure != MEASURE_QUANTILE && s->quantile != 0) {
+        return "quantile: goes with measure: quantile alone";
+    }
+    s->quantile = s->quantile != 0 ? s->quantile : QUANTILE;
     if (s->measure == MEASURE_ABSENCE) {
-        return s->threshold_text.n == 0 ? NULL : "absence takes no threshold";
+        return s->threshold_text.n == 0 && s->op == COMPARE_GT
+                   ? NULL
+                   : "absence takes neither operator nor threshold";
     }
     if (s->measure == MEASURE_ERROR_RATE && s->metric.n > 0) {
         return "an error rate is one of spans, not of a metric";
@@ -173,9 +201,8 @@ const char *rule_complete_strategy(struct alert_strategy *s)
     if (s->measure == MEASURE_DISTINCT && s->field.field == ON_DURATION) {
         return "field: expected whose values are counted";
     }
-    if (is_average && (s->measure == MEASURE_QUANTILE || s->measure == MEASURE_DISTINCT)) {
-        return "above_average and below_average are not for quantiles and distinct: compare with "
-               "rise or fall";
+    if (is_average && s->measure >= MEASURE_MIN) {
+        return "above_average and below_average are for what adds up: compare with rise or fall";
     }
     if (s->threshold_text.n == 0) {
         return "threshold: expected a number";

@@ -11,7 +11,7 @@ bool rule_duration(struct str text, double *ret_ns); // 1m30s
 bool rule_number(struct str text, double *ret_number);
 // A field of the filter language, or service, instance, host, endpoint for what these are there.
 bool rule_field(struct arena *arena, struct str text, struct alert_field *ret_field);
-// Sets measure, and of p99 the quantile.
+// Sets measure, and of p99 the quantile. False as well where another quantile was given.
 bool rule_measure(struct str text, struct alert_strategy *s);
 
 // Checks what the keys of a strategy say together and works the threshold out. What is wrong, for

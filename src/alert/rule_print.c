@@ -2,6 +2,9 @@
 // Purpose: a rule as a file has it, and as JSON.
 #include <ctype.h>
 #include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "alert/rule.h"
@@ -95,6 +98,18 @@ static void put_duration(struct buf *out, const char *indent, const char *key, u
     buf_printf(out, "%s%s: %" PRIu64 "%s\n", indent, key, ms / units[u].ms, units[u].unit);
 }
 
+// With as few digits as give the same number again.
+static void put_number(struct buf *out, const char *indent, const char *key, double v)
+{
+    char text[40];
+    int digits = 1;
+    ASSERT(isfinite(v));
+    do {
+        (void)snprintf(text, sizeof text, "%.*g", digits++, v);
+    } while (strtod(text, NULL) != v && digits <= 17);
+    buf_printf(out, "%s%s: %s\n", indent, key, text);
+}
+
 static void print_strategy(const struct alert_strategy *s, struct buf *out)
 {
     static const char indent[] = "        ";
@@ -102,7 +117,7 @@ static void print_strategy(const struct alert_strategy *s, struct buf *out)
     ASSERT(s->op < COMPARE_COUNT);
     buf_printf(out, "      - measure: %s\n", alert_measure_name(s->measure));
     if (s->measure == MEASURE_QUANTILE) {
-        buf_printf(out, "%squantile: %.10g\n", indent, s->quantile);
+        put_number(out, indent, "quantile", s->quantile);
     }
     if (s->metric.n > 0) {
         put_pair(out, indent, "metric", s->metric);

@@ -58,6 +58,26 @@ static enum err read_keys(struct reader *r, const yaml_node_t *map, const struct
     return ERR_OK;
 }
 
+// What YAML takes as it is: else it could not be printed and read again. Of valid UTF-8.
+static bool is_printable(struct str s)
+{
+    ASSERT(s.p != NULL || s.n == 0);
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned char c = (unsigned char)s.p[i],
+                      second = i + 1 < s.n ? (unsigned char)s.p[i + 1] : 0;
+        unsigned char third = i + 2 < s.n ? (unsigned char)s.p[i + 2] : 0;
+        bool is_control = (c < 0x20 && c != '\t' && c != '\n') || c == 0x7f;
+        bool is_c1 = c == 0xc2 && second < 0xa0; // U+0080 to U+009F
+        bool is_break = c == 0xe2 && second == 0x80 && (third == 0xa8 || third == 0xa9);
+        bool is_none = c == 0xef && ((second == 0xbb && third == 0xbf) || // a byte order mark
+                                     (second == 0xbf && third >= 0xbe));  // U+FFFE, U+FFFF
+        if (is_control || is_c1 || is_break || is_none) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static enum err read_text(struct reader *r, const char *name, const yaml_node_t *value, size_t max,
                           struct str *ret_text)
 {
@@ -68,7 +88,7 @@ static enum err read_text(struct reader *r, const char *name, const yaml_node_t 
         return yaml_doc_wrong(&r->y, value, "expected a single value for", name);
     }
     struct str s = {text, value->data.scalar.length};
-    if (s.n > max || memchr(s.p, 0, s.n) != NULL || !str_utf8_valid(s, &bad)) {
+    if (s.n > max || !str_utf8_valid(s, &bad) || !is_printable(s)) {
         return yaml_doc_wrong(&r->y, value, "too long, or not text:", name);
     }
     *ret_text = arena_str(&r->f->arena, s);
@@ -184,11 +204,17 @@ static enum err strategy_quantile(struct reader *r, const char *name, const yaml
 {
     struct alert_strategy *s = to;
     struct str text;
+    double share = NAN;
     enum err e = read_text(r, name, v, ALERT_NAME_MAX, &text);
     ASSERT(r->f != NULL);
-    return e != ERR_OK || (rule_number(text, &s->quantile) && s->quantile > 0 && s->quantile < 1)
-               ? e
-               : yaml_doc_wrong(&r->y, v, "expected a number between 0 and 1 for", name);
+    if (e == ERR_OK && !(rule_number(text, &share) && share > 0 && share < 1)) {
+        return yaml_doc_wrong(&r->y, v, "expected a number between 0 and 1 for", name);
+    }
+    if (e == ERR_OK && s->quantile != 0 && s->quantile != share) { // p99 beside another
+        return yaml_doc_wrong(&r->y, v, "another than the measure says:", name);
+    }
+    s->quantile = e == ERR_OK ? share : s->quantile;
+    return e;
 }
 
 static enum err read_field(struct reader *r, const char *name, const yaml_node_t *v,
@@ -301,7 +327,6 @@ static enum err read_strategy(struct reader *r, const yaml_node_t *map, struct a
     *s = (struct alert_strategy){.measure = MEASURE_COUNT,
                                  .field = {.field = ON_DURATION, .text = STR("duration")},
                                  .op = COMPARE_GT,
-                                 .quantile = 0.99,
                                  .at_least = 1};
     enum err e = read_keys(r, map, strategy_keys, sizeof strategy_keys / sizeof strategy_keys[0],
                            "filter, metric, measure, quantile, field, every, operator, threshold, "
