@@ -53,7 +53,8 @@ static const char schema[] =
 static const char *const texts[BOOK_STATEMENTS] = {
     [BOOK_PUT_CHANGE] =
         "INSERT INTO changes(rule, version, action, body, at_ns, who) SELECT ?1,"
-        " 1 + coalesce((SELECT max(version) FROM changes WHERE rule = ?1), 0),"
+        " 1 + max(coalesce((SELECT max(version) FROM changes WHERE rule = ?1), 0),"
+        " coalesce((SELECT version FROM rules WHERE name = ?1), 0)),"
         " CASE WHEN EXISTS(SELECT 1 FROM rules WHERE name = ?1) THEN 'changed' ELSE 'made' END,"
         " ?2, ?3, ?4 WHERE NOT EXISTS(SELECT 1 FROM rules WHERE name = ?1 AND body = ?2)",
     [BOOK_PUT_RULE] =
@@ -63,7 +64,7 @@ static const char *const texts[BOOK_STATEMENTS] = {
         " changed_ns = excluded.changed_ns, who = excluded.who WHERE body != excluded.body",
     [BOOK_CHANGE_REMOVED] =
         "INSERT INTO changes(rule, version, action, body, at_ns, who) SELECT name,"
-        " 1 + (SELECT max(version) FROM changes WHERE rule = ?1), 'removed', body, ?2, ?3"
+        " 1 + version, 'removed', body, ?2, ?3"
         " FROM rules WHERE name = ?1",
     [BOOK_REMOVE_RULE] = "DELETE FROM rules WHERE name = ?1",
     [BOOK_RULES] = "SELECT name, version, body, changed_ns, who FROM rules ORDER BY name",
@@ -96,8 +97,8 @@ static const char *const texts[BOOK_STATEMENTS] = {
     [BOOK_MANY_INCIDENTS] = "DELETE FROM incidents WHERE state = 2 AND"
                             " id <= (SELECT max(id) FROM incidents) - ?1",
     [BOOK_FORGET_ALERTS] = "DELETE FROM alerts WHERE ended_ns != 0 AND"
-                           " incident < (SELECT min(id) FROM incidents)",
-    [BOOK_FORGET_TIMELINE] = "DELETE FROM timeline WHERE incident < (SELECT min(id) FROM"
+                           " incident NOT IN (SELECT id FROM incidents)",
+    [BOOK_FORGET_TIMELINE] = "DELETE FROM timeline WHERE incident NOT IN (SELECT id FROM"
                              " incidents)",
     [BOOK_FORGET_MESSAGES] = "DELETE FROM messages WHERE put = 1 AND"
                              " id <= (SELECT max(id) FROM messages) - 10000",
@@ -126,7 +127,7 @@ enum err book_open(struct book *b, const char *path, const char *vfs, struct err
 {
     const struct sql_options o = {path, vfs, SCHEMA_VERSION, schema, texts, BOOK_STATEMENTS};
     enum err e = sql_open(&b->sql, &o, ret_at);
-    ASSERT(b->sql.db != NULL);
+    ASSERT(e != ERR_OK || b->sql.db != NULL);
     if (e == ERR_OK && b->sql.version == 0) {
         e = sql_set_version(&b->sql, SCHEMA_VERSION);
         if (e != ERR_OK) {
@@ -139,7 +140,7 @@ enum err book_open(struct book *b, const char *path, const char *vfs, struct err
 
 void book_close(struct book *b)
 {
-    ASSERT(b->sql.db != NULL);
+    ASSERT(b != NULL);
     if (b->sql.db != NULL) {
         sql_close(&b->sql);
     }
