@@ -122,7 +122,7 @@ enum err yaml_doc_wrong(struct yaml_doc *d, const yaml_node_t *n, const char *wh
 enum err yaml_doc_wrong_twice(struct yaml_doc *d, const yaml_node_t *n, const char *name,
                               const yaml_node_t *first)
 {
-    ASSERT(n != NULL && first != NULL && n != first);
+    ASSERT(n != NULL && first != NULL); // by an alias one and the same
     return err_at_set(d->at, ERR_INVALID, n->start_mark.index,
                       "%s:%zu:%zu: %s is given twice, first at %zu:%zu", d->name,
                       n->start_mark.line + 1, n->start_mark.column + 1, name,

@@ -170,6 +170,8 @@ static void test_wrong_rules_are_told_with_their_place(void **state)
         {"rules:\n- {name: r, strategies: [{every: 1s, threshold: 1}]}\n"
          "- {name: r, strategies: [{every: 1s, threshold: 1}]}",
          "f:3:3: r is given twice, first at 2:3"},
+        {"rules: [&r {name: r, strategies: [{every: 1s, threshold: 1}]}, *r]",
+         "f:1:9: r is given twice, first at 1:9"},
     };
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         check_wrong(&files[i], "", "");
