@@ -7,15 +7,15 @@
 // Time. Records count at the time of their event: the end of a span, the time of a point. One that
 // is more than ALERT_FUTURE_MS ahead of the server counts when it came, and one that is older than
 // its window's ring not at all; both are counted. The engine's own time follows the monotonic clock
-// and takes a leap of the wall clock over only after ALERT_LEAP_MS: alerts neither fire nor end
-// since somebody set a clock.
+// and takes a leap of the wall clock over only after ALERT_LEAP_MS, together with all that it knows
+// the time of: alerts neither fire nor end since somebody set a clock.
 //
 // States. A group (a rule and values of its group_by) is quiet or firing. It fires once any, or
 // all, of its strategies hold, and tells so at the end of the turn, TURN_MS at most after the
 // record was durable. It ends when they no longer hold at the end of a window that is
 // ALERT_GRACE_MS old. One that fires again within ALERT_FLAP_MS is flapping: each time it must have
-// been quiet for twice as long before it ends, up to half an hour. What is absent for ALERT_GONE_MS
-// is gone for good: that ends as well.
+// been quiet for twice as long before it ends, up to half an hour. What one of
+// several groups has not had for ALERT_GONE_MS is gone for good: that ends as well.
 //
 // Once and not twice. What the sink is told is committed by it before the call returns; the windows
 // are given to it from time to time together with the number of the journal up to which they are.
@@ -38,7 +38,9 @@
 
 #define ALERT_SHARE      16 // of the budget, one part in so many
 #define ALERT_GROUPS_MAX ((size_t)10000)
-#define ALERT_FUTURE_MS  ((uint64_t)60000)
+// Less than what windows wait for late records: a clock that is ahead must not make those of others
+// late.
+#define ALERT_FUTURE_MS  ((uint64_t)10000)
 #define ALERT_LEAP_MS    ((uint64_t)60000)
 #define ALERT_FLAP_MS    ((uint64_t)600000)
 #define ALERT_GONE_MS    ((uint64_t)24 * 3600 * 1000)

@@ -14,6 +14,7 @@
 #define TURN_MS         100
 #define TICK_MS         1000
 #define COMMIT_MS       10000
+#define LEAP_MIN_MS     5000
 #define GAP_MS          30000 // nothing was taken in for so long: windows are no longer whole
 #define STATE_BYTES_MAX ((size_t)1 << 30)
 
@@ -62,6 +63,14 @@ static void set_time(struct look *l, uint64_t ms)
     t->watermark_ms = over > t->watermark_ms ? over : t->watermark_ms;
 }
 
+static void shift_groups(struct look *l, int64_t by_ms)
+{
+    ASSERT(l->walk != NULL);
+    for (size_t i = 0; i < l->program.count; i++) {
+        groups_shift(&l->program.groups[i], by_ms);
+    }
+}
+
 static void rebase(struct alert_engine *a)
 {
     struct engine_time *t = &a->look.time;
@@ -69,6 +78,7 @@ static void rebase(struct alert_engine *a)
     t->base_ms = a->clock.wall_ns() / NS_PER_MS;
     t->base_mono_ns = a->clock.mono_ns();
     t->leaping_since_ns = 0;
+    t->leap_ms = 0;
     t->now_ms = t->base_ms;
     t->watermark_ms = t->base_ms > ALERT_GRACE_MS ? t->base_ms - ALERT_GRACE_MS : 0;
 }
@@ -81,7 +91,8 @@ static void step_time(struct alert_engine *a)
     uint64_t steady = t->base_ms + (mono - t->base_mono_ns) / NS_PER_MS;
     uint64_t apart = wall > steady ? wall - steady : steady - wall;
     ASSERT(a->sink.tell != NULL);
-    if (apart < 5000) {
+    t->leap_ms = apart < LEAP_MIN_MS ? 0 : (int64_t)(wall - steady);
+    if (apart < LEAP_MIN_MS) {
         t->leaping_since_ns = 0;
     } else if (t->leaping_since_ns == 0) {
         t->leaping_since_ns = mono;
@@ -90,6 +101,7 @@ static void step_time(struct alert_engine *a)
                   "ms=%llu", (unsigned long long)apart);
     } else if (mono - t->leaping_since_ns >= ALERT_LEAP_MS * NS_PER_MS) {
         rebase(a);
+        shift_groups(&a->look, (int64_t)(wall - steady));
         return;
     }
     set_time(&a->look, steady);
@@ -293,10 +305,15 @@ static void take_told(struct alert_engine *a, const struct alert_told *t)
         if (!str_eq(gs->rule->name, t->rule)) {
             continue;
         }
-        struct group *g = groups_get(gs, t->group, l->time.now_ms);
-        uint64_t until = t->event_ns / NS_PER_MS;
+        // A clock that was set back in between must not keep what is new from being told.
+        uint64_t until = t->event_ns / NS_PER_MS, now = l->time.now_ms;
+        until = until < now + ALERT_FUTURE_MS ? until : now + ALERT_FUTURE_MS;
+        struct group *g = groups_get(gs, t->group, until < now ? until : now);
         if (g != NULL && until >= g->told_until_ms) { // what was told is newer than the windows
             l->firing += (uint64_t)t->fires - (uint64_t)g->fires;
+            for (size_t s = 0; t->fires && !g->fires && s < gs->rule->strategy_count; s++) {
+                g->verdicts[s].holds = true; // until windows say otherwise
+            }
             g->fires = t->fires;
             g->told_until_ms = until;
         }
@@ -312,6 +329,10 @@ static void restore(struct alert_engine *a, const struct alert_options *o)
     if (e != ERR_OK) {
         log_write(LOG_ERROR, "alert", "the windows of alerts cannot be read and begin anew",
                   "reason=\"%s\"", err_text(e));
+    }
+    if (time_ms > a->look.time.now_ms + LEAP_MIN_MS) { // the clock was set back meanwhile
+        shift_groups(&a->look, (int64_t)(a->look.time.now_ms - time_ms));
+        time_ms = 0; // for how long nothing was taken in is not known
     }
     for (size_t i = 0; i < o->told_count; i++) {
         take_told(a, &o->told[i]);
@@ -383,7 +404,7 @@ void alert_start(struct alert_engine *a)
 {
     MUST(!a->started);
     close_gap(a);
-    a->started = true;
+    a->started = a->look.is_live = true;
     MUST(pthread_create(&a->thread, NULL, run, a) == 0);
 }
 

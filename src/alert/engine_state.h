@@ -39,6 +39,7 @@ struct engine_time {
     uint64_t now_ms, watermark_ms; // up to which windows are over
     uint64_t base_ms, base_mono_ns;
     uint64_t leaping_since_ns; // monotonic; 0: the wall clock agrees
+    int64_t leap_ms;           // how far the wall clock is ahead meanwhile
     uint64_t ticked_ms;        // when windows that are over were last judged
 };
 
@@ -49,6 +50,7 @@ struct look {
     struct plan_walk *walk;
     struct hist_total *scratch;
     struct engine_time time;
+    bool is_live;            // else records are replayed, and may be of long ago
     size_t bytes, bytes_max; // of groups
     uint64_t records, late, future, refused, unfit, fired, ended, leaps, tell_failures;
     uint64_t firing;
@@ -67,7 +69,7 @@ void judge_all(struct look *l, const struct alert_sink *sink, bool tick);
 // Ends what fires of rules that are no longer there, or are others.
 void judge_leave(struct look *l, const struct alert_sink *sink, struct program *old);
 
-// state.c: the groups as bytes. Layout: varint 1, varint time, varint rules, then for each its
+// state.c: the groups as bytes. Layout: varint 2, varint time, varint rules, then for each its
 // identity and the bytes of its groups, each behind a varint of its length.
 void state_encode(const struct look *l, struct buf *out);
 // Takes what is there of rules that are still there. ERR_CORRUPT: the rest is left out.

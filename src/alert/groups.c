@@ -140,6 +140,15 @@ struct group *groups_get(struct groups *g, const struct str *values, uint64_t no
     return group;
 }
 
+void groups_begin(struct groups *g, uint64_t now_ms)
+{
+    static const struct str none[ALERT_GROUP_BY_MAX];
+    ASSERT(g->rule != NULL);
+    if (g->has_late && g->rule->strategies[0].group_by_count == 0) {
+        (void)groups_get(g, none, now_ms);
+    }
+}
+
 void groups_remove(struct groups *g, struct group *group)
 {
     size_t at = place(g, group->hash, group->values);
@@ -167,6 +176,36 @@ void groups_touch(struct groups *g, struct group *group, uint64_t event_ms)
     }
     group->touched_min_ms = event_ms < group->touched_min_ms ? event_ms : group->touched_min_ms;
     group->touched_max_ms = event_ms > group->touched_max_ms ? event_ms : group->touched_max_ms;
+}
+
+static uint64_t shifted(uint64_t ms, int64_t by_ms)
+{
+    uint64_t back = by_ms < 0 ? 0 - (uint64_t)by_ms : 0;
+    return by_ms >= 0 ? ms + (uint64_t)by_ms : ms > back ? ms - back : 0;
+}
+
+static void shift_group(struct groups *g, struct group *group, int64_t by_ms)
+{
+    uint64_t *const times[] = {&group->seen_ms, &group->changed_ms, &group->quiet_ms,
+                               &group->told_until_ms};
+    ASSERT(!group->is_dirty);
+    for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
+        *times[i] = *times[i] > 0 ? shifted(*times[i], by_ms) : 0;
+    }
+    for (size_t i = 0; i < g->rule->strategy_count; i++) {
+        window_shift(group->windows[i], &g->shapes[i], by_ms);
+        group->verdicts[i].end_ms = shifted(group->verdicts[i].end_ms, by_ms);
+    }
+}
+
+void groups_shift(struct groups *g, int64_t by_ms)
+{
+    ASSERT(g->rule != NULL);
+    for (size_t i = 0; i < g->size; i++) {
+        if (g->slots[i] != NULL) {
+            shift_group(g, g->slots[i], by_ms);
+        }
+    }
 }
 
 void groups_weigh(struct groups *g, struct group *group)
@@ -267,6 +306,17 @@ static struct str get_text(struct cursor *c, size_t max)
     return p != NULL ? (struct str){(const char *)p, n} : STR("");
 }
 
+// The strategies that hold, a bit each.
+static uint64_t holding(const struct groups *g, const struct group *group)
+{
+    uint64_t bits = 0;
+    ASSERT(g->rule->strategy_count <= ALERT_STRATEGIES_MAX);
+    for (size_t i = 0; i < g->rule->strategy_count; i++) {
+        bits |= (uint64_t)group->verdicts[i].holds << i;
+    }
+    return bits;
+}
+
 static void encode_group(const struct groups *g, const struct group *group, struct buf *out)
 {
     ASSERT(g->rule != NULL);
@@ -277,6 +327,7 @@ static void encode_group(const struct groups *g, const struct group *group, stru
     buf_add_varint(out, group->changed_ms);
     buf_add_varint(out, group->told_until_ms);
     buf_add_varint(out, group->flaps * 2 + group->fires);
+    buf_add_varint(out, holding(g, group));
     for (size_t i = 0; i < sizeof group->origin / sizeof group->origin[0]; i++) {
         put_text(out, origin_part(group, (enum origin_part)i));
     }
@@ -328,7 +379,7 @@ static enum err decode_group(struct groups *g, struct cursor *c)
         values[i] = get_text(c, ALERT_VALUE_MAX);
     }
     uint64_t seen = cursor_varint(c), changed = cursor_varint(c), told = cursor_varint(c);
-    uint64_t flaps = cursor_below(c, 128);
+    uint64_t flaps = cursor_below(c, 128), bits = cursor_below(c, 1u << ALERT_STRATEGIES_MAX);
     if (c->failed || groups_find(g, values) != NULL) {
         return ERR_CORRUPT;
     }
@@ -337,6 +388,9 @@ static enum err decode_group(struct groups *g, struct cursor *c)
     group->told_until_ms = told;
     group->flaps = (unsigned)(flaps / 2);
     group->fires = flaps % 2 == 1;
+    for (size_t i = 0; i < g->rule->strategy_count; i++) {
+        group->verdicts[i].holds = (bits >> i & 1) != 0;
+    }
     for (size_t i = 0; i < sizeof group->origin / sizeof group->origin[0]; i++) {
         group_set_origin(group, (enum origin_part)i, get_text(c, ALERT_VALUE_MAX));
     }

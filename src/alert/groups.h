@@ -28,6 +28,7 @@ struct group {
     uint64_t touched_min_ms, touched_max_ms; // events of this turn
     bool is_dirty;
     bool fires;
+    bool owes; // fired, and the sink could not take it yet
     unsigned flaps;
     uint64_t changed_ms;                         // when it last fired or ended
     uint64_t quiet_ms;                           // since when nothing holds, while it fires
@@ -62,6 +63,9 @@ void groups_done(struct groups *g);
 struct group *groups_find(const struct groups *g, const struct str *values);
 // Makes it where there is none; NULL where there are ALERT_GROUPS_MAX. The texts are copied.
 struct group *groups_get(struct groups *g, const struct str *values, uint64_t now_ms);
+// Makes the one group of a rule that divides nothing and is judged when windows are over: what is
+// absent from the start is absent too.
+void groups_begin(struct groups *g, uint64_t now_ms);
 // Removes one that nothing is told of.
 void groups_remove(struct groups *g, struct group *group);
 
@@ -80,6 +84,10 @@ struct alert_origin group_origin(const struct group *group);
 void group_add_trace(struct group *group, trace_id id, bool failed);
 // Those that failed first, then the newest first; how many.
 size_t group_traces(const struct group *group, trace_id ret_ids[ALERT_TRACES_MAX]);
+
+// All that has a time is moved by so much: the clock was set, and what was seen stays as long ago
+// as it was.
+void groups_shift(struct groups *g, int64_t by_ms);
 
 // Counts its memory anew.
 void groups_weigh(struct groups *g, struct group *group);

@@ -29,13 +29,19 @@ static void judge_early(struct look *l, struct groups *gs, struct group *g, size
 {
     const struct alert_strategy *s = &gs->rule->strategies[i];
     const struct window_shape *shape = &gs->shapes[i];
-    uint64_t newest = window_newest_ms(g->windows[i], shape);
-    uint64_t end = g->touched_max_ms;
+    uint64_t newest = window_newest_ms(g->windows[i], shape), whole = shape->slot_ms * shape->slots;
+    bool is_last = g->touched_max_ms >= newest; // nothing newer had come
+    uint64_t end = is_last ? g->touched_max_ms : newest;
     struct window_verdict w = window_judge(g->windows[i], shape, s, end, l->scratch);
     bool is_costly = s->measure == MEASURE_QUANTILE || s->measure == MEASURE_DISTINCT;
-    uint64_t step = is_costly ? shape->slot_ms * shape->slots : shape->slot_ms;
+    uint64_t step = is_costly ? whole : shape->slot_ms;
+    uint64_t last = g->touched_max_ms + whole < newest ? g->touched_max_ms + whole : newest;
     ASSERT(gs->rule != NULL);
-    for (uint64_t at = g->touched_min_ms; !w.holds && at < newest; at += step) {
+    if (!w.holds && !is_last) {
+        end = g->touched_max_ms;
+        w = window_judge(g->windows[i], shape, s, end, l->scratch);
+    }
+    for (uint64_t at = g->touched_min_ms; !w.holds && at < last; at += step) {
         end = at;
         w = window_judge(g->windows[i], shape, s, at, l->scratch);
     }
@@ -50,15 +56,20 @@ static void judge_over(struct look *l, struct groups *gs, struct group *g, size_
     const struct alert_strategy *s = &gs->rule->strategies[i];
     const struct window_shape *shape = &gs->shapes[i];
     struct group_verdict *v = &g->verdicts[i];
-    uint64_t end = l->time.watermark_ms;
+    // With the last slot that is over: one that has only begun would be one too few.
+    uint64_t end = l->time.watermark_ms - l->time.watermark_ms % shape->slot_ms;
     bool is_early = alert_is_early(s);
     ASSERT(gs->rule != NULL);
-    if (is_early && !v->holds && !g->fires) {
+    if (end == 0 || (is_early && !v->holds && !g->fires)) {
         return;
     }
+    end--;
     window_advance(g->windows[i], shape, end);
     uint64_t newest = window_newest_ms(g->windows[i], shape);
     struct window_verdict w = window_judge(g->windows[i], shape, s, end, l->scratch);
+    if (!is_early && v->holds && g->fires && !w.is_whole) {
+        return; // the server was away: what was told stays until a whole window says otherwise
+    }
     if (is_early && !w.holds && newest > end) {
         struct window_verdict later = window_judge(g->windows[i], shape, s, newest, l->scratch);
         end = later.holds ? newest : end;
@@ -67,13 +78,20 @@ static void judge_over(struct look *l, struct groups *gs, struct group *g, size_
     note(v, &w, end);
 }
 
-static bool holds(const struct groups *gs, const struct group *g)
+static size_t count_holding(const struct groups *gs, const struct group *g)
 {
     size_t n = 0;
     ASSERT(gs->rule != NULL);
     for (size_t i = 0; i < gs->rule->strategy_count; i++) {
         n += g->verdicts[i].holds;
     }
+    return n;
+}
+
+static bool holds(const struct groups *gs, const struct group *g)
+{
+    size_t n = count_holding(gs, g);
+    ASSERT(gs->rule != NULL);
     return gs->rule->match_all ? n == gs->rule->strategy_count : n > 0;
 }
 
@@ -122,9 +140,14 @@ static uint64_t hold_ms(const struct groups *gs, const struct group *g)
 
 static void decide(struct look *l, struct groups *gs, struct group *g, bool tick)
 {
-    bool yes = holds(gs, g);
+    // One of many that has been away for so long does not come back.
+    bool is_gone =
+        gs->rule->strategies[0].group_by_count > 0 && l->time.now_ms > g->seen_ms + ALERT_GONE_MS;
+    bool yes = holds(gs, g) && !is_gone;
     ASSERT(gs->rule != NULL);
-    if (yes) {
+    if (g->owes) {
+        add_event(l, gs, g, true);
+    } else if (yes) {
         g->quiet_ms = 0;
         uint64_t end = 0;
         for (size_t i = 0; i < gs->rule->strategy_count; i++) {
@@ -136,7 +159,6 @@ static void decide(struct look *l, struct groups *gs, struct group *g, bool tick
         }
     } else if (g->fires && tick) {
         g->quiet_ms = g->quiet_ms == 0 ? l->time.now_ms : g->quiet_ms;
-        bool is_gone = l->time.now_ms > g->seen_ms + ALERT_GONE_MS;
         if (is_gone || l->time.now_ms >= g->quiet_ms + hold_ms(gs, g)) {
             add_event(l, gs, g, false);
         }
@@ -160,13 +182,15 @@ static void apply(struct look *l, const struct alert_event *e, struct group *g)
         l->firing--;
     }
     g->fires = e->fires;
+    g->owes = false;
     g->quiet_ms = 0;
     g->changed_ms = now;
     uint64_t until = e->event_ns / NS_PER_MS;
     g->told_until_ms = until > g->told_until_ms ? until : g->told_until_ms;
 }
 
-// What could not be told stays as it is, and is told at a later tick.
+// What could not be told stays as it is, and is told at a later tick; what fired also where that is
+// over by then.
 static void tell(struct look *l, const struct alert_sink *sink)
 {
     ASSERT(l->walk != NULL);
@@ -176,7 +200,10 @@ static void tell(struct look *l, const struct alert_sink *sink)
         if (e != ERR_OK) {
             l->tell_failures++;
             log_write(LOG_ERROR, "alert", "alerts cannot be written down: they are tried again",
-                      "count=%zu reason=\"%s\"", n, err_text(e));
+                      "count=%zu reason=\"%s\"", l->event_count - at, err_text(e));
+            for (size_t i = at; i < l->event_count; i++) {
+                l->event_groups[i]->owes = l->events[i].fires;
+            }
             break;
         }
         for (size_t i = at; i < at + n; i++) {
@@ -216,25 +243,38 @@ static bool is_over(const struct look *l, const struct groups *gs, const struct 
     }
     keep = gs->has_late ? ALERT_GONE_MS + keep : keep;
     bool is_alone = gs->has_late && gs->rule->strategies[0].group_by_count == 0;
-    return !g->fires && !is_alone && l->time.now_ms > g->seen_ms + keep;
+    uint64_t calm = g->changed_ms + (g->flaps > 0 ? CALM_MS : ALERT_FLAP_MS);
+    return !g->fires && !g->owes && !is_alone && l->time.now_ms > g->seen_ms + keep &&
+           l->time.now_ms > calm;
 }
 
 static void judge_groups(struct look *l, struct groups *gs)
+{
+    ASSERT(gs->rule != NULL);
+    for (size_t at = 0; at < gs->size; at++) {
+        struct group *g = gs->slots[at];
+        // One strategy of several that held must not hold for ever.
+        if (g == NULL || !(g->fires || g->owes || gs->has_late || count_holding(gs, g) > 0)) {
+            continue;
+        }
+        for (size_t i = 0; i < gs->rule->strategy_count && !g->owes; i++) {
+            judge_over(l, gs, g, i);
+        }
+        decide(l, gs, g, true);
+    }
+}
+
+// Apart from judging: a removal moves others, which would be judged twice.
+static void remove_over(const struct look *l, struct groups *gs)
 {
     ASSERT(gs->rule != NULL);
     for (size_t at = 0; at < gs->size;) {
         struct group *g = gs->slots[at];
         if (g != NULL && is_over(l, gs, g)) {
             groups_remove(gs, g); // another may have moved here
-            continue;
+        } else {
+            at++;
         }
-        if (g != NULL && (g->fires || gs->has_late || holds(gs, g))) {
-            for (size_t i = 0; i < gs->rule->strategy_count; i++) {
-                judge_over(l, gs, g, i);
-            }
-            decide(l, gs, g, true);
-        }
-        at++;
     }
 }
 
@@ -249,6 +289,9 @@ void judge_all(struct look *l, const struct alert_sink *sink, bool tick)
         judge_groups(l, &l->program.groups[i]);
     }
     tell(l, sink);
+    for (size_t i = 0; tick && i < l->program.count; i++) {
+        remove_over(l, &l->program.groups[i]);
+    }
 }
 
 void judge_leave(struct look *l, const struct alert_sink *sink, struct program *old)

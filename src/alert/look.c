@@ -239,11 +239,24 @@ static struct group *group_for(struct look *l, struct groups *gs, const struct s
     }
     struct group *found = groups_find(gs, values);
     if (found == NULL && l->bytes < l->bytes_max) {
-        // What is replayed after a while is older than the clock.
-        found = groups_get(gs, values, event_ms < l->time.now_ms ? event_ms : l->time.now_ms);
+        bool is_past = !l->is_live && event_ms < l->time.now_ms;
+        found = groups_get(gs, values, is_past ? event_ms : l->time.now_ms);
     }
     l->refused += found == NULL;
     return found;
+}
+
+// When it counts. While the wall clock is set back, what says so too counts when it came.
+static uint64_t event_time(struct look *l, uint64_t time_ms)
+{
+    uint64_t now = l->time.now_ms;
+    int64_t leap = l->time.leap_ms;
+    ASSERT(l->walk != NULL);
+    if (time_ms > now + ALERT_FUTURE_MS) {
+        l->future++;
+        return now;
+    }
+    return leap < 0 && (int64_t)time_ms - (int64_t)now < leap / 2 ? now : time_ms;
 }
 
 static void see(void *ctx, uint32_t item, uint32_t row)
@@ -257,10 +270,7 @@ static void see(void *ctx, uint32_t item, uint32_t row)
     struct window_record r = {.time_ms = s.time_ns / NS_PER_MS};
     ASSERT(ctx != NULL);
     l->records++;
-    if (r.time_ms > l->time.now_ms + ALERT_FUTURE_MS) {
-        l->future++;
-        r.time_ms = l->time.now_ms;
-    }
+    r.time_ms = event_time(l, r.time_ms);
     uint64_t event_ms = r.time_ms;
     if (!measure(l, &s, st, &r)) {
         return;

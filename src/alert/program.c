@@ -25,7 +25,7 @@ struct alert_set *alert_set_ref(struct alert_set *s)
 
 void alert_set_unref(struct alert_set *s)
 {
-    ASSERT(s != NULL);
+    ASSERT(s == NULL || s->refs > 0);
     if (s != NULL && atomic_fetch_sub(&s->refs, 1) == 1) {
         alert_file_free(s->file);
         mem_free(s);
@@ -78,8 +78,7 @@ void program_init(struct program *p, struct alert_set *set, struct program *old,
                   size_t *bytes)
 {
     const struct alert_file *f = set->file;
-    static const struct str none[ALERT_GROUP_BY_MAX];
-    ASSERT(p->groups != NULL);
+    ASSERT(set->refs > 0 && old != p);
     *p = (struct program){.set = alert_set_ref(set)};
     p->groups = mem_new(f->rule_count + 1, sizeof *p->groups);
     for (size_t i = 0; i < f->rule_count; i++) {
@@ -95,10 +94,7 @@ void program_init(struct program *p, struct alert_set *set, struct program *old,
         } else {
             groups_init(g, &f->rules[i], bytes);
         }
-        // What is absent from the start is absent too.
-        if (g->has_late && f->rules[i].strategies[0].group_by_count == 0) {
-            (void)groups_get(g, none, now_ms);
-        }
+        groups_begin(g, now_ms);
     }
     plan_of(p, PLAN_SPANS);
     plan_of(p, PLAN_POINTS);

@@ -4,7 +4,7 @@
 #include "codec/cursor.h"
 #include "core/must.h"
 
-#define VERSION   1
+#define VERSION   2
 #define BYTES_MAX ((size_t)512 << 20)
 
 void state_encode(const struct look *l, struct buf *out)
@@ -75,6 +75,7 @@ enum err state_decode(struct look *l, struct str bytes, uint64_t *ret_time_ms)
             groups_done(g);
             groups_init(g, rule, total);
             e = groups_decode(g, &groups);
+            groups_begin(g, l->time.now_ms);
             l->firing += count_firing(g);
         }
     }

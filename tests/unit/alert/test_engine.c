@@ -4,12 +4,14 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "core/buf.h"
 #include "world.h"
 
-#define START_MS ((uint64_t)1750000000000)
-#define TOLD_MAX 4000
+#define START_MS    ((uint64_t)1750000000000)
+#define TOLD_MAX    4000
+#define JOURNAL_MAX 4000
 
 static atomic_uint_fast64_t wall_ms, mono_ms;
 
@@ -43,14 +45,17 @@ struct world {
     struct told told[TOLD_MAX];
     size_t count;
     enum err result;
+    bool is_dead; // what is committed or told from now on is lost
     struct buf state;
     uint64_t seq, next;
+    struct batch *journal[JOURNAL_MAX]; // by number
 };
 
 static enum err tell(void *ctx, const struct alert_event *events, size_t count)
 {
     struct world *w = ctx;
-    for (size_t i = 0; i < count && w->result == ERR_OK; i++) {
+    enum err result = w->is_dead ? ERR_IO : w->result;
+    for (size_t i = 0; i < count && result == ERR_OK; i++) {
         const struct alert_event *e = &events[i];
         struct told *t = &w->told[w->count++];
         assert_true(w->count <= TOLD_MAX);
@@ -66,12 +71,15 @@ static enum err tell(void *ctx, const struct alert_event *events, size_t count)
                                       .fires = e->fires,
                                       .event_ns = e->event_ns};
     }
-    return w->result;
+    return result;
 }
 
 static void commit(void *ctx, uint64_t seq, struct str state)
 {
     struct world *w = ctx;
+    if (w->is_dead) {
+        return;
+    }
     buf_clear(&w->state);
     buf_add_str(&w->state, state);
     w->seq = seq;
@@ -130,17 +138,67 @@ static void start(struct world *w, const char *rules)
     alert_set_unref(set);
 }
 
+// A record of the journal.
+static void send_batch(struct world *w, struct batch *b)
+{
+    assert_true(b->seq == w->next && w->next < JOURNAL_MAX);
+    w->journal[w->next++] = b;
+    alert_add_record(w->engine, &b, 1);
+}
+
 static void send(struct world *w, const struct made *spans, size_t count)
 {
-    struct batch *b = batch_of(spans, count, w->next++);
-    alert_add_record(w->engine, &b, 1);
-    batch_unref(b);
+    send_batch(w, batch_of(spans, count, w->next));
 }
 
 static void end(struct world *w)
 {
     alert_close(w->engine);
+    for (uint64_t i = 0; i < w->next; i++) {
+        if (w->journal[i] != NULL) {
+            batch_unref(w->journal[i]);
+        }
+    }
     buf_done(&w->state);
+}
+
+// Ends, and begins again with what was committed and the journal from there.
+static void restart(struct world *w, const char *rules)
+{
+    w->is_dead = true;
+    alert_close(w->engine);
+    w->is_dead = false;
+    start(w, rules);
+    for (uint64_t i = alert_replay_after(w->engine) + 1; i < w->next; i++) {
+        alert_replay(w->engine, &w->journal[i], 1);
+    }
+    alert_start(w->engine);
+}
+
+static void pass_and_judge(struct world *w, uint64_t ms)
+{
+    pass(ms);
+    alert_quiesce(w->engine);
+}
+
+// How many were told; the last begins like this.
+static void check_told_at(const struct world *w, size_t count, const char *last, int line)
+{
+    bool is_right = w->count == count &&
+                    (count == 0 || strncmp(w->told[count - 1].text, last, strlen(last)) == 0);
+    for (size_t i = 0; !is_right && i < w->count; i++) {
+        print_error("told: %s\n", w->told[i].text);
+    }
+    _assert_true(is_right, "what was told", __FILE__, line);
+}
+
+#define check_told(w, count, last) check_told_at(w, count, last, __LINE__)
+
+static struct alert_stats stats(struct world *w)
+{
+    struct alert_stats s;
+    alert_stats(w->engine, &s);
+    return s;
 }
 
 static const char count_rule[] = "rules: [{name: many, strategies: [{filter: '{ name = \"pay\" }',"
@@ -185,10 +243,529 @@ static void test_a_count_fires_at_once_and_ends(void **state)
     end(&w);
 }
 
+static void begin_with(struct world *w, const char *rules)
+{
+    begin(w);
+    start(w, rules);
+    alert_start(w->engine);
+}
+
+static void test_a_late_record_completes_a_window(void **state)
+{
+    static struct world w;
+    (void)state;
+    begin_with(&w, count_rule);
+    calls(&w, 3, now(), "a");
+    alert_quiesce(w.engine);
+    calls(&w, 1, now() - 5000, "a");
+    alert_quiesce(w.engine);
+    check_told(&w, 1, "many a fires 4 3");
+    end(&w);
+}
+
+static void test_late_and_future_records(void **state)
+{
+    static struct world w;
+    (void)state;
+    begin_with(&w, count_rule);
+    calls(&w, 1, now() + ALERT_FUTURE_MS, "a"); // a clock that is ahead, as far as it may be
+    calls(&w, 3, now() - 5000, "a");            // does not make others late
+    alert_quiesce(w.engine);
+    assert_int_equal(stats(&w).late + stats(&w).future, 0);
+    calls(&w, 5, now() + ALERT_FUTURE_MS + 1, "b"); // counts when it came
+    alert_quiesce(w.engine);
+    assert_int_equal(stats(&w).future, 5);
+    check_told(&w, 1, "many b fires 5 3");
+    assert_int_equal(w.told[0].kept.event_ns / NS_PER_MS, now());
+    calls(&w, 9, now() - 41000, "c");
+    alert_quiesce(w.engine);
+    assert_int_equal(stats(&w).late, 9);
+    check_told(&w, 1, "");
+    end(&w);
+}
+
+// ---- Several strategies -------------------------------------------------------------------------
+
+#define TWO(match)                                                                                 \
+    "rules: [{name: two, match: " match ", strategies: ["                                          \
+    "{filter: '{ name = \"pay\" }', every: 10s, threshold: 3, group_by: instance},"                \
+    "{filter: '{ name = \"buy\" }', every: 10s, threshold: 2, group_by: instance}]}]"
+
+static void buy(struct world *w, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        send(w, &(struct made){"cart", "a", "buy", now(), 5, false, .trace = i + 1}, 1);
+    }
+    alert_quiesce(w->engine);
+}
+
+static void test_all_hold_at_one_time(void **state)
+{
+    static struct world w;
+    (void)state;
+    begin_with(&w, TWO("all"));
+    calls(&w, 4, now(), "a");
+    alert_quiesce(w.engine);
+    pass_and_judge(&w, 60000); // the first holds no more
+    buy(&w, 3);
+    check_told(&w, 0, "");
+    calls(&w, 4, now(), "a");
+    alert_quiesce(w.engine);
+    check_told(&w, 1, "two a fires 4 3");
+    pass_and_judge(&w, 9000);
+    buy(&w, 3);
+    pass_and_judge(&w, 12000); // one of them still holds
+    check_told(&w, 2, "two a ends");
+    end(&w);
+}
+
+static void test_any_is_enough(void **state)
+{
+    static struct world w;
+    (void)state;
+    begin_with(&w, TWO("any"));
+    buy(&w, 3);
+    check_told(&w, 1, "two a fires 3 2");
+    pass_and_judge(&w, 9000);
+    calls(&w, 4, now(), "a");
+    alert_quiesce(w.engine);
+    pass_and_judge(&w, 12000);
+    check_told(&w, 1, "");
+    pass_and_judge(&w, 10000);
+    check_told(&w, 2, "two a ends");
+    end(&w);
+}
+
+// ---- What is absent -----------------------------------------------------------------------------
+
+static const char absence_rule[] = "rules: [{name: gone, strategies: [{filter: '{ name = \"pay\" "
+                                   "}', measure: absence, every: 10s}]}]";
+
+static void test_absence_without_groups(void **state)
+{
+    static struct world w;
+    (void)state;
+    begin_with(&w, absence_rule);
+    pass_and_judge(&w, 19000);
+    check_told(&w, 0, ""); // no window is over
+    pass_and_judge(&w, 2000);
+    check_told(&w, 1, "gone  fires 0 0");
+    pass(40000);
+    restart(&w, absence_rule); // nobody has come since
+    alert_quiesce(w.engine);
+    pass_and_judge(&w, 60000);
+    check_told(&w, 1, "");
+    calls(&w, 1, now(), "a");
+    pass_and_judge(&w, 11000);
+    check_told(&w, 2, "gone  ends 1 0");
+    pass(1);
+    w.state.n /= 2; // what cannot be read begins anew, and is watched all the same
+    restart(&w, absence_rule);
+    pass_and_judge(&w, 25000);
+    check_told(&w, 3, "gone  fires 0 0");
+    end(&w);
+}
+
+static void test_too_few_distinct_values(void **state)
+{
+    static struct world w;
+    (void)state;
+    begin_with(&w,
+               "rules: [{name: few, strategies: [{measure: distinct, field: instance, every: 10s,"
+               " operator: '<', threshold: 2}]}]");
+    for (size_t i = 0; i < 40; i++) {
+        calls(&w, 1, now(), "a");
+        calls(&w, 1, now(), "b");
+        pass_and_judge(&w, 1000);
+    }
+    check_told(&w, 0, "");
+    for (size_t i = 0; i < 25; i++) {
+        calls(&w, 1, now(), "a");
+        pass_and_judge(&w, 1000);
+    }
+    check_told(&w, 1, "few  fires 1 2");
+    end(&w);
+}
+
+static void test_groups_that_are_gone_go(void **state)
+{
+    static struct world w;
+    (void)state;
+    begin_with(&w, count_rule);
+    calls(&w, 1, now(), "a");
+    alert_quiesce(w.engine);
+    assert_int_equal(stats(&w).groups, 1);
+    pass_and_judge(&w, 640000);
+    assert_int_equal(stats(&w).groups, 1);
+    pass_and_judge(&w, 20000);
+    assert_int_equal(stats(&w).groups, 0);
+    end(&w);
+    begin_with(&w, "rules: [{name: gone, strategies: [{measure: absence, every: 10s, group_by: "
+                   "instance}]}]");
+    calls(&w, 1, now(), "a");
+    alert_quiesce(w.engine);
+    pass_and_judge(&w, 25000);
+    check_told(&w, 1, "gone a fires 0 0");
+    pass_and_judge(&w, ALERT_GONE_MS - 26000);
+    check_told(&w, 1, "");
+    pass_and_judge(&w, 3000);
+    check_told(&w, 2, "gone a ends");
+    pass_and_judge(&w, 100000);
+    pass_and_judge(&w, 700000);
+    check_told(&w, 2, "");
+    assert_int_equal(stats(&w).groups, 0);
+    end(&w);
+}
+
+// ---- Flapping, a sink that fails ----------------------------------------------------------------
+
+// How many seconds after the last record it ends.
+static size_t seconds_until_it_ends(struct world *w)
+{
+    size_t told = w->count, n = 0;
+    calls(w, 4, now(), "a");
+    alert_quiesce(w->engine);
+    assert_int_equal(w->count, told + 1);
+    while (w->count == told + 1 && n < 4000) {
+        pass_and_judge(w, 1000);
+        n++;
+    }
+    pass_and_judge(w, 1000);
+    return n;
+}
+
+static void test_what_flaps_ends_later_each_time(void **state)
+{
+    static struct world w;
+    (void)state;
+    begin_with(&w, count_rule);
+    size_t first = seconds_until_it_ends(&w);
+    assert_true(first >= 10 && first <= 22);
+    for (size_t hold = 10; hold <= 1280; hold *= 2) {
+        size_t n = seconds_until_it_ends(&w);
+        assert_true(n >= first + hold - 1 && n <= first + hold + 1);
+    }
+    size_t most = seconds_until_it_ends(&w); // half an hour is the most
+    assert_true(most >= first + 1799 && most <= first + 1801);
+    pass_and_judge(&w, 2 * 3600 * 1000);
+    assert_int_equal(seconds_until_it_ends(&w), first); // forgotten
+    end(&w);
+}
+
+static void test_what_a_sink_could_not_take_is_told_later(void **state)
+{
+    static struct world w;
+    (void)state;
+    begin_with(&w, count_rule);
+    w.result = ERR_IO;
+    calls(&w, 4, now(), "a");
+    alert_quiesce(w.engine);
+    for (size_t i = 0; i < 60; i++) { // and is over by then
+        pass_and_judge(&w, 1000);
+    }
+    check_told(&w, 0, "");
+    assert_true(stats(&w).tell_failures > 10);
+    w.result = ERR_OK;
+    pass_and_judge(&w, 1000);
+    check_told(&w, 1, "many a fires 4 3");
+    w.result = ERR_IO;
+    pass_and_judge(&w, 1000);
+    check_told(&w, 1, "");
+    w.result = ERR_OK;
+    pass_and_judge(&w, 1000);
+    check_told(&w, 2, "many a ends 0 3");
+    assert_int_equal(stats(&w).firing, 0);
+    end(&w);
+}
+
+// ---- Clocks -------------------------------------------------------------------------------------
+
+static const char leap_rules[] =
+    "rules: [{name: many, strategies: [{every: 10s, threshold: 3}]},"
+    " {name: few, strategies: [{every: 10s, operator: '<', threshold: 20}]},"
+    " {name: gone, strategies: [{measure: absence, every: 30s}]},"
+    " {name: rise, strategies: [{every: 10s, operator: rise, threshold: 50%}]}]";
+
+static void run_for(struct world *w, size_t seconds)
+{
+    for (size_t i = 0; i < seconds; i++) {
+        calls(w, 4, now(), "a");
+        pass_and_judge(w, 1000);
+    }
+}
+
+static void leap(struct world *w, int64_t ms)
+{
+    begin_with(w, leap_rules);
+    run_for(w, 60);
+    check_told(w, 1, "many  fires");
+    atomic_fetch_add(&wall_ms, (uint64_t)ms);
+    run_for(w, 50);
+    check_told(w, 1, "");
+    assert_int_equal(stats(w).leaps, 1);
+    run_for(w, 60); // taken over
+    check_told(w, 1, "");
+    assert_int_equal(stats(w).late, 0);
+    pass_and_judge(w, 35000);
+    pass_and_judge(w, 10000);
+    check_told(w, 4, ""); // many ends, few and gone fire
+    size_t n = w->count;
+    run_for(w, 30);
+    assert_true(w->count >= n + 3);
+    end(w);
+}
+
+static void test_a_clock_that_leaps_changes_nothing(void **state)
+{
+    static struct world w;
+    (void)state;
+    leap(&w, 3600 * 1000);
+    leap(&w, -3600 * 1000);
+    leap(&w, 86400000LL * 400);
+    leap(&w, -17321);
+}
+
+static void test_a_clock_set_back_while_the_server_is_away(void **state)
+{
+    static struct world w;
+    (void)state;
+    begin_with(&w, count_rule);
+    calls(&w, 4, now(), "a");
+    alert_quiesce(w.engine);
+    pass_and_judge(&w, 40000);
+    check_told(&w, 2, "many a ends");
+    atomic_fetch_sub(&wall_ms, 3600 * 1000);
+    restart(&w, count_rule);
+    pass_and_judge(&w, 15000);
+    calls(&w, 4, now(), "a");
+    alert_quiesce(w.engine);
+    assert_int_equal(stats(&w).late, 0);
+    check_told(&w, 3, "many a fires 4 3");
+    end(&w);
+}
+
+// ---- Rules that change --------------------------------------------------------------------------
+
+static void set_rules(struct world *w, const char *rules)
+{
+    struct alert_set *set = rules_of(rules);
+    alert_set_rules(w->engine, set);
+    alert_set_unref(set);
+    alert_quiesce(w->engine);
+}
+
+static void test_windows_of_rules_that_stay_are_kept(void **state)
+{
+#define MANY(name, threshold, more)                                                                \
+    "{name: " name ", " more                                                                       \
+    "strategies: [{filter: '{ name = \"pay\" }', every: 10s, threshold: " #threshold               \
+    ", group_by: instance}]}"
+    static struct world w;
+    (void)state;
+    begin_with(&w, "rules: [" MANY("stays", 5, "") ", " MANY("changes", 5, "") ", " MANY(
+                       "goes", 2, "") ", " MANY("off", 2, "") "]");
+    calls(&w, 3, now(), "a");
+    alert_quiesce(w.engine);
+    assert_int_equal(w.count, 2);
+    set_rules(&w, "rules: [" MANY("new", 2, "") ", " MANY("off", 2, "enabled: false, ") ", " MANY(
+                      "changes", 4, "") ", " MANY("stays", 5, "remedy: x, ") "]");
+    assert_int_equal(w.count, 4);
+    assert_true(!w.told[2].kept.fires && !w.told[3].kept.fires);
+    assert_int_equal(stats(&w).firing, 0);
+    calls(&w, 3, now(), "a");
+    alert_quiesce(w.engine);
+    assert_int_equal(w.count, 6);
+    for (size_t i = 4; i < 6; i++) {
+        bool is_old = strncmp(w.told[i].text, "stays a fires 6 5", 17) == 0;
+        assert_true(is_old || strncmp(w.told[i].text, "new a fires 3 2", 15) == 0);
+    }
+    end(&w);
+#undef MANY
+}
+
+// ---- Crashes ------------------------------------------------------------------------------------
+
+static const char crash_rules[] =
+    "rules: [{name: many, strategies: [{filter: '{ name = \"pay\" }', every: 10s, threshold: 3,"
+    " group_by: instance}]},"
+    " {name: errors, strategies: [{measure: error_rate, every: 20s, threshold: 40%, at_least: 4,"
+    " group_by: instance}]},"
+    " {name: gone, strategies: [{measure: absence, every: 10s, group_by: instance}]}]";
+
+// The same script whatever happens between: bursts of instances, each of its own.
+static void run_script(struct world *w, size_t crash_at, size_t lag)
+{
+    begin_with(w, crash_rules);
+    for (size_t i = 0; i < 40; i++) {
+        char instance[16];
+        (void)snprintf(instance, sizeof instance, "i%zu", i / 3);
+        w->is_dead = false;
+        struct buf state = w->state;
+        uint64_t seq = w->seq;
+        bool is_lost = i + lag >= crash_at && i < crash_at; // what is committed then is lost
+        if (is_lost) {
+            buf_init(&w->state, (size_t)64 << 20);
+        }
+        calls(w, 1 + i * 7 % 4, now() - i % 3 * 1000, instance);
+        if (i == crash_at) {
+            restart(w, crash_rules);
+        }
+        alert_quiesce(w->engine);
+        pass_and_judge(w, 500 + i * 977 % 3500);
+        if (is_lost) {
+            buf_done(&w->state);
+            w->state = state;
+            w->seq = seq;
+        }
+    }
+    pass_and_judge(w, 30000);
+    pass_and_judge(w, 30000);
+}
+
+static int compare_text(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+static size_t take_texts(struct world *w, char texts[TOLD_MAX][200])
+{
+    size_t n = w->count;
+    for (size_t i = 0; i < n; i++) {
+        memcpy(texts[i], w->told[i].text, sizeof texts[i]);
+    }
+    end(w);
+    qsort(texts, n, sizeof texts[0], compare_text);
+    return n;
+}
+
+static void test_a_crash_tells_nothing_twice_and_loses_nothing(void **state)
+{
+    static struct world w;
+    static char expected[TOLD_MAX][200], got[TOLD_MAX][200];
+    (void)state;
+    run_script(&w, SIZE_MAX, 0);
+    size_t n = take_texts(&w, expected);
+    assert_true(n > 30);
+    for (size_t at = 0; at < 40; at++) {
+        for (size_t lag = 0; lag < 6; lag++) {
+            run_script(&w, at, lag);
+            assert_int_equal(take_texts(&w, got), n);
+            for (size_t i = 0; i < n; i++) {
+                assert_string_equal(got[i], expected[i]);
+            }
+        }
+    }
+}
+
+// ---- Metrics ------------------------------------------------------------------------------------
+
+struct measured {
+    uint8_t kind, temporality;
+    uint64_t start_ms, time_ms, value; // or count
+    double sum;
+};
+
+static void measured(struct world *w, const struct measured *m)
+{
+    struct batch *b = batch_new(STR("shop"));
+    (void)batch_add_scope(b);
+    uint32_t service = batch_intern(b, STR("cart")), name = batch_intern(b, STR("calls"));
+    *batch_add_resource(b) = (struct resource){.service = service};
+    *batch_add_metric(b) = (struct metric){
+        .name = name, .kind = m->kind, .temporality = m->temporality, .monotonic = 1};
+    struct point *p = batch_add_point(b);
+    *p = (struct point){.start_ns = m->start_ms * NS_PER_MS,
+                        .time_ns = m->time_ms * NS_PER_MS,
+                        .count = m->value,
+                        .sum = m->sum,
+                        .says = m->kind == METRIC_SUM ? POINT_INT : POINT_SUM};
+    batch_seal(b);
+    b->seq = w->next;
+    send_batch(w, b);
+    alert_quiesce(w->engine);
+}
+
+#define OF_METRIC(name, measure, threshold)                                                        \
+    "{name: " name ", strategies: [{metric: calls, measure: " measure ", every: 10s, "             \
+    "operator: '>=', threshold: " threshold "}]}"
+
+static void test_what_a_counter_grew_by(void **state)
+{
+    static struct world w;
+    (void)state;
+    begin_with(&w, "rules: [" OF_METRIC("fast", "rate", "10") "]");
+    struct measured m = {METRIC_SUM, TEMPORALITY_CUMULATIVE, 1000, now(), 5000, 0};
+    measured(&w, &m); // that it is 5,000 says nothing of how much it grew
+    check_told(&w, 0, "");
+    m.time_ms += 1000;
+    m.value += 99;
+    measured(&w, &m);
+    check_told(&w, 0, "");
+    m.time_ms += 1000;
+    m.value = 1; // began anew
+    measured(&w, &m);
+    check_told(&w, 1, "fast  fires 10 10");
+    end(&w);
+    begin_with(&w, "rules: [" OF_METRIC("fast", "rate", "10") "]");
+    m = (struct measured){METRIC_SUM, TEMPORALITY_CUMULATIVE, now() - 1000, now(), 100, 0};
+    measured(&w, &m); // all of it is of the last second
+    check_told(&w, 1, "fast  fires 10 10");
+    end(&w);
+    begin_with(&w, "rules: [" OF_METRIC("fast", "rate", "10") "]");
+    m = (struct measured){METRIC_SUM, TEMPORALITY_DELTA, now() - 90000, now(), 50, 0};
+    measured(&w, &m);
+    m.time_ms++;
+    measured(&w, &m);
+    check_told(&w, 1, "fast  fires 10 10");
+    end(&w);
+}
+
+static void test_what_a_histogram_grew_by(void **state)
+{
+    static struct world w;
+    (void)state;
+    begin_with(&w, "rules: [" OF_METRIC("slow", "average", "5") ", " OF_METRIC(
+                       "tail", "p99", "1") ", " OF_METRIC("fast", "rate", "2") "]");
+    struct measured m = {METRIC_HISTOGRAM, TEMPORALITY_CUMULATIVE, 1000, now(), 1000, 90000};
+    measured(&w, &m);
+    assert_int_equal(stats(&w).unfit, 1);
+    m.time_ms += 1000;
+    m.value += 10;
+    m.sum += 49;
+    measured(&w, &m);
+    check_told(&w, 0, ""); // 4.9 on average, one a second
+    m.time_ms += 1000;
+    m.value += 9;
+    m.sum += 46;
+    measured(&w, &m);
+    check_told(&w, 1, "slow  fires 5 5");
+    m.time_ms += 1000;
+    m.value += 1;
+    m.sum += 5;
+    measured(&w, &m);
+    check_told(&w, 2, "fast  fires 2 2");
+    end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_count_fires_at_once_and_ends),
+        cmocka_unit_test(test_a_late_record_completes_a_window),
+        cmocka_unit_test(test_late_and_future_records),
+        cmocka_unit_test(test_all_hold_at_one_time),
+        cmocka_unit_test(test_any_is_enough),
+        cmocka_unit_test(test_absence_without_groups),
+        cmocka_unit_test(test_too_few_distinct_values),
+        cmocka_unit_test(test_groups_that_are_gone_go),
+        cmocka_unit_test(test_what_flaps_ends_later_each_time),
+        cmocka_unit_test(test_what_a_sink_could_not_take_is_told_later),
+        cmocka_unit_test(test_a_clock_that_leaps_changes_nothing),
+        cmocka_unit_test(test_a_clock_set_back_while_the_server_is_away),
+        cmocka_unit_test(test_windows_of_rules_that_stay_are_kept),
+        cmocka_unit_test(test_a_crash_tells_nothing_twice_and_loses_nothing),
+        cmocka_unit_test(test_what_a_counter_grew_by),
+        cmocka_unit_test(test_what_a_histogram_grew_by),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
