@@ -14,8 +14,8 @@
 // all, of its strategies hold, and tells so at the end of the turn, TURN_MS at most after the
 // record was durable. It ends when they no longer hold at the end of a window that is
 // ALERT_GRACE_MS old. One that fires again within ALERT_FLAP_MS is flapping: each time it must have
-// been quiet for twice as long before it ends, up to half an hour. What one of
-// several groups has not had for ALERT_GONE_MS is gone for good: that ends as well.
+// been quiet for twice as long before it ends, up to half an hour. What one of several groups has
+// not had for ALERT_GONE_MS is gone for good: that ends as well.
 //
 // Once and not twice. What the sink is told is committed by it before the call returns; the windows
 // are given to it from time to time together with the number of the journal up to which they are.
@@ -75,10 +75,12 @@ struct alert_event {
     size_t trace_count;
 };
 
-// What was told before, for the start.
+// What was told before, for the start. What fires of a rule that is no longer there, or divides
+// into other groups, is told to end.
 struct alert_told {
     struct str rule;
     struct str group[ALERT_GROUP_BY_MAX];
+    size_t group_count;
     bool fires;        // still
     uint64_t event_ns; // a breach up to then was told of
 };

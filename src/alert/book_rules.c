@@ -187,6 +187,8 @@ static void read_told(void *ctx, sqlite3_stmt *r)
     ASSERT(r != NULL);
     const struct alert_told t = {.rule = sql_str(r, 0),
                                  .group = {sql_str(r, 1), sql_str(r, 2), sql_str(r, 3)},
+                                 .group_count =
+                                     sql_u64(r, 6) <= ALERT_GROUP_BY_MAX ? sql_u64(r, 6) : 0,
                                  .fires = sql_u64(r, 4) != 0,
                                  .event_ns = sql_u64(r, 5)};
     to->each(to->ctx, &t);

@@ -296,13 +296,15 @@ static void *run(void *ctx)
 
 // ---- From outside -------------------------------------------------------------------------------
 
-static void take_told(struct alert_engine *a, const struct alert_told *t)
+// False where its rule is not there any more.
+static bool take_told(struct alert_engine *a, const struct alert_told *t)
 {
     struct look *l = &a->look;
     ASSERT(a->sink.tell != NULL);
     for (size_t i = 0; i < l->program.count; i++) {
         struct groups *gs = &l->program.groups[i];
-        if (!str_eq(gs->rule->name, t->rule)) {
+        if (!str_eq(gs->rule->name, t->rule) ||
+            gs->rule->strategies[0].group_by_count != t->group_count) {
             continue;
         }
         // A clock that was set back in between must not keep what is new from being told.
@@ -317,7 +319,23 @@ static void take_told(struct alert_engine *a, const struct alert_told *t)
             g->fires = t->fires;
             g->told_until_ms = until;
         }
-        return;
+        return true;
+    }
+    return false;
+}
+
+// The server stopped before it could be told that this is over, since its rule went.
+static void end_left(struct alert_engine *a, const struct alert_told *t)
+{
+    struct alert_strategy strategy = {.group_by_count = t->group_count};
+    const struct alert_rule rule = {.name = t->rule, .strategies = &strategy, .strategy_count = 1};
+    uint64_t now_ns = a->look.time.now_ms * NS_PER_MS;
+    struct alert_event e = {.rule = &rule, .strategy = &strategy, .event_ns = now_ns};
+    ASSERT(t->fires && t->group_count <= ALERT_GROUP_BY_MAX);
+    e.at_ns = now_ns;
+    memcpy(e.group, t->group, sizeof e.group);
+    if (a->sink.tell(a->sink.ctx, &e, 1) != ERR_OK) { // then at the next start
+        a->look.tell_failures++;
     }
 }
 
@@ -335,7 +353,9 @@ static void restore(struct alert_engine *a, const struct alert_options *o)
         time_ms = 0; // for how long nothing was taken in is not known
     }
     for (size_t i = 0; i < o->told_count; i++) {
-        take_told(a, &o->told[i]);
+        if (!take_told(a, &o->told[i]) && o->told[i].fires) {
+            end_left(a, &o->told[i]);
+        }
     }
     a->restored_ms = time_ms;
 }

@@ -68,6 +68,7 @@ static enum err tell(void *ctx, const struct alert_event *events, size_t count)
                        e->group[0].n > 0 ? e->group[0].p : "");
         t->kept = (struct alert_told){.rule = str_of(t->rule),
                                       .group = {str_of(t->group)},
+                                      .group_count = e->strategy->group_by_count,
                                       .fires = e->fires,
                                       .event_ns = e->event_ns};
     }
@@ -583,6 +584,20 @@ static void test_windows_of_rules_that_stay_are_kept(void **state)
 #undef MANY
 }
 
+static void test_what_fires_of_a_rule_that_went_ends_at_the_start(void **state)
+{
+    static struct world w;
+    (void)state;
+    begin_with(&w, count_rule);
+    calls(&w, 4, now(), "a");
+    alert_quiesce(w.engine);
+    restart(&w, TWO("all"));
+    check_told(&w, 2, "many a ends");
+    restart(&w, TWO("all"));
+    check_told(&w, 2, "");
+    end(&w);
+}
+
 // ---- Crashes ------------------------------------------------------------------------------------
 
 static const char crash_rules[] =
@@ -763,6 +778,7 @@ int main(void)
         cmocka_unit_test(test_a_clock_that_leaps_changes_nothing),
         cmocka_unit_test(test_a_clock_set_back_while_the_server_is_away),
         cmocka_unit_test(test_windows_of_rules_that_stay_are_kept),
+        cmocka_unit_test(test_what_fires_of_a_rule_that_went_ends_at_the_start),
         cmocka_unit_test(test_a_crash_tells_nothing_twice_and_loses_nothing),
         cmocka_unit_test(test_what_a_counter_grew_by),
         cmocka_unit_test(test_what_a_histogram_grew_by),
