@@ -122,7 +122,7 @@ static enum err read_texts(struct reader *r, const char *name, const yaml_node_t
 static enum err read_duration(struct reader *r, const char *name, const yaml_node_t *value,
                               uint64_t min_ms, uint64_t max_ms, uint64_t *ret_ms)
 {
-    struct str text;
+    struct str text = STR("");
     double ns = NAN;
     enum err e = read_text(r, name, value, ALERT_NAME_MAX, &text);
     ASSERT(r->f != NULL);
@@ -188,7 +188,7 @@ static enum err strategy_metric(struct reader *r, const char *name, const yaml_n
 
 static enum err strategy_measure(struct reader *r, const char *name, const yaml_node_t *v, void *to)
 {
-    struct str text;
+    struct str text = STR("");
     enum err e = read_text(r, name, v, ALERT_NAME_MAX, &text);
     ASSERT(r->f != NULL);
     return e != ERR_OK || rule_measure(text, to)
@@ -203,7 +203,7 @@ static enum err strategy_quantile(struct reader *r, const char *name, const yaml
                                   void *to)
 {
     struct alert_strategy *s = to;
-    struct str text;
+    struct str text = STR("");
     double share = NAN;
     enum err e = read_text(r, name, v, ALERT_NAME_MAX, &text);
     ASSERT(r->f != NULL);
@@ -220,7 +220,7 @@ static enum err strategy_quantile(struct reader *r, const char *name, const yaml
 static enum err read_field(struct reader *r, const char *name, const yaml_node_t *v,
                            struct alert_field *to)
 {
-    struct str text;
+    struct str text = STR("");
     enum err e = read_text(r, name, v, ALERT_NAME_MAX, &text);
     ASSERT(r->f != NULL);
     return e != ERR_OK || rule_field(&r->f->arena, text, to)
@@ -301,7 +301,7 @@ static enum err strategy_group_by(struct reader *r, const char *name, const yaml
 static enum err strategy_at_least(struct reader *r, const char *name, const yaml_node_t *v,
                                   void *to)
 {
-    struct str text;
+    struct str text = STR("");
     enum err e = read_text(r, name, v, ALERT_NAME_MAX, &text);
     uint64_t n = 0;
     ASSERT(r->f != NULL);
