@@ -321,7 +321,7 @@ static void take_row(const struct told *t, const struct plan_row *row)
 
 static void enter_batch(struct plan_walk *w, const struct plan *p, const struct batch *b)
 {
-    ASSERT(w->plan != NULL);
+    ASSERT(p->item_count == 0 || p->items != NULL);
     if (w->plan != p || w->stamp > UINT32_MAX - 2 * (uint32_t)BATCH_SPANS_MAX - 2) {
         mem_free(w->fields);
         mem_free(w->seen);

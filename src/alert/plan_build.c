@@ -442,7 +442,7 @@ struct plan *plan_new(const struct plan_item *items, size_t count)
 {
     struct plan *p = mem_new(1, sizeof *p);
     struct builder b = {.p = p};
-    ASSERT(items != NULL);
+    ASSERT(items != NULL || count == 0);
     p->name_field = p->status_field = p->kind_field = PLAN_NO_FIELD;
     p->items = mem_new(count + 1, sizeof *p->items);
     p->item_count = count;
