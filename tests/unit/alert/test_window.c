@@ -467,6 +467,40 @@ static void test_bytes_that_are_none_are_refused(void **state)
     }
 }
 
+static void test_a_cell_that_no_histogram_holds_is_refused(void **state)
+{
+    static struct model m;
+    (void)state;
+    begin(&m, MEASURE_QUANTILE, COMPARE_GT, 10000, 1, 1);
+    for (uint64_t calls = 1; calls < UINT64_MAX / 4; calls *= 2) {
+        const double sum = 0;
+        struct buf b;
+        struct window *w;
+        buf_init(&b, 1000);
+        buf_add_varint(&b, m.newest);
+        buf_add_varint(&b, m.began);
+        buf_add_varint(&b, 0); // the next to be added up
+        buf_add_varint(&b, 1); // slots
+        buf_add_varint(&b, 0); // its distance
+        buf_add_varint(&b, 1); // records
+        buf_add_varint(&b, 0); // that failed
+        buf_add(&b, &sum, sizeof sum);
+        buf_add_varint(&b, calls * 2); // zigzag
+        buf_add_varint(&b, 0);
+        buf_add_varint(&b, 1); // cells
+        buf_add_varint(&b, 5); // a bucket
+        buf_add_varint(&b, calls * 2);
+        struct str bytes = buf_str(&b);
+        enum err e = window_decode(&bytes, &m.shape, &w);
+        assert_int_equal(e, calls <= INT32_MAX ? ERR_OK : ERR_CORRUPT);
+        if (e == ERR_OK) {
+            window_free(w, &m.shape);
+        }
+        buf_done(&b);
+    }
+    window_free(m.w, &m.shape);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -475,6 +509,7 @@ int main(void)
         cmocka_unit_test(test_values_beyond_the_most_give_way_once_they_are_old),
         cmocka_unit_test(test_a_window_lives_on_through_its_bytes_for_long),
         cmocka_unit_test(test_bytes_that_are_none_are_refused),
+        cmocka_unit_test(test_a_cell_that_no_histogram_holds_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
