@@ -23,7 +23,8 @@
 // again: a breach that was told is known by its rule, group and time, and is not told again.
 //
 // Bounds. ALERT_GROUPS_MAX groups of a rule, and altogether what ALERT_SHARE of the budget holds:
-// beyond it a record of a new group counts as refused. Groups go when nothing of them is in any
+// beyond it a record of a new group
+// counts as refused, but for the first group of each rule. Groups go when nothing of them is in any
 // window.
 //
 // Threads: alert_add_record() on the journal's thread, queues; one thread of the engine's own does

@@ -348,18 +348,12 @@ static enum err put_all(struct alerting *a, const struct alert_file *f, struct c
     }
     if (e == ERR_OK && f->rule_count > 0) {
         e = book_put_rules(desk_book(a->desk), f, by, clock_wall_ns());
-        e = e == ERR_OK ? take_over(a, ret_at)
-                        : err_at_set(ret_at, e, 0, "the rules cannot be written: %s", err_text(e));
+        e = e == ERR_OK
+                ? take_over(a, ret_at)
+                : err_at_set(ret_at, e, 0, "the rules cannot be written: %s",
+                             e == ERR_LIMIT ? "there would be more than 20,000" : err_text(e));
     }
     return e;
-}
-
-// With those that there are already.
-static bool has_room(const struct alerting *a, const struct alert_file *f)
-{
-    const struct alert_file *now = alert_set_file(a->set);
-    ASSERT(a->inquirer != NULL);
-    return now->rule_count + f->rule_count <= ALERT_RULES_MAX;
 }
 
 static enum err import(struct alerting *a, const struct alert_file *f, const char *name,
@@ -374,9 +368,6 @@ static enum err import(struct alerting *a, const struct alert_file *f, const cha
         e = read_channel(&f->channels[count], name, &channels[count], ret_at);
     }
     e = e == ERR_OK ? check_channels(a, f, name, channels, count, ret_at) : e;
-    if (e == ERR_OK && !has_room(a, f)) {
-        e = err_at_set(ret_at, ERR_LIMIT, 0, "%s: more than %zu rules", name, ALERT_RULES_MAX);
-    }
     e = e == ERR_OK ? put_all(a, f, channels, by, ret_at) : e;
     for (size_t i = 0; i < count; i++) {
         channel_done(&channels[i]);

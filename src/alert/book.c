@@ -68,6 +68,7 @@ static const char *const texts[BOOK_STATEMENTS] = {
         " FROM rules WHERE name = ?1",
     [BOOK_REMOVE_RULE] = "DELETE FROM rules WHERE name = ?1",
     [BOOK_RULES] = "SELECT name, version, body, changed_ns, who FROM rules ORDER BY name",
+    [BOOK_COUNT_RULES] = "SELECT count(*) FROM rules",
     [BOOK_CUT_CHANGES] = "DELETE FROM changes WHERE id <= (SELECT max(id) FROM changes) - ?1",
     [BOOK_CHANGES] = "SELECT rule, version, action, body, at_ns, who FROM changes"
                      " WHERE ?1 IS NULL OR rule = ?1 ORDER BY id DESC LIMIT ?2",
@@ -79,8 +80,8 @@ static const char *const texts[BOOK_STATEMENTS] = {
                        " ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,"
                        " ?22)",
     [BOOK_END_ALERT] = "UPDATE alerts SET ended_ns = ?2, told_ns = ?3 WHERE id = ?1",
-    [BOOK_ALERTS] = "SELECT " ALERT_COLUMNS " FROM alerts WHERE incident = ?1 ORDER BY id"
-                    " LIMIT 10000",
+    [BOOK_ALERTS] = "SELECT " ALERT_COLUMNS " FROM (SELECT * FROM alerts WHERE incident = ?1"
+                    " ORDER BY id DESC LIMIT 1000) ORDER BY id",
     [BOOK_FIRING] = "SELECT " ALERT_COLUMNS " FROM alerts WHERE ended_ns = 0 ORDER BY id",
     [BOOK_ADD_INCIDENT] = "INSERT INTO incidents(" INCIDENT_COLUMNS ") VALUES(NULL, ?1, ?2, ?3, ?4,"
                           " ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
@@ -104,8 +105,8 @@ static const char *const texts[BOOK_STATEMENTS] = {
                              " id <= (SELECT max(id) FROM messages) - 10000",
     [BOOK_ADD_ENTRY] = "INSERT INTO timeline(incident, at_ns, kind, text, who)"
                        " VALUES(?1, ?2, ?3, ?4, ?5)",
-    [BOOK_TIMELINE] = "SELECT incident, at_ns, kind, text, who FROM timeline WHERE incident = ?1"
-                      " ORDER BY id LIMIT 10000",
+    [BOOK_TIMELINE] = "SELECT incident, at_ns, kind, text, who FROM (SELECT * FROM timeline WHERE"
+                      " incident = ?1 ORDER BY id DESC LIMIT 1000) ORDER BY id",
     [BOOK_ADD_MESSAGE] = "INSERT INTO messages(incident, channels, body, resolves, put)"
                          " VALUES(?1, ?2, ?3, ?4, 0)",
     [BOOK_PUT_MESSAGE] = "UPDATE messages SET put = 1 WHERE id = ?1",

@@ -131,6 +131,8 @@ MUST_CHECK enum err book_each_incident(struct book *b, bool open, uint64_t befor
 MUST_CHECK enum err book_incident(struct book *b, uint64_t id,
                                   void (*each)(void *ctx, const struct book_incident *i),
                                   void *ctx);
+// The last BOOK_LIST_MAX, the oldest first; so the timeline.
+#define BOOK_LIST_MAX 1000
 MUST_CHECK enum err book_each_alert(struct book *b, uint64_t incident,
                                     void (*each)(void *ctx, const struct book_alert *a), void *ctx);
 // Those that fire, of all incidents.

@@ -22,23 +22,34 @@ static void put_rule(struct book *b, const struct alert_rule *r, struct str body
     }
 }
 
+// In a transaction.
+static uint64_t count_rules(struct book *b)
+{
+    sqlite3_stmt *s = book_statement(b, BOOK_COUNT_RULES);
+    uint64_t n = sqlite3_step(s) == SQLITE_ROW ? sql_u64(s, 0) : 0;
+    ASSERT(b->sql.db != NULL);
+    (void)sqlite3_reset(s);
+    return n;
+}
+
 enum err book_put_rules(struct book *b, const struct alert_file *file, struct str by,
                         uint64_t now_ns)
 {
     struct buf body;
     ASSERT(b->sql.db != NULL);
     buf_init(&body, BODY_MAX);
-    bool is_too_long = false;
+    bool is_too_much = false;
     sql_begin(&b->sql);
     for (size_t i = 0; i < file->rule_count; i++) {
         buf_clear(&body);
         alert_rule_print(&file->rules[i], &body);
-        is_too_long = is_too_long || body.failed;
+        is_too_much = is_too_much || body.failed;
         put_rule(b, &file->rules[i], buf_str(&body), by, now_ns);
     }
     sql_bind_u64(book_statement(b, BOOK_CUT_CHANGES), 1, BOOK_CHANGES_MAX);
     sql_run(&b->sql, BOOK_CUT_CHANGES);
-    b->sql.failed = is_too_long && b->sql.failed == ERR_OK ? ERR_LIMIT : b->sql.failed;
+    is_too_much = is_too_much || count_rules(b) > ALERT_RULES_MAX;
+    b->sql.failed = is_too_much && b->sql.failed == ERR_OK ? ERR_LIMIT : b->sql.failed;
     enum err e = sql_end(&b->sql);
     buf_done(&body);
     return e;

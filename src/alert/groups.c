@@ -258,9 +258,20 @@ struct alert_origin group_origin(const struct group *group)
                                  .address = origin_part(group, ORIGIN_ADDRESS)};
 }
 
+// The one that makes room for another; ALERT_TRACES_MAX: that one stays out.
+static unsigned trace_victim(const struct group *group, bool failed)
+{
+    unsigned i = 0;
+    ASSERT(group->trace_count == ALERT_TRACES_MAX);
+    while (i < ALERT_TRACES_MAX && group->traces[i].failed) {
+        i++;
+    }
+    return i == ALERT_TRACES_MAX && failed ? 0 : i;
+}
+
 void group_add_trace(struct group *group, trace_id id, bool failed)
 {
-    ASSERT(group->trace_count <= ALERT_TRACES_MAX);
+    unsigned gone = group->trace_count;
     for (unsigned i = 0; i < group->trace_count; i++) {
         struct group_trace *t = &group->traces[i];
         if (memcmp(&t->id, &id, sizeof id) == 0) {
@@ -268,20 +279,26 @@ void group_add_trace(struct group *group, trace_id id, bool failed)
             return;
         }
     }
-    group->traces[group->trace_next] = (struct group_trace){id, failed};
-    group->trace_next = (group->trace_next + 1) % ALERT_TRACES_MAX;
-    group->trace_count += group->trace_count < ALERT_TRACES_MAX;
+    if (gone == ALERT_TRACES_MAX) {
+        gone = trace_victim(group, failed);
+        if (gone == ALERT_TRACES_MAX) {
+            return;
+        }
+        group->trace_count--;
+    }
+    memmove(group->traces + gone, group->traces + gone + 1,
+            (group->trace_count - gone) * sizeof group->traces[0]);
+    group->traces[group->trace_count++] = (struct group_trace){id, failed};
+    ASSERT(group->trace_count <= ALERT_TRACES_MAX);
 }
 
 size_t group_traces(const struct group *group, trace_id ret_ids[ALERT_TRACES_MAX])
 {
     size_t n = 0;
     for (unsigned pass = 0; pass < 2; pass++) {
-        for (unsigned i = 1; i <= group->trace_count; i++) {
-            const struct group_trace *t =
-                &group->traces[(group->trace_next + ALERT_TRACES_MAX - i) % ALERT_TRACES_MAX];
-            if (t->failed == (pass == 0)) {
-                ret_ids[n++] = t->id;
+        for (unsigned i = group->trace_count; i > 0; i--) {
+            if (group->traces[i - 1].failed == (pass == 0)) {
+                ret_ids[n++] = group->traces[i - 1].id;
             }
         }
     }
@@ -332,9 +349,8 @@ static void encode_group(const struct groups *g, const struct group *group, stru
         put_text(out, origin_part(group, (enum origin_part)i));
     }
     buf_add_varint(out, group->trace_count);
-    for (unsigned i = group->trace_count; i > 0; i--) { // the oldest first
-        const struct group_trace *t =
-            &group->traces[(group->trace_next + ALERT_TRACES_MAX - i) % ALERT_TRACES_MAX];
+    for (unsigned i = 0; i < group->trace_count; i++) {
+        const struct group_trace *t = &group->traces[i];
         buf_add(out, &t->id, sizeof t->id);
         buf_add_byte(out, t->failed);
     }

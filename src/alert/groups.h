@@ -33,8 +33,8 @@ struct group {
     uint64_t changed_ms;                         // when it last fired or ended
     uint64_t quiet_ms;                           // since when nothing holds, while it fires
     uint64_t told_until_ms;                      // a breach up to then was told of
-    struct group_trace traces[ALERT_TRACES_MAX]; // a ring
-    unsigned trace_next, trace_count;
+    struct group_trace traces[ALERT_TRACES_MAX]; // the oldest first
+    unsigned trace_count;
     // Of the last record; owned, each changed only when it is another.
     char *origin[5]; // line, environment, service, instance, address
     size_t origin_n[5];
@@ -81,6 +81,7 @@ enum origin_part {
 };
 void group_set_origin(struct group *group, enum origin_part part, struct str text);
 struct alert_origin group_origin(const struct group *group);
+// Where there is no room the oldest goes, one that did not fail before one that did.
 void group_add_trace(struct group *group, trace_id id, bool failed);
 // Those that failed first, then the newest first; how many.
 size_t group_traces(const struct group *group, trace_id ret_ids[ALERT_TRACES_MAX]);

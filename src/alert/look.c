@@ -238,7 +238,8 @@ static struct group *group_for(struct look *l, struct groups *gs, const struct s
         values[i] = str_cut(text_of(s, &st->group_by[i], room[i]), ALERT_VALUE_MAX);
     }
     struct group *found = groups_find(gs, values);
-    if (found == NULL && l->bytes < l->bytes_max) {
+    // The first of each rule is always there: no other rule can blind it.
+    if (found == NULL && (l->bytes < l->bytes_max || gs->count == 0)) {
         bool is_past = !l->is_live && event_ms < l->time.now_ms;
         found = groups_get(gs, values, is_past ? event_ms : l->time.now_ms);
     }

@@ -237,7 +237,9 @@ void api_channel_test(struct job *j)
     } else if (e == ERR_NOT_FOUND) {
         job_error(j, 404, "there is no channel %.*s", STR_FMT(j->path_param));
     } else {
-        job_error(j, 503, "%s", err_text(e));
+        bool is_busy = e == ERR_BUSY;
+        job_error(j, is_busy ? 429 : 503, "%s",
+                  is_busy ? "another test is being sent" : err_text(e));
     }
     mem_free(a);
 }

@@ -43,6 +43,8 @@ struct lane {
 
 // ---- transfer.c: one request --------------------------------------------------------------------
 
+#define CA_FILE_BYTES_MAX ((off_t)4 << 20)
+
 struct transfer {
     struct held *channel;
     struct lane *lane; // NULL of a test

@@ -36,7 +36,7 @@
 
 #define NOTIFY_FLYING_MAX        ((size_t)64)
 #define NOTIFY_FLYING_OF_ONE_MAX ((size_t)4)
-#define NOTIFY_TESTS_MAX         ((size_t)8) // at once, beside those
+#define NOTIFY_TESTS_MAX         ((size_t)1) // at once, beside those: who asks waits
 #define NOTIFY_TIMEOUT_MS        10000L
 #define NOTIFY_FAILING_MS        ((uint64_t)5 * 60 * 1000)
 #define NOTIFY_ANSWER_BYTES_MAX  ((size_t)64 << 10)

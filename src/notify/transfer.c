@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: one request: a message as a transfer of libcurl, and what its end means.
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "core/clock.h"
 #include "core/mem.h"
@@ -100,6 +101,18 @@ static bool set_common(struct transfer *t, const char *version)
             curl_easy_setopt(t->easy, CURLOPT_CAINFO, channel_text(c, KEY_CA_FILE).p) == CURLE_OK);
 }
 
+// A pipe or a device would hold the thread up, and with it everybody.
+static bool has_no_odd_file(const struct channel *c)
+{
+    struct stat st;
+    if (!channel_has(c, KEY_CA_FILE)) {
+        return true;
+    }
+    ASSERT(channel_text(c, KEY_CA_FILE).n > 0);
+    return stat(channel_text(c, KEY_CA_FILE).p, &st) == 0 && S_ISREG(st.st_mode) &&
+           st.st_size <= CA_FILE_BYTES_MAX;
+}
+
 static bool set_user(struct transfer *t)
 {
     const struct message *m = &t->message;
@@ -169,6 +182,9 @@ enum err transfer_prepare(struct transfer *t, const char *version, uint64_t now_
         const struct occasion o = {&t->channel->channel, t->notice, t->delivery.key,
                                    t->delivery.step, now_unix_nano};
         e = message_make(&o, &t->message, &at);
+    }
+    if (e == ERR_OK && !has_no_odd_file(&t->channel->channel)) {
+        e = err_at_set(&at, ERR_INVALID, 0, "'ca_file' is no file of certificates.");
     }
     if (e != ERR_OK) {
         struct str why = at.text[0] != 0 ? str_of(at.text) : str_of(err_text(e));

@@ -59,7 +59,7 @@ static enum err prepare(struct sql *s, const struct sql_options *o, struct err_a
     int code = o->vfs != NULL ? sql_text(s->db, "PRAGMA locking_mode = EXCLUSIVE") : SQLITE_OK;
     code = code == SQLITE_OK ? sql_version(s->db, &s->version) : code;
     if (sql_err(code) == ERR_OK && s->version > o->version_max) {
-        return err_at_set(at, ERR_UNSUPPORTED, 0, "The catalog has version %d, not %d.", s->version,
+        return err_at_set(at, ERR_UNSUPPORTED, 0, "%s has version %d, not %d.", o->path, s->version,
                           o->version_max);
     }
     const char *const steps[] = {"PRAGMA temp_store = MEMORY", "PRAGMA journal_mode = WAL",
@@ -75,7 +75,7 @@ static enum err prepare(struct sql *s, const struct sql_options *o, struct err_a
     enum err e = sql_err(code);
     return e == ERR_OK
                ? ERR_OK
-               : err_at_set(at, e, 0, "The catalog cannot be used: %s.", sqlite3_errmsg(s->db));
+               : err_at_set(at, e, 0, "%s cannot be used: %s.", o->path, sqlite3_errmsg(s->db));
 }
 
 enum err sql_open(struct sql *s, const struct sql_options *o, struct err_at *ret_at)
@@ -89,7 +89,7 @@ enum err sql_open(struct sql *s, const struct sql_options *o, struct err_at *ret
     enum err e = sql_err(code);
     e = e == ERR_OK
             ? prepare(s, o, ret_at)
-            : err_at_set(ret_at, e, 0, "The catalog cannot be opened: %s.", sqlite3_errstr(code));
+            : err_at_set(ret_at, e, 0, "%s cannot be opened: %s.", o->path, sqlite3_errstr(code));
     if (e != ERR_OK) {
         sql_close(s);
     }
