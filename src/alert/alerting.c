@@ -164,6 +164,7 @@ static enum err open_notify(struct alerting *a, struct err_at *ret_at)
                                      .key_path = key,
                                      .version = a->o.version,
                                      .budget = a->o.budget,
+                                     .failing_ms = NOTIFY_FAILING_MS,
                                      .trouble = trouble,
                                      .ctx = a};
     return notify_open(&o, &a->notify, ret_at);

@@ -592,15 +592,50 @@ static enum err file_channels(struct reader *r, const char *name, const yaml_nod
 
 static const struct key file_keys[] = {{"rules", file_rules}, {"channels", file_channels}};
 
-enum err alert_file_read(struct str text, const char *name, struct alert_file **ret_file,
-                         struct err_at *ret_at)
+// The four digits behind "\u" at `i`; -1 where there are none.
+static int escaped_unit(struct str text, size_t i)
+{
+    int v = 0;
+    ASSERT(i <= text.n);
+    if (text.n - i < 6 || text.p[i] != '\\' || text.p[i + 1] != 'u') {
+        return -1;
+    }
+    for (size_t k = i + 2; k < i + 6; k++) {
+        const char *at = memchr("0123456789abcdefABCDEF", text.p[k], 22);
+        if (at == NULL) {
+            return -1;
+        }
+        int digit = (int)(at - "0123456789abcdefABCDEF");
+        v = v * 16 + (digit < 16 ? digit : digit - 6);
+    }
+    return v;
+}
+
+// JSON writes a character beyond U+FFFF as two escapes, which YAML takes for none: they become one
+// of YAML's.
+static void join_escapes(struct str text, struct buf *out)
+{
+    ASSERT(out->n == 0);
+    for (size_t i = 0; i < text.n; i++) {
+        int high = escaped_unit(text, i);
+        int low = high >= 0xD800 && high < 0xDC00 ? escaped_unit(text, i + 6) : -1;
+        if (low >= 0xDC00 && low < 0xE000) {
+            buf_printf(out, "\\U%08X",
+                       0x10000U + ((unsigned)(high - 0xD800) << 10) + (unsigned)(low - 0xDC00));
+            i += 11;
+        } else if (text.p[i] == '\\' && i + 1 < text.n) { // an escaped backslash escapes nothing
+            buf_add(out, text.p + i, 2);
+            i++;
+        } else {
+            buf_add_byte(out, (uint8_t)text.p[i]);
+        }
+    }
+}
+
+static enum err read_file(struct str text, const char *name, struct alert_file **ret_file,
+                          struct err_at *ret_at)
 {
     struct reader r;
-    ASSERT(text.p != NULL || text.n == 0);
-    if (text.n > ALERT_FILE_MAX) {
-        return err_at_set(ret_at, ERR_LIMIT, ALERT_FILE_MAX, "%s: larger than %zu MiB", name,
-                          ALERT_FILE_MAX >> 20);
-    }
     enum err e = yaml_doc_load(text, name, DEPTH_MAX, &r.y, ret_at);
     if (e != ERR_OK) {
         return e;
@@ -619,6 +654,25 @@ enum err alert_file_read(struct str text, const char *name, struct alert_file **
     }
     *ret_file = f;
     return ERR_OK;
+}
+
+enum err alert_file_read(struct str text, const char *name, struct alert_file **ret_file,
+                         struct err_at *ret_at)
+{
+    struct buf joined;
+    bool is_json = text.n > 0 && (text.p[0] == '{' || text.p[0] == '[');
+    ASSERT(text.p != NULL || text.n == 0);
+    if (text.n > ALERT_FILE_MAX) {
+        return err_at_set(ret_at, ERR_LIMIT, ALERT_FILE_MAX, "%s: larger than %zu MiB", name,
+                          ALERT_FILE_MAX >> 20);
+    }
+    buf_init(&joined, ALERT_FILE_MAX);
+    if (is_json) {
+        join_escapes(text, &joined);
+    }
+    enum err e = read_file(is_json ? buf_str(&joined) : text, name, ret_file, ret_at);
+    buf_done(&joined);
+    return e;
 }
 
 void alert_file_free(struct alert_file *f)

@@ -165,12 +165,12 @@ static bool is_for_here(const struct api *a, const struct http_request *r)
 // of content that no form has makes the browser ask first, and it is told no.
 static bool is_own_doing(struct http_request *r)
 {
-    static const struct str types[] = {{"application/json", 16}, {"application/yaml", 16}};
-    struct str type = http_header(r, STR("content-type"));
-    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
-        if (type.p != NULL && str_starts(type, types[i])) {
-            return true;
-        }
+    struct str given = http_header(r, STR("content-type")), type;
+    (void)str_split(given.p != NULL ? given : STR(""), ';', &type);
+    type = str_trim(type);
+    if (str_eq_nocase(type, STR("application/json")) ||
+        str_eq_nocase(type, STR("application/yaml"))) {
+        return true;
     }
     respond_error(r, 415,
                   STR("{\"error\":\"expected content-type: application/json or "

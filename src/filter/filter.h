@@ -131,8 +131,8 @@ uint64_t filter_given_up(const struct filter *f);
 bool filter_match(const struct filter *f, struct row row);
 
 // Whether a metric point matches, the number of its row given. `name` is the metric's, `.x` and
-// `span.x` are the point's attributes, `.x` where it has none the resource's; a point has no status,
-// kind, duration, IDs, events and links, so that tests on them are false.
+// `span.x` are the point's attributes, `.x` where it has none the resource's; a point has no
+// status, kind, duration, IDs, events and links, so that tests on them are false.
 bool filter_match_point(const struct filter *f, const struct batch *b, uint32_t point);
 
 // Three-valued: what can be said of every row that has this resource, scope, name, kind and status,
