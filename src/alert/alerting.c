@@ -92,15 +92,17 @@ static void trouble(void *ctx, enum notify_trouble what, struct str channel, str
 static enum err read_rules(struct alerting *a, struct alert_set **ret_set, struct err_at *ret_at)
 {
     struct buf text;
-    struct alert_file *file;
+    struct alert_file *file = NULL;
     ASSERT(a->inquirer != NULL);
     buf_init(&text, RULES_MAX);
     enum err e = book_print_rules(desk_book(a->desk), &text);
-    e = e == ERR_OK
-            ? alert_file_read(buf_str(&text), "alerts.db", &file, ret_at)
-            : err_at_set(ret_at, e, 0, "the rules of alerts cannot be read: %s", err_text(e));
+    if (e != ERR_OK) {
+        (void)err_at_set(ret_at, e, 0, "the rules of alerts cannot be read: %s", err_text(e));
+    } else {
+        e = alert_file_read(buf_str(&text), "alerts.db", &file, ret_at);
+    }
     buf_done(&text);
-    if (e == ERR_OK) {
+    if (file != NULL) {
         *ret_set = alert_set_new(file);
     }
     return e;
@@ -259,10 +261,10 @@ void alerting_stats(struct alerting *a, struct alert_stats *ret_stats)
 // What the book has goes to the engine. The lock is held.
 static enum err take_over(struct alerting *a, struct err_at *ret_at)
 {
-    struct alert_set *set;
+    struct alert_set *set = NULL;
     enum err e = read_rules(a, &set, ret_at);
     ASSERT(a->inquirer != NULL);
-    if (e == ERR_OK) {
+    if (set != NULL) {
         alert_set_rules(a->engine, set);
         alert_set_unref(a->set);
         a->set = set;

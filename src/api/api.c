@@ -123,7 +123,8 @@ static const struct route *find_route(struct str path, struct str method, struct
             continue;
         }
         if (is_method(routes[i].method, method)) {
-            bool span = routes[i].run == api_trace && memchr(ret_param->p, '/', ret_param->n);
+            bool span = routes[i].run == api_trace && ret_param->p != NULL &&
+                        memchr(ret_param->p, '/', ret_param->n) != NULL;
             return span ? &span_route : &routes[i];
         }
         buf_add_str(ret_allowed, ret_allowed->n > 0 ? STR(", ") : STR(""));
