@@ -45,8 +45,8 @@ struct world {
     struct told told[TOLD_MAX];
     size_t count;
     enum err result;
-    bool is_dead;       // what is committed or told from now on is lost
-    bool loses_commits; // only what is committed
+    atomic_bool is_dead;       // what is committed or told from now on is lost
+    atomic_bool loses_commits; // only what is committed
     struct buf state;
     uint64_t seq, next;
     struct batch *journal[JOURNAL_MAX]; // by number
