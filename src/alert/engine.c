@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the engine's thread: takes queued records in, judges, tells, commits.
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "alert/engine_state.h"
@@ -31,6 +32,9 @@ struct alert_engine {
     struct alert_clock clock;
     uint32_t commit_every_ms;
     uint64_t replay_after, restored_ms; // when the windows were committed
+
+    atomic_bool watches;             // there are rules: else records are passed over
+    atomic_uint_fast64_t passed_seq; // up to which they were
 
     pthread_mutex_t lock; // over the next lines
     pthread_cond_t wake, idle;
@@ -203,7 +207,7 @@ static void commit(struct alert_engine *a)
 
 static void commit_when_due(struct alert_engine *a, bool at_once)
 {
-    bool is_news = a->seq > a->committed_seq;
+    bool is_news = a->seq > a->committed_seq && a->look.program.count > 0;
     uint64_t every = (uint64_t)a->commit_every_ms * NS_PER_MS;
     ASSERT(a->sink.tell != NULL);
     // What is large is written half as often: what is replayed after a crash is still little.
@@ -220,6 +224,7 @@ static void take_rules(struct alert_engine *a, struct alert_set *set)
     struct program old = a->look.program;
     ASSERT(a->sink.tell != NULL);
     program_init(&a->look.program, set, &old, a->look.time.now_ms, &a->look.bytes);
+    atomic_store(&a->watches, a->look.program.count > 0);
     judge_leave(&a->look, &a->sink, &old);
     program_done(&old);
     alert_set_unref(set);
@@ -228,7 +233,9 @@ static void take_rules(struct alert_engine *a, struct alert_set *set)
 
 static void turn(struct alert_engine *a, struct record *records, bool all)
 {
+    uint64_t passed = atomic_load(&a->passed_seq);
     ASSERT(a->sink.tell != NULL);
+    a->seq = passed > a->seq ? passed : a->seq;
     while (records != NULL) {
         struct record *next = records->next;
         step_time(a);
@@ -397,6 +404,7 @@ struct alert_engine *alert_new(const struct alert_options *o)
     a->look.scratch = mem_new(1, sizeof *a->look.scratch);
     rebase(a);
     program_init(&a->look.program, o->set, NULL, a->look.time.now_ms, &a->look.bytes);
+    atomic_store(&a->watches, a->look.program.count > 0);
     a->seq = a->committed_seq = o->seq;
     a->committed_ns = a->ticked_ns = a->clock.mono_ns();
     a->replay_after = a->look.program.count > 0 ? o->seq : UINT64_MAX;
@@ -430,6 +438,10 @@ void alert_start(struct alert_engine *a)
 
 void alert_add_record(struct alert_engine *a, struct batch *const *batches, size_t count)
 {
+    if (!atomic_load(&a->watches)) {
+        atomic_store(&a->passed_seq, batches[0]->seq);
+        return;
+    }
     struct record *r = mem_alloc(sizeof *r + count * sizeof(struct batch *));
     ASSERT(count > 0);
     *r = (struct record){.seq = batches[0]->seq, .count = count};
