@@ -105,7 +105,7 @@ static double run(struct gen *g, size_t count, size_t spans)
     size_t done = 0;
     ASSERT(g != NULL);
     l.time.now_ms = base_ns / NS_PER_MS + 3600000;
-    program_init(&l.program, set, NULL, l.time.now_ms, &l.bytes);
+    program_init(&l.program, set, NULL, l.time.now_ms, &l.totals);
     for (size_t round = 0; done < spans; round++) {
         for (size_t i = 0; i < g->count && done < spans; i++) {
             gen_stamp(g, i, round, base_ns);

@@ -150,7 +150,7 @@ static void record_free(struct alert_engine *a, struct record *r)
 
 static void note_held(struct alert_engine *a)
 {
-    size_t bytes = a->look.bytes + a->look.growth.size * sizeof(struct growth_series);
+    size_t bytes = a->look.totals.bytes + a->look.growth.size * sizeof(struct growth_series);
     ASSERT(a->sink.tell != NULL);
     if (bytes > a->held_bytes) {
         meter_force(&a->held, bytes - a->held_bytes);
@@ -167,13 +167,9 @@ static void note_stats(struct alert_engine *a)
     ASSERT(a->sink.tell != NULL);
     plan_stats(l->program.plans[PLAN_SPANS], &spans);
     plan_stats(l->program.plans[PLAN_POINTS], &points);
-    uint64_t strategies = 0;
-    for (size_t i = 0; i < l->program.count; i++) {
-        strategies += l->program.groups[i].rule->strategy_count;
-    }
     pthread_mutex_lock(&a->lock);
     a->stats = (struct alert_stats){.rules = l->program.count,
-                                    .strategies = strategies,
+                                    .strategies = l->program.strategy_count,
                                     .shapes = spans.shapes + points.shapes,
                                     .unkeyed = spans.unkeyed + points.unkeyed,
                                     .records = l->records,
@@ -181,7 +177,7 @@ static void note_stats(struct alert_engine *a)
                                     .future = l->future,
                                     .refused = l->refused,
                                     .unfit = l->unfit,
-                                    .groups = look_groups(l),
+                                    .groups = l->totals.count,
                                     .firing = l->firing,
                                     .bytes = a->held_bytes,
                                     .fired = l->fired,
@@ -211,7 +207,7 @@ static void commit_when_due(struct alert_engine *a, bool at_once)
     uint64_t every = (uint64_t)a->commit_every_ms * NS_PER_MS;
     ASSERT(a->sink.tell != NULL);
     // What is large is written half as often: what is replayed after a crash is still little.
-    every *= a->look.bytes > ((size_t)8 << 20) ? 2 : 1;
+    every *= a->look.totals.bytes > ((size_t)8 << 20) ? 2 : 1;
     if (at_once || (is_news && a->clock.mono_ns() - a->committed_ns >= every)) {
         commit(a);
     }
@@ -223,7 +219,7 @@ static void take_rules(struct alert_engine *a, struct alert_set *set)
 {
     struct program old = a->look.program;
     ASSERT(a->sink.tell != NULL);
-    program_init(&a->look.program, set, &old, a->look.time.now_ms, &a->look.bytes);
+    program_init(&a->look.program, set, &old, a->look.time.now_ms, &a->look.totals);
     atomic_store(&a->watches, a->look.program.count > 0);
     judge_leave(&a->look, &a->sink, &old);
     program_done(&old);
@@ -403,7 +399,7 @@ struct alert_engine *alert_new(const struct alert_options *o)
     a->look.walk = plan_walk_new();
     a->look.scratch = mem_new(1, sizeof *a->look.scratch);
     rebase(a);
-    program_init(&a->look.program, o->set, NULL, a->look.time.now_ms, &a->look.bytes);
+    program_init(&a->look.program, o->set, NULL, a->look.time.now_ms, &a->look.totals);
     atomic_store(&a->watches, a->look.program.count > 0);
     a->seq = a->committed_seq = o->seq;
     a->committed_ns = a->ticked_ns = a->clock.mono_ns();
@@ -498,6 +494,7 @@ void alert_close(struct alert_engine *a)
     plan_walk_free(a->look.walk);
     mem_free(a->look.scratch);
     mem_free(a->look.events);
+    mem_free(a->look.dirty);
     mem_free(a->look.event_groups);
     alert_set_unref(a->next_set);
     meter_done(&a->queued);

@@ -26,12 +26,13 @@ struct program {
     size_t count;
     struct plan *plans[2]; // by enum plan_rows
     struct program_item *items[2];
+    size_t strategy_count;
 };
 
 // A new program, which has a reference of the set; what `old` (may be NULL) has of rules that stay
-// as they are moves over. What groups take is counted in *bytes.
+// as they are moves over. Groups are counted in *totals.
 void program_init(struct program *p, struct alert_set *set, struct program *old, uint64_t now_ms,
-                  size_t *bytes);
+                  struct group_totals *totals);
 void program_done(struct program *p);
 
 // The engine's time; ms since 1970.
@@ -50,8 +51,11 @@ struct look {
     struct plan_walk *walk;
     struct hist_total *scratch;
     struct engine_time time;
-    bool is_live;            // else records are replayed, and may be of long ago
-    size_t bytes, bytes_max; // of groups
+    bool is_live; // else records are replayed, and may be of long ago
+    struct group_totals totals;
+    size_t bytes_max; // of groups
+    uint32_t *dirty;  // rules with groups to be judged at the end of the turn
+    size_t dirty_count, dirty_capacity;
     uint64_t records, late, future, refused, unfit, fired, ended, leaps, tell_failures;
     uint64_t firing;
     struct alert_event *events; // that are to be told
@@ -61,7 +65,6 @@ struct look {
 
 // look.c: finds what the records of a batch belong to and adds them there.
 void look_at(struct look *l, const struct batch *b);
-size_t look_groups(const struct look *l);
 
 // judge.c: judges the groups that records came for; with `tick`, all windows that are over as well.
 // Tells what changed.

@@ -12,9 +12,9 @@
 
 #define SIZE_FIRST 4
 
-void groups_init(struct groups *g, const struct alert_rule *rule, size_t *total_bytes)
+void groups_init(struct groups *g, const struct alert_rule *rule, struct group_totals *totals)
 {
-    *g = (struct groups){.rule = rule, .total_bytes = total_bytes};
+    *g = (struct groups){.rule = rule, .totals = totals};
     ASSERT(rule->strategy_count > 0 && rule->strategy_count <= ALERT_STRATEGIES_MAX);
     for (size_t i = 0; i < rule->strategy_count; i++) {
         g->shapes[i] = window_shape_of(&rule->strategies[i]);
@@ -30,8 +30,9 @@ static void free_group(struct groups *g, struct group *group)
     for (size_t i = 0; i < sizeof group->origin / sizeof group->origin[0]; i++) {
         mem_free(group->origin[i]);
     }
-    ASSERT(*g->total_bytes >= group->bytes);
-    *g->total_bytes -= group->bytes;
+    ASSERT(g->totals->bytes >= group->bytes && g->totals->count > 0);
+    g->totals->bytes -= group->bytes;
+    g->totals->count--;
     mem_free(group); // with its values
 }
 
@@ -136,6 +137,7 @@ struct group *groups_get(struct groups *g, const struct str *values, uint64_t no
     struct group *group = make(g, values, now_ms);
     g->slots[place(g, group->hash, values)] = group;
     g->count++;
+    g->totals->count++;
     groups_weigh(g, group);
     return group;
 }
@@ -221,7 +223,7 @@ void groups_weigh(struct groups *g, struct group *group)
     for (size_t i = 0; i < sizeof group->origin / sizeof group->origin[0]; i++) {
         bytes += group->origin_n[i];
     }
-    *g->total_bytes += bytes - group->bytes;
+    g->totals->bytes += bytes - group->bytes;
     group->bytes = bytes;
 }
 

@@ -44,6 +44,11 @@ struct group {
     size_t bytes; // as they were last counted
 };
 
+// Of all groups of all rules.
+struct group_totals {
+    size_t bytes, count;
+};
+
 struct groups {
     const struct alert_rule *rule;
     struct window_shape shapes[ALERT_STRATEGIES_MAX];
@@ -52,11 +57,11 @@ struct groups {
     size_t size, count; // open addressing; a power of two
     struct group **dirty;
     size_t dirty_count, dirty_capacity;
-    size_t *total_bytes; // of all groups of all rules
+    struct group_totals *totals;
 };
 
-// What the groups take is added to *total_bytes.
-void groups_init(struct groups *g, const struct alert_rule *rule, size_t *total_bytes);
+// The groups are counted in *totals as well.
+void groups_init(struct groups *g, const struct alert_rule *rule, struct group_totals *totals);
 void groups_done(struct groups *g);
 
 // The group of these values; NULL where there is none.

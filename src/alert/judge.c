@@ -281,9 +281,11 @@ static void remove_over(const struct look *l, struct groups *gs)
 void judge_all(struct look *l, const struct alert_sink *sink, bool tick)
 {
     ASSERT(l->walk != NULL);
-    for (size_t i = 0; i < l->program.count; i++) {
-        judge_dirty(l, &l->program.groups[i]);
+    for (size_t i = 0; i < l->dirty_count;
+         i++) { // not all rules: a record costs those that it is of
+        judge_dirty(l, &l->program.groups[l->dirty[i]]);
     }
+    l->dirty_count = 0;
     tell(l, sink);
     for (size_t i = 0; tick && i < l->program.count; i++) {
         judge_groups(l, &l->program.groups[i]);

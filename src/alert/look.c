@@ -5,6 +5,7 @@
 
 #include "alert/engine_state.h"
 #include "core/clock.h"
+#include "core/mem.h"
 #include "core/must.h"
 #include "model/semconv.h"
 #include "wire/otlp.h"
@@ -239,7 +240,7 @@ static struct group *group_for(struct look *l, struct groups *gs, const struct s
     }
     struct group *found = groups_find(gs, values);
     // The first of each rule is always there: no other rule can blind it.
-    if (found == NULL && (l->bytes < l->bytes_max || gs->count == 0)) {
+    if (found == NULL && (l->totals.bytes < l->bytes_max || gs->count == 0)) {
         bool is_past = !l->is_live && event_ms < l->time.now_ms;
         found = groups_get(gs, values, is_past ? event_ms : l->time.now_ms);
     }
@@ -286,6 +287,10 @@ static void see(void *ctx, uint32_t item, uint32_t row)
     }
     g->seen_ms = l->time.now_ms;
     note_origin(g, &s);
+    if (gs->dirty_count == 0) {
+        l->dirty = mem_grow(l->dirty, &l->dirty_capacity, l->dirty_count + 1, sizeof *l->dirty);
+        l->dirty[l->dirty_count++] = it->rule;
+    }
     groups_touch(gs, g, event_ms);
 }
 
@@ -296,14 +301,4 @@ void look_at(struct look *l, const struct batch *b)
         struct looking k = {l, b, (enum plan_rows)rows};
         plan_each(l->program.plans[rows], l->walk, b, (enum plan_rows)rows, see, &k);
     }
-}
-
-size_t look_groups(const struct look *l)
-{
-    size_t n = 0;
-    ASSERT(l->walk != NULL);
-    for (size_t i = 0; i < l->program.count; i++) {
-        n += l->program.groups[i].count;
-    }
-    return n;
 }

@@ -58,6 +58,7 @@ static void plan_of(struct program *p, enum plan_rows rows)
         }
     }
     p->plans[rows] = plan_new(items, count);
+    p->strategy_count += count;
     mem_free(items);
 }
 
@@ -75,7 +76,7 @@ static struct groups *find(struct program *p, const struct alert_rule *rule, siz
 }
 
 void program_init(struct program *p, struct alert_set *set, struct program *old, uint64_t now_ms,
-                  size_t *bytes)
+                  struct group_totals *totals)
 {
     const struct alert_file *f = set->file;
     ASSERT(set->refs > 0 && old != p);
@@ -92,7 +93,7 @@ void program_init(struct program *p, struct alert_set *set, struct program *old,
             g->rule = &f->rules[i];
             *before = (struct groups){0};
         } else {
-            groups_init(g, &f->rules[i], bytes);
+            groups_init(g, &f->rules[i], totals);
         }
         groups_begin(g, now_ms);
     }

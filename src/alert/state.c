@@ -71,7 +71,7 @@ enum err state_decode(struct look *l, struct str bytes, uint64_t *ret_time_ms)
         e = c.failed ? ERR_CORRUPT : ERR_OK;
         if (g != NULL) { // what it had from the start gives way
             const struct alert_rule *rule = g->rule;
-            size_t *total = g->total_bytes;
+            struct group_totals *total = g->totals;
             groups_done(g);
             groups_init(g, rule, total);
             e = groups_decode(g, &groups);
