@@ -9,6 +9,7 @@
 #include "core/clock.h"
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/sort.h"
 #include "store/part.h"
 #include "store/part_merge.h"
 #include "store/row_sort.h"
@@ -334,7 +335,7 @@ static void look_up(struct part **parts, size_t n, const trace_id *samples, size
         took[i] = clock_mono_ns() - before;
         MUST(found > 0);
     }
-    qsort(took, LOOKUPS, sizeof *took, compare_u64);
+    sort_array(took, LOOKUPS, sizeof *took, compare_u64);
     printf("trace by ID over %zu parts: p50 %.3f ms, p99 %.3f ms\n", n,
            (double)took[LOOKUPS / 2] / 1e6, (double)took[LOOKUPS * 99 / 100] / 1e6);
 }

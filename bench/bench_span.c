@@ -9,7 +9,6 @@
 // hold; the lower quartile, for what interrupts one request takes much longer. Prints one JSON
 // line.
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -21,6 +20,7 @@
 #include "agents/jvm/statements.h"
 #include "core/clock.h"
 #include "core/must.h"
+#include "core/sort.h"
 
 enum { ROUNDS = 200, REQUESTS = 1000, SPANS = 3, BETWEEN_DRAINS = 8, COLD_REQUESTS = 800 };
 enum { LINE = 64, PAGE = 4096, OTHER_DATA = 8 << 20, OTHER_CODE = 16 << 20, RETURN = 0xC3 };
@@ -129,7 +129,7 @@ static uint64_t quartile_of_cold(uint64_t *bytes)
     (void)rings_drain(take, bytes);
     (void)munmap(code, OTHER_CODE);
 #endif
-    qsort(took, COLD_REQUESTS, sizeof *took, ascending);
+    sort_array(took, COLD_REQUESTS, sizeof *took, ascending);
     return took[COLD_REQUESTS / 4];
 }
 

@@ -10,6 +10,7 @@
 #include "core/clock.h"
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/sort.h"
 #include "model/batch.h"
 #include "wire/otlp.h"
 #include "wire/protobuf.h"
@@ -293,7 +294,7 @@ static uint64_t make_traces(struct maker *m)
         add_trace(m, now, spans);
         now += spans * NS_PER_S / m->o.spans_per_second;
     }
-    qsort(m->drafts, m->count, sizeof *m->drafts, by_arrival);
+    sort_array(m->drafts, m->count, sizeof *m->drafts, by_arrival);
     return now;
 }
 

@@ -159,7 +159,10 @@ def main():
         "%s:%d: heap memory comes from core/mem.h" % (f, n + 1) for f in sources
         if f.startswith("src/") and f != "src/core/mem.c"
         for n, line in enumerate(plain[f].split("\n"))
-        if re.search(r"(?<![\w.>])(malloc|calloc|realloc|free|strdup)\s*\(", line)])
+        if re.search(r"(?<![\w.>])(malloc|calloc|realloc|free|strdup)\s*\(", line)] + [
+        "%s:%d: arrays are sorted by core/sort.h" % (f, n + 1) for f in sources
+        if f != "src/core/sort.h" and not f.startswith("agents/")
+        for n, line in enumerate(plain[f].split("\n")) if re.search(r"\bqsort\s*\(", line)])
 
     check("no secrets", [
         "%s: looks like a secret" % f for f in files

@@ -3,13 +3,13 @@
 #include "agent_counts.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
 
 #include "core/clock.h"
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/sort.h"
 #include "core/varint.h"
 #include "model/calls.h"
 #include "model/point.h"
@@ -197,9 +197,7 @@ static int by_bucket(const void *a, const void *b)
 static void settle_told(struct agent_counts *c)
 {
     size_t kept = 0;
-    if (c->told_count > 1) {
-        qsort(c->told, c->told_count, sizeof *c->told, by_bucket);
-    }
+    sort_array(c->told, c->told_count, sizeof *c->told, by_bucket);
     for (size_t i = 0; i < c->told_count; i++) {
         if (kept > 0 && cell_bucket(c->told[kept - 1]) == cell_bucket(c->told[i])) {
             c->told[kept - 1] += CELL_COUNT(c->told[i]) << CELL_BITS;

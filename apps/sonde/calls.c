@@ -9,6 +9,7 @@
 #include "commands.h"
 #include "core/clock.h"
 #include "core/must.h"
+#include "core/sort.h"
 #include "places.h"
 #include "table.h"
 #include "when.h"
@@ -222,7 +223,7 @@ static void print_topology(json_t *root)
     for (size_t i = 0; i < count; i++) {
         order[i] = json_array_get(edges, i);
     }
-    qsort(order, count, sizeof(json_t *), by_calls);
+    sort_array(order, count, sizeof(json_t *), by_calls);
     if (has_places) {
         places_print(nodes);
     }

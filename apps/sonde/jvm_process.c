@@ -15,6 +15,7 @@
 #include "agents/jvm/state.h"
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/sort.h"
 #include "core/str.h"
 
 #define COMMAND_MAX 131072 // bytes of a command line or environment that are looked at
@@ -391,9 +392,7 @@ void jvm_process_each(void (*each)(void *ctx, const struct jvm_process *p), void
     if (d != NULL) {
         (void)closedir(d);
     }
-    if (count > 0) {
-        qsort(pids, count, sizeof *pids, by_number);
-    }
+    sort_array(pids, count, sizeof *pids, by_number);
     for (size_t i = 0; i < count; i++) {
         struct jvm_process p;
         if (jvm_process_read(pids[i], &p) == ERR_OK && p.is_java) {

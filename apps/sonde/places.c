@@ -9,6 +9,7 @@
 
 #include "ask.h"
 #include "core/must.h"
+#include "core/sort.h"
 #include "table.h"
 #include "when.h"
 
@@ -80,7 +81,7 @@ void places_print(const json_t *nodes)
     for (size_t i = 0; i < count; i++) {
         order[i] = json_array_get(nodes, i);
     }
-    qsort(order, count, sizeof(json_t *), by_calls);
+    sort_array(order, count, sizeof(json_t *), by_calls);
     if (count > 0) {
         printf("%10s  %8s  %9s  %6s  %6s  %6s  %s\n", "CALLS", "ERRORS", "P99", "CPU", "MEMORY",
                "LOAD", "WHERE: SERVICES");

@@ -13,6 +13,7 @@
 #include "core/clock.h"
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/sort.h"
 #include "json_text.h"
 #include "os/fs.h"
 #include "series/part.h"
@@ -153,9 +154,7 @@ static enum err find_parts(struct entries *l, const char *data)
         l->count = 0;
     }
     e = fs_real()->ops->list(fs_real(), l->dir, note_file, l);
-    if (l->count > 0) {
-        qsort(l->all, l->count, sizeof *l->all, by_path);
-    }
+    sort_array(l->all, l->count, sizeof *l->all, by_path);
     return e;
 }
 
@@ -230,7 +229,7 @@ static double per_span(uint64_t bytes, uint64_t rows)
 
 static void print_totals(struct totals *t, bool table)
 {
-    qsort(t->columns, t->count, sizeof *t->columns, largest_first);
+    sort_array(t->columns, t->count, sizeof *t->columns, largest_first);
     if (!table) {
         printf("{\"parts\":%" PRIu64 ",\"stripped\":%" PRIu64 ",\"spans\":%" PRIu64
                ",\"traces\":%" PRIu64 ",\"bytes\":%" PRIu64

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: compiled matching: filters become terms, terms become keys, keys become tables.
-#include <stdlib.h>
 #include <string.h>
 
 #include "alert/plan_state.h"
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/sort.h"
 #include "model/semconv.h"
 
 #define TERM_VALUES_MAX 256 // hashes of one term: products of the values of its fields
@@ -294,7 +294,7 @@ static bool add_term(struct builder *b, uint32_t item, const struct filter_node 
     if (count == 0) {
         return false;
     }
-    qsort(choices, count, sizeof choices[0], choice_order);
+    sort_array(choices, count, sizeof choices[0], choice_order);
     uint32_t shape = shape_of(b->p, choices, count);
     if (shape == PLAN_NO_FIELD) {
         return false;
@@ -425,9 +425,7 @@ static void fill_shape(struct plan_shape *s, const struct entry *entries, size_t
 static void fill_shapes(struct builder *b)
 {
     size_t at = 0;
-    if (b->count > 0) {
-        qsort(b->entries, b->count, sizeof *b->entries, entry_order);
-    }
+    sort_array(b->entries, b->count, sizeof *b->entries, entry_order);
     for (uint32_t i = 0; i < b->p->shape_count; i++) {
         size_t first = at;
         while (at < b->count && b->entries[at].shape == i) {

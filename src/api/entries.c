@@ -2,13 +2,12 @@
 // Purpose: the trees of entries, and which entries load a node: /api/v1/entries.
 #include "query/entries.h"
 
-#include <stdlib.h>
-
 #include "api/job.h"
 #include "api/put.h"
 #include "core/clock.h"
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/sort.h"
 
 // What the paths [first, end) of one entry add up to.
 struct totals {
@@ -87,7 +86,7 @@ static void put_list(struct json_writer *w, const struct entries *e,
         rows[count] = (struct entry_row){first, end, add_up(e, first, end, all), &counted[count]};
         all_ns = calls_ns_add(all_ns, rows[count++].totals.self_ns);
     }
-    qsort(rows, count, sizeof *rows, by_time);
+    sort_array(rows, count, sizeof *rows, by_time);
     json_put_key(w, "entries");
     json_put_array(w);
     for (size_t i = 0; i < count; i++) {

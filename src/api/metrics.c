@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the server's own metrics in the Prometheus text format (exposition format 0.0.4).
-#include <stdlib.h>
 
 #include "api/job.h"
 #include "api/process.h"
 #include "core/clock.h"
 #include "core/must.h"
+#include "core/sort.h"
 #include "receive/families.h"
 
 static void head(struct buf *out, const char *name, const char *type, const char *help)
@@ -77,7 +77,7 @@ static void find_least(struct ledger_walk *l)
     for (unsigned s = 0; s < SIGNAL_COUNT; s++) {
         size_t n = l->services[s];
         ASSERT(n <= LEDGER_SERVICES_MAX + 1);
-        qsort(l->received[s], n, sizeof l->received[s][0], by_count_down);
+        sort_array(l->received[s], n, sizeof l->received[s][0], by_count_down);
         l->least[s] = n > NAMED_SERVICES_MAX ? l->received[s][NAMED_SERVICES_MAX - 1] : 0;
     }
 }

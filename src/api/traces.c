@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: searching for traces and showing one: list, whole trace, outline for the waterfall,
 // single spans, raw OTLP.
-#include <stdlib.h>
 
 #include "api/job.h"
 #include "api/put.h"
 #include "core/clock.h"
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/sort.h"
 #include "query/trace.h"
 #include "wire/json_keys.h"
 #include "wire/otlp.h"
@@ -687,7 +687,7 @@ static void put_critical(struct json_writer *w, const struct trace *t)
         }
     }
     MUST(count == t->segment_count);
-    qsort(pieces, count, sizeof *pieces, by_from);
+    sort_array(pieces, count, sizeof *pieces, by_from);
     json_put_key(w, "critical");
     json_put_object(w);
     for (int field = 0; field < 3; field++) {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: opening the local journal: what is on disk is taken in, repaired where something is
 // missing, and replayed.
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/sort.h"
 #include "journal/journal_state.h"
 #include "journal/recover.h"
 #include "os/wake.h"
@@ -133,9 +133,7 @@ static enum err settle(const struct recover *r, struct listing *l)
             l->first_seqs[l->count++] = l->unfinished[i];
         }
     }
-    if (l->count > 0) {
-        qsort(l->first_seqs, l->count, sizeof *l->first_seqs, by_number);
-    }
+    sort_array(l->first_seqs, l->count, sizeof *l->first_seqs, by_number);
     return e;
 }
 

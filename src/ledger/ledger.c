@@ -5,12 +5,12 @@
 
 #include <pthread.h>
 #include <stdbool.h>
-#include <stdlib.h>
 
 #include "core/hash_index.h"
 #include "core/mem.h"
 #include "core/must.h"
 #include "core/names.h"
+#include "core/sort.h"
 
 // A service row has one cell per outcome without a reason, and one per reason of OUTCOME_DROPPED.
 #define PLAIN_CELLS (OUTCOME_COUNT - 1)
@@ -233,7 +233,7 @@ void ledger_each(struct ledger *l, void (*each)(void *ctx, const struct ledger_c
     pthread_mutex_lock(&l->lock);
     struct service_row **sorted = mem_new(l->row_count, sizeof *sorted);
     memcpy(sorted, l->rows, l->row_count * sizeof *sorted);
-    qsort(sorted, l->row_count, sizeof *sorted, by_name);
+    sort_array(sorted, l->row_count, sizeof *sorted, by_name);
     for (size_t s = 0; s < SIGNAL_COUNT; s++) {
         for (size_t i = 0; i < l->row_count; i++) {
             for (size_t c = 0; c < CELLS; c++) {

@@ -3,12 +3,12 @@
 #include "notify/notify.h"
 
 #include <openssl/crypto.h>
-#include <stdlib.h>
 
 #include "core/clock.h"
 #include "core/logger.h"
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/sort.h"
 #include "notify/internal.h"
 
 #define SECRETS_BYTES_MAX ((size_t)64 << 10)
@@ -298,7 +298,7 @@ void notify_each_channel(struct notify *n, void (*each)(void *ctx, const struct 
             lanes[count++] = n->lanes[i];
         }
     }
-    qsort(lanes, count, sizeof *lanes, by_name);
+    sort_array(lanes, count, sizeof *lanes, by_name);
     for (size_t i = 0; i < count; i++) {
         const struct channel *c = &lanes[i]->held->channel;
         struct buf open;

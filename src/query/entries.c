@@ -2,11 +2,11 @@
 // Purpose: trees of entries.
 #include "query/entries.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/sort.h"
 #include "model/calls.h"
 
 #define MATCHERS_MAX 10
@@ -113,9 +113,7 @@ static int by_path(const void *a, const void *b)
 static void merge_measures(struct entries *out)
 {
     size_t n = 0;
-    if (out->count > 1) {
-        qsort(out->paths, out->count, sizeof *out->paths, by_path);
-    }
+    sort_array(out->paths, out->count, sizeof *out->paths, by_path);
     for (size_t i = 0; i < out->count; i++) {
         const struct entry_path *p = &out->paths[i];
         if (n == 0 || by_path(&out->paths[n - 1], p) != 0) {
@@ -181,7 +179,7 @@ static void order_tree(struct entries *out, size_t first, size_t end)
     for (size_t i = 0; i < n; i++) {
         order[i] = &out->paths[first + i];
     }
-    qsort(order, n, sizeof(struct entry_path *), by_parent);
+    sort_array(order, n, sizeof(struct entry_path *), by_parent);
     for (size_t root = 0; root < n && order[root]->parent.n == 0; root++) {
         waiting[waiting_count++] = (struct waiting){order[root], ENTRY_NO_PARENT};
     }

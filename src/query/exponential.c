@@ -18,10 +18,10 @@
 #include "query/exponential.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/sort.h"
 #include "model/point.h"
 #include "query/calls.h"
 
@@ -209,7 +209,7 @@ void exponential_settle(struct exponential_sources *x)
         struct exponential_source *s = &x->sources[i];
         size_t kept = 0;
         if (s->shapes > 1) { // the samples of one series are in order
-            qsort(s->marks, s->count, sizeof *s->marks, compare_marks);
+            sort_array(s->marks, s->count, sizeof *s->marks, compare_marks);
         }
         for (size_t k = 0; k < s->count; k++) {
             if (kept == 0 || s->marks[kept - 1].time_ms < s->marks[k].time_ms) {

@@ -7,6 +7,7 @@
 
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/sort.h"
 #include "query/findings_state.h"
 
 #define REPEATED_CHAINS 10
@@ -235,9 +236,7 @@ static void read_findings(struct findings_run *run)
         }
     }
     ASSERT(out->count <= run->count);
-    if (out->count > 1) {
-        qsort(out->items, out->count, sizeof *out->items, findings_by_time);
-    }
+    sort_array(out->items, out->count, sizeof *out->items, findings_by_time);
     out->count = out->count < FINDINGS_MAX ? out->count : FINDINGS_MAX;
 }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: endpoints that nobody calls any more.
-#include <stdlib.h>
 
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/sort.h"
 #include "model/calls.h"
 #include "query/counted.h"
 #include "query/findings_state.h"
@@ -92,9 +92,7 @@ static void judge_dead(struct dead_run *d)
 {
     const struct findings *out = d->run->out;
     double part = (double)(out->to_ms - out->from_ms) / (double)DEAD_AFTER_MS;
-    if (d->count > 1) {
-        qsort(d->items, d->count, sizeof *d->items, by_node);
-    }
+    sort_array(d->items, d->count, sizeof *d->items, by_node);
     for (size_t first = 0, end; first < d->count && !d->run->is_short; first = end) {
         struct endpoint_calls sum = d->items[first];
         for (end = first + 1; end < d->count && by_node(&sum, &d->items[end]) == 0; end++) {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: traces that show what was found in trees, and what only traces say of it.
 #include <ctype.h>
-#include <stdlib.h>
 
 #include "core/clock.h"
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/sort.h"
 #include "filter/filter.h"
 #include "query/findings_state.h"
 #include "query/sample.h"
@@ -272,7 +272,7 @@ static enum err look_at_entries(struct findings_run *run, struct sampler *sample
 {
     enum err e = ERR_OK;
     size_t looked_at = 0;
-    qsort(run->items, run->count, sizeof *run->items, by_entry);
+    sort_array(run->items, run->count, sizeof *run->items, by_entry);
     for (size_t first = 0, end; first < run->count && e == ERR_OK; first = end) {
         const struct node *entry = &run->items[first].finding.entry;
         for (end = first + 1; end < run->count && run->items[end].entry == run->items[first].entry;
@@ -291,7 +291,7 @@ static enum err look_at_entries(struct findings_run *run, struct sampler *sample
 static enum err look_deep(struct findings_run *run, struct sampler *sampler)
 {
     enum err e = ERR_OK;
-    qsort(run->items, run->count, sizeof *run->items, findings_by_time);
+    sort_array(run->items, run->count, sizeof *run->items, findings_by_time);
     for (size_t i = 0; i < run->count && e == ERR_OK; i++) {
         const struct finding *f = &run->items[i].finding;
         bool rare = f->kind == FINDING_RARE && f->node.service.n > 0;

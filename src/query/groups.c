@@ -2,11 +2,11 @@
 // Purpose: services, operations and attribute values: spans counted by group.
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <xxhash.h>
 
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/sort.h"
 #include "query/aggregate.h"
 
 // NULL where there is no memory for it.
@@ -222,9 +222,7 @@ static enum err run(const struct aggregate *a, struct buf *text, struct counting
         groups_free(g);
         return e;
     }
-    if (g->count > 0) {
-        qsort(g->items, g->count, sizeof *g->items, largest_first);
-    }
+    sort_array(g->items, g->count, sizeof *g->items, largest_first);
     *ret_groups = g;
     return ERR_OK;
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the attribute keys in use, from the columns of blocks and the attributes of hot batches;
 // no row of a part is read.
-#include <stdlib.h>
 
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/sort.h"
 #include "query/aggregate.h"
 
 #define INDEX_SIZE (ATTRIBUTE_KEYS_MAX * 2) // a power of two
@@ -147,7 +147,7 @@ enum err aggregate_keys(const struct aggregate *a, struct str prefix, struct are
     if (set.error != ERR_OK) {
         return set.error;
     }
-    qsort(set.keys, set.count, sizeof *set.keys, by_key);
+    sort_array(set.keys, set.count, sizeof *set.keys, by_key);
     *ret_keys = set.keys;
     *ret_count = set.count;
     *ret_truncated = set.truncated;

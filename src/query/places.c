@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: where services run: hosts, racks and data centres, added up from series of instances.
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/sort.h"
 #include "model/calls.h"
 #include "query/counted.h"
 #include "query/machine_sources.h"
@@ -343,7 +343,7 @@ static void read_services(struct places_run *r)
     }
     for (size_t i = 0; i < r->node_index.count; i++) {
         struct places_node *node = &r->nodes[i].node;
-        qsort(node->services, node->service_count, sizeof *node->services, by_calls);
+        sort_array(node->services, node->service_count, sizeof *node->services, by_calls);
     }
 }
 
@@ -414,7 +414,7 @@ static void read_nodes(struct places_run *r)
     for (size_t i = 0; i < n; i++) {
         order[i] = &r->nodes[i];
     }
-    qsort(order, n, sizeof(struct places_sum *), by_id);
+    sort_array(order, n, sizeof(struct places_sum *), by_id);
     out->nodes = arena_new(&out->arena, n + 1, sizeof *out->nodes);
     out->node_count = n;
     for (size_t i = 0; i < n; i++) {
@@ -440,7 +440,7 @@ static void read_nodes(struct places_run *r)
                                              .client = calls_sum_read(&e->client, &out->arena),
                                              .server = calls_sum_read(&e->server, &out->arena)};
     }
-    qsort(out->edges, out->edge_count, sizeof *out->edges, by_ends);
+    sort_array(out->edges, out->edge_count, sizeof *out->edges, by_ends);
     mem_free(scratch);
     mem_free(went);
     mem_free(order);

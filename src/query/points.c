@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: metrics over time.
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/sort.h"
 #include "model/point.h"
 #include "query/calls.h"
 #include "query/metric.h"
@@ -340,9 +340,7 @@ static int compare_groups(const void *a, const void *b)
 static void read_groups(struct points_run *r)
 {
     struct points *out = r->out;
-    if (r->group_count > 1) {
-        qsort(r->groups, r->group_count, sizeof *r->groups, compare_groups);
-    }
+    sort_array(r->groups, r->group_count, sizeof *r->groups, compare_groups);
     out->groups = arena_new(&out->arena, r->group_count + 1, sizeof *out->groups);
     for (size_t i = 0; i < r->group_count; i++) {
         if (r->groups[i].series == 0) {

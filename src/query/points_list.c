@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: which metrics there are: series, put together by what was sent.
-#include <stdlib.h>
 
 #include "core/hash_index.h"
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/sort.h"
 #include "model/point.h"
 #include "query/calls.h"
 #include "query/metric.h"
@@ -156,9 +156,7 @@ static void finish(struct listing *l)
         }
     }
     ASSERT(out->count <= l->count);
-    if (out->count > 1) {
-        qsort(out->names, out->count, sizeof *out->names, compare);
-    }
+    sort_array(out->names, out->count, sizeof *out->names, compare);
 }
 
 enum err points_list(const struct points_query *q, struct points_names **ret_names)

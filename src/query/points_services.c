@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: which services send metrics.
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/hash_index.h"
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/sort.h"
 #include "model/point.h"
 #include "query/calls.h"
 #include "query/metric.h"
@@ -79,7 +79,7 @@ static void finish(struct listing *l)
     ASSERT(out->count <= POINTS_SERVICES_MAX);
     if (out->count > 0) {
         memcpy(out->items, l->items, out->count * sizeof *out->items);
-        qsort(out->items, out->count, sizeof *out->items, compare);
+        sort_array(out->items, out->count, sizeof *out->items, compare);
     }
 }
 

@@ -2,12 +2,12 @@
 // Purpose: RED over time.
 #include "query/red.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/hash_index.h"
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/sort.h"
 #include "model/calls.h"
 #include "query/counted.h"
 
@@ -98,9 +98,7 @@ static int by_calls(const void *a, const void *b)
 
 static void read_groups(struct red_run *run, struct red *out)
 {
-    if (run->group_count > 0) {
-        qsort(run->groups, run->group_count, sizeof *run->groups, by_calls);
-    }
+    sort_array(run->groups, run->group_count, sizeof *run->groups, by_calls);
     size_t most = run->group_count < RED_GROUPS ? run->group_count : RED_GROUPS;
     out->groups = arena_new(&out->arena, most + 1, sizeof *out->groups);
     for (size_t i = 0; i < run->group_count; i++) {

@@ -6,6 +6,7 @@
 
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/sort.h"
 #include "model/kin.h"
 #include "query/trace.h"
 
@@ -152,9 +153,7 @@ static void find_statements(struct sampler *s, const struct entry_sum *sums, siz
             all[n++] = (struct said){s->entries.spans[i].path, s->rows[i].statement};
         }
     }
-    if (n > 1) {
-        qsort(all, n, sizeof *all, by_said);
-    }
+    sort_array(all, n, sizeof *all, by_said);
     for (size_t first = 0, end; first < n; first = end) {
         end = first + 1;
         while (end < n && by_said(&all[first], &all[end]) == 0) {

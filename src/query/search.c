@@ -4,10 +4,9 @@
 // which the scan need not look.
 #include "query/search.h"
 
-#include <stdlib.h>
-
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/sort.h"
 
 // Collected at most between two reductions, beyond the limit itself; by number of errors at first,
 // before the collection grows.
@@ -61,7 +60,7 @@ static void reduce(struct collection *c, size_t most)
     ASSERT(c->count <= c->capacity && most >= c->limit);
     size_t kept = 0;
     MUST(c->hits != NULL);
-    qsort(c->hits, c->count, sizeof *c->hits, by_trace);
+    sort_array(c->hits, c->count, sizeof *c->hits, by_trace);
     for (size_t i = 0; i < c->count; i++) {
         if (kept > 0 && trace_id_cmp(&c->hits[kept - 1].trace, &c->hits[i].trace) == 0) {
             combine(c->order, &c->hits[kept - 1], &c->hits[i]);
@@ -69,7 +68,7 @@ static void reduce(struct collection *c, size_t most)
             c->hits[kept++] = c->hits[i];
         }
     }
-    qsort(c->hits, kept, sizeof *c->hits, best_first);
+    sort_array(c->hits, kept, sizeof *c->hits, best_first);
     c->count = kept < most ? kept : most;
     c->changed = false;
     if (c->order != BY_ERRORS && c->count >= c->limit) {

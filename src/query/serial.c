@@ -2,10 +2,9 @@
 // Purpose: calls that wait for one another.
 #include "query/serial.h"
 
-#include <stdlib.h>
-
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/sort.h"
 #include "model/kin.h"
 
 // What calls are taken to last at most: eight times that fits. A thousand hours.
@@ -110,9 +109,7 @@ static size_t find_calls(struct serial_room *room, const struct serial_chain *c)
         count += call_of(room, c, i, &room->calls[count]) ? 1 : 0;
     }
     ASSERT(count <= c->count);
-    if (count > 1) {
-        qsort(room->calls, count, sizeof *room->calls, by_caller_and_start);
-    }
+    sort_array(room->calls, count, sizeof *room->calls, by_caller_and_start);
     return count;
 }
 

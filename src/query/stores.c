@@ -7,6 +7,7 @@
 
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/sort.h"
 #include "model/calls.h"
 
 #define MATCHERS_MAX 12
@@ -259,9 +260,7 @@ static void find_callers(struct stores_run *run, size_t first, size_t end,
         c->sum.errors += p->is_error ? p->hist.count : 0;
         c->sum.sum_ns = calls_ns_add(c->sum.sum_ns, p->hist.sum_ns);
     }
-    if (count > 1) {
-        qsort(callers, count, sizeof *callers, by_time);
-    }
+    sort_array(callers, count, sizeof *callers, by_time);
     ASSERT(count <= end - first);
     to->callers = callers;
     to->caller_count = count < STORES_CALLERS_MAX ? count : STORES_CALLERS_MAX;
@@ -312,7 +311,7 @@ static size_t count_callers(const struct stores_run *run, size_t first, size_t e
                                        .service = p->service};
         by[i - first].is_before = p->is_before;
     }
-    qsort(by, room, sizeof *by, by_all);
+    sort_array(by, room, sizeof *by, by_all);
     for (size_t i = 0, next; i < room; i = next) {
         bool is_now = false;
         for (next = i; next < room && by_caller(&by[i], &by[next]) == 0; next++) {
@@ -360,9 +359,7 @@ static enum err add_store(struct stores_run *run, size_t first, size_t end)
 static enum err add_up(struct stores_run *run)
 {
     enum err e = ERR_OK;
-    if (run->count > 1) {
-        qsort(run->pieces, run->count, sizeof *run->pieces, by_all);
-    }
+    sort_array(run->pieces, run->count, sizeof *run->pieces, by_all);
     for (size_t i = 0, next; i < run->count && e == ERR_OK; i = next) {
         for (next = i + 1;
              next < run->count && node_cmp(&run->pieces[i].node, &run->pieces[next].node) == 0;) {
@@ -424,7 +421,7 @@ static void choose(struct stores_run *run)
         const struct stores_statement *s = &run->statements[i];
         ranked[i] = (struct ranked){rank_of(run, s), s};
     }
-    qsort(ranked, n, sizeof *ranked, by_rank);
+    sort_array(ranked, n, sizeof *ranked, by_rank);
     out->statement_count = n < limit ? n : limit;
     out->left_out = n - out->statement_count;
     out->statements = arena_new(&out->arena, out->statement_count + 1, sizeof *out->statements);
@@ -462,9 +459,7 @@ enum err stores_run(const struct stores_query *q, struct stores **ret_stores)
     e = e == ERR_OK ? add_up(&run) : e;
     if (e == ERR_OK) {
         choose(&run);
-        if (out->store_count > 1) {
-            qsort(out->stores, out->store_count, sizeof(struct stores_store *), by_time_of_stores);
-        }
+        sort_array(out->stores, out->store_count, sizeof(struct stores_store *), by_time_of_stores);
     }
     calls_adder_done(&run.adder);
     mem_free(run.scratch);

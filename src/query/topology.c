@@ -2,12 +2,12 @@
 // Purpose: the topology of a range.
 #include "query/topology.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/hash_index.h"
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/sort.h"
 #include "model/calls.h"
 #include "query/counted.h"
 #include "query/machine_states.h"
@@ -420,7 +420,7 @@ static void read_nodes(struct topology_run *run, uint32_t *places)
     for (size_t i = 0; i < run->node_count; i++) {
         order[i] = &run->nodes[i];
     }
-    qsort(order, run->node_count, sizeof(struct node_sum *), by_id);
+    sort_array(order, run->node_count, sizeof(struct node_sum *), by_id);
     out->nodes = arena_new(&out->arena, run->node_count + 1, sizeof *out->nodes);
     out->node_count = run->node_count;
     for (size_t i = 0; i < run->node_count; i++) {
@@ -455,7 +455,7 @@ static void read_edges(struct topology_run *run, const uint32_t *places)
             .passed_on_errors = e->client.hist.n > 0 ? e->passed_client : e->passed_server,
             .sampled = e->sampled};
     }
-    qsort(out->edges, out->edge_count, sizeof *out->edges, by_ends);
+    sort_array(out->edges, out->edge_count, sizeof *out->edges, by_ends);
 }
 
 static void run_done(struct topology_run *run)

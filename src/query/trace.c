@@ -3,10 +3,9 @@
 // 100,000 spans below one another needs no deep recursion.
 #include "query/trace.h"
 
-#include <stdlib.h>
-
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/sort.h"
 #include "core/varint.h"
 #include "model/kin.h"
 
@@ -65,7 +64,7 @@ static void collect(struct assembly *a, const struct row *rows, size_t count)
         a->spans[i].row = rows[i];
     }
     MUST(found > 0);
-    qsort(a->spans, found, sizeof *a->spans, by_start);
+    sort_array(a->spans, found, sizeof *a->spans, by_start);
     for (size_t i = 0; i < found; i++) {
         if (a->count > 0 && is_duplicate(&a->spans[a->count - 1], &a->spans[i])) {
             a->t->duplicates++;
@@ -342,7 +341,7 @@ static struct walk enter(struct trace *t, uint32_t span, uint64_t from_ns, uint6
         w.children[i++] = (struct child_end){end_within(t, &w, c), c, previous};
         previous = c;
     }
-    qsort(w.children, n, sizeof *w.children, by_end);
+    sort_array(w.children, n, sizeof *w.children, by_end);
     return w;
 }
 

@@ -9,6 +9,7 @@
 
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/sort.h"
 #include "model/semconv.h"
 #include "scrape/internal.h"
 
@@ -165,7 +166,8 @@ static enum err find_created(struct making *m)
     }
     enum err e = prom_text_parse(m->x->format, text, note_created, m, &m->at);
     if (e == ERR_OK && m->created.n > 0) {
-        qsort(m->created.p, m->created.n / sizeof(struct created), sizeof(struct created), by_hash);
+        sort_array(m->created.p, m->created.n / sizeof(struct created), sizeof(struct created),
+                   by_hash);
     }
     return e;
 }

@@ -3,13 +3,13 @@
 #include "series/exemplars.h"
 
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "codec/checksum.h"
 #include "core/arena.h"
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/sort.h"
 #include "os/sql.h"
 #include "series/index.h"
 
@@ -229,9 +229,7 @@ static void write_one(struct sql *sql, const struct exemplar *e)
 static size_t write_all(struct sql *sql, const struct exemplar **items, size_t count)
 {
     size_t written = 0, of_slot = 0;
-    if (count > 1) {
-        qsort(items, count, sizeof *items, by_slot_and_value);
-    }
+    sort_array(items, count, sizeof *items, by_slot_and_value);
     for (size_t i = 0; i < count; i++) {
         of_slot = i > 0 && by_slot(items[i - 1], items[i]) == 0 ? of_slot + 1 : 0;
         if (of_slot < EXEMPLARS_OF_SLOT) {

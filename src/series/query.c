@@ -5,10 +5,10 @@
 // it is sealed, so that nothing is seen twice or missed; it is read under the lock, SERIES_BATCH
 // series at a time. Whoever reads has entered the index, so that no series that matched is
 // forgotten meanwhile.
-#include <stdlib.h>
 
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/sort.h"
 #include "series/state.h"
 
 struct view {
@@ -368,9 +368,7 @@ static size_t distinct(struct str *values, size_t n)
 {
     size_t kept = 0;
     ASSERT(values != NULL || n == 0);
-    if (n > 1) {
-        qsort(values, n, sizeof *values, compare_texts);
-    }
+    sort_array(values, n, sizeof *values, compare_texts);
     for (size_t i = 0; i < n; i++) {
         if (kept == 0 || !str_eq(values[kept - 1], values[i])) {
             values[kept++] = values[i];

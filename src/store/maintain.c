@@ -10,12 +10,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <stdlib.h>
-
 #include "core/clock.h"
 #include "core/logger.h"
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/sort.h"
 #include "store/part_merge.h"
 #include "store/retain.h"
 #include "store/sift.h"
@@ -104,7 +103,7 @@ static bool choose_merge(struct store *s, size_t index, struct merge *m)
     }
     struct part_entry **sorted = mem_new(line->part_count, sizeof(struct part_entry *));
     memcpy(sorted, line->parts, line->part_count * sizeof *sorted);
-    qsort(sorted, line->part_count, sizeof *sorted, by_time);
+    sort_array(sorted, line->part_count, sizeof *sorted, by_time);
     for (unsigned tier = 0; tier <= tier_of(UINT64_MAX) && !found; tier++) {
         found = choose_tier(s, sorted, line->part_count, tier, PART_LIVE, m) ||
                 choose_tier(s, sorted, line->part_count, tier, PART_STRIPPED, m);

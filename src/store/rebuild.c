@@ -9,6 +9,7 @@
 #include "core/clock.h"
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/sort.h"
 #include "os/fs_pool.h"
 #include "store/catalog.h"
 #include "store/part_rows.h"
@@ -115,7 +116,7 @@ static enum err read_parts(struct rebuild *r)
         return err_at_set(r->at, e == ERR_OK ? ERR_NOT_FOUND : e, 0, "There are no parts in %s.",
                           r->parts_dir);
     }
-    qsort(r->parts, r->count, sizeof *r->parts, by_id);
+    sort_array(r->parts, r->count, sizeof *r->parts, by_id);
     for (size_t i = 0; i < r->count && e == ERR_OK; i++) {
         e = read_part(r, &r->parts[i]);
     }
@@ -224,9 +225,7 @@ static void find_lines(struct rebuild *r)
             note_line(r, part_meta(r->parts[i].part));
         }
     }
-    if (r->line_count > 0) {
-        qsort(r->lines, r->line_count, sizeof *r->lines, by_seq);
-    }
+    sort_array(r->lines, r->line_count, sizeof *r->lines, by_seq);
     if (r->line_count > STORE_LINES_MAX) {
         r->lines[STORE_LINES_MAX - 1].seq = r->lines[r->line_count - 1].seq;
         r->line_count = STORE_LINES_MAX;

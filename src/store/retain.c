@@ -2,11 +2,10 @@
 // Purpose: retention.
 #include "store/retain.h"
 
-#include <stdlib.h>
-
 #include "core/logger.h"
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/sort.h"
 #include "store/rewrite.h"
 
 #define STRIPPED_SHARE 2 // of the size, one part in so many
@@ -162,7 +161,7 @@ bool retain_choose(struct retain *r, size_t index, uint64_t now_ns, bool may_str
     }
     struct part_entry **sorted = mem_new(n, sizeof(struct part_entry *));
     memcpy(sorted, line->parts, n * sizeof *sorted);
-    qsort(sorted, n, sizeof *sorted, by_age);
+    sort_array(sorted, n, sizeof *sorted, by_age);
     choose_by_age(r, &limit, sorted, n, now_ns, may_strip);
     if (r->count == 0 && limit.bytes != 0) {
         choose_by_size(r, &limit, sorted, n, may_strip);

@@ -3,10 +3,9 @@
 // ones by comparison.
 #include "store/row_sort.h"
 
-#include <stdlib.h>
-
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/sort.h"
 #include "core/varint.h"
 
 #define DIGITS 8
@@ -53,9 +52,7 @@ static void sort_runs(struct item *items, size_t n)
             end++;
         }
         ASSERT(end == n || items[end].key > items[first].key);
-        if (end - first > 1) {
-            qsort(items + first, end - first, sizeof *items, compare);
-        }
+        sort_array(items + first, end - first, sizeof *items, compare);
         first = end;
     }
 }

@@ -2,11 +2,10 @@
 // Purpose: the running store: taking batches in, views, state.
 #include "store/store.h"
 
-#include <stdlib.h>
-
 #include "core/clock.h"
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/sort.h"
 #include "store/store_state.h"
 
 size_t store_line_index(struct store *s, struct str line)
@@ -193,8 +192,8 @@ struct store_view *store_view(struct store *s)
     v->keep_key = s->keep_key;
     v->is_sampled = fates_any_gone(s->fates);
     ASSERT(v->part_count == parts && v->hot_count == hot_count);
-    qsort(v->parts, v->part_count, sizeof(struct part *), newest_part_first);
-    qsort(hot, v->hot_count, sizeof *hot, newest_batch_first);
+    sort_array(v->parts, v->part_count, sizeof(struct part *), newest_part_first);
+    sort_array(hot, v->hot_count, sizeof *hot, newest_batch_first);
     v->hot = mem_new(hot_count, sizeof(struct batch *));
     for (size_t i = 0; i < hot_count; i++) {
         v->hot[i] = hot[i].batch;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: batches go into chains, and chains, when they close, become edges.
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/clock.h"
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/sort.h"
 #include "stream/internal.h"
 #include "stream/told.h"
 
@@ -315,7 +315,7 @@ static int by_sent(const void *x, const void *y)
 
 static void tell_repeats_of_many(struct analysis *a, int32_t times)
 {
-    qsort(a->sent, a->sent_count, sizeof *a->sent, by_sent);
+    sort_array(a->sent, a->sent_count, sizeof *a->sent, by_sent);
     for (size_t first = 0, end; first < a->sent_count; first = end) {
         end = first + 1;
         while (end < a->sent_count && is_same_sent(&a->sent[end], &a->sent[first])) {

@@ -2,11 +2,11 @@
 // Purpose: the tree of an entry, of one chain.
 #include "stream/entries.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/sort.h"
 #include "model/kin.h"
 
 #define FEW_BITS 6
@@ -106,7 +106,7 @@ static void sort_many(struct entries_room *room, uint32_t count)
     for (uint32_t i = 0; i < count; i++) {
         starts[i] = (struct start){room->spans[i].start_ns, i};
     }
-    qsort(starts, count, sizeof *starts, by_start);
+    sort_array(starts, count, sizeof *starts, by_start);
     for (uint32_t i = 0; i < count; i++) {
         room->order[i] = starts[i].span;
     }

@@ -10,6 +10,7 @@
 #include "core/mem.h"
 #include "core/must.h"
 #include "core/secret.h"
+#include "core/sort.h"
 #include "core/varint.h"
 #include "model/semconv.h"
 
@@ -579,7 +580,5 @@ static int by_order(const void *a, const void *b)
 void spans_sort(void *spans, size_t count, size_t size)
 {
     ASSERT(size >= sizeof(struct chain_span));
-    if (count > 1) {
-        qsort(spans, count, size, by_order);
-    }
+    sort_array(spans, count, size, by_order);
 }

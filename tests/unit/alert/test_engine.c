@@ -4,9 +4,9 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "core/buf.h"
+#include "core/sort.h"
 #include "world.h"
 
 #define START_MS    ((uint64_t)1750000000000)
@@ -663,7 +663,7 @@ static size_t take_texts(struct world *w, char texts[TOLD_MAX][200])
         memcpy(texts[i], w->told[i].text, sizeof texts[i]);
     }
     end(w);
-    qsort(texts, n, sizeof texts[0], compare_text);
+    sort_array(texts, n, sizeof texts[0], compare_text);
     return n;
 }
 

@@ -7,6 +7,7 @@
 
 #include "alert/window.h"
 #include "core/hist.h"
+#include "core/sort.h"
 #include "support/random_batch.h"
 #include "test.h"
 
@@ -71,7 +72,7 @@ static size_t values_of(const struct model *m, uint64_t first, uint64_t last, bo
             ret_values[n++] = distinct ? k->r.distinct : k->r.hist;
         }
     }
-    qsort(ret_values, n, sizeof *ret_values, compare_u64);
+    sort_array(ret_values, n, sizeof *ret_values, compare_u64);
     for (size_t i = 0; distinct && i < n; i++) {
         kept += i == 0 || ret_values[i] != ret_values[i - 1];
     }

@@ -5,9 +5,9 @@
 
 #include "test.h"
 
-#include <stdlib.h>
 
 #include "core/mem.h"
+#include "core/sort.h"
 #include "store/part.h"
 
 static inline int by_row(const void *a, const void *b)
@@ -29,7 +29,7 @@ static inline struct part *write_part(const char *path, struct batch *b, unsigne
     for (size_t i = 0; i < b->span_count; i++) {
         rows[i] = (struct row){b, (uint32_t)i};
     }
-    qsort(rows, b->span_count, sizeof *rows, by_row);
+    sort_array(rows, b->span_count, sizeof *rows, by_row);
     assert_ok(part_writer_new(&o, &w));
     for (size_t i = 0; i < b->span_count; i++) {
         assert_ok(part_writer_add(w, rows[i]));

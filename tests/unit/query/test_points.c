@@ -8,6 +8,7 @@
 
 #include "unit/series/world.h"
 
+#include "core/sort.h"
 #include "model/exponential.h"
 #include "model/point.h"
 #include "query/points.h"
@@ -421,7 +422,7 @@ static void test_quantiles_hold_whatever_senders_do(void **state)
         if (n == 0) {
             continue;
         }
-        qsort(values, n, sizeof *values, compare_doubles);
+        sort_array(values, n, sizeof *values, compare_doubles);
         struct points_step p = step_of(&w, AT(turn - 1), AT(turn));
         for (size_t q = 0; q < POINTS_QUANTILES; q++) {
             size_t rank = (size_t)ceil(points_quantiles[q] * (double)n);

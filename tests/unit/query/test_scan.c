@@ -11,6 +11,7 @@
 #include "core/clock.h"
 #include "core/mem.h"
 #include "core/sketch.h"
+#include "core/sort.h"
 #include "part_file.h"
 #include "query/aggregate.h"
 #include "query/search.h"
@@ -478,7 +479,7 @@ static size_t plain_search(const struct world *w, const struct filter *f, enum s
             }
         }
     }
-    qsort(hits, count, sizeof *hits, by_hit_trace);
+    sort_array(hits, count, sizeof *hits, by_hit_trace);
     for (size_t i = 0; i < count; i++) {
         struct search_hit *last = traces > 0 ? &hits[traces - 1] : NULL;
         if (last == NULL || trace_id_cmp(&last->trace, &hits[i].trace) != 0) {
@@ -490,7 +491,7 @@ static size_t plain_search(const struct world *w, const struct filter *f, enum s
             *last = hits[i];
         }
     }
-    qsort(hits, traces, sizeof *hits, by_hit_rank);
+    sort_array(hits, traces, sizeof *hits, by_hit_rank);
     *ret_hits = hits;
     return traces;
 }

@@ -10,6 +10,7 @@
 
 #include "core/buf.h"
 #include "core/mem.h"
+#include "core/sort.h"
 #include "model/batch.h"
 
 struct gen {
@@ -212,7 +213,7 @@ static inline void rows_add(struct rows *r, const struct batch *b)
 static inline void rows_sort(struct rows *r)
 {
     if (r->count > 0) {
-        qsort(r->rows, r->count, sizeof *r->rows, rows_compare);
+        sort_array(r->rows, r->count, sizeof *r->rows, rows_compare);
     }
 }
 

@@ -12,6 +12,7 @@
 
 #include "core/clock.h"
 #include "core/mem.h"
+#include "core/sort.h"
 #include "store/store.h"
 #include "store/store_state.h"
 #include "support/simfs.h"
@@ -269,7 +270,7 @@ static inline uint64_t *row_hashes(const struct rows *rows)
         hashes[i] = str_hash(buf_str(&text));
     }
     buf_done(&text);
-    qsort(hashes, rows->count, sizeof *hashes, compare_hash);
+    sort_array(hashes, rows->count, sizeof *hashes, compare_hash);
     return hashes;
 }
 

@@ -3,9 +3,9 @@
 #include "test.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "core/sort.h"
 #include "stream/edges.h"
 
 // Names: 1 web, 2 cart, 3 web's endpoint, 4 cart's, 5 another of cart, 8 a database, 9 a queue.
@@ -43,7 +43,7 @@ static void check(const struct chain_span *spans, uint32_t count, const char *co
             order[i] = spans[reverse ? count - 1 - i : i];
         }
         edges_of(&room, order, count, note, &told);
-        qsort(told.lines, told.count, sizeof told.lines[0], by_text);
+        sort_array(told.lines, told.count, sizeof told.lines[0], by_text);
         unsigned n = 0;
         for (; expected[n] != NULL; n++) {
             assert_true(n < told.count);
@@ -312,7 +312,7 @@ static void test_statements_are_told_with_their_calls(void **state)
     struct edges_room room = {0};
     struct told told = {.count = 0};
     edges_of(&room, spans, 5, note_statement, &told);
-    qsort(told.lines, told.count, sizeof told.lines[0], by_text);
+    sort_array(told.lines, told.count, sizeof told.lines[0], by_text);
     assert_int_equal(told.count, 3);
     for (unsigned i = 0; i < 3; i++) {
         assert_string_equal(told.lines[i], expected[i]);
