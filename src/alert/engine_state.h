@@ -72,7 +72,7 @@ void judge_all(struct look *l, const struct alert_sink *sink, bool tick);
 // Ends what fires of rules that are no longer there, or are others.
 void judge_leave(struct look *l, const struct alert_sink *sink, struct program *old);
 
-// state.c: the groups as bytes. Layout: varint 2, varint time, varint rules, then for each its
+// state.c: the groups as bytes. Layout: varint 3, varint time, varint rules, then for each its
 // identity and the bytes of its groups, each behind a varint of its length.
 void state_encode(const struct look *l, struct buf *out);
 // Takes what is there of rules that are still there. ERR_CORRUPT: the rest is left out.

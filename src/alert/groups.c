@@ -18,8 +18,20 @@ void groups_init(struct groups *g, const struct alert_rule *rule, struct group_t
     ASSERT(rule->strategy_count > 0 && rule->strategy_count <= ALERT_STRATEGIES_MAX);
     for (size_t i = 0; i < rule->strategy_count; i++) {
         g->shapes[i] = window_shape_of(&rule->strategies[i]);
+        g->is_seasonal = g->is_seasonal || g->shapes[i].has_season;
         g->has_late = g->has_late || !alert_is_early(&rule->strategies[i]);
     }
+}
+
+void groups_take(struct groups *g, struct groups *from, const struct alert_rule *rule)
+{
+    ASSERT(str_eq(from->rule->identity, rule->identity));
+    *g = *from;
+    g->rule = rule;
+    for (size_t i = 0; i < rule->strategy_count; i++) {
+        g->shapes[i].strategy = &rule->strategies[i];
+    }
+    *from = (struct groups){0};
 }
 
 static void free_group(struct groups *g, struct group *group)

@@ -52,7 +52,8 @@ struct group_totals {
 struct groups {
     const struct alert_rule *rule;
     struct window_shape shapes[ALERT_STRATEGIES_MAX];
-    bool has_late; // a strategy is judged when its window is over
+    bool has_late;    // a strategy is judged when its window is over
+    bool is_seasonal; // some strategy learns what is usual
     struct group **slots;
     size_t size, count; // open addressing; a power of two
     struct group **dirty;
@@ -62,6 +63,8 @@ struct groups {
 
 // The groups are counted in *totals as well.
 void groups_init(struct groups *g, const struct alert_rule *rule, struct group_totals *totals);
+// Those of a rule of the same identity move over to this one; *from is empty then.
+void groups_take(struct groups *g, struct groups *from, const struct alert_rule *rule);
 void groups_done(struct groups *g);
 
 // The group of these values; NULL where there is none.

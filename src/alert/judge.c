@@ -242,6 +242,7 @@ static bool is_over(const struct look *l, const struct groups *gs, const struct 
         keep = own > keep ? own : keep;
     }
     keep = gs->has_late ? ALERT_GONE_MS + keep : keep;
+    keep = gs->is_seasonal ? SEASON_DAYS * ALERT_GONE_MS + keep : keep; // what it has learnt
     bool is_alone = gs->has_late && gs->rule->strategies[0].group_by_count == 0;
     uint64_t calm = g->changed_ms + (g->flaps > 0 ? CALM_MS : ALERT_FLAP_MS);
     return !g->fires && !g->owes && !is_alone && l->time.now_ms > g->seen_ms + keep &&

@@ -89,9 +89,7 @@ void program_init(struct program *p, struct alert_set *set, struct program *old,
         struct groups *g = &p->groups[p->count++];
         struct groups *before = find(old, &f->rules[i], p->count - 1);
         if (before != NULL) {
-            *g = *before;
-            g->rule = &f->rules[i];
-            *before = (struct groups){0};
+            groups_take(g, before, &f->rules[i]);
         } else {
             groups_init(g, &f->rules[i], totals);
         }

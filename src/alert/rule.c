@@ -40,15 +40,32 @@ const char *alert_operator_name(enum alert_operator o)
         [COMPARE_BELOW_AVERAGE] = "below_average",
         [COMPARE_RISE] = "rise",
         [COMPARE_FALL] = "fall",
+        [COMPARE_ABOVE_BASELINE] = "above_baseline",
+        [COMPARE_BELOW_BASELINE] = "below_baseline",
+        [COMPARE_OFF_BASELINE] = "off_baseline",
+        [COMPARE_WILL_EXCEED] = "will_exceed",
+        [COMPARE_WILL_FALL_BELOW] = "will_fall_below",
     };
     ASSERT(o < COMPARE_COUNT);
     return names[o];
+}
+
+bool alert_is_seasonal(enum alert_operator o)
+{
+    ASSERT(o < COMPARE_COUNT);
+    return o >= COMPARE_ABOVE_BASELINE && o <= COMPARE_OFF_BASELINE;
+}
+
+bool alert_foresees(enum alert_operator o)
+{
+    ASSERT(o < COMPARE_COUNT);
+    return o == COMPARE_WILL_EXCEED || o == COMPARE_WILL_FALL_BELOW;
 }
 
 bool alert_is_early(const struct alert_strategy *s)
 {
     ASSERT(s->op < COMPARE_COUNT);
     bool is_upward = s->op == COMPARE_GT || s->op == COMPARE_GE || s->op == COMPARE_RISE ||
-                     s->op == COMPARE_ABOVE_AVERAGE;
+                     s->op == COMPARE_ABOVE_AVERAGE || s->op == COMPARE_ABOVE_BASELINE;
     return s->measure != MEASURE_ABSENCE && s->measure != MEASURE_MIN && is_upward;
 }

@@ -53,12 +53,19 @@
 //                               which have none
 //   rise, fall                  m is `threshold` percent and more above, or below, the window
 //   before
+//   above_baseline, below_baseline, off_baseline   m is more than `threshold` percent above, below,
+//                               or either, what is usual at this time of the day (season.h), give
+//                               or take `jitter` (15m; 6h at most). `every` is 1h at most
+//   will_exceed, will_fall_below   m goes, by the trend of the last 60 windows that closed
+//                               (trend.h), to the threshold and beyond `within` (from `every` to
+//                               720h), or is there already
 // A threshold is a number; a duration with a unit (500ms) is its nanoseconds, as `duration` is; 5%
 // is 0.05 for shares, and 5 for percentages.
 //
-// Whether more records can only make it hold decides when it is judged. `>`, `>=`, rise and
-// above_average are judged as records come, within a moment; the others, for which a record that is
-// still on its way is one too few, when the window is over and ALERT_GRACE_MS have passed.
+// Whether more records can only make it hold decides when it is judged. `>`, `>=`, rise,
+// above_average and above_baseline are judged as records come, within a moment; the others, for
+// which a record that is still on its way is one too few, when the window is over and
+// ALERT_GRACE_MS have passed.
 //
 // Ownership: an alert_rule and all it points to lives in the arena of its set. Immutable once read.
 #ifndef SONDE_ALERT_RULE_H
@@ -74,16 +81,18 @@
 #include "core/str.h"
 #include "filter/filter.h"
 
-#define ALERT_RULES_MAX      ((size_t)20000)
-#define ALERT_STRATEGIES_MAX 8 // of a rule
-#define ALERT_GROUP_BY_MAX   3
-#define ALERT_SERVICES_MAX   64 // of a rule
-#define ALERT_NAMES_MAX      32 // channels, or receivers, of a rule
-#define ALERT_NAME_MAX       ((size_t)200)
-#define ALERT_TEXT_MAX       ((size_t)4000) // of a remedy
-#define ALERT_EVERY_MIN_MS   ((uint64_t)1000)
-#define ALERT_EVERY_MAX_MS   ((uint64_t)24 * 3600 * 1000)
-#define ALERT_GRACE_MS       ((uint64_t)10000)
+#define ALERT_RULES_MAX           ((size_t)20000)
+#define ALERT_STRATEGIES_MAX      8 // of a rule
+#define ALERT_GROUP_BY_MAX        3
+#define ALERT_SERVICES_MAX        64 // of a rule
+#define ALERT_NAMES_MAX           32 // channels, or receivers, of a rule
+#define ALERT_NAME_MAX            ((size_t)200)
+#define ALERT_TEXT_MAX            ((size_t)4000) // of a remedy
+#define ALERT_EVERY_MIN_MS        ((uint64_t)1000)
+#define ALERT_EVERY_MAX_MS        ((uint64_t)24 * 3600 * 1000)
+#define ALERT_SEASON_EVERY_MAX_MS ((uint64_t)3600 * 1000)
+#define ALERT_WITHIN_MAX_MS       ((uint64_t)30 * 24 * 3600 * 1000)
+#define ALERT_GRACE_MS            ((uint64_t)10000)
 
 enum alert_level { LEVEL_INFO, LEVEL_WARNING, LEVEL_ERROR, LEVEL_CRITICAL, LEVEL_COUNT };
 const char *alert_level_name(enum alert_level l); // "warning"; static
@@ -112,9 +121,17 @@ enum alert_operator {
     COMPARE_BELOW_AVERAGE,
     COMPARE_RISE,
     COMPARE_FALL,
+    COMPARE_ABOVE_BASELINE,
+    COMPARE_BELOW_BASELINE,
+    COMPARE_OFF_BASELINE,
+    COMPARE_WILL_EXCEED,
+    COMPARE_WILL_FALL_BELOW,
     COMPARE_COUNT
 };
 const char *alert_operator_name(enum alert_operator o); // ">", "above_average"; static
+// Compares with what is usual at this time; with what is to come.
+bool alert_is_seasonal(enum alert_operator o);
+bool alert_foresees(enum alert_operator o);
 
 // A field of a record, as the filter language names it.
 struct alert_field {
@@ -135,6 +152,8 @@ struct alert_strategy {
     double threshold;
     struct str threshold_text; // as given
     uint64_t at_least;         // records
+    uint64_t jitter_ms;        // of what compares with the usual; else 0
+    uint64_t within_ms;        // of what foresees; else 0
     struct alert_field group_by[ALERT_GROUP_BY_MAX];
     size_t group_by_count;
 };

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alert/season.h"
 #include "core/mem.h"
 #include "core/must.h"
 
@@ -149,7 +150,7 @@ bool rule_measure(struct str text, struct alert_strategy *s)
 
 static bool is_relative(enum alert_operator op)
 {
-    return op >= COMPARE_ABOVE_AVERAGE;
+    return op >= COMPARE_ABOVE_AVERAGE && !alert_foresees(op);
 }
 
 // A number, 5%, or a duration.
@@ -179,6 +180,28 @@ static const char *read_threshold(struct alert_strategy *s)
     return NULL;
 }
 
+// What some operators ask for, and others do not take.
+static const char *complete_operator(struct alert_strategy *s)
+{
+    bool is_seasonal = alert_is_seasonal(s->op), foresees = alert_foresees(s->op);
+    ASSERT(s->op < COMPARE_COUNT);
+    if (s->jitter_ms != 0 && !is_seasonal) {
+        return "jitter: goes with above_baseline, below_baseline and off_baseline alone";
+    }
+    if (is_seasonal && s->every_ms > ALERT_SEASON_EVERY_MAX_MS) {
+        return "every: 1h at most, to be compared with what is usual at a time of the day";
+    }
+    if ((s->within_ms != 0) != foresees) {
+        return foresees ? "within: expected how far ahead to look, such as 4h"
+                        : "within: goes with will_exceed and will_fall_below alone";
+    }
+    if (foresees && s->within_ms < s->every_ms) {
+        return "within: expected as long as `every`, or longer";
+    }
+    s->jitter_ms = is_seasonal && s->jitter_ms == 0 ? SEASON_JITTER_MS : s->jitter_ms;
+    return NULL;
+}
+
 const char *rule_complete_strategy(struct alert_strategy *s)
 {
     bool is_average = s->op == COMPARE_ABOVE_AVERAGE || s->op == COMPARE_BELOW_AVERAGE;
@@ -191,7 +214,8 @@ const char *rule_complete_strategy(struct alert_strategy *s)
     }
     s->quantile = s->quantile != 0 ? s->quantile : QUANTILE;
     if (s->measure == MEASURE_ABSENCE) {
-        return s->threshold_text.n == 0 && s->op == COMPARE_GT
+        bool is_bare = s->jitter_ms == 0 && s->within_ms == 0;
+        return is_bare && s->threshold_text.n == 0 && s->op == COMPARE_GT
                    ? NULL
                    : "absence takes neither operator nor threshold";
     }
@@ -207,7 +231,8 @@ const char *rule_complete_strategy(struct alert_strategy *s)
     if (s->threshold_text.n == 0) {
         return "threshold: expected a number";
     }
-    return read_threshold(s);
+    const char *wrong = complete_operator(s);
+    return wrong != NULL ? wrong : read_threshold(s);
 }
 
 // ---- Filters ------------------------------------------------------------------------------------
@@ -300,6 +325,8 @@ static void identify(struct alert_rule *r, struct arena *arena)
         filter_print(s->filter, &b);
         buf_printf(&b, " %d %d %.17g %.17g %llu %llu", (int)s->measure, (int)s->op, s->quantile,
                    s->threshold, (unsigned long long)s->every_ms, (unsigned long long)s->at_least);
+        buf_printf(&b, " %llu %llu", (unsigned long long)s->jitter_ms,
+                   (unsigned long long)s->within_ms);
         put_text(&b, s->metric);
         put_text(&b, s->field.text);
         for (size_t k = 0; k < s->group_by_count; k++) {

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "alert/rule.h"
+#include "alert/season.h"
 #include "core/must.h"
 #include "wire/json_writer.h"
 
@@ -137,6 +138,12 @@ static void print_strategy(const struct alert_strategy *s, struct buf *out)
             put_pair(out, indent, "threshold", s->threshold_text);
         }
     }
+    if (alert_is_seasonal(s->op) && s->jitter_ms != SEASON_JITTER_MS) {
+        put_duration(out, indent, "jitter", s->jitter_ms);
+    }
+    if (alert_foresees(s->op)) {
+        put_duration(out, indent, "within", s->within_ms);
+    }
     for (size_t i = 0; i < s->group_by_count; i++) {
         fields[i] = s->group_by[i].text;
     }
@@ -225,6 +232,14 @@ static void json_strategy(struct json_writer *w, const struct alert_strategy *s)
         fields[i] = s->group_by[i].text;
     }
     json_list(w, "group_by", fields, s->group_by_count);
+    if (s->jitter_ms > 0) {
+        json_put_key(w, "jitter_ms");
+        json_put_u64(w, s->jitter_ms);
+    }
+    if (s->within_ms > 0) {
+        json_put_key(w, "within_ms");
+        json_put_u64(w, s->within_ms);
+    }
     json_put_key(w, "at_least");
     json_put_u64(w, s->at_least);
     json_put_object_end(w);

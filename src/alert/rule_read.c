@@ -8,6 +8,7 @@
 
 #include "alert/rule.h"
 #include "alert/rule_compile.h"
+#include "alert/season.h"
 #include "core/mem.h"
 #include "core/must.h"
 #include "wire/yaml_doc.h"
@@ -252,16 +253,34 @@ static enum err strategy_every(struct reader *r, const char *name, const yaml_no
 static enum err strategy_operator(struct reader *r, const char *name, const yaml_node_t *v,
                                   void *to)
 {
-    static const char *const words[] = {">",    ">=",   "<", "<=", "above_average", "below_average",
-                                        "rise", "fall", NULL};
+    const char *words[COMPARE_COUNT + 1] = {NULL};
+    for (unsigned i = 0; i < COMPARE_COUNT; i++) {
+        words[i] = alert_operator_name((enum alert_operator)i);
+    }
     unsigned at = 0;
-    enum err e = read_word(r, v, words,
-                           "\">\", \">=\", \"<\", \"<=\", above_average, below_average, rise or "
-                           "fall",
-                           &at);
+    enum err e =
+        read_word(r, v, words,
+                  "\">\", \">=\", \"<\", \"<=\", above_average, below_average, rise, fall, "
+                  "above_baseline, below_baseline, off_baseline, will_exceed or "
+                  "will_fall_below",
+                  &at);
     ASSERT(name != NULL);
     ((struct alert_strategy *)to)->op = e == ERR_OK ? (enum alert_operator)at : COMPARE_GT;
     return e;
+}
+
+static enum err strategy_jitter(struct reader *r, const char *name, const yaml_node_t *v, void *to)
+{
+    struct alert_strategy *s = to;
+    ASSERT(r->f != NULL);
+    return read_duration(r, name, v, SEASON_JITTER_MS, SEASON_JITTER_MAX_MS, &s->jitter_ms);
+}
+
+static enum err strategy_within(struct reader *r, const char *name, const yaml_node_t *v, void *to)
+{
+    struct alert_strategy *s = to;
+    ASSERT(r->f != NULL);
+    return read_duration(r, name, v, ALERT_EVERY_MIN_MS, ALERT_WITHIN_MAX_MS, &s->within_ms);
 }
 
 static enum err strategy_threshold(struct reader *r, const char *name, const yaml_node_t *v,
@@ -318,6 +337,7 @@ static const struct key strategy_keys[] = {
     {"field", strategy_field},       {"every", strategy_every},
     {"operator", strategy_operator}, {"threshold", strategy_threshold},
     {"group_by", strategy_group_by}, {"at_least", strategy_at_least},
+    {"jitter", strategy_jitter},     {"within", strategy_within},
 };
 
 static enum err read_strategy(struct reader *r, const yaml_node_t *map, struct alert_strategy *s)
@@ -330,7 +350,7 @@ static enum err read_strategy(struct reader *r, const yaml_node_t *map, struct a
                                  .at_least = 1};
     enum err e = read_keys(r, map, strategy_keys, sizeof strategy_keys / sizeof strategy_keys[0],
                            "filter, metric, measure, quantile, field, every, operator, threshold, "
-                           "group_by, at_least",
+                           "group_by, at_least, jitter, within",
                            s);
     if (e == ERR_OK && (wrong = rule_complete_strategy(s)) != NULL) {
         return yaml_doc_wrong(&r->y, map, wrong, NULL);

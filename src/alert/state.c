@@ -4,7 +4,7 @@
 #include "codec/cursor.h"
 #include "core/must.h"
 
-#define VERSION   2
+#define VERSION   3
 #define BYTES_MAX ((size_t)512 << 20)
 
 void state_encode(const struct look *l, struct buf *out)

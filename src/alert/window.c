@@ -19,14 +19,17 @@ struct window_shape window_shape_of(const struct alert_strategy *s)
     uint32_t slots = (uint32_t)((s->every_ms + slot_ms - 1) / slot_ms);
     uint32_t late = (uint32_t)((WINDOW_LATE_MS + slot_ms - 1) / slot_ms);
     ASSERT(slots > 0 && s->every_ms >= ALERT_EVERY_MIN_MS);
+    bool is_average = s->op == COMPARE_ABOVE_AVERAGE || s->op == COMPARE_BELOW_AVERAGE;
     return (struct window_shape){
+        .strategy = s,
         .slot_ms = slot_ms,
         .slots = slots,
         .ring = slots + late + (is_compared ? slots : 0),
         .has_extremes = s->measure == MEASURE_MIN || s->measure == MEASURE_MAX,
         .has_hist = s->measure == MEASURE_QUANTILE,
         .has_distinct = s->measure == MEASURE_DISTINCT,
-        .has_past = s->op == COMPARE_ABOVE_AVERAGE || s->op == COMPARE_BELOW_AVERAGE,
+        .has_past = is_average || alert_is_seasonal(s->op) || alert_foresees(s->op),
+        .has_season = alert_is_seasonal(s->op),
     };
 }
 
@@ -44,6 +47,7 @@ struct window *window_new(const struct window_shape *shape, uint64_t now_ms)
     if (shape->has_past) {
         w->past = mem_new(WINDOW_PAST, sizeof *w->past);
     }
+    w->season = shape->has_season ? season_new() : NULL;
     w->newest = w->began = now_ms / shape->slot_ms;
     w->next_past = w->newest / shape->slots + 1;
     return w;
@@ -61,6 +65,7 @@ void window_free(struct window *w, const struct window_shape *shape)
     mem_free(w->extremes);
     mem_free(w->hists);
     mem_free(w->past);
+    season_free(w->season);
     mem_free(w->distinct);
     mem_free(w->seen);
     mem_free(w);
@@ -72,6 +77,7 @@ size_t window_bytes(const struct window *w, const struct window_shape *shape)
     ASSERT(shape->slots < shape->ring);
     bytes += w->extremes != NULL ? shape->ring * sizeof *w->extremes : 0;
     bytes += w->past != NULL ? WINDOW_PAST * sizeof *w->past : 0;
+    bytes += w->season != NULL ? season_bytes(w->season) : 0;
     bytes += w->distinct_size * (sizeof *w->distinct + window_words(shape) * sizeof *w->seen);
     for (uint32_t i = 0; w->hists != NULL && i < shape->ring; i++) {
         bytes += sizeof *w->hists + hist_bytes(&w->hists[i]);
@@ -100,10 +106,36 @@ static void clear_slot(struct window *w, const struct window_shape *shape, uint6
     }
 }
 
+void window_foresee(struct window *w, const struct window_shape *shape)
+{
+    double values[WINDOW_PAST];
+    size_t n = w->past_count < WINDOW_PAST ? (size_t)w->past_count : WINDOW_PAST;
+    ASSERT(shape->has_past);
+    for (size_t i = 0; i < n; i++) { // the oldest first
+        values[i] = w->past[(w->past_count - n + i) % WINDOW_PAST].value;
+    }
+    w->trend = trend_of(values, n);
+}
+
+// What the measure was of the window that closed: whoever learns from it, does.
+static void learn(struct window *w, const struct window_shape *shape, struct window_past *p)
+{
+    uint64_t first = w->next_past * shape->slots, end = first + shape->slots - 1;
+    bool is_whole = first >= w->began && end <= w->newest;
+    struct hist_total *scratch = shape->has_hist ? mem_new(1, sizeof *scratch) : NULL;
+    ASSERT(shape->has_past);
+    p->value = is_whole ? window_value(w, shape, end, scratch) : (double)NAN;
+    mem_free(scratch);
+    if (w->season != NULL) {
+        season_note(w->season, (end + 1) * shape->slot_ms - 1, p->value);
+    }
+}
+
 // Adds the windows up that are over with this slot the newest.
 static void close_past(struct window *w, const struct window_shape *shape)
 {
     uint32_t late = shape->ring - shape->slots;
+    bool is_learnt = shape->has_season || alert_foresees(shape->strategy->op);
     ASSERT(shape->slots < shape->ring);
     while (w->past != NULL && (w->next_past + 1) * shape->slots - 1 + late <= w->newest) {
         struct window_past *p = &w->past[w->past_count % WINDOW_PAST];
@@ -115,8 +147,14 @@ static void close_past(struct window *w, const struct window_shape *shape)
             p->errors += is_there ? slot->errors : 0;
             p->sum += is_there ? slot->sum : 0;
         }
+        if (is_learnt) {
+            learn(w, shape, p);
+        }
         w->past_count++;
         w->next_past++;
+        if (alert_foresees(shape->strategy->op)) {
+            window_foresee(w, shape);
+        }
     }
 }
 
@@ -130,6 +168,7 @@ static void move_to(struct window *w, const struct window_shape *shape, uint64_t
         }
         w->newest = slot;
         w->past_count = 0;
+        w->trend = (struct trend){0};
         w->next_past = slot / shape->slots + 1;
         return;
     }
@@ -155,6 +194,7 @@ void window_resume(struct window *w, const struct window_shape *shape, uint64_t 
     window_advance(w, shape, now_ms);
     w->began = w->newest;
     w->past_count = 0;
+    w->trend = (struct trend){0};
     w->next_past = w->newest / shape->slots + 1;
 }
 

@@ -15,37 +15,41 @@
 // Windows side by side (numbered by the time as well) are added up once they are over and
 // WINDOW_LATE_MS have passed: the last WINDOW_PAST are what above_average and below_average compare
 // with. A window that began before `began_ms` is not whole: less is not told of it, and nothing is
-// compared with it.
+// compared with it. They also are what a season (season.h) learns from, and a trend (trend.h) is
+// taken of: each has the value of the measure, NAN where it is not whole.
 //
 // As bytes (window_encode): varints but for numbers of 8 bytes: the newest slot, the slot it began
 // at, the next window to be added up; the number of slots with something, and for each its distance
-// to the newest, the oldest first, and its numbers; the windows that are over; distinct hashes with
-// the last of their slots and a bit for each of the ring back from there. The
-// hashes are stable (core/str.h), so that bytes of one process serve another.
+// to the newest, the oldest first, and its numbers; the windows that are over; the season, as its
+// bytes; distinct hashes with the last of their slots and a bit for each of the ring back from
+// there. The hashes are stable (core/str.h), so that bytes of one process serve another.
 //
 // Not thread-safe.
 #ifndef SONDE_ALERT_WINDOW_H
 #define SONDE_ALERT_WINDOW_H
 
 #include "alert/rule.h"
+#include "alert/season.h"
+#include "alert/trend.h"
 #include "core/buf.h"
 #include "core/hist.h"
 
 #define WINDOW_SLOTS   60
 #define WINDOW_LATE_MS ((uint64_t)30000)
-#define WINDOW_PAST    60
+#define WINDOW_PAST    TREND_MAX
 #define AVERAGE_MIN    5 // windows that closed
 #define DISTINCT_MAX   ((size_t)4096)
 #define WINDOW_MILLION 1e6 // of values that are no durations, in a histogram
 
 struct window;
 
-// What a strategy asks of its windows.
+// What a strategy asks of its windows. The strategy must live as long as the shape is used.
 struct window_shape {
+    const struct alert_strategy *strategy;
     uint64_t slot_ms;
     uint32_t slots; // of a window
     uint32_t ring;  // of all
-    bool has_extremes, has_hist, has_distinct, has_past;
+    bool has_extremes, has_hist, has_distinct, has_past, has_season;
 };
 struct window_shape window_shape_of(const struct alert_strategy *s);
 

@@ -53,6 +53,7 @@ static void put_past(const struct window *w, struct buf *out)
         put_double(out, p->count);
         put_double(out, p->errors);
         put_double(out, p->sum);
+        put_double(out, p->value);
     }
 }
 
@@ -101,6 +102,9 @@ void window_encode(const struct window *w, const struct window_shape *shape, str
     }
     if (shape->has_past) {
         put_past(w, out);
+    }
+    if (shape->has_season) {
+        season_encode(w->season, out);
     }
     if (shape->has_distinct) {
         put_distinct(w, shape, out);
@@ -152,7 +156,22 @@ static void get_past(struct cursor *c, struct window *w)
         w->past[i].count = get_double(c);
         w->past[i].errors = get_double(c);
         w->past[i].sum = get_double(c);
+        w->past[i].value = get_double(c);
     }
+}
+
+static void get_season(struct cursor *c, struct window *w)
+{
+    struct str rest = {(const char *)c->p, cursor_left(c)};
+    struct season *s = NULL;
+    ASSERT(c->p <= c->end);
+    if (c->failed || season_decode(&rest, &s) != ERR_OK) {
+        c->failed = true;
+        return;
+    }
+    season_free(w->season);
+    w->season = s;
+    c->p = (const uint8_t *)rest.p;
 }
 
 static void get_distinct(struct cursor *c, struct window *w, const struct window_shape *shape)
@@ -196,6 +215,12 @@ enum err window_decode(struct str *bytes, const struct window_shape *shape,
     }
     if (shape->has_past) {
         get_past(&c, w);
+    }
+    if (shape->has_season) {
+        get_season(&c, w);
+    }
+    if (alert_foresees(shape->strategy->op)) {
+        window_foresee(w, shape);
     }
     if (shape->has_distinct) {
         get_distinct(&c, w, shape);

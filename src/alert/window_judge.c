@@ -122,6 +122,48 @@ static double value_of(const struct window *w, const struct window_shape *shape,
                                             : of_totals(t, s);
 }
 
+double window_value(const struct window *w, const struct window_shape *shape, uint64_t end,
+                    struct hist_total *scratch)
+{
+    struct totals t;
+    ASSERT(shape->slots < shape->ring);
+    return add_up(w, shape, end, &t) ? value_of(w, shape, shape->strategy, end, &t, scratch)
+                                     : (double)NAN;
+}
+
+// Where the measure is going: what it will be, or what it is where that is further.
+static double foreseen(const struct window *w, const struct alert_strategy *s, double value)
+{
+    double steps = (double)s->within_ms / (double)s->every_ms;
+    ASSERT(alert_foresees(s->op));
+    if (!w->trend.is_sure) {
+        return value;
+    }
+    double then = w->trend.level + w->trend.slope * steps;
+    return s->op == COMPARE_WILL_EXCEED ? fmax(then, value) : fmin(then, value);
+}
+
+// The end of what is usual, `threshold` percent further out. Of both ends it is the one that the
+// value is nearer to, and *op becomes the operator for it.
+static double usual(const struct window *w, const struct window_shape *shape,
+                    const struct alert_strategy *s, uint64_t end, double value,
+                    enum alert_operator *op)
+{
+    struct season_band b;
+    double share = s->threshold / 100;
+    uint64_t jitter = s->jitter_ms > s->every_ms ? s->jitter_ms : s->every_ms;
+    ASSERT(w->season != NULL);
+    if (!season_band(w->season, (end + 1) * shape->slot_ms - 1, jitter, &b)) {
+        return NAN;
+    }
+    if (*op == COMPARE_OFF_BASELINE) {
+        bool is_high = value - b.high > b.low - value;
+        *op = is_high ? COMPARE_ABOVE_BASELINE : COMPARE_BELOW_BASELINE;
+    }
+    return *op == COMPARE_ABOVE_BASELINE ? b.high + share * fabs(b.high)
+                                         : b.low - share * fabs(b.low);
+}
+
 // Of the windows that are over, from their totals.
 static double average(const struct window *w, const struct alert_strategy *s)
 {
@@ -153,11 +195,12 @@ static double before(const struct window *w, const struct window_shape *shape,
 }
 
 static double limit_of(const struct window *w, const struct window_shape *shape,
-                       const struct alert_strategy *s, uint64_t end, struct hist_total *scratch)
+                       const struct alert_strategy *s, uint64_t end, double value,
+                       struct hist_total *scratch, enum alert_operator *op)
 {
     double share = s->threshold / 100;
     ASSERT(shape->slots < shape->ring);
-    switch (s->op) {
+    switch (*op) {
     case COMPARE_ABOVE_AVERAGE:
         return average(w, s) * (1 + share);
     case COMPARE_BELOW_AVERAGE:
@@ -166,30 +209,38 @@ static double limit_of(const struct window *w, const struct window_shape *shape,
         return before(w, shape, s, end, scratch) * (1 + share);
     case COMPARE_FALL:
         return before(w, shape, s, end, scratch) * (1 - share);
+    case COMPARE_ABOVE_BASELINE:
+    case COMPARE_BELOW_BASELINE:
+    case COMPARE_OFF_BASELINE:
+        return usual(w, shape, s, end, value, op);
     default:
         return s->threshold;
     }
 }
 
-static bool compare(const struct alert_strategy *s, double value, double limit)
+static bool compare(enum alert_operator op, double value, double limit)
 {
     if (isnan(value) || isnan(limit)) {
         return false;
     }
-    switch (s->op) {
+    switch (op) {
     case COMPARE_GT:
+    case COMPARE_ABOVE_BASELINE:
         return value > limit;
     case COMPARE_GE:
+    case COMPARE_WILL_EXCEED:
         return value >= limit;
     case COMPARE_LT:
+    case COMPARE_BELOW_BASELINE:
         return value < limit;
     case COMPARE_LE:
+    case COMPARE_WILL_FALL_BELOW:
         return value <= limit;
     case COMPARE_ABOVE_AVERAGE: // of nothing nothing is said
     case COMPARE_RISE:
         return value >= limit && limit > 0;
     default:
-        ASSERT(s->op == COMPARE_BELOW_AVERAGE || s->op == COMPARE_FALL);
+        ASSERT(op == COMPARE_BELOW_AVERAGE || op == COMPARE_FALL);
         return value <= limit;
     }
 }
@@ -214,11 +265,13 @@ struct window_verdict window_judge(const struct window *w, const struct window_s
         v.holds = is_whole && v.count == 0;
         return v;
     }
-    v.limit = limit_of(w, shape, s, end, scratch);
+    enum alert_operator op = s->op;
+    v.value = alert_foresees(op) ? foreseen(w, s, v.value) : v.value;
+    v.limit = limit_of(w, shape, s, end, v.value, scratch, &op);
     // What counts is told of also where there is nothing.
     bool counts = s->measure == MEASURE_COUNT || s->measure == MEASURE_RATE ||
                   s->measure == MEASURE_DISTINCT || s->measure == MEASURE_SUM;
     bool is_enough = v.count >= s->at_least || (counts && s->at_least == 1);
-    v.holds = is_enough && (is_whole || alert_is_early(s)) && compare(s, v.value, v.limit);
+    v.holds = is_enough && (is_whole || alert_is_early(s)) && compare(op, v.value, v.limit);
     return v;
 }

@@ -14,6 +14,7 @@ struct window_extremes {
 };
 struct window_past {
     double count, errors, sum;
+    double value; // of the measure; NAN where there is none, or the window was not whole
 };
 struct window_distinct {
     uint64_t hash, slot; // hash 0: free; the last slot that had it
@@ -26,6 +27,8 @@ struct window {
     struct hist *hists;
     struct window_past *past; // a ring, of the last WINDOW_PAST of past_count
     uint64_t past_count, next_past;
+    struct trend trend;               // of these, where the shape foresees
+    struct season *season;            // NULL where the shape has none
     struct window_distinct *distinct; // open addressing
     uint64_t *seen; // of each of these window_words(): bit k is the slot that is k before its last
     size_t distinct_size, distinct_count;
@@ -37,6 +40,13 @@ static inline size_t window_words(const struct window_shape *shape)
 {
     return (shape->ring + 63) / 64;
 }
+
+// window_judge.c: the measure at the end of this slot; NAN where there is none.
+double window_value(const struct window *w, const struct window_shape *shape, uint64_t end,
+                    struct hist_total *scratch);
+
+// window.c: takes the trend of the windows that are over anew.
+void window_foresee(struct window *w, const struct window_shape *shape);
 
 // One value, seen in this slot of the ring. Its bits; NULL where there are DISTINCT_MAX.
 uint64_t *window_add_distinct(struct window *w, const struct window_shape *shape, uint64_t hash,

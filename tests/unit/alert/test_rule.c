@@ -218,6 +218,15 @@ static void test_wrong_strategies_are_told_with_their_place(void **state)
         {"every: 1m, measure: distinct, threshold: 1", "f:3:3: field: expected whose values"},
         {"every: 1m, measure: p9, operator: above_average, threshold: 1", "f:3:3: above_average"},
         {"every: 1m, measure: max, operator: below_average, threshold: 1", "f:3:3: above_average"},
+        {"every: 1m, threshold: 1, jitter: 1h", "f:3:3: jitter: goes with"},
+        {"every: 1m, threshold: 1, within: 1h", "f:3:3: within: goes with"},
+        {"every: 1m, threshold: 1, operator: will_exceed", "f:3:3: within: expected how far"},
+        {"every: 1m, threshold: 1, operator: will_exceed, within: 1s",
+         "f:3:3: within: expected as"},
+        {"every: 2h, threshold: 1, operator: off_baseline", "f:3:3: every: 1h at most"},
+        {"every: 1m, threshold: 1, operator: off_baseline, jitter: 1s",
+         "f:3:61: expected a duration"},
+        {"every: 1m, measure: absence, within: 1h", "f:3:3: absence takes neither"},
         {"every: 1s, threshold: 1}, {every: 1s, threshold: 1, group_by: name", // of two strategies
          "f:2:11: strategies of one rule have the same group_by"},
     };
@@ -240,6 +249,7 @@ static void test_durations_and_shares(void **state)
         {"error_rate", ">", "0.5", 0.5},
         {"error_rate", "rise", "50%", 50},
         {"count", "above_average", "50", 50},
+        {"p99", "off_baseline", "50%", 50},
         {"sum", ">", "-2.5", -2.5},
         {"count", ">=", "7", 7},
         {"rate", ">", "0.1", 0.1},
@@ -309,28 +319,35 @@ static void add_one_of(struct random *r, struct buf *b, const char *key, const c
 
 static void random_strategy(struct random *r, struct buf *b, const char *group_by)
 {
-    static const char *const measures[] = {"count, threshold: 5",
-                                           "rate, threshold: '0.25'",
-                                           "error_rate, threshold: 5%",
-                                           "average, threshold: 1m30s",
-                                           "sum, threshold: 1e3",
-                                           "min, threshold: 007",
-                                           "max, threshold: 3.50",
-                                           "p99.9, threshold: 1.5s",
-                                           "p99.99, threshold: 1ms",
-                                           "p12.345, threshold: 1",
-                                           "p0.1, threshold: 3h",
-                                           "P50, threshold: 1us",
-                                           "quantile, threshold: 1",
-                                           "quantile, threshold: 1, quantile: 0.3333333333333333",
-                                           "distinct, threshold: 7, field: span.a",
-                                           "absence"};
-    const char *measure = measures[random_below(r, 16)];
-    buf_printf(b, "{every: %zus, measure: %s%s", 1 + random_below(r, 86400), measure, group_by);
+    static const char *const measures[] = {
+        "count, threshold: 5",
+        "rate, threshold: '0.25'",
+        "error_rate, threshold: 5%",
+        "average, threshold: 1m30s",
+        "sum, threshold: 1e3",
+        "min, threshold: 007",
+        "max, threshold: 3.50",
+        "p99.9, threshold: 1.5s",
+        "p99.99, threshold: 1ms",
+        "p12.345, threshold: 1",
+        "p0.1, threshold: 3h",
+        "P50, threshold: 1us",
+        "quantile, threshold: 1",
+        "quantile, threshold: 1, quantile: 0.3333333333333333",
+        "distinct, threshold: 7, field: span.a",
+        "absence",
+        "p99, operator: off_baseline, threshold: 50%",
+        "max, operator: above_baseline, threshold: 0, jitter: 2h",
+        "rate, operator: will_exceed, threshold: 2, within: 720h",
+        "sum, operator: will_fall_below, threshold: 1, "
+        "within: 36h"};
+    const char *measure = measures[random_below(r, 20)];
+    size_t longest = strstr(measure, "baseline") != NULL ? 3600 : 86400;
+    buf_printf(b, "{every: %zus, measure: %s%s", 1 + random_below(r, longest), measure, group_by);
     ONE_OF(r, b, "filter", "'{}'", "' { name = \"a\" } '", "\"{ span.a = \\\"x\\\\ny\\\" }\"",
            "'{ (duration > 1s || status = error) && resource.b != nil }'");
     ONE_OF(r, b, "at_least", "1", "2", "100000");
-    if (strcmp(measure, "absence") != 0) {
+    if (strcmp(measure, "absence") != 0 && strstr(measure, "operator") == NULL) {
         ONE_OF(r, b, "operator", "'>'", "'>='", "'<'", "'<='");
     }
     buf_add_str(b, STR("}"));

@@ -329,7 +329,8 @@ static void test_windows_say_what_counting_again_says(void **state)
     (void)state;
     for (size_t round = 0; round < 330; round++) {
         enum alert_measure measure = (enum alert_measure)(round % MEASURE_COUNT_OF);
-        enum alert_operator op = (enum alert_operator)(round / MEASURE_COUNT_OF % COMPARE_COUNT);
+        enum alert_operator op =
+            (enum alert_operator)(round / MEASURE_COUNT_OF % COMPARE_ABOVE_BASELINE);
         bool is_average = op == COMPARE_ABOVE_AVERAGE || op == COMPARE_BELOW_AVERAGE;
         bool has_none = measure == MEASURE_QUANTILE || measure == MEASURE_DISTINCT;
         if ((is_average && has_none) || (measure == MEASURE_ABSENCE && op != COMPARE_GT)) {
@@ -349,6 +350,96 @@ static void test_windows_say_what_counting_again_says(void **state)
         window_free(m.w, &m.shape);
     }
     assert_true(seen[0] > 30 && seen[1] > 30); // both happen
+}
+
+// One minute after another, each with so many records more than the one before.
+static void grow(struct model *m, uint64_t *at_ms, size_t minutes, size_t *each)
+{
+    for (size_t i = 0; i < minutes; i++, *at_ms += 60000, ++*each) {
+        const struct window_record r = {.time_ms = *at_ms, .count = *each};
+        assert_true(window_add(m->w, &m->shape, &r));
+        go_through_bytes(m);
+    }
+}
+
+static void test_what_goes_somewhere_is_foreseen(void **state)
+{
+    static struct model m;
+    uint64_t at = START_MS - START_MS % 60000;
+    size_t each = 1;
+    (void)state;
+    begin(&m, MEASURE_COUNT, COMPARE_WILL_EXCEED, 60000, 100, 1);
+    m.s.within_ms = 3600000;
+    grow(&m, &at, TREND_MIN, &each);
+    struct window_verdict v = window_judge(m.w, &m.shape, &m.s, at - 1, &scratch);
+    assert_true(v.value < 20 && v.limit == 100 && !v.holds); // too little is known
+    grow(&m, &at, 20, &each);
+    v = window_judge(m.w, &m.shape, &m.s, at - 1, &scratch);
+    assert_true(v.value > 85 && v.value < 95 && !v.holds); // one minute is still open
+    grow(&m, &at, 20, &each);
+    v = window_judge(m.w, &m.shape, &m.s, at - 1, &scratch);
+    assert_true(v.value > 105 && v.value < 115 && v.holds);
+    window_resume(m.w, &m.shape, at + 300000); // what was before the gap tells nothing
+    v = window_judge(m.w, &m.shape, &m.s, at + 300000, &scratch);
+    assert_true(v.value == 0 && !v.holds);
+    window_free(m.w, &m.shape);
+}
+
+// So many records at each hour of a day, a few more on some.
+static void day(struct model *m, uint64_t day_ms, size_t bad)
+{
+    for (uint64_t h = 0; h < 24; h++) {
+        uint64_t at = day_ms + h * 3600000;
+        const struct window_record r = {.time_ms = at,
+                                        .count = 10 * (h + 1) + day_ms / 86400000 % 3 + bad};
+        assert_true(window_add(m->w, &m->shape, &r));
+    }
+    go_through_bytes(m);
+}
+
+static struct window_verdict at_hour(struct model *m, uint64_t hour_ms, size_t count)
+{
+    const struct window_record r = {.time_ms = hour_ms, .count = count};
+    assert_true(window_add(m->w, &m->shape, &r));
+    window_advance(m->w, &m->shape, hour_ms + 3540000);
+    return window_judge(m->w, &m->shape, &m->s, hour_ms + 3540000, &scratch);
+}
+
+static void test_what_is_unusual_at_this_hour_is_told(void **state)
+{
+    static const struct {
+        enum alert_operator op;
+        size_t count;
+        bool holds;
+    } cases[] = {
+        {COMPARE_ABOVE_BASELINE, 50, false}, {COMPARE_ABOVE_BASELINE, 130, true},
+        {COMPARE_ABOVE_BASELINE, 5, false},  {COMPARE_BELOW_BASELINE, 130, false},
+        {COMPARE_BELOW_BASELINE, 50, false}, {COMPARE_BELOW_BASELINE, 5, true},
+        {COMPARE_OFF_BASELINE, 130, true},   {COMPARE_OFF_BASELINE, 5, true},
+        {COMPARE_OFF_BASELINE, 50, false},   {COMPARE_OFF_BASELINE, 62, false},
+    };
+    uint64_t first = 86400000ull * 20300;
+    static struct model m;
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        begin(&m, MEASURE_COUNT, cases[i].op, 3600000, 50, 1);
+        m.s.jitter_ms = SEASON_JITTER_MS;
+        window_free(m.w, &m.shape);
+        m.w = window_new(&m.shape, first);
+        day(&m, first, 0);
+        uint64_t then = first + 86400000 + 4 * 3600000; // the fifth hour: 50, 40 and 60 about it
+        for (uint64_t d = 1; d < 8; d++) {
+            day(&m, first + d * 86400000, d == 3 ? 1000 : 0);
+            then += 86400000;
+        }
+        for (uint64_t h = 4; h > 0; h--) {
+            (void)at_hour(&m, then - h * 3600000, 10 * (5 - h));
+        }
+        struct window_verdict v = at_hour(&m, then, cases[i].count);
+        assert_int_equal(v.holds, cases[i].holds);
+        assert_true(v.value == (double)cases[i].count && !isnan(v.limit));
+        window_free(m.w, &m.shape);
+    }
 }
 
 static bool add_at(struct model *m, uint64_t at_ms, uint64_t value)
@@ -506,6 +597,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_windows_say_what_counting_again_says),
+        cmocka_unit_test(test_what_goes_somewhere_is_foreseen),
+        cmocka_unit_test(test_what_is_unusual_at_this_hour_is_told),
         cmocka_unit_test(test_a_value_counts_in_every_window_that_had_it),
         cmocka_unit_test(test_values_beyond_the_most_give_way_once_they_are_old),
         cmocka_unit_test(test_a_window_lives_on_through_its_bytes_for_long),

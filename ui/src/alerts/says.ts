@@ -30,8 +30,9 @@ function measureText(s: AlertStrategy): string {
   }
 }
 
-function holdsText({ operator, threshold = '' }: AlertStrategy): string {
+function holdsText({ operator, threshold = '', within_ms = 0 }: AlertStrategy): string {
   const share = percentText(threshold)
+  const within = lengthText(within_ms)
   switch (operator) {
     case 'above_average':
       return t('alerts.aboveAverage', { share })
@@ -41,6 +42,16 @@ function holdsText({ operator, threshold = '' }: AlertStrategy): string {
       return t('alerts.rise', { share })
     case 'fall':
       return t('alerts.fall', { share })
+    case 'above_baseline':
+      return t('alerts.aboveBaseline', { share })
+    case 'below_baseline':
+      return t('alerts.belowBaseline', { share })
+    case 'off_baseline':
+      return t('alerts.offBaseline', { share })
+    case 'will_exceed':
+      return t('alerts.willExceed', { threshold, within })
+    case 'will_fall_below':
+      return t('alerts.willFallBelow', { threshold, within })
     default:
       return `${signOf(operator ?? '')} ${threshold}`
   }

@@ -48,6 +48,11 @@ const SIGNS: Record<string, string> = {
   rise: '≥',
   below_average: '≤',
   fall: '≤',
+  above_baseline: '>',
+  below_baseline: '<',
+  off_baseline: '≷',
+  will_exceed: '≥',
+  will_fall_below: '≤',
   '>=': '≥',
   '<=': '≤',
 }
