@@ -70,7 +70,7 @@ void arena_clear(struct arena *a)
 // The size of a new chunk that has room for `need` bytes.
 static size_t chunk_bytes(const struct arena *a, size_t need)
 {
-    size_t size = a->next_chunk_bytes < ARENA_CHUNK_MIN ? ARENA_CHUNK_MIN : a->next_chunk_bytes;
+    size_t size = a->next_chunk_bytes == 0 ? ARENA_CHUNK_MIN : a->next_chunk_bytes;
     ASSERT(need <= SIZE_MAX / 2);
     need += sizeof(struct arena_chunk);
     return size < need ? need : size;

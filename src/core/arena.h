@@ -20,7 +20,7 @@ struct arena {
     struct arena_chunk *chunks; // the newest first
     char *at, *end;             // free room in the newest chunk
     size_t held_bytes;          // total size of all chunks
-    size_t next_chunk_bytes;
+    size_t next_chunk_bytes; // of a new arena: 0, or less than ARENA_CHUNK_MIN for many small ones
 };
 
 // An arena that is all zero bytes is valid and empty; nothing is allocated until the first use.

@@ -115,13 +115,14 @@ struct filter {
     struct filter_node *root;
     uint32_t test_count;
     struct pattern **patterns;
-    size_t pattern_count, pattern_bytes;
+    size_t pattern_count, pattern_capacity, pattern_bytes;
 };
 
 // ERR_INVALID with the position of the offending character and what was expected there.
 MUST_CHECK enum err filter_parse(struct str text, struct filter **ret_filter,
                                  struct err_at *ret_at);
 void filter_free(struct filter *f);
+size_t filter_bytes(const struct filter *f); // heap bytes held
 
 // On how many values a regular expression of it was given up since it was parsed. More than 0: what
 // was found with it may lack something, and whoever asked is to be told.

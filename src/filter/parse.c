@@ -484,6 +484,8 @@ static enum err compile_regex(struct parser *p, struct filter_node *test, size_t
                           "expected regular expressions that need less memory together");
     }
     MUST(p->f->pattern_count < FILTER_NODES_MAX);
+    p->f->patterns = mem_grow(p->f->patterns, &p->f->pattern_capacity, p->f->pattern_count + 1,
+                              sizeof *p->f->patterns);
     p->f->patterns[p->f->pattern_count++] = test->pattern;
     return ERR_OK;
 }
@@ -664,6 +666,8 @@ static enum err parse_filter(struct parser *p)
     return p->token == TOKEN_END ? ERR_OK : expected(p, "the end of the filter");
 }
 
+#define CHUNK_FIRST ((size_t)512) // most filters are short, and there may be many
+
 enum err filter_parse(struct str text, struct filter **ret_filter, struct err_at *ret_at)
 {
     size_t bad_at;
@@ -675,7 +679,7 @@ enum err filter_parse(struct str text, struct filter **ret_filter, struct err_at
         return err_at_set(ret_at, ERR_INVALID, bad_at, "expected UTF-8 text");
     }
     struct filter *f = mem_new(1, sizeof *f);
-    f->patterns = mem_new(FILTER_NODES_MAX, sizeof(struct pattern *));
+    f->arena.next_chunk_bytes = CHUNK_FIRST;
     struct parser p = {.f = f, .input = arena_str(&f->arena, text), .at = ret_at};
     enum err e = parse_filter(&p);
     if (e != ERR_OK) {
@@ -697,6 +701,13 @@ void filter_free(struct filter *f)
     mem_free(f->patterns);
     arena_done(&f->arena);
     mem_free(f);
+}
+
+size_t filter_bytes(const struct filter *f)
+{
+    ASSERT(f->pattern_count <= f->pattern_capacity);
+    return sizeof *f + f->arena.held_bytes + f->pattern_bytes +
+           f->pattern_capacity * sizeof *f->patterns;
 }
 
 uint64_t filter_given_up(const struct filter *f)
