@@ -100,7 +100,7 @@ static struct alert_set *rules(struct gen *g, size_t count)
 static double run(struct gen *g, size_t count, size_t spans)
 {
     struct alert_set *set = rules(g, count);
-    struct look l = {.bytes_max = SIZE_MAX, .walk = plan_walk_new()};
+    struct look l = {.bytes_max = SIZE_MAX, .walks = {plan_walk_new(), plan_walk_new()}};
     uint64_t took_ns = 0, seq = 1, base_ns = clock_wall_ns();
     size_t done = 0;
     ASSERT(g != NULL);
@@ -122,7 +122,8 @@ static double run(struct gen *g, size_t count, size_t spans)
     printf("%5zu rules, %zu tables: %.1f ns a span, %.3f matches a span\n", count, stats.shapes,
            (double)took_ns / (double)done, (double)l.records / (double)done);
     program_done(&l.program);
-    plan_walk_free(l.walk);
+    plan_walk_free(l.walks[PLAN_SPANS]);
+    plan_walk_free(l.walks[PLAN_POINTS]);
     alert_set_unref(set);
     return (double)took_ns / (double)done;
 }

@@ -27,6 +27,11 @@
 // counts as refused, but for the first group of each rule. Groups go when nothing of them is in any
 // window.
 //
+// Falling behind. Alerts never keep the server from taking data in. Where more waits for them than
+// one part of the budget in ALERT_BEHIND_SHARE, strategies of which the cost is not bounded
+// (plan.h) are not looked for, and where twice as much waits, or a start takes ALERT_REPLAY_MS to
+// catch up, records are passed over until that is worked off. Both are counted, and logged.
+//
 // Threads: alert_add_record() on the journal's thread, queues; one thread of the engine's own does
 // the rest and is the only one that calls the sink. Rules may be set by any thread.
 #ifndef SONDE_ALERT_ALERT_H
@@ -37,8 +42,11 @@
 #include "model/batch.h"
 #include "model/ids.h"
 
-#define ALERT_SHARE      16 // of the budget, one part in so many
-#define ALERT_GROUPS_MAX ((size_t)10000)
+#define ALERT_SHARE        16 // of the budget, one part in so many
+#define ALERT_BEHIND_SHARE 16
+#define ALERT_REPLAY_MS    ((uint64_t)3000)
+#define ALERT_RULES_SHARE  4 // what rules may take
+#define ALERT_GROUPS_MAX   ((size_t)10000)
 // Less than what windows wait for late records: a clock that is ahead must not make those of others
 // late.
 #define ALERT_FUTURE_MS  ((uint64_t)10000)
@@ -57,6 +65,7 @@ struct alert_set *alert_set_new(struct alert_file *file);
 struct alert_set *alert_set_ref(struct alert_set *s);
 void alert_set_unref(struct alert_set *s); // NULL is fine
 const struct alert_file *alert_set_file(const struct alert_set *s);
+size_t alert_set_bytes(const struct alert_set *s); // about
 
 // Who a record is of. Texts live until the sink's call returns.
 struct alert_origin {
@@ -141,6 +150,7 @@ struct alert_stats {
     uint64_t records;                            // that matched, once for each strategy
     uint64_t late, future, refused;              // records: see above
     uint64_t unfit;                              // points that a measure cannot be taken of
+    uint64_t spared, passed; // records: looked at for a part of the strategies, and not at all
     uint64_t groups, firing, bytes;
     uint64_t fired, ended, leaps, queued_bytes, tell_failures;
 };

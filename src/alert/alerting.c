@@ -340,6 +340,22 @@ static enum err check_channels(struct alerting *a, const struct alert_file *f, c
     return ERR_OK;
 }
 
+// While they are taken over, the old ones are there as well.
+static enum err check_room(const struct alerting *a, const struct alert_file *f,
+                           struct err_at *ret_at)
+{
+    size_t bytes = alert_set_bytes(a->set) + alert_file_bytes(f);
+    size_t most = a->o.budget->limit_bytes / ALERT_RULES_SHARE;
+    ASSERT(a->inquirer != NULL);
+    return bytes <= most || f->rule_count == 0
+               ? ERR_OK
+               : err_at_set(
+                     ret_at, ERR_LIMIT, 0,
+                     "the rules would need %zu MiB together with those there are, of %zu MiB "
+                     "that memory.limit has for them",
+                     (bytes >> 20) + 1, most >> 20);
+}
+
 static enum err put_all(struct alerting *a, const struct alert_file *f, struct channel *channels,
                         struct str by, struct err_at *ret_at)
 {
@@ -371,6 +387,7 @@ static enum err import(struct alerting *a, const struct alert_file *f, const cha
         e = read_channel(&f->channels[count], name, &channels[count], ret_at);
     }
     e = e == ERR_OK ? check_channels(a, f, name, channels, count, ret_at) : e;
+    e = e == ERR_OK ? check_room(a, f, ret_at) : e;
     e = e == ERR_OK ? put_all(a, f, channels, by, ret_at) : e;
     for (size_t i = 0; i < count; i++) {
         channel_done(&channels[i]);

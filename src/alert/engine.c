@@ -17,6 +17,7 @@
 #define COMMIT_MS       10000
 #define LEAP_MIN_MS     5000
 #define GAP_MS          30000 // nothing was taken in for so long: windows are no longer whole
+#define WARN_MS         60000
 #define STATE_BYTES_MAX ((size_t)1 << 30)
 
 // A journal record on its way to the thread.
@@ -45,10 +46,12 @@ struct alert_engine {
     size_t queued_bytes;
     struct alert_stats stats;
     struct meter queued;
-    size_t queue_allowance;
+    size_t queue_allowance, behind_bytes;
 
     pthread_t thread;
     bool started;
+    uint64_t spared, passed;         // records, since the server was behind
+    uint64_t warned_ns, replayed_ns; // monotonic; how long it took
     struct meter held;
     size_t held_bytes;
     struct look look;                 // the thread's alone, once started
@@ -61,7 +64,7 @@ struct alert_engine {
 static void set_time(struct look *l, uint64_t ms)
 {
     struct engine_time *t = &l->time;
-    ASSERT(l->walk != NULL);
+    ASSERT(l->walks[PLAN_SPANS] != NULL);
     t->now_ms = ms > t->now_ms ? ms : t->now_ms;
     uint64_t over = t->now_ms > ALERT_GRACE_MS ? t->now_ms - ALERT_GRACE_MS : 0;
     t->watermark_ms = over > t->watermark_ms ? over : t->watermark_ms;
@@ -69,7 +72,7 @@ static void set_time(struct look *l, uint64_t ms)
 
 static void shift_groups(struct look *l, int64_t by_ms)
 {
-    ASSERT(l->walk != NULL);
+    ASSERT(l->walks[PLAN_SPANS] != NULL);
     for (size_t i = 0; i < l->program.count; i++) {
         groups_shift(&l->program.groups[i], by_ms);
     }
@@ -113,10 +116,57 @@ static void step_time(struct alert_engine *a)
 
 // ---- Taking in ----------------------------------------------------------------------------------
 
-static void take_record(struct alert_engine *a, struct batch *const *batches, size_t count)
+// Now and then while it lasts.
+static void warn(struct alert_engine *a)
 {
+    uint64_t now = a->clock.mono_ns();
     ASSERT(a->sink.tell != NULL);
-    for (size_t i = 0; i < count; i++) {
+    if (a->warned_ns == 0 || now - a->warned_ns >= WARN_MS * NS_PER_MS) {
+        a->warned_ns = now;
+        log_write(LOG_WARN, "alert",
+                  "rules cost more than there is time for: some were passed over",
+                  "spared=%llu passed=%llu unkeyed=%llu", (unsigned long long)a->spared,
+                  (unsigned long long)a->passed, (unsigned long long)a->stats.unkeyed);
+    }
+}
+
+// False where nothing is looked for in these. `level` is 0 for one that is not behind.
+static bool choose(struct alert_engine *a, struct batch *const *batches, size_t count,
+                   unsigned level)
+{
+    uint64_t rows = 0;
+    ASSERT(a->sink.tell != NULL);
+    plan_walk_spare(a->look.walks[PLAN_SPANS], level > 0);
+    plan_walk_spare(a->look.walks[PLAN_POINTS], level > 0);
+    for (size_t i = 0; level > 0 && i < count; i++) {
+        rows += batches[i]->span_count + batches[i]->point_count;
+    }
+    if (level > 1) {
+        a->passed += rows;
+        warn(a);
+    } else if (level > 0 && a->stats.unkeyed > 0) {
+        a->spared += rows;
+        warn(a);
+    }
+    return level < 2;
+}
+
+static unsigned how_far_behind(const struct alert_engine *a)
+{
+    size_t waits = atomic_load(&a->queued.held_bytes), most = a->behind_bytes;
+    ASSERT(most > 0);
+    return waits > 2 * most ? 2 : waits > most ? 1 : 0;
+}
+
+static void take_record(struct alert_engine *a, struct batch *const *batches, size_t count,
+                        unsigned level)
+{
+    bool is_looked_for = choose(a, batches, count, level);
+    ASSERT(a->sink.tell != NULL);
+    for (size_t i = 0; i < count && !is_looked_for; i++) {
+        a->seq = batches[i]->seq > a->seq ? batches[i]->seq : a->seq;
+    }
+    for (size_t i = 0; i < count && is_looked_for; i++) {
         look_at(&a->look, batches[i]);
         a->seq = batches[i]->seq > a->seq ? batches[i]->seq : a->seq;
     }
@@ -150,7 +200,8 @@ static void record_free(struct alert_engine *a, struct record *r)
 
 static void note_held(struct alert_engine *a)
 {
-    size_t bytes = a->look.totals.bytes + a->look.growth.size * sizeof(struct growth_series);
+    size_t bytes = a->look.totals.bytes + a->look.growth.size * sizeof(struct growth_series) +
+                   a->look.program.set->bytes;
     ASSERT(a->sink.tell != NULL);
     if (bytes > a->held_bytes) {
         meter_force(&a->held, bytes - a->held_bytes);
@@ -177,6 +228,8 @@ static void note_stats(struct alert_engine *a)
                                     .future = l->future,
                                     .refused = l->refused,
                                     .unfit = l->unfit,
+                                    .spared = a->spared,
+                                    .passed = a->passed,
                                     .groups = l->totals.count,
                                     .firing = l->firing,
                                     .bytes = a->held_bytes,
@@ -235,7 +288,7 @@ static void turn(struct alert_engine *a, struct record *records, bool all)
     while (records != NULL) {
         struct record *next = records->next;
         step_time(a);
-        take_record(a, records->batches, records->count);
+        take_record(a, records->batches, records->count, how_far_behind(a));
         judge_all(&a->look, &a->sink, false);
         record_free(a, records);
         records = next;
@@ -395,8 +448,10 @@ struct alert_engine *alert_new(const struct alert_options *o)
     meter_init(&a->queued, o->budget, ACCOUNT_STREAM);
     meter_init(&a->held, o->budget, ACCOUNT_STREAM);
     a->queue_allowance = o->budget->limit_bytes / QUEUE_SHARE;
+    a->behind_bytes = o->budget->limit_bytes / ALERT_BEHIND_SHARE;
     a->look.bytes_max = o->budget->limit_bytes / ALERT_SHARE;
-    a->look.walk = plan_walk_new();
+    a->look.walks[PLAN_SPANS] = plan_walk_new();
+    a->look.walks[PLAN_POINTS] = plan_walk_new();
     a->look.scratch = mem_new(1, sizeof *a->look.scratch);
     rebase(a);
     program_init(&a->look.program, o->set, NULL, a->look.time.now_ms, &a->look.totals);
@@ -419,8 +474,10 @@ void alert_replay(struct alert_engine *a, struct batch *const *batches, size_t c
 {
     MUST(!a->started);
     if (count > 0 && batches[0]->seq > a->replay_after) {
-        take_record(a, batches, count);
+        uint64_t begun = a->clock.mono_ns(), most = ALERT_REPLAY_MS * NS_PER_MS;
+        take_record(a, batches, count, a->replayed_ns > most ? 2 : a->replayed_ns > most / 2);
         judge_all(&a->look, &a->sink, false);
+        a->replayed_ns += a->clock.mono_ns() - begun;
     }
 }
 
@@ -491,7 +548,8 @@ void alert_close(struct alert_engine *a)
     ASSERT(a->first == NULL);
     program_done(&a->look.program);
     growth_done(&a->look.growth);
-    plan_walk_free(a->look.walk);
+    plan_walk_free(a->look.walks[PLAN_SPANS]);
+    plan_walk_free(a->look.walks[PLAN_POINTS]);
     mem_free(a->look.scratch);
     mem_free(a->look.events);
     mem_free(a->look.dirty);

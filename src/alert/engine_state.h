@@ -12,6 +12,7 @@
 struct alert_set {
     _Atomic int refs;
     struct alert_file *file;
+    size_t bytes; // about
 };
 
 // Which strategy an item of a plan is.
@@ -48,7 +49,7 @@ struct engine_time {
 struct look {
     struct program program;
     struct growth growth;
-    struct plan_walk *walk;
+    struct plan_walk *walks[2]; // by enum plan_rows: each keeps to one plan
     struct hist_total *scratch;
     struct engine_time time;
     bool is_live; // else records are replayed, and may be of long ago

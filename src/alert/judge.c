@@ -193,7 +193,7 @@ static void apply(struct look *l, const struct alert_event *e, struct group *g)
 // over by then.
 static void tell(struct look *l, const struct alert_sink *sink)
 {
-    ASSERT(l->walk != NULL);
+    ASSERT(l->walks[PLAN_SPANS] != NULL);
     for (size_t at = 0; at < l->event_count; at += TOLD_AT_ONCE) {
         size_t n = l->event_count - at < TOLD_AT_ONCE ? l->event_count - at : TOLD_AT_ONCE;
         enum err e = sink->tell(sink->ctx, l->events + at, n);
@@ -281,7 +281,7 @@ static void remove_over(const struct look *l, struct groups *gs)
 
 void judge_all(struct look *l, const struct alert_sink *sink, bool tick)
 {
-    ASSERT(l->walk != NULL);
+    ASSERT(l->walks[PLAN_SPANS] != NULL);
     for (size_t i = 0; i < l->dirty_count;
          i++) { // not all rules: a record costs those that it is of
         judge_dirty(l, &l->program.groups[l->dirty[i]]);
@@ -299,7 +299,7 @@ void judge_all(struct look *l, const struct alert_sink *sink, bool tick)
 
 void judge_leave(struct look *l, const struct alert_sink *sink, struct program *old)
 {
-    ASSERT(l->walk != NULL);
+    ASSERT(l->walks[PLAN_SPANS] != NULL);
     for (size_t i = 0; i < old->count; i++) {
         struct groups *gs = &old->groups[i];
         for (size_t k = 0; gs->rule != NULL && k < gs->size; k++) {

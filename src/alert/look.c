@@ -153,7 +153,7 @@ static bool measure(struct look *l, const struct seen *s, const struct alert_str
 {
     char room[NUMBER_ROOM];
     bool needs_value = st->measure >= MEASURE_AVERAGE && st->measure <= MEASURE_QUANTILE;
-    ASSERT(l->walk != NULL);
+    ASSERT(l->walks[PLAN_SPANS] != NULL);
     if (st->measure == MEASURE_DISTINCT) {
         struct str text = text_of(s, &st->field, room);
         r->count = 1;
@@ -253,7 +253,7 @@ static uint64_t event_time(struct look *l, uint64_t time_ms)
 {
     uint64_t now = l->time.now_ms;
     int64_t leap = l->time.leap_ms;
-    ASSERT(l->walk != NULL);
+    ASSERT(l->walks[PLAN_SPANS] != NULL);
     if (time_ms > now + ALERT_FUTURE_MS) {
         l->future++;
         return now;
@@ -296,9 +296,9 @@ static void see(void *ctx, uint32_t item, uint32_t row)
 
 void look_at(struct look *l, const struct batch *b)
 {
-    ASSERT(l->walk != NULL);
+    ASSERT(l->walks[PLAN_SPANS] != NULL);
     for (unsigned rows = PLAN_SPANS; rows <= PLAN_POINTS; rows++) {
         struct looking k = {l, b, (enum plan_rows)rows};
-        plan_each(l->program.plans[rows], l->walk, b, (enum plan_rows)rows, see, &k);
+        plan_each(l->program.plans[rows], l->walks[rows], b, (enum plan_rows)rows, see, &k);
     }
 }

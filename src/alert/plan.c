@@ -23,6 +23,7 @@ struct live {
 
 struct plan_walk {
     const struct plan *plan;
+    uint64_t serial; // the plan's; 0: none yet
     const struct batch *batch;
     uint32_t *keys; // of each string of the batch: the plan's key + 2; 1: none; 0: not looked up
     size_t key_capacity;
@@ -35,6 +36,8 @@ struct plan_walk {
     size_t live_count, live_capacity;
     uint32_t resource; // of `live`; UINT32_MAX: none
     bool wants_attrs;  // a live shape asks for more than the resource has
+    bool spares;       // what nothing is hashed of
+    struct plan_memo memo;
 };
 
 struct plan_walk *plan_walk_new(void)
@@ -52,7 +55,13 @@ void plan_walk_free(struct plan_walk *w)
     mem_free(w->seen);
     mem_free(w->values);
     mem_free(w->live);
+    plan_memo_done(&w->memo);
     mem_free(w);
+}
+
+void plan_walk_spare(struct plan_walk *w, bool spare)
+{
+    w->spares = spare;
 }
 
 // ---- Values -------------------------------------------------------------------------------------
@@ -297,6 +306,23 @@ static void put_row_values(struct plan_walk *w, const struct plan_row *row)
     }
 }
 
+static void try_unkeyed(const struct told *t, const struct plan_row *row)
+{
+    struct plan_walk *w = t->w;
+    const uint32_t *items = w->plan->unkeyed;
+    uint32_t count = (uint32_t)w->plan->unkeyed_count;
+    ASSERT(t != NULL);
+    if (w->spares || count == 0) {
+        return;
+    }
+    if (row->span != NULL) {
+        items = plan_memo_find(&w->memo, w->plan, w->batch, row->span, &count);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        try_item(t, items[i], row->number);
+    }
+}
+
 static void take_row(const struct told *t, const struct plan_row *row)
 {
     struct plan_walk *w = t->w;
@@ -312,9 +338,7 @@ static void take_row(const struct told *t, const struct plan_row *row)
         follow_row(t, w->live[i].shape, w->plan->shapes[w->live[i].shape].resource_fields,
                    w->live[i].hash, row->number);
     }
-    for (size_t i = 0; i < w->plan->unkeyed_count; i++) {
-        try_item(t, w->plan->unkeyed[i], row->number);
-    }
+    try_unkeyed(t, row);
 }
 
 // ---- Batches ------------------------------------------------------------------------------------
@@ -322,14 +346,17 @@ static void take_row(const struct told *t, const struct plan_row *row)
 static void enter_batch(struct plan_walk *w, const struct plan *p, const struct batch *b)
 {
     ASSERT(p->item_count == 0 || p->items != NULL);
-    if (w->plan != p || w->stamp > UINT32_MAX - 2 * (uint32_t)BATCH_SPANS_MAX - 2) {
+    if (w->serial != p->serial || w->stamp > UINT32_MAX - 2 * (uint32_t)BATCH_SPANS_MAX - 2) {
         mem_free(w->fields);
         mem_free(w->seen);
         w->fields = mem_new(p->field_count + 1, sizeof *w->fields);
         w->seen = mem_new(p->item_count + 1, sizeof *w->seen);
-        w->plan = p;
+        plan_memo_done(&w->memo);
+        w->serial = p->serial;
         w->stamp = 0;
     }
+    w->plan = p;
+    plan_memo_enter(&w->memo);
     w->batch = b;
     w->resource = UINT32_MAX;
     w->keys = mem_grow(w->keys, &w->key_capacity, b->string_count, sizeof *w->keys);

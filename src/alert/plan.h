@@ -11,8 +11,16 @@
 // of a batch, and a shape whose part of resource fields nobody asks for with these values is left
 // out for all of its records.
 //
-// Terms without an equality, and filters with more than TERMS_MAX terms, are tried on each record:
-// "{ duration > 1s }" has nothing to hash. Values that are arrays count as each of their elements.
+// Terms without an equality, and filters with more than TERMS_MAX terms, have nothing to hash:
+// "{ duration > 1s }". For these a walk remembers what resource, scope, name, kind and status of a
+// span say of each (filter_verdict()): of the spans of one resource and name, of which there are
+// many, only those are tried that these leave open. It remembers PLAN_MEMO_MAX such, and begins
+// anew beyond. Tests on other fields of a span are left open, and cost each of them.
+//
+// A walk may be told to spare those (plan_walk_spare()): who falls behind looks for the others, of
+// which the cost is bounded, first.
+//
+// Values that are arrays count as each of their elements.
 //
 // A plan is immutable and any thread may use it; each thread has a walk of its own.
 #ifndef SONDE_ALERT_PLAN_H
@@ -21,10 +29,12 @@
 #include "filter/filter.h"
 #include "model/batch.h"
 
-#define PLAN_TERMS_MAX  16 // of a filter
-#define PLAN_KEY_MAX    4  // equalities of a term that are hashed
-#define PLAN_FIELDS_MAX 4096
-#define PLAN_SHAPES_MAX 1024
+#define PLAN_TERMS_MAX      16 // of a filter
+#define PLAN_KEY_MAX        4  // equalities of a term that are hashed
+#define PLAN_FIELDS_MAX     4096
+#define PLAN_SHAPES_MAX     1024
+#define PLAN_MEMO_MAX       4096              // combinations
+#define PLAN_MEMO_ITEMS_MAX ((size_t)1 << 20) // left open, of all of them
 
 struct plan;
 
@@ -42,7 +52,9 @@ enum plan_rows { PLAN_SPANS, PLAN_POINTS };
 
 struct plan_walk;
 struct plan_walk *plan_walk_new(void);
-void plan_walk_free(struct plan_walk *w);
+void plan_walk_free(struct plan_walk *w); // NULL is fine
+// From now on items that nothing is hashed of are left out, or no longer.
+void plan_walk_spare(struct plan_walk *w, bool spare);
 
 // Calls `each` for every row of a sealed batch and every item that matches it, row by row.
 void plan_each(const struct plan *p, struct plan_walk *w, const struct batch *b,
@@ -50,7 +62,7 @@ void plan_each(const struct plan *p, struct plan_walk *w, const struct batch *b,
                void *ctx);
 
 struct plan_stats {
-    size_t shapes, terms, unkeyed; // items that are tried on each record
+    size_t shapes, terms, unkeyed; // items that nothing is hashed of
 };
 void plan_stats(const struct plan *p, struct plan_stats *ret_stats);
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: compiled matching: filters become terms, terms become keys, keys become tables.
+#include <stdatomic.h>
 #include <string.h>
 
 #include "alert/plan_state.h"
@@ -438,9 +439,11 @@ static void fill_shapes(struct builder *b)
 
 struct plan *plan_new(const struct plan_item *items, size_t count)
 {
+    static atomic_uint_fast64_t serials;
     struct plan *p = mem_new(1, sizeof *p);
     struct builder b = {.p = p};
     ASSERT(items != NULL || count == 0);
+    p->serial = atomic_fetch_add(&serials, 1) + 1;
     p->name_field = p->status_field = p->kind_field = PLAN_NO_FIELD;
     p->items = mem_new(count + 1, sizeof *p->items);
     p->item_count = count;

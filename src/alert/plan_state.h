@@ -32,7 +32,31 @@ struct plan_shape {
     size_t prefix_size;
 };
 
+// What is left open of the items that nothing is hashed of, by what rows have in common.
+struct memo_slot {
+    uint64_t key; // 0: free
+    uint32_t first, count;
+};
+struct plan_memo {
+    struct memo_slot *slots; // open addressing, of 2 * PLAN_MEMO_MAX
+    size_t count;
+    uint32_t *items;
+    size_t item_count, item_capacity;
+    uint64_t resource_hash, scope_hash; // of the batch's resource and scope that were asked last
+    uint32_t resource, scope;           // UINT32_MAX: none
+};
+
+// plan_memo.c: forgets all, and gives its memory back.
+void plan_memo_done(struct plan_memo *m);
+// Another batch: its resources and scopes are others.
+void plan_memo_enter(struct plan_memo *m);
+struct plan;
+// The items that a span's resource, scope, name, kind and status leave open; until the next call.
+const uint32_t *plan_memo_find(struct plan_memo *m, const struct plan *p, const struct batch *b,
+                               const struct span *s, uint32_t *ret_count);
+
 struct plan {
+    uint64_t serial; // of no other plan: one that is freed may have another in its place
     struct plan_item *items;
     size_t item_count;
     struct plan_key *keys;

@@ -12,6 +12,7 @@ struct alert_set *alert_set_new(struct alert_file *file)
     ASSERT(file != NULL);
     s->refs = 1;
     s->file = file;
+    s->bytes = alert_file_bytes(file);
     return s;
 }
 
@@ -36,6 +37,12 @@ const struct alert_file *alert_set_file(const struct alert_set *s)
 {
     ASSERT(s->file != NULL);
     return s->file;
+}
+
+size_t alert_set_bytes(const struct alert_set *s)
+{
+    ASSERT(s->file != NULL);
+    return s->bytes;
 }
 
 static void plan_of(struct program *p, enum plan_rows rows)

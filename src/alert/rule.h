@@ -205,6 +205,8 @@ struct alert_file {
 MUST_CHECK enum err alert_file_read(struct str text, const char *name, struct alert_file **ret_file,
                                     struct err_at *ret_at);
 void alert_file_free(struct alert_file *f);
+// Heap bytes that its rules take, with what looks for them: about.
+size_t alert_file_bytes(const struct alert_file *f);
 
 // A rule as such a file has it, alone, with all that differs from what is meant when it is absent.
 void alert_rule_print(const struct alert_rule *r, struct buf *out);

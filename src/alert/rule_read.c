@@ -17,6 +17,7 @@
 #define SUPPRESS_MS    ((uint64_t)600000) // unless it is given
 #define SUPPRESS_MAX   ((uint64_t)7 * 24 * 3600 * 1000)
 #define CHANNEL_KEYS   32
+#define STRATEGY_BYTES ((size_t)1024) // of tables, and a group
 #define CHANNELS_MAX   ((size_t)1000)
 #define CHANNEL_VALUES 256
 
@@ -693,6 +694,18 @@ enum err alert_file_read(struct str text, const char *name, struct alert_file **
     enum err e = read_file(is_json ? buf_str(&joined) : text, name, ret_file, ret_at);
     buf_done(&joined);
     return e;
+}
+
+size_t alert_file_bytes(const struct alert_file *f)
+{
+    size_t bytes = f->arena.held_bytes;
+    ASSERT(f->rule_count <= ALERT_RULES_MAX);
+    for (size_t i = 0; i < f->rule_count; i++) {
+        for (size_t k = 0; k < f->rules[i].strategy_count; k++) {
+            bytes += filter_bytes(f->rules[i].strategies[k].filter) + STRATEGY_BYTES;
+        }
+    }
+    return bytes;
 }
 
 void alert_file_free(struct alert_file *f)

@@ -39,7 +39,7 @@ static struct str get_bytes(struct cursor *c)
 static struct groups *find(struct look *l, struct str identity, size_t hint)
 {
     size_t n = l->program.count;
-    ASSERT(l->walk != NULL);
+    ASSERT(l->walks[PLAN_SPANS] != NULL);
     for (size_t i = 0; i < n; i++) { // mostly in the order in which they were written
         struct groups *g = &l->program.groups[(hint + i) % n];
         if (str_eq(g->rule->identity, identity)) {
@@ -64,7 +64,7 @@ enum err state_decode(struct look *l, struct str bytes, uint64_t *ret_time_ms)
     struct cursor c = cursor_of(bytes);
     uint64_t version = cursor_varint(&c), time_ms = cursor_varint(&c), count = cursor_varint(&c);
     enum err e = c.failed || version != VERSION || count > ALERT_RULES_MAX ? ERR_CORRUPT : ERR_OK;
-    ASSERT(l->walk != NULL);
+    ASSERT(l->walks[PLAN_SPANS] != NULL);
     for (size_t i = 0; i < count && e == ERR_OK; i++) {
         struct str identity = get_bytes(&c), groups = get_bytes(&c);
         struct groups *g = c.failed ? NULL : find(l, identity, i);

@@ -54,7 +54,8 @@ static void put_engine(struct job *j, struct json_writer *w)
                    {"shapes", s.shapes},         {"unkeyed", s.unkeyed},
                    {"records", s.records},       {"late_records", s.late},
                    {"future_records", s.future}, {"refused_records", s.refused},
-                   {"unfit_points", s.unfit},    {"groups", s.groups},
+                   {"unfit_points", s.unfit},    {"spared_records", s.spared},
+                   {"passed_records", s.passed}, {"groups", s.groups},
                    {"firing", s.firing},         {"fired", s.fired},
                    {"ended", s.ended},           {"clock_leaps", s.leaps},
                    {"bytes", s.bytes},           {"write_failures", s.tell_failures}};

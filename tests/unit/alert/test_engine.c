@@ -2,6 +2,7 @@
 // Purpose: tests of alert/alert.h: what fires, when, once, and what ends; across crashes, with late
 // and future records, clocks that leap, rules that change.
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 
@@ -45,6 +46,8 @@ struct world {
     struct told told[TOLD_MAX];
     size_t count;
     enum err result;
+    uint64_t (*mono)(void);    // NULL: mono_ns
+    atomic_bool holds;         // a call to tell does not return
     atomic_bool is_dead;       // what is committed or told from now on is lost
     atomic_bool loses_commits; // only what is committed
     struct buf state;
@@ -55,6 +58,9 @@ struct world {
 static enum err tell(void *ctx, const struct alert_event *events, size_t count)
 {
     struct world *w = ctx;
+    while (atomic_load(&w->holds)) {
+        (void)sched_yield();
+    }
     enum err result = w->is_dead ? ERR_IO : w->result;
     for (size_t i = 0; i < count && result == ERR_OK; i++) {
         const struct alert_event *e = &events[i];
@@ -131,7 +137,7 @@ static void start(struct world *w, const char *rules)
     struct alert_options o = {.budget = &w->budget,
                               .sink = {tell, tick, commit, done, w},
                               .set = set,
-                              .clock = {wall_ns, mono_ns},
+                              .clock = {wall_ns, w->mono != NULL ? w->mono : mono_ns},
                               .seq = w->seq,
                               .state = buf_str(&w->state),
                               .told = told,
@@ -250,6 +256,69 @@ static void begin_with(struct world *w, const char *rules)
     begin(w);
     start(w, rules);
     alert_start(w->engine);
+}
+
+static const char unkeyed_rule[] =
+    ", {name: slow, strategies: [{filter: '{ duration > 1s }', every: 10s, threshold: 0}]}]";
+
+// Who is told of alerts does not come back for long: the server goes on taking in, and is not shed.
+static void test_what_is_far_behind_is_passed_over(void **state)
+{
+    static struct world w;
+    char rules[1000];
+    uint64_t sent = 0;
+    (void)state;
+    begin(&w);
+    budget_init(&w.budget, (size_t)1 << 20);
+    (void)snprintf(rules, sizeof rules, "%.*s%s", (int)strlen(count_rule) - 1, count_rule,
+                   unkeyed_rule);
+    start(&w, rules);
+    alert_start(w.engine);
+    atomic_store(&w.holds, true);
+    calls(&w, 9, now(), "a");
+    for (; stats(&w).queued_bytes < (size_t)512 << 10; sent += 10) {
+        calls(&w, 10, now(), "a");
+    }
+    atomic_store(&w.holds, false);
+    alert_quiesce(w.engine);
+    struct alert_stats s = stats(&w);
+    assert_int_equal(w.count, 1);
+    assert_true(s.passed > 0 && s.spared > 0 && s.passed + s.spared <= sent);
+    assert_int_equal(s.queued_bytes, 0);
+    struct made span = {"cart", "b", "pay", now(), 2000, false, .trace = 1};
+    send(&w, &span, 1); // it is no longer behind
+    alert_quiesce(w.engine);
+    check_told(&w, 2, "slow  fires 1 0");
+    assert_int_equal(stats(&w).passed, s.passed);
+    end(&w);
+}
+
+// Each look at the clock takes a while.
+static uint64_t slow_mono_ns(void)
+{
+    return atomic_fetch_add(&mono_ms, 500) * NS_PER_MS;
+}
+
+static void test_a_start_does_not_wait_for_alerts(void **state)
+{
+    static struct world w;
+    (void)state;
+    begin(&w);
+    w.mono = slow_mono_ns;
+    start(&w, count_rule);
+    for (size_t i = 0; i < 30; i++) {
+        struct made span = {"cart", "b", "pay", now(), 2000, false, .trace = 1};
+        struct batch *b = batch_of(&span, 1, w.next);
+        w.journal[w.next++] = b;
+        alert_replay(w.engine, &b, 1);
+    }
+    alert_start(w.engine);
+    alert_quiesce(w.engine);
+    struct alert_stats s = stats(&w);
+    assert_true(s.passed > 10 && s.passed < 30);
+    assert_int_equal(s.records + s.passed, 30);
+    assert_int_equal(w.seq, 30); // none of it is waited for again
+    end(&w);
 }
 
 static void test_a_late_record_completes_a_window(void **state)
@@ -780,6 +849,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_count_fires_at_once_and_ends),
+        cmocka_unit_test(test_what_is_far_behind_is_passed_over),
+        cmocka_unit_test(test_a_start_does_not_wait_for_alerts),
         cmocka_unit_test(test_a_late_record_completes_a_window),
         cmocka_unit_test(test_late_and_future_records),
         cmocka_unit_test(test_all_hold_at_one_time),

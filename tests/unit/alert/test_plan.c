@@ -218,6 +218,60 @@ static void test_a_plan_finds_what_trying_finds(void **state)
     plan_walk_free(w);
 }
 
+static void count_row(void *ctx, uint32_t item, uint32_t row)
+{
+    size_t *count = ctx;
+    assert_true(item < 3 && row < 4);
+    ++*count;
+}
+
+// More names than are remembered, each several times: what was remembered is what it was for.
+static void test_what_nothing_is_hashed_of_is_found_among_many_names(void **state)
+{
+    static const char *const texts[] = {"{ name =~ \"GET /.*7\" }", "{ duration > 4ms }",
+                                        "{ name =~ \"GET /.*\" && span.k = nil && status != ok }"};
+    struct plan_item items[3];
+    struct plan_walk *w = plan_walk_new();
+    size_t found = 0, expected = 0, spared = 0;
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        struct filter *f;
+        struct err_at at;
+        assert_int_equal(filter_parse(str_of(texts[i]), &f, &at), ERR_OK);
+        items[i] = (struct plan_item){f, STR(""), true};
+    }
+    struct plan *p = plan_new(items, 3);
+    for (size_t round = 0; round < 3 * PLAN_MEMO_MAX; round++) {
+        char name[40];
+        struct made spans[4];
+        size_t number = round % (PLAN_MEMO_MAX + PLAN_MEMO_MAX / 2);
+        (void)snprintf(name, sizeof name, "GET /%zu", number);
+        for (size_t i = 0; i < 4; i++) {
+            spans[i] = (struct made){i % 2 == 0 ? "a" : "b", "i", name, 1000, 3 + i, false,
+                                     i == 3 ? "k" : NULL,    "v", 1};
+        }
+        struct batch *b = batch_of(spans, 4, 1);
+        plan_each(p, w, b, PLAN_SPANS, count_row, &found);
+        expected += (size_t)(number % 10 == 7 ? 4 : 0) + 2 + 3;
+        batch_unref(b);
+    }
+    assert_int_equal(found, expected);
+    struct made span = {"a", "i", "GET /7", 1000, 9, false, NULL, NULL, 1};
+    struct batch *b = batch_of(&span, 1, 1);
+    plan_walk_spare(w, true);
+    plan_each(p, w, b, PLAN_SPANS, count_row, &spared);
+    assert_int_equal(spared, 0);
+    plan_walk_spare(w, false);
+    plan_each(p, w, b, PLAN_SPANS, count_row, &spared);
+    assert_int_equal(spared, 3);
+    batch_unref(b);
+    plan_free(p);
+    plan_walk_free(w);
+    for (size_t i = 0; i < 3; i++) {
+        filter_free((struct filter *)items[i].filter);
+    }
+}
+
 static void test_rules_of_one_kind_are_one_table(void **state)
 {
     enum { COUNT = 2000 };
@@ -250,6 +304,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_plan_finds_what_trying_finds),
+        cmocka_unit_test(test_what_nothing_is_hashed_of_is_found_among_many_names),
         cmocka_unit_test(test_rules_of_one_kind_are_one_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,7 @@
 
 #include "alert/window.h"
 #include "core/hist.h"
+#include "core/must.h"
 #include "core/sort.h"
 #include "support/random_batch.h"
 #include "test.h"
@@ -315,6 +316,7 @@ static void begin(struct model *m, enum alert_measure measure, enum alert_operat
                               .at_least = at_least,
                               .field = {.field = ON_DURATION}}};
     m->shape = window_shape_of(&m->s);
+    MUST(m->shape.slots > 0);
     m->w = window_new(&m->shape, START_MS);
     m->newest = m->began = START_MS / m->shape.slot_ms;
     m->next_past = m->newest / m->shape.slots + 1;
