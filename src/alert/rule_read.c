@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "alert/rule.h"
+#include "alert/reader.h"
 #include "alert/rule_compile.h"
 #include "alert/season.h"
 #include "core/mem.h"
@@ -21,145 +21,6 @@
 #define CHANNELS_MAX   ((size_t)1000)
 #define CHANNEL_VALUES 256
 
-struct reader {
-    struct yaml_doc y;
-    struct alert_file *f;
-};
-
-// One key of a mapping: what reads its value into `to`.
-struct key {
-    const char *name;
-    enum err (*read)(struct reader *r, const char *name, const yaml_node_t *value, void *to);
-};
-
-// Reads a mapping by its keys; `what` says which there are.
-static enum err read_keys(struct reader *r, const yaml_node_t *map, const struct key *keys,
-                          size_t count, const char *what, void *to)
-{
-    ASSERT(r->f != NULL);
-    if (map->type != YAML_MAPPING_NODE) {
-        return yaml_doc_wrong(&r->y, map, "expected keys:", what);
-    }
-    for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top;
-         p++) {
-        const yaml_node_t *key = yaml_doc_node(&r->y, p->key);
-        const char *name = yaml_doc_text(key);
-        size_t k = 0;
-        while (name != NULL && k < count && strcmp(keys[k].name, name) != 0) {
-            k++;
-        }
-        if (name == NULL || k == count) {
-            return yaml_doc_wrong(&r->y, key, "unknown key; there are", what);
-        }
-        enum err e = yaml_doc_check_twice(&r->y, map, p, name);
-        e = e == ERR_OK ? keys[k].read(r, name, yaml_doc_node(&r->y, p->value), to) : e;
-        if (e != ERR_OK) {
-            return e;
-        }
-    }
-    return ERR_OK;
-}
-
-// What YAML takes as it is: else it could not be printed and read again. Of valid UTF-8.
-static bool is_printable(struct str s)
-{
-    ASSERT(s.p != NULL || s.n == 0);
-    for (size_t i = 0; i < s.n; i++) {
-        unsigned char c = (unsigned char)s.p[i],
-                      second = i + 1 < s.n ? (unsigned char)s.p[i + 1] : 0;
-        unsigned char third = i + 2 < s.n ? (unsigned char)s.p[i + 2] : 0;
-        bool is_control = (c < 0x20 && c != '\t' && c != '\n') || c == 0x7f;
-        bool is_c1 = c == 0xc2 && second < 0xa0; // U+0080 to U+009F
-        bool is_break = c == 0xe2 && second == 0x80 && (third == 0xa8 || third == 0xa9);
-        bool is_none = c == 0xef && ((second == 0xbb && third == 0xbf) || // a byte order mark
-                                     (second == 0xbf && third >= 0xbe));  // U+FFFE, U+FFFF
-        if (is_control || is_c1 || is_break || is_none) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static enum err read_text(struct reader *r, const char *name, const yaml_node_t *value, size_t max,
-                          struct str *ret_text)
-{
-    const char *text = yaml_doc_text(value);
-    size_t bad;
-    ASSERT(r->f != NULL);
-    if (text == NULL) {
-        return yaml_doc_wrong(&r->y, value, "expected a single value for", name);
-    }
-    struct str s = {text, value->data.scalar.length};
-    if (s.n > max || !str_utf8_valid(s, &bad) || !is_printable(s)) {
-        return yaml_doc_wrong(&r->y, value, "too long, or not text:", name);
-    }
-    *ret_text = arena_str(&r->f->arena, s);
-    return ERR_OK;
-}
-
-// One text, or a list of them.
-static enum err read_texts(struct reader *r, const char *name, const yaml_node_t *value, size_t max,
-                           struct str **ret_items, size_t *ret_count)
-{
-    bool is_list = value->type == YAML_SEQUENCE_NODE;
-    ASSERT(r->f != NULL);
-    const yaml_node_item_t *items = is_list ? value->data.sequence.items.start : NULL;
-    size_t count = is_list ? (size_t)(value->data.sequence.items.top - items) : 1;
-    if (count > max) {
-        return yaml_doc_wrong(&r->y, value, "too many of", name);
-    }
-    struct str *texts = arena_new(&r->f->arena, count + 1, sizeof *texts);
-    for (size_t i = 0; i < count; i++) {
-        const yaml_node_t *item = is_list ? yaml_doc_node(&r->y, items[i]) : value;
-        enum err e = read_text(r, name, item, ALERT_NAME_MAX, &texts[i]);
-        if (e != ERR_OK || texts[i].n == 0) {
-            return e != ERR_OK ? e : yaml_doc_wrong(&r->y, item, "expected a text for", name);
-        }
-    }
-    *ret_items = texts;
-    *ret_count = count;
-    return ERR_OK;
-}
-
-static enum err read_duration(struct reader *r, const char *name, const yaml_node_t *value,
-                              uint64_t min_ms, uint64_t max_ms, uint64_t *ret_ms)
-{
-    struct str text = STR("");
-    double ns = NAN;
-    enum err e = read_text(r, name, value, ALERT_NAME_MAX, &text);
-    ASSERT(r->f != NULL);
-    if (e == ERR_OK && str_eq(text, STR("0"))) {
-        ns = 0;
-    } else if (e == ERR_OK && !rule_duration(text, &ns)) {
-        ns = NAN;
-    }
-    if (e == ERR_OK && !(ns >= (double)min_ms * 1e6 && ns <= (double)max_ms * 1e6)) {
-        char what[96];
-        (void)snprintf(what, sizeof what, "expected a duration (30s, 5m) of %llu s to %llu h for",
-                       (unsigned long long)(min_ms / 1000), (unsigned long long)(max_ms / 3600000));
-        return yaml_doc_wrong(&r->y, value, what, name);
-    }
-    if (e == ERR_OK) {
-        *ret_ms = (uint64_t)(ns / 1e6);
-    }
-    return e;
-}
-
-// The place of a word in a list of words that ends with NULL.
-static enum err read_word(struct reader *r, const yaml_node_t *value, const char *const *words,
-                          const char *what, unsigned *ret_at)
-{
-    const char *text = yaml_doc_text(value);
-    ASSERT(r->f != NULL);
-    for (unsigned i = 0; text != NULL && words[i] != NULL; i++) {
-        if (strcmp(words[i], text) == 0) {
-            *ret_at = i;
-            return ERR_OK;
-        }
-    }
-    return yaml_doc_wrong(&r->y, value, "expected", what);
-}
-
 // ---- Strategies ---------------------------------------------------------------------------------
 
 static enum err strategy_filter(struct reader *r, const char *name, const yaml_node_t *v, void *to)
@@ -167,7 +28,7 @@ static enum err strategy_filter(struct reader *r, const char *name, const yaml_n
     struct alert_strategy *s = to;
     struct filter *parsed;
     struct err_at at;
-    enum err e = read_text(r, name, v, FILTER_TEXT_MAX, &s->filter_text);
+    enum err e = reader_text(r, name, v, FILTER_TEXT_MAX, &s->filter_text);
     ASSERT(r->f != NULL);
     if (e != ERR_OK || s->filter_text.n == 0) {
         return e;
@@ -185,13 +46,13 @@ static enum err strategy_filter(struct reader *r, const char *name, const yaml_n
 static enum err strategy_metric(struct reader *r, const char *name, const yaml_node_t *v, void *to)
 {
     ASSERT(r->f != NULL);
-    return read_text(r, name, v, ALERT_NAME_MAX, &((struct alert_strategy *)to)->metric);
+    return reader_text(r, name, v, ALERT_NAME_MAX, &((struct alert_strategy *)to)->metric);
 }
 
 static enum err strategy_measure(struct reader *r, const char *name, const yaml_node_t *v, void *to)
 {
     struct str text = STR("");
-    enum err e = read_text(r, name, v, ALERT_NAME_MAX, &text);
+    enum err e = reader_text(r, name, v, ALERT_NAME_MAX, &text);
     ASSERT(r->f != NULL);
     return e != ERR_OK || rule_measure(text, to)
                ? e
@@ -207,7 +68,7 @@ static enum err strategy_quantile(struct reader *r, const char *name, const yaml
     struct alert_strategy *s = to;
     struct str text = STR("");
     double share = NAN;
-    enum err e = read_text(r, name, v, ALERT_NAME_MAX, &text);
+    enum err e = reader_text(r, name, v, ALERT_NAME_MAX, &text);
     ASSERT(r->f != NULL);
     if (e == ERR_OK && !(rule_number(text, &share) && share > 0 && share < 1)) {
         return yaml_doc_wrong(&r->y, v, "expected a number between 0 and 1 for", name);
@@ -223,7 +84,7 @@ static enum err read_field(struct reader *r, const char *name, const yaml_node_t
                            struct alert_field *to)
 {
     struct str text = STR("");
-    enum err e = read_text(r, name, v, ALERT_NAME_MAX, &text);
+    enum err e = reader_text(r, name, v, ALERT_NAME_MAX, &text);
     ASSERT(r->f != NULL);
     return e != ERR_OK || rule_field(&r->f->arena, text, to)
                ? e
@@ -244,7 +105,7 @@ static enum err strategy_field(struct reader *r, const char *name, const yaml_no
 static enum err strategy_every(struct reader *r, const char *name, const yaml_node_t *v, void *to)
 {
     struct alert_strategy *s = to;
-    enum err e = read_duration(r, name, v, ALERT_EVERY_MIN_MS, ALERT_EVERY_MAX_MS, &s->every_ms);
+    enum err e = reader_duration(r, name, v, ALERT_EVERY_MIN_MS, ALERT_EVERY_MAX_MS, &s->every_ms);
     ASSERT(r->f != NULL);
     return e != ERR_OK || s->every_ms % 1000 == 0
                ? e
@@ -260,11 +121,11 @@ static enum err strategy_operator(struct reader *r, const char *name, const yaml
     }
     unsigned at = 0;
     enum err e =
-        read_word(r, v, words,
-                  "\">\", \">=\", \"<\", \"<=\", above_average, below_average, rise, fall, "
-                  "above_baseline, below_baseline, off_baseline, will_exceed or "
-                  "will_fall_below",
-                  &at);
+        reader_word(r, v, words,
+                    "\">\", \">=\", \"<\", \"<=\", above_average, below_average, rise, fall, "
+                    "above_baseline, below_baseline, off_baseline, will_exceed or "
+                    "will_fall_below",
+                    &at);
     ASSERT(name != NULL);
     ((struct alert_strategy *)to)->op = e == ERR_OK ? (enum alert_operator)at : COMPARE_GT;
     return e;
@@ -274,21 +135,21 @@ static enum err strategy_jitter(struct reader *r, const char *name, const yaml_n
 {
     struct alert_strategy *s = to;
     ASSERT(r->f != NULL);
-    return read_duration(r, name, v, SEASON_JITTER_MS, SEASON_JITTER_MAX_MS, &s->jitter_ms);
+    return reader_duration(r, name, v, SEASON_JITTER_MS, SEASON_JITTER_MAX_MS, &s->jitter_ms);
 }
 
 static enum err strategy_within(struct reader *r, const char *name, const yaml_node_t *v, void *to)
 {
     struct alert_strategy *s = to;
     ASSERT(r->f != NULL);
-    return read_duration(r, name, v, ALERT_EVERY_MIN_MS, ALERT_WITHIN_MAX_MS, &s->within_ms);
+    return reader_duration(r, name, v, ALERT_EVERY_MIN_MS, ALERT_WITHIN_MAX_MS, &s->within_ms);
 }
 
 static enum err strategy_threshold(struct reader *r, const char *name, const yaml_node_t *v,
                                    void *to)
 {
     struct alert_strategy *s = to;
-    enum err e = read_text(r, name, v, ALERT_NAME_MAX, &s->threshold_text);
+    enum err e = reader_text(r, name, v, ALERT_NAME_MAX, &s->threshold_text);
     ASSERT(r->f != NULL);
     return e != ERR_OK || s->threshold_text.n > 0
                ? e
@@ -322,7 +183,7 @@ static enum err strategy_at_least(struct reader *r, const char *name, const yaml
                                   void *to)
 {
     struct str text = STR("");
-    enum err e = read_text(r, name, v, ALERT_NAME_MAX, &text);
+    enum err e = reader_text(r, name, v, ALERT_NAME_MAX, &text);
     uint64_t n = 0;
     ASSERT(r->f != NULL);
     if (e == ERR_OK && (str_to_u64(text, &n) != ERR_OK || n == 0)) {
@@ -332,7 +193,7 @@ static enum err strategy_at_least(struct reader *r, const char *name, const yaml
     return e;
 }
 
-static const struct key strategy_keys[] = {
+static const struct reader_key strategy_keys[] = {
     {"metric", strategy_metric},     {"filter", strategy_filter},
     {"measure", strategy_measure},   {"quantile", strategy_quantile},
     {"field", strategy_field},       {"every", strategy_every},
@@ -349,10 +210,11 @@ static enum err read_strategy(struct reader *r, const yaml_node_t *map, struct a
                                  .field = {.field = ON_DURATION, .text = STR("duration")},
                                  .op = COMPARE_GT,
                                  .at_least = 1};
-    enum err e = read_keys(r, map, strategy_keys, sizeof strategy_keys / sizeof strategy_keys[0],
-                           "filter, metric, measure, quantile, field, every, operator, threshold, "
-                           "group_by, at_least, jitter, within",
-                           s);
+    enum err e =
+        reader_keys(r, map, strategy_keys, sizeof strategy_keys / sizeof strategy_keys[0],
+                    "filter, metric, measure, quantile, field, every, operator, threshold, "
+                    "group_by, at_least, jitter, within",
+                    s);
     if (e == ERR_OK && (wrong = rule_complete_strategy(s)) != NULL) {
         return yaml_doc_wrong(&r->y, map, wrong, NULL);
     }
@@ -364,7 +226,7 @@ static enum err read_strategy(struct reader *r, const yaml_node_t *map, struct a
 static enum err rule_name(struct reader *r, const char *name, const yaml_node_t *v, void *to)
 {
     ASSERT(r->f != NULL);
-    return read_text(r, name, v, ALERT_NAME_MAX, &((struct alert_rule *)to)->name);
+    return reader_text(r, name, v, ALERT_NAME_MAX, &((struct alert_rule *)to)->name);
 }
 
 static enum err rule_line(struct reader *r, const char *name, const yaml_node_t *v, void *to)
@@ -372,27 +234,27 @@ static enum err rule_line(struct reader *r, const char *name, const yaml_node_t 
     struct alert_rule *rule = to;
     ASSERT(r->f != NULL);
     rule->any_line = false;
-    return read_text(r, name, v, ALERT_NAME_MAX, &rule->line);
+    return reader_text(r, name, v, ALERT_NAME_MAX, &rule->line);
 }
 
 static enum err rule_service(struct reader *r, const char *name, const yaml_node_t *v, void *to)
 {
     struct alert_rule *rule = to;
     ASSERT(r->f != NULL);
-    return read_texts(r, name, v, ALERT_SERVICES_MAX, &rule->services, &rule->service_count);
+    return reader_texts(r, name, v, ALERT_SERVICES_MAX, &rule->services, &rule->service_count);
 }
 
 static enum err rule_environment(struct reader *r, const char *name, const yaml_node_t *v, void *to)
 {
     ASSERT(r->f != NULL);
-    return read_text(r, name, v, ALERT_NAME_MAX, &((struct alert_rule *)to)->environment);
+    return reader_text(r, name, v, ALERT_NAME_MAX, &((struct alert_rule *)to)->environment);
 }
 
 static enum err rule_level(struct reader *r, const char *name, const yaml_node_t *v, void *to)
 {
     static const char *const words[] = {"info", "warning", "error", "critical", NULL};
     unsigned at = LEVEL_WARNING;
-    enum err e = read_word(r, v, words, "info, warning, error or critical", &at);
+    enum err e = reader_word(r, v, words, "info, warning, error or critical", &at);
     ASSERT(name != NULL);
     ((struct alert_rule *)to)->level = (enum alert_level)at;
     return e;
@@ -401,14 +263,14 @@ static enum err rule_level(struct reader *r, const char *name, const yaml_node_t
 static enum err rule_suppress(struct reader *r, const char *name, const yaml_node_t *v, void *to)
 {
     ASSERT(r->f != NULL);
-    return read_duration(r, name, v, 0, SUPPRESS_MAX, &((struct alert_rule *)to)->suppress_ms);
+    return reader_duration(r, name, v, 0, SUPPRESS_MAX, &((struct alert_rule *)to)->suppress_ms);
 }
 
 static enum err rule_match(struct reader *r, const char *name, const yaml_node_t *v, void *to)
 {
     static const char *const words[] = {"any", "all", "ANY", "ALL", NULL};
     unsigned at = 0;
-    enum err e = read_word(r, v, words, "all or any", &at);
+    enum err e = reader_word(r, v, words, "all or any", &at);
     ASSERT(name != NULL);
     ((struct alert_rule *)to)->match_all = at % 2 == 1;
     return e;
@@ -418,7 +280,7 @@ static enum err rule_enabled(struct reader *r, const char *name, const yaml_node
 {
     static const char *const words[] = {"false", "true", NULL};
     unsigned at = 0;
-    enum err e = read_word(r, v, words, "true or false", &at);
+    enum err e = reader_word(r, v, words, "true or false", &at);
     ASSERT(name != NULL);
     ((struct alert_rule *)to)->enabled = at == 1;
     return e;
@@ -427,21 +289,21 @@ static enum err rule_enabled(struct reader *r, const char *name, const yaml_node
 static enum err rule_remedy(struct reader *r, const char *name, const yaml_node_t *v, void *to)
 {
     ASSERT(r->f != NULL);
-    return read_text(r, name, v, ALERT_TEXT_MAX, &((struct alert_rule *)to)->remedy);
+    return reader_text(r, name, v, ALERT_TEXT_MAX, &((struct alert_rule *)to)->remedy);
 }
 
 static enum err rule_channels(struct reader *r, const char *name, const yaml_node_t *v, void *to)
 {
     struct alert_rule *rule = to;
     ASSERT(r->f != NULL);
-    return read_texts(r, name, v, ALERT_NAMES_MAX, &rule->channels, &rule->channel_count);
+    return reader_texts(r, name, v, ALERT_NAMES_MAX, &rule->channels, &rule->channel_count);
 }
 
 static enum err rule_receivers(struct reader *r, const char *name, const yaml_node_t *v, void *to)
 {
     struct alert_rule *rule = to;
     ASSERT(r->f != NULL);
-    return read_texts(r, name, v, ALERT_NAMES_MAX, &rule->receivers, &rule->receiver_count);
+    return reader_texts(r, name, v, ALERT_NAMES_MAX, &rule->receivers, &rule->receiver_count);
 }
 
 static enum err rule_strategies(struct reader *r, const char *name, const yaml_node_t *v, void *to)
@@ -467,7 +329,7 @@ static enum err rule_strategies(struct reader *r, const char *name, const yaml_n
     return ERR_OK;
 }
 
-static const struct key rule_keys[] = {
+static const struct reader_key rule_keys[] = {
     {"name", rule_name},           {"line", rule_line},
     {"service", rule_service},     {"environment", rule_environment},
     {"level", rule_level},         {"suppress", rule_suppress},
@@ -482,10 +344,10 @@ static enum err read_rule(struct reader *r, const yaml_node_t *map, struct alert
     ASSERT(r->f != NULL);
     *rule = (struct alert_rule){
         .any_line = true, .enabled = true, .level = LEVEL_WARNING, .suppress_ms = SUPPRESS_MS};
-    enum err e = read_keys(r, map, rule_keys, sizeof rule_keys / sizeof rule_keys[0],
-                           "name, line, service, environment, level, suppress, match, enabled, "
-                           "remedy, channels, receivers, strategies",
-                           rule);
+    enum err e = reader_keys(r, map, rule_keys, sizeof rule_keys / sizeof rule_keys[0],
+                             "name, line, service, environment, level, suppress, match, enabled, "
+                             "remedy, channels, receivers, strategies",
+                             rule);
     if (e != ERR_OK) {
         return e;
     }
@@ -511,11 +373,11 @@ static enum err read_pair(struct reader *r, const yaml_node_t *key, const yaml_n
     pair->line = value->start_mark.line + 1;
     pair->column = value->start_mark.column + 1;
     if (pair->is_list) {
-        return read_texts(r, name, value, CHANNEL_VALUES, &pair->values, &pair->count);
+        return reader_texts(r, name, value, CHANNEL_VALUES, &pair->values, &pair->count);
     }
     pair->values = arena_new(&r->f->arena, 1, sizeof *pair->values);
     pair->count = 1;
-    return read_text(r, name, value, (size_t)64 << 10, pair->values);
+    return reader_text(r, name, value, (size_t)64 << 10, pair->values);
 }
 
 static enum err read_channel(struct reader *r, const yaml_node_t *map,
@@ -611,7 +473,7 @@ static enum err file_channels(struct reader *r, const char *name, const yaml_nod
     return ERR_OK;
 }
 
-static const struct key file_keys[] = {{"rules", file_rules}, {"channels", file_channels}};
+static const struct reader_key file_keys[] = {{"rules", file_rules}, {"channels", file_channels}};
 
 // The four digits behind "\u" at `i`; -1 where there are none.
 static int escaped_unit(struct str text, size_t i)
@@ -665,8 +527,8 @@ static enum err read_file(struct str text, const char *name, struct alert_file *
     r.f = f;
     const yaml_node_t *root = yaml_doc_root(&r.y);
     if (root != NULL) {
-        e = read_keys(&r, root, file_keys, sizeof file_keys / sizeof file_keys[0],
-                      "rules, channels", f);
+        e = reader_keys(&r, root, file_keys, sizeof file_keys / sizeof file_keys[0],
+                        "rules, channels", f);
     }
     yaml_doc_done(&r.y);
     if (e != ERR_OK) {
