@@ -10,6 +10,7 @@
 #include "alert_templates.h"
 #include "ask.h"
 #include "commands.h"
+#include "config.h"
 #include "core/clock.h"
 #include "core/must.h"
 #include "table.h"
@@ -25,6 +26,11 @@ static const char help[] =
     "       sonde alert channels [--test NAME] [--json]\n"
     "       sonde alert remove RULE\n"
     "       sonde alert incidents [--all] [--limit N] [--json]\n"
+    "       sonde alert on-call [--json]\n"
+    "       sonde alert silences [--json]\n"
+    "       sonde alert silence NAME --for 2h [--rule RULE] [--service NAME]\n"
+    "                           [--reason TEXT]\n"
+    "       sonde alert unsilence NAME\n"
     "                             [--server URL] [--token TOKEN] [--ca FILE]\n"
     "\n"
     "Rules watch records as they come and say within a second whom to tell. `import`\n"
@@ -49,11 +55,14 @@ static const char help[] =
     "before. `export` prints such a file, without secrets. docs/alerts.md has all\n"
     "keys.\n"
     "`channels --test` sends a test over a channel and prints what was answered.\n"
-    "`incidents` lists what fires, with --all also what is over.\n";
+    "`incidents` lists what fires, with --all also what is over.\n"
+    "`on-call` says who is told for each group, `silences` what is not told now.\n"
+    "`silence` keeps messages of a rule, of a service or of all from leaving for a\n"
+    "while; what still fires when that is over is told then.\n";
 
 struct command {
     struct ask_flags server;
-    const char *test, *limit, *channel;
+    const char *test, *limit, *channel, *length, *rule, *service, *reason;
     bool json, all, wants_help;
     const char *words[2];
     int count;
@@ -209,8 +218,15 @@ static bool read_file(const char *name, struct buf *out)
 static void print_taken(json_t *root)
 {
     ASSERT(root != NULL);
-    printf("taken over: rules %" PRIu64 ", channels %" PRIu64 "\n", ask_integer(root, "rules"),
+    static const char *const more[] = {"people", "groups", "silences"};
+    printf("taken over: rules %" PRIu64 ", channels %" PRIu64, ask_integer(root, "rules"),
            ask_integer(root, "channels"));
+    for (size_t i = 0; i < sizeof more / sizeof more[0]; i++) {
+        if (ask_integer(root, more[i]) > 0) {
+            printf(", %s %" PRIu64, more[i], ask_integer(root, more[i]));
+        }
+    }
+    putchar('\n');
 }
 
 static int run_import(const struct command *c)
@@ -294,6 +310,131 @@ static int run_remove(const struct command *c)
     return run_named(c, "DELETE", "/api/v1/alerts/rules/", c->words[1], "", print_removed);
 }
 
+// ---- People and silences ------------------------------------------------------------------------
+
+static void print_on_call(json_t *root)
+{
+    json_t *groups = json_object_get(root, "groups"), *g;
+    size_t i;
+    ASSERT(root != NULL);
+    printf("%-*s  %-*s  %s\n", NAME_COLUMNS, "GROUP", NAME_COLUMNS, "ON CALL", "UNTIL");
+    json_array_foreach(groups, i, g)
+    {
+        uint64_t until_ms = ask_integer(g, "turn_ends_unix_ms");
+        const char *who = ask_string(g, "on_call");
+        table_put(ask_string(g, "name"), NAME_COLUMNS, NAME_COLUMNS);
+        printf("  ");
+        table_put(who[0] != 0 ? who : "all members", NAME_COLUMNS, NAME_COLUMNS);
+        printf("  ");
+        put_time(until_ms * NS_PER_MS);
+        putchar('\n');
+    }
+    printf("%zu groups, %zu people\n", json_array_size(groups),
+           json_array_size(json_object_get(root, "people")));
+}
+
+static void print_covered(json_t *names, const char *all)
+{
+    json_t *n;
+    size_t i;
+    ASSERT(all != NULL);
+    if (json_array_size(names) == 0) {
+        printf("%s", all);
+    }
+    json_array_foreach(names, i, n)
+    {
+        printf("%s", i > 0 ? ", " : "");
+        table_put(json_string_value(n), 0, NAME_COLUMNS);
+    }
+}
+
+static void print_silences(json_t *root)
+{
+    json_t *silences = json_object_get(root, "silences"), *s;
+    size_t i, holding = 0;
+    ASSERT(root != NULL);
+    printf("%-*s  %-8s  %-19s  %s\n", NAME_COLUMNS, "SILENCE", "NOW", "UNTIL", "COVERS");
+    json_array_foreach(silences, i, s)
+    {
+        bool holds = json_is_true(json_object_get(s, "holds"));
+        bool is_over = json_is_true(json_object_get(s, "is_over"));
+        holding += holds;
+        table_put(ask_string(s, "name"), NAME_COLUMNS, NAME_COLUMNS);
+        printf("  %-8s  ", holds ? "holds" : is_over ? "is over" : "waits");
+        put_time(ask_integer(s, "until_unix_ms") * NS_PER_MS);
+        printf("  ");
+        print_covered(json_object_get(s, "rules"), "all rules");
+        printf(" of ");
+        print_covered(json_object_get(s, "services"), "all services");
+        putchar('\n');
+    }
+    printf("%zu silences, %zu hold now\n", json_array_size(silences), holding);
+}
+
+static int run_on_call(const struct command *c)
+{
+    const struct client_request r = {"GET", "/api/v1/alerts/roster", STR("")};
+    ASSERT(c->count > 0);
+    return send(c, &r, print_on_call);
+}
+
+static int run_silences(const struct command *c)
+{
+    const struct client_request r = {"GET", "/api/v1/alerts/roster", STR("")};
+    ASSERT(c->count > 0);
+    return send(c, &r, print_silences);
+}
+
+static void print_silenced(json_t *root)
+{
+    ASSERT(root != NULL);
+    puts("silenced");
+}
+
+static int run_silence(const struct command *c)
+{
+    uint64_t length_ms = 0;
+    ASSERT(c->count > 1);
+    if (c->length == NULL || config_parse_duration(c->length, &length_ms) != ERR_OK ||
+        length_ms < 1000) {
+        fprintf(stderr, "sonde: --for is %s, expected how long, such as 2h\n",
+                c->length != NULL ? c->length : "not there");
+        return EXIT_USAGE;
+    }
+    char until[40];
+    time_t seconds = (time_t)((clock_wall_ns() / NS_PER_MS + length_ms) / 1000);
+    struct tm t;
+    (void)gmtime_r(&seconds, &t);
+    (void)strftime(until, sizeof until, "%Y-%m-%dT%H:%M:%SZ", &t);
+    json_t *silence = json_pack("{s:s, s:s}", "name", c->words[1], "until", until);
+    const char *const keys[] = {"rules", "services", "reason"};
+    const char *const values[] = {c->rule, c->service, c->reason};
+    for (size_t i = 0; i < 3; i++) {
+        if (values[i] != NULL) {
+            (void)json_object_set_new(silence, keys[i], json_string(values[i]));
+        }
+    }
+    json_t *body = json_pack("{s:[o]}", "silences", silence);
+    char *text = body != NULL ? json_dumps(body, 0) : NULL;
+    json_decref(body);
+    if (text == NULL) {
+        fprintf(stderr, "sonde: the name, or the reason, is no UTF-8\n");
+        return EXIT_USAGE;
+    }
+    const struct client_request r = {"POST", "/api/v1/alerts/rules", str_of(text)};
+    int code = send(c, &r, print_silenced);
+    free(text);
+    return code;
+}
+
+static int run_unsilence(const struct command *c)
+{
+    ASSERT(c->count > 1);
+    return run_named(c, "DELETE", "/api/v1/alerts/silences/", c->words[1], "", print_removed);
+}
+
+// ---- Incidents ----------------------------------------------------------------------------------
+
 static int run_incidents(const struct command *c)
 {
     char path[128];
@@ -315,10 +456,12 @@ int command_alert(int argc, char **argv)
         const char *name;
         int words, optional;
         int (*run)(const struct command *c);
-    } subs[] = {{"import", 2, 0, run_import},      {"export", 1, 0, run_export},
-                {"list", 1, 0, run_list},          {"channels", 1, 0, run_channels},
-                {"remove", 2, 0, run_remove},      {"incidents", 1, 0, run_incidents},
-                {"templates", 1, 1, run_templates}};
+    } subs[] = {{"import", 2, 0, run_import},       {"export", 1, 0, run_export},
+                {"list", 1, 0, run_list},           {"channels", 1, 0, run_channels},
+                {"remove", 2, 0, run_remove},       {"incidents", 1, 0, run_incidents},
+                {"templates", 1, 1, run_templates}, {"on-call", 1, 0, run_on_call},
+                {"silences", 1, 0, run_silences},   {"silence", 2, 0, run_silence},
+                {"unsilence", 2, 0, run_unsilence}};
     struct command c = {0};
     const struct flag flags[] = {{"--server", &c.server.server, NULL},
                                  {"--token", &c.server.token, NULL},
@@ -326,6 +469,10 @@ int command_alert(int argc, char **argv)
                                  {"--test", &c.test, NULL},
                                  {"--channel", &c.channel, NULL},
                                  {"--limit", &c.limit, NULL},
+                                 {"--for", &c.length, NULL},
+                                 {"--rule", &c.rule, NULL},
+                                 {"--service", &c.service, NULL},
+                                 {"--reason", &c.reason, NULL},
                                  {"--json", NULL, &c.json},
                                  {"--all", NULL, &c.all},
                                  {"--help", NULL, &c.wants_help},

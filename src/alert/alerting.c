@@ -197,6 +197,9 @@ enum err alerting_open(const struct alerting_options *o, struct alerting **ret_a
                     : err_at_set(ret_at, e, 0, "%s: %s", o->dir, strerror(errno));
     e = e == ERR_OK ? open_desk(a, ret_at) : e;
     e = e == ERR_OK ? read_rules(a, &a->set, ret_at) : e;
+    if (e == ERR_OK) {
+        desk_set_rules(a->desk, a->set);
+    }
     e = e == ERR_OK ? open_engine(a, ret_at) : e;
     if (e != ERR_OK) {
         alerting_close(a);
@@ -266,6 +269,7 @@ static enum err take_over(struct alerting *a, struct err_at *ret_at)
     ASSERT(a->inquirer != NULL);
     if (set != NULL) {
         alert_set_rules(a->engine, set);
+        desk_set_rules(a->desk, set);
         alert_set_unref(a->set);
         a->set = set;
     }
@@ -340,6 +344,38 @@ static enum err check_channels(struct alerting *a, const struct alert_file *f, c
     return ERR_OK;
 }
 
+static bool is_person(const struct alerting *a, const struct alert_file *f, struct str name)
+{
+    ASSERT(a->set != NULL);
+    return roster_person(&f->roster, name) != NULL ||
+           roster_person(&alert_set_file(a->set)->roster, name) != NULL;
+}
+
+// Whom a group names has to be somebody.
+static enum err check_people(const struct alerting *a, const struct alert_file *f, const char *name,
+                             struct err_at *ret_at)
+{
+    ASSERT(a->inquirer != NULL);
+    for (size_t i = 0; i < f->roster.team_count; i++) {
+        const struct roster_team *t = &f->roster.teams[i];
+        struct str unknown = STR("");
+        for (size_t k = 0; k < t->member_count; k++) {
+            unknown = is_person(a, f, t->members[k]) ? unknown : t->members[k];
+        }
+        for (size_t k = 0; k < t->rotation_count; k++) {
+            unknown = is_person(a, f, t->rotation[k]) ? unknown : t->rotation[k];
+        }
+        for (size_t k = 0; k < t->override_count; k++) {
+            unknown = is_person(a, f, t->overrides[k].who) ? unknown : t->overrides[k].who;
+        }
+        if (unknown.n > 0) {
+            return err_at_set(ret_at, ERR_INVALID, 0, "%s: group %.*s: there is no person %.*s",
+                              name, STR_FMT(t->name), STR_FMT(unknown));
+        }
+    }
+    return ERR_OK;
+}
+
 // While they are taken over, the old ones are there as well.
 static enum err check_room(const struct alerting *a, const struct alert_file *f,
                            struct err_at *ret_at)
@@ -365,12 +401,13 @@ static enum err put_all(struct alerting *a, const struct alert_file *f, struct c
         enum channel_key key;
         e = notify_set_channel(a->notify, &channels[i], &key, ret_at);
     }
-    if (e == ERR_OK && f->rule_count > 0) {
+    bool has_any =
+        f->rule_count + f->roster.person_count + f->roster.team_count + f->roster.silence_count > 0;
+    if (e == ERR_OK && has_any) {
         e = book_put_rules(desk_book(a->desk), f, by, clock_wall_ns());
-        e = e == ERR_OK
-                ? take_over(a, ret_at)
-                : err_at_set(ret_at, e, 0, "the rules cannot be written: %s",
-                             e == ERR_LIMIT ? "there would be more than 20,000" : err_text(e));
+        e = e == ERR_OK ? take_over(a, ret_at)
+                        : err_at_set(ret_at, e, 0, "the rules cannot be written: %s",
+                                     e == ERR_LIMIT ? "there would be too many" : err_text(e));
     }
     return e;
 }
@@ -387,6 +424,7 @@ static enum err import(struct alerting *a, const struct alert_file *f, const cha
         e = read_channel(&f->channels[count], name, &channels[count], ret_at);
     }
     e = e == ERR_OK ? check_channels(a, f, name, channels, count, ret_at) : e;
+    e = e == ERR_OK ? check_people(a, f, name, ret_at) : e;
     e = e == ERR_OK ? check_room(a, f, ret_at) : e;
     e = e == ERR_OK ? put_all(a, f, channels, by, ret_at) : e;
     for (size_t i = 0; i < count; i++) {
@@ -409,7 +447,9 @@ enum err alerting_import(struct alerting *a, struct str text, const char *name, 
     e = import(a, f, name, by, ret_at);
     pthread_mutex_unlock(&a->lock);
     if (e == ERR_OK) {
-        *ret_taken = (struct alerting_taken){f->rule_count, f->channel_count};
+        *ret_taken =
+            (struct alerting_taken){f->rule_count, f->channel_count, f->roster.person_count,
+                                    f->roster.team_count, f->roster.silence_count};
     }
     alert_file_free(f);
     return e;
@@ -421,6 +461,17 @@ enum err alerting_remove_rule(struct alerting *a, struct str name, struct str by
     ASSERT(a->inquirer != NULL);
     pthread_mutex_lock(&a->lock);
     enum err e = book_remove_rule(desk_book(a->desk), name, by, clock_wall_ns());
+    e = e == ERR_OK ? take_over(a, &at) : e;
+    pthread_mutex_unlock(&a->lock);
+    return e;
+}
+
+enum err alerting_remove_roster(struct alerting *a, struct str kind, struct str name, struct str by)
+{
+    struct err_at at;
+    ASSERT(a->inquirer != NULL);
+    pthread_mutex_lock(&a->lock);
+    enum err e = book_remove_roster(desk_book(a->desk), kind, name, by, clock_wall_ns());
     e = e == ERR_OK ? take_over(a, &at) : e;
     pthread_mutex_unlock(&a->lock);
     return e;

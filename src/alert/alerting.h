@@ -46,7 +46,7 @@ void alerting_stats(struct alerting *a, struct alert_stats *ret_stats);
 // ---- Changes ------------------------------------------------------------------------------------
 
 struct alerting_taken {
-    size_t rules, channels; // of the file
+    size_t rules, channels, people, groups, silences; // of the file
 };
 // Takes a file of rules and channels over; `name` is what it is called in errors, `by` who changes.
 // ERR_INVALID or ERR_LIMIT with the place; else an error of the disk.
@@ -54,6 +54,9 @@ MUST_CHECK enum err alerting_import(struct alerting *a, struct str text, const c
                                     struct str by, struct alerting_taken *ret_taken,
                                     struct err_at *ret_at);
 MUST_CHECK enum err alerting_remove_rule(struct alerting *a, struct str name, struct str by);
+// kind: people, groups or silences. ERR_NOT_FOUND.
+MUST_CHECK enum err alerting_remove_roster(struct alerting *a, struct str kind, struct str name,
+                                           struct str by);
 // ERR_BUSY with the rule's name in *ret_at where one tells over it.
 MUST_CHECK enum err alerting_remove_channel(struct alerting *a, struct str name,
                                             struct err_at *ret_at);

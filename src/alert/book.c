@@ -17,6 +17,8 @@ static const char schema[] =
     " version INTEGER NOT NULL, action BLOB NOT NULL, body BLOB NOT NULL, at_ns INTEGER NOT NULL,"
     " who BLOB NOT NULL);"
     "CREATE INDEX IF NOT EXISTS changes_rule ON changes(rule, version);"
+    "CREATE TABLE IF NOT EXISTS roster(kind INTEGER NOT NULL, name BLOB NOT NULL,"
+    " body BLOB NOT NULL, until_ms INTEGER NOT NULL, PRIMARY KEY(kind, name)) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS alerts(id INTEGER PRIMARY KEY, incident INTEGER NOT NULL,"
     " rule BLOB NOT NULL, fields BLOB NOT NULL, g0 BLOB NOT NULL, g1 BLOB NOT NULL,"
     " g2 BLOB NOT NULL, group_count INTEGER NOT NULL, level INTEGER NOT NULL,"
@@ -113,6 +115,22 @@ static const char *const texts[BOOK_STATEMENTS] = {
     [BOOK_LAST_MESSAGES] =
         "SELECT max(id), incident, channels, body, resolves FROM messages WHERE incident IN"
         " (SELECT id FROM incidents WHERE state != 2) GROUP BY incident",
+    [BOOK_PUT_ROSTER_CHANGE] =
+        "INSERT INTO changes(rule, version, action, body, at_ns, who) SELECT ?4,"
+        " 1 + coalesce((SELECT max(version) FROM changes WHERE rule = ?4), 0),"
+        " CASE WHEN EXISTS(SELECT 1 FROM roster WHERE kind = ?1 AND name = ?2) THEN 'changed'"
+        " ELSE 'made' END, ?3, ?5, ?6"
+        " WHERE NOT EXISTS(SELECT 1 FROM roster WHERE kind = ?1 AND name = ?2 AND body = ?3)",
+    [BOOK_PUT_ROSTER] = "INSERT OR REPLACE INTO roster(kind, name, body, until_ms)"
+                        " VALUES(?1, ?2, ?3, ?4)",
+    [BOOK_ROSTER_REMOVED] =
+        "INSERT INTO changes(rule, version, action, body, at_ns, who) SELECT ?3,"
+        " 1 + coalesce((SELECT max(version) FROM changes WHERE rule = ?3), 0), 'removed', body,"
+        " ?4, ?5 FROM roster WHERE kind = ?1 AND name = ?2",
+    [BOOK_REMOVE_ROSTER] = "DELETE FROM roster WHERE kind = ?1 AND name = ?2",
+    [BOOK_ROSTER] = "SELECT body FROM roster WHERE kind = ?1 ORDER BY name",
+    [BOOK_COUNT_ROSTER] = "SELECT count(*) FROM roster WHERE kind = ?1",
+    [BOOK_OLD_SILENCES] = "DELETE FROM roster WHERE kind = 2 AND until_ms < ?1",
     [BOOK_UNPUT] = "SELECT id, incident, channels, body, resolves FROM messages WHERE put = 0"
                    " ORDER BY id",
 };
@@ -418,6 +436,10 @@ void book_forget(struct book *b, uint64_t now_ns)
     sql_run(&b->sql, BOOK_OLD_INCIDENTS);
     sql_bind_u64(book_statement(b, BOOK_MANY_INCIDENTS), 1, BOOK_INCIDENTS_MAX);
     sql_run(&b->sql, BOOK_MANY_INCIDENTS);
+    uint64_t now_ms = now_ns / NS_PER_MS;
+    sql_bind_u64(book_statement(b, BOOK_OLD_SILENCES), 1,
+                 now_ms > BOOK_SILENCE_MS ? now_ms - BOOK_SILENCE_MS : 0);
+    sql_run(&b->sql, BOOK_OLD_SILENCES);
     sql_run(&b->sql, BOOK_FORGET_ALERTS);
     sql_run(&b->sql, BOOK_FORGET_TIMELINE);
     sql_run(&b->sql, BOOK_FORGET_MESSAGES);

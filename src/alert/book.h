@@ -5,15 +5,18 @@
 //
 //   rules      name, version (1 and on, over all changes of that name), body (a rule as a file has
 //              it), when and by whom it was changed
-//   changes    every version of every rule, with what was done: made, changed, removed (the audit)
+//   roster     people, groups and silences (alert/roster.h), each as a file has it
+//   changes    every version of every rule, with what was done: made, changed, removed (the audit);
+//              of the roster under "people/anna" and the like
 //   alerts     a rule that fired for a group: from `fired` to `ended`, in an incident
 //   incidents  alerts of one cause (alert/desk.h): state, when, how many, whom it concerns
 //   timeline   what happened to an incident, with the words of people among it
 //   messages   what is to be told of an incident; `put` once src/notify has it
 //   windows    the state of the engine, with the journal number up to which it is
 //
-// Bounds. Incidents that ended BOOK_KEEP_MS ago go with all that belongs to them, and the oldest
-// beyond BOOK_INCIDENTS_MAX; of changes the last BOOK_CHANGES_MAX are kept.
+// Bounds. Silences that were over BOOK_SILENCE_MS ago go. Incidents that ended BOOK_KEEP_MS ago go
+// with all that belongs to them, and the oldest beyond BOOK_INCIDENTS_MAX; of changes the last
+// BOOK_CHANGES_MAX are kept.
 //
 // Any thread; transactions exclude one another (os/sql.h).
 #ifndef SONDE_ALERT_BOOK_H
@@ -25,6 +28,7 @@
 #define BOOK_KEEP_MS       ((uint64_t)90 * 24 * 3600 * 1000)
 #define BOOK_INCIDENTS_MAX 20000u
 #define BOOK_CHANGES_MAX   100000u
+#define BOOK_SILENCE_MS    ((uint64_t)7 * 24 * 3600 * 1000)
 #define BOOK_COMMENT_MAX   ((size_t)4000)
 
 struct book {
@@ -37,13 +41,17 @@ void book_close(struct book *b);
 
 // ---- Rules --------------------------------------------------------------------------------------
 
-// Adds and replaces rules by their names; those that stay as they are keep their version.
+// Adds and replaces rules, people, groups and silences by their names; those that stay as they are
+// keep their version. ERR_LIMIT where there would be too many.
 MUST_CHECK enum err book_put_rules(struct book *b, const struct alert_file *file, struct str by,
                                    uint64_t now_ns);
 // ERR_NOT_FOUND.
 MUST_CHECK enum err book_remove_rule(struct book *b, struct str name, struct str by,
                                      uint64_t now_ns);
-// All rules as one file, by name.
+// kind: "people", "groups" or "silences". ERR_NOT_FOUND, also for another kind.
+MUST_CHECK enum err book_remove_roster(struct book *b, struct str kind, struct str name,
+                                       struct str by, uint64_t now_ns);
+// All rules and the roster as one file, by name.
 MUST_CHECK enum err book_print_rules(struct book *b, struct buf *out);
 
 struct book_rule {

@@ -48,7 +48,8 @@ enum err book_put_rules(struct book *b, const struct alert_file *file, struct st
     }
     sql_bind_u64(book_statement(b, BOOK_CUT_CHANGES), 1, BOOK_CHANGES_MAX);
     sql_run(&b->sql, BOOK_CUT_CHANGES);
-    is_too_much = is_too_much || count_rules(b) > ALERT_RULES_MAX;
+    is_too_much = !book_put_roster(b, &file->roster, by, now_ns) || is_too_much ||
+                  count_rules(b) > ALERT_RULES_MAX;
     b->sql.failed = is_too_much && b->sql.failed == ERR_OK ? ERR_LIMIT : b->sql.failed;
     enum err e = sql_end(&b->sql);
     buf_done(&body);
@@ -88,6 +89,7 @@ enum err book_print_rules(struct book *b, struct buf *out)
         out->n = before;
         buf_add_str(out, STR("rules: []\n"));
     }
+    e = e == ERR_OK ? book_print_roster(b, out) : e;
     return e == ERR_OK && out->failed ? ERR_LIMIT : e;
 }
 

@@ -36,8 +36,23 @@ enum book_statement {
     BOOK_PUT_MESSAGE,
     BOOK_LAST_MESSAGES,
     BOOK_UNPUT,
+    BOOK_PUT_ROSTER_CHANGE,
+    BOOK_PUT_ROSTER,
+    BOOK_ROSTER_REMOVED,
+    BOOK_REMOVE_ROSTER,
+    BOOK_ROSTER,
+    BOOK_COUNT_ROSTER,
+    BOOK_OLD_SILENCES,
     BOOK_STATEMENTS
 };
+
+enum book_roster_kind { BOOK_PEOPLE, BOOK_GROUPS, BOOK_SILENCES, BOOK_ROSTER_KINDS };
+#define BOOK_AUDIT_MAX 256 // bytes of a name in the audit
+
+// book_roster.c: in a transaction. False where there are too many, or one is too long.
+bool book_put_roster(struct book *b, const struct roster *r, struct str by, uint64_t now_ns);
+// Adds the lists that have something.
+enum err book_print_roster(struct book *b, struct buf *out);
 
 static inline sqlite3_stmt *book_statement(struct book *b, enum book_statement s)
 {

@@ -105,6 +105,7 @@ static void load_incident(void *ctx, const struct book_incident *row)
     ASSERT(ctx != NULL);
     d->open = mem_grow(d->open, &d->open_capacity, d->open_count + 1, sizeof *d->open);
     d->open[d->open_count++] = incident_read(row);
+    d->open[d->open_count - 1]->is_withheld = true; // nobody wrote down whether it is
 }
 
 static void load_firing(void *ctx, const struct book_alert *a)
@@ -228,6 +229,7 @@ void desk_close(struct desk *d)
         return;
     }
     clear(d);
+    alert_set_unref(d->set);
     book_close(&d->book);
     (void)pthread_mutex_destroy(&d->lock);
     mem_free(d);
@@ -238,6 +240,16 @@ void desk_set_url(struct desk *d, const char *url)
     int n = snprintf(d->url, sizeof d->url, "%s", url);
     ASSERT(d != NULL);
     d->url[n < 0 || (size_t)n >= sizeof d->url ? 0 : n] = 0; // half an address is none
+}
+
+void desk_set_rules(struct desk *d, struct alert_set *set)
+{
+    ASSERT(set != NULL);
+    pthread_mutex_lock(&d->lock);
+    struct alert_set *before = d->set;
+    d->set = alert_set_ref(set);
+    pthread_mutex_unlock(&d->lock);
+    alert_set_unref(before);
 }
 
 struct book *desk_book(struct desk *d)
@@ -264,12 +276,34 @@ static void add_message(struct desk *d, const struct open_incident *i, struct st
     book_add_entry(&d->book, &entry);
 }
 
+// Nothing leaves; the first time it is said why.
+static void withhold(struct desk *d, struct open_incident *i, const struct roster_silence *s,
+                     uint64_t at_ns)
+{
+    ASSERT(i->firing <= i->alerts);
+    i->silent++;
+    if (!i->is_withheld) {
+        const struct book_entry entry = {
+            .incident = i->id, .at_ns = at_ns, .kind = STR("silenced"), .text = s->name};
+        book_add_entry(&d->book, &entry);
+        i->is_withheld = true;
+    }
+}
+
 // To the channels of the rule that have not heard of the incident; to the others when it is time.
 static void tell_of(struct desk *d, struct open_incident *i, const struct alert_event *e,
                     struct str body, bool is_worse)
 {
     struct name_list fresh, known;
     ASSERT(i->firing <= i->alerts);
+    const struct roster_silence *silence =
+        d->set == NULL ? NULL
+                       : roster_silenced(&alert_set_file(d->set)->roster, e->rule->name,
+                                         e->origin.service, e->at_ns / NS_PER_MS);
+    if (silence != NULL) {
+        withhold(d, i, silence, e->at_ns);
+        return;
+    }
     name_list_init(&fresh);
     name_list_init(&known);
     for (size_t k = 0; k < e->rule->channel_count; k++) {
@@ -283,7 +317,7 @@ static void tell_of(struct desk *d, struct open_incident *i, const struct alert_
     if (known.count > 0 && is_time && !is_quiet) {
         struct buf again;
         buf_init(&again, BODY_MAX);
-        message_again(i, NOTICE_FIRING, i->silent, &again);
+        message_again(d, i, e->at_ns, NOTICE_FIRING, i->silent, &again);
         add_message(d, i, buf_str(&known.text), buf_str(&again), false);
         buf_done(&again);
     }
@@ -306,7 +340,7 @@ static void end_message(struct desk *d, struct open_incident *i)
         return;
     }
     buf_init(&body, BODY_MAX);
-    message_again(i, NOTICE_RESOLVED, i->silent, &body);
+    message_again(d, i, i->last_ns, NOTICE_RESOLVED, i->silent, &body);
     add_message(d, i, buf_str(&i->channels.text), buf_str(&body), true);
     buf_done(&body);
 }
@@ -533,6 +567,22 @@ enum err desk_tell(struct desk *d, const struct alert_event *events, size_t coun
     return e;
 }
 
+// What a silence kept from channels is theirs from now on.
+static void hear_of_it(struct open_incident *i, const struct desk *d)
+{
+    struct name_list unheard;
+    struct str rest, name;
+    ASSERT(i->firing <= i->alerts);
+    name_list_init(&unheard);
+    incident_unheard(d, i, &unheard);
+    rest = buf_str(&unheard.text);
+    while (name_list_next(&rest, &name)) {
+        i->silent += i->silent == 0;
+        (void)name_list_add(&i->channels, name, DESK_LIST_MAX);
+    }
+    name_list_done(&unheard);
+}
+
 // Of incidents that went on in silence.
 static bool tell_more(struct desk *d, uint64_t now_ns)
 {
@@ -540,13 +590,18 @@ static bool tell_more(struct desk *d, uint64_t now_ns)
     ASSERT(d->firing_count <= d->size);
     for (size_t k = 0; k < d->open_count; k++) {
         struct open_incident *i = d->open[k];
-        bool is_due = i->silent > 0 && i->state == INCIDENT_FIRING && i->body != NULL &&
-                      i->channels.count > 0 &&
-                      now_ns >= i->messaged_ns + i->suppress_ms * NS_PER_MS;
-        if (is_due) {
+        bool is_due = (i->silent > 0 || i->is_withheld) && i->state == INCIDENT_FIRING &&
+                      i->body != NULL && now_ns >= i->messaged_ns + i->suppress_ms * NS_PER_MS &&
+                      incident_silenced(d, i, now_ns) == NULL;
+        if (is_due && i->is_withheld) {
+            i->is_withheld = false;
+            hear_of_it(i, d);
+        }
+        if (is_due && i->silent > 0 && i->channels.count > 0) {
             struct buf body;
+            uint64_t more = i->silent - 1;
             buf_init(&body, BODY_MAX);
-            message_again(i, NOTICE_FIRING, i->silent - 1, &body);
+            message_again(d, i, now_ns, NOTICE_FIRING, more, &body);
             add_message(d, i, buf_str(&i->channels.text), buf_str(&body), false);
             buf_done(&body);
             i->silent = 0;
@@ -565,7 +620,7 @@ void desk_tick(struct desk *d, uint64_t now_ns)
     bool is_due = now_ns >= d->forgot_ns + FORGET_MS * NS_PER_MS;
     bool any = false;
     for (size_t i = 0; i < d->open_count && !any; i++) {
-        any = d->open[i]->silent > 0;
+        any = d->open[i]->silent > 0 || d->open[i]->is_withheld;
     }
     if (any || is_due) {
         book_begin(&d->book);

@@ -12,6 +12,13 @@
 // for each `suppress` of them at most, with how many alerts came since ("and 214 more"), and when
 // it is over. An incident that was not told to a channel is not told to be over there.
 //
+// Silences (alert/roster.h). While one covers an alert, or each rule of an incident, nothing
+// leaves; the timeline says so. Once none does any more, the channels of what still fires hear of
+// it then.
+//
+// People. A rule's receivers that are people or groups become who they stand for when a message is
+// made: of a group who is on call then, or all members where nobody is.
+//
 // First suspect: the service of the deepest failed span of the alert's traces, and whom it called;
 // without one, the service that none of the incident's others was called by.
 //
@@ -62,6 +69,9 @@ void desk_close(struct desk *d); // NULL is fine
 // Of this server's pages, for links; none until it is set. Before anything is told.
 #define DESK_URL_MAX 512
 void desk_set_url(struct desk *d, const char *url);
+
+// The rules, people and silences there are from now on; a reference is taken.
+void desk_set_rules(struct desk *d, struct alert_set *set);
 
 // The book, for rules and for asking.
 struct book *desk_book(struct desk *d);

@@ -32,7 +32,8 @@ struct open_incident {
     uint64_t opened_ns, last_ns, alerts, firing, messaged_ns, silent, suppress_ms;
     trace_id traces[DESK_TRACES]; // a ring
     size_t trace_next;
-    bool is_new; // has no row yet
+    bool is_new;      // has no row yet
+    bool is_withheld; // a silence kept some channel from hearing of it, or may have
     // What a message of it would say: the latest alert, as a notice.
     char *body;
     size_t body_n;
@@ -56,7 +57,8 @@ struct desk {
     struct desk_options o;
     struct book book;
     char url[DESK_URL_MAX];
-    pthread_mutex_t lock; // of the rest
+    pthread_mutex_t lock;  // of the rest
+    struct alert_set *set; // NULL: none yet
     struct open_incident **open;
     size_t open_count, open_capacity;
     struct firing **slots; // open addressing
@@ -76,11 +78,18 @@ struct open_incident *incident_of(const struct desk *d, uint64_t id); // NULL: i
 struct book_incident incident_row(const struct open_incident *i);
 struct open_incident *incident_read(const struct book_incident *row);
 
+// silence.c: whether a silence covers all of the incident then; NULL: none does.
+const struct roster_silence *incident_silenced(const struct desk *d, const struct open_incident *i,
+                                               uint64_t now_ns);
+// The channels of its rules that have not heard of it.
+void incident_unheard(const struct desk *d, const struct open_incident *i,
+                      struct name_list *ret_channels);
+
 // message.c: the notice of an alert as JSON.
 void message_of(const struct desk *d, const struct open_incident *i, const struct alert_event *e,
                 const struct inquiry *inquiry, struct buf *out);
-// The same body with another status, and how many alerts more.
-void message_again(const struct open_incident *i, enum notice_status status, uint64_t more,
-                   struct buf *out);
+// The same body with another status, how many alerts more, and who is to hear of it then.
+void message_again(const struct desk *d, const struct open_incident *i, uint64_t now_ns,
+                   enum notice_status status, uint64_t more, struct buf *out);
 
 #endif

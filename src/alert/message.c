@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "alert/desk_state.h"
+#include "core/clock.h"
 #include "core/must.h"
 
 #define URL_MAX 1200
@@ -31,20 +32,55 @@ static struct notice_number number(double v)
     return (struct notice_number){v == v && v - v == 0, v};
 }
 
-// Receivers are addresses or phones for now.
-static void add_people(const struct alert_rule *r, struct notice *n)
+// ---- Who is told --------------------------------------------------------------------------------
+
+static void add_person(struct notice *n, const struct notice_person *p)
 {
-    ASSERT(r->strategy_count <= ALERT_STRATEGIES_MAX);
-    for (size_t i = 0; i < r->receiver_count && n->people_count < NOTICE_PEOPLE_MAX; i++) {
-        struct str who = r->receivers[i];
-        struct notice_person p = {.name = who};
-        bool is_mail = memchr(who.p, '@', who.n) != NULL;
-        bool is_phone = !is_mail && (who.p[0] == '+' || (who.p[0] >= '0' && who.p[0] <= '9'));
-        p.mail = is_mail ? who : STR("");
-        p.phone = is_phone ? who : STR("");
-        n->people[n->people_count++] = p;
+    bool is_there = n->people_count == NOTICE_PEOPLE_MAX;
+    ASSERT(n->people_count <= NOTICE_PEOPLE_MAX);
+    for (size_t i = 0; i < n->people_count && !is_there; i++) {
+        is_there = str_eq(n->people[i].name, p->name);
+    }
+    if (!is_there) {
+        n->people[n->people_count++] = *p;
     }
 }
+
+// A person of the roster, else an address, a phone, or just a name.
+static void add_named(const struct roster *r, struct str who, struct notice *n)
+{
+    const struct roster_person *known = r != NULL ? roster_person(r, who) : NULL;
+    bool is_mail = memchr(who.p, '@', who.n) != NULL;
+    bool is_phone = !is_mail && (who.p[0] == '+' || (who.p[0] >= '0' && who.p[0] <= '9'));
+    ASSERT(who.n > 0);
+    const struct notice_person p =
+        known != NULL
+            ? (struct notice_person){known->name,     known->mail,   known->phone, known->wecom,
+                                     known->dingtalk, known->feishu, known->slack}
+            : (struct notice_person){
+                  .name = who, .mail = is_mail ? who : STR(""), .phone = is_phone ? who : STR("")};
+    add_person(n, &p);
+}
+
+static void add_receiver(const struct desk *d, struct str who, uint64_t at_ns, struct notice *n)
+{
+    const struct roster *r = d->set != NULL ? &alert_set_file(d->set)->roster : NULL;
+    const struct roster_team *team = r != NULL ? roster_team(r, who) : NULL;
+    ASSERT(who.n > 0);
+    if (team == NULL) {
+        add_named(r, who, n);
+        return;
+    }
+    struct str on_call = roster_on_call(team, at_ns / NS_PER_MS);
+    if (on_call.n > 0) {
+        add_named(r, on_call, n);
+    }
+    for (size_t i = 0; on_call.n == 0 && i < team->member_count; i++) {
+        add_named(r, team->members[i], n);
+    }
+}
+
+// ---- The notice ---------------------------------------------------------------------------------
 
 static void add_traces(const struct alert_event *e, char rooms[][TRACE_ID_HEX + 1],
                        struct notice *n)
@@ -92,12 +128,14 @@ void message_of(const struct desk *d, const struct open_incident *i, const struc
         n.entries[n.entry_count++] = inquiry->entries[k];
     }
     add_traces(e, traces, &n);
-    add_people(e->rule, &n);
+    for (size_t k = 0; k < e->rule->receiver_count; k++) {
+        add_receiver(d, e->rule->receivers[k], e->at_ns, &n);
+    }
     notice_to_json(&n, true, out);
 }
 
-void message_again(const struct open_incident *i, enum notice_status status, uint64_t more,
-                   struct buf *out)
+void message_again(const struct desk *d, const struct open_incident *i, uint64_t now_ns,
+                   enum notice_status status, uint64_t more, struct buf *out)
 {
     struct arena arena = {0};
     struct notice n;
@@ -106,6 +144,11 @@ void message_again(const struct open_incident *i, enum notice_status status, uin
     MUST(e == ERR_OK); // it was written here
     n.status = status;
     n.more = more;
+    n.people_count = 0;
+    struct str rest = buf_str(&i->receivers.text), who;
+    while (name_list_next(&rest, &who)) {
+        add_receiver(d, who, now_ns, &n);
+    }
     notice_to_json(&n, true, out);
     arena_done(&arena);
 }

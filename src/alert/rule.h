@@ -29,6 +29,7 @@
 //           threshold: 500ms
 //           group_by: [resource.service.instance.id]
 //           at_least: 20                     # records in the window before it is judged; 1
+//   people, groups, silences                 # alert/roster.h
 //   channels:                                # notify/channel.h
 //     - { name: ops, type: webhook, url: "http://127.0.0.1:9000/hook" }
 //
@@ -75,6 +76,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "alert/roster.h"
 #include "core/arena.h"
 #include "core/buf.h"
 #include "core/err.h"
@@ -196,6 +198,7 @@ struct alert_file {
     size_t rule_count;
     struct alert_channel_text *channels;
     size_t channel_count;
+    struct roster roster; // its lists people, groups and silences (alert/roster.h)
 };
 
 // Reads a file. ERR_INVALID with line, column and what was expected there; ERR_LIMIT for one of

@@ -7,48 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alert/printer.h"
 #include "alert/rule.h"
 #include "alert/season.h"
 #include "core/must.h"
 #include "wire/json_writer.h"
 
 #define SUPPRESS_MS ((uint64_t)600000) // what is meant when it is absent (rule_read.c)
-
-// A text that YAML takes for itself: a word that means nothing else there.
-static bool is_plain(struct str s)
-{
-    ASSERT(s.p != NULL || s.n == 0);
-    static const char *const words[] = {"true", "false", "yes", "no", "on",
-                                        "off",  "null",  "y",   "n"};
-    if (s.n == 0 || s.n > 64 || !isalpha((unsigned char)s.p[0])) {
-        return false;
-    }
-    for (size_t i = 0; i < s.n; i++) {
-        unsigned char c = (unsigned char)s.p[i];
-        if (!isalnum(c) && c != '_' && c != '-' && c != '.') {
-            return false;
-        }
-    }
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        if (str_eq_nocase(s, str_of(words[i]))) {
-            return false;
-        }
-    }
-    return true;
-}
-
-// What JSON quotes YAML reads as well.
-static void put_text(struct buf *out, struct str s)
-{
-    ASSERT(out != NULL);
-    if (is_plain(s)) {
-        buf_add_str(out, s);
-        return;
-    }
-    struct json_writer w;
-    json_writer_init(&w, out);
-    json_put_str(&w, s);
-}
 
 // A number, with a unit or a percent sign as it may be: YAML's readers here take all as text.
 static bool is_quantity(struct str s)
@@ -60,43 +25,6 @@ static bool is_quantity(struct str s)
         is_one = memchr(others, s.p[i], sizeof others - 1) != NULL;
     }
     return is_one;
-}
-
-static void put_pair(struct buf *out, const char *indent, const char *key, struct str value)
-{
-    ASSERT(out != NULL);
-    buf_printf(out, "%s%s: ", indent, key);
-    put_text(out, value);
-    buf_add_str(out, STR("\n"));
-}
-
-static void put_list(struct buf *out, const char *indent, const char *key, const struct str *items,
-                     size_t count)
-{
-    ASSERT(out != NULL);
-    if (count == 0) {
-        return;
-    }
-    buf_printf(out, "%s%s: [", indent, key);
-    for (size_t i = 0; i < count; i++) {
-        buf_add_str(out, i > 0 ? STR(", ") : STR(""));
-        put_text(out, items[i]);
-    }
-    buf_add_str(out, STR("]\n"));
-}
-
-static void put_duration(struct buf *out, const char *indent, const char *key, uint64_t ms)
-{
-    static const struct {
-        const char *unit;
-        uint64_t ms;
-    } units[] = {{"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}};
-    size_t u = 0;
-    while (ms % units[u].ms != 0) {
-        u++;
-    }
-    ASSERT(u < sizeof units / sizeof units[0]);
-    buf_printf(out, "%s%s: %" PRIu64 "%s\n", indent, key, ms / units[u].ms, units[u].unit);
 }
 
 // With as few digits as give the same number again.
@@ -121,33 +49,33 @@ static void print_strategy(const struct alert_strategy *s, struct buf *out)
         put_number(out, indent, "quantile", s->quantile);
     }
     if (s->metric.n > 0) {
-        put_pair(out, indent, "metric", s->metric);
+        printer_pair(out, indent, "metric", s->metric);
     }
     if (s->filter_text.n > 0) {
-        put_pair(out, indent, "filter", s->filter_text);
+        printer_pair(out, indent, "filter", s->filter_text);
     }
     if (s->field.field != ON_DURATION) {
-        put_pair(out, indent, "field", s->field.text);
+        printer_pair(out, indent, "field", s->field.text);
     }
-    put_duration(out, indent, "every", s->every_ms);
+    printer_duration(out, indent, "every", s->every_ms);
     if (s->measure != MEASURE_ABSENCE) {
-        put_pair(out, indent, "operator", str_of(alert_operator_name(s->op)));
+        printer_pair(out, indent, "operator", str_of(alert_operator_name(s->op)));
         if (is_quantity(s->threshold_text)) {
             buf_printf(out, "%sthreshold: %.*s\n", indent, STR_FMT(s->threshold_text));
         } else {
-            put_pair(out, indent, "threshold", s->threshold_text);
+            printer_pair(out, indent, "threshold", s->threshold_text);
         }
     }
     if (alert_is_seasonal(s->op) && s->jitter_ms != SEASON_JITTER_MS) {
-        put_duration(out, indent, "jitter", s->jitter_ms);
+        printer_duration(out, indent, "jitter", s->jitter_ms);
     }
     if (alert_foresees(s->op)) {
-        put_duration(out, indent, "within", s->within_ms);
+        printer_duration(out, indent, "within", s->within_ms);
     }
     for (size_t i = 0; i < s->group_by_count; i++) {
         fields[i] = s->group_by[i].text;
     }
-    put_list(out, indent, "group_by", fields, s->group_by_count);
+    printer_list(out, indent, "group_by", fields, s->group_by_count);
     if (s->at_least != 1) {
         buf_printf(out, "%sat_least: %" PRIu64 "\n", indent, s->at_least);
     }
@@ -158,18 +86,18 @@ void alert_rule_print(const struct alert_rule *r, struct buf *out)
     static const char indent[] = "    ";
     ASSERT(r->strategy_count > 0);
     buf_add_str(out, STR("  - name: "));
-    put_text(out, r->name);
+    printer_text(out, r->name);
     buf_add_str(out, STR("\n"));
     if (!r->any_line) {
-        put_pair(out, indent, "line", r->line);
+        printer_pair(out, indent, "line", r->line);
     }
-    put_list(out, indent, "service", r->services, r->service_count);
+    printer_list(out, indent, "service", r->services, r->service_count);
     if (r->environment.n > 0) {
-        put_pair(out, indent, "environment", r->environment);
+        printer_pair(out, indent, "environment", r->environment);
     }
-    put_pair(out, indent, "level", str_of(alert_level_name(r->level)));
+    printer_pair(out, indent, "level", str_of(alert_level_name(r->level)));
     if (r->suppress_ms != SUPPRESS_MS) {
-        put_duration(out, indent, "suppress", r->suppress_ms);
+        printer_duration(out, indent, "suppress", r->suppress_ms);
     }
     if (r->match_all) {
         buf_printf(out, "%smatch: all\n", indent);
@@ -178,10 +106,10 @@ void alert_rule_print(const struct alert_rule *r, struct buf *out)
         buf_printf(out, "%senabled: false\n", indent);
     }
     if (r->remedy.n > 0) {
-        put_pair(out, indent, "remedy", r->remedy);
+        printer_pair(out, indent, "remedy", r->remedy);
     }
-    put_list(out, indent, "channels", r->channels, r->channel_count);
-    put_list(out, indent, "receivers", r->receivers, r->receiver_count);
+    printer_list(out, indent, "channels", r->channels, r->channel_count);
+    printer_list(out, indent, "receivers", r->receivers, r->receiver_count);
     buf_printf(out, "%sstrategies:\n", indent);
     for (size_t i = 0; i < r->strategy_count; i++) {
         print_strategy(&r->strategies[i], out);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "alert/reader.h"
+#include "alert/roster_read.h"
 #include "alert/rule_compile.h"
 #include "alert/season.h"
 #include "core/mem.h"
@@ -473,7 +474,11 @@ static enum err file_channels(struct reader *r, const char *name, const yaml_nod
     return ERR_OK;
 }
 
-static const struct reader_key file_keys[] = {{"rules", file_rules}, {"channels", file_channels}};
+static const struct reader_key file_keys[] = {{"rules", file_rules},
+                                              {"channels", file_channels},
+                                              {"people", roster_read_people},
+                                              {"groups", roster_read_teams},
+                                              {"silences", roster_read_silences}};
 
 // The four digits behind "\u" at `i`; -1 where there are none.
 static int escaped_unit(struct str text, size_t i)
@@ -528,7 +533,7 @@ static enum err read_file(struct str text, const char *name, struct alert_file *
     const yaml_node_t *root = yaml_doc_root(&r.y);
     if (root != NULL) {
         e = reader_keys(&r, root, file_keys, sizeof file_keys / sizeof file_keys[0],
-                        "rules, channels", f);
+                        "rules, channels, people, groups, silences", f);
     }
     yaml_doc_done(&r.y);
     if (e != ERR_OK) {

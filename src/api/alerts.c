@@ -138,6 +138,9 @@ void api_alert_import(struct job *j)
     json_put_object(&w);
     put_u64(&w, "rules", taken.rules);
     put_u64(&w, "channels", taken.channels);
+    put_u64(&w, "people", taken.people);
+    put_u64(&w, "groups", taken.groups);
+    put_u64(&w, "silences", taken.silences);
     json_put_object_end(&w);
 }
 
