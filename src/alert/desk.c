@@ -276,11 +276,14 @@ static void add_message(struct desk *d, const struct open_incident *i, struct st
     book_add_entry(&d->book, &entry);
 }
 
-// Nothing leaves; the first time it is said why.
+// Nothing leaves; the first time it is said why. What would have been told is written down, for
+// when it is.
 static void withhold(struct desk *d, struct open_incident *i, const struct roster_silence *s,
-                     uint64_t at_ns)
+                     struct str body, uint64_t at_ns)
 {
+    const struct book_message m = {0, i->id, STR(""), body, false};
     ASSERT(i->firing <= i->alerts);
+    book_message_is_put(&d->book, book_add_message(&d->book, &m));
     i->silent++;
     if (!i->is_withheld) {
         const struct book_entry entry = {
@@ -301,7 +304,7 @@ static void tell_of(struct desk *d, struct open_incident *i, const struct alert_
                        : roster_silenced(&alert_set_file(d->set)->roster, e->rule->name,
                                          e->origin.service, e->at_ns / NS_PER_MS);
     if (silence != NULL) {
-        withhold(d, i, silence, e->at_ns);
+        withhold(d, i, silence, body, e->at_ns);
         return;
     }
     name_list_init(&fresh);
