@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "alert/prom_rules.h"
 #include "alert/rule.h"
 #include "alert_templates.h"
 #include "ask.h"
@@ -18,7 +19,8 @@
 #define ROW_COLUMNS  60
 
 static const char help[] =
-    "Usage: sonde alert import FILE                        (- is standard input)\n"
+    "Usage: sonde alert import FILE [--dry-run]            (- is standard input)\n"
+    "       sonde alert import --prometheus FILE [--channel NAME] [--dry-run]\n"
     "       sonde alert templates [NAME] [--channel NAME]\n"
     "       sonde alert export\n"
     "       sonde alert list [--json]\n"
@@ -45,6 +47,10 @@ static const char help[] =
     "    channels:\n"
     "      - {name: ops, type: webhook, url: \"http://127.0.0.1:9000/hook\"}\n"
     "\n"
+    "A rule file of Prometheus is known by its `groups`, or by --prometheus, and is\n"
+    "taken over as far as it has a counterpart; what has none is named with its place.\n"
+    "--channel says who is told by these rules. --dry-run prints the rules that would\n"
+    "be taken over, and asks no server.\n"
     "`templates` prints rules for the usual, to be piped into `import -` or changed\n"
     "before. `export` prints such a file, without secrets. docs/alerts.md has all\n"
     "keys.\n"
@@ -53,8 +59,8 @@ static const char help[] =
 
 struct command {
     struct ask_flags server;
-    const char *test, *limit, *channel;
-    bool json, all, wants_help;
+    const char *test, *limit, *channel, *prometheus;
+    bool json, all, dry_run, wants_help;
     const char *words[2];
     int count;
 };
@@ -213,15 +219,92 @@ static void print_taken(json_t *root)
            ask_integer(root, "channels"));
 }
 
+static int post_rules(const struct command *c, struct str text)
+{
+    const struct client_request r = {"POST", "/api/v1/alerts/rules", text};
+    ASSERT(c->count > 0);
+    return send(c, &r, print_taken);
+}
+
+// What would be taken over of a file of ours.
+static int show_rules(const char *name, struct str text)
+{
+    struct alert_file *f;
+    struct err_at at = {0};
+    struct buf out;
+    enum err e = alert_file_read(text, name, &f, &at);
+    ASSERT(name != NULL);
+    if (e != ERR_OK) {
+        fprintf(stderr, "sonde: %s\n", at.text);
+        return EXIT_USAGE;
+    }
+    buf_init(&out, ALERT_FILE_MAX);
+    buf_add_str(&out, f->rule_count > 0 ? STR("rules:\n") : STR("rules: []\n"));
+    for (size_t i = 0; i < f->rule_count; i++) {
+        alert_rule_print(&f->rules[i], &out);
+    }
+    printf("%.*s", STR_FMT(buf_str(&out)));
+    buf_done(&out);
+    alert_file_free(f);
+    return EXIT_DONE;
+}
+
+// Names on standard error what is not taken over, and what only nearly.
+static void print_notes(const char *name, const struct prom_rules *r)
+{
+    ASSERT(r->note_count <= PROM_NOTES_MAX);
+    for (size_t i = 0; i < r->note_count; i++) {
+        const struct prom_note *n = &r->notes[i];
+        fprintf(stderr, "%s:%zu:%zu: %s%.*s: %.*s\n", name, n->line, n->column,
+                n->leaves_out ? "left out: " : "", STR_FMT(n->rule), STR_FMT(n->text));
+    }
+    if (r->more_notes > 0) {
+        fprintf(stderr, "sonde: and %zu more\n", r->more_notes);
+    }
+    fprintf(stderr, "sonde: of %zu rules %zu have a counterpart\n", r->taken + r->left_out,
+            r->taken);
+}
+
+static int import_prometheus(const struct command *c, const char *name, struct str text)
+{
+    struct prom_rules *r;
+    struct err_at at = {0};
+    int code = EXIT_DONE;
+    enum err e =
+        prom_rules_read(text, name, c->channel != NULL ? str_of(c->channel) : STR(""), &r, &at);
+    ASSERT(c->count > 0);
+    if (e != ERR_OK) {
+        fprintf(stderr, "sonde: %s\n", at.text);
+        return EXIT_USAGE;
+    }
+    print_notes(name, r);
+    if (c->dry_run) {
+        printf("%.*s", STR_FMT(buf_str(&r->out)));
+    } else if (r->taken > 0) {
+        code = post_rules(c, buf_str(&r->out));
+    } else {
+        code = EXIT_NOT_FOUND; // nothing to take over
+    }
+    prom_rules_free(r);
+    return code;
+}
+
 static int run_import(const struct command *c)
 {
     struct buf text;
+    const char *name = c->prometheus != NULL ? c->prometheus : c->words[1];
     ASSERT(c->count > 0);
+    if (name == NULL || (c->prometheus != NULL && c->words[1] != NULL)) {
+        fputs(help, stderr);
+        return EXIT_USAGE;
+    }
     buf_init(&text, ALERT_FILE_MAX);
     int code = EXIT_NOT_FOUND;
-    if (read_file(c->words[1], &text)) {
-        const struct client_request r = {"POST", "/api/v1/alerts/rules", buf_str(&text)};
-        code = send(c, &r, print_taken);
+    if (read_file(name, &text)) {
+        struct str file = buf_str(&text);
+        code = c->prometheus != NULL || prom_rules_are(file) ? import_prometheus(c, name, file)
+               : c->dry_run                                  ? show_rules(name, file)
+                                                             : post_rules(c, file);
     }
     buf_done(&text);
     return code;
@@ -315,7 +398,7 @@ int command_alert(int argc, char **argv)
         const char *name;
         int words, optional;
         int (*run)(const struct command *c);
-    } subs[] = {{"import", 2, 0, run_import},      {"export", 1, 0, run_export},
+    } subs[] = {{"import", 1, 1, run_import},      {"export", 1, 0, run_export},
                 {"list", 1, 0, run_list},          {"channels", 1, 0, run_channels},
                 {"remove", 2, 0, run_remove},      {"incidents", 1, 0, run_incidents},
                 {"templates", 1, 1, run_templates}};
@@ -325,6 +408,8 @@ int command_alert(int argc, char **argv)
                                  {"--ca", &c.server.ca, NULL},
                                  {"--test", &c.test, NULL},
                                  {"--channel", &c.channel, NULL},
+                                 {"--prometheus", &c.prometheus, NULL},
+                                 {"--dry-run", NULL, &c.dry_run},
                                  {"--limit", &c.limit, NULL},
                                  {"--json", NULL, &c.json},
                                  {"--all", NULL, &c.all},
