@@ -50,6 +50,7 @@ static const struct route routes[] = {
     {"/api/v1/alerts/rules/", "", api_alert_remove, false, true, PARAMS_NONE, DELETE},
     {"/api/v1/alerts/rules", NULL, api_alert_rules, false, true, PARAMS_NONE, GET},
     {"/api/v1/alerts/rules", NULL, api_alert_import, false, true, PARAMS_NONE, POST},
+    {"/api/v1/alerts/test", NULL, api_alert_test, false, false, PARAMS_NONE, POST},
     {"/api/v1/alerts/export", NULL, api_alert_export, false, true, PARAMS_NONE, GET},
     {"/api/v1/alerts/channels/", "/test", api_channel_test, false, true, PARAMS_NONE, POST},
     {"/api/v1/alerts/channels/", "", api_channel_remove, false, true, PARAMS_NONE, DELETE},

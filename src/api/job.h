@@ -150,6 +150,7 @@ void api_alert_rule_changes(struct job *j);
 void api_alert_export(struct job *j);
 void api_alert_import(struct job *j);
 void api_alert_remove(struct job *j);
+void api_alert_test(struct job *j);
 void api_channels(struct job *j);
 void api_channel_remove(struct job *j);
 void api_channel_test(struct job *j);
