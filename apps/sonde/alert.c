@@ -9,11 +9,14 @@
 #include "alert/prom_rules.h"
 #include "alert/rule.h"
 #include "alert_templates.h"
+#include "alert_trial.h"
 #include "ask.h"
 #include "commands.h"
 #include "core/clock.h"
 #include "core/must.h"
 #include "table.h"
+#include "when.h"
+#include "wire/json_writer.h"
 
 #define NAME_COLUMNS 28
 #define ROW_COLUMNS  60
@@ -26,6 +29,7 @@ static const char help[] =
     "       sonde alert list [--json]\n"
     "       sonde alert channels [--test NAME] [--json]\n"
     "       sonde alert remove RULE\n"
+    "       sonde alert test RULE [--since 24h] [--file FILE] [--json]\n"
     "       sonde alert incidents [--all] [--limit N] [--json]\n"
     "                             [--server URL] [--token TOKEN] [--ca FILE]\n"
     "\n"
@@ -55,11 +59,13 @@ static const char help[] =
     "before. `export` prints such a file, without secrets. docs/alerts.md has all\n"
     "keys.\n"
     "`channels --test` sends a test over a channel and prints what was answered.\n"
-    "`incidents` lists what fires, with --all also what is over.\n";
+    "`incidents` lists what fires, with --all also what is over.\n"
+    "`test` tells when a rule would have fired on what is stored, and how often; with\n"
+    "--file a rule of a file that is not taken over.\n";
 
 struct command {
     struct ask_flags server;
-    const char *test, *limit, *channel, *prometheus;
+    const char *test, *limit, *channel, *prometheus, *since, *file;
     bool json, all, dry_run, wants_help;
     const char *words[2];
     int count;
@@ -392,16 +398,63 @@ static int run_incidents(const struct command *c)
     return send(c, &r, print_incidents);
 }
 
+// What `test` asks; false after saying what is wrong.
+static bool put_test(const struct command *c, struct buf *body)
+{
+    const char *since = c->since != NULL ? c->since : "24h";
+    char moment[64];
+    uint64_t now_ms = clock_wall_ns() / NS_PER_MS, from_ms;
+    struct buf text;
+    struct json_writer w;
+    bool is_read = true;
+    (void)snprintf(moment, sizeof moment, "now-%s", since);
+    if (strlen(since) > 32 || when_parse(moment, now_ms, &from_ms) != ERR_OK) {
+        fprintf(stderr, "sonde: --since is '%s', expected a duration such as 24h\n", since);
+        return false;
+    }
+    buf_init(&text, ALERT_FILE_MAX);
+    json_writer_init(&w, body);
+    json_put_object(&w);
+    json_put_key(&w, "rule");
+    json_put_str(&w, str_of(c->words[1]));
+    json_put_key(&w, "from");
+    json_put_u64(&w, from_ms);
+    json_put_key(&w, "to");
+    json_put_u64(&w, now_ms);
+    if (c->file != NULL) {
+        is_read = read_file(c->file, &text);
+        json_put_key(&w, "text");
+        json_put_str(&w, buf_str(&text));
+    }
+    json_put_object_end(&w);
+    buf_done(&text);
+    return is_read && !body->failed;
+}
+
+static int run_test(const struct command *c)
+{
+    struct buf body;
+    int code = EXIT_USAGE;
+    ASSERT(c->count > 1);
+    buf_init(&body, 4 * ALERT_FILE_MAX);
+    if (put_test(c, &body)) {
+        const struct client_request r = {"POST", "/api/v1/alerts/test", buf_str(&body)};
+        code = send(c, &r, alert_trial_print);
+    }
+    buf_done(&body);
+    return code;
+}
+
 int command_alert(int argc, char **argv)
 {
     static const struct {
         const char *name;
         int words, optional;
         int (*run)(const struct command *c);
-    } subs[] = {{"import", 1, 1, run_import},      {"export", 1, 0, run_export},
-                {"list", 1, 0, run_list},          {"channels", 1, 0, run_channels},
-                {"remove", 2, 0, run_remove},      {"incidents", 1, 0, run_incidents},
-                {"templates", 1, 1, run_templates}};
+    } subs[] = {{"import", 1, 1, run_import},       {"export", 1, 0, run_export},
+                {"list", 1, 0, run_list},           {"channels", 1, 0, run_channels},
+                {"remove", 2, 0, run_remove},       {"incidents", 1, 0, run_incidents},
+                {"templates", 1, 1, run_templates}, {"test", 2, 0, run_test}};
     struct command c = {0};
     const struct flag flags[] = {{"--server", &c.server.server, NULL},
                                  {"--token", &c.server.token, NULL},
@@ -411,6 +464,8 @@ int command_alert(int argc, char **argv)
                                  {"--prometheus", &c.prometheus, NULL},
                                  {"--dry-run", NULL, &c.dry_run},
                                  {"--limit", &c.limit, NULL},
+                                 {"--since", &c.since, NULL},
+                                 {"--file", &c.file, NULL},
                                  {"--json", NULL, &c.json},
                                  {"--all", NULL, &c.all},
                                  {"--help", NULL, &c.wants_help},

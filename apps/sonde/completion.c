@@ -40,6 +40,7 @@ static const struct completed {
     {"alert", "list", "server token ca", "json", "the rules in force"},
     {"alert", "channels", "test server token ca", "json", "who is told, and how that goes"},
     {"alert", "remove", "server token ca", "", "take a rule out"},
+    {"alert", "test", "since file server token ca", "json", "when a rule would have fired"},
     {"alert", "incidents", "limit server token ca", "all json", "what fires, and what has"},
     {"trace-id", NULL, "", "json", "decode a trace ID"},
     {"store", "stats", "data", "json", "bytes by column of the parts on disk"},
