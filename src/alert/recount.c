@@ -44,6 +44,7 @@ enum err recount_init(struct recount *t, const struct alert_rule *rule, uint64_t
     ASSERT(from_ms <= to_ms);
     for (size_t i = 0; i < rule->strategy_count; i++) {
         t->shapes[i] = window_shape_of(&rule->strategies[i]);
+        MUST(t->shapes[i].slot_ms > 0);
         t->bases[i] = from_ms / t->shapes[i].slot_ms;
         if (to_ms / t->shapes[i].slot_ms - t->bases[i] >= RECOUNT_SLOTS_MAX) {
             return ERR_LIMIT;
