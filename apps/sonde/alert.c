@@ -6,25 +6,31 @@
 #include <string.h>
 #include <time.h>
 
+#include "alert/prom_rules.h"
 #include "alert/rule.h"
 #include "alert_templates.h"
+#include "alert_trial.h"
 #include "ask.h"
 #include "commands.h"
 #include "config.h"
 #include "core/clock.h"
 #include "core/must.h"
 #include "table.h"
+#include "when.h"
+#include "wire/json_writer.h"
 
 #define NAME_COLUMNS 28
 #define ROW_COLUMNS  60
 
 static const char help[] =
-    "Usage: sonde alert import FILE                        (- is standard input)\n"
+    "Usage: sonde alert import FILE [--dry-run]            (- is standard input)\n"
+    "       sonde alert import --prometheus FILE [--channel NAME] [--dry-run]\n"
     "       sonde alert templates [NAME] [--channel NAME]\n"
     "       sonde alert export\n"
     "       sonde alert list [--json]\n"
     "       sonde alert channels [--test NAME] [--json]\n"
     "       sonde alert remove RULE\n"
+    "       sonde alert test RULE [--since 24h] [--file FILE] [--json]\n"
     "       sonde alert incidents [--all] [--limit N] [--json]\n"
     "       sonde alert on-call [--json]\n"
     "       sonde alert silences [--json]\n"
@@ -51,6 +57,10 @@ static const char help[] =
     "    channels:\n"
     "      - {name: ops, type: webhook, url: \"http://127.0.0.1:9000/hook\"}\n"
     "\n"
+    "A rule file of Prometheus is known by its `groups`, or by --prometheus, and is\n"
+    "taken over as far as it has a counterpart; what has none is named with its place.\n"
+    "--channel says who is told by these rules. --dry-run prints the rules that would\n"
+    "be taken over, and asks no server.\n"
     "`templates` prints rules for the usual, to be piped into `import -` or changed\n"
     "before. `export` prints such a file, without secrets. docs/alerts.md has all\n"
     "keys.\n"
@@ -58,12 +68,15 @@ static const char help[] =
     "`incidents` lists what fires, with --all also what is over.\n"
     "`on-call` says who is told for each group, `silences` what is not told now.\n"
     "`silence` keeps messages of a rule, of a service or of all from leaving for a\n"
-    "while; what still fires when that is over is told then.\n";
+    "while; what still fires when that is over is told then.\n"
+    "`test` tells when a rule would have fired on what is stored, and how often; with\n"
+    "--file a rule of a file that is not taken over.\n";
 
 struct command {
     struct ask_flags server;
     const char *test, *limit, *channel, *length, *rule, *service, *reason;
-    bool json, all, wants_help;
+    const char *prometheus, *since, *file;
+    bool json, all, dry_run, wants_help;
     const char *words[2];
     int count;
 };
@@ -229,15 +242,92 @@ static void print_taken(json_t *root)
     putchar('\n');
 }
 
+static int post_rules(const struct command *c, struct str text)
+{
+    const struct client_request r = {"POST", "/api/v1/alerts/rules", text};
+    ASSERT(c->count > 0);
+    return send(c, &r, print_taken);
+}
+
+// What would be taken over of a file of ours.
+static int show_rules(const char *name, struct str text)
+{
+    struct alert_file *f;
+    struct err_at at = {0};
+    struct buf out;
+    enum err e = alert_file_read(text, name, &f, &at);
+    ASSERT(name != NULL);
+    if (e != ERR_OK) {
+        fprintf(stderr, "sonde: %s\n", at.text);
+        return EXIT_USAGE;
+    }
+    buf_init(&out, ALERT_FILE_MAX);
+    buf_add_str(&out, f->rule_count > 0 ? STR("rules:\n") : STR("rules: []\n"));
+    for (size_t i = 0; i < f->rule_count; i++) {
+        alert_rule_print(&f->rules[i], &out);
+    }
+    printf("%.*s", STR_FMT(buf_str(&out)));
+    buf_done(&out);
+    alert_file_free(f);
+    return EXIT_DONE;
+}
+
+// Names on standard error what is not taken over, and what only nearly.
+static void print_notes(const char *name, const struct prom_rules *r)
+{
+    ASSERT(r->note_count <= PROM_NOTES_MAX);
+    for (size_t i = 0; i < r->note_count; i++) {
+        const struct prom_note *n = &r->notes[i];
+        fprintf(stderr, "%s:%zu:%zu: %s%.*s: %.*s\n", name, n->line, n->column,
+                n->leaves_out ? "left out: " : "", STR_FMT(n->rule), STR_FMT(n->text));
+    }
+    if (r->more_notes > 0) {
+        fprintf(stderr, "sonde: and %zu more\n", r->more_notes);
+    }
+    fprintf(stderr, "sonde: of %zu rules %zu have a counterpart\n", r->taken + r->left_out,
+            r->taken);
+}
+
+static int import_prometheus(const struct command *c, const char *name, struct str text)
+{
+    struct prom_rules *r;
+    struct err_at at = {0};
+    int code = EXIT_DONE;
+    enum err e =
+        prom_rules_read(text, name, c->channel != NULL ? str_of(c->channel) : STR(""), &r, &at);
+    ASSERT(c->count > 0);
+    if (e != ERR_OK) {
+        fprintf(stderr, "sonde: %s\n", at.text);
+        return EXIT_USAGE;
+    }
+    print_notes(name, r);
+    if (c->dry_run) {
+        printf("%.*s", STR_FMT(buf_str(&r->out)));
+    } else if (r->taken > 0) {
+        code = post_rules(c, buf_str(&r->out));
+    } else {
+        code = EXIT_NOT_FOUND; // nothing to take over
+    }
+    prom_rules_free(r);
+    return code;
+}
+
 static int run_import(const struct command *c)
 {
     struct buf text;
+    const char *name = c->prometheus != NULL ? c->prometheus : c->words[1];
     ASSERT(c->count > 0);
+    if (name == NULL || (c->prometheus != NULL && c->words[1] != NULL)) {
+        fputs(help, stderr);
+        return EXIT_USAGE;
+    }
     buf_init(&text, ALERT_FILE_MAX);
     int code = EXIT_NOT_FOUND;
-    if (read_file(c->words[1], &text)) {
-        const struct client_request r = {"POST", "/api/v1/alerts/rules", buf_str(&text)};
-        code = send(c, &r, print_taken);
+    if (read_file(name, &text)) {
+        struct str file = buf_str(&text);
+        code = c->prometheus != NULL || prom_rules_are(file) ? import_prometheus(c, name, file)
+               : c->dry_run                                  ? show_rules(name, file)
+                                                             : post_rules(c, file);
     }
     buf_done(&text);
     return code;
@@ -450,29 +540,80 @@ static int run_incidents(const struct command *c)
     return send(c, &r, print_incidents);
 }
 
+// What `test` asks; false after saying what is wrong.
+static bool put_test(const struct command *c, struct buf *body)
+{
+    const char *since = c->since != NULL ? c->since : "24h";
+    char moment[64];
+    uint64_t now_ms = clock_wall_ns() / NS_PER_MS, from_ms;
+    struct buf text;
+    struct json_writer w;
+    bool is_read = true;
+    (void)snprintf(moment, sizeof moment, "now-%s", since);
+    if (strlen(since) > 32 || when_parse(moment, now_ms, &from_ms) != ERR_OK) {
+        fprintf(stderr, "sonde: --since is '%s', expected a duration such as 24h\n", since);
+        return false;
+    }
+    buf_init(&text, ALERT_FILE_MAX);
+    json_writer_init(&w, body);
+    json_put_object(&w);
+    json_put_key(&w, "rule");
+    json_put_str(&w, str_of(c->words[1]));
+    json_put_key(&w, "from");
+    json_put_u64(&w, from_ms);
+    json_put_key(&w, "to");
+    json_put_u64(&w, now_ms);
+    if (c->file != NULL) {
+        is_read = read_file(c->file, &text);
+        json_put_key(&w, "text");
+        json_put_str(&w, buf_str(&text));
+    }
+    json_put_object_end(&w);
+    buf_done(&text);
+    return is_read && !body->failed;
+}
+
+static int run_test(const struct command *c)
+{
+    struct buf body;
+    int code = EXIT_USAGE;
+    ASSERT(c->count > 1);
+    buf_init(&body, 4 * ALERT_FILE_MAX);
+    if (put_test(c, &body)) {
+        const struct client_request r = {"POST", "/api/v1/alerts/test", buf_str(&body)};
+        code = send(c, &r, alert_trial_print);
+    }
+    buf_done(&body);
+    return code;
+}
+
 int command_alert(int argc, char **argv)
 {
     static const struct {
         const char *name;
         int words, optional;
         int (*run)(const struct command *c);
-    } subs[] = {{"import", 2, 0, run_import},       {"export", 1, 0, run_export},
+    } subs[] = {{"import", 1, 1, run_import},       {"export", 1, 0, run_export},
                 {"list", 1, 0, run_list},           {"channels", 1, 0, run_channels},
                 {"remove", 2, 0, run_remove},       {"incidents", 1, 0, run_incidents},
                 {"templates", 1, 1, run_templates}, {"on-call", 1, 0, run_on_call},
                 {"silences", 1, 0, run_silences},   {"silence", 2, 0, run_silence},
-                {"unsilence", 2, 0, run_unsilence}};
+                {"unsilence", 2, 0, run_unsilence}, {"test", 2, 0, run_test}};
     struct command c = {0};
     const struct flag flags[] = {{"--server", &c.server.server, NULL},
                                  {"--token", &c.server.token, NULL},
                                  {"--ca", &c.server.ca, NULL},
                                  {"--test", &c.test, NULL},
                                  {"--channel", &c.channel, NULL},
+                                 {"--prometheus", &c.prometheus, NULL},
+                                 {"--dry-run", NULL, &c.dry_run},
                                  {"--limit", &c.limit, NULL},
                                  {"--for", &c.length, NULL},
                                  {"--rule", &c.rule, NULL},
                                  {"--service", &c.service, NULL},
                                  {"--reason", &c.reason, NULL},
+                                 {"--since", &c.since, NULL},
+                                 {"--file", &c.file, NULL},
                                  {"--json", NULL, &c.json},
                                  {"--all", NULL, &c.all},
                                  {"--help", NULL, &c.wants_help},

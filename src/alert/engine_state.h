@@ -66,6 +66,27 @@ struct look {
 
 // look.c: finds what the records of a batch belong to and adds them there.
 void look_at(struct look *l, const struct batch *b);
+// Adds to a window of a group, which is then judged at the end of the turn. False where it is late.
+bool look_add(struct look *l, uint32_t rule, uint32_t strategy, struct group *g,
+              const struct window_record *r);
+
+// One record, whichever kind it is of.
+struct seen {
+    const struct batch *b;
+    const struct span *span;   // NULL: a point
+    const struct point *point; // NULL: a span
+    uint32_t number, resource, scope;
+    struct attr_run attrs;
+    uint64_t time_ns;
+};
+struct seen seen_of(const struct batch *b, enum plan_rows rows, uint32_t row);
+// A field's value as text; numbers as they are printed, for which there is room.
+#define SEEN_ROOM 40
+struct str seen_text(const struct seen *s, const struct alert_field *f, char room[SEEN_ROOM]);
+// NAN where it is no number.
+double seen_number(const struct seen *s, const struct alert_field *f);
+// A value as histograms of windows have it.
+uint64_t seen_hist(double v, bool is_ns);
 
 // judge.c: judges the groups that records came for; with `tick`, all windows that are over as well.
 // Tells what changed.

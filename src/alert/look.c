@@ -10,26 +10,13 @@
 #include "model/semconv.h"
 #include "wire/otlp.h"
 
-// A field's value as text; numbers as they are printed. `room` is for those.
-#define NUMBER_ROOM 40
-
-// One record, whichever kind it is of.
-struct seen {
-    const struct batch *b;
-    const struct span *span;   // NULL: a point
-    const struct point *point; // NULL: a span
-    uint32_t number, resource, scope;
-    struct attr_run attrs;
-    uint64_t time_ns;
-};
-
 struct looking {
     struct look *l;
     const struct batch *b;
     enum plan_rows rows;
 };
 
-static struct seen seen_of(const struct batch *b, enum plan_rows rows, uint32_t row)
+struct seen seen_of(const struct batch *b, enum plan_rows rows, uint32_t row)
 {
     ASSERT(b->sealed);
     if (rows == PLAN_SPANS) {
@@ -59,7 +46,7 @@ static const struct attr *attr_of(const struct seen *s, const struct alert_field
     return a;
 }
 
-static struct str attr_text(const struct batch *b, const struct attr *a, char room[NUMBER_ROOM])
+static struct str attr_text(const struct batch *b, const struct attr *a, char room[SEEN_ROOM])
 {
     int n = 0;
     ASSERT(b->sealed);
@@ -69,10 +56,10 @@ static struct str attr_text(const struct batch *b, const struct attr *a, char ro
     case ATTR_BOOL:
         return a->i != 0 ? STR("true") : STR("false");
     case ATTR_INT:
-        n = snprintf(room, NUMBER_ROOM, "%lld", (long long)a->i);
+        n = snprintf(room, SEEN_ROOM, "%lld", (long long)a->i);
         return (struct str){room, (size_t)n};
     case ATTR_DOUBLE:
-        n = snprintf(room, NUMBER_ROOM, "%.15g", a->d);
+        n = snprintf(room, SEEN_ROOM, "%.15g", a->d);
         return (struct str){room, (size_t)n};
     default:
         return STR(""); // arrays and lists
@@ -80,7 +67,7 @@ static struct str attr_text(const struct batch *b, const struct attr *a, char ro
 }
 
 static struct str intrinsic_text(const struct seen *s, const struct alert_field *f,
-                                 char room[NUMBER_ROOM])
+                                 char room[SEEN_ROOM])
 {
     const struct batch *b = s->b;
     const struct span *span = s->span;
@@ -109,7 +96,7 @@ static struct str intrinsic_text(const struct seen *s, const struct alert_field 
     }
 }
 
-static struct str text_of(const struct seen *s, const struct alert_field *f, char room[NUMBER_ROOM])
+struct str seen_text(const struct seen *s, const struct alert_field *f, char room[SEEN_ROOM])
 {
     ASSERT(s->b->sealed);
     bool is_attr = f->field == ON_SPAN_ATTR || f->field == ON_ANY_ATTR ||
@@ -124,8 +111,7 @@ static struct str text_of(const struct seen *s, const struct alert_field *f, cha
                         : STR("");
 }
 
-// NAN where it is no number.
-static double number_of(const struct seen *s, const struct alert_field *f)
+double seen_number(const struct seen *s, const struct alert_field *f)
 {
     const struct attr *a;
     ASSERT(s->b->sealed);
@@ -141,7 +127,7 @@ static double number_of(const struct seen *s, const struct alert_field *f)
 
 // ---- Into windows -------------------------------------------------------------------------------
 
-static uint64_t as_hist(double v, bool is_ns)
+uint64_t seen_hist(double v, bool is_ns)
 {
     double scaled = is_ns ? v : v * WINDOW_MILLION;
     return !(scaled > 0) ? 0 : scaled >= 1.8e19 ? UINT64_MAX : (uint64_t)scaled;
@@ -151,11 +137,11 @@ static uint64_t as_hist(double v, bool is_ns)
 static bool measure(struct look *l, const struct seen *s, const struct alert_strategy *st,
                     struct window_record *r)
 {
-    char room[NUMBER_ROOM];
+    char room[SEEN_ROOM];
     bool needs_value = st->measure >= MEASURE_AVERAGE && st->measure <= MEASURE_QUANTILE;
     ASSERT(l->walks[PLAN_SPANS] != NULL);
     if (st->measure == MEASURE_DISTINCT) {
-        struct str text = text_of(s, &st->field, room);
+        struct str text = seen_text(s, &st->field, room);
         r->count = 1;
         r->distinct = str_hash_stable(text);
         return text.n > 0;
@@ -170,10 +156,10 @@ static bool measure(struct look *l, const struct seen *s, const struct alert_str
     if (!needs_value) {
         return true;
     }
-    double v = number_of(s, &st->field);
+    double v = seen_number(s, &st->field);
     l->unfit += isnan(v) ? 1 : 0;
     r->sum = r->min = r->max = v;
-    r->hist = as_hist(v, st->field.field == ON_DURATION);
+    r->hist = seen_hist(v, st->field.field == ON_DURATION);
     return !isnan(v);
 }
 
@@ -185,8 +171,7 @@ static void take_first(void *ctx, const struct otlp_value *value)
 }
 
 // Where something runs, as far as it says.
-static struct str address_of(const struct batch *b, const struct resource *r,
-                             char room[NUMBER_ROOM])
+static struct str address_of(const struct batch *b, const struct resource *r, char room[SEEN_ROOM])
 {
     ASSERT(b->sealed);
     static const char *const keys[] = {"k8s.pod.ip", "container.ip", "host.ip", "host.name",
@@ -206,7 +191,7 @@ static struct str address_of(const struct batch *b, const struct resource *r,
 
 static void note_origin(struct group *g, const struct seen *s)
 {
-    char room[NUMBER_ROOM];
+    char room[SEEN_ROOM];
     const struct batch *b = s->b;
     ASSERT(g->trace_count <= ALERT_TRACES_MAX);
     if (s->span != NULL) {
@@ -233,10 +218,10 @@ static struct group *group_for(struct look *l, struct groups *gs, const struct s
                                const struct alert_strategy *st, uint64_t event_ms)
 {
     struct str values[ALERT_GROUP_BY_MAX];
-    char room[ALERT_GROUP_BY_MAX][NUMBER_ROOM];
+    char room[ALERT_GROUP_BY_MAX][SEEN_ROOM];
     ASSERT(gs->rule != NULL);
     for (size_t i = 0; i < st->group_by_count; i++) {
-        values[i] = str_cut(text_of(s, &st->group_by[i], room[i]), ALERT_VALUE_MAX);
+        values[i] = str_cut(seen_text(s, &st->group_by[i], room[i]), ALERT_VALUE_MAX);
     }
     struct group *found = groups_find(gs, values);
     // The first of each rule is always there: no other rule can blind it.
@@ -261,6 +246,24 @@ static uint64_t event_time(struct look *l, uint64_t time_ms)
     return leap < 0 && (int64_t)time_ms - (int64_t)now < leap / 2 ? now : time_ms;
 }
 
+bool look_add(struct look *l, uint32_t rule, uint32_t strategy, struct group *g,
+              const struct window_record *r)
+{
+    struct groups *gs = &l->program.groups[rule];
+    ASSERT(strategy < gs->rule->strategy_count);
+    if (!window_add(g->windows[strategy], &gs->shapes[strategy], r)) {
+        l->late++;
+        return false;
+    }
+    g->seen_ms = l->time.now_ms;
+    if (gs->dirty_count == 0) {
+        l->dirty = mem_grow(l->dirty, &l->dirty_capacity, l->dirty_count + 1, sizeof *l->dirty);
+        l->dirty[l->dirty_count++] = rule;
+    }
+    groups_touch(gs, g, r->time_ms);
+    return true;
+}
+
 static void see(void *ctx, uint32_t item, uint32_t row)
 {
     const struct looking *k = ctx;
@@ -273,25 +276,16 @@ static void see(void *ctx, uint32_t item, uint32_t row)
     ASSERT(ctx != NULL);
     l->records++;
     r.time_ms = event_time(l, r.time_ms);
-    uint64_t event_ms = r.time_ms;
     if (!measure(l, &s, st, &r)) {
         return;
     }
-    struct group *g = group_for(l, gs, &s, st, event_ms);
+    struct group *g = group_for(l, gs, &s, st, r.time_ms);
     if (g == NULL) {
         return;
     }
-    if (!window_add(g->windows[it->strategy], &gs->shapes[it->strategy], &r)) {
-        l->late++;
-        return;
+    if (look_add(l, it->rule, it->strategy, g, &r)) {
+        note_origin(g, &s);
     }
-    g->seen_ms = l->time.now_ms;
-    note_origin(g, &s);
-    if (gs->dirty_count == 0) {
-        l->dirty = mem_grow(l->dirty, &l->dirty_capacity, l->dirty_count + 1, sizeof *l->dirty);
-        l->dirty[l->dirty_count++] = it->rule;
-    }
-    groups_touch(gs, g, event_ms);
 }
 
 void look_at(struct look *l, const struct batch *b)

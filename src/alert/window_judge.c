@@ -36,20 +36,15 @@ static bool add_up(const struct window *w, const struct window_shape *shape, uin
 static double quantile(const struct window *w, const struct window_shape *shape,
                        const struct alert_strategy *s, uint64_t end, struct hist_total *scratch)
 {
-    struct buf bytes;
     uint64_t value = 0;
     ASSERT(shape->slots < shape->ring);
-    buf_init(&bytes, HIST_BYTES_MAX);
     hist_total_clear(scratch);
     for (uint64_t slot = end + 1 - shape->slots; slot <= end && slot <= w->newest; slot++) {
         const struct hist *h = &w->hists[slot % shape->ring];
         if (h->count > 0) {
-            buf_clear(&bytes);
-            hist_encode(h, &bytes);
-            hist_total_add(scratch, buf_str(&bytes));
+            hist_total_add_kept(scratch, h);
         }
     }
-    buf_done(&bytes);
     if (scratch->count <= 0) {
         return NAN;
     }

@@ -54,6 +54,7 @@ static const struct route routes[] = {
     {"/api/v1/alerts/people/", "", api_person_remove, false, true, PARAMS_NONE, DELETE},
     {"/api/v1/alerts/groups/", "", api_group_remove, false, true, PARAMS_NONE, DELETE},
     {"/api/v1/alerts/silences/", "", api_silence_remove, false, true, PARAMS_NONE, DELETE},
+    {"/api/v1/alerts/test", NULL, api_alert_test, false, false, PARAMS_NONE, POST},
     {"/api/v1/alerts/export", NULL, api_alert_export, false, true, PARAMS_NONE, GET},
     {"/api/v1/alerts/channels/", "/test", api_channel_test, false, true, PARAMS_NONE, POST},
     {"/api/v1/alerts/channels/", "", api_channel_remove, false, true, PARAMS_NONE, DELETE},

@@ -154,6 +154,7 @@ void api_roster(struct job *j);
 void api_person_remove(struct job *j);
 void api_group_remove(struct job *j);
 void api_silence_remove(struct job *j);
+void api_alert_test(struct job *j);
 void api_channels(struct job *j);
 void api_channel_remove(struct job *j);
 void api_channel_test(struct job *j);

@@ -562,6 +562,27 @@ void hist_total_add(struct hist_total *t, struct str hist)
     t->sum_ns = add_wrapping(t->sum_ns, head.sum_ns);
 }
 
+void hist_total_add_kept(struct hist_total *t, const struct hist *h)
+{
+    ASSERT(h->is_many || h->few_count <= HIST_FEW_MAX);
+    for (unsigned i = 0; !h->is_many && i < h->few_count; i++) {
+        add_to_bucket(t, h->few[i], 1);
+    }
+    if (h->is_many) {
+        const int32_t *cells = h->many->cells;
+        struct block_walk walk = {.blocks = h->many->blocks};
+        for (unsigned first; next_block(&walk, &first); cells += HIST_BLOCK) {
+            for (unsigned i = 0; i < HIST_BLOCK; i++) {
+                if (cells[i] != 0) {
+                    add_to_bucket(t, first + i, cells[i]);
+                }
+            }
+        }
+    }
+    t->count = add_wrapping(t->count, h->count);
+    t->sum_ns = add_wrapping(t->sum_ns, h->sum_ns);
+}
+
 void hist_total_encode(const struct hist_total *t, struct buf *out)
 {
     uint64_t used = 0;

@@ -111,6 +111,9 @@ void hist_total_clear(struct hist_total *t);
 // Adds a histogram that hist_cut() gave, or hist_encode().
 void hist_total_add(struct hist_total *t, struct str hist);
 
+// Adds a histogram as it is kept.
+void hist_total_add_kept(struct hist_total *t, const struct hist *h);
+
 // The total as bytes. hist_cut() takes it for a histogram.
 void hist_total_encode(const struct hist_total *t, struct buf *out);
 

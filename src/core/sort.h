@@ -5,8 +5,8 @@
 
 #include <stdlib.h>
 
-// qsort() for what a growing array is: `items` may be NULL where `count` is 0, which qsort() does not
-// allow (C17 7.22.5: its arguments have to be valid pointers then, too). In place, not stable.
+// qsort() for what a growing array is: `items` may be NULL where `count` is 0, which qsort() does
+// not allow (C17 7.22.5: its arguments have to be valid pointers then, too). In place, not stable.
 static inline void sort_array(void *items, size_t count, size_t size,
                               int (*compare)(const void *, const void *))
 {

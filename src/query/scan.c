@@ -153,7 +153,9 @@ static enum err scan_batch(struct scan_run *run, struct scan_worker *w, const st
                                            .name = batch_str(b, span->name),
                                            .kind = span->kind,
                                            .status = span->status,
-                                           .row = row};
+                                           .row = row,
+                                           .resources = b,
+                                           .resource = span->resource};
             s->visit(w->ctx, &found);
         }
     }

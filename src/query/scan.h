@@ -66,10 +66,12 @@ struct scan_row {
     uint64_t duration_ns; // where it was asked for
     struct str line, service, name;
     uint8_t kind, status;
-    struct row row; // where rows were asked for; else without a batch
+    struct row row;                // where rows were asked for; else without a batch
+    const struct batch *resources; // whose `resource` it is of: attributes and service
+    uint32_t resource;
     // For the visitor to note what these rows have in common: one number, 0 at first, for all rows
-    // of this state with equal line, service, name, kind and status that follow one another in a
-    // block. NULL where there is none.
+    // of this state with equal line, resource, service, name, kind and status that follow one
+    // another in a block. NULL where there is none.
     uint32_t *note;
 };
 

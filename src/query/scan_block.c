@@ -107,7 +107,9 @@ static void visit_span(struct scan_worker *w, struct row row)
                                    .name = batch_str(batch, s->name),
                                    .kind = s->kind,
                                    .status = s->status,
-                                   .row = row};
+                                   .row = row,
+                                   .resources = batch,
+                                   .resource = s->resource};
     w->s->visit(w->ctx, &found);
 }
 
@@ -168,6 +170,8 @@ static void visit_rows(struct block_scan *b, struct str line)
                                        .name = shape->name,
                                        .kind = shape->kind,
                                        .status = shape->status,
+                                       .resources = b->resources,
+                                       .resource = shape->resource,
                                        .note = &b->notes[code]};
         w->s->visit(w->ctx, &found);
     }

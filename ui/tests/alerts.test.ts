@@ -9,6 +9,7 @@ import {
   percentText,
   placeOf,
   quantileName,
+  rulesOf,
   signOf,
   suspectOf,
   unitOfAlert,
@@ -134,5 +135,23 @@ describe('what the server names', () => {
     ]
     for (const [prefix, values] of names)
       for (const value of values) expect(Object.keys(enAlerts)).toContain(`${prefix}.${value}`)
+  })
+})
+
+describe('the rules of a text', () => {
+  it('are named by their names, without quotes and comments', () => {
+    const text = [
+      'rules:',
+      '  - name: slow # a comment',
+      '    strategies:',
+      '      - {measure: count, every: 1m}',
+      '  - name: "of the shop"',
+      'channels:',
+      '  - name: ops',
+    ].join('\n')
+    expect(rulesOf(text)).toEqual(['slow', 'of the shop'])
+  })
+  it('are none where the text cannot be told', () => {
+    expect(rulesOf('{"rules": []}')).toEqual([])
   })
 })

@@ -325,6 +325,36 @@ static void test_totals_hold_counts_beyond_32_bits(void **state)
     buf_done(&bytes);
 }
 
+// Few calls in a list, many in blocks, and what was taken back.
+static void test_totals_take_histograms_as_they_are_kept(void **state)
+{
+    (void)state;
+    for (unsigned calls = 0; calls <= 400; calls += 50) {
+        struct hist h = {0};
+        struct buf a, b;
+        struct hist_total *kept = mem_new(1, sizeof *kept), *coded = mem_new(1, sizeof *coded);
+        buf_init(&a, HIST_BYTES_MAX);
+        buf_init(&b, HIST_BYTES_MAX);
+        for (unsigned i = 0; i < calls; i++) {
+            hist_add(&h, 1000 * (uint64_t)i * i, i % 7 == 6 ? -1 : 1);
+        }
+        hist_encode(&h, &a);
+        for (unsigned twice = 0; twice < 2; twice++) {
+            hist_total_add(coded, buf_str(&a));
+            hist_total_add_kept(kept, &h);
+        }
+        buf_clear(&a);
+        hist_total_encode(coded, &a);
+        hist_total_encode(kept, &b);
+        assert_true(str_eq(buf_str(&a), buf_str(&b)));
+        hist_clear(&h);
+        buf_done(&a);
+        buf_done(&b);
+        mem_free(kept);
+        mem_free(coded);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -339,6 +369,7 @@ int main(void)
         cmocka_unit_test(test_bytes_are_the_histogram),
         cmocka_unit_test(test_totals_are_histograms_as_bytes),
         cmocka_unit_test(test_bad_bytes),
+        cmocka_unit_test(test_totals_take_histograms_as_they_are_kept),
         cmocka_unit_test(test_totals_hold_counts_beyond_32_bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

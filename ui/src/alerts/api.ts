@@ -35,6 +35,10 @@ export const exportAlerts = (signal?: AbortSignal) => getText(`${ALERTS}/export`
 export const importAlerts = (text: string) =>
   postText<T.AlertImported>(`${ALERTS}/rules`, YAML, text)
 
+// A rule of the text on what is stored of the last day; without a name its first.
+export const tryAlertRule = (text: string, name: string) =>
+  postJson<T.AlertTrial>(`${ALERTS}/test`, name ? { text, rule: name } : { text })
+
 export const removeAlertRule = (name: string) => remove(`${ALERTS}/rules/${enc(name)}`)
 
 export const alertChannels = (signal?: AbortSignal) =>

@@ -106,3 +106,18 @@ export function offsetOf(text: string, { line, column }: FilePlace): number {
 
 // A version of a rule as a file: it is kept as an item of the file's list.
 export const fileOf = (body: string) => (/^\s*- /.test(body) ? `rules:\n${body}` : body)
+
+// Names as the text has them, in order; a quoted one without its quotes. Only `name` at the head of
+// an item of `rules`: channels are written in braces or stand below `channels`.
+export function rulesOf(text: string): string[] {
+  const names: string[] = []
+  let within = false
+  for (const line of text.split('\n')) {
+    if (/^\S/.test(line) && !line.startsWith('#') && !line.startsWith('-')) {
+      within = /^rules\s*:/.test(line)
+    }
+    const found = within && /^\s*-\s+name:\s*(.+?)\s*(?:#.*)?$/.exec(line)
+    if (found) names.push(found[1]!.replace(/^(["'])(.*)\1$/, '$2'))
+  }
+  return names
+}

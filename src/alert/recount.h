@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: what a rule would have seen of what is stored: its records, counted by group and slot of
+// time. Internal to alert/; rehearsal.h says what for.
+//
+// A cell is what the records of one group, one strategy and one slot of its windows add up to: how
+// many, how many failed, and one number more, which is what the measure needs: the sum, the least
+// or the greatest, of quantiles the count of one bucket (a cell for each), of distinct values the
+// hash of one (a cell for each). Feeding cells to a window gives what feeding the records gives.
+//
+// Cells lie in open addressing by their key: group, slot, strategy, bucket. Each thread that scans
+// has a recount of its own; they are put side by side at the end and sorted by group.
+//
+// Examples. Of each strategy of the first RECOUNT_EXAMPLED groups the range is cut into
+// RECOUNT_EXAMPLES pieces, and of each piece one trace is kept: that of the record which speaks
+// most for the alert (failed, slow, ...), of several the one with the greatest ID, so that threads
+// do not matter.
+//
+// Bounds. ALERT_GROUPS_MAX groups; records of others are counted as refused. What cells and groups
+// take is taken from the query's budget first; where there is none, that ends the query.
+#ifndef SONDE_ALERT_RECOUNT_H
+#define SONDE_ALERT_RECOUNT_H
+
+#include "alert/groups.h"
+#include "core/hash_index.h"
+#include "query/scan.h"
+#include "series/series.h"
+
+#define RECOUNT_EXAMPLES  256
+#define RECOUNT_EXAMPLED  ((size_t)1000)
+#define RECOUNT_SLOTS_MAX ((uint64_t)1 << 24) // of the range; longer ones are refused
+#define RECOUNT_LONG_MS   ((uint64_t)3600000) // a span may begin so long before the range it ends in
+#define RECOUNT_LACKS_MAX 8                   // fields that are named as not kept
+
+struct recount_cell {
+    uint64_t key; // 0: free
+    uint32_t count, errors;
+    union {
+        double number;
+        uint64_t hash;
+    };
+};
+
+struct recount_example {
+    trace_id trace;
+    uint64_t time_ms; // 0: there is none
+    double score;
+};
+
+struct recount_group {
+    struct str values[ALERT_GROUP_BY_MAX];
+    struct recount_example *examples; // RECOUNT_EXAMPLES of each strategy; NULL: none are kept
+};
+
+struct recount {
+    const struct alert_rule *rule;
+    uint64_t from_ms, to_ms; // ends of spans, and times of points: from <= t < to
+    struct window_shape shapes[ALERT_STRATEGIES_MAX];
+    uint64_t bases[ALERT_STRATEGIES_MAX]; // the slot of from_ms
+    struct query_memory memory;
+    struct arena arena;
+    struct recount_group *groups;
+    uint64_t *hashes;
+    size_t group_count, group_capacity, hash_capacity;
+    struct hash_index index;
+    struct recount_cell *cells;
+    size_t cell_size, cell_count;
+    uint64_t records, refused, unfit;
+    uint64_t first_ms;                   // of the earliest record; UINT64_MAX: none
+    struct str lacks[RECOUNT_LACKS_MAX]; // fields of resources that points are kept without
+    size_t lack_count;
+    enum err error;
+    // After recount_sort(): cells of group g are sorted[begins[g]] and on, in no order.
+    struct recount_cell *sorted;
+    size_t *begins; // group_count + 1
+};
+
+// ERR_LIMIT for a range of too many slots.
+MUST_CHECK enum err recount_init(struct recount *t, const struct alert_rule *rule, uint64_t from_ms,
+                                 uint64_t to_ms, struct query_control *control);
+void recount_done(struct recount *t);
+
+// Counts the spans of the view, or the points of the store, that the strategy is of. Errors as of
+// scan_run(), series_run().
+MUST_CHECK enum err recount_spans(struct recount *t, size_t strategy,
+                                  const struct store_view *view);
+MUST_CHECK enum err recount_points(struct recount *t, size_t strategy, struct series_store *store);
+
+// Once all is counted.
+MUST_CHECK enum err recount_sort(struct recount *t);
+
+// ---- Cells --------------------------------------------------------------------------------------
+
+static inline size_t recount_cell_strategy(const struct recount_cell *c)
+{
+    return (size_t)(c->key >> 12 & 7);
+}
+
+// What the cell adds to a window; its time is the first of its slot.
+struct window_record recount_cell_record(const struct recount *t, const struct recount_cell *c);
+
+// The trace that speaks most for a strategy between two times; false where none is known.
+MUST_CHECK bool recount_example(const struct recount *t, size_t group, size_t strategy,
+                                uint64_t from_ms, uint64_t to_ms, trace_id *ret_trace);
+
+// ---- For recount_spans.c and recount_points.c
+// -------------------------------------------------------
+
+// One record as a cell takes it; `score` of the example.
+struct recount_record {
+    uint64_t time_ms;
+    uint32_t count, errors;
+    double value, score;
+    uint64_t hash;         // of what is distinct
+    const trace_id *trace; // NULL: none
+};
+// The group of these values; UINT32_MAX, and counted, where there are too many.
+uint32_t recount_group(struct recount *t, const struct str *values);
+void recount_add(struct recount *t, size_t strategy, uint32_t group,
+                 const struct recount_record *r);
+// Another for a thread; NULL where there is no memory. recount_join() takes what it has and frees
+// it.
+struct recount *recount_fork(const struct recount *t);
+void recount_join(struct recount *t, struct recount *from);
+
+#endif

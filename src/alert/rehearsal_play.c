@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the cells of one group after the other, in order of time, through the windows and the
+// judgement of the engine.
+//
+// A turn is over at its end: what lies in it is added, what is judged as it comes is judged, and so
+// is what is over, as the engine does at each tick. Turns in which nothing can happen are passed
+// over: nothing of the group fires or holds, no strategy waits for the end of windows, and nothing
+// came.
+#include <math.h>
+#include <string.h>
+
+#include "alert/engine_state.h"
+#include "alert/rehearsal_state.h"
+#include "core/clock.h"
+#include "core/mem.h"
+#include "core/must.h"
+
+#define NO_CELL      UINT32_MAX
+#define PLAYER_BYTES ((size_t)1 << 20) // of one group's windows and what finds its cells, about
+#define TURNS_A_LOOK 1024              // between two looks whether to go on
+
+// One thread's.
+struct player {
+    struct rehearsal_play *play;
+    struct look look;
+    struct groups groups; // of the one rule; one group at a time
+    size_t group;         // that is played
+    uint32_t *heads;      // of each turn: its first cell
+    uint64_t turns;
+    uint32_t *nexts; // of each cell of the group: the next of its turn
+    size_t next_capacity;
+    uint64_t turn_base; // turns since 1970 at the beginning
+    bool has_late;
+};
+
+bool rehearsal_has_late(const struct alert_rule *r)
+{
+    bool has = false;
+    ASSERT(r->strategy_count > 0);
+    for (size_t i = 0; i < r->strategy_count; i++) {
+        has = has || !alert_is_early(&r->strategies[i]);
+    }
+    return has;
+}
+
+// ---- Stretches ----------------------------------------------------------------------------------
+
+static bool is_worse(const struct alert_strategy *s, double value, double worst, double limit)
+{
+    switch (s->op) {
+    case COMPARE_LT:
+    case COMPARE_LE:
+    case COMPARE_FALL:
+    case COMPARE_BELOW_AVERAGE:
+    case COMPARE_BELOW_BASELINE:
+    case COMPARE_WILL_FALL_BELOW:
+        return value < worst;
+    case COMPARE_OFF_BASELINE:
+        return fabs(value - limit) > fabs(worst - limit);
+    default:
+        return value > worst;
+    }
+}
+
+static void begin_stretch(struct player *p, const struct alert_event *e)
+{
+    struct rehearsal_group *to = &p->play->results[p->group];
+    uint64_t begin_ms = e->event_ns / NS_PER_MS;
+    ASSERT(e->fires);
+    to->fired++;
+    if (to->count == REHEARSAL_STRETCHES_MAX) {
+        return;
+    }
+    if (to->stretches == NULL) {
+        size_t bytes = REHEARSAL_STRETCHES_MAX * sizeof *to->stretches;
+        if (!query_need(p->play->control, bytes)) {
+            atomic_store(&p->play->error, ERR_MEMORY);
+            return;
+        }
+        atomic_fetch_add(&p->play->bytes, bytes);
+        to->stretches = mem_new(REHEARSAL_STRETCHES_MAX, sizeof *to->stretches);
+    }
+    to->stretches[to->count++] =
+        (struct rehearsal_stretch){.begin_ms = begin_ms,
+                                   .strategy = (size_t)(e->strategy - e->rule->strategies),
+                                   .value = e->value,
+                                   .limit = e->limit,
+                                   .worst = e->value};
+}
+
+// The stretch that is open, where it is one of those that are given.
+static struct rehearsal_stretch *open_stretch(const struct player *p)
+{
+    struct rehearsal_group *g = &p->play->results[p->group];
+    ASSERT(g->count <= g->fired);
+    struct rehearsal_stretch *last = g->count > 0 ? &g->stretches[g->count - 1] : NULL;
+    return last != NULL && last->end_ms == 0 ? last : NULL;
+}
+
+static enum err tell(void *ctx, const struct alert_event *events, size_t count)
+{
+    struct player *p = ctx;
+    ASSERT(p->play != NULL);
+    for (size_t i = 0; i < count; i++) {
+        struct rehearsal_stretch *open = open_stretch(p);
+        if (events[i].fires) {
+            begin_stretch(p, &events[i]);
+        } else if (open != NULL) {
+            open->end_ms = events[i].event_ns / NS_PER_MS;
+        }
+        if (!events[i].fires && events[i].event_ns / NS_PER_MS <= p->play->from_ms) {
+            // Over before the range began.
+            struct rehearsal_group *g = &p->play->results[p->group];
+            g->fired = g->count = 0;
+        }
+    }
+    return ERR_OK;
+}
+
+static void note_worst(struct player *p, const struct group *g)
+{
+    struct rehearsal_stretch *open = open_stretch(p);
+    ASSERT(g->fires);
+    if (open == NULL) {
+        return;
+    }
+    const struct alert_strategy *s = &p->play->recount->rule->strategies[open->strategy];
+    const struct group_verdict *v = &g->verdicts[open->strategy];
+    if (v->holds && is_worse(s, v->value, open->worst, v->limit)) {
+        open->worst = v->value;
+    }
+}
+
+// ---- Cells by turn ------------------------------------------------------------------------------
+
+// In which turn a slot is over.
+static uint64_t turn_of(const struct player *p, const struct recount_cell *c)
+{
+    const struct recount *t = p->play->recount;
+    uint64_t ms = p->play->turn_ms;
+    uint64_t end_ms =
+        recount_cell_record(t, c).time_ms + t->shapes[recount_cell_strategy(c)].slot_ms;
+    ASSERT(end_ms > 0);
+    return (end_ms + ms - 1) / ms - 1 - p->turn_base;
+}
+
+// False where the group has no cells.
+static bool link_cells(struct player *p, uint64_t *ret_first)
+{
+    const struct recount *t = p->play->recount;
+    size_t begin = t->begins[p->group], count = t->begins[p->group + 1] - begin;
+    uint64_t first = UINT64_MAX;
+    ASSERT(count < NO_CELL);
+    p->nexts = mem_grow(p->nexts, &p->next_capacity, count + 1, sizeof *p->nexts);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t turn = turn_of(p, &t->sorted[begin + i]);
+        if (turn < p->turns) { // else it is over only behind the range
+            p->nexts[i] = p->heads[turn];
+            p->heads[turn] = (uint32_t)i;
+            first = turn < first ? turn : first;
+        }
+    }
+    *ret_first = first;
+    return first < p->turns;
+}
+
+static void unlink_cells(struct player *p)
+{
+    const struct recount *t = p->play->recount;
+    size_t begin = t->begins[p->group], count = t->begins[p->group + 1] - begin;
+    ASSERT(p->heads != NULL);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t turn = turn_of(p, &t->sorted[begin + i]);
+        if (turn < p->turns) {
+            p->heads[turn] = NO_CELL;
+        }
+    }
+}
+
+static uint64_t next_turn_with_cells(const struct player *p, uint64_t turn)
+{
+    ASSERT(p->heads != NULL);
+    while (turn < p->turns && p->heads[turn] == NO_CELL) {
+        turn++;
+    }
+    return turn;
+}
+
+static void add_cells(struct player *p, struct group *g, uint64_t turn)
+{
+    const struct recount *t = p->play->recount;
+    const struct recount_cell *cells = &t->sorted[t->begins[p->group]];
+    ASSERT(g != NULL);
+    for (uint32_t i = p->heads[turn]; i != NO_CELL; i = p->nexts[i]) {
+        const struct window_record r = recount_cell_record(t, &cells[i]);
+        bool is_taken = look_add(&p->look, 0, (uint32_t)recount_cell_strategy(&cells[i]), g, &r);
+        ASSERT(is_taken || p->look.late > 0);
+        (void)is_taken;
+    }
+}
+
+// ---- Turns --------------------------------------------------------------------------------------
+
+static void set_time(struct player *p, uint64_t ms)
+{
+    struct engine_time *t = &p->look.time;
+    ASSERT(ms >= t->now_ms);
+    t->now_ms = ms;
+    t->watermark_ms = ms > ALERT_GRACE_MS ? ms - ALERT_GRACE_MS : 0;
+}
+
+static void judge(struct player *p)
+{
+    const struct alert_sink sink = {.tell = tell, .ctx = p};
+    ASSERT(p->look.program.count == 1);
+    judge_all(&p->look, &sink, true);
+}
+
+static bool is_busy(const struct player *p, const struct group *g)
+{
+    bool busy = p->has_late || (g != NULL && (g->fires || g->owes));
+    for (size_t i = 0; g != NULL && !busy && i < p->groups.rule->strategy_count; i++) {
+        busy = g->verdicts[i].holds;
+    }
+    return busy;
+}
+
+// The turns from `from` to `last`: what came in them, and the judgement at the end.
+static struct group *take_turns(struct player *p, uint64_t from, uint64_t last)
+{
+    const struct str *values = p->play->recount->groups[p->group].values;
+    ASSERT(from <= last && last < p->turns);
+    set_time(p, (p->turn_base + last + 1) * p->play->turn_ms);
+    struct group *g = groups_find(&p->groups, values);
+    for (uint64_t turn = from; turn <= last; turn++) {
+        if (p->heads[turn] != NO_CELL) {
+            g = g != NULL ? g : groups_get(&p->groups, values, p->look.time.now_ms);
+            add_cells(p, g, turn);
+        }
+    }
+    judge(p);
+    g = groups_find(&p->groups, values);
+    if (g != NULL && g->fires) {
+        note_worst(p, g);
+    }
+    return g;
+}
+
+static void play_turns(struct player *p, uint64_t turn)
+{
+    uint64_t looks = 0;
+    ASSERT(p->groups.rule != NULL);
+    while (turn < p->turns && atomic_load(&p->play->error) == ERR_OK) {
+        uint64_t last = turn + p->play->stride - 1;
+        last = last < p->turns ? last : p->turns - 1;
+        struct group *g = take_turns(p, turn, last);
+        turn = last + 1;
+        if (!is_busy(p, g) && turn < p->turns) {
+            uint64_t next = next_turn_with_cells(p, turn);
+            if (next > turn && next < p->turns) { // what is over by then goes
+                set_time(p, (p->turn_base + next) * p->play->turn_ms);
+                judge(p);
+            }
+            turn = next;
+        }
+        if (++looks % TURNS_A_LOOK == 0 && query_must_end(p->play->control)) {
+            int none = ERR_OK;
+            (void)atomic_compare_exchange_strong(&p->play->error, &none, ERR_CANCELLED);
+        }
+    }
+}
+
+// What was seen of the stretches by now: how long of the range they are, and what speaks for them.
+static void finish_group(struct player *p)
+{
+    struct rehearsal_group *g = &p->play->results[p->group];
+    const struct recount *t = p->play->recount;
+    ASSERT(g->count <= REHEARSAL_STRETCHES_MAX);
+    for (size_t i = 0; i < g->count; i++) {
+        struct rehearsal_stretch *s = &g->stretches[i];
+        uint64_t every = t->rule->strategies[s->strategy].every_ms;
+        uint64_t begin = s->begin_ms > p->play->from_ms ? s->begin_ms : p->play->from_ms;
+        uint64_t end = s->end_ms > 0 ? s->end_ms : p->play->to_ms;
+        g->firing_ms += end > begin ? end - begin : 0;
+        s->has_trace =
+            recount_example(t, p->group, s->strategy, s->begin_ms > every ? s->begin_ms - every : 0,
+                            end, &s->trace);
+    }
+}
+
+static void play_group(struct player *p)
+{
+    const struct recount *t = p->play->recount;
+    uint64_t first;
+    bool is_alone = p->has_late && t->rule->strategies[0].group_by_count == 0;
+    bool has_cells = link_cells(p, &first);
+    ASSERT(p->group < t->group_count);
+    if (has_cells || is_alone) {
+        p->look.time = (struct engine_time){0};
+        groups_init(&p->groups, t->rule, &p->look.totals);
+        p->look.program = (struct program){.groups = &p->groups, .count = 1};
+        groups_begin(&p->groups, t->from_ms);
+        play_turns(p, is_alone ? 0 : first);
+        groups_done(&p->groups);
+        p->look.dirty_count = 0;
+        finish_group(p);
+    }
+    unlink_cells(p);
+}
+
+static void player_init(struct player *p, struct rehearsal_play *play)
+{
+    *p = (struct player){.play = play, .has_late = rehearsal_has_late(play->recount->rule)};
+    p->turn_base = play->recount->from_ms / play->turn_ms;
+    p->turns = play->recount->to_ms / play->turn_ms - p->turn_base;
+    p->heads = mem_alloc((p->turns + 1) * sizeof *p->heads);
+    memset(p->heads, 0xff, (p->turns + 1) * sizeof *p->heads);
+    p->look.walk = plan_walk_new();
+    p->look.scratch = mem_new(1, sizeof *p->look.scratch);
+    p->look.bytes_max = SIZE_MAX;
+    ASSERT(p->turns < RECOUNT_SLOTS_MAX);
+}
+
+static void player_done(struct player *p)
+{
+    ASSERT(p->look.event_count == 0);
+    mem_free(p->heads);
+    mem_free(p->nexts);
+    mem_free(p->look.dirty);
+    mem_free(p->look.events);
+    mem_free(p->look.event_groups);
+    mem_free(p->look.scratch);
+    plan_walk_free(p->look.walk);
+}
+
+void rehearsal_play_groups(void *ctx, size_t who)
+{
+    struct rehearsal_play *play = ctx;
+    uint64_t turns = play->recount->to_ms / play->turn_ms - play->recount->from_ms / play->turn_ms;
+    size_t bytes = PLAYER_BYTES + turns * sizeof(uint32_t);
+    struct player p;
+    // The first waits for memory, the others leave the work to it.
+    if (!(who == 0 ? query_need(play->control, bytes) : query_take(play->control, bytes))) {
+        if (who == 0) {
+            atomic_store(&play->error, ERR_MEMORY);
+        }
+        return;
+    }
+    player_init(&p, play);
+    while (atomic_load(&play->error) == ERR_OK) {
+        p.group = atomic_fetch_add(&play->next, 1);
+        if (p.group >= play->recount->group_count) {
+            break;
+        }
+        play_group(&p);
+    }
+    player_done(&p);
+    query_give(play->control, bytes);
+}
