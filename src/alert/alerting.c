@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "alert/inquiry.h"
+#include "alert/load.h"
 #include "core/clock.h"
 #include "core/logger.h"
 #include "core/mem.h"
@@ -66,6 +67,13 @@ static void inquire(void *ctx, const trace_id *traces, size_t count, struct inqu
 {
     ASSERT(ctx != NULL);
     inquirer_inquire(((struct alerting *)ctx)->inquirer, traces, count, ret_inquiry);
+}
+
+static void measure(void *ctx, const struct alert_origin *origin, uint64_t at_ns,
+                    struct inquiry *ret_inquiry)
+{
+    ASSERT(ctx != NULL);
+    load_measure(((struct alerting *)ctx)->o.series, origin, at_ns, ret_inquiry);
 }
 
 static bool are_neighbours(void *ctx, struct str line, struct str a, struct str b)
@@ -180,6 +188,7 @@ static enum err open_desk(struct alerting *a, struct err_at *ret_at)
     const struct desk_options o = {.path = path,
                                    .notify = a->notify,
                                    .inquire = inquire,
+                                   .measure = measure,
                                    .are_neighbours = are_neighbours,
                                    .ctx = a};
     return desk_open(&o, &a->desk, ret_at);

@@ -407,6 +407,21 @@ static void write_incident(struct desk *d, struct open_incident *i)
     }
 }
 
+// What stands behind the first alerts of an incident.
+static void inquire(struct desk *d, const struct open_incident *i, const struct alert_event *e,
+                    struct inquiry *inquiry)
+{
+    bool is_wanted = i->alerts < DESK_INQUIRED;
+    ASSERT(e->trace_count <= ALERT_TRACES_MAX);
+    if (d->o.inquire != NULL && e->trace_count > 0 && is_wanted) {
+        d->o.inquire(d->o.ctx, e->traces,
+                     e->trace_count < DESK_LOOKED_AT ? e->trace_count : DESK_LOOKED_AT, inquiry);
+    }
+    if (d->o.measure != NULL && is_wanted) {
+        d->o.measure(d->o.ctx, &e->origin, e->at_ns, inquiry);
+    }
+}
+
 static void fires(struct desk *d, const struct alert_event *e)
 {
     struct inquiry inquiry = {.suspect = STR("")};
@@ -414,10 +429,7 @@ static void fires(struct desk *d, const struct alert_event *e)
     struct name_list traces;
     struct open_incident *i = incident_for(d, e);
     ASSERT(d->firing_count <= d->size);
-    if (d->o.inquire != NULL && e->trace_count > 0 && i->alerts < DESK_INQUIRED) {
-        d->o.inquire(d->o.ctx, e->traces,
-                     e->trace_count < DESK_LOOKED_AT ? e->trace_count : DESK_LOOKED_AT, &inquiry);
-    }
+    inquire(d, i, e, &inquiry);
     bool is_first = i->is_new, is_worse = !is_first && e->rule->level > i->level;
     incident_join(i, e, &inquiry);
     write_incident(d, i); // a message names its number

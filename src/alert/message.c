@@ -114,6 +114,8 @@ void message_of(const struct desk *d, const struct open_incident *i, const struc
         .unit = str_of(unit_of(s)),
         .value = number(e->value),
         .threshold = number(e->limit),
+        .process_cpu = inquiry->process_cpu,
+        .host_cpu = inquiry->host_cpu,
         .event_unix_nano = e->event_ns,
         .fired_unix_nano = e->at_ns,
         .incident = str_of(id),
