@@ -9,6 +9,7 @@
 
 #include "alert/inquiry.h"
 #include "alert/load.h"
+#include "alert/watch.h"
 #include "core/clock.h"
 #include "core/logger.h"
 #include "core/mem.h"
@@ -24,6 +25,7 @@ struct alerting {
     struct notify *notify;
     struct desk *desk;
     struct inquirer *inquirer;
+    struct watch *watch;
     struct alert_engine *engine;
     pthread_mutex_t lock; // of changes
     struct alert_set *set;
@@ -39,8 +41,14 @@ static enum err tell(void *ctx, const struct alert_event *events, size_t count)
 
 static void tick(void *ctx, uint64_t now_ns)
 {
+    struct alerting *a = ctx;
     ASSERT(ctx != NULL);
-    desk_tick(((struct alerting *)ctx)->desk, now_ns);
+    if (watch_is_due(a->watch)) {
+        struct alert_set *set = alerting_rules(a);
+        watch_tick(a->watch, a->desk, a->notify, alert_set_file(set), now_ns);
+        alert_set_unref(set);
+    }
+    desk_tick(a->desk, now_ns);
 }
 
 static void done(void *ctx, uint64_t seq)
@@ -87,8 +95,13 @@ static void trouble(void *ctx, enum notify_trouble what, struct str channel, str
 {
     static const char *const texts[] = {
         "a message was given up", "a channel has not worked for minutes", "a channel works again"};
-    (void)ctx;
+    struct watch *watch = ((struct alerting *)ctx)->watch;
     ASSERT((size_t)what < sizeof texts / sizeof texts[0]);
+    if (what == NOTIFY_FAILING) {
+        watch_failing(watch, channel, error);
+    } else if (what == NOTIFY_RECOVERED) {
+        watch_recovered(watch, channel);
+    }
     log_write(what == NOTIFY_RECOVERED ? LOG_INFO : LOG_ERROR, "notify", texts[what],
               "channel=%.*s message=%.*s reason=\"%.*s\"", STR_FMT(channel), STR_FMT(key),
               STR_FMT(error));
@@ -174,7 +187,8 @@ static enum err open_notify(struct alerting *a, struct err_at *ret_at)
                                      .key_path = key,
                                      .version = a->o.version,
                                      .budget = a->o.budget,
-                                     .failing_ms = NOTIFY_FAILING_MS,
+                                     .failing_ms =
+                                         a->o.failing_ms > 0 ? a->o.failing_ms : NOTIFY_FAILING_MS,
                                      .trouble = trouble,
                                      .ctx = a};
     return notify_open(&o, &a->notify, ret_at);
@@ -194,6 +208,14 @@ static enum err open_desk(struct alerting *a, struct err_at *ret_at)
     return desk_open(&o, &a->desk, ret_at);
 }
 
+// What fires that is not the engine's.
+static enum err load_outside(struct alerting *a, struct err_at *ret_at)
+{
+    enum err e = watch_load(a->watch, desk_book(a->desk));
+    ASSERT(a->desk != NULL);
+    return e == ERR_OK ? e : err_at_set(ret_at, e, 0, "alerts cannot be read: %s", err_text(e));
+}
+
 enum err alerting_open(const struct alerting_options *o, struct alerting **ret_alerting,
                        struct err_at *ret_at)
 {
@@ -201,10 +223,12 @@ enum err alerting_open(const struct alerting_options *o, struct alerting **ret_a
     a->o = *o;
     MUST(pthread_mutex_init(&a->lock, NULL) == 0);
     a->inquirer = inquirer_new(o->store, o->series);
+    a->watch = watch_new();
     enum err e = fs_real()->ops->make_dir(fs_real(), o->dir);
     e = e == ERR_OK ? open_notify(a, ret_at)
                     : err_at_set(ret_at, e, 0, "%s: %s", o->dir, strerror(errno));
     e = e == ERR_OK ? open_desk(a, ret_at) : e;
+    e = e == ERR_OK ? load_outside(a, ret_at) : e;
     e = e == ERR_OK ? read_rules(a, &a->set, ret_at) : e;
     if (e == ERR_OK) {
         desk_set_rules(a->desk, a->set);
@@ -227,6 +251,7 @@ void alerting_close(struct alerting *a)
     desk_close(a->desk);
     notify_close(a->notify);
     inquirer_free(a->inquirer);
+    watch_free(a->watch);
     alert_set_unref(a->set);
     (void)pthread_mutex_destroy(&a->lock);
     mem_free(a);

@@ -23,6 +23,7 @@ struct alerting_options {
     struct budget *budget;
     struct store *store;
     struct series_store *series;
+    uint64_t failing_ms; // after which a channel that fails is an alert; NOTIFY_FAILING_MS when 0
     // The journal is no longer needed up to here.
     void (*on_done)(void *ctx, uint64_t seq);
     void *ctx;

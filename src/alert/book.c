@@ -77,7 +77,7 @@ static const char *const texts[BOOK_STATEMENTS] = {
     [BOOK_PUT_STATE] = "INSERT OR REPLACE INTO windows(id, seq, bytes) VALUES(1, ?1, ?2)",
     [BOOK_STATE] = "SELECT seq, bytes FROM windows",
     [BOOK_TOLD] = "SELECT rule, g0, g1, g2, ended_ns = 0, told_ns, group_count FROM alerts"
-                  " WHERE ended_ns = 0 OR ended_ns >= ?1 ORDER BY id",
+                  " WHERE length(measure) > 0 AND (ended_ns = 0 OR ended_ns >= ?1) ORDER BY id",
     [BOOK_ADD_ALERT] = "INSERT INTO alerts(" ALERT_COLUMNS ") VALUES(NULL, ?1, ?2, ?3, ?4, ?5, ?6,"
                        " ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,"
                        " ?22)",

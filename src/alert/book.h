@@ -75,7 +75,7 @@ MUST_CHECK enum err book_each_change(struct book *b, struct str name, uint64_t m
 MUST_CHECK enum err book_put_state(struct book *b, uint64_t seq, struct str state);
 // Appends the bytes; 0 and nothing where there are none.
 MUST_CHECK enum err book_state(struct book *b, uint64_t *ret_seq, struct buf *out);
-// What fires, and what ended after since_ns.
+// What fires of the engine's, and what ended of it after since_ns.
 MUST_CHECK enum err book_each_told(struct book *b, uint64_t since_ns,
                                    void (*each)(void *ctx, const struct alert_told *t), void *ctx);
 
@@ -89,7 +89,7 @@ struct book_alert {
     struct str rule, group[ALERT_GROUP_BY_MAX], fields[ALERT_GROUP_BY_MAX]; // values of fields
     size_t group_count;
     enum alert_level level;
-    struct str measure, op, line, environment, service, instance, address;
+    struct str measure, op, line, environment, service, instance, address; // measure "": outside
     struct str traces; // IDs as text, a line break between them
     double value, limit;
     uint64_t event_ns, fired_ns, ended_ns; // ended 0: it fires
