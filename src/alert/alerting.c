@@ -9,6 +9,7 @@
 
 #include "alert/inquiry.h"
 #include "alert/load.h"
+#include "alert/received.h"
 #include "alert/watch.h"
 #include "core/clock.h"
 #include "core/logger.h"
@@ -26,6 +27,7 @@ struct alerting {
     struct desk *desk;
     struct inquirer *inquirer;
     struct watch *watch;
+    struct received *received;
     struct alert_engine *engine;
     pthread_mutex_t lock; // of changes
     struct alert_set *set;
@@ -48,6 +50,7 @@ static void tick(void *ctx, uint64_t now_ns)
         watch_tick(a->watch, a->desk, a->notify, alert_set_file(set), now_ns);
         alert_set_unref(set);
     }
+    received_tick(a->received, now_ns);
     desk_tick(a->desk, now_ns);
 }
 
@@ -211,9 +214,16 @@ static enum err open_desk(struct alerting *a, struct err_at *ret_at)
 // What fires that is not the engine's.
 static enum err load_outside(struct alerting *a, struct err_at *ret_at)
 {
-    enum err e = watch_load(a->watch, desk_book(a->desk));
+    const struct received_options o = {.book = desk_book(a->desk),
+                                       .desk = a->desk,
+                                       .budget = a->o.budget,
+                                       .channels = a->o.received_channels,
+                                       .receivers = a->o.received_receivers};
+    enum err e = watch_load(a->watch, o.book);
     ASSERT(a->desk != NULL);
-    return e == ERR_OK ? e : err_at_set(ret_at, e, 0, "alerts cannot be read: %s", err_text(e));
+    return e == ERR_OK
+               ? received_open(&o, &a->received, ret_at)
+               : err_at_set(ret_at, e, 0, "alerts of channels cannot be read: %s", err_text(e));
 }
 
 enum err alerting_open(const struct alerting_options *o, struct alerting **ret_alerting,
@@ -248,6 +258,7 @@ void alerting_close(struct alerting *a)
         return;
     }
     alert_close(a->engine);
+    received_close(a->received);
     desk_close(a->desk);
     notify_close(a->notify);
     inquirer_free(a->inquirer);
@@ -573,6 +584,12 @@ struct desk *alerting_desk(struct alerting *a)
 {
     ASSERT(a->inquirer != NULL);
     return a->desk;
+}
+
+struct received *alerting_received(struct alerting *a)
+{
+    ASSERT(a->inquirer != NULL);
+    return a->received;
 }
 
 struct notify *alerting_notify(struct alerting *a)
