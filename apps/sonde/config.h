@@ -111,6 +111,10 @@
       "share of a host's fullest file system that is a warning; 0%: none")                         \
     X(HEALTH_DISK_ERROR, "health.disk_error", SHARE, "95%", 0, 1000000, false,                     \
       "the same, that is an error")                                                                \
+    X(ALERTS_CHANNELS, "alerts.received_channels", TEXT, "", 0, 2000, false,                       \
+      "channels of alerts that others send here, commas between them")                             \
+    X(ALERTS_RECEIVERS, "alerts.received_receivers", TEXT, "", 0, 2000, false,                     \
+      "people, groups and addresses that are told of them, the same")                              \
     X(LOG_LEVEL, "log.level", LEVEL, "info", 0, 0, true, "debug, info, warn or error")
 
 enum setting {

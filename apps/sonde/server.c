@@ -547,6 +547,8 @@ static enum err open_alerting(struct server *s, struct err_at *ret_at)
         .budget = &s->budget,
         .store = s->store,
         .series = s->series,
+        .received_channels = str_of(c->text[SETTING_ALERTS_CHANNELS]),
+        .received_receivers = str_of(c->text[SETTING_ALERTS_RECEIVERS]),
         .on_done = on_alerts_done,
         .ctx = s,
     };
@@ -657,6 +659,7 @@ static enum err start_api(struct server *s, struct err_at *ret_at)
         .tls = s->api_tls,
         .connections_max = s->connections_max,
         .token = str_of(c->text[SETTING_HTTP_TOKEN]),
+        .ingest_token = str_of(c->text[SETTING_OTLP_TOKEN]),
         .version = SONDE_VERSION,
         .commit = SONDE_COMMIT,
         .store = s->store,

@@ -77,11 +77,12 @@ struct alert_event {
     const struct alert_strategy *strategy; // the first that holds
     struct str group[ALERT_GROUP_BY_MAX];  // values of its group_by
     bool fires;                            // else it ends
-    double value, limit;                   // of `strategy`; as they were last where it ends
-    uint64_t event_ns;                     // the end of the window that holds, or no longer does
-    uint64_t at_ns;                        // when it was seen
-    struct alert_origin origin;            // of the last record
-    trace_id traces[ALERT_TRACES_MAX];     // those that failed before others, the newest first
+    bool outside;        // not the engine's: there is no measure, and it ends where it came from
+    double value, limit; // of `strategy`; as they were last where it ends
+    uint64_t event_ns;   // the end of the window that holds, or no longer does
+    uint64_t at_ns;      // when it was seen
+    struct alert_origin origin;        // of the last record
+    trace_id traces[ALERT_TRACES_MAX]; // those that failed before others, the newest first
     size_t trace_count;
 };
 

@@ -8,6 +8,9 @@
 #include <string.h>
 
 #include "alert/inquiry.h"
+#include "alert/load.h"
+#include "alert/received.h"
+#include "alert/watch.h"
 #include "core/clock.h"
 #include "core/logger.h"
 #include "core/mem.h"
@@ -23,6 +26,8 @@ struct alerting {
     struct notify *notify;
     struct desk *desk;
     struct inquirer *inquirer;
+    struct watch *watch;
+    struct received *received;
     struct alert_engine *engine;
     pthread_mutex_t lock; // of changes
     struct alert_set *set;
@@ -38,8 +43,15 @@ static enum err tell(void *ctx, const struct alert_event *events, size_t count)
 
 static void tick(void *ctx, uint64_t now_ns)
 {
+    struct alerting *a = ctx;
     ASSERT(ctx != NULL);
-    desk_tick(((struct alerting *)ctx)->desk, now_ns);
+    if (watch_is_due(a->watch)) {
+        struct alert_set *set = alerting_rules(a);
+        watch_tick(a->watch, a->desk, a->notify, alert_set_file(set), now_ns);
+        alert_set_unref(set);
+    }
+    received_tick(a->received, now_ns);
+    desk_tick(a->desk, now_ns);
 }
 
 static void done(void *ctx, uint64_t seq)
@@ -68,6 +80,13 @@ static void inquire(void *ctx, const trace_id *traces, size_t count, struct inqu
     inquirer_inquire(((struct alerting *)ctx)->inquirer, traces, count, ret_inquiry);
 }
 
+static void measure(void *ctx, const struct alert_origin *origin, uint64_t at_ns,
+                    struct inquiry *ret_inquiry)
+{
+    ASSERT(ctx != NULL);
+    load_measure(((struct alerting *)ctx)->o.series, origin, at_ns, ret_inquiry);
+}
+
 static bool are_neighbours(void *ctx, struct str line, struct str a, struct str b)
 {
     ASSERT(ctx != NULL);
@@ -79,8 +98,13 @@ static void trouble(void *ctx, enum notify_trouble what, struct str channel, str
 {
     static const char *const texts[] = {
         "a message was given up", "a channel has not worked for minutes", "a channel works again"};
-    (void)ctx;
+    struct watch *watch = ((struct alerting *)ctx)->watch;
     ASSERT((size_t)what < sizeof texts / sizeof texts[0]);
+    if (what == NOTIFY_FAILING) {
+        watch_failing(watch, channel, error);
+    } else if (what == NOTIFY_RECOVERED) {
+        watch_recovered(watch, channel);
+    }
     log_write(what == NOTIFY_RECOVERED ? LOG_INFO : LOG_ERROR, "notify", texts[what],
               "channel=%.*s message=%.*s reason=\"%.*s\"", STR_FMT(channel), STR_FMT(key),
               STR_FMT(error));
@@ -166,7 +190,8 @@ static enum err open_notify(struct alerting *a, struct err_at *ret_at)
                                      .key_path = key,
                                      .version = a->o.version,
                                      .budget = a->o.budget,
-                                     .failing_ms = NOTIFY_FAILING_MS,
+                                     .failing_ms =
+                                         a->o.failing_ms > 0 ? a->o.failing_ms : NOTIFY_FAILING_MS,
                                      .trouble = trouble,
                                      .ctx = a};
     return notify_open(&o, &a->notify, ret_at);
@@ -180,9 +205,25 @@ static enum err open_desk(struct alerting *a, struct err_at *ret_at)
     const struct desk_options o = {.path = path,
                                    .notify = a->notify,
                                    .inquire = inquire,
+                                   .measure = measure,
                                    .are_neighbours = are_neighbours,
                                    .ctx = a};
     return desk_open(&o, &a->desk, ret_at);
+}
+
+// What fires that is not the engine's.
+static enum err load_outside(struct alerting *a, struct err_at *ret_at)
+{
+    const struct received_options o = {.book = desk_book(a->desk),
+                                       .desk = a->desk,
+                                       .budget = a->o.budget,
+                                       .channels = a->o.received_channels,
+                                       .receivers = a->o.received_receivers};
+    enum err e = watch_load(a->watch, o.book);
+    ASSERT(a->desk != NULL);
+    return e == ERR_OK
+               ? received_open(&o, &a->received, ret_at)
+               : err_at_set(ret_at, e, 0, "alerts of channels cannot be read: %s", err_text(e));
 }
 
 enum err alerting_open(const struct alerting_options *o, struct alerting **ret_alerting,
@@ -192,10 +233,12 @@ enum err alerting_open(const struct alerting_options *o, struct alerting **ret_a
     a->o = *o;
     MUST(pthread_mutex_init(&a->lock, NULL) == 0);
     a->inquirer = inquirer_new(o->store, o->series);
+    a->watch = watch_new();
     enum err e = fs_real()->ops->make_dir(fs_real(), o->dir);
     e = e == ERR_OK ? open_notify(a, ret_at)
                     : err_at_set(ret_at, e, 0, "%s: %s", o->dir, strerror(errno));
     e = e == ERR_OK ? open_desk(a, ret_at) : e;
+    e = e == ERR_OK ? load_outside(a, ret_at) : e;
     e = e == ERR_OK ? read_rules(a, &a->set, ret_at) : e;
     if (e == ERR_OK) {
         desk_set_rules(a->desk, a->set);
@@ -215,9 +258,11 @@ void alerting_close(struct alerting *a)
         return;
     }
     alert_close(a->engine);
+    received_close(a->received);
     desk_close(a->desk);
     notify_close(a->notify);
     inquirer_free(a->inquirer);
+    watch_free(a->watch);
     alert_set_unref(a->set);
     (void)pthread_mutex_destroy(&a->lock);
     mem_free(a);
@@ -539,6 +584,12 @@ struct desk *alerting_desk(struct alerting *a)
 {
     ASSERT(a->inquirer != NULL);
     return a->desk;
+}
+
+struct received *alerting_received(struct alerting *a)
+{
+    ASSERT(a->inquirer != NULL);
+    return a->received;
 }
 
 struct notify *alerting_notify(struct alerting *a)

@@ -23,6 +23,8 @@ struct alerting_options {
     struct budget *budget;
     struct store *store;
     struct series_store *series;
+    struct str received_channels, received_receivers; // as in alert/received.h
+    uint64_t failing_ms; // after which a channel that fails is an alert; NOTIFY_FAILING_MS when 0
     // The journal is no longer needed up to here.
     void (*on_done)(void *ctx, uint64_t seq);
     void *ctx;
@@ -69,6 +71,7 @@ MUST_CHECK enum err alerting_export(struct alerting *a, struct buf *out);
 struct alert_set *alerting_rules(struct alerting *a);
 struct book *alerting_book(struct alerting *a);
 struct desk *alerting_desk(struct alerting *a);
+struct received *alerting_received(struct alerting *a); // alert/received.h
 struct notify *alerting_notify(struct alerting *a);
 
 #endif

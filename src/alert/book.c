@@ -42,6 +42,9 @@ static const char schema[] =
     " channels BLOB NOT NULL, body BLOB NOT NULL, resolves INTEGER NOT NULL,"
     " put INTEGER NOT NULL);"
     "CREATE INDEX IF NOT EXISTS messages_unput ON messages(id) WHERE put = 0;"
+    "CREATE TABLE IF NOT EXISTS received(labels BLOB PRIMARY KEY, annotations BLOB NOT NULL,"
+    " generator_url BLOB NOT NULL, starts_ns INTEGER NOT NULL, ends_ns INTEGER NOT NULL,"
+    " updated_ns INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS windows(id INTEGER PRIMARY KEY CHECK(id = 1),"
     " seq INTEGER NOT NULL, bytes BLOB NOT NULL);";
 
@@ -74,10 +77,15 @@ static const char *const texts[BOOK_STATEMENTS] = {
     [BOOK_CUT_CHANGES] = "DELETE FROM changes WHERE id <= (SELECT max(id) FROM changes) - ?1",
     [BOOK_CHANGES] = "SELECT rule, version, action, body, at_ns, who FROM changes"
                      " WHERE ?1 IS NULL OR rule = ?1 ORDER BY id DESC LIMIT ?2",
+    [BOOK_PUT_RECEIVED] = "INSERT OR REPLACE INTO received(labels, annotations, generator_url,"
+                          " starts_ns, ends_ns, updated_ns) VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+    [BOOK_REMOVE_RECEIVED] = "DELETE FROM received WHERE labels = ?1",
+    [BOOK_RECEIVED] = "SELECT labels, annotations, generator_url, starts_ns, ends_ns, updated_ns"
+                      " FROM received",
     [BOOK_PUT_STATE] = "INSERT OR REPLACE INTO windows(id, seq, bytes) VALUES(1, ?1, ?2)",
     [BOOK_STATE] = "SELECT seq, bytes FROM windows",
     [BOOK_TOLD] = "SELECT rule, g0, g1, g2, ended_ns = 0, told_ns, group_count FROM alerts"
-                  " WHERE ended_ns = 0 OR ended_ns >= ?1 ORDER BY id",
+                  " WHERE length(measure) > 0 AND (ended_ns = 0 OR ended_ns >= ?1) ORDER BY id",
     [BOOK_ADD_ALERT] = "INSERT INTO alerts(" ALERT_COLUMNS ") VALUES(NULL, ?1, ?2, ?3, ?4, ?5, ?6,"
                        " ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,"
                        " ?22)",

@@ -12,6 +12,7 @@
 //   incidents  alerts of one cause (alert/desk.h): state, when, how many, whom it concerns
 //   timeline   what happened to an incident, with the words of people among it
 //   messages   what is to be told of an incident; `put` once src/notify has it
+//   received   alerts that others raised and that are not over (alert/received.h)
 //   windows    the state of the engine, with the journal number up to which it is
 //
 // Bounds. Silences that were over BOOK_SILENCE_MS ago go. Incidents that ended BOOK_KEEP_MS ago go
@@ -75,9 +76,22 @@ MUST_CHECK enum err book_each_change(struct book *b, struct str name, uint64_t m
 MUST_CHECK enum err book_put_state(struct book *b, uint64_t seq, struct str state);
 // Appends the bytes; 0 and nothing where there are none.
 MUST_CHECK enum err book_state(struct book *b, uint64_t *ret_seq, struct buf *out);
-// What fires, and what ended after since_ns.
+// What fires of the engine's, and what ended of it after since_ns.
 MUST_CHECK enum err book_each_told(struct book *b, uint64_t since_ns,
                                    void (*each)(void *ctx, const struct alert_told *t), void *ctx);
+
+// ---- Alerts of others ---------------------------------------------------------------------------
+
+struct book_received {
+    struct str labels, annotations, generator_url; // the first two JSON; by the labels one is known
+    uint64_t starts_ns, ends_ns, updated_ns;
+};
+// In a transaction; adds it, or replaces the one of the same labels.
+void book_put_received(struct book *b, const struct book_received *r);
+void book_remove_received(struct book *b, struct str labels);
+MUST_CHECK enum err book_each_received(struct book *b,
+                                       void (*each)(void *ctx, const struct book_received *r),
+                                       void *ctx);
 
 // ---- Incidents ----------------------------------------------------------------------------------
 
@@ -89,7 +103,7 @@ struct book_alert {
     struct str rule, group[ALERT_GROUP_BY_MAX], fields[ALERT_GROUP_BY_MAX]; // values of fields
     size_t group_count;
     enum alert_level level;
-    struct str measure, op, line, environment, service, instance, address;
+    struct str measure, op, line, environment, service, instance, address; // measure "": outside
     struct str traces; // IDs as text, a line break between them
     double value, limit;
     uint64_t event_ns, fired_ns, ended_ns; // ended 0: it fires

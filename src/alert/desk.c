@@ -24,9 +24,11 @@ static void put_part(struct buf *b, struct str s)
     buf_add_str(b, s);
 }
 
-static void key_of(struct str rule, const struct str *group, size_t count, struct buf *out)
+static void key_of(struct str rule, const struct str *group, size_t count, bool outside,
+                   struct buf *out)
 {
     ASSERT(out != NULL);
+    buf_add_byte(out, outside);
     put_part(out, rule);
     for (size_t i = 0; i < count; i++) {
         put_part(out, group[i]);
@@ -115,7 +117,7 @@ static void load_firing(void *ctx, const struct book_alert *a)
     struct str rest = a->traces, text;
     ASSERT(ctx != NULL);
     buf_init(&key, (size_t)64 << 10);
-    key_of(a->rule, a->group, a->group_count, &key);
+    key_of(a->rule, a->group, a->group_count, a->measure.n == 0, &key);
     add_firing(d, buf_str(&key), a->id, a->incident);
     buf_done(&key);
     struct open_incident *i = incident_of(d, a->incident);
@@ -354,14 +356,15 @@ static struct book_alert alert_row(const struct alert_event *e, uint64_t inciden
                                    struct str traces)
 {
     const struct alert_strategy *s = e->strategy;
+    bool is_compared = !e->outside && s->measure != MEASURE_ABSENCE;
     ASSERT(e != NULL);
     struct book_alert a = {
         .incident = incident,
         .rule = e->rule->name,
         .group_count = s->group_by_count,
         .level = e->rule->level,
-        .measure = str_of(alert_measure_name(s->measure)),
-        .op = s->measure == MEASURE_ABSENCE ? STR("") : str_of(alert_operator_name(s->op)),
+        .measure = e->outside ? STR("") : str_of(alert_measure_name(s->measure)),
+        .op = is_compared ? str_of(alert_operator_name(s->op)) : STR(""),
         .line = e->origin.line,
         .environment = e->origin.environment,
         .service = e->origin.service,
@@ -407,6 +410,21 @@ static void write_incident(struct desk *d, struct open_incident *i)
     }
 }
 
+// What stands behind the first alerts of an incident.
+static void inquire(struct desk *d, const struct open_incident *i, const struct alert_event *e,
+                    struct inquiry *inquiry)
+{
+    bool is_wanted = i->alerts < DESK_INQUIRED;
+    ASSERT(e->trace_count <= ALERT_TRACES_MAX);
+    if (d->o.inquire != NULL && e->trace_count > 0 && is_wanted) {
+        d->o.inquire(d->o.ctx, e->traces,
+                     e->trace_count < DESK_LOOKED_AT ? e->trace_count : DESK_LOOKED_AT, inquiry);
+    }
+    if (d->o.measure != NULL && is_wanted) {
+        d->o.measure(d->o.ctx, &e->origin, e->at_ns, inquiry);
+    }
+}
+
 static void fires(struct desk *d, const struct alert_event *e)
 {
     struct inquiry inquiry = {.suspect = STR("")};
@@ -414,10 +432,7 @@ static void fires(struct desk *d, const struct alert_event *e)
     struct name_list traces;
     struct open_incident *i = incident_for(d, e);
     ASSERT(d->firing_count <= d->size);
-    if (d->o.inquire != NULL && e->trace_count > 0 && i->alerts < DESK_INQUIRED) {
-        d->o.inquire(d->o.ctx, e->traces,
-                     e->trace_count < DESK_LOOKED_AT ? e->trace_count : DESK_LOOKED_AT, &inquiry);
-    }
+    inquire(d, i, e, &inquiry);
     bool is_first = i->is_new, is_worse = !is_first && e->rule->level > i->level;
     incident_join(i, e, &inquiry);
     write_incident(d, i); // a message names its number
@@ -438,7 +453,7 @@ static void fires(struct desk *d, const struct alert_event *e)
     tell_of(d, i, e, buf_str(&body), is_worse);
     write_incident(d, i);
     buf_init(&key, (size_t)64 << 10);
-    key_of(e->rule->name, e->group, e->strategy->group_by_count, &key);
+    key_of(e->rule->name, e->group, e->strategy->group_by_count, e->outside, &key);
     add_firing(d, buf_str(&key), id, i->id);
     buf_done(&key);
     name_list_done(&traces);
@@ -451,7 +466,7 @@ static void ends(struct desk *d, const struct alert_event *e)
     struct buf key;
     ASSERT(d->firing_count <= d->size);
     buf_init(&key, (size_t)64 << 10);
-    key_of(e->rule->name, e->group, e->strategy->group_by_count, &key);
+    key_of(e->rule->name, e->group, e->strategy->group_by_count, e->outside, &key);
     make_room(d);
     size_t at = place(d, buf_str(&key), str_hash(buf_str(&key)));
     buf_done(&key);

@@ -39,7 +39,7 @@
 #define DESK_LIST_MAX  64   // services, entries, users of an incident that are named
 #define DESK_TRACES    50   // of an incident that are compared
 #define DESK_LOOKED_AT 3    // traces of an alert that are opened
-#define DESK_INQUIRED  8    // alerts of an incident whose traces are
+#define DESK_INQUIRED  8 // alerts of an incident whose traces are, and whose instances are measured
 
 // What an alert's traces say.
 struct inquiry {
@@ -48,6 +48,7 @@ struct inquiry {
     struct str entries[DESK_LOOKED_AT]; // "shop POST /orders"
     struct str users[DESK_LOOKED_AT];
     size_t entry_count, user_count;
+    struct notice_number process_cpu, host_cpu; // of its instance
 };
 
 struct desk_options {
@@ -56,6 +57,9 @@ struct desk_options {
     struct notify *notify;
     // Looks traces up; texts in the arena. May be NULL.
     void (*inquire)(void *ctx, const trace_id *traces, size_t count, struct inquiry *ret_inquiry);
+    // How busy an alert's instance and its host are, into process_cpu and host_cpu. May be NULL.
+    void (*measure)(void *ctx, const struct alert_origin *origin, uint64_t at_ns,
+                    struct inquiry *ret_inquiry);
     // Whether one service calls the other. May be NULL.
     bool (*are_neighbours)(void *ctx, struct str line, struct str a, struct str b);
     void *ctx;

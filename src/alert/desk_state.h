@@ -41,7 +41,7 @@ struct open_incident {
 
 // An alert that fires.
 struct firing {
-    char *key; // rule, and the values of its group, each behind its length
+    char *key; // whether from outside, rule, values of its group, each behind its length
     size_t key_n;
     uint64_t hash, id, incident;
 };

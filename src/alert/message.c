@@ -97,6 +97,7 @@ void message_of(const struct desk *d, const struct open_incident *i, const struc
 {
     char url[URL_MAX], id[24], traces[ALERT_TRACES_MAX][TRACE_ID_HEX + 1];
     const struct alert_strategy *s = e->strategy;
+    bool is_compared = !e->outside && s->measure != MEASURE_ABSENCE;
     ASSERT(i->firing <= i->alerts);
     (void)snprintf(id, sizeof id, "%llu", (unsigned long long)i->id);
     (void)snprintf(url, sizeof url, "%s/incidents/%s", d->url, id);
@@ -109,11 +110,13 @@ void message_of(const struct desk *d, const struct open_incident *i, const struc
         .service = e->origin.service,
         .instance = e->origin.instance,
         .address = e->origin.address,
-        .measure = str_of(alert_measure_name(s->measure)),
-        .operator= s->measure == MEASURE_ABSENCE ? STR("") : str_of(alert_operator_name(s->op)),
-        .unit = str_of(unit_of(s)),
+        .measure = e->outside ? STR("") : str_of(alert_measure_name(s->measure)),
+        .operator= is_compared ? str_of(alert_operator_name(s->op)) : STR(""),
+        .unit = e->outside ? STR("") : str_of(unit_of(s)),
         .value = number(e->value),
         .threshold = number(e->limit),
+        .process_cpu = inquiry->process_cpu,
+        .host_cpu = inquiry->host_cpu,
         .event_unix_nano = e->event_ns,
         .fired_unix_nano = e->at_ns,
         .incident = str_of(id),

@@ -76,6 +76,9 @@ static const struct route routes[] = {
     {"/api/v1/config", NULL, api_config, false, true, PARAMS_NONE},
     {"/api/v1/dead-letters", NULL, api_dead_letters, false, false, P(LIMIT)},
     {"/api/v1/openapi.json", NULL, api_openapi, true, true, PARAMS_NONE},
+    {"/api/v2/alerts", NULL, api_received, false, true, PARAMS_IGNORED, GET},
+    {"/api/v2/alerts", NULL, api_received_put, false, true, PARAMS_IGNORED, POST, true},
+    {"/api/v2/status", NULL, api_received_status, false, true, PARAMS_IGNORED, GET},
     {"/api/status", NULL, api_status, false, true, PARAMS_NONE},
     {"/metrics", NULL, api_metrics, false, true, PARAMS_IGNORED},
     {"/healthz", NULL, api_health, true, true, PARAMS_IGNORED},
@@ -145,18 +148,24 @@ static void respond_error(struct http_request *r, int status, struct str body,
     http_respond(r, status, headers, extra.name.n > 0 ? 2 : 1, body);
 }
 
-static bool is_allowed(const struct api *a, const struct http_request *r)
+static bool is_token(struct str token, struct str given)
 {
-    struct str token = a->o.token, given = http_header(r, STR("authorization"));
     ASSERT(token.n == 0 || token.p != NULL);
-    if (token.n == 0) {
+    return token.n > 0 && given.n == token.n && CRYPTO_memcmp(given.p, token.p, token.n) == 0;
+}
+
+static bool is_allowed(const struct api *a, const struct route *route, const struct http_request *r)
+{
+    struct str given = http_header(r, STR("authorization"));
+    if (a->o.token.n == 0) {
         return true;
     }
+    ASSERT(a->o.token.p != NULL);
     if (given.n < 7 || !str_eq_nocase((struct str){given.p, 7}, STR("Bearer "))) {
         return false;
     }
     given = str_trim(str_skip(given, 7));
-    return given.n == token.n && CRYPTO_memcmp(given.p, token.p, token.n) == 0;
+    return is_token(a->o.token, given) || (route->ingests && is_token(a->o.ingest_token, given));
 }
 
 // Where no token is demanded a web page must not pass for one of this machine (http/host.h).
@@ -195,7 +204,7 @@ static bool may_ask(const struct api *a, const struct route *route, struct http_
                       (struct http_header){0});
         return false;
     }
-    if (!route->anonymous && !is_allowed(a, r)) {
+    if (!route->anonymous && !is_allowed(a, route, r)) {
         respond_error(r, 401,
                       STR("{\"error\":\"a query token is needed: authorization: Bearer ...\"}"),
                       (struct http_header){STR("www-authenticate"), STR("Bearer")});

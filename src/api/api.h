@@ -32,10 +32,11 @@ struct api_setting {
 };
 
 struct api_options {
-    const char *address;    // "127.0.0.1:7070"
-    struct http_tls *tls;   // NULL: plain text
-    size_t connections_max; // 1024 when 0, and at most
-    struct str token;       // the query token; empty: none demanded
+    const char *address;     // "127.0.0.1:7070"
+    struct http_tls *tls;    // NULL: plain text
+    size_t connections_max;  // 1024 when 0, and at most
+    struct str token;        // the query token; empty: none demanded
+    struct str ingest_token; // does for what sends alerts, in the place of the query token
     const char *version, *commit;
     struct store *store;
     struct series_store *series;

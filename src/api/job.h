@@ -63,6 +63,7 @@ struct route {
     bool light;     // reads no spans: answered even where memory is short
     uint32_t params;
     enum method method;
+    bool ingests; // what sends data may do it: the ingest token does as well
 };
 
 struct job {
@@ -158,6 +159,9 @@ void api_alert_test(struct job *j);
 void api_channels(struct job *j);
 void api_channel_remove(struct job *j);
 void api_channel_test(struct job *j);
+void api_received(struct job *j);
+void api_received_put(struct job *j);
+void api_received_status(struct job *j);
 void api_incidents(struct job *j);
 void api_incident(struct job *j);
 void api_incident_acknowledge(struct job *j);

@@ -40,6 +40,9 @@ const char *param_name(enum param p)
         [PARAM_COMPARE] = "compare",
         [PARAM_STATE] = "state",
         [PARAM_BEFORE] = "before",
+        [PARAM_ACTIVE] = "active",
+        [PARAM_SILENCED] = "silenced",
+        [PARAM_FILTER] = "filter",
         [PARAM_LABEL] = "label.KEY",
     };
     ASSERT((unsigned)p < PARAM_COUNT);
@@ -100,8 +103,8 @@ static enum param find(struct str name, uint32_t set)
 static bool put(struct params *p, enum param i, struct http_param param)
 {
     ASSERT(i < PARAM_COUNT);
-    if (i == PARAM_LABEL) {
-        struct str key = str_skip(param.name, STR("label.").n);
+    if (i == PARAM_LABEL || i == PARAM_FILTER) {
+        struct str key = i == PARAM_FILTER ? param.name : str_skip(param.name, STR("label.").n);
         if (p->label_count == METRIC_LABELS_MAX) {
             return false;
         }

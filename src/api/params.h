@@ -36,7 +36,10 @@ enum param {
     PARAM_COMPARE,
     PARAM_STATE,
     PARAM_BEFORE,
-    PARAM_LABEL, // label.KEY, which may stand there several times
+    PARAM_ACTIVE,
+    PARAM_SILENCED,
+    PARAM_FILTER, // may stand there several times: each is among the labels, as "filter"
+    PARAM_LABEL,  // label.KEY, the same
     PARAM_COUNT
 };
 

@@ -42,9 +42,14 @@ enum err message_make(const struct occasion *o, struct message *m, struct err_at
         return err_at_set(ret_at, ERR_DENIED, 0,
                           "The key that sealed the channel's secrets is lost: give them anew.");
     }
+    struct occasion cleaned = *o;
+    struct notice *n = arena_new(m->arena, 1, sizeof *n);
+    *n = *o->notice;
+    notice_clean(n, m->arena);
+    cleaned.notice = n;
     m->method = STR("POST");
     m->body.max = ops->body_bytes_max;
-    enum err e = ops->render(o, m, ret_at);
+    enum err e = ops->render(&cleaned, m, ret_at);
     if (e != ERR_OK) {
         return e;
     }

@@ -7,7 +7,8 @@
 //
 // Limits. A type's body stays below its `body_bytes_max` whatever the notice holds: values are cut.
 // Escapes. Whatever is put into a message may come from a peer: each type puts it so that it means
-// nothing there (no markup, no mention, no header, no other request).
+// nothing there (no markup, no mention, no header, no other request). What turns the order of text
+// is taken out before, for all of them (notice_clean()).
 #ifndef SONDE_NOTIFY_MESSAGE_H
 #define SONDE_NOTIFY_MESSAGE_H
 

@@ -72,6 +72,67 @@ static void *slot_of(void *p, size_t at)
     return (char *)p + at;
 }
 
+// ---- Cleaning -----------------------------------------------------------------------------------
+
+// U+202A to U+202E and U+2066 to U+2069 turn the order of what stands around them.
+static bool ends_in_turn(const char *p, size_t n)
+{
+    const unsigned char *c = (const unsigned char *)p + n - 3;
+    ASSERT(p != NULL || n == 0);
+    return n >= 3 && c[0] == 0xe2 &&
+           ((c[1] == 0x80 && c[2] >= 0xaa && c[2] <= 0xae) ||
+            (c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9));
+}
+
+// What is left may make one again out of bytes that were none: so the end of the copy is looked at.
+static struct str without_turns(struct arena *a, struct str text)
+{
+    char *copy = arena_alloc(a, text.n + 1);
+    size_t n = 0;
+    ASSERT(text.p != NULL || text.n == 0);
+    for (size_t i = 0; i < text.n; i++) {
+        copy[n++] = text.p[i];
+        n -= n >= 3 && ends_in_turn(copy, n) ? 3 : 0;
+    }
+    copy[n] = 0;
+    return (struct str){copy, n};
+}
+
+static void clean(struct arena *a, struct str *text)
+{
+    ASSERT(text->p != NULL || text->n == 0);
+    if (text->n > 0 && memchr(text->p, 0xe2, text->n) != NULL) {
+        *text = without_turns(a, *text);
+    }
+}
+
+static void clean_fields(struct arena *a, const struct text_field *fields, size_t count, void *of)
+{
+    ASSERT(of != NULL);
+    for (size_t i = 0; i < count; i++) {
+        clean(a, slot_of(of, fields[i].at));
+    }
+}
+
+void notice_clean(struct notice *n, struct arena *a)
+{
+    ASSERT(n->people_count <= NOTICE_PEOPLE_MAX && n->group_count <= NOTICE_GROUP_MAX);
+    clean_fields(a, texts, COUNT(texts), n);
+    for (size_t i = 0; i < COUNT(lists); i++) {
+        struct str *items = slot_of(n, lists[i].at);
+        for (size_t k = 0; k < *(const size_t *)part_of(n, lists[i].count_at); k++) {
+            clean(a, &items[k]);
+        }
+    }
+    for (size_t i = 0; i < n->group_count; i++) {
+        clean(a, &n->group[i].field);
+        clean(a, &n->group[i].value);
+    }
+    for (size_t i = 0; i < n->people_count; i++) {
+        clean_fields(a, person_texts, COUNT(person_texts), &n->people[i]);
+    }
+}
+
 // ---- Writing ------------------------------------------------------------------------------------
 
 static void put_cut(struct json_writer *w, struct str text, size_t bytes_max)

@@ -108,6 +108,11 @@ struct notice {
 const char *notice_status_name(enum notice_status s);
 const char *notice_level_name(enum notice_level l);
 
+// Takes the characters that turn the order of text around them (U+202A to U+202E, U+2066 to U+2069)
+// out of all texts: with them a name can make a message read as another. Texts that have some are
+// copied into the arena.
+void notice_clean(struct notice *n, struct arena *a);
+
 // Adds the canonical form.
 void notice_to_json(const struct notice *n, bool with_people, struct buf *out);
 

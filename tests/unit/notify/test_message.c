@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: every type of channel, in both languages, byte for byte; then what no notice may do to
-// any of them. Every type of channel, in both languages, byte for byte; then what no notice may do
-// to any of them.
+// any of them.
 #include "notify/message.h"
 
 #include <jansson.h>
@@ -124,6 +123,8 @@ static const char *const hostile[] = {
     "x\r\nBcc: evil@example.com\r\n\r\n.\r\nRCPT TO:<evil@example.com>",
     "{secret} {phone} %s%n \x01\x02\x7f",
     "\xff\xfe\xc0\x80",
+    "safe\xe2\x80\xaetxt.\xe2\x81\xa6"
+    "exe\xe2\x81\xa9 \xe2\x80\xe2\x80\xaa\xae \xe2\xe2\x80\xac\x80\xad",
     "",
     "\xe8\xad\xa6\xe5\x91\x8a",
 };
@@ -147,9 +148,25 @@ static void check_slack(const json_t *blocks)
     }
 }
 
+// None of the characters that turn the order of text, as they are or as JSON escapes them.
+static void check_order(struct str body)
+{
+    for (size_t i = 0; i < 9; i++) {
+        char raw[4] = {(char)0xe2, (char)(i < 5 ? 0x80 : 0x81), (char)(i < 5 ? 0xaa + i : 0xa1 + i),
+                       0};
+        char escaped[8];
+        (void)snprintf(escaped, sizeof escaped, "\\u%04x",
+                       (unsigned)(i < 5 ? 0x202a + i : 0x2061 + i));
+        assert_null(memmem(body.p, body.n, raw, 3));
+        assert_null(memmem(body.p, body.n, escaped, 6));
+    }
+}
+
 static void check_limits(const struct made *m, enum channel_type type)
 {
     const struct message *x = &m->message;
+    check_order(x->body.n > 0 ? buf_str(&x->body) : STR(""));
+    check_order(x->url);
     assert_true(m->e == ERR_OK || (m->e == ERR_NOT_FOUND && type == CHANNEL_SMS));
     assert_true(x->body.n <= channel_ops_of(type)->body_bytes_max);
     for (size_t i = 0; i < x->header_count; i++) {

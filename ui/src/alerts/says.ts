@@ -85,7 +85,9 @@ export function saysAlert(alert: IncidentAlert, rules: AlertRuleVersion[]): Meas
     measure:
       known.size === 1 && alert.measure !== 'absence'
         ? [...known][0]!
-        : tData('alerts.measure', alert.measure),
+        : alert.measure
+          ? tData('alerts.measure', alert.measure)
+          : t('alerts.fromOutside'),
     value: valueText(alert.value, unit, locale.value),
     limit: alert.operator && alert.threshold !== null ? `${signOf(alert.operator)} ${limit}` : '',
   }

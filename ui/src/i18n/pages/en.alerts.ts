@@ -214,4 +214,5 @@ export const enAlerts = {
   'alerts.measure.quantile': 'quantile',
   'alerts.measure.distinct': 'different values',
   'alerts.measure.absence': 'nothing came',
+  'alerts.fromOutside': 'not measured by a rule',
 } as const

@@ -200,4 +200,5 @@ export const zhAlerts: Record<keyof typeof enAlerts, Message> = {
   'alerts.measure.quantile': '分位数',
   'alerts.measure.distinct': '不同取值数',
   'alerts.measure.absence': '没有数据',
+  'alerts.fromOutside': '不是由规则测出',
 }
