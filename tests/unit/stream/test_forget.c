@@ -471,12 +471,78 @@ static void test_all_kinds_take_constant_room(void **state)
     mem_free(wanted);
 }
 
+// More peers below one endpoint than an entry may have paths, more statements than a service may
+// send to one, and more data centres than there may be.
+static struct batch *too_many(unsigned generation, uint64_t trace)
+{
+    struct batch *b = batch_new(STR("shop"));
+    (void)batch_add_scope(b);
+    for (unsigned i = 0; i < STATEMENTS_OF_NODE_MAX + 310; i++) {
+        char text[64], peer[32], zone[32];
+        (void)snprintf(text, sizeof text, "select a from t_%u_%u", generation, i);
+        (void)snprintf(peer, sizeof peer, "db-%u-%u", generation, i < 300 ? i : 0);
+        (void)snprintf(zone, sizeof zone, "zone-%u-%u", generation, i < 300 ? i : 0);
+        uint32_t shop = add_service(b, "shop", zone);
+        if (i == 0) {
+            (void)add_span(b, shop, trace, trace << 16, 0, "GET /", KIND_SERVER);
+        }
+        uint32_t first = (uint32_t)b->attr_count;
+        put(b, "db.system.name", "postgresql");
+        put(b, "server.address", peer);
+        put(b, "db.query.text", text);
+        add_span(b, shop, trace, (trace << 16) + i + 1, trace << 16, "query", KIND_CLIENT)->attrs =
+            (struct attr_run){first, 3};
+    }
+    batch_seal(b);
+    b->seq = trace;
+    return b;
+}
+
+struct refused {
+    uint64_t names, paths;
+    int64_t statements;
+};
+
+static void take_too_many(struct analysis *a, unsigned generation, uint64_t now_ms,
+                          struct refused *ret)
+{
+    const struct refused before = {a->names.others, a->paths.others, a->red.other_statements};
+    struct batch *b = too_many(generation, a->closed_chains + 1);
+    analysis_take(a, b, NULL, now_ms);
+    batch_unref(b);
+    close_all(a, now_ms, true);
+    *ret = (struct refused){a->names.others - before.names, a->paths.others - before.paths,
+                            a->red.other_statements - before.statements};
+}
+
+static void test_room_of_what_is_forgotten_is_given_again(void **state)
+{
+    (void)state;
+    static struct analysis a;
+    struct book *b = mem_new(1, sizeof *b);
+    const struct keep_rules choosing = {.is_chosen = true, .rare = 2};
+    struct refused first, full, again;
+    uint64_t now_ms = clock_mono_ns() / NS_PER_MS;
+    start(&a, b, &choosing);
+    take_too_many(&a, 0, now_ms, &first);
+    assert_true(first.names > 0 && first.paths > 0 && first.statements > 0);
+    take_too_many(&a, 1, now_ms, &full);
+    assert_true(full.names > first.names && full.paths > first.paths);
+    now_ms += 2 * STREAM_FORGET_MS;
+    forget_all(&a, &now_ms);
+    take_too_many(&a, 1, now_ms, &again); // what was refused a moment ago finds room
+    assert_memory_equal(&again, &first, sizeof again);
+    analysis_done(&a);
+    mem_free(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pods_that_come_and_go_take_constant_room),
         cmocka_unit_test(test_what_was_refused_is_asked_for_again),
         cmocka_unit_test(test_all_kinds_take_constant_room),
+        cmocka_unit_test(test_room_of_what_is_forgotten_is_given_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
