@@ -110,7 +110,7 @@ void analysis_take(struct analysis *a, const struct batch *b, const struct open_
     uint64_t hashes[AHEAD];
     ASSERT(b->seq > 0);
     a->seq = b->seq > a->seq ? b->seq : a->seq;
-    a->names.minute = a->red.minute = (uint32_t)(now_ms / MINUTE_MS);
+    a->names.minute = a->statements.minute = a->red.minute = (uint32_t)(now_ms / MINUTE_MS);
     span_reader_begin(a->reader, b);
     for (size_t first = 0; first < b->span_count; first += AHEAD) {
         size_t n = b->span_count - first < AHEAD ? b->span_count - first : AHEAD;
@@ -454,21 +454,4 @@ void analysis_close(struct analysis *a, struct chain *chain)
     ASSERT(chain->count > 0);
     chains_close(&a->chains, chain, clock_wall_ns(), told);
     give_room_back(a);
-}
-
-// ---- Forgetting ---------------------------------------------------------------------------------
-
-void analysis_forget(struct analysis *a, uint64_t now_ms)
-{
-    struct names *n = &a->names;
-    n->minute = a->red.minute = (uint32_t)(now_ms / MINUTE_MS);
-    red_forget(&a->red, FORGET_STEPS);
-    for (size_t i = 0; i < FORGET_STEPS && i < n->count; i++) {
-        a->forget_at = a->forget_at < n->count ? a->forget_at + 1 : 1;
-        ASSERT(a->forget_at <= n->count);
-        if (names_is_old(n, a->forget_at, STREAM_FORGET_MS / MINUTE_MS) &&
-            !red_has_instance(&a->red, a->forget_at)) {
-            names_forget(n, a->forget_at);
-        }
-    }
 }

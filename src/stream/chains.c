@@ -245,7 +245,7 @@ struct chain *chains_open(struct chains *c, trace_id id, uint64_t hash, uint64_t
     chain->id = id;
     chain->hash = hash;
     chain->first_seq = seq;
-    chain->last_ms = now_ms;
+    chain->last_ms = chain->opened_ms = now_ms;
     size_t closed = closed_slot(c, hash);
     chain->was_closed = c->closed_set[closed] != 0;
     chain->told = chain->was_closed ? closed_at(c, closed)->told : 0;

@@ -63,7 +63,8 @@ struct chain {
     uint64_t sum;     // their hashes, XORed
     uint32_t marks[CHAIN_MARKS];
     uint64_t first_seq;
-    uint64_t told; // where it was closed: what was told of it then; 0: not known
+    uint64_t opened_ms; // by the monotonic clock
+    uint64_t told;      // where it was closed: what was told of it then; 0: not known
     struct chain_block *first;
     struct chain_index *index; // NULL up to CHAIN_MARKS spans
     struct chain *next_due;    // in its bucket

@@ -57,14 +57,15 @@ struct analysis {
     struct stored_span *stored;
     size_t stored_count, stored_capacity;
     struct doubts doubts;
-    uint32_t forget_at;            // number of the name that was looked at last
+    uint32_t swept_minute; // when tables were swept last (forget.c)
+    bool looked_at_all;    // subjects, since then
+    uint64_t sweeps;
     uint64_t history_ns, began_ns; // spent asking the store, and since when; monotonic
     uint64_t spans, duplicates, closed_chains, reopened_chains, unjoined_spans;
 };
 
-// kept_bytes: for names, statements, paths and subjects, which are kept for good; what is beyond
-// counts as
-// "(other)", or nowhere.
+// kept_bytes: for names, statements, paths and subjects, which are kept until they are forgotten;
+// what is beyond counts as "(other)", or nowhere.
 void analysis_init(struct analysis *a, const struct stream_sink *sink,
                    const struct stream_history *history, uint32_t idle_ms, size_t remembered,
                    size_t kept_bytes);
@@ -79,8 +80,8 @@ void analysis_take(struct analysis *a, const struct batch *b, const struct open_
 // Tells the edges of a chain and closes it.
 void analysis_close(struct analysis *a, struct chain *chain);
 
-// Right after red_flush(): forgets some of what nothing came of for STREAM_FORGET_MS. It looks at
-// FORGET_STEPS subjects and names at most.
+// Right after red_flush(): forgets some of what nothing came of for STREAM_FORGET_MS (forget.c). It
+// looks at FORGET_STEPS subjects at most, and once a minute at all names, paths and statements.
 void analysis_forget(struct analysis *a, uint64_t now_ms);
 
 // Heap bytes, about.

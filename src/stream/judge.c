@@ -109,6 +109,26 @@ static bool is_root_before(const struct chain_span *s, const struct chain_span *
     return s->start_ns < root->start_ns;
 }
 
+// Those that were one too many are looked at again once there is room.
+void judge_forget(struct judge *j, const struct names *names)
+{
+    for (size_t i = 1; i < j->service_capacity; i++) {
+        j->services[i] = names_is_free(names, (uint32_t)i) ? LINE_UNKNOWN : j->services[i];
+    }
+    for (size_t i = 1; i < j->entry_capacity; i++) {
+        if (j->entries[i] != NULL && j->entries[i] != j->others &&
+            names_is_free(names, (uint32_t)i)) {
+            mem_free(j->entries[i]);
+            j->entries[i] = NULL;
+            j->entry_count--;
+        }
+    }
+    for (size_t i = 1; i < j->entry_capacity && j->entry_count < JUDGE_ENTRIES_MAX; i++) {
+        j->entries[i] = j->entries[i] == j->others ? NULL : j->entries[i];
+    }
+    ASSERT(j->entry_count <= JUDGE_ENTRIES_MAX);
+}
+
 // ---- Rare ---------------------------------------------------------------------------------------
 
 static uint64_t shape_of(const struct paths *paths, const struct judged_chain *chain)

@@ -59,6 +59,8 @@ struct judge {
 
 void judge_init(struct judge *j, uint64_t key);
 void judge_done(struct judge *j);
+// Drops what is known of names that are forgotten.
+void judge_forget(struct judge *j, const struct names *names);
 size_t judge_bytes(const struct judge *j); // heap bytes held
 
 // Takes over a copy (keep_rules_copy()).

@@ -15,7 +15,9 @@ void names_done(struct names *n)
     for (size_t i = 0; i < n->count; i++) {
         mem_free(n->items[i].own);
     }
-    arena_done(&n->arena);
+    for (size_t i = 0; i < n->centre_count; i++) {
+        mem_free((char *)n->centres[i].text.p);
+    }
     mem_free(n->items);
     mem_free(n->hashes);
     hash_index_done(&n->index);
@@ -56,11 +58,6 @@ static uint32_t find(struct names *n, const struct name *wanted, uint64_t hash)
     return 0;
 }
 
-static bool is_instance(const struct name *n)
-{
-    return n->service != 0 && n->span_kind == 0;
-}
-
 static void copy(struct str *text, char **to)
 {
     memcpy(*to, text->n > 0 ? text->p : "", text->n);
@@ -68,7 +65,7 @@ static void copy(struct str *text, char **to)
     *to += text->n;
 }
 
-// Texts of their own: of what may be forgotten.
+// The texts of its service are kept already.
 static void own_texts(struct names *n, struct name *made)
 {
     struct stream_node *node = &made->node;
@@ -82,17 +79,6 @@ static void own_texts(struct names *n, struct name *made)
     if (all) {
         copy(&node->line, &to);
         copy(&node->service, &to);
-    }
-}
-
-static void keep_texts(struct names *n, struct name *made)
-{
-    struct stream_node *node = &made->node;
-    ASSERT(made->own == NULL);
-    node->name = arena_str(&n->arena, node->name);
-    if (made->service == 0) {
-        node->line = arena_str(&n->arena, node->line);
-        node->service = arena_str(&n->arena, node->service);
     }
 }
 
@@ -118,7 +104,7 @@ static uint32_t add(struct names *n, const struct name *wanted, uint64_t hash)
     struct name made = *wanted;
     made.children = 0;
     made.touched = n->minute;
-    if (wanted->service != 0) { // the texts of its service are kept already
+    if (wanted->service != 0) {
         struct name *service = &n->items[wanted->service - 1];
         made.node.line = service->node.line;
         made.node.service = service->node.service;
@@ -127,11 +113,7 @@ static uint32_t add(struct names *n, const struct name *wanted, uint64_t hash)
     if (wanted->place != 0) {
         n->items[wanted->place - 1].children++;
     }
-    if (is_instance(&made) || made.node.kind == NAMES_PLACE) {
-        own_texts(n, &made);
-    } else {
-        keep_texts(n, &made);
-    }
+    own_texts(n, &made);
     n->hashes[number - 1] = hash;
     n->items[number - 1] = made;
     hash_index_put(&n->index, hash, number - 1);
@@ -141,14 +123,7 @@ static uint32_t add(struct names *n, const struct name *wanted, uint64_t hash)
 
 // ---- Forgetting ---------------------------------------------------------------------------------
 
-bool names_is_old(const struct names *n, uint32_t number, uint32_t minutes)
-{
-    const struct name *name = names_at(n, number);
-    ASSERT(number > 0 && number <= n->count && name->touched <= n->minute);
-    return name->own != NULL && name->children == 0 && n->minute - name->touched >= minutes;
-}
-
-void names_forget(struct names *n, uint32_t number)
+static void forget(struct names *n, uint32_t number)
 {
     struct name *name = &n->items[number - 1];
     MUST(name->own != NULL && name->children == 0);
@@ -164,6 +139,34 @@ void names_forget(struct names *n, uint32_t number)
     *name = (struct name){.next_free = n->first_free};
     n->first_free = number;
     n->free_count++;
+}
+
+static void forget_centres(struct names *n, const struct used *used, uint32_t minutes)
+{
+    for (uint32_t i = 0; i < n->centre_count; i++) {
+        struct names_centre *c = &n->centres[i];
+        if (c->text.n > 0 && n->minute - c->touched >= minutes &&
+            !marks_has(&used->centres, i + 1)) {
+            n->own_bytes -= c->text.n;
+            mem_free((char *)c->text.p);
+            *c = (struct names_centre){0};
+        }
+    }
+    ASSERT(n->centre_count <= NAMES_CENTRES_MAX);
+}
+
+// From the newest number on, so that most names go before what they are of.
+void names_forget(struct names *n, const struct used *used, uint32_t minutes)
+{
+    ASSERT(used->names.count == n->count);
+    for (uint32_t number = (uint32_t)n->count; number > 0; number--) {
+        const struct name *name = names_at(n, number);
+        if (name->own != NULL && name->children == 0 && n->minute - name->touched >= minutes &&
+            !marks_has(&used->names, number)) {
+            forget(n, number);
+        }
+    }
+    forget_centres(n, used, minutes);
 }
 
 // ---- Looking ------------------------------------------------------------------------------------
@@ -262,24 +265,34 @@ uint32_t names_peer(struct names *n, enum node_kind kind, struct str text)
 
 uint8_t names_centre(struct names *n, struct str text)
 {
-    size_t i = 0;
+    size_t i = 0, at = n->centre_count;
     text = str_cut(text, NAMES_TEXT_MAX);
-    while (i < n->centre_count && !str_eq(n->centres[i], text)) {
+    if (text.n == 0) {
+        return 0;
+    }
+    while (i < n->centre_count && !str_eq(n->centres[i].text, text)) {
+        at = n->centres[i].text.n == 0 ? i : at;
         i++;
     }
-    if (text.n == 0 || i == NAMES_CENTRES_MAX) {
-        n->others += text.n > 0 ? 1 : 0;
+    if (i == n->centre_count && at == NAMES_CENTRES_MAX) {
+        n->others++;
         return 0;
     }
     if (i == n->centre_count) {
-        n->centres[n->centre_count++] = arena_str(&n->arena, text);
+        char *own = mem_alloc(text.n);
+        memcpy(own, text.p, text.n);
+        n->centres[at].text = (struct str){own, text.n};
+        n->own_bytes += text.n;
+        n->centre_count += at == n->centre_count ? 1 : 0;
+        i = at;
     }
-    ASSERT(i < NAMES_CENTRES_MAX);
+    n->centres[i].touched = n->minute;
+    ASSERT(i < n->centre_count);
     return (uint8_t)(i + 1);
 }
 
 size_t names_bytes(const struct names *n)
 {
-    return n->arena.held_bytes + n->own_bytes + n->capacity * sizeof *n->items +
-           n->hash_capacity * sizeof *n->hashes + n->index.size * sizeof *n->index.slots;
+    return n->own_bytes + n->capacity * sizeof *n->items + n->hash_capacity * sizeof *n->hashes +
+           n->index.size * sizeof *n->index.slots;
 }

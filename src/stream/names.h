@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: names as numbers. What a span is of (its service, its endpoint, the peer that it calls)
 // is interned once, so that chains and metrics hold numbers alone. Numbers count from 1; 0 is none.
-// A name lives as long as the table, but for instances and places, which many come and go of:
-// names_forget(). Not thread-safe.
+// A name lives until nothing refers to it and nobody asked for it for long: names_forget(). Then
+// its number is free for another. Not thread-safe.
 //
 // Limits: bytes_max, STREAM_NAMES_MAX names in all, STREAM_ENDPOINTS_MAX endpoints of one service,
 // NAMES_TEXT_MAX bytes of one text. A longer text is cut, at a whole character; a name too many
@@ -10,9 +10,9 @@
 #ifndef SONDE_STREAM_NAMES_H
 #define SONDE_STREAM_NAMES_H
 
-#include "core/arena.h"
 #include "core/hash_index.h"
 #include "stream/stream.h"
+#include "stream/used.h"
 
 #define NAMES_TEXT_MAX ((size_t)256)
 #define NAMES_OTHER    STR("(other)")
@@ -27,14 +27,18 @@ struct name {
     uint32_t children; // endpoints and instances of this service, or instances at this place
     uint32_t place;    // of instances: number of where it runs; 0: nothing is known
     uint32_t touched;  // the minute in which it was asked for last
-    char *own;         // the texts of an instance or a place; NULL: in the arena
+    char *own;         // its texts, but those of its service; NULL: it is forgotten
     uint32_t own_bytes;
     uint32_t next_free; // number of the next one that is forgotten, where this one is
 };
 
+struct names_centre {
+    struct str text;  // on the heap; empty: free
+    uint32_t touched; // as of names
+};
+
 struct names {
-    size_t bytes_max; // 0: none
-    struct arena arena;
+    size_t bytes_max;   // 0: none
     uint32_t minute;    // now, of a clock that never goes back
     struct name *items; // by number - 1
     uint64_t *hashes;
@@ -43,8 +47,8 @@ struct names {
     uint32_t first_free; // number of one that is forgotten; 0: none is
     struct hash_index index;
     uint64_t others; // asked for, and given as "(other)"
-    struct str centres[NAMES_CENTRES_MAX];
-    size_t centre_count;
+    struct names_centre centres[NAMES_CENTRES_MAX];
+    size_t centre_count; // those forgotten included
 };
 
 void names_done(struct names *n);
@@ -68,11 +72,15 @@ static inline const struct name *names_at(const struct names *n, uint32_t number
     return &n->items[number - 1];
 }
 
-// Whether the name, which may be forgotten already, is an instance, or a place without any, that
-// was not asked for since `minutes`.
-bool names_is_old(const struct names *n, uint32_t number, uint32_t minutes);
-// Forgets such a name: its number will be that of another.
-void names_forget(struct names *n, uint32_t number);
+static inline bool names_is_free(const struct names *n, uint32_t number)
+{
+    return number > n->count || names_at(n, number)->own == NULL;
+}
+
+// Forgets the names and data centres that are not in use, and that were not asked for since
+// `minutes`: their numbers will be those of others. A service and a place stay while there is a
+// name that is of them.
+void names_forget(struct names *n, const struct used *used, uint32_t minutes);
 
 size_t names_bytes(const struct names *n); // heap bytes held
 

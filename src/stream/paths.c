@@ -2,6 +2,8 @@
 // Purpose: paths as numbers.
 #include "stream/paths.h"
 
+#include <string.h>
+
 #include "core/mem.h"
 #include "core/must.h"
 
@@ -80,12 +82,25 @@ static uint32_t find_id(const struct paths *p, uint64_t id)
     return 0;
 }
 
-static uint32_t add_path(struct paths *p, uint64_t id, uint32_t parent, uint32_t node)
+// The number of a path that is forgotten, or one more.
+static uint32_t new_number(struct paths *p)
 {
+    uint32_t number = p->first_free;
+    if (number != 0) {
+        p->first_free = paths_at(p, number)->next_free;
+        p->free_count--;
+        return number;
+    }
     p->items = mem_grow(p->items, &p->capacity, p->count + 1, sizeof *p->items);
     p->ids = mem_grow(p->ids, &p->id_capacity, p->count + 1, sizeof *p->ids);
     hash_index_reserve(&p->by_id, p->ids, p->count, INDEX_LEAST);
-    uint32_t number = (uint32_t)p->count + 1;
+    ASSERT(p->count < 2 * PATHS_MAX);
+    return (uint32_t)++p->count;
+}
+
+static uint32_t add_path(struct paths *p, uint64_t id, uint32_t parent, uint32_t node)
+{
+    uint32_t number = new_number(p);
     struct path made = {.id = id,
                         .parent = parent,
                         .entry = parent > 0 ? paths_at(p, parent)->entry : number,
@@ -94,11 +109,11 @@ static uint32_t add_path(struct paths *p, uint64_t id, uint32_t parent, uint32_t
     if (parent > 0) {
         p->items[made.entry - 1].below++;
     }
-    p->ids[p->count] = id;
-    p->items[p->count] = made;
-    hash_index_put(&p->by_id, id, (uint32_t)p->count);
-    ASSERT(p->count < 2 * PATHS_MAX);
-    return (uint32_t)++p->count;
+    p->ids[number - 1] = id;
+    p->items[number - 1] = made;
+    hash_index_put(&p->by_id, id, number - 1);
+    ASSERT(p->free_count < p->count);
+    return number;
 }
 
 static uint32_t add_key(struct paths *p, uint64_t hash, struct path_key key)
@@ -128,8 +143,9 @@ size_t paths_bytes(const struct paths *p)
 
 static bool is_full(const struct paths *p, uint32_t parent)
 {
-    return p->count >= PATHS_MAX || p->key_count >= 2 * PATHS_MAX ||
-           table_bytes(p) >= p->bytes_max ||
+    const bool has_room = p->first_free != 0 && p->key_count < p->key_capacity;
+    return p->count - p->free_count >= PATHS_MAX || p->key_count >= 2 * PATHS_MAX ||
+           (!has_room && table_bytes(p) >= p->bytes_max) ||
            (parent > 0 && (paths_at(p, parent)->depth >= PATHS_DEPTH_MAX ||
                            paths_at(p, paths_at(p, parent)->entry)->below >= PATHS_OF_ENTRY_MAX));
 }
@@ -173,4 +189,64 @@ uint32_t paths_look_below(struct paths *p, uint32_t parent, uint32_t node, struc
     *memo = (struct path_memo){
         .parent = parent, .node = node, .path = path & INT32_MAX, .is_other = p->others > others};
     return path;
+}
+
+// ---- Forgetting ---------------------------------------------------------------------------------
+
+static void forget(struct paths *p, uint32_t number)
+{
+    struct path *path = &p->items[number - 1];
+    MUST(path->depth > 0 && p->ids[number - 1] == path->id);
+    if (path->parent > 0) {
+        struct path *entry = &p->items[path->entry - 1];
+        entry->below -= entry->depth > 0 ? 1 : 0; // it may have gone before
+    }
+    hash_index_remove(&p->by_id, p->ids, number - 1);
+    *path = (struct path){.next_free = p->first_free};
+    p->first_free = number;
+    p->free_count++;
+}
+
+// Keys of paths that are forgotten go, the others move up.
+static void forget_keys(struct paths *p, struct used *used)
+{
+    size_t kept = 0;
+    hash_index_clear(&p->by_key);
+    for (size_t i = 0; i < p->key_count; i++) {
+        const struct path_key key = p->keys[i];
+        if (paths_at(p, key.path)->depth == 0) {
+            continue;
+        }
+        marks_set(&used->names, key.node);
+        p->keys[kept] = key;
+        p->hashes[kept] = p->hashes[i];
+        hash_index_put(&p->by_key, p->hashes[kept], (uint32_t)kept);
+        kept++;
+    }
+    ASSERT(kept <= p->key_count);
+    p->key_count = kept;
+}
+
+void paths_forget(struct paths *p, struct used *used)
+{
+    const size_t before = p->free_count;
+    for (uint32_t number = 1; number <= p->count; number++) {
+        uint32_t above = marks_has(&used->paths, number) ? paths_at(p, number)->parent : 0;
+        for (; above != 0 && !marks_has(&used->paths, above); above = paths_at(p, above)->parent) {
+            marks_set(&used->paths, above);
+        }
+    }
+    for (uint32_t number = 1; number <= p->count; number++) {
+        const struct path *path = paths_at(p, number);
+        if (path->depth > 0 && !marks_has(&used->paths, number)) {
+            forget(p, number);
+        } else {
+            marks_set(&used->names, path->node);
+        }
+    }
+    forget_keys(p, used);
+    if (p->free_count > before) {
+        memset(p->memos, 0, PATHS_MEMOS * sizeof *p->memos);
+    }
+    ASSERT(p->free_count <= p->count);
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: paths as numbers. A path is where a call lies in the tree of its entry: the entry's
 // endpoint, then the nodes that were called one below the other (endpoints, databases, caches,
-// queues, external services). Numbers count from 1; 0 is none. A path lives as long as the table.
+// queues, external services). Numbers count from 1; 0 is none. A path lives until
+// nothing refers to it or to one below it: paths_forget(). Then its number is free for another.
 //
 // A path also has an ID that is the same in each process: a hash of all its names. Endpoints of one
 // name and different kinds (a server, a consumer) are one node of a path.
@@ -24,7 +25,8 @@ struct path {
     uint32_t entry;  // the path that it begins with; itself, of entries
     uint32_t node;   // number of the name, or of one of that name; 0: "(other)"
     uint32_t below;  // of entries: how many paths there are below
-    uint32_t depth;  // of entries 1
+    uint32_t depth;  // of entries 1; 0: it is forgotten
+    uint32_t next_free;
 };
 
 // What was asked for, and which path it is.
@@ -33,7 +35,7 @@ struct path_key {
 };
 
 // The same, of what was asked for last; `is_other`: it was given as "(other)", or not at all, and
-// will be, since tables that are full stay full.
+// will be until some are forgotten, since tables that are full stay full.
 struct path_memo {
     uint32_t parent, node; // node 0: free
     uint32_t path : 31, is_other : 1;
@@ -43,9 +45,11 @@ struct path_memo {
 struct paths {
     const struct names *names;
     size_t bytes_max;
-    struct path *items; // by number - 1
-    uint64_t *ids;      // of them
-    size_t count, capacity, id_capacity;
+    struct path *items;                  // by number - 1
+    uint64_t *ids;                       // of them
+    size_t count, capacity, id_capacity; // count: those forgotten included
+    size_t free_count;
+    uint32_t first_free; // number of one that is forgotten; 0: none is
     struct hash_index by_id;
     struct path_key *keys;
     uint64_t *hashes; // of them
@@ -75,6 +79,9 @@ static inline const struct path *paths_at(const struct paths *p, uint32_t number
 {
     return &p->items[number - 1];
 }
+
+// Forgets the paths that are not in use, nor any below them, and marks the names of the others.
+void paths_forget(struct paths *p, struct used *used);
 
 size_t paths_bytes(const struct paths *p); // heap bytes held
 

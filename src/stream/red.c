@@ -193,8 +193,8 @@ static struct stream_subject centres_subject(const struct red *r, red_key key)
     const uint32_t from = from_of(key), to = to_of(key);
     ASSERT(from > 0 && from <= r->names->centre_count && to > 0 && to <= r->names->centre_count);
     return (struct stream_subject){.kind = SUBJECT_CENTRES,
-                                   .from_centre = r->names->centres[from - 1],
-                                   .to_centre = r->names->centres[to - 1],
+                                   .from_centre = r->names->centres[from - 1].text,
+                                   .to_centre = r->names->centres[to - 1].text,
                                    .at_client = (more_of(key) & RED_AT_CLIENT) != 0,
                                    .error = is_error(key)};
 }
@@ -387,12 +387,28 @@ static size_t place_of_name(uint32_t name, bool error, bool counted)
     return (size_t)name * 4 + error * 2u + counted;
 }
 
-static void forget_instance(struct red *r, uint32_t subject)
+// Where a table says which subject a key has; NULL where it is looked for in the index alone.
+static uint32_t *place_of(const struct red *r, red_key key)
 {
-    const red_key key = r->subjects[subject];
-    const size_t place = place_of_name(to_of(key), is_error(key), more_of(key) != 0);
-    MUST(place < r->by_name.count && r->by_name.subjects[place] == subject + 1);
-    r->by_name.subjects[place] = 0;
+    const enum subject_kind kind = kind_of(key);
+    const bool is_path = kind == SUBJECT_PATH;
+    if (!is_path && kind != SUBJECT_ENDPOINT && kind != SUBJECT_INSTANCE) {
+        return NULL;
+    }
+    const struct red_table *t = is_path ? &r->by_path : &r->by_name;
+    const size_t place = is_path ? (size_t)to_of(key) * PATH_MEASURE_COUNT + more_of(key)
+                                 : place_of_name(to_of(key), is_error(key), more_of(key) != 0);
+    ASSERT(place < t->count);
+    return &t->subjects[place];
+}
+
+static void forget(struct red *r, uint32_t subject)
+{
+    uint32_t *place = place_of(r, r->subjects[subject]);
+    MUST(place == NULL || *place == subject + 1);
+    if (place != NULL) {
+        *place = 0;
+    }
     hash_index_remove(&r->index, r->subjects, subject);
     r->subjects[subject] = 0;
     r->sink_numbers[subject] = r->first_free;
@@ -414,30 +430,41 @@ static void look_at(struct red *r, uint32_t subject)
     }
     if (*number != NOT_FOUND && r->sink.release != NULL) {
         r->sink.release(r->sink.ctx, *number);
-        *number = NOT_FOUND;
     }
-    if (kind_of(r->subjects[subject]) == SUBJECT_INSTANCE) {
-        forget_instance(r, subject);
-    }
+    forget(r, subject);
 }
 
-void red_forget(struct red *r, size_t steps)
+bool red_forget(struct red *r, size_t steps)
 {
     MUST(r->log_count == 0 && r->held == 0);
-    for (size_t i = 0; i < steps && i < r->count; i++) {
-        r->forget_at = r->forget_at < r->count ? r->forget_at : 0;
+    for (size_t i = 0; i < steps && r->forget_at < r->count; i++) {
         look_at(r, (uint32_t)r->forget_at++);
     }
+    bool are_all = r->forget_at >= r->count;
+    r->forget_at = are_all ? 0 : r->forget_at;
+    return are_all;
 }
 
-bool red_has_instance(const struct red *r, uint32_t name)
+void red_mark(const struct red *r, struct used *used)
 {
-    const size_t first = place_of_name(name, false, false);
-    bool has = false;
-    for (size_t i = first; i < first + 4 && i < r->by_name.count; i++) {
-        has = has || r->by_name.subjects[i] != 0;
+    MUST(r->log_count == 0 && r->held == 0);
+    for (size_t i = 0; i < r->count; i++) {
+        const red_key key = r->subjects[i];
+        const enum subject_kind kind = kind_of(key);
+        if (key == 0) {
+            continue;
+        }
+        if (kind == SUBJECT_PATH) {
+            marks_set(&used->paths, to_of(key));
+        } else if (kind == SUBJECT_CENTRES) {
+            marks_set(&used->centres, from_of(key));
+            marks_set(&used->centres, to_of(key));
+        } else {
+            marks_set(&used->names, from_of(key));
+            marks_set(&used->names, to_of(key));
+            marks_set(&used->statements, kind == SUBJECT_STATEMENT ? more_of(key) : 0);
+        }
     }
-    return has;
 }
 
 // ---- Noting -------------------------------------------------------------------------------------

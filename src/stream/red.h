@@ -18,9 +18,8 @@
 //
 // Subjects are at most RED_SUBJECTS_MAX, and take bytes_max at most, and lines a quarter of that
 // beside it; calls of subjects beyond, and of those that the sink refuses, are counted in
-// `refused_calls` and go nowhere. red_forget() asks the sink again for those that it refused, gives
-// it back those that nothing was counted for in STREAM_FORGET_MS, and forgets them where they are
-// of an instance.
+// `refused_calls` and go nowhere. red_forget() asks the sink again for those that it refused, and
+// gives it back and forgets those that nothing was counted for in STREAM_FORGET_MS.
 #ifndef SONDE_STREAM_RED_H
 #define SONDE_STREAM_RED_H
 
@@ -119,9 +118,10 @@ size_t red_bytes(const struct red *r); // heap bytes held, about
 // Everything counted so far is the sink's.
 void red_flush(struct red *r);
 
-// Right after that: looks at so many subjects for what is to be forgotten.
-void red_forget(struct red *r, size_t steps);
-// Whether an instance is counted for.
-bool red_has_instance(const struct red *r, uint32_t name);
+// Right after that: looks at so many subjects for what is to be forgotten. Whether it looked at the
+// last one.
+bool red_forget(struct red *r, size_t steps);
+// Marks what subjects refer to.
+void red_mark(const struct red *r, struct used *used);
 
 #endif

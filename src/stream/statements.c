@@ -2,6 +2,8 @@
 // Purpose: statements as numbers.
 #include "stream/statements.h"
 
+#include <string.h>
+
 #include "core/mem.h"
 #include "core/must.h"
 
@@ -21,7 +23,9 @@ void statements_init(struct statements *s, size_t bytes_max)
 void statements_done(struct statements *s)
 {
     ASSERT(s->count <= s->capacity && s->group_count <= s->group_capacity);
-    arena_done(&s->arena);
+    for (size_t i = 0; i < s->count; i++) {
+        mem_free((char *)s->items[i].system.p);
+    }
     mem_free(s->items);
     mem_free(s->hashes);
     hash_index_done(&s->index);
@@ -55,18 +59,38 @@ static uint32_t find(const struct statements *s, const struct statement_item *wa
     return 0;
 }
 
-static uint32_t add(struct statements *s, const struct statement_item *wanted, uint64_t hash)
+// The number of a statement that is forgotten, or one more.
+static uint32_t new_number(struct statements *s)
 {
+    uint32_t number = s->first_free;
+    if (number != 0) {
+        s->first_free = statements_at(s, number)->next_free;
+        s->free_count--;
+        return number;
+    }
     s->items = mem_grow(s->items, &s->capacity, s->count + 1, sizeof *s->items);
     s->hashes = mem_grow(s->hashes, &s->hash_capacity, s->count + 1, sizeof *s->hashes);
     hash_index_reserve(&s->index, s->hashes, s->count, INDEX_LEAST);
-    s->hashes[s->count] = hash;
-    s->items[s->count] = *wanted;
-    s->items[s->count].text = arena_str(&s->arena, wanted->text);
-    s->items[s->count].system = arena_str(&s->arena, wanted->system);
-    hash_index_put(&s->index, hash, (uint32_t)s->count);
     ASSERT(s->count <= STATEMENTS_MAX);
     return (uint32_t)++s->count;
+}
+
+static uint32_t add(struct statements *s, const struct statement_item *wanted, uint64_t hash)
+{
+    const uint32_t number = new_number(s);
+    struct statement_item *made = &s->items[number - 1];
+    char *own = mem_alloc(wanted->system.n + wanted->text.n);
+    ASSERT(wanted->text.n > 0);
+    memcpy(own, wanted->system.n > 0 ? wanted->system.p : "", wanted->system.n);
+    memcpy(own + wanted->system.n, wanted->text.p, wanted->text.n);
+    *made = *wanted;
+    made->touched = s->minute;
+    made->system.p = own;
+    made->text.p = own + wanted->system.n;
+    s->text_bytes += wanted->system.n + wanted->text.n;
+    s->hashes[number - 1] = hash;
+    hash_index_put(&s->index, hash, number - 1);
+    return number;
 }
 
 // How many of a group there are. It lives until the next one is asked for.
@@ -99,7 +123,7 @@ static uint32_t intern(struct statements *s, const struct statement_item *wanted
     if (found != 0) {
         return found;
     }
-    if (s->count >= STATEMENTS_MAX || statements_bytes(s) >= s->bytes_max ||
+    if (s->count - s->free_count >= STATEMENTS_MAX || statements_bytes(s) >= s->bytes_max ||
         *count_of(s, wanted->service, 0) >= STATEMENTS_OF_SERVICE_MAX ||
         *count_of(s, wanted->service, peer) >= STATEMENTS_OF_NODE_MAX) {
         return STATEMENT_OTHER;
@@ -137,18 +161,74 @@ uint32_t statements_number(struct statements *s, uint32_t service, uint32_t peer
     if (s->known[at].hash != hash) {
         struct statement_text t;
         statement_fingerprint(facts, &t);
-        const struct statement_item wanted = {service, str_cut(facts->system, 64), {t.bytes, t.n}};
+        const struct statement_item wanted = {.service = service,
+                                              .peer = peer,
+                                              .system = str_cut(facts->system, 64),
+                                              .text = {t.bytes, t.n}};
         s->known[at].hash = hash;
         s->known[at].number = t.n > 0 ? intern(s, &wanted, peer) : 0;
     }
-    return s->known[at].number;
+    const uint32_t number = s->known[at].number;
+    if (number != 0) {
+        s->items[number - 1].touched = s->minute;
+    }
+    return number;
+}
+
+// ---- Forgetting ---------------------------------------------------------------------------------
+
+static void forget(struct statements *s, uint32_t number)
+{
+    struct statement_item *i = &s->items[number - 1];
+    MUST(number != STATEMENT_OTHER && i->text.n > 0);
+    hash_index_remove(&s->index, s->hashes, number - 1);
+    s->text_bytes -= i->system.n + i->text.n;
+    mem_free((char *)i->system.p);
+    *i = (struct statement_item){.next_free = s->first_free};
+    s->first_free = number;
+    s->free_count++;
+}
+
+// Counted anew. What was refused is asked for again.
+static void count_groups(struct statements *s)
+{
+    hash_index_clear(&s->group_index);
+    s->group_count = 0;
+    for (size_t i = STATEMENT_OTHER; i < s->count; i++) {
+        const struct statement_item *item = &s->items[i];
+        if (item->text.n > 0) {
+            (*count_of(s, item->service, 0))++;
+            (*count_of(s, item->service, item->peer))++;
+        }
+    }
+    ASSERT(s->group_count <= 2 * STATEMENTS_MAX);
+    memset(s->known, 0, STATEMENTS_KNOWN * sizeof *s->known);
+}
+
+void statements_forget(struct statements *s, struct used *used, uint32_t minutes)
+{
+    const size_t before = s->free_count;
+    for (uint32_t number = STATEMENT_OTHER + 1; number <= s->count; number++) {
+        const struct statement_item *i = statements_at(s, number);
+        if (i->text.n > 0 && s->minute - i->touched >= minutes &&
+            !marks_has(&used->statements, number)) {
+            forget(s, number);
+        } else {
+            marks_set(&used->names, i->service);
+            marks_set(&used->names, i->peer);
+        }
+    }
+    if (s->free_count > before) {
+        count_groups(s);
+    }
+    ASSERT(s->free_count < s->count);
 }
 
 size_t statements_bytes(const struct statements *s)
 {
     ASSERT(s->count <= s->capacity);
-    return s->arena.held_bytes + s->capacity * sizeof *s->items +
-           s->hash_capacity * sizeof *s->hashes + s->group_capacity * sizeof *s->groups +
+    return s->text_bytes + s->capacity * sizeof *s->items + s->hash_capacity * sizeof *s->hashes +
+           s->group_capacity * sizeof *s->groups +
            s->group_hash_capacity * sizeof *s->group_hashes +
            (s->index.size + s->group_index.size) * sizeof(uint32_t) +
            STATEMENTS_KNOWN * sizeof *s->known;

@@ -13,9 +13,9 @@
 #ifndef SONDE_STREAM_STATEMENTS_H
 #define SONDE_STREAM_STATEMENTS_H
 
-#include "core/arena.h"
 #include "core/hash_index.h"
 #include "model/statement.h"
+#include "stream/used.h"
 
 #define STATEMENTS_MAX            ((size_t)1 << 16)
 #define STATEMENTS_OF_SERVICE_MAX 4000u
@@ -24,8 +24,11 @@
 #define STATEMENT_OTHER           1u
 
 struct statement_item {
-    uint32_t service; // number of the name (stream/names.h)
-    struct str system, text;
+    uint32_t service;        // number of the name (stream/names.h)
+    uint32_t peer;           // that of whom it was sent to first
+    uint32_t touched;        // the minute in which it was asked for last
+    uint32_t next_free;      // number of the next one that is forgotten, where this one is
+    struct str system, text; // on the heap, one behind the other; an empty text: it is forgotten
 };
 
 // How many statements a service sends (peer 0), or sent first to this peer.
@@ -35,10 +38,12 @@ struct statement_group {
 
 struct statements {
     size_t bytes_max;
-    struct arena arena;
-    struct statement_item *items; // by number - 1
-    uint64_t *hashes;             // of them
-    size_t count, capacity, hash_capacity;
+    uint32_t minute;                       // now, of a clock that never goes back
+    struct statement_item *items;          // by number - 1
+    uint64_t *hashes;                      // of them
+    size_t count, capacity, hash_capacity; // count: those forgotten included
+    size_t free_count, text_bytes;
+    uint32_t first_free; // number of one that is forgotten; 0: none is
     struct hash_index index;
     struct statement_group *groups;
     uint64_t *group_hashes;
@@ -62,6 +67,10 @@ static inline const struct statement_item *statements_at(const struct statements
 {
     return &s->items[number - 1];
 }
+
+// Forgets the statements that are not in use, and that were not asked for since `minutes`: their
+// numbers will be those of others. Marks the names that the others refer to.
+void statements_forget(struct statements *s, struct used *used, uint32_t minutes);
 
 size_t statements_bytes(const struct statements *s); // heap bytes held
 

@@ -31,11 +31,12 @@
 // names, statements, paths and subjects); beyond it, and beyond STREAM_ENDPOINTS_MAX of one
 // service, a name counts as "(other)"; so do statements, whose limits are their own.
 //
-// Forgetting. Pods come and go: an instance that nothing came of for STREAM_FORGET_MS leaves with
-// its place and what it was counted for, and the sink gets back the number of any subject that
-// nothing was counted for in so long. That is by the time of arrival, since a sender's clock must
-// not make the others old. Other names, paths and statements, which programs have as many of as
-// their code, stay while the server runs.
+// Forgetting. Pods come and go, and so do programs, versions and whatever a sender puts into a
+// name: what nothing came of for STREAM_FORGET_MS leaves (stream/forget.c): subjects, whose numbers
+// the sink gets back, then paths, statements, names and data centres that nothing refers to any
+// more. Their room is used again, and what counted as "(other)" for lack of it is asked for again.
+// That is by the time of arrival, since a sender's clock must not make the others old. What was
+// forgotten and comes again is the same subject to the sink, which knows it by its texts.
 //
 // Crashes. The sink commits metrics together with the journal number up to which all batches are in
 // them, and with a state: the IDs of the chains open at that moment, whose edges nobody has told

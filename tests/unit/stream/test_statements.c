@@ -87,6 +87,45 @@ static void test_memory_is_bounded(void **state)
     statements_done(&s);
 }
 
+static void forget(struct statements *s, uint32_t used_number, struct used *used)
+{
+    *used = (struct used){0};
+    marks_init(&used->statements, s->count);
+    marks_init(&used->names, 16);
+    marks_set(&used->statements, used_number);
+    statements_forget(s, used, 60);
+    marks_done(&used->statements);
+}
+
+static void test_what_is_forgotten_leaves_its_number(void **state)
+{
+    (void)state;
+    struct statements s;
+    struct used used;
+    statements_init(&s, 1 << 20);
+    uint32_t old = number(&s, 1, 2, "select a from old");
+    uint32_t held = number(&s, 3, 4, "select a from held");
+    s.minute += 59;
+    uint32_t young = number(&s, 5, 6, "select a from young");
+    forget(&s, held, &used);
+    assert_int_equal(s.free_count, 0); // not for long enough
+    marks_done(&used.names);
+    s.minute += 1;
+    forget(&s, held, &used);
+    assert_int_equal(s.free_count, 1);
+    assert_true(marks_has(&used.names, 3) && marks_has(&used.names, 4));
+    assert_true(marks_has(&used.names, 5) && marks_has(&used.names, 6));
+    assert_false(marks_has(&used.names, 1) || marks_has(&used.names, 2));
+    marks_done(&used.names);
+    assert_int_equal(s.group_count, 4);
+    assert_int_equal(number(&s, 1, 2, "select a from other"), old); // its number, not its text
+    assert_true(number(&s, 1, 2, "select a from old") > young);
+    assert_int_equal(number(&s, 3, 4, "select a from held"), held);
+    assert_int_equal(number(&s, 5, 6, "select a from young"), young);
+    assert_true(str_eq(statements_at(&s, old)->text, STR("select a from other")));
+    statements_done(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -94,6 +133,7 @@ int main(void)
         cmocka_unit_test(test_millions_of_texts_are_bounded),
         cmocka_unit_test(test_one_store_does_not_take_all_of_a_service),
         cmocka_unit_test(test_memory_is_bounded),
+        cmocka_unit_test(test_what_is_forgotten_leaves_its_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
