@@ -315,7 +315,8 @@ static void player_init(struct player *p, struct rehearsal_play *play)
     p->turns = play->recount->to_ms / play->turn_ms - p->turn_base;
     p->heads = mem_alloc((p->turns + 1) * sizeof *p->heads);
     memset(p->heads, 0xff, (p->turns + 1) * sizeof *p->heads);
-    p->look.walk = plan_walk_new();
+    p->look.walks[PLAN_SPANS] = plan_walk_new();
+    p->look.walks[PLAN_POINTS] = plan_walk_new();
     p->look.scratch = mem_new(1, sizeof *p->look.scratch);
     p->look.bytes_max = SIZE_MAX;
     ASSERT(p->turns < RECOUNT_SLOTS_MAX);
@@ -330,7 +331,8 @@ static void player_done(struct player *p)
     mem_free(p->look.events);
     mem_free(p->look.event_groups);
     mem_free(p->look.scratch);
-    plan_walk_free(p->look.walk);
+    plan_walk_free(p->look.walks[PLAN_SPANS]);
+    plan_walk_free(p->look.walks[PLAN_POINTS]);
 }
 
 void rehearsal_play_groups(void *ctx, size_t who)

@@ -5,7 +5,6 @@
 
 #include "test.h"
 
-
 #include "core/mem.h"
 #include "core/sort.h"
 #include "store/part.h"

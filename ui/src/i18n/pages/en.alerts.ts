@@ -75,6 +75,7 @@ export const enAlerts = {
   'event.joined': 'Joined',
   'event.ended': 'Ended',
   'event.told': 'Told',
+  'event.silenced': 'Silenced',
   'event.acknowledged': 'Acknowledged',
   'event.comment': 'Comment',
   'event.resolved': 'Over',

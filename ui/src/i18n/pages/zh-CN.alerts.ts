@@ -73,6 +73,7 @@ export const zhAlerts: Record<keyof typeof enAlerts, Message> = {
   'event.joined': '并入',
   'event.ended': '结束',
   'event.told': '通知',
+  'event.silenced': '静默',
   'event.acknowledged': '确认',
   'event.comment': '备注',
   'event.resolved': '恢复',
