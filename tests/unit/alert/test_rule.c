@@ -339,8 +339,7 @@ static void random_strategy(struct random *r, struct buf *b, const char *group_b
         "p99, operator: off_baseline, threshold: 50%",
         "max, operator: above_baseline, threshold: 0, jitter: 2h",
         "rate, operator: will_exceed, threshold: 2, within: 720h",
-        "sum, operator: will_fall_below, threshold: 1, "
-        "within: 36h"};
+        "sum, operator: will_fall_below, threshold: 1, within: 36h"};
     const char *measure = measures[random_below(r, 20)];
     size_t longest = strstr(measure, "baseline") != NULL ? 3600 : 86400;
     buf_printf(b, "{every: %zus, measure: %s%s", 1 + random_below(r, longest), measure, group_by);
