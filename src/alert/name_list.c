@@ -7,7 +7,7 @@
 
 void name_list_init(struct name_list *n)
 {
-    ASSERT(n->count <= n->text.n);
+    ASSERT(n != NULL); // what is in it is nothing yet
     *n = (struct name_list){0};
     buf_init(&n->text, TEXT_MAX);
 }
