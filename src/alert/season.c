@@ -168,8 +168,8 @@ void season_encode(const struct season *s, struct buf *out)
 
 static void get_day(struct cursor *c, struct season *s)
 {
-    uint64_t number = cursor_below(c, DAYS_MAX + 1), used = cursor_below(c, SEASON_CELLS + 1);
-    struct day *day = c->failed ? NULL : day_for(s, number);
+    uint64_t number = cursor_varint(c), used = cursor_below(c, SEASON_CELLS + 1);
+    struct day *day = c->failed || number > DAYS_MAX ? NULL : day_for(s, number);
     uint64_t at = 0;
     ASSERT(s != NULL);
     c->failed = c->failed || day == NULL;
