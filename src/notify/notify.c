@@ -147,9 +147,8 @@ static void load_channel(void *ctx, struct str name, struct str open, struct str
     }
     wipe(&secrets);
     e = e == ERR_OK ? channel_check(&h->channel, &key, &at) : e;
-    notify_lock(n);
+    // No other thread is there yet. The lock comes before the one of the database, held here.
     e = e == ERR_OK ? set_lane(n, h) : e;
-    notify_unlock(n);
     if (e != ERR_OK) {
         log_write(LOG_ERROR, "notify", "a channel cannot be read", "channel=%.*s error=\"%s\"",
                   STR_FMT(name), at.text);
