@@ -9,34 +9,6 @@
 #include "alert/rule_compile.h"
 #include "core/must.h"
 
-// Reads a mapping by its keys; `what` says which there are.
-enum err reader_keys(struct reader *r, const yaml_node_t *map, const struct reader_key *keys,
-                     size_t count, const char *what, void *to)
-{
-    ASSERT(r->f != NULL);
-    if (map->type != YAML_MAPPING_NODE) {
-        return yaml_doc_wrong(&r->y, map, "expected keys:", what);
-    }
-    for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top;
-         p++) {
-        const yaml_node_t *key = yaml_doc_node(&r->y, p->key);
-        const char *name = yaml_doc_text(key);
-        size_t k = 0;
-        while (name != NULL && k < count && strcmp(keys[k].name, name) != 0) {
-            k++;
-        }
-        if (name == NULL || k == count) {
-            return yaml_doc_wrong(&r->y, key, "unknown key; there are", what);
-        }
-        enum err e = yaml_doc_check_twice(&r->y, map, p, name);
-        e = e == ERR_OK ? keys[k].read(r, name, yaml_doc_node(&r->y, p->value), to) : e;
-        if (e != ERR_OK) {
-            return e;
-        }
-    }
-    return ERR_OK;
-}
-
 // What YAML takes as it is: else it could not be printed and read again. Of valid UTF-8.
 static bool is_printable(struct str s)
 {
@@ -135,4 +107,80 @@ enum err reader_word(struct reader *r, const yaml_node_t *value, const char *con
         }
     }
     return yaml_doc_wrong(&r->y, value, "expected", what);
+}
+
+enum err reader_list(struct reader *r, const char *name, const yaml_node_t *v, size_t max,
+                     size_t *ret_count)
+{
+    ASSERT(r->f != NULL);
+    if (v->type != YAML_SEQUENCE_NODE) {
+        return yaml_doc_wrong(&r->y, v, "expected a list for", name);
+    }
+    size_t count = (size_t)(v->data.sequence.items.top - v->data.sequence.items.start);
+    if (count > max) {
+        return yaml_doc_wrong(&r->y, v, "too many of", name);
+    }
+    *ret_count = count;
+    return ERR_OK;
+}
+
+// ---- Mappings -----------------------------------------------------------------------------------
+
+static enum err read_time(struct reader *r, const char *name, const yaml_node_t *v,
+                          uint64_t *ret_ms)
+{
+    struct str text = STR("");
+    enum err e = reader_text(r, name, v, ALERT_NAME_MAX, &text);
+    ASSERT(r->f != NULL);
+    return e != ERR_OK || roster_time(text, ret_ms)
+               ? e
+               : yaml_doc_wrong(&r->y, v, "expected a time such as 2026-12-01T22:00+01:00 for",
+                                name);
+}
+
+static enum err read_value(struct reader *r, const struct reader_key *k, const yaml_node_t *v,
+                           void *to)
+{
+    void *at = (char *)to + k->at;
+    ASSERT((k->kind == READ_OTHER) == (k->read != NULL));
+    switch (k->kind) {
+    case READ_TEXT:
+        return reader_text(r, k->name, v, k->max, at);
+    case READ_TEXTS:
+        return reader_texts(r, k->name, v, k->max, at,
+                            (size_t *)(void *)((char *)to + k->count_at));
+    case READ_DURATION:
+        return reader_duration(r, k->name, v, k->min, k->max, at);
+    case READ_TIME:
+        return read_time(r, k->name, v, at);
+    default:
+        return k->read(r, k->name, v, to);
+    }
+}
+
+enum err reader_keys(struct reader *r, const yaml_node_t *map, const struct reader_key *keys,
+                     size_t count, const char *what, void *to)
+{
+    ASSERT(r->f != NULL);
+    if (map->type != YAML_MAPPING_NODE) {
+        return yaml_doc_wrong(&r->y, map, "expected keys:", what);
+    }
+    for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top;
+         p++) {
+        const yaml_node_t *key = yaml_doc_node(&r->y, p->key);
+        const char *name = yaml_doc_text(key);
+        size_t k = 0;
+        while (name != NULL && k < count && strcmp(keys[k].name, name) != 0) {
+            k++;
+        }
+        if (name == NULL || k == count) {
+            return yaml_doc_wrong(&r->y, key, "unknown key; there are", what);
+        }
+        enum err e = yaml_doc_check_twice(&r->y, map, p, name);
+        e = e == ERR_OK ? read_value(r, &keys[k], yaml_doc_node(&r->y, p->value), to) : e;
+        if (e != ERR_OK) {
+            return e;
+        }
+    }
+    return ERR_OK;
 }

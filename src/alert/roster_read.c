@@ -6,167 +6,53 @@
 #include "alert/roster_read.h"
 #include "core/must.h"
 
-static enum err read_time(struct reader *r, const char *name, const yaml_node_t *v,
-                          uint64_t *ret_ms)
-{
-    struct str text = STR("");
-    enum err e = reader_text(r, name, v, ALERT_NAME_MAX, &text);
-    ASSERT(r->f != NULL);
-    return e != ERR_OK || roster_time(text, ret_ms)
-               ? e
-               : yaml_doc_wrong(&r->y, v, "expected a time such as 2026-12-01T22:00+01:00 for",
-                                name);
-}
-
 // ---- People -------------------------------------------------------------------------------------
 
-// All keys of a person are texts.
-static enum err person_text(struct reader *r, const char *name, const yaml_node_t *v, void *to)
-{
-    struct roster_person *p = to;
-    const struct {
-        const char *key;
-        struct str *text;
-    } texts[] = {{"name", &p->name},   {"mail", &p->mail},         {"phone", &p->phone},
-                 {"wecom", &p->wecom}, {"dingtalk", &p->dingtalk}, {"feishu", &p->feishu},
-                 {"slack", &p->slack}};
-    size_t i = 0;
-    ASSERT(r->f != NULL);
-    while (strcmp(texts[i].key, name) != 0) {
-        i++;
-    }
-    return reader_text(r, name, v, ALERT_NAME_MAX, texts[i].text);
-}
-
-static const struct reader_key person_keys[] = {{"name", person_text},     {"mail", person_text},
-                                                {"phone", person_text},    {"wecom", person_text},
-                                                {"dingtalk", person_text}, {"feishu", person_text},
-                                                {"slack", person_text}};
+static const struct reader_key person_keys[] = {
+    {"name", KEY_TEXT(struct roster_person, name, ALERT_NAME_MAX)},
+    {"mail", KEY_TEXT(struct roster_person, mail, ALERT_NAME_MAX)},
+    {"phone", KEY_TEXT(struct roster_person, phone, ALERT_NAME_MAX)},
+    {"wecom", KEY_TEXT(struct roster_person, wecom, ALERT_NAME_MAX)},
+    {"dingtalk", KEY_TEXT(struct roster_person, dingtalk, ALERT_NAME_MAX)},
+    {"feishu", KEY_TEXT(struct roster_person, feishu, ALERT_NAME_MAX)},
+    {"slack", KEY_TEXT(struct roster_person, slack, ALERT_NAME_MAX)},
+};
 
 // ---- Groups -------------------------------------------------------------------------------------
-
-static enum err team_name(struct reader *r, const char *name, const yaml_node_t *v, void *to)
-{
-    ASSERT(r->f != NULL);
-    return reader_text(r, name, v, ALERT_NAME_MAX, &((struct roster_team *)to)->name);
-}
-
-static enum err team_members(struct reader *r, const char *name, const yaml_node_t *v, void *to)
-{
-    struct roster_team *t = to;
-    ASSERT(r->f != NULL);
-    return reader_texts(r, name, v, ROSTER_MEMBERS_MAX, &t->members, &t->member_count);
-}
-
-static enum err team_rotation(struct reader *r, const char *name, const yaml_node_t *v, void *to)
-{
-    struct roster_team *t = to;
-    ASSERT(r->f != NULL);
-    return reader_texts(r, name, v, ROSTER_MEMBERS_MAX, &t->rotation, &t->rotation_count);
-}
-
-static enum err team_every(struct reader *r, const char *name, const yaml_node_t *v, void *to)
-{
-    ASSERT(r->f != NULL);
-    return reader_duration(r, name, v, 60000, ROSTER_EVERY_MAX_MS,
-                           &((struct roster_team *)to)->every_ms);
-}
-
-static enum err team_since(struct reader *r, const char *name, const yaml_node_t *v, void *to)
-{
-    ASSERT(r->f != NULL);
-    return read_time(r, name, v, &((struct roster_team *)to)->since_ms);
-}
-
-static enum err override_who(struct reader *r, const char *name, const yaml_node_t *v, void *to)
-{
-    ASSERT(r->f != NULL);
-    return reader_text(r, name, v, ALERT_NAME_MAX, &((struct roster_override *)to)->who);
-}
-
-static enum err override_from(struct reader *r, const char *name, const yaml_node_t *v, void *to)
-{
-    ASSERT(r->f != NULL);
-    return read_time(r, name, v, &((struct roster_override *)to)->from_ms);
-}
-
-static enum err override_until(struct reader *r, const char *name, const yaml_node_t *v, void *to)
-{
-    ASSERT(r->f != NULL);
-    return read_time(r, name, v, &((struct roster_override *)to)->until_ms);
-}
 
 static enum err team_overrides(struct reader *r, const char *name, const yaml_node_t *v, void *to)
 {
     static const struct reader_key keys[] = {
-        {"who", override_who}, {"from", override_from}, {"until", override_until}};
+        {"who", KEY_TEXT(struct roster_override, who, ALERT_NAME_MAX)},
+        {"from", KEY_TIME(struct roster_override, from_ms)},
+        {"until", KEY_TIME(struct roster_override, until_ms)}};
     struct roster_team *t = to;
     ASSERT(r->f != NULL);
-    size_t count = v->type == YAML_SEQUENCE_NODE
-                       ? (size_t)(v->data.sequence.items.top - v->data.sequence.items.start)
-                       : ROSTER_MEMBERS_MAX + 1;
-    if (count > ROSTER_MEMBERS_MAX) {
-        return yaml_doc_wrong(&r->y, v, "expected a list of 64 at most for", name);
-    }
+    size_t count = 0;
+    enum err e = reader_list(r, name, v, ROSTER_MEMBERS_MAX, &count);
     t->overrides = arena_new(&r->f->arena, count + 1, sizeof *t->overrides);
-    for (; t->override_count < count; t->override_count++) {
+    for (; t->override_count < count && e == ERR_OK; t->override_count++) {
         const yaml_node_t *item =
             yaml_doc_node(&r->y, v->data.sequence.items.start[t->override_count]);
         struct roster_override *o = &t->overrides[t->override_count];
-        enum err e = reader_keys(r, item, keys, 3, "who, from, until", o);
-        if (e != ERR_OK) {
-            return e;
-        }
-        if (o->who.n == 0 || o->until_ms <= o->from_ms) {
-            return yaml_doc_wrong(&r->y, item, "expected who, from, and an until after it", NULL);
+        e = reader_keys(r, item, keys, 3, "who, from, until", o);
+        if (e == ERR_OK && (o->who.n == 0 || o->until_ms <= o->from_ms)) {
+            e = yaml_doc_wrong(&r->y, item, "expected who, from, and an until after it", NULL);
         }
     }
-    return ERR_OK;
+    return e;
 }
 
 static const struct reader_key team_keys[] = {
-    {"name", team_name},   {"members", team_members}, {"rotation", team_rotation},
-    {"every", team_every}, {"since", team_since},     {"overrides", team_overrides}};
+    {"name", KEY_TEXT(struct roster_team, name, ALERT_NAME_MAX)},
+    {"members", KEY_TEXTS(struct roster_team, members, member_count, ROSTER_MEMBERS_MAX)},
+    {"rotation", KEY_TEXTS(struct roster_team, rotation, rotation_count, ROSTER_MEMBERS_MAX)},
+    {"every", KEY_DURATION(struct roster_team, every_ms, 60000, ROSTER_EVERY_MAX_MS)},
+    {"since", KEY_TIME(struct roster_team, since_ms)},
+    {"overrides", team_overrides},
+};
 
 // ---- Silences -----------------------------------------------------------------------------------
-
-static enum err silence_name(struct reader *r, const char *name, const yaml_node_t *v, void *to)
-{
-    ASSERT(r->f != NULL);
-    return reader_text(r, name, v, ALERT_NAME_MAX, &((struct roster_silence *)to)->name);
-}
-
-static enum err silence_reason(struct reader *r, const char *name, const yaml_node_t *v, void *to)
-{
-    ASSERT(r->f != NULL);
-    return reader_text(r, name, v, ALERT_TEXT_MAX, &((struct roster_silence *)to)->reason);
-}
-
-static enum err silence_rules(struct reader *r, const char *name, const yaml_node_t *v, void *to)
-{
-    struct roster_silence *s = to;
-    ASSERT(r->f != NULL);
-    return reader_texts(r, name, v, ROSTER_MATCH_MAX, &s->rules, &s->rule_count);
-}
-
-static enum err silence_services(struct reader *r, const char *name, const yaml_node_t *v, void *to)
-{
-    struct roster_silence *s = to;
-    ASSERT(r->f != NULL);
-    return reader_texts(r, name, v, ROSTER_MATCH_MAX, &s->services, &s->service_count);
-}
-
-static enum err silence_from(struct reader *r, const char *name, const yaml_node_t *v, void *to)
-{
-    ASSERT(r->f != NULL);
-    return read_time(r, name, v, &((struct roster_silence *)to)->from_ms);
-}
-
-static enum err silence_until(struct reader *r, const char *name, const yaml_node_t *v, void *to)
-{
-    ASSERT(r->f != NULL);
-    return read_time(r, name, v, &((struct roster_silence *)to)->until_ms);
-}
 
 static enum err silence_days(struct reader *r, const char *name, const yaml_node_t *v, void *to)
 {
@@ -234,23 +120,18 @@ static enum err silence_offset(struct reader *r, const char *name, const yaml_no
 }
 
 static const struct reader_key silence_keys[] = {
-    {"name", silence_name},       {"rules", silence_rules},   {"services", silence_services},
-    {"from", silence_from},       {"until", silence_until},   {"days", silence_days},
-    {"between", silence_between}, {"offset", silence_offset}, {"reason", silence_reason}};
+    {"name", KEY_TEXT(struct roster_silence, name, ALERT_NAME_MAX)},
+    {"rules", KEY_TEXTS(struct roster_silence, rules, rule_count, ROSTER_MATCH_MAX)},
+    {"services", KEY_TEXTS(struct roster_silence, services, service_count, ROSTER_MATCH_MAX)},
+    {"from", KEY_TIME(struct roster_silence, from_ms)},
+    {"until", KEY_TIME(struct roster_silence, until_ms)},
+    {"days", silence_days},
+    {"between", silence_between},
+    {"offset", silence_offset},
+    {"reason", KEY_TEXT(struct roster_silence, reason, ALERT_TEXT_MAX)},
+};
 
 // ---- The lists ----------------------------------------------------------------------------------
-
-// The nodes of a list of `max` at most.
-static enum err list_of(struct reader *r, const char *name, const yaml_node_t *v, size_t max,
-                        size_t *ret_count)
-{
-    ASSERT(r->f != NULL);
-    if (v->type != YAML_SEQUENCE_NODE) {
-        return yaml_doc_wrong(&r->y, v, "expected a list for", name);
-    }
-    *ret_count = (size_t)(v->data.sequence.items.top - v->data.sequence.items.start);
-    return *ret_count <= max ? ERR_OK : yaml_doc_wrong(&r->y, v, "too many of", name);
-}
 
 // Whether another before it is called the same. `names` are `stride` bytes from one another.
 static bool is_twice(const void *names, size_t stride, size_t at)
@@ -280,7 +161,7 @@ enum err roster_read_people(struct reader *r, const char *name, const yaml_node_
 {
     struct roster *l = &((struct alert_file *)to)->roster;
     size_t count = 0;
-    enum err e = list_of(r, name, v, ROSTER_PEOPLE_MAX, &count);
+    enum err e = reader_list(r, name, v, ROSTER_PEOPLE_MAX, &count);
     ASSERT(r->f != NULL);
     l->people = arena_new(&r->f->arena, count + 1, sizeof *l->people);
     for (size_t i = 0; i < count && e == ERR_OK; i++) {
@@ -297,7 +178,7 @@ enum err roster_read_teams(struct reader *r, const char *name, const yaml_node_t
 {
     struct roster *l = &((struct alert_file *)to)->roster;
     size_t count = 0;
-    enum err e = list_of(r, name, v, ROSTER_TEAMS_MAX, &count);
+    enum err e = reader_list(r, name, v, ROSTER_TEAMS_MAX, &count);
     ASSERT(r->f != NULL);
     l->teams = arena_new(&r->f->arena, count + 1, sizeof *l->teams);
     for (size_t i = 0; i < count && e == ERR_OK; i++) {
@@ -322,7 +203,7 @@ enum err roster_read_silences(struct reader *r, const char *name, const yaml_nod
 {
     struct roster *l = &((struct alert_file *)to)->roster;
     size_t count = 0;
-    enum err e = list_of(r, name, v, ROSTER_SILENCES_MAX, &count);
+    enum err e = reader_list(r, name, v, ROSTER_SILENCES_MAX, &count);
     ASSERT(r->f != NULL);
     l->silences = arena_new(&r->f->arena, count + 1, sizeof *l->silences);
     for (size_t i = 0; i < count && e == ERR_OK; i++) {

@@ -44,12 +44,6 @@ static enum err strategy_filter(struct reader *r, const char *name, const yaml_n
     return ERR_OK;
 }
 
-static enum err strategy_metric(struct reader *r, const char *name, const yaml_node_t *v, void *to)
-{
-    ASSERT(r->f != NULL);
-    return reader_text(r, name, v, ALERT_NAME_MAX, &((struct alert_strategy *)to)->metric);
-}
-
 static enum err strategy_measure(struct reader *r, const char *name, const yaml_node_t *v, void *to)
 {
     struct str text = STR("");
@@ -132,20 +126,6 @@ static enum err strategy_operator(struct reader *r, const char *name, const yaml
     return e;
 }
 
-static enum err strategy_jitter(struct reader *r, const char *name, const yaml_node_t *v, void *to)
-{
-    struct alert_strategy *s = to;
-    ASSERT(r->f != NULL);
-    return reader_duration(r, name, v, SEASON_JITTER_MS, SEASON_JITTER_MAX_MS, &s->jitter_ms);
-}
-
-static enum err strategy_within(struct reader *r, const char *name, const yaml_node_t *v, void *to)
-{
-    struct alert_strategy *s = to;
-    ASSERT(r->f != NULL);
-    return reader_duration(r, name, v, ALERT_EVERY_MIN_MS, ALERT_WITHIN_MAX_MS, &s->within_ms);
-}
-
 static enum err strategy_threshold(struct reader *r, const char *name, const yaml_node_t *v,
                                    void *to)
 {
@@ -195,12 +175,20 @@ static enum err strategy_at_least(struct reader *r, const char *name, const yaml
 }
 
 static const struct reader_key strategy_keys[] = {
-    {"metric", strategy_metric},     {"filter", strategy_filter},
-    {"measure", strategy_measure},   {"quantile", strategy_quantile},
-    {"field", strategy_field},       {"every", strategy_every},
-    {"operator", strategy_operator}, {"threshold", strategy_threshold},
-    {"group_by", strategy_group_by}, {"at_least", strategy_at_least},
-    {"jitter", strategy_jitter},     {"within", strategy_within},
+    {"metric", KEY_TEXT(struct alert_strategy, metric, ALERT_NAME_MAX)},
+    {"filter", strategy_filter},
+    {"measure", strategy_measure},
+    {"quantile", strategy_quantile},
+    {"field", strategy_field},
+    {"every", strategy_every},
+    {"operator", strategy_operator},
+    {"threshold", strategy_threshold},
+    {"group_by", strategy_group_by},
+    {"at_least", strategy_at_least},
+    {"jitter",
+     KEY_DURATION(struct alert_strategy, jitter_ms, SEASON_JITTER_MS, SEASON_JITTER_MAX_MS)},
+    {"within",
+     KEY_DURATION(struct alert_strategy, within_ms, ALERT_EVERY_MIN_MS, ALERT_WITHIN_MAX_MS)},
 };
 
 static enum err read_strategy(struct reader *r, const yaml_node_t *map, struct alert_strategy *s)
@@ -224,31 +212,12 @@ static enum err read_strategy(struct reader *r, const yaml_node_t *map, struct a
 
 // ---- Rules --------------------------------------------------------------------------------------
 
-static enum err rule_name(struct reader *r, const char *name, const yaml_node_t *v, void *to)
-{
-    ASSERT(r->f != NULL);
-    return reader_text(r, name, v, ALERT_NAME_MAX, &((struct alert_rule *)to)->name);
-}
-
 static enum err rule_line(struct reader *r, const char *name, const yaml_node_t *v, void *to)
 {
     struct alert_rule *rule = to;
     ASSERT(r->f != NULL);
     rule->any_line = false;
     return reader_text(r, name, v, ALERT_NAME_MAX, &rule->line);
-}
-
-static enum err rule_service(struct reader *r, const char *name, const yaml_node_t *v, void *to)
-{
-    struct alert_rule *rule = to;
-    ASSERT(r->f != NULL);
-    return reader_texts(r, name, v, ALERT_SERVICES_MAX, &rule->services, &rule->service_count);
-}
-
-static enum err rule_environment(struct reader *r, const char *name, const yaml_node_t *v, void *to)
-{
-    ASSERT(r->f != NULL);
-    return reader_text(r, name, v, ALERT_NAME_MAX, &((struct alert_rule *)to)->environment);
 }
 
 static enum err rule_level(struct reader *r, const char *name, const yaml_node_t *v, void *to)
@@ -259,12 +228,6 @@ static enum err rule_level(struct reader *r, const char *name, const yaml_node_t
     ASSERT(name != NULL);
     ((struct alert_rule *)to)->level = (enum alert_level)at;
     return e;
-}
-
-static enum err rule_suppress(struct reader *r, const char *name, const yaml_node_t *v, void *to)
-{
-    ASSERT(r->f != NULL);
-    return reader_duration(r, name, v, 0, SUPPRESS_MAX, &((struct alert_rule *)to)->suppress_ms);
 }
 
 static enum err rule_match(struct reader *r, const char *name, const yaml_node_t *v, void *to)
@@ -287,42 +250,23 @@ static enum err rule_enabled(struct reader *r, const char *name, const yaml_node
     return e;
 }
 
-static enum err rule_remedy(struct reader *r, const char *name, const yaml_node_t *v, void *to)
-{
-    ASSERT(r->f != NULL);
-    return reader_text(r, name, v, ALERT_TEXT_MAX, &((struct alert_rule *)to)->remedy);
-}
-
-static enum err rule_channels(struct reader *r, const char *name, const yaml_node_t *v, void *to)
-{
-    struct alert_rule *rule = to;
-    ASSERT(r->f != NULL);
-    return reader_texts(r, name, v, ALERT_NAMES_MAX, &rule->channels, &rule->channel_count);
-}
-
-static enum err rule_receivers(struct reader *r, const char *name, const yaml_node_t *v, void *to)
-{
-    struct alert_rule *rule = to;
-    ASSERT(r->f != NULL);
-    return reader_texts(r, name, v, ALERT_NAMES_MAX, &rule->receivers, &rule->receiver_count);
-}
-
 static enum err rule_strategies(struct reader *r, const char *name, const yaml_node_t *v, void *to)
 {
     struct alert_rule *rule = to;
     ASSERT(r->f != NULL);
-    if (v->type != YAML_SEQUENCE_NODE) {
-        return yaml_doc_wrong(&r->y, v, "expected a list for", name);
+    size_t count = 0;
+    enum err e = reader_list(r, name, v, SIZE_MAX, &count);
+    if (e != ERR_OK) {
+        return e;
     }
     const yaml_node_item_t *items = v->data.sequence.items.start;
-    size_t count = (size_t)(v->data.sequence.items.top - items);
     if (count == 0 || count > ALERT_STRATEGIES_MAX) {
         return yaml_doc_wrong(&r->y, v, "expected one strategy to eight", NULL);
     }
     rule->strategies = arena_new(&r->f->arena, count, sizeof *rule->strategies);
     for (; rule->strategy_count < count; rule->strategy_count++) {
-        enum err e = read_strategy(r, yaml_doc_node(&r->y, items[rule->strategy_count]),
-                                   &rule->strategies[rule->strategy_count]);
+        e = read_strategy(r, yaml_doc_node(&r->y, items[rule->strategy_count]),
+                          &rule->strategies[rule->strategy_count]);
         if (e != ERR_OK) {
             return e;
         }
@@ -331,12 +275,18 @@ static enum err rule_strategies(struct reader *r, const char *name, const yaml_n
 }
 
 static const struct reader_key rule_keys[] = {
-    {"name", rule_name},           {"line", rule_line},
-    {"service", rule_service},     {"environment", rule_environment},
-    {"level", rule_level},         {"suppress", rule_suppress},
-    {"match", rule_match},         {"enabled", rule_enabled},
-    {"remedy", rule_remedy},       {"channels", rule_channels},
-    {"receivers", rule_receivers}, {"strategies", rule_strategies},
+    {"name", KEY_TEXT(struct alert_rule, name, ALERT_NAME_MAX)},
+    {"line", rule_line},
+    {"service", KEY_TEXTS(struct alert_rule, services, service_count, ALERT_SERVICES_MAX)},
+    {"environment", KEY_TEXT(struct alert_rule, environment, ALERT_NAME_MAX)},
+    {"level", rule_level},
+    {"suppress", KEY_DURATION(struct alert_rule, suppress_ms, 0, SUPPRESS_MAX)},
+    {"match", rule_match},
+    {"enabled", rule_enabled},
+    {"remedy", KEY_TEXT(struct alert_rule, remedy, ALERT_TEXT_MAX)},
+    {"channels", KEY_TEXTS(struct alert_rule, channels, channel_count, ALERT_NAMES_MAX)},
+    {"receivers", KEY_TEXTS(struct alert_rule, receivers, receiver_count, ALERT_NAMES_MAX)},
+    {"strategies", rule_strategies},
 };
 
 static enum err read_rule(struct reader *r, const yaml_node_t *map, struct alert_rule *rule)
@@ -431,11 +381,12 @@ static enum err file_rules(struct reader *r, const char *name, const yaml_node_t
 {
     struct alert_file *f = to;
     ASSERT(r->f != NULL);
-    if (v->type != YAML_SEQUENCE_NODE) {
-        return yaml_doc_wrong(&r->y, v, "expected a list for", name);
+    size_t count = 0;
+    enum err e = reader_list(r, name, v, SIZE_MAX, &count);
+    if (e != ERR_OK) {
+        return e;
     }
     const yaml_node_item_t *items = v->data.sequence.items.start;
-    size_t count = (size_t)(v->data.sequence.items.top - items);
     if (count > ALERT_RULES_MAX) {
         return err_at_set(r->y.at, ERR_LIMIT, 0, "%s: more than %zu rules", r->y.name,
                           ALERT_RULES_MAX);
@@ -443,7 +394,7 @@ static enum err file_rules(struct reader *r, const char *name, const yaml_node_t
     f->rules = arena_new(&f->arena, count + 1, sizeof *f->rules);
     for (size_t i = 0; i < count; i++) {
         f->rule_count++; // also of one that is read in part: its filters are to be freed
-        enum err e = read_rule(r, yaml_doc_node(&r->y, items[i]), &f->rules[i]);
+        e = read_rule(r, yaml_doc_node(&r->y, items[i]), &f->rules[i]);
         if (e != ERR_OK) {
             return e;
         }
@@ -455,18 +406,19 @@ static enum err file_channels(struct reader *r, const char *name, const yaml_nod
 {
     struct alert_file *f = to;
     ASSERT(r->f != NULL);
-    if (v->type != YAML_SEQUENCE_NODE) {
-        return yaml_doc_wrong(&r->y, v, "expected a list for", name);
+    size_t count = 0;
+    enum err e = reader_list(r, name, v, SIZE_MAX, &count);
+    if (e != ERR_OK) {
+        return e;
     }
     const yaml_node_item_t *items = v->data.sequence.items.start;
-    size_t count = (size_t)(v->data.sequence.items.top - items);
     if (count > CHANNELS_MAX) {
         return yaml_doc_wrong(&r->y, v, "more than 1,000 channels", NULL);
     }
     f->channels = arena_new(&f->arena, count + 1, sizeof *f->channels);
     for (; f->channel_count < count; f->channel_count++) {
-        enum err e = read_channel(r, yaml_doc_node(&r->y, items[f->channel_count]),
-                                  &f->channels[f->channel_count]);
+        e = read_channel(r, yaml_doc_node(&r->y, items[f->channel_count]),
+                         &f->channels[f->channel_count]);
         if (e != ERR_OK) {
             return e;
         }
