@@ -75,12 +75,12 @@ static struct day *day_for(struct season *s, uint64_t number)
 void season_note(struct season *s, uint64_t at_ms, double value)
 {
     ASSERT(s != NULL);
-    struct day *day = isfinite(value) ? day_for(s, at_ms / DAY_MS) : NULL;
+    float v = (float)value;
+    struct day *day = isfinite(v) ? day_for(s, at_ms / DAY_MS) : NULL;
     if (day == NULL) {
         return;
     }
     struct cell *c = &day->cells[at_ms % DAY_MS / SEASON_CELL_MS];
-    float v = (float)value;
     *c = is_nothing(c) ? (struct cell){v, v} : (struct cell){fminf(c->low, v), fmaxf(c->high, v)};
 }
 

@@ -39,7 +39,8 @@ struct season *season_new(void);
 void season_free(struct season *s); // NULL is fine
 size_t season_bytes(const struct season *s);
 
-// A window that ended at this time (ms since 1970) had this value; NAN is none. Days come in order;
+// A window that ended at this time (ms since 1970) had this value; NAN is none, nor is what a
+// float does not hold. Days come in order;
 // what is older than the week is passed over.
 void season_note(struct season *s, uint64_t at_ms, double value);
 
