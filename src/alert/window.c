@@ -152,9 +152,6 @@ static void close_past(struct window *w, const struct window_shape *shape)
         }
         w->past_count++;
         w->next_past++;
-        if (alert_foresees(shape->strategy->op)) {
-            window_foresee(w, shape);
-        }
     }
 }
 
@@ -172,10 +169,14 @@ static void move_to(struct window *w, const struct window_shape *shape, uint64_t
         w->next_past = slot / shape->slots + 1;
         return;
     }
+    uint64_t closed = w->past_count;
     while (w->newest < slot) {
         w->newest++;
         clear_slot(w, shape, w->newest);
         close_past(w, shape);
+    }
+    if (w->past_count != closed && alert_foresees(shape->strategy->op)) {
+        window_foresee(w, shape);
     }
 }
 
