@@ -62,25 +62,30 @@ void groups_done(struct groups *g)
 
 // ---- The table ----------------------------------------------------------------------------------
 
-static uint64_t hash_of(const struct groups *g, const struct str *values)
+uint64_t group_values_hash(const struct str *values, size_t count)
 {
     uint64_t h = 1;
-    ASSERT(g->rule != NULL);
-    for (size_t i = 0; i < g->rule->strategies[0].group_by_count; i++) {
+    ASSERT(count <= ALERT_GROUP_BY_MAX);
+    for (size_t i = 0; i < count; i++) {
         h = secret_fold(h, str_hash(values[i]));
     }
     return h;
 }
 
-static bool has_values(const struct groups *g, const struct group *group, const struct str *values)
+bool group_values_equal(const struct str *a, const struct str *b, size_t count)
+{
+    bool is_equal = true;
+    ASSERT(count <= ALERT_GROUP_BY_MAX);
+    for (size_t i = 0; i < count && is_equal; i++) {
+        is_equal = str_eq(a[i], b[i]);
+    }
+    return is_equal;
+}
+
+static size_t fields_of(const struct groups *g)
 {
     ASSERT(g->rule != NULL);
-    for (size_t i = 0; i < g->rule->strategies[0].group_by_count; i++) {
-        if (!str_eq(group->values[i], values[i])) {
-            return false;
-        }
-    }
-    return true;
+    return g->rule->strategies[0].group_by_count;
 }
 
 static size_t place(const struct groups *g, uint64_t hash, const struct str *values)
@@ -88,7 +93,8 @@ static size_t place(const struct groups *g, uint64_t hash, const struct str *val
     size_t at = hash & (g->size - 1);
     ASSERT(g->rule != NULL);
     while (g->slots[at] != NULL &&
-           (g->slots[at]->hash != hash || !has_values(g, g->slots[at], values))) {
+           (g->slots[at]->hash != hash ||
+            !group_values_equal(g->slots[at]->values, values, fields_of(g)))) {
         at = (at + 1) & (g->size - 1);
     }
     return at;
@@ -97,7 +103,8 @@ static size_t place(const struct groups *g, uint64_t hash, const struct str *val
 struct group *groups_find(const struct groups *g, const struct str *values)
 {
     ASSERT(g->rule != NULL);
-    return g->size == 0 ? NULL : g->slots[place(g, hash_of(g, values), values)];
+    return g->size == 0 ? NULL
+                        : g->slots[place(g, group_values_hash(values, fields_of(g)), values)];
 }
 
 static void rehash(struct groups *g)
@@ -124,7 +131,8 @@ static struct group *make(struct groups *g, const struct str *values, uint64_t n
     }
     struct group *group = mem_alloc(sizeof *group + text + 1);
     char *at = (char *)(group + 1);
-    *group = (struct group){.hash = hash_of(g, values), .seen_ms = now_ms, .changed_ms = now_ms};
+    *group = (struct group){
+        .hash = group_values_hash(values, fields_of(g)), .seen_ms = now_ms, .changed_ms = now_ms};
     for (size_t i = 0; i < n; i++) {
         memcpy(at, values[i].n > 0 ? values[i].p : "", values[i].n);
         group->values[i] = (struct str){at, values[i].n};

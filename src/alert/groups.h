@@ -67,6 +67,10 @@ void groups_init(struct groups *g, const struct alert_rule *rule, struct group_t
 void groups_take(struct groups *g, struct groups *from, const struct alert_rule *rule);
 void groups_done(struct groups *g);
 
+// Of the values of a group's fields, as many as its rule has.
+uint64_t group_values_hash(const struct str *values, size_t count);
+bool group_values_equal(const struct str *a, const struct str *b, size_t count);
+
 // The group of these values; NULL where there is none.
 struct group *groups_find(const struct groups *g, const struct str *values);
 // Makes it where there is none; NULL where there are ALERT_GROUPS_MAX. The texts are copied.

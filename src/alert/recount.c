@@ -90,25 +90,10 @@ struct recount *recount_fork(const struct recount *t)
 
 // ---- Groups -------------------------------------------------------------------------------------
 
-static uint64_t hash_of(const struct recount *t, const struct str *values)
+static size_t fields_of(const struct recount *t)
 {
-    uint64_t h = 1;
     ASSERT(t->rule != NULL);
-    for (size_t i = 0; i < t->rule->strategies[0].group_by_count; i++) {
-        h = secret_fold(h, str_hash(values[i]));
-    }
-    return h;
-}
-
-static bool has_values(const struct recount *t, size_t group, const struct str *values)
-{
-    ASSERT(group < t->group_count);
-    for (size_t i = 0; i < t->rule->strategies[0].group_by_count; i++) {
-        if (!str_eq(t->groups[group].values[i], values[i])) {
-            return false;
-        }
-    }
-    return true;
+    return t->rule->strategies[0].group_by_count;
 }
 
 static size_t example_bytes(const struct recount *t)
@@ -123,7 +108,7 @@ static uint32_t make_group(struct recount *t, const struct str *values, uint64_t
 {
     size_t n = t->group_count, text = 0, examples = example_bytes(t);
     ASSERT(n < ALERT_GROUPS_MAX);
-    for (size_t i = 0; i < t->rule->strategies[0].group_by_count; i++) {
+    for (size_t i = 0; i < fields_of(t); i++) {
         text += values[i].n + 1;
     }
     if (!query_memory_need(&t->memory, GROUP_BYTES + text + examples)) {
@@ -134,7 +119,7 @@ static uint32_t make_group(struct recount *t, const struct str *values, uint64_t
     t->hashes = mem_grow(t->hashes, &t->hash_capacity, n + 1, sizeof *t->hashes);
     hash_index_reserve(&t->index, t->hashes, n, 16);
     t->groups[n] = (struct recount_group){0};
-    for (size_t i = 0; i < t->rule->strategies[0].group_by_count; i++) {
+    for (size_t i = 0; i < fields_of(t); i++) {
         t->groups[n].values[i] = arena_str(&t->arena, values[i]);
     }
     t->groups[n].examples = examples > 0 ? mem_new(1, examples) : NULL;
@@ -146,11 +131,12 @@ static uint32_t make_group(struct recount *t, const struct str *values, uint64_t
 
 uint32_t recount_group(struct recount *t, const struct str *values)
 {
-    uint64_t hash = hash_of(t, values);
+    uint64_t hash = group_values_hash(values, fields_of(t));
     struct hash_walk walk = hash_index_walk(&t->index, hash);
     uint32_t at;
     while (hash_index_next(&walk, &at)) {
-        if (t->hashes[at] == hash && has_values(t, at, values)) {
+        if (t->hashes[at] == hash &&
+            group_values_equal(t->groups[at].values, values, fields_of(t))) {
             return at;
         }
     }
