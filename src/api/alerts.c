@@ -155,7 +155,7 @@ void api_alert_export(struct job *j)
     }
 }
 
-static void done(struct job *j, enum err e, const struct err_at *at)
+void api_alert_changed(struct job *j, enum err e, const struct err_at *at)
 {
     struct json_writer w;
     ASSERT(j->api != NULL);
@@ -176,7 +176,7 @@ void api_alert_remove(struct job *j)
 {
     struct err_at at = {0};
     ASSERT(j->api != NULL);
-    done(j, alerting_remove_rule(j->api->o.alerting, j->path_param, j->by), &at);
+    api_alert_changed(j, alerting_remove_rule(j->api->o.alerting, j->path_param, j->by), &at);
 }
 
 // ---- Channels -----------------------------------------------------------------------------------
@@ -220,7 +220,7 @@ void api_channel_remove(struct job *j)
     struct err_at at = {0};
     enum err e = alerting_remove_channel(j->api->o.alerting, j->path_param, &at);
     ASSERT(j->api != NULL);
-    done(j, e, &at);
+    api_alert_changed(j, e, &at);
 }
 
 void api_channel_test(struct job *j)

@@ -102,17 +102,13 @@ void api_roster(struct job *j)
 
 static void remove_of(struct job *j, const char *kind)
 {
-    struct json_writer w;
+    struct err_at at = {0};
     enum err e = alerting_remove_roster(j->api->o.alerting, str_of(kind), j->path_param, j->by);
     ASSERT(j->api != NULL);
     if (e == ERR_NOT_FOUND) {
         job_error(j, 404, "there is no %.*s among the %s", STR_FMT(j->path_param), kind);
-    } else if (e != ERR_OK) {
-        job_fail(j, e);
     } else {
-        json_writer_init(&w, &j->out);
-        json_put_object(&w);
-        json_put_object_end(&w);
+        api_alert_changed(j, e, &at);
     }
 }
 
