@@ -136,7 +136,13 @@ static void load_firing(void *ctx, const struct book_alert *a)
 static void load_body(void *ctx, const struct book_message *m)
 {
     struct open_incident *i = incident_of(ctx, m->incident);
+    struct str rest = m->channels, name;
     ASSERT(ctx != NULL);
+    while (i != NULL && name_list_next(&rest, &name)) {
+        if (!name_list_have(&i->channels, name)) {
+            (void)name_list_add(&i->withheld, name, DESK_LIST_MAX);
+        }
+    }
     if (i != NULL) {
         mem_free(i->body);
         i->body = mem_alloc(m->body.n + 1);
@@ -278,18 +284,23 @@ static void add_message(struct desk *d, const struct open_incident *i, struct st
     book_add_entry(&d->book, &entry);
 }
 
-// Nothing leaves; the first time it is said why. What would have been told is written down, for
-// when it is.
+// Nothing leaves; the first time it is said why. What would have been told, and over what, is
+// written down, for when it is.
 static void withhold(struct desk *d, struct open_incident *i, const struct roster_silence *s,
-                     struct str body, uint64_t at_ns)
+                     const struct alert_event *e, struct str body)
 {
-    const struct book_message m = {0, i->id, STR(""), body, false};
     ASSERT(i->firing <= i->alerts);
+    for (size_t k = 0; k < e->rule->channel_count; k++) {
+        if (!name_list_have(&i->channels, e->rule->channels[k])) {
+            (void)name_list_add(&i->withheld, e->rule->channels[k], DESK_LIST_MAX);
+        }
+    }
+    const struct book_message m = {0, i->id, buf_str(&i->withheld.text), body, false};
     book_message_is_put(&d->book, book_add_message(&d->book, &m));
     i->silent++;
     if (!i->is_withheld) {
         const struct book_entry entry = {
-            .incident = i->id, .at_ns = at_ns, .kind = STR("silenced"), .text = s->name};
+            .incident = i->id, .at_ns = e->at_ns, .kind = STR("silenced"), .text = s->name};
         book_add_entry(&d->book, &entry);
         i->is_withheld = true;
     }
@@ -306,7 +317,7 @@ static void tell_of(struct desk *d, struct open_incident *i, const struct alert_
                        : roster_silenced(&alert_set_file(d->set)->roster, e->rule->name,
                                          e->origin.service, e->at_ns / NS_PER_MS);
     if (silence != NULL) {
-        withhold(d, i, silence, body, e->at_ns);
+        withhold(d, i, silence, e, body);
         return;
     }
     name_list_init(&fresh);
@@ -593,6 +604,12 @@ static void hear_of_it(struct open_incident *i, const struct desk *d)
     ASSERT(i->firing <= i->alerts);
     name_list_init(&unheard);
     incident_unheard(d, i, &unheard);
+    rest = buf_str(&i->withheld.text);
+    while (name_list_next(&rest, &name)) { // also of rules that are in no file
+        (void)name_list_add(&unheard, name, DESK_LIST_MAX);
+    }
+    name_list_done(&i->withheld);
+    name_list_init(&i->withheld);
     rest = buf_str(&unheard.text);
     while (name_list_next(&rest, &name)) {
         i->silent += i->silent == 0;

@@ -32,8 +32,9 @@ struct open_incident {
     uint64_t opened_ns, last_ns, alerts, firing, messaged_ns, silent, suppress_ms;
     trace_id traces[DESK_TRACES]; // a ring
     size_t trace_next;
-    bool is_new;      // has no row yet
-    bool is_withheld; // a silence kept some channel from hearing of it, or may have
+    bool is_new;               // has no row yet
+    struct name_list withheld; // channels that a silence kept from hearing of it
+    bool is_withheld;          // a silence kept some channel from hearing of it, or may have
     // What a message of it would say: the latest alert, as a notice.
     char *body;
     size_t body_n;

@@ -19,8 +19,8 @@ static void set_text(char *room, size_t size, struct str text)
 static struct open_incident *make(void)
 {
     struct open_incident *i = mem_new(1, sizeof *i);
-    struct name_list *const lists[] = {&i->services, &i->entries,   &i->users,
-                                       &i->channels, &i->receivers, &i->rules};
+    struct name_list *const lists[] = {&i->services,  &i->entries, &i->users,   &i->channels,
+                                       &i->receivers, &i->rules,   &i->withheld};
     for (size_t k = 0; k < sizeof lists / sizeof lists[0]; k++) {
         name_list_init(lists[k]);
     }
@@ -30,8 +30,8 @@ static struct open_incident *make(void)
 void incident_free(struct open_incident *i)
 {
     ASSERT(i->firing <= i->alerts);
-    struct name_list *const lists[] = {&i->services, &i->entries,   &i->users,
-                                       &i->channels, &i->receivers, &i->rules};
+    struct name_list *const lists[] = {&i->services,  &i->entries, &i->users,   &i->channels,
+                                       &i->receivers, &i->rules,   &i->withheld};
     for (size_t k = 0; k < sizeof lists / sizeof lists[0]; k++) {
         name_list_done(lists[k]);
     }
