@@ -121,7 +121,8 @@ static const char *const texts[BOOK_STATEMENTS] = {
                          " VALUES(?1, ?2, ?3, ?4, 0)",
     [BOOK_PUT_MESSAGE] = "UPDATE messages SET put = 1 WHERE id = ?1",
     [BOOK_LAST_MESSAGES] =
-        "SELECT max(id), incident, channels, body, resolves FROM messages WHERE incident IN"
+        "SELECT max(id), incident, group_concat(channels, ''), body, resolves FROM messages"
+        " WHERE incident IN"
         " (SELECT id FROM incidents WHERE state != 2) GROUP BY incident",
     [BOOK_PUT_ROSTER_CHANGE] =
         "INSERT INTO changes(rule, version, action, body, at_ns, who) SELECT ?4,"

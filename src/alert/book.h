@@ -164,7 +164,8 @@ MUST_CHECK enum err book_each_entry(struct book *b, uint64_t incident,
                                     void (*each)(void *ctx, const struct book_entry *e), void *ctx);
 MUST_CHECK enum err
 book_each_unput(struct book *b, void (*each)(void *ctx, const struct book_message *m), void *ctx);
-// The last message of each incident that is open.
+// The last message of each incident that is open; `channels` are those of all its messages, also of
+// what silences withheld.
 MUST_CHECK enum err book_each_last_message(struct book *b,
                                            void (*each)(void *ctx, const struct book_message *m),
                                            void *ctx);

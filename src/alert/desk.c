@@ -107,7 +107,6 @@ static void load_incident(void *ctx, const struct book_incident *row)
     ASSERT(ctx != NULL);
     d->open = mem_grow(d->open, &d->open_capacity, d->open_count + 1, sizeof *d->open);
     d->open[d->open_count++] = incident_read(row);
-    d->open[d->open_count - 1]->is_withheld = true; // nobody wrote down whether it is
 }
 
 static void load_firing(void *ctx, const struct book_alert *a)
@@ -298,11 +297,11 @@ static void withhold(struct desk *d, struct open_incident *i, const struct roste
     const struct book_message m = {0, i->id, buf_str(&i->withheld.text), body, false};
     book_message_is_put(&d->book, book_add_message(&d->book, &m));
     i->silent++;
-    if (!i->is_withheld) {
+    if (!i->is_silenced) {
         const struct book_entry entry = {
             .incident = i->id, .at_ns = e->at_ns, .kind = STR("silenced"), .text = s->name};
         book_add_entry(&d->book, &entry);
-        i->is_withheld = true;
+        i->is_silenced = true;
     }
 }
 
@@ -596,56 +595,51 @@ enum err desk_tell(struct desk *d, const struct alert_event *events, size_t coun
     return e;
 }
 
-// What a silence kept from channels is theirs from now on.
-static void hear_of_it(struct open_incident *i, const struct desk *d)
+static void add_all(struct name_list *to, const struct name_list *from)
 {
-    struct name_list unheard;
-    struct str rest, name;
-    ASSERT(i->firing <= i->alerts);
-    name_list_init(&unheard);
-    incident_unheard(d, i, &unheard);
-    rest = buf_str(&i->withheld.text);
-    while (name_list_next(&rest, &name)) { // also of rules that are in no file
-        (void)name_list_add(&unheard, name, DESK_LIST_MAX);
-    }
-    name_list_done(&i->withheld);
-    name_list_init(&i->withheld);
-    rest = buf_str(&unheard.text);
+    struct str rest = buf_str(&from->text), name;
+    ASSERT(to != from);
     while (name_list_next(&rest, &name)) {
-        i->silent += i->silent == 0;
-        (void)name_list_add(&i->channels, name, DESK_LIST_MAX);
+        (void)name_list_add(to, name, DESK_LIST_MAX);
     }
-    name_list_done(&unheard);
 }
 
-// Of incidents that went on in silence.
-static bool tell_more(struct desk *d, uint64_t now_ns)
+// Of an incident that went on in silence: once it is time again to the channels that know of it,
+// and as soon as no silence is over it to those that do not.
+static void tell_more(struct desk *d, struct open_incident *i, uint64_t now_ns)
 {
-    bool any = false;
-    ASSERT(d->firing_count <= d->size);
-    for (size_t k = 0; k < d->open_count; k++) {
-        struct open_incident *i = d->open[k];
-        bool is_due = (i->silent > 0 || i->is_withheld) && i->state == INCIDENT_FIRING &&
-                      i->body != NULL && now_ns >= i->messaged_ns + i->suppress_ms * NS_PER_MS &&
-                      incident_silenced(d, i, now_ns) == NULL;
-        if (is_due && i->is_withheld) {
-            i->is_withheld = false;
-            hear_of_it(i, d);
-        }
-        if (is_due && i->silent > 0 && i->channels.count > 0) {
-            struct buf body;
-            uint64_t more = i->silent - 1;
-            buf_init(&body, BODY_MAX);
-            message_again(d, i, now_ns, NOTICE_FIRING, more, &body);
-            add_message(d, i, buf_str(&i->channels.text), buf_str(&body), false);
-            buf_done(&body);
-            i->silent = 0;
-            i->messaged_ns = now_ns;
-            write_incident(d, i);
-            any = true;
-        }
+    bool repeats = i->silent > 0 && now_ns >= i->messaged_ns + i->suppress_ms * NS_PER_MS;
+    bool is_open = i->state == INCIDENT_FIRING && i->body != NULL;
+    bool has_heard = i->channels.count > 0;
+    struct name_list to;
+    ASSERT(i->firing <= i->alerts);
+    if (!is_open || !(repeats || i->withheld.count > 0)) {
+        return;
     }
-    return any;
+    const struct incident_silence silence = incident_silenced(d, i, now_ns);
+    repeats = repeats && !silence.all;
+    i->is_silenced = i->is_silenced && silence.some;
+    name_list_init(&to);
+    if (!silence.some) {
+        add_all(&to, &i->withheld);
+        add_all(&i->channels, &i->withheld);
+        name_list_done(&i->withheld);
+        name_list_init(&i->withheld);
+    }
+    if (repeats) {
+        add_all(&to, &i->channels);
+    }
+    if (to.count > 0) {
+        struct buf body;
+        buf_init(&body, BODY_MAX);
+        message_again(d, i, now_ns, NOTICE_FIRING, i->silent > 0 ? i->silent - 1 : 0, &body);
+        add_message(d, i, buf_str(&to.text), buf_str(&body), false);
+        buf_done(&body);
+        i->silent = repeats || !has_heard ? 0 : i->silent;
+        i->messaged_ns = now_ns;
+        write_incident(d, i);
+    }
+    name_list_done(&to);
 }
 
 void desk_tick(struct desk *d, uint64_t now_ns)
@@ -655,11 +649,13 @@ void desk_tick(struct desk *d, uint64_t now_ns)
     bool is_due = now_ns >= d->forgot_ns + FORGET_MS * NS_PER_MS;
     bool any = false;
     for (size_t i = 0; i < d->open_count && !any; i++) {
-        any = d->open[i]->silent > 0 || d->open[i]->is_withheld;
+        any = d->open[i]->silent > 0 || d->open[i]->withheld.count > 0;
     }
     if (any || is_due) {
         book_begin(&d->book);
-        (void)tell_more(d, now_ns);
+        for (size_t i = 0; i < d->open_count; i++) {
+            tell_more(d, d->open[i], now_ns);
+        }
         if (is_due) {
             book_forget(&d->book, now_ns);
             d->forgot_ns = now_ns;

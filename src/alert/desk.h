@@ -12,9 +12,9 @@
 // for each `suppress` of them at most, with how many alerts came since ("and 214 more"), and when
 // it is over. An incident that was not told to a channel is not told to be over there.
 //
-// Silences (alert/roster.h). While one covers an alert, or each rule of an incident, nothing
-// leaves; the timeline says so. Once none does any more, the channels of what still fires hear of
-// it then.
+// Silences (alert/roster.h). What one covers is not told; the timeline says so. Channels that did
+// not hear of the incident for that hear of it, if it still fires, once no silence is over any of
+// its rules; those that know of it are told again unless silences cover all of it.
 //
 // People. A rule's receivers that are people or groups become who they stand for when a message is
 // made: of a group who is on call then, or all members where nobody is.

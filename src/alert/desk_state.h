@@ -33,8 +33,8 @@ struct open_incident {
     trace_id traces[DESK_TRACES]; // a ring
     size_t trace_next;
     bool is_new;               // has no row yet
-    struct name_list withheld; // channels that a silence kept from hearing of it
-    bool is_withheld;          // a silence kept some channel from hearing of it, or may have
+    bool is_silenced;          // its timeline says so
+    struct name_list withheld; // channels that a silence keeps from hearing of it
     // What a message of it would say: the latest alert, as a notice.
     char *body;
     size_t body_n;
@@ -79,12 +79,12 @@ struct open_incident *incident_of(const struct desk *d, uint64_t id); // NULL: i
 struct book_incident incident_row(const struct open_incident *i);
 struct open_incident *incident_read(const struct book_incident *row);
 
-// silence.c: whether a silence covers all of the incident then; NULL: none does.
-const struct roster_silence *incident_silenced(const struct desk *d, const struct open_incident *i,
-                                               uint64_t now_ns);
-// The channels of its rules that have not heard of it.
-void incident_unheard(const struct desk *d, const struct open_incident *i,
-                      struct name_list *ret_channels);
+// silence.c: which of its rules silences cover then: of some of its services, and all of all.
+struct incident_silence {
+    bool some, all;
+};
+struct incident_silence incident_silenced(const struct desk *d, const struct open_incident *i,
+                                          uint64_t now_ns);
 
 // message.c: the notice of an alert as JSON.
 void message_of(const struct desk *d, const struct open_incident *i, const struct alert_event *e,
