@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/hash_index.h"
 #include "core/logger.h"
 #include "core/mem.h"
 #include "core/must.h"
@@ -19,7 +20,6 @@ struct kept {
     struct received_alert alert;
     struct arena arena; // its texts
     size_t bytes;
-    uint64_t hash;
 };
 
 struct received {
@@ -29,7 +29,9 @@ struct received {
     struct arena arena;   // of those
     pthread_mutex_t lock; // of the rest
     struct kept **alerts;
-    size_t count, capacity, bytes;
+    uint64_t *hashes; // of their keys
+    struct hash_index index;
+    size_t count, capacity, hash_capacity, bytes;
     struct meter meter;
     uint64_t taken, refused;
 };
@@ -43,15 +45,19 @@ static size_t bytes_of(const struct received_alert *a)
            a->group.n + a->service.n + TEXTS * 16; // of the ends of the texts
 }
 
+// Its place; `count` where it is not there.
 static size_t find(const struct received *r, struct str key)
 {
     uint64_t hash = str_hash(key);
-    size_t i = 0;
+    struct hash_walk walk = hash_index_walk(&r->index, hash);
+    uint32_t at;
     ASSERT(r->count <= RECEIVED_MAX);
-    while (i < r->count && (r->alerts[i]->hash != hash || !str_eq(r->alerts[i]->alert.key, key))) {
-        i++;
+    while (hash_index_next(&walk, &at)) {
+        if (r->hashes[at] == hash && str_eq(r->alerts[at]->alert.key, key)) {
+            return at;
+        }
     }
-    return i;
+    return r->count;
 }
 
 static struct kept *keep(const struct received_alert *alert)
@@ -68,19 +74,27 @@ static struct kept *keep(const struct received_alert *alert)
     ASSERT(a.key.n > 0);
     k->alert = a;
     k->bytes = room;
-    k->hash = str_hash(a.key);
     return k;
 }
 
+// The last takes its place.
 static void drop(struct received *r, size_t i)
 {
     ASSERT(i < r->count);
     struct kept *k = r->alerts[i];
+    size_t last = r->count - 1;
+    hash_index_remove(&r->index, r->hashes, (uint32_t)i);
+    if (i != last) {
+        hash_index_remove(&r->index, r->hashes, (uint32_t)last);
+        r->alerts[i] = r->alerts[last];
+        r->hashes[i] = r->hashes[last];
+        hash_index_put(&r->index, r->hashes[i], (uint32_t)i);
+    }
+    r->count = last;
     meter_give(&r->meter, k->bytes);
     r->bytes -= k->bytes;
     arena_done(&k->arena);
     mem_free(k);
-    r->alerts[i] = r->alerts[--r->count];
 }
 
 // In the place of the one with the same labels, whose beginning and state stay.
@@ -97,6 +111,10 @@ static void put_kept(struct received *r, const struct received_alert *alert)
         drop(r, i);
     }
     r->alerts = mem_grow(r->alerts, &r->capacity, r->count + 1, sizeof *r->alerts);
+    r->hashes = mem_grow(r->hashes, &r->hash_capacity, r->count + 1, sizeof *r->hashes);
+    hash_index_reserve(&r->index, r->hashes, r->count, 16);
+    r->hashes[r->count] = str_hash(k->alert.key);
+    hash_index_put(&r->index, r->hashes[r->count], (uint32_t)r->count);
     r->alerts[r->count++] = k;
     r->bytes += k->bytes;
     meter_force(&r->meter, k->bytes);
@@ -136,17 +154,47 @@ static void load_one(void *ctx, const struct book_received *row)
     arena_done(&arena);
 }
 
+// What is kept by what it becomes, for the start.
+struct becoming {
+    struct received *r;
+    uint64_t *hashes;
+    struct hash_index index;
+};
+
+static uint64_t hash_of(struct str rule, struct str group)
+{
+    return secret_fold(str_hash(rule), str_hash(group));
+}
+
 static void load_firing(void *ctx, const struct book_alert *a)
 {
-    struct received *r = ctx;
+    struct becoming *b = ctx;
     ASSERT(ctx != NULL);
     if (a->measure.n > 0 || a->group_count != 1 || !str_eq(a->fields[0], STR(RECEIVED_FIELD))) {
         return;
     }
-    for (size_t i = 0; i < r->count; i++) {
-        struct received_alert *k = &r->alerts[i]->alert;
+    struct hash_walk walk = hash_index_walk(&b->index, hash_of(a->rule, a->group[0]));
+    uint32_t at;
+    while (hash_index_next(&walk, &at)) {
+        struct received_alert *k = &b->r->alerts[at]->alert;
         k->fires = k->fires || (str_eq(k->rule, a->rule) && str_eq(k->group, a->group[0]));
     }
+}
+
+static enum err load_all_firing(struct received *r)
+{
+    struct becoming b = {.r = r, .hashes = mem_new(r->count + 1, sizeof *b.hashes)};
+    ASSERT(r->count <= RECEIVED_MAX);
+    for (size_t i = 0; i < r->count; i++) {
+        const struct received_alert *k = &r->alerts[i]->alert;
+        hash_index_reserve(&b.index, b.hashes, i, r->count);
+        b.hashes[i] = hash_of(k->rule, k->group);
+        hash_index_put(&b.index, b.hashes[i], (uint32_t)i);
+    }
+    enum err e = book_each_firing(r->o.book, load_firing, &b);
+    hash_index_done(&b.index);
+    mem_free(b.hashes);
+    return e;
 }
 
 enum err received_open(const struct received_options *o, struct received **ret_received,
@@ -160,7 +208,7 @@ enum err received_open(const struct received_options *o, struct received **ret_r
     meter_init(&r->meter, o->budget, ACCOUNT_STREAM);
     MUST(pthread_mutex_init(&r->lock, NULL) == 0);
     enum err e = book_each_received(o->book, load_one, r);
-    e = e == ERR_OK ? book_each_firing(o->book, load_firing, r) : e;
+    e = e == ERR_OK ? load_all_firing(r) : e;
     if (e != ERR_OK) {
         received_close(r);
         return err_at_set(ret_at, e, 0, "alerts of others cannot be read: %s", err_text(e));
@@ -178,6 +226,8 @@ void received_close(struct received *r)
         drop(r, r->count - 1);
     }
     ASSERT(r->bytes == 0);
+    hash_index_done(&r->index);
+    mem_free(r->hashes);
     mem_free(r->alerts);
     meter_done(&r->meter);
     arena_done(&r->arena);
