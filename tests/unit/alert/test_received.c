@@ -5,9 +5,8 @@
 
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
 
+#include "desk_folder.h"
 #include "world.h"
 
 #define NOW       ((uint64_t)1790000000000000000) // 2026-09-21T14:13:20Z
@@ -15,7 +14,7 @@
 #define LIMIT     ((size_t)16 << 20)
 #define LIST(...) "[" __VA_ARGS__ "]"
 
-static char folder[32];
+static char folder[DESK_FOLDER_MAX];
 static struct budget budget;
 static struct notify *notify;
 static struct desk *desk;
@@ -23,16 +22,9 @@ static struct received *received;
 
 static void open_all(void)
 {
-    char db[64], key[64], alerts[64];
     struct err_at at = {0};
-    (void)snprintf(db, sizeof db, "%s/notify.db", folder);
-    (void)snprintf(key, sizeof key, "%s/notify.key", folder);
-    (void)snprintf(alerts, sizeof alerts, "%s/alerts.db", folder);
-    const struct notify_options n = {
-        .db_path = db, .key_path = key, .version = "test", .budget = &budget, .failing_ms = 1000};
-    assert_ok(notify_open(&n, &notify, &at));
-    const struct desk_options d = {.path = alerts, .notify = notify};
-    assert_ok(desk_open(&d, &desk, &at));
+    const struct notify_options n = {.budget = &budget, .failing_ms = 1000};
+    desk_folder_open(folder, n, &notify, &desk);
     const struct received_options r = {.book = desk_book(desk),
                                        .desk = desk,
                                        .budget = &budget,
@@ -51,8 +43,7 @@ static void close_all(void)
 static int setup(void **state)
 {
     (void)state;
-    (void)snprintf(folder, sizeof folder, "/tmp/sonde-received-XXXXXX");
-    assert_non_null(mkdtemp(folder));
+    desk_folder_make(folder);
     budget_init(&budget, LIMIT);
     open_all();
     return 0;
@@ -60,17 +51,10 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    static const char *const names[] = {"notify.db", "notify.db-wal", "notify.db-shm", "notify.key",
-                                        "alerts.db", "alerts.db-wal", "alerts.db-shm"};
-    char path[64];
     (void)state;
     close_all();
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        (void)snprintf(path, sizeof path, "%s/%s", folder, names[i]);
-        (void)unlink(path);
-    }
     assert_int_equal(atomic_load(&budget.total), 0);
-    return rmdir(folder);
+    return desk_folder_remove(folder);
 }
 
 static struct received_taken put(const char *json, uint64_t now_ns)

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "desk_folder.h"
 #include "support/receiver.h"
 #include "world.h"
 
@@ -19,7 +20,7 @@ static const char rules[] =
     "  - {name: b, channels: [bad, good, other], strategies: [{every: 1m, threshold: 1}]}\n"
     "  - {name: c, channels: [third], strategies: [{every: 1m, threshold: 1}]}\n";
 
-static char folder[32];
+static char folder[DESK_FOLDER_MAX];
 static struct budget budget;
 static struct notify *notify;
 static struct desk *desk;
@@ -41,21 +42,10 @@ static void trouble(void *ctx, enum notify_trouble what, struct str channel, str
 
 static void open_all(void)
 {
-    char db[64], key[64], alerts[64];
-    struct err_at at = {0};
-    (void)snprintf(db, sizeof db, "%s/notify.db", folder);
-    (void)snprintf(key, sizeof key, "%s/notify.key", folder);
-    (void)snprintf(alerts, sizeof alerts, "%s/alerts.db", folder);
     watch = watch_new();
-    const struct notify_options n = {.db_path = db,
-                                     .key_path = key,
-                                     .version = "test",
-                                     .budget = &budget,
-                                     .failing_ms = FAILING_MS,
-                                     .trouble = trouble};
-    assert_ok(notify_open(&n, &notify, &at));
-    const struct desk_options d = {.path = alerts, .notify = notify};
-    assert_ok(desk_open(&d, &desk, &at));
+    const struct notify_options n = {
+        .budget = &budget, .failing_ms = FAILING_MS, .trouble = trouble};
+    desk_folder_open(folder, n, &notify, &desk);
     desk_set_rules(desk, set);
     assert_ok(watch_load(watch, desk_book(desk)));
 }
@@ -84,8 +74,7 @@ static void set_webhook(const char *name, unsigned port)
 static int setup(void **state)
 {
     (void)state;
-    (void)snprintf(folder, sizeof folder, "/tmp/sonde-watch-XXXXXX");
-    assert_non_null(mkdtemp(folder));
+    desk_folder_make(folder);
     budget_init(&budget, (size_t)16 << 20);
     set = rules_of(rules);
     receiver_start(&receiver);
@@ -99,18 +88,11 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    static const char *const names[] = {"notify.db", "notify.db-wal", "notify.db-shm", "notify.key",
-                                        "alerts.db", "alerts.db-wal", "alerts.db-shm"};
-    char path[64];
     (void)state;
     close_all();
     receiver_stop(&receiver);
     alert_set_unref(set);
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        (void)snprintf(path, sizeof path, "%s/%s", folder, names[i]);
-        (void)unlink(path);
-    }
-    return rmdir(folder);
+    return desk_folder_remove(folder);
 }
 
 static void tick(void)
