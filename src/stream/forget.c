@@ -12,8 +12,8 @@
 //     statements             the names of who sends them, and of whom they were sent to first
 //     names                  that of their service, or of their place (names.children)
 //     spans of open chains   names, statements, data centres: those of a chain that is younger than
-//                            STREAM_FORGET_MS were asked for since, and are not old; those of an
-//                            older one are marked one by one
+//                            half of STREAM_FORGET_MS were asked for since, and are not old;
+//                            those of an older one are marked one by one
 // All of these are marked first, and what is not marked, and was not asked for in STREAM_FORGET_MS,
 // is forgotten. What else has numbers is asked to drop them here (the memory of stream/judge.h, the
 // memos of paths and statements), or has them for a batch or a chain alone. Calls that the sink
