@@ -31,8 +31,10 @@ export function useQueryParam(
 
 const LATE_MS = 250
 
-// The same for what changes while a key is held: the URL follows a moment after the last change.
+// The same for what changes while a key is held: the URL follows a moment after the last change. Not once
+// the page is being left: a change of the URL would end that, while the next page is still on its way.
 export function useLateQueryParam(name: string, fallback = ''): Ref<string> {
+  const page = useRoute().name
   const param = useQueryParam(name, fallback)
   const value = ref(param.value)
   let timer: ReturnType<typeof setTimeout> | undefined
@@ -48,6 +50,16 @@ export function useLateQueryParam(name: string, fallback = ''): Ref<string> {
   watch(param, (next) => {
     if (timer === undefined) value.value = next // by Back, or by a link
   })
-  onScopeDispose(() => clearTimeout(timer))
+  const drop = () => {
+    clearTimeout(timer)
+    timer = undefined
+  }
+  const stop = useRouter().beforeEach((to) => {
+    if (to.name !== page) drop()
+  })
+  onScopeDispose(() => {
+    stop()
+    drop()
+  })
   return value
 }
