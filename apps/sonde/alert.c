@@ -419,7 +419,7 @@ static void print_on_call(json_t *root)
         put_time(until_ms * NS_PER_MS);
         putchar('\n');
     }
-    printf("%zu groups, %zu people\n", json_array_size(groups),
+    printf("groups: %zu, people: %zu\n", json_array_size(groups),
            json_array_size(json_object_get(root, "people")));
 }
 
@@ -458,7 +458,7 @@ static void print_silences(json_t *root)
         print_covered(json_object_get(s, "services"), "all services");
         putchar('\n');
     }
-    printf("%zu silences, %zu hold now\n", json_array_size(silences), holding);
+    printf("silences: %zu, of which %zu hold now\n", json_array_size(silences), holding);
 }
 
 static int run_on_call(const struct command *c)

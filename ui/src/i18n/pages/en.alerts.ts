@@ -48,6 +48,7 @@ export const enAlerts = {
   'incident.users': 'Users',
   'incident.usersHint': 'Users or devices of the traces that were looked at.',
   'incident.told': 'Told over',
+  'incident.withheld': 'nobody: a silence holds it back',
   'incident.nobody': 'nobody: its rules name no channel',
   'incident.silent': {
     one: '{count} alert came since the last message',
