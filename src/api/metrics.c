@@ -254,7 +254,7 @@ static void put_store(struct buf *out, const struct store_stats *s)
     one(out, "sonde_store_merges_total", "counter", "Merges of parts.", (double)s->merges);
     one(out, "sonde_store_merged_spans_total", "counter", "Spans rewritten by merges.",
         (double)s->merged_rows);
-    one(out, "sonde_store_merge_failures_total", "counter", "Merges that failed.",
+    one(out, "sonde_store_merge_failures_total", "counter", "Rewrites of parts that failed.",
         (double)s->merge_failures);
     one(out, "sonde_store_expired_parts_total", "counter", "Parts removed by retention.",
         (double)s->expired_parts);

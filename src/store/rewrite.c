@@ -115,7 +115,8 @@ static void swap_in(struct run *x, const struct part_entry *fresh)
     parts_swap(x->r->s, x->r->line, &old, 1, entry);
 }
 
-// The disk or the catalog is in the way: not again for a while.
+// The disk or the catalog is in the way: not again for a while. That the catalog has no room says
+// nothing of what is left, for which there may be.
 static enum err hold_off(struct store *s, enum err e)
 {
     ASSERT(s->catalog != NULL);
@@ -124,7 +125,7 @@ static enum err hold_off(struct store *s, enum err e)
     s->stats.merge_failures++;
     s->merge_retry_ns = clock_mono_ns() + STORE_MERGE_RETRY_NS;
     (void)pthread_mutex_unlock(&s->lock);
-    return e;
+    return e == ERR_FULL ? ERR_IO : e;
 }
 
 // What could not be written. `doubtful`: the transaction failed, and may turn out to have
@@ -148,7 +149,7 @@ static enum err give_up(struct run *x, enum err e, bool doubtful)
     if (e == ERR_FULL && !doubtful) {
         return e;
     }
-    e = hold_off(s, e == ERR_FULL ? ERR_IO : e);
+    e = hold_off(s, e);
     return e == ERR_CORRUPT && part_is_damaged(x->r->old->part) ? ERR_AGAIN : e;
 }
 
@@ -183,7 +184,7 @@ enum err rewrite_run(const struct rewrite *r, enum part_strip_result *ret_result
     x.path = store_part_path(r->s, r->id, &x.arena);
     enum err e = commit_settle(r->s);
     if (e != ERR_OK) { // nothing was written yet
-        e = hold_off(r->s, e == ERR_FULL ? ERR_IO : e);
+        e = hold_off(r->s, e);
     } else {
         e = write_rest(&x, &result);
         e = e == ERR_OK ? finish(&x, result) : give_up(&x, e, false);

@@ -19,6 +19,15 @@
 
 // ---- Choosing -----------------------------------------------------------------------------------
 
+// One for which there was no room lets those go first that may need less, or give some back.
+static bool is_before(const struct part_entry *a, const struct part_entry *b)
+{
+    ASSERT(a != b && a->id != b->id);
+    ASSERT(a->state == PART_FRESH && b->state == PART_FRESH);
+    return a->sift_failures != b->sift_failures ? a->sift_failures < b->sift_failures
+                                                : a->id < b->id;
+}
+
 bool sift_choose(struct sift *x, size_t index, uint64_t mono_ns, bool patient)
 {
     ASSERT(x->entry == NULL);
@@ -32,7 +41,7 @@ bool sift_choose(struct sift *x, size_t index, uint64_t mono_ns, bool patient)
         struct part_entry *p = line->parts[i];
         bool is_due = p->state == PART_FRESH && part_meta(p->part)->seq_last <= judged_seq &&
                       (!patient || mono_ns - p->fresh_ns >= wait_ns);
-        if (is_due && (x->entry == NULL || p->id < x->entry->id)) {
+        if (is_due && (x->entry == NULL || is_before(p, x->entry))) {
             x->entry = p;
         }
     }
@@ -117,7 +126,11 @@ static enum err sift(struct sift *x)
         x->s->stats.sifted_rows += rows;
         x->s->stats.left_out_traces += found.gone.n / sizeof(uint64_t);
     } else if (e == ERR_FULL) { // it stays whole, until there is room for what is left
+        x->s->stats.merge_failures++;
         x->s->merge_retry_ns = clock_mono_ns() + STORE_MERGE_RETRY_NS;
+    }
+    if (e != ERR_OK && e != ERR_CANCELLED) {
+        x->entry->sift_failures++;
     }
     (void)pthread_mutex_unlock(&x->s->lock);
     buf_done(&found.gone);

@@ -22,7 +22,8 @@ struct sift {
     uint64_t id; // of the part to be written
 };
 
-// Under `lock`: the oldest part of the line that is due, if any. Without `patient` none waits.
+// Under `lock`: of the parts of the line that are due the oldest, if any; of those that failed the
+// one that did so least often. Without `patient` none waits.
 bool sift_choose(struct sift *x, size_t line, uint64_t mono_ns, bool patient);
 
 // Does it. With `patient` it may be left for later where memory is short: *ret_did tells.

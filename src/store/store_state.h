@@ -50,6 +50,7 @@ struct part_entry {
     struct part *part;
     enum part_state state; // not PART_QUARANTINED
     uint64_t fresh_ns;     // monotonic, when it became fresh
+    uint32_t sift_failures;
 };
 
 struct store_line {

@@ -39,6 +39,7 @@ struct simfs {
     uint64_t random;
     unsigned write_permille, sync_permille;
     uint64_t operations, off_at;
+    uint64_t growths, full_at; // writes that need new room
     bool full;
     struct name *seen, *durable; // FILES_MAX each; inode NULL: free
     struct dir_op *pending;
@@ -155,6 +156,13 @@ static enum err power(struct simfs *s)
     return s->off_at != 0 && s->operations >= s->off_at ? ERR_IO : ERR_OK;
 }
 
+// Counts a write that needs new room; ERR_FULL when there is none.
+static enum err take_room(struct simfs *s)
+{
+    s->growths++;
+    return s->full || (s->full_at != 0 && s->growths >= s->full_at) ? ERR_FULL : ERR_OK;
+}
+
 static struct simfs *of(struct fs *fs)
 {
     return (struct simfs *)fs;
@@ -174,8 +182,8 @@ static enum err sim_open(struct fs *fs, const char *path, enum fs_open how, stru
     if (e == ERR_OK && n == NULL && !(how & FS_CREATE)) {
         e = ERR_NOT_FOUND;
     }
-    if (e == ERR_OK && n == NULL && s->full) {
-        e = ERR_FULL;
+    if (e == ERR_OK && n == NULL) {
+        e = take_room(s);
     }
     if (e == ERR_OK) {
         if (n == NULL) {
@@ -227,8 +235,8 @@ static enum err sim_write_at(struct file *f, const void *bytes, size_t n, uint64
     pthread_mutex_lock(&s->lock);
     enum err e = power(s);
     bool off = e != ERR_OK;
-    if (e == ERR_OK && s->full && offset + n > i->seen_bytes) {
-        e = ERR_FULL;
+    if (e == ERR_OK && offset + n > i->seen_bytes) {
+        e = take_room(s);
     }
     if (e == ERR_OK && roll(s, 1000) < s->write_permille) {
         e = ERR_IO;
@@ -236,7 +244,7 @@ static enum err sim_write_at(struct file *f, const void *bytes, size_t n, uint64
     // A failing write may have written any part, also when the power goes in the middle of it.
     bool first_failure = off && s->operations == s->off_at;
     size_t part = e == ERR_OK ? n : first_failure || !off ? roll(s, n + 1) : 0;
-    if (part > 0 && e != ERR_FULL) {
+    if (part > 0 && (e != ERR_FULL || s->full_at != 0)) {
         put(i, bytes, part, offset);
     }
     pthread_mutex_unlock(&s->lock);
@@ -284,8 +292,8 @@ static enum err sim_resize(struct file *f, uint64_t bytes, bool shrink)
     struct inode *i = file_of(f)->inode;
     pthread_mutex_lock(&s->lock);
     enum err e = power(s);
-    if (e == ERR_OK && s->full && bytes > i->seen_bytes) {
-        e = ERR_FULL;
+    if (e == ERR_OK && bytes > i->seen_bytes) {
+        e = take_room(s);
     }
     if (e == ERR_OK && (shrink || bytes > i->seen_bytes)) {
         inode_room(i, bytes);
@@ -463,6 +471,13 @@ void simfs_set_full(struct simfs *s, bool full)
 {
     pthread_mutex_lock(&s->lock);
     s->full = full;
+    pthread_mutex_unlock(&s->lock);
+}
+
+void simfs_fill_after(struct simfs *s, uint64_t writes)
+{
+    pthread_mutex_lock(&s->lock);
+    s->full_at = writes == 0 ? 0 : s->growths + writes;
     pthread_mutex_unlock(&s->lock);
 }
 

@@ -28,6 +28,10 @@ void simfs_power_off_after(struct simfs *s, uint64_t operations);
 // Whether writes that need new room fail with ERR_FULL.
 void simfs_set_full(struct simfs *s, bool full);
 
+// The disk becomes full at the n-th of such writes from here on, of which a part may be written; 0
+// gives room again.
+void simfs_fill_after(struct simfs *s, uint64_t writes);
+
 // What the disk is after the power cut; the power is back. All files must be closed.
 void simfs_crash(struct simfs *s);
 

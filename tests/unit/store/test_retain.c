@@ -285,6 +285,32 @@ static void test_stripping_writes_only_what_it_must(void **state)
     }
 }
 
+// What is to stay whole needs no room of its own: that the catalog has none takes nothing away.
+static void test_a_catalog_without_room_expires_nothing(void **state)
+{
+    (void)state;
+    struct world w;
+    struct store_stats stats;
+    world_open(&w, true);
+    struct batch *b = make(&w, STR("shop"), 50);
+    for (size_t i = 0; i < b->span_count; i++) {
+        b->spans[i].status = STATUS_ERROR;
+    }
+    store_add(w.store, b);
+    assert_ok(store_flush(w.store));
+    simfs_set_full(w.sim, true);
+    const struct store_retention limit = {.age_ms = 1000, .errors_age_ms = UINT64_MAX};
+    store_set_retention(w.store, limit, NULL, 0);
+    assert_err(store_quiesce(w.store), ERR_IO); // of marking alone: it went no further
+    store_stats(w.store, &stats);
+    assert_int_equal(stats.merge_failures, 1);
+    simfs_set_full(w.sim, false);
+    assert_ok(store_quiesce(w.store));
+    assert_has(&w, w.all, w.count);
+    assert_int_equal(balance(&w).expired, 0);
+    world_done(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -292,6 +318,7 @@ int main(void)
         cmocka_unit_test(test_errors_may_live_longer),
         cmocka_unit_test(test_error_free_data_goes_first),
         cmocka_unit_test(test_stripping_writes_only_what_it_must),
+        cmocka_unit_test(test_a_catalog_without_room_expires_nothing),
         cmocka_unit_test(test_rows_from_the_future_expire_by_commit),
         cmocka_unit_test(test_a_leap_of_the_clock_expires_nothing),
     };

@@ -3,6 +3,7 @@
 // a restart knows, and that power cuts leave each trace whole or not at all.
 #include "test.h"
 
+#include "store/sift.h"
 #include "unit/store/world.h"
 
 enum { GOES, STAYS, NOT_JUDGED, KINDS };
@@ -221,6 +222,127 @@ static void test_power_cuts_leave_traces_whole_or_gone(void **state)
     assert_true(hidden > 0);
 }
 
+// ---- A full disk --------------------------------------------------------------------------------
+
+// A part of traces of one kind, which a sift need not write: it keeps it as it is, or removes it.
+static void add_part_of_kind(struct world *w, unsigned kind)
+{
+    struct batch *b = make(w, STR("shop"), 20);
+    for (size_t i = 0; i < b->span_count; i++) {
+        while (kind_of(&b->spans[i].trace) != kind) {
+            b->spans[i].trace.b[8]++;
+        }
+    }
+    store_add(w->store, b);
+    assert_ok(store_flush(w->store));
+}
+
+static void count_file(void *ctx, const char *name)
+{
+    (void)name;
+    ++*(size_t *)ctx;
+}
+
+// Files in the folder of parts that are none.
+static size_t files_too_many(struct world *w)
+{
+    struct store_stats stats;
+    size_t files = 0;
+    store_stats(w->store, &stats);
+    assert_ok(w->fs->ops->list(w->fs, w->store->parts_dir, count_file, &files));
+    assert_true(files >= stats.parts);
+    return files - (size_t)stats.parts;
+}
+
+static uint64_t merge_failures(struct world *w)
+{
+    struct store_stats stats;
+    store_stats(w->store, &stats);
+    return stats.merge_failures;
+}
+
+// Twice, as the thread does after a while. Whether the disk had no room.
+static bool sift_without_room(struct world *w)
+{
+    bool is_full = false;
+    for (uint64_t i = 1; i <= 2; i++) {
+        uint64_t before = merge_failures(w);
+        is_full = store_quiesce(w->store) != ERR_OK;
+        assert_int_equal(merge_failures(w) - before, is_full ? 1 : 0);
+        (void)assert_whole_or_nothing(w);
+        (void)balance(w);
+        // What a failed transaction was about stays until another has succeeded.
+        assert_true(files_too_many(w) <= (w->store->doubts != NULL ? 1 : 0));
+    }
+    return is_full;
+}
+
+// The disk has room for `writes` while parts are sifted, and then again.
+static bool sift_with_room_for(uint64_t writes, bool restarts)
+{
+    struct world w;
+    world_open(&w, true);
+    choose_traces(&w);
+    w.gen.traces = 12;
+    add_parts(&w, 1, 30);
+    add_part_of_kind(&w, GOES);
+    add_part_of_kind(&w, STAYS);
+    add_parts(&w, 1, 30);
+    judge_all(&w);
+    simfs_fill_after(w.sim, writes);
+    bool was_full = sift_without_room(&w);
+    simfs_fill_after(w.sim, 0);
+    if (restarts) {
+        kill_store(&w);
+        simfs_crash(w.sim);
+        open_store(&w);
+        replay(&w);
+        (void)assert_whole_or_nothing(&w);
+        judge_all(&w);
+    }
+    assert_ok(store_quiesce(w.store));
+    assert_int_equal(fresh_parts(&w), 0);
+    assert_rows(&w, rows_that_stay(&w));
+    (void)balance(&w);
+    assert_int_equal(files_too_many(&w), 0);
+    world_done(&w);
+    return was_full;
+}
+
+static void test_a_full_disk_at_every_write_costs_nothing(void **state)
+{
+    (void)state;
+    uint64_t writes = 1;
+    while (sift_with_room_for(writes, false)) {
+        assert_true(sift_with_room_for(writes, true));
+        writes++;
+    }
+    assert_true(writes > 10);
+}
+
+// One that finds no room does not hold back another that may need none.
+static void test_a_part_without_room_lets_others_go_first(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, true);
+    choose_traces(&w);
+    w.gen.traces = 12;
+    add_parts(&w, 2, 30);
+    judge_all(&w);
+    simfs_set_full(w.sim, true);
+    for (size_t i = 0; i < 4; i++) {
+        struct sift next = {.s = w.store};
+        assert_true(sift_choose(&next, 0, clock_mono_ns(), false));
+        assert_ptr_equal(next.entry, w.store->lines[0].parts[i % 2]);
+        assert_err(store_quiesce(w.store), ERR_FULL);
+    }
+    simfs_set_full(w.sim, false);
+    assert_ok(store_quiesce(w.store));
+    assert_rows(&w, rows_that_stay(&w));
+    world_done(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -228,6 +350,8 @@ int main(void)
         cmocka_unit_test(test_late_spans_of_a_gone_trace_stay_by_an_error_alone),
         cmocka_unit_test(test_a_trace_that_is_open_again_stays),
         cmocka_unit_test(test_power_cuts_leave_traces_whole_or_gone),
+        cmocka_unit_test(test_a_full_disk_at_every_write_costs_nothing),
+        cmocka_unit_test(test_a_part_without_room_lets_others_go_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
