@@ -243,6 +243,28 @@ void ask_param(struct ask *a, const char *name, const char *value)
     }
 }
 
+void ask_param_labels(struct ask *a, const struct flag_values *labels)
+{
+    ASSERT(labels->count <= FLAG_VALUES_MAX);
+    for (size_t i = 0; i < labels->count && a->exit_code == EXIT_DONE; i++) {
+        const char *label = labels->items[i], *value = strchr(label, '=');
+        struct buf name;
+        if (value == NULL || value == label) {
+            fprintf(stderr, "sonde: --label is '%s', expected NAME=VALUE\n", label);
+            a->exit_code = EXIT_USAGE;
+            return;
+        }
+        buf_init(&name, PATH_BYTES_MAX);
+        buf_add(&name, label, (size_t)(value - label));
+        buf_add_byte(&name, 0);
+        buf_add_str(&a->path, STR("&label."));
+        client_escape(&a->path, name.failed ? "" : name.p);
+        buf_add_byte(&a->path, '=');
+        client_escape(&a->path, value + 1);
+        buf_done(&name);
+    }
+}
+
 void ask_param_duration(struct ask *a, const char *name, const char *value)
 {
     uint64_t ms;
@@ -277,6 +299,7 @@ int ask_end(struct ask *a, void (*print)(json_t *root), const char *found)
     struct buf answer;
     const char *path = ask_path(a);
     json_t *root = NULL;
+    bool holds = true;
     ASSERT(print != NULL);
     buf_init(&answer, ASK_ANSWER_MAX);
     if (path != NULL) {
@@ -284,10 +307,13 @@ int ask_end(struct ask *a, void (*print)(json_t *root), const char *found)
     }
     if (root != NULL) {
         bool is_empty = found != NULL && json_array_size(json_object_get(root, found)) == 0;
-        a->exit_code = is_empty ? EXIT_NOT_FOUND : EXIT_DONE;
+        holds = is_empty || a->holds == NULL || a->holds(root);
+        a->exit_code = is_empty || !holds ? EXIT_NOT_FOUND : EXIT_DONE;
     }
     if (root != NULL && wants_table(a->json)) {
-        print(root);
+        if (holds) {
+            print(root);
+        }
     } else if (root != NULL) {
         printf("%.*s\n", STR_FMT(buf_str(&answer)));
     }

@@ -56,6 +56,9 @@ struct ask {
     // The command's.
     const char *help;
     enum ask_words words; // that stand beside the flags
+    // Whether an answer is one to what was asked; says on standard error why it is not. Then no
+    // table is printed, and the exit code is EXIT_NOT_FOUND. NULL: all are.
+    bool (*holds)(json_t *root);
     // Of the command line.
     const char *word; // NULL: none
     struct ask_flags server;
@@ -89,6 +92,8 @@ void ask_begin_now(struct ask *a, const char *path);
 
 // Adds a parameter; nothing where it has no value.
 void ask_param(struct ask *a, const char *name, const char *value);
+// Adds label.NAME of each NAME=VALUE.
+void ask_param_labels(struct ask *a, const struct flag_values *labels);
 // The same of the flag of this name, a duration: in milliseconds.
 void ask_param_duration(struct ask *a, const char *name, const char *value);
 

@@ -4,6 +4,7 @@
 #define SONDE_APPS_COMMANDS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 // Exit codes, as `sonde --help` says them.
 enum exit_code {
@@ -15,11 +16,21 @@ enum exit_code {
     EXIT_NO_SERVER = 5, // the server cannot be reached
 };
 
-// One flag of a command: with a value (text != NULL) or without (on != NULL).
+#define FLAG_VALUES_MAX 8
+
+// Of a flag that may be given several times, in the order of the command line.
+struct flag_values {
+    const char *items[FLAG_VALUES_MAX];
+    size_t count;
+};
+
+// One flag of a command: with a value (text != NULL), with several (values != NULL) or without (on
+// != NULL).
 struct flag {
     const char *name; // "--server"
     const char **text;
     bool *on;
+    struct flag_values *values;
 };
 
 // Takes the flags out of argv and leaves the other words, in order, in words[0..*ret_count). A

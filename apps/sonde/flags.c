@@ -22,6 +22,22 @@ static const struct flag *find(const struct flag *flags, const char *word, size_
     return NULL;
 }
 
+// Of a flag that takes one. False after saying that it is one too many.
+static bool take_value(const struct flag *f, const char *value)
+{
+    ASSERT(f->text != NULL || f->values != NULL);
+    if (f->text != NULL) {
+        *f->text = value;
+        return true;
+    }
+    if (f->values->count == FLAG_VALUES_MAX) {
+        fprintf(stderr, "sonde: %s can be given %d times at most\n", f->name, FLAG_VALUES_MAX);
+        return false;
+    }
+    f->values->items[f->values->count++] = value;
+    return true;
+}
+
 bool flags_parse(int argc, char **argv, const struct flag *flags, const char **words, int max_words,
                  int *ret_count)
 {
@@ -45,18 +61,19 @@ bool flags_parse(int argc, char **argv, const struct flag *flags, const char **w
         const char *value = strchr(word, '=');
         size_t n = value != NULL ? (size_t)(value - word) : strlen(word);
         const struct flag *f = find(flags, word, n);
-        if (f == NULL || (f->text == NULL && value != NULL)) {
+        if (f == NULL || (f->on != NULL && value != NULL)) {
             fprintf(stderr, "sonde: there is no flag '%s' here; --help lists them\n", word);
             return false;
         }
-        if (f->text == NULL) {
+        if (f->on != NULL) {
             *f->on = true;
-        } else if (value != NULL) {
-            *f->text = value + 1;
-        } else if (i + 1 < argc) {
-            *f->text = argv[++i];
-        } else {
+            continue;
+        }
+        if (value == NULL && i + 1 == argc) {
             fprintf(stderr, "sonde: %s needs a value\n", f->name);
+            return false;
+        }
+        if (!take_value(f, value != NULL ? value + 1 : argv[++i])) {
             return false;
         }
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: `sonde metrics`: which metrics there are, and one of them over time.
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,7 +17,8 @@
 #define HELP_MAX_COLUMNS 200
 
 static const char help[] =
-    "Usage: sonde metrics [NAME] [--service S] [--namespace LINE] [--by LABEL]\n"
+    "Usage: sonde metrics [NAME] [--service S] [--namespace LINE]\n"
+    "                     [--label LABEL=VALUE]... [--by LABEL]\n"
     "                     [--as value|rate] [--since 1h | --from T --to T]\n"
     "                     [--step 1m] [--json] [--server URL] [--token TOKEN]\n"
     "                     [--ca FILE]\n"
@@ -27,9 +29,11 @@ static const char help[] =
     "With NAME that metric over time: values of a gauge; of all others what was\n"
     "counted, across restarts of the counter too (--as value: where it stands); of a\n"
     "histogram quantiles as well. --by splits it by the values of a label: an\n"
-    "attribute, or service, instance, scope. What several series have is one line:\n"
+    "attribute, or service, instance, scope; --label takes only series whose label\n"
+    "has this value, and may be given 8 times. What several series have is one line:\n"
     "`last`, `mean`, `min` and `max` of all their values, and `sum` adds up the mean\n"
     "of each. Prometheus' job is the service; of shop/node, LINE is shop and S node.\n"
+    "Bytes are shown in KiB, MiB and so on; --json has all numbers as they are.\n"
     "T is as for `sonde trace search`.\n"
     "\n"
     "--targets lists what the server scrapes: whether it answers, when it was asked\n"
@@ -58,12 +62,45 @@ static void print_names(json_t *root)
     ASSERT(i > 0);
 }
 
+static bool ends_with(const char *text, const char *end)
+{
+    size_t n = strlen(text), m = strlen(end);
+    return n >= m && strcmp(text + n - m, end) == 0;
+}
+
+// By its unit or, where none was sent, by the end of its name, as Prometheus has it.
+static bool counts_bytes(json_t *root)
+{
+    const char *unit = ask_string(root, "unit"), *name = ask_string(root, "name");
+    ASSERT(root != NULL);
+    return strcmp(unit, "By") == 0 || strcmp(unit, "bytes") == 0 ||
+           (*unit == 0 && (ends_with(name, "_bytes") || ends_with(name, "_bytes_total")));
+}
+
+// Four digits at most, as the UI has them.
+static void put_bytes(double v)
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+    char text[32];
+    size_t unit = 0;
+    ASSERT(isfinite(v));
+    while (fabs(v) >= 1023.5 && unit + 1 < sizeof units / sizeof units[0]) {
+        v /= 1024;
+        unit++;
+    }
+    int decimals = unit == 0 || fabs(v) >= 99.95 ? 0 : fabs(v) >= 9.995 ? 1 : 2;
+    (void)snprintf(text, sizeof text, "%.*f %s", decimals, v, units[unit]);
+    printf("  %11s", text);
+}
+
 // A number in a column; what is null has none.
-static void put_number(json_t *o, const char *key)
+static void put_number(json_t *o, const char *key, bool is_bytes)
 {
     json_t *v = json_object_get(o, key);
     ASSERT(o != NULL);
-    if (json_is_number(v)) {
+    if (json_is_number(v) && is_bytes) {
+        put_bytes(json_number_value(v));
+    } else if (json_is_number(v)) {
         printf("  %11.6g", json_number_value(v));
     } else {
         printf("  %11s", "-");
@@ -81,8 +118,17 @@ static const char *const *columns_of(json_t *root)
                                                                 : rates;
 }
 
-static void print_group(json_t *group, const char *const *columns)
+// Of a histogram, `rate` and `increase` are of how many values there were.
+static bool is_of_unit(json_t *root, const char *column)
 {
+    ASSERT(column != NULL);
+    return strcmp(ask_string(root, "type"), "histogram") != 0 ||
+           (strcmp(column, "rate") != 0 && strcmp(column, "increase") != 0);
+}
+
+static void print_group(json_t *root, json_t *group, const char *const *columns)
+{
+    bool is_bytes = counts_bytes(root);
     json_t *points = json_object_get(group, "points"), *p;
     size_t i;
     ASSERT(columns[0] != NULL);
@@ -92,10 +138,32 @@ static void print_group(json_t *group, const char *const *columns)
         when_print_local(begin, ask_integer(p, "time_unix_ms") * NS_PER_MS);
         printf("%-18s", begin);
         for (size_t c = 0; columns[c] != NULL; c++) {
-            put_number(p, columns[c]);
+            put_number(p, columns[c], is_bytes && is_of_unit(root, columns[c]));
         }
         putchar('\n');
     }
+}
+
+// Where no series has the label to split by, there is one group: of series without it.
+static bool has_label(json_t *root)
+{
+    json_t *groups = json_object_get(root, "groups"), *labels = json_object_get(root, "labels"), *l;
+    const char *by = ask_string(root, "by");
+    struct err_at room;
+    size_t i;
+    ASSERT(json_array_size(groups) > 0);
+    if (*by == 0 || json_array_size(groups) > 1 ||
+        *ask_string(json_array_get(groups, 0), "value") != 0) {
+        return true;
+    }
+    fprintf(stderr, "sonde: no series in that range has the label '%s'; they have",
+            ask_printable(by, &room));
+    json_array_foreach(labels, i, l)
+    {
+        fprintf(stderr, "%s%s", i == 0 ? " " : ", ", ask_printable(json_string_value(l), &room));
+    }
+    fputs(json_array_size(labels) == 0 ? " none\n" : "\n", stderr);
+    return false;
 }
 
 static void print_metric(json_t *root)
@@ -104,8 +172,10 @@ static void print_metric(json_t *root)
     const char *by = ask_string(root, "by"), *const *columns = columns_of(root);
     size_t i;
     if (json_array_size(groups) == 0) {
-        fputs("sonde: no such metric in that range; `sonde metrics` shows which there are\n",
-              stderr);
+        fputs(
+            "sonde: no such metric, or none of what was asked for, in that range; `sonde metrics` "
+            "shows which there are\n",
+            stderr);
         ask_print_partial(root);
         return;
     }
@@ -129,7 +199,7 @@ static void print_metric(json_t *root)
             table_put(ask_string(group, "value"), 0, NAME_MAX_COLUMNS);
             putchar('\n');
         }
-        print_group(group, columns);
+        print_group(root, group, columns);
     }
     ASSERT(i > 0);
     ask_print_partial(root);
@@ -194,11 +264,13 @@ static void print_targets(json_t *root)
 int command_metrics(int argc, char **argv)
 {
     struct ask a = {.help = help, .words = ASK_MAY_WORD};
+    struct flag_values labels = {.count = 0};
     const char *service = NULL, *namespace = NULL, *by = NULL, *as = NULL, *step = NULL;
     bool targets = false;
     const struct flag flags[] = {
         {"--service", &service, NULL},
         {"--namespace", &namespace, NULL},
+        {"--label", NULL, NULL, &labels},
         {"--by", &by, NULL},
         {"--as", &as, NULL},
         {"--step", &step, NULL},
@@ -209,8 +281,8 @@ int command_metrics(int argc, char **argv)
     if (!ask_parse(&a, argc, argv, flags)) {
         return a.exit_code;
     }
-    if (targets && (a.word != NULL || service != NULL || namespace != NULL || by != NULL ||
-                    as != NULL || step != NULL)) {
+    if (targets && (a.word != NULL || service != NULL || namespace != NULL || labels.count > 0 ||
+                    by != NULL || as != NULL || step != NULL)) {
         fputs("sonde: --targets lists what is scraped, and goes with nothing else\n", stderr);
         return EXIT_USAGE;
     }
@@ -226,8 +298,10 @@ int command_metrics(int argc, char **argv)
     ask_param(&a, "name", a.word);
     ask_param(&a, "service", service);
     ask_param(&a, "namespace", namespace);
+    ask_param_labels(&a, &labels);
     ask_param(&a, "by", by);
     ask_param(&a, "as", as);
     ask_param_duration(&a, "step", step);
+    a.holds = a.word != NULL ? has_label : NULL;
     return a.word != NULL ? ask_end(&a, print_metric, "groups") : ask_end(&a, print_names, NULL);
 }

@@ -147,6 +147,12 @@ static void put_points(struct job *j, const struct points *p, const struct metri
     put_u64(&w, "left_out_series", p->left_out);
     put_bool(&w, "partial", p->damaged_parts > 0);
     put_str(&w, "by", by.p != NULL ? by : STR(""));
+    json_put_key(&w, "labels");
+    json_put_array(&w);
+    for (size_t i = 0; i < p->label_count; i++) {
+        json_put_str(&w, p->labels[i]);
+    }
+    json_put_array_end(&w);
     json_put_key(&w, "groups");
     json_put_array(&w);
     for (size_t i = 0; i < p->count; i++) {

@@ -170,6 +170,46 @@ static void add_values(struct points_run *r, const struct series_found *found,
     }
 }
 
+// ---- Labels -------------------------------------------------------------------------------------
+
+// Whether a label says what a series is, rather than which of several.
+static bool tells_kind(struct str key)
+{
+    ASSERT(key.n > 0);
+    return str_eq(key, POINT_NAME) || str_eq(key, POINT_UNIT) || str_eq(key, POINT_LE) ||
+           str_starts(key, STR("bucket."));
+}
+
+static void note_label(struct points *out, struct str key)
+{
+    ASSERT(out->label_count <= POINTS_LABELS_MAX);
+    for (size_t i = 0; i < out->label_count; i++) {
+        if (str_eq(out->labels[i], key)) {
+            return;
+        }
+    }
+    if (out->label_count < POINTS_LABELS_MAX && !tells_kind(key)) {
+        out->labels[out->label_count++] = arena_str(&out->arena, key);
+    }
+}
+
+static void note_labels(struct points *out, const struct series_found *found)
+{
+    if (out->labels == NULL) {
+        out->labels = arena_new(&out->arena, POINTS_LABELS_MAX, sizeof *out->labels);
+    }
+    for (size_t i = 0; i < found->label_count; i++) {
+        note_label(out, found->labels[i].key);
+    }
+    ASSERT(out->label_count <= POINTS_LABELS_MAX);
+}
+
+static int compare_labels(const void *a, const void *b)
+{
+    ASSERT(a != NULL && b != NULL);
+    return str_cmp(*(const struct str *)a, *(const struct str *)b);
+}
+
 // ---- The run ------------------------------------------------------------------------------------
 
 static enum points_kind kind_of(enum series_type t)
@@ -239,6 +279,7 @@ static enum err on_series(void *ctx, const struct series_found *found)
     if (e != ERR_OK) {
         return e;
     }
+    note_labels(out, found);
     bool grows = r->aspect != ASPECT_NUMBERS || out->as == POINTS_RATE;
     if (grows && found->type == SERIES_GAUGE && r->q->said != POINTS_COUNTER) {
         out->left_out++;
@@ -353,6 +394,9 @@ static void read_groups(struct points_run *r)
         for (size_t k = 0; k < r->steps; k++) {
             g->count += read_cell(r, &r->groups[i], k, &g->steps[g->count]) ? 1 : 0;
         }
+    }
+    if (out->label_count > 0) {
+        sort_array(out->labels, out->label_count, sizeof *out->labels, compare_labels);
     }
     ASSERT(out->count <= r->group_count);
 }

@@ -34,6 +34,7 @@
 #define POINTS_GROUPS_MAX   ((size_t)200) // unless a query says another
 #define POINTS_NAMES_MAX    ((size_t)10000)
 #define POINTS_SERVICES_MAX ((size_t)10000)
+#define POINTS_LABELS_MAX   ((size_t)64)
 #define POINTS_LOOK_MS      ((uint64_t)10 * 60 * 1000)
 #define POINTS_STEP_MS      ((uint64_t)1000) // the least
 
@@ -99,6 +100,8 @@ struct points {
     uint64_t series, samples; // read
     uint64_t left_out;        // series of another kind than the first
     uint64_t damaged_parts;
+    struct str *labels; // keys by which it can be split, in order; the first POINTS_LABELS_MAX met
+    size_t label_count;
     struct arena arena;
     struct query_memory memory;
 };
