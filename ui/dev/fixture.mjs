@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: a stand-in for the server during development: the API of openapi.json with made-up data,
 // and the built UI with the production content security policy. Never part of what is shipped.
-//   node dev/fixture.mjs [--port 7070] [--token SECRET] [--slow MS] [--empty]
+//   node dev/fixture.mjs [--port 7070] [--token SECRET] [--slow MS] [--empty | --no-spans]
 // Trace IDs of note: one digit repeated 32 times; 1: 12 spans, 2: 10,000, 3: 100,000, 4: orphans,
 // 5: a root with more events and links than are shown, 6: cut short, 7: damaged parts.
 import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs'
@@ -20,7 +20,9 @@ const option = (name, fallback) => {
 const PORT = Number(option('port', 7070))
 const TOKEN = option('token', '')
 const SLOW_MS = Number(option('slow', 0))
-const EMPTY = process.argv.includes('--empty')
+const NO_SPANS = process.argv.includes('--no-spans') // but metrics
+const NOTHING = process.argv.includes('--empty')
+const EMPTY = NOTHING || NO_SPANS
 const DIST = fileURLToPath(new URL('../dist/', import.meta.url))
 const OPENAPI = fileURLToPath(new URL('../../src/api/openapi.json', import.meta.url))
 const CSP =
@@ -559,8 +561,8 @@ async function answer(url, request, response) {
       return part[4] === 'load' ? load(range, query, EMPTY) : entries(range, query, EMPTY)
     case 'metrics':
       if (part[4] === 'exemplars') return exemplars(query, range, EMPTY)
-      if (part[4] === 'services') return services(EMPTY)
-      return part[4] === 'query' ? series(range, query, EMPTY) : names(query, EMPTY)
+      if (part[4] === 'services') return services(NOTHING)
+      return part[4] === 'query' ? series(range, query, NOTHING) : names(query, NOTHING)
     case 'findings':
       return findings(range, EMPTY)
     case 'attributes': {

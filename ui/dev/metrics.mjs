@@ -86,7 +86,9 @@ export function series({ from, to }, query, empty) {
       ? values.map((value, at) => ({ value, series: 2, points: points(at, value) }))
       : []
   const range = { from_unix_ms: begin, to_unix_ms: end, step_ms: step }
-  return { name, type, unit, as, ...range, left_out_series: 0, partial: false, by, groups }
+  const all = [...new Set([...Object.keys(labels), ...Object.keys(SHARED)])].sort()
+  const whole = { left_out_series: 0, partial: false, labels: groups.length ? all : [] }
+  return { name, type, unit, as, ...range, ...whole, by, groups }
 }
 
 // Of histograms: one of each ninth of the range.

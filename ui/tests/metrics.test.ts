@@ -25,6 +25,7 @@ function metric(more: Partial<Metric> = {}, groups: MetricGroup[] = []): Metric 
     to_unix_ms: 5000,
     step_ms: 1000,
     left_out_series: 0,
+    labels: [],
     partial: false,
     by: '',
     groups,

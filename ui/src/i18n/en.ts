@@ -126,6 +126,17 @@ export const en = {
   'services.noLine': '(no business line)',
   'services.problemsOnly': 'With errors only',
   'services.empty': 'No service sent spans in this time range.',
+  'send.metricsCame': {
+    one: 'Metrics came, of {count} service:',
+    other: 'Metrics came, of {count} services:',
+  },
+  'send.metricsOf': 'Metrics of {service}',
+  'send.metricsMore': {
+    one: '{count} more is among all metrics',
+    other: '{count} more are among all metrics',
+  },
+  'send.spansToo':
+    'Calls, topology and traces come from spans: let these services send them as well.',
   'send.receivers': 'This server takes spans and metrics at',
   'send.off': 'No receiver is on: set otlp.grpc or otlp.http and restart the server.',
   'send.sdk': 'Any OpenTelemetry SDK: set these, then start your program',
