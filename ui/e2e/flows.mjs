@@ -830,6 +830,40 @@ await flow('endpoints and dependencies of a service hold the numbers of the API'
   await page.waitForURL((next) => next.searchParams.get('q')?.includes(`service.name = "${name}"`))
 })
 
+if (!option('url')) {
+  await flow(
+    'dependencies say whose errors they are, and cut no way to a board',
+    async (page) => {
+      const long = 'postgresql/a-database-with-a-long-name@primary.orders.svc.cluster.local:5432'
+      await page.route('**/api/v1/topology?*', async (route) => {
+        const answer = await (await route.fetch()).json()
+        for (const node of answer.nodes) if (node.kind === 'database') node.name = long
+        await route.fulfill({ json: answer })
+      })
+      await page.goto(`${url}/services/orders/deps?ns=shop`)
+      const callees = page.getByRole('table', { name: 'What it calls' })
+      const row = (text) => callees.locator('tbody tr').filter({ hasText: text })
+      const heading = callees.getByRole('button', { name: 'Errors', exact: true })
+      assert.match(await heading.getAttribute('title'), /^As the callee answered; of one/)
+      const errorsOf = (text) => row(text).locator('td').nth(3).getAttribute('title')
+      assert.match(
+        await errorsOf('payment'),
+        /^The callee answered [\d,]+ of [\d,]+ calls with an error\.\nThe caller saw [\d,]+ of /,
+      )
+      assert.match(
+        await errorsOf('postgresql'),
+        /^The callee sent no spans of these calls\.\nThe caller saw [\d,]+ of /,
+      )
+      const cell = await row('postgresql').locator('td').first().boundingBox()
+      const way = await row('postgresql')
+        .getByRole('link', { name: /is sent/ })
+        .boundingBox()
+      assert.ok(way.x + way.width <= cell.x + cell.width, 'the way to the board is cut')
+    },
+    { viewport: { width: 1280, height: 800 } },
+  )
+}
+
 // Entries of the range, and one whose tree has something to fold.
 async function someEntry({ from, to }) {
   const { entries } = await ask('entries', { from, to })

@@ -183,6 +183,18 @@ export const enCalls = {
   'service.weak': 'weak',
   'service.passedOn': 'Of {failed} failed calls this service failed as well in {passed}.',
   'service.strengthUnknown': 'Fewer than three of these calls failed: nothing can be said.',
+  'service.sidesHint':
+    'As the callee answered; of one that sends no spans, as the caller saw it. Each number of errors tells both sides.',
+  'service.callerErrors': {
+    one: 'The caller saw {errors} of {count} call fail.',
+    other: 'The caller saw {errors} of {count} calls fail.',
+  },
+  'service.calleeErrors': {
+    one: 'The callee answered {errors} of {count} call with an error.',
+    other: 'The callee answered {errors} of {count} calls with an error.',
+  },
+  'service.callerSilent': 'The caller sent no spans of these calls.',
+  'service.calleeSilent': 'The callee sent no spans of these calls.',
   'service.noCallers': 'Nobody called it in this time range.',
   'service.noCallees': 'It called nothing in this time range.',
   'chart.rate': 'Rate',

@@ -167,6 +167,12 @@ export const zhCalls: Record<keyof typeof enCalls, Message> = {
   'service.weak': '弱',
   'service.passedOn': '{failed} 次失败的调用中，有 {passed} 次本服务也随之失败。',
   'service.strengthUnknown': '失败的调用不足三次，无法判断。',
+  'service.sidesHint':
+    '以被调方的应答为准；被调方不上报 Span 时，以调用方所见为准。鼠标停在错误数上可看双方的数值。',
+  'service.callerErrors': '调用方所见：{count} 次调用中 {errors} 次失败。',
+  'service.calleeErrors': '被调方应答：{count} 次调用中 {errors} 次出错。',
+  'service.callerSilent': '调用方没有上报这些调用的 Span。',
+  'service.calleeSilent': '被调方没有上报这些调用的 Span。',
   'service.noCallers': '该时间段内没有调用方。',
   'service.noCallees': '该时间段内没有对外调用。',
   'chart.rate': '速率',
