@@ -876,6 +876,30 @@ const treeOf = ({ service, name, namespace }, query = {}) => {
 }
 
 await flow(
+  'a long name in the tree of an entry is cut, and nothing beside it',
+  async (page) => {
+    const long = '/a/path/of/an/endpoint/with/{many}/{parts}'.repeat(4)
+    const range = wholeMinutes()
+    const { entry } = await someEntry(range)
+    await page.route('**/api/v1/entries?*', async (route) => {
+      const answer = await (await route.fetch()).json()
+      for (const node of answer.nodes ?? []) node.name += long
+      await route.fulfill({ json: answer })
+    })
+    await page.goto(url + treeOf(entry, range))
+    const tree = page.getByRole('treegrid')
+    await tree.getByText(long).first().waitFor()
+    const grid = await tree.boundingBox()
+    for (const way of await tree.getByRole('row').getByRole('link').all()) {
+      const box = await way.boundingBox()
+      assert.ok(box.x + box.width <= grid.x + grid.width, 'a way out of the tree is cut')
+    }
+    await page.unrouteAll({ behavior: 'ignoreErrors' })
+  },
+  { viewport: { width: 1280, height: 800 } },
+)
+
+await flow(
   'an entry leads to its tree, and to what it needs at N times the calls',
   async (page) => {
     const range = wholeMinutes()
@@ -1274,6 +1298,27 @@ await boardFlow(
     await page.getByRole('button', { name: 'Show all', exact: true }).click()
     await page.waitForURL((next) => !next.searchParams.has('service'))
   },
+)
+
+const NARROW = { viewport: { width: 1280, height: 800 } }
+const LONG = 'a-name-of-a-service-that-is-longer-than-its-column-of-the-table'
+
+await boardFlow(
+  'a long name widens no table of statements beyond a small screen',
+  async (page) => {
+    await page.route('**/api/v1/stores/statements?*', async (route) => {
+      const answer = await (await route.fetch()).json()
+      for (const { callers } of answer.statements) for (const one of callers) one.service = LONG
+      await route.fulfill({ json: answer })
+    })
+    await page.goto(url + boardOf('db', wholeMinutes()))
+    const table = page.getByRole('table', { name: /^Statements with their calls/ })
+    await table.locator('.callers a').first().waitFor()
+    const box = await table.boundingBox()
+    assert.ok(box.x + box.width <= 1280, `the table ends at ${box.x + box.width}`)
+    await page.unrouteAll({ behavior: 'ignoreErrors' })
+  },
+  NARROW,
 )
 
 await boardFlow(

@@ -49,7 +49,16 @@ describe('components', () => {
       tokens.match(/--(heat|series|bg|text|accent|line|error|warn|ok)[\w-]*(?=:)/g),
     )
     for (const name of colours) expect(light, name).toContain(`${name}:`)
-    const own = new Set(['--c', '--tree', '--columns', '--guides', '--step', '--angle', '--pale'])
+    const own = new Set([
+      '--c',
+      '--tree',
+      '--columns',
+      '--row-min',
+      '--guides',
+      '--step',
+      '--angle',
+      '--pale',
+    ])
     for (const file of components)
       for (const [, name] of text(file).matchAll(/var\((--[\w-]+)/g))
         if (!own.has(name!)) expect(tokens, `${name} in ${file}`).toContain(`${name}:`)
