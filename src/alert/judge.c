@@ -64,6 +64,9 @@ static void judge_over(struct look *l, struct groups *gs, struct group *g, size_
         return;
     }
     end--;
+    if (is_early && v->holds && v->end_ms > end) {
+        return; // what was told before its window was over stays until that is over
+    }
     window_advance(g->windows[i], shape, end);
     uint64_t newest = window_newest_ms(g->windows[i], shape);
     struct window_verdict w = window_judge(g->windows[i], shape, s, end, l->scratch);

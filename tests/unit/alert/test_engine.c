@@ -258,6 +258,33 @@ static void begin_with(struct world *w, const char *rules)
     alert_start(w->engine);
 }
 
+// A share that is told by half of a window is not taken back by the other half before it is over.
+static void test_what_is_told_early_stays_until_its_window_is_over(void **state)
+{
+    static struct world w;
+    struct made spans[20];
+    (void)state;
+    begin_with(
+        &w, "rules: [{name: errors, strategies: [{measure: error_rate, every: 10s, operator: '>',"
+            " threshold: 50%, at_least: 4, group_by: [instance]}]}]");
+    for (size_t i = 0; i < 20; i++) {
+        spans[i] = (struct made){"cart", "a", "pay", now(), 5, i < 4, .trace = i + 1};
+    }
+    send(&w, spans, 4);
+    alert_quiesce(w.engine);
+    check_told(&w, 1, "errors a fires 1 ");
+    send(&w, spans + 4, 16);
+    for (int second = 0; second < 9; second++) {
+        pass_and_judge(&w, 1000);
+        check_told(&w, 1, "errors a fires 1 ");
+    }
+    pass_and_judge(
+        &w,
+        3000); // the window with which it was told ended with its slot, and ten seconds have passed
+    check_told(&w, 2, "errors a ends 0.2 ");
+    end(&w);
+}
+
 static const char unkeyed_rule[] =
     ", {name: slow, strategies: [{filter: '{ duration > 1s }', every: 10s, threshold: 0}]}]";
 
@@ -849,6 +876,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_count_fires_at_once_and_ends),
+        cmocka_unit_test(test_what_is_told_early_stays_until_its_window_is_over),
         cmocka_unit_test(test_what_is_far_behind_is_passed_over),
         cmocka_unit_test(test_a_start_does_not_wait_for_alerts),
         cmocka_unit_test(test_a_late_record_completes_a_window),
