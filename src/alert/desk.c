@@ -268,8 +268,8 @@ struct book *desk_book(struct desk *d)
 // ---- Messages -----------------------------------------------------------------------------------
 
 // One row, and the same for after the transaction.
-static void add_message(struct desk *d, const struct open_incident *i, struct str channels,
-                        struct str body, bool resolves)
+static void add_message(struct desk *d, const struct open_incident *i, uint64_t at_ns,
+                        struct str channels, struct str body, bool resolves)
 {
     struct book_message m = {0, i->id, channels, body, resolves};
     ASSERT(i->firing <= i->alerts);
@@ -279,7 +279,7 @@ static void add_message(struct desk *d, const struct open_incident *i, struct st
     m.id = book_add_message(&d->book, &m);
     load_pending(d, &m);
     const struct book_entry entry = {
-        .incident = i->id, .at_ns = i->last_ns, .kind = STR("told"), .text = channels};
+        .incident = i->id, .at_ns = at_ns, .kind = STR("told"), .text = channels};
     book_add_entry(&d->book, &entry);
 }
 
@@ -328,12 +328,12 @@ static void tell_of(struct desk *d, struct open_incident *i, const struct alert_
     }
     bool is_quiet = i->state == INCIDENT_ACKNOWLEDGED;
     bool is_time = e->at_ns >= i->messaged_ns + i->suppress_ms * NS_PER_MS || is_worse;
-    add_message(d, i, buf_str(&fresh.text), body, false);
+    add_message(d, i, e->at_ns, buf_str(&fresh.text), body, false);
     if (known.count > 0 && is_time && !is_quiet) {
         struct buf again;
         buf_init(&again, BODY_MAX);
         message_again(d, i, e->at_ns, NOTICE_FIRING, i->silent, &again);
-        add_message(d, i, buf_str(&known.text), buf_str(&again), false);
+        add_message(d, i, e->at_ns, buf_str(&known.text), buf_str(&again), false);
         buf_done(&again);
     }
     bool is_told = fresh.count > 0 || (known.count > 0 && is_time && !is_quiet);
@@ -356,7 +356,7 @@ static void end_message(struct desk *d, struct open_incident *i)
     }
     buf_init(&body, BODY_MAX);
     message_again(d, i, i->last_ns, NOTICE_RESOLVED, i->silent, &body);
-    add_message(d, i, buf_str(&i->channels.text), buf_str(&body), true);
+    add_message(d, i, i->last_ns, buf_str(&i->channels.text), buf_str(&body), true);
     buf_done(&body);
 }
 
@@ -443,6 +443,8 @@ static void fires(struct desk *d, const struct alert_event *e)
     struct open_incident *i = incident_for(d, e);
     ASSERT(d->firing_count <= d->size);
     inquire(d, i, e, &inquiry);
+    bool is_inquired = d->o.inquire != NULL && e->trace_count > 0 && i->alerts < DESK_INQUIRED;
+    i->look_ns = is_inquired ? e->at_ns + DESK_LOOK_AGAIN_MS * NS_PER_MS : i->look_ns;
     bool is_first = i->is_new, is_worse = !is_first && e->rule->level > i->level;
     incident_join(i, e, &inquiry);
     write_incident(d, i); // a message names its number
@@ -633,13 +635,41 @@ static void tell_more(struct desk *d, struct open_incident *i, uint64_t now_ns)
         struct buf body;
         buf_init(&body, BODY_MAX);
         message_again(d, i, now_ns, NOTICE_FIRING, i->silent > 0 ? i->silent - 1 : 0, &body);
-        add_message(d, i, buf_str(&to.text), buf_str(&body), false);
+        add_message(d, i, now_ns, buf_str(&to.text), buf_str(&body), false);
         buf_done(&body);
         i->silent = repeats || !has_heard ? 0 : i->silent;
         i->messaged_ns = now_ns;
         write_incident(d, i);
     }
     name_list_done(&to);
+}
+
+static bool is_to_look(const struct open_incident *i, uint64_t now_ns)
+{
+    ASSERT(i->firing <= i->alerts);
+    return i->look_ns > 0 && now_ns >= i->look_ns;
+}
+
+// Its traces, once the spans of all who were called should be there: of all of the ring alike.
+static void look_again(struct desk *d, struct open_incident *i, uint64_t now_ns)
+{
+    struct inquiry inquiry = {.suspect = STR("")};
+    trace_id traces[DESK_AGAIN];
+    size_t have = i->trace_next < DESK_TRACES ? i->trace_next : DESK_TRACES;
+    size_t count = have < DESK_AGAIN ? have : DESK_AGAIN;
+    ASSERT(i->firing <= i->alerts && d->o.inquire != NULL);
+    for (size_t k = 0; k < count; k++) {
+        traces[k] = i->traces[k * have / count];
+    }
+    d->o.inquire(d->o.ctx, traces, count, &inquiry);
+    i->look_ns = 0;
+    if (incident_learn(i, &inquiry)) {
+        const struct book_entry entry = {
+            .incident = i->id, .at_ns = now_ns, .kind = STR("suspect"), .text = str_of(i->suspect)};
+        book_add_entry(&d->book, &entry);
+    }
+    write_incident(d, i);
+    arena_done(&inquiry.arena);
 }
 
 void desk_tick(struct desk *d, uint64_t now_ns)
@@ -649,11 +679,15 @@ void desk_tick(struct desk *d, uint64_t now_ns)
     bool is_due = now_ns >= d->forgot_ns + FORGET_MS * NS_PER_MS;
     bool any = false;
     for (size_t i = 0; i < d->open_count && !any; i++) {
-        any = d->open[i]->silent > 0 || d->open[i]->withheld.count > 0;
+        any = d->open[i]->silent > 0 || d->open[i]->withheld.count > 0 ||
+              is_to_look(d->open[i], now_ns);
     }
     if (any || is_due) {
         book_begin(&d->book);
         for (size_t i = 0; i < d->open_count; i++) {
+            if (is_to_look(d->open[i], now_ns)) {
+                look_again(d, d->open[i], now_ns);
+            }
             tell_more(d, d->open[i], now_ns);
         }
         if (is_due) {

@@ -19,8 +19,10 @@
 // People. A rule's receivers that are people or groups become who they stand for when a message is
 // made: of a group who is on call then, or all members where nobody is.
 //
-// First suspect: the service of the deepest failed span of the alert's traces, and whom it called;
-// without one, the service that none of the incident's others was called by.
+// First suspect: the service of the deepest failed span of the alert's traces, and whom it called.
+// The spans of those who were called come later than those of who called, often by seconds: so the
+// traces of an incident are looked at again DESK_LOOK_AGAIN_MS after each of its first alerts, and
+// what most of them say counts; the timeline says it when that is another.
 //
 // Crashes. What the engine tells is one transaction with all that follows from it, the messages
 // included; these go to src/notify afterwards under a key of their own, and again after a crash,
@@ -34,19 +36,21 @@
 #include "alert/book.h"
 #include "notify/notify.h"
 
-#define DESK_FOLD_MS   ((uint64_t)60000)
-#define DESK_OPEN_MAX  1000 // incidents; beyond it an alert joins the newest
-#define DESK_LIST_MAX  64   // services, entries, users of an incident that are named
-#define DESK_TRACES    50   // of an incident that are compared
-#define DESK_LOOKED_AT 3    // traces of an alert that are opened
-#define DESK_INQUIRED  8 // alerts of an incident whose traces are, and whose instances are measured
+#define DESK_FOLD_MS       ((uint64_t)60000)
+#define DESK_OPEN_MAX      1000 // incidents; beyond it an alert joins the newest
+#define DESK_LIST_MAX      64   // services, entries, users of an incident that are named
+#define DESK_TRACES        50   // of an incident that are compared
+#define DESK_LOOKED_AT     3    // traces of an alert that are opened
+#define DESK_AGAIN         8    // traces of an incident that are opened later
+#define DESK_LOOK_AGAIN_MS ((uint64_t)10000)
+#define DESK_INQUIRED      8 // alerts of an incident whose traces are, and whose instances are measured
 
 // What an alert's traces say.
 struct inquiry {
     struct arena arena;
-    struct str suspect;                 // "payment -> postgresql"; "" where nothing is known
-    struct str entries[DESK_LOOKED_AT]; // "shop POST /orders"
-    struct str users[DESK_LOOKED_AT];
+    struct str suspect;             // "payment -> postgresql"; "" where nothing is known
+    struct str entries[DESK_AGAIN]; // "shop POST /orders"
+    struct str users[DESK_AGAIN];
     size_t entry_count, user_count;
     struct notice_number process_cpu, host_cpu; // of its instance
 };
@@ -55,7 +59,7 @@ struct desk_options {
     const char *path; // of alerts.db
     const char *vfs;  // as in store/store.h
     struct notify *notify;
-    // Looks traces up; texts in the arena. May be NULL.
+    // Looks traces up, DESK_AGAIN at most; texts in the arena. May be NULL.
     void (*inquire)(void *ctx, const trace_id *traces, size_t count, struct inquiry *ret_inquiry);
     // How busy an alert's instance and its host are, into process_cpu and host_cpu. May be NULL.
     void (*measure)(void *ctx, const struct alert_origin *origin, uint64_t at_ns,

@@ -32,6 +32,7 @@ struct open_incident {
     uint64_t opened_ns, last_ns, alerts, firing, messaged_ns, silent, suppress_ms;
     trace_id traces[DESK_TRACES]; // a ring
     size_t trace_next;
+    uint64_t look_ns;          // when they are looked at again; 0: they are not
     bool is_new;               // has no row yet
     bool is_silenced;          // its timeline says so
     struct name_list withheld; // channels that a silence keeps from hearing of it
@@ -73,6 +74,8 @@ struct desk {
 struct open_incident *incident_for(struct desk *d, const struct alert_event *e);
 void incident_join(struct open_incident *i, const struct alert_event *e,
                    const struct inquiry *inquiry);
+// What its traces say when they are looked at later. True where the suspect is another.
+bool incident_learn(struct open_incident *i, const struct inquiry *inquiry);
 void incident_free(struct open_incident *i);
 struct open_incident *incident_of(const struct desk *d, uint64_t id); // NULL: it is not open
 // As a row of the book; texts are the incident's.

@@ -152,6 +152,19 @@ void incident_join(struct open_incident *i, const struct alert_event *e,
     i->firing++;
 }
 
+bool incident_learn(struct open_incident *i, const struct inquiry *inquiry)
+{
+    char before[sizeof i->suspect];
+    ASSERT(i->firing <= i->alerts);
+    memcpy(before, i->suspect, sizeof before);
+    add_all(&i->entries, inquiry->entries, inquiry->entry_count, DESK_LIST_MAX);
+    add_all(&i->users, inquiry->users, inquiry->user_count, DESK_LIST_MAX);
+    if (inquiry->suspect.n > 0) {
+        set_text(i->suspect, sizeof i->suspect, inquiry->suspect);
+    }
+    return strcmp(before, i->suspect) != 0;
+}
+
 struct book_incident incident_row(const struct open_incident *i)
 {
     ASSERT(i->firing <= i->alerts);

@@ -85,12 +85,56 @@ static bool has_failed_below(const struct trace *t, uint32_t i)
     return false;
 }
 
-static void suspect_of(const struct trace *t, struct inquiry *q)
+// What each trace says, and how many say so.
+struct votes {
+    struct str names[DESK_AGAIN];
+    size_t counts[DESK_AGAIN], count;
+};
+
+static void vote(struct votes *v, struct str name)
 {
-    ASSERT(q->entry_count <= DESK_LOOKED_AT);
-    static const char *const peers[] = {"peer.service",     "db.system.name", "db.system",
-                                        "messaging.system", "server.address", NULL};
+    size_t i = 0;
+    ASSERT(v->count <= DESK_AGAIN);
+    while (i < v->count && !str_eq(v->names[i], name)) {
+        i++;
+    }
+    if (i == v->count) {
+        v->names[v->count++] = name;
+    }
+    v->counts[i]++;
+}
+
+// The first of those that most name.
+static struct str elected(const struct votes *v)
+{
+    size_t best = 0;
+    ASSERT(v->count <= DESK_AGAIN);
+    for (size_t i = 1; i < v->count; i++) {
+        best = v->counts[i] > v->counts[best] ? i : best;
+    }
+    return v->count > 0 ? v->names[best] : STR("");
+}
+
+// Whom a call is to: what it is, else where, with the port.
+static struct str peer_of(const struct trace *t, uint32_t i, struct arena *a)
+{
+    static const char *const names[] = {"peer.service", "db.system.name", "db.system",
+                                        "messaging.system", NULL};
+    static const char *const addresses[] = {"server.address", NULL};
+    const struct batch *b = t->spans[i].row.batch;
+    struct str name = first_of(t, i, names), address = first_of(t, i, addresses);
+    const struct attr *port = batch_find_attr(b, span_at(t, i)->attrs, STR("server.port"));
+    ASSERT(a != NULL);
+    if (name.n > 0 || address.n == 0 || port == NULL || port->type != ATTR_INT) {
+        return name.n > 0 ? name : address;
+    }
+    return arena_printf(a, "%.*s:%lld", STR_FMT(address), (long long)port->i);
+}
+
+static void suspect_of(const struct trace *t, struct arena *a, struct votes *v)
+{
     uint32_t found = TRACE_NONE;
+    ASSERT(t != NULL);
     for (uint32_t i = 0; i < t->count; i++) {
         bool is_deepest = span_at(t, i)->status == STATUS_ERROR && !has_failed_below(t, i);
         if (is_deepest &&
@@ -104,10 +148,10 @@ static void suspect_of(const struct trace *t, struct inquiry *q)
     const struct span *s = span_at(t, found);
     bool is_call = s->kind == KIND_CLIENT || s->kind == KIND_PRODUCER;
     struct str peer =
-        is_call && t->spans[found].peer == TRACE_NONE ? first_of(t, found, peers) : STR("");
-    q->suspect = peer.n > 0 ? arena_printf(&q->arena, "%.*s -> %.*s", STR_FMT(service_of(t, found)),
-                                           STR_FMT(peer))
-                            : arena_str(&q->arena, service_of(t, found));
+        is_call && t->spans[found].peer == TRACE_NONE ? peer_of(t, found, a) : STR("");
+    struct str service = service_of(t, found);
+    vote(v, peer.n > 0 ? arena_printf(a, "%.*s -> %.*s", STR_FMT(service), STR_FMT(peer))
+                       : arena_str(a, service));
 }
 
 static void add_once(struct str *items, size_t *count, struct str text)
@@ -123,10 +167,10 @@ static void add_once(struct str *items, size_t *count, struct str text)
     }
 }
 
-static void look_at_trace(const struct trace *t, struct inquiry *q)
+static void look_at_trace(const struct trace *t, struct inquiry *q, struct votes *votes)
 {
     static const char *const users[] = {"user.id", "enduser.id", "device.id", "session.id", NULL};
-    ASSERT(q->entry_count <= DESK_LOOKED_AT);
+    ASSERT(q->entry_count <= DESK_AGAIN);
     if (t->count == 0 || t->count > INQUIRY_SPANS_MAX) {
         return;
     }
@@ -135,24 +179,24 @@ static void look_at_trace(const struct trace *t, struct inquiry *q)
         arena_printf(&q->arena, "%.*s %.*s", STR_FMT(service_of(t, 0)), STR_FMT(name));
     add_once(q->entries, &q->entry_count, entry);
     add_once(q->users, &q->user_count, arena_str(&q->arena, first_of(t, 0, users)));
-    if (q->suspect.n == 0) {
-        suspect_of(t, q);
-    }
+    suspect_of(t, &q->arena, votes);
 }
 
 void inquirer_inquire(struct inquirer *q, const trace_id *traces, size_t count,
                       struct inquiry *ret_inquiry)
 {
     struct store_view *view = store_view(q->store);
-    ASSERT(count <= DESK_LOOKED_AT);
+    struct votes votes = {.count = 0};
+    ASSERT(count <= DESK_AGAIN);
     for (size_t i = 0; i < count; i++) {
         struct trace *t;
         if (trace_load(view, traces[i], TRACE_WHOLE, NULL, &t) == ERR_OK) {
-            look_at_trace(t, ret_inquiry);
+            look_at_trace(t, ret_inquiry, &votes);
             trace_free(t);
         }
     }
     store_view_free(view);
+    ret_inquiry->suspect = elected(&votes);
 }
 
 // ---- Neighbours ---------------------------------------------------------------------------------

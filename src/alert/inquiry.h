@@ -3,8 +3,9 @@
 // they came in by, the user they were for, and the deepest span that failed; and which services
 // call one another, from the topology of the last hour, looked at again after NEIGHBOURS_MS.
 //
-// First suspect: of the failed spans that have no failed span below them the one that began first:
-// its service, and where it is a call that nobody answered, whom it called ("cart -> redis").
+// First suspect of a trace: of the failed spans that have no failed span below them the one that
+// began first: its service, and where it is a call that nobody answered, whom it called ("cart ->
+// redis", "cart -> 10.0.0.7:8080"). Of several traces the one that most of them name.
 //
 // One thread.
 #ifndef SONDE_ALERT_INQUIRY_H

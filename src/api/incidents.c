@@ -127,6 +127,25 @@ static void put_entry(void *ctx, const struct book_entry *e)
     json_put_object_end(w);
 }
 
+// What became of a message: the timeline says when it was made.
+static void put_delivery(void *ctx, const struct outbox_of_incident *d)
+{
+    static const char *const states[] = {[OUTBOX_IS_WAITING] = "waiting",
+                                         [OUTBOX_IS_SENT] = "sent",
+                                         [OUTBOX_IS_GIVEN_UP] = "given_up"};
+    struct json_writer *w = ctx;
+    ASSERT(d->state <= OUTBOX_IS_GIVEN_UP);
+    json_put_object(w);
+    put_str(w, "channel", d->channel);
+    put_str(w, "status", d->ending ? STR("resolved") : STR("firing"));
+    put_str(w, "state", str_of(states[d->state]));
+    put_u64(w, "attempts", d->attempts);
+    put_u64(w, "made_unix_nano", d->created_ms * NS_PER_MS);
+    put_u64(w, "ended_unix_nano", d->ended_ms * NS_PER_MS);
+    put_str(w, "error", d->error);
+    json_put_object_end(w);
+}
+
 static void put_one(void *ctx, const struct book_incident *i)
 {
     struct json_writer *w = ctx;
@@ -175,6 +194,12 @@ void api_incident(struct job *j)
         json_put_key(&w, "timeline");
         json_put_array(&w);
         e = e == ERR_OK ? book_each_entry(b, id, put_entry, &w) : e;
+        json_put_array_end(&w);
+        json_put_key(&w, "deliveries");
+        json_put_array(&w);
+        e = e == ERR_OK ? notify_each_of_incident(alerting_notify(j->api->o.alerting),
+                                                  j->path_param, put_delivery, &w)
+                        : e;
         json_put_array_end(&w);
         json_put_object_end(&w);
     }

@@ -423,6 +423,14 @@ enum err notify_each_failure(struct notify *n, size_t count,
     return outbox_each_failure(n->outbox, count, each, ctx);
 }
 
+enum err notify_each_of_incident(struct notify *n, struct str incident,
+                                 void (*each)(void *ctx, const struct outbox_of_incident *d),
+                                 void *ctx)
+{
+    ASSERT(each != NULL);
+    return outbox_each_of_incident(n->outbox, incident, each, ctx);
+}
+
 void notify_stats(struct notify *n, struct notify_stats *ret_stats)
 {
     ASSERT(ret_stats != NULL);

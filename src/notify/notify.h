@@ -123,6 +123,11 @@ MUST_CHECK enum err notify_each_failure(struct notify *n, size_t count,
                                         void (*each)(void *ctx, const struct outbox_failure *f),
                                         void *ctx);
 
+// Those of an incident, as outbox_each_of_incident() has them.
+MUST_CHECK enum err
+notify_each_of_incident(struct notify *n, struct str incident,
+                        void (*each)(void *ctx, const struct outbox_of_incident *d), void *ctx);
+
 struct notify_stats {
     size_t waiting, flying;
     uint64_t overflowed;      // given up as too many waited

@@ -23,6 +23,7 @@ static const char schema[] =
     "CREATE INDEX IF NOT EXISTS waiting_id ON deliveries(channel, id) WHERE state = 0;"
     "CREATE INDEX IF NOT EXISTS waiting_incident ON deliveries(channel, incident, ending, id)"
     " WHERE state = 0;"
+    "CREATE INDEX IF NOT EXISTS of_incident ON deliveries(incident, id);"
     "CREATE INDEX IF NOT EXISTS ended ON deliveries(ended_ms) WHERE state > 0;"
     "CREATE INDEX IF NOT EXISTS failures ON deliveries(ended_ms) WHERE state = 2;";
 
@@ -54,6 +55,7 @@ enum statement {
     SQL_FORGET_OLD,
     SQL_FORGET_MANY,
     SQL_FAILURES,
+    SQL_OF_INCIDENT,
     SQL_COUNT
 };
 
@@ -108,6 +110,8 @@ static const char *const texts[SQL_COUNT] = {
                         " WHERE state > 0 ORDER BY ended_ms LIMIT ?)",
     [SQL_FAILURES] = "SELECT channel, key, error, attempts, created_ms, ended_ms FROM deliveries"
                      " WHERE state = 2 ORDER BY ended_ms DESC, id DESC LIMIT ?",
+    [SQL_OF_INCIDENT] = "SELECT channel, error, ending, state, attempts, created_ms, ended_ms"
+                        " FROM deliveries WHERE incident = ? ORDER BY id LIMIT ?",
 };
 
 struct entry {
@@ -747,6 +751,50 @@ enum err outbox_each_failure(struct outbox *o, size_t count,
     struct failures x = {each, ctx};
     ASSERT(each != NULL && count <= OUTBOX_ENDED_MAX);
     return sql_each(&o->sql, SQL_FAILURES, count, read_failure, &x);
+}
+
+struct of_incident {
+    struct str incident;
+    void (*each)(void *ctx, const struct outbox_of_incident *d);
+    void *ctx;
+};
+
+static void bind_incident(void *ctx, sqlite3_stmt *s)
+{
+    const struct of_incident *x = ctx;
+    ASSERT(x->each != NULL);
+    sql_bind_str(s, 1, x->incident);
+    sql_bind_u64(s, 2, OUTBOX_OF_INCIDENT_MAX);
+}
+
+static void read_of_incident(void *ctx, sqlite3_stmt *r)
+{
+    static const enum outbox_state states[] = {[STATE_WAITING] = OUTBOX_IS_WAITING,
+                                               [STATE_SENT] = OUTBOX_IS_SENT,
+                                               [STATE_GIVEN_UP] = OUTBOX_IS_GIVEN_UP};
+    const struct of_incident *x = ctx;
+    uint64_t state = sql_u64(r, 3);
+    ASSERT(x->each != NULL);
+    if (state > STATE_GIVEN_UP) {
+        return; // a damaged row
+    }
+    const struct outbox_of_incident d = {.channel = sql_str(r, 0),
+                                         .error = sql_str(r, 1),
+                                         .ending = sql_u64(r, 2) != 0,
+                                         .state = states[state],
+                                         .attempts = sql_u64(r, 4),
+                                         .created_ms = sql_u64(r, 5),
+                                         .ended_ms = sql_u64(r, 6)};
+    x->each(x->ctx, &d);
+}
+
+enum err outbox_each_of_incident(struct outbox *o, struct str incident,
+                                 void (*each)(void *ctx, const struct outbox_of_incident *d),
+                                 void *ctx)
+{
+    struct of_incident x = {incident, each, ctx};
+    ASSERT(each != NULL && incident.n > 0);
+    return sql_each_bound(&o->sql, SQL_OF_INCIDENT, bind_incident, read_of_incident, &x);
 }
 
 size_t outbox_waiting(struct outbox *o)

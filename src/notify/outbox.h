@@ -48,6 +48,7 @@
 #define OUTBOX_CHANNELS_MAX    ((size_t)256)
 #define OUTBOX_WAITING_MAX     ((size_t)100000)
 #define OUTBOX_ENDED_MAX       ((size_t)200000)
+#define OUTBOX_OF_INCIDENT_MAX ((size_t)256)
 #define OUTBOX_KEPT_MS         ((uint64_t)7 * 24 * 3600 * 1000)
 #define OUTBOX_DUE_MS_MAX      ((uint64_t)3600 * 1000)
 #define OUTBOX_KEY_BYTES_MAX   ((size_t)512)
@@ -157,6 +158,19 @@ struct outbox_failure {
 MUST_CHECK enum err outbox_each_failure(struct outbox *o, size_t count,
                                         void (*each)(void *ctx, const struct outbox_failure *f),
                                         void *ctx);
+
+// Those of an incident, the first OUTBOX_OF_INCIDENT_MAX, in order of putting.
+enum outbox_state { OUTBOX_IS_WAITING, OUTBOX_IS_SENT, OUTBOX_IS_GIVEN_UP };
+struct outbox_of_incident {
+    struct str channel, error; // of the last attempt that failed, else ""
+    bool ending;
+    enum outbox_state state;
+    uint64_t attempts, created_ms;
+    uint64_t ended_ms; // 0: it waits
+};
+MUST_CHECK enum err
+outbox_each_of_incident(struct outbox *o, struct str incident,
+                        void (*each)(void *ctx, const struct outbox_of_incident *d), void *ctx);
 
 // Deliveries that wait, and those given up as there were too many.
 size_t outbox_waiting(struct outbox *o);
