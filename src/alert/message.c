@@ -123,6 +123,7 @@ void message_of(const struct desk *d, const struct open_incident *i, const struc
         .incident_url = d->url[0] != 0 ? str_of(url) : STR(""),
         .snapshot_url = STR(""),
         .remedy = e->rule->remedy,
+        .suspect = str_of(i->suspect),
     };
     for (size_t k = 0; k < s->group_by_count; k++) {
         n.group[n.group_count++] = (struct notice_pair){s->group_by[k].text, e->group[k]};
@@ -146,6 +147,7 @@ void message_again(const struct desk *d, const struct open_incident *i, uint64_t
     enum err e = notice_from_json((struct str){i->body, i->body_n}, &arena, &n, &at);
     MUST(e == ERR_OK); // it was written here
     n.status = status;
+    n.suspect = str_of(i->suspect);
     n.more = more;
     n.people_count = 0;
     struct str rest = buf_str(&i->receivers.text), who;

@@ -256,6 +256,7 @@ void card_make(const struct notice *n, enum language l, struct arena *a, struct 
     add_line(c, word_of(WORD_MORE, l),
              n->more > 0 ? arena_printf(a, "%llu", (unsigned long long)n->more) : none);
     add_line(c, word_of(WORD_ENTRIES, l), joined(a, n->entries, n->entry_count, ", "));
+    add_line(c, word_of(WORD_SUSPECT, l), card_flat(a, n->suspect, CARD_VALUE_BYTES_MAX));
     add_line(c, word_of(WORD_REMEDY, l), card_flat(a, n->remedy, CARD_VALUE_BYTES_MAX));
     add_line(c, word_of(WORD_TRACES, l), joined(a, n->trace_ids, n->trace_count, " "));
     add_link(c, a, word_of(WORD_OPEN_INCIDENT, l), n->incident_url);

@@ -30,7 +30,7 @@ static const struct text_field texts[] = {
     TEXT(measure, NOTICE_TEXT_BYTES_MAX),      TEXT(operator, NOTICE_TEXT_BYTES_MAX),
     TEXT(unit, NOTICE_TEXT_BYTES_MAX),         TEXT(incident, NOTICE_TEXT_BYTES_MAX),
     TEXT(incident_url, NOTICE_LONG_BYTES_MAX), TEXT(snapshot_url, NOTICE_LONG_BYTES_MAX),
-    TEXT(remedy, NOTICE_LONG_BYTES_MAX),
+    TEXT(remedy, NOTICE_LONG_BYTES_MAX),       TEXT(suspect, NOTICE_TEXT_BYTES_MAX),
 };
 static const struct text_field numbers[] = {TEXT(value, 0), TEXT(threshold, 0),
                                             TEXT(process_cpu, 0), TEXT(host_cpu, 0)};

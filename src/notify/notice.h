@@ -14,6 +14,7 @@
 //                 as a share of the host, 0 to 1
 //     event_unix_nano, fired_unix_nano                   integers
 //     incident, incident_url, snapshot_url, remedy       "" where there is none
+//     suspect     whom to look at first, "" as long as nothing is known: "cart -> redis"
 //     trace_ids   [text], up to NOTICE_TRACES_MAX
 //     entries     [text], up to NOTICE_ENTRIES_MAX: entries that are affected
 //     more        how many alerts of the incident it stands for beyond the first
@@ -94,7 +95,7 @@ struct notice {
     struct str measure, operator, unit;
     struct notice_number value, threshold, process_cpu, host_cpu;
     uint64_t event_unix_nano, fired_unix_nano; // below 2^63
-    struct str incident, incident_url, snapshot_url, remedy;
+    struct str incident, incident_url, snapshot_url, remedy, suspect;
     struct str trace_ids[NOTICE_TRACES_MAX];
     size_t trace_count;
     struct str entries[NOTICE_ENTRIES_MAX];

@@ -27,6 +27,7 @@
     X(FIRED_TIME, "Alerted", "告警时间")                                                           \
     X(ENTRIES, "Affected entries", "受影响入口")                                                   \
     X(MORE, "More alerts of this incident", "同一事件的其他告警")                                  \
+    X(SUSPECT, "First suspect", "疑似根因")                                                        \
     X(REMEDY, "Usual remedy", "处理建议")                                                          \
     X(TRACES, "Traces", "调用链")                                                                  \
     X(NOTE, "Note", "说明")                                                                        \

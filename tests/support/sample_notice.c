@@ -28,6 +28,7 @@ void sample_notice(struct notice *ret_notice)
         .incident_url = STR("https://sonde.example/incidents/i-1"),
         .snapshot_url = STR("https://sonde.example/snapshots/s-1"),
         .remedy = STR("Restart <orders> & *look*"),
+        .suspect = STR("orders -> db"),
         .trace_ids = {STR("0af7651916cd43dd8448eb211c80319c")},
         .trace_count = 1,
         .entries = {STR("POST /buy"), STR("GET /cart")},
@@ -44,7 +45,7 @@ void hostile_notice(struct notice *ret_notice, struct str text)
     struct notice *n = ret_notice;
     sample_notice(n);
     n->rule = n->line = n->environment = n->service = n->instance = n->address = text;
-    n->measure = n->operator= n->unit = n->incident = n->remedy = text;
+    n->measure = n->operator= n->unit = n->incident = n->remedy = n->suspect = text;
     n->incident_url = n->snapshot_url = text;
     n->group_count = NOTICE_GROUP_MAX;
     n->trace_count = NOTICE_TRACES_MAX;

@@ -14,7 +14,7 @@ static const char whole[] =
     "\"address\":\"10.0.0.7\",\"measure\":\"error_rate\",\"operator\":\">\",\"unit\":\"%\","
     "\"incident\":\"i-1\",\"incident_url\":\"https://sonde.example/incidents/i-1\","
     "\"snapshot_url\":\"https://sonde.example/snapshots/s-1\","
-    "\"remedy\":\"Restart <orders> & *look*\",\"group\":{\"http.route\":\"/buy\"},"
+    "\"remedy\":\"Restart <orders> & *look*\",\"suspect\":\"orders -> db\",\"group\":{\"http.route\":\"/buy\"},"
     "\"value\":12.5,\"threshold\":5,\"process_cpu\":0.42,\"host_cpu\":0.875,"
     "\"event_unix_nano\":1790000000123456789,\"fired_unix_nano\":1790000001000000000,"
     "\"more\":214,\"trace_ids\":[\"0af7651916cd43dd8448eb211c80319c\"],"
