@@ -2,6 +2,7 @@
 // Purpose: channels: their keys, what is allowed in each, and their form in JSON.
 #include "notify/channel.h"
 
+#include <curl/curl.h>
 #include <jansson.h>
 #include <openssl/crypto.h>
 
@@ -136,6 +137,9 @@ static enum err check_name(struct str v, struct err_at *at)
             return err_at_set(at, ERR_INVALID, i,
                               "A name is of letters, digits, '.', '_' and '-'.");
         }
+    }
+    if (str_eq(v, STR(".")) || str_eq(v, STR(".."))) { // an address with it would mean another
+        return err_at_set(at, ERR_INVALID, 0, "A name is not '%.*s'.", STR_FMT(v));
     }
     return ERR_OK;
 }
@@ -277,6 +281,23 @@ enum err channel_set(struct channel *c, struct str key_text, const struct str *v
 
 // ---- Checking -----------------------------------------------------------------------------------
 
+// As who sends will read it.
+static enum err check_with_curl(struct str url, struct err_at *at)
+{
+    CURLU *u = curl_url();
+    char *text = mem_alloc(url.n + 1);
+    ASSERT(url.n > 0);
+    memcpy(text, url.p, url.n);
+    text[url.n] = 0;
+    CURLUcode code = u == NULL ? CURLUE_OUT_OF_MEMORY
+                               : curl_url_set(u, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME);
+    mem_free(text);
+    curl_url_cleanup(u);
+    return code == CURLUE_OK
+               ? ERR_OK
+               : err_at_set(at, ERR_INVALID, 0, "The url is none: %s.", curl_url_strerror(code));
+}
+
 static enum err check_url(const struct channel *c, struct err_at *at)
 {
     static const struct str schemes[2][2] = {{{"https://", 8}, {"http://", 7}},
@@ -312,7 +333,7 @@ static enum err check_url(const struct channel *c, struct err_at *at)
             return err_at_set(at, ERR_INVALID, i, "The url has a blank.");
         }
     }
-    return ERR_OK;
+    return check_with_curl(url, at);
 }
 
 static enum err check_templates(const struct channel *c, enum channel_key *ret_key,
