@@ -2,6 +2,7 @@
 // Purpose: exemplars of metrics.
 #include "series/exemplars.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -144,7 +145,8 @@ bool exemplars_add(struct exemplars *x, const struct exemplar *e)
     MUST(pthread_mutex_lock(&x->lock) == 0);
     size_t before = x->open->bytes;
     size_t text_n = e->line.n + e->name.n + e->labels.n;
-    bool fits = text_n <= EXEMPLARS_TEXT_MAX && !trace_id_is_zero(e->trace) &&
+    // One of an infinite value would be the greatest of its slot for ever.
+    bool fits = text_n <= EXEMPLARS_TEXT_MAX && !trace_id_is_zero(e->trace) && isfinite(e->value) &&
                 x->bytes + sizeof *e + text_n + 3 <= x->bytes_max;
     if (fits) {
         put(x->open, e);
