@@ -421,6 +421,8 @@ void job_fail(struct job *j, enum err e)
                   "wait; ask again");
     } else if (e == ERR_MEMORY) {
         job_error(j, 429, "the server is short of memory for this answer; ask again, or for less");
+    } else if (e == ERR_FULL) {
+        job_error(j, 503, "the disk is full: nothing was changed");
     } else {
         job_error(j, 500, "the query failed: %s (%s)", err_text(e), err_name(e));
     }
