@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "alert/inquiry.h"
 #include "alert/load.h"
@@ -226,6 +227,25 @@ static enum err load_outside(struct alerting *a, struct err_at *ret_at)
                : err_at_set(ret_at, e, 0, "alerts of channels cannot be read: %s", err_text(e));
 }
 
+// Where the store has parts there was a start before: whoever took the file away should know.
+static void warn_of_missing(const struct alerting_options *o)
+{
+    static const char *const names[] = {"alerts.db", "notify.db"};
+    static const char *const lost[] = {"rules, people, silences and incidents",
+                                       "channels, their secrets and messages on their way"};
+    struct store_stats stats;
+    ASSERT(o->store != NULL);
+    store_stats(o->store, &stats);
+    for (size_t i = 0; i < sizeof names / sizeof names[0] && stats.parts > 0; i++) {
+        char path[FS_PATH_MAX];
+        (void)snprintf(path, sizeof path, "%s/%s", o->dir, names[i]);
+        if (access(path, F_OK) != 0 && errno == ENOENT) {
+            log_write(LOG_WARN, "alert", "a file is not there: what was in it is gone, if it was",
+                      "path=%s lost=\"%s\"", path, lost[i]);
+        }
+    }
+}
+
 enum err alerting_open(const struct alerting_options *o, struct alerting **ret_alerting,
                        struct err_at *ret_at)
 {
@@ -235,6 +255,7 @@ enum err alerting_open(const struct alerting_options *o, struct alerting **ret_a
     a->inquirer = inquirer_new(o->store, o->series);
     a->watch = watch_new();
     enum err e = fs_real()->ops->make_dir(fs_real(), o->dir);
+    warn_of_missing(o);
     e = e == ERR_OK ? open_notify(a, ret_at)
                     : err_at_set(ret_at, e, 0, "%s: %s", o->dir, strerror(errno));
     e = e == ERR_OK ? open_desk(a, ret_at) : e;
