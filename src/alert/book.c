@@ -117,6 +117,8 @@ static const char *const texts[BOOK_STATEMENTS] = {
                        " VALUES(?1, ?2, ?3, ?4, ?5)",
     [BOOK_TIMELINE] = "SELECT incident, at_ns, kind, text, who FROM (SELECT * FROM timeline WHERE"
                       " incident = ?1 ORDER BY id DESC LIMIT 1000) ORDER BY id",
+    [BOOK_COMMENTS] = "SELECT count(*) FROM timeline WHERE incident = ?1 AND kind ="
+                      " CAST('comment' AS BLOB)",
     [BOOK_ADD_MESSAGE] = "INSERT INTO messages(incident, channels, body, resolves, put)"
                          " VALUES(?1, ?2, ?3, ?4, 0)",
     [BOOK_PUT_MESSAGE] = "UPDATE messages SET put = 1 WHERE id = ?1",
@@ -488,6 +490,18 @@ enum err book_each_entry(struct book *b, uint64_t incident,
     struct entry_reader to = {each, ctx};
     ASSERT(b->sql.db != NULL);
     return sql_each(&b->sql, BOOK_TIMELINE, incident, read_entry, &to);
+}
+
+static void read_count(void *ctx, sqlite3_stmt *r)
+{
+    ASSERT(ctx != NULL);
+    *(uint64_t *)ctx = sql_u64(r, 0);
+}
+
+enum err book_comments(struct book *b, uint64_t incident, uint64_t *ret_count)
+{
+    ASSERT(b->sql.db != NULL);
+    return sql_each(&b->sql, BOOK_COMMENTS, incident, read_count, ret_count);
 }
 
 uint64_t book_add_message(struct book *b, const struct book_message *m)

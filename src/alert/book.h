@@ -30,7 +30,8 @@
 #define BOOK_INCIDENTS_MAX 20000u
 #define BOOK_CHANGES_MAX   100000u
 #define BOOK_SILENCE_MS    ((uint64_t)7 * 24 * 3600 * 1000)
-#define BOOK_COMMENT_MAX   ((size_t)4000)
+#define BOOK_COMMENT_MAX   ((size_t)4000) // bytes
+#define BOOK_COMMENTS_MAX  500u           // of an incident: half of the timeline that is shown
 
 struct book {
     struct sql sql;
@@ -162,6 +163,7 @@ MUST_CHECK enum err
 book_each_firing(struct book *b, void (*each)(void *ctx, const struct book_alert *a), void *ctx);
 MUST_CHECK enum err book_each_entry(struct book *b, uint64_t incident,
                                     void (*each)(void *ctx, const struct book_entry *e), void *ctx);
+MUST_CHECK enum err book_comments(struct book *b, uint64_t incident, uint64_t *ret_count);
 MUST_CHECK enum err
 book_each_unput(struct book *b, void (*each)(void *ctx, const struct book_message *m), void *ctx);
 // The last message of each incident that is open; `channels` are those of all its messages, also of

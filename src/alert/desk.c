@@ -653,7 +653,7 @@ static bool is_to_look(const struct open_incident *i, uint64_t now_ns)
 // Its traces, once the spans of all who were called should be there: of all of the ring alike.
 static void look_again(struct desk *d, struct open_incident *i, uint64_t now_ns)
 {
-    struct inquiry inquiry = {.suspect = STR("")};
+    struct inquiry inquiry = {.is_late = true};
     trace_id traces[DESK_AGAIN];
     size_t have = i->trace_next < DESK_TRACES ? i->trace_next : DESK_TRACES;
     size_t count = have < DESK_AGAIN ? have : DESK_AGAIN;
@@ -743,9 +743,11 @@ enum err desk_comment(struct desk *d, uint64_t incident, struct str text, struct
     if (text.n > BOOK_COMMENT_MAX) {
         return ERR_LIMIT;
     }
+    uint64_t count = 0;
     enum err e = book_incident(&d->book, incident, nothing, &is_resolved);
-    if (e != ERR_OK) {
-        return e;
+    e = e == ERR_OK ? book_comments(&d->book, incident, &count) : e;
+    if (e != ERR_OK || count >= BOOK_COMMENTS_MAX) {
+        return e == ERR_OK ? ERR_LIMIT : e;
     }
     const struct book_entry entry = {incident, now_ns, STR("comment"), text, by};
     book_begin(&d->book);

@@ -47,6 +47,8 @@
 
 // What an alert's traces say.
 struct inquiry {
+    bool is_late; // asked: whether all spans should be there, so that one without its parent is an
+                  // entry
     struct arena arena;
     struct str suspect;             // "payment -> postgresql"; "" where nothing is known
     struct str entries[DESK_AGAIN]; // "shop POST /orders"
@@ -91,7 +93,7 @@ void desk_tick(struct desk *d, uint64_t now_ns);
 // ERR_NOT_FOUND; ERR_INVALID for one that is resolved.
 MUST_CHECK enum err desk_acknowledge(struct desk *d, uint64_t incident, struct str by,
                                      uint64_t now_ns);
-// ERR_NOT_FOUND; ERR_LIMIT for more than BOOK_COMMENT_MAX bytes.
+// ERR_NOT_FOUND; ERR_LIMIT for more than BOOK_COMMENT_MAX bytes, or BOOK_COMMENTS_MAX comments.
 MUST_CHECK enum err desk_comment(struct desk *d, uint64_t incident, struct str text, struct str by,
                                  uint64_t now_ns);
 

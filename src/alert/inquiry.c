@@ -174,10 +174,11 @@ static void look_at_trace(const struct trace *t, struct inquiry *q, struct votes
     if (t->count == 0 || t->count > INQUIRY_SPANS_MAX) {
         return;
     }
-    struct str name = batch_str(t->spans[0].row.batch, span_at(t, 0)->name);
-    struct str entry =
-        arena_printf(&q->arena, "%.*s %.*s", STR_FMT(service_of(t, 0)), STR_FMT(name));
-    add_once(q->entries, &q->entry_count, entry);
+    if (q->is_late || span_id_is_zero(span_at(t, 0)->parent)) {
+        struct str name = batch_str(t->spans[0].row.batch, span_at(t, 0)->name);
+        add_once(q->entries, &q->entry_count,
+                 arena_printf(&q->arena, "%.*s %.*s", STR_FMT(service_of(t, 0)), STR_FMT(name)));
+    }
     add_once(q->users, &q->user_count, arena_str(&q->arena, first_of(t, 0, users)));
     suspect_of(t, &q->arena, votes);
 }

@@ -255,7 +255,8 @@ void api_incident_comment(struct job *j)
         enum err e =
             desk_comment(alerting_desk(j->api->o.alerting), id, words, j->by, clock_wall_ns());
         if (e == ERR_LIMIT) {
-            job_error(j, 400, "a comment has %zu bytes at most", BOOK_COMMENT_MAX);
+            job_error(j, 400, "a comment has %zu bytes at most, an incident %u comments",
+                      BOOK_COMMENT_MAX, BOOK_COMMENTS_MAX);
         } else {
             done(j, e);
         }
