@@ -25,18 +25,18 @@ static const struct {
      "        threshold: 10%\n"
      "        at_least: 20\n"
      "        group_by: [service]\n"},
-    {"slow-entry", "  # One call in a hundred of an endpoint takes more than a second.\n"
+    {"slow-entry", "  # One call in twenty of an endpoint takes more than a second; two at least.\n"
                    "  - name: slow entry\n"
                    "    level: warning\n"
                    "    remedy: \"Compare with the hour before on the service's page; the critical "
                    "path of a slow trace shows where.\"\n"
                    "    strategies:\n"
                    "      - filter: '{ kind = server }'\n"
-                   "        measure: p99\n"
+                   "        measure: p95\n"
                    "        every: 30s\n"
                    "        operator: \">\"\n"
                    "        threshold: 1s\n"
-                   "        at_least: 10\n"
+                   "        at_least: 20\n"
                    "        group_by: [service, endpoint]\n"},
     {"slows-down",
      "  # One call in twenty of an endpoint takes three times as long as half a minute ago, and "
@@ -62,7 +62,7 @@ static const struct {
      "        threshold: 100ms\n"
      "        at_least: 50\n"
      "        group_by: [service, endpoint]\n"},
-    {"slow-sql", "  # One statement in twenty takes more than a fifth of a second.\n"
+    {"slow-sql", "  # One statement in twenty takes more than a fifth of a second; two at least.\n"
                  "  - name: slow SQL\n"
                  "    level: warning\n"
                  "    remedy: \"Look at the statement on the board of databases: a missing index, "
@@ -74,7 +74,7 @@ static const struct {
                  "        every: 30s\n"
                  "        operator: \">\"\n"
                  "        threshold: 200ms\n"
-                 "        at_least: 10\n"
+                 "        at_least: 20\n"
                  "        group_by: [service, endpoint]\n"},
     {"dead-dependency",
      "  # Half of the calls that a service makes to one address fail: another service, a database, "
