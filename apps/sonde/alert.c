@@ -32,7 +32,7 @@ static const char help[] =
     "       sonde alert remove RULE\n"
     "       sonde alert test RULE [--since 24h] [--file FILE] [--json]\n"
     "       sonde alert incidents [--all] [--limit N] [--json]\n"
-    "       sonde alert on-call [--json]\n"
+    "       sonde alert on-call [GROUP] [--at TIME] [--json]\n"
     "       sonde alert silences [--json]\n"
     "       sonde alert silence NAME --for 2h [--rule RULE] [--service NAME]\n"
     "                           [--reason TEXT]\n"
@@ -74,7 +74,7 @@ static const char help[] =
 
 struct command {
     struct ask_flags server;
-    const char *test, *limit, *channel, *length, *rule, *service, *reason;
+    const char *test, *limit, *channel, *length, *rule, *service, *reason, *at;
     const char *prometheus, *since, *file;
     bool json, all, dry_run, wants_help;
     const char *words[2];
@@ -407,7 +407,8 @@ static void print_on_call(json_t *root)
     json_t *groups = json_object_get(root, "groups"), *g;
     size_t i;
     ASSERT(root != NULL);
-    printf("%-*s  %-*s  %s\n", NAME_COLUMNS, "GROUP", NAME_COLUMNS, "ON CALL", "UNTIL");
+    printf("%-*s  %-*s  %-19s  %s\n", NAME_COLUMNS, "GROUP", NAME_COLUMNS, "ON CALL", "UNTIL",
+           "THEN");
     json_array_foreach(groups, i, g)
     {
         uint64_t until_ms = ask_integer(g, "turn_ends_unix_ms");
@@ -417,10 +418,14 @@ static void print_on_call(json_t *root)
         table_put(who[0] != 0 ? who : "all members", NAME_COLUMNS, NAME_COLUMNS);
         printf("  ");
         put_time(until_ms * NS_PER_MS);
+        if (until_ms > 0) {
+            const char *next = ask_string(g, "next");
+            printf("  ");
+            table_put(next[0] != 0 ? next : "all members", 0, NAME_COLUMNS);
+        }
         putchar('\n');
     }
-    printf("groups: %zu, people: %zu\n", json_array_size(groups),
-           json_array_size(json_object_get(root, "people")));
+    printf("groups: %zu\n", json_array_size(groups));
 }
 
 static void print_covered(json_t *names, const char *all)
@@ -463,9 +468,16 @@ static void print_silences(json_t *root)
 
 static int run_on_call(const struct command *c)
 {
-    const struct client_request r = {"GET", "/api/v1/alerts/roster", STR("")};
+    uint64_t now_ms = clock_wall_ns() / NS_PER_MS, at_ms = now_ms;
+    char path[64];
     ASSERT(c->count > 0);
-    return send(c, &r, print_on_call);
+    if (c->at != NULL && when_parse(c->at, now_ms, &at_ms) != ERR_OK) {
+        fprintf(stderr, "sonde: --at is '%s', expected %s\n", c->at, WHEN_FORMS);
+        return EXIT_USAGE;
+    }
+    (void)snprintf(path, sizeof path, "/api/v1/alerts/on-call?at=%" PRIu64 "%s", at_ms,
+                   c->count > 1 ? "&name=" : "");
+    return run_named(c, "GET", path, c->count > 1 ? c->words[1] : "", "", print_on_call);
 }
 
 static int run_silences(const struct command *c)
@@ -596,7 +608,7 @@ int command_alert(int argc, char **argv)
     } subs[] = {{"import", 1, 1, run_import},       {"export", 1, 0, run_export},
                 {"list", 1, 0, run_list},           {"channels", 1, 0, run_channels},
                 {"remove", 2, 0, run_remove},       {"incidents", 1, 0, run_incidents},
-                {"templates", 1, 1, run_templates}, {"on-call", 1, 0, run_on_call},
+                {"templates", 1, 1, run_templates}, {"on-call", 1, 1, run_on_call},
                 {"silences", 1, 0, run_silences},   {"silence", 2, 0, run_silence},
                 {"unsilence", 2, 0, run_unsilence}, {"test", 2, 0, run_test}};
     struct command c = {0};
@@ -613,6 +625,7 @@ int command_alert(int argc, char **argv)
                                  {"--service", &c.service, NULL},
                                  {"--reason", &c.reason, NULL},
                                  {"--since", &c.since, NULL},
+                                 {"--at", &c.at, NULL},
                                  {"--file", &c.file, NULL},
                                  {"--json", NULL, &c.json},
                                  {"--all", NULL, &c.all},

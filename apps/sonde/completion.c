@@ -40,7 +40,7 @@ static const struct completed {
     {"alert", "list", "server token ca", "json", "the rules in force"},
     {"alert", "channels", "test server token ca", "json", "who is told, and how that goes"},
     {"alert", "remove", "server token ca", "", "take a rule out"},
-    {"alert", "on-call", "server token ca", "json", "who is told for each group"},
+    {"alert", "on-call", "at server token ca", "json", "who is told for each group"},
     {"alert", "silences", "server token ca", "json", "what is not told, and until when"},
     {"alert", "silence", "for rule service reason server token ca", "json",
      "tell nobody for a while"},

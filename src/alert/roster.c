@@ -111,20 +111,79 @@ const struct roster_team *roster_team(const struct roster *r, struct str name)
     return NULL;
 }
 
-struct str roster_on_call(const struct roster_team *t, uint64_t at_ms)
+// How many turns began before the one of then.
+static uint64_t turn_of(const struct roster_team *t, uint64_t at_ms)
 {
-    ASSERT(t->rotation_count == 0 || t->every_ms > 0);
+    ASSERT(t->every_ms > 0);
+    return at_ms > t->since_ms ? (at_ms - t->since_ms) / t->every_ms : 0;
+}
+
+static struct str turn_name(const struct roster_team *t, uint64_t turn)
+{
+    ASSERT(t->rotation_count > 0);
+    return t->rotation[turn % t->rotation_count];
+}
+
+// The last that holds then; NULL: none.
+static const struct roster_override *override_of(const struct roster_team *t, uint64_t at_ms)
+{
+    ASSERT(t->override_count <= ROSTER_MEMBERS_MAX);
     for (size_t i = t->override_count; i > 0; i--) {
         const struct roster_override *o = &t->overrides[i - 1];
         if (at_ms >= o->from_ms && at_ms < o->until_ms) {
-            return o->who;
+            return o;
         }
     }
-    if (t->rotation_count == 0) {
-        return STR("");
+    return NULL;
+}
+
+struct str roster_on_call(const struct roster_team *t, uint64_t at_ms)
+{
+    const struct roster_override *o = override_of(t, at_ms);
+    ASSERT(t->rotation_count == 0 || t->every_ms > 0);
+    return o != NULL ? o->who : t->rotation_count == 0 ? STR("") : turn_name(t, turn_of(t, at_ms));
+}
+
+// When the next turn of somebody else begins; UINT64_MAX: never.
+static uint64_t next_turn(const struct roster_team *t, uint64_t at_ms)
+{
+    uint64_t turn = t->rotation_count > 0 ? turn_of(t, at_ms) : 0;
+    ASSERT(t->rotation_count <= ROSTER_MEMBERS_MAX);
+    for (size_t k = 1; k < t->rotation_count; k++) {
+        if (!str_eq(turn_name(t, turn + k), turn_name(t, turn))) {
+            return t->since_ms + (turn + k) * t->every_ms;
+        }
     }
-    uint64_t turns = at_ms > t->since_ms ? (at_ms - t->since_ms) / t->every_ms : 0;
-    return t->rotation[turns % t->rotation_count];
+    return UINT64_MAX;
+}
+
+// The next moment at which an override begins or ends, or a turn where no override hides it.
+static uint64_t next_step(const struct roster_team *t, uint64_t at_ms)
+{
+    uint64_t next_ms = override_of(t, at_ms) == NULL ? next_turn(t, at_ms) : UINT64_MAX;
+    ASSERT(t->override_count <= ROSTER_MEMBERS_MAX);
+    for (size_t i = 0; i < t->override_count; i++) {
+        const uint64_t ends_ms[] = {t->overrides[i].from_ms, t->overrides[i].until_ms};
+        for (size_t k = 0; k < 2; k++) {
+            next_ms = ends_ms[k] > at_ms && ends_ms[k] < next_ms ? ends_ms[k] : next_ms;
+        }
+    }
+    return next_ms;
+}
+
+uint64_t roster_on_call_until(const struct roster_team *t, uint64_t at_ms)
+{
+    struct str now = roster_on_call(t, at_ms);
+    uint64_t next_ms = next_step(t, at_ms);
+    // What changes nothing is an end of an override: a turn that is seen is of somebody else.
+    for (size_t left = 2 * t->override_count; next_ms < UINT64_MAX; left--) {
+        if (!str_eq(roster_on_call(t, next_ms), now)) {
+            return next_ms;
+        }
+        ASSERT(left > 0);
+        next_ms = next_step(t, next_ms);
+    }
+    return 0;
 }
 
 // ---- Silences -----------------------------------------------------------------------------------

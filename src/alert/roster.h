@@ -99,6 +99,8 @@ const struct roster_team *roster_team(const struct roster *r, struct str name);
 
 // Who is on call; "" where the group has neither turns nor an override that holds.
 struct str roster_on_call(const struct roster_team *t, uint64_t at_ms);
+// When it is somebody else: as of the end of a turn or an override, or where one begins; 0: never.
+uint64_t roster_on_call_until(const struct roster_team *t, uint64_t at_ms);
 
 bool roster_silence_holds(const struct roster_silence *s, uint64_t at_ms);
 // The first silence that holds then and covers the rule and the service; NULL: none.

@@ -51,6 +51,7 @@ static const struct route routes[] = {
     {"/api/v1/alerts/rules", NULL, api_alert_rules, false, true, PARAMS_NONE, GET},
     {"/api/v1/alerts/rules", NULL, api_alert_import, false, true, PARAMS_NONE, POST},
     {"/api/v1/alerts/roster", NULL, api_roster, false, true, PARAMS_NONE, GET},
+    {"/api/v1/alerts/on-call", NULL, api_on_call, false, true, P(AT) | P(NAME), GET},
     {"/api/v1/alerts/people/", "", api_person_remove, false, true, PARAMS_NONE, DELETE},
     {"/api/v1/alerts/groups/", "", api_group_remove, false, true, PARAMS_NONE, DELETE},
     {"/api/v1/alerts/silences/", "", api_silence_remove, false, true, PARAMS_NONE, DELETE},

@@ -154,6 +154,7 @@ void api_alert_remove(struct job *j);
 // Answers a change of alerts: nothing, or what went wrong with it; *at has the words.
 void api_alert_changed(struct job *j, enum err e, const struct err_at *at);
 void api_roster(struct job *j);
+void api_on_call(struct job *j);
 void api_person_remove(struct job *j);
 void api_group_remove(struct job *j);
 void api_silence_remove(struct job *j);

@@ -40,6 +40,7 @@ const char *param_name(enum param p)
         [PARAM_COMPARE] = "compare",
         [PARAM_STATE] = "state",
         [PARAM_BEFORE] = "before",
+        [PARAM_AT] = "at",
         [PARAM_ACTIVE] = "active",
         [PARAM_SILENCED] = "silenced",
         [PARAM_FILTER] = "filter",

@@ -36,6 +36,7 @@ enum param {
     PARAM_COMPARE,
     PARAM_STATE,
     PARAM_BEFORE,
+    PARAM_AT,
     PARAM_ACTIVE,
     PARAM_SILENCED,
     PARAM_FILTER, // may stand there several times: each is among the labels, as "filter"

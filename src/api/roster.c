@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: /api/v1/alerts/roster: people, groups with who is on call, silences; and their removal.
+// /api/v1/alerts/on-call: who is on call at a time.
 #include "alert/alerting.h"
 #include "api/job.h"
 #include "api/put.h"
 #include "core/clock.h"
 #include "core/must.h"
+
+#define AT_MAX_MS ((uint64_t)253402300799999) // the end of the year 9999
 
 static void put_texts(struct json_writer *w, const char *key, const struct str *items, size_t count)
 {
@@ -37,22 +40,26 @@ static void put_people(struct json_writer *w, const struct roster *r)
     json_put_array_end(w);
 }
 
-static void put_groups(struct json_writer *w, const struct roster *r, uint64_t now_ms)
+// Of one, or of all (name.n 0).
+static void put_groups(struct json_writer *w, const struct roster *r, struct str name,
+                       uint64_t now_ms)
 {
     ASSERT(r->team_count <= ROSTER_TEAMS_MAX);
     json_put_key(w, "groups");
     json_put_array(w);
     for (size_t i = 0; i < r->team_count; i++) {
         const struct roster_team *t = &r->teams[i];
-        uint64_t turn = t->rotation_count > 0 && now_ms > t->since_ms
-                            ? t->every_ms - (now_ms - t->since_ms) % t->every_ms
-                            : 0;
+        if (name.n > 0 && !str_eq(t->name, name)) {
+            continue;
+        }
         json_put_object(w);
         put_str(w, "name", t->name);
         put_texts(w, "members", t->members, t->member_count);
         put_texts(w, "rotation", t->rotation, t->rotation_count);
+        uint64_t until_ms = roster_on_call_until(t, now_ms);
         put_str(w, "on_call", roster_on_call(t, now_ms));
-        put_u64(w, "turn_ends_unix_ms", turn > 0 ? now_ms + turn : 0);
+        put_u64(w, "turn_ends_unix_ms", until_ms);
+        put_str(w, "next", until_ms > 0 ? roster_on_call(t, until_ms) : STR(""));
         json_put_object_end(w);
     }
     json_put_array_end(w);
@@ -94,9 +101,32 @@ void api_roster(struct job *j)
     json_writer_init(&w, &j->out);
     json_put_object(&w);
     put_people(&w, r);
-    put_groups(&w, r, now_ms);
+    put_groups(&w, r, STR(""), now_ms);
     put_silences(&w, r, now_ms);
     json_put_object_end(&w);
+    alert_set_unref(set);
+}
+
+void api_on_call(struct job *j)
+{
+    struct json_writer w;
+    struct str name = j->params[PARAM_NAME];
+    uint64_t at_ms = 0;
+    ASSERT(j->api != NULL);
+    if (!job_number(j, PARAM_AT, clock_wall_ns() / NS_PER_MS, 0, AT_MAX_MS, &at_ms)) {
+        return;
+    }
+    struct alert_set *set = alerting_rules(j->api->o.alerting);
+    const struct roster *r = &alert_set_file(set)->roster;
+    if (name.n > 0 && roster_team(r, name) == NULL) {
+        job_error(j, 404, "there is no group %.*s", STR_FMT(name));
+    } else {
+        json_writer_init(&w, &j->out);
+        json_put_object(&w);
+        put_u64(&w, "at_unix_ms", at_ms);
+        put_groups(&w, r, name, at_ms);
+        json_put_object_end(&w);
+    }
     alert_set_unref(set);
 }
 

@@ -107,6 +107,67 @@ static void test_who_is_on_call(void **state)
     alert_file_free(f);
 }
 
+static void check_until(const struct roster_team *t, const char *at, const char *until)
+{
+    uint64_t says_ms = roster_on_call_until(t, ms(at));
+    if (says_ms != (until != NULL ? ms(until) : 0)) {
+        print_error("%.*s at %s: %llu\n", STR_FMT(t->name), at, (unsigned long long)says_ms);
+        fail();
+    }
+}
+
+static void test_until_when_somebody_is_on_call(void **state)
+{
+    struct alert_file *f = read_ok(full);
+    const struct roster_team *t = roster_team(&f->roster, STR("payments"));
+    (void)state;
+    check_until(t, "2025-01-01T00:00Z", "2026-01-06T00:00Z"); // the first override
+    check_until(t, "2026-01-05T23:59:59Z", "2026-01-06T00:00Z");
+    check_until(t, "2026-01-06T00:00Z", "2026-01-06T12:00Z"); // another, within it
+    check_until(t, "2026-01-06T12:30Z", "2026-01-06T13:00Z");
+    check_until(t, "2026-01-06T13:00Z", "2026-01-07T00:00Z");
+    check_until(t, "2026-01-12T07:59:59Z", "2026-01-12T08:00Z"); // the end of a turn
+    check_until(t, "2026-01-12T08:00Z", "2026-01-19T08:00Z");
+    check_until(roster_team(&f->roster, STR("all")), "2026-01-12T08:00Z", NULL);
+    alert_file_free(f);
+}
+
+// What changes nobody is no change: turns of the same person, overrides that name them, turns
+// that an override hides.
+static void test_until_when_the_same_is_on_call(void **state)
+{
+    struct alert_file *f = read_ok(
+        "groups:\n"
+        "  - {name: alone, rotation: [anna], every: 24h, since: '2026-01-05T00:00Z'}\n"
+        "  - {name: twice, rotation: [anna, anna, ben], every: 24h, since: '2026-01-05T00:00Z',\n"
+        "     overrides: [{who: ben, from: '2026-01-06T12:00Z', until: '2026-01-07T12:00Z'}]}\n"
+        "  - name: hidden\n"
+        "    rotation: [anna, ben]\n"
+        "    every: 24h\n"
+        "    since: '2026-01-05T00:00Z'\n"
+        "    overrides: [{who: anna, from: '2026-01-05T01:00Z', until: '2026-01-09T02:00Z'},\n"
+        "                {who: anna, from: '2026-01-05T02:00Z', until: '2026-01-07T00:00Z'}]\n"
+        "  - name: seldom\n"
+        "    members: [anna, ben]\n"
+        "    overrides: [{who: ben, from: '2026-01-06T00:00Z', until: '2026-01-07T00:00Z'},\n"
+        "                {who: ben, from: '2026-01-07T00:00Z', until: '2026-01-08T00:00Z'}]\n"
+        "  - {name: same, rotation: [anna, anna], every: 24h, since: '2026-01-05T00:00Z'}\n");
+    const struct roster_team *teams = f->roster.teams;
+    (void)state;
+    assert_int_equal(f->roster.team_count, 5);
+    check_until(&teams[0], "2026-01-05T12:00Z", NULL);
+    check_until(&teams[1], "2026-01-05T12:00Z", "2026-01-06T12:00Z");
+    check_until(&teams[1], "2026-01-06T12:00Z", "2026-01-08T00:00Z"); // goes on as a turn
+    check_until(&teams[1], "2026-01-08T00:00Z", "2026-01-10T00:00Z");
+    check_until(&teams[2], "2026-01-05T00:30Z", "2026-01-10T00:00Z");
+    check_until(&teams[2], "2026-01-08T00:00Z", "2026-01-10T00:00Z");
+    check_until(&teams[3], "2026-01-05T00:00Z", "2026-01-06T00:00Z");
+    check_until(&teams[3], "2026-01-06T00:00Z", "2026-01-08T00:00Z");
+    check_until(&teams[3], "2026-01-08T00:00Z", NULL);
+    check_until(&teams[4], "2026-01-05T12:00Z", NULL);
+    alert_file_free(f);
+}
+
 static void check_silence(const struct roster *r, size_t which, const char *at, bool holds)
 {
     if (roster_silence_holds(&r->silences[which], ms(at)) != holds) {
@@ -234,6 +295,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_times),
         cmocka_unit_test(test_who_is_on_call),
+        cmocka_unit_test(test_until_when_somebody_is_on_call),
+        cmocka_unit_test(test_until_when_the_same_is_on_call),
         cmocka_unit_test(test_when_silences_hold),
         cmocka_unit_test(test_what_is_printed_is_read_as_the_same),
         cmocka_unit_test(test_what_is_wrong_is_told_with_its_place),
