@@ -125,7 +125,8 @@ struct book_incident {
 
 struct book_entry {
     uint64_t incident, at_ns;
-    struct str kind, text, by; // kind: fired, ended, joined, acknowledged, comment, resolved, told
+    // kind: fired, ended, joined, acknowledged, comment, resolved, told, silenced
+    struct str kind, text, by;
 };
 
 struct book_message {

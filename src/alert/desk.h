@@ -90,6 +90,17 @@ struct book *desk_book(struct desk *d);
 MUST_CHECK enum err desk_tell(struct desk *d, const struct alert_event *events, size_t count);
 void desk_tick(struct desk *d, uint64_t now_ns);
 
+// An incident that is not resolved and that silences cover: all of it, or some of its rules and
+// services.
+struct desk_silenced {
+    uint64_t incident;
+    struct str by; // the first of them; lives until `each` returns
+    bool all;
+};
+// `each` must not call back.
+void desk_each_silenced(struct desk *d, uint64_t now_ns,
+                        void (*each)(void *ctx, const struct desk_silenced *s), void *ctx);
+
 // ERR_NOT_FOUND; ERR_INVALID for one that is resolved.
 MUST_CHECK enum err desk_acknowledge(struct desk *d, uint64_t incident, struct str by,
                                      uint64_t now_ns);

@@ -85,6 +85,7 @@ struct open_incident *incident_read(const struct book_incident *row);
 // silence.c: which of its rules silences cover then: of some of its services, and all of all.
 struct incident_silence {
     bool some, all;
+    struct str by; // the first; "" where there is none; the set's
 };
 struct incident_silence incident_silenced(const struct desk *d, const struct open_incident *i,
                                           uint64_t now_ns);

@@ -10,6 +10,8 @@
 #define DAY_MINUTES 1440
 #define MONDAY      3 // of day 0, a Thursday
 
+const char *const roster_days[ROSTER_DAYS] = {"mon", "tue", "wed", "thu", "fri", "sat", "sun"};
+
 // ---- Times --------------------------------------------------------------------------------------
 
 // So many digits at *at; -1 where they are not there.

@@ -53,6 +53,9 @@
 #define ROSTER_EVERY_MAX_MS ((uint64_t)366 * 24 * 3600 * 1000)
 #define ROSTER_MATCH_MAX    64 // rules, or services, of a silence
 
+#define ROSTER_DAYS 7
+extern const char *const roster_days[ROSTER_DAYS]; // "mon" to "sun"
+
 struct roster_person {
     struct str name, mail, phone, wecom, dingtalk, feishu, slack; // "" where there is none
 };

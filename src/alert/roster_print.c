@@ -87,9 +87,9 @@ void roster_print_silence(const struct roster_silence *s, struct buf *out)
         print_time(out, "    until: ", s->until_ms);
         buf_add_str(out, STR("\n"));
     }
-    struct str days[7];
+    struct str days[ROSTER_DAYS];
     size_t count = 0;
-    for (unsigned d = 0; d < 7; d++) {
+    for (unsigned d = 0; d < ROSTER_DAYS; d++) {
         if ((s->days >> d & 1) != 0) {
             days[count++] = str_of(roster_days[d]);
         }

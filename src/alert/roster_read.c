@@ -59,14 +59,14 @@ static enum err silence_days(struct reader *r, const char *name, const yaml_node
     struct roster_silence *s = to;
     struct str *days = NULL;
     size_t count = 0;
-    enum err e = reader_texts(r, name, v, 7, &days, &count);
+    enum err e = reader_texts(r, name, v, ROSTER_DAYS, &days, &count);
     ASSERT(r->f != NULL);
     for (size_t i = 0; i < count && e == ERR_OK; i++) {
         unsigned d = 0;
-        while (d < 7 && !str_eq(days[i], str_of(roster_days[d]))) {
+        while (d < ROSTER_DAYS && !str_eq(days[i], str_of(roster_days[d]))) {
             d++;
         }
-        if (d == 7) {
+        if (d == ROSTER_DAYS) {
             return yaml_doc_wrong(&r->y, v, "expected mon, tue, wed, thu, fri, sat or sun for",
                                   name);
         }

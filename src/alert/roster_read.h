@@ -6,8 +6,6 @@
 #include "alert/reader.h"
 #include "alert/roster.h"
 
-static const char *const roster_days[] = {"mon", "tue", "wed", "thu", "fri", "sat", "sun"};
-
 // Values of keys of the file; `to` is the struct alert_file.
 enum err roster_read_people(struct reader *r, const char *name, const yaml_node_t *v, void *to);
 enum err roster_read_teams(struct reader *r, const char *name, const yaml_node_t *v, void *to);

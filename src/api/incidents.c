@@ -25,8 +25,49 @@ static void put_lines(struct json_writer *w, const char *key, struct str lines)
     json_put_array_end(w);
 }
 
-static void put_members(struct json_writer *w, const struct book_incident *i)
+// What silences cover is asked before the book is read.
+struct listing {
+    struct json_writer w;
+    struct arena *arena;
+    struct desk_silenced *silenced; // DESK_OPEN_MAX
+    size_t count;
+};
+
+static void note_silenced(void *ctx, const struct desk_silenced *s)
 {
+    struct listing *l = ctx;
+    ASSERT(l->count <= DESK_OPEN_MAX);
+    if (l->count < DESK_OPEN_MAX) {
+        l->silenced[l->count++] =
+            (struct desk_silenced){s->incident, arena_str(l->arena, s->by), s->all};
+    }
+}
+
+static void listing_begin(struct listing *l, struct job *j)
+{
+    ASSERT(j->api != NULL);
+    l->arena = &j->arena;
+    l->count = 0;
+    l->silenced = arena_new(l->arena, DESK_OPEN_MAX, sizeof *l->silenced);
+    desk_each_silenced(alerting_desk(j->api->o.alerting), clock_wall_ns(), note_silenced, l);
+    json_writer_init(&l->w, &j->out);
+}
+
+static void put_silenced(struct listing *l, uint64_t incident)
+{
+    static const struct desk_silenced none = {.by = {"", 0}};
+    const struct desk_silenced *s = &none;
+    ASSERT(l->count <= DESK_OPEN_MAX);
+    for (size_t i = 0; i < l->count && s == &none; i++) {
+        s = l->silenced[i].incident == incident ? &l->silenced[i] : s;
+    }
+    put_str(&l->w, "silenced_by", s->by);
+    put_bool(&l->w, "silenced_all", s->all);
+}
+
+static void put_members(struct listing *l, const struct book_incident *i)
+{
+    struct json_writer *w = &l->w;
     ASSERT(w->out != NULL);
     put_u64(w, "id", i->id);
     put_str(w, "state", str_of(incident_state_name(i->state)));
@@ -45,20 +86,21 @@ static void put_members(struct json_writer *w, const struct book_incident *i)
     put_u64(w, "alerts", i->alerts);
     put_u64(w, "firing", i->firing);
     put_u64(w, "silent", i->silent);
+    put_silenced(l, i->id);
 }
 
 static void put_incident(void *ctx, const struct book_incident *i)
 {
-    struct json_writer *w = ctx;
+    struct listing *l = ctx;
     ASSERT(ctx != NULL);
-    json_put_object(w);
-    put_members(w, i);
-    json_put_object_end(w);
+    json_put_object(&l->w);
+    put_members(l, i);
+    json_put_object_end(&l->w);
 }
 
 void api_incidents(struct job *j)
 {
-    struct json_writer w;
+    struct listing l;
     uint64_t limit, before;
     struct str state = j->params[PARAM_STATE];
     bool is_open = state.n > 0 && str_eq(state, STR("open"));
@@ -71,14 +113,14 @@ void api_incidents(struct job *j)
         !job_number(j, PARAM_BEFORE, 0, 0, INT64_MAX, &before)) {
         return;
     }
-    json_writer_init(&w, &j->out);
-    json_put_object(&w);
-    json_put_key(&w, "incidents");
-    json_put_array(&w);
+    listing_begin(&l, j);
+    json_put_object(&l.w);
+    json_put_key(&l.w, "incidents");
+    json_put_array(&l.w);
     enum err e = book_each_incident(alerting_book(j->api->o.alerting), is_open, before, limit,
-                                    put_incident, &w);
-    json_put_array_end(&w);
-    json_put_object_end(&w);
+                                    put_incident, &l);
+    json_put_array_end(&l.w);
+    json_put_object_end(&l.w);
     if (e != ERR_OK) {
         job_fail(j, e);
     }
@@ -148,10 +190,10 @@ static void put_delivery(void *ctx, const struct outbox_of_incident *d)
 
 static void put_one(void *ctx, const struct book_incident *i)
 {
-    struct json_writer *w = ctx;
+    struct listing *l = ctx;
     ASSERT(ctx != NULL);
-    json_put_object(w);
-    put_members(w, i);
+    json_put_object(&l->w);
+    put_members(l, i);
 }
 
 // The number in the path; false after answering 404.
@@ -177,31 +219,31 @@ static void fail(struct job *j, enum err e)
 
 void api_incident(struct job *j)
 {
-    struct json_writer w;
+    struct listing l;
     struct book *b = alerting_book(j->api->o.alerting);
     uint64_t id;
     ASSERT(j->api != NULL);
     if (!incident_number(j, &id)) {
         return;
     }
-    json_writer_init(&w, &j->out);
-    enum err e = book_incident(b, id, put_one, &w);
+    listing_begin(&l, j);
+    enum err e = book_incident(b, id, put_one, &l);
     if (e == ERR_OK) {
-        json_put_key(&w, "alert_list");
-        json_put_array(&w);
-        e = book_each_alert(b, id, put_alert, &w);
-        json_put_array_end(&w);
-        json_put_key(&w, "timeline");
-        json_put_array(&w);
-        e = e == ERR_OK ? book_each_entry(b, id, put_entry, &w) : e;
-        json_put_array_end(&w);
-        json_put_key(&w, "deliveries");
-        json_put_array(&w);
+        json_put_key(&l.w, "alert_list");
+        json_put_array(&l.w);
+        e = book_each_alert(b, id, put_alert, &l.w);
+        json_put_array_end(&l.w);
+        json_put_key(&l.w, "timeline");
+        json_put_array(&l.w);
+        e = e == ERR_OK ? book_each_entry(b, id, put_entry, &l.w) : e;
+        json_put_array_end(&l.w);
+        json_put_key(&l.w, "deliveries");
+        json_put_array(&l.w);
         e = e == ERR_OK ? notify_each_of_incident(alerting_notify(j->api->o.alerting),
-                                                  j->path_param, put_delivery, &w)
+                                                  j->path_param, put_delivery, &l.w)
                         : e;
-        json_put_array_end(&w);
-        json_put_object_end(&w);
+        json_put_array_end(&l.w);
+        json_put_object_end(&l.w);
     }
     if (e != ERR_OK) {
         buf_clear(&j->out);

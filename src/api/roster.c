@@ -65,6 +65,19 @@ static void put_groups(struct json_writer *w, const struct roster *r, struct str
     json_put_array_end(w);
 }
 
+static void put_days(struct json_writer *w, const struct roster_silence *s)
+{
+    ASSERT(s->days < 1U << ROSTER_DAYS);
+    json_put_key(w, "days");
+    json_put_array(w);
+    for (unsigned d = 0; d < ROSTER_DAYS; d++) {
+        if ((s->days >> d & 1) != 0) {
+            json_put_str(w, str_of(roster_days[d]));
+        }
+    }
+    json_put_array_end(w);
+}
+
 static void put_silences(struct json_writer *w, const struct roster *r, uint64_t now_ms)
 {
     ASSERT(r->silence_count <= ROSTER_SILENCES_MAX);
@@ -82,6 +95,10 @@ static void put_silences(struct json_writer *w, const struct roster *r, uint64_t
         put_texts(w, "services", s->services, s->service_count);
         put_u64(w, "from_unix_ms", s->from_ms);
         put_u64(w, "until_unix_ms", s->until_ms == UINT64_MAX ? 0 : s->until_ms);
+        put_days(w, s);
+        put_i64(w, "begin_minute", s->begin_minute);
+        put_i64(w, "end_minute", s->end_minute);
+        put_i64(w, "offset_minutes", s->offset_minutes);
         put_bool(w, "holds", roster_silence_holds(s, now_ms));
         put_bool(w, "is_over", s->until_ms <= now_ms);
         put_str(w, "body", buf_str(&body));
