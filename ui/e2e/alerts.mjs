@@ -122,6 +122,100 @@ async function incidentComesAndGoes(page, url, otlp) {
   await page.getByRole('row', { name: 'the bell rings' }).getByText('over').waitFor()
 }
 
+async function silencesComeAndGo(page, url, otlp) {
+  await fail(otlp, 'belfry', 6)
+  await page.goto(`${url}/incidents`)
+  await page.getByLabel('Auto-refresh').selectOption('5000')
+  await page.getByRole('link', { name: 'the bell rings' }).click()
+  await page.getByRole('button', { name: 'Silence', exact: true }).click()
+  const panel = page.getByRole('dialog', { name: 'Silence' })
+  assert.match(await panel.innerText(), /Rules\s+the bell rings\s+Services\s+belfry/)
+  await panel.getByLabel('Until').fill('yesterday')
+  await panel.getByRole('button', { name: 'Silence', exact: true }).click()
+  await panel.getByRole('alert').waitFor()
+  await panel.getByLabel('Reason').fill('the ringer is <b>ill</b>')
+  await panel.getByRole('button', { name: 'For 8 hours' }).click()
+  await panel.waitFor({ state: 'detached' })
+  const fact = page.locator('dl > div', { hasText: 'Silenced by' })
+  await fact.waitFor()
+  assert.match(await fact.innerText(), /incident \d+\s+until 20[^]*the ringer is <b>ill<\/b>/)
+  await page.goto(`${url}/incidents`)
+  await page.getByRole('row', { name: 'the bell rings' }).getByText('silenced').waitFor()
+  await page.goto(`${url}/alerts`)
+  const row = page.getByRole('row', { name: 'the ringer is <b>ill</b>' })
+  assert.match(await row.innerText(), /silent now[^]*the bell rings[^]*belfry[^]*until 20/)
+  await row.getByRole('button', { name: /^End the silence incident/ }).click()
+  const asks = page.getByRole('dialog', { name: /^End the silence incident/ })
+  await asks.getByText('It ends now. What still fires is told at once.').waitFor()
+  await asks.getByRole('button', { name: 'End the silence' }).click()
+  await row.waitFor({ state: 'detached' })
+  await page.getByText('Nothing is silenced.').waitFor()
+}
+
+// One that holds over part of an incident, one on some nights, one that is over; it ends in the incident's page.
+async function silencesAreTold(page, url, otlp) {
+  await page.goto(`${url}/alerts`)
+  const at = (hours) => `${new Date(Date.now() + hours * 36e5).toISOString().slice(0, 19)}Z`
+  await importText(
+    page,
+    `rules:
+  - {name: the bell cracks, service: belfry, strategies: [{measure: count, every: 5s, threshold: 3}]}
+silences:
+  - {name: the choir sings, rules: [the bell rings], until: "${at(1)}"}
+  - {name: nights, from: "${at(1)}", days: [sat, sun], between: "22:00-06:00", offset: "+08:00"}
+  - {name: a mass, from: "${at(-3)}", until: "${at(-2)}", reason: Advent}
+`,
+  )
+  await page.getByText('Also people 0, groups 0, silences 3.').waitFor()
+  const card = page.locator('section', { has: page.getByRole('heading', { name: 'Silences' }) })
+  const rows = (await card.getByRole('row').allInnerTexts()).slice(1)
+  assert.match(rows[0], /^the choir sings\s+silent now\s+the bell rings\s+all\s+until 20/)
+  assert.match(
+    rows[1],
+    /^nights\s+not now\s+all\s+all\s+from 20.* · Sat, Sun · 22:00–06:00 · UTC\+8/,
+  )
+  assert.match(rows[2], /^a mass\s+over\s+all\s+all\s+20.* – .*\d\s+Advent\s+Remove$/)
+  await card.getByRole('button', { name: 'Remove a mass' }).click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Remove', exact: true }).click()
+  await card.getByRole('row', { name: 'a mass' }).waitFor({ state: 'detached' })
+  await card.getByRole('button', { name: 'End the silence nights' }).click()
+  await page.getByRole('dialog').getByText('and will not again.').waitFor()
+  await page.getByRole('button', { name: 'Cancel' }).click()
+  await fail(otlp, 'belfry', 6)
+  await page.goto(`${url}/incidents`)
+  await page.getByLabel('Auto-refresh').selectOption('5000')
+  const partly = page.getByRole('row', { name: /the bell/ }).filter({ hasText: 'partly silenced' })
+  await partly.getByRole('link', { name: /the bell/ }).click()
+  await page.locator('dl > div', { hasText: 'Partly silenced by' }).getByText('choir').waitFor()
+  await page.getByRole('button', { name: 'End the silence' }).click()
+  await page.getByRole('dialog').getByRole('button', { name: 'End the silence' }).click()
+  await page.getByText('Partly silenced by').waitFor({ state: 'detached' })
+}
+
+async function whoIsOnCall(page, url) {
+  await page.goto(`${url}/alerts`)
+  await page.getByText('There are no groups.').waitFor()
+  const at = (hours) => `${new Date(Date.now() + hours * 36e5).toISOString().slice(0, 19)}Z`
+  await importText(
+    page,
+    `people:
+  - {name: Quasimodo, phone: "+33 1 42", mail: q@example.org}
+  - {name: Frollo}
+groups:
+  - {name: ringers, rotation: [Frollo, Quasimodo], every: 24h, since: "${at(-36)}"}
+  - {name: canons, members: [Frollo, Quasimodo]}
+`,
+  )
+  const row = page.getByRole('row', { name: /^ringers/ })
+  await row.waitFor()
+  assert.match(
+    await row.innerText(),
+    /Quasimodo\s*\+33 1 42 · q@example.org\s+20\d\d-\d\d-\d\d \d\d:\d\d\s+Frollo\s+Frollo, Quasimodo/,
+  )
+  const canons = await page.getByRole('row', { name: /^canons/ }).innerText()
+  assert.match(canons, /all members\s+–\s+–\s+Frollo, Quasimodo/)
+}
+
 async function rulesHaveVersions(page, url) {
   await page.goto(`${url}/alerts`)
   const row = page.getByRole('row', { name: 'nobody minds' })
@@ -158,6 +252,15 @@ export async function alertFlows(flow, url, otlp) {
       hook.close()
     }
   })
+  await flow('an incident is silenced, and told again', (page) =>
+    silencesComeAndGo(page, url, otlp),
+  )
+  await flow('silences of a file are told with when they hold, and over what', (page) =>
+    silencesAreTold(page, url, otlp),
+  )
+  await flow('groups show who is on call, until when and who is next', (page) =>
+    whoIsOnCall(page, url),
+  )
   await flow('a rule is changed, keeps its versions, and is removed', (page) =>
     rulesHaveVersions(page, url),
   )

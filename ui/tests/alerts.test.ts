@@ -16,7 +16,14 @@ import {
   unitOfStrategy,
   valueText,
 } from '@/alerts/values'
-import type { AlertRuleVersion, AlertStrategy, IncidentAlert } from '@/api/types'
+import { hoursOf, inOrder, isWeekly, silenceOf } from '@/alerts/silences'
+import type {
+  AlertRuleVersion,
+  AlertSilence,
+  AlertStrategy,
+  IncidentAlert,
+  IncidentDetails,
+} from '@/api/types'
 import { enAlerts } from '@/i18n/pages/en.alerts'
 
 const strategy = (more: Partial<AlertStrategy>): AlertStrategy => ({
@@ -153,5 +160,82 @@ describe('the rules of a text', () => {
   })
   it('are none where the text cannot be told', () => {
     expect(rulesOf('{"rules": []}')).toEqual([])
+  })
+})
+
+describe('a silence', () => {
+  const incident = (services: string[], ...alerts: [rule: string, service: string][]) =>
+    ({
+      id: 7,
+      services,
+      alert_list: alerts.map(([rule, service]) => ({ rule, service })),
+    }) as IncidentDetails
+  const silence = (more: Partial<AlertSilence>): AlertSilence => ({
+    name: 'n',
+    reason: '',
+    rules: [],
+    services: [],
+    from_unix_ms: 0,
+    until_unix_ms: 0,
+    days: [],
+    begin_minute: 0,
+    end_minute: 0,
+    offset_minutes: 0,
+    holds: false,
+    is_over: false,
+    body: '',
+    ...more,
+  })
+
+  it('covers the rules and services of an incident until a whole second', () => {
+    const alerts: [string, string][] = [
+      ['x', 'a'],
+      ['y', 'a'],
+      ['x', 'a'],
+    ]
+    expect(silenceOf(incident(['a'], ...alerts), 1790000000999, ' deploy ')).toEqual({
+      name: 'incident 7',
+      rules: ['x', 'y'],
+      services: ['a'],
+      until: '2026-09-21T14:13:20Z',
+      reason: 'deploy',
+    })
+  })
+
+  it('covers all services where an alert is of none', () => {
+    expect(silenceOf(incident(['a'], ['x', 'a'], ['z', '']), 0, ' ')).toEqual({
+      name: 'incident 7',
+      rules: ['x', 'z'],
+      until: '1970-01-01T00:00:00Z',
+    })
+  })
+
+  it('tells on which hours of the week it holds', () => {
+    const nights = silence({
+      days: ['sat', 'mon'],
+      begin_minute: 1320,
+      end_minute: 365,
+      offset_minutes: -330,
+    })
+    expect(hoursOf(nights, 'en', ', ')).toBe('Sat, Mon · 22:00–06:05 · UTC-5:30')
+    expect(hoursOf(nights, 'zh-CN', '、')).toMatch(/^周六、周一 · /)
+    expect(hoursOf(silence({ days: ['sun'] }), 'en', ', ')).toBe('Sun · UTC+0')
+    expect(hoursOf(silence({}), 'en', ', ')).toBe('')
+    expect([nights, silence({ end_minute: 60 }), silence({})].map(isWeekly)).toEqual([
+      true,
+      true,
+      false,
+    ])
+  })
+
+  it('comes first where it holds, and last where it is over', () => {
+    const list = [
+      silence({ name: 'a', is_over: true }),
+      silence({ name: 'b' }),
+      silence({ name: 'c', holds: true }),
+      silence({ name: 'd', holds: true }),
+    ]
+    expect(inOrder(list).map(({ name }) => name)).toEqual(['c', 'd', 'b', 'a'])
+    expect(list[0]!.name).toBe('a')
   })
 })

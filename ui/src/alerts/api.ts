@@ -2,6 +2,7 @@
 // Purpose: the server's endpoints of alerts as functions; beside the pages that use them, so that the
 // others do not load them.
 import { getJson, getText, postJson, postText, remove } from '@/api/client'
+import type { SilenceText } from './silences'
 import type * as T from '@/api/types'
 
 const V1 = '/api/v1'
@@ -38,6 +39,14 @@ export const importAlerts = (text: string) =>
 // A rule of the text on what is stored of the last day; without a name its first.
 export const tryAlertRule = (text: string, name: string) =>
   postJson<T.AlertTrial>(`${ALERTS}/test`, name ? { text, rule: name } : { text })
+
+export const addSilence = (silence: SilenceText) =>
+  postJson<T.AlertImported>(`${ALERTS}/rules`, { silences: [silence] })
+
+export const endSilence = (name: string) => remove(`${ALERTS}/silences/${enc(name)}`)
+
+export const alertRoster = (signal?: AbortSignal) =>
+  getJson<T.AlertRoster>(`${ALERTS}/roster`, {}, signal)
 
 export const removeAlertRule = (name: string) => remove(`${ALERTS}/rules/${enc(name)}`)
 
