@@ -509,18 +509,20 @@ static int run_silence(const struct command *c)
     (void)gmtime_r(&seconds, &t);
     (void)strftime(until, sizeof until, "%Y-%m-%dT%H:%M:%SZ", &t);
     json_t *silence = json_pack("{s:s, s:s}", "name", c->words[1], "until", until);
+    bool is_text = silence != NULL; // what is left out would make it cover more
     const char *const keys[] = {"rules", "services", "reason"};
     const char *const values[] = {c->rule, c->service, c->reason};
     for (size_t i = 0; i < 3; i++) {
         if (values[i] != NULL) {
-            (void)json_object_set_new(silence, keys[i], json_string(values[i]));
+            is_text = is_text && json_object_set_new(silence, keys[i], json_string(values[i])) == 0;
         }
     }
     json_t *body = json_pack("{s:[o]}", "silences", silence);
     char *text = body != NULL ? json_dumps(body, 0) : NULL;
     json_decref(body);
-    if (text == NULL) {
-        fprintf(stderr, "sonde: the name, or the reason, is no UTF-8\n");
+    if (!is_text || text == NULL) {
+        free(text);
+        fprintf(stderr, "sonde: the name, the rule, the service or the reason is no UTF-8\n");
         return EXIT_USAGE;
     }
     const struct client_request r = {"POST", "/api/v1/alerts/rules", str_of(text)};

@@ -252,12 +252,15 @@ enum err alerting_open(const struct alerting_options *o, struct alerting **ret_a
     struct alerting *a = mem_new(1, sizeof *a);
     a->o = *o;
     MUST(pthread_mutex_init(&a->lock, NULL) == 0);
-    a->inquirer = inquirer_new(o->store, o->series);
+    a->inquirer = inquirer_new(o->store, o->series, o->budget);
     a->watch = watch_new();
     enum err e = fs_real()->ops->make_dir(fs_real(), o->dir);
-    warn_of_missing(o);
-    e = e == ERR_OK ? open_notify(a, ret_at)
-                    : err_at_set(ret_at, e, 0, "%s: %s", o->dir, strerror(errno));
+    if (e == ERR_OK) {
+        warn_of_missing(o);
+        e = open_notify(a, ret_at);
+    } else {
+        e = err_at_set(ret_at, e, 0, "%s: %s", o->dir, err_text(e));
+    }
     e = e == ERR_OK ? open_desk(a, ret_at) : e;
     e = e == ERR_OK ? load_outside(a, ret_at) : e;
     e = e == ERR_OK ? read_rules(a, &a->set, ret_at) : e;

@@ -112,7 +112,8 @@ static const char *const texts[BOOK_STATEMENTS] = {
     [BOOK_FORGET_TIMELINE] = "DELETE FROM timeline WHERE incident NOT IN (SELECT id FROM"
                              " incidents)",
     [BOOK_FORGET_MESSAGES] = "DELETE FROM messages WHERE put = 1 AND"
-                             " id <= (SELECT max(id) FROM messages) - 10000",
+                             " id <= (SELECT max(id) FROM messages) - ?1 AND"
+                             " incident NOT IN (SELECT id FROM incidents WHERE state != 2)",
     [BOOK_ADD_ENTRY] = "INSERT INTO timeline(incident, at_ns, kind, text, who)"
                        " VALUES(?1, ?2, ?3, ?4, ?5)",
     [BOOK_TIMELINE] = "SELECT incident, at_ns, kind, text, who FROM (SELECT * FROM timeline WHERE"
@@ -453,6 +454,7 @@ void book_forget(struct book *b, uint64_t now_ns)
     sql_run(&b->sql, BOOK_OLD_SILENCES);
     sql_run(&b->sql, BOOK_FORGET_ALERTS);
     sql_run(&b->sql, BOOK_FORGET_TIMELINE);
+    sql_bind_u64(book_statement(b, BOOK_FORGET_MESSAGES), 1, BOOK_MESSAGES_MAX);
     sql_run(&b->sql, BOOK_FORGET_MESSAGES);
 }
 
@@ -498,7 +500,7 @@ static void read_count(void *ctx, sqlite3_stmt *r)
     *(uint64_t *)ctx = sql_u64(r, 0);
 }
 
-enum err book_comments(struct book *b, uint64_t incident, uint64_t *ret_count)
+enum err book_count_comments(struct book *b, uint64_t incident, uint64_t *ret_count)
 {
     ASSERT(b->sql.db != NULL);
     return sql_each(&b->sql, BOOK_COMMENTS, incident, read_count, ret_count);

@@ -29,6 +29,7 @@
 #define BOOK_KEEP_MS       ((uint64_t)90 * 24 * 3600 * 1000)
 #define BOOK_INCIDENTS_MAX 20000u
 #define BOOK_CHANGES_MAX   100000u
+#define BOOK_MESSAGES_MAX  10000u // that were handed on; those of open incidents stay beside them
 #define BOOK_SILENCE_MS    ((uint64_t)7 * 24 * 3600 * 1000)
 #define BOOK_COMMENT_MAX   ((size_t)4000) // bytes
 #define BOOK_COMMENTS_MAX  500u           // of an incident: half of the timeline that is shown
@@ -164,7 +165,7 @@ MUST_CHECK enum err
 book_each_firing(struct book *b, void (*each)(void *ctx, const struct book_alert *a), void *ctx);
 MUST_CHECK enum err book_each_entry(struct book *b, uint64_t incident,
                                     void (*each)(void *ctx, const struct book_entry *e), void *ctx);
-MUST_CHECK enum err book_comments(struct book *b, uint64_t incident, uint64_t *ret_count);
+MUST_CHECK enum err book_count_comments(struct book *b, uint64_t incident, uint64_t *ret_count);
 MUST_CHECK enum err
 book_each_unput(struct book *b, void (*each)(void *ctx, const struct book_message *m), void *ctx);
 // The last message of each incident that is open; `channels` are those of all its messages, also of

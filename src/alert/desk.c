@@ -10,10 +10,8 @@
 #include "core/mem.h"
 #include "core/must.h"
 
-#define BODY_MAX     NOTICE_JSON_BYTES_MAX
-#define FORGET_MS    ((uint64_t)3600000)
-#define PUT_AT_ONCE  ((size_t)64)
-#define DELIVERY_KEY 160
+#define BODY_MAX  NOTICE_JSON_BYTES_MAX
+#define FORGET_MS ((uint64_t)3600000)
 
 // ---- Alerts that fire ---------------------------------------------------------------------------
 
@@ -132,6 +130,27 @@ static void load_firing(void *ctx, const struct book_alert *a)
     }
 }
 
+char *desk_copy(struct str s)
+{
+    char *c = mem_alloc(s.n + 1);
+    ASSERT(s.p != NULL || s.n == 0);
+    memcpy(c, s.n > 0 ? s.p : "", s.n);
+    c[s.n] = 0;
+    return c;
+}
+
+// One that is damaged is as none.
+static bool is_notice(struct str body)
+{
+    struct arena arena = {0};
+    struct notice n;
+    struct err_at at;
+    ASSERT(body.p != NULL || body.n == 0);
+    enum err e = notice_from_json(body, &arena, &n, &at);
+    arena_done(&arena);
+    return e == ERR_OK;
+}
+
 static void load_body(void *ctx, const struct book_message *m)
 {
     struct open_incident *i = incident_of(ctx, m->incident);
@@ -142,31 +161,11 @@ static void load_body(void *ctx, const struct book_message *m)
             (void)name_list_add(&i->withheld, name, DESK_LIST_MAX);
         }
     }
-    if (i != NULL) {
+    if (i != NULL && is_notice(m->body)) {
         mem_free(i->body);
-        i->body = mem_alloc(m->body.n + 1);
-        memcpy(i->body, m->body.p, m->body.n);
+        i->body = desk_copy(m->body);
         i->body_n = m->body.n;
     }
-}
-
-static char *copy(struct str s)
-{
-    char *c = mem_alloc(s.n + 1);
-    ASSERT(s.p != NULL || s.n == 0);
-    memcpy(c, s.n > 0 ? s.p : "", s.n);
-    c[s.n] = 0;
-    return c;
-}
-
-static void load_pending(void *ctx, const struct book_message *m)
-{
-    struct desk *d = ctx;
-    ASSERT(ctx != NULL);
-    d->pending =
-        mem_grow(d->pending, &d->pending_capacity, d->pending_count + 1, sizeof *d->pending);
-    d->pending[d->pending_count++] =
-        (struct pending){m->id, m->incident, copy(m->channels), copy(m->body), m->resolves};
 }
 
 static void clear(struct desk *d)
@@ -181,18 +180,12 @@ static void clear(struct desk *d)
             mem_free(d->slots[i]);
         }
     }
-    for (size_t i = 0; i < d->pending_count; i++) {
-        mem_free(d->pending[i].channels);
-        mem_free(d->pending[i].body);
-    }
     mem_free(d->open);
     mem_free(d->slots);
-    mem_free(d->pending);
+    pending_clear(d);
     d->open = NULL;
     d->slots = NULL;
-    d->pending = NULL;
     d->open_count = d->open_capacity = d->size = d->firing_count = 0;
-    d->pending_count = d->pending_capacity = 0;
 }
 
 // As the book has it.
@@ -208,7 +201,20 @@ static enum err load(struct desk *d)
     }
     e = e == ERR_OK ? book_each_firing(&d->book, load_firing, d) : e;
     e = e == ERR_OK ? book_each_last_message(&d->book, load_body, d) : e;
-    return e == ERR_OK ? book_each_unput(&d->book, load_pending, d) : e;
+    e = e == ERR_OK ? book_each_unput(&d->book, pending_add, d) : e;
+    d->is_stale = e != ERR_OK;
+    return e;
+}
+
+// Takes the lock, with what the book has; not where that cannot be read.
+static enum err enter(struct desk *d)
+{
+    pthread_mutex_lock(&d->lock);
+    enum err e = d->is_stale ? load(d) : ERR_OK;
+    if (e != ERR_OK) {
+        pthread_mutex_unlock(&d->lock);
+    }
+    return e;
 }
 
 enum err desk_open(const struct desk_options *o, struct desk **ret_desk, struct err_at *ret_at)
@@ -277,7 +283,7 @@ static void add_message(struct desk *d, const struct open_incident *i, uint64_t 
         return;
     }
     m.id = book_add_message(&d->book, &m);
-    load_pending(d, &m);
+    pending_add(d, &m);
     const struct book_entry entry = {
         .incident = i->id, .at_ns = at_ns, .kind = STR("told"), .text = channels};
     book_add_entry(&d->book, &entry);
@@ -351,7 +357,7 @@ static void end_message(struct desk *d, struct open_incident *i)
 {
     struct buf body;
     ASSERT(i->firing <= i->alerts);
-    if (i->channels.count == 0 || i->body == NULL) {
+    if (i->channels.count == 0) {
         return;
     }
     buf_init(&body, BODY_MAX);
@@ -451,7 +457,7 @@ static void fires(struct desk *d, const struct alert_event *e)
     buf_init(&body, BODY_MAX);
     message_of(d, i, e, &inquiry, &body);
     mem_free(i->body);
-    i->body = copy(buf_str(&body));
+    i->body = desk_copy(buf_str(&body));
     i->body_n = body.n;
     name_list_init(&traces);
     for (size_t t = 0; t < e->trace_count; t++) {
@@ -519,64 +525,15 @@ static void drop_resolved(struct desk *d)
     d->open_count = kept;
 }
 
-// ---- Handing on ---------------------------------------------------------------------------------
-
-static enum err put_one(struct desk *d, const struct pending *p)
-{
-    struct arena arena = {0};
-    struct notice *n = mem_new(1, sizeof *n);
-    struct err_at at;
-    struct notify_item items[PUT_AT_ONCE];
-    char keys[PUT_AT_ONCE][DELIVERY_KEY];
-    struct str rest = str_of(p->channels), name;
-    enum outbox_taken taken[PUT_AT_ONCE];
-    size_t count = 0;
-    enum err e = notice_from_json(str_of(p->body), &arena, n, &at);
-    ASSERT(d->firing_count <= d->size);
-    while (e == ERR_OK && count < PUT_AT_ONCE && name_list_next(&rest, &name)) {
-        (void)snprintf(keys[count], DELIVERY_KEY, "message-%llu-%.*s", (unsigned long long)p->id,
-                       STR_FMT(str_cut(name, CHANNEL_NAME_BYTES_MAX)));
-        items[count] = (struct notify_item){str_of(keys[count]), name, n};
-        count++;
-    }
-    e = e == ERR_OK ? notify_put(d->o.notify, items, count, taken) : e;
-    mem_free(n);
-    arena_done(&arena);
-    return e;
-}
-
-// What src/notify cannot take now waits; it stays written down.
-static void hand_on(struct desk *d)
-{
-    size_t done = 0;
-    ASSERT(d->firing_count <= d->size);
-    while (done < d->pending_count && put_one(d, &d->pending[done]) == ERR_OK) {
-        done++;
-    }
-    if (done == 0) {
-        return;
-    }
-    book_begin(&d->book);
-    for (size_t i = 0; i < done; i++) {
-        book_message_is_put(&d->book, d->pending[i].id);
-    }
-    enum err e = book_end(&d->book);
-    if (e != ERR_OK) { // it is put again after a start, and counts once
-        log_write(LOG_WARN, "alert", "it cannot be noted that messages were handed on",
-                  "reason=\"%s\"", err_text(e));
-    }
-    for (size_t i = 0; i < done; i++) {
-        mem_free(d->pending[i].channels);
-        mem_free(d->pending[i].body);
-    }
-    d->pending_count -= done;
-    memmove(d->pending, d->pending + done, d->pending_count * sizeof *d->pending);
-}
+// ---- What the engine tells ----------------------------------------------------------------------
 
 enum err desk_tell(struct desk *d, const struct alert_event *events, size_t count)
 {
     ASSERT(d != NULL);
-    pthread_mutex_lock(&d->lock);
+    enum err entered = enter(d);
+    if (entered != ERR_OK) {
+        return entered;
+    }
     book_begin(&d->book);
     for (size_t i = 0; i < count; i++) {
         if (events[i].fires) {
@@ -588,10 +545,9 @@ enum err desk_tell(struct desk *d, const struct alert_event *events, size_t coun
     enum err e = book_end(&d->book);
     if (e == ERR_OK) {
         drop_resolved(d);
-        hand_on(d);
+        pending_hand_on(d);
     } else {
-        enum err again = load(d);
-        e = again == ERR_OK ? e : again;
+        (void)load(d); // what cannot be read is read again at the next call
     }
     pthread_mutex_unlock(&d->lock);
     return e;
@@ -611,7 +567,7 @@ static void add_all(struct name_list *to, const struct name_list *from)
 static void tell_more(struct desk *d, struct open_incident *i, uint64_t now_ns)
 {
     bool repeats = i->silent > 0 && now_ns >= i->messaged_ns + i->suppress_ms * NS_PER_MS;
-    bool is_open = i->state == INCIDENT_FIRING && i->body != NULL;
+    bool is_open = i->state == INCIDENT_FIRING;
     bool has_heard = i->channels.count > 0;
     struct name_list to;
     ASSERT(i->firing <= i->alerts);
@@ -644,16 +600,21 @@ static void tell_more(struct desk *d, struct open_incident *i, uint64_t now_ns)
     name_list_done(&to);
 }
 
-static bool is_to_look(const struct open_incident *i, uint64_t now_ns)
+// The first incident whose traces are to be looked at again; one at each tick is enough.
+static struct open_incident *to_look_at(const struct desk *d, uint64_t now_ns)
 {
-    ASSERT(i->firing <= i->alerts);
-    return i->look_ns > 0 && now_ns >= i->look_ns;
+    ASSERT(d->open_count <= DESK_OPEN_MAX);
+    for (size_t i = 0; i < d->open_count && d->o.inquire != NULL; i++) {
+        if (d->open[i]->look_ns > 0 && now_ns >= d->open[i]->look_ns) {
+            return d->open[i];
+        }
+    }
+    return NULL;
 }
 
-// Its traces, once the spans of all who were called should be there: of all of the ring alike.
-static void look_again(struct desk *d, struct open_incident *i, uint64_t now_ns)
+// Once the spans of all who were called should be there: of all of the ring alike.
+static void look_again(struct desk *d, const struct open_incident *i, struct inquiry *inquiry)
 {
-    struct inquiry inquiry = {.is_late = true};
     trace_id traces[DESK_AGAIN];
     size_t have = i->trace_next < DESK_TRACES ? i->trace_next : DESK_TRACES;
     size_t count = have < DESK_AGAIN ? have : DESK_AGAIN;
@@ -661,62 +622,85 @@ static void look_again(struct desk *d, struct open_incident *i, uint64_t now_ns)
     for (size_t k = 0; k < count; k++) {
         traces[k] = i->traces[k * have / count];
     }
-    d->o.inquire(d->o.ctx, traces, count, &inquiry);
+    d->o.inquire(d->o.ctx, traces, count, inquiry);
+}
+
+static void learn(struct desk *d, struct open_incident *i, uint64_t now_ns,
+                  const struct inquiry *inquiry)
+{
     i->look_ns = 0;
-    if (incident_learn(i, &inquiry)) {
+    ASSERT(i->firing <= i->alerts);
+    if (incident_learn(i, inquiry)) {
         const struct book_entry entry = {
             .incident = i->id, .at_ns = now_ns, .kind = STR("suspect"), .text = str_of(i->suspect)};
         book_add_entry(&d->book, &entry);
     }
     write_incident(d, i);
+}
+
+// What time alone brings.
+static void pass_time(struct desk *d, uint64_t now_ns)
+{
+    struct inquiry inquiry = {.is_late = true};
+    struct open_incident *looked_at = to_look_at(d, now_ns);
+    bool is_due = now_ns >= d->forgot_ns + FORGET_MS * NS_PER_MS;
+    bool any = looked_at != NULL || is_due;
+    ASSERT(!d->is_stale);
+    for (size_t i = 0; i < d->open_count && !any; i++) {
+        any = d->open[i]->silent > 0 || d->open[i]->withheld.count > 0;
+    }
+    if (!any) {
+        return;
+    }
+    if (looked_at != NULL) { // before the transaction, which others wait for
+        look_again(d, looked_at, &inquiry);
+    }
+    book_begin(&d->book);
+    if (looked_at != NULL) {
+        learn(d, looked_at, now_ns, &inquiry);
+    }
+    for (size_t i = 0; i < d->open_count; i++) {
+        tell_more(d, d->open[i], now_ns);
+    }
+    if (is_due) {
+        book_forget(&d->book, now_ns);
+        d->forgot_ns = now_ns;
+    }
+    if (book_end(&d->book) != ERR_OK) {
+        (void)load(d);
+    }
     arena_done(&inquiry.arena);
 }
 
 void desk_tick(struct desk *d, uint64_t now_ns)
 {
     ASSERT(d != NULL);
-    pthread_mutex_lock(&d->lock);
-    bool is_due = now_ns >= d->forgot_ns + FORGET_MS * NS_PER_MS;
-    bool any = false;
-    for (size_t i = 0; i < d->open_count && !any; i++) {
-        any = d->open[i]->silent > 0 || d->open[i]->withheld.count > 0 ||
-              is_to_look(d->open[i], now_ns);
+    if (enter(d) != ERR_OK) {
+        return;
     }
-    if (any || is_due) {
-        book_begin(&d->book);
-        for (size_t i = 0; i < d->open_count; i++) {
-            if (is_to_look(d->open[i], now_ns)) {
-                look_again(d, d->open[i], now_ns);
-            }
-            tell_more(d, d->open[i], now_ns);
-        }
-        if (is_due) {
-            book_forget(&d->book, now_ns);
-            d->forgot_ns = now_ns;
-        }
-        if (book_end(&d->book) != ERR_OK) {
-            (void)load(d);
-        }
-    }
-    hand_on(d);
+    pass_time(d, now_ns);
+    pending_hand_on(d);
     pthread_mutex_unlock(&d->lock);
 }
 
 // ---- People -------------------------------------------------------------------------------------
 
-static void nothing(void *ctx, const struct book_incident *i)
+// That it is there is all that is asked.
+static void pass_over(void *ctx, const struct book_incident *i)
 {
-    ASSERT(ctx != NULL);
-    *(bool *)ctx = i->state == INCIDENT_RESOLVED;
+    ASSERT(i->id > 0);
+    (void)ctx;
 }
 
 enum err desk_acknowledge(struct desk *d, uint64_t incident, struct str by, uint64_t now_ns)
 {
-    bool is_resolved;
     ASSERT(d != NULL);
-    pthread_mutex_lock(&d->lock);
+    enum err e = enter(d);
+    if (e != ERR_OK) {
+        return e;
+    }
     struct open_incident *i = incident_of(d, incident);
-    enum err e = i != NULL ? ERR_OK : book_incident(&d->book, incident, nothing, &is_resolved);
+    e = i != NULL ? ERR_OK : book_incident(&d->book, incident, pass_over, NULL);
     if (i == NULL) {
         e = e == ERR_OK ? ERR_INVALID : e;
     } else if (i->state == INCIDENT_FIRING) {
@@ -738,19 +722,21 @@ enum err desk_acknowledge(struct desk *d, uint64_t incident, struct str by, uint
 enum err desk_comment(struct desk *d, uint64_t incident, struct str text, struct str by,
                       uint64_t now_ns)
 {
-    bool is_resolved;
+    uint64_t count = 0;
     ASSERT(d != NULL);
     if (text.n > BOOK_COMMENT_MAX) {
         return ERR_LIMIT;
     }
-    uint64_t count = 0;
-    enum err e = book_incident(&d->book, incident, nothing, &is_resolved);
-    e = e == ERR_OK ? book_comments(&d->book, incident, &count) : e;
-    if (e != ERR_OK || count >= BOOK_COMMENTS_MAX) {
-        return e == ERR_OK ? ERR_LIMIT : e;
+    pthread_mutex_lock(&d->lock); // so that nobody adds one between counting and adding
+    enum err e = book_incident(&d->book, incident, pass_over, NULL);
+    e = e == ERR_OK ? book_count_comments(&d->book, incident, &count) : e;
+    e = e == ERR_OK && count >= BOOK_COMMENTS_MAX ? ERR_LIMIT : e;
+    if (e == ERR_OK) {
+        const struct book_entry entry = {incident, now_ns, STR("comment"), text, by};
+        book_begin(&d->book);
+        book_add_entry(&d->book, &entry);
+        e = book_end(&d->book);
     }
-    const struct book_entry entry = {incident, now_ns, STR("comment"), text, by};
-    book_begin(&d->book);
-    book_add_entry(&d->book, &entry);
-    return book_end(&d->book);
+    pthread_mutex_unlock(&d->lock);
+    return e;
 }

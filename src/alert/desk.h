@@ -6,23 +6,27 @@
 // same business line, where it is of the same rule, the same service, a service that calls or is
 // called by one of the incident's, or has a trace in common with it; else it opens one. An incident
 // is resolved when none of its alerts fires any more. A person may acknowledge it (what joins then
-// is not told, unless it is worse), and add words to its timeline.
+// is not told to those who know of it, unless it is worse), and add words to its timeline.
 //
 // Messages. Each channel of the rules hears of an incident at once, the first time; after that once
 // for each `suppress` of them at most, with how many alerts came since ("and 214 more"), and when
 // it is over. An incident that was not told to a channel is not told to be over there.
 //
-// Silences (alert/roster.h). What one covers is not told; the timeline says so. Channels that did
-// not hear of the incident for that hear of it, if it still fires, once no silence is over any of
-// its rules; those that know of it are told again unless silences cover all of it.
+// Silences (alert/roster.h). What one covers is not told (but its end is, to those who heard of
+// it); the timeline says so. Channels that did not hear of the incident for that hear of it, if it
+// still fires, once no silence is over any of its rules; those that know of it are told again
+// unless silences cover all of it.
 //
 // People. A rule's receivers that are people or groups become who they stand for when a message is
 // made: of a group who is on call then, or all members where nobody is.
 //
 // First suspect: the service of the deepest failed span of the alert's traces, and whom it called.
 // The spans of those who were called come later than those of who called, often by seconds: so the
-// traces of an incident are looked at again DESK_LOOK_AGAIN_MS after each of its first alerts, and
-// what most of them say counts; the timeline says it when that is another.
+// traces of an incident are looked at again DESK_LOOK_AGAIN_MS after the latest of its first
+// alerts, and what most of them say counts; the timeline says it when that is another.
+//
+// Messages that src/notify cannot take now are tried again; what it never will (a damaged one) is
+// given up, and logged.
 //
 // Crashes. What the engine tells is one transaction with all that follows from it, the messages
 // included; these go to src/notify afterwards under a key of their own, and again after a crash,
@@ -36,12 +40,14 @@
 #include "alert/book.h"
 #include "notify/notify.h"
 
-#define DESK_FOLD_MS       ((uint64_t)60000)
-#define DESK_OPEN_MAX      1000 // incidents; beyond it an alert joins the newest
-#define DESK_LIST_MAX      64   // services, entries, users of an incident that are named
-#define DESK_TRACES        50   // of an incident that are compared
-#define DESK_LOOKED_AT     3    // traces of an alert that are opened
-#define DESK_AGAIN         8    // traces of an incident that are opened later
+#define DESK_FOLD_MS   ((uint64_t)60000)
+#define DESK_OPEN_MAX  1000 // incidents; beyond it an alert joins the newest
+#define DESK_LIST_MAX  64   // services, entries, users of an incident that are named
+#define DESK_TRACES    50   // of an incident that are compared
+#define DESK_LOOKED_AT 3    // traces of an alert that are opened
+#define DESK_AGAIN     8    // traces of an incident that are opened later
+#define DESK_PENDING_MAX                                                                           \
+    ((size_t)10000) // messages on their way to src/notify; the book has the others
 #define DESK_LOOK_AGAIN_MS ((uint64_t)10000)
 #define DESK_INQUIRED      8 // alerts of an incident whose traces are, and whose instances are measured
 

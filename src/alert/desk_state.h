@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include "alert/desk.h"
+#include "core/logger.h"
 
 // Texts, each once, a line break between them; bounded.
 struct name_list {
@@ -65,10 +66,15 @@ struct desk {
     size_t open_count, open_capacity;
     struct firing **slots; // open addressing
     size_t size, firing_count;
-    struct pending *pending;
+    struct pending *pending; // the oldest DESK_PENDING_MAX
     size_t pending_count, pending_capacity;
+    bool has_more; // the book has more of them
+    bool is_stale; // what the book has could not be read again
+    struct log_gate gate;
     uint64_t forgot_ns;
 };
+
+char *desk_copy(struct str s); // with a zero behind it; mem_free()
 
 // incident.c: which incident an alert belongs to, and what becomes of it. No row is written.
 struct open_incident *incident_for(struct desk *d, const struct alert_event *e);
@@ -81,6 +87,12 @@ struct open_incident *incident_of(const struct desk *d, uint64_t id); // NULL: i
 // As a row of the book; texts are the incident's.
 struct book_incident incident_row(const struct open_incident *i);
 struct open_incident *incident_read(const struct book_incident *row);
+
+// pending.c: messages on their way. pending_add() is for a row that is not handed on yet; it takes
+// the desk as its ctx.
+void pending_add(void *ctx, const struct book_message *m);
+void pending_hand_on(struct desk *d);
+void pending_clear(struct desk *d);
 
 // silence.c: which of its rules silences cover then: of some of its services, and all of all.
 struct incident_silence {

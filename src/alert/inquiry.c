@@ -14,16 +14,19 @@
 struct inquirer {
     struct store *store;
     struct series_store *series;
+    struct budget *budget;
     struct topology *topology; // NULL: not known
     uint64_t looked_ns;        // monotonic
 };
 
-struct inquirer *inquirer_new(struct store *store, struct series_store *series)
+struct inquirer *inquirer_new(struct store *store, struct series_store *series,
+                              struct budget *budget)
 {
     struct inquirer *q = mem_new(1, sizeof *q);
     ASSERT(store != NULL && series != NULL);
     q->store = store;
     q->series = series;
+    q->budget = budget;
     return q;
 }
 
@@ -188,14 +191,18 @@ void inquirer_inquire(struct inquirer *q, const trace_id *traces, size_t count,
 {
     struct store_view *view = store_view(q->store);
     struct votes votes = {.count = 0};
+    struct meter meter;
+    struct query_control control = {.meter = &meter};
     ASSERT(count <= DESK_AGAIN);
+    meter_init(&meter, q->budget, ACCOUNT_QUERY);
     for (size_t i = 0; i < count; i++) {
         struct trace *t;
-        if (trace_load(view, traces[i], TRACE_WHOLE, NULL, &t) == ERR_OK) {
+        if (trace_load(view, traces[i], TRACE_WHOLE, &control, &t) == ERR_OK) {
             look_at_trace(t, ret_inquiry, &votes);
             trace_free(t);
         }
     }
+    meter_done(&meter);
     store_view_free(view);
     ret_inquiry->suspect = elected(&votes);
 }

@@ -19,7 +19,10 @@
 #define INQUIRY_SPANS_MAX 20000 // of a trace; more are not looked at
 
 struct inquirer;
-struct inquirer *inquirer_new(struct store *store, struct series_store *series);
+// What a trace takes while it is looked at comes from the budget (ACCOUNT_QUERY); one for which
+// there is no room is not looked at.
+struct inquirer *inquirer_new(struct store *store, struct series_store *series,
+                              struct budget *budget);
 void inquirer_free(struct inquirer *q);
 
 void inquirer_inquire(struct inquirer *q, const trace_id *traces, size_t count,

@@ -138,14 +138,33 @@ void message_of(const struct desk *d, const struct open_incident *i, const struc
     notice_to_json(&n, true, out);
 }
 
+// Of an incident whose last notice is lost: what the incident itself says.
+static struct notice plain(const struct desk *d, const struct open_incident *i, char id[24],
+                           char url[URL_MAX])
+{
+    ASSERT(i->firing <= i->alerts);
+    (void)snprintf(id, 24, "%llu", (unsigned long long)i->id);
+    (void)snprintf(url, URL_MAX, "%s/incidents/%s", d->url, id);
+    return (struct notice){.level = level_of(i->level),
+                           .rule = str_of(i->title),
+                           .line = str_of(i->line),
+                           .fired_unix_nano = i->opened_ns,
+                           .incident = str_of(id),
+                           .incident_url = d->url[0] != 0 ? str_of(url) : STR(""),
+                           .remedy = str_of(i->remedy)};
+}
+
 void message_again(const struct desk *d, const struct open_incident *i, uint64_t now_ns,
                    enum notice_status status, uint64_t more, struct buf *out)
 {
     struct arena arena = {0};
     struct notice n;
     struct err_at at;
-    enum err e = notice_from_json((struct str){i->body, i->body_n}, &arena, &n, &at);
-    MUST(e == ERR_OK); // it was written here
+    char url[URL_MAX], id[24];
+    if (i->body == NULL ||
+        notice_from_json((struct str){i->body, i->body_n}, &arena, &n, &at) != ERR_OK) {
+        n = plain(d, i, id, url);
+    }
     n.status = status;
     n.suspect = str_of(i->suspect);
     n.more = more;

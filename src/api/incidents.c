@@ -2,6 +2,7 @@
 // Purpose: incidents: /api/v1/incidents.
 #include "alert/alerting.h"
 
+#include <inttypes.h>
 #include <jansson.h>
 
 #include "api/job.h"
@@ -240,7 +241,8 @@ void api_incident(struct job *j)
         json_put_key(&l.w, "deliveries");
         json_put_array(&l.w);
         e = e == ERR_OK ? notify_each_of_incident(alerting_notify(j->api->o.alerting),
-                                                  j->path_param, put_delivery, &l.w)
+                                                  arena_printf(&j->arena, "%" PRIu64, id),
+                                                  put_delivery, &l.w)
                         : e;
         json_put_array_end(&l.w);
         json_put_object_end(&l.w);

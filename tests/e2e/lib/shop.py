@@ -37,7 +37,7 @@ class Shop:
 
     def logs(self):
         out = []
-        for name in sorted(os.listdir(self.folder + "/log")) if os.path.isdir(self.folder) else []:
+        for name in sorted(os.listdir(self.folder + "/log")) if os.path.isdir(self.folder + "/log") else []:
             with open("%s/log/%s" % (self.folder, name)) as f:
                 out.append("%s: %s" % (name, f.read()[-500:]))
         return "\n".join(out)
