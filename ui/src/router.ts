@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the addresses of the pages. Each page is a chunk of its own.
 import { createRouter, createWebHistory } from 'vue-router'
+import { ADMIN_SECTIONS } from './admin/sections'
 import { serviceFilter } from './filter/service'
 import { withMessages, type PlainKey } from './i18n'
 
@@ -118,7 +119,7 @@ export const router = createRouter({
       meta: { title: 'alerts.title', noRange: true },
     },
     {
-      path: '/admin/:section(ledger|store|server|config|letters)?',
+      path: `/admin/:section(${ADMIN_SECTIONS.join('|')})?`,
       name: 'admin',
       component: withMessages('admin', () => import('./pages/AdminPage.vue')),
       props: true,
