@@ -64,7 +64,12 @@ export function red({ from, to }, query, empty) {
     points.push({ time_unix_ms: time, ...callsOf(seed + (time % 97), calls, SHARES[at] ?? 0.001) })
   }
   const all = points.reduce((sum, point) => sum + point.calls, 0)
-  const total = known ? callsOf(seed, all, SHARES[at] ?? 0.001) : NONE
+  const whole = !query.get('endpoint') && !query.get('instance')
+  const total = !known
+    ? NONE
+    : whole // the same as on the map
+      ? callsOf(hash(nodeAt(at, 'service').id), Math.round((end - begin) / 90), SHARES[at] ?? 0)
+      : callsOf(seed, all, SHARES[at] ?? 0.001)
   const by = query.get('by')
   if (!by) return { ...answer, total, points }
   const names =

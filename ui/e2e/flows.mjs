@@ -123,6 +123,29 @@ await flow('services lead to what they do, and to its traces', async (page) => {
   assert.fail('no service has other operations')
 })
 
+// Whatever page is read: the calls of one service in one range.
+await flow('a service has the same calls in the list, on its page and on the map', async (page) => {
+  const { from, to } = wholeMinutes()
+  const range = { from: String(from + 20_000), to: String(to - 20_000) }
+  const { nodes } = await ask('topology', { level: 'service', ...range })
+  const busy = nodes
+    .filter(({ kind, calls, errors }) => kind === 'service' && calls > 0 && errors > 0)
+    .sort((a, b) => b.calls - a.calls)[0]
+  const count = (value) => value.toLocaleString('en')
+  await page.goto(`${url}/services?${new URLSearchParams(range)}`)
+  const columns = await page.locator('thead th').allInnerTexts()
+  const name = page.getByRole('link', { name: busy.service, exact: true }).first()
+  const cells = await page.locator('tbody tr', { has: name }).locator('td').allInnerTexts()
+  const at = (column) => cells[columns.findIndex((text) => text.trim() === column)].trim()
+  assert.equal(at('Calls'), count(busy.calls))
+  assert.equal(at('Errors'), count(busy.errors))
+  await page.goto(url + pageOf({ ...busy, service: busy.service }, 'overview', range))
+  await page
+    .getByText(`${count(busy.calls)} calls`)
+    .first()
+    .waitFor()
+})
+
 await flow('slow traces come slowest first, and say what slow is', async (page) => {
   await page.goto(`${url}/services`)
   await page.locator('tbody tr a').first().click()
@@ -1653,6 +1676,7 @@ for (const theme of ['dark', 'light'])
         '/admin',
         '/admin/store',
         '/admin/server',
+        '/admin/targets',
         '/admin/config',
         '/admin/letters',
         '/no/such',

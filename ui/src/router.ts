@@ -8,6 +8,7 @@ import { withMessages, type PlainKey } from './i18n'
 declare module 'vue-router' {
   interface RouteMeta {
     title?: PlainKey
+    lastMs?: number // the range where the URL has none; an hour where that is not told either
     noRange?: boolean // the page does not depend on the time range
   }
 }
@@ -19,7 +20,8 @@ export const router = createRouter({
       path: '/',
       name: 'overview',
       component: () => import('./pages/OverviewPage.vue'),
-      meta: { title: 'wall.title' },
+      // As long as the server needs to judge how many calls there are.
+      meta: { title: 'wall.title', lastMs: 10 * 6e4 },
     },
     {
       path: '/topology',

@@ -10,7 +10,7 @@ vi.stubGlobal('sessionStorage', {
 })
 
 const { ApiError, buildUrl, getJson, getLines, toApiError } = await import('@/api/client')
-const { searchTraces } = await import('@/api/sonde')
+const { red, searchTraces } = await import('@/api/sonde')
 const { signIn, signInNeeded } = await import('@/state/auth')
 
 // The answer arrives in pieces of so many bytes.
@@ -37,6 +37,16 @@ describe('requests', () => {
     expect(buildUrl('/x', { a: 1, b: undefined, c: '' })).toBe('/x?a=1')
     expect(buildUrl('/x', { q: '{ a = "b" }' })).toBe('/x?q=%7B+a+%3D+%22b%22+%7D')
     expect(buildUrl('/x')).toBe('/x')
+  })
+
+  it('asks for the calls of one service over the range of who calls whom', async () => {
+    const minute = 6e4
+    const range = { from: 10 * minute + 1.5, to: 15 * minute + 2.5 }
+    const fetched = answer('{}')
+    await red({ service: 'a' }, range)
+    const [[path]] = fetched.mock.calls as unknown as [[string]]
+    const asked = new URL(path, 'http://h').searchParams
+    expect([asked.get('from'), asked.get('to')]).toEqual([`${10 * minute}`, `${16 * minute}`])
   })
 
   it('sends the token once there is one', async () => {

@@ -4,7 +4,9 @@ import { describe, expect, it } from 'vitest'
 import type { Red, Service, Topology, TopologyNode } from '@/api/types'
 import { errorLevel } from '@/format/errorLevel'
 import { formatRate } from '@/format/format'
-import { countStates, wallOf } from '@/overview/wall'
+import { quietServices, stoppedSince } from '@/overview/stopped'
+import { countStates, stateOf, wallOf } from '@/overview/wall'
+import { joinServices, rowOf } from '@/red/services'
 import { changeText, columnsOf, stepsOf } from '@/red/series'
 
 const NONE = {
@@ -128,8 +130,58 @@ describe('the wall', () => {
     expect(countStates(lines)).toEqual({ error: 1, warn: 0, ok: 2, unknown: 1 })
   })
 
+  it('counts of a service the calls that it answered, not its spans', () => {
+    const sent = { ...service('a', 'x'), spans: 900, errors: 70, p99_ns: 9 }
+    const [row, quiet] = joinServices(
+      [sent, { ...sent, name: 'y' }],
+      topology(node('a', 'x', { calls: 100, errors: 40, p99_ns: 5 })),
+    ).map(rowOf)
+    expect(row).toMatchObject({ spans: 900, seenMs: 7, calls: 100, errors: 40, p99_ns: 5 })
+    expect(row).toMatchObject({ name: 'x', namespace: 'a', id: 'x' })
+    expect(quiet).toMatchObject({ spans: 900, calls: 0, errors: 0, p99_ns: 0 })
+  })
+
+  it('puts a service whose calls ended among those that are not well, since when', () => {
+    const services = [service('a', 'x'), service('a', 'z')]
+    const byService = topology(node('a', 'x', { calls: 9 }), node('a', 'z', {}))
+    const [line] = wallOf(services, byService, topology(), new Map([['service/a/z', 77]]))
+    expect(line!.tiles.map((tile) => [tile.name, stateOf(tile), tile.stoppedMs])).toEqual([
+      ['z', 'warn', 77],
+      ['x', 'ok', null],
+    ])
+  })
+
   it('takes a service that only called others for one without calls', () => {
     const lines = wallOf([], topology(node('a', 'x', { calls: 0 })), topology())
     expect(lines[0]!.tiles[0]!.node).toBeNull()
+  })
+})
+
+describe('a service that has stopped', () => {
+  const minute = 60_000
+  const node = (service: string, calls: number) =>
+    ({ id: `service//${service}`, kind: 'service', service, calls }) as TopologyNode
+  const answer = (fromMs: number, toMs: number, ...nodes: TopologyNode[]) =>
+    ({ from_unix_ms: fromMs, to_unix_ms: toMs, nodes }) as unknown as Topology
+  const points = (...steps: number[]) => ({
+    ...red(
+      0,
+      steps.map((step) => [step, 3, 0]),
+    ),
+    to_unix_ms: 10 * minute,
+  })
+
+  it('has no call where some would have come, as far as seldom calls can tell', () => {
+    const whole = answer(0, 10 * minute, node('gone', 80), node('here', 90), node('seldom', 8))
+    const recent = answer(8 * minute, 10 * minute, node('here', 1))
+    const names = (toMs: number) => quietServices(whole, recent, toMs).map(({ service }) => service)
+    expect(names(10 * minute)).toEqual(['gone'])
+    expect(quietServices(recent, recent, 10 * minute)).toEqual([])
+  })
+
+  it('is told since its last call, unless such pauses are usual', () => {
+    expect(stoppedSince(points(0, 1, 3, 4), 10 * minute)).toBe(50_000)
+    expect(stoppedSince(points(0, 20, 40), 10 * minute)).toBeNull() // calls come in bursts
+    expect(stoppedSince(points(), 10 * minute)).toBeNull()
   })
 })

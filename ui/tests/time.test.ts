@@ -22,6 +22,20 @@ describe('ticks', () => {
 })
 
 describe('ranges', () => {
+  it('are those of the page where the URL has none', () => {
+    const last = range.lastRange(6e5)
+    expect(range.parseRange(undefined, undefined, last)).toEqual(last)
+    expect(range.parseRange('nonsense', 'now', last)).toEqual(last)
+    expect(range.formatPoint(range.parseRange('now-5m', 'now', last).from)).toBe('now-5m')
+  })
+
+  it('are cut as the server cuts them, to minutes, and to hours of more than a day', () => {
+    const hour = 36e5
+    expect(range.cutRange({ from: 6e4 + 1, to: 12e4 - 1 })).toEqual({ from: 6e4, to: 12e4 })
+    expect(range.cutRange({ from: 0, to: 24 * hour })).toEqual({ from: 0, to: 24 * hour })
+    expect(range.cutRange({ from: 6e4, to: 25 * hour + 6e4 })).toEqual({ from: 0, to: 26 * hour })
+  })
+
   it('reads and writes lengths', () => {
     expect(range.parseAgo('15m')).toBe(9e5)
     expect(range.parseAgo('1h30m')).toBe(54e5)

@@ -2,6 +2,7 @@
 // Purpose: the server's endpoints as functions.
 import { ApiError, getJson, getLines } from './client'
 import type * as T from './types'
+import { cutRange } from '@/time/range'
 
 const V1 = '/api/v1'
 
@@ -35,8 +36,9 @@ export interface RedOf {
 // The server takes whole milliseconds.
 const whole = ({ from, to }: TimeBounds) => ({ from: Math.floor(from), to: Math.ceil(to) })
 
+// Over the range that the server cuts for who calls whom, so that calls are the same on every page.
 export const red = (of: RedOf, range: TimeBounds, step?: number, signal?: AbortSignal) =>
-  getJson<T.Red>(`${V1}/red`, { ...of, step, ...whole(range) }, signal)
+  getJson<T.Red>(`${V1}/red`, { ...of, step, ...cutRange(whole(range)) }, signal)
 
 export const LEVELS = ['line', 'service', 'endpoint'] as const
 export const PLACE_LEVELS = ['dc', 'rack', 'host'] as const // where services run

@@ -120,6 +120,8 @@ export const en = {
   'services.barsHint': 'From P50 (the mark) to P99, on a logarithmic scale that all rows share.',
   'services.errorShareHint':
     'Share of spans that failed: a yellow triangle from 1%, a red cross from 5%.',
+  'services.spansHint':
+    'Stored spans of the range, of every kind: calls that it answered, calls that it made, inner steps.',
   'services.lastSeen': 'Last span',
   'services.lastSeenHint': 'Underlined with dashes when it is more than 5 minutes ago.',
   'services.allLines': 'All business lines',
@@ -147,7 +149,7 @@ export const en = {
   'list.nothing': 'Nothing matches what you typed or chose.',
   'list.all': 'Show all',
   'services.widen': 'Show the last 24 hours',
-  'services.caption': 'Services with their spans, errors and durations',
+  'services.caption': 'Services with their calls, errors, durations and spans',
   'services.traces': 'Traces of this service',
   'services.sortBy': 'Sort by {column}',
   'operations.name': 'Operation',

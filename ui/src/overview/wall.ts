@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the services of the range by business line, with what the last minutes say of each.
 import type { NodeState, Service, Topology, TopologyNode } from '@/api/types'
+import { joinServices, type KnownService } from '@/red/services'
 
-export interface Tile {
-  name: string
-  id: string // of its page
-  namespace: string
-  node: TopologyNode | null // null: it answered no call in the last minutes
-  seenMs: number | null // its newest span in the range; null where only calls are known
+export interface Tile extends KnownService {
+  stoppedMs: number | null // since when it has no calls, where that is no usual pause
 }
 
 export interface Line {
@@ -18,7 +15,11 @@ export interface Line {
 
 const ORDER: NodeState[] = ['error', 'warn', 'unknown', 'ok']
 
-export const stateOf = (tile: Tile): NodeState => tile.node?.state ?? 'unknown'
+// One whose calls ended is not well, whatever those before say.
+export function stateOf({ node, stoppedMs }: Tile): NodeState {
+  if (stoppedMs !== null && node?.state !== 'error') return 'warn'
+  return node?.state ?? 'unknown'
+}
 
 // What is worst comes first, then what has most calls.
 function byUrgency(a: Tile, b: Tile): number {
@@ -31,24 +32,21 @@ function byUrgency(a: Tile, b: Tile): number {
 
 const worst = ({ tiles }: Line) => Math.min(...tiles.map((tile) => ORDER.indexOf(stateOf(tile))))
 
-export function wallOf(services: Service[], byService: Topology, byLine: Topology): Line[] {
-  const tiles = new Map<string, Tile>()
-  const key = (namespace: string, name: string) => JSON.stringify([namespace, name])
-  for (const { name, id, namespace, last_seen_unix_ms: seenMs } of services)
-    tiles.set(key(namespace, name), { name, id, namespace, node: null, seenMs })
-  for (const node of byService.nodes) {
-    if (node.kind !== 'service' || !node.service) continue
-    const { service: name, namespace } = node
-    const known = tiles.get(key(namespace, name)) ?? { name, id: name, namespace, seenMs: null }
-    tiles.set(key(namespace, name), { ...known, node: node.calls > 0 ? node : null })
-  }
+// `stopped` says since when, by the IDs of nodes.
+export function wallOf(
+  services: Service[],
+  byService: Topology,
+  byLine: Topology,
+  stopped: ReadonlyMap<string, number> = new Map(),
+): Line[] {
   const lines = new Map<string, Line>()
   const nodes = new Map(byLine.nodes.map((node) => [`${node.kind} ${node.namespace}`, node]))
-  for (const tile of tiles.values()) {
+  for (const tile of joinServices(services, byService)) {
     const name = tile.namespace
     if (!lines.has(name))
       lines.set(name, { name, node: nodes.get(`line ${name}`) ?? null, tiles: [] })
-    lines.get(name)!.tiles.push(tile)
+    const stoppedMs = (tile.node && stopped.get(tile.node.id)) ?? null
+    lines.get(name)!.tiles.push({ ...tile, stoppedMs })
   }
   for (const line of lines.values()) line.tiles.sort(byUrgency)
   return [...lines.values()].sort(

@@ -2,12 +2,15 @@
 // Purpose: the time range of the page, which lives in its URL.
 import { computed } from 'vue'
 import { useRoute, useRouter, type RouteLocationRaw } from 'vue-router'
-import { formatPoint, parseRange, resolve, type Bounds, type Range } from '@/time/range'
+import { formatPoint, lastRange, parseRange, resolve, type Bounds, type Range } from '@/time/range'
 
 export function useTimeRange() {
   const route = useRoute()
   const router = useRouter()
-  const range = computed(() => parseRange(route.query.from, route.query.to))
+  const range = computed(() => {
+    const { lastMs } = route.meta
+    return parseRange(route.query.from, route.query.to, lastMs ? lastRange(lastMs) : undefined)
+  })
   // Names the range without resolving it, so that relative ranges compare equal.
   const key = computed(() => `${formatPoint(range.value.from)}/${formatPoint(range.value.to)}`)
 

@@ -16,11 +16,6 @@ export interface Bounds {
 
 const UNIT_MS: Record<string, number> = { s: 1e3, m: 6e4, h: 36e5, d: 864e5, w: 6048e5 }
 
-export const DEFAULT_RANGE: Range = {
-  from: { kind: 'relative', agoMs: 36e5 },
-  to: { kind: 'relative', agoMs: 0 },
-}
-
 // "15m", "1h30m" in milliseconds; null when it is not one.
 export function parseAgo(text: string): number | null {
   if (!/^(\d+[smhdw])+$/.test(text)) return null
@@ -57,16 +52,20 @@ export function resolve(range: Range, nowMs: number): Bounds {
   return { from: resolvePoint(range.from, nowMs), to: resolvePoint(range.to, nowMs) }
 }
 
-// What the URL says; the last hour when it says nothing or nonsense.
-export function parseRange(from: unknown, to: unknown): Range {
-  if (typeof from !== 'string') return DEFAULT_RANGE
+export const lastRange = (agoMs: number): Range => ({
+  from: { kind: 'relative', agoMs },
+  to: { kind: 'relative', agoMs: 0 },
+})
+export const DEFAULT_RANGE = lastRange(36e5)
+
+// What the URL says; that of the page when it says nothing or nonsense.
+export function parseRange(from: unknown, to: unknown, fallback = DEFAULT_RANGE): Range {
+  if (typeof from !== 'string') return fallback
   const start = parsePoint(from)
   const end = typeof to === 'string' ? parsePoint(to) : ({ kind: 'relative', agoMs: 0 } as Point)
-  if (!start || !end) return DEFAULT_RANGE
+  if (!start || !end) return fallback
   const now = Date.now()
-  return resolvePoint(start, now) < resolvePoint(end, now)
-    ? { from: start, to: end }
-    : DEFAULT_RANGE
+  return resolvePoint(start, now) < resolvePoint(end, now) ? { from: start, to: end } : fallback
 }
 
 export function isLive(range: Range): boolean {
@@ -83,4 +82,11 @@ export function zoom(bounds: Bounds, factor: number): Bounds {
   const middle = (bounds.from + bounds.to) / 2
   const half = ((bounds.to - bounds.from) * factor) / 2
   return { from: middle - half, to: middle + half }
+}
+
+// Whole minutes, or whole hours of more than a day: what the server cuts a range to where it is asked who
+// calls whom.
+export function cutRange({ from, to }: Bounds): Bounds {
+  const unit = to - from > UNIT_MS.d! ? UNIT_MS.h! : UNIT_MS.m!
+  return { from: Math.floor(from / unit) * unit, to: Math.ceil(to / unit) * unit }
 }
