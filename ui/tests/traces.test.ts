@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the geometry of the scatter.
 import { describe, expect, it } from 'vitest'
-import type { Scatter } from '@/api/types'
+import type { Scatter, TraceSummary } from '@/api/types'
 import type { Bounds } from '@/time/range'
+import { inOrder } from '@/traces/order'
 import * as s from '@/traces/scatterScale'
 
 const ID = 'a'.repeat(32)
@@ -128,5 +129,16 @@ describe('scatter', () => {
     expect(s.heat(10, 100)).toBeCloseTo(0.5)
     expect(s.heat(100, 100)).toBe(1)
     expect(s.heat(1, 1)).toBe(0.5)
+  })
+})
+
+describe('the list of traces', () => {
+  const traces = [3, 9, 5].map((start_unix_ms) => ({ start_unix_ms })) as TraceSummary[]
+  const starts = (order: 'newest' | 'slowest') =>
+    inOrder(traces, order).map(({ start_unix_ms }) => start_unix_ms)
+
+  it('has the newest by the start that it shows, others as they were ranked', () => {
+    expect(starts('newest')).toEqual([9, 5, 3])
+    expect(starts('slowest')).toEqual([3, 9, 5])
   })
 })
