@@ -31,13 +31,15 @@ static void add(struct health_verdict *v, enum health_measure measure, enum heal
     v->state = level > v->state ? level : v->state;
 }
 
+// A share that would be an error, of too few failed calls to be one, leaves the state unknown.
 static void judge_errors(struct health_verdict *v, const struct health_numbers *now)
 {
     static const double warn = 0.01, error = 0.05;
     double share = (double)now->errors / (double)now->calls;
+    bool bad = share >= error;
     ASSERT(now->calls > 0);
+    v->state = bad && now->errors < HEALTH_ERRORS_MIN ? HEALTH_UNKNOWN : HEALTH_OK;
     if (now->errors >= HEALTH_ERRORS_MIN && share >= warn) {
-        bool bad = share >= error;
         add(v, HEALTH_ERROR_SHARE, bad ? HEALTH_ERROR : HEALTH_WARN, share, bad ? error : warn);
     }
 }
@@ -93,12 +95,11 @@ struct health_verdict health_judge(const struct health_numbers *now,
     if (now->calls <= 0) {
         return v;
     }
-    v.state = HEALTH_OK;
     judge_errors(&v, now);
     if (find_usual(usual, &usual_p99_ns, &usual_calls)) {
         judge_unusual(&v, now, usual_p99_ns, usual_calls, range_ms);
     }
-    ASSERT((v.count == 0) == (v.state == HEALTH_OK));
+    ASSERT((v.count == 0) == (v.state <= HEALTH_OK));
     return v;
 }
 

@@ -4,6 +4,8 @@
 //
 // By limits, of at least HEALTH_ERRORS_MIN failed calls:
 //     share of errors >= 1 %   warn           >= 5 %   error
+// Fewer that are 5 % and more are of too few calls to judge: the state is unknown, unless something
+// else is not well.
 // By what was usual. A stretch counts as usual with at least HEALTH_CALLS_MIN calls; a measure is
 // unusual where it is so against every stretch that counts, so that a Saturday is not unusual for
 // being no Friday, where there was a Saturday before:
@@ -25,7 +27,8 @@
 #define HEALTH_CALLS_MIN    100
 #define HEALTH_RANGE_MIN_MS 600000
 
-enum health { HEALTH_UNKNOWN, HEALTH_OK, HEALTH_WARN, HEALTH_ERROR }; // unknown: without a call
+// Unknown: without a call, or of too few.
+enum health { HEALTH_UNKNOWN, HEALTH_OK, HEALTH_WARN, HEALTH_ERROR };
 
 enum health_measure {
     HEALTH_ERROR_SHARE,

@@ -2,7 +2,7 @@
 // Purpose: calls over time as charts take them, the changes of numbers, and the wall of services.
 import { describe, expect, it } from 'vitest'
 import type { Red, Service, Topology, TopologyNode } from '@/api/types'
-import { errorLevel } from '@/format/errorLevel'
+import { errorLevel, tooFewErrors } from '@/format/errorLevel'
 import { formatRate } from '@/format/format'
 import { quietServices, stoppedSince } from '@/overview/stopped'
 import { countStates, stateOf, wallOf } from '@/overview/wall'
@@ -75,9 +75,19 @@ describe('calls over time', () => {
     expect(formatRate(1, 1e9)).toBe('<0.01/min')
   })
 
+  it('does not judge by fewer than three failures', () => {
+    expect([errorLevel(1, 1), errorLevel(2, 2), errorLevel(3, 3)]).toEqual([null, null, 'error'])
+    expect([tooFewErrors(1, 1), tooFewErrors(2, 40), tooFewErrors(2, 41)]).toEqual([
+      true,
+      true,
+      false,
+    ])
+    expect([tooFewErrors(0, 0), tooFewErrors(3, 3)]).toEqual([false, false])
+  })
+
   it('marks shares of errors from 1% and 5% on', () => {
     expect([errorLevel(0, 0), errorLevel(9, 1000)]).toEqual([null, null])
-    expect([errorLevel(1, 100), errorLevel(5, 100)]).toEqual(['warn', 'error'])
+    expect([errorLevel(3, 300), errorLevel(5, 100)]).toEqual(['warn', 'error'])
   })
 })
 

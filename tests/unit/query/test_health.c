@@ -36,8 +36,21 @@ static void test_limits_of_errors(void **state)
     check(&(struct health_numbers){10000, 99, 1}, none, HOUR_MS, HEALTH_OK, 0);
     check(&(struct health_numbers){10000, 100, 1}, none, HOUR_MS, HEALTH_WARN, 1);
     check(&(struct health_numbers){10000, 500, 1}, none, HOUR_MS, HEALTH_ERROR, 1);
-    check(&(struct health_numbers){2, 2, 1}, none, HOUR_MS, HEALTH_OK, 0); // too few to tell
+    check(&(struct health_numbers){10000, 2, 1}, none, HOUR_MS, HEALTH_OK, 0);
     check(&(struct health_numbers){3, 3, 1}, none, HOUR_MS, HEALTH_ERROR, 1);
+}
+
+static void test_few_failed_calls_are_not_judged(void **state)
+{
+    (void)state;
+    const struct health_numbers usual[USUAL_COUNT] = {{1000, 0, 1}, {0, 0, 0}};
+    struct health_verdict few = health_judge(&(struct health_numbers){1, 1, 1}, none, HOUR_MS);
+    assert_int_equal(few.state, HEALTH_UNKNOWN);
+    assert_int_equal(few.count, 0);
+    few = health_judge(&(struct health_numbers){40, 2, 1}, none, HOUR_MS);
+    assert_int_equal(few.state, HEALTH_UNKNOWN);
+    check(&(struct health_numbers){41, 2, 1}, none, HOUR_MS, HEALTH_OK, 0);
+    check(&(struct health_numbers){40, 2, 1}, usual, HOUR_MS, HEALTH_ERROR, 1); // its few calls
 }
 
 static void test_slower_than_usual(void **state)
@@ -81,6 +94,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_without_calls_nothing_is_known),
         cmocka_unit_test(test_limits_of_errors),
+        cmocka_unit_test(test_few_failed_calls_are_not_judged),
         cmocka_unit_test(test_slower_than_usual),
         cmocka_unit_test(test_fewer_calls_than_usual),
         cmocka_unit_test(test_the_worst_counts),

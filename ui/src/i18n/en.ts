@@ -119,9 +119,10 @@ export const en = {
   'services.bars': 'P50 – P99',
   'services.barsHint': 'From P50 (the mark) to P99, on a logarithmic scale that all rows share.',
   'services.errorShareHint':
-    'Share of spans that failed: a yellow triangle from 1%, a red cross from 5%.',
+    'Share that failed: of three failures and more a yellow triangle from 1%, a red cross from 5%.',
   'services.spansHint':
     'Stored spans of the range, of every kind: calls that it answered, calls that it made, inner steps.',
+  'errors.few': 'Too few failures to judge: fewer than three.',
   'services.lastSeen': 'Last span',
   'services.lastSeenHint': 'Underlined with dashes when it is more than 5 minutes ago.',
   'services.allLines': 'All business lines',
