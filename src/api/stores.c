@@ -3,6 +3,8 @@
 // /api/v1/stores/statements.
 #include "query/stores.h"
 
+#include <string.h>
+
 #include "api/job.h"
 #include "api/numbers.h"
 #include "api/put.h"
@@ -174,8 +176,8 @@ static void put_of_chain(struct json_writer *w, const struct stores_statement *s
     put_u64(w, "max_calls", o->max);
 }
 
-static void put_statement(struct json_writer *w, const struct stores_statement *s, bool compares,
-                          const struct senders *senders, struct hist_total *scratch)
+static void put_statement(struct json_writer *w, const struct stores_statement *s, int64_t all_ns,
+                          bool compares, const struct senders *senders, struct hist_total *scratch)
 {
     json_put_object(w);
     put_str(w, "statement", s->text);
@@ -186,6 +188,7 @@ static void put_statement(struct json_writer *w, const struct stores_statement *
     put_node_identity(w, &s->store->node);
     json_put_object_end(w);
     put_compared(w, &s->calls, &s->before, compares, scratch);
+    put_share(w, "share", s->calls.sum_ns, all_ns);
     put_share(w, "node_share", s->calls.sum_ns, s->store->calls.sum_ns);
     put_of_chain(w, s);
     json_put_key(w, "callers");
@@ -214,15 +217,15 @@ static void put_store(struct json_writer *w, const struct stores_store *s, int64
     json_put_object_end(w);
 }
 
-// Time of all stores of its board.
-static int64_t board_ns(const struct stores *s, enum statement_kind kind)
+// Time of all stores of each board.
+static void board_times(const struct stores *s, int64_t ret_ns[STATEMENT_KINDS])
 {
-    int64_t sum = 0;
-    ASSERT(kind < STATEMENT_KINDS);
+    memset(ret_ns, 0, STATEMENT_KINDS * sizeof *ret_ns);
     for (size_t i = 0; i < s->store_count; i++) {
-        sum = s->stores[i]->kind == kind ? calls_ns_add(sum, s->stores[i]->calls.sum_ns) : sum;
+        int64_t *ns = &ret_ns[s->stores[i]->kind];
+        ASSERT(s->stores[i]->kind < STATEMENT_KINDS);
+        *ns = calls_ns_add(*ns, s->stores[i]->calls.sum_ns);
     }
-    return sum;
 }
 
 static void put_stores(struct json_writer *w, const struct stores *s, bool compares,
@@ -230,9 +233,7 @@ static void put_stores(struct json_writer *w, const struct stores *s, bool compa
 {
     ASSERT(senders != NULL);
     int64_t all_ns[STATEMENT_KINDS];
-    for (enum statement_kind k = 0; k < STATEMENT_KINDS; k++) {
-        all_ns[k] = board_ns(s, k);
-    }
+    board_times(s, all_ns);
     json_put_key(w, "stores");
     json_put_array(w);
     for (size_t i = 0; i < s->store_count; i++) {
@@ -245,11 +246,14 @@ static void put_stores(struct json_writer *w, const struct stores *s, bool compa
 static void put_statements(struct json_writer *w, const struct stores *s, bool compares,
                            const struct senders *senders, struct hist_total *scratch)
 {
+    int64_t all_ns[STATEMENT_KINDS];
+    board_times(s, all_ns);
     json_put_key(w, "statements");
     json_put_array(w);
     for (size_t i = 0; i < s->statement_count; i++) {
-        ASSERT(s->statements[i].store != NULL);
-        put_statement(w, &s->statements[i], compares, senders, scratch);
+        const struct stores_statement *one = &s->statements[i];
+        ASSERT(one->store != NULL);
+        put_statement(w, one, all_ns[one->store->kind], compares, senders, scratch);
     }
     json_put_array_end(w);
     put_u64(w, "left_out", s->left_out);

@@ -267,6 +267,15 @@ static void put_both(struct statement_text *t, struct str a, const char *between
     put(t, b);
 }
 
+// A database or a cache that is told nothing is only spoken to: a connection is made, or taken from
+// a pool.
+static bool asks(const struct statement_facts *f)
+{
+    ASSERT(f->kind < STATEMENT_KINDS);
+    return f->kind > STATEMENT_CACHE || f->text.n > 0 || f->summary.n > 0 || f->operation.n > 0 ||
+           f->collection.n > 0;
+}
+
 void statement_fingerprint(const struct statement_facts *f, struct statement_text *ret)
 {
     ASSERT(f->kind < STATEMENT_KINDS);
@@ -288,7 +297,7 @@ void statement_fingerprint(const struct statement_facts *f, struct statement_tex
     if (ret->n == 0 && f->kind <= STATEMENT_CACHE) {
         put_both(ret, f->operation, " ", f->collection);
     }
-    if (ret->n == 0) {
+    if (ret->n == 0 && asks(f)) {
         put(ret, f->name);
     }
     ASSERT(ret->n <= STATEMENT_MAX);

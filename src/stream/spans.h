@@ -18,8 +18,8 @@
 // name ("postgresql", "(unknown)").
 //
 // What a span sends to a database, a cache or a queue, takes from a queue, or calls by RPC
-// (rpc.system) has a statement too (stream/statements.h), of what its attributes say, the first
-// that is there:
+// (rpc.system) has a statement too (stream/statements.h; a span that only connects has none), of
+// what its attributes say, the first that is there:
 //     text        db.query.text | db.statement, db.query.summary
 //     operation   db.operation.name | db.operation; messaging.operation.name |
 //                 messaging.operation.type | messaging.operation, else publish or process by the

@@ -140,9 +140,21 @@ static void test_what_stands_for_a_text_that_is_not_told(void **state)
     f.summary = STR_NONE;
     assert_fingerprint(&f, "SELECT stock");
     f.operation = f.collection = STR_NONE;
+    f.text = STR(" ");
     assert_fingerprint(&f, "shop");
     f.name = STR_NONE;
     assert_fingerprint(&f, "");
+}
+
+static void test_connections_are_no_statements(void **state)
+{
+    (void)state;
+    struct statement_facts f = {.kind = STATEMENT_DATABASE, .name = STR("pg-pool.connect")};
+    assert_fingerprint(&f, "");
+    f.kind = STATEMENT_CACHE;
+    assert_fingerprint(&f, "");
+    f.kind = STATEMENT_QUEUE;
+    assert_fingerprint(&f, "pg-pool.connect");
 }
 
 // Whatever comes, and wherever it is cut.
@@ -204,6 +216,7 @@ int main(void)
         cmocka_unit_test(test_commands_of_caches),
         cmocka_unit_test(test_queues_and_rpc),
         cmocka_unit_test(test_what_stands_for_a_text_that_is_not_told),
+        cmocka_unit_test(test_connections_are_no_statements),
         cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_fingerprints_of_sanitized_texts),
     };

@@ -16,7 +16,7 @@ export const enStores = {
   'stores.statementsOf': 'Statements of {name}',
   'stores.statementsCaption': 'Statements with their calls, errors, time and senders',
   'stores.hint':
-    'Numbers are those of the callers, as they measured them. Values are left out of statements.',
+    'Numbers are those of the callers, as they measured them. Values are left out of statements. A call that only makes a connection, or takes one from a pool, is no statement.',
   'stores.empty': 'No calls to stores of this kind in this time range.',
   'stores.noStatements': 'Nobody sent this store a statement in this time range.',
   'stores.node': 'Store',
@@ -31,7 +31,8 @@ export const enStores = {
   'stores.totalHint': 'Of all calls together.',
   'stores.share': 'Share of time',
   'stores.shareOfBoard': 'Of the time of all stores of this kind.',
-  'stores.shareOfStore': 'Of the time of all statements of its store.',
+  'stores.shareOfList':
+    'Of the time of all statements asked for, beyond those listed too: of all stores of this kind, or of the chosen one.',
   'stores.mean': 'Mean',
   'stores.p95': 'P95',
   'stores.p95Hint': '95 of 100 calls took no longer than this.',
