@@ -24,6 +24,7 @@ function statement(text: string, more: Partial<StoreStatement> = {}): StoreState
     p999_ns: 1,
     max_ns: 1,
     total_ns: 10,
+    share: 1,
     node_share: 1,
     chains: 10,
     repeated_chains: 0,

@@ -1,12 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the topology: what is shown of it, and where.
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { TopologyEdge, TopologyNode } from '@/api/types'
 import { nodeFilter, peerParts } from '@/filter/node'
 import { fit, pan, reveal, toPlace, zoomAt } from '@/topology/camera'
-import { around, focusAt, isFocus, makeGraph, problems, secondsOf } from '@/topology/graph'
+import { around, askedBy, focusAt, isFocus, makeGraph, problems, secondsOf } from '@/topology/graph'
 import { CARD_WIDTH, layOut, type LayoutInput } from '@/topology/layout'
 import { spread } from '@/topology/place'
+
+// Names are in the reader's language, which the browser tells.
+vi.stubGlobal('matchMedia', () => ({ matches: false, addEventListener: () => undefined }))
+vi.stubGlobal('localStorage', { getItem: () => null, setItem: () => undefined })
+vi.stubGlobal('navigator', { language: 'en' })
+const { nodeName } = await import('@/topology/names')
+const { makeScene, markPlace } = await import('@/topology/scene')
 
 const CALLS = {
   calls: 0,
@@ -96,6 +103,17 @@ describe('the layout', () => {
     const ring = layOut(input(3, [[0, 1], [1, 2], [2, 0], [1, 1]])) // prettier-ignore
     expect(overlaps(ring)).toBe(0)
     expect(ring.x.every(Number.isFinite) && ring.y.every(Number.isFinite)).toBe(true)
+  })
+
+  it('keeps room above what calls itself, for that edge and what is written on it', () => {
+    const rings = layOut(input(3, [[0, 1], [0, 2], [1, 1], [2, 2]])) // prettier-ignore
+    const [upper, lower] = [...rings.y.slice(1)].sort((a, b) => a - b)
+    expect(rings.y[0]).toBeGreaterThan(0)
+    expect(upper).toBeGreaterThanOrEqual(36)
+    expect(lower! - upper! - CARD_HEIGHT).toBeGreaterThanOrEqual(36)
+    const alone = layOut(input(8, [[0, 0], [7, 7]])) // prettier-ignore
+    expect(Math.min(...alone.y)).toBeGreaterThanOrEqual(36)
+    expect(overlaps(alone)).toBe(0)
   })
 
   it('gives an edge over several layers a way around the cards between', () => {
@@ -191,7 +209,7 @@ describe('problems only', () => {
   it('are what the server calls so, and calls that fail with both ends', () => {
     const made = makeGraph(
       [node('service/a/x', { state: 'warn' }), node('service/a/y'), node('service/a/z'), node('service/a/w')], // prettier-ignore
-      [edge('service/a/x', 'service/a/y'), edge('service/a/y', 'service/a/z', { errors: 1 })],
+      [edge('service/a/x', 'service/a/y'), edge('service/a/y', 'service/a/z', { errors: 3 })],
       60,
     )
     const found = problems(made)
@@ -226,5 +244,28 @@ describe('names and numbers', () => {
     expect(secondsOf(range, 1e9)).toBe(60)
     expect(secondsOf(range, 90_000)).toBe(30)
     expect(secondsOf(range, 0)).toBe(1)
+  })
+})
+
+describe('the map', () => {
+  it('keeps apart what stands on two edges that go there and back', () => {
+    const made = graph(['dc/east>dc/west', 'dc/west>dc/east', 'dc/west>dc/south'])
+    const { from, to } = made
+    const cardHeight = CARD_HEIGHT
+    const scene = makeScene(made, layOut({ count: 3, cardHeight, from, to }))
+    const [there, back] = [markPlace(scene, 0, 13), markPlace(scene, 1, 13)]
+    expect(Math.hypot(there.x - back.x, there.y - back.y)).toBeGreaterThanOrEqual(19 - 1e-6)
+  })
+
+  it('counts of clients what they ask', () => {
+    const made = graph(['client/>service/a/x', 'client/>service/a/y', 'service/a/x>service/a/y'])
+    made.edges[0]!.errors = 2
+    const at = made.nodes.findIndex(({ kind }) => kind === 'client')
+    expect(askedBy(made, at)).toEqual({ calls: 20, errors: 2 })
+  })
+
+  it('says of a callee that nobody told that it is not known', () => {
+    expect(nodeName(node('external///(unknown)'))).toBe('(callee not told)')
+    expect(nodeName(node('external///api.bank'))).toBe('api.bank')
   })
 })

@@ -102,6 +102,7 @@ export const enCalls = {
   'topology.depth': 'Depth',
   'topology.depthHint': 'Calls upstream and downstream',
   'topology.clients': 'Clients',
+  'topology.untold': '(callee not told)',
   'topology.unseen': 'unseen caller',
   'topology.fit': 'Fit (f)',
   'topology.zoomIn': 'Zoom in (+)',

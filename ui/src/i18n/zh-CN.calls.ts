@@ -91,6 +91,7 @@ export const zhCalls: Record<keyof typeof enCalls, Message> = {
   'topology.depth': '深度',
   'topology.depthHint': '向上游与下游的调用层数',
   'topology.clients': '客户端',
+  'topology.untold': '（未注明的被调方）',
   'topology.unseen': '未知调用方',
   'topology.fit': '适应窗口（f）',
   'topology.zoomIn': '放大（+）',

@@ -8,9 +8,10 @@ import { formatDuration, formatRate, formatShare } from '@/format/format'
 import { ICONS, type IconName } from '@/format/icons'
 import { markOf } from '@/state/marks'
 import type { Camera } from './camera'
+import { askedBy } from './graph'
 import { CARD_WIDTH } from './layout'
 import { isPlace, kindIcon, nodeName, nodePlace } from './names'
-import { piecesOf, pointAt, type Found, type Scene } from './scene'
+import { markPlace, type Found, type Scene } from './scene'
 
 const FULL = 0.55 // pixels a unit, from which on cards are written in full
 const NAMES = 0.2 // and from which on they have names
@@ -161,48 +162,37 @@ function drawEdges(painter: Painter, edges: number[], colour: string | null): vo
   context.setLineDash([])
 }
 
-// A triangle or a cross on the middle of an edge whose calls fail; near by, how many do. And where calls
-// cross data centres.
+// What stands on an edge: a building where its calls cross data centres, a triangle or a cross where they
+// fail; near by, how many do. Beside one another: where edges are short they would cover each other.
 function drawMarks(painter: Painter, edges: number[]): void {
   const { context, colours, scale, scene } = painter
   if (scale < NAMES) return
-  drawCrossings(painter, edges)
   const size = 13 / Math.max(0.5, Math.min(1, scale))
   for (const at of edges) {
-    const { errors, calls } = scene.graph.edges[at]!
+    const { errors, calls, cross_dc: crosses } = scene.graph.edges[at]!
     const level = errorLevel(errors, calls)
-    if (!level) continue
-    const curve = scene.curves[at]!
-    const piece = Math.floor((piecesOf(curve) - 1) / 2)
-    const { x, y } = pointAt(curve, piece, 0.5)
-    const text = scale >= SHARES ? formatShare(errors, calls) : ''
+    const icons: [IconName, string][] = [
+      ...(crosses ? [['dc', colours.text] as [IconName, string]] : []),
+      ...(level ? [[level, colours[level]] as [IconName, string]] : []),
+    ]
+    if (icons.length === 0) continue
+    const { x, y } = markPlace(scene, at, size)
+    const text = level && scale >= SHARES ? formatShare(errors, calls) : ''
     context.font = `600 10.5px ${painter.font}`
-    const wide = size + 4 + (text ? context.measureText(text).width + 4 : 0)
+    const wide = icons.length * (size + 2) + 2 + (text ? context.measureText(text).width + 4 : 0)
     context.fillStyle = colours.bg
     context.beginPath()
     context.roundRect(x - wide / 2, y - size / 2 - 1.5, wide, size + 3, 4)
     context.fill()
-    drawIcon(painter, level, x - wide / 2 + 2, y - size / 2, size, colours[level])
+    let left = x - wide / 2 + 2
+    for (const [icon, colour] of icons) {
+      drawIcon(painter, icon, left, y - size / 2, size, colour)
+      left += size + 2
+    }
     if (!text) continue
-    context.fillStyle = colours[level]
+    context.fillStyle = colours[level!]
     context.textBaseline = 'middle'
-    context.fillText(text, x - wide / 2 + size + 5, y + 0.5)
-  }
-}
-
-// A building where calls go from one data centre to another.
-function drawCrossings(painter: Painter, edges: number[]): void {
-  const { context, colours, scale, scene } = painter
-  const size = 13 / Math.max(0.5, Math.min(1, scale))
-  for (const at of edges) {
-    if (!scene.graph.edges[at]!.cross_dc) continue
-    const curve = scene.curves[at]!
-    const { x, y } = pointAt(curve, Math.floor((piecesOf(curve) - 1) / 2), 0.25)
-    context.fillStyle = colours.bg
-    context.beginPath()
-    context.roundRect(x - size / 2 - 2, y - size / 2 - 2, size + 4, size + 4, 4)
-    context.fill()
-    drawIcon(painter, 'dc', x - size / 2, y - size / 2, size, colours.text)
+    context.fillText(text, left + 1, y + 0.5)
   }
 }
 
@@ -276,10 +266,7 @@ function drawSign(painter: Painter, node: TopologyNode, x: number, y: number, si
 // What a node answers; of clients, what they ask.
 function numbersOf({ graph }: Scene, at: number): string {
   const node = graph.nodes[at]!
-  if (node.kind === 'client') {
-    const asked = graph.out[at]!.reduce((sum, edge) => sum + graph.edges[edge]!.calls, 0)
-    return formatRate(asked, graph.seconds)
-  }
+  if (node.kind === 'client') return formatRate(askedBy(graph, at).calls, graph.seconds)
   if (node.calls <= 0) return '–'
   const share = formatShare(node.errors, node.calls)
   return `${formatRate(node.calls, graph.seconds)} · ${share} · P99 ${formatDuration(node.p99_ns)}`

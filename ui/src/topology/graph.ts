@@ -54,6 +54,16 @@ export function subgraph(
   return makeGraph(nodes, edges, graph.seconds)
 }
 
+// What a node asked of others, of clients all that is known: how often, and how often it failed.
+export function askedBy({ edges, out }: Graph, node: number): { calls: number; errors: number } {
+  const asked = { calls: 0, errors: 0 }
+  for (const edge of out[node]!) {
+    asked.calls += edges[edge]!.calls
+    asked.errors += edges[edge]!.errors
+  }
+  return asked
+}
+
 // ---- Focus ---------------------------------------------------------------------------------------
 
 // IDs are KIND/LINE/SERVICE/NAME with what a node has of these, so that the ID of a service stands for

@@ -13,10 +13,11 @@ import { layersOf } from './layers'
 import { orderLayers } from './order'
 import { place } from './place'
 
-export const CARD_WIDTH = 184
-const GAP_X = 64
+export const CARD_WIDTH = 212 // for rate, errors and P99 in one line
+const GAP_X = 96 // for what is written on an edge
 const GAP_Y = 16
 const BEND_HEIGHT = 8
+const LOOP_HEIGHT = 36 // above the card of what calls itself: its edge, and what is written on it
 const COLUMN_GAP = 28 // between the columns of one layer
 const PART_GAP = 44
 const ROWS_LEAST = 14
@@ -62,6 +63,15 @@ function rowsFor({ count, cardHeight }: LayoutInput): number {
   return Math.max(ROWS_LEAST, Math.round(Math.sqrt((count * cell) / ASPECT)))
 }
 
+// The room above each card.
+function loopsAbove({ count, from, to }: Omit<LayoutInput, 'cardHeight'>): Float32Array {
+  const above = new Float32Array(count)
+  from.forEach((node, edge) => {
+    if (node === to[edge]) above[node] = LOOP_HEIGHT
+  })
+  return above
+}
+
 interface Part {
   x: Float32Array // of the nodes of the part, by their numbers in it
   y: Float32Array
@@ -77,7 +87,8 @@ function layOutPart({ count, from, to, cardHeight }: LayoutInput, rows: number):
   const split = sizes.some((size) => size > rows)
   const ordered = orderLayers(count, layers, !split)
   const columns = ordered.layers.map((list) => (split ? Math.ceil(list.length / rows) : 1))
-  const height = (item: number) => (item < count ? cardHeight : BEND_HEIGHT)
+  const above = loopsAbove({ count, from, to })
+  const height = (item: number) => (item < count ? cardHeight + above[item]! : BEND_HEIGHT)
   const ys = place(ordered, columns, height, GAP_Y)
   const x = new Float32Array(count)
   const y = new Float32Array(count)
@@ -96,7 +107,7 @@ function layOutPart({ count, from, to, cardHeight }: LayoutInput, rows: number):
   }
   for (let node = 0; node < count; node++) {
     x[node] = itemX[node]!
-    y[node] = ys[node]! - low
+    y[node] = ys[node]! + above[node]! - low
   }
   // A bend is passed on a straight line, as wide as a card.
   const bends = ordered.bends.map((items, edge) => {
@@ -112,8 +123,8 @@ function layOutPart({ count, from, to, cardHeight }: LayoutInput, rows: number):
   return { x, y, bends, width: left - GAP_X, height: high - low }
 }
 
-// Single nodes beside one another.
-function gridOf(count: number, width: number, cardHeight: number): Part {
+// Single nodes beside one another; those that call themselves have room for it.
+function gridOf(count: number, width: number, cardHeight: number, above: number): Part {
   const fitting = Math.floor((width + COLUMN_GAP) / (CARD_WIDTH + COLUMN_GAP))
   const across = Math.max(1, Math.min(count, Math.max(6, fitting)))
   const x = Float32Array.from(
@@ -122,7 +133,7 @@ function gridOf(count: number, width: number, cardHeight: number): Part {
   )
   const y = Float32Array.from(
     { length: count },
-    (_, at) => Math.floor(at / across) * (cardHeight + GAP_Y),
+    (_, at) => Math.floor(at / across) * (cardHeight + GAP_Y + above) + above,
   )
   const rows = Math.ceil(count / across)
   return {
@@ -130,7 +141,7 @@ function gridOf(count: number, width: number, cardHeight: number): Part {
     y,
     bends: [],
     width: across * (CARD_WIDTH + COLUMN_GAP) - COLUMN_GAP,
-    height: rows * (cardHeight + GAP_Y) - GAP_Y,
+    height: rows * (cardHeight + GAP_Y + above) - GAP_Y,
   }
 }
 
@@ -164,7 +175,12 @@ export function layOut(input: LayoutInput): Layout {
   const singles = parts.filter((part) => part.nodes.length === 1)
   if (singles.length > 0)
     put(
-      gridOf(singles.length, width, cardHeight),
+      gridOf(
+        singles.length,
+        width,
+        cardHeight,
+        singles.some((part) => part.edges.length > 0) ? LOOP_HEIGHT : 0,
+      ),
       singles.map((part) => part.nodes[0]!),
       [],
     )

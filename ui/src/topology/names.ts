@@ -9,10 +9,13 @@ export type NamedNode = Pick<TopologyNode, 'kind' | 'namespace' | 'service' | 'n
 
 export const isPlace = (kind: string) => kind === 'host' || kind === 'rack' || kind === 'dc'
 
+const UNTOLD = '(unknown)' // what the server calls a callee of which the caller says nothing
+
 // The large line of a card.
 export function nodeName(node: NamedNode): string {
   if (node.kind === 'line') return node.namespace || t('services.noLine')
   if (node.kind === 'client') return node.name || t('topology.clients')
+  if (node.kind === 'external' && node.name === UNTOLD) return t('topology.untold')
   if (isPlace(node.kind)) return node.name || t('topology.placeUnknown')
   return node.name || node.service || t('topology.unseen')
 }

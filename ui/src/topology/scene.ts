@@ -116,6 +116,20 @@ export function pointAt(curve: Curve, piece: number, share: number): { x: number
 
 export const piecesOf = (curve: Curve) => (curve.length - 2) / 6
 
+// Where something stands on an edge: on its middle, and, of two that go there and back, apart from the
+// other, as far as what stands there is high.
+export function markPlace({ graph, curves }: Scene, edge: number, height: number) {
+  const curve = curves[edge]!
+  const { x, y } = pointAt(curve, Math.floor((piecesOf(curve) - 1) / 2), 0.5)
+  const [from, to] = [graph.from[edge]!, graph.to[edge]!]
+  const back = graph.out[to]!.find((other) => graph.to[other] === from)
+  if (back === undefined || from === to) return { x, y }
+  const other = pointAt(curves[back]!, Math.floor((piecesOf(curves[back]!) - 1) / 2), 0.5)
+  const apart = Math.max(0, height + 6 - Math.hypot(x - other.x, y - other.y)) / 2
+  const upper = y < other.y || (y === other.y && edge < back)
+  return { x, y: upper ? y - apart : y + apart }
+}
+
 function sample(curve: Curve): Float32Array {
   const pieces = piecesOf(curve)
   const points = new Float32Array((pieces * SAMPLES + 1) * 2)
