@@ -2,7 +2,7 @@
 // Purpose: trees of entries as rows, what is needed at N times the calls, and what findings say.
 import { describe, expect, it } from 'vitest'
 import type { EntryNeed, EntryNode, Finding } from '@/api/types'
-import { missing, readTimes, stopOf, STOPS, TIMES_DEFAULT } from '@/capacity/times'
+import { instancesBusy, missing, readTimes, stopOf, STOPS, TIMES_DEFAULT } from '@/capacity/times'
 import { above, hasBelow, rowsOf, shownRows, treeOf } from '@/capacity/tree'
 import { concerns, KINDS, sayingOf } from '@/findings/saying'
 import { enCapacity } from '@/i18n/pages/en.capacity'
@@ -112,6 +112,8 @@ describe('times N', () => {
     expect(missing(need)).toBe(3)
     expect(missing({ ...need, instances_needed: 2 })).toBe(0)
     expect(missing({ ...need, instances_needed: 0 })).toBeNull()
+    const rates = { busiest_per_s: 7.58, added_per_s: 0.12, busiest_instance_per_s: 7.58 }
+    expect(instancesBusy({ ...need, ...rates })).toBeCloseTo(1.016, 3)
   })
 })
 

@@ -27,3 +27,8 @@ export function stopOf(times: number): number {
 export function missing(need: EntryNeed): number | null {
   return need.instances_needed > 0 ? Math.max(0, need.instances_needed - need.instances) : null
 }
+
+// How many instances the busiest minute and what is added would keep as busy as one ever was: rounded up, and
+// never fewer than now, these are the needed ones.
+export const instancesBusy = (need: EntryNeed): number =>
+  (need.busiest_per_s + need.added_per_s) / need.busiest_instance_per_s

@@ -21,7 +21,8 @@ export const enCapacity = {
   'entry.charts': 'Charts',
   'entry.tree': 'Call tree of {name}',
   'entry.treeTitle': 'Call tree',
-  'entry.treeHint': 'All chains of this entry, merged. Numbers are for one call of the entry.',
+  'entry.treeHint':
+    'All chains of this entry, merged. Numbers are for one call of the entry; errors are all of the time range.',
   'entry.nodes': { one: '{count} node', other: '{count} nodes' },
   'entry.called': 'Called',
   'entry.calls': 'Calls',
@@ -36,7 +37,7 @@ export const enCapacity = {
   'entry.shareHint': 'Time that is spent there and nowhere below, of all time of the tree.',
   'entry.own': 'Own time',
   'entry.ownHint': 'Spent there and nowhere below, for one call of the entry.',
-  'entry.errorsHint': 'Calls of it that failed.',
+  'entry.errorsHint': 'Calls of it that failed, in the whole time range.',
   'entry.other': 'others',
   'entry.otherHint': 'What is beyond the limits of a tree, together.',
   'entry.hidden': { one: '{count} below', other: '{count} below' },
@@ -68,6 +69,10 @@ export const enCapacity = {
   'times.needed': 'Needed',
   'times.neededHint':
     'Instances for the busiest minute and what is added, at the most that one was seen to carry.',
+  'times.formula':
+    'Needed = (busiest minute + added) ÷ one instance, rounded up, and no fewer than there are. Where one instance carried the busiest minute alone, anything added takes a second one.',
+  'times.neededSaid':
+    '({busiest} + {added}) ÷ {carried} = {quotient}, rounded up, and no fewer than {now}: {needed}',
   'times.more': '{count} more',
   'times.unknown': 'not known',
   'times.unknownHint':

@@ -22,7 +22,7 @@ export const zhCapacity: Record<keyof typeof enCapacity, Message> = {
   'entry.charts': '图表',
   'entry.tree': '{name} 的调用树',
   'entry.treeTitle': '调用树',
-  'entry.treeHint': '此入口的全部调用链合并而成，数值均按入口每次调用计。',
+  'entry.treeHint': '此入口的全部调用链合并而成，数值按入口每次调用计；错误为该时间段的总数。',
   'entry.nodes': '{count} 个节点',
   'entry.called': '被调用者',
   'entry.calls': '调用次数',
@@ -36,7 +36,7 @@ export const zhCapacity: Record<keyof typeof enCapacity, Message> = {
   'entry.shareHint': '自身耗时（不含下级）占整棵树的比例。',
   'entry.own': '自身耗时',
   'entry.ownHint': '入口每次调用在此花费的时间，不含下级。',
-  'entry.errorsHint': '对它的调用中失败的次数。',
+  'entry.errorsHint': '整个时间段内，对它的调用中失败的次数。',
   'entry.other': '其他',
   'entry.otherHint': '超出调用树上限的部分，合并计入。',
   'entry.hidden': '下级 {count} 个',
@@ -65,6 +65,10 @@ export const zhCapacity: Record<keyof typeof enCapacity, Message> = {
   'times.instancesHint': '该时间段内有调用的实例。',
   'times.needed': '需要',
   'times.neededHint': '按单实例观测到的最大承载，支撑最忙一分钟加上新增调用所需的实例数。',
+  'times.formula':
+    '需要 =（最忙一分钟 + 增加）÷ 单实例，向上取整，且不少于现有实例数。若最忙一分钟由一个实例独自承载，略有增加便需要第二个。',
+  'times.neededSaid':
+    '（{busiest} + {added}）÷ {carried} = {quotient}，向上取整，且不少于现有的 {now} 个：{needed}',
   'times.more': '多 {count} 个',
   'times.unknown': '未知',
   'times.unknownHint': '没有调用标明其实例：发送端以资源属性 service.instance.id 标识实例。',

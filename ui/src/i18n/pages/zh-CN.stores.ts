@@ -17,7 +17,8 @@ export const zhStores: Record<keyof typeof enStores, Message> = {
   'stores.statementCount': '{count} 条语句',
   'stores.statementsOf': '{name} 的语句',
   'stores.statementsCaption': '语句及其调用数、错误、耗时与调用方',
-  'stores.hint': '数值由调用方测得；语句中的具体值已去除。只建立连接或从连接池取连接的调用不算语句。',
+  'stores.hint':
+    '数值由调用方测得；语句中的具体值已去除。只建立连接或从连接池取连接的调用不算语句。',
   'stores.empty': '该时间段内没有对此类存储的调用。',
   'stores.noStatements': '该时间段内没有发往此存储的语句。',
   'stores.node': '存储',
