@@ -302,8 +302,7 @@ export const en = {
   'keys.trace': 'Trace',
   'keys.search': 'Search',
   'keys.help': 'This help',
-  'keys.go':
-    'Go to overview, alerts, topology, services, traces, capacity, stores, findings, metrics, admin',
+  'keys.go': 'Go to',
   'keys.refresh': 'Refresh',
   'keys.rows': 'Next, previous row',
   'keys.open': 'Open',

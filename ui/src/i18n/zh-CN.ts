@@ -281,7 +281,7 @@ export const zhCN: Catalogue = {
   'keys.trace': '调用链',
   'keys.search': '搜索',
   'keys.help': '显示帮助',
-  'keys.go': '前往总览、告警、拓扑、服务、调用链、容量、存储、发现、指标、管理',
+  'keys.go': '前往',
   'keys.refresh': '刷新',
   'keys.rows': '下一行、上一行',
   'keys.open': '打开',

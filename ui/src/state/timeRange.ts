@@ -31,17 +31,24 @@ export function useTimeRange() {
   return { range, key, set, setBounds, bounds }
 }
 
-// Links to other pages keep the range of this one.
-export function useLink() {
+// Links to other pages keep the range of this one. `own`: also where it is the page's own, so that what is
+// linked shows the same numbers.
+export function useLink({ own = false } = {}) {
   const route = useRoute()
   return (
     name: string,
     params: Record<string, string> = {},
     query: Record<string, string | undefined> = {},
   ): RouteLocationRaw => {
+    const { from, to } = route.query
+    const { lastMs } = route.meta
     const kept: Record<string, string> = {}
-    if (typeof route.query.from === 'string') kept.from = route.query.from
-    if (typeof route.query.to === 'string') kept.to = route.query.to
+    if (typeof from === 'string') kept.from = from
+    if (typeof to === 'string') kept.to = to
+    if (own && lastMs && kept.from === undefined) {
+      const { from: begin, to: end } = lastRange(lastMs)
+      Object.assign(kept, { from: formatPoint(begin), to: formatPoint(end) })
+    }
     return { name, params, query: { ...kept, ...query } }
   }
 }
