@@ -133,9 +133,10 @@ await flow('a service has the same calls in the list, on its page and on the map
     .sort((a, b) => b.calls - a.calls)[0]
   const count = (value) => value.toLocaleString('en')
   await page.goto(`${url}/services?${new URLSearchParams(range)}`)
-  const columns = await page.locator('thead th').allInnerTexts()
   const name = page.getByRole('link', { name: busy.service, exact: true }).first()
+  await name.waitFor()
   const cells = await page.locator('tbody tr', { has: name }).locator('td').allInnerTexts()
+  const columns = await page.locator('thead th').allInnerTexts()
   const at = (column) => cells[columns.findIndex((text) => text.trim() === column)].trim()
   assert.equal(at('Calls'), count(busy.calls))
   assert.equal(at('Errors'), count(busy.errors))
@@ -611,6 +612,15 @@ await flow('focus and depth show callers and callees, and no more', async (page)
   await page.getByRole('application', MAP).waitFor()
 })
 
+// Clients answer nothing: what they ask is shown of them.
+const asked = (edges, id) =>
+  edges
+    .filter(({ from }) => from === id)
+    .reduce(
+      (sum, { calls, errors }) => ({ calls: sum.calls + calls, errors: sum.errors + errors }),
+      { calls: 0, errors: 0 },
+    )
+
 await flow('the table twin of the topology holds the numbers of the API', async (page) => {
   const { from, to } = wholeMinutes()
   const { nodes, edges } = await ask('topology', { from, to })
@@ -626,7 +636,10 @@ await flow('the table twin of the topology holds the numbers of the API', async 
       [cells[column('Calls')], cells[column('Errors')]].map((text) => text.trim()).join(' '),
     )
     // Most calls first; only rows in sight are in the document.
-    const sorted = [...list].sort((a, b) => b.calls - a.calls).slice(0, numbers.length)
+    const sorted = list
+      .map((row) => (row.kind === 'client' ? { ...row, ...asked(edges, row.id) } : row))
+      .sort((a, b) => b.calls - a.calls)
+      .slice(0, numbers.length)
     const expected = sorted.map(({ calls, errors }) => `${n.format(calls)} ${n.format(errors)}`)
     assert.deepEqual(numbers, expected, view)
     assert.ok(numbers.length >= Math.min(list.length, 20), `${numbers.length} rows`)
@@ -1518,9 +1531,10 @@ await flow('an agent that reports no more is told from one that does', async (pa
 })
 
 await flow('every section of the admin page', async (page) => {
-  for (const section of ['ledger', 'store', 'server', 'config', 'letters']) {
+  for (const section of ['ledger', 'store', 'server', 'targets', 'config', 'letters']) {
     await page.goto(`${url}/admin/${section}`)
     await page.locator('table, .cards, .empty, .none').first().waitFor()
+    assert.equal(await page.getByText('Page not found.').count(), 0, section)
     assert.equal(await page.getByRole('alert').count(), 0, section)
   }
 })
