@@ -584,6 +584,8 @@ async function answer(url, request, response) {
       return { ok: true, canonical: query.get('q') }
     case 'trace-id':
       return decoded(part[4])
+    case 'scrape':
+      return { targets: [], left_out_targets: 0, files: 0, bad_files: 0, left_out_files: 0 }
     case 'ledger':
       return ledger()
     case 'store':

@@ -546,8 +546,10 @@ await flow('the wall shows each service with its state, and leads on', async (pa
   const tile = page.locator('.tile', { hasText: service.service }).first()
   await tile.getByLabel(/^(OK|warning|error)$/).waitFor()
   assert.match(await tile.innerText(), /\/(s|min)/)
+  // What the picker says is what is shown, there and behind its links.
+  await page.getByRole('button', { name: 'Last 10 minutes' }).waitFor()
   await tile.click()
-  await page.waitForURL(/\/services\/[^/]+\/overview/)
+  await page.waitForURL(/\/services\/[^/]+\/overview\?.*from=now-10m/)
   await page.locator('.place canvas').first().waitFor()
 })
 
