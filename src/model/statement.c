@@ -267,13 +267,15 @@ static void put_both(struct statement_text *t, struct str a, const char *between
     put(t, b);
 }
 
-// A database or a cache that is told nothing is only spoken to: a connection is made, or taken from
-// a pool.
-static bool asks(const struct statement_facts *f)
+// A database or a cache that is told nothing, by a span that says so: a connection is made, or
+// taken from a pool.
+static bool only_connects(const struct statement_facts *f)
 {
+    static const struct str word = {"connect", 7};
     ASSERT(f->kind < STATEMENT_KINDS);
-    return f->kind > STATEMENT_CACHE || f->text.n > 0 || f->summary.n > 0 || f->operation.n > 0 ||
-           f->collection.n > 0;
+    struct str end = f->name.n >= word.n ? str_skip(f->name, f->name.n - word.n) : STR("");
+    return f->kind <= STATEMENT_CACHE && f->text.n == 0 && f->summary.n == 0 &&
+           f->operation.n == 0 && f->collection.n == 0 && str_eq_nocase(end, word);
 }
 
 void statement_fingerprint(const struct statement_facts *f, struct statement_text *ret)
@@ -297,7 +299,7 @@ void statement_fingerprint(const struct statement_facts *f, struct statement_tex
     if (ret->n == 0 && f->kind <= STATEMENT_CACHE) {
         put_both(ret, f->operation, " ", f->collection);
     }
-    if (ret->n == 0 && asks(f)) {
+    if (ret->n == 0 && !only_connects(f)) {
         put(ret, f->name);
     }
     ASSERT(ret->n <= STATEMENT_MAX);

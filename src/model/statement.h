@@ -10,9 +10,9 @@
 //                or a script, the command and "?".
 //     queue      operation and destination: "publish orders"
 //     rpc        service and method: "shop.Orders/Place"
-// Where a text cannot be read, and of queues and RPC where the span says nothing of that, its name.
-// A call of a database or a cache that says neither text nor summary, operation or collection is no
-// statement: it makes a connection, or takes one from a pool ("pg-pool.connect").
+// Where the span says nothing of that, its name. Where that of a call of a database or a cache ends
+// in "connect" then, it is no statement: it makes a connection, or takes one from a pool
+// ("pg-pool.connect").
 //
 // In the pattern of a key each run of digits is "?", and so is what no people made: UUIDs, runs of
 // 8 or more hexadecimal digits, words of 16 characters or more with digits among them. Of

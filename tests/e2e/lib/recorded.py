@@ -104,8 +104,7 @@ def is_statement(call):
 def from_nezha(calls):
     by_service = collections.defaultdict(list)
     for c in calls:
-        sent = [("db.system", "mysql"), ("db.name", "ts"), ("db.query.summary", c.name)]
-        attributes = sent if is_statement(c) else []
+        attributes = [("db.system", "mysql"), ("db.name", "ts")] if is_statement(c) else []
         by_service[c.service].append(
             span_json(c.trace, c.id, c.parent, c.name, c.kind, c.start_ns, c.end_ns, attributes))
     return request(by_service)

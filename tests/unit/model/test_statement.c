@@ -140,7 +140,6 @@ static void test_what_stands_for_a_text_that_is_not_told(void **state)
     f.summary = STR_NONE;
     assert_fingerprint(&f, "SELECT stock");
     f.operation = f.collection = STR_NONE;
-    f.text = STR(" ");
     assert_fingerprint(&f, "shop");
     f.name = STR_NONE;
     assert_fingerprint(&f, "");
@@ -153,8 +152,14 @@ static void test_connections_are_no_statements(void **state)
     assert_fingerprint(&f, "");
     f.kind = STATEMENT_CACHE;
     assert_fingerprint(&f, "");
-    f.kind = STATEMENT_QUEUE;
+    f.name = STR("CONNECT");
+    assert_fingerprint(&f, "");
+    f.operation = STR("connect");
+    assert_fingerprint(&f, "connect");
+    f = (struct statement_facts){.kind = STATEMENT_QUEUE, .name = STR("pg-pool.connect")};
     assert_fingerprint(&f, "pg-pool.connect");
+    f = (struct statement_facts){.kind = STATEMENT_DATABASE, .name = STR("find")};
+    assert_fingerprint(&f, "find");
 }
 
 // Whatever comes, and wherever it is cut.
