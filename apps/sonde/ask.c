@@ -184,7 +184,7 @@ bool ask_parse(struct ask *a, int argc, char **argv, const struct flag *flags)
 // False after saying what is wrong.
 static bool read_range(struct ask *a)
 {
-    uint64_t now = clock_wall_ns() / NS_PER_MS, from = 0, to = now + 60000, since = 3600000;
+    uint64_t now = clock_wall_ns() / NS_PER_MS, from = 0, to = now, since = 3600000;
     if (a->since != NULL && a->from != NULL) {
         fputs("sonde: --since and --from both say where to begin\n", stderr);
         return false;
@@ -224,7 +224,8 @@ void ask_begin(struct ask *a, const char *path)
         a->exit_code = EXIT_USAGE;
         return;
     }
-    buf_printf(&a->path, "%s?from=%" PRIu64 "&to=%" PRIu64, path, a->from_ms, a->to_ms);
+    buf_printf(&a->path, "%s?from=%" PRIu64 "&to=%" PRIu64, path, a->from_ms,
+               a->to_ms + (a->to == NULL ? a->ahead_ms : 0));
 }
 
 void ask_begin_now(struct ask *a, const char *path)

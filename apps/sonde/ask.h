@@ -59,6 +59,9 @@ struct ask {
     // Whether an answer is one to what was asked; says on standard error why it is not. Then no
     // table is printed, and the exit code is EXIT_NOT_FOUND. NULL: all are.
     bool (*holds)(json_t *root);
+    // What is a little in the future belongs to a range that ends now as well: of spans, clocks run
+    // ahead.
+    uint64_t ahead_ms;
     // Of the command line.
     const char *word; // NULL: none
     struct ask_flags server;

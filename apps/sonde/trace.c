@@ -25,6 +25,7 @@
 #define DEPTH_SHOWN    12
 #define BRANCH_COLUMNS 3
 #define OPERATION_MAX  72
+#define AHEAD_MS       60000
 
 static const char search_help[] =
     "Usage: sonde trace search ['FILTER'] [--since 1h | --from T --to T] [--limit N]\n"
@@ -107,8 +108,8 @@ static void explain_nothing(json_t *root, const struct ask *a)
 {
     char from[WHEN_MAX], to[WHEN_MAX];
     json_t *stats = json_object_get(root, "stats");
-    when_print_utc(from, a->from_ms);
-    when_print_utc(to, a->to_ms);
+    when_print_second(from, a->from_ms);
+    when_print_second(to, a->to_ms);
     fprintf(stderr,
             "sonde: no trace matches between %s and %s; %" PRIu64 " of %" PRIu64
             " spans were looked at. --since 24h goes further back, '{ }' matches every span.\n",
@@ -169,7 +170,7 @@ static int search_and_print(struct ask *a, const char *filter)
 
 static int search_traces(int argc, char **argv)
 {
-    struct ask a = {.help = search_help, .words = ASK_MAY_WORD};
+    struct ask a = {.help = search_help, .words = ASK_MAY_WORD, .ahead_ms = AHEAD_MS};
     struct arena scratch = {0};
     const char *limit = "20", *order = NULL;
     const struct flag flags[] = {

@@ -90,12 +90,12 @@ void when_print_local(char out[WHEN_MAX], uint64_t ns)
 }
 
 // A moment beyond the calendar as epoch milliseconds.
-void when_print_utc(char out[WHEN_MAX], uint64_t ms)
+void when_print_second(char out[WHEN_MAX], uint64_t ms)
 {
     time_t seconds = (time_t)(ms / 1000);
-    struct tm utc;
-    if (gmtime_r(&seconds, &utc) == NULL ||
-        strftime(out, WHEN_MAX, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0) {
+    struct tm local;
+    if (localtime_r(&seconds, &local) == NULL ||
+        strftime(out, WHEN_MAX, "%Y-%m-%d %H:%M:%S", &local) == 0) {
         (void)snprintf(out, WHEN_MAX, "%" PRIu64, ms);
     }
 }

@@ -17,6 +17,6 @@ MUST_CHECK enum err when_parse(const char *text, uint64_t now_ms, uint64_t *ret_
 
 void when_print_duration(char out[WHEN_MAX], uint64_t ns); // 1.5 ms
 void when_print_local(char out[WHEN_MAX], uint64_t ns);    // 01-31 12:00:00.000
-void when_print_utc(char out[WHEN_MAX], uint64_t ms);      // 2026-01-31T12:00:00Z
+void when_print_second(char out[WHEN_MAX], uint64_t ms);   // 2026-01-31 12:00:00, local
 
 #endif

@@ -235,6 +235,7 @@ void api_entries(struct job *j)
                                     .endpoint = endpoint,
                                     .from_ms = from_ns / NS_PER_MS,
                                     .to_ms = to_ns / NS_PER_MS,
+                                    .now_ms = clock_wall_ns() / NS_PER_MS,
                                     .control = &j->control};
     answer(j, &q, times);
 }
@@ -257,6 +258,7 @@ void api_entries_load(struct job *j)
                                     .load = &node,
                                     .from_ms = from_ns / NS_PER_MS,
                                     .to_ms = to_ns / NS_PER_MS,
+                                    .now_ms = clock_wall_ns() / NS_PER_MS,
                                     .control = &j->control};
     answer(j, &q, 1);
 }

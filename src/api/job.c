@@ -22,6 +22,8 @@
 #define PACE_LEAST ((size_t)16 << 10)
 #define PACE_MS    2
 
+#define SPANS_AHEAD_MS 60000
+
 static void on_timer_closed(uv_handle_t *handle)
 {
     mem_free(handle);
@@ -465,13 +467,13 @@ bool job_number(struct job *j, enum param p, uint64_t fallback, uint64_t min, ui
     return true;
 }
 
-bool job_range(struct job *j, uint64_t *ret_from_ns, uint64_t *ret_to_ns)
+// A range that ends `ahead_ms` in the future where nothing is said.
+static bool read_range(struct job *j, uint64_t ahead_ms, uint64_t *ret_from_ns, uint64_t *ret_to_ns)
 {
     const uint64_t latest_ms = UINT64_MAX / NS_PER_MS, hour_ms = 3600000;
     ASSERT(ret_from_ns != ret_to_ns);
     uint64_t now_ms = clock_wall_ns() / NS_PER_MS, from, to;
-    // Spans of clocks that run a little ahead belong to "now" as well.
-    if (!job_number(j, PARAM_TO, now_ms + 60000, 0, latest_ms, &to) ||
+    if (!job_number(j, PARAM_TO, now_ms + ahead_ms, 0, latest_ms, &to) ||
         !job_number(j, PARAM_FROM, to > hour_ms ? to - hour_ms : 0, 0, latest_ms, &from)) {
         return false;
     }
@@ -482,6 +484,18 @@ bool job_range(struct job *j, uint64_t *ret_from_ns, uint64_t *ret_to_ns)
     *ret_from_ns = from * NS_PER_MS;
     *ret_to_ns = to * NS_PER_MS;
     return true;
+}
+
+bool job_range(struct job *j, uint64_t *ret_from_ns, uint64_t *ret_to_ns)
+{
+    ASSERT(ret_from_ns != NULL);
+    return read_range(j, 0, ret_from_ns, ret_to_ns);
+}
+
+bool job_range_of_spans(struct job *j, uint64_t *ret_from_ns, uint64_t *ret_to_ns)
+{
+    ASSERT(ret_from_ns != NULL);
+    return read_range(j, SPANS_AHEAD_MS, ret_from_ns, ret_to_ns);
 }
 
 static bool job_order(struct job *j, enum search_order *ret_order)
@@ -504,7 +518,7 @@ bool job_search(struct job *j, struct search *ret_search)
 {
     struct search s = {.control = &j->control};
     uint64_t limit;
-    if (!job_range(j, &s.from_ns, &s.to_ns) || !job_order(j, &s.order) ||
+    if (!job_range_of_spans(j, &s.from_ns, &s.to_ns) || !job_order(j, &s.order) ||
         !job_number(j, PARAM_LIMIT, 20, 1, SEARCH_LIMIT_MAX, &limit)) {
         return false;
     }

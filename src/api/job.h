@@ -118,6 +118,8 @@ bool job_memory(struct job *j, size_t bytes);
 
 // from and to, with the last hour as the default; false after answering 400.
 bool job_range(struct job *j, uint64_t *ret_from_ns, uint64_t *ret_to_ns);
+// The same of spans: those of clocks that run a little ahead belong to "now" as well.
+bool job_range_of_spans(struct job *j, uint64_t *ret_from_ns, uint64_t *ret_to_ns);
 // A number between min and max; false after answering 400.
 bool job_number(struct job *j, enum param p, uint64_t fallback, uint64_t min, uint64_t max,
                 uint64_t *ret_value);

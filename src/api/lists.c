@@ -12,7 +12,7 @@
 static struct aggregate begin(struct job *j)
 {
     struct aggregate a = {.control = &j->control};
-    if (job_range(j, &a.from_ns, &a.to_ns)) {
+    if (job_range_of_spans(j, &a.from_ns, &a.to_ns)) {
         a.view = store_view(j->api->o.store);
     }
     return a;

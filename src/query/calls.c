@@ -97,11 +97,16 @@ struct calls calls_sum_read(const struct calls_sum *s, struct arena *arena)
     return c;
 }
 
-void calls_cut_range(uint64_t from_ms, uint64_t to_ms, uint64_t *ret_from_ms, uint64_t *ret_to_ms)
+void calls_cut_range(const struct series_store *store, uint64_t from_ms, uint64_t to_ms,
+                     uint64_t before_ms, uint64_t *ret_from_ms, uint64_t *ret_to_ms)
 {
     const uint64_t minute_ms = 60000, hour_ms = 60 * minute_ms;
     uint64_t range_ms = to_ms > from_ms ? to_ms - from_ms : 0;
-    uint64_t unit_ms = range_ms > 24 * hour_ms ? hour_ms : minute_ms;
+    uint64_t kept_ms = series_finest_ms(store, from_ms > before_ms ? from_ms - before_ms : 0);
+    uint64_t unit_ms = range_ms > 24 * hour_ms     ? hour_ms
+                       : range_ms >= CALLS_FINE_MS ? minute_ms
+                                                   : SERIES_SLOT_MS;
+    unit_ms = kept_ms > unit_ms ? kept_ms : unit_ms;
     *ret_from_ms = from_ms / unit_ms * unit_ms;
     *ret_to_ms = range_ms > 0 ? (to_ms + unit_ms - 1) / unit_ms * unit_ms : *ret_from_ms;
     ASSERT(*ret_from_ms <= *ret_to_ms);

@@ -55,9 +55,14 @@ static inline int64_t calls_ns_add(int64_t a, int64_t b)
     return !__builtin_add_overflow(a, b, &sum) ? sum : a < 0 ? INT64_MIN : INT64_MAX;
 }
 
-// A range as whole minutes, or, of more than a day, whole hours: it can then be read from the tier
-// of that width. Empty where it is.
-void calls_cut_range(uint64_t from_ms, uint64_t to_ms, uint64_t *ret_from_ms, uint64_t *ret_to_ms);
+// A range as whole steps of 10 s where it is shorter than CALLS_FINE_MS, of a minute, or, of more
+// than a day, of an hour: it can then be read from the tier of that width, and of a short one
+// little counts that was not asked for. Of a time of which no such tier is kept any more, steps of
+// one that is; so, too, where as much time `before_ms` before it is compared with it (0: none), of
+// which that holds. Empty where it is.
+#define CALLS_FINE_MS ((uint64_t)10 * 60000)
+void calls_cut_range(const struct series_store *store, uint64_t from_ms, uint64_t to_ms,
+                     uint64_t before_ms, uint64_t *ret_from_ms, uint64_t *ret_to_ms);
 
 // series_run() under a control: the memory that it takes is the control's, and it ends when that is
 // cancelled. Adds the parts that had to be left out to *damaged_parts.

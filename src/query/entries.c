@@ -230,7 +230,8 @@ enum err entries_run(const struct entries_query *q, struct entries **ret_entries
     struct entries_run run = {.query = q, .out = out};
     ASSERT(q->store != NULL);
     out->control = q->control;
-    calls_cut_range(q->from_ms, q->to_ms, &out->from_ms, &out->to_ms);
+    out->now_ms = q->now_ms;
+    calls_cut_range(q->store, q->from_ms, q->to_ms, 0, &out->from_ms, &out->to_ms);
     calls_adder_init(&run.adder, q->control);
     enum err e = out->from_ms < out->to_ms ? read_paths(&run) : ERR_OK;
     calls_adder_done(&run.adder);

@@ -36,6 +36,7 @@ struct entries_query {
     const struct node *load;      // only paths to this node, or NULL; endpoints of a service,
                                   // where its name is empty
     uint64_t from_ms, to_ms;
+    uint64_t now_ms; // rates are by the time up to it: what comes after has no calls yet; 0: by all
     struct query_control *control;
 };
 
@@ -54,7 +55,8 @@ struct entry_path {
 struct entries {
     struct entry_path *paths; // by entry; parents before their children, most time first
     size_t count;
-    uint64_t from_ms, to_ms; // that was added up: whole minutes, of more than a day whole hours
+    uint64_t from_ms, to_ms; // that was added up, as calls_cut_range() says
+    uint64_t now_ms;         // as the query says it
     uint64_t damaged_parts;  // that had to be left out
     struct arena arena;
     struct query_control *control;

@@ -9,6 +9,14 @@
 #define MINUTE_MS     ((uint64_t)60000)
 #define INSTANCES_MAX ((size_t)256) // of one service
 
+// The seconds that rates are by: those that have been.
+static double seconds_of(const struct entries *e, uint64_t from_ms, uint64_t to_ms)
+{
+    uint64_t end_ms = e->now_ms > 0 && e->now_ms < to_ms ? e->now_ms : to_ms;
+    ASSERT(from_ms <= to_ms);
+    return end_ms > from_ms + 1000 ? (double)(end_ms - from_ms) / 1000 : 1;
+}
+
 // ---- Who is called ------------------------------------------------------------------------------
 
 static struct entry_need *need_of(struct entry_need *needs, size_t *count, const struct node *n)
@@ -32,7 +40,7 @@ static struct entry_need *need_of(struct entry_need *needs, size_t *count, const
 static size_t find_services(const struct entries *e, uint64_t times, struct entry_need *needs)
 {
     size_t count = 0;
-    double seconds = (double)(e->to_ms - e->from_ms) / 1000;
+    double seconds = seconds_of(e, e->from_ms, e->to_ms);
     ASSERT(times > 0);
     for (size_t i = 0; i < e->count; i++) {
         const struct entry_path *p = &e->paths[i];
@@ -53,9 +61,10 @@ struct instance {
     int64_t *calls; // by minute
 };
 
-// Calls of one service by minute.
+// Calls of one service by minute, in the minutes that the range touches.
 struct minutes {
-    uint64_t from_ms;
+    uint64_t from_ms, to_ms;
+    double seconds; // that have been
     size_t count;
     int64_t *calls; // of all instances
     struct instance *instances;
@@ -116,7 +125,7 @@ static int64_t busiest(const int64_t *calls, size_t count)
 static void judge(struct entry_need *need, const struct minutes *m)
 {
     for (size_t i = 0; i < m->count; i++) {
-        need->calls_per_s += (double)m->calls[i] / ((double)m->count * 60);
+        need->calls_per_s += (double)m->calls[i] / m->seconds;
     }
     for (size_t i = 0; i < m->instance_count; i++) {
         int64_t most = busiest(m->instances[i].calls, m->count);
@@ -144,7 +153,7 @@ static enum err ask(struct entries *e, struct series_store *store, struct minute
                                    .matchers = matchers,
                                    .matcher_count = 3,
                                    .from_ms = m->from_ms,
-                                   .to_ms = e->to_ms,
+                                   .to_ms = m->to_ms,
                                    .step_ms = MINUTE_MS};
     ASSERT(m->count > 0);
     return calls_run(store, q, e->control, each, m, &e->damaged_parts);
@@ -153,8 +162,11 @@ static enum err ask(struct entries *e, struct series_store *store, struct minute
 static enum err find_need(struct entries *e, struct series_store *store, struct entry_need *need)
 {
     uint64_t day_ms = 24 * 60 * MINUTE_MS;
-    struct minutes m = {.from_ms = e->to_ms - e->from_ms > day_ms ? e->to_ms - day_ms : e->from_ms};
-    m.count = (size_t)((e->to_ms - m.from_ms) / MINUTE_MS);
+    struct minutes m = {.to_ms = (e->to_ms + MINUTE_MS - 1) / MINUTE_MS * MINUTE_MS};
+    m.from_ms = e->to_ms - e->from_ms > day_ms ? e->to_ms - day_ms : e->from_ms;
+    m.from_ms -= m.from_ms % MINUTE_MS;
+    m.seconds = seconds_of(e, m.from_ms, m.to_ms);
+    m.count = (size_t)((m.to_ms - m.from_ms) / MINUTE_MS);
     m.calls = arena_new(&m.arena, m.count, sizeof *m.calls);
     m.instances = arena_new(&m.arena, INSTANCES_MAX, sizeof *m.instances);
     enum err err = ask(e, store, &m, &need->node, CALLS_ENDPOINT, on_endpoint);

@@ -490,7 +490,7 @@ enum err places_run(const struct places_query *query, struct places **ret)
     struct places_run r = {.q = query, .out = out};
     ASSERT(query->level < PLACES_LEVELS);
     out->control = query->control;
-    calls_cut_range(query->from_ms, query->to_ms, &out->from_ms, &out->to_ms);
+    calls_cut_range(query->store, query->from_ms, query->to_ms, 0, &out->from_ms, &out->to_ms);
     calls_adder_init(&r.adder, query->control);
     enum err e = out->from_ms < out->to_ms ? ask_all(&r) : ERR_OK;
     e = e == ERR_OK ? add_members(&r) : e;

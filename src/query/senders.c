@@ -28,9 +28,10 @@ uint64_t senders_step_ms(uint64_t from_ms, uint64_t to_ms)
 {
     const uint64_t minute_ms = 60000, hour_ms = 60 * minute_ms;
     ASSERT(from_ms < to_ms);
-    return to_ms - from_ms > 24 * hour_ms && from_ms % hour_ms == 0 && to_ms % hour_ms == 0
-               ? hour_ms
-               : minute_ms;
+    if (to_ms - from_ms > 24 * hour_ms && from_ms % hour_ms == 0 && to_ms % hour_ms == 0) {
+        return hour_ms;
+    }
+    return from_ms % minute_ms == 0 && to_ms % minute_ms == 0 ? minute_ms : SERIES_SLOT_MS;
 }
 
 static uint64_t hash_of(struct str line, struct str service)

@@ -448,7 +448,7 @@ enum err stores_run(const struct stores_query *q, struct stores **ret_stores)
     enum err e = ERR_OK;
     ASSERT(q->store != NULL && q->limit <= STORES_LIMIT_MAX && q->order < STORES_ORDERS);
     out->control = q->control;
-    calls_cut_range(q->from_ms, q->to_ms, &out->from_ms, &out->to_ms);
+    calls_cut_range(q->store, q->from_ms, q->to_ms, q->before_ms, &out->from_ms, &out->to_ms);
     calls_adder_init(&run.adder, q->control);
     run.scratch = mem_new(1, sizeof *run.scratch);
     if (out->from_ms < out->to_ms) {

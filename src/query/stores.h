@@ -10,8 +10,8 @@
 // in which it sends it at all: exact, but for chains whose calls lie on both sides of the range's
 // ends; a chain in which two services send it is two.
 //
-// The range is cut to whole minutes, or to whole hours where it is longer than a day, and the
-// earlier one to as much. A statement that is only in the earlier one is counted in `gone`.
+// The range is cut as calls_cut_range() does, and the earlier one to as much. A statement that is
+// only in the earlier one is counted in `gone`.
 //
 // ERR_LIMIT for more than STORES_SERIES_MAX series; ERR_MEMORY where the control's meter refuses,
 // ERR_CANCELLED; else an error of the storage.

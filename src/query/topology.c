@@ -487,7 +487,7 @@ enum err topology_run(const struct topology_query *query, struct topology **ret)
     struct topology_run run = {.query = query, .out = out};
     ASSERT(query->level < TOPOLOGY_LEVELS);
     out->control = query->control;
-    calls_cut_range(query->from_ms, query->to_ms, &out->from_ms, &out->to_ms);
+    calls_cut_range(query->store, query->from_ms, query->to_ms, 0, &out->from_ms, &out->to_ms);
     calls_adder_init(&run.adder, query->control);
     senders_init(&run.senders, query->control);
     enum err e = out->from_ms < out->to_ms ? ask_all(&run) : ERR_OK;

@@ -16,7 +16,7 @@
 // which is who called whom, is known by kept spans alone: such edges, and nodes that have no other
 // calls, are marked as a sample.
 //
-// The range is cut to whole minutes, or to whole hours where it is longer than a day. ERR_LIMIT for
+// The range is cut as calls_cut_range() does. ERR_LIMIT for
 // more than TOPOLOGY_NODES_MAX nodes or TOPOLOGY_EDGES_MAX edges; ERR_MEMORY where the control's
 // meter refuses, ERR_CANCELLED; else an error of the storage.
 #ifndef SONDE_QUERY_TOPOLOGY_H

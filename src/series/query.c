@@ -105,6 +105,16 @@ static enum series_tier choose_tier(const struct series_store *s, const struct s
     return tier;
 }
 
+uint64_t series_finest_ms(const struct series_store *s, uint64_t time_ms)
+{
+    enum series_tier tier = TIER_10S;
+    while (tier + 1 < TIER_COUNT && time_ms < series_cutoff_ms(s, tier)) {
+        tier++;
+    }
+    ASSERT(tier < TIER_COUNT);
+    return series_tier_ms(tier);
+}
+
 // ---- One series ---------------------------------------------------------------------------------
 
 static enum err hold(struct run *r, size_t bytes)

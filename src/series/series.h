@@ -231,6 +231,10 @@ MUST_CHECK enum err series_run(struct series_store *s, const struct series_query
                                enum err (*each)(void *ctx, const struct series_found *found),
                                void *ctx, struct series_answer *ret_answer);
 
+// The width of the narrowest tier that is still kept of a moment; of one before them all that of
+// the widest.
+uint64_t series_finest_ms(const struct series_store *s, uint64_t time_ms);
+
 // The values that a label has among the series that match, sorted; at most `max`. Of the range only
 // as much is asked as parts and heads say without being read: a series counts that is in one which
 // overlaps it.
