@@ -11,18 +11,6 @@
 
 #define LINE_NAME_MAX 256
 
-static enum err wrong_name(struct config_reader *r, const yaml_node_t *n, const char *what,
-                           const char *name, const char *meant)
-{
-    ASSERT(n != NULL && name != NULL);
-    if (meant == NULL) {
-        return yaml_doc_wrong(&r->y, n, what, name);
-    }
-    return err_at_set(r->y.at, ERR_INVALID, n->start_mark.index,
-                      "%s:%zu:%zu: %s %s; did you mean %s?", r->y.name, n->start_mark.line + 1,
-                      n->start_mark.column + 1, what, name, meant);
-}
-
 static enum err read_line_field(struct config_reader *r, struct store_retention *line,
                                 const char *key, const yaml_node_t *key_node,
                                 const yaml_node_t *value)
@@ -142,14 +130,14 @@ static enum err read_value(struct config_reader *r, const char *path, const yaml
     for (unsigned i = 0; i < SETTING_COUNT; i++) {
         if (strcmp(setting_info((enum setting)i)->key, path) == 0) {
             if (r->c->source[i] == SOURCE_FILE) { // as "a.b" and as "a: {b: }"
-                return wrong_name(r, key, "this is given already, at", r->c->where[i], NULL);
+                return yaml_doc_wrong(&r->y, key, "this is given already, at", r->c->where[i]);
             }
             return text != NULL
                        ? config_set(r->c, (enum setting)i, text, SOURCE_FILE, where, r->y.at)
                        : yaml_doc_wrong(&r->y, value, "expected a single value for", path);
         }
     }
-    return wrong_name(r, key, "unknown key", path, config_closest_key(path));
+    return yaml_doc_wrong_key(&r->y, key, path, config_closest_key(path), NULL);
 }
 
 static enum err read_mapping(struct config_reader *r, const yaml_node_t *map, const char *prefix)

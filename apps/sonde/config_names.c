@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "config.h"
+#include "core/likely.h"
 #include "core/must.h"
 
 extern char **environ;
@@ -32,51 +33,14 @@ void config_environment_name(enum setting s, char out[CONFIG_KEY_MAX])
     }
 }
 
-// How many letters must be put in, taken out or changed to make one name of the other
-// (Levenshtein); capitals count as small letters.
-static size_t distance(const char *a, const char *b)
-{
-    size_t row[CONFIG_KEY_MAX + 1], n = strlen(b);
-    if (strlen(a) >= CONFIG_KEY_MAX || n >= CONFIG_KEY_MAX) {
-        return SIZE_MAX;
-    }
-    for (size_t j = 0; j <= n; j++) {
-        row[j] = j;
-    }
-    for (size_t i = 0; a[i] != 0; i++) {
-        size_t diagonal = row[0];
-        row[0] = i + 1;
-        for (size_t j = 0; j < n; j++) {
-            size_t change = diagonal + (upper(a[i]) == upper(b[j]) ? 0 : 1);
-            size_t add = (row[j] < row[j + 1] ? row[j] : row[j + 1]) + 1;
-            diagonal = row[j + 1];
-            row[j + 1] = change < add ? change : add;
-        }
-    }
-    return row[n];
-}
-
-// A name that differs in more than a third of its letters was hardly meant.
-static bool is_close(size_t d, const char *name)
-{
-    ASSERT(name != NULL);
-    return d <= strlen(name) / 3;
-}
-
 const char *config_closest_key(const char *key)
 {
-    const char *best = NULL;
-    size_t least = SIZE_MAX;
+    struct likely l = {.name = key};
     for (unsigned i = 0; i < SETTING_COUNT; i++) {
-        const char *candidate = setting_info((enum setting)i)->key;
-        size_t d = distance(key, candidate);
-        if (d < least) {
-            least = d;
-            best = candidate;
-        }
+        (void)likely_try(&l, setting_info((enum setting)i)->key);
     }
-    ASSERT(best != NULL || strlen(key) >= CONFIG_KEY_MAX);
-    return is_close(least, key) ? best : NULL;
+    ASSERT(l.best == NULL || l.best[0] != 0);
+    return l.best;
 }
 
 static bool is_known(const char *name)
@@ -102,7 +66,7 @@ void config_each_unknown(config_unknown_fn *each, void *ctx)
     ASSERT(each != NULL);
     for (char **e = environ; *e != NULL; e++) {
         char name[CONFIG_KEY_MAX], candidate[CONFIG_KEY_MAX], best[CONFIG_KEY_MAX] = "";
-        size_t n = strcspn(*e, "="), least = SIZE_MAX;
+        size_t n = strcspn(*e, "=");
         if (strncmp(*e, PREFIX, PREFIX_N) != 0 || n >= CONFIG_KEY_MAX) {
             continue;
         }
@@ -111,11 +75,10 @@ void config_each_unknown(config_unknown_fn *each, void *ctx)
         if (is_known(name)) {
             continue;
         }
+        struct likely l = {.name = name + PREFIX_N};
         for (unsigned i = 0; i < SETTING_COUNT; i++) {
             config_environment_name((enum setting)i, candidate);
-            size_t d = distance(name + PREFIX_N, candidate + PREFIX_N);
-            if (d < least && is_close(d, name + PREFIX_N)) {
-                least = d;
+            if (likely_try(&l, candidate + PREFIX_N)) {
                 memcpy(best, candidate, sizeof best);
             }
         }

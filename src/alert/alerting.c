@@ -345,12 +345,12 @@ static enum err take_over(struct alerting *a, struct err_at *ret_at)
     return e;
 }
 
-static enum err wrong_at(const char *name, size_t line, size_t column, struct err_at *at,
+static enum err wrong_at(const char *name, struct alert_place place, const struct err_at *at,
                          struct err_at *ret_at)
 {
     ASSERT(at != NULL);
-    return err_at_set(ret_at, ERR_INVALID, at->offset, "%s:%zu:%zu: channel: %s", name, line,
-                      column, at->text);
+    return err_at_set(ret_at, ERR_INVALID, at->offset, "%s:%zu:%zu: channel: %s", name, place.line,
+                      place.column, at->text);
 }
 
 static enum err read_channel(const struct alert_channel_text *text, const char *name,
@@ -362,12 +362,11 @@ static enum err read_channel(const struct alert_channel_text *text, const char *
     for (size_t i = 0; i < text->count; i++) {
         const struct alert_pair *p = &text->pairs[i];
         if (channel_set(to, p->key, p->values, p->count, &at) != ERR_OK) {
-            return wrong_at(name, p->line, p->column, &at, ret_at);
+            return wrong_at(name, p->place, &at, ret_at);
         }
     }
-    return channel_check(to, &key, &at) == ERR_OK
-               ? ERR_OK
-               : wrong_at(name, text->line, text->column, &at, ret_at);
+    return channel_check(to, &key, &at) == ERR_OK ? ERR_OK
+                                                  : wrong_at(name, text->place, &at, ret_at);
 }
 
 struct name_search {
@@ -405,8 +404,10 @@ static enum err check_channels(struct alerting *a, const struct alert_file *f, c
         const struct alert_rule *r = &f->rules[i];
         for (size_t k = 0; k < r->channel_count; k++) {
             if (!is_channel(a, fresh, count, r->channels[k])) {
-                return err_at_set(ret_at, ERR_INVALID, 0, "%s: rule %.*s: there is no channel %.*s",
-                                  name, STR_FMT(r->name), STR_FMT(r->channels[k]));
+                const struct alert_place *p = &r->channel_places[k];
+                return err_at_set(ret_at, ERR_INVALID, 0,
+                                  "%s:%zu:%zu: rule %.*s: there is no channel %.*s", name, p->line,
+                                  p->column, STR_FMT(r->name), STR_FMT(r->channels[k]));
             }
         }
     }
@@ -438,8 +439,9 @@ static enum err check_people(const struct alerting *a, const struct alert_file *
             unknown = is_person(a, f, t->overrides[k].who) ? unknown : t->overrides[k].who;
         }
         if (unknown.n > 0) {
-            return err_at_set(ret_at, ERR_INVALID, 0, "%s: group %.*s: there is no person %.*s",
-                              name, STR_FMT(t->name), STR_FMT(unknown));
+            return err_at_set(ret_at, ERR_INVALID, 0,
+                              "%s:%zu:%zu: group %.*s: there is no person %.*s", name,
+                              t->place.line, t->place.column, STR_FMT(t->name), STR_FMT(unknown));
         }
     }
     return ERR_OK;

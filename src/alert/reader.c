@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "alert/rule_compile.h"
+#include "core/likely.h"
 #include "core/must.h"
 
 // What YAML takes as it is: else it could not be printed and read again. Of valid UTF-8.
@@ -27,6 +28,12 @@ static bool is_printable(struct str s)
         }
     }
     return true;
+}
+
+struct alert_place reader_place(const yaml_node_t *n)
+{
+    ASSERT(n != NULL);
+    return (struct alert_place){n->start_mark.line + 1, n->start_mark.column + 1};
 }
 
 enum err reader_text(struct reader *r, const char *name, const yaml_node_t *value, size_t max,
@@ -158,6 +165,17 @@ static enum err read_value(struct reader *r, const struct reader_key *k, const y
     }
 }
 
+// NULL: none.
+static const char *meant_key(const struct reader_key *keys, size_t count, const char *name)
+{
+    struct likely l = {.name = name};
+    ASSERT(count > 0);
+    for (size_t i = 0; i < count; i++) {
+        (void)likely_try(&l, keys[i].name);
+    }
+    return l.best;
+}
+
 enum err reader_keys(struct reader *r, const yaml_node_t *map, const struct reader_key *keys,
                      size_t count, const char *what, void *to)
 {
@@ -173,8 +191,11 @@ enum err reader_keys(struct reader *r, const yaml_node_t *map, const struct read
         while (name != NULL && k < count && strcmp(keys[k].name, name) != 0) {
             k++;
         }
-        if (name == NULL || k == count) {
-            return yaml_doc_wrong(&r->y, key, "unknown key; there are", what);
+        if (name == NULL) {
+            return yaml_doc_wrong(&r->y, key, "expected keys:", what);
+        }
+        if (k == count) {
+            return yaml_doc_wrong_key(&r->y, key, name, meant_key(keys, count, name), what);
         }
         enum err e = yaml_doc_check_twice(&r->y, map, p, name);
         e = e == ERR_OK ? read_value(r, &keys[k], yaml_doc_node(&r->y, p->value), to) : e;

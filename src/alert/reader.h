@@ -35,6 +35,7 @@ struct reader_key {
 // Reads a mapping by its keys; `what` says which there are.
 enum err reader_keys(struct reader *r, const yaml_node_t *map, const struct reader_key *keys,
                      size_t count, const char *what, void *to);
+struct alert_place reader_place(const yaml_node_t *n);
 // A single value of `max` bytes at most that YAML takes as it is.
 enum err reader_text(struct reader *r, const char *name, const yaml_node_t *value, size_t max,
                      struct str *ret_text);

@@ -56,6 +56,11 @@
 #define ROSTER_DAYS 7
 extern const char *const roster_days[ROSTER_DAYS]; // "mon" to "sun"
 
+// Where something stands in a file, from 1.
+struct alert_place {
+    size_t line, column;
+};
+
 struct roster_person {
     struct str name, mail, phone, wecom, dingtalk, feishu, slack; // "" where there is none
 };
@@ -73,6 +78,7 @@ struct roster_team {
     uint64_t every_ms, since_ms;
     struct roster_override *overrides;
     size_t override_count;
+    struct alert_place place;
 };
 
 struct roster_silence {

@@ -184,6 +184,7 @@ enum err roster_read_teams(struct reader *r, const char *name, const yaml_node_t
     for (size_t i = 0; i < count && e == ERR_OK; i++) {
         const yaml_node_t *item = yaml_doc_node(&r->y, v->data.sequence.items.start[i]);
         struct roster_team *t = &l->teams[i];
+        t->place = reader_place(item);
         e = reader_keys(r, item, team_keys, sizeof team_keys / sizeof team_keys[0],
                         "name, members, rotation, every, since, overrides", t);
         e = e == ERR_OK ? check_item(r, item, l->teams, sizeof *l->teams, i) : e;

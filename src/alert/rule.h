@@ -173,6 +173,7 @@ struct alert_rule {
     bool match_all;
     struct str *channels, *receivers;
     size_t channel_count, receiver_count;
+    struct alert_place *channel_places; // of each
     struct alert_strategy *strategies;
     size_t strategy_count;
     struct str identity; // equal where what is watched and measured is: windows then go on
@@ -185,12 +186,12 @@ struct alert_pair {
     struct str *values;
     size_t count;
     bool is_list;
-    size_t line, column; // from 1
+    struct alert_place place;
 };
 struct alert_channel_text {
     struct alert_pair *pairs;
     size_t count;
-    size_t line, column;
+    struct alert_place place;
 };
 struct alert_file {
     struct arena arena;

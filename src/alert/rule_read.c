@@ -274,6 +274,25 @@ static enum err rule_strategies(struct reader *r, const char *name, const yaml_n
     return ERR_OK;
 }
 
+// With their places: whether there are such channels is known later.
+static enum err rule_channels(struct reader *r, const char *name, const yaml_node_t *v, void *to)
+{
+    struct alert_rule *rule = to;
+    enum err e = reader_texts(r, name, v, ALERT_NAMES_MAX, &rule->channels, &rule->channel_count);
+    ASSERT(r->f != NULL);
+    if (e != ERR_OK) {
+        return e;
+    }
+    rule->channel_places =
+        arena_new(&r->f->arena, rule->channel_count + 1, sizeof *rule->channel_places);
+    for (size_t i = 0; i < rule->channel_count; i++) {
+        bool is_list = v->type == YAML_SEQUENCE_NODE;
+        rule->channel_places[i] =
+            reader_place(is_list ? yaml_doc_node(&r->y, v->data.sequence.items.start[i]) : v);
+    }
+    return ERR_OK;
+}
+
 static const struct reader_key rule_keys[] = {
     {"name", KEY_TEXT(struct alert_rule, name, ALERT_NAME_MAX)},
     {"line", rule_line},
@@ -284,7 +303,7 @@ static const struct reader_key rule_keys[] = {
     {"match", rule_match},
     {"enabled", rule_enabled},
     {"remedy", KEY_TEXT(struct alert_rule, remedy, ALERT_TEXT_MAX)},
-    {"channels", KEY_TEXTS(struct alert_rule, channels, channel_count, ALERT_NAMES_MAX)},
+    {"channels", rule_channels},
     {"receivers", KEY_TEXTS(struct alert_rule, receivers, receiver_count, ALERT_NAMES_MAX)},
     {"strategies", rule_strategies},
 };
@@ -321,8 +340,7 @@ static enum err read_pair(struct reader *r, const yaml_node_t *key, const yaml_n
     }
     pair->key = arena_str(&r->f->arena, str_of(name));
     pair->is_list = value->type == YAML_SEQUENCE_NODE;
-    pair->line = value->start_mark.line + 1;
-    pair->column = value->start_mark.column + 1;
+    pair->place = reader_place(value);
     if (pair->is_list) {
         return reader_texts(r, name, value, CHANNEL_VALUES, &pair->values, &pair->count);
     }
@@ -344,8 +362,7 @@ static enum err read_channel(struct reader *r, const yaml_node_t *map,
     }
     *channel = (struct alert_channel_text){
         .pairs = arena_new(&r->f->arena, count, sizeof *channel->pairs),
-        .line = map->start_mark.line + 1,
-        .column = map->start_mark.column + 1,
+        .place = reader_place(map),
     };
     for (; channel->count < count; channel->count++) {
         yaml_node_pair_t *p = &map->data.mapping.pairs.start[channel->count];

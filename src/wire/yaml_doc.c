@@ -7,6 +7,8 @@
 
 #include "core/must.h"
 
+#define KEY_SHOWN 64 // bytes of one in an error
+
 static enum err wrong_yaml(const char *name, const yaml_parser_t *parser, struct err_at *ret_at)
 {
     ASSERT(name != NULL);
@@ -117,6 +119,19 @@ enum err yaml_doc_wrong(struct yaml_doc *d, const yaml_node_t *n, const char *wh
     return err_at_set(d->at, ERR_INVALID, n->start_mark.index, "%s:%zu:%zu: %s%s%s", d->name,
                       n->start_mark.line + 1, n->start_mark.column + 1, what,
                       name != NULL ? " " : "", name != NULL ? name : "");
+}
+
+enum err yaml_doc_wrong_key(struct yaml_doc *d, const yaml_node_t *n, const char *name,
+                            const char *meant, const char *known)
+{
+    const char *more = meant != NULL ? meant : known;
+    ASSERT(n != NULL && name != NULL);
+    return err_at_set(d->at, ERR_INVALID, n->start_mark.index, "%s:%zu:%zu: unknown key %.*s%s%s%s",
+                      d->name, n->start_mark.line + 1, n->start_mark.column + 1, KEY_SHOWN, name,
+                      more == NULL    ? ""
+                      : meant != NULL ? "; did you mean "
+                                      : "; there are ",
+                      more != NULL ? more : "", meant != NULL ? "?" : "");
 }
 
 enum err yaml_doc_wrong_twice(struct yaml_doc *d, const yaml_node_t *n, const char *name,

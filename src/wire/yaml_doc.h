@@ -35,6 +35,10 @@ const char *yaml_doc_text(const yaml_node_t *n);
 // ERR_INVALID with the place of the node; `name`, which may be NULL, stands behind `what`.
 enum err yaml_doc_wrong(struct yaml_doc *d, const yaml_node_t *n, const char *what,
                         const char *name);
+// Of a key that there is none of: with the one that was probably `meant`, or, where that is NULL,
+// those that are `known`, unless that is NULL too.
+enum err yaml_doc_wrong_key(struct yaml_doc *d, const yaml_node_t *n, const char *name,
+                            const char *meant, const char *known);
 enum err yaml_doc_wrong_twice(struct yaml_doc *d, const yaml_node_t *n, const char *name,
                               const yaml_node_t *first);
 

@@ -258,7 +258,7 @@ static void test_what_is_wrong_is_told_with_its_place(void **state)
         {"people: 7", "f:1:9: expected a list"},
         {"people: [{mail: a}]", "f:1:10: expected a name"},
         {"people: [{name: a}, {name: a}]", "f:1:21: named twice: a"},
-        {"people: [{name: a, fax: b}]", "f:1:20: unknown key"},
+        {"people: [{name: a, fax: b}]", "f:1:20: unknown key fax; there are name, mail"},
         {"groups: [{name: g}]", "f:1:10: expected members"},
         {"groups: [{name: g, members: [a], rotation: [a]}]", "f:1:10: rotation, every and since"},
         {"groups: [{name: g, rotation: [a], every: 1s, since: '2026-01-01T00:00Z'}]",

@@ -63,6 +63,8 @@ static void test_every_key_is_read(void **state)
     assert_str(r->remedy, "Roll back:\n- the last \"release\"");
     assert_int_equal(r->channel_count, 2);
     assert_str(r->channels[1], "on");
+    assert_int_equal(r->channel_places[1].line, 11);
+    assert_int_equal(r->channel_places[1].column, 21);
     assert_int_equal(r->receiver_count, 1);
     assert_str(r->receivers[0], "anna@example.org");
     assert_int_equal(r->strategy_count, 2);
@@ -85,7 +87,7 @@ static void test_every_key_is_read(void **state)
     assert_int_equal(f->channels[0].count, 4);
     assert_str(f->channels[0].pairs[3].key, "headers");
     assert_true(f->channels[0].pairs[3].is_list && f->channels[0].pairs[3].count == 2);
-    assert_int_equal(f->channels[0].pairs[2].line, 24);
+    assert_int_equal(f->channels[0].pairs[2].place.line, 24);
     alert_file_free(f);
 }
 
@@ -132,7 +134,9 @@ static void check_wrong(const struct wrong *w, const char *before, const char *a
 static void test_wrong_rules_are_told_with_their_place(void **state)
 {
     static const struct wrong wrongs[] = {
-        {"x: 1", "f:2:14: unknown key; there are name, line"},
+        {"x: 1", "f:2:14: unknown key x; there are name, line"},
+        {"chanels: [a]", "f:2:14: unknown key chanels; did you mean channels?"},
+        {"[a]: 1", "f:2:14: expected keys: name, line"},
         {"name: [a]", "f:2:20: expected a single value for name"},
         {"name: a, name: b", "f:2:23: name is given twice, first at 2:14"},
         {"name: \"\\x7f\"", "f:2:20: too long, or not text: name"},
@@ -160,7 +164,7 @@ static void test_wrong_rules_are_told_with_their_place(void **state)
     static const struct wrong files[] = {
         {"rules: [", "f:2:1: did not find expected node content"},
         {"rules: 5", "f:1:8: expected a list for rules"},
-        {"other: 5", "f:1:1: unknown key; there are rules, channels"},
+        {"other: 5", "f:1:1: unknown key other; there are rules, channels"},
         {"[]", "f:1:1: expected keys: rules, channels"},
         {"a: 1\n---\nb: 2", "f:2:1: a second document begins"},
         {"channels: [a]", "f:1:12: expected a channel"},
@@ -181,7 +185,7 @@ static void test_wrong_rules_are_told_with_their_place(void **state)
 static void test_wrong_strategies_are_told_with_their_place(void **state)
 {
     static const struct wrong wrongs[] = {
-        {"y: 1", "f:3:4: unknown key; there are filter, metric"},
+        {"y: 1", "f:3:4: unknown key y; there are filter, metric"},
         {"filter: '{ a b }'", "f:3:12: filter, at "},
         {"filter: 'status = error'", "f:3:12: filter, at "},
         {"measure: p100", "f:3:13: expected count, rate"},
