@@ -42,6 +42,7 @@ bool flags_parse(int argc, char **argv, const struct flag *flags, const char **w
 bool wants_table(bool json);
 
 int command_trace(int argc, char **argv);
+int command_services(int argc, char **argv);
 int command_topology(int argc, char **argv);
 int command_red(int argc, char **argv);
 int command_metrics(int argc, char **argv);

@@ -20,6 +20,8 @@ static const struct completed {
      "take, keep, search and show traces and metrics"},
     {"trace", "search", "since from to limit order server token ca", "json", "find traces"},
     {"trace", "get", "span server token ca", "json", "show one trace as a tree of calls"},
+    {"services", NULL, "namespace since from to server token ca", "json",
+     "calls, errors and durations of every service"},
     {"topology", NULL, "level since from to server token ca", "json", "who calls whom"},
     {"red", NULL, "endpoint instance by namespace step since from to server token ca", "json",
      "calls of a service over time"},

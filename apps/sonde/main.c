@@ -21,6 +21,7 @@ static const char help[] =
     "  server            take traces and metrics, keep, search and show them\n"
     "  trace search      find traces, as in sonde trace search '{ status = error }'\n"
     "  trace get         show one trace as a tree of calls\n"
+    "  services          every service: calls by second, errors, durations\n"
     "  topology          who calls whom: services, databases, caches, queues\n"
     "  red               calls, errors and durations of a service over time\n"
     "  metrics           what senders measure: which metrics there are, one over time\n"
@@ -150,23 +151,15 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"server", command_server},
-    {"trace", command_trace},
-    {"topology", command_topology},
-    {"red", command_red},
-    {"entry", command_entry},
-    {"findings", command_findings},
-    {"metrics", command_metrics},
-    {"trace-id", command_trace_id},
-    {"store", command_store},
-    {"config", command_config},
-    {"completion", command_completion},
-    {"version", command_version},
-    {"--version", command_version},
-    {"attach", command_attach},
-    {"detach", command_detach},
-    {"jvm", command_jvm},
-    {"top", command_top},
+    {"server", command_server},     {"trace", command_trace},
+    {"services", command_services}, {"topology", command_topology},
+    {"red", command_red},           {"entry", command_entry},
+    {"findings", command_findings}, {"metrics", command_metrics},
+    {"trace-id", command_trace_id}, {"store", command_store},
+    {"config", command_config},     {"completion", command_completion},
+    {"version", command_version},   {"--version", command_version},
+    {"attach", command_attach},     {"detach", command_detach},
+    {"jvm", command_jvm},           {"top", command_top},
     {"alert", command_alert},
 };
 
