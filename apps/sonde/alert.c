@@ -64,7 +64,8 @@ static const char help[] =
     "`templates` prints rules for the usual, to be piped into `import -` or changed\n"
     "before. `export` prints such a file, without secrets. docs/alerts.md has all\n"
     "keys.\n"
-    "`channels --test` sends a test over a channel and prints what was answered.\n"
+    "`channels --test` sends a test over a channel and prints what was answered; where\n"
+    "it was not taken, it exits with 1.\n"
     "`incidents` lists what fires, with --all also what is over.\n"
     "`on-call` says who is told for each group, `silences` what is not told now.\n"
     "`silence` keeps messages of a rule, of a service or of all from leaving for a\n"
@@ -129,13 +130,22 @@ static void print_channels(json_t *root)
     }
 }
 
+static bool is_test_taken(json_t *root)
+{
+    ASSERT(root != NULL);
+    return json_is_true(json_object_get(root, "taken"));
+}
+
 static void print_test(json_t *root)
 {
-    bool is_taken = json_is_true(json_object_get(root, "taken"));
+    bool is_taken = is_test_taken(root);
+    int64_t status = (int64_t)ask_integer(root, "status");
     ASSERT(root != NULL);
-    printf("%s in %" PRIu64 " ms, status %lld", is_taken ? "taken" : "not taken",
-           ask_integer(root, "duration_ms"),
-           (long long)json_integer_value(json_object_get(root, "status")));
+    printf("%s in %" PRIu64 " ms", is_taken ? "taken" : "not taken",
+           ask_integer(root, "duration_ms"));
+    if (status > 0) { // else nothing was answered
+        printf(", status %" PRId64, status);
+    }
     if (!is_taken) {
         printf(": ");
         table_put(ask_string(root, "error"), 0, 2 * ROW_COLUMNS);
@@ -179,27 +189,39 @@ static void print_incidents(json_t *root)
 
 // ---- Asking -------------------------------------------------------------------------------------
 
-// Sends, and prints JSON or what `print` makes of it; NULL: the answer as it is.
-static int send(const struct command *c, const struct client_request *r,
-                void (*print)(json_t *root))
+// Sends, and prints JSON or what `print` makes of it; NULL: the answer as it is. EXIT_FAILED where
+// the answer says that it failed (`is_good`, which may be NULL).
+static int send_judged(const struct command *c, const struct client_request *r,
+                       void (*print)(json_t *root), bool (*is_good)(json_t *root))
 {
     struct buf answer;
     ASSERT(c->count > 0);
     buf_init(&answer, ASK_ANSWER_MAX);
     int code = ask_send(&c->server, r, NULL, &answer);
     json_t *root = NULL;
-    if (code == EXIT_DONE && print != NULL && wants_table(c->json)) {
+    bool prints = print != NULL && wants_table(c->json);
+    if (code == EXIT_DONE && (prints || is_good != NULL)) {
         root = json_loadb(answer.p, answer.n, JSON_ALLOW_NUL, NULL);
     }
-    if (root != NULL) {
+    if (root != NULL && prints) {
         print(root);
     } else if (code == EXIT_DONE) {
         bool ends = answer.n > 0 && answer.p[answer.n - 1] == '\n';
         printf("%.*s%s", STR_FMT(buf_str(&answer)), ends ? "" : "\n");
     }
+    if (root != NULL && is_good != NULL && !is_good(root)) {
+        code = EXIT_FAILED;
+    }
     json_decref(root);
     buf_done(&answer);
     return code;
+}
+
+static int send(const struct command *c, const struct client_request *r,
+                void (*print)(json_t *root))
+{
+    ASSERT(r->path != NULL);
+    return send_judged(c, r, print, NULL);
 }
 
 // False after saying what is wrong.
@@ -242,9 +264,9 @@ static void print_taken(json_t *root)
     putchar('\n');
 }
 
-static int post_rules(const struct command *c, struct str text)
+static int post_rules(const struct command *c, const char *file, struct str text)
 {
-    const struct client_request r = {"POST", "/api/v1/alerts/rules", text};
+    const struct client_request r = {"POST", "/api/v1/alerts/rules", text, file};
     ASSERT(c->count > 0);
     return send(c, &r, print_taken);
 }
@@ -304,7 +326,7 @@ static int import_prometheus(const struct command *c, const char *name, struct s
     if (c->dry_run) {
         printf("%.*s", STR_FMT(buf_str(&r->out)));
     } else if (r->taken > 0) {
-        code = post_rules(c, buf_str(&r->out));
+        code = post_rules(c, NULL, buf_str(&r->out)); // not as it stands in the file
     } else {
         code = EXIT_NOT_FOUND; // nothing to take over
     }
@@ -324,10 +346,11 @@ static int run_import(const struct command *c)
     buf_init(&text, ALERT_FILE_MAX);
     int code = EXIT_NOT_FOUND;
     if (read_file(name, &text)) {
+        const char *called = strcmp(name, "-") == 0 ? "standard input" : name;
         struct str file = buf_str(&text);
-        code = c->prometheus != NULL || prom_rules_are(file) ? import_prometheus(c, name, file)
-               : c->dry_run                                  ? show_rules(name, file)
-                                                             : post_rules(c, file);
+        code = c->prometheus != NULL || prom_rules_are(file) ? import_prometheus(c, called, file)
+               : c->dry_run                                  ? show_rules(called, file)
+                                                             : post_rules(c, called, file);
     }
     buf_done(&text);
     return code;
@@ -335,7 +358,8 @@ static int run_import(const struct command *c)
 
 // A path with a name in it.
 static int run_named(const struct command *c, const char *method, const char *before,
-                     const char *name, const char *after, void (*print)(json_t *root))
+                     const char *name, const char *after, void (*print)(json_t *root),
+                     bool (*is_good)(json_t *root))
 {
     struct buf path;
     ASSERT(c->count > 0);
@@ -344,15 +368,15 @@ static int run_named(const struct command *c, const char *method, const char *be
     client_escape(&path, name);
     buf_printf(&path, "%s", after);
     buf_add_byte(&path, 0);
-    const struct client_request r = {method, path.p, STR("{}")};
-    int code = path.failed ? EXIT_USAGE : send(c, &r, print);
+    const struct client_request r = {method, path.p, STR("{}"), NULL};
+    int code = path.failed ? EXIT_USAGE : send_judged(c, &r, print, is_good);
     buf_done(&path);
     return code;
 }
 
 static int run_export(const struct command *c)
 {
-    const struct client_request r = {"GET", "/api/v1/alerts/export", STR("")};
+    const struct client_request r = {"GET", "/api/v1/alerts/export", STR(""), NULL};
     ASSERT(c->count > 0);
     return send(c, &r, NULL);
 }
@@ -374,18 +398,18 @@ static int run_templates(const struct command *c)
 
 static int run_list(const struct command *c)
 {
-    const struct client_request r = {"GET", "/api/v1/alerts/rules", STR("")};
+    const struct client_request r = {"GET", "/api/v1/alerts/rules", STR(""), NULL};
     ASSERT(c->count > 0);
     return send(c, &r, print_rules);
 }
 
 static int run_channels(const struct command *c)
 {
-    const struct client_request r = {"GET", "/api/v1/alerts/channels", STR("")};
+    const struct client_request r = {"GET", "/api/v1/alerts/channels", STR(""), NULL};
     ASSERT(c->count > 0);
-    return c->test == NULL
-               ? send(c, &r, print_channels)
-               : run_named(c, "POST", "/api/v1/alerts/channels/", c->test, "/test", print_test);
+    return c->test == NULL ? send(c, &r, print_channels)
+                           : run_named(c, "POST", "/api/v1/alerts/channels/", c->test, "/test",
+                                       print_test, is_test_taken);
 }
 
 static void print_removed(json_t *root)
@@ -397,7 +421,7 @@ static void print_removed(json_t *root)
 static int run_remove(const struct command *c)
 {
     ASSERT(c->count > 0);
-    return run_named(c, "DELETE", "/api/v1/alerts/rules/", c->words[1], "", print_removed);
+    return run_named(c, "DELETE", "/api/v1/alerts/rules/", c->words[1], "", print_removed, NULL);
 }
 
 // ---- People and silences ------------------------------------------------------------------------
@@ -477,12 +501,12 @@ static int run_on_call(const struct command *c)
     }
     (void)snprintf(path, sizeof path, "/api/v1/alerts/on-call?at=%" PRIu64 "%s", at_ms,
                    c->count > 1 ? "&name=" : "");
-    return run_named(c, "GET", path, c->count > 1 ? c->words[1] : "", "", print_on_call);
+    return run_named(c, "GET", path, c->count > 1 ? c->words[1] : "", "", print_on_call, NULL);
 }
 
 static int run_silences(const struct command *c)
 {
-    const struct client_request r = {"GET", "/api/v1/alerts/roster", STR("")};
+    const struct client_request r = {"GET", "/api/v1/alerts/roster", STR(""), NULL};
     ASSERT(c->count > 0);
     return send(c, &r, print_silences);
 }
@@ -525,7 +549,7 @@ static int run_silence(const struct command *c)
         fprintf(stderr, "sonde: the name, the rule, the service or the reason is no UTF-8\n");
         return EXIT_USAGE;
     }
-    const struct client_request r = {"POST", "/api/v1/alerts/rules", str_of(text)};
+    const struct client_request r = {"POST", "/api/v1/alerts/rules", str_of(text), NULL};
     int code = send(c, &r, print_silenced);
     free(text);
     return code;
@@ -534,7 +558,7 @@ static int run_silence(const struct command *c)
 static int run_unsilence(const struct command *c)
 {
     ASSERT(c->count > 1);
-    return run_named(c, "DELETE", "/api/v1/alerts/silences/", c->words[1], "", print_removed);
+    return run_named(c, "DELETE", "/api/v1/alerts/silences/", c->words[1], "", print_removed, NULL);
 }
 
 // ---- Incidents ----------------------------------------------------------------------------------
@@ -550,7 +574,7 @@ static int run_incidents(const struct command *c)
     }
     (void)snprintf(path, sizeof path, "/api/v1/incidents?state=%s&limit=%s",
                    c->all ? "all" : "open", limit);
-    const struct client_request r = {"GET", path, STR("")};
+    const struct client_request r = {"GET", path, STR(""), NULL};
     return send(c, &r, print_incidents);
 }
 
@@ -594,7 +618,7 @@ static int run_test(const struct command *c)
     ASSERT(c->count > 1);
     buf_init(&body, 4 * ALERT_FILE_MAX);
     if (put_test(c, &body)) {
-        const struct client_request r = {"POST", "/api/v1/alerts/test", buf_str(&body)};
+        const struct client_request r = {"POST", "/api/v1/alerts/test", buf_str(&body), NULL};
         code = send(c, &r, alert_trial_print);
     }
     buf_done(&body);

@@ -37,8 +37,22 @@ const char *ask_printable(const char *text, struct err_at *room)
     return room->text;
 }
 
+// What is wrong with a file: servers know it by no other name than "rules".
+static void print_error(const char *error, const char *file)
+{
+    static const char name[] = "rules:";
+    struct err_at room;
+    ASSERT(error != NULL);
+    if (file != NULL && strncmp(error, name, sizeof name - 1) == 0) {
+        fprintf(stderr, "sonde: %s:%s\n", file, ask_printable(error + sizeof name - 1, &room));
+    } else {
+        fprintf(stderr, "sonde: %s\n", ask_printable(error, &room));
+    }
+}
+
 // Prints what the server answered instead of a result, and gives the exit code for it.
-static int explain(long status, const struct buf *answer, const char *filter)
+static int explain(long status, const struct buf *answer, const char *filter, const char *file,
+                   bool has_token)
 {
     json_t *root = json_loadb(answer->p != NULL ? answer->p : "", answer->n, 0, NULL);
     const char *error = json_string_value(json_object_get(root, "error"));
@@ -46,15 +60,16 @@ static int explain(long status, const struct buf *answer, const char *filter)
     if (error == NULL) {
         fprintf(stderr, "sonde: the server answered with status %ld\n", status);
     } else {
-        struct err_at room;
-        fprintf(stderr, "sonde: %s\n", ask_printable(error, &room));
+        print_error(error, file);
     }
     if (position != NULL && filter != NULL) {
         int columns = table_columns(filter, (size_t)json_integer_value(position));
         fprintf(stderr, "  %s\n  %*s^\n", filter, columns, "");
     }
     if (status == 401) {
-        fputs("  the server asks for a token: give its http.token with --token or in SONDE_TOKEN\n",
+        fputs(has_token ? "  the token of --token or SONDE_TOKEN is not the server's http.token\n"
+                        : "  the server asks for a token: give its http.token with --token or in "
+                          "SONDE_TOKEN\n",
               stderr);
     }
     json_decref(root);
@@ -68,19 +83,21 @@ int ask_send(const struct ask_flags *flags, const struct client_request *request
     struct err_at at;
     long status;
     enum err e = client_send(&o, request, answer, &status, &at);
-    if (e == ERR_INVALID) {
+    if (e != ERR_OK) {
         fprintf(stderr, "sonde: %s\n", at.text);
-        return EXIT_USAGE;
+    }
+    if (e == ERR_DENIED) {
+        fputs("  --ca or SONDE_CA names a PEM file of the authority that signed its certificate\n",
+              stderr);
+    } else if (e == ERR_CLOSED) {
+        fputs("  is `sonde server` running there? --server or SONDE_SERVER names another\n",
+              stderr);
     }
     if (e != ERR_OK) {
-        fprintf(stderr, "sonde: %s\n  %s\n", at.text,
-                e == ERR_DENIED
-                    ? "--ca or SONDE_CA names a PEM file of the authority that signed its "
-                      "certificate"
-                    : "is `sonde server` running there? --server or SONDE_SERVER names another");
-        return EXIT_NO_SERVER;
+        return e == ERR_INVALID || e == ERR_LIMIT ? EXIT_USAGE : EXIT_NO_SERVER;
     }
-    return status == 200 ? EXIT_DONE : explain(status, answer, filter);
+    return status == 200 ? EXIT_DONE
+                         : explain(status, answer, filter, request->file, o.token != NULL);
 }
 
 int ask_text(const struct ask_flags *flags, const char *path, const char *filter,
@@ -266,7 +283,7 @@ void ask_param_labels(struct ask *a, const struct flag_values *labels)
     }
 }
 
-void ask_param_duration(struct ask *a, const char *name, const char *value)
+void ask_param_duration(struct ask *a, const char *name, const char *value, uint64_t of_s)
 {
     uint64_t ms;
     ASSERT(a->path.n > 0 || a->exit_code != EXIT_DONE);
@@ -276,6 +293,12 @@ void ask_param_duration(struct ask *a, const char *name, const char *value)
     if (config_parse_duration(value, &ms) != ERR_OK || ms == 0) {
         fprintf(stderr, "sonde: --%s is '%s', expected a duration such as 10s, 1m or 1h\n", name,
                 value);
+        a->exit_code = EXIT_USAGE;
+        return;
+    }
+    if (of_s > 0 && ms % (of_s * 1000) != 0) {
+        fprintf(stderr, "sonde: --%s is '%s', expected a multiple of %" PRIu64 "s\n", name, value,
+                of_s);
         a->exit_code = EXIT_USAGE;
         return;
     }

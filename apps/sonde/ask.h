@@ -97,8 +97,9 @@ void ask_begin_now(struct ask *a, const char *path);
 void ask_param(struct ask *a, const char *name, const char *value);
 // Adds label.NAME of each NAME=VALUE.
 void ask_param_labels(struct ask *a, const struct flag_values *labels);
-// The same of the flag of this name, a duration: in milliseconds.
-void ask_param_duration(struct ask *a, const char *name, const char *value);
+// The same of the flag of this name, a duration that is a multiple of whole seconds (0: of any
+// length): in milliseconds.
+void ask_param_duration(struct ask *a, const char *name, const char *value, uint64_t of_s);
 
 // The whole path; NULL where something was wrong. It lives as long as a->path, which is the
 // caller's to give back, unless ask_end() does.

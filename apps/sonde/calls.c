@@ -14,7 +14,8 @@
 #include "table.h"
 #include "when.h"
 
-#define NODE_MAX 64 // columns of a node in a table
+#define NODE_MAX  64 // columns of a node in a table
+#define STEP_OF_S 10 // what steps of calls over time are multiples of
 
 static const char topology_help[] =
     "Usage: sonde topology [--level line|service|endpoint|host|rack|dc]\n"
@@ -351,6 +352,6 @@ int command_red(int argc, char **argv)
     ask_param(&a, "instance", instance);
     ask_param(&a, "namespace", namespace);
     ask_param(&a, "by", by);
-    ask_param_duration(&a, "step", step);
+    ask_param_duration(&a, "step", step, STEP_OF_S);
     return by != NULL ? ask_end(&a, print_groups, "groups") : ask_end(&a, print_red, "points");
 }

@@ -30,6 +30,32 @@ static size_t take(char *bytes, size_t size, size_t count, void *ctx)
     return out->failed ? 0 : size * count;
 }
 
+// Whether a server that did not answer to plain HTTP does to TLS, whoever it is: it is sent
+// nothing.
+static bool speaks_tls(const char *server, int n)
+{
+    static const char plain[] = "http://";
+    const char *host = strncmp(server, plain, sizeof plain - 1) == 0 ? server + sizeof plain - 1
+                       : strstr(server, "://") == NULL               ? server
+                                                                     : NULL;
+    char url[URL_MAX];
+    if (host == NULL || n <= host - server) {
+        return false;
+    }
+    (void)snprintf(url, sizeof url, "https://%.*s", n - (int)(host - server), host);
+    CURL *c = curl_easy_init();
+    MUST(c != NULL);
+    curl_easy_setopt(c, CURLOPT_URL, url);
+    curl_easy_setopt(c, CURLOPT_CONNECT_ONLY, 1L);
+    curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 0L);
+    curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 0L);
+    curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, 5L);
+    curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+    bool speaks = curl_easy_perform(c) == CURLE_OK;
+    curl_easy_cleanup(c);
+    return speaks;
+}
+
 // What went wrong below HTTP; `detail` is curl's own sentence, where it has one.
 static enum err explain(const struct client_options *o, int n, CURLcode code, const char *detail,
                         struct err_at *ret_at)
@@ -42,6 +68,13 @@ static enum err explain(const struct client_options *o, int n, CURLcode code, co
     }
     if (code == CURLE_PEER_FAILED_VERIFICATION) {
         return err_at_set(ret_at, ERR_DENIED, 0, "%.*s is not trusted: %s", n, o->server, detail);
+    }
+    bool is_there = code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR ||
+                    code == CURLE_SEND_ERROR || code == CURLE_UNSUPPORTED_PROTOCOL ||
+                    code == CURLE_WEIRD_SERVER_REPLY;
+    if (is_there && speaks_tls(o->server, n)) {
+        return err_at_set(ret_at, ERR_UNSUPPORTED, 0,
+                          "%.*s speaks TLS: ask for https:// in place of http://", n, o->server);
     }
     return err_at_set(ret_at, ERR_CLOSED, 0, "%.*s cannot be reached: %s", n, o->server, detail);
 }

@@ -11,7 +11,8 @@ enum exit_code {
     EXIT_DONE = 0,      // done
     EXIT_FAILED = 1,    // the server, the disk or a JVM failed or refused
     EXIT_USAGE = 2,     // wrong flags, a wrong filter, a wrong configuration
-    EXIT_NOT_FOUND = 3, // no such trace, service, entry, metric, process or file
+    EXIT_NOT_FOUND = 3, // what was named (a trace, service, entry, node, metric, process or file)
+                        // is not there; a search or a list without a result is EXIT_DONE
     EXIT_DAMAGED = 4,   // `sonde store` found damage
     EXIT_NO_SERVER = 5, // the server cannot be reached
 };

@@ -75,6 +75,20 @@ static void print_list(json_t *root)
     ask_print_partial(root);
 }
 
+// Whether the node of --load is there at all.
+static bool has_calls_of_node(json_t *root)
+{
+    bool any = json_array_size(json_object_get(root, "entries")) > 0;
+    ASSERT(root != NULL);
+    if (!any) {
+        fputs("sonde: no node of that ID was called in that range; `sonde topology --json` tells\n"
+              "  the IDs of those that were, --since 24h goes further back\n",
+              stderr);
+        ask_print_partial(root);
+    }
+    return any;
+}
+
 // ---- The tree of one ----------------------------------------------------------------------------
 
 // How deep a node lies: its parents stand before it.
@@ -203,6 +217,7 @@ int command_entry(int argc, char **argv)
     ask_param(&a, "namespace", namespace);
     ask_param(&a, "times", times);
     if (entry == NULL) {
+        a.holds = load != NULL ? has_calls_of_node : NULL;
         return ask_end(&a, print_list, NULL);
     }
     put_entry(&a, entry, slash);

@@ -45,8 +45,9 @@ static const char help[] =
     "`sonde COMMAND --help` explains a command. Tables are for terminals; with\n"
     "--json, or when the output is not a terminal, commands print JSON.\n"
     "\n"
-    "Exit codes: 0 done, 1 failed, 2 wrong usage, filter or configuration,\n"
-    "3 not found, 4 damage found by `sonde store`, 5 the server cannot be reached.\n";
+    "Exit codes: 0 done, also where a search or a list has no result, 1 failed,\n"
+    "2 wrong usage, filter or configuration, 3 what was named is not there,\n"
+    "4 damage found by `sonde store`, 5 the server cannot be reached.\n";
 
 static const char server_help[] =
     "Usage: sonde server [--config FILE] [--data DIR] [--http ADDR]\n"

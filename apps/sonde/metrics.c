@@ -301,7 +301,7 @@ int command_metrics(int argc, char **argv)
     ask_param_labels(&a, &labels);
     ask_param(&a, "by", by);
     ask_param(&a, "as", as);
-    ask_param_duration(&a, "step", step);
+    ask_param_duration(&a, "step", step, 0);
     a.holds = a.word != NULL ? has_label : NULL;
     return a.word != NULL ? ask_end(&a, print_metric, "groups") : ask_end(&a, print_names, NULL);
 }

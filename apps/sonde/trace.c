@@ -53,9 +53,10 @@ static const char get_help[] =
     "                       [--ca FILE]\n"
     "\n"
     "Shows one trace as a tree: duration, what of it no child covers (SELF), * on the\n"
-    "critical path, status, service, operation, RPC ID, and by how much the clock of\n"
-    "a host was corrected. --span shows the one with this span ID or RPC ID alone.\n"
-    "With --json every span with its attributes, resource, events and links.\n";
+    "critical path, status, service, operation, RPC ID, by how much the clock of a\n"
+    "host was corrected, and whether the parent is missing. --span shows the one with\n"
+    "this span ID or RPC ID alone. With --json every span with its attributes,\n"
+    "resource, events and links.\n";
 
 static const char id_help[] =
     "Usage: sonde trace-id ID [--json]\n"
@@ -276,6 +277,10 @@ static void print_span(json_t *s, const bool *ends, int service_width, int name_
     fputs("  ", stdout);
     table_put(ask_string(s, "rpc_id"), 0, RPC_MAX);
     put_skew((int64_t)ask_integer(s, "skew_ns"));
+    // Every span but the first of a chain names its parent, and what has one is not at the top.
+    if (depth == 0 && *ask_string(s, "parent_span_id") != 0) {
+        fputs("  (parent missing)", stdout);
+    }
     putchar('\n');
 }
 
