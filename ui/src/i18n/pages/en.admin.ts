@@ -67,6 +67,8 @@ export const enAdmin = {
   'store.bytes': 'Size',
   'store.perSpan': 'Bytes per span',
   'store.oldest': 'Oldest',
+  'store.oldestHint':
+    'By the clocks of the senders. A span whose clock was wrong is taken all the same, and goes with the part that it lies in.',
   'store.newest': 'Newest',
   'store.retention': 'Kept for',
   'store.noLimit': 'no limit',

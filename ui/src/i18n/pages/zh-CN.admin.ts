@@ -66,6 +66,7 @@ export const zhAdmin: Record<keyof typeof enAdmin, Message> = {
   'store.bytes': '大小',
   'store.perSpan': '每 Span 字节数',
   'store.oldest': '最早',
+  'store.oldestHint': '按发送方的时钟。时钟有误的 Span 同样会被接收，并随所在的数据块一起过期。',
   'store.newest': '最新',
   'store.retention': '保留',
   'store.noLimit': '无限制',
