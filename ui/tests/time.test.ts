@@ -31,7 +31,8 @@ describe('ranges', () => {
 
   it('are cut as the server cuts them, to minutes, and to hours of more than a day', () => {
     const hour = 36e5
-    expect(range.cutRange({ from: 6e4 + 1, to: 12e4 - 1 })).toEqual({ from: 6e4, to: 12e4 })
+    expect(range.cutRange({ from: 6e4 + 1, to: 65e3 })).toEqual({ from: 6e4, to: 7e4 })
+    expect(range.cutRange({ from: 1, to: 6e5 + 1 })).toEqual({ from: 0, to: 66e4 })
     expect(range.cutRange({ from: 0, to: 24 * hour })).toEqual({ from: 0, to: 24 * hour })
     expect(range.cutRange({ from: 6e4, to: 25 * hour + 6e4 })).toEqual({ from: 0, to: 26 * hour })
   })

@@ -84,9 +84,11 @@ export function zoom(bounds: Bounds, factor: number): Bounds {
   return { from: middle - half, to: middle + half }
 }
 
-// Whole minutes, or whole hours of more than a day: what the server cuts a range to where it is asked who
-// calls whom.
+// Whole steps of ten seconds of less than ten minutes, of minutes, or of hours of more than a day: what the
+// server cuts a range to where it is asked who calls whom.
 export function cutRange({ from, to }: Bounds): Bounds {
-  const unit = to - from > UNIT_MS.d! ? UNIT_MS.h! : UNIT_MS.m!
+  const range = to - from
+  const unit =
+    range > UNIT_MS.d! ? UNIT_MS.h! : range < 10 * UNIT_MS.m! ? 10 * UNIT_MS.s! : UNIT_MS.m!
   return { from: Math.floor(from / unit) * unit, to: Math.ceil(to / unit) * unit }
 }
