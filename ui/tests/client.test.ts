@@ -46,7 +46,7 @@ describe('requests', () => {
     await red({ service: 'a' }, range)
     const [[path]] = fetched.mock.calls as unknown as [[string]]
     const asked = new URL(path, 'http://h').searchParams
-    expect([asked.get('from'), asked.get('to')]).toEqual([`${10 * minute}`, `${16 * minute}`])
+    expect([asked.get('from'), asked.get('to')]).toEqual([`${10 * minute}`, `${15 * minute + 1e4}`])
   })
 
   it('sends the token once there is one', async () => {
