@@ -9,13 +9,15 @@
 
 #define NAME_MAX_BYTES 253 // RFC 1035
 
-// The host of "host:port" or "[v6]:port", without brackets.
+// The host of "host:port" or "[v6]:port", without brackets; "" where it is neither.
 static struct str name_of(struct str host)
 {
     ASSERT(host.p != NULL || host.n == 0);
     if (host.n > 0 && host.p[0] == '[') {
         const char *end = memchr(host.p, ']', host.n);
-        return end == NULL ? STR("") : (struct str){host.p + 1, (size_t)(end - host.p) - 1};
+        size_t n = end == NULL ? 0 : (size_t)(end - host.p);
+        bool whole = n > 0 && (n + 1 == host.n || end[1] == ':'); // not "[::1].evil.example"
+        return whole ? (struct str){host.p + 1, n - 1} : STR("");
     }
     struct str name;
     (void)str_split(host, ':', &name);

@@ -26,6 +26,9 @@ static void test_names_of_this_machine(void **state)
         {"notlocalhost", false},
         {".localhost", false},
         {"[::1", false},
+        {"[::1].evil.example", false},
+        {"[::1].evil.example:7070", false},
+        {"[::1]evil.example", false},
         {"", false},
         {":7070", false},
     };
