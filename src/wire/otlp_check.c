@@ -14,6 +14,7 @@ bool otlp_problem_set(struct otlp_problem *pr, enum err code, const void *at, co
     pr->at = at;
     pr->what = what;
     pr->path_at = sizeof pr->path;
+    pr->path_cut = false;
     return false;
 }
 
@@ -21,14 +22,18 @@ bool otlp_problem_in(struct otlp_problem *pr, const char *name, int64_t index)
 {
     char text[64];
     ASSERT(pr->path_at <= sizeof pr->path);
+    if (pr->path_cut) {
+        return false;
+    }
     const char *dot = pr->path_at < sizeof pr->path ? "." : "";
     int n = index >= 0 ? snprintf(text, sizeof text, "%s[%lld]%s", name, (long long)index, dot)
                        : snprintf(text, sizeof text, "%s%s", name, dot);
     MUST(n > 0 && (size_t)n < sizeof text);
     if ((size_t)n > pr->path_at) {
         // Too long: the inner end matters more, so the outer one goes.
-        memcpy(pr->path, "...", 3);
-        pr->path_at = 0;
+        pr->path_cut = true;
+        pr->path_at = pr->path_at > 3 ? pr->path_at - 3 : 0;
+        memcpy(pr->path + pr->path_at, "...", 3);
         return false;
     }
     pr->path_at -= (size_t)n;

@@ -22,6 +22,7 @@ struct otlp_problem {
     const char *what;
     char path[OTLP_PATH_MAX];
     size_t path_at; // the path stands in [path_at, OTLP_PATH_MAX)
+    bool path_cut;  // it begins with "...": what is outside of that did not fit
 };
 
 // Starts a problem without a path. Always false, so that a check can `return` it.

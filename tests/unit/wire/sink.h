@@ -55,6 +55,17 @@ static inline void sink_reject(void *ctx, struct str service, uint64_t offset, c
     sink->rejected++;
 }
 
+// The path of what is nested too deeply is longer than is kept: its inner end is there, nothing
+// else.
+static inline void assert_cut_path(const char *text)
+{
+    assert_memory_equal(text, "...", 3);
+    assert_non_null(strstr(text, "nested too deeply"));
+    for (const char *p = text; *p != '\0'; p++) {
+        assert_in_range(*p, ' ', '~');
+    }
+}
+
 static inline struct otlp_sink sink_table(struct sink *sink)
 {
     return (struct otlp_sink){

@@ -217,7 +217,7 @@ static void test_bad(void **state)
         if (texts[i] != NULL) {
             assert_string_equal(at.text, texts[i]);
         } else {
-            assert_non_null(strstr(at.text, "nested too deeply"));
+            assert_cut_path(at.text);
         }
         assert_true(at.offset > 26 && at.offset < out.n);
         if (i == 0) {

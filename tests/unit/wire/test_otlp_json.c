@@ -2,6 +2,8 @@
 // Purpose: tests of the OTLP/JSON transcoder: the mapping, and what is refused and where.
 #include "test.h"
 
+#include "unit/wire/sink.h"
+
 #include "ledger/budget.h"
 #include "wire/otlp.h"
 #include "wire/protobuf.h"
@@ -216,7 +218,7 @@ static void test_depth(void **state)
     static const char open[] = "\"arrayValue\":{\"values\":[{";
     assert_ok(nested(open, "}]}", before, after, OTLP_DEPTH_MAX - 1, &at));
     assert_err(nested(open, "}]}", before, after, OTLP_DEPTH_MAX, &at), ERR_INVALID);
-    assert_non_null(strstr(at.text, "nested too deeply"));
+    assert_cut_path(at.text);
     assert_ok(nested("[", "]", "{\"x\":", "}", 100, &at));
     assert_err(nested("[", "]", "{\"x\":", "}", 100000, &at), ERR_INVALID);
     assert_string_equal(at.text, "nested too deeply");
