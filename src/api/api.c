@@ -76,13 +76,13 @@ static const struct route routes[] = {
     {"/api/v1/scrape/targets", NULL, api_scrape_targets, false, true, PARAMS_NONE},
     {"/api/v1/config", NULL, api_config, false, true, PARAMS_NONE},
     {"/api/v1/dead-letters", NULL, api_dead_letters, false, false, P(LIMIT)},
-    {"/api/v1/openapi.json", NULL, api_openapi, true, true, PARAMS_NONE},
+    {"/api/v1/openapi.json", NULL, NULL, true, true, PARAMS_NONE, .at_once = openapi_respond},
     {"/api/v2/alerts", NULL, api_received, false, true, PARAMS_IGNORED, GET},
     {"/api/v2/alerts", NULL, api_received_put, false, true, PARAMS_IGNORED, POST, true},
     {"/api/v2/status", NULL, api_received_status, false, true, PARAMS_IGNORED, GET},
     {"/api/status", NULL, api_status, false, true, PARAMS_NONE},
     {"/metrics", NULL, api_metrics, false, true, PARAMS_IGNORED},
-    {"/healthz", NULL, api_health, true, true, PARAMS_IGNORED},
+    {"/healthz", NULL, NULL, true, true, PARAMS_IGNORED, .at_once = health_respond},
     {"/readyz", NULL, api_ready, true, true, PARAMS_IGNORED},
 };
 

@@ -59,7 +59,7 @@ static void send_asset(struct http_request *r, const struct asset *a, int status
         return;
     }
     if (!plain) {
-        http_respond(r, status, headers, count, body);
+        http_respond_lent(r, status, headers, count, body);
         return;
     }
     struct buf out;
@@ -95,7 +95,12 @@ void assets_respond(struct http_request *r)
     send_asset(r, a, 200);
 }
 
-void api_openapi(struct job *j)
+void openapi_respond(struct http_request *r)
 {
-    buf_add(&j->out, openapi_json, openapi_json_size);
+    const struct http_header headers[] = {
+        {STR("content-type"), STR("application/json")},
+        {STR("cache-control"), STR("no-store")},
+    };
+    ASSERT(openapi_json_size > 0);
+    http_respond_lent(r, 200, headers, 2, (struct str){openapi_json, openapi_json_size});
 }

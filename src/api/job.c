@@ -314,6 +314,13 @@ void job_start(struct api *a, const struct route *route, struct str path_param,
                struct http_request *r)
 {
     struct params params;
+    ASSERT((route->run == NULL) == (route->at_once != NULL));
+    if (route->at_once != NULL) {
+        if (params_read(r, route->params, &params)) {
+            route->at_once(r);
+        }
+        return;
+    }
     if ((route->light ? a->light_jobs : a->jobs - a->light_jobs) >= API_JOBS_MAX) {
         const struct http_header headers[] = {{STR("content-type"), STR("application/json")},
                                               {STR("retry-after"), STR("1")}};

@@ -64,6 +64,9 @@ struct route {
     uint32_t params;
     enum method method;
     bool ingests; // what sends data may do it: the ingest token does as well
+    // In place of `run`, for what is always the same: answers on the loop's thread, without a job,
+    // so that no crowd of other requests is in its way.
+    void (*at_once)(struct http_request *r);
 };
 
 struct job {
@@ -190,10 +193,10 @@ void api_store(struct job *j);
 void api_scrape_targets(struct job *j);
 void api_config(struct job *j);
 void api_dead_letters(struct job *j);
-void api_health(struct job *j);
+void health_respond(struct http_request *r);
 void api_ready(struct job *j);
 void api_metrics(struct job *j);
-void api_openapi(struct job *j);
+void openapi_respond(struct http_request *r);
 
 // Answers a path outside the API with a file of the UI, or with the UI's page. On the loop's
 // thread.

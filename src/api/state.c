@@ -252,10 +252,13 @@ void api_status(struct job *j)
     json_put_object_end(&w);
 }
 
-void api_health(struct job *j)
+void health_respond(struct http_request *r)
 {
-    j->content_type = "text/plain; charset=utf-8";
-    buf_add_str(&j->out, STR("ok\n"));
+    const struct http_header headers[] = {
+        {STR("content-type"), STR("text/plain; charset=utf-8")},
+        {STR("cache-control"), STR("no-store")},
+    };
+    http_respond_lent(r, 200, headers, 2, STR("ok\n"));
 }
 
 void api_ready(struct job *j)

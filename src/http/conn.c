@@ -63,7 +63,8 @@ void conn_close(struct conn *c)
     if (c->proto != NULL) {
         c->proto->release(c);
     }
-    ASSERT(c->request_count == 0 && c->pending_bytes == 0);
+    ASSERT(c->request_count == 0 && c->pending_bytes == 0 && c->answered_bytes == 0);
+    unread_forget(c);
     memory_give(c->server, c->charged); // now, for the one that it gives way to
     c->charged = 0;
     uv_close((uv_handle_t *)&c->tcp, on_closed);
@@ -194,7 +195,7 @@ static void shrink(const struct conn *c, struct buf *b)
     }
 }
 
-static void flush(struct conn *c)
+static void write_all(struct conn *c)
 {
     while (c->phase == CONN_OPEN || c->phase == CONN_FINISHING) {
         if (c->broken) {
@@ -218,13 +219,29 @@ static void flush(struct conn *c)
         }
         ASSERT(c->phase != CONN_CLOSING);
     }
-    if (c->phase != CONN_CLOSING && !c->writing) {
+    if (c->phase != CONN_CLOSING) {
         shrink(c, &c->out);
-        shrink(c, &c->sending);
+        if (!c->writing) {
+            shrink(c, &c->sending);
+        }
     }
     if (c->phase == CONN_FINISHING && !c->writing) {
         end_after_flush(c);
     }
+}
+
+static void flush(struct conn *c)
+{
+    write_all(c);
+    unread_note(c);
+    ASSERT(c->phase != CONN_CLOSING || c->first == NULL);
+}
+
+bool conn_flush_now(struct conn *c)
+{
+    ASSERT(c->proto != NULL);
+    flush(c);
+    return c->phase == CONN_OPEN;
 }
 
 static void run_flush(struct loop_task *task)
@@ -286,7 +303,7 @@ static bool receive_tls(struct conn *c, const char *bytes, size_t n)
         return false;
     }
     conn_flush_soon(c); // the handshake may have something to say
-    for (;;) {
+    while (c->phase != CONN_CLOSING) {
         int got = tls_session_read(c->tls, plain, HTTP_READ_BYTES);
         if (got <= 0) {
             return got == 0;
@@ -295,6 +312,7 @@ static bool receive_tls(struct conn *c, const char *bytes, size_t n)
             return false;
         }
     }
+    return true;
 }
 
 // The peer closed its side: what is not answered yet is cancelled, what is gets written.
@@ -427,7 +445,7 @@ void conn_sweep(struct conn *c, uint64_t now_ms)
         }
         return;
     }
-    if (is_stalled(c, now_ms) || is_late_to_start(c, now_ms)) {
+    if (is_stalled(c, now_ms) || unread_is_late(c, now_ms) || is_late_to_start(c, now_ms)) {
         stat_add(&c->server->stats.timeouts, 1);
         conn_close(c);
         return;
@@ -469,7 +487,7 @@ static struct conn *conn_new(struct http_server *s)
     c->server = s;
     c->flush.run = run_flush;
     c->resume.run = run_resume;
-    c->opened_ms = c->idle_since_ms = c->sent_ms = loop_now_ms(s->loop);
+    c->opened_ms = c->idle_since_ms = c->sent_ms = c->moved_ms = loop_now_ms(s->loop);
     buf_init_from(&c->out, SENDING_BYTES_MAX, &s->outbound);
     buf_init_from(&c->sending, SENDING_BYTES_MAX, &s->outbound);
     c->next = s->conns;

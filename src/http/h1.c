@@ -480,11 +480,12 @@ static bool produce_first(struct conn *c, struct http_request *r)
         buf_add_str(&c->out, STR("HTTP/1.1 100 Continue\r\n\r\n"));
         r->wants_continue = false;
     }
-    struct str bytes = request_out(r);
-    bytes.n = bytes.n < HTTP_OUT_HIGH ? bytes.n : HTTP_OUT_HIGH;
-    buf_add_str(&c->out, bytes);
-    request_produced(r, bytes.n);
-    return r->ended && r->out.n == 0 && (r->received || r->close_after);
+    for (struct str bytes; (bytes = request_out(r)).n > 0 && c->out.n < HTTP_OUT_HIGH;) {
+        bytes.n = bytes.n < HTTP_OUT_HIGH ? bytes.n : HTTP_OUT_HIGH;
+        buf_add_str(&c->out, bytes);
+        request_produced(r, bytes.n);
+    }
+    return r->ended && request_out(r).n == 0 && (r->received || r->close_after);
 }
 
 static void h1_produce(struct conn *c)
@@ -527,6 +528,12 @@ static void h1_time_out(struct http_request *r)
     }
 }
 
+static bool h1_is_shut(const struct http_request *r)
+{
+    ASSERT(r->conn->proto == &http_h1_ops);
+    return false;
+}
+
 static void h1_go_away(struct conn *c)
 {
     ASSERT(c->going_away);
@@ -552,6 +559,7 @@ const struct proto_ops http_h1_ops = {
     .add = h1_add,
     .end = h1_end,
     .time_out = h1_time_out,
+    .is_shut = h1_is_shut,
     .go_away = h1_go_away,
     .release = h1_release,
 };

@@ -41,6 +41,8 @@ struct bucket {
 struct h2 {
     nghttp2_session *session;
     struct bucket resets, controls, header_bytes;
+    struct buf held; // input that arrived while paused
+    bool paused;     // the socket is full and much is answered
     bool flooded;
 };
 
@@ -84,6 +86,11 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     const struct h2 *h = c->state;
     if (frame->headers.cat != NGHTTP2_HCAT_REQUEST || h->flooded) {
         return 0; // trailers, or nothing that is still served
+    }
+    if (c->unread_bytes > HTTP_UNREAD_MAX) {
+        stat_add(&c->server->stats.unread_refused, 1);
+        return nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
+                                         NGHTTP2_REFUSED_STREAM);
     }
     struct http_request *r = request_new(c);
     if (r == NULL) {
@@ -342,6 +349,7 @@ static void h2_start(struct conn *c)
     struct h2 *h = mem_new(1, sizeof *h);
     uint64_t now_ms = loop_now_ms(c->server->loop);
     h->session = make_session(c);
+    buf_init_from(&h->held, HTTP_HELD_MAX, &c->server->inbound);
     h->resets = (struct bucket){&RESETS, RESETS.burst, now_ms};
     h->controls = (struct bucket){&CONTROLS, CONTROLS.burst, now_ms};
     h->header_bytes = (struct bucket){&HEADER_BYTES, HEADER_BYTES.burst, now_ms};
@@ -363,6 +371,40 @@ static void h2_start(struct conn *c)
     conn_flush_soon(c);
 }
 
+// Much is answered that has not left.
+static bool is_full(const struct conn *c)
+{
+    return c->answered_bytes + c->pending_bytes > HTTP_OUT_HIGH;
+}
+
+// Feeds the session until what is answered waits behind a full socket; the rest is held and reading
+// stops.
+static bool feed(struct conn *c, struct str bytes)
+{
+    struct h2 *h = c->state;
+    ASSERT(!h->paused);
+    while (bytes.n > 0 && !h->flooded) {
+        size_t n = bytes.n < HTTP_FEED_BYTES ? bytes.n : HTTP_FEED_BYTES;
+        if (nghttp2_session_mem_recv(h->session, (const uint8_t *)bytes.p, n) < 0) {
+            stat_add(&c->server->stats.protocol_errors, 1);
+            return false;
+        }
+        bytes = str_skip(bytes, n);
+        if (is_full(c)) {
+            if (!conn_flush_now(c)) {
+                return true;
+            }
+            if (c->writing && is_full(c)) {
+                h->paused = true;
+                buf_add_str(&h->held, bytes);
+                conn_pause(c);
+                return !h->held.failed;
+            }
+        }
+    }
+    return true;
+}
+
 static bool h2_receive(struct conn *c, const char *bytes, size_t n)
 {
     struct h2 *h = c->state;
@@ -371,12 +413,21 @@ static bool h2_receive(struct conn *c, const char *bytes, size_t n)
         return true; // it has been told to go
     }
     conn_flush_soon(c); // acknowledgements, window updates
-    ssize_t used = nghttp2_session_mem_recv(h->session, (const uint8_t *)bytes, n);
-    if (used < 0) {
-        stat_add(&c->server->stats.protocol_errors, 1);
-        return false;
+    if (!h->paused) {
+        return feed(c, (struct str){bytes, n});
     }
-    return true;
+    buf_add(&h->held, bytes, n);
+    if (h->held.failed || (c->writing && is_full(c))) {
+        conn_pause(c);
+        return !h->held.failed;
+    }
+    // Resumed: take up what was held. What is held again goes into a fresh buffer.
+    struct buf held = h->held;
+    buf_init_from(&h->held, HTTP_HELD_MAX, held.source);
+    h->paused = false;
+    bool fine = feed(c, buf_str(&held));
+    buf_done(&held);
+    return fine;
 }
 
 static void h2_produce(struct conn *c)
@@ -394,6 +445,9 @@ static void h2_produce(struct conn *c)
             break;
         }
         buf_add(&c->out, bytes, (size_t)n);
+    }
+    if (h->paused) { // nothing is being written: what is still answered waits for its window
+        conn_resume_later(c);
     }
     bool over =
         nghttp2_session_want_read(h->session) == 0 && nghttp2_session_want_write(h->session) == 0;
@@ -497,7 +551,7 @@ static ssize_t read_body(nghttp2_session *session, int32_t stream_id, uint8_t *t
         memcpy(to, bytes.p, n);
     }
     request_produced(r, n);
-    if (r->ended && r->out.n == 0) {
+    if (r->ended && request_out(r).n == 0) {
         *flags |= NGHTTP2_DATA_FLAG_EOF;
         if (r->trailer_count > 0) {
             *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
@@ -520,6 +574,13 @@ static void h2_time_out(struct http_request *r)
     }
 }
 
+static bool h2_is_shut(const struct http_request *r)
+{
+    const struct h2 *h = r->conn->state;
+    ASSERT(r->stream_id > 0);
+    return nghttp2_session_get_stream_remote_window_size(h->session, r->stream_id) <= 0;
+}
+
 static void h2_go_away(struct conn *c)
 {
     struct h2 *h = c->state;
@@ -533,6 +594,7 @@ static void h2_release(struct conn *c)
     struct h2 *h = c->state;
     ASSERT(c->first == NULL);
     nghttp2_session_del(h->session);
+    buf_done(&h->held);
     mem_free(h);
     c->state = NULL;
 }
@@ -545,6 +607,7 @@ const struct proto_ops http_h2_ops = {
     .add = h2_add,
     .end = h2_end,
     .time_out = h2_time_out,
+    .is_shut = h2_is_shut,
     .go_away = h2_go_away,
     .release = h2_release,
 };

@@ -25,7 +25,9 @@
 #define HTTP_OUT_HIGH         ((size_t)256 << 10) // produced ahead of the socket at most
 #define HTTP_PENDING_MAX      ((size_t)64 << 20)  // answers that one peer has not taken yet
 #define HTTP_ANSWER_BYTES_MAX ((size_t)1 << 30)   // one answer
-#define HTTP_HELD_MAX         ((size_t)2 << 20)   // pipelined input beyond HTTP_PIPELINE_MAX
+#define HTTP_HELD_MAX         ((size_t)2 << 20)   // input beyond what is answered for now
+#define HTTP_UNREAD_MAX       ((size_t)4 << 20) // unread answers of a peer; then streams are refused
+#define HTTP_FEED_BYTES       ((size_t)4 << 10)   // of HTTP/2 between two looks at what is answered
 #define HTTP_DISCARD_MAX      ((uint64_t)1 << 20) // rest of a refused body that is read to its end
 #define HTTP_POOL_BYTES_MAX   ((size_t)1 << 20)   // idle request objects of a server, in all
 #define HTTP_POOLED_BYTES_MAX ((size_t)16 << 10)  // buffers kept by an idle request object
@@ -65,8 +67,10 @@ struct http_request {
     int32_t stream_id; // HTTP/2
 
     // What goes out.
-    struct buf out; // HTTP/1.1: as it goes on the wire; HTTP/2: the body alone
-    size_t out_at;  // bytes of `out` that are produced already
+    struct buf out;    // HTTP/1.1: as it goes on the wire; HTTP/2: the body alone
+    size_t out_at;     // bytes of `out` that are produced already
+    struct str lent;   // comes behind `out`: the rest of a body that is not copied
+    uint64_t moved_ms; // when it was answered, or bytes of the answer were produced last
     const struct http_header *trailers;
     size_t trailer_count;
     int status;
@@ -101,6 +105,8 @@ struct proto_ops {
     void (*add)(struct http_request *r, struct str bytes); // more of the answer's body
     void (*end)(struct http_request *r);                   // r->trailers are set
     void (*time_out)(struct http_request *r);              // it did not arrive whole in time
+    // Whether the peer takes no bytes of this answer, whatever it does about its others.
+    bool (*is_shut)(const struct http_request *r);
     void (*go_away)(struct conn *c); // no new requests; end when the running ones have
     void (*release)(struct conn *c); // frees c->state
 };
@@ -125,9 +131,12 @@ struct conn {
     struct tls_session *tls;        // NULL: plain text
     struct http_request *first, *last;
     size_t request_count;
-    size_t pending_bytes; // of all requests' `out`
-    struct buf out;       // plain bytes for the peer
-    struct buf sending;   // bytes on the wire, held by a write that did not go through at once
+    size_t pending_bytes;  // of all requests' `out`
+    size_t answered_bytes; // that answered requests hold beside it
+    size_t unread_bytes;   // of all that, what the peer does not take (unread.c)
+    uint64_t moved_ms;     // when bytes of an answer were produced last
+    struct buf out;        // plain bytes for the peer
+    struct buf sending;    // bytes on the wire, held by a write that did not go through at once
     size_t sending_at;
     size_t charged; // for the connection itself
     uint64_t opened_ms, idle_since_ms, sent_ms, linger_until_ms;
@@ -157,6 +166,7 @@ struct http_server {
     struct http_request *pool;
     size_t pool_bytes;
     size_t uncharged;  // open requests that the budget had no room for
+    size_t unread;     // of all connections' unread_bytes
     size_t credit;     // taken from the budget, held by nobody
     size_t sure_bytes; // the least of it that is kept
     // Of what comes in, which the budget may refuse; and of what goes out, which it never does.
@@ -193,6 +203,9 @@ void conn_accept(struct http_server *s, int fd); // `fd` is the connection's fro
 // using them keep nobody out. False when none has been idle long enough.
 bool conn_evict(struct http_server *s);
 void conn_flush_soon(struct conn *c);
+// The same at once, for a protocol between two pieces of input; never below a handler. False when
+// the connection takes no more input.
+bool conn_flush_now(struct conn *c);
 // Ends the connection once everything produced is written. `linger` gives the peer a moment to
 // read the answer while it still sends.
 void conn_finish(struct conn *c, bool linger);
@@ -215,6 +228,19 @@ bool memory_is_tight(const struct http_server *s);
 // Charges a connection with more; false when the budget has no room and it is not a sure one.
 bool memory_conn(struct conn *c, size_t n);
 
+// ---- unread.c
+// After a flush: notes what the connection's peer has not taken, and ends connections, this one
+// perhaps, where that is too much. Never below a handler.
+void unread_note(struct conn *c);
+// Ends connections of this server as long as unread answers hold too much.
+void unread_limit(struct http_server *s);
+// The connection is closed.
+void unread_forget(struct conn *c);
+// Whether an answer has waited for its peer too long.
+bool unread_is_late(const struct conn *c, uint64_t now_ms);
+// Whether there is room for another `n`.
+bool unread_has_room(const struct http_server *s, size_t n);
+
 // ---- request.c
 // Appended to the connection's list; NULL when even a refusal would cost too much memory.
 struct http_request *request_new(struct conn *c);
@@ -233,11 +259,12 @@ void request_received(struct http_request *r);
 void request_fail(struct http_request *r, int status, const char *text);
 // Appends to r->out within the limit on pending bytes; breaks the connection beyond it.
 void request_add_out(struct http_request *r, struct str bytes);
-// `n` bytes of r->out are produced.
+// `n` bytes of request_out() are produced.
 void request_produced(struct http_request *r, size_t n);
+// What is to be produced next; empty when nothing is there.
 static inline struct str request_out(const struct http_request *r)
 {
-    return r->out.n == 0 ? STR("") : str_skip(buf_str(&r->out), r->out_at);
+    return r->out.n == 0 ? r->lent : str_skip(buf_str(&r->out), r->out_at);
 }
 
 // ---- tls.c: one TLS session over memory

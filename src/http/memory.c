@@ -111,6 +111,7 @@ void memory_init(struct http_server *s)
         size_t share = s->options.budget->limit_bytes / HTTP_SURE_SHARE;
         s->sure_bytes = s->credit = share < HTTP_SURE_BYTES ? share : HTTP_SURE_BYTES;
         budget_force(s->options.budget, s->options.account, s->sure_bytes);
+        (void)atomic_fetch_add(&s->options.budget->http_servers, 1);
     }
     s->inbound = (struct mem_source){take_inbound, give_inbound};
     s->outbound = (struct mem_source){take_outbound, give_outbound};
@@ -121,6 +122,7 @@ void memory_done(struct http_server *s)
     ASSERT(s->conns == NULL && s->pool == NULL);
     if (s->options.budget != NULL) {
         budget_give(s->options.budget, s->options.account, s->credit);
+        (void)atomic_fetch_sub(&s->options.budget->http_servers, 1);
     }
     s->credit = 0;
 }

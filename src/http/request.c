@@ -65,6 +65,14 @@ struct http_request *request_new(struct conn *c)
     return r;
 }
 
+// What a request holds beside its answer. The same from the answer's end on: nothing of what still
+// comes in is kept.
+static size_t answered_bytes(const struct http_request *r)
+{
+    ASSERT(r->ended);
+    return HTTP_REQUEST_CHARGE + r->arena_charged;
+}
+
 static void unlink_request(struct conn *c, struct http_request *r)
 {
     ASSERT(c->request_count > 0);
@@ -92,6 +100,7 @@ void request_free(struct http_request *r)
     ASSERT(r->out.n >= r->out_at);
     unlink_request(c, r);
     release_body(r);
+    c->answered_bytes -= r->ended ? answered_bytes(r) : 0;
     memory_give(s, r->base_charged + r->arena_charged);
     r->arena_charged = 0;
     s->uncharged -= r->base_charged == 0;
@@ -466,6 +475,9 @@ void request_add_out(struct http_request *r, struct str bytes)
 {
     struct conn *c = r->conn;
     ASSERT(r->out_at <= r->out.n);
+    if (r->out.n == 0) {
+        r->moved_ms = loop_now_ms(c->server->loop);
+    }
     // One answer may be larger, behind no more than headers.
     if (c->pending_bytes > HTTP_HEADER_BYTES_MAX && c->pending_bytes + bytes.n > HTTP_PENDING_MAX) {
         conn_break(c); // the peer reads too slowly
@@ -481,6 +493,13 @@ void request_add_out(struct http_request *r, struct str bytes)
 
 void request_produced(struct http_request *r, size_t n)
 {
+    if (n > 0) {
+        r->moved_ms = r->conn->moved_ms = loop_now_ms(r->conn->server->loop);
+    }
+    if (r->out.n == 0) {
+        r->lent = str_skip(r->lent, n);
+        return;
+    }
     ASSERT(n <= r->out.n - r->out_at);
     r->out_at += n;
     r->conn->pending_bytes -= n;
@@ -490,8 +509,19 @@ void request_produced(struct http_request *r, size_t n)
     }
 }
 
-void http_respond(struct http_request *r, int status, const struct http_header *headers,
-                  size_t header_count, struct str body)
+static void end_answer(struct http_request *r)
+{
+    struct conn *c = r->conn;
+    ASSERT(r->begun && !r->ended);
+    r->ended = true;
+    r->moved_ms = loop_now_ms(c->server->loop);
+    c->answered_bytes += answered_bytes(r);
+    c->proto->end(r);
+    conn_flush_soon(c);
+}
+
+static void respond(struct http_request *r, int status, const struct http_header *headers,
+                    size_t header_count, struct str body, bool lent)
 {
     MUST(!r->begun);
     ASSERT(status >= 200 && status <= 599);
@@ -501,11 +531,26 @@ void http_respond(struct http_request *r, int status, const struct http_header *
     const struct proto_ops *proto = r->conn->proto;
     proto->begin(r, headers, header_count, bodiless ? 0 : (int64_t)body.n);
     if (!bodiless && !r->is_head && body.n > 0) {
-        proto->add(r, body);
+        if (lent) {
+            r->lent = body;
+        } else {
+            proto->add(r, body);
+        }
     }
-    r->ended = true;
-    proto->end(r);
-    conn_flush_soon(r->conn);
+    end_answer(r);
+}
+
+void http_respond(struct http_request *r, int status, const struct http_header *headers,
+                  size_t header_count, struct str body)
+{
+    respond(r, status, headers, header_count, body, false);
+}
+
+void http_respond_lent(struct http_request *r, int status, const struct http_header *headers,
+                       size_t header_count, struct str body)
+{
+    ASSERT(body.p != NULL);
+    respond(r, status, headers, header_count, body, true);
 }
 
 void http_stream_begin(struct http_request *r, int status, const struct http_header *headers,
@@ -543,6 +588,9 @@ bool http_stream_room(const struct http_request *r, size_t n)
     if (budget == NULL) {
         return true;
     }
+    if (!unread_has_room(r->conn->server, n * HTTP_OUT_COPIES)) {
+        return false;
+    }
     size_t total = atomic_load_explicit(&budget->total, memory_order_relaxed);
     return total <= budget->limit_bytes && budget->limit_bytes - total >= n * HTTP_OUT_COPIES;
 }
@@ -561,7 +609,5 @@ void http_stream_end(struct http_request *r, const struct http_header *trailers,
         r->trailers = copy;
         r->trailer_count = trailer_count;
     }
-    r->ended = true;
-    r->conn->proto->end(r);
-    conn_flush_soon(r->conn);
+    end_answer(r);
 }

@@ -171,6 +171,7 @@ static void on_sweep(uv_timer_t *timer)
         conn_sweep(c, now_ms);
         c = next;
     }
+    unread_limit(s);
     if (s->paused && !s->stopping) {
         set_accepting(s, true);
     }

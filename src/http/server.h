@@ -9,7 +9,8 @@
 //
 // Limits, each counted: connections, header bytes, body bytes, requests at once per connection,
 // time to send the headers and the body (a slow-loris client is cut), idle time, bytes waiting to
-// be sent to a slow reader.
+// be sent to a slow reader, and what answers hold that peers do not read: per connection, in time,
+// and of the memory budget (unread.c).
 #ifndef SONDE_HTTP_SERVER_H
 #define SONDE_HTTP_SERVER_H
 
@@ -100,6 +101,9 @@ struct http_server_stats { // since the start; read from any thread
     // REFUSED_STREAM, HTTP/1.1: cut) because not even their headers, or a refusal, fitted the
     // budget. Part of over_budget.
     atomic_uint_fast64_t turned_away;
+    // HTTP/2 streams that were refused, and connections that were ended before their time, since
+    // their peer did not read the answers to what it had asked before.
+    atomic_uint_fast64_t unread_refused, unread_cut;
     atomic_uint_fast64_t open_connections;
 };
 const struct http_server_stats *http_server_stats(const struct http_server *s);
@@ -138,10 +142,15 @@ MUST_CHECK enum err http_next_param(struct http_request *r, struct str *query,
 void http_respond(struct http_request *r, int status, const struct http_header *headers,
                   size_t header_count, struct str body);
 
+// The same for a body that lives as long as the server: it is lent, and not copied however slowly
+// it is read.
+void http_respond_lent(struct http_request *r, int status, const struct http_header *headers,
+                       size_t header_count, struct str body);
+
 // An answer in pieces: begin, any number of writes, end. HTTP/1.1 uses chunked encoding. Trailers
 // are sent on HTTP/2 (gRPC needs them) and dropped on HTTP/1.1. http_stream_write() copies;
 // http_stream_pending() tells how many bytes the peer has not taken yet, for pacing, and
-// http_stream_room() whether the memory budget has room for another `n`.
+// http_stream_room() whether the memory budget has room for another `n`, and unread answers theirs.
 void http_stream_begin(struct http_request *r, int status, const struct http_header *headers,
                        size_t header_count);
 void http_stream_write(struct http_request *r, struct str bytes);

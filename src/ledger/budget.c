@@ -15,9 +15,12 @@ void budget_init(struct budget *b, size_t limit_bytes)
     b->soft_bytes = limit_bytes - limit_bytes / 4;
     b->query_bytes = limit_bytes / 16;
     b->query_bytes_max = limit_bytes / 2;
+    b->unread_bytes_max = limit_bytes / 8;
     for (int a = 0; a < ACCOUNT_COUNT; a++) {
         atomic_init(&b->used[a], 0);
     }
+    atomic_init(&b->unread, 0);
+    atomic_init(&b->http_servers, 0);
     atomic_init(&b->total, 0);
     atomic_init(&b->peak, 0);
 }

@@ -5,7 +5,8 @@
 // a retry time; receive/overload.h), so that what is already inside can always finish below the
 // limit. A share is for queries alone: whoever looks into an overload gets an answer while it
 // lasts. And they are given no more than half of it all, so that they do not shut the door on
-// senders. Any thread, lock-free.
+// senders. Nor do peers that do not read what they asked for: what their answers hold is known, and
+// is an eighth of it all at most (src/http). Any thread, lock-free.
 #ifndef SONDE_LEDGER_BUDGET_H
 #define SONDE_LEDGER_BUDGET_H
 
@@ -44,6 +45,11 @@ struct budget {
     size_t soft_bytes;      // above it the door refuses; three quarters of the limit
     size_t query_bytes;     // of the limit, for ACCOUNT_QUERY alone; a sixteenth
     size_t query_bytes_max; // that ACCOUNT_QUERY may have; half of the limit
+    // What answers that peers do not take may hold, in whatever account, of all HTTP servers
+    // together; an eighth of the limit. They keep to it (http/unread.c).
+    size_t unread_bytes_max;
+    atomic_size_t unread;
+    atomic_uint http_servers;
     atomic_size_t used[ACCOUNT_COUNT];
     atomic_size_t total;
     atomic_size_t peak;

@@ -5,6 +5,7 @@
 //   /hold    never answers (counts cancels)       /stream  three pieces and a trailer
 //   /refuse  401 before the body                  /large   8 MiB
 //   /flood   160 MiB at once, without a look at what is pending
+//   /lent    64 KiB that are not copied
 //   /grpc    an answer with trailers              /bare    trailers only
 #ifndef SONDE_TESTS_UNIT_HTTP_FIXTURE_H
 #define SONDE_TESTS_UNIT_HTTP_FIXTURE_H
@@ -23,6 +24,7 @@
 #include "support/http_client.h"
 
 #define LARGE_BYTES ((size_t)8 << 20)
+#define LENT_BYTES  ((size_t)64 << 10)
 
 struct fixture {
     struct loop *loop;
@@ -112,6 +114,8 @@ static inline void fx_on_request(void *ctx, struct http_request *r)
         fx_grpc(r, str_eq(path, STR("/bare")));
     } else if (str_eq(path, STR("/large"))) {
         http_respond(r, 200, h, 1, (struct str){f->large, LARGE_BYTES});
+    } else if (str_eq(path, STR("/lent"))) {
+        http_respond_lent(r, 200, h, 1, (struct str){f->large, LENT_BYTES});
     } else if (str_eq(path, STR("/query"))) {
         http_respond(r, 200, h, 1, fx_params(r));
     } else {

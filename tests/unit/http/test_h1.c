@@ -439,6 +439,24 @@ static void test_peer_gone_cancels(void **state)
     fx_end(f);
 }
 
+static void test_lent_bodies_are_whole(void **state)
+{
+    (void)state;
+    struct fixture *f = fx_start((struct http_server_options){0});
+    struct client *c = fx_client(f);
+    struct client_answer a;
+    client_send(c, STR(GET("/lent") "HEAD /lent HTTP/1.1\r\nhost: x\r\n\r\n" GET("/lent")));
+    for (int i = 0; i < 3; i++) {
+        assert_true(client_h1_answer(c, i == 1, &a));
+        assert_string_equal(client_header(&a, "content-length"), "65536");
+        assert_int_equal(a.body.n, i == 1 ? 0 : LENT_BYTES);
+        assert_memory_equal(a.body.n == 0 ? f->large : a.body.p, f->large, a.body.n);
+        client_answer_done(&a);
+    }
+    client_close(c);
+    fx_end(f);
+}
+
 static void test_peer_gone_while_it_is_answered(void **state)
 {
     (void)state;
@@ -547,6 +565,7 @@ int main(void)
         cmocka_unit_test(test_idle_connections_give_way),
         cmocka_unit_test(test_connections_wait_while_there_are_no_descriptors),
         cmocka_unit_test(test_peer_gone_cancels),
+        cmocka_unit_test(test_lent_bodies_are_whole),
         cmocka_unit_test(test_peer_gone_while_it_is_answered),
         cmocka_unit_test(test_slow_reader_is_cut),
         cmocka_unit_test(test_stream_without_pacing_is_cut),
