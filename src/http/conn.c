@@ -195,6 +195,17 @@ static void shrink(const struct conn *c, struct buf *b)
     }
 }
 
+// Whether a whole request waits for its answer.
+static bool is_awaited(const struct conn *c)
+{
+    ASSERT(c->phase != CONN_CLOSING);
+    const struct http_request *r = c->first;
+    while (r != NULL && (r->ended || !r->received)) {
+        r = r->next;
+    }
+    return r != NULL;
+}
+
 static void write_all(struct conn *c)
 {
     while (c->phase == CONN_OPEN || c->phase == CONN_FINISHING) {
@@ -212,6 +223,10 @@ static void write_all(struct conn *c)
             c->broken = true;
         }
         if (c->sending.n == 0 && !c->broken) {
+            if (c->input_ended && c->phase == CONN_OPEN && !is_awaited(c)) {
+                conn_finish(c, false);
+                continue; // says so under TLS
+            }
             break;
         }
         if (c->sending.n > 0 && !send_some(c)) {
@@ -295,6 +310,8 @@ static bool receive_plain(struct conn *c, const char *bytes, size_t n)
            (n == take || receive_plain(c, bytes + take, n - take));
 }
 
+static void on_peer_closed(struct conn *c);
+
 static bool receive_tls(struct conn *c, const char *bytes, size_t n)
 {
     char *plain = c->server->read_bytes + HTTP_READ_BYTES;
@@ -305,6 +322,10 @@ static bool receive_tls(struct conn *c, const char *bytes, size_t n)
     conn_flush_soon(c); // the handshake may have something to say
     while (c->phase != CONN_CLOSING) {
         int got = tls_session_read(c->tls, plain, HTTP_READ_BYTES);
+        if (got < 0 && tls_session_ended(c->tls)) {
+            on_peer_closed(c);
+            return true;
+        }
         if (got <= 0) {
             return got == 0;
         }
@@ -315,7 +336,9 @@ static bool receive_tls(struct conn *c, const char *bytes, size_t n)
     return true;
 }
 
-// The peer closed its side: what is not answered yet is cancelled, what is gets written.
+// The peer ended its side. It may be gone, or still want the answers to what it sent whole: those
+// are given, for HTTP_HALF_CLOSED_MS. What is not whole is cancelled, what is answered gets
+// written.
 static void on_peer_closed(struct conn *c)
 {
     ASSERT(c->phase != CONN_CLOSING);
@@ -324,13 +347,11 @@ static void on_peer_closed(struct conn *c)
         return;
     }
     conn_pause(c);
-    for (struct http_request *r = c->first; r != NULL; r = r->next) {
-        if (!r->ended) {
-            conn_close(c);
-            return;
-        }
+    if (!c->input_ended) {
+        c->input_ended = true;
+        c->input_ended_ms = loop_now_ms(c->server->loop);
     }
-    conn_finish(c, false);
+    conn_flush_soon(c);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *bytes)
@@ -443,6 +464,10 @@ void conn_sweep(struct conn *c, uint64_t now_ms)
         if (now_ms >= c->linger_until_ms) {
             conn_close(c);
         }
+        return;
+    }
+    if (c->input_ended && is_awaited(c) && now_ms - c->input_ended_ms > HTTP_HALF_CLOSED_MS) {
+        conn_close(c); // gone, as far as can be told
         return;
     }
     if (is_stalled(c, now_ms) || unread_is_late(c, now_ms) || is_late_to_start(c, now_ms)) {

@@ -44,6 +44,7 @@
 #define HTTP_UNCHARGED_MAX    ((size_t)256)       // open requests beyond the budget; then no answer
 #define HTTP_EVICT_IDLE_MS    ((uint64_t)1000) // idle so long, a connection may give way to a new one
 #define HTTP_LINGER_MS        ((uint64_t)1000) // for the peer to read a last answer
+#define HTTP_HALF_CLOSED_MS   ((uint64_t)1000) // for the answers to a peer that ended its side
 #define HTTP_STALL_FACTOR     ((uint64_t)3)    // no byte taken for this many request timeouts
 #define HTTP_H2_PREFACE_BYTES ((size_t)24)
 
@@ -135,8 +136,9 @@ struct conn {
     size_t answered_bytes; // that answered requests hold beside it
     size_t unread_bytes;   // of all that, what the peer does not take (unread.c)
     uint64_t moved_ms;     // when bytes of an answer were produced last
-    struct buf out;        // plain bytes for the peer
-    struct buf sending;    // bytes on the wire, held by a write that did not go through at once
+    uint64_t input_ended_ms;
+    struct buf out;     // plain bytes for the peer
+    struct buf sending; // bytes on the wire, held by a write that did not go through at once
     size_t sending_at;
     size_t charged; // for the connection itself
     uint64_t opened_ms, idle_since_ms, sent_ms, linger_until_ms;
@@ -144,11 +146,12 @@ struct conn {
     char first_bytes[HTTP_H2_PREFACE_BYTES];
     size_t first_count;
     enum conn_phase phase;
-    bool linger;     // the peer may still be sending: close gently
-    bool broken;     // cut at the next flush
-    bool going_away; // go_away() was called
-    bool reading;    // uv_read_start() is in force
-    bool writing;    // `sending` is held by libuv
+    bool linger;      // the peer may still be sending: close gently
+    bool broken;      // cut at the next flush
+    bool going_away;  // go_away() was called
+    bool input_ended; // the peer has ended its side; what is whole is answered yet
+    bool reading;     // uv_read_start() is in force
+    bool writing;     // `sending` is held by libuv
     bool flush_posted, resume_posted;
     bool closed; // libuv let go of the handle
 };
@@ -273,12 +276,13 @@ void tls_session_free(struct tls_session *t);
 // Encrypted bytes from the peer. False when they do not fit.
 bool tls_session_feed(struct tls_session *t, const char *bytes, size_t n);
 // Decrypted bytes, at most `room`: their number, 0 when there are none now, -1 when the session is
-// broken or ended.
+// broken or tls_session_ended().
 int tls_session_read(struct tls_session *t, char *bytes, size_t room);
 // Encrypts; false when the session is broken. What the peer is to get is appended to `out`.
 bool tls_session_write(struct tls_session *t, struct str bytes);
 void tls_session_shut(struct tls_session *t); // says close_notify
 void tls_session_take(struct tls_session *t, struct buf *out);
 bool tls_session_ready(const struct tls_session *t); // the handshake is over
+bool tls_session_ended(const struct tls_session *t); // the peer said close_notify
 
 #endif

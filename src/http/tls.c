@@ -159,3 +159,9 @@ bool tls_session_ready(const struct tls_session *t)
     ASSERT(t->ssl != NULL);
     return SSL_is_init_finished(t->ssl) == 1;
 }
+
+bool tls_session_ended(const struct tls_session *t)
+{
+    ASSERT(t->ssl != NULL);
+    return (SSL_get_shutdown(t->ssl) & SSL_RECEIVED_SHUTDOWN) != 0;
+}

@@ -88,6 +88,15 @@ void client_send(struct client *c, struct str bytes)
     }
 }
 
+void client_end_sending(struct client *c)
+{
+    if (c->ssl != NULL) {
+        MUST(SSL_shutdown(c->ssl) >= 0);
+    } else {
+        MUST(shutdown(c->fd, SHUT_WR) == 0);
+    }
+}
+
 size_t client_receive(struct client *c, char *bytes, size_t room)
 {
     ssize_t n = c->ssl != NULL ? SSL_read(c->ssl, bytes, (int)room) : recv(c->fd, bytes, room, 0);

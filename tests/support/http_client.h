@@ -22,6 +22,7 @@ struct client *client_open(const char *address, const char *alpn);
 void client_close(struct client *c);
 void client_abort(struct client *c); // resets the connection, then frees
 void client_send(struct client *c, struct str bytes);
+void client_end_sending(struct client *c); // answers still come
 // Reads what is there, at least one byte; 0 at the end or a reset.
 size_t client_receive(struct client *c, char *bytes, size_t room);
 

@@ -439,6 +439,29 @@ static void test_peer_gone_cancels(void **state)
     fx_end(f);
 }
 
+static void test_peer_that_ended_its_side_is_answered(void **state)
+{
+    (void)state;
+    struct fixture *f = fx_start((struct http_server_options){0});
+    struct client *c = fx_client(f);
+    client_send(c, STR(GET("/x") GET("/lent") "GET /not-whole HT"));
+    client_end_sending(c);
+    expect_h1(c, 200, "GET /x ");
+    expect_h1(c, 200, NULL);
+    expect_end(c);
+    client_close(c);
+    c = fx_client(f); // an answer that is not there yet is waited for, yet not for ever
+    client_send(c, STR(GET("/x") GET("/hold")));
+    client_end_sending(c);
+    sem_wait_or_fail(&f->held);
+    expect_h1(c, 200, "GET /x ");
+    assert_int_not_equal(sem_trywait(&f->cancelled), 0);
+    expect_end(c);
+    sem_wait_or_fail(&f->cancelled);
+    client_close(c);
+    fx_end(f);
+}
+
 static void test_lent_bodies_are_whole(void **state)
 {
     (void)state;
@@ -565,6 +588,7 @@ int main(void)
         cmocka_unit_test(test_idle_connections_give_way),
         cmocka_unit_test(test_connections_wait_while_there_are_no_descriptors),
         cmocka_unit_test(test_peer_gone_cancels),
+        cmocka_unit_test(test_peer_that_ended_its_side_is_answered),
         cmocka_unit_test(test_lent_bodies_are_whole),
         cmocka_unit_test(test_peer_gone_while_it_is_answered),
         cmocka_unit_test(test_slow_reader_is_cut),

@@ -40,6 +40,12 @@ static void test_both_protocols_over_tls(void **state)
     client_answer_done(&a);
     expect_end(c);
     client_close(c);
+    c = client_open(http_server_address(f->server), "http/1.1");
+    client_send(c, STR("GET /two HTTP/1.1\r\nhost: x\r\n\r\n"));
+    client_end_sending(c); // says that nothing more comes
+    expect_h1(c, 200, "GET /two ");
+    expect_end(c);
+    client_close(c);
     struct client_h2 *h = client_h2_new(client_open(http_server_address(f->server), "h2"));
     int32_t id = client_h2_request(h, "POST", "/e", NULL, (struct str){f->large, 300000}, false);
     const struct client_answer *answer = client_h2_wait(h, id);
