@@ -28,7 +28,7 @@
 static size_t unread_of(const struct conn *c)
 {
     bool is_h2 = c->proto == &http_h2_ops;
-    ASSERT(c->writing || c->sending.n == 0);
+    ASSERT(c->phase == CONN_CLOSING || c->writing || c->sending.n == 0);
     if (c->phase == CONN_CLOSING || (!c->writing && !is_h2)) {
         return 0;
     }
