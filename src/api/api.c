@@ -254,6 +254,14 @@ static void on_cancel(void *ctx, struct http_request *r)
     }
 }
 
+// A query is nothing to go on with for who may be gone: others wait for its worker.
+static bool is_given_up(void *ctx, struct http_request *r)
+{
+    const struct job *j = http_user(r);
+    ASSERT(ctx != NULL);
+    return j != NULL && !j->route->light;
+}
+
 static void run(void *arg)
 {
     struct api *a = arg;
@@ -284,7 +292,10 @@ enum err api_start(const struct api_options *options, struct api **ret_api, stru
         .loop = a->loop,
         .address = options->address,
         .tls = options->tls,
-        .handler = {.on_request = on_request, .on_cancel = on_cancel, .ctx = a},
+        .handler = {.on_request = on_request,
+                    .on_cancel = on_cancel,
+                    .is_given_up = is_given_up,
+                    .ctx = a},
         .budget = options->budget,
         .account = ACCOUNT_BODIES, // idle connections must not eat the queries' share
         .body_bytes_max = API_BODY_MAX,

@@ -336,9 +336,20 @@ static bool receive_tls(struct conn *c, const char *bytes, size_t n)
     return true;
 }
 
+static bool is_given_up(const struct conn *c)
+{
+    const struct http_handler *h = &c->server->options.handler;
+    ASSERT(c->phase != CONN_CLOSING);
+    struct http_request *r = h->is_given_up != NULL ? c->first : NULL;
+    while (r != NULL && (r->ended || !r->received || !h->is_given_up(h->ctx, r))) {
+        r = r->next;
+    }
+    return r != NULL;
+}
+
 // The peer ended its side. It may be gone, or still want the answers to what it sent whole: those
-// are given, for HTTP_HALF_CLOSED_MS. What is not whole is cancelled, what is answered gets
-// written.
+// are given, for HTTP_HALF_CLOSED_MS, unless a handler gives up one that costs much. What is not
+// whole is cancelled, what is answered gets written.
 static void on_peer_closed(struct conn *c)
 {
     ASSERT(c->phase != CONN_CLOSING);
@@ -347,6 +358,10 @@ static void on_peer_closed(struct conn *c)
         return;
     }
     conn_pause(c);
+    if (is_given_up(c)) {
+        conn_close(c);
+        return;
+    }
     if (!c->input_ended) {
         c->input_ended = true;
         c->input_ended_ms = loop_now_ms(c->server->loop);

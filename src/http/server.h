@@ -49,11 +49,14 @@ struct http_handler {
     // http_stream_begin().
     void (*on_request)(void *ctx, struct http_request *r);
     // The peer went away before the answer was complete (http_respond() or http_stream_end()):
-    // release what the request holds in http_user(). A peer that only ended its side, after whole
-    // requests, is gone when HTTP_HALF_CLOSED_MS have passed. May come before on_request. No call
-    // on the request is allowed after this returns. Requests that were answered completely get no
-    // cancel. May be NULL.
+    // release what the request holds in http_user(). May come before on_request. No call on the
+    // request is allowed after this returns. Requests that were answered completely get no cancel.
+    // May be NULL.
     void (*on_cancel)(void *ctx, struct http_request *r);
+    // The peer ended its side of the connection behind this whole request. It may be gone, or wait
+    // for the answer, which looks the same. True: the request is cancelled now; else when
+    // HTTP_HALF_CLOSED_MS have passed without the answer. May be NULL, which is false.
+    bool (*is_given_up)(void *ctx, struct http_request *r);
     // The body cannot be taken (on_headers was called before, on_request will not be). Answer at
     // once with http_respond(), or do nothing: the server then answers 413 or 429 with retry-after
     // (to gRPC: 200 with grpc-status 8). May be NULL.

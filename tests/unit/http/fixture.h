@@ -2,7 +2,8 @@
 // Purpose: a server on a thread of its own with a handler whose behaviour the path chooses, for the
 // tests of the HTTP server.
 //   /echo    answers method, path and body        /query   the parameter "a"
-//   /hold    never answers (counts cancels)       /stream  three pieces and a trailer
+//   /hold    never answers (counts cancels; "?costly" is given up when the peer ends its side)
+//   /stream  three pieces and a trailer
 //   /refuse  401 before the body                  /large   8 MiB
 //   /flood   160 MiB at once, without a look at what is pending
 //   /lent    64 KiB that are not copied
@@ -136,6 +137,12 @@ static inline void fx_on_cancel(void *ctx, struct http_request *r)
     sem_post(&f->cancelled);
 }
 
+static inline bool fx_is_given_up(void *ctx, struct http_request *r)
+{
+    assert_true(http_user(r) == ctx);
+    return str_eq(http_query(r), STR("costly"));
+}
+
 static inline void *fx_run(void *arg)
 {
     loop_run(((struct fixture *)arg)->loop);
@@ -163,6 +170,7 @@ static inline struct fixture *fx_start(struct http_server_options o)
     o.handler.on_headers = fx_on_headers;
     o.handler.on_request = fx_on_request;
     o.handler.on_cancel = fx_on_cancel;
+    o.handler.is_given_up = fx_is_given_up;
     o.handler.ctx = f;
     assert_ok(http_server_new(&o, &f->server, &at));
     f->grace_ms = 5000;

@@ -459,6 +459,16 @@ static void test_peer_that_ended_its_side_is_answered(void **state)
     expect_end(c);
     sem_wait_or_fail(&f->cancelled);
     client_close(c);
+    struct timespec begin, end; // unless it costs too much
+    c = fx_client(f);
+    client_send(c, STR(GET("/hold?costly")));
+    sem_wait_or_fail(&f->held);
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    client_end_sending(c);
+    sem_wait_or_fail(&f->cancelled);
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    assert_true((end.tv_sec - begin.tv_sec) * 1000 + (end.tv_nsec - begin.tv_nsec) / 1000000 < 900);
+    client_close(c);
     fx_end(f);
 }
 
