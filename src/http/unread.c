@@ -72,10 +72,10 @@ static bool is_too_much(const struct http_server *s)
            s->unread > b->unread_bytes_max / servers;
 }
 
-static double badness(const struct conn *c, uint64_t now_ms)
+static uint64_t badness(const struct conn *c, uint64_t now_ms)
 {
     ASSERT(now_ms >= c->moved_ms);
-    return (double)c->unread_bytes * (double)((now_ms - c->moved_ms) / 1000 + 1);
+    return c->unread_bytes * ((now_ms - c->moved_ms) / 1000 + 1);
 }
 
 void unread_limit(struct http_server *s)

@@ -60,6 +60,7 @@ static inline void sink_reject(void *ctx, struct str service, uint64_t offset, c
 static inline void assert_cut_path(const char *text)
 {
     assert_memory_equal(text, "...", 3);
+    assert_true(strcspn(text, ":") > 100);
     assert_non_null(strstr(text, "nested too deeply"));
     for (const char *p = text; *p != '\0'; p++) {
         assert_in_range(*p, ' ', '~');
