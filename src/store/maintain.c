@@ -130,7 +130,7 @@ static enum err write_merged(struct merge *m, size_t *ret_bad)
                 .path = m->path.p,
                 .line = s->lines[m->line].name,
                 .seq_first = UINT64_MAX,
-                .zstd_level = 3},
+                .zstd_level = STORE_REWRITE_LEVEL},
         .stop = &s->stop,
     };
     for (size_t i = 0; i < m->count; i++) {
@@ -201,8 +201,8 @@ static enum err fail_merge(struct merge *m, enum err e, size_t bad, bool doubtfu
         return e;
     }
     (void)pthread_mutex_lock(&s->lock);
-    s->stats.merge_failures++;
-    s->merge_retry_ns = clock_mono_ns() + STORE_MERGE_RETRY_NS;
+    maintain_hold_off(s);
+    s->sifts_again = true;
     (void)pthread_mutex_unlock(&s->lock);
     log_write(LOG_ERROR, "store", "a merge failed", "error=%s", err_name(e));
     for (size_t i = 0; i < m->count && e == ERR_CORRUPT; i++) {
@@ -292,12 +292,23 @@ static enum err merge_in_budget(struct merge *m, bool patient, bool *ret_did)
     if (!patient) {
         budget_force(m->s->budget, ACCOUNT_STORE, bytes);
     } else if (!budget_take(m->s->budget, ACCOUNT_STORE, bytes)) {
+        (void)pthread_mutex_lock(&m->s->lock);
+        m->s->sifts_again = true; // which need less
+        (void)pthread_mutex_unlock(&m->s->lock);
         return ERR_OK; // memory is short: merging can wait
     }
     enum err e = run_merge(m);
     budget_give(m->s->budget, ACCOUNT_STORE, bytes);
     *ret_did = e == ERR_OK;
     return e;
+}
+
+void maintain_hold_off(struct store *s)
+{
+    ASSERT(s->catalog != NULL);
+    s->stats.merge_failures++;
+    s->merge_retry_ns = clock_mono_ns() + STORE_MERGE_RETRY_NS;
+    ASSERT(s->merge_retry_ns > STORE_MERGE_RETRY_NS);
 }
 
 void maintain_save_clock(struct store *s)
@@ -343,6 +354,24 @@ struct step {
     bool may_write; // else what is due waits after a failure
 };
 
+// Under `lock`. Sifts go before merges, but not those that failed: what finds no room must not hold
+// back what needs less or gives some back. And a merge that failed lets one of them go before it.
+static void choose_write(struct store *s, struct step *x, uint64_t mono_ns, bool patient)
+{
+    bool is_due = sift_choose(&x->sift, mono_ns, patient);
+    x->is_sift = is_due && (s->sifts_again || !sift_failed_before(&x->sift));
+    ASSERT(s->line_count <= STORE_LINES_MAX);
+    for (size_t i = 0; i < s->line_count && !x->is_sift && !x->is_merge; i++) {
+        x->is_merge = choose_merge(s, i, &x->merge);
+    }
+    x->is_sift = x->is_sift || (is_due && !x->is_merge);
+    if (x->is_sift) {
+        x->sift.id = s->next_id++;
+        s->sifts_again = false;
+    }
+    ASSERT(!x->is_merge || !x->is_sift);
+}
+
 // Under `lock`.
 static void choose_step(struct store *s, struct step *x, uint64_t now_ns, bool patient)
 {
@@ -353,15 +382,10 @@ static void choose_step(struct store *s, struct step *x, uint64_t now_ns, bool p
     for (size_t i = 0; i < s->line_count && x->damaged == NULL && !x->is_retain; i++) {
         x->is_retain = retain_choose(&x->retain, i, now_ns, x->may_write);
     }
-    bool is_chosen = x->damaged != NULL || x->is_retain || !x->may_write;
-    for (size_t i = 0; i < s->line_count && !is_chosen && !x->is_sift; i++) {
-        x->is_sift = sift_choose(&x->sift, i, mono_ns, patient);
+    if (x->damaged == NULL && !x->is_retain && x->may_write) {
+        choose_write(s, x, mono_ns, patient);
     }
-    is_chosen = is_chosen || x->is_sift;
-    for (size_t i = 0; i < s->line_count && !is_chosen && !x->is_merge; i++) {
-        x->is_merge = choose_merge(s, i, &x->merge);
-    }
-    ASSERT(!x->is_merge || !x->is_sift);
+    ASSERT(x->may_write || (!x->is_merge && !x->is_sift));
 }
 
 enum err maintain_step(struct store *s, bool patient, bool *ret_did)

@@ -2,12 +2,9 @@
 // Purpose: a part is written anew with some of its traces.
 #include "store/rewrite.h"
 
-#include "core/clock.h"
 #include "core/logger.h"
 #include "core/mem.h"
 #include "core/must.h"
-
-#define REWRITE_LEVEL 3 // of compression, as of merged parts
 
 struct run {
     const struct rewrite *r;
@@ -89,7 +86,7 @@ static enum err write_rest(struct run *x, enum part_strip_result *ret_result)
                                             .line = m->line,
                                             .seq_first = m->seq_first,
                                             .seq_last = m->seq_last,
-                                            .zstd_level = REWRITE_LEVEL},
+                                            .zstd_level = STORE_REWRITE_LEVEL},
                                     .stop = &s->stop};
     ASSERT(x->fresh == NULL);
     enum err e = part_strip(&work, ret_result), reading = e;
@@ -122,8 +119,7 @@ static enum err hold_off(struct store *s, enum err e)
     ASSERT(s->catalog != NULL);
     ASSERT(e != ERR_OK);
     (void)pthread_mutex_lock(&s->lock);
-    s->stats.merge_failures++;
-    s->merge_retry_ns = clock_mono_ns() + STORE_MERGE_RETRY_NS;
+    maintain_hold_off(s);
     (void)pthread_mutex_unlock(&s->lock);
     return e == ERR_FULL ? ERR_IO : e;
 }

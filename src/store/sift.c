@@ -28,27 +28,33 @@ static bool is_before(const struct part_entry *a, const struct part_entry *b)
                                                 : a->id < b->id;
 }
 
-bool sift_choose(struct sift *x, size_t index, uint64_t mono_ns, bool patient)
+bool sift_choose(struct sift *x, uint64_t mono_ns, bool patient)
 {
     ASSERT(x->entry == NULL);
     struct store *s = x->s;
-    ASSERT(index < s->line_count);
-    const struct store_line *line = &s->lines[index];
+    ASSERT(s->line_count <= STORE_LINES_MAX);
     uint64_t judged_seq = atomic_load(&s->judged_seq);
     uint64_t wait_ns = atomic_load(&s->keep_wait_ns);
-    x->line = index;
-    for (size_t i = 0; i < line->part_count; i++) {
-        struct part_entry *p = line->parts[i];
-        bool is_due = p->state == PART_FRESH && part_meta(p->part)->seq_last <= judged_seq &&
-                      (!patient || mono_ns - p->fresh_ns >= wait_ns);
-        if (is_due && (x->entry == NULL || is_before(p, x->entry))) {
-            x->entry = p;
+    for (size_t i = 0; i < s->line_count; i++) {
+        const struct store_line *line = &s->lines[i];
+        for (size_t k = 0; k < line->part_count; k++) {
+            struct part_entry *p = line->parts[k];
+            bool is_due = p->state == PART_FRESH && part_meta(p->part)->seq_last <= judged_seq &&
+                          (!patient || mono_ns - p->fresh_ns >= wait_ns);
+            if (is_due && (x->entry == NULL || is_before(p, x->entry))) {
+                x->entry = p;
+                x->line = i;
+            }
         }
     }
-    if (x->entry != NULL) {
-        x->id = s->next_id++;
-    }
     return x->entry != NULL;
+}
+
+bool sift_failed_before(const struct sift *x)
+{
+    ASSERT(x->entry != NULL);
+    ASSERT(x->entry->state == PART_FRESH);
+    return x->entry->sift_failures > 0;
 }
 
 // ---- Sifting ------------------------------------------------------------------------------------
@@ -126,8 +132,7 @@ static enum err sift(struct sift *x)
         x->s->stats.sifted_rows += rows;
         x->s->stats.left_out_traces += found.gone.n / sizeof(uint64_t);
     } else if (e == ERR_FULL) { // it stays whole, until there is room for what is left
-        x->s->stats.merge_failures++;
-        x->s->merge_retry_ns = clock_mono_ns() + STORE_MERGE_RETRY_NS;
+        maintain_hold_off(x->s);
     }
     if (e != ERR_OK && e != ERR_CANCELLED) {
         x->entry->sift_failures++;

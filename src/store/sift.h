@@ -19,12 +19,14 @@ struct sift {
     struct store *s;
     size_t line;
     struct part_entry *entry;
-    uint64_t id; // of the part to be written
+    uint64_t id; // of the part to be written; whoever runs the sift draws it
 };
 
-// Under `lock`: of the parts of the line that are due the oldest, if any; of those that failed the
-// one that did so least often. Without `patient` none waits.
-bool sift_choose(struct sift *x, size_t line, uint64_t mono_ns, bool patient);
+// Under `lock`: of the parts of all lines that are due the one that failed least often, and of
+// those the oldest, if any. Without `patient` none waits.
+bool sift_choose(struct sift *x, uint64_t mono_ns, bool patient);
+// Under `lock`: whether the chosen one failed before, which by that each that is due has.
+bool sift_failed_before(const struct sift *x);
 
 // Does it. With `patient` it may be left for later where memory is short: *ret_did tells.
 MUST_CHECK enum err sift_run(struct sift *x, bool patient, bool *ret_did);

@@ -34,6 +34,7 @@
 #define STORE_RETRY_NS           NS_PER_S       // after a flush that failed
 #define STORE_CHECKPOINT_NS      (5 * NS_PER_S) // of the ledger, when nothing else is committed
 #define STORE_MERGE_RETRY_NS     (10 * NS_PER_S)
+#define STORE_REWRITE_LEVEL      3                // of compression, of parts that are written anew
 #define STORE_CLOCK_SAVE_NS      (300 * NS_PER_S) // retention's clock may fall back so far in a crash
 
 struct hot_batch {
@@ -113,6 +114,7 @@ struct store {
     struct retain_clock clock;
     uint64_t clock_saved_ns; // by the monotonic clock
     bool low_space, write_full;
+    bool sifts_again; // a merge failed or found no memory: a sift that failed goes first
     bool unreachable, flush_failing;
     struct store_stats stats;
 };
@@ -198,6 +200,8 @@ void *flush_thread(void *store);
 // Does one merge or expiry when one is due; *ret_did tells. Takes `maintaining`.
 MUST_CHECK enum err maintain_step(struct store *s, bool patient, bool *ret_did);
 void *merge_thread(void *store);
+// Under `lock`: counts a merge, sift or strip that could not be written. Not again for a while.
+void maintain_hold_off(struct store *s);
 // Adds retention's clock to a transaction.
 void maintain_save_clock(struct store *s);
 

@@ -333,13 +333,70 @@ static void test_a_part_without_room_lets_others_go_first(void **state)
     simfs_set_full(w.sim, true);
     for (size_t i = 0; i < 4; i++) {
         struct sift next = {.s = w.store};
-        assert_true(sift_choose(&next, 0, clock_mono_ns(), false));
+        assert_true(sift_choose(&next, clock_mono_ns(), false));
         assert_ptr_equal(next.entry, w.store->lines[0].parts[i % 2]);
         assert_err(store_quiesce(w.store), ERR_FULL);
     }
     simfs_set_full(w.sim, false);
     assert_ok(store_quiesce(w.store));
     assert_rows(&w, rows_that_stay(&w));
+    world_done(&w);
+}
+
+static void add_part_of_line(struct world *w, struct str line)
+{
+    add(w, line, 30);
+    assert_ok(store_flush(w->store));
+}
+
+// Also not one of another line.
+static void test_a_part_without_room_lets_other_lines_go_first(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, true);
+    choose_traces(&w);
+    w.gen.traces = 12;
+    add_part_of_line(&w, STR("bank"));
+    add_part_of_line(&w, STR("shop"));
+    judge_all(&w);
+    simfs_set_full(w.sim, true);
+    for (size_t i = 0; i < 4; i++) {
+        struct sift next = {.s = w.store};
+        assert_true(sift_choose(&next, clock_mono_ns(), false));
+        assert_int_equal(next.line, i % 2);
+        assert_ptr_equal(next.entry, w.store->lines[i % 2].parts[0]);
+        assert_err(store_quiesce(w.store), ERR_FULL);
+    }
+    simfs_set_full(w.sim, false);
+    assert_ok(store_quiesce(w.store));
+    assert_rows(&w, rows_that_stay(&w));
+    world_done(&w);
+}
+
+// A sift that failed and a merge that fails take turns; one that did not fail goes before both.
+static void test_a_part_without_room_lets_merges_go_first(void **state)
+{
+    (void)state;
+    struct world w;
+    static const uint32_t failures[] = {1, 1, 2, 2, 3};
+    struct store_retention chosen = {.line = STR("bank"), .is_chosen = 1};
+    world_open(&w, true);
+    store_set_retention(w.store, (struct store_retention){0}, &chosen, 1);
+    w.gen.traces = 12;
+    add_part_of_line(&w, STR("bank"));
+    add_parts(&w, 8, 30);
+    judge_all(&w);
+    simfs_set_full(w.sim, true);
+    for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++) {
+        assert_err(store_quiesce(w.store), ERR_FULL);
+        assert_int_equal(w.store->lines[0].parts[0]->sift_failures, failures[i]);
+        assert_int_equal(merge_failures(&w), i + 1);
+    }
+    simfs_set_full(w.sim, false);
+    assert_ok(store_quiesce(w.store));
+    assert_int_equal(w.store->lines[1].part_count, 1);
+    assert_int_equal(fresh_parts(&w), 0);
     world_done(&w);
 }
 
@@ -352,6 +409,8 @@ int main(void)
         cmocka_unit_test(test_power_cuts_leave_traces_whole_or_gone),
         cmocka_unit_test(test_a_full_disk_at_every_write_costs_nothing),
         cmocka_unit_test(test_a_part_without_room_lets_others_go_first),
+        cmocka_unit_test(test_a_part_without_room_lets_other_lines_go_first),
+        cmocka_unit_test(test_a_part_without_room_lets_merges_go_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
