@@ -27,10 +27,10 @@ static void note_file(void *ctx, const char *name)
     struct listing *l = ctx;
     uint64_t number;
     ASSERT(name != NULL);
-    if (segment_name_parse(name, &number) == ERR_OK && number > 0 && number < UINT64_MAX) {
+    if (segment_name_parse(name, &number) == ERR_OK) {
         l->first_seqs = mem_grow(l->first_seqs, &l->capacity, l->count + 1, sizeof *l->first_seqs);
         l->first_seqs[l->count++] = number;
-    } else if (recover_is_new(name, &number) && number > 0) {
+    } else if (recover_is_new(name, &number)) {
         l->unfinished = mem_grow(l->unfinished, &l->unfinished_capacity, l->unfinished_count + 1,
                                  sizeof *l->unfinished);
         l->unfinished[l->unfinished_count++] = number;

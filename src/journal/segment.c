@@ -9,6 +9,7 @@
 #include "core/must.h"
 #include "core/varint.h"
 #include "journal/journal.h"
+#include "os/file_number.h"
 
 #define WINDOW_BYTES ((size_t)1 << 20) // of a search for the next good record
 #define NOTE_BYTES   ((size_t)8)
@@ -37,21 +38,8 @@ void segment_name(uint64_t first_seq, char out[SEGMENT_NAME_BYTES])
 
 enum err segment_name_parse(const char *name, uint64_t *ret_first_seq)
 {
-    uint64_t seq = 0;
-    ASSERT(name != NULL);
-    if (strlen(name) != SEGMENT_NAME_BYTES - 1 || strcmp(name + 16, ".seg") != 0) {
-        return ERR_INVALID;
-    }
-    for (int i = 0; i < 16; i++) {
-        static const char digits[] = "0123456789abcdef";
-        const char *at = strchr(digits, name[i]);
-        if (at == NULL || *at == 0) {
-            return ERR_INVALID;
-        }
-        seq = seq << 4 | (uint64_t)(at - digits);
-    }
-    *ret_first_seq = seq;
-    return ERR_OK;
+    ASSERT(name != NULL && ret_first_seq != NULL);
+    return file_number_parse(name, ".seg", ret_first_seq);
 }
 
 // ---- The header --------------------------------------------------------------------------------

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: opening and closing the series store: the catalog, the parts that it names, the index
 // that they fill, and files that a crash has left.
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/clock.h"
 #include "core/logger.h"
 #include "core/mem.h"
 #include "core/must.h"
+#include "os/file_number.h"
 #include "series/state.h"
 
 #define SERIES_MAX_DEFAULT ((size_t)1 << 20)
@@ -126,10 +126,9 @@ static bool is_known(const struct loader *l, uint64_t id)
 static void note_file(void *ctx, const char *name)
 {
     struct loader *l = ctx;
-    char *end = NULL;
-    uint64_t id = strtoull(name, &end, 16);
+    uint64_t id;
     ASSERT(l->s != NULL);
-    if (end == name || strcmp(end, ".part") != 0) {
+    if (file_number_parse(name, ".part", &id) != ERR_OK) {
         return; // not ours
     }
     l->s->next_id = id >= l->s->next_id ? id + 1 : l->s->next_id;

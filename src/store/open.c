@@ -2,12 +2,12 @@
 // Purpose: opening the store: what the catalog knows is brought together with what the folder
 // holds; starting and closing it.
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "core/clock.h"
 #include "core/logger.h"
 #include "core/mem.h"
 #include "core/must.h"
+#include "os/file_number.h"
 #include "store/block_cache.h"
 #include "store/sift.h"
 #include "store/store_state.h"
@@ -160,10 +160,9 @@ static void note_orphan(void *ctx, const char *name)
 {
     ASSERT(name != NULL);
     struct orphans *o = ctx;
-    char *end = NULL;
     ASSERT(o->l != NULL);
-    uint64_t id = strtoull(name, &end, 16);
-    if (end == name || strcmp(end, ".part") != 0) {
+    uint64_t id;
+    if (file_number_parse(name, ".part", &id) != ERR_OK) {
         return; // not ours
     }
     o->l->s->next_id = id >= o->l->s->next_id ? id + 1 : o->l->s->next_id;

@@ -81,7 +81,7 @@ struct part *part_ref(struct part *p);
 void part_unref(struct part *p);
 const struct part_meta *part_meta(const struct part *p);
 
-// The number that names the file (16 hexadecimal digits, then ".part"); 0 for other names.
+// The number that names the file (os/file_number.h, with ".part"); 0 for other names.
 uint64_t part_number(const struct part *p);
 
 // A reader that met a wrong checksum has noted it in the part, for the store to set it aside.

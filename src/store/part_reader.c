@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: opening a part, and finding a trace in it.
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "codec/checksum.h"
 #include "codec/zpack.h"
@@ -9,6 +8,7 @@
 #include "core/mem.h"
 #include "core/must.h"
 #include "core/varint.h"
+#include "os/file_number.h"
 #include "store/block.h"
 #include "store/block_cache.h"
 #include "store/bloom.h"
@@ -118,12 +118,11 @@ struct part *part_ref(struct part *p)
 uint64_t part_number(const struct part *p)
 {
     ASSERT(p->path != NULL);
-    char *end;
+    uint64_t number = 0;
     const char *slash = strrchr(p->path, '/');
     const char *name = slash != NULL ? slash + 1 : p->path;
     ASSERT(name != NULL);
-    uint64_t number = strtoull(name, &end, 16);
-    return end == name + 16 && strcmp(end, ".part") == 0 ? number : 0;
+    return file_number_parse(name, ".part", &number) == ERR_OK ? number : 0;
 }
 
 void part_note_damage(struct part *p)

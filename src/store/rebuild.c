@@ -3,13 +3,13 @@
 #include "store/rebuild.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "core/arena.h"
 #include "core/clock.h"
 #include "core/mem.h"
 #include "core/must.h"
 #include "core/sort.h"
+#include "os/file_number.h"
 #include "os/fs_pool.h"
 #include "store/catalog.h"
 #include "store/part_rows.h"
@@ -55,10 +55,9 @@ static struct str store_path(struct rebuild *r, const char *name)
 static void note_part(void *ctx, const char *name)
 {
     struct rebuild *r = ctx;
-    char *end = NULL;
+    uint64_t id;
     ASSERT(name != NULL);
-    uint64_t id = strtoull(name, &end, 16);
-    if (end != name + 16 || strcmp(end, ".part") != 0 || id == 0) {
+    if (file_number_parse(name, ".part", &id) != ERR_OK) {
         return; // not ours, or set aside before
     }
     ASSERT(r->count <= r->capacity);

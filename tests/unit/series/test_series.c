@@ -472,6 +472,34 @@ static void test_damaged_part_is_set_aside(void **state)
     world_done(&w);
 }
 
+// Only names that the store gives are its own: others' files stay, and number nothing.
+static void test_files_of_other_names_stay(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"1.part", "-1.part", "ffffffffffffffff.part"};
+    struct world w;
+    char path[160];
+    world_open(&w, 0);
+    add_calls(&w, 0, 1, 1000, 1);
+    seal_and_flush(&w);
+    world_stop(&w);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        (void)snprintf(path, sizeof path, "%s/parts/%s", w.dir, names[i]);
+        FILE *other = fopen(path, "w");
+        assert_non_null(other);
+        assert_int_equal(fclose(other), 0);
+    }
+    world_start(&w);
+    add_calls(&w, 2, 1, 1000, 1);
+    seal_and_flush(&w);
+    (void)assert_model(&w, 6);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        (void)snprintf(path, sizeof path, "%s/parts/%s", w.dir, names[i]);
+        assert_int_equal(access(path, F_OK), 0);
+    }
+    world_done(&w);
+}
+
 static void test_merge_sets_its_damaged_input_aside(void **state)
 {
     (void)state;
@@ -634,6 +662,7 @@ int main(void)
         cmocka_unit_test(test_late_and_early_samples_are_counted),
         cmocka_unit_test(test_leap_of_the_clock_expires_nothing),
         cmocka_unit_test(test_damaged_part_is_set_aside),
+        cmocka_unit_test(test_files_of_other_names_stay),
         cmocka_unit_test(test_merge_sets_its_damaged_input_aside),
         cmocka_unit_test(test_lost_catalog_is_refused),
         cmocka_unit_test(test_failed_flush_loses_nothing),

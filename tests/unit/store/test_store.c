@@ -412,6 +412,33 @@ static void test_an_empty_commit_settles_too(void **state)
     assert_true(failed > 5);
 }
 
+// Only names that the store gives are its own: others' files stay, and number nothing.
+static void test_files_of_other_names_stay(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"1.part", "-1.part", "00000000000000FE.part",
+                                        "ffffffffffffffff.part", "0000000000000000.part"};
+    struct world w;
+    char path[128];
+    world_open(&w, false);
+    add_parts(&w, 2, 10);
+    close_store(&w);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        (void)snprintf(path, sizeof path, "%s/parts/%s", w.dir, names[i]);
+        FILE *other = fopen(path, "w");
+        assert_non_null(other);
+        assert_int_equal(fclose(other), 0);
+    }
+    open_store(&w);
+    assert_int_equal(w.store->next_id, 3);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        (void)snprintf(path, sizeof path, "%s/parts/%s", w.dir, names[i]);
+        assert_int_equal(access(path, F_OK), 0);
+    }
+    assert_has(&w, w.all, w.count);
+    world_done(&w);
+}
+
 static void test_damaged_parts_are_set_aside(void **state)
 {
     (void)state;
@@ -774,6 +801,7 @@ int main(void)
         cmocka_unit_test(test_failing_disk),
         cmocka_unit_test(test_a_failed_commit_may_come_back),
         cmocka_unit_test(test_an_empty_commit_settles_too),
+        cmocka_unit_test(test_files_of_other_names_stay),
         cmocka_unit_test(test_damaged_parts_are_set_aside),
         cmocka_unit_test(test_damage_that_a_query_meets),
         cmocka_unit_test(test_a_fault_that_does_not_stay_costs_nothing),
