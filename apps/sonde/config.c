@@ -33,8 +33,9 @@ static void quote(enum setting s, const char *text, char out[QUOTED_MAX + 4])
         return;
     }
     out[n++] = '\'';
-    for (; *text != 0 && n < QUOTED_MAX; text++) {
-        out[n++] = (unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text;
+    struct str cut = str_cut(str_of(text), QUOTED_MAX - 1);
+    for (size_t i = 0; i < cut.n; i++) {
+        out[n++] = (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? '?' : text[i];
     }
     out[n++] = '\'';
     out[n] = 0;

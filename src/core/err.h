@@ -45,7 +45,8 @@ const char *err_text(enum err e);
 enum err err_from_errno(int errno_value);
 
 // Where a parser stopped and why. `offset` counts bytes from the start of the input. `text` is a
-// whole sentence for a person, cut at its size; it may quote input, made printable first.
+// whole sentence for a person in UTF-8, cut at its size between characters; it may quote input,
+// of which a '?' stands for each byte that is not valid or shows nothing.
 struct err_at {
     uint64_t offset;
     char text[192];
