@@ -239,7 +239,7 @@ void recount_add(struct recount *t, size_t strategy, uint32_t group, const struc
     } else {
         c->number += r->value;
     }
-    t->records++;
+    t->records += r->count;
     t->first_ms = r->time_ms < t->first_ms ? r->time_ms : t->first_ms;
     add_example(t, strategy, group, r);
 }
@@ -328,6 +328,8 @@ void recount_join(struct recount *t, struct recount *from)
             join_examples(t, groups[i], &from->groups[i]);
         }
     }
+    t->records += from->records;
+    t->refused += from->refused;
     for (size_t i = 0; i < from->cell_size; i++) {
         const struct recount_cell *c = &from->cells[i];
         uint32_t group = c->key != 0 ? groups[key_group(c->key)] : UINT32_MAX;
@@ -335,11 +337,10 @@ void recount_join(struct recount *t, struct recount *from)
             join_cell(t, group, c);
         } else if (c->key != 0) {
             t->refused += c->count;
-            t->records -= c->count < t->records ? c->count : t->records;
+            ASSERT(c->count <= t->records);
+            t->records -= c->count;
         }
     }
-    t->records += from->records;
-    t->refused += from->refused;
     t->unfit += from->unfit;
     t->first_ms = from->first_ms < t->first_ms ? from->first_ms : t->first_ms;
     t->error = t->error == ERR_OK ? from->error : t->error;
@@ -372,4 +373,15 @@ enum err recount_sort(struct recount *t)
     }
     drop_cells(t);
     return ERR_OK;
+}
+
+size_t recount_cells_max(const struct recount *t)
+{
+    size_t most = 0;
+    ASSERT(t->sorted != NULL);
+    for (size_t g = 0; g < t->group_count; g++) {
+        size_t cells = t->begins[g + 1] - t->begins[g];
+        most = cells > most ? cells : most;
+    }
+    return most;
 }

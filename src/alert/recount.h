@@ -21,6 +21,7 @@
 #define SONDE_ALERT_RECOUNT_H
 
 #include "alert/groups.h"
+#include "alert/rehearsal.h"
 #include "core/hash_index.h"
 #include "query/scan.h"
 #include "series/series.h"
@@ -29,7 +30,6 @@
 #define RECOUNT_EXAMPLED  ((size_t)1000)
 #define RECOUNT_SLOTS_MAX ((uint64_t)1 << 24) // of the range; longer ones are refused
 #define RECOUNT_LONG_MS   ((uint64_t)3600000) // a span may begin so long before the range it ends in
-#define RECOUNT_LACKS_MAX 8                   // fields that are named as not kept
 
 struct recount_cell {
     uint64_t key; // 0: free
@@ -64,9 +64,9 @@ struct recount {
     struct hash_index index;
     struct recount_cell *cells;
     size_t cell_size, cell_count;
-    uint64_t records, refused, unfit;
-    uint64_t first_ms;                   // of the earliest record; UINT64_MAX: none
-    struct str lacks[RECOUNT_LACKS_MAX]; // fields of resources that points are kept without
+    uint64_t records, refused, unfit;      // a point of a histogram is as many records as it counts
+    uint64_t first_ms;                     // of the earliest record; UINT64_MAX: none
+    struct str lacks[REHEARSAL_LACKS_MAX]; // fields of resources that points are kept without
     size_t lack_count;
     enum err error;
     // After recount_sort(): cells of group g are sorted[begins[g]] and on, in no order.
@@ -87,6 +87,8 @@ MUST_CHECK enum err recount_points(struct recount *t, size_t strategy, struct se
 
 // Once all is counted.
 MUST_CHECK enum err recount_sort(struct recount *t);
+// After that: of the group that has the most.
+size_t recount_cells_max(const struct recount *t);
 
 // ---- Cells --------------------------------------------------------------------------------------
 
@@ -102,8 +104,7 @@ struct window_record recount_cell_record(const struct recount *t, const struct r
 MUST_CHECK bool recount_example(const struct recount *t, size_t group, size_t strategy,
                                 uint64_t from_ms, uint64_t to_ms, trace_id *ret_trace);
 
-// ---- For recount_spans.c and recount_points.c
-// -------------------------------------------------------
+// ---- For recount_spans.c and recount_points.c ---------------------------------------------------
 
 // One record as a cell takes it; `score` of the example.
 struct recount_record {

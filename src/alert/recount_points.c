@@ -34,11 +34,11 @@ static void note_lack(struct recount *t, enum filter_field field, struct str key
 {
     bool is_kept = field != ON_RESOURCE_ATTR || str_eq(key, SEM_SERVICE_NAME) ||
                    str_eq(key, SEM_SERVICE_INSTANCE_ID);
-    ASSERT(t->lack_count <= RECOUNT_LACKS_MAX);
+    ASSERT(t->lack_count <= REHEARSAL_LACKS_MAX);
     for (size_t i = 0; i < t->lack_count; i++) {
         is_kept = is_kept || str_eq(t->lacks[i], key);
     }
-    if (!is_kept && t->lack_count < RECOUNT_LACKS_MAX) {
+    if (!is_kept && t->lack_count < REHEARSAL_LACKS_MAX) {
         t->lacks[t->lack_count++] = arena_str(&t->arena, key);
     }
 }
@@ -110,6 +110,7 @@ static struct batch *as_batch(const struct series_found *f, struct str metric)
 
 // ---- Its samples --------------------------------------------------------------------------------
 
+// UINT32_MAX of groups that are too many.
 static void add(const struct reading *k, uint32_t group, uint64_t time_ms, double v,
                 const struct seen *seen)
 {
@@ -118,7 +119,7 @@ static void add(const struct reading *k, uint32_t group, uint64_t time_ms, doubl
     bool is_rate = s->measure == MEASURE_RATE;
     struct recount_record r = {.time_ms = time_ms, .count = 1, .value = v};
     char room[SEEN_ROOM];
-    ASSERT(group < t->group_count);
+    ASSERT(group < t->group_count || group == UINT32_MAX);
     if (time_ms < t->from_ms || time_ms >= t->to_ms) {
         return;
     }
@@ -136,7 +137,11 @@ static void add(const struct reading *k, uint32_t group, uint64_t time_ms, doubl
         t->unfit++;
         return;
     }
-    recount_add(t, k->strategy, group, &r);
+    if (group == UINT32_MAX) {
+        t->refused += r.count;
+    } else {
+        recount_add(t, k->strategy, group, &r);
+    }
 }
 
 // What a counter grew by from sample to sample; others as they are.
@@ -180,10 +185,7 @@ static enum err see(void *ctx, const struct series_found *f)
             values[i] = str_cut(seen_text(&seen, &s->group_by[i], room[i]), ALERT_VALUE_MAX);
         }
         uint32_t group = recount_group(t, values);
-        t->refused += group == UINT32_MAX ? f->count : 0;
-        if (group != UINT32_MAX) {
-            add_samples(k, group, f, &seen);
-        }
+        add_samples(k, group, f, &seen);
     }
     batch_unref(b);
     return t->error;

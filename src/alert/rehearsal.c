@@ -92,6 +92,7 @@ static enum err play_all(const struct rehearsal_query *q, struct recount *t, str
                                   .from_ms = q->from_ms,
                                   .to_ms = q->to_ms,
                                   .turn_ms = turn_of(t),
+                                  .cells_max = recount_cells_max(t),
                                   .results = results,
                                   .control = q->control};
     play.stride = stride_of(t, (t->to_ms - t->from_ms) / play.turn_ms);

@@ -37,6 +37,7 @@
 
 #define REHEARSAL_STRETCHES_MAX ((size_t)100)
 #define REHEARSAL_GROUPS_MAX    ((size_t)200)
+#define REHEARSAL_LACKS_MAX     8 // fields that are named as not kept
 #define REHEARSAL_LOOKS_MAX     ((uint64_t)8000000)
 #define REHEARSAL_RANGE_MAX_MS  ((uint64_t)31 * 24 * 3600 * 1000)
 
@@ -73,8 +74,8 @@ struct rehearsal {
     uint64_t groups_fired, groups_seen, fired, firing_ms;
     uint64_t records, refused, unfit; // that matched; of groups that are too many; without a value
     uint64_t from_ms, to_ms, scanned_from_ms, step_ms;
-    uint64_t data_from_ms; // of the earliest record that matched; 0: there is none
-    struct str lacks[8];   // fields of resources that points are kept without
+    uint64_t data_from_ms;                 // of the earliest record that matched; 0: there is none
+    struct str lacks[REHEARSAL_LACKS_MAX]; // fields of resources that points are kept without
     size_t lack_count;
     struct arena arena;
     struct query_memory memory;

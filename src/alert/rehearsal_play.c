@@ -27,8 +27,7 @@ struct player {
     size_t group;         // that is played
     uint32_t *heads;      // of each turn: its first cell
     uint64_t turns;
-    uint32_t *nexts; // of each cell of the group: the next of its turn
-    size_t next_capacity;
+    uint32_t *nexts;    // of each cell of the group: the next of its turn
     uint64_t turn_base; // turns since 1970 at the beginning
     bool has_late;
 };
@@ -150,8 +149,7 @@ static bool link_cells(struct player *p, uint64_t *ret_first)
     const struct recount *t = p->play->recount;
     size_t begin = t->begins[p->group], count = t->begins[p->group + 1] - begin;
     uint64_t first = UINT64_MAX;
-    ASSERT(count < NO_CELL);
-    p->nexts = mem_grow(p->nexts, &p->next_capacity, count + 1, sizeof *p->nexts);
+    ASSERT(count < NO_CELL && count <= p->play->cells_max);
     for (size_t i = 0; i < count; i++) {
         uint64_t turn = turn_of(p, &t->sorted[begin + i]);
         if (turn < p->turns) { // else it is over only behind the range
@@ -315,6 +313,7 @@ static void player_init(struct player *p, struct rehearsal_play *play)
     p->turns = play->recount->to_ms / play->turn_ms - p->turn_base;
     p->heads = mem_alloc((p->turns + 1) * sizeof *p->heads);
     memset(p->heads, 0xff, (p->turns + 1) * sizeof *p->heads);
+    p->nexts = mem_alloc((play->cells_max + 1) * sizeof *p->nexts);
     p->look.walks[PLAN_SPANS] = plan_walk_new();
     p->look.walks[PLAN_POINTS] = plan_walk_new();
     p->look.scratch = mem_new(1, sizeof *p->look.scratch);
@@ -339,7 +338,7 @@ void rehearsal_play_groups(void *ctx, size_t who)
 {
     struct rehearsal_play *play = ctx;
     uint64_t turns = play->recount->to_ms / play->turn_ms - play->recount->from_ms / play->turn_ms;
-    size_t bytes = PLAYER_BYTES + turns * sizeof(uint32_t);
+    size_t bytes = PLAYER_BYTES + (turns + play->cells_max) * sizeof(uint32_t);
     struct player p;
     // The first waits for memory, the others leave the work to it.
     if (!(who == 0 ? query_need(play->control, bytes) : query_take(play->control, bytes))) {
