@@ -38,6 +38,8 @@
 #include "stream/stream.h"
 #include "version.h"
 
+#define LIST_TEXT_MAX ((size_t)4 << 20) // of a list as it is shown
+
 struct server {
     struct config config;
     const struct server_flags *flags;
@@ -333,24 +335,24 @@ static struct store_retention retention_of(void *ctx, struct str line)
     return found;
 }
 
-static const char *print_list(struct server *s, const struct config *c,
-                              void (*print)(const struct config *c, struct buf *out))
+// Whether a list of this configuration reads otherwise than `before`. Then *ret_text, where it is
+// asked for, gets a copy; one that reads the same takes no room.
+static bool print_list(struct server *s, const struct config *c,
+                       void (*print)(const struct config *c, struct buf *out), const char *before,
+                       const char **ret_text)
 {
     struct buf text;
-    buf_init(&text, (size_t)4 << 20);
+    buf_init(&text, LIST_TEXT_MAX);
     print(c, &text);
-    const char *kept = arena_str(&s->config.arena, buf_str(&text)).p;
+    bool is_other = !str_eq(buf_str(&text), str_of(before));
+    if (is_other && ret_text != NULL) {
+        *ret_text = arena_str(&s->config.arena, buf_str(&text)).p;
+    }
     buf_done(&text);
-    return kept;
+    return is_other;
 }
 
-static void print_lists(struct server *s)
-{
-    s->lines_text = print_list(s, &s->config, config_print_lines);
-    s->jobs_text = print_list(s, &s->config, config_print_jobs);
-}
-
-// The texts stay valid: a reload keeps the arenas of what it replaces until the end.
+// The texts stay valid: a reload keeps what it replaces until the end.
 static size_t settings_of(void *ctx, struct api_setting *out, size_t max)
 {
     static const char *const sources[] = {"default", "file", "environment", "flag"};
@@ -747,7 +749,9 @@ static enum err start(struct server *s, struct err_at *ret_at)
     }
     log_set_level((enum log_level)s->config.number[SETTING_LOG_LEVEL]);
     config_each_unknown(log_unknown, NULL);
-    print_lists(s);
+    s->lines_text = s->jobs_text = "";
+    (void)print_list(s, &s->config, config_print_lines, "", &s->lines_text);
+    (void)print_list(s, &s->config, config_print_jobs, "", &s->jobs_text);
     mem_limit((size_t)s->config.number[SETTING_MEMORY_LIMIT]);
     budget_init_process(&s->budget, (size_t)s->config.number[SETTING_MEMORY_LIMIT]);
     s->ledger = ledger_new();
@@ -797,6 +801,25 @@ static void stop(struct server *s)
 
 // ---- Running ------------------------------------------------------------------------------------
 
+// Names that are there already take no room.
+static void take_lines(struct server *s, const struct config *fresh)
+{
+    struct store_retention before[STORE_LINES_MAX];
+    size_t count = s->config.line_count;
+    ASSERT(count <= STORE_LINES_MAX && fresh->line_count <= STORE_LINES_MAX);
+    memcpy(before, s->config.lines, count * sizeof *before);
+    s->config.line_count = fresh->line_count;
+    for (size_t i = 0; i < fresh->line_count; i++) {
+        size_t known = 0;
+        while (known < count && !str_eq(before[known].line, fresh->lines[i].line)) {
+            known++;
+        }
+        s->config.lines[i] = fresh->lines[i];
+        s->config.lines[i].line =
+            known < count ? before[known].line : arena_str(&s->config.arena, fresh->lines[i].line);
+    }
+}
+
 // Takes over what may change while running, and says what may not.
 static void apply(struct server *s, const struct config *fresh)
 {
@@ -816,15 +839,11 @@ static void apply(struct server *s, const struct config *fresh)
                                 "reload", &at);
         MUST(e == ERR_OK); // it was valid a moment ago
     }
-    if (strcmp(s->jobs_text, print_list(s, fresh, config_print_jobs)) != 0) {
+    if (print_list(s, fresh, config_print_jobs, s->jobs_text, NULL)) {
         log_write(LOG_WARN, "server", "a setting changed that needs a restart", "key=scrape.jobs");
     }
-    s->config.line_count = fresh->line_count;
-    for (size_t i = 0; i < fresh->line_count; i++) {
-        s->config.lines[i] = fresh->lines[i];
-        s->config.lines[i].line = arena_str(&s->config.arena, fresh->lines[i].line);
-    }
-    print_lists(s);
+    take_lines(s, fresh);
+    (void)print_list(s, &s->config, config_print_lines, s->lines_text, &s->lines_text);
     pthread_mutex_unlock(&s->config_lock);
     log_set_level((enum log_level)s->config.number[SETTING_LOG_LEVEL]);
     store_set_retention(s->store, fallback_of(&s->config), s->config.lines, s->config.line_count);
