@@ -23,9 +23,8 @@
 // again: a breach that was told is known by its rule, group and time, and is not told again.
 //
 // Bounds. ALERT_GROUPS_MAX groups of a rule, and altogether what ALERT_SHARE of the budget holds:
-// beyond it a record of a new group
-// counts as refused, but for the first group of each rule. Groups go when nothing of them is in any
-// window.
+// beyond it a record of a new group counts as refused, but for the first group of each rule. Groups
+// go when nothing of them is in any window.
 //
 // Falling behind. Alerts never keep the server from taking data in. Where more waits for them than
 // one part of the budget in ALERT_BEHIND_SHARE, strategies of which the cost is not bounded

@@ -2,10 +2,10 @@
 // Purpose: the queue on disk, notify.db: the channels with their sealed secrets, and what is to be
 // delivered over each.
 //
-//     channels     name, open (JSON without secrets), sealed (see vault.h), and what is counted of
-//     it deliveries   id (in order of putting), key (unique), channel, incident, ending, notice
-//     (JSON),
-//                  state, and what follows
+//     channels     name, open (JSON without secrets), sealed (see vault.h), and what is
+//                  counted of it
+//     deliveries   id (in order of putting), key (unique), channel, incident, ending,
+//                  notice (JSON), state, and what follows
 //
 // The way of a delivery:
 //
@@ -15,9 +15,9 @@
 //        '----- outbox_open(): was flying, so that it may have been delivered: repeat
 //
 // Invariants.
-//   - Nothing is sent that was not claimed, and a claim is durable before outbox_turn() returns:
-//   what
-//     may have been delivered before a crash is known, and goes again marked as a repeat.
+//   - Nothing is sent that was not claimed, and a claim is durable before outbox_turn()
+//     returns: what may have been delivered before a crash is known, and goes again marked as
+//     a repeat.
 //   - What outbox_put() took is durable when it returns.
 //   - A key is taken once, also after its delivery has ended, for OUTBOX_KEPT_MS.
 //   - Of one incident on one channel, what ends it (ending) is not claimed before what did not,

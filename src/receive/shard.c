@@ -212,8 +212,7 @@ static bool admit(void *ctx, struct batch *b, size_t bytes)
     return true;
 }
 
-// ---- Lost records
-// ---------------------------------------------------------------------------------
+// ---- Lost records -------------------------------------------------------------------------------
 
 static size_t tally_find(const struct tally *t, struct str service)
 {

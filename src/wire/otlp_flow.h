@@ -3,9 +3,11 @@
 // were begun, left out by sampling, lost before they were sent, and sent. OpenTelemetry's semantic
 // conventions for SDK metrics name them:
 //
-//   otel.sdk.span.started               otel.span.sampling_result: DROP, RECORD_ONLY,
-//   RECORD_AND_SAMPLE otel.sdk.span.live otel.sdk.processor.span.processed   error.type: why one
-//   was not handed on otel.sdk.exporter.span.exported     error.type: why one was not taken
+//   otel.sdk.span.started               otel.span.sampling_result: DROP, RECORD_ONLY or
+//                                       RECORD_AND_SAMPLE
+//   otel.sdk.span.live
+//   otel.sdk.processor.span.processed   error.type: why one was not handed on
+//   otel.sdk.exporter.span.exported     error.type: why one was not taken
 //
 // All but `live` are totals since the sender's start, when it is cumulative; points of delta
 // temporality are left out, as is what is no span's.
