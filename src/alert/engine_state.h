@@ -85,8 +85,6 @@ struct seen seen_of(const struct batch *b, enum plan_rows rows, uint32_t row);
 struct str seen_text(const struct seen *s, const struct alert_field *f, char room[SEEN_ROOM]);
 // NAN where it is no number.
 double seen_number(const struct seen *s, const struct alert_field *f);
-// A value as histograms of windows have it.
-uint64_t seen_hist(double v, bool is_ns);
 
 // judge.c: judges the groups that records came for; with `tick`, all windows that are over as well.
 // Tells what changed.

@@ -109,20 +109,18 @@ static bool take_step(struct growth *g, const struct batch *b, const struct poin
     return s->has_step;
 }
 
-static uint64_t as_hist(double v)
-{
-    double scaled = v * WINDOW_MILLION;
-    return !(scaled > 0) ? 0 : scaled >= 1.8e19 ? UINT64_MAX : (uint64_t)scaled;
-}
-
 static enum growth_verdict one_value(double v, struct window_record *r)
 {
     ASSERT(r != NULL);
     if (isnan(v)) {
         return GROWTH_NOTHING;
     }
-    *r = (struct window_record){
-        .count = 1, .sum = v, .min = v, .max = v, .hist = as_hist(v), .time_ms = r->time_ms};
+    *r = (struct window_record){.count = 1,
+                                .sum = v,
+                                .min = v,
+                                .max = v,
+                                .hist = window_hist(v, false),
+                                .time_ms = r->time_ms};
     return GROWTH_TAKEN;
 }
 

@@ -127,12 +127,6 @@ double seen_number(const struct seen *s, const struct alert_field *f)
 
 // ---- Into windows -------------------------------------------------------------------------------
 
-uint64_t seen_hist(double v, bool is_ns)
-{
-    double scaled = is_ns ? v : v * WINDOW_MILLION;
-    return !(scaled > 0) ? 0 : scaled >= 1.8e19 ? UINT64_MAX : (uint64_t)scaled;
-}
-
 // False where the record has nothing that can be measured.
 static bool measure(struct look *l, const struct seen *s, const struct alert_strategy *st,
                     struct window_record *r)
@@ -159,7 +153,7 @@ static bool measure(struct look *l, const struct seen *s, const struct alert_str
     double v = seen_number(s, &st->field);
     l->unfit += isnan(v) ? 1 : 0;
     r->sum = r->min = r->max = v;
-    r->hist = seen_hist(v, st->field.field == ON_DURATION);
+    r->hist = window_hist(v, st->field.field == ON_DURATION);
     return !isnan(v);
 }
 

@@ -218,7 +218,8 @@ void recount_add(struct recount *t, size_t strategy, uint32_t group, const struc
 {
     const struct alert_strategy *s = &t->rule->strategies[strategy];
     bool is_ns = s->field.field == ON_DURATION && s->metric.n == 0;
-    unsigned bucket = s->measure == MEASURE_QUANTILE ? hist_bucket(seen_hist(r->value, is_ns)) : 0;
+    unsigned bucket =
+        s->measure == MEASURE_QUANTILE ? hist_bucket(window_hist(r->value, is_ns)) : 0;
     uint64_t slot = r->time_ms / t->shapes[strategy].slot_ms - t->bases[strategy];
     uint64_t key = key_of(group, slot, strategy, bucket);
     uint64_t hash = s->measure == MEASURE_DISTINCT ? (r->hash != 0 ? r->hash : 1) : 0;

@@ -98,14 +98,10 @@ static bool span_of(const struct season *s, uint64_t from_ms, uint64_t to_ms,
             b.high = fmax(b.high, (double)day->cells[c % SEASON_CELLS].high);
         }
     }
-    *ret_band = b;
+    if (b.low <= b.high) {
+        *ret_band = b;
+    }
     return b.low <= b.high;
-}
-
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
 }
 
 bool season_band(const struct season *s, uint64_t at_ms, uint64_t jitter_ms,
@@ -128,8 +124,8 @@ bool season_band(const struct season *s, uint64_t at_ms, uint64_t jitter_ms,
     if (n < SEASON_DAYS_MIN) {
         return false;
     }
-    sort_array(low, n, sizeof *low, ascending);
-    sort_array(high, n, sizeof *high, ascending);
+    sort_doubles(low, n);
+    sort_doubles(high, n);
     // Of two in the middle the wider.
     struct season_band m = {low[(n - 1) / 2], high[n / 2]};
     *ret_band = has_week ? (struct season_band){fmin(m.low, b.low), fmax(m.high, b.high)} : m;

@@ -10,16 +10,10 @@
 #define PAIRS_MAX (TREND_MAX * (TREND_MAX - 1) / 2)
 #define SURE_Z    2.576 // 99 % of a normal distribution
 
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static double median(double *values, size_t count)
 {
     ASSERT(count > 0);
-    sort_array(values, count, sizeof *values, ascending);
+    sort_doubles(values, count);
     return (values[(count - 1) / 2] + values[count / 2]) / 2;
 }
 
@@ -28,7 +22,7 @@ static double variance(double *values, size_t count)
 {
     double n = (double)count, v = n * (n - 1) * (2 * n + 5);
     ASSERT(count > 0);
-    sort_array(values, count, sizeof *values, ascending);
+    sort_doubles(values, count);
     for (size_t i = 0, end; i < count; i = end) {
         for (end = i + 1; end < count && values[end] == values[i]; end++) {
         }

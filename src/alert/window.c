@@ -327,6 +327,12 @@ static uint32_t saturated(uint32_t a, uint64_t b)
     return b > UINT32_MAX - a ? UINT32_MAX : a + (uint32_t)b;
 }
 
+uint64_t window_hist(double v, bool is_ns)
+{
+    double scaled = is_ns ? v : v * WINDOW_MILLION;
+    return !(scaled > 0) ? 0 : scaled >= 1.8e19 ? UINT64_MAX : (uint64_t)scaled;
+}
+
 bool window_add(struct window *w, const struct window_shape *shape, const struct window_record *r)
 {
     uint64_t slot = r->time_ms / shape->slot_ms;

@@ -66,6 +66,8 @@ struct window_record {
     uint64_t hist;     // the value, for the histogram
     uint64_t distinct; // stable hash of the value
 };
+// A value as `hist` has it.
+uint64_t window_hist(double v, bool is_ns);
 // False where it is late.
 MUST_CHECK bool window_add(struct window *w, const struct window_shape *shape,
                            const struct window_record *r);

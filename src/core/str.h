@@ -74,6 +74,13 @@ uint64_t str_hash_stable(struct str s);
 // A whole decimal number without sign, blanks or rest; ERR_INVALID otherwise or on overflow.
 MUST_CHECK enum err str_to_u64(struct str s, uint64_t *ret_value);
 
+// The value of a hexadecimal digit of either case; -1 for what is none.
+static inline int str_hex_digit(char c)
+{
+    char lower = (char)(c | 0x20);
+    return c >= '0' && c <= '9' ? c - '0' : lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
 // Whether the bytes are valid UTF-8 (RFC 3629: no surrogates, no overlong forms). On false,
 // *ret_offset (which may be NULL) gets the offset of the first bad byte.
 bool str_utf8_valid(struct str s, size_t *ret_offset);

@@ -189,15 +189,6 @@ bool request_add_header(struct http_request *r, struct str name, struct str valu
     return true;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 // False for a bad escape or a NUL.
 static bool percent_decode(struct arena *a, struct str s, bool plus_is_blank, struct str *ret)
 {
@@ -207,8 +198,8 @@ static bool percent_decode(struct arena *a, struct str s, bool plus_is_blank, st
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
         if (c == '%') {
-            int high = s.n - i > 2 ? hex_digit(s.p[i + 1]) : -1;
-            int low = s.n - i > 2 ? hex_digit(s.p[i + 2]) : -1;
+            int high = s.n - i > 2 ? str_hex_digit(s.p[i + 1]) : -1;
+            int low = s.n - i > 2 ? str_hex_digit(s.p[i + 2]) : -1;
             if (high < 0 || low < 0) {
                 return false;
             }

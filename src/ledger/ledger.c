@@ -126,22 +126,10 @@ static struct service_row *add_row(struct ledger *l, struct str service, uint64_
     return row;
 }
 
-// At the end of a whole UTF-8 character where the name is text.
-static struct str cut_name(struct str service)
-{
-    size_t n = service.n < LEDGER_NAME_MAX ? service.n : LEDGER_NAME_MAX;
-    while (n < service.n && n > LEDGER_NAME_MAX - 4 &&
-           ((unsigned char)service.p[n] & 0xC0) == 0x80) {
-        n--;
-    }
-    ASSERT(n <= LEDGER_NAME_MAX);
-    return (struct str){service.p, n};
-}
-
 // Finds or makes the row of a service; beyond the limit everything shares one row more.
 static struct service_row *row_of(struct ledger *l, struct str service)
 {
-    service = cut_name(service);
+    service = str_cut(service, LEDGER_NAME_MAX);
     uint64_t hash = str_hash(service);
     struct service_row *row = find_row(l, service, hash);
     if (row == NULL && l->row_count >= LEDGER_SERVICES_MAX) {

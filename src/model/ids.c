@@ -31,19 +31,10 @@ void span_id_hex(span_id id, char out[SPAN_ID_HEX + 1])
     to_hex(id.b, sizeof id.b, out);
 }
 
-static int nibble(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static enum err from_hex(struct str hex, uint8_t *out)
 {
     for (size_t i = 0; i < hex.n / 2; i++) {
-        int high = nibble(hex.p[2 * i]), low = nibble(hex.p[2 * i + 1]);
+        int high = str_hex_digit(hex.p[2 * i]), low = str_hex_digit(hex.p[2 * i + 1]);
         if (high < 0 || low < 0) {
             return ERR_INVALID;
         }

@@ -76,22 +76,13 @@ void hex_encode(struct str bytes, struct buf *out)
     }
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    char lower = (char)(c | 0x20);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 bool hex_decode(struct str text, struct buf *out)
 {
     if (text.n % 2 != 0) {
         return false;
     }
     for (size_t i = 0; i < text.n; i += 2) {
-        int high = hex_digit(text.p[i]), low = hex_digit(text.p[i + 1]);
+        int high = str_hex_digit(text.p[i]), low = str_hex_digit(text.p[i + 1]);
         if (high < 0 || low < 0) {
             return false;
         }

@@ -19,6 +19,17 @@ static void test_split_and_trim(void **state)
     assert_true(str_cmp(STR("ab"), STR("abc")) < 0);
 }
 
+static void test_hex_digits(void **state)
+{
+    (void)state;
+    static const char digits[] = "0123456789abcdefABCDEF";
+    for (int c = -128; c < 128; c++) {
+        const char *at = c != 0 ? strchr(digits, c) : NULL;
+        int value = at == NULL ? -1 : (int)(at - digits);
+        assert_int_equal(str_hex_digit((char)c), value < 16 ? value : value - 6);
+    }
+}
+
 static void test_to_u64(void **state)
 {
     (void)state;
@@ -64,6 +75,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_split_and_trim),
+        cmocka_unit_test(test_hex_digits),
         cmocka_unit_test(test_to_u64),
         cmocka_unit_test(test_utf8),
         cmocka_unit_test(test_cut),
