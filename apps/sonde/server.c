@@ -10,263 +10,22 @@
 #include "server.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "alert/alerting.h"
-#include "api/api.h"
-#include "call_sink.h"
 #include "commands.h"
-#include "config.h"
 #include "core/logger.h"
 #include "core/mem.h"
 #include "core/must.h"
-#include "folder.h"
-#include "journal/journal.h"
-#include "ledger/budget.h"
-#include "ledger/ledger.h"
 #include "os/descriptors.h"
-#include "query/trace.h"
-#include "receive/families.h"
-#include "receive/receive.h"
-#include "series/exemplars.h"
-#include "series/series.h"
-#include "store/store.h"
-#include "stream/stream.h"
+#include "server_state.h"
 #include "version.h"
 
 #define LIST_TEXT_MAX ((size_t)4 << 20) // of a list as it is shown
 
-struct server {
-    struct config config;
-    const struct server_flags *flags;
-    // store.lines and scrape.jobs as texts, in the arena of config.
-    const char *lines_text, *jobs_text;
-    pthread_mutex_t config_lock; // over these, once running
-    struct folder folder;
-    bool catalog_is_bad;    // missing or damaged, so that the start failed
-    size_t connections_max; // of each address
-    struct budget budget;
-    struct ledger *ledger;
-    struct store *store;
-    struct series_store *series;
-    struct exemplars *exemplars;
-    struct families *families;
-    struct call_sink sink;
-    struct point_sink points;
-    struct stream *stream;
-    struct alerting *alerting;
-    struct journal *journal;
-    // What each consumer of the journal needs no more: everything up to here.
-    atomic_uint_fast64_t store_done, stream_done, alert_done;
-    struct api *api;
-    struct receive *receive;
-    struct scrape *scrape; // NULL without jobs; under config_lock
-    struct http_tls *api_tls, *otlp_tls;
-    uint64_t replayed;
-};
-
-// ---- Between the parts --------------------------------------------------------------------------
-
-// The store has a record before the others, which ask it for what is older.
-static void hand_on(struct server *s, struct batch *const *batches, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        (void)batch_ref(batches[i]);
-    }
-    store_add_record(s->store, batches, count); // takes one reference of each
-    stream_add_record(s->stream, batches, count);
-    alerting_add_record(s->alerting, batches, count);
-}
-
-static void unref_all(struct batch *const *batches, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        batch_unref(batches[i]);
-    }
-}
-
-static void on_durable(void *ctx, struct journal_entry *entry)
-{
-    struct server *s = ctx;
-    struct receive_group *g = entry->attachment;
-    for (size_t i = 0; i < g->count; i++) {
-        g->batches[i]->seq = entry->seq;
-        (void)batch_ref(g->batches[i]);
-    }
-    receive_hand_over(g);
-    hand_on(s, g->batches, g->count);
-    unref_all(g->batches, g->count);
-}
-
-static uint64_t less(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
-static void release(struct server *s)
-{
-    uint64_t done = less(atomic_load(&s->store_done), atomic_load(&s->stream_done));
-    if (s->journal != NULL) {
-        journal_release(s->journal, less(done, atomic_load(&s->alert_done)));
-    }
-}
-
-static void on_committed(void *ctx, uint64_t seq)
-{
-    struct server *s = ctx;
-    atomic_store(&s->store_done, seq);
-    release(s);
-}
-
-static void on_series_committed(void *ctx, uint64_t seq)
-{
-    struct server *s = ctx;
-    atomic_store(&s->stream_done, call_sink_committed(&s->sink, seq));
-    release(s);
-}
-
-static void on_alerts_done(void *ctx, uint64_t seq)
-{
-    struct server *s = ctx;
-    if (seq > atomic_load(&s->alert_done)) {
-        atomic_store(&s->alert_done, seq);
-        release(s);
-    }
-}
-
-static enum err before_series_commit(void *ctx, uint64_t seq, uint64_t believed_ms)
-{
-    struct server *s = ctx;
-    ASSERT(s->exemplars != NULL);
-    return exemplars_write(s->exemplars, seq, believed_ms);
-}
-
-static enum err history_of(void *ctx, trace_id id,
-                           void (*each)(void *rows_ctx, const struct row *rows, size_t count),
-                           void *rows_ctx)
-{
-    struct server *s = ctx;
-    struct store_view *view = store_view(s->store);
-    bool is_whole = store_view_fate(view, id) == TRACE_IS_WHOLE;
-    enum err e = is_whole ? trace_each_row(view, id, each, rows_ctx) : ERR_LEFT_OUT;
-    store_view_free(view);
-    return e;
-}
-
-static void judged(void *ctx, trace_id id, enum keep_why why)
-{
-    store_judge(((struct server *)ctx)->store, id, why);
-}
-
-static void reopened(void *ctx, trace_id id)
-{
-    store_judge_again(((struct server *)ctx)->store, id);
-}
-
-static void judged_up_to(void *ctx, uint64_t seq)
-{
-    store_judged_up_to(((struct server *)ctx)->store, seq);
-}
-
-// Gives the store those batches that it has not yet, and the others all of them.
-static void replay_record(struct server *s, uint64_t seq, struct batch **batches, size_t count)
-{
-    struct batch **fresh = mem_new(count + 1, sizeof(struct batch *));
-    size_t n = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (seq > store_line_seq(s->store, batches[i]->line)) {
-            s->replayed += batches[i]->span_count;
-            fresh[n++] = batch_ref(batches[i]);
-        }
-    }
-    if (n > 0) {
-        store_add_record(s->store, fresh, n);
-    }
-    if (seq > stream_replay_after(s->stream)) {
-        stream_replay(s->stream, batches, count);
-    }
-    if (seq > alerting_replay_after(s->alerting)) {
-        alerting_replay(s->alerting, batches, count);
-    }
-    mem_free(fresh);
-}
-
-static enum err on_replay(void *ctx, uint64_t seq, struct str payload)
-{
-    struct server *s = ctx;
-    struct batch **batches;
-    size_t count;
-    struct err_at at = {0};
-    enum err e = receive_decode_record(payload, seq, &batches, &count, &at);
-    if (e != ERR_OK) {
-        log_write(LOG_ERROR, "server", "a journal record cannot be read",
-                  "seq=%llu offset=%llu reason=\"%s\"", (unsigned long long)seq,
-                  (unsigned long long)at.offset, at.text);
-        return e;
-    }
-    replay_record(s, seq, batches, count);
-    unref_all(batches, count);
-    mem_free(batches);
-    store_note_seq(s->store, seq + 1);
-    return ERR_OK;
-}
-
-// Lost records count once each: nobody knows how many spans they held. What the store has already
-// is not lost.
-static void on_missing(void *ctx, const struct journal_missing *missing)
-{
-    struct server *s = ctx;
-    uint64_t after = store_replay_after(s->store), n = missing->last_seq;
-    ASSERT(missing->first_seq > 0 && missing->first_seq <= n);
-    if (!missing->acknowledged || n <= after) {
-        return;
-    }
-    n -= missing->first_seq - 1 > after ? missing->first_seq - 1 : after;
-    ledger_add(s->ledger, SIGNAL_TRACES, OUTCOME_RECEIVED, REASON_NONE, STR(""), n);
-    ledger_add(s->ledger, SIGNAL_TRACES, OUTCOME_DROPPED, REASON_CORRUPT, STR(""), n);
-}
-
-static void put_scraped(void *ctx, struct batch *b, void (*done)(void *done_ctx, enum err result),
-                        void *done_ctx)
-{
-    receive_put(((struct server *)ctx)->receive, b, done, done_ctx);
-}
-
-static void scrape_stats_of(void *ctx, struct scrape_stats *ret_stats)
-{
-    struct server *s = ctx;
-    pthread_mutex_lock(&s->config_lock);
-    scrape_stats(s->scrape, ret_stats);
-    pthread_mutex_unlock(&s->config_lock);
-}
-
-static void scrape_targets_of(void *ctx,
-                              void (*each)(void *each_ctx, const struct scrape_target *target),
-                              void *each_ctx)
-{
-    struct server *s = ctx;
-    pthread_mutex_lock(&s->config_lock);
-    scrape_each_target(s->scrape, each, each_ctx);
-    pthread_mutex_unlock(&s->config_lock);
-}
-
-static void set_scrape(struct server *s, struct scrape *scrape)
-{
-    pthread_mutex_lock(&s->config_lock);
-    s->scrape = scrape;
-    pthread_mutex_unlock(&s->config_lock);
-}
-
-static bool is_full(void *ctx)
-{
-    struct store_stats stats;
-    store_stats(((struct server *)ctx)->store, &stats);
-    return stats.full;
-}
+// ---- Settings -----------------------------------------------------------------------------------
 
 // In the configuration shares are millionths.
 static struct health_limits health_limits_of(const struct config *c)
@@ -288,51 +47,6 @@ static struct health_limits health_limits_of(const struct config *c)
                                                         (double)c->number[limits[i].error] / 1e6};
     }
     return h;
-}
-
-static uint64_t agent_counts_refused(void *ctx)
-{
-    struct server *s = ctx;
-    ASSERT(s->points.series != NULL);
-    return atomic_load(&s->points.agents.refused);
-}
-
-static const char *trouble(void *ctx)
-{
-    struct server *s = ctx;
-    struct store_stats store;
-    struct journal_stats journal;
-    store_stats(s->store, &store);
-    journal_stats(s->journal, &journal);
-    return !folder_is_there(&s->folder, s->config.text[SETTING_DATA])
-               ? "the data folder was removed or replaced"
-           : journal.failing ? "the journal cannot be written: see the log"
-           : store.full      ? "the disk is full"
-           : store.failing   ? "parts cannot be written: see the log"
-                             : NULL;
-}
-
-static struct store_retention fallback_of(const struct config *c)
-{
-    return (struct store_retention){.age_ms = c->number[SETTING_RETENTION_AGE],
-                                    .errors_age_ms = c->number[SETTING_RETENTION_ERRORS_AGE],
-                                    .bytes = c->number[SETTING_RETENTION_SIZE],
-                                    .is_chosen = c->number[SETTING_KEEP_TRACES]};
-}
-
-static struct store_retention retention_of(void *ctx, struct str line)
-{
-    struct server *s = ctx;
-    pthread_mutex_lock(&s->config_lock);
-    struct store_retention found = fallback_of(&s->config);
-    for (size_t i = 0; i < s->config.line_count; i++) {
-        if (str_eq(s->config.lines[i].line, line)) {
-            found = s->config.lines[i];
-        }
-    }
-    found.line = line;
-    pthread_mutex_unlock(&s->config_lock);
-    return found;
 }
 
 // Whether a list of this configuration reads otherwise than `before`. Then *ret_text, where it is
@@ -462,10 +176,10 @@ static enum err open_store(struct server *s, struct err_at *ret_at)
         .flush_age_ms = (uint32_t)c->number[SETTING_STORE_FLUSH_AGE],
         .free_bytes_min = c->number[SETTING_STORE_FREE_MIN],
         .keep_wait_ms = (uint32_t)c->number[SETTING_KEEP_WAIT],
-        .retention_default = fallback_of(c),
+        .retention_default = server_fallback_of(c),
         .retention = c->lines,
         .retention_count = c->line_count,
-        .on_committed = on_committed,
+        .on_committed = server_on_committed,
         .ctx = s,
     };
     enum err e = store_open(&o, &s->store, ret_at);
@@ -502,8 +216,8 @@ static enum err open_series(struct server *s, struct err_at *ret_at)
         .dir = dir,
         .budget = &s->budget,
         .flush_age_ms = (uint32_t)s->config.number[SETTING_SERIES_FLUSH_AGE],
-        .before_commit = before_series_commit,
-        .on_committed = on_series_committed,
+        .before_commit = server_before_series_commit,
+        .on_committed = server_on_series_committed,
         .ctx = s,
     };
     enum err e = series_open(&o, &s->series, ret_at);
@@ -527,8 +241,9 @@ static enum err open_series(struct server *s, struct err_at *ret_at)
     const struct stream_options stream = {
         .budget = &s->budget,
         .sink = call_sink_of(&s->sink),
-        .history = {history_of, s},
-        .keeper = {judged, reopened, judged_up_to, s, store_keep_key(s->store), &rules},
+        .history = {server_history_of, s},
+        .keeper = {server_judged, server_reopened, server_judged_up_to, s, store_keep_key(s->store),
+                   &rules},
         .seq = series_seq(s->series),
         .state = state,
     };
@@ -551,7 +266,7 @@ static enum err open_alerting(struct server *s, struct err_at *ret_at)
         .series = s->series,
         .received_channels = str_of(c->text[SETTING_ALERTS_CHANNELS]),
         .received_receivers = str_of(c->text[SETTING_ALERTS_RECEIVERS]),
-        .on_done = on_alerts_done,
+        .on_done = server_on_alerts_done,
         .ctx = s,
     };
     return alerting_open(&o, &s->alerting, ret_at);
@@ -575,8 +290,8 @@ static enum err open_journal(struct server *s, struct err_at *ret_at)
         .segment_bytes = (size_t)c->number[SETTING_JOURNAL_SEGMENT],
         .disk_bytes_max = (size_t)c->number[SETTING_JOURNAL_MAX],
         .seq_floor = greater(store_last_seq(s->store), series_seq(s->series)),
-        .on_missing = on_missing,
-        .on_durable = on_durable,
+        .on_missing = server_on_missing,
+        .on_durable = server_on_durable,
         .ctx = s,
     };
     enum err e = journal_open(&o, &s->journal, ret_at);
@@ -623,7 +338,8 @@ static enum err replay(struct server *s, struct err_at *ret_at)
     atomic_store(&s->store_done, store);
     atomic_store(&s->stream_done, stream);
     atomic_store(&s->alert_done, alert == UINT64_MAX ? 0 : alert);
-    enum err e = journal_replay(s->journal, less(less(store, stream), alert), on_replay, s);
+    enum err e = journal_replay(s->journal, server_less(server_less(store, stream), alert),
+                                server_on_replay, s);
     if (e != ERR_OK) {
         return err_at_set(ret_at, e, 0, "the journal cannot be replayed: %s", err_text(e));
     }
@@ -676,12 +392,12 @@ static enum err start_api(struct server *s, struct err_at *ret_at)
         .journal_sync = c->text[SETTING_JOURNAL_SYNC],
         .config_file = c->file,
         .settings = settings_of,
-        .retention = retention_of,
-        .scrape_stats = s->config.job_count > 0 ? scrape_stats_of : NULL,
-        .scrape_targets = s->config.job_count > 0 ? scrape_targets_of : NULL,
-        .agent_counts_refused = agent_counts_refused,
+        .retention = server_retention_of,
+        .scrape_stats = s->config.job_count > 0 ? server_scrape_stats_of : NULL,
+        .scrape_targets = s->config.job_count > 0 ? server_scrape_targets_of : NULL,
+        .agent_counts_refused = server_agent_counts_refused,
         .health = health_limits_of(c),
-        .trouble = trouble,
+        .trouble = server_trouble,
         .ctx = s,
     };
     return api_start(&o, &s->api, ret_at);
@@ -710,8 +426,8 @@ static enum err start_receive(struct server *s, struct err_at *ret_at)
         .ledger = s->ledger,
         .dead_letters = store_dead_letter_sink(s->store),
         .families = s->families,
-        .is_full = is_full,
-        .trouble = trouble,
+        .is_full = server_is_full,
+        .trouble = server_trouble,
         .ctx = s,
     };
     return receive_start(&o, &s->receive, ret_at);
@@ -725,12 +441,12 @@ static enum err start_scrape(struct server *s, struct err_at *ret_at)
         .version = SONDE_VERSION,
         .budget = &s->budget,
         .ledger = s->ledger,
-        .put = put_scraped,
+        .put = server_put_scraped,
         .ctx = s,
     };
     struct scrape *scrape = NULL;
     enum err e = s->config.job_count > 0 ? scrape_start(&o, &scrape) : ERR_OK;
-    set_scrape(s, scrape);
+    server_set_scrape(s, scrape);
     return e == ERR_OK ? e : err_at_set(ret_at, e, 0, "the scraper cannot be started");
 }
 
@@ -778,7 +494,7 @@ static void stop(struct server *s)
         api_set_ready(s->api, NULL);
     }
     struct scrape *scrape = s->scrape;
-    set_scrape(s, NULL);
+    server_set_scrape(s, NULL);
     scrape_stop(scrape);
     receive_stop(s->receive);
     api_stop(s->api);
@@ -846,7 +562,8 @@ static void apply(struct server *s, const struct config *fresh)
     (void)print_list(s, &s->config, config_print_lines, s->lines_text, &s->lines_text);
     pthread_mutex_unlock(&s->config_lock);
     log_set_level((enum log_level)s->config.number[SETTING_LOG_LEVEL]);
-    store_set_retention(s->store, fallback_of(&s->config), s->config.lines, s->config.line_count);
+    store_set_retention(s->store, server_fallback_of(&s->config), s->config.lines,
+                        s->config.line_count);
     store_set_keep_wait(s->store, s->config.number[SETTING_KEEP_WAIT]);
     struct keep_line lines[KEEP_LINES_MAX];
     const struct keep_rules rules = config_keep_rules(&s->config, lines);
