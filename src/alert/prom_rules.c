@@ -232,22 +232,12 @@ static void put_remedy(struct reader *r, const struct alerting_rule *of, struct 
     buf_done(&text);
 }
 
+// NULL: it says nothing that is known.
 static const char *level_of(struct str severity)
 {
-    static const struct {
-        const char *severity, *level;
-    } known[] = {{"critical", "critical"}, {"page", "critical"},     {"emergency", "critical"},
-                 {"error", "error"},       {"high", "error"},        {"major", "error"},
-                 {"warning", "warning"},   {"warn", "warning"},      {"ticket", "warning"},
-                 {"info", "info"},         {"none", "info"},         {"low", "info"},
-                 {"minor", "info"},        {"informational", "info"}};
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-        if (str_eq_nocase(severity, str_of(known[i].severity))) {
-            return known[i].level;
-        }
-    }
+    enum alert_level level;
     ASSERT(severity.p != NULL || severity.n == 0);
-    return NULL;
+    return alert_level_of_severity(severity, &level) ? alert_level_name(level) : NULL;
 }
 
 static void put_strategy(const struct prom_strategy *s, struct buf *out)

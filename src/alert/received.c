@@ -22,6 +22,11 @@ struct kept {
     size_t bytes;
 };
 
+// What fires in the book, and that nothing that is kept becomes: its texts are the arena's.
+struct lost {
+    struct str rule, group;
+};
+
 struct received {
     struct received_options o;
     struct str channels[ALERT_NAMES_MAX], receivers[ALERT_NAMES_MAX];
@@ -32,6 +37,8 @@ struct received {
     uint64_t *hashes; // of their keys
     struct hash_index index;
     size_t count, capacity, hash_capacity, bytes;
+    struct lost *lost; // until they are told to end
+    size_t lost_count, lost_capacity;
     struct meter meter;
     uint64_t taken, refused;
 };
@@ -175,9 +182,18 @@ static void load_firing(void *ctx, const struct book_alert *a)
     }
     struct hash_walk walk = hash_index_walk(&b->index, hash_of(a->rule, a->group[0]));
     uint32_t at;
+    bool is_kept = false;
     while (hash_index_next(&walk, &at)) {
         struct received_alert *k = &b->r->alerts[at]->alert;
-        k->fires = k->fires || (str_eq(k->rule, a->rule) && str_eq(k->group, a->group[0]));
+        bool is_it = str_eq(k->rule, a->rule) && str_eq(k->group, a->group[0]);
+        k->fires = k->fires || is_it;
+        is_kept = is_kept || is_it;
+    }
+    if (!is_kept) {
+        struct received *r = b->r;
+        r->lost = mem_grow(r->lost, &r->lost_capacity, r->lost_count + 1, sizeof *r->lost);
+        r->lost[r->lost_count++] =
+            (struct lost){arena_str(&r->arena, a->rule), arena_str(&r->arena, a->group[0])};
     }
 }
 
@@ -229,6 +245,7 @@ void received_close(struct received *r)
     hash_index_done(&r->index);
     mem_free(r->hashes);
     mem_free(r->alerts);
+    mem_free(r->lost);
     meter_done(&r->meter);
     arena_done(&r->arena);
     (void)pthread_mutex_destroy(&r->lock);
@@ -283,7 +300,6 @@ static void choose(struct received *r, json_t *list, uint64_t now_ns, struct req
             q->alerts[q->count++] = a;
         }
     }
-    r->taken += taken->taken;
 }
 
 static enum err write_down(struct received *r, const struct request *q)
@@ -327,6 +343,7 @@ enum err received_put(struct received *r, struct str json, uint64_t now_ns,
     for (size_t i = 0; i < q.count && e == ERR_OK; i++) {
         put_kept(r, &q.alerts[i]);
     }
+    r->taken += e == ERR_OK ? taken.taken : 0;
     pthread_mutex_unlock(&r->lock);
     mem_free(q.alerts);
     arena_done(&q.arena);
@@ -399,6 +416,43 @@ static bool tell(struct received *r, struct telling *t)
     return e == ERR_OK;
 }
 
+// What would fire for ever, as nobody can end it: an older version knew alerts by another group.
+static bool tell_lost(struct received *r, struct telling *t, uint64_t now_ns)
+{
+    enum err e = ERR_OK;
+    ASSERT(t->count == 0);
+    while (r->lost_count > 0 && e == ERR_OK) {
+        size_t n = r->lost_count < TELL_AT_ONCE ? r->lost_count : TELL_AT_ONCE;
+        for (size_t i = 0; i < n; i++) {
+            const struct lost *of = &r->lost[r->lost_count - 1 - i];
+            t->rules[i] = (struct alert_rule){
+                .name = of->rule, .strategies = &t->strategy, .strategy_count = 1};
+            t->events[i] = (struct alert_event){.rule = &t->rules[i],
+                                                .strategy = &t->strategy,
+                                                .group = {of->group},
+                                                .outside = true,
+                                                .event_ns = now_ns,
+                                                .at_ns = now_ns};
+        }
+        e = desk_tell(r->o.desk, t->events, n);
+        r->lost_count -= e == ERR_OK ? n : 0;
+    }
+    if (e != ERR_OK) {
+        log_write(LOG_ERROR, "alert", "alerts of others cannot be written", "reason=\"%s\"",
+                  err_text(e));
+    }
+    return e == ERR_OK;
+}
+
+static struct telling *telling_new(void)
+{
+    struct telling *t = mem_new(1, sizeof *t);
+    t->strategy =
+        (struct alert_strategy){.group_by = {{.text = STR(RECEIVED_FIELD)}}, .group_by_count = 1};
+    ASSERT(t->count == 0);
+    return t;
+}
+
 static bool has_ended(const struct kept *k, uint64_t now_ns)
 {
     ASSERT(k->alert.key.n > 0);
@@ -434,21 +488,17 @@ static void forget(struct received *r, uint64_t now_ns)
 
 void received_tick(struct received *r, uint64_t now_ns)
 {
-    struct telling *t = NULL;
-    bool ok = true;
     pthread_mutex_lock(&r->lock);
     ASSERT(r->count <= RECEIVED_MAX);
+    struct telling *t = r->lost_count > 0 ? telling_new() : NULL;
+    bool ok = t == NULL || tell_lost(r, t, now_ns);
     for (size_t i = 0; i < r->count && ok; i++) {
         struct kept *k = r->alerts[i];
         bool fires = !has_ended(k, now_ns) && k->alert.starts_ns <= now_ns;
         if (fires == k->alert.fires) {
             continue;
         }
-        if (t == NULL) {
-            t = mem_new(1, sizeof *t);
-            t->strategy = (struct alert_strategy){.group_by = {{.text = STR(RECEIVED_FIELD)}},
-                                                  .group_by_count = 1};
-        }
+        t = t != NULL ? t : telling_new();
         add_event(r, t, k, fires, now_ns);
         ok = t->count < TELL_AT_ONCE || tell(r, t);
     }

@@ -6,16 +6,18 @@
 // endsAt; one that is sent again moves its end. Without endsAt it ends RECEIVED_HOLD_MS after it
 // was sent last, so that a sender that is gone leaves nothing behind. Then it is forgotten.
 //
-// What becomes of it. The rule is the label alertname, the group all other labels but severity, as
-// `labels`. The level comes from severity (warning where that says nothing known); business line,
-// service, environment and instance from the labels that stand for them; the remedy is the
-// annotations summary, description, message and runbook_url. It is told over the channels, and to
-// the receivers, that the options name.
+// What becomes of it. The rule is the label alertname, the group all other labels, as `labels`:
+// the desk and the book know an alert by these two, so nothing may be left out. The level comes
+// from severity (warning where that says nothing known); business line, service, environment and
+// instance from the labels that stand for them; the remedy is the annotations summary, description,
+// message and runbook_url. It is told over the channels, and to the receivers, that the options
+// name.
 //
 //     POST -> [received_read.c] -> book, durable -> received_tick() -> desk
 //
 // Crashes. What was taken is in the book. Whether it fires is what the book's alerts say, so what
-// was told before is not told again, and what ended meanwhile ends.
+// was told before is not told again, and what ended meanwhile ends; so does, at the first tick,
+// what fires there and belongs to nothing that was taken.
 //
 // Bounds. RECEIVED_MAX alerts, and RECEIVED_SHARE of the budget: more are refused and counted. Of
 // one, RECEIVED_LABELS_MAX labels, texts as below. One that is wrong is refused with what is wrong

@@ -15,7 +15,7 @@
 
 #define ALERTNAME  "alertname"
 #define SEVERITY   "severity"
-#define GROUP_MAX  ((size_t)64 << 10)
+#define GROUP_MAX  (RECEIVED_LABELS_MAX * (RECEIVED_NAME_MAX + 2 * RECEIVED_VALUE_MAX + 8))
 #define OBJECT_MAX (RECEIVED_LABELS_MAX * (RECEIVED_NAME_MAX + 6 * RECEIVED_ANNOTATION_MAX + 8))
 
 struct pair {
@@ -168,19 +168,26 @@ static uint64_t fingerprint_of(const struct pair *pairs, size_t count)
     return hash;
 }
 
-// All that tells it from others of its name, on one line: job="node", mountpoint="/". Where that is
-// too long for a group, the fingerprint stands for the rest.
+// All that tells it from others of its name, severity too, on one line: job="node", mountpoint="/",
+// and one such line for one set of labels alone, as quotes are escaped. Where it is too long for a
+// group, the fingerprint stands for the rest.
 static struct str group_of(const struct pair *pairs, size_t count, uint64_t fingerprint,
                            struct arena *a)
 {
     struct buf out;
     ASSERT(count <= RECEIVED_LABELS_MAX);
-    buf_init(&out, GROUP_MAX * 2);
+    buf_init(&out, GROUP_MAX);
     for (size_t i = 0; i < count; i++) {
-        if (!str_eq(pairs[i].name, STR(ALERTNAME)) && !str_eq(pairs[i].name, STR(SEVERITY))) {
-            buf_printf(&out, "%s%.*s=\"%.*s\"", out.n > 0 ? ", " : "", STR_FMT(pairs[i].name),
-                       STR_FMT(pairs[i].value));
+        if (str_eq(pairs[i].name, STR(ALERTNAME))) {
+            continue;
         }
+        buf_printf(&out, "%s%.*s=\"", out.n > 0 ? ", " : "", STR_FMT(pairs[i].name));
+        for (size_t k = 0; k < pairs[i].value.n; k++) {
+            char c = pairs[i].value.p[k];
+            buf_add_str(&out, c == '"' || c == '\\' ? STR("\\") : STR(""));
+            buf_add_byte(&out, (uint8_t)c);
+        }
+        buf_add_str(&out, STR("\""));
     }
     MUST(!out.failed);
     struct str all = out.n > 0 ? buf_str(&out) : STR("");
@@ -272,24 +279,9 @@ enum err received_expand(struct received_alert *alert, struct arena *a)
 
 static enum alert_level level_of(struct str severity)
 {
-    static const struct {
-        const char *word;
-        enum alert_level level;
-    } levels[] = {
-        {"critical", LEVEL_CRITICAL},  {"page", LEVEL_CRITICAL},     {"emergency", LEVEL_CRITICAL},
-        {"fatal", LEVEL_CRITICAL},     {"disaster", LEVEL_CRITICAL}, {"p1", LEVEL_CRITICAL},
-        {"error", LEVEL_ERROR},        {"major", LEVEL_ERROR},       {"high", LEVEL_ERROR},
-        {"p2", LEVEL_ERROR},           {"info", LEVEL_INFO},         {"information", LEVEL_INFO},
-        {"informational", LEVEL_INFO}, {"notice", LEVEL_INFO},       {"none", LEVEL_INFO},
-        {"low", LEVEL_INFO},
-    };
+    enum alert_level level = LEVEL_WARNING;
     ASSERT(severity.p != NULL || severity.n == 0);
-    for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++) {
-        if (str_eq_nocase(severity, str_of(levels[i].word))) {
-            return levels[i].level;
-        }
-    }
-    return LEVEL_WARNING;
+    return alert_level_of_severity(severity, &level) ? level : LEVEL_WARNING;
 }
 
 static struct str remedy_of(const struct pair *notes, size_t count, struct arena *a)

@@ -11,6 +11,30 @@ const char *alert_level_name(enum alert_level l)
     return names[l];
 }
 
+bool alert_level_of_severity(struct str severity, enum alert_level *ret_level)
+{
+    static const struct {
+        const char *word;
+        enum alert_level level;
+    } known[] = {
+        {"critical", LEVEL_CRITICAL}, {"page", LEVEL_CRITICAL},     {"emergency", LEVEL_CRITICAL},
+        {"fatal", LEVEL_CRITICAL},    {"disaster", LEVEL_CRITICAL}, {"p1", LEVEL_CRITICAL},
+        {"error", LEVEL_ERROR},       {"major", LEVEL_ERROR},       {"high", LEVEL_ERROR},
+        {"p2", LEVEL_ERROR},          {"warning", LEVEL_WARNING},   {"warn", LEVEL_WARNING},
+        {"minor", LEVEL_WARNING},     {"ticket", LEVEL_WARNING},    {"p3", LEVEL_WARNING},
+        {"info", LEVEL_INFO},         {"information", LEVEL_INFO},  {"informational", LEVEL_INFO},
+        {"notice", LEVEL_INFO},       {"low", LEVEL_INFO},          {"none", LEVEL_INFO},
+    };
+    ASSERT(severity.p != NULL || severity.n == 0);
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (str_eq_nocase(severity, str_of(known[i].word))) {
+            *ret_level = known[i].level;
+            return true;
+        }
+    }
+    return false;
+}
+
 const char *alert_measure_name(enum alert_measure m)
 {
     static const char *const names[MEASURE_COUNT_OF] = {

@@ -98,6 +98,9 @@
 
 enum alert_level { LEVEL_INFO, LEVEL_WARNING, LEVEL_ERROR, LEVEL_CRITICAL, LEVEL_COUNT };
 const char *alert_level_name(enum alert_level l); // "warning"; static
+// What the word of others for a level (Prometheus' label severity, in any case) is here. False, and
+// nothing in *ret_level, where it is not known.
+bool alert_level_of_severity(struct str severity, enum alert_level *ret_level);
 
 enum alert_measure {
     MEASURE_COUNT,

@@ -100,7 +100,8 @@ static void test_what_labels_become(void **state)
                        "\"generatorURL\":\"http://p/\",\"more\":7}",
                        &d, &at));
     assert_str(d.alert.rule, "Full");
-    assert_str(d.alert.group, "env=\"prod\", job=\"db\", namespace=\"shop\", pod=\"p-1\"");
+    assert_str(d.alert.group, "env=\"prod\", job=\"db\", namespace=\"shop\", pod=\"p-1\", "
+                              "severity=\"Page\"");
     assert_str(d.alert.key, "{\"alertname\":\"Full\",\"env\":\"prod\",\"job\":\"db\","
                             "\"namespace\":\"shop\",\"pod\":\"p-1\",\"severity\":\"Page\"}");
     assert_int_equal(d.alert.starts_ns, NOW - SECOND * 3 / 4);
@@ -288,6 +289,108 @@ static void test_they_are_bounded(void **state)
     assert_int_equal(put(json, NOW).taken, 1);
 }
 
+#define PAIR(severity, ends)                                                                       \
+    "{\"labels\":{\"alertname\":\"Full\",\"job\":\"db\",\"severity\":\"" severity "\"}" ends "}"
+#define OVER ",\"endsAt\":\"2026-09-21T14:13:21Z\""
+
+static void check_pair(bool restarts_firing, bool restarts_between)
+{
+    (void)put(LIST(PAIR("warning", "") "," PAIR("critical", "")), NOW);
+    received_tick(received, NOW);
+    check_seen(1, 0, 2, 2);
+    if (restarts_firing) {
+        reopen();
+        received_tick(received, NOW);
+        check_seen(1, 0, 2, 2);
+    }
+    (void)put(LIST(PAIR("critical", OVER)), NOW + SECOND);
+    received_tick(received, NOW + SECOND);
+    check_seen(1, 0, 2, 1);
+    if (restarts_between) {
+        reopen();
+    }
+    (void)put(LIST(PAIR("warning", OVER)), NOW + 2 * SECOND);
+    received_tick(received, NOW + 2 * SECOND);
+    check_seen(1, 1, 2, 0);
+}
+
+static void test_two_that_differ_in_severity_are_two(void **state)
+{
+    (void)state;
+    check_pair(false, false);
+}
+
+static void test_two_that_differ_in_severity_are_two_after_a_start(void **state)
+{
+    (void)state;
+    check_pair(true, false);
+}
+
+static void test_two_that_differ_in_severity_are_two_with_a_start_between_their_ends(void **state)
+{
+    (void)state;
+    check_pair(false, true);
+}
+
+// As a version left it that left the severity out of the group.
+static void test_what_nobody_can_end_ends_at_the_start(void **state)
+{
+    struct alert_strategy strategy = {.group_by = {{.text = STR(RECEIVED_FIELD)}},
+                                      .group_by_count = 1};
+    const struct alert_rule rule = {.name = STR("Full"),
+                                    .level = LEVEL_WARNING,
+                                    .remedy = STR(""),
+                                    .strategies = &strategy,
+                                    .strategy_count = 1};
+    const struct alert_event e = {.rule = &rule,
+                                  .strategy = &strategy,
+                                  .group = {STR("job=\"db\"")},
+                                  .fires = true,
+                                  .outside = true,
+                                  .event_ns = NOW,
+                                  .at_ns = NOW,
+                                  .origin = {.service = STR("db")}};
+    (void)state;
+    assert_ok(desk_tell(desk, &e, 1));
+    (void)put(LIST(PAIR("warning", "")), NOW);
+    reopen();
+    check_seen(1, 0, 1, 1);
+    received_tick(received, NOW + SECOND);
+    check_seen(2, 1, 2, 1);
+}
+
+// Nor do two sets of labels look alike as the text of a group.
+static void test_quotes_of_a_label_are_not_those_of_the_group(void **state)
+{
+    (void)state;
+    (void)put(LIST("{\"labels\":{\"alertname\":\"A\",\"a\":\"1\\\", b=\\\"2\"}},"
+                   "{\"labels\":{\"alertname\":\"A\",\"a\":\"1\",\"b\":\"2\"}}"),
+              NOW);
+    received_tick(received, NOW);
+    check_seen(1, 0, 2, 2);
+    received_tick(received, NOW + RECEIVED_HOLD_MS * NS_PER_MS);
+    check_seen(1, 1, 2, 0);
+}
+
+static void test_what_a_full_disk_did_not_take_is_not_counted(void **state)
+{
+    struct received_taken taken = {0};
+    struct received_stats stats;
+    struct err_at at = {0};
+    sqlite3 *db = desk_book(desk)->sql.db;
+    (void)state;
+    assert_int_equal(sqlite3_exec(db, "ALTER TABLE received RENAME TO away", NULL, NULL, NULL), 0);
+    for (int i = 0; i < 2; i++) {
+        assert_err(
+            received_put(received, STR("[{\"labels\":{\"alertname\":\"A\"}}]"), NOW, &taken, &at),
+            ERR_IO);
+    }
+    assert_int_equal(sqlite3_exec(db, "ALTER TABLE away RENAME TO received", NULL, NULL, NULL), 0);
+    assert_int_equal(put(LIST("{\"labels\":{\"alertname\":\"A\"}}"), NOW).taken, 1);
+    received_stats(received, &stats);
+    assert_int_equal(stats.taken, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -298,6 +401,18 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_what_is_over_or_to_come, setup, teardown),
         cmocka_unit_test_setup_teardown(test_others_are_taken_where_one_is_wrong, setup, teardown),
         cmocka_unit_test_setup_teardown(test_they_are_bounded, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_two_that_differ_in_severity_are_two, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_two_that_differ_in_severity_are_two_after_a_start,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_two_that_differ_in_severity_are_two_with_a_start_between_their_ends, setup,
+            teardown),
+        cmocka_unit_test_setup_teardown(test_what_nobody_can_end_ends_at_the_start, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_quotes_of_a_label_are_not_those_of_the_group, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_what_a_full_disk_did_not_take_is_not_counted, setup,
+                                        teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -453,6 +453,26 @@ static void test_there_are_twenty_thousand_and_no_more(void **state)
     buf_done(&b);
 }
 
+static void test_severities_of_others(void **state)
+{
+    static const struct {
+        const char *word;
+        enum alert_level level;
+    } known[] = {{"PAGE", LEVEL_CRITICAL},     {"p1", LEVEL_CRITICAL},
+                 {"disaster", LEVEL_CRITICAL}, {"Major", LEVEL_ERROR},
+                 {"minor", LEVEL_WARNING},     {"warn", LEVEL_WARNING},
+                 {"notice", LEVEL_INFO},       {"informational", LEVEL_INFO}};
+    enum alert_level level = LEVEL_COUNT;
+    (void)state;
+    assert_false(alert_level_of_severity(STR("x"), &level));
+    assert_false(alert_level_of_severity(STR(""), &level));
+    assert_int_equal(level, LEVEL_COUNT);
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        assert_true(alert_level_of_severity(str_of(known[i].word), &level));
+        assert_int_equal(level, known[i].level);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -461,6 +481,7 @@ int main(void)
         cmocka_unit_test(test_wrong_rules_are_told_with_their_place),
         cmocka_unit_test(test_wrong_strategies_are_told_with_their_place),
         cmocka_unit_test(test_durations_and_shares),
+        cmocka_unit_test(test_severities_of_others),
         cmocka_unit_test(test_what_is_printed_is_read_as_the_same),
         cmocka_unit_test(test_json_has_all),
         cmocka_unit_test(test_identity_is_what_is_watched_and_measured),
