@@ -380,21 +380,6 @@ static bool take_told(struct alert_engine *a, const struct alert_told *t)
     return false;
 }
 
-// The server stopped before it could be told that this is over, since its rule went.
-static void end_left(struct alert_engine *a, const struct alert_told *t)
-{
-    struct alert_strategy strategy = {.group_by_count = t->group_count};
-    const struct alert_rule rule = {.name = t->rule, .strategies = &strategy, .strategy_count = 1};
-    uint64_t now_ns = a->look.time.now_ms * NS_PER_MS;
-    struct alert_event e = {.rule = &rule, .strategy = &strategy, .event_ns = now_ns};
-    ASSERT(t->fires && t->group_count <= ALERT_GROUP_BY_MAX);
-    e.at_ns = now_ns;
-    memcpy(e.group, t->group, sizeof e.group);
-    if (a->sink.tell(a->sink.ctx, &e, 1) != ERR_OK) { // then at the next start
-        a->look.tell_failures++;
-    }
-}
-
 static void restore(struct alert_engine *a, const struct alert_options *o)
 {
     uint64_t time_ms = 0;
@@ -410,9 +395,14 @@ static void restore(struct alert_engine *a, const struct alert_options *o)
     }
     for (size_t i = 0; i < o->told_count; i++) {
         if (!take_told(a, &o->told[i]) && o->told[i].fires) {
-            end_left(a, &o->told[i]);
+            // The server stopped before it could be told that this is over, since its rule went.
+            struct alert_told t = o->told[i];
+            t.event_ns = a->look.time.now_ms * NS_PER_MS;
+            judge_keep_left(&a->look, &t);
+            a->look.firing++;
         }
     }
+    judge_tell_left(&a->look, &a->sink);
     a->restored_ms = time_ms;
 }
 
@@ -554,6 +544,8 @@ void alert_close(struct alert_engine *a)
     mem_free(a->look.events);
     mem_free(a->look.dirty);
     mem_free(a->look.event_groups);
+    mem_free(a->look.left);
+    arena_done(&a->look.left_arena);
     alert_set_unref(a->next_set);
     meter_done(&a->queued);
     meter_done(&a->held);

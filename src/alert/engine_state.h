@@ -62,6 +62,11 @@ struct look {
     struct alert_event *events; // that are to be told
     struct group **event_groups;
     size_t event_count, event_capacity, event_group_capacity;
+    // Ends that could not be told of what is no longer there; until they are, nothing else is told.
+    // As many at most as fire.
+    struct arena left_arena; // of their texts
+    struct alert_told *left;
+    size_t left_count, left_capacity;
 };
 
 // look.c: finds what the records of a batch belong to and adds them there.
@@ -89,8 +94,12 @@ double seen_number(const struct seen *s, const struct alert_field *f);
 // judge.c: judges the groups that records came for; with `tick`, all windows that are over as well.
 // Tells what changed.
 void judge_all(struct look *l, const struct alert_sink *sink, bool tick);
-// Ends what fires of rules that are no longer there, or are others.
+// Ends what fires of rules that are no longer there, or are others. What of it cannot be told is
+// kept, and told at a later tick.
 void judge_leave(struct look *l, const struct alert_sink *sink, struct program *old);
+// The same of what fired before the start, and at once where the sink takes it.
+void judge_keep_left(struct look *l, const struct alert_told *t);
+void judge_tell_left(struct look *l, const struct alert_sink *sink);
 
 // state.c: the groups as bytes. Layout: varint 3, varint time, varint rules, then for each its
 // identity and the bytes of its groups, each behind a varint of its length.

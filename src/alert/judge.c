@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: which groups fire, and which no longer do.
 #include <math.h>
+#include <string.h>
 
 #include "alert/engine_state.h"
 #include "core/clock.h"
@@ -9,6 +10,7 @@
 #include "core/must.h"
 
 #define TOLD_AT_ONCE ((size_t)1024)
+#define LEFT_AT_ONCE ((size_t)64)
 #define HOLD_MAX_MS  ((uint64_t)1800000)
 #define FLAPS_MAX    16u
 #define CALM_MS      ((uint64_t)3600000) // after which flapping is forgotten
@@ -192,28 +194,105 @@ static void apply(struct look *l, const struct alert_event *e, struct group *g)
     g->told_until_ms = until > g->told_until_ms ? until : g->told_until_ms;
 }
 
-// What could not be told stays as it is, and is told at a later tick; what fired also where that is
-// over by then.
-static void tell(struct look *l, const struct alert_sink *sink)
+static void note_failure(struct look *l, size_t count, enum err e)
 {
+    ASSERT(e != ERR_OK && count > 0);
+    l->tell_failures++;
+    log_write(LOG_ERROR, "alert", "alerts cannot be written down: they are tried again",
+              "count=%zu reason=\"%s\"", count, err_text(e));
+}
+
+// How many could be told, from the first on; none while ends of before wait, which come first.
+static size_t tell_some(struct look *l, const struct alert_sink *sink)
+{
+    size_t at = 0;
     ASSERT(l->walks[PLAN_SPANS] != NULL);
-    for (size_t at = 0; at < l->event_count; at += TOLD_AT_ONCE) {
+    while (at < l->event_count && l->left_count == 0) {
         size_t n = l->event_count - at < TOLD_AT_ONCE ? l->event_count - at : TOLD_AT_ONCE;
         enum err e = sink->tell(sink->ctx, l->events + at, n);
         if (e != ERR_OK) {
-            l->tell_failures++;
-            log_write(LOG_ERROR, "alert", "alerts cannot be written down: they are tried again",
-                      "count=%zu reason=\"%s\"", l->event_count - at, err_text(e));
-            for (size_t i = at; i < l->event_count; i++) {
-                l->event_groups[i]->owes = l->events[i].fires;
-            }
+            note_failure(l, l->event_count - at, e);
             break;
         }
         for (size_t i = at; i < at + n; i++) {
             apply(l, &l->events[i], l->event_groups[i]);
         }
+        at += n;
+    }
+    return at;
+}
+
+// What could not be told stays as it is, and is told at a later tick; what fired also where that is
+// over by then.
+static void tell(struct look *l, const struct alert_sink *sink)
+{
+    ASSERT(l->walks[PLAN_SPANS] != NULL);
+    for (size_t i = tell_some(l, sink); i < l->event_count; i++) {
+        l->event_groups[i]->owes = l->events[i].fires;
     }
     l->event_count = 0;
+}
+
+// ---- What is left of groups that are gone -------------------------------------------------------
+
+void judge_keep_left(struct look *l, const struct alert_told *t)
+{
+    ASSERT(t->fires && t->group_count <= ALERT_GROUP_BY_MAX);
+    l->left = mem_grow(l->left, &l->left_capacity, l->left_count + 1, sizeof *l->left);
+    struct alert_told *kept = &l->left[l->left_count++];
+    *kept = *t;
+    kept->rule = arena_str(&l->left_arena, t->rule);
+    for (size_t i = 0; i < t->group_count; i++) {
+        kept->group[i] = arena_str(&l->left_arena, t->group[i]);
+    }
+}
+
+// Some of what is left as ends of now.
+static enum err tell_ends(const struct look *l, const struct alert_sink *sink,
+                          const struct alert_told *left, size_t count)
+{
+    struct alert_event *events = mem_new(count, sizeof *events);
+    struct alert_rule *rules = mem_new(count, sizeof *rules);
+    struct alert_strategy *strategies = mem_new(count, sizeof *strategies);
+    ASSERT(count > 0 && count <= LEFT_AT_ONCE);
+    for (size_t i = 0; i < count; i++) {
+        strategies[i].group_by_count = left[i].group_count;
+        rules[i] = (struct alert_rule){
+            .name = left[i].rule, .strategies = &strategies[i], .strategy_count = 1};
+        events[i] = (struct alert_event){.rule = &rules[i],
+                                         .strategy = &strategies[i],
+                                         .event_ns = left[i].event_ns,
+                                         .at_ns = l->time.now_ms * NS_PER_MS};
+        memcpy(events[i].group, left[i].group, left[i].group_count * sizeof(struct str));
+    }
+    enum err e = sink->tell(sink->ctx, events, count);
+    mem_free(events);
+    mem_free(rules);
+    mem_free(strategies);
+    return e;
+}
+
+void judge_tell_left(struct look *l, const struct alert_sink *sink)
+{
+    size_t at = 0;
+    ASSERT(l->walks[PLAN_SPANS] != NULL);
+    while (at < l->left_count) {
+        size_t n = l->left_count - at < LEFT_AT_ONCE ? l->left_count - at : LEFT_AT_ONCE;
+        enum err e = tell_ends(l, sink, l->left + at, n);
+        if (e != ERR_OK) {
+            note_failure(l, l->left_count - at, e);
+            break;
+        }
+        at += n;
+        l->ended += n;
+        l->firing -= n;
+    }
+    l->left_count -= at;
+    if (l->left_count == 0) {
+        arena_clear(&l->left_arena);
+    } else if (at > 0) {
+        memmove(l->left, l->left + at, l->left_count * sizeof *l->left);
+    }
 }
 
 // ---- Groups -------------------------------------------------------------------------------------
@@ -290,6 +369,9 @@ void judge_all(struct look *l, const struct alert_sink *sink, bool tick)
         judge_dirty(l, &l->program.groups[l->dirty[i]]);
     }
     l->dirty_count = 0;
+    if (tick) {
+        judge_tell_left(l, sink);
+    }
     tell(l, sink);
     for (size_t i = 0; tick && i < l->program.count; i++) {
         judge_groups(l, &l->program.groups[i]);
@@ -311,5 +393,14 @@ void judge_leave(struct look *l, const struct alert_sink *sink, struct program *
             }
         }
     }
-    tell(l, sink);
+    for (size_t i = tell_some(l, sink); i < l->event_count; i++) {
+        const struct alert_event *e = &l->events[i];
+        struct alert_told t = {.rule = e->rule->name,
+                               .group_count = e->strategy->group_by_count,
+                               .fires = true,
+                               .event_ns = e->event_ns};
+        memcpy(t.group, e->group, sizeof t.group);
+        judge_keep_left(l, &t);
+    }
+    l->event_count = 0;
 }

@@ -582,6 +582,39 @@ static void test_what_a_sink_could_not_take_is_told_later(void **state)
     end(&w);
 }
 
+static void test_ends_of_rules_that_are_gone_are_told_later(void **state)
+{
+    static struct world w;
+    (void)state;
+    begin_with(&w, count_rule);
+    calls(&w, 4, now(), "a");
+    alert_quiesce(w.engine);
+    check_told(&w, 1, "many a fires 4 3");
+    w.result = ERR_IO;
+    struct alert_set *none = rules_of("rules: []");
+    alert_set_rules(w.engine, none);
+    alert_set_unref(none);
+    for (size_t i = 0; i < 3; i++) {
+        pass_and_judge(&w, 1000);
+    }
+    check_told(&w, 1, "");
+    assert_int_equal(stats(&w).firing, 1);
+    // The rule comes back, and fires before the next tick: that is told behind the end.
+    struct alert_set *same = rules_of(count_rule);
+    alert_set_rules(w.engine, same);
+    alert_set_unref(same);
+    pass_and_judge(&w, 1000);
+    check_told(&w, 1, "");
+    w.result = ERR_OK;
+    calls(&w, 5, now(), "a");
+    alert_quiesce(w.engine);
+    check_told(&w, 3, "many a fires 5 3");
+    assert_string_equal(w.told[1].text, "many a ends 0 0 0");
+    assert_int_equal(stats(&w).firing, 1);
+    assert_int_equal(stats(&w).ended, 1);
+    end(&w);
+}
+
 // ---- Clocks -------------------------------------------------------------------------------------
 
 static const char leap_rules[] =
@@ -888,6 +921,7 @@ int main(void)
         cmocka_unit_test(test_groups_that_are_gone_go),
         cmocka_unit_test(test_what_flaps_ends_later_each_time),
         cmocka_unit_test(test_what_a_sink_could_not_take_is_told_later),
+        cmocka_unit_test(test_ends_of_rules_that_are_gone_are_told_later),
         cmocka_unit_test(test_a_clock_that_leaps_changes_nothing),
         cmocka_unit_test(test_a_clock_set_back_while_the_server_is_away),
         cmocka_unit_test(test_windows_of_rules_that_stay_are_kept),
