@@ -683,6 +683,14 @@ void desk_tick(struct desk *d, uint64_t now_ns)
     pthread_mutex_unlock(&d->lock);
 }
 
+void desk_stats(struct desk *d, struct desk_stats *ret_stats)
+{
+    ASSERT(ret_stats != NULL);
+    pthread_mutex_lock(&d->lock);
+    *ret_stats = (struct desk_stats){d->open_count, d->crowded};
+    pthread_mutex_unlock(&d->lock);
+}
+
 // ---- People -------------------------------------------------------------------------------------
 
 // That it is there is all that is asked.

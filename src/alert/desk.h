@@ -41,7 +41,7 @@
 #include "notify/notify.h"
 
 #define DESK_FOLD_MS   ((uint64_t)60000)
-#define DESK_OPEN_MAX  1000 // incidents; beyond it an alert joins the newest
+#define DESK_OPEN_MAX  1000 // incidents; beyond it: the newest of the line, else the newest
 #define DESK_LIST_MAX  64   // services, entries, users of an incident that are named
 #define DESK_TRACES    50   // of an incident that are compared
 #define DESK_LOOKED_AT 3    // traces of an alert that are opened
@@ -95,6 +95,12 @@ struct book *desk_book(struct desk *d);
 // What the engine's sink needs; see alert.h.
 MUST_CHECK enum err desk_tell(struct desk *d, const struct alert_event *events, size_t count);
 void desk_tick(struct desk *d, uint64_t now_ns);
+
+struct desk_stats {
+    uint64_t open;    // incidents that are not resolved
+    uint64_t crowded; // alerts that joined one for want of room: DESK_OPEN_MAX
+};
+void desk_stats(struct desk *d, struct desk_stats *ret_stats);
 
 // An incident that is not resolved and that silences cover: all of it, or some of its rules and
 // services.

@@ -72,6 +72,7 @@ struct desk {
     bool is_stale; // what the book has could not be read again
     struct log_gate gate;
     uint64_t forgot_ns;
+    uint64_t crowded; // alerts that joined one that they do not belong to, for want of room
 };
 
 char *desk_copy(struct str s); // with a zero behind it; mem_free()

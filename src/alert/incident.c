@@ -93,6 +93,19 @@ static bool belongs(const struct desk *d, const struct open_incident *i,
     return name_list_have(&i->rules, e->rule->name) || shares_trace(i, e) || is_near(d, i, e);
 }
 
+// Where there are as many as may be: else the newest of all.
+static struct open_incident *newest_of_line(const struct desk *d, struct str line)
+{
+    struct open_incident *newest = d->open[d->open_count - 1];
+    ASSERT(d->open_count > 0);
+    for (size_t k = d->open_count; k > 0; k--) {
+        if (str_eq(str_of(d->open[k - 1]->line), line)) {
+            return d->open[k - 1];
+        }
+    }
+    return newest;
+}
+
 struct open_incident *incident_for(struct desk *d, const struct alert_event *e)
 {
     ASSERT(d->firing_count <= d->size);
@@ -102,7 +115,8 @@ struct open_incident *incident_for(struct desk *d, const struct alert_event *e)
         }
     }
     if (d->open_count == DESK_OPEN_MAX) {
-        return d->open[d->open_count - 1];
+        d->crowded++;
+        return newest_of_line(d, e->origin.line);
     }
     struct open_incident *i = make();
     d->open = mem_grow(d->open, &d->open_capacity, d->open_count + 1, sizeof *d->open);

@@ -3,6 +3,7 @@
 #include "alert/inquiry.h"
 
 #include "core/clock.h"
+#include "core/hash_index.h"
 #include "core/mem.h"
 #include "core/must.h"
 #include "model/semconv.h"
@@ -17,6 +18,11 @@ struct inquirer {
     struct budget *budget;
     struct topology *topology; // NULL: not known
     uint64_t looked_ns;        // monotonic
+    // Of its edges between two services of one line: looked up by both, in either order.
+    uint32_t *pairs;
+    uint64_t *pair_hashes;
+    size_t pair_count;
+    struct hash_index pair_index;
 };
 
 struct inquirer *inquirer_new(struct store *store, struct series_store *series,
@@ -30,11 +36,24 @@ struct inquirer *inquirer_new(struct store *store, struct series_store *series,
     return q;
 }
 
+static void forget_pairs(struct inquirer *q)
+{
+    ASSERT(q->store != NULL);
+    hash_index_done(&q->pair_index);
+    mem_free(q->pairs);
+    mem_free(q->pair_hashes);
+    q->pair_index = (struct hash_index){0};
+    q->pairs = NULL;
+    q->pair_hashes = NULL;
+    q->pair_count = 0;
+}
+
 void inquirer_free(struct inquirer *q)
 {
     if (q == NULL) {
         return;
     }
+    forget_pairs(q);
     topology_free(q->topology);
     mem_free(q);
 }
@@ -209,6 +228,34 @@ void inquirer_inquire(struct inquirer *q, const trace_id *traces, size_t count,
 
 // ---- Neighbours ---------------------------------------------------------------------------------
 
+// The same for either order.
+static uint64_t hash_pair(struct str line, struct str a, struct str b)
+{
+    ASSERT(line.p != NULL || line.n == 0);
+    return secret_fold(str_hash(line), str_hash(a) + str_hash(b));
+}
+
+static void index_pairs(struct inquirer *q)
+{
+    const struct topology *t = q->topology;
+    ASSERT(q->pair_count == 0);
+    q->pairs = mem_new(t->edge_count + 1, sizeof *q->pairs);
+    q->pair_hashes = mem_new(t->edge_count + 1, sizeof *q->pair_hashes);
+    for (size_t i = 0; i < t->edge_count; i++) {
+        const struct node *from = &t->nodes[t->edges[i].from].node;
+        const struct node *to = &t->nodes[t->edges[i].to].node;
+        if (!str_eq(from->kind, STR("service")) || !str_eq(to->kind, STR("service")) ||
+            !str_eq(from->line, to->line)) {
+            continue;
+        }
+        size_t n = q->pair_count++;
+        q->pairs[n] = (uint32_t)i;
+        q->pair_hashes[n] = hash_pair(from->line, from->service, to->service);
+        hash_index_reserve(&q->pair_index, q->pair_hashes, n, 16);
+        hash_index_put(&q->pair_index, q->pair_hashes[n], (uint32_t)n);
+    }
+}
+
 static void look_again(struct inquirer *q)
 {
     uint64_t now_ms = clock_wall_ns() / NS_PER_MS;
@@ -223,8 +270,10 @@ static void look_again(struct inquirer *q)
     }
     q->looked_ns = clock_mono_ns();
     if (topology_run(&query, &t) == ERR_OK) {
+        forget_pairs(q);
         topology_free(q->topology);
         q->topology = t;
+        index_pairs(q);
     }
 }
 
@@ -240,9 +289,15 @@ bool inquirer_are_neighbours(struct inquirer *q, struct str line, struct str a, 
     ASSERT(q->store != NULL);
     look_again(q);
     const struct topology *t = q->topology;
-    for (size_t i = 0; t != NULL && i < t->edge_count; i++) {
-        const struct topology_node *from = &t->nodes[t->edges[i].from];
-        const struct topology_node *to = &t->nodes[t->edges[i].to];
+    uint64_t hash = hash_pair(line, a, b);
+    struct hash_walk walk = hash_index_walk(&q->pair_index, hash);
+    uint32_t at;
+    while (hash_index_next(&walk, &at)) {
+        if (q->pair_hashes[at] != hash) {
+            continue;
+        }
+        const struct topology_edge *edge = &t->edges[q->pairs[at]];
+        const struct topology_node *from = &t->nodes[edge->from], *to = &t->nodes[edge->to];
         if ((is_node(from, line, a) && is_node(to, line, b)) ||
             (is_node(from, line, b) && is_node(to, line, a))) {
             return true;

@@ -45,8 +45,10 @@ static void put_rule(void *ctx, const struct book_rule *r)
 static void put_engine(struct job *j, struct json_writer *w)
 {
     struct alert_stats s;
+    struct desk_stats d;
     ASSERT(j->api != NULL);
     alerting_stats(j->api->o.alerting, &s);
+    desk_stats(alerting_desk(j->api->o.alerting), &d);
     const struct {
         const char *key;
         uint64_t value;
@@ -58,7 +60,8 @@ static void put_engine(struct job *j, struct json_writer *w)
                    {"passed_records", s.passed}, {"groups", s.groups},
                    {"firing", s.firing},         {"fired", s.fired},
                    {"ended", s.ended},           {"clock_leaps", s.leaps},
-                   {"bytes", s.bytes},           {"write_failures", s.tell_failures}};
+                   {"bytes", s.bytes},           {"write_failures", s.tell_failures},
+                   {"open_incidents", d.open},   {"crowded_alerts", d.crowded}};
     json_put_key(w, "engine");
     json_put_object(w);
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
