@@ -463,22 +463,29 @@ static enum err check_room(const struct alerting *a, const struct alert_file *f,
                      (bytes >> 20) + 1, most >> 20);
 }
 
+static enum err put_error(enum err e, struct err_at *ret_at)
+{
+    ASSERT(ret_at != NULL);
+    return e == ERR_OK ? ERR_OK
+                       : err_at_set(ret_at, e, 0, "the rules cannot be written: %s",
+                                    e == ERR_LIMIT ? "there would be too many" : err_text(e));
+}
+
 static enum err put_all(struct alerting *a, const struct alert_file *f, struct channel *channels,
                         struct str by, struct err_at *ret_at)
 {
-    enum err e = ERR_OK;
-    ASSERT(a->inquirer != NULL);
-    for (size_t i = 0; i < f->channel_count && e == ERR_OK; i++) {
-        enum channel_key key;
-        e = notify_set_channel(a->notify, &channels[i], &key, ret_at);
-    }
+    enum channel_key key;
     bool has_any =
         f->rule_count + f->roster.person_count + f->roster.team_count + f->roster.silence_count > 0;
+    bool has_both = has_any && f->channel_count > 0; // two files: what one refuses the other lacks
+    ASSERT(a->inquirer != NULL);
+    enum err e = has_both ? put_error(book_try_rules(desk_book(a->desk), f), ret_at) : ERR_OK;
+    if (e == ERR_OK && f->channel_count > 0) {
+        e = notify_set_channels(a->notify, channels, f->channel_count, &key, ret_at);
+    }
     if (e == ERR_OK && has_any) {
-        e = book_put_rules(desk_book(a->desk), f, by, clock_wall_ns());
-        e = e == ERR_OK ? take_over(a, ret_at)
-                        : err_at_set(ret_at, e, 0, "the rules cannot be written: %s",
-                                     e == ERR_LIMIT ? "there would be too many" : err_text(e));
+        e = put_error(book_put_rules(desk_book(a->desk), f, by, clock_wall_ns()), ret_at);
+        e = e == ERR_OK ? take_over(a, ret_at) : e;
     }
     return e;
 }

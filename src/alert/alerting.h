@@ -4,7 +4,10 @@
 //
 // A change is written down (alert/book.h) and then taken over by the engine at its next turn,
 // within TURN_MS. Rules and channels of one file are taken all or not at all: what is wrong in any
-// of them refuses the file.
+// of them, or more of them than there may be, refuses the file before anything is written. Channels
+// are one transaction of notify.db, then the rules and the roster one of alerts.db: a disk that
+// fails between the two leaves the channels changed and the rules as they were, and the error says
+// that the rules cannot be written; the same file again puts that right.
 //
 // Threads: as the parts say; changes exclude one another.
 #ifndef SONDE_ALERT_ALERTING_H

@@ -48,6 +48,8 @@ void book_close(struct book *b);
 // keep their version. ERR_LIMIT where there would be too many.
 MUST_CHECK enum err book_put_rules(struct book *b, const struct alert_file *file, struct str by,
                                    uint64_t now_ns);
+// Whether book_put_rules() would take the file; nothing is changed.
+MUST_CHECK enum err book_try_rules(struct book *b, const struct alert_file *file);
 // ERR_NOT_FOUND.
 MUST_CHECK enum err book_remove_rule(struct book *b, struct str name, struct str by,
                                      uint64_t now_ns);

@@ -49,10 +49,8 @@ static uint64_t count_of(struct book *b, enum book_roster_kind kind)
 {
     sqlite3_stmt *s = book_statement(b, BOOK_COUNT_ROSTER);
     sql_bind_u64(s, 1, kind);
-    uint64_t n = sqlite3_step(s) == SQLITE_ROW ? sql_u64(s, 0) : 0;
-    ASSERT(b->sql.db != NULL);
-    (void)sqlite3_reset(s);
-    return n;
+    ASSERT(kind < BOOK_ROSTER_KINDS);
+    return book_count(b, BOOK_COUNT_ROSTER);
 }
 
 bool book_put_roster(struct book *b, const struct roster *r, struct str by, uint64_t now_ns)

@@ -22,24 +22,26 @@ static void put_rule(struct book *b, const struct alert_rule *r, struct str body
     }
 }
 
-// In a transaction.
-static uint64_t count_rules(struct book *b)
+uint64_t book_count(struct book *b, enum book_statement which)
 {
-    sqlite3_stmt *s = book_statement(b, BOOK_COUNT_RULES);
-    uint64_t n = sqlite3_step(s) == SQLITE_ROW ? sql_u64(s, 0) : 0;
+    sqlite3_stmt *s = book_statement(b, which);
+    int code = sqlite3_step(s);
+    uint64_t n = code == SQLITE_ROW ? sql_u64(s, 0) : 0;
+    enum err e = code == SQLITE_ROW ? ERR_OK : code == SQLITE_DONE ? ERR_IO : sql_err(code);
     ASSERT(b->sql.db != NULL);
+    b->sql.failed = b->sql.failed == ERR_OK ? e : b->sql.failed;
     (void)sqlite3_reset(s);
+    (void)sqlite3_clear_bindings(s);
     return n;
 }
 
-enum err book_put_rules(struct book *b, const struct alert_file *file, struct str by,
-                        uint64_t now_ns)
+// In a transaction.
+static void put_file(struct book *b, const struct alert_file *file, struct str by, uint64_t now_ns)
 {
     struct buf body;
     ASSERT(b->sql.db != NULL);
     buf_init(&body, BODY_MAX);
     bool is_too_much = false;
-    sql_begin(&b->sql);
     for (size_t i = 0; i < file->rule_count; i++) {
         buf_clear(&body);
         alert_rule_print(&file->rules[i], &body);
@@ -49,11 +51,26 @@ enum err book_put_rules(struct book *b, const struct alert_file *file, struct st
     sql_bind_u64(book_statement(b, BOOK_CUT_CHANGES), 1, BOOK_CHANGES_MAX);
     sql_run(&b->sql, BOOK_CUT_CHANGES);
     is_too_much = !book_put_roster(b, &file->roster, by, now_ns) || is_too_much ||
-                  count_rules(b) > ALERT_RULES_MAX;
+                  book_count(b, BOOK_COUNT_RULES) > ALERT_RULES_MAX;
     b->sql.failed = is_too_much && b->sql.failed == ERR_OK ? ERR_LIMIT : b->sql.failed;
-    enum err e = sql_end(&b->sql);
     buf_done(&body);
-    return e;
+}
+
+enum err book_put_rules(struct book *b, const struct alert_file *file, struct str by,
+                        uint64_t now_ns)
+{
+    ASSERT(b->sql.db != NULL);
+    sql_begin(&b->sql);
+    put_file(b, file, by, now_ns);
+    return sql_end(&b->sql);
+}
+
+enum err book_try_rules(struct book *b, const struct alert_file *file)
+{
+    ASSERT(b->sql.db != NULL);
+    sql_begin(&b->sql);
+    put_file(b, file, STR(""), 1);
+    return sql_undo(&b->sql);
 }
 
 enum err book_remove_rule(struct book *b, struct str name, struct str by, uint64_t now_ns)

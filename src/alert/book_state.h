@@ -53,6 +53,9 @@ enum book_statement {
 enum book_roster_kind { BOOK_PEOPLE, BOOK_GROUPS, BOOK_SILENCES, BOOK_ROSTER_KINDS };
 #define BOOK_AUDIT_MAX 256 // bytes of a name in the audit
 
+// book_rules.c: in a transaction, the number that a statement counts; where it fails, so does the
+// transaction.
+uint64_t book_count(struct book *b, enum book_statement which);
 // book_roster.c: in a transaction. False where there are too many, or one is too long.
 bool book_put_roster(struct book *b, const struct roster *r, struct str by, uint64_t now_ns);
 // Adds the lists that have something.

@@ -185,35 +185,68 @@ static enum err keep_secrets(struct channel *c, const struct channel *old, struc
     return ERR_OK;
 }
 
-static enum err store_channel(struct notify *n, const struct channel *c, struct err_at *at)
+// A channel as the outbox has it.
+struct stored {
+    struct buf open, sealed;
+};
+
+static enum err store_one(struct notify *n, const struct channel *c, struct stored *to,
+                          struct outbox_channel *row, struct err_at *at)
 {
-    struct buf open, plain, sealed;
+    struct buf plain;
     bool has_secret = false;
-    struct str name = channel_text(c, KEY_NAME);
+    row->name = channel_text(c, KEY_NAME);
     for (unsigned i = 0; i < KEY_COUNT; i++) {
         bool secret = (channel_keys_secret(c->type) & KEY_BIT(i)) != 0;
         has_secret = has_secret || (secret && channel_has(c, (enum channel_key)i));
     }
     ASSERT(!c->needs_secrets);
-    buf_init(&open, CHANNEL_JSON_BYTES_MAX);
     buf_init(&plain, SECRETS_BYTES_MAX);
-    buf_init(&sealed, SECRETS_BYTES_MAX + VAULT_OVERHEAD_BYTES);
     (void)buf_reserve(&plain, SECRETS_BYTES_MAX); // so that it does not leave a copy as it grows
-    channel_to_json(c, false, &open);
+    channel_to_json(c, false, &to->open);
     if (has_secret) {
         channel_to_json(c, true, &plain);
-        vault_seal(&n->vault, name, buf_str(&plain), &sealed);
+        vault_seal(&n->vault, row->name, buf_str(&plain), &to->sealed);
     }
-    enum err e = open.failed || plain.failed || sealed.failed
-                     ? err_at_set(at, ERR_LIMIT, 0, "The channel is too large.")
-                     : outbox_set_channel(n->outbox, name, buf_str(&open), buf_str(&sealed));
+    bool fits = !to->open.failed && !plain.failed && !to->sealed.failed;
+    row->open = buf_str(&to->open);
+    row->sealed = buf_str(&to->sealed);
     wipe(&plain);
-    buf_done(&open);
-    buf_done(&sealed);
+    return fits ? ERR_OK
+                : err_at_set(at, ERR_LIMIT, 0, "Channel %.*s is too large.", STR_FMT(row->name));
+}
+
+static enum err store(struct notify *n, struct held *const *held, size_t count, struct err_at *at)
+{
+    struct stored *stored = mem_new(count + 1, sizeof *stored);
+    struct outbox_channel *rows = mem_new(count + 1, sizeof *rows);
+    enum err e = ERR_OK;
+    ASSERT(held != NULL);
+    for (size_t i = 0; i < count; i++) {
+        buf_init(&stored[i].open, CHANNEL_JSON_BYTES_MAX);
+        buf_init(&stored[i].sealed, SECRETS_BYTES_MAX + VAULT_OVERHEAD_BYTES);
+        e = e == ERR_OK ? store_one(n, &held[i]->channel, &stored[i], &rows[i], at) : e;
+    }
+    if (e == ERR_OK) {
+        e = outbox_set_channels(n->outbox, rows, count);
+        if (e == ERR_LIMIT) {
+            (void)err_at_set(at, e, 0, "There would be more than %zu channels.",
+                             OUTBOX_CHANNELS_MAX);
+        } else if (e != ERR_OK) {
+            (void)err_at_set(at, e, 0, "The channels cannot be written: %s.", err_text(e));
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        buf_done(&stored[i].open);
+        buf_done(&stored[i].sealed);
+    }
+    mem_free(stored);
+    mem_free(rows);
     return e;
 }
 
-static enum err set_held(struct notify *n, struct held *h, enum channel_key *ret_key,
+// The secrets that it keeps; then whether it is right.
+static enum err complete(struct notify *n, struct held *h, enum channel_key *ret_key,
                          struct err_at *at)
 {
     notify_lock(n);
@@ -227,35 +260,69 @@ static enum err set_held(struct notify *n, struct held *h, enum channel_key *ret
     }
     held_unref(old);
     e = e == ERR_OK ? channel_check(&h->channel, ret_key, at) : e;
-    if (e != ERR_OK) {
-        return e;
-    }
-    ASSERT(channel_has(&h->channel, KEY_NAME));
-    *ret_key = KEY_NAME;
-    e = store_channel(n, &h->channel, at);
-    if (e != ERR_OK) {
-        return e;
-    }
+    ASSERT(e != ERR_OK || channel_has(&h->channel, KEY_NAME));
+    return e;
+}
+
+// Whether each has a lane, or room for one. Only who holds `setting` adds any, so it stays true.
+static enum err check_lanes(struct notify *n, struct held *const *held, size_t count,
+                            struct err_at *at)
+{
+    size_t fresh = 0;
+    ASSERT(held != NULL);
     notify_lock(n);
-    e = set_lane(n, held_ref(h));
+    for (size_t i = 0; i < count; i++) {
+        fresh += notify_lane(n, channel_text(&held[i]->channel, KEY_NAME)) == NULL;
+    }
+    bool fits = fresh <= sizeof n->lanes / sizeof *n->lanes - n->lane_count;
     notify_unlock(n);
+    return fits ? ERR_OK
+                : err_at_set(at, ERR_LIMIT, 0, "Too many channels that were removed still send.");
+}
+
+static enum err set_held(struct notify *n, struct held *const *held, size_t count,
+                         enum channel_key *ret_key, struct err_at *at)
+{
+    enum err e = ERR_OK;
+    ASSERT(held != NULL);
+    *ret_key = KEY_NAME;
+    for (size_t i = 0; i < count && e == ERR_OK; i++) {
+        e = complete(n, held[i], ret_key, at);
+    }
     if (e != ERR_OK) {
-        held_unref(h);
+        return e;
+    }
+    *ret_key = KEY_NAME;
+    e = check_lanes(n, held, count, at);
+    e = e == ERR_OK ? store(n, held, count, at) : e;
+    if (e == ERR_OK) {
+        notify_lock(n);
+        for (size_t i = 0; i < count; i++) {
+            enum err set = set_lane(n, held_ref(held[i]));
+            MUST(set == ERR_OK);
+        }
+        notify_unlock(n);
     }
     return e;
 }
 
-enum err notify_set_channel(struct notify *n, struct channel *c, enum channel_key *ret_key,
-                            struct err_at *ret_at)
+enum err notify_set_channels(struct notify *n, struct channel *channels, size_t count,
+                             enum channel_key *ret_key, struct err_at *ret_at)
 {
-    struct held *h = held_new();
+    struct held **held = mem_new(count + 1, sizeof *held);
     ASSERT(ret_key != NULL);
-    h->channel = *c; // with its arena
-    channel_init(c);
+    for (size_t i = 0; i < count; i++) {
+        held[i] = held_new();
+        held[i]->channel = channels[i]; // with its arena
+        channel_init(&channels[i]);
+    }
     MUST(pthread_mutex_lock(&n->setting) == 0);
-    enum err e = set_held(n, h, ret_key, ret_at);
+    enum err e = set_held(n, held, count, ret_key, ret_at);
     MUST(pthread_mutex_unlock(&n->setting) == 0);
-    held_unref(h);
+    for (size_t i = 0; i < count; i++) {
+        held_unref(held[i]);
+    }
+    mem_free(held);
     if (e == ERR_OK) {
         wake(n);
     }

@@ -70,11 +70,12 @@ void notify_close(struct notify *n);
 
 // ---- Channels -----------------------------------------------------------------------------------
 
-// Adds or replaces the channel that has this name, and takes what is in it (it is empty then, also
-// on failure). Secrets that it lacks stay those that the channel has already, if its type, and the
-// address that it sends them to, stay what they are. On failure *ret_key is the key to blame.
-MUST_CHECK enum err notify_set_channel(struct notify *n, struct channel *c,
-                                       enum channel_key *ret_key, struct err_at *ret_at);
+// Adds or replaces the channels that have these names, all or none, and takes what is in them (they
+// are empty then, also on failure). Secrets that one lacks stay those that the channel has already,
+// if its type, and the address that it sends them to, stay what they are. On failure *ret_key is
+// the key to blame, of the first that is wrong. ERR_LIMIT where there would be too many.
+MUST_CHECK enum err notify_set_channels(struct notify *n, struct channel *channels, size_t count,
+                                        enum channel_key *ret_key, struct err_at *ret_at);
 // What waits for it is given up. ERR_NOT_FOUND.
 MUST_CHECK enum err notify_remove_channel(struct notify *n, struct str name);
 

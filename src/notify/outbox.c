@@ -370,27 +370,31 @@ void outbox_close(struct outbox *o)
 
 // ---- Channels -----------------------------------------------------------------------------------
 
-enum err outbox_set_channel(struct outbox *o, struct str name, struct str open, struct str sealed)
+enum err outbox_set_channels(struct outbox *o, const struct outbox_channel *channels, size_t count)
 {
     const struct outbox_stats none = {0};
-    MUST(name.n > 0 && name.n <= CHANNEL_NAME_BYTES_MAX);
+    ASSERT(channels != NULL || count == 0);
     enum err e = enter(o);
     if (e != ERR_OK) {
         return e;
     }
-    if (entry_of(o, name) == NULL) {
-        if (o->count == OUTBOX_CHANNELS_MAX) {
-            unlock(o);
-            return ERR_LIMIT;
-        }
-        add_entry(o, name, &none);
-    }
     sql_begin(&o->sql);
-    sqlite3_stmt *s = statement(o, SQL_SET_CHANNEL);
-    sql_bind_str(s, 1, name);
-    sql_bind_str(s, 2, open);
-    sql_bind_str(s, 3, sealed);
-    (void)run(o, SQL_SET_CHANNEL);
+    for (size_t i = 0; i < count && o->sql.failed == ERR_OK; i++) {
+        const struct outbox_channel *c = &channels[i];
+        MUST(c->name.n > 0 && c->name.n <= CHANNEL_NAME_BYTES_MAX);
+        if (entry_of(o, c->name) == NULL) {
+            if (o->count == OUTBOX_CHANNELS_MAX) {
+                o->sql.failed = ERR_LIMIT; // finish() takes back those before
+                break;
+            }
+            add_entry(o, c->name, &none);
+        }
+        sqlite3_stmt *s = statement(o, SQL_SET_CHANNEL);
+        sql_bind_str(s, 1, c->name);
+        sql_bind_str(s, 2, c->open);
+        sql_bind_str(s, 3, c->sealed);
+        (void)run(o, SQL_SET_CHANNEL);
+    }
     return finish(o);
 }
 

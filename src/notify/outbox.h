@@ -71,9 +71,13 @@ void outbox_close(struct outbox *o); // NULL is fine
 
 // ---- Channels -----------------------------------------------------------------------------------
 
-// Adds one, or replaces it. ERR_LIMIT where there are too many.
-MUST_CHECK enum err outbox_set_channel(struct outbox *o, struct str name, struct str open,
-                                       struct str sealed);
+struct outbox_channel {
+    struct str name, open, sealed;
+};
+// Adds them, or replaces those of their names, in one transaction: on failure none is changed.
+// ERR_LIMIT where there would be too many.
+MUST_CHECK enum err outbox_set_channels(struct outbox *o, const struct outbox_channel *channels,
+                                        size_t count);
 // What waits for it is given up. ERR_NOT_FOUND.
 MUST_CHECK enum err outbox_remove_channel(struct outbox *o, struct str name, uint64_t now_ms);
 MUST_CHECK enum err outbox_each_channel(struct outbox *o,

@@ -154,19 +154,25 @@ void sql_run(struct sql *s, size_t which)
     run(s, s->statements[which]);
 }
 
+enum err sql_undo(struct sql *s)
+{
+    ASSERT(s->db != NULL);
+    enum err e = s->failed;
+    if (sqlite3_get_autocommit(s->db) == 0) {
+        (void)sql_text(s->db, "ROLLBACK");
+        MUST(sqlite3_get_autocommit(s->db) != 0);
+    }
+    (void)pthread_mutex_unlock(&s->lock);
+    return e;
+}
+
 enum err sql_end(struct sql *s)
 {
     ASSERT(s->db != NULL);
     if (s->failed == ERR_OK) {
         s->failed = sql_err(sql_text(s->db, "COMMIT"));
     }
-    enum err e = s->failed;
-    if (e != ERR_OK && sqlite3_get_autocommit(s->db) == 0) {
-        (void)sql_text(s->db, "ROLLBACK");
-        MUST(sqlite3_get_autocommit(s->db) != 0);
-    }
-    (void)pthread_mutex_unlock(&s->lock);
-    return e;
+    return sql_undo(s); // nothing, where it is committed
 }
 
 enum err sql_each_bound(struct sql *s, size_t which,

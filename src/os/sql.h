@@ -46,7 +46,8 @@ void sql_begin(struct sql *s);
 void sql_bind_u64(sqlite3_stmt *statement, int at, uint64_t v);
 void sql_bind_str(sqlite3_stmt *statement, int at, struct str v);
 void sql_run(struct sql *s, size_t which);
-MUST_CHECK enum err sql_end(struct sql *s); // commits, or rolls back what failed
+MUST_CHECK enum err sql_end(struct sql *s);  // commits, or rolls back what failed
+MUST_CHECK enum err sql_undo(struct sql *s); // rolls back; the first error that there was
 
 // Every row of a query, whose parameter, where it has one, is `parameter`. `row` must not call the
 // catalog.

@@ -73,7 +73,7 @@ static json_t *set(struct notify *n, json_t *command)
     char *text = json_dumps(json_object_get(command, "channel"), 0);
     channel_init(&c);
     enum err e = channel_from_json(&c, str_of(text), &at);
-    e = e == ERR_OK ? notify_set_channel(n, &c, &key, &at) : e;
+    e = e == ERR_OK ? notify_set_channels(n, &c, 1, &key, &at) : e;
     channel_done(&c);
     free(text); // of jansson
     json_t *answer = result(e, at.text);

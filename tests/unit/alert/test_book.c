@@ -136,6 +136,37 @@ static void test_rules_outlive_their_changes(void **state)
     check_changes((struct str){0}, 9, "b 2 removed bob 4\na 4 removed bob 4\n");
 }
 
+static enum err try_rules(const char *rules)
+{
+    struct alert_set *set = rules_of(rules);
+    enum err e = book_try_rules(&book, alert_set_file(set));
+    alert_set_unref(set);
+    return e;
+}
+
+static void test_a_try_changes_nothing(void **state)
+{
+    (void)state;
+    assert_ok(put("rules: [" RULE("a", 1) "]", "anna", 1));
+    assert_ok(try_rules("rules: [" RULE("a", 2) ", " RULE("b", 1) "]"));
+    check_rules("a 1 anna 1\n");
+    check_changes((struct str){0}, 9, "a 1 made anna 1\n");
+    simfs_set_full(disk, true);
+    assert_err(put("rules: [" RULE("a", 2) "]", "anna", 2), ERR_FULL);
+    simfs_set_full(disk, false);
+    assert_ok(put("rules: [" RULE("a", 2) "]", "anna", 3));
+    check_rules("a 2 anna 3\n");
+}
+
+// What cannot be counted is not taken for few.
+static void test_a_count_that_fails_is_an_error(void **state)
+{
+    (void)state;
+    assert_int_equal(sqlite3_exec(book.sql.db, "DROP TABLE roster", NULL, NULL, NULL), SQLITE_OK);
+    assert_err(put("rules: [" RULE("a", 1) "]", "anna", 1), ERR_IO);
+    check_rules("");
+}
+
 static void test_rules_are_one_file(void **state)
 {
     struct buf b;
@@ -413,6 +444,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_versions_and_changes_outlive_closing),
         TEST(test_rules_outlive_their_changes),
+        TEST(test_a_try_changes_nothing),
+        TEST(test_a_count_that_fails_is_an_error),
         TEST(test_rules_are_one_file),
         TEST(test_the_engines_state_is_kept),
         TEST(test_all_of_an_incident_is_read_as_written),

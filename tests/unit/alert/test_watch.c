@@ -68,7 +68,7 @@ static void set_webhook(const char *name, unsigned port)
                    port);
     channel_init(&c);
     assert_ok(channel_from_json(&c, str_of(json), &at));
-    assert_ok(notify_set_channel(notify, &c, &key, &at));
+    assert_ok(notify_set_channels(notify, &c, 1, &key, &at));
 }
 
 static int setup(void **state)

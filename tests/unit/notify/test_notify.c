@@ -72,7 +72,7 @@ static void set_webhook(const char *name, unsigned port)
                    name, port);
     channel_init(&c);
     assert_ok(channel_from_json(&c, str_of(json), &at));
-    assert_ok(notify_set_channel(notify, &c, &key, &at));
+    assert_ok(notify_set_channels(notify, &c, 1, &key, &at));
     assert_int_equal(c.type, CHANNEL_TYPE_COUNT); // it was taken
 }
 
@@ -207,6 +207,11 @@ static void test_without_memory_it_begins_later(void **state)
     receiver_stop(&r);
 }
 
+static void count_webhook(void *ctx, const struct notify_channel *c)
+{
+    *(size_t *)ctx += c->type == CHANNEL_WEBHOOK;
+}
+
 static void test_limits_and_what_is_not_there(void **state)
 {
     struct notify_answer a;
@@ -214,21 +219,36 @@ static void test_limits_and_what_is_not_there(void **state)
     assert_err(notify_test(notify, STR("x"), NULL, &a), ERR_NOT_FOUND);
     assert_err(notify_remove_channel(notify, STR("x")), ERR_NOT_FOUND);
     assert_err(notify_put(notify, NULL, NOTIFY_PUT_MAX + 1, NULL), ERR_LIMIT);
+    struct channel c, both[2];
     for (unsigned i = 0; i < OUTBOX_CHANNELS_MAX; i++) {
         char name[16];
         (void)snprintf(name, sizeof name, "n%u", i);
         set_webhook(name, 9);
     }
-    struct channel c;
     struct err_at at = {0};
     enum channel_key key;
     channel_init(&c);
     assert_ok(channel_from_json(&c, STR("{\"name\":\"z\",\"type\":\"slack\",\"url\":\"http://x\"}"),
                                 &at));
-    assert_err(notify_set_channel(notify, &c, &key, &at), ERR_LIMIT);
+    assert_err(notify_set_channels(notify, &c, 1, &key, &at), ERR_LIMIT);
     assert_int_equal(key, KEY_NAME);
-    notify_close(notify);
-    open_notify(); // with as many
+    // The one that would fit stays as it was.
+    for (int i = 0; i < 2; i++) {
+        channel_init(&both[i]);
+        assert_ok(
+            channel_from_json(&both[i], STR("{\"type\":\"slack\",\"url\":\"http://x\"}"), &at));
+        const struct str name = i == 0 ? STR("n7") : STR("z");
+        assert_ok(channel_set(&both[i], STR("name"), &name, 1, &at));
+    }
+    assert_err(notify_set_channels(notify, both, 2, &key, &at), ERR_LIMIT);
+    assert_int_equal(both[1].type, CHANNEL_TYPE_COUNT); // taken all the same
+    for (int i = 0; i < 2; i++) {
+        size_t webhooks = 0;
+        notify_each_channel(notify, count_webhook, &webhooks);
+        assert_int_equal(webhooks, OUTBOX_CHANNELS_MAX);
+        notify_close(notify);
+        open_notify(); // with as many
+    }
 }
 
 #define WITH_FOLDER(test) cmocka_unit_test_setup_teardown(test, setup, teardown)

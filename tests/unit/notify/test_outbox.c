@@ -53,7 +53,8 @@ static enum err open_at(uint64_t now_ms, size_t waiting_max)
 
 static void add_channel(const char *name)
 {
-    assert_ok(outbox_set_channel(outbox, str_of(name), STR("{}"), STR("")));
+    const struct outbox_channel c = {str_of(name), STR("{}"), STR("")};
+    assert_ok(outbox_set_channels(outbox, &c, 1));
 }
 
 static enum outbox_taken put_one(const char *key, const char *channel, const char *incident,
@@ -339,7 +340,8 @@ static void run_until_the_cut(void)
     if (open_at(NOW, OUTBOX_WAITING_MAX) != ERR_OK) {
         return;
     }
-    enum err e = outbox_set_channel(outbox, STR("c"), STR("{}"), STR("x"));
+    const struct outbox_channel c = {STR("c"), STR("{}"), STR("x")};
+    enum err e = outbox_set_channels(outbox, &c, 1);
     for (unsigned i = 0; i < STEPS && e == ERR_OK; i++) {
         try_put(i);
         if (i % 3 == 2) {
