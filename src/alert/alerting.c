@@ -94,12 +94,30 @@ static bool are_neighbours(void *ctx, struct str line, struct str a, struct str 
     return inquirer_are_neighbours(((struct alerting *)ctx)->inquirer, line, a, b);
 }
 
+// What a receiver said, so that it stays one value of one line of the log.
+static struct str log_value(struct str text, char room[2 * OUTBOX_ERROR_BYTES_MAX])
+{
+    struct str cut = str_cut(text, OUTBOX_ERROR_BYTES_MAX);
+    size_t n = 0;
+    ASSERT(text.p != NULL || text.n == 0);
+    for (size_t i = 0; i < cut.n; i++) {
+        char c = cut.p[i];
+        bool is_control = (unsigned char)c < ' ' || c == 0x7f;
+        if (c == '"' || c == '\\') {
+            room[n++] = '\\';
+        }
+        room[n++] = is_control ? ' ' : c;
+    }
+    return (struct str){room, n};
+}
+
 static void trouble(void *ctx, enum notify_trouble what, struct str channel, struct str key,
                     struct str error)
 {
     static const char *const texts[] = {
-        "a message was given up", "a channel has not worked for minutes", "a channel works again"};
+        "a delivery is given up", "a channel has not worked for minutes", "a channel works again"};
     struct watch *watch = ((struct alerting *)ctx)->watch;
+    char room[2 * OUTBOX_ERROR_BYTES_MAX];
     ASSERT((size_t)what < sizeof texts / sizeof texts[0]);
     if (what == NOTIFY_FAILING) {
         watch_failing(watch, channel, error);
@@ -108,7 +126,7 @@ static void trouble(void *ctx, enum notify_trouble what, struct str channel, str
     }
     log_write(what == NOTIFY_RECOVERED ? LOG_INFO : LOG_ERROR, "notify", texts[what],
               "channel=%.*s message=%.*s reason=\"%.*s\"", STR_FMT(channel), STR_FMT(key),
-              STR_FMT(error));
+              STR_FMT(log_value(error, room)));
 }
 
 // ---- Life ---------------------------------------------------------------------------------------

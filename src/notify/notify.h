@@ -56,7 +56,8 @@ struct notify_options {
     struct budget *budget;
     uint64_t failing_ms; // NOTIFY_FAILING_MS; less in tests
     // Called on the sender's thread, or that which puts, in no lock; it may put. `key` is of the
-    // delivery, "" otherwise. May be NULL.
+    // delivery, "" otherwise; `error` may quote the receiver. Nothing of this is logged here: that
+    // is for who is called. May be NULL.
     void (*trouble)(void *ctx, enum notify_trouble what, struct str channel, struct str key,
                     struct str error);
     void *ctx;

@@ -128,16 +128,6 @@ static void note_failure(struct lane *l, const struct result *r, uint64_t now_ms
     }
 }
 
-// What a receiver said, so that it stays one value of a line of the log.
-static const char *unquoted(char *text)
-{
-    ASSERT(text != NULL);
-    for (char *p = text; *p != 0; p++) {
-        *p = *p == '"' ? '\'' : *p;
-    }
-    return text;
-}
-
 // Tells of channels that have been failing for long, or do so no more.
 static void tell_failing(struct notify *n, uint64_t now_ms)
 {
@@ -163,9 +153,6 @@ static void tell_failing(struct notify *n, uint64_t now_ms)
             ASSERT(n->options.failing_ms > 0);
             notify_tell(n, failing ? NOTIFY_FAILING : NOTIFY_RECOVERED, str_of(name), STR(""),
                         failing ? str_of(stats.last_error) : STR(""));
-            log_write(failing ? LOG_ERROR : LOG_INFO, "notify",
-                      failing ? "a channel is failing" : "a channel works again",
-                      "channel=%s error=\"%s\"", name, failing ? unquoted(stats.last_error) : "");
         }
     }
 }
@@ -367,8 +354,6 @@ static void tell_given_up(struct sender *s)
         if (x->what == OUTBOX_GIVEN_UP) {
             ASSERT(x->key.n > 0);
             notify_tell(s->n, NOTIFY_GIVEN_UP, x->channel, x->key, str_of(x->error));
-            log_write(LOG_ERROR, "notify", "a delivery is given up", "channel=%.*s error=\"%s\"",
-                      STR_FMT(x->channel), unquoted(x->error));
         }
     }
 }

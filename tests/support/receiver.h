@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: a receiver of webhooks for tests: it answers 200 to whatever it is sent, on a port of
-// its own.
+// Purpose: a receiver of webhooks for tests: it gives one answer to whatever it is sent, on a port
+// of its own.
 #ifndef SONDE_TESTS_RECEIVER_H
 #define SONDE_TESTS_RECEIVER_H
 
@@ -18,6 +18,7 @@ struct receiver {
     int listener;
     unsigned port;
     pthread_t thread;
+    const char *answer;
 };
 
 static inline bool read_request(int fd)
@@ -41,28 +42,33 @@ static inline bool read_request(int fd)
 
 static inline void *receive(void *ctx)
 {
-    static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
     struct receiver *r = ctx;
     int fd;
     while ((fd = accept(r->listener, NULL, NULL)) >= 0) {
         if (read_request(fd)) {
-            MUST(send(fd, answer, sizeof answer - 1, MSG_NOSIGNAL) > 0);
+            MUST(send(fd, r->answer, strlen(r->answer), MSG_NOSIGNAL) > 0);
         }
         (void)close(fd);
     }
     return NULL;
 }
 
-static inline void receiver_start(struct receiver *r)
+static inline void receiver_start_with(struct receiver *r, const char *answer)
 {
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t n = sizeof a;
+    r->answer = answer;
     r->listener = socket(AF_INET, SOCK_STREAM, 0);
     assert_int_equal(bind(r->listener, (struct sockaddr *)&a, n), 0);
     assert_int_equal(listen(r->listener, 128), 0);
     assert_int_equal(getsockname(r->listener, (struct sockaddr *)&a, &n), 0);
     r->port = ntohs(a.sin_port);
     assert_int_equal(pthread_create(&r->thread, NULL, receive, r), 0);
+}
+
+static inline void receiver_start(struct receiver *r)
+{
+    receiver_start_with(r, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
 }
 
 static inline void receiver_stop(struct receiver *r)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: tests of alert/alerting.h: a file of rules and channels is taken all or not at all.
+// Purpose: tests of alert/alerting.h: a file of rules and channels is taken all or not at all; what
+// the log says of a channel that fails.
 #include "alert/alerting.h"
 
 #include <ftw.h>
@@ -7,9 +8,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "core/clock.h"
+#include "core/mem.h"
+#include "support/receiver.h"
+#include "support/sample_notice.h"
 #include "test.h"
 
 #define SILENCES_OF_ONE 700 // two such files are more than there may be
+#define DEADLINE_NS     (20 * NS_PER_S)
 
 static char folder[64];
 static struct budget budget;
@@ -48,6 +54,7 @@ static int setup(void **state)
                                        .series = series,
                                        .received_channels = STR(""),
                                        .received_receivers = STR(""),
+                                       .failing_ms = 1,
                                        .on_done = on_done};
     assert_ok(alerting_open(&o, &alerting, &at));
     return 0;
@@ -146,11 +153,75 @@ static void test_a_file_that_is_refused_changes_nothing(void **state)
     buf_done(&text);
 }
 
+// What went to standard error since the last call, into a file.
+static void read_log(const char *path, char *to, size_t size)
+{
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    size_t n = fread(to, 1, size - 1, f);
+    to[n] = 0;
+    (void)fclose(f);
+}
+
+static size_t count_lines(const char *text, const char *with)
+{
+    size_t n = 0;
+    for (const char *p = strstr(text, with); p != NULL; p = strstr(p + 1, with)) {
+        n++;
+    }
+    return n;
+}
+
+// Once, and as one value, whatever the receiver says.
+static void test_a_channel_that_fails_is_logged_once(void **state)
+{
+    static const char answer[] = "HTTP/1.1 500 No\r\nContent-Length: 14\r\n\r\nsay \"no\" to \\a";
+    static char log[65536];
+    char path[96], port[16];
+    struct receiver r;
+    struct buf text;
+    struct err_at at = {0};
+    struct notice *n = mem_new(1, sizeof *n);
+    enum outbox_taken taken;
+    uint64_t until_ns = clock_mono_ns() + DEADLINE_NS;
+    (void)state;
+    receiver_start_with(&r, answer);
+    (void)snprintf(port, sizeof port, "%u", r.port);
+    (void)snprintf(path, sizeof path, "%s/log", folder);
+    buf_init(&text, 4096);
+    buf_add_str(&text, STR("channels:\n"));
+    add_channel(&text, "ops", port);
+    assert_ok(import(&text, &at));
+    int before = dup(STDERR_FILENO);
+    FILE *to = fopen(path, "w");
+    assert_true(before >= 0 && to != NULL && dup2(fileno(to), STDERR_FILENO) >= 0);
+    sample_notice(n);
+    const struct notify_item item = {STR("k"), STR("ops"), n};
+    enum err put = notify_put(alerting_notify(alerting), &item, 1, &taken);
+    do {
+        read_log(path, log, sizeof log);
+    } while (strstr(log, "channel=ops") == NULL && clock_mono_ns() < until_ns);
+    alerting_close(alerting); // and what else the sender has to say
+    alerting = NULL;
+    assert_true(dup2(before, STDERR_FILENO) >= 0);
+    (void)close(before);
+    (void)fclose(to);
+    read_log(path, log, sizeof log);
+    receiver_stop(&r);
+    assert_ok(put);
+    assert_int_equal(count_lines(log, "channel=ops"), 1);
+    assert_non_null(strstr(log, "a channel has not worked for minutes"));
+    assert_non_null(strstr(log, "say \\\"no\\\" to \\\\a"));
+    buf_done(&text);
+    mem_free(n);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_file_that_is_refused_changes_nothing, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_a_channel_that_fails_is_logged_once, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
