@@ -534,6 +534,7 @@ enum err desk_tell(struct desk *d, const struct alert_event *events, size_t coun
     if (entered != ERR_OK) {
         return entered;
     }
+    uint64_t crowded = d->crowded;
     book_begin(&d->book);
     for (size_t i = 0; i < count; i++) {
         if (events[i].fires) {
@@ -547,7 +548,8 @@ enum err desk_tell(struct desk *d, const struct alert_event *events, size_t coun
         drop_resolved(d);
         pending_hand_on(d);
     } else {
-        (void)load(d); // what cannot be read is read again at the next call
+        (void)load(d);        // what cannot be read is read again at the next call
+        d->crowded = crowded; // they are told again
     }
     pthread_mutex_unlock(&d->lock);
     return e;

@@ -82,28 +82,43 @@ static bool is_near(const struct desk *d, const struct open_incident *i,
     return false;
 }
 
+// One that got its end in this turn is still in the list, and takes nothing more.
+static bool is_over(const struct open_incident *i)
+{
+    ASSERT(i->firing <= i->alerts);
+    return i->state == INCIDENT_RESOLVED;
+}
+
 static bool belongs(const struct desk *d, const struct open_incident *i,
                     const struct alert_event *e)
 {
     bool is_late = e->at_ns > i->last_ns + DESK_FOLD_MS * NS_PER_MS;
     ASSERT(i->firing <= i->alerts);
-    if (is_late || !str_eq(str_of(i->line), e->origin.line)) {
+    if (is_late || is_over(i) || !str_eq(str_of(i->line), e->origin.line)) {
         return false;
     }
     return name_list_have(&i->rules, e->rule->name) || shares_trace(i, e) || is_near(d, i, e);
 }
 
-// Where there are as many as may be: else the newest of all.
-static struct open_incident *newest_of_line(const struct desk *d, struct str line)
+// Whether there are as many as may be; then *ret_newest is the newest of the line, else of all.
+static bool is_full(const struct desk *d, struct str line, struct open_incident **ret_newest)
 {
-    struct open_incident *newest = d->open[d->open_count - 1];
-    ASSERT(d->open_count > 0);
-    for (size_t k = d->open_count; k > 0; k--) {
-        if (str_eq(str_of(d->open[k - 1]->line), line)) {
-            return d->open[k - 1];
+    struct open_incident *newest = NULL, *of_line = NULL;
+    size_t count = 0;
+    ASSERT(d->firing_count <= d->size);
+    for (size_t k = d->open_count; k > 0 && d->open_count >= DESK_OPEN_MAX; k--) {
+        struct open_incident *i = d->open[k - 1];
+        if (!is_over(i)) {
+            count++;
+            newest = newest != NULL ? newest : i;
+            of_line = of_line == NULL && str_eq(str_of(i->line), line) ? i : of_line;
         }
     }
-    return newest;
+    if (count < DESK_OPEN_MAX) {
+        return false;
+    }
+    *ret_newest = of_line != NULL ? of_line : newest;
+    return true;
 }
 
 struct open_incident *incident_for(struct desk *d, const struct alert_event *e)
@@ -114,11 +129,12 @@ struct open_incident *incident_for(struct desk *d, const struct alert_event *e)
             return d->open[k - 1];
         }
     }
-    if (d->open_count == DESK_OPEN_MAX) {
+    struct open_incident *i = NULL;
+    if (is_full(d, e->origin.line, &i)) {
         d->crowded++;
-        return newest_of_line(d, e->origin.line);
+        return i;
     }
-    struct open_incident *i = make();
+    i = make();
     d->open = mem_grow(d->open, &d->open_capacity, d->open_count + 1, sizeof *d->open);
     d->open[d->open_count++] = i;
     i->is_new = true;

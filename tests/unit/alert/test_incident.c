@@ -85,6 +85,11 @@ static void test_where_no_more_may_be_open_it_joins_one_of_its_line(void **state
     assert_ok(desk_tell(desk, events, DESK_OPEN_MAX));
     check_stats(DESK_OPEN_MAX, 0);
     struct alert_event more = raise_one(&raised[DESK_OPEN_MAX], "shop", 7777);
+    sqlite3 *db = desk_book(desk)->sql.db;
+    assert_int_equal(sqlite3_exec(db, "ALTER TABLE alerts RENAME TO away", NULL, NULL, NULL), 0);
+    assert_err(desk_tell(desk, &more, 1), ERR_IO);
+    assert_int_equal(sqlite3_exec(db, "ALTER TABLE away RENAME TO alerts", NULL, NULL, NULL), 0);
+    check_stats(DESK_OPEN_MAX, 0); // it is told again
     assert_ok(desk_tell(desk, &more, 1));
     check_alerts(2, 2);
     check_alerts(DESK_OPEN_MAX, 1);
@@ -95,10 +100,30 @@ static void test_where_no_more_may_be_open_it_joins_one_of_its_line(void **state
     check_stats(DESK_OPEN_MAX, 2);
 }
 
+// The alerts of one turn: what ends comes before what fires, and both are of one rule.
+static void test_what_fires_with_the_end_of_an_incident_opens_another(void **state)
+{
+    static struct raised raised;
+    struct alert_event events[2];
+    (void)state;
+    events[0] = events[1] = raise_one(&raised, "shop", 1);
+    assert_ok(desk_tell(desk, events, 1));
+    check_stats(1, 0);
+    events[0].fires = false;
+    assert_ok(desk_tell(desk, events, 2));
+    check_alerts(1, 1);
+    check_alerts(2, 1);
+    check_stats(1, 0);
+    assert_ok(desk_tell(desk, events, 1));
+    check_stats(0, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_where_no_more_may_be_open_it_joins_one_of_its_line,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_fires_with_the_end_of_an_incident_opens_another,
                                         setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
