@@ -56,12 +56,14 @@ static struct batch *decode(const struct gen_request *r, uint64_t seq)
     return open_batch;
 }
 
-static enum err no_history(void *ctx, trace_id id,
+static enum err no_history(void *ctx, trace_id id, size_t rows_max, struct meter *meter,
                            void (*each)(void *rows_ctx, const struct row *rows, size_t count),
                            void *rows_ctx)
 {
     (void)ctx;
     (void)id;
+    (void)rows_max;
+    (void)meter;
     (void)each;
     (void)rows_ctx;
     return ERR_NOT_FOUND;

@@ -76,14 +76,15 @@ enum err server_before_series_commit(void *ctx, uint64_t seq, uint64_t believed_
     return exemplars_write(s->exemplars, seq, believed_ms);
 }
 
-enum err server_history_of(void *ctx, trace_id id,
+enum err server_history_of(void *ctx, trace_id id, size_t rows_max, struct meter *meter,
                            void (*each)(void *rows_ctx, const struct row *rows, size_t count),
                            void *rows_ctx)
 {
     struct server *s = ctx;
     struct store_view *view = store_view(s->store);
     bool is_whole = store_view_fate(view, id) == TRACE_IS_WHOLE;
-    enum err e = is_whole ? trace_each_row(view, id, each, rows_ctx) : ERR_LEFT_OUT;
+    enum err e =
+        is_whole ? trace_each_row(view, id, rows_max, meter, each, rows_ctx) : ERR_LEFT_OUT;
     store_view_free(view);
     return e;
 }

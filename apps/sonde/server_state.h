@@ -78,7 +78,7 @@ void server_on_alerts_done(void *ctx, uint64_t seq);
 
 MUST_CHECK enum err server_before_series_commit(void *ctx, uint64_t seq, uint64_t believed_ms);
 // The rows that the store has of a trace.
-MUST_CHECK enum err server_history_of(void *ctx, trace_id id,
+MUST_CHECK enum err server_history_of(void *ctx, trace_id id, size_t rows_max, struct meter *meter,
                                       void (*each)(void *rows_ctx, const struct row *rows,
                                                    size_t count),
                                       void *rows_ctx);

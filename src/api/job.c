@@ -571,13 +571,15 @@ void job_partial(struct job *j, struct json_writer *w, const char *lack)
     bool given_up = atomic_load(&j->control.given_up_values) > 0;
     bool unsure = atomic_load(&j->control.unsure_order);
     bool cut_short = atomic_load(&j->control.cut_short);
+    bool too_large = atomic_load(&j->control.left_for_memory);
     ASSERT(w->depth > 0);
     json_put_key(w, "partial");
-    json_put_bool(w, lack != NULL || cut_short || given_up || unsure);
-    if (lack != NULL || cut_short || given_up || unsure) {
+    json_put_bool(w, lack != NULL || cut_short || too_large || given_up || unsure);
+    if (lack != NULL || cut_short || too_large || given_up || unsure) {
         json_put_key(w, "partial_reason");
         json_put_str(w, lack != NULL ? str_of(lack)
                         : cut_short  ? STR("time_limit")
+                        : too_large  ? STR("memory_limit")
                         : given_up   ? STR("regex_limit")
                                      : STR("order_limit"));
     }

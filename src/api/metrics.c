@@ -295,7 +295,7 @@ static void put_stream(struct buf *out, const struct stream_stats *s)
     one(out, "sonde_stream_reopened_chains_total", "counter",
         "Of them, those that had been closed before.", (double)s->reopened_chains);
     one(out, "sonde_stream_unjoined_spans_total", "counter",
-        "Spans of chains whose earlier spans could not be had from the store.",
+        "Spans of chains whose earlier spans could not be had, or were too many.",
         (double)s->unjoined_spans);
     one(out, "sonde_stream_names", "gauge", "Services, endpoints, instances and peers known.",
         (double)s->names);

@@ -251,7 +251,8 @@ static enum err look_at(struct findings_run *run, struct sampler *sampler, const
     for (size_t i = 0; i < count && e == ERR_OK && want_more(run, first, end) && !is_over(run);
          i++) {
         struct sample sample;
-        enum err taken = sampler_take(sampler, run->query->view, hits[i].trace, &sample);
+        struct meter *meter = run->query->control->meter;
+        enum err taken = sampler_take(sampler, run->query->view, hits[i].trace, meter, &sample);
         run->traces_left--;
         for (size_t k = first; taken == ERR_OK && k < end; k++) {
             note_example(run, &run->items[k], &sample);

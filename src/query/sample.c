@@ -94,7 +94,7 @@ static struct str statement_of(struct sampler *s, struct row row)
 static void on_rows(void *ctx, const struct row *rows, size_t count)
 {
     struct sampler *s = ctx;
-    for (size_t i = 0; i < count && s->count <= SAMPLE_SPANS_MAX; i++) {
+    for (size_t i = 0; i < count; i++) {
         uint32_t instance;
         if (rows[i].batch != s->batch) {
             span_reader_begin(s->reader, rows[i].batch);
@@ -105,7 +105,7 @@ static void on_rows(void *ctx, const struct row *rows, size_t count)
             (struct sampled){.span = span_reader_get(s->reader, rows[i].index, &instance),
                              .statement = statement_of(s, rows[i])};
     }
-    ASSERT(s->count <= SAMPLE_SPANS_MAX + 1);
+    ASSERT(s->count <= SAMPLE_SPANS_MAX);
     s->batch = NULL; // rows live until this returns, and so may their batch
 }
 
@@ -220,16 +220,16 @@ static void no_edge(void *ctx, const struct edge_call *call)
 }
 
 enum err sampler_take(struct sampler *s, const struct store_view *view, trace_id id,
-                      struct sample *ret_sample)
+                      struct meter *meter, struct sample *ret_sample)
 {
     size_t sums;
     uint64_t start_ns;
     s->count = 0;
     s->batch = NULL;
     arena_clear(&s->arena);
-    enum err e = trace_each_row(view, id, on_rows, s);
-    if (e != ERR_OK || s->count > SAMPLE_SPANS_MAX) {
-        return e != ERR_OK && e != ERR_LEFT_OUT ? e : ERR_NOT_FOUND;
+    enum err e = trace_each_row(view, id, SAMPLE_SPANS_MAX, meter, on_rows, s);
+    if (e != ERR_OK) {
+        return e != ERR_LEFT_OUT && e != ERR_LIMIT ? e : ERR_NOT_FOUND;
     }
     drop_copies(s);
     edges_of(&s->edges, s->spans, (uint32_t)s->count, no_edge, NULL);

@@ -42,8 +42,8 @@ struct sample {
 };
 
 // The trace's paths; they live until the next sample. ERR_NOT_FOUND where it has none, or is too
-// large; else an error of the storage.
+// large; ERR_MEMORY where `meter` (may be NULL) refuses what is read; else an error of the storage.
 MUST_CHECK enum err sampler_take(struct sampler *s, const struct store_view *view, trace_id id,
-                                 struct sample *ret_sample);
+                                 struct meter *meter, struct sample *ret_sample);
 
 #endif

@@ -97,9 +97,11 @@ MUST_CHECK enum err trace_load(const struct store_view *view, trace_id id, enum 
 
 // Calls `each` with the rows that the view has of a trace, whole, one after the other or several at
 // once; they live until it returns. Rows that are there twice come twice. ERR_NOT_FOUND where there
-// are none, ERR_LEFT_OUT like trace_load(), ERR_CORRUPT where a damaged part may have had some: no
-// row is given then.
-MUST_CHECK enum err trace_each_row(const struct store_view *view, trace_id id,
+// are none, ERR_LEFT_OUT like trace_load(), ERR_CORRUPT where a damaged part may have had some,
+// ERR_LIMIT where there are more than `rows_max`, ERR_MEMORY where `meter` (NULL: not accounted
+// for) refuses what is read of parts, which it gets back before the return: no row is given then.
+MUST_CHECK enum err trace_each_row(const struct store_view *view, trace_id id, size_t rows_max,
+                                   struct meter *meter,
                                    void (*each)(void *ctx, const struct row *rows, size_t count),
                                    void *ctx);
 
@@ -111,8 +113,9 @@ void trace_list_free(struct trace_list *l);
 
 // Loads traces [first, first + count) of the list into ret_traces, each whole or not at all; NULL
 // where the trace lies in a block that is damaged, which is counted in `control`, where it is left
-// out, and where its
-// turn was over before, which cuts the query short. ERR_CANCELLED, or an error of the storage;
+// out, where its turn was over before, which cuts the query short, and where there is no memory for
+// it even alone: one trace that is too large must not keep the others from being shown. `control`
+// says so then (`left_for_memory`). ERR_CANCELLED, or an error of the storage;
 // nothing is left in ret_traces then.
 MUST_CHECK enum err trace_list_load(struct trace_list *l, size_t first, size_t count,
                                     enum trace_detail detail, struct query_control *control,

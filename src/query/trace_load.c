@@ -35,6 +35,7 @@ struct load {
     size_t charged;
     bool stopped; // the query must end: parts that were not read may have more
     bool alone;   // then what was found is the answer
+    size_t rows_max;
     struct rows rows;
     struct batch **batches; // from parts, by reference
     size_t batch_count;
@@ -67,6 +68,7 @@ static struct load load_of(const struct store_view *view, trace_id id, enum trac
                          .view = view,
                          .id = id,
                          .detail = detail,
+                         .rows_max = SIZE_MAX,
                          .control = control,
                          .meter = control != NULL ? control->meter : NULL};
 }
@@ -91,7 +93,8 @@ static enum err add_parts(struct load *l)
         struct batch *b;
         l->stopped = l->stopped || query_must_end(l->control);
         e = l->stopped ? ERR_CANCELLED
-                       : part_find_trace(l->view->parts[i], l->id, fields, whole, &l->source, &b);
+                       : part_find_trace(l->view->parts[i], l->id, l->rows_max - l->rows.count,
+                                         fields, whole, &l->source, &b);
         if (e == ERR_OK) {
             l->charged += l->meter != NULL ? batch_bytes(b) : 0;
             l->batches[l->batch_count++] = b;
@@ -108,17 +111,23 @@ static enum err add_parts(struct load *l)
     return l->stopped ? ERR_CANCELLED : e;
 }
 
-static void add_hot(struct load *l)
+// ERR_LIMIT where there are more than the load may have.
+static enum err add_hot(struct load *l)
 {
     ASSERT(l->rows.count == 0);
     for (size_t i = 0; i < l->view->hot_count; i++) {
         const struct batch *b = l->view->hot[i];
         for (size_t k = 0; k < b->span_count; k++) {
-            if (trace_id_cmp(&b->spans[k].trace, &l->id) == 0) {
-                add_row(&l->rows, b, k);
+            if (trace_id_cmp(&b->spans[k].trace, &l->id) != 0) {
+                continue;
             }
+            if (l->rows.count == l->rows_max) {
+                return ERR_LIMIT;
+            }
+            add_row(&l->rows, b, k);
         }
     }
+    return ERR_OK;
 }
 
 static enum err assemble(struct load *l, struct trace **ret_trace)
@@ -176,16 +185,19 @@ static enum err load(struct load *l, struct trace **ret_trace)
     return e;
 }
 
-enum err trace_each_row(const struct store_view *view, trace_id id,
+enum err trace_each_row(const struct store_view *view, trace_id id, size_t rows_max,
+                        struct meter *meter,
                         void (*each)(void *ctx, const struct row *rows, size_t count), void *ctx)
 {
     struct load l = load_of(view, id, TRACE_WHOLE, NULL);
     ASSERT(each != NULL);
+    l.rows_max = rows_max;
+    l.meter = meter;
     if (store_view_fate(view, id) == TRACE_IS_LEFT_OUT) {
         return ERR_LEFT_OUT;
     }
-    add_hot(&l);
-    enum err e = add_parts(&l);
+    enum err e = add_hot(&l);
+    e = e == ERR_OK ? add_parts(&l) : e;
     if (e == ERR_OK && (l.rows.count == 0 || l.damaged_parts > 0)) {
         e = l.damaged_parts > 0 ? ERR_CORRUPT : ERR_NOT_FOUND;
     }
@@ -193,6 +205,9 @@ enum err trace_each_row(const struct store_view *view, trace_id id,
         each(ctx, l.rows.items, l.rows.count);
     }
     load_done(&l);
+    if (meter != NULL) {
+        meter_give(meter, l.charged);
+    }
     return e;
 }
 
@@ -202,7 +217,8 @@ enum err trace_load(const struct store_view *view, trace_id id, enum trace_detai
     struct load l = load_of(view, id, detail, control);
     ASSERT(ret_trace != NULL);
     l.alone = true;
-    add_hot(&l);
+    enum err e = add_hot(&l);
+    MUST(e == ERR_OK); // there is no limit
     return load(&l, ret_trace);
 }
 
@@ -274,9 +290,19 @@ struct list_load {
     enum trace_detail detail;
     struct query_control *control;
     struct trace **traces;
+    bool *is_short; // there was no memory for it, beside the others
     atomic_size_t next;
     atomic_int error;
 };
+
+static void note_error(struct list_load *run, enum err e)
+{
+    int none = ERR_OK;
+    ASSERT(run->count > 0);
+    if (e != ERR_OK && e != ERR_LEFT_OUT && !scan_passes_over(run->control, e)) {
+        (void)atomic_compare_exchange_strong(&run->error, &none, (int)e);
+    }
+}
 
 // Loads one after the other, on one thread.
 static void work(void *ctx, size_t who)
@@ -294,10 +320,29 @@ static void work(void *ctx, size_t who)
         one.rows = l->hot[at];
         l->hot[at] = (struct rows){0};
         enum err e = load(&one, &run->traces[i]);
-        int none = ERR_OK;
-        if (e != ERR_OK && e != ERR_LEFT_OUT && !scan_passes_over(run->control, e)) {
-            (void)atomic_compare_exchange_strong(&run->error, &none, (int)e);
+        run->is_short[i] = e == ERR_MEMORY;
+        note_error(run, e == ERR_MEMORY ? ERR_OK : e);
+    }
+}
+
+// Once no other is being loaded: a large trace may have taken the memory of small ones beside it.
+static void work_again(struct list_load *run)
+{
+    const struct trace_list *l = run->l;
+    ASSERT(run->first + run->count <= l->count);
+    for (size_t i = 0; i < run->count && atomic_load(&run->error) == ERR_OK; i++) {
+        if (!run->is_short[i]) {
+            continue;
         }
+        struct load one = load_of(l->view, l->ids[run->first + i], run->detail, run->control);
+        enum err e = add_hot(&one);
+        MUST(e == ERR_OK); // there is no limit
+        e = load(&one, &run->traces[i]);
+        if (e == ERR_MEMORY) { // of a meter, which a control has
+            atomic_store(&run->control->left_for_memory, true);
+            e = ERR_OK;
+        }
+        note_error(run, e);
     }
 }
 
@@ -309,7 +354,8 @@ enum err trace_list_load(struct trace_list *l, size_t first, size_t count, enum 
                             .count = count,
                             .detail = detail,
                             .control = control,
-                            .traces = ret_traces};
+                            .traces = ret_traces,
+                            .is_short = mem_new(count, sizeof *run.is_short)};
     MUST(first <= l->count && count <= l->count - first);
     for (size_t i = 0; i < count; i++) {
         ret_traces[i] = NULL;
@@ -317,6 +363,8 @@ enum err trace_list_load(struct trace_list *l, size_t first, size_t count, enum 
     size_t most = count > 1 ? count - 1 : 0;
     crew_run(control != NULL ? control->crew : NULL,
              most < CREW_HELPERS_MAX ? most : CREW_HELPERS_MAX, work, &run);
+    work_again(&run);
+    mem_free(run.is_short);
     enum err e = (enum err)atomic_load(&run.error);
     if (e == ERR_CANCELLED && !atomic_load(&control->cancelled)) {
         atomic_store(&control->cut_short, true);

@@ -109,13 +109,15 @@ struct block_meta {
 };
 const struct block_meta *part_block_meta(const struct part *p, size_t block);
 
-// All rows of one trace in this part as a sealed batch, or ERR_NOT_FOUND. A bloom filter answers
-// most misses with one small read. `fields` are enum span_field bits; without `attributes` no
+// All rows of one trace in this part as a sealed batch, or ERR_NOT_FOUND; ERR_LIMIT where there are
+// more than `rows_max`, before rows of a block that pass it are read. A bloom filter answers most
+// misses with one small read. `fields` are enum span_field bits; without `attributes` no
 // attribute column is read. `source` (may be NULL) is asked for the batch's memory before each
 // page, and has given batch_bytes(*ret_batch) in the end, which the caller gives back; ERR_MEMORY
 // where it refuses.
-MUST_CHECK enum err part_find_trace(struct part *p, trace_id id, unsigned fields, bool attributes,
-                                    struct mem_source *source, struct batch **ret_batch);
+MUST_CHECK enum err part_find_trace(struct part *p, trace_id id, size_t rows_max, unsigned fields,
+                                    bool attributes, struct mem_source *source,
+                                    struct batch **ret_batch);
 
 // A shape as a reader sees it; strings live as long as the block.
 struct shape {
@@ -212,6 +214,7 @@ struct page_request {
     const uint64_t *rows;      // bitmap over the page's rows, or NULL for all
     struct mem_source *source; // of part_find_trace()
     size_t *taken;             // from it
+    size_t rows_max;           // of it, too
 };
 
 // The chosen rows of a page as a sealed batch, in row order. What was not asked for is zero or

@@ -279,7 +279,9 @@ static enum err append_trace(struct part *p, size_t index, const trace_id *id,
     }
     e = block_load_traces(b);
     if (e == ERR_OK && find_in_table(b, id, &trace)) {
-        e = append_rows(b, b->trace_first[trace], b->trace_first[trace + 1], want, out);
+        size_t first = b->trace_first[trace], end = b->trace_first[trace + 1];
+        e = end - first > want->rows_max - out->span_count ? ERR_LIMIT
+                                                           : append_rows(b, first, end, want, out);
     }
     block_free(b);
     return e;
@@ -305,13 +307,16 @@ static enum err settle(const struct page_request *want, enum err e, const struct
     return e;
 }
 
-enum err part_find_trace(struct part *p, trace_id id, unsigned fields, bool attributes,
-                         struct mem_source *source, struct batch **ret_batch)
+enum err part_find_trace(struct part *p, trace_id id, size_t rows_max, unsigned fields,
+                         bool attributes, struct mem_source *source, struct batch **ret_batch)
 {
     ASSERT(p->file != NULL && p->footer.meta.blocks > 0);
     size_t taken = 0;
-    const struct page_request want = {
-        .fields = fields, .all_columns = attributes, .source = source, .taken = &taken};
+    const struct page_request want = {.fields = fields,
+                                      .all_columns = attributes,
+                                      .source = source,
+                                      .taken = &taken,
+                                      .rows_max = rows_max};
     ASSERT(ret_batch != NULL);
     bool maybe = false;
     const struct part_footer *f = &p->footer;

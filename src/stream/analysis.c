@@ -9,8 +9,9 @@
 #include "stream/internal.h"
 #include "stream/told.h"
 
-#define AHEAD      16           // rows whose chains are brought near before they are needed
-#define FEW_SENT   ((size_t)64) // calls with a statement
+#define AHEAD      16             // rows whose chains are brought near before they are needed
+#define FEW_SPANS  ((size_t)1024) // a chain of no more closes on what the budget leaves in reserve
+#define FEW_SENT   ((size_t)64)   // calls with a statement
 #define MINUTE_MS  60000
 #define ROOM_SPANS ((size_t)8192) // room for chains that is kept from one to the next
 
@@ -162,7 +163,12 @@ static void on_rows(void *ctx, const struct row *rows, size_t count)
 {
     struct analysis *a = ctx;
     const struct batch *last = NULL;
-    for (size_t i = 0; i < count && a->stored_count <= HISTORY_SPANS_MAX; i++) {
+    MUST(a->stored_count + count <= HISTORY_SPANS_MAX); // the store was asked for no more
+    if (a->no_room || (a->closing != NULL && !meter_take(a->closing, count * CLOSE_SPAN_BYTES))) {
+        a->no_room = true;
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
         if (rows[i].batch->seq > a->seq) {
             continue;
         }
@@ -175,24 +181,26 @@ static void on_rows(void *ctx, const struct row *rows, size_t count)
         struct stored_span *s = &a->stored[a->stored_count++];
         s->span = span_reader_get(a->reader, rows[i].index, &s->instance);
     }
-    ASSERT(a->stored_count <= HISTORY_SPANS_MAX + 1);
+    ASSERT(a->stored_count <= HISTORY_SPANS_MAX);
 }
 
 // All that the store has of the trace, what came since it opened included; without what still waits
 // to be taken in, where the store has that in memory (rows of parts tell no journal number). False
-// when it cannot be had, or the store was asked enough for now.
+// when it cannot be had, is too much, or the store was asked enough for now.
 static bool load_history(struct analysis *a, const struct chain *chain)
 {
     uint64_t now_ns = clock_mono_ns();
     uint64_t allowed_ns = (NS_PER_S + now_ns - a->began_ns) / a->history.time_share;
     a->stored_count = 0;
+    a->no_room = false;
     ASSERT(now_ns >= a->began_ns);
     if (a->history_ns > allowed_ns) {
         return false;
     }
-    enum err e = a->history.load(a->history.ctx, chain->id, on_rows, a);
+    enum err e =
+        a->history.load(a->history.ctx, chain->id, HISTORY_SPANS_MAX, a->closing, on_rows, a);
     a->history_ns += clock_mono_ns() - now_ns;
-    return (e == ERR_OK || e == ERR_NOT_FOUND) && a->stored_count <= HISTORY_SPANS_MAX;
+    return (e == ERR_OK || e == ERR_NOT_FOUND) && !a->no_room;
 }
 
 // Equal spans of the sorted list become one, with the number of its copies.
@@ -429,6 +437,9 @@ static void judge(struct analysis *a, const struct chain *chain)
 void analysis_close(struct analysis *a, struct chain *chain)
 {
     uint64_t told = chain->sum; // 0 where not all of the trace is known
+    if (a->closing != NULL && chain->count > FEW_SPANS) {
+        meter_force(a->closing, chain->count * CLOSE_SPAN_BYTES);
+    }
     list_chain(&a->own, chain);
     a->base.count = 0;
     if (chains_may_be_old(&a->chains, chain)) {
@@ -454,4 +465,7 @@ void analysis_close(struct analysis *a, struct chain *chain)
     ASSERT(chain->count > 0);
     chains_close(&a->chains, chain, clock_wall_ns(), told);
     give_room_back(a);
+    if (a->closing != NULL && atomic_load(&a->closing->held_bytes) > 0) {
+        meter_give(a->closing, atomic_load(&a->closing->held_bytes));
+    }
 }

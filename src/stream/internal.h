@@ -9,8 +9,11 @@
 #include "stream/red.h"
 
 // Spans of one trace that are asked back from the store at most.
-#define HISTORY_SPANS_MAX ((uint32_t)1 << 18)
-#define FORGET_STEPS      ((size_t)4096)
+#define HISTORY_SPANS_MAX ((uint32_t)1 << 16)
+// What closing takes for a span of the chain or of its history, everything at once: as it is stored
+// and as it is told, each with its copy while it is sorted; its edges, its place below the entry.
+#define CLOSE_SPAN_BYTES (2 * sizeof(struct stored_span) + 3 * sizeof(struct chain_span) + 128)
+#define FORGET_STEPS     ((size_t)4096)
 // Asking the store takes at most this part of the time.
 #define HISTORY_TIME_SHARE 10
 
@@ -44,6 +47,8 @@ struct analysis {
     struct paths paths;
     struct red red;
     struct stream_history history;
+    struct meter *closing; // of what closing takes; NULL: it is not accounted for
+    bool no_room;          // for the history that is being read
     struct edges_room edges;
     struct entries_room entries;
     struct judge judge;

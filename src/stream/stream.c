@@ -48,6 +48,7 @@ struct stream {
     pthread_t thread;
     bool started;
     struct meter queued, held; // what waits, beyond the allowance; what the analysis has
+    struct meter closing;      // what it has beyond that while a chain closes
     size_t queued_bytes;       // all that waits; under the lock, as what is charged of it
     size_t queue_allowance;
     size_t held_bytes;
@@ -110,10 +111,12 @@ enum err stream_new(const struct stream_options *options, struct stream **ret_st
     wake_init(&s->idle);
     meter_init(&s->queued, options->budget, ACCOUNT_STREAM);
     meter_init(&s->held, options->budget, ACCOUNT_STREAM);
+    meter_init(&s->closing, options->budget, ACCOUNT_STREAM);
     analysis_init(&s->a, &options->sink, &options->history,
                   options->idle_ms > 0 ? options->idle_ms : STREAM_IDLE_MS,
                   remembered(options->budget->limit_bytes),
                   options->budget->limit_bytes / KEPT_SHARE);
+    s->a.closing = &s->closing;
     if (options->keeper.judged != NULL) {
         s->a.keeper = options->keeper;
         judge_init(&s->a.judge, options->keeper.key);
@@ -425,6 +428,7 @@ void stream_close(struct stream *s)
     mem_free(s->rules);
     meter_done(&s->queued);
     meter_done(&s->held);
+    meter_done(&s->closing);
     (void)pthread_cond_destroy(&s->wake);
     (void)pthread_cond_destroy(&s->idle);
     (void)pthread_mutex_destroy(&s->lock);

@@ -31,6 +31,12 @@
 // names, statements, paths and subjects); beyond it, and beyond STREAM_ENDPOINTS_MAX of one
 // service, a name counts as "(other)"; so do statements, whose limits are their own.
 //
+// A chain that closes takes room for a moment, CLOSE_SPAN_BYTES for each of its spans, and what the
+// store has of its trace as well; a trace is looked back at for HISTORY_SPANS_MAX rows at most
+// (both in stream/internal.h). The first is taken from the budget even above its limit, since it
+// frees the chain. The second is not: a trace for which there is no memory, or that has more rows,
+// counts as unjoined, so that a sender with one trace ID for everything costs what others cost.
+//
 // Forgetting. Pods come and go, and so do programs, versions and whatever a sender puts into a
 // name: what nothing came of for STREAM_FORGET_MS leaves (stream/forget.c): subjects, whose numbers
 // the sink gets back, then paths, statements, names and data centres that nothing refers to any
@@ -152,9 +158,10 @@ struct stream_sink {
 };
 
 // The rows of a trace that are stored already: calls `each` with them. `rows` live until it
-// returns.
+// returns. None are given where there are more than `rows_max` (ERR_LIMIT), or `meter` has no
+// memory for them (ERR_MEMORY); it has it back at the end.
 struct stream_history {
-    enum err (*load)(void *ctx, trace_id id,
+    enum err (*load)(void *ctx, trace_id id, size_t rows_max, struct meter *meter,
                      void (*each)(void *rows_ctx, const struct row *rows, size_t count),
                      void *rows_ctx);
     void *ctx;

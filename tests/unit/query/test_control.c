@@ -106,6 +106,75 @@ static void test_traces_obey_turns(void **state)
     assert_err(trace_load(&w->view, ids[0], TRACE_WHOLE, &control, &t), ERR_CANCELLED);
 }
 
+static void count_rows(void *ctx, const struct row *rows, size_t count)
+{
+    assert_non_null(rows);
+    *(size_t *)ctx += count;
+}
+
+// Rows of a trace that is too large are not given at all, nor read.
+static void test_rows_of_a_trace_are_limited(void **state)
+{
+    struct world *w = *state;
+    struct budget budget;
+    struct meter meter;
+    size_t rows = 0;
+    const trace_id id = trace_of(0);
+    budget_init(&budget, BUDGET_BYTES);
+    meter_init(&meter, &budget, ACCOUNT_STREAM);
+    assert_ok(trace_each_row(&w->view, id, 2 * SPANS, &meter, count_rows, &rows));
+    assert_int_equal(rows, 2 * SPANS);
+    assert_true(atomic_load(&budget.peak) > 0);
+    assert_int_equal(meter.held_bytes, 0);
+    rows = 0;
+    assert_err(trace_each_row(&w->view, id, 2 * SPANS - 1, NULL, count_rows, &rows), ERR_LIMIT);
+    assert_err(trace_each_row(&w->view, id, SPANS - 1, NULL, count_rows, &rows), ERR_LIMIT);
+    assert_true(meter_take(&meter, BUDGET_BYTES - BUDGET_BYTES / 16)); // all but the queries' share
+    assert_err(trace_each_row(&w->view, id, 2 * SPANS, &meter, count_rows, &rows), ERR_MEMORY);
+    assert_int_equal(meter.held_bytes, BUDGET_BYTES - BUDGET_BYTES / 16);
+    assert_int_equal(rows, 0);
+    meter_done(&meter);
+}
+
+#define MANY_SPANS 20000
+
+// One that no query has the memory for does not keep a list of others from being shown.
+static void test_a_list_leaves_out_what_is_too_large(void **state)
+{
+    struct budget budget;
+    struct meter meter;
+    struct batch *b = new_batch();
+    struct trace *traces[TRACES];
+    const trace_id ids[TRACES] = {trace_of(0), trace_of(1)};
+    (void)state;
+    for (size_t i = 0; i < MANY_SPANS + SPANS; i++) {
+        struct span *s = batch_add_span(b);
+        s->trace = trace_of(i < MANY_SPANS ? 0 : 1);
+        s->id = (span_id){{(uint8_t)(i >> 8), (uint8_t)i, 1}};
+        s->start_ns = BASE + i;
+    }
+    batch_seal(b);
+    struct part *p = part_of(b);
+    budget_init(&budget, (size_t)6 << 20);
+    meter_init(&meter, &budget, ACCOUNT_QUERY);
+    struct query_control control = {.meter = &meter};
+    const struct store_view view = {.parts = &p, .part_count = 1};
+    struct trace_list *l = trace_list_new(&view, ids, TRACES);
+    assert_ok(trace_list_load(l, 1, 1, TRACE_OUTLINE, &control, traces));
+    assert_false(control.left_for_memory);
+    trace_free(traces[0]);
+    trace_list_free(l);
+    l = trace_list_new(&view, ids, TRACES);
+    assert_ok(trace_list_load(l, 0, TRACES, TRACE_OUTLINE, &control, traces));
+    assert_true(control.left_for_memory && traces[0] == NULL);
+    assert_int_equal(traces[1]->count, SPANS);
+    trace_free(traces[1]);
+    trace_list_free(l);
+    assert_int_equal(meter.held_bytes, 0);
+    part_unref(p);
+    batch_unref(b);
+}
+
 #define NAME_BYTES ((size_t)400000)
 
 // A span with one event whose name does not compress.
@@ -257,6 +326,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_traces_obey_turns),
+        cmocka_unit_test(test_rows_of_a_trace_are_limited),
+        cmocka_unit_test(test_a_list_leaves_out_what_is_too_large),
         cmocka_unit_test(test_events_are_paid_for_before_they_are_read),
         cmocka_unit_test(test_threads_of_a_query_have_one_patience),
         cmocka_unit_test(test_a_query_out_of_turn_does_not_wait_for_memory),

@@ -62,12 +62,14 @@ static void count(void *ctx, const struct stream_count *counts, size_t n)
     }
 }
 
-static enum err load(void *ctx, trace_id id,
+static enum err load(void *ctx, trace_id id, size_t rows_max, struct meter *meter,
                      void (*each)(void *rows_ctx, const struct row *rows, size_t count),
                      void *rows_ctx)
 {
     (void)ctx;
     (void)id;
+    (void)rows_max;
+    (void)meter;
     (void)each;
     (void)rows_ctx;
     return ERR_NOT_FOUND;

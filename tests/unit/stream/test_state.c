@@ -29,11 +29,13 @@ static void count(void *ctx, const struct stream_count *counts, size_t n)
 static struct batch *batches[3];
 static size_t batch_count; // that the store has
 
-static enum err load(void *ctx, trace_id id,
+static enum err load(void *ctx, trace_id id, size_t rows_max, struct meter *meter,
                      void (*each)(void *rows_ctx, const struct row *rows, size_t count),
                      void *rows_ctx)
 {
     (void)ctx;
+    (void)rows_max;
+    (void)meter;
     for (size_t i = 0; i < batch_count; i++) {
         for (uint32_t k = 0; k < batches[i]->span_count; k++) {
             struct row row = {batches[i], k};

@@ -607,11 +607,13 @@ static bool was_before(const struct rig *rig, const struct row *row, unsigned re
     return false;
 }
 
-static enum err load(void *ctx, trace_id id,
+static enum err load(void *ctx, trace_id id, size_t rows_max, struct meter *meter,
                      void (*each)(void *rows_ctx, const struct row *rows, size_t count),
                      void *rows_ctx)
 {
     struct rig *rig = ctx;
+    (void)rows_max; // none has so many
+    (void)meter;
     for (unsigned r = 0; r < rig->delivered + rig->ahead && r < rig->record_count; r++) {
         for (size_t i = 0; i < rig->batch_counts[r]; i++) {
             const struct batch *b = rig->records[r][i];
