@@ -174,6 +174,7 @@ static enum err open_store(struct server *s, struct err_at *ret_at)
         .ledger = s->ledger,
         .flush_rows = (size_t)c->number[SETTING_STORE_FLUSH_ROWS],
         .flush_age_ms = (uint32_t)c->number[SETTING_STORE_FLUSH_AGE],
+        .hurry = &s->journal_is_filling,
         .free_bytes_min = c->number[SETTING_STORE_FREE_MIN],
         .keep_wait_ms = (uint32_t)c->number[SETTING_KEEP_WAIT],
         .retention_default = server_fallback_of(c),
@@ -216,6 +217,7 @@ static enum err open_series(struct server *s, struct err_at *ret_at)
         .dir = dir,
         .budget = &s->budget,
         .flush_age_ms = (uint32_t)s->config.number[SETTING_SERIES_FLUSH_AGE],
+        .hurry = &s->journal_is_filling,
         .before_commit = server_before_series_commit,
         .on_committed = server_on_series_committed,
         .ctx = s,
@@ -246,6 +248,7 @@ static enum err open_series(struct server *s, struct err_at *ret_at)
                    &rules},
         .seq = series_seq(s->series),
         .state = state,
+        .hurry = &s->journal_is_filling,
     };
     e = stream_new(&stream, &s->stream);
     return e == ERR_OK
@@ -266,6 +269,7 @@ static enum err open_alerting(struct server *s, struct err_at *ret_at)
         .series = s->series,
         .received_channels = str_of(c->text[SETTING_ALERTS_CHANNELS]),
         .received_receivers = str_of(c->text[SETTING_ALERTS_RECEIVERS]),
+        .hurry = &s->journal_is_filling,
         .on_done = server_on_alerts_done,
         .ctx = s,
     };
@@ -289,6 +293,7 @@ static enum err open_journal(struct server *s, struct err_at *ret_at)
         .sync_interval_ms = (uint32_t)c->number[SETTING_JOURNAL_SYNC_INTERVAL],
         .segment_bytes = (size_t)c->number[SETTING_JOURNAL_SEGMENT],
         .disk_bytes_max = (size_t)c->number[SETTING_JOURNAL_MAX],
+        .filling = &s->journal_is_filling,
         .seq_floor = greater(store_last_seq(s->store), series_seq(s->series)),
         .on_missing = server_on_missing,
         .on_durable = server_on_durable,

@@ -216,10 +216,11 @@ const char *server_trouble(void *ctx)
     journal_stats(s->journal, &journal);
     return !folder_is_there(&s->folder, s->config.text[SETTING_DATA])
                ? "the data folder was removed or replaced"
-           : journal.failing ? "the journal cannot be written: see the log"
-           : store.full      ? "the disk is full"
-           : store.failing   ? "parts cannot be written: see the log"
-                             : NULL;
+           : journal.at_limit ? "the journal has reached journal.max: see the log"
+           : journal.failing  ? "the journal cannot be written: see the log"
+           : store.full       ? "the disk is full"
+           : store.failing    ? "parts cannot be written: see the log"
+                              : NULL;
 }
 
 struct store_retention server_fallback_of(const struct config *c)

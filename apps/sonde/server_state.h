@@ -47,6 +47,7 @@ struct server {
     struct stream *stream;
     struct alerting *alerting;
     struct journal *journal;
+    atomic_bool journal_is_filling; // set by it, looked at by who holds its segments
     // What each consumer of the journal needs no more: everything up to here.
     atomic_uint_fast64_t store_done, stream_done, alert_done;
     struct api *api;

@@ -118,6 +118,7 @@ struct alert_options {
     struct alert_set *set;    // a reference is taken
     struct alert_clock clock; // zero: core/clock.h
     uint32_t commit_every_ms; // 10 s when 0
+    const atomic_bool *hurry; // of the journal: it is filling (journal/journal.h). May be NULL
     uint64_t seq;             // as committed; 0 and "" for a new one
     struct str state;
     const struct alert_told *told;

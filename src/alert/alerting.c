@@ -185,6 +185,7 @@ static enum err open_engine(struct alerting *a, struct err_at *ret_at)
         const struct alert_options o = {.budget = a->o.budget,
                                         .sink = {tell, tick, commit, done, a},
                                         .set = a->set,
+                                        .hurry = a->o.hurry,
                                         .seq = seq,
                                         .state = state.n > 0 ? buf_str(&state) : STR(""),
                                         .told = told.items,

@@ -28,6 +28,7 @@ struct alerting_options {
     struct series_store *series;
     struct str received_channels, received_receivers; // as in alert/received.h
     uint64_t failing_ms; // after which a channel that fails is an alert; NOTIFY_FAILING_MS when 0
+    const atomic_bool *hurry; // of the journal: it is filling (journal/journal.h). May be NULL
     // The journal is no longer needed up to here.
     void (*on_done)(void *ctx, uint64_t seq);
     void *ctx;

@@ -9,6 +9,7 @@
 #include "core/logger.h"
 #include "core/mem.h"
 #include "core/must.h"
+#include "journal/journal.h"
 #include "os/wake.h"
 
 #define QUEUE_SHARE     32 // of the budget: what may wait uncharged, since the store has it too
@@ -32,6 +33,7 @@ struct alert_engine {
     struct alert_sink sink;
     struct alert_clock clock;
     uint32_t commit_every_ms;
+    const atomic_bool *hurry;
     uint64_t replay_after, restored_ms; // when the windows were committed
 
     atomic_bool watches;             // there are rules: else records are passed over
@@ -261,6 +263,9 @@ static void commit_when_due(struct alert_engine *a, bool at_once)
     ASSERT(a->sink.tell != NULL);
     // What is large is written half as often: what is replayed after a crash is still little.
     every *= a->look.totals.bytes > ((size_t)8 << 20) ? 2 : 1;
+    if (a->hurry != NULL && atomic_load(a->hurry) && every > JOURNAL_HURRY_MS * NS_PER_MS) {
+        every = JOURNAL_HURRY_MS * NS_PER_MS;
+    }
     if (at_once || (is_news && a->clock.mono_ns() - a->committed_ns >= every)) {
         commit(a);
     }
@@ -431,6 +436,7 @@ struct alert_engine *alert_new(const struct alert_options *o)
     a->clock =
         o->clock.wall_ns != NULL ? o->clock : (struct alert_clock){clock_wall_ns, clock_mono_ns};
     a->commit_every_ms = o->commit_every_ms > 0 ? o->commit_every_ms : COMMIT_MS;
+    a->hurry = o->hurry;
     a->last = &a->first;
     MUST(pthread_mutex_init(&a->lock, NULL) == 0);
     wake_init(&a->wake);

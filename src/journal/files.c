@@ -66,6 +66,21 @@ void journal_discard_file(struct journal *j, const char *path, uint64_t bytes)
     }
 }
 
+void journal_note_filling(struct journal *j)
+{
+    if (j->o.filling == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&j->lock);
+    uint64_t bytes = j->stats.disk_bytes; // spares are free to be used again
+    for (size_t i = 0; i < j->spare_count; i++) {
+        ASSERT(bytes >= j->spare[i].bytes);
+        bytes -= j->spare[i].bytes;
+    }
+    atomic_store(j->o.filling, bytes > j->o.disk_bytes_max / JOURNAL_FILLING_SHARE);
+    pthread_mutex_unlock(&j->lock);
+}
+
 size_t journal_spares_max(const struct journal *j)
 {
     ASSERT(j->o.segment_bytes > 0);
@@ -96,6 +111,7 @@ static bool reserve(struct journal *j, uint64_t bytes)
     ASSERT(bytes > 0);
     pthread_mutex_lock(&j->lock);
     bool fits = j->stats.disk_bytes + bytes <= j->o.disk_bytes_max;
+    j->stats.at_limit = !fits;
     j->stats.disk_bytes += fits ? bytes : 0;
     pthread_mutex_unlock(&j->lock);
     return fits;
@@ -147,6 +163,7 @@ static enum err find_room(struct journal *j, uint64_t bytes, char spare[FS_PATH_
     spare[0] = 0;
     // A segment that was begun before a crash and never got a record has this name already.
     pthread_mutex_lock(&j->lock);
+    j->stats.at_limit = false;
     if (j->segment_count > 0 && j->segments[j->segment_count - 1].first_seq == j->next_seq) {
         j->stats.disk_bytes -= j->segments[--j->segment_count].bytes;
     }
@@ -212,6 +229,7 @@ enum err journal_begin_segment(struct journal *j, size_t need)
     j->segments[j->segment_count++] =
         (struct segment){header.first_seq, header.first_seq - 1, bytes};
     pthread_mutex_unlock(&j->lock);
+    journal_note_filling(j);
     return ERR_OK;
 }
 
@@ -313,7 +331,8 @@ void journal_release(struct journal *j, uint64_t seq)
     while (take_released(j, seq, &s)) {
         if (!retire(j, &s)) {
             put_back(j, &s);
-            return;
+            break;
         }
     }
+    journal_note_filling(j);
 }

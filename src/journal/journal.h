@@ -5,6 +5,7 @@
 #ifndef SONDE_JOURNAL_JOURNAL_H
 #define SONDE_JOURNAL_JOURNAL_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -14,6 +15,13 @@
 #include "os/fs.h"
 
 struct journal;
+
+// Above this part of its largest size the journal is filling: it says so in
+// journal_options.filling, and whoever holds its segments (store, series, open chains, windows of
+// alerts) then commits what it has JOURNAL_HURRY_MS after it last did, however young that is.
+// Without that, what commits by age alone would keep a small journal full until that age.
+#define JOURNAL_FILLING_SHARE 2
+#define JOURNAL_HURRY_MS      500
 
 #define JOURNAL_RECORD_MAX ((size_t)128 << 20)
 
@@ -42,6 +50,7 @@ struct journal_stats {
     uint64_t torn_bytes; // cut at the last start
     uint64_t failures;   // writes or syncs that failed
     bool failing;        // the last one did: what is appended now would most likely fail too
+    bool at_limit;       // and that was since disk_bytes_max is reached, not the disk's end
     uint64_t disk_bytes_max;
     // Found at the last start: segments that were written anew since something was missing, records
     // that had been acknowledged and are lost, and missing ones that may never have been
@@ -65,6 +74,8 @@ struct journal_options {
     // 4 GiB when 0, spare segments included: append fails with ERR_FULL beyond it. Segments kept as
     // .bad are not counted.
     size_t disk_bytes_max;
+    // Set while segments take more than 1 / JOURNAL_FILLING_SHARE of that. May be NULL.
+    atomic_bool *filling;
     // New records get numbers above this even when the folder is empty: the newest offset that a
     // consumer has committed, so that a lost journal never reuses a number.
     uint64_t seq_floor;

@@ -71,5 +71,7 @@ size_t journal_spares_max(const struct journal *j);
 // Of the writing thread: begins a segment with room for a group of `need` bytes; closes the file.
 MUST_CHECK enum err journal_begin_segment(struct journal *j, size_t need);
 void journal_forget_file(struct journal *j);
+// Says whether the journal is filling (journal.h).
+void journal_note_filling(struct journal *j);
 
 #endif

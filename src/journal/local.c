@@ -50,6 +50,7 @@ static void set_failing(struct journal *j, bool failing)
 {
     pthread_mutex_lock(&j->lock);
     j->stats.failing = failing;
+    j->stats.at_limit = j->stats.at_limit && failing;
     pthread_mutex_unlock(&j->lock);
 }
 
@@ -59,7 +60,12 @@ static void count_failure(struct journal *j, const char *message, enum err e)
     pthread_mutex_lock(&j->lock);
     j->stats.failures++;
     j->stats.failing = true;
+    bool at_limit = j->stats.at_limit;
     pthread_mutex_unlock(&j->lock);
+    if (e == ERR_FULL && at_limit) {
+        message = "the journal is at its largest size (journal.max): nothing more is taken until "
+                  "what it holds is committed elsewhere";
+    }
     uint64_t times = log_gate_pass(&j->gate, LOG_PERIOD_NS);
     if (times > 0) {
         log_write(LOG_ERROR, "journal", message, "reason=%s times=%llu", err_name(e),

@@ -251,6 +251,7 @@ enum err journal_open(const struct journal_options *options, struct journal **re
     if (j->next_seq <= options->seq_floor) {
         j->next_seq = options->seq_floor + 1;
     }
+    journal_note_filling(j);
     *ret_journal = j;
     return ERR_OK;
 }

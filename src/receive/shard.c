@@ -384,8 +384,9 @@ static void count_lost(struct shard *s, const struct group *g, enum reason reaso
 static void answer_lost(struct door *d, enum err why)
 {
     struct failure f = {503, GRPC_UNAVAILABLE, true,
-                        why == ERR_FULL ? STR("The disk is full, nothing can be kept.")
-                                        : STR("The journal cannot be written."),
+                        why == ERR_FULL
+                            ? STR("The disk or the journal is full, nothing can be kept.")
+                            : STR("The journal cannot be written."),
                         NULL};
     ASSERT(why != ERR_OK);
     if (why == ERR_LIMIT) { // and so it is again, however often it is sent

@@ -5,6 +5,7 @@
 #include "core/clock.h"
 #include "core/mem.h"
 #include "core/must.h"
+#include "journal/journal.h"
 #include "series/state.h"
 
 #define EARLY_MS      ((uint64_t)24 * 3600 * 1000)
@@ -192,7 +193,11 @@ bool series_wants_seal(const struct series_store *s)
     if (budget_is_tight(b) && bytes > b->limit_bytes / 64) {
         return waiting < HEADS_TIGHT;
     }
-    bool is_old = clock_mono_ns() - born_ns >= s->o.flush_age_ms * NS_PER_MS;
+    uint64_t age_ms = s->o.flush_age_ms;
+    if (s->o.hurry != NULL && atomic_load(s->o.hurry) && age_ms > JOURNAL_HURRY_MS) {
+        age_ms = JOURNAL_HURRY_MS;
+    }
+    bool is_old = clock_mono_ns() - born_ns >= age_ms * NS_PER_MS;
     bool is_large = bytes > b->limit_bytes / 8;
     bool is_short = budget_is_filling(b) && bytes > b->limit_bytes / 32;
     return waiting < HEADS_WAITING && (is_old || is_large || is_short);

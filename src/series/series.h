@@ -91,6 +91,7 @@ struct series_options {
     const char *catalog_vfs; // as in store/store.h
     struct budget *budget;
     uint32_t flush_age_ms;        // series_wants_seal() at this age of the head; 30 s when 0
+    const atomic_bool *hurry;     // of the journal: it is filling (journal/journal.h). May be NULL
     size_t series_max;            // of a line; 1 Mi when 0
     size_t open_files_max;        // of parts; a quarter of the process's descriptors when 0
     uint64_t keep_ms[TIER_COUNT]; // by time of the samples; 0: 2 days, 15 days, 400 days

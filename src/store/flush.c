@@ -5,6 +5,7 @@
 #include "core/logger.h"
 #include "core/mem.h"
 #include "core/must.h"
+#include "journal/journal.h"
 #include "store/block_cache.h"
 #include "store/retain.h"
 #include "store/row_sort.h"
@@ -328,14 +329,17 @@ static size_t due_line(struct store *s, uint64_t now_ns)
     ASSERT(s->flush_rows > 0);
     ASSERT(s->line_count <= STORE_LINES_MAX);
     size_t largest = s->line_count;
-    uint64_t total = 0, most = 0;
+    uint64_t total = 0, most = 0, age_ns = s->flush_age_ns;
+    if (s->hurry != NULL && atomic_load(s->hurry) && age_ns > JOURNAL_HURRY_MS * NS_PER_MS) {
+        age_ns = JOURNAL_HURRY_MS * NS_PER_MS;
+    }
     if (now_ns < s->flush_retry_ns) {
         return s->line_count;
     }
     for (size_t i = 0; i < s->line_count; i++) {
         const struct store_line *line = &s->lines[i];
         if (line->hot_count > 0 &&
-            (line->hot_rows >= s->flush_rows || now_ns - line->oldest_ns >= s->flush_age_ns)) {
+            (line->hot_rows >= s->flush_rows || now_ns - line->oldest_ns >= age_ns)) {
             return i;
         }
         total += line->hot_bytes;

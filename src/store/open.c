@@ -275,6 +275,7 @@ static void init(struct store *s, const struct store_options *o)
     s->dir = join(o->dir, "");
     s->parts_dir = join(o->dir, "/parts");
     s->flush_rows = o->flush_rows != 0 ? o->flush_rows : FLUSH_ROWS_DEFAULT;
+    s->hurry = o->hurry;
     s->flush_age_ns =
         (o->flush_age_ms != 0 ? o->flush_age_ms : FLUSH_AGE_MS_DEFAULT) * (uint64_t)NS_PER_MS;
     s->merge_rows_max = o->merge_rows_max != 0 ? o->merge_rows_max : MERGE_ROWS_DEFAULT;

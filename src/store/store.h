@@ -42,11 +42,12 @@ struct store_options {
     const char *catalog_vfs;
     struct budget *budget;
     struct ledger *ledger;
-    size_t flush_rows;       // a line is written as a part at this many rows; 65,536 when 0
-    uint32_t flush_age_ms;   // or at this age of its oldest row; 30 s when 0
-    uint64_t merge_rows_max; // parts at least this large are not merged further; 512 Ki when 0
-    size_t open_files_max;   // of parts; a quarter of the process's descriptors when 0
-    uint64_t free_bytes_min; // below it the store reports full; 256 MiB when 0
+    size_t flush_rows;        // a line is written as a part at this many rows; 65,536 when 0
+    uint32_t flush_age_ms;    // or at this age of its oldest row; 30 s when 0
+    const atomic_bool *hurry; // of the journal: it is filling (journal/journal.h). May be NULL
+    uint64_t merge_rows_max;  // parts at least this large are not merged further; 512 Ki when 0
+    size_t open_files_max;    // of parts; a quarter of the process's descriptors when 0
+    uint64_t free_bytes_min;  // below it the store reports full; 256 MiB when 0
     struct store_retention retention_default;
     const struct store_retention *retention; // by line, over the default
     size_t retention_count;

@@ -87,6 +87,7 @@ struct store {
     char *dir, *parts_dir;
     size_t flush_rows;
     uint64_t flush_age_ns, merge_rows_max, free_bytes_min;
+    const atomic_bool *hurry;
     uint64_t (*wall_ns)(void);
     void (*on_committed)(void *ctx, uint64_t seq);
     void *ctx;

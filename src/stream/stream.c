@@ -19,6 +19,7 @@
 #define REMEMBERED_MAX ((size_t)1 << 20)
 #define CLOSED_A_TURN  4096 // chains, so that records do not wait for long
 #define FORGET_MS      1000 // at least between two looks for what is to be forgotten
+#define HURRY_MS       2000 // that the journal is filling before open chains must be what fills it
 #define HELD_MS        500  // calls are held back for the sink's sake for about so long at most
 
 // A journal record on its way to the thread.
@@ -57,8 +58,10 @@ struct stream {
     uint64_t seq;                       // the last record taken in
     uint64_t sealed_seq, sealed_chains; // as they were: chains that close tell counts as well
     uint64_t spilled_chains, points;
-    uint64_t forgot_ms;  // when it was last looked for what is to be forgotten
-    uint64_t flushed_ms; // when the sink got all that was counted
+    const atomic_bool *hurry;
+    uint64_t hurried_ms, hurried_seq; // since when the journal was seen filling; sealed by then
+    uint64_t forgot_ms;               // when it was last looked for what is to be forgotten
+    uint64_t flushed_ms;              // when the sink got all that was counted
 };
 
 const char *node_kind_name(enum node_kind k)
@@ -100,6 +103,7 @@ enum err stream_new(const struct stream_options *options, struct stream **ret_st
     struct stream *s = mem_new(1, sizeof *s);
     ASSERT(options->budget != NULL && options->sink.find != NULL);
     s->sink = options->sink;
+    s->hurry = options->hurry;
     s->open_bytes_max = options->budget->limit_bytes / STREAM_SHARE;
     s->queue_allowance = options->budget->limit_bytes / QUEUE_SHARE;
     s->committed_seq = s->seq = s->sealed_seq = options->seq;
@@ -265,6 +269,29 @@ static bool flush(struct stream *s, bool at_once)
     return true;
 }
 
+// Whether open chains are to be closed since the journal is filling, and what was sealed since it
+// began to has not ended that: the oldest of them was open by then.
+static bool must_let_go(struct stream *s, uint64_t now)
+{
+    struct chains *c = &s->a.chains;
+    if (s->hurry == NULL || !atomic_load(s->hurry)) {
+        s->hurried_ms = 0;
+        return false;
+    }
+    if (s->hurried_ms == 0) {
+        s->hurried_ms = now;
+        s->hurried_seq = s->seq;
+    }
+    if (now - s->hurried_ms < HURRY_MS || chains_oldest_seq(c, UINT64_MAX) > s->hurried_seq) {
+        return false;
+    }
+    ASSERT(c->count > 0);
+    s->spilled_chains += c->count;
+    s->hurried_ms = now;
+    s->hurried_seq = s->seq;
+    return true;
+}
+
 // One round: the records that waited, then chains, the sink, and the seal.
 static void turn(struct stream *s, struct record *records, bool all)
 {
@@ -277,7 +304,7 @@ static void turn(struct stream *s, struct record *records, bool all)
         close_some(s, now_ms(), false);
         (void)flush(s, false);
     }
-    close_some(s, now_ms(), all);
+    close_some(s, now_ms(), must_let_go(s, now_ms()) || all);
     bool is_flushed = flush(s, all || is_idle);
     bool is_news = s->seq > s->sealed_seq || s->a.closed_chains > s->sealed_chains;
     if (all ? s->seq > 0 : is_news && s->sink.wants_seal(s->sink.ctx)) {

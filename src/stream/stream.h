@@ -27,9 +27,11 @@
 //
 // Memory. Open chains have a limit (STREAM_SHARE of the budget): beyond it the longest idle ones
 // are closed early, which is the spill: the store has their spans, and what comes later opens them
-// again. Names are interned, at most STREAM_NAMES_MAX, and what the budget allows (a sixteenth for
-// names, statements, paths and subjects); beyond it, and beyond STREAM_ENDPOINTS_MAX of one
-// service, a name counts as "(other)"; so do statements, whose limits are their own.
+// again. A chain that goes on and on keeps what the journal has since it opened: while the journal
+// is filling, and what was sealed since has not helped, all chains are closed early too. Names are
+// interned, at most STREAM_NAMES_MAX, and what the budget allows (a sixteenth for names,
+// statements, paths and subjects); beyond it, and beyond STREAM_ENDPOINTS_MAX of one service, a
+// name counts as "(other)"; so do statements, whose limits are their own.
 //
 // A chain that closes takes room for a moment, CLOSE_SPAN_BYTES for each of its spans, and what the
 // store has of its trace as well; a trace is looked back at for HISTORY_SPANS_MAX rows at most
@@ -188,6 +190,7 @@ struct stream_options {
     struct stream_history history;
     struct stream_keeper keeper; // all zero: nobody
     uint32_t idle_ms;            // STREAM_IDLE_MS when 0
+    const atomic_bool *hurry;    // of the journal: it is filling (journal/journal.h). May be NULL
     // As the sink had committed it; 0 and "" for a new one. ERR_CORRUPT from stream_new() for a
     // state that cannot be read.
     uint64_t seq;
@@ -222,7 +225,7 @@ struct stream_stats {
     uint64_t spans, duplicates, points;
     uint64_t left_out_spans; // of chains that have CHAIN_SPANS_MAX (stream/chains.h) without them
     uint64_t open_chains, open_spans, open_bytes;
-    uint64_t closed_chains, spilled_chains; // spilled: closed early for lack of memory
+    uint64_t closed_chains, spilled_chains; // spilled: closed early, for lack of memory or journal
     uint64_t reopened_chains;               // a span came after the chain had closed
     uint64_t unjoined_spans;                // of those, whose history could not be had
     uint64_t names, other_names;            // interned; counted as "(other)"

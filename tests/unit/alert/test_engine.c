@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "core/buf.h"
 #include "core/sort.h"
@@ -50,6 +51,8 @@ struct world {
     atomic_bool holds;         // a call to tell does not return
     atomic_bool is_dead;       // what is committed or told from now on is lost
     atomic_bool loses_commits; // only what is committed
+    atomic_bool hurry;         // the journal is filling
+    atomic_uint_fast64_t committed;
     struct buf state;
     uint64_t seq, next;
     struct batch *journal[JOURNAL_MAX]; // by number
@@ -91,6 +94,7 @@ static void commit(void *ctx, uint64_t seq, struct str state)
     buf_clear(&w->state);
     buf_add_str(&w->state, state);
     w->seq = seq;
+    atomic_store(&w->committed, seq);
 }
 
 static void tick(void *ctx, uint64_t now_ns)
@@ -138,6 +142,7 @@ static void start(struct world *w, const char *rules)
                               .sink = {tell, tick, commit, done, w},
                               .set = set,
                               .clock = {wall_ns, w->mono != NULL ? w->mono : mono_ns},
+                              .hurry = &w->hurry,
                               .seq = w->seq,
                               .state = buf_str(&w->state),
                               .told = told,
@@ -345,6 +350,29 @@ static void test_a_start_does_not_wait_for_alerts(void **state)
     assert_true(s.passed > 10 && s.passed < 30);
     assert_int_equal(s.records + s.passed, 30);
     assert_int_equal(w.seq, 30); // none of it is waited for again
+    end(&w);
+}
+
+// While the journal is filling windows are committed soon, so that it need not keep their records.
+static void test_windows_are_committed_while_the_journal_fills(void **state)
+{
+    static struct world w;
+    (void)state;
+    begin_with(&w, count_rule);
+    calls(&w, 1, now(), "a");
+    alert_quiesce(w.engine); // which commits
+    uint64_t before = atomic_load(&w.committed);
+    calls(&w, 1, now(), "a");
+    pass(600);
+    for (int i = 0; i < 2000 && stats(&w).records < 2; i++) {
+        (void)usleep(1000);
+    }
+    assert_int_equal(atomic_load(&w.committed), before); // every 10 s is enough
+    atomic_store(&w.hurry, true);
+    for (int i = 0; i < 20000 && atomic_load(&w.committed) == before; i++) {
+        (void)usleep(1000);
+    }
+    assert_int_equal(atomic_load(&w.committed), before + 1);
     end(&w);
 }
 
@@ -912,6 +940,7 @@ int main(void)
         cmocka_unit_test(test_what_is_told_early_stays_until_its_window_is_over),
         cmocka_unit_test(test_what_is_far_behind_is_passed_over),
         cmocka_unit_test(test_a_start_does_not_wait_for_alerts),
+        cmocka_unit_test(test_windows_are_committed_while_the_journal_fills),
         cmocka_unit_test(test_a_late_record_completes_a_window),
         cmocka_unit_test(test_late_and_future_records),
         cmocka_unit_test(test_all_hold_at_one_time),

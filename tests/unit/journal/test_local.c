@@ -606,6 +606,46 @@ static void test_spares_are_counted(void **state)
     }
 }
 
+// Above half of its size the journal asks for haste; full, it says that its own size is why.
+static void test_filling_is_told_and_so_is_the_limit(void **state)
+{
+    (void)state;
+    struct life *l = mem_new(1, sizeof *l);
+    struct journal *j = NULL;
+    struct journal_stats stats;
+    atomic_bool filling = false;
+    sem_t sem;
+    assert_int_equal(sem_init(&sem, 0, 0), 0);
+    l->disk = simfs_new(3);
+    const struct journal_options o = {.fs = simfs_fs(l->disk),
+                                      .dir = "journal",
+                                      .segment_bytes = 64 << 10,
+                                      .disk_bytes_max = 512 << 10,
+                                      .filling = &filling};
+    assert_ok(journal_open(&o, &j, NULL));
+    journal_start(j);
+    do {
+        append(l, j, 1, &sem);
+        journal_stats(j, &stats);
+        assert_int_equal(atomic_load(&filling), stats.disk_bytes > o.disk_bytes_max / 2);
+        assert_false(stats.at_limit && !stats.failing);
+    } while (!stats.failing);
+    assert_true(stats.at_limit);
+    journal_release(j, stats.last_seq); // what is left is the last segment, and a spare
+    assert_false(atomic_load(&filling));
+    append(l, j, 10, &sem);
+    journal_stats(j, &stats);
+    assert_false(stats.failing || stats.at_limit);
+    simfs_set_full(l->disk, true);
+    append(l, j, 200, &sem);
+    journal_stats(j, &stats);
+    assert_true(stats.failing && !stats.at_limit); // the disk's end is another matter
+    journal_close(j);
+    simfs_free(l->disk);
+    sem_destroy(&sem);
+    mem_free(l);
+}
+
 // ---- Doubt -------------------------------------------------------------------------------------
 
 // A disk whose renames and removals fail now and then, after they have happened or without.
@@ -715,6 +755,7 @@ int main(void)
         cmocka_unit_test(test_a_lost_segment_is_told),
         cmocka_unit_test(test_an_earlier_version_is_refused),
         cmocka_unit_test(test_spares_are_counted),
+        cmocka_unit_test(test_filling_is_told_and_so_is_the_limit),
         cmocka_unit_test(test_no_file_is_uncounted),
     };
     log_set_level(LOG_SILENT); // failing disks are the point here

@@ -3,7 +3,9 @@
 #include "test.h"
 
 #include <pthread.h>
+#include <unistd.h>
 
+#include "journal/journal.h"
 #include "unit/series/world.h"
 
 static struct series_stats stats_of(struct world *w)
@@ -326,6 +328,29 @@ static void test_wants_seal(void **state)
     seal(&w);
     assert_false(series_wants_seal(w.store));
     budget_give(&w.budget, ACCOUNT_STORE, half);
+    world_done(&w);
+}
+
+// A head that is young is sealed for the journal's sake, once JOURNAL_HURRY_MS are over.
+static void test_wants_seal_while_the_journal_fills(void **state)
+{
+    (void)state;
+    struct world w;
+    atomic_bool hurry = false;
+    world_open(&w, 0);
+    series_close(w.store);
+    w.options.hurry = &hurry;
+    world_start(&w);
+    add_calls(&w, 1, 1, 1, 1);
+    (void)usleep((JOURNAL_HURRY_MS + 1) * 1000);
+    assert_false(series_wants_seal(w.store));
+    atomic_store(&hurry, true);
+    assert_true(series_wants_seal(w.store));
+    seal(&w);
+    add_calls(&w, 1, 1, 1, 1);
+    seal(&w); // two wait, which is enough
+    (void)usleep((JOURNAL_HURRY_MS + 1) * 1000);
+    assert_false(series_wants_seal(w.store));
     world_done(&w);
 }
 
@@ -658,6 +683,7 @@ int main(void)
         cmocka_unit_test(test_new_series_are_refused_at_the_limit),
         cmocka_unit_test(test_queries_stop),
         cmocka_unit_test(test_wants_seal),
+        cmocka_unit_test(test_wants_seal_while_the_journal_fills),
         cmocka_unit_test(test_old_parts_expire_tier_by_tier),
         cmocka_unit_test(test_late_and_early_samples_are_counted),
         cmocka_unit_test(test_leap_of_the_clock_expires_nothing),

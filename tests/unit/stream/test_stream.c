@@ -612,8 +612,7 @@ static enum err load(void *ctx, trace_id id, size_t rows_max, struct meter *mete
                      void *rows_ctx)
 {
     struct rig *rig = ctx;
-    (void)rows_max; // none has so many
-    (void)meter;
+    (void)rows_max, (void)meter; // little is stored
     for (unsigned r = 0; r < rig->delivered + rig->ahead && r < rig->record_count; r++) {
         for (size_t i = 0; i < rig->batch_counts[r]; i++) {
             const struct batch *b = rig->records[r][i];
@@ -698,8 +697,7 @@ static void points(void *ctx, const struct batch *b)
 
 static bool wants_seal(void *ctx)
 {
-    struct rig *rig = ctx;
-    return atomic_load(&rig->seals);
+    return atomic_load(&((struct rig *)ctx)->seals);
 }
 
 static void seal(void *ctx, uint64_t seq, uint64_t oldest, struct str state)
