@@ -256,6 +256,9 @@ static void put_store(struct buf *out, const struct store_stats *s)
         (double)s->merged_rows);
     one(out, "sonde_store_merge_failures_total", "counter", "Rewrites of parts that failed.",
         (double)s->merge_failures);
+    one(out, "sonde_store_put_off_merges_total", "counter",
+        "Times that writing parts from parts was put off for lack of memory.",
+        (double)s->put_off_merges);
     one(out, "sonde_store_expired_parts_total", "counter", "Parts removed by retention.",
         (double)s->expired_parts);
     one(out, "sonde_store_stripped_parts_total", "counter",

@@ -79,6 +79,7 @@ static void put_store(struct json_writer *w, const struct store_stats *s)
     put_u64(w, "damaged_parts", s->damaged_parts);
     put_u64(w, "flush_failures", s->flush_failures);
     put_u64(w, "merge_failures", s->merge_failures);
+    put_u64(w, "put_off_merges", s->put_off_merges);
     put_u64(w, "dead_letters", s->dead_letters);
     put_bool(w, "full", s->full);
     json_put_object_end(w);

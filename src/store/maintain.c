@@ -17,15 +17,13 @@
 #include "core/sort.h"
 #include "store/part_merge.h"
 #include "store/retain.h"
+#include "store/room.h"
 #include "store/sift.h"
 #include "store/store_state.h"
 
 #define MERGE_INPUTS_MIN 8
 #define MERGE_LARGE_MIN  2 // where the limit of rows does not allow more
 #define MERGE_NICE       10
-// A page of rows per input, and the block being written.
-#define MERGE_INPUT_BYTES ((size_t)4 << 20)
-#define MERGE_BLOCK_BYTES ((size_t)32 << 20)
 
 // ---- Choosing a merge --------------------------------------------------------------------------
 
@@ -35,6 +33,7 @@ struct merge {
     struct part_entry *inputs[MERGE_INPUTS_MAX];
     size_t count;
     uint64_t id, rows;
+    struct room room;
     uint32_t level;
     enum part_state state; // of inputs and output
     struct arena arena;
@@ -109,9 +108,6 @@ static bool choose_merge(struct store *s, size_t index, struct merge *m)
                 choose_tier(s, sorted, line->part_count, tier, PART_STRIPPED, m);
     }
     mem_free(sorted);
-    if (found) {
-        m->id = s->next_id++;
-    }
     return found;
 }
 
@@ -130,6 +126,7 @@ static enum err write_merged(struct merge *m, size_t *ret_bad)
                 .path = m->path.p,
                 .line = s->lines[m->line].name,
                 .seq_first = UINT64_MAX,
+                .block_rows = m->room.block_rows,
                 .zstd_level = STORE_REWRITE_LEVEL},
         .stop = &s->stop,
     };
@@ -219,13 +216,14 @@ static enum err fail_merge(struct merge *m, enum err e, size_t bad, bool doubtfu
 static enum err run_merge(struct merge *m)
 {
     ASSERT(m->part == NULL && m->rows > 0);
-    ASSERT(m->count >= MERGE_LARGE_MIN && m->id > 0);
+    ASSERT(m->count >= MERGE_LARGE_MIN);
     size_t bad = SIZE_MAX;
     uint64_t committed_ns = 0;
     for (size_t i = 0; i < m->count; i++) {
         uint64_t ns = m->inputs[i]->committed_ns;
         committed_ns = ns > committed_ns ? ns : committed_ns;
     }
+    m->id = store_new_part_id(m->s);
     m->path = store_part_path(m->s, m->id, &m->arena);
     enum err e = commit_settle(m->s);
     e = e == ERR_OK ? write_merged(m, &bad) : e;
@@ -284,21 +282,24 @@ static enum err check_damaged(struct store *s, size_t line, struct part_entry *e
 
 // ---- Steps -----------------------------------------------------------------------------------
 
+// Where memory is short the first of the inputs are merged; where there is none for two of them,
+// merging waits.
 static enum err merge_in_budget(struct merge *m, bool patient, bool *ret_did)
 {
-    ASSERT(m->id > 0 && ret_did != NULL);
-    ASSERT(m->count > 0);
-    size_t bytes = MERGE_BLOCK_BYTES + m->count * MERGE_INPUT_BYTES;
-    if (!patient) {
-        budget_force(m->s->budget, ACCOUNT_STORE, bytes);
-    } else if (!budget_take(m->s->budget, ACCOUNT_STORE, bytes)) {
-        (void)pthread_mutex_lock(&m->s->lock);
-        m->s->sifts_again = true; // which need less
-        (void)pthread_mutex_unlock(&m->s->lock);
-        return ERR_OK; // memory is short: merging can wait
+    ASSERT(ret_did != NULL);
+    ASSERT(m->count >= MERGE_LARGE_MIN);
+    while (!room_take(m->s, m->count * ROOM_INPUT_BYTES, patient, &m->room)) {
+        if (m->count == MERGE_LARGE_MIN) {
+            room_put_off(m->s);
+            (void)pthread_mutex_lock(&m->s->lock);
+            m->s->sifts_again = true; // which need less
+            (void)pthread_mutex_unlock(&m->s->lock);
+            return ERR_OK;
+        }
+        m->rows -= part_meta(m->inputs[--m->count]->part)->rows;
     }
     enum err e = run_merge(m);
-    budget_give(m->s->budget, ACCOUNT_STORE, bytes);
+    room_give(m->s, &m->room);
     *ret_did = e == ERR_OK;
     return e;
 }
@@ -366,7 +367,6 @@ static void choose_write(struct store *s, struct step *x, uint64_t mono_ns, bool
     }
     x->is_sift = x->is_sift || (is_due && !x->is_merge);
     if (x->is_sift) {
-        x->sift.id = s->next_id++;
         s->sifts_again = false;
     }
     ASSERT(!x->is_merge || !x->is_sift);
@@ -410,6 +410,11 @@ enum err maintain_step(struct store *s, bool patient, bool *ret_did)
         e = sift_run(&x.sift, patient, ret_did);
     } else if (x.is_merge) {
         e = merge_in_budget(&x.merge, patient, ret_did);
+    }
+    if (e == ERR_OK && !*ret_did) { // there is nothing to do, or it is put off
+        (void)pthread_mutex_lock(&s->lock);
+        s->stats.merging = s->stats.merging && !x.may_write;
+        (void)pthread_mutex_unlock(&s->lock);
     }
     (void)pthread_mutex_unlock(&s->maintaining);
     return e;

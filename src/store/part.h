@@ -55,8 +55,9 @@ struct part_writer_options {
     const char *path;
     struct str line;
     uint64_t seq_first, seq_last;
-    int zstd_level;   // 1 for first parts, 3 for merged ones; 0 compresses nothing
-    unsigned version; // of the format; 0: the newest. Older ones are for tests of the reader
+    size_t block_rows; // at most; BLOCK_ROWS when 0
+    int zstd_level;    // 1 for first parts, 3 for merged ones; 0 compresses nothing
+    unsigned version;  // of the format; 0: the newest. Older ones are for tests of the reader
 };
 
 MUST_CHECK enum err part_writer_new(const struct part_writer_options *options,

@@ -16,9 +16,9 @@ struct part_writer {
     struct zpack *zpack;
     struct block_builder builder;
     struct buf out;
-    struct arena arena; // line and service names
-    struct row *rows;   // of the block in the making, each with a reference on its batch
-    size_t row_count;
+    struct arena arena;           // line and service names
+    struct row *rows;             // of the block in the making, each with a reference on its batch
+    size_t row_count, block_rows; // at most
     uint64_t *trace_hashes;
     size_t trace_count, trace_capacity;
     trace_id last_trace;
@@ -57,7 +57,9 @@ enum err part_writer_new(const struct part_writer_options *options, struct part_
     w->fs = options->fs;
     w->file = file;
     w->zpack = zpack_new(options->zstd_level);
-    w->rows = mem_alloc(BLOCK_ROWS * sizeof *w->rows);
+    w->block_rows = options->block_rows > 0 ? options->block_rows : BLOCK_ROWS;
+    MUST(w->block_rows <= BLOCK_ROWS);
+    w->rows = mem_alloc(w->block_rows * sizeof *w->rows);
     w->offset = sizeof head;
     w->version = version;
     block_builder_init(&w->builder);
@@ -133,7 +135,7 @@ static void add_block_meta(struct part_writer *w, struct block_place place)
 // Writes one block from the first `n` rows at hand and drops what it took.
 static enum err write_block(struct part_writer *w, size_t n)
 {
-    ASSERT(w->row_count <= BLOCK_ROWS);
+    ASSERT(w->row_count <= w->block_rows);
     MUST(n > 0 && n <= w->row_count);
     size_t took = block_build(&w->builder, w->rows, n);
     buf_clear(&w->out);
@@ -162,7 +164,7 @@ static enum err write_block(struct part_writer *w, size_t n)
 // How many of a full load of rows end with a whole trace; all of them when one trace fills it.
 static size_t cut_at(const struct part_writer *w)
 {
-    ASSERT(w->row_count <= BLOCK_ROWS);
+    ASSERT(w->row_count <= w->block_rows);
     ASSERT(w->row_count > 0);
     size_t n = w->row_count;
     const trace_id *last = &row_span(w->rows[n - 1])->trace;
@@ -174,13 +176,13 @@ static size_t cut_at(const struct part_writer *w)
 
 enum err part_writer_add(struct part_writer *w, struct row row)
 {
-    ASSERT(w->row_count <= BLOCK_ROWS && row.index < row.batch->span_count);
+    ASSERT(w->row_count <= w->block_rows && row.index < row.batch->span_count);
     MUST(!w->finished);
     const struct span *s = row_span(row);
     if (w->row_count > 0 && row_cmp(w->rows[w->row_count - 1], row) > 0) {
         return ERR_CORRUPT;
     }
-    if (w->row_count == BLOCK_ROWS) {
+    if (w->row_count == w->block_rows) {
         // The last trace is whole when another follows; else it moves to the next block.
         bool whole = trace_id_cmp(&s->trace, &w->last_trace) != 0;
         enum err e = write_block(w, whole ? w->row_count : cut_at(w));
@@ -250,7 +252,7 @@ enum err part_writer_finish(struct part_writer *w)
 
 void part_writer_free(struct part_writer *w)
 {
-    ASSERT(w == NULL || w->row_count <= BLOCK_ROWS);
+    ASSERT(w == NULL || w->row_count <= w->block_rows);
     if (w == NULL) {
         return;
     }

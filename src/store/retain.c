@@ -93,7 +93,6 @@ static void take_to_strip(struct retain *r, struct part_entry *entry)
     MUST(r->count == 0);
     r->entries[r->count++] = entry;
     r->strip = true;
-    r->id = r->s->next_id++;
 }
 
 // Parts over their age. `sorted` is by age, oldest first, like below.
@@ -149,7 +148,7 @@ static void choose_by_size(struct retain *r, const struct store_retention *limit
 
 bool retain_choose(struct retain *r, size_t index, uint64_t now_ns, bool may_strip)
 {
-    ASSERT(!r->strip && r->id == 0);
+    ASSERT(!r->strip);
     struct store *s = r->s;
     ASSERT(index < s->line_count && r->count == 0);
     const struct store_line *line = &s->lines[index];
@@ -198,18 +197,17 @@ static enum err expire(struct retain *r)
 
 // ---- Stripping ---------------------------------------------------------------------------------
 
-static enum err strip(struct retain *r)
+static enum err strip(struct retain *r, bool patient)
 {
     const struct rewrite work = {.s = r->s,
                                  .line = r->line,
                                  .old = r->entries[0],
-                                 .id = r->id,
                                  .becomes = PART_STRIPPED,
                                  .outcome = OUTCOME_EXPIRED};
     enum part_strip_result result = STRIP_ALL_KEPT;
     ASSERT(r->strip);
-    MUST(r->count == 1 && r->id > 0);
-    enum err e = rewrite_run(&work, &result);
+    MUST(r->count == 1);
+    enum err e = rewrite_run(&work, patient, &result);
     if (e == ERR_FULL) {
         r->strip = false; // no room even for what would stay
         return expire(r);
@@ -224,22 +222,10 @@ static enum err strip(struct retain *r)
 enum err retain_run(struct retain *r, bool patient, bool *ret_did)
 {
     ASSERT(r->line < STORE_LINES_MAX);
-    struct budget *budget = r->s->budget;
-    enum err e;
     ASSERT(r->count > 0 && ret_did != NULL);
-    if (!r->strip) {
-        e = expire(r);
-    } else {
-        if (!patient) {
-            budget_force(budget, ACCOUNT_STORE, REWRITE_BYTES);
-        } else if (!budget_take(budget, ACCOUNT_STORE, REWRITE_BYTES)) {
-            return ERR_OK; // memory is short: this can wait
-        }
-        e = strip(r);
-        budget_give(budget, ACCOUNT_STORE, REWRITE_BYTES);
-    }
+    enum err e = r->strip ? strip(r, patient) : expire(r);
     *ret_did = e == ERR_OK;
-    return e;
+    return e == ERR_MEMORY ? ERR_OK : e; // it can wait
 }
 
 // ---- Limits -------------------------------------------------------------------------------------

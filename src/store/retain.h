@@ -26,8 +26,7 @@ struct retain {
     size_t line;
     struct part_entry *entries[RETAIN_STEP_MAX];
     size_t count;
-    bool strip;  // the one entry is to be stripped; else all go
-    uint64_t id; // of the part to be written
+    bool strip; // the one entry is to be stripped; else all go
 };
 
 // Under `lock`: what is to be done next in a line, if anything. Strips only where `may_strip`.

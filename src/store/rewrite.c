@@ -6,8 +6,12 @@
 #include "core/mem.h"
 #include "core/must.h"
 
+#define TRACE_BYTES_MAX ((size_t)24) // of each trace of the part
+
 struct run {
     const struct rewrite *r;
+    uint64_t id; // of the part to be written
+    struct room room;
     struct part *fresh;
     struct arena arena;
     struct str path;
@@ -63,7 +67,7 @@ static enum err commit_rest(struct run *x, const struct part_entry *fresh)
     ASSERT(x->fresh != NULL && x->path.n > 0);
     struct store *s = x->r->s;
     struct commit c;
-    ASSERT(fresh->id > x->r->old->id);
+    ASSERT(fresh->id > x->r->old->id && fresh->id == x->id);
     MUST(part_meta(x->fresh)->rows + tally_total(&x->gone) == part_meta(x->r->old->part)->rows);
     begin_commit(x, &c);
     catalog_remove_part(s->catalog, x->r->old->id);
@@ -86,6 +90,7 @@ static enum err write_rest(struct run *x, enum part_strip_result *ret_result)
                                             .line = m->line,
                                             .seq_first = m->seq_first,
                                             .seq_last = m->seq_last,
+                                            .block_rows = x->room.block_rows,
                                             .zstd_level = STORE_REWRITE_LEVEL},
                                     .stop = &s->stop};
     ASSERT(x->fresh == NULL);
@@ -153,12 +158,12 @@ static enum err finish(struct run *x, enum part_strip_result result)
 {
     struct store *s = x->r->s;
     enum err e;
-    ASSERT(x->r->id > 0);
+    ASSERT(x->id > 0);
     if (result != STRIP_WRITTEN) {
         e = result == STRIP_ALL_KEPT ? mark(x) : remove_whole(x);
         return e == ERR_OK ? e : hold_off(s, e);
     }
-    const struct part_entry fresh = {.id = x->r->id,
+    const struct part_entry fresh = {.id = x->id,
                                      .level = x->r->old->level,
                                      .committed_ns = x->r->old->committed_ns,
                                      .part = x->fresh,
@@ -172,12 +177,18 @@ static enum err finish(struct run *x, enum part_strip_result result)
     return e;
 }
 
-enum err rewrite_run(const struct rewrite *r, enum part_strip_result *ret_result)
+enum err rewrite_run(const struct rewrite *r, bool patient, enum part_strip_result *ret_result)
 {
     struct run x = {.r = r};
     enum part_strip_result result = STRIP_WRITTEN;
-    ASSERT(r->old != NULL && r->id > 0);
-    x.path = store_part_path(r->s, r->id, &x.arena);
+    ASSERT(r->old != NULL);
+    size_t traces = (size_t)part_meta(r->old->part)->rows;
+    if (!room_take(r->s, ROOM_INPUT_BYTES + traces * TRACE_BYTES_MAX, patient, &x.room)) {
+        room_put_off(r->s);
+        return ERR_MEMORY;
+    }
+    x.id = store_new_part_id(r->s);
+    x.path = store_part_path(r->s, x.id, &x.arena);
     enum err e = commit_settle(r->s);
     if (e != ERR_OK) { // nothing was written yet
         e = hold_off(r->s, e);
@@ -185,6 +196,7 @@ enum err rewrite_run(const struct rewrite *r, enum part_strip_result *ret_result
         e = write_rest(&x, &result);
         e = e == ERR_OK ? finish(&x, result) : give_up(&x, e, false);
     }
+    room_give(r->s, &x.room);
     tally_done(&x.gone);
     arena_done(&x.arena);
     ASSERT(ret_result != NULL);

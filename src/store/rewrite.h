@@ -6,16 +6,14 @@
 #define SONDE_STORE_REWRITE_H
 
 #include "store/part_strip.h"
+#include "store/room.h"
 #include "store/store_state.h"
-
-#define REWRITE_BYTES ((size_t)48 << 20) // a page of rows, the block being written, trace IDs
 
 // Under `maintaining`, which keeps the entry in memory.
 struct rewrite {
     struct store *s;
     size_t line;
     struct part_entry *old;
-    uint64_t id; // of the part to be written
     // Which traces stay; NULL: those with errors.
     bool (*keeps)(void *ctx, const trace_id *trace);
     void *ctx;
@@ -25,9 +23,11 @@ struct rewrite {
     void (*commit_too)(void *ctx, struct catalog *c);
 };
 
-// *ret_result as part_strip() has it, when ERR_OK. ERR_FULL: nothing was done, the disk has no room
+// *ret_result as part_strip() has it, when ERR_OK. ERR_MEMORY: with `patient`, where memory is
+// short: it is put off. ERR_FULL: nothing was done, the disk has no room
 // for what is left. ERR_AGAIN: the part turned out to be damaged, the next step looks for itself.
 // After other errors but ERR_CANCELLED the store waits a while before it tries again.
-MUST_CHECK enum err rewrite_run(const struct rewrite *r, enum part_strip_result *ret_result);
+MUST_CHECK enum err rewrite_run(const struct rewrite *r, bool patient,
+                                enum part_strip_result *ret_result);
 
 #endif

@@ -108,13 +108,12 @@ static void commit_fates(void *ctx, struct catalog *c)
     ASSERT(x->gone.n % sizeof(uint64_t) == 0);
 }
 
-static enum err sift(struct sift *x)
+static enum err sift(struct sift *x, bool patient)
 {
     struct found found = {.s = x->s};
     const struct rewrite work = {.s = x->s,
                                  .line = x->line,
                                  .old = x->entry,
-                                 .id = x->id,
                                  .keeps = keeps,
                                  .ctx = &found,
                                  .becomes = PART_LIVE,
@@ -125,7 +124,7 @@ static enum err sift(struct sift *x)
     ASSERT(x->entry->state == PART_FRESH);
     buf_init(&found.gone, HASHES_MAX);
     buf_init(&found.partial, HASHES_MAX);
-    enum err e = rewrite_run(&work, &result);
+    enum err e = rewrite_run(&work, patient, &result);
     (void)pthread_mutex_lock(&x->s->lock);
     if (e == ERR_OK) {
         x->s->stats.sifted_parts++;
@@ -140,24 +139,17 @@ static enum err sift(struct sift *x)
     (void)pthread_mutex_unlock(&x->s->lock);
     buf_done(&found.gone);
     buf_done(&found.partial);
-    ASSERT(x->id > 0);
+    ASSERT(e != ERR_MEMORY || patient);
     return e == ERR_AGAIN ? ERR_OK : e;
 }
 
 enum err sift_run(struct sift *x, bool patient, bool *ret_did)
 {
-    struct budget *budget = x->s->budget;
     ASSERT(x->entry != NULL && ret_did != NULL);
-    if (!patient) {
-        budget_force(budget, ACCOUNT_STORE, REWRITE_BYTES);
-    } else if (!budget_take(budget, ACCOUNT_STORE, REWRITE_BYTES)) {
-        return ERR_OK; // memory is short: this can wait
-    }
-    enum err e = sift(x);
+    enum err e = sift(x, patient);
     ASSERT(x->line < STORE_LINES_MAX);
-    budget_give(budget, ACCOUNT_STORE, REWRITE_BYTES);
     *ret_did = e == ERR_OK;
-    return e;
+    return e == ERR_MEMORY ? ERR_OK : e; // it can wait
 }
 
 // ---- What is known ------------------------------------------------------------------------------

@@ -19,7 +19,6 @@ struct sift {
     struct store *s;
     size_t line;
     struct part_entry *entry;
-    uint64_t id; // of the part to be written; whoever runs the sift draws it
 };
 
 // Under `lock`: of the parts of all lines that are due the one that failed least often, and of

@@ -146,8 +146,10 @@ struct store_stats {
     uint64_t left_out_traces;           // in each part that had one of them
     uint64_t fates, forgotten_fates, back_traces; // known; too early; partial
     uint64_t flush_failures, merge_failures;
+    uint64_t put_off_merges; // and sifts and strips, for lack of memory; each time
     uint64_t dead_letters;
-    bool merging; // parts are written from parts, or are to be: by a merge, a sift or retention
+    bool merging; // parts are written from parts, or are to be: by a merge, a sift or retention;
+                  // not while that is put off
     bool full;    // the disk is full: new requests are to be refused, queries work
     bool failing; // the last flush failed, or the folder does not answer
 };

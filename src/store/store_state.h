@@ -19,6 +19,7 @@
 #include <stdatomic.h>
 
 #include "core/arena.h"
+#include "core/logger.h"
 #include "core/retain_clock.h"
 #include "os/fs_pool.h"
 #include "os/wake.h"
@@ -86,6 +87,7 @@ struct store {
     atomic_uint_fast64_t judged_seq, keep_wait_ns;
     char *dir, *parts_dir;
     size_t flush_rows;
+    struct log_gate room_gate; // of room.h
     uint64_t flush_age_ns, merge_rows_max, free_bytes_min;
     const atomic_bool *hurry;
     uint64_t (*wall_ns)(void);

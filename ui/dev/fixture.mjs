@@ -359,6 +359,7 @@ function status() {
       damaged_parts: 0,
       flush_failures: 0,
       merge_failures: 0,
+      put_off_merges: 0,
       dead_letters: 3,
       full: false,
       disk_free_bytes: 41e9,
