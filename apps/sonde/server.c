@@ -281,6 +281,27 @@ static uint64_t greater(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
+// The journal forgets what is in parts alone: where it begins behind what a folder has, that folder
+// was lost, or replaced by an older one. Records count once each, as in on_missing().
+static void tell_of_gap(struct server *s, const char *folder, uint64_t has, uint64_t first_seq)
+{
+    ASSERT(folder != NULL);
+    if (first_seq <= has + 1) {
+        return;
+    }
+    uint64_t first = has + 1, last = first_seq - 1, n = last - has;
+    log_write(
+        LOG_ERROR, "server",
+        "a folder lacks records that the journal has forgotten since it had them: it was lost, "
+        "or is an older one",
+        "folder=%s/%s first=%llu last=%llu", s->config.text[SETTING_DATA], folder,
+        (unsigned long long)first, (unsigned long long)last);
+    if (strcmp(folder, "store") == 0) {
+        ledger_add(s->ledger, SIGNAL_TRACES, OUTCOME_RECEIVED, REASON_NONE, STR(""), n);
+        ledger_add(s->ledger, SIGNAL_TRACES, OUTCOME_DROPPED, REASON_CORRUPT, STR(""), n);
+    }
+}
+
 static enum err open_journal(struct server *s, struct err_at *ret_at)
 {
     const struct config *c = &s->config;
@@ -310,6 +331,8 @@ static enum err open_journal(struct server *s, struct err_at *ret_at)
                       "bytes=%llu last_record=%llu", (unsigned long long)stats.torn_bytes,
                       (unsigned long long)stats.last_seq);
         }
+        tell_of_gap(s, "store", store_last_seq(s->store), stats.first_seq);
+        tell_of_gap(s, "series", series_seq(s->series), stats.first_seq);
     }
     return e;
 }

@@ -52,7 +52,8 @@ struct journal_stats {
     bool failing;        // the last one did: what is appended now would most likely fail too
     bool at_limit;       // and that was since disk_bytes_max is reached, not the disk's end
     uint64_t disk_bytes_max;
-    // Found at the last start: segments that were written anew since something was missing, records
+    // Found at the last start: segments that were written anew since something was missing, or of
+    // which nothing can be read (how many records those held nobody knows), records
     // that had been acknowledged and are lost, and missing ones that may never have been
     // (segment.h).
     uint64_t damaged_segments, lost_records, doubtful_records;

@@ -116,6 +116,16 @@ static void on_missing(void *ctx, const struct journal_missing *m)
     }
 }
 
+static void on_unreadable(void *ctx, uint64_t first_seq, uint64_t bytes)
+{
+    const struct journal *j = ctx;
+    ASSERT(!j->started && first_seq > 0);
+    log_write(LOG_ERROR, "journal",
+              "nothing of a segment can be read, nor how many records it held; it is kept",
+              "kept=%s/%016llx.seg.bad bytes=%llu", j->dir, (unsigned long long)first_seq,
+              (unsigned long long)bytes);
+}
+
 // Puts the listing in order, and the folder where a crash interrupted a repair.
 static enum err settle(const struct recover *r, struct listing *l)
 {
@@ -170,6 +180,10 @@ static enum err take_segment(struct journal *j, const struct recover *r, const s
     if (e != ERR_OK) {
         return e;
     }
+    if (got.set_aside) {
+        j->stats.damaged_segments++;
+        return ERR_OK;
+    }
     if (!got.begun) {
         char path[FS_PATH_MAX]; // it was being begun when the machine stopped
         journal_segment_path(j, first, path);
@@ -192,7 +206,11 @@ static enum err take_segment(struct journal *j, const struct recover *r, const s
 static enum err take_in(struct journal *j, struct listing *l, struct err_at *ret_at)
 {
     ASSERT(j->segment_count == 0 && !j->started);
-    const struct recover r = {.fs = j->o.fs, .dir = j->dir, .on_missing = on_missing, .ctx = j};
+    const struct recover r = {.fs = j->o.fs,
+                              .dir = j->dir,
+                              .on_missing = on_missing,
+                              .on_unreadable = on_unreadable,
+                              .ctx = j};
     enum err e = settle(&r, l);
     for (size_t i = 0; i < l->count && e == ERR_OK; i++) {
         e = take_segment(j, &r, l, i);

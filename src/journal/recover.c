@@ -255,6 +255,19 @@ static enum err replace(const struct survey *s)
     return e == ERR_OK ? ops->sync_dir(s->r->fs, s->r->dir) : e;
 }
 
+// Keeps a file of which nothing can be read.
+static enum err set_aside(const struct survey *s)
+{
+    const struct fs_ops *ops = s->r->fs->ops;
+    char path[FS_PATH_MAX], bad[FS_PATH_MAX];
+    ASSERT(s->gap_count == 0 && s->r->on_unreadable != NULL);
+    path_of(s->r, s->first_seq, "", path);
+    path_of(s->r, s->first_seq, ".bad", bad);
+    s->r->on_unreadable(s->r->ctx, s->first_seq, s->file_bytes);
+    enum err e = ops->rename(s->r->fs, path, bad);
+    return e == ERR_OK ? ops->sync_dir(s->r->fs, s->r->dir) : e;
+}
+
 // ---- The whole ---------------------------------------------------------------------------------
 
 static enum err survey(struct survey *s, uint64_t acked_behind, struct recovered *out)
@@ -294,6 +307,12 @@ enum err recover_segment(const struct recover *r, uint64_t first_seq, uint64_t e
     if (e == ERR_OK && s.gap_count > 0) {
         e = replace(&s);
         out.repaired = true;
+    }
+    if (e == ERR_OK && !out.begun) {
+        bool blank = true;
+        e = segment_is_blank(s.file, first_seq, &blank);
+        out.set_aside = !blank;
+        e = e == ERR_OK && !blank ? set_aside(&s) : e;
     }
     s.file->ops->close(s.file);
     if (e == ERR_OK && out.repaired) {

@@ -6,6 +6,9 @@
 // A segment <name> in which something is missing is written as <name>.new; once that is durable,
 // <name> becomes <name>.bad and <name>.new becomes <name>. A crash in between leaves <name>.new
 // alone, which recover_finish() puts in its place, or beside <name>, where it is worth nothing.
+//
+// A file without a header in which nothing can be found either becomes <name>.bad, unless it is
+// blank (segment.h): then it was being begun when the machine stopped.
 #ifndef SONDE_JOURNAL_RECOVER_H
 #define SONDE_JOURNAL_RECOVER_H
 
@@ -20,11 +23,16 @@ struct recover {
     // Told of what is missing, once per run of numbers, when the repaired segment is durable and
     // before it takes its place: a crash right then makes the next start tell again, never nobody.
     void (*on_missing)(void *ctx, const struct journal_missing *missing);
+    // Told of a file of which nothing can be read, not even what is missing, before it becomes
+    // <name>.bad.
+    void (*on_unreadable)(void *ctx, uint64_t first_seq, uint64_t bytes);
     void *ctx;
 };
 
 struct recovered {
-    bool begun; // false: the file never became this segment, and is to be removed
+    bool begun;     // false: there is no such segment (any more)
+    bool set_aside; // that is since nothing of it can be read; else the file never became this
+                    // segment, and is to be removed
     uint64_t last_seq, acked_seq, bytes, torn_bytes;
     bool repaired;
 };

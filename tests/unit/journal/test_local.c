@@ -521,6 +521,41 @@ static void test_a_rotten_header_costs_nothing_else(void **state)
     }
 }
 
+// The newest segment, of which nothing is left to be read: it is kept, and counted. What was being
+// begun leaves nothing.
+static void test_a_segment_without_anything_to_read_is_kept(void **state)
+{
+    (void)state;
+    for (unsigned kind = 0; kind < 2; kind++) {
+        struct damaged d;
+        struct journal *j;
+        struct journal_stats stats;
+        char name[SEGMENT_NAME_BYTES], path[64], bad[80];
+        uint64_t bytes, noise = 7;
+        damaged_init(&d, 8, 60);
+        segment_at(&d, segments_of(&d) - 1, name);
+        (void)snprintf(path, sizeof path, "journal/%s", name);
+        (void)snprintf(bad, sizeof bad, "%s.bad", path);
+        struct file *f = open_file(d.l, name);
+        assert_ok(f->ops->size(f, &bytes));
+        uint64_t *filling = mem_new(bytes / 8, 8);
+        for (size_t i = 0; i < bytes / 8 && kind == 0; i++) {
+            filling[i] = noise = noise * 6364136223846793005U + 1442695040888963407U;
+        }
+        assert_ok(f->ops->write_at(f, filling, bytes, 0));
+        f->ops->close(f);
+        mem_free(filling);
+        assert_ok(open_damaged(d.l, d.m, &j));
+        journal_stats(j, &stats);
+        assert_int_equal(stats.damaged_segments, kind == 0 ? 1 : 0);
+        assert_int_equal(stats.lost_records, 0); // nobody knows
+        journal_close(j);
+        assert_true(exists(d.l, bad) == (kind == 0));
+        assert_false(exists(d.l, path));
+        damaged_done(&d);
+    }
+}
+
 static void test_a_lost_segment_is_told(void **state)
 {
     (void)state;
@@ -752,6 +787,7 @@ int main(void)
         cmocka_unit_test(test_failing_is_told_until_it_passes),
         cmocka_unit_test(test_damage_anywhere_costs_what_it_hits),
         cmocka_unit_test(test_a_rotten_header_costs_nothing_else),
+        cmocka_unit_test(test_a_segment_without_anything_to_read_is_kept),
         cmocka_unit_test(test_a_lost_segment_is_told),
         cmocka_unit_test(test_an_earlier_version_is_refused),
         cmocka_unit_test(test_spares_are_counted),
