@@ -3,7 +3,10 @@
 // values, and the scatter of duration over time. Each runs one scan and keeps a bounded number of
 // groups; what does not fit is counted in `left_out`, and groups that are there may then lack spans
 // as well. What groups, keys and cells take comes from the control's meter before it is allocated;
-// ERR_MEMORY where it refuses. The control lives until they are freed.
+// ERR_MEMORY where it refuses. Beyond the first GROUPS_NEEDED groups it is no failure: groups that
+// there is no memory for, or that would take more than half of what one query may have (the answer
+// needs some as well), are left out like those beyond the number, and the control says so
+// (`left_for_memory`). The control lives until they are freed.
 #ifndef SONDE_QUERY_AGGREGATE_H
 #define SONDE_QUERY_AGGREGATE_H
 
@@ -15,7 +18,8 @@
 #include "core/sketch.h"
 #include "query/scan.h"
 
-#define GROUPS_MAX 2048
+#define GROUPS_MAX    2048
+#define GROUPS_NEEDED 16
 
 // Distinct values are counted up to so many, and so many bytes of them, before the most frequent
 // are told.

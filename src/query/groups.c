@@ -42,6 +42,16 @@ void groups_free(struct groups *g)
     mem_free(g);
 }
 
+static bool is_half_used(const struct query_control *control, size_t bytes)
+{
+    if (control == NULL || control->meter == NULL) {
+        return false;
+    }
+    size_t held = atomic_load(&control->meter->held_bytes);
+    ASSERT(control->meter->budget != NULL);
+    return held + bytes > control->meter->budget->query_bytes_max / 2;
+}
+
 // Takes what one more group with so many bytes of text will make the tables grow by.
 static bool take_group(struct groups *g, size_t text_bytes)
 {
@@ -51,7 +61,12 @@ static bool take_group(struct groups *g, size_t text_bytes)
     if (g->count == g->capacity) { // mem_grow() doubles
         bytes += (g->capacity < 16 ? 16 : g->capacity) * sizeof *g->items;
     }
-    if (!query_need(g->control, bytes)) {
+    if (g->count < GROUPS_NEEDED) {
+        if (!query_need(g->control, bytes)) {
+            return false;
+        }
+    } else if (is_half_used(g->control, bytes) || !query_take(g->control, bytes)) {
+        atomic_store(&g->control->left_for_memory, true); // a control that refuses is one
         return false;
     }
     g->charged_bytes += bytes;

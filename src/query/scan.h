@@ -30,7 +30,7 @@ struct query_control {
     atomic_uint_fast64_t given_up_values; // on which a regular expression took too many steps
     atomic_bool unsure_order;             // a search for the most errors may have missed some
     atomic_bool short_of_memory;          // query_need() has failed
-    atomic_bool left_for_memory;          // a trace was too large to be loaded, and is missing
+    atomic_bool left_for_memory;          // a trace or a group is missing, for lack of memory
     atomic_uint_fast64_t waited_ns;       // for memory, by query_need(): while any thread did
     atomic_uint_fast64_t waited_until_ns; // of clock_mono_ns(): what is counted of it
     struct crew *crew;                    // NULL: the query has its own thread alone

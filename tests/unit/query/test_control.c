@@ -11,6 +11,7 @@
 #include "core/clock.h"
 #include "core/mem.h"
 #include "part_file.h"
+#include "query/aggregate.h"
 #include "query/scan.h"
 #include "query/trace.h"
 
@@ -175,6 +176,43 @@ static void test_a_list_leaves_out_what_is_too_large(void **state)
     batch_unref(b);
 }
 
+#define SERVICES 1000
+
+// More services than there is memory for are cut off, and the answer has room left.
+static void test_groups_are_cut_off_where_memory_ends(void **state)
+{
+    struct budget budget;
+    struct meter meter;
+    struct groups *g;
+    struct batch *b = batch_new(STR("shop"));
+    (void)state;
+    (void)batch_add_scope(b);
+    for (uint32_t i = 0; i < SERVICES; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "s%u", i);
+        uint32_t service = batch_intern(b, str_of(name));
+        batch_add_resource(b)->service = service;
+        *batch_add_span(b) = (struct span){.trace = {{1, (uint8_t)(i >> 8), (uint8_t)i}},
+                                           .id = {{1}},
+                                           .start_ns = BASE,
+                                           .resource = i};
+    }
+    batch_seal(b);
+    budget_init(&budget, BUDGET_BYTES);
+    meter_init(&meter, &budget, ACCOUNT_QUERY);
+    struct query_control control = {.meter = &meter};
+    const struct store_view view = {.hot = &b, .hot_count = 1};
+    const struct aggregate a = {.view = &view, .to_ns = UINT64_MAX, .control = &control};
+    assert_ok(aggregate_services(&a, &g));
+    assert_true(control.left_for_memory && !control.short_of_memory);
+    assert_true(g->count >= GROUPS_NEEDED && g->count < SERVICES);
+    assert_int_equal(g->left_out, SERVICES - g->count); // a span each
+    assert_true(meter.held_bytes <= budget.query_bytes_max / 2);
+    groups_free(g);
+    assert_int_equal(meter.held_bytes, 0);
+    batch_unref(b);
+}
+
 #define NAME_BYTES ((size_t)400000)
 
 // A span with one event whose name does not compress.
@@ -328,6 +366,7 @@ int main(void)
         cmocka_unit_test(test_traces_obey_turns),
         cmocka_unit_test(test_rows_of_a_trace_are_limited),
         cmocka_unit_test(test_a_list_leaves_out_what_is_too_large),
+        cmocka_unit_test(test_groups_are_cut_off_where_memory_ends),
         cmocka_unit_test(test_events_are_paid_for_before_they_are_read),
         cmocka_unit_test(test_threads_of_a_query_have_one_patience),
         cmocka_unit_test(test_a_query_out_of_turn_does_not_wait_for_memory),
