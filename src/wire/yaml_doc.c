@@ -32,6 +32,12 @@ static enum err check_event(const char *name, const yaml_event_t *event, unsigne
                           "%s:%zu:%zu: a second document begins: one is expected", name,
                           at->line + 1, at->column + 1);
     }
+    if (event->type == YAML_SCALAR_EVENT &&
+        memchr(event->data.scalar.value, 0, event->data.scalar.length) != NULL) {
+        // Readers would take what stands before it for the whole.
+        return err_at_set(ret_at, ERR_INVALID, at->index, "%s:%zu:%zu: a NUL character in a text",
+                          name, at->line + 1, at->column + 1);
+    }
     return ERR_OK;
 }
 

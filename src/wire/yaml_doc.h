@@ -20,7 +20,7 @@ struct yaml_doc {
 };
 
 // The text must live until yaml_doc_done(), and so must `name` and `ret_at`. ERR_INVALID or
-// ERR_LIMIT, and nothing to be done.
+// ERR_LIMIT, and nothing to be done. No scalar has a NUL in it: an escape for one is refused.
 MUST_CHECK enum err yaml_doc_load(struct str text, const char *name, unsigned depth_max,
                                   struct yaml_doc *ret_doc, struct err_at *ret_at);
 void yaml_doc_done(struct yaml_doc *d);
