@@ -28,12 +28,19 @@ static enum err real_open(struct fs *fs, const char *path, enum fs_open how, str
 {
     ASSERT(path != NULL && ret_file != NULL);
     ASSERT(how == FS_READ || (how & ~(enum fs_open)(FS_READ | FS_WRITE | FS_CREATE)) == 0);
-    int flags = O_CLOEXEC;
+    struct stat st;
+    int flags = O_CLOEXEC | O_NONBLOCK; // which means nothing to a regular file
     flags |= how == FS_READ ? O_RDONLY : O_RDWR;
     flags |= how & FS_CREATE ? O_CREAT : 0;
     int fd = open(path, flags, 0640);
     if (fd < 0) {
         return err_from_errno(errno);
+    }
+    bool is_known = fstat(fd, &st) == 0;
+    if (!is_known || !S_ISREG(st.st_mode)) {
+        enum err e = is_known ? ERR_UNSUPPORTED : err_from_errno(errno);
+        (void)close(fd);
+        return e;
     }
     struct real_file *f = mem_new(1, sizeof *f);
     f->base.ops = fs->ops;

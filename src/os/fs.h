@@ -24,7 +24,8 @@ enum fs_open {
 // runs out. Slots may be called from any thread; one `struct file` may be read and written at
 // different places by several threads at once.
 struct fs_ops {
-    // ERR_NOT_FOUND without FS_CREATE. The caller closes what it gets.
+    // ERR_NOT_FOUND without FS_CREATE; ERR_UNSUPPORTED for what is no regular file: a pipe would
+    // be waited for, a folder cannot be read. The caller closes what it gets.
     enum err (*open)(struct fs *fs, const char *path, enum fs_open how, struct file **ret_file);
     // Reads exactly `n` bytes; ERR_END when the file ends before that (nothing is promised of the
     // buffer then).

@@ -88,7 +88,9 @@ enum err part_open(struct fs *fs, const char *path, struct part **ret_part, stru
     uint64_t size = 0;
     enum err e = fs->ops->open(fs, path, FS_READ, &file);
     if (e != ERR_OK) {
-        return err_at_set(ret_at, e, 0, "The file cannot be opened.");
+        return err_at_set(ret_at, e, 0,
+                          e == ERR_UNSUPPORTED ? "This is no regular file."
+                                               : "The file cannot be opened.");
     }
     struct part *p = mem_new(1, sizeof *p);
     atomic_init(&p->refs, 1);
