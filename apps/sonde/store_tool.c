@@ -30,7 +30,8 @@ static const char help[] =
     "           (stripped: retention took its error-free traces out; fresh: traces\n"
     "           are yet to be left out, see store.keep)\n"
     "  verify   reads all spans and series, and checks each checksum, dictionary code\n"
-    "           and the order; exit code 4 when something is damaged\n"
+    "           and the order, and each part against the catalog; exit code 4 when something is "
+    "damaged\n"
     "  rebuild  makes a new catalog.db from the parts where it is lost or damaged;\n"
     "           sets damaged parts aside (exit code 4) and keeps the old catalog as\n"
     "           catalog.db.bad. No server may run\n"
@@ -50,6 +51,7 @@ struct entry {
     uint64_t id;
     bool is_listed; // by the catalog, in this state
     enum part_state state;
+    uint64_t mark; // catalog_part_mark() of what is listed
 };
 
 // The parts that the catalog lists, or where it cannot be read, or FILEs are given, those files.
@@ -81,7 +83,10 @@ static void note_part(void *ctx, const struct catalog_part *p)
     char path[FS_PATH_MAX];
     ASSERT(l->count == 0 || l->all[l->count - 1].id < p->id);
     if (snprintf(path, sizeof path, "%s/%016" PRIx64 ".part", l->dir, p->id) < (int)sizeof path) {
-        add_entry(l, path, (struct entry){.id = p->id, .is_listed = true, .state = p->state});
+        add_entry(
+            l, path,
+            (struct entry){
+                .id = p->id, .is_listed = true, .state = p->state, .mark = catalog_part_mark(p)});
     }
 }
 
@@ -295,7 +300,15 @@ static enum err visit(struct tool *t, const struct entry *f, struct part *p, str
 {
     const struct part_meta *m = part_meta(p);
     if (strcmp(t->verb, "verify") == 0) {
-        return part_verify(p, at);
+        struct arena scratch = {0};
+        const struct catalog_part found = catalog_part_of(m, &scratch);
+        uint64_t mark = catalog_part_mark(&found);
+        arena_done(&scratch);
+        return f->is_listed && mark != f->mark
+                   ? err_at_set(at, ERR_CORRUPT, 0,
+                                "The catalog knows other services and rows of it: this is another "
+                                "part's file.")
+                   : part_verify(p, at);
     }
     if (strcmp(t->verb, "inspect") == 0) {
         print_part(t, f, p);

@@ -3,9 +3,12 @@
 #include "store/catalog.h"
 
 #include <string.h>
+#include <xxhash.h>
 
+#include "codec/cursor.h"
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/varint.h"
 #include "os/sql.h"
 
 static const char schema[] =
@@ -551,4 +554,64 @@ enum err catalog_check(const char *path, const char *vfs, struct err_at *ret_at)
     code = sqlite3_close(db);
     MUST(code == SQLITE_OK);
     return e;
+}
+
+// ---- Services of a part ----------------------------------------------------------------------
+// bytes = for each service: varint length, name, varint rows
+
+struct str services_encode(const struct part_meta *m, struct arena *a)
+{
+    ASSERT(m->services != NULL || m->service_count == 0);
+    size_t n = 0, room = 0;
+    for (size_t i = 0; i < m->service_count; i++) {
+        room += m->services[i].name.n + (size_t)2 * VARINT_MAX;
+    }
+    uint8_t *p = arena_alloc(a, room + 1);
+    for (size_t i = 0; i < m->service_count; i++) {
+        struct str name = m->services[i].name;
+        n += varint_put(p + n, name.n);
+        memcpy(p + n, name.n > 0 ? name.p : "", name.n);
+        n += name.n;
+        n += varint_put(p + n, m->services[i].rows);
+    }
+    MUST(n <= room);
+    return (struct str){(char *)p, n};
+}
+
+void services_each(struct str bytes, void (*each)(void *ctx, struct str service, uint64_t rows),
+                   void *ctx)
+{
+    ASSERT(bytes.p != NULL || bytes.n == 0);
+    ASSERT(each != NULL);
+    struct cursor c = cursor_of(bytes);
+    while (!c.failed && cursor_left(&c) > 0) {
+        size_t n = (size_t)cursor_varint(&c);
+        const char *name = (const char *)cursor_bytes(&c, n);
+        uint64_t rows = cursor_varint(&c);
+        if (!c.failed) {
+            each(ctx, (struct str){name, n}, rows);
+        }
+    }
+}
+
+struct catalog_part catalog_part_of(const struct part_meta *m, struct arena *a)
+{
+    ASSERT(m->rows > 0);
+    ASSERT(m->seq_first <= m->seq_last);
+    return (struct catalog_part){.line = m->line,
+                                 .rows = m->rows,
+                                 .bytes = m->file_bytes,
+                                 .min_start_ns = m->min_start_ns,
+                                 .max_start_ns = m->max_start_ns,
+                                 .seq_first = m->seq_first,
+                                 .seq_last = m->seq_last,
+                                 .services = services_encode(m, a)};
+}
+
+uint64_t catalog_part_mark(const struct catalog_part *p)
+{
+    const uint64_t numbers[] = {p->rows, p->seq_first, p->seq_last};
+    ASSERT(p->services.p != NULL || p->services.n == 0);
+    ASSERT(p->rows > 0);
+    return XXH3_64bits_withSeed(p->services.p, p->services.n, XXH3_64bits(numbers, sizeof numbers));
 }

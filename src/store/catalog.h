@@ -10,10 +10,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/arena.h"
 #include "core/err.h"
 #include "core/str.h"
 #include "ledger/dead_letter.h"
 #include "ledger/ledger.h"
+#include "store/part.h"
 
 #define CATALOG_VERSION 3
 
@@ -37,6 +39,18 @@ struct catalog_part {
     uint64_t committed_ns; // wall clock
     struct str services;   // services_encode(): needed when the file itself cannot be read
 };
+
+// The services of a part as bytes and back.
+struct str services_encode(const struct part_meta *m, struct arena *a);
+void services_each(struct str bytes, void (*each)(void *ctx, struct str service, uint64_t rows),
+                   void *ctx);
+
+// What a part's footer says, as the catalog has it; nothing of its place there.
+struct catalog_part catalog_part_of(const struct part_meta *m, struct arena *a);
+// The rows, numbers of the journal and services in one number: where a file has another than its
+// entry in the catalog, it is not the file that was committed, and its rows would not go as they
+// were counted.
+uint64_t catalog_part_mark(const struct catalog_part *p);
 
 // `vfs` names the disk as SQLite knows it; NULL is the machine's own, where other processes may
 // read the catalog meanwhile. Any other belongs to this process alone.

@@ -90,22 +90,13 @@ void commit_move(struct commit *c, const struct tally *t, enum outcome o, enum r
 void catalog_put_part(struct catalog *c, const struct part_entry *entry, struct arena *a)
 {
     ASSERT(entry->id > 0 && entry->part != NULL);
-    const struct part_meta *m = part_meta(entry->part);
-    ASSERT(m->rows > 0);
-    catalog_add_part(c, &(struct catalog_part){
-                            .id = entry->id,
-                            .line = m->line,
-                            .level = entry->level,
-                            .state = entry->state,
-                            .rows = m->rows,
-                            .bytes = m->file_bytes,
-                            .min_start_ns = m->min_start_ns,
-                            .max_start_ns = m->max_start_ns,
-                            .seq_first = m->seq_first,
-                            .seq_last = m->seq_last,
-                            .committed_ns = entry->committed_ns,
-                            .services = services_encode(m, a),
-                        });
+    struct catalog_part p = catalog_part_of(part_meta(entry->part), a);
+    ASSERT(p.rows > 0);
+    p.id = entry->id;
+    p.level = entry->level;
+    p.state = entry->state;
+    p.committed_ns = entry->committed_ns;
+    catalog_add_part(c, &p);
 }
 
 void commit_add_part(struct commit *c, const struct part_entry *entry)
@@ -211,42 +202,4 @@ enum err commit_end(struct commit *c)
         doubts = next;
     }
     return e;
-}
-
-// ---- Services of a part ----------------------------------------------------------------------
-// bytes = for each service: varint length, name, varint rows
-
-struct str services_encode(const struct part_meta *m, struct arena *a)
-{
-    ASSERT(m->services != NULL || m->service_count == 0);
-    size_t n = 0, room = 0;
-    for (size_t i = 0; i < m->service_count; i++) {
-        room += m->services[i].name.n + (size_t)2 * VARINT_MAX;
-    }
-    uint8_t *p = arena_alloc(a, room + 1);
-    for (size_t i = 0; i < m->service_count; i++) {
-        struct str name = m->services[i].name;
-        n += varint_put(p + n, name.n);
-        memcpy(p + n, name.n > 0 ? name.p : "", name.n);
-        n += name.n;
-        n += varint_put(p + n, m->services[i].rows);
-    }
-    MUST(n <= room);
-    return (struct str){(char *)p, n};
-}
-
-void services_each(struct str bytes, void (*each)(void *ctx, struct str service, uint64_t rows),
-                   void *ctx)
-{
-    ASSERT(bytes.p != NULL || bytes.n == 0);
-    ASSERT(each != NULL);
-    struct cursor c = cursor_of(bytes);
-    while (!c.failed && cursor_left(&c) > 0) {
-        size_t n = (size_t)cursor_varint(&c);
-        const char *name = (const char *)cursor_bytes(&c, n);
-        uint64_t rows = cursor_varint(&c);
-        if (!c.failed) {
-            each(ctx, (struct str){name, n}, rows);
-        }
-    }
 }

@@ -47,6 +47,13 @@ static void load_line(void *ctx, struct str line, uint64_t seq)
     s->delivered_seq = s->line_count == 1 || seq < s->delivered_seq ? seq : s->delivered_seq;
 }
 
+static bool is_the_one(const struct part *part, const struct catalog_part *p, struct arena *a)
+{
+    const struct catalog_part found = catalog_part_of(part_meta(part), a);
+    ASSERT(p->id > 0);
+    return catalog_part_mark(&found) == catalog_part_mark(p);
+}
+
 static void load_part(void *ctx, const struct catalog_part *p)
 {
     ASSERT(p->line.p != NULL || p->line.n == 0);
@@ -64,8 +71,7 @@ static void load_part(void *ctx, const struct catalog_part *p)
     }
     struct str path = store_part_path(s, p->id, &l->arena);
     enum err e = part_open(s->part_fs, path.p, &part, &at);
-    // Another file than the one that was committed: its rows would not go as they were counted.
-    if (e == ERR_OK && !str_eq(services_encode(part_meta(part), &l->arena), p->services)) {
+    if (e == ERR_OK && !is_the_one(part, p, &l->arena)) {
         part_unref(part);
         e = err_at_set(&at, ERR_CORRUPT, 0, "The catalog knows other services and rows of it.");
     }

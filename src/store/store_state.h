@@ -160,11 +160,6 @@ void commit_move(struct commit *c, const struct tally *t, enum outcome o, enum r
 void commit_add_part(struct commit *c, const struct part_entry *entry);
 void catalog_put_part(struct catalog *c, const struct part_entry *entry, struct arena *a);
 
-// The services of a part as bytes and back.
-struct str services_encode(const struct part_meta *m, struct arena *a);
-void services_each(struct str bytes, void (*each)(void *ctx, struct str service, uint64_t rows),
-                   void *ctx);
-
 // ---- parts.c -----------------------------------------------------------------------------------
 
 struct str store_part_path(const struct store *s, uint64_t id, struct arena *a);
