@@ -8,6 +8,17 @@
 #define ROW_BYTES  ((size_t)512) // of a block that is being written, with its rows as read
 #define LOG_PERIOD (600 * NS_PER_S)
 
+// Where the limit is small a room is much of it: then senders go first.
+static bool take(struct budget *b, size_t bytes)
+{
+    bool is_much = bytes > b->limit_bytes / ROOM_SHARE;
+    ASSERT(bytes > 0);
+    if (is_much && atomic_load_explicit(&b->total, memory_order_relaxed) + bytes > b->flush_bytes) {
+        return false;
+    }
+    return budget_take(b, ACCOUNT_STORE, bytes);
+}
+
 bool room_take(struct store *s, size_t beside, bool patient, struct room *ret_room)
 {
     static const size_t block_rows[] = {BLOCK_ROWS, BLOCK_ROWS / 4, PAGE_ROWS};
@@ -17,7 +28,7 @@ bool room_take(struct store *s, size_t beside, bool patient, struct room *ret_ro
         struct room r = {beside + block_rows[i] * ROW_BYTES, block_rows[i]};
         if (!patient) {
             budget_force(s->budget, ACCOUNT_STORE, r.bytes);
-        } else if (!budget_take(s->budget, ACCOUNT_STORE, r.bytes)) {
+        } else if (!take(s->budget, r.bytes)) {
             continue;
         }
         *ret_room = r;

@@ -4,6 +4,9 @@
 // for that, smaller blocks are written, which compress a little worse, down to one page; and where
 // it has none for those either, the work is put off, which is counted, and logged from time to
 // time: with a memory.limit that is always too small for it, parts only become more.
+// A room of more than 1 / ROOM_SHARE of the limit is only taken while all accounts together stay
+// below half of it with the room (budget.h: flush_bytes), so that nobody who sends is refused for
+// it.
 //
 // The thread that holds `maintaining`.
 #ifndef SONDE_STORE_ROOM_H
@@ -11,6 +14,7 @@
 
 #include "store/store_state.h"
 
+#define ROOM_SHARE       8
 #define ROOM_INPUT_BYTES ((size_t)4 << 20) // a page of an input's rows
 
 struct room {

@@ -72,6 +72,28 @@ static void test_what_is_put_off_is_counted(void **state)
     world_done(&w);
 }
 
+// Where the limit is small, whoever sends goes first: much of it is taken below half of it alone.
+static void test_much_of_a_limit_is_left_to_senders(void **state)
+{
+    (void)state;
+    struct world w;
+    struct room r;
+    world_open(&w, false);
+    struct budget *b = &w.budget;
+    size_t much = b->limit_bytes / ROOM_SHARE, before = atomic_load(&b->total);
+    assert_true(room_take(w.store, much, true, &r));
+    assert_int_equal(atomic_load(&b->total), before + r.bytes);
+    room_give(w.store, &r);
+    budget_force(b, ACCOUNT_STREAM, b->flush_bytes - before - much);
+    assert_false(room_take(w.store, much, true, &r));
+    assert_true(room_take(w.store, ROOM_INPUT_BYTES, true, &r)); // which is little
+    room_give(w.store, &r);
+    assert_true(room_take(w.store, much, false, &r));
+    room_give(w.store, &r);
+    allow_all(&w);
+    world_done(&w);
+}
+
 // Small blocks are blocks like others, and a strip does with them too.
 static void test_small_blocks_are_read_as_well(void **state)
 {
@@ -81,11 +103,14 @@ static void test_small_blocks_are_read_as_well(void **state)
     world_open(&w, false);
     w.gen.traces = 100000; // else each has an error
     add_parts(&w, 8, PAGE_ROWS / 4);
-    allow(&w, SMALL_BLOCK + 8 * ROOM_INPUT_BYTES);
+    allow(&w, SMALL_BLOCK + 7 * ROOM_INPUT_BYTES);
     assert_ok(maintain_step(w.store, true, &did));
-    assert_int_equal(stats_of(&w).parts, 1);
-    const struct part_meta *m = part_meta(w.store->lines[0].parts[0]->part);
-    assert_true(m->blocks > 1 && m->rows == 2 * PAGE_ROWS);
+    assert_int_equal(stats_of(&w).parts, 2);
+    const struct part_entry *const *parts =
+        (const struct part_entry *const *)w.store->lines[0].parts;
+    const struct part_meta *m = part_meta(parts[0]->part), *other = part_meta(parts[1]->part);
+    m = m->rows > other->rows ? m : other;
+    assert_true(m->blocks > 1 && m->rows == 7 * PAGE_ROWS / 4);
     store_set_retention(w.store,
                         (struct store_retention){.age_ms = 1, .errors_age_ms = (uint64_t)1 << 45},
                         NULL, 0);
@@ -101,6 +126,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fewer_parts_are_merged_where_memory_is_short),
         cmocka_unit_test(test_what_is_put_off_is_counted),
+        cmocka_unit_test(test_much_of_a_limit_is_left_to_senders),
         cmocka_unit_test(test_small_blocks_are_read_as_well),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
