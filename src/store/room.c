@@ -13,6 +13,7 @@ static bool take(struct budget *b, size_t bytes)
 {
     bool is_much = bytes > b->limit_bytes / ROOM_SHARE;
     ASSERT(bytes > 0);
+    ASSERT(b->flush_bytes <= b->limit_bytes);
     if (is_much && atomic_load_explicit(&b->total, memory_order_relaxed) + bytes > b->flush_bytes) {
         return false;
     }
