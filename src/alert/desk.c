@@ -426,8 +426,8 @@ static void write_incident(struct desk *d, struct open_incident *i)
     }
 }
 
-// What stands behind the first alerts of an incident.
-static void inquire(struct desk *d, const struct open_incident *i, const struct alert_event *e,
+// What stands behind the first alerts of an incident; their traces are looked at again later.
+static void inquire(struct desk *d, struct open_incident *i, const struct alert_event *e,
                     struct inquiry *inquiry)
 {
     bool is_wanted = i->alerts < DESK_INQUIRED;
@@ -435,6 +435,7 @@ static void inquire(struct desk *d, const struct open_incident *i, const struct 
     if (d->o.inquire != NULL && e->trace_count > 0 && is_wanted) {
         d->o.inquire(d->o.ctx, e->traces,
                      e->trace_count < DESK_LOOKED_AT ? e->trace_count : DESK_LOOKED_AT, inquiry);
+        i->look_ns = e->at_ns + DESK_LOOK_AGAIN_MS * NS_PER_MS;
     }
     if (d->o.measure != NULL && is_wanted) {
         d->o.measure(d->o.ctx, &e->origin, e->at_ns, inquiry);
@@ -449,8 +450,6 @@ static void fires(struct desk *d, const struct alert_event *e)
     struct open_incident *i = incident_for(d, e);
     ASSERT(d->firing_count <= d->size);
     inquire(d, i, e, &inquiry);
-    bool is_inquired = d->o.inquire != NULL && e->trace_count > 0 && i->alerts < DESK_INQUIRED;
-    i->look_ns = is_inquired ? e->at_ns + DESK_LOOK_AGAIN_MS * NS_PER_MS : i->look_ns;
     bool is_first = i->is_new, is_worse = !is_first && e->rule->level > i->level;
     incident_join(i, e, &inquiry);
     write_incident(d, i); // a message names its number
