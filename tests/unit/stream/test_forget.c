@@ -11,6 +11,7 @@
 #include "core/mem.h"
 #include "core/varint.h"
 #include "stream/internal.h"
+#include "unit/stream/no_history.h"
 
 #define GENERATIONS 200u
 #define PODS        2000u
@@ -60,19 +61,6 @@ static void count(void *ctx, const struct stream_count *counts, size_t n)
         int64_t calls = counts[i].times * (int64_t)counts[i].count;
         *(s->of_instance[counts[i].number] ? &s->instance_calls : &s->other_calls) += calls;
     }
-}
-
-static enum err load(void *ctx, trace_id id, size_t rows_max, struct meter *meter,
-                     void (*each)(void *rows_ctx, const struct row *rows, size_t count),
-                     void *rows_ctx)
-{
-    (void)ctx;
-    (void)id;
-    (void)rows_max;
-    (void)meter;
-    (void)each;
-    (void)rows_ctx;
-    return ERR_NOT_FOUND;
 }
 
 static void put(struct batch *b, const char *key, const char *value)
@@ -139,7 +127,7 @@ static void test_pods_that_come_and_go_take_constant_room(void **state)
     static struct analysis a;
     struct sink *s = mem_new(1, sizeof *s);
     const struct stream_sink sink = {.find = find, .release = release, .count = count, .ctx = s};
-    const struct stream_history history = {load, NULL, 0};
+    const struct stream_history history = {no_history, NULL, 0};
     uint64_t now_ms = clock_mono_ns() / NS_PER_MS;
     size_t bytes = 0;
     analysis_init(&a, &sink, &history, 1000, 64, (size_t)48 << 20);
@@ -172,7 +160,7 @@ static void test_what_was_refused_is_asked_for_again(void **state)
     static struct analysis a;
     struct sink *s = mem_new(1, sizeof *s);
     const struct stream_sink sink = {.find = find, .release = release, .count = count, .ctx = s};
-    const struct stream_history history = {load, NULL, 0};
+    const struct stream_history history = {no_history, NULL, 0};
     uint64_t now_ms = clock_mono_ns() / NS_PER_MS;
     analysis_init(&a, &sink, &history, 1000, 64, (size_t)48 << 20);
     s->is_full = true;
@@ -380,7 +368,7 @@ static void start(struct analysis *a, struct book *b, const struct keep_rules *r
 {
     const struct stream_sink sink = {
         .find = book_find, .release = book_release, .count = book_count, .ctx = b};
-    const struct stream_history history = {load, NULL, 0};
+    const struct stream_history history = {no_history, NULL, 0};
     analysis_init(a, &sink, &history, 15000, 64, (size_t)48 << 20);
     a->keeper = (struct stream_keeper){.judged = judged, .key = 1};
     judge_init(&a->judge, 1);

@@ -7,6 +7,7 @@
 
 #include "core/clock.h"
 #include "stream/stream.h"
+#include "unit/stream/no_history.h"
 
 struct sealed {
     atomic_uint_fast64_t seq, oldest;
@@ -38,19 +39,6 @@ static void seal(void *ctx, uint64_t seq, uint64_t oldest, struct str state)
     (void)state;
     atomic_store(&s->oldest, oldest);
     atomic_store(&s->seq, seq);
-}
-
-static enum err load(void *ctx, trace_id id, size_t rows_max, struct meter *meter,
-                     void (*each)(void *rows_ctx, const struct row *rows, size_t count),
-                     void *rows_ctx)
-{
-    (void)ctx;
-    (void)id;
-    (void)rows_max;
-    (void)meter;
-    (void)each;
-    (void)rows_ctx;
-    return ERR_NOT_FOUND;
 }
 
 static void add(struct stream *s, uint64_t seq)
@@ -90,7 +78,7 @@ static void test_a_long_chain_lets_the_journal_go(void **state)
     budget_init(&budget, (size_t)64 << 20);
     const struct stream_options o = {.budget = &budget,
                                      .sink = {find, NULL, count, NULL, wants_seal, seal, &sealed},
-                                     .history = {load, NULL, 1},
+                                     .history = {no_history, NULL, 1},
                                      .idle_ms = 15000,
                                      .hurry = &hurry};
     assert_ok(stream_new(&o, &s));
