@@ -2,10 +2,10 @@
 // Purpose: the server's own metrics in the Prometheus text format (exposition format 0.0.4).
 
 #include "api/job.h"
-#include "api/process.h"
 #include "core/clock.h"
 #include "core/must.h"
 #include "core/sort.h"
+#include "os/process.h"
 #include "receive/families.h"
 
 static void head(struct buf *out, const char *name, const char *type, const char *help)
@@ -514,7 +514,7 @@ static void put_process(struct job *j)
     struct buf *out = &j->out;
     ASSERT(b != NULL);
     one(out, "process_resident_memory_bytes", "gauge", "Resident memory.",
-        (double)process_rss_bytes());
+        (double)process_resident_bytes());
     one(out, "process_cpu_seconds_total", "counter", "CPU time, user and system.",
         (double)clock_cpu_ns() / 1e9);
     one(out, "process_start_time_seconds", "gauge", "Start, seconds since 1970.",

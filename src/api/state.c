@@ -7,11 +7,11 @@
 #include <unistd.h>
 
 #include "api/job.h"
-#include "api/process.h"
 #include "api/put.h"
 #include "core/clock.h"
 #include "core/mem.h"
 #include "core/must.h"
+#include "os/process.h"
 #include "wire/base64.h"
 
 #define PARTS_LISTED 1000
@@ -28,7 +28,7 @@ static void put_memory(struct json_writer *w, struct budget *b)
     put_u64(w, "soft_bytes", b->soft_bytes);
     put_u64(w, "used_bytes", atomic_load(&b->total));
     put_u64(w, "peak_bytes", atomic_load(&b->peak));
-    put_u64(w, "rss_bytes", process_rss_bytes());
+    put_u64(w, "rss_bytes", process_resident_bytes());
     json_put_key(w, "accounts");
     json_put_object(w);
     for (unsigned i = 0; i < ACCOUNT_COUNT; i++) {

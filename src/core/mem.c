@@ -155,6 +155,15 @@ static void *large_new(size_t size)
 
 #endif
 
+bool mem_is_given_back(void)
+{
+#ifdef SONDE_MIMALLOC
+    return true;
+#else
+    return false;
+#endif
+}
+
 void *mem_new(size_t count, size_t size)
 {
     MUST(size > 0 && count <= SIZE_MAX / size);

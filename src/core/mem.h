@@ -25,6 +25,10 @@ struct mem_source {
 // Call it before threads are started.
 void mem_limit(size_t resident_bytes);
 
+// Whether freed memory leaves the process. A sanitizer's allocator keeps it, so that resident bytes
+// say nothing of what is in use.
+bool mem_is_given_back(void);
+
 // Zeroed memory for `count` items of `size` bytes; freed with mem_free(). Aborts on overflow.
 void *mem_new(size_t count, size_t size) __attribute__((malloc, returns_nonnull));
 

@@ -5,13 +5,16 @@
 #include <stdint.h>
 
 #include "core/must.h"
+#include "os/process.h"
 
 void budget_init(struct budget *b, size_t limit_bytes)
 {
     ASSERT(limit_bytes > 0);
     b->process_bytes = limit_bytes;
+    b->crowded_bytes = SIZE_MAX;
     b->limit_bytes = limit_bytes;
     b->flush_bytes = limit_bytes / 2;
+    b->calm_bytes = limit_bytes - limit_bytes / 4 - limit_bytes / 8;
     b->soft_bytes = limit_bytes - limit_bytes / 4;
     b->query_bytes = limit_bytes / 16;
     b->query_bytes_max = limit_bytes / 2;
@@ -23,6 +26,9 @@ void budget_init(struct budget *b, size_t limit_bytes)
     atomic_init(&b->http_servers, 0);
     atomic_init(&b->total, 0);
     atomic_init(&b->peak, 0);
+    atomic_init(&b->resident, 0);
+    atomic_init(&b->limit_now, limit_bytes);
+    atomic_init(&b->look_next_ms, 0);
 }
 
 void budget_init_process(struct budget *b, size_t process_bytes)
@@ -30,6 +36,43 @@ void budget_init_process(struct budget *b, size_t process_bytes)
     MUST(process_bytes >= 2 * BUDGET_RESERVE_BYTES);
     budget_init(b, process_bytes - BUDGET_RESERVE_BYTES - process_bytes / BUDGET_RESERVE_SHARE);
     b->process_bytes = process_bytes;
+    if (mem_is_given_back()) {
+        b->crowded_bytes = process_bytes - process_bytes / BUDGET_CROWDED_SHARE;
+    }
+}
+
+// What the accounts may hold, with what they hold now and what is resident.
+static size_t limit_beside(struct budget *b, size_t resident)
+{
+    size_t total = atomic_load_explicit(&b->total, memory_order_relaxed);
+    size_t most = b->process_bytes - b->process_bytes / BUDGET_SPARE_SHARE + total;
+    size_t limit = most > resident ? most - resident : 0;
+    ASSERT(b->flush_bytes < b->limit_bytes);
+    return limit < b->flush_bytes   ? b->flush_bytes
+           : limit < b->limit_bytes ? limit
+                                    : b->limit_bytes;
+}
+
+void budget_look(struct budget *b, uint64_t now_ms)
+{
+    uint64_t next_ms = atomic_load_explicit(&b->look_next_ms, memory_order_relaxed);
+    ASSERT(b->crowded_bytes > b->calm_bytes);
+    if (b->crowded_bytes == SIZE_MAX || now_ms < next_ms ||
+        !atomic_compare_exchange_strong_explicit(&b->look_next_ms, &next_ms,
+                                                 now_ms + BUDGET_LOOK_MS, memory_order_relaxed,
+                                                 memory_order_relaxed)) {
+        return; // not yet, or another thread looks
+    }
+    size_t resident = process_resident_bytes();
+    atomic_store_explicit(&b->resident, resident, memory_order_relaxed);
+    atomic_store_explicit(&b->limit_now, limit_beside(b, resident), memory_order_relaxed);
+}
+
+bool budget_is_crowded(struct budget *b)
+{
+    ASSERT(b->calm_bytes < b->crowded_bytes);
+    return atomic_load_explicit(&b->resident, memory_order_relaxed) > b->crowded_bytes &&
+           atomic_load_explicit(&b->total, memory_order_relaxed) > b->calm_bytes;
 }
 
 static void note_peak(struct budget *b, size_t total)
@@ -57,6 +100,13 @@ static bool add_within(atomic_size_t *sum, size_t bytes, size_t most, size_t *re
     return true;
 }
 
+static size_t limit_now(struct budget *b)
+{
+    size_t limit = atomic_load_explicit(&b->limit_now, memory_order_relaxed);
+    ASSERT(b->calm_bytes <= limit && limit <= b->limit_bytes);
+    return limit;
+}
+
 // Queries get what their share still has in any case; beyond it what is free, up to their most.
 static bool take_for_query(struct budget *b, size_t bytes)
 {
@@ -67,7 +117,7 @@ static bool take_for_query(struct budget *b, size_t bytes)
         total = atomic_fetch_add_explicit(&b->total, bytes, memory_order_relaxed) + bytes;
     } else if (!add_within(used, bytes, b->query_bytes_max, &sum)) {
         return false;
-    } else if (!add_within(&b->total, bytes, b->limit_bytes, &total)) {
+    } else if (!add_within(&b->total, bytes, limit_now(b), &total)) {
         atomic_fetch_sub_explicit(used, bytes, memory_order_relaxed);
         return false;
     }
@@ -79,8 +129,8 @@ static bool take_for_query(struct budget *b, size_t bytes)
 static size_t limit_of_all(struct budget *b)
 {
     size_t used = atomic_load_explicit(&b->used[ACCOUNT_QUERY], memory_order_relaxed);
-    ASSERT(b->query_bytes <= b->limit_bytes);
-    return b->limit_bytes - (used < b->query_bytes ? b->query_bytes - used : 0);
+    ASSERT(b->query_bytes <= b->calm_bytes);
+    return limit_now(b) - (used < b->query_bytes ? b->query_bytes - used : 0);
 }
 
 bool budget_take(struct budget *b, enum account a, size_t bytes)
@@ -123,7 +173,8 @@ bool budget_is_filling(struct budget *b)
 bool budget_is_tight(struct budget *b)
 {
     ASSERT(b->soft_bytes <= b->limit_bytes);
-    return atomic_load_explicit(&b->total, memory_order_relaxed) > b->soft_bytes;
+    return atomic_load_explicit(&b->total, memory_order_relaxed) > b->soft_bytes ||
+           budget_is_crowded(b);
 }
 
 const char *account_name(enum account a)

@@ -7,12 +7,21 @@
 // lasts. And they are given no more than half of it all, so that they do not shut the door on
 // senders. Nor do peers that do not read what they asked for: what their answers hold is known, and
 // is an eighth of it all at most (src/http). Any thread, lock-free.
+//
+// What the accounts hold is not what the process has: an allocator keeps pages of which a few bytes
+// are in use, how many depends on who frees what when. So the resident bytes are looked at as well
+// (budget_look()), and when these come close to the process's limit the door refuses (crowded), and
+// the limit of the accounts falls to what they have and the process has room for (limit_now). But
+// never below calm_bytes: when the accounts hold less, what is resident is free memory, which the
+// next one to ask is given. An allocator gives memory back as it is asked for more, so that a door
+// that waited for it to go would wait for ever.
 #ifndef SONDE_LEDGER_BUDGET_H
 #define SONDE_LEDGER_BUDGET_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "core/err.h"
 #include "core/mem.h"
@@ -38,10 +47,18 @@ enum account {
 #define BUDGET_RESERVE_BYTES ((size_t)32 << 20)
 #define BUDGET_RESERVE_SHARE 8 // and this part of the process's limit
 
+// The process is crowded when less than this part of its limit is left, which is enough for the
+// bodies that are coming in then; the accounts are to leave the second.
+#define BUDGET_CROWDED_SHARE 16
+#define BUDGET_SPARE_SHARE   32
+#define BUDGET_LOOK_MS       ((uint64_t)20)
+
 struct budget {
     size_t process_bytes;   // the whole process is to stay below
+    size_t crowded_bytes;   // resident bytes from which on it is crowded; SIZE_MAX: nobody looks
     size_t limit_bytes;     // of all accounts together
     size_t flush_bytes;     // above it the store writes what it has early; half of the limit
+    size_t calm_bytes;      // below it no process is crowded; 5/8, the low mark of the door
     size_t soft_bytes;      // above it the door refuses; three quarters of the limit
     size_t query_bytes;     // of the limit, for ACCOUNT_QUERY alone; a sixteenth
     size_t query_bytes_max; // that ACCOUNT_QUERY may have; half of the limit
@@ -53,12 +70,24 @@ struct budget {
     atomic_size_t used[ACCOUNT_COUNT];
     atomic_size_t total;
     atomic_size_t peak;
+    atomic_size_t resident;        // at the last look
+    atomic_size_t limit_now;       // limit_bytes, or what the last look left of them
+    _Atomic uint64_t look_next_ms; // when the next is due
 };
 
 void budget_init(struct budget *b, size_t limit_bytes);
 // For a process that may have so many bytes resident: the accounts get what the reserve leaves.
 // At least twice BUDGET_RESERVE_BYTES.
 void budget_init_process(struct budget *b, size_t process_bytes);
+
+// Looks at the process's resident bytes when the last look is BUDGET_LOOK_MS ago; else, and where
+// nobody is to look, it costs next to nothing. now_ms: of any clock that does not go back, the same
+// for all callers.
+void budget_look(struct budget *b, uint64_t now_ms);
+
+// The judgement over a look: whether the process is crowded, and the accounts hold enough for that
+// to pass when nothing more is let in.
+bool budget_is_crowded(struct budget *b);
 
 // False, and nothing taken, when the limit would be passed. Queries are given what their share
 // still has even when others were forced above the limit.
@@ -72,7 +101,7 @@ void budget_give(struct budget *b, enum account a, size_t bytes);
 // Whether what is in memory should go to the disk early.
 bool budget_is_filling(struct budget *b);
 
-// Whether the door should refuse new work.
+// Whether the door should refuse new work: above the soft mark, or crowded.
 bool budget_is_tight(struct budget *b);
 
 const char *account_name(enum account a);

@@ -20,6 +20,8 @@
 //     memory      0 ............. low .......... soft .......... upper ........ limit
 //     kept        everything       | errors, slow | errors        | nothing (429)
 //
+//         A process whose resident bytes are close to its limit (budget_is_crowded()), like a
+//         journal that is far behind, counts as above the upper mark.
 //         Memory then stays about the low mark, so that there is room for the bodies of requests
 //         that are coming in, and few of those that matter are refused.
 //

@@ -567,9 +567,12 @@ void shard_forget(struct door *d)
 enum overload_take shard_look(struct shard *s, uint64_t now_ns)
 {
     struct overload *o = s->receive->overload;
-    size_t used = atomic_load_explicit(&s->receive->options.budget->total, memory_order_relaxed);
+    struct budget *budget = s->receive->options.budget;
+    size_t used = atomic_load_explicit(&budget->total, memory_order_relaxed);
     size_t floor = 0; // a journal that is behind is memory that is short
-    if (s->queued_bytes > JOURNAL_QUEUED_MAX + JOURNAL_QUEUED_MAX / 4) {
+    budget_look(budget, now_ns / NS_PER_MS);
+    if (budget_is_crowded(budget) ||
+        s->queued_bytes > JOURNAL_QUEUED_MAX + JOURNAL_QUEUED_MAX / 4) {
         floor = o->upper_bytes + 1;
     } else if (s->queued_bytes > JOURNAL_QUEUED_MAX) {
         floor = o->soft_bytes + 1;

@@ -3,7 +3,10 @@
 #include "test.h"
 
 #include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
 
+#include "core/mem.h"
 #include "ledger/budget.h"
 
 static void test_takes_up_to_the_limit_and_not_a_byte_more(void **state)
@@ -60,6 +63,41 @@ static void test_a_process_keeps_a_reserve(void **state)
     assert_false(budget_take(&b, ACCOUNT_STORE, 1));
     budget_init_process(&b, (size_t)1 << 30);
     assert_int_equal(b.limit_bytes, (size_t)864 << 20);
+}
+
+// Pages that are in use, beside whatever else this process has.
+static void *pages_in_use(size_t bytes)
+{
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(p, MAP_FAILED);
+    memset(p, 1, bytes);
+    return p;
+}
+
+static void test_a_crowded_process_lets_nothing_more_in(void **state)
+{
+    (void)state;
+    const size_t bytes = (size_t)64 << 20;
+    struct budget b;
+    budget_init_process(&b, bytes);
+    void *pages = pages_in_use(bytes);
+    budget_look(&b, 1000);
+    assert_false(budget_is_crowded(&b)); // the accounts are empty: nothing to wait for
+    if (mem_is_given_back()) {
+        assert_false(budget_take(&b, ACCOUNT_STORE, b.calm_bytes));
+    }
+    budget_force(&b, ACCOUNT_STORE, b.calm_bytes + 1);
+    assert_int_equal(budget_is_crowded(&b), mem_is_given_back());
+    assert_int_equal(budget_is_tight(&b), mem_is_given_back());
+    assert_int_equal(budget_take(&b, ACCOUNT_STORE, 1), !mem_is_given_back());
+    assert_true(budget_take(&b, ACCOUNT_QUERY, 1)); // of their share
+    munmap(pages, bytes);
+    budget_look(&b, 1000 + BUDGET_LOOK_MS - 1); // too soon
+    assert_int_equal(budget_is_crowded(&b), mem_is_given_back());
+    budget_look(&b, 1000 + BUDGET_LOOK_MS);
+    assert_false(budget_is_crowded(&b));
+    assert_false(budget_is_tight(&b));
+    assert_true(budget_take(&b, ACCOUNT_STORE, 1));
 }
 
 static void test_force_passes_the_limit(void **state)
@@ -130,6 +168,7 @@ int main(void)
         cmocka_unit_test(test_takes_up_to_the_limit_and_not_a_byte_more),
         cmocka_unit_test(test_queries_have_a_share_of_their_own),
         cmocka_unit_test(test_a_process_keeps_a_reserve),
+        cmocka_unit_test(test_a_crowded_process_lets_nothing_more_in),
         cmocka_unit_test(test_force_passes_the_limit),
         cmocka_unit_test(test_meters),
         cmocka_unit_test(test_threads_never_pass_the_limit),

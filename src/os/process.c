@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: reading /proc/self.
-#include "api/process.h"
+#include "os/process.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 
 #include "core/must.h"
 
-uint64_t process_rss_bytes(void)
+uint64_t process_resident_bytes(void)
 {
     char line[128] = "", *end = line;
     FILE *f = fopen("/proc/self/statm", "re");
