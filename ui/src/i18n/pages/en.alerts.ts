@@ -49,6 +49,7 @@ export const enAlerts = {
   'incident.usersHint': 'Users or devices of the traces that were looked at.',
   'incident.told': 'Channels',
   'incident.withheld': 'nobody: a silence holds it back',
+  'incident.wasWithheld': 'nobody: a silence held it back',
   'incident.nobody': 'nobody: its rules name no channel',
   'incident.silent': {
     one: '{count} alert came since the last message',

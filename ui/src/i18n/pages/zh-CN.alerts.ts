@@ -50,6 +50,7 @@ export const zhAlerts: Record<keyof typeof enAlerts, Message> = {
   'incident.usersHint': '所查看调用链中的用户或设备。',
   'incident.told': '通知渠道',
   'incident.withheld': '无：被静默规则压下',
+  'incident.wasWithheld': '无：曾被静默规则压下',
   'incident.nobody': '无：规则未指定通知渠道',
   'incident.silent': '上次通知之后又有 {count} 个告警',
   'incident.remedy': '处理建议',
