@@ -18,6 +18,7 @@
 #include "core/must.h"
 #include "os/fs.h"
 
+#define WITHOUT       "without"          // which secrets of a channel a file leaves out
 #define RULES_MAX     ((size_t)64 << 20) // bytes of all rules
 #define STATE_MAX     ((size_t)1 << 30)
 #define TOLD_SINCE_MS ((uint64_t)24 * 3600 * 1000)
@@ -372,20 +373,47 @@ static enum err wrong_at(const char *name, struct alert_place place, const struc
                       place.column, at->text);
 }
 
-static enum err read_channel(const struct alert_channel_text *text, const char *name,
-                             struct channel *to, struct err_at *ret_at)
+// Whether it has every secret that the file says it is without.
+static enum err check_secrets(const struct channel *c, const struct alert_pair *without,
+                              struct err_at *at)
+{
+    ASSERT(without->count <= CHANNEL_LIST_MAX || without->values != NULL);
+    for (size_t i = 0; i < without->count; i++) {
+        bool has = false;
+        for (unsigned k = 0; k < KEY_COUNT; k++) {
+            bool is_it = str_eq(without->values[i], str_of(channel_key_name((enum channel_key)k)));
+            has = has || (is_it && channel_has(c, (enum channel_key)k));
+        }
+        if (!has) {
+            return err_at_set(at, ERR_INVALID, 0,
+                              "%.*s: its secret '%.*s' is not in the file: write it there. A "
+                              "channel of this name, type and address would keep its own.",
+                              STR_FMT(channel_text(c, KEY_NAME)),
+                              STR_FMT(str_cut(without->values[i], 64)));
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err read_channel(struct alerting *a, const struct alert_channel_text *text,
+                             const char *name, struct channel *to, struct err_at *ret_at)
 {
     struct err_at at = {0};
     enum channel_key key = KEY_TYPE;
+    const struct alert_pair *without = NULL;
     ASSERT(text != NULL);
     for (size_t i = 0; i < text->count; i++) {
         const struct alert_pair *p = &text->pairs[i];
-        if (channel_set(to, p->key, p->values, p->count, &at) != ERR_OK) {
+        if (str_eq(p->key, STR(WITHOUT))) {
+            without = p;
+        } else if (channel_set(to, p->key, p->values, p->count, &at) != ERR_OK) {
             return wrong_at(name, p->place, &at, ret_at);
         }
     }
-    return channel_check(to, &key, &at) == ERR_OK ? ERR_OK
-                                                  : wrong_at(name, text->place, &at, ret_at);
+    enum err e = notify_keep_secrets(a->notify, to, &at);
+    e = e == ERR_OK && without != NULL ? check_secrets(to, without, &at) : e;
+    e = e == ERR_OK ? channel_check(to, &key, &at) : e;
+    return e == ERR_OK ? ERR_OK : wrong_at(name, text->place, &at, ret_at);
 }
 
 struct name_search {
@@ -518,7 +546,7 @@ static enum err import(struct alerting *a, const struct alert_file *f, const cha
     ASSERT(a->inquirer != NULL);
     for (; count < f->channel_count && e == ERR_OK; count++) {
         channel_init(&channels[count]);
-        e = read_channel(&f->channels[count], name, &channels[count], ret_at);
+        e = read_channel(a, &f->channels[count], name, &channels[count], ret_at);
     }
     e = e == ERR_OK ? check_channels(a, f, name, channels, count, ret_at) : e;
     e = e == ERR_OK ? check_people(a, f, name, ret_at) : e;
@@ -599,8 +627,14 @@ static void print_channel(void *ctx, const struct notify_channel *c)
     ASSERT(ctx != NULL);
     // JSON is YAML: {"type": ...} with the name before.
     buf_printf(out, "  - {\"name\":\"%.*s\",", STR_FMT(c->name));
-    buf_add_str(out, str_skip(c->open, 1));
-    buf_add_str(out, STR("\n"));
+    buf_add_str(out, str_skip((struct str){c->open.p, c->open.n - 1}, 1));
+    for (unsigned k = 0, n = 0; k < KEY_COUNT; k++) {
+        if ((c->secrets & KEY_BIT(k)) != 0) {
+            buf_printf(out, "%s\"%s\"", n++ == 0 ? ",\"" WITHOUT "\":[" : ",",
+                       channel_key_name((enum channel_key)k));
+        }
+    }
+    buf_add_str(out, c->has_secret ? STR("]}\n") : STR("}\n"));
 }
 
 enum err alerting_export(struct alerting *a, struct buf *out)

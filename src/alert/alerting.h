@@ -9,6 +9,12 @@
 // fails between the two leaves the channels changed and the rules as they were, and the error says
 // that the rules cannot be written; the same file again puts that right.
 //
+// Secrets. An export has none; it says of each channel which it leaves out (`without: [token]`).
+// Taken over where the channel is there, with the same type and address, it keeps its own;
+// elsewhere the file is refused with the channel and the key, until somebody writes the secret in:
+// a channel that signs nothing, or a server that was restored and tells nobody, must not come of it
+// unseen.
+//
 // Threads: as the parts say; changes exclude one another.
 #ifndef SONDE_ALERT_ALERTING_H
 #define SONDE_ALERT_ALERTING_H

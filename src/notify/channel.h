@@ -19,7 +19,8 @@
 //     tls            mail                              starttls (unless said otherwise), none
 //     method, body, content_type  sms                  POST unless said otherwise; see message.h
 //
-// Secrets are marked so in a table per type; they are never given out again (notify.h).
+// Secrets are marked so in a table per type; they are never given out again (notify.h). A file of
+// rules may list those that it leaves out as `without` (alert/alerting.h), which is no key here.
 //
 // Ownership: a channel holds its texts in its arena, and secrets are wiped where it ends. One
 // thread; one that is not changed any more, any.

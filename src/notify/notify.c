@@ -245,20 +245,26 @@ static enum err store(struct notify *n, struct held *const *held, size_t count, 
     return e;
 }
 
+enum err notify_keep_secrets(struct notify *n, struct channel *c, struct err_at *ret_at)
+{
+    ASSERT(c != NULL);
+    notify_lock(n);
+    struct lane *l = notify_lane(n, channel_text(c, KEY_NAME));
+    struct held *old = l != NULL ? held_ref(l->held) : NULL;
+    notify_unlock(n);
+    enum err e = old != NULL && c->type < CHANNEL_TYPE_COUNT
+                     ? keep_secrets(c, &old->channel, ret_at)
+                     : ERR_OK;
+    held_unref(old);
+    return e;
+}
+
 // The secrets that it keeps; then whether it is right.
 static enum err complete(struct notify *n, struct held *h, enum channel_key *ret_key,
                          struct err_at *at)
 {
-    notify_lock(n);
-    struct lane *l = notify_lane(n, channel_text(&h->channel, KEY_NAME));
-    struct held *old = l != NULL ? held_ref(l->held) : NULL;
-    notify_unlock(n);
-    enum err e = ERR_OK;
     *ret_key = KEY_NAME;
-    if (old != NULL && h->channel.type < CHANNEL_TYPE_COUNT) {
-        e = keep_secrets(&h->channel, &old->channel, at);
-    }
-    held_unref(old);
+    enum err e = notify_keep_secrets(n, &h->channel, at);
     e = e == ERR_OK ? channel_check(&h->channel, ret_key, at) : e;
     ASSERT(e != ERR_OK || channel_has(&h->channel, KEY_NAME));
     return e;

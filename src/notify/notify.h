@@ -77,6 +77,8 @@ void notify_close(struct notify *n);
 // the key to blame, of the first that is wrong. ERR_LIMIT where there would be too many.
 MUST_CHECK enum err notify_set_channels(struct notify *n, struct channel *channels, size_t count,
                                         enum channel_key *ret_key, struct err_at *ret_at);
+// Adds the secrets to a channel that it would keep so. An error as of channel_set().
+MUST_CHECK enum err notify_keep_secrets(struct notify *n, struct channel *c, struct err_at *ret_at);
 // What waits for it is given up. ERR_NOT_FOUND.
 MUST_CHECK enum err notify_remove_channel(struct notify *n, struct str name);
 

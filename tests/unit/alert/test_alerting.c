@@ -216,9 +216,57 @@ static void test_a_channel_that_fails_is_logged_once(void **state)
     mem_free(n);
 }
 
+static void import_is(const char *channels, enum err wanted, const char *why)
+{
+    struct err_at at = {0};
+    struct buf text;
+    buf_init(&text, 4096);
+    buf_printf(&text, "channels:\n%s", channels);
+    assert_err(import(&text, &at), wanted);
+    if (wanted != ERR_OK && strstr(at.text, why) == NULL) {
+        fail_msg("not \"%s\" but \"%s\"", why, at.text);
+    }
+    buf_done(&text);
+}
+
+// What an export leaves out, a channel that is there keeps; no other comes in without it.
+static void test_an_export_is_taken_again_where_its_secrets_are(void **state)
+{
+    static const char robot[] = "  - {name: robot, type: wecom, without: [url]}\n";
+    static const char hook[] = "  - {name: hook, type: webhook, url: \"http://127.0.0.1:%d/\", "
+                               "without: [secret, token]}\n";
+    struct buf out;
+    struct err_at at = {0};
+    char text[256];
+    (void)state;
+    import_is(robot, ERR_INVALID, "file:2:5: channel: robot: its secret 'url' is not in the file");
+    import_is(
+        "  - {name: robot, type: wecom, url: \"https://a.example/?key=1\"}\n"
+        "  - {name: hook, type: webhook, url: \"http://127.0.0.1:1/\", secret: s, token: t}\n",
+        ERR_OK, "");
+    buf_init(&out, 4096);
+    assert_ok(alerting_export(alerting, &out));
+    check_has("\"without\":[\"url\"]}", 0);
+    check_has("\"without\":[\"secret\",\"token\"]}", 0);
+    assert_null(memmem(out.p, out.n, "key=1", 5));
+    assert_ok(import(&out, &at));
+    import_is(robot, ERR_OK, "");
+    (void)snprintf(text, sizeof text, hook, 1);
+    import_is(text, ERR_OK, "");
+    // To another address no secret follows.
+    (void)snprintf(text, sizeof text, hook, 2);
+    import_is(text, ERR_INVALID, "hook: its secret 'secret' is not in the file");
+    check_has("http://127.0.0.1:1/", 0);
+    import_is("  - {name: robot, type: wecom, url: \"https://b.example/\", without: [url]}\n",
+              ERR_OK, "");
+    buf_done(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_an_export_is_taken_again_where_its_secrets_are, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_a_file_that_is_refused_changes_nothing, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_channel_that_fails_is_logged_once, setup, teardown),
