@@ -239,7 +239,8 @@ static enum err load_outside(struct alerting *a, struct err_at *ret_at)
                                        .desk = a->desk,
                                        .budget = a->o.budget,
                                        .channels = a->o.received_channels,
-                                       .receivers = a->o.received_receivers};
+                                       .receivers = a->o.received_receivers,
+                                       .mark = notify_mark(a->notify)};
     enum err e = watch_load(a->watch, o.book);
     ASSERT(a->desk != NULL);
     return e == ERR_OK

@@ -15,6 +15,7 @@
 
 #define TELL_AT_ONCE ((size_t)64)
 #define TEXTS        6 // of an alert
+#define OWN_LOG_NS   (600 * NS_PER_S)
 
 struct kept {
     struct received_alert alert;
@@ -40,7 +41,8 @@ struct received {
     struct lost *lost; // until they are told to end
     size_t lost_count, lost_capacity;
     struct meter meter;
-    uint64_t taken, refused;
+    uint64_t taken, refused, own;
+    struct log_gate own_gate;
 };
 
 // ---- What is kept -------------------------------------------------------------------------------
@@ -271,6 +273,18 @@ static void refuse(struct received *r, struct received_taken *taken, size_t i,
     r->refused++;
 }
 
+static void pass_own(struct received *r)
+{
+    ASSERT(r->count <= RECEIVED_MAX);
+    r->own++;
+    if (log_gate_pass(&r->own_gate, OWN_LOG_NS) > 0) {
+        log_write(LOG_WARN, "alert",
+                  "alerts of this server came back to it, and are passed over: a channel of the "
+                  "type alertmanager leads here",
+                  "alerts=%llu", (unsigned long long)r->own);
+    }
+}
+
 // Those that are right and have room; the lock is held.
 static void choose(struct received *r, json_t *list, uint64_t now_ns, struct request *q,
                    struct received_taken *taken, struct err_at *ret_at)
@@ -279,6 +293,11 @@ static void choose(struct received *r, json_t *list, uint64_t now_ns, struct req
     size_t total = json_array_size(list);
     ASSERT(q->count == 0);
     for (size_t i = 0; i < total; i++) {
+        if (received_is_of(json_array_get(list, i), r->o.mark)) {
+            pass_own(r);
+            taken->taken++;
+            continue;
+        }
         struct err_at why = {0};
         struct received_alert a;
         enum err e = received_read(json_array_get(list, i), now_ns, &q->arena, &a, &why);
@@ -527,6 +546,6 @@ void received_stats(struct received *r, struct received_stats *ret_stats)
 {
     pthread_mutex_lock(&r->lock);
     ASSERT(r->count <= RECEIVED_MAX);
-    *ret_stats = (struct received_stats){r->count, r->bytes, r->taken, r->refused};
+    *ret_stats = (struct received_stats){r->count, r->bytes, r->taken, r->refused, r->own};
     pthread_mutex_unlock(&r->lock);
 }

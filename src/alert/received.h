@@ -15,6 +15,9 @@
 //
 //     POST -> [received_read.c] -> book, durable -> received_tick() -> desk
 //
+// Not in a circle. A channel of this server may lead to its own receiver: what has its mark in the
+// annotation NOTIFY_MARK is passed over, and counted as taken, so that the channel does not fail.
+//
 // Crashes. What was taken is in the book. Whether it fires is what the book's alerts say, so what
 // was told before is not told again, and what ended meanwhile ends; so does, at the first tick,
 // what fires there and belongs to nothing that was taken.
@@ -49,6 +52,7 @@ struct received_options {
     struct desk *desk;
     struct budget *budget;
     struct str channels, receivers; // names, a comma between them
+    struct str mark;                // of this server, in what it sends (notify_mark())
 };
 
 MUST_CHECK enum err received_open(const struct received_options *options,
@@ -76,7 +80,7 @@ void received_each(struct received *r, void (*each)(void *ctx, const struct rece
                    void *ctx);
 
 struct received_stats {
-    uint64_t alerts, bytes, taken, refused;
+    uint64_t alerts, bytes, taken, refused, own;
 };
 void received_stats(struct received *r, struct received_stats *ret_stats);
 
@@ -88,6 +92,8 @@ void received_tick(struct received *r, uint64_t now_ns);
 struct json_t;
 MUST_CHECK enum err received_read(const struct json_t *object, uint64_t now_ns, struct arena *a,
                                   struct received_alert *ret_alert, struct err_at *ret_at);
+// Whether the server of this mark sent it.
+bool received_is_of(const struct json_t *object, struct str mark);
 // What of the key stands in received_alert: rule, group, service, fingerprint. ERR_CORRUPT.
 MUST_CHECK enum err received_expand(struct received_alert *alert, struct arena *a);
 // What of its labels and annotations a rule and an origin have.

@@ -261,6 +261,14 @@ enum err received_read(const json_t *object, uint64_t now_ns, struct arena *a,
     return ERR_OK;
 }
 
+bool received_is_of(const json_t *object, struct str mark)
+{
+    const json_t *v = json_object_get(json_object_get(object, "annotations"), NOTIFY_MARK);
+    ASSERT(mark.n > 0);
+    return json_is_string(v) &&
+           str_eq((struct str){json_string_value(v), json_string_length(v)}, mark);
+}
+
 enum err received_expand(struct received_alert *alert, struct arena *a)
 {
     struct pair labels[RECEIVED_LABELS_MAX];

@@ -74,7 +74,7 @@ struct result {
 };
 
 // Renders the message and readies the handle. On failure *ret has what to say of it.
-MUST_CHECK enum err transfer_prepare(struct transfer *t, const char *version,
+MUST_CHECK enum err transfer_prepare(struct transfer *t, const char *version, const char *mark,
                                      uint64_t now_unix_nano, struct result *ret_failure);
 void transfer_result(struct transfer *t, CURLcode code, struct result *ret_result);
 void transfer_free(struct transfer *t);
@@ -93,6 +93,7 @@ struct test {
 struct notify {
     struct notify_options options;
     struct vault vault;
+    char mark[VAULT_MARK_CHARS + 1];
     struct outbox *outbox;
     struct meter meter;
     CURLM *multi;

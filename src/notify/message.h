@@ -29,6 +29,7 @@ struct occasion {
     struct str key; // of the delivery: the same for each attempt
     size_t step;    // below what `steps` says
     uint64_t now_unix_nano;
+    struct str mark; // of this server (vault_mark()): so that it knows what comes back to it
 };
 
 struct message {

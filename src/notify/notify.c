@@ -504,6 +504,12 @@ enum err notify_each_of_incident(struct notify *n, struct str incident,
     return outbox_each_of_incident(n->outbox, incident, each, ctx);
 }
 
+struct str notify_mark(const struct notify *n)
+{
+    ASSERT(n->mark[0] != 0);
+    return str_of(n->mark);
+}
+
 void notify_stats(struct notify *n, struct notify_stats *ret_stats)
 {
     ASSERT(ret_stats != NULL);
@@ -550,6 +556,9 @@ static enum err open_all(struct notify *n, struct err_at *at)
                                      .ctx = n};
     struct loading l = {n, ERR_OK};
     enum err e = vault_open(&n->vault, n->options.key_path, at);
+    if (e == ERR_OK) {
+        vault_mark(&n->vault, n->mark);
+    }
     e = e == ERR_OK ? outbox_open(&o, &n->outbox, at) : e;
     e = e == ERR_OK ? outbox_each_channel(n->outbox, load_channel, &l) : e;
     if (e == ERR_OK && l.result != ERR_OK) {

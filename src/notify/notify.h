@@ -40,6 +40,7 @@
 #define NOTIFY_TIMEOUT_MS        10000L
 #define NOTIFY_FAILING_MS        ((uint64_t)5 * 60 * 1000)
 #define NOTIFY_ANSWER_BYTES_MAX  ((size_t)64 << 10)
+#define NOTIFY_MARK              "sonde_server" // names the mark where a message has one
 #define NOTIFY_PUT_MAX           ((size_t)10000)
 
 struct notify;
@@ -131,6 +132,9 @@ MUST_CHECK enum err notify_each_failure(struct notify *n, size_t count,
 MUST_CHECK enum err
 notify_each_of_incident(struct notify *n, struct str incident,
                         void (*each)(void *ctx, const struct outbox_of_incident *d), void *ctx);
+
+// What this server is known by in what it sends (vault_mark()).
+struct str notify_mark(const struct notify *n);
 
 struct notify_stats {
     size_t waiting, flying;

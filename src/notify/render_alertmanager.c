@@ -6,10 +6,14 @@
 // when it fires are told when it is resolved. One that is not told of again ends at endsAt, or
 // after the receiver's resolve_timeout (5 minutes) without it; Sonde tells once, so a firing alert
 // is given an end far ahead. Names of labels are [a-zA-Z_][a-zA-Z0-9_]*.
+//
+// The annotation NOTIFY_MARK says which server it is from: this one's own receiver, to which such
+// a channel may lead, passes over what has its mark (alert/received.h).
 #include "core/clock.h"
 #include "core/must.h"
 #include "notify/card.h"
 #include "notify/message.h"
+#include "notify/notify.h"
 #include "wire/json_writer.h"
 
 #define BODY_BYTES_MAX ((size_t)256 << 10)
@@ -96,6 +100,10 @@ static void put_annotations(struct json_writer *w, const struct occasion *o, str
     MUST(!b.failed);
     json_put_str(w, b.n > 0 ? buf_str(&b) : STR(""));
     buf_done(&b);
+    if (o->mark.n > 0) {
+        json_put_key(w, NOTIFY_MARK);
+        json_put_str(w, o->mark);
+    }
     if (n->snapshot_url.n > 0) {
         json_put_key(w, "snapshot_url");
         json_put_str(w, n->snapshot_url);

@@ -244,7 +244,8 @@ static void begin(struct sender *s, struct transfer *t)
 {
     struct result failure;
     ASSERT(t->channel != NULL);
-    if (transfer_prepare(t, s->n->options.version, clock_wall_ns(), &failure) == ERR_OK) {
+    if (transfer_prepare(t, s->n->options.version, s->n->mark, clock_wall_ns(), &failure) ==
+        ERR_OK) {
         fly(s, t);
     } else {
         end_transfer(s, t, &failure);

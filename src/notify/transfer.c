@@ -171,16 +171,16 @@ static enum err read_notice(struct transfer *t, struct err_at *at)
     return e;
 }
 
-enum err transfer_prepare(struct transfer *t, const char *version, uint64_t now_unix_nano,
-                          struct result *ret_failure)
+enum err transfer_prepare(struct transfer *t, const char *version, const char *mark,
+                          uint64_t now_unix_nano, struct result *ret_failure)
 {
     struct err_at at = {0};
     enum err e = t->notice != NULL ? ERR_OK : read_notice(t, &at);
     t->message.arena = &t->arena;
     if (e == ERR_OK) {
         t->steps = message_steps(&t->channel->channel, t->notice);
-        const struct occasion o = {&t->channel->channel, t->notice, t->delivery.key,
-                                   t->delivery.step, now_unix_nano};
+        const struct occasion o = {&t->channel->channel, t->notice,     t->delivery.key,
+                                   t->delivery.step,     now_unix_nano, str_of(mark)};
         e = message_make(&o, &t->message, &at);
     }
     if (e == ERR_OK && !has_no_odd_file(&t->channel->channel)) {

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "core/must.h"
+#include "notify/sign.h"
 #include "os/fs.h"
 
 #define VERSION     1
@@ -92,6 +93,17 @@ void vault_done(struct vault *v)
 {
     ASSERT(v != NULL);
     OPENSSL_cleanse(v->key, sizeof v->key);
+}
+
+void vault_mark(const struct vault *v, char ret_mark[VAULT_MARK_CHARS + 1])
+{
+    struct arena a = {0};
+    struct str sum =
+        sign_hex(&a, (struct str){(const char *)v->key, sizeof v->key}, STR("mark of a server"));
+    ASSERT(sum.n >= VAULT_MARK_CHARS);
+    memcpy(ret_mark, sum.p, VAULT_MARK_CHARS);
+    ret_mark[VAULT_MARK_CHARS] = 0;
+    arena_done(&a);
 }
 
 // ---- Sealing ------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ static void check_message(const struct notice *n, enum channel_type type)
     channel_init(&c);
     enum err e = channel_from_json(&c, str_of(channels[type]), &at);
     MUST(e == ERR_OK);
-    const struct occasion o = {&c, n, STR("key"), 0, 1790000000000000000};
+    const struct occasion o = {&c, n, STR("key"), 0, 1790000000000000000, STR("5e1f")};
     buf_init(&m.body, MESSAGE_BODY_BYTES_MAX);
     e = message_make(&o, &m, &at);
     MUST(e == ERR_OK && m.body.n <= channel_ops_of(type)->body_bytes_max);

@@ -29,7 +29,8 @@ static void open_all(void)
                                        .desk = desk,
                                        .budget = &budget,
                                        .channels = STR(" ops,, other "),
-                                       .receivers = STR("anna")};
+                                       .receivers = STR("anna"),
+                                       .mark = STR("me")};
     assert_ok(received_open(&r, &received, &at));
 }
 

@@ -227,7 +227,7 @@ static const char *const expected_en[CHANNEL_TYPE_COUNT] = {
         "are of the host: 42.0 %\\nHost CPU: 87.5 %\\nSince: 2026-09-21 22:13:20 +0800\\nAler"
         "ted: 2026-09-21 22:13:21 +0800\\nMore alerts of this incident: 214\\nAffected entrie"
         "s: POST /buy, GET /cart\\nFirst suspect: orders -> db\\nUsual remedy: Restart <order"
-        "s> & *look*\\nTraces: 0af7651916cd43dd8448eb211c80319c\",\"snapshot_url\":\"https://"
+        "s> & *look*\\nTraces: 0af7651916cd43dd8448eb211c80319c\",\"sonde_server\":\"5e1f\",\"snapshot_url\":\"https://"
         "sonde.example/snapshots/s-1\"},\"startsAt\":\"2026-09-21T14:13:20.123Z\",\"endsAt\":"
         "\"2026-09-28T14:13:22.500Z\",\"generatorURL\":\"https://sonde.example/incidents/i-1"
         "\"}]",
@@ -446,7 +446,7 @@ static const char *const expected_zh[CHANNEL_TYPE_COUNT] = {
         "/buy\\n当前值: error_rate 12.5 % (> 5 %)\\n进程占主机 CPU: 42.0 %\\n主机 CPU: 87.5 %\\n发生时间: 2"
         "026-09-21 22:13:20 +0800\\n告警时间: 2026-09-21 22:13:21 +0800\\n同一事件的其他告警: 214\\n受影响入口:"
         " POST /buy, GET /cart\\n疑似根因: orders -> db\\n处理建议: Restart <orders> & *look*\\n调用链: "
-        "0af7651916cd43dd8448eb211c80319c\",\"snapshot_url\":\"https://sonde.example/snapshot"
+        "0af7651916cd43dd8448eb211c80319c\",\"sonde_server\":\"5e1f\",\"snapshot_url\":\"https://sonde.example/snapshot"
         "s/s-1\"},\"startsAt\":\"2026-09-21T14:13:20.123Z\",\"endsAt\":\"2026-09-21T14:13:22."
         "500Z\",\"generatorURL\":\"https://sonde.example/incidents/i-1\"}]",
 };

@@ -52,7 +52,7 @@ static void make(struct made *m, const char *channel, enum language l, const str
     assert_ok(channel_check(&m->channel, &key, &m->at));
     m->message.arena = &m->arena;
     buf_init(&m->message.body, MESSAGE_BODY_BYTES_MAX);
-    const struct occasion o = {&m->channel, n, STR("key-1"), step, NOW};
+    const struct occasion o = {&m->channel, n, STR("key-1"), step, NOW, STR("5e1f")};
     m->e = message_make(&o, &m->message, &m->at);
 }
 
@@ -327,7 +327,7 @@ static void test_lost_secrets_are_told(void **state)
     make(&m, WEBHOOK, LANGUAGE_EN, &n, 0);
     m.channel.needs_secrets = true;
     buf_clear(&m.message.body);
-    const struct occasion o = {&m.channel, &n, STR("k"), 0, NOW};
+    const struct occasion o = {&m.channel, &n, STR("k"), 0, NOW, STR("5e1f")};
     assert_err(message_make(&o, &m.message, &m.at), ERR_DENIED);
     unmake(&m);
 }

@@ -43,6 +43,13 @@ static void test_a_key_is_made_and_kept(void **state)
     assert_int_equal(st.st_size, VAULT_KEY_BYTES);
     assert_ok(vault_open(&again, path, &at));
     assert_memory_equal(v.key, again.key, sizeof v.key);
+    char mark[VAULT_MARK_CHARS + 1], same[VAULT_MARK_CHARS + 1];
+    vault_mark(&v, mark);
+    vault_mark(&again, same);
+    assert_string_equal(mark, same);
+    again.key[0] ^= 1;
+    vault_mark(&again, same);
+    assert_string_not_equal(mark, same);
     vault_done(&v);
     const struct vault none = {0};
     assert_memory_equal(v.key, none.key, sizeof v.key);
