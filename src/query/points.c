@@ -366,7 +366,10 @@ static bool read_cell(const struct points_run *r, const struct points_growing *g
                               .total = c->hist_sum};
     s->mean = c->samples > 0 ? c->total / (double)c->samples : 0;
     for (size_t q = 0; out->kind == POINTS_HISTOGRAM && q < POINTS_QUANTILES; q++) {
-        s->quantiles[q] = c->increase > 0 ? points_quantile(g, i, points_quantiles[q]) : NAN;
+        s->quantiles[q] = NAN;
+    }
+    if (out->kind == POINTS_HISTOGRAM && c->increase > 0) {
+        points_take_quantiles(g, i, s->quantiles);
     }
     return out->as == POINTS_RATE ? c->grows : c->samples > 0;
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: growth of a histogram by bucket, and its quantiles.
+// Purpose: growth of a histogram by bucket, and its quantiles (model/buckets.h).
 #include <math.h>
 #include <string.h>
 
 #include "core/mem.h"
 #include "core/must.h"
+#include "model/buckets.h"
 #include "model/point.h"
 #include "query/calls.h"
 #include "query/points_state.h"
@@ -149,49 +150,22 @@ enum err points_add_exponential(struct points_run *r, const struct series_found 
     return e == ERR_OK ? put_gathered(&x) : e;
 }
 
-// What there is up to each bound, as one walks up: what was told so, which never falls though
-// series may end apart, and what was told by bucket.
-struct climb {
-    double below, within;
-};
-
-static double climb(struct climb *c, const struct points_bucket *b, size_t step)
+void points_take_quantiles(const struct points_growing *g, size_t step,
+                           double ret_quantiles[POINTS_QUANTILES])
 {
-    ASSERT(!isnan(b->bound));
-    if (b->below != NULL && b->below[step] > c->below) {
-        c->below = b->below[step];
-    }
-    c->within += b->within != NULL ? b->within[step] : 0;
-    return c->below + c->within;
-}
-
-double points_quantile(const struct points_growing *g, size_t step, double q)
-{
-    const struct points_bucket *b = g->buckets;
-    struct climb c = {0, 0};
-    double all = 0, before = 0;
+    struct bucket_mass *masses = mem_new(g->bucket_count + 1, sizeof *masses);
+    ASSERT(g->buckets != NULL || g->bucket_count == 0);
     for (size_t i = 0; i < g->bucket_count; i++) {
-        double n = climb(&c, &b[i], step);
-        all = n > all ? n : all;
+        const struct points_bucket *b = &g->buckets[i];
+        masses[i] = (struct bucket_mass){.bound = b->bound,
+                                         .below = b->below != NULL ? b->below[step] : 0,
+                                         .within = b->within != NULL ? b->within[step] : 0,
+                                         .has_within = b->within != NULL};
     }
-    ASSERT(q >= 0 && q <= 1);
-    double rank = q * all;
-    c = (struct climb){0, 0};
-    for (size_t i = 0; i < g->bucket_count && all > 0; i++) {
-        double n = climb(&c, &b[i], step);
-        n = n > before ? n : before;
-        if (n >= rank && n > 0) {
-            if (isinf(b[i].bound)) {
-                return i > 0 ? b[i - 1].bound : NAN;
-            }
-            bool zeros = b[i].bound == 0 && b[i].within != NULL; // no more than 0 itself
-            double lower = i > 0 && !zeros ? b[i - 1].bound : b[i].bound > 0 ? 0 : b[i].bound;
-            return n > before ? lower + (b[i].bound - lower) * (rank - before) / (n - before)
-                              : b[i].bound;
-        }
-        before = n;
+    for (size_t i = 0; i < POINTS_QUANTILES; i++) {
+        ret_quantiles[i] = buckets_quantile(masses, g->bucket_count, points_quantiles[i]);
     }
-    return NAN;
+    mem_free(masses);
 }
 
 void points_free_buckets(struct points_growing *g)

@@ -69,8 +69,9 @@ MUST_CHECK enum err points_add_below(struct points_run *r, const struct series_f
 MUST_CHECK enum err points_add_exponential(struct points_run *r, const struct series_found *found,
                                            struct points_growing *g);
 
-// NAN where nothing grew.
-double points_quantile(const struct points_growing *g, size_t step, double q);
+// Those of points_quantiles; NAN where nothing grew.
+void points_take_quantiles(const struct points_growing *g, size_t step,
+                           double ret_quantiles[POINTS_QUANTILES]);
 
 void points_free_buckets(struct points_growing *g);
 
