@@ -202,8 +202,8 @@ static void record_free(struct alert_engine *a, struct record *r)
 
 static void note_held(struct alert_engine *a)
 {
-    size_t bytes = a->look.totals.bytes + a->look.growth.size * sizeof(struct growth_series) +
-                   a->look.program.set->bytes;
+    size_t bytes =
+        a->look.totals.bytes + growth_bytes(&a->look.growth) + a->look.program.set->bytes;
     ASSERT(a->sink.tell != NULL);
     if (bytes > a->held_bytes) {
         meter_force(&a->held, bytes - a->held_bytes);

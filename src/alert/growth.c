@@ -16,7 +16,14 @@ void growth_done(struct growth *g)
 {
     ASSERT(g->count <= g->size);
     mem_free(g->slots);
+    growth_buckets_done(g);
     *g = (struct growth){0};
+}
+
+size_t growth_bytes(const struct growth *g)
+{
+    ASSERT(g->count <= g->size);
+    return g->size * sizeof *g->slots + growth_buckets_bytes(g);
 }
 
 static uint64_t hash_attrs(const struct batch *b, struct attr_run run, uint64_t h)
@@ -74,7 +81,7 @@ static void make_room(struct growth *g)
     mem_free(old);
 }
 
-static bool is_young(const struct point *p)
+bool growth_is_young(const struct point *p)
 {
     ASSERT(p != NULL);
     return p->start_ns > 0 && p->start_ns < p->time_ns &&
@@ -93,7 +100,7 @@ static bool take_step(struct growth *g, const struct batch *b, const struct poin
     if (is_new || p->time_ns > s->time_ns) {
         bool fell = !is_new && (count < s->count || (sum < s->sum && count <= s->count));
         bool from_zero = is_new || fell;
-        s->has_step = !is_new || is_young(p);
+        s->has_step = !is_new || growth_is_young(p);
         s->count_step = from_zero ? count : count - s->count;
         s->sum_step = from_zero ? sum : sum - s->sum;
         g->count += is_new;
@@ -137,17 +144,61 @@ static enum growth_verdict of_number(struct growth *g, const struct batch *b, co
     return take_step(g, b, p, v, v, &count, &step) ? one_value(step, r) : GROWTH_NOTHING;
 }
 
+// One bucket, of a series of its own.
+static enum growth_verdict of_le(struct growth *g, const struct batch *b, const struct point *p,
+                                 double bound, struct window_record *r)
+{
+    double v = (p->says & POINT_INT) != 0 ? (double)p->i : p->d, count, step;
+    ASSERT(!isnan(bound));
+    if (isnan(v) || !take_step(g, b, p, v, v, &count, &step)) {
+        return GROWTH_NOTHING;
+    }
+    g->grown = mem_grow(g->grown, &g->grown_capacity, 1, sizeof *g->grown);
+    g->grown[0] = (struct window_bucket){NAN, bound, step};
+    *r = (struct window_record){.time_ms = r->time_ms,
+                                .count = isinf(bound) && step > 0 ? (uint64_t)step : 0,
+                                .buckets = g->grown,
+                                .bucket_count = 1};
+    return GROWTH_TAKEN;
+}
+
+// Of a point with buckets, for a quantile.
+static enum growth_verdict of_buckets(struct growth *g, const struct batch *b,
+                                      const struct point *p, struct window_record *r)
+{
+    enum growth_verdict v = growth_of_buckets(g, b, p, series_hash(b, p));
+    double count = 0;
+    ASSERT(g->grown_count <= g->grown_capacity);
+    if (v != GROWTH_TAKEN) {
+        return v;
+    }
+    for (size_t i = 0; i < g->grown_count; i++) {
+        const struct window_bucket *one = &g->grown[i];
+        bool is_all = isnan(one->lower) && isinf(one->upper) && one->upper > 0;
+        count += is_all || !isnan(one->lower) ? one->n : 0;
+    }
+    *r = (struct window_record){.time_ms = r->time_ms,
+                                .count = count > 0 ? (uint64_t)count : 0,
+                                .buckets = g->grown,
+                                .bucket_count = g->grown_count};
+    return GROWTH_TAKEN;
+}
+
 static enum growth_verdict of_many(struct growth *g, const struct batch *b, const struct point *p,
                                    enum alert_measure measure, struct window_record *r)
 {
     const struct metric *m = &b->metrics[p->metric];
     double count = (double)p->count, sum = (p->says & POINT_SUM) != 0 ? p->sum : 0;
     ASSERT(g->count <= g->size);
-    bool has_values = measure == MEASURE_QUANTILE || measure == MEASURE_MIN ||
+    bool is_summary = m->kind == METRIC_SUMMARY;
+    bool has_values = (measure == MEASURE_QUANTILE && is_summary) || measure == MEASURE_MIN ||
                       measure == MEASURE_MAX || measure == MEASURE_DISTINCT;
     bool needs_sum = measure == MEASURE_AVERAGE || measure == MEASURE_SUM;
     if (has_values || (needs_sum && (p->says & POINT_SUM) == 0)) {
         return GROWTH_UNFIT;
+    }
+    if (measure == MEASURE_QUANTILE) {
+        return of_buckets(g, b, p, r);
     }
     if (m->temporality != TEMPORALITY_DELTA && !take_step(g, b, p, count, sum, &count, &sum)) {
         return GROWTH_NOTHING;
@@ -165,6 +216,10 @@ enum growth_verdict growth_of(struct growth *g, const struct batch *b, uint32_t 
     ASSERT(point < b->point_count);
     if ((p->says & POINT_NO_VALUE) != 0) {
         return GROWTH_NOTHING;
+    }
+    double bound;
+    if (measure == MEASURE_QUANTILE && growth_le(b, p, &bound)) {
+        return of_le(g, b, p, bound, ret_record);
     }
     return metric_kind_has_count(b->metrics[p->metric].kind) ? of_many(g, b, p, measure, ret_record)
                                                              : of_number(g, b, p, ret_record);

@@ -245,6 +245,10 @@ bool look_add(struct look *l, uint32_t rule, uint32_t strategy, struct group *g,
 {
     struct groups *gs = &l->program.groups[rule];
     ASSERT(strategy < gs->rule->strategy_count);
+    if (!window_has_room(g->windows[strategy], &gs->shapes[strategy], r)) {
+        l->unfit++;
+        return false;
+    }
     if (!window_add(g->windows[strategy], &gs->shapes[strategy], r)) {
         l->late++;
         return false;

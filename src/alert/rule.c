@@ -91,5 +91,6 @@ bool alert_is_early(const struct alert_strategy *s)
     ASSERT(s->op < COMPARE_COUNT);
     bool is_upward = s->op == COMPARE_GT || s->op == COMPARE_GE || s->op == COMPARE_RISE ||
                      s->op == COMPARE_ABOVE_AVERAGE || s->op == COMPARE_ABOVE_BASELINE;
-    return s->measure != MEASURE_ABSENCE && s->measure != MEASURE_MIN && is_upward;
+    bool is_by_bucket = s->measure == MEASURE_QUANTILE && s->metric.n > 0;
+    return s->measure != MEASURE_ABSENCE && s->measure != MEASURE_MIN && !is_by_bucket && is_upward;
 }

@@ -41,7 +41,10 @@
 //   rate          how many a second; of a metric that counts: how much it grew a second
 //   error_rate    the share of spans whose status is error, 0 to 1
 //   average, sum, min, max      of `field`; average of a metric with buckets: sum by count
-//   p50 ... p99.9, quantile     of `field` (`quantile: 0.99` beside it), within 1 %
+//   p50 ... p99.9, quantile     of `field` (`quantile: 0.99` beside it), within 1 %; of a metric
+//   with
+//                               buckets (also NAME_bucket{le} of Prometheus, by `metric: NAME`)
+//                               from how much each grew, as a query reckons it (model/buckets.h)
 //   distinct      how many values of `field`; beyond DISTINCT_MAX (alert/window.h) that many
 //   absence       holds when there is no record; takes neither operator nor threshold
 // `field` is `duration` unless it is given; of metrics it is `value`.
@@ -66,7 +69,8 @@
 // Whether more records can only make it hold decides when it is judged. `>`, `>=`, rise,
 // above_average and above_baseline are judged as records come, within a moment; the others, for
 // which a record that is still on its way is one too few, when the window is over and
-// ALERT_GRACE_MS have passed.
+// ALERT_GRACE_MS have passed. So are quantiles of metrics: the buckets of one histogram may come
+// one by one, and those above alone would look like slow requests.
 //
 // Ownership: an alert_rule and all it points to lives in the arena of its set. Immutable once read.
 #ifndef SONDE_ALERT_RULE_H

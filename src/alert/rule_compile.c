@@ -10,6 +10,7 @@
 #include "alert/season.h"
 #include "core/mem.h"
 #include "core/must.h"
+#include "model/point.h"
 
 #define QUANTILE 0.99 // unless it is given
 
@@ -262,6 +263,28 @@ static void add_services(struct buf *b, const struct alert_rule *r)
     buf_add_str(b, STR(")"));
 }
 
+// Buckets of Prometheus come as points of a metric of their own (model/point.h).
+static void add_metric(struct buf *b, const struct alert_strategy *s)
+{
+    ASSERT(s->metric.n > 0);
+    if (s->measure != MEASURE_QUANTILE) {
+        buf_add_str(b, STR("name = "));
+        filter_print_text(s->metric, b);
+        return;
+    }
+    struct buf bucket;
+    buf_init(&bucket, 2 * FILTER_TEXT_MAX);
+    buf_add_str(&bucket, s->metric);
+    buf_add_str(&bucket, POINT_SUFFIX_BUCKET);
+    buf_add_str(b, STR("(name = "));
+    filter_print_text(s->metric, b);
+    buf_add_str(b, STR(" || name = "));
+    filter_print_text(buf_str(&bucket), b);
+    buf_add_str(b, STR(")"));
+    b->failed = b->failed || bucket.failed;
+    buf_done(&bucket);
+}
+
 static void build(struct buf *b, const struct alert_rule *r, const struct alert_strategy *s)
 {
     struct str own = inner(s->filter_text);
@@ -273,8 +296,7 @@ static void build(struct buf *b, const struct alert_rule *r, const struct alert_
     }
     if (s->metric.n > 0) {
         add_and(b);
-        buf_add_str(b, STR("name = "));
-        filter_print_text(s->metric, b);
+        add_metric(b, s);
     }
     if (own.n > 0) {
         add_and(b);

@@ -27,6 +27,7 @@ struct window_shape window_shape_of(const struct alert_strategy *s)
         .ring = slots + late + (is_compared ? slots : 0),
         .has_extremes = s->measure == MEASURE_MIN || s->measure == MEASURE_MAX,
         .has_hist = s->measure == MEASURE_QUANTILE,
+        .has_buckets = s->measure == MEASURE_QUANTILE && s->metric.n > 0,
         .has_distinct = s->measure == MEASURE_DISTINCT,
         .has_past = is_average || alert_is_seasonal(s->op) || alert_foresees(s->op),
         .has_season = alert_is_seasonal(s->op),
@@ -66,6 +67,7 @@ void window_free(struct window *w, const struct window_shape *shape)
     mem_free(w->hists);
     mem_free(w->past);
     season_free(w->season);
+    window_buckets_free(w, shape);
     mem_free(w->distinct);
     mem_free(w->seen);
     mem_free(w);
@@ -78,6 +80,7 @@ size_t window_bytes(const struct window *w, const struct window_shape *shape)
     bytes += w->extremes != NULL ? shape->ring * sizeof *w->extremes : 0;
     bytes += w->past != NULL ? WINDOW_PAST * sizeof *w->past : 0;
     bytes += w->season != NULL ? season_bytes(w->season) : 0;
+    bytes += window_buckets_bytes(w, shape);
     bytes += w->distinct_size * (sizeof *w->distinct + window_words(shape) * sizeof *w->seen);
     for (uint32_t i = 0; w->hists != NULL && i < shape->ring; i++) {
         bytes += sizeof *w->hists + hist_bytes(&w->hists[i]);
@@ -104,6 +107,7 @@ static void clear_slot(struct window *w, const struct window_shape *shape, uint6
     if (w->hists != NULL) {
         hist_clear(&w->hists[at]);
     }
+    window_buckets_clear_slot(w, shape, slot);
 }
 
 void window_foresee(struct window *w, const struct window_shape *shape)
@@ -229,6 +233,13 @@ void window_shift(struct window *w, const struct window_shape *shape, int64_t by
     w->slots = rotated(w->slots, shape, sizeof *w->slots, on);
     w->extremes = rotated(w->extremes, shape, sizeof *w->extremes, on);
     w->hists = rotated(w->hists, shape, sizeof *w->hists, on);
+    if (w->buckets != NULL) {
+        struct window_buckets *b = w->buckets;
+        b->slots = rotated(b->slots, shape, sizeof *b->slots, on);
+        for (size_t i = 0; i < b->count; i++) {
+            b->bounds[i].slot = shifted(b->bounds[i].slot, by);
+        }
+    }
     w->newest = newest;
     w->began = shifted(w->began, by);
     w->distinct_swept = shifted(w->distinct_swept, by);
@@ -353,7 +364,10 @@ bool window_add(struct window *w, const struct window_shape *shape, const struct
     s->count = saturated(s->count, r->count);
     s->errors = saturated(s->errors, r->errors);
     s->sum += r->sum;
-    if (w->hists != NULL && r->count > 0) {
+    for (size_t i = 0; i < r->bucket_count; i++) {
+        window_add_bucket(w, shape, slot, &r->buckets[i]);
+    }
+    if (w->hists != NULL && r->count > 0 && r->bucket_count == 0) {
         hist_add(&w->hists[at], r->hist, (int32_t)(r->count > INT32_MAX ? INT32_MAX : r->count));
     }
     if (shape->has_distinct) {

@@ -9,6 +9,11 @@
 //
 // A slot has a count, how many failed and a sum; where they are asked for, least and greatest, and
 // a histogram (core/hist.h) whose values are nanoseconds, or millionths of what is no duration.
+// Of a metric with buckets it has, for quantiles, how much each bucket grew, by bounds as they were
+// told: what is reckoned from them is what a query says of the same points (model/buckets.h), as
+// far as growth counts here at the time of the later of two points, and is spread there. The
+// bounds of a window are WINDOW_BOUNDS_MAX at most.
+//
 // Distinct values are kept once, each with the slots of the ring that had it: exact up to
 // DISTINCT_MAX, and no more are kept.
 //
@@ -21,8 +26,10 @@
 // As bytes (window_encode): varints but for numbers of 8 bytes: the newest slot, the slot it began
 // at, the next window to be added up; the number of slots with something, and for each its distance
 // to the newest, the oldest first, and its numbers; the windows that are over; the season, as its
-// bytes; distinct hashes with the last of their slots and a bit for each of the ring back from
-// there. The hashes are stable (core/str.h), so that bytes of one process serve another.
+// bytes; the bounds of buckets, each with the last slot that was told of it, and for each slot with
+// growth which grew by how much; distinct hashes with the last of their slots and a bit for each of
+// the ring back from there. The hashes are stable (core/str.h), so that bytes of one process serve
+// another.
 //
 // Not thread-safe.
 #ifndef SONDE_ALERT_WINDOW_H
@@ -34,12 +41,13 @@
 #include "core/buf.h"
 #include "core/hist.h"
 
-#define WINDOW_SLOTS   60
-#define WINDOW_LATE_MS ((uint64_t)30000)
-#define WINDOW_PAST    TREND_MAX
-#define AVERAGE_MIN    5 // windows that closed
-#define DISTINCT_MAX   ((size_t)4096)
-#define WINDOW_MILLION 1e6 // of values that are no durations, in a histogram
+#define WINDOW_SLOTS      60
+#define WINDOW_LATE_MS    ((uint64_t)30000)
+#define WINDOW_PAST       TREND_MAX
+#define AVERAGE_MIN       5 // windows that closed
+#define DISTINCT_MAX      ((size_t)4096)
+#define WINDOW_BOUNDS_MAX ((size_t)2048)
+#define WINDOW_MILLION    1e6 // of values that are no durations, in a histogram
 
 struct window;
 
@@ -49,7 +57,7 @@ struct window_shape {
     uint64_t slot_ms;
     uint32_t slots; // of a window
     uint32_t ring;  // of all
-    bool has_extremes, has_hist, has_distinct, has_past, has_season;
+    bool has_extremes, has_hist, has_buckets, has_distinct, has_past, has_season;
 };
 struct window_shape window_shape_of(const struct alert_strategy *s);
 
@@ -58,16 +66,26 @@ struct window *window_new(const struct window_shape *shape, uint64_t now_ms);
 void window_free(struct window *w, const struct window_shape *shape); // NULL is fine
 size_t window_bytes(const struct window *w, const struct window_shape *shape);
 
+// How much a bucket grew: what lies in (lower, upper], or, lower being NAN, at or below upper.
+struct window_bucket {
+    double lower, upper, n;
+};
+
 // What one record adds, or what many add together.
 struct window_record {
     uint64_t time_ms; // of the event
     uint64_t count, errors;
     double sum, min, max;
-    uint64_t hist;     // the value, for the histogram
-    uint64_t distinct; // stable hash of the value
+    uint64_t hist;                       // the value, for the histogram
+    uint64_t distinct;                   // stable hash of the value
+    const struct window_bucket *buckets; // where it has some, `hist` counts for nothing
+    size_t bucket_count;
 };
 // A value as `hist` has it.
 uint64_t window_hist(double v, bool is_ns);
+// Whether its buckets fit. Where they do not it is not to be added.
+MUST_CHECK bool window_has_room(struct window *w, const struct window_shape *shape,
+                                const struct window_record *r);
 // False where it is late.
 MUST_CHECK bool window_add(struct window *w, const struct window_shape *shape,
                            const struct window_record *r);

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: windows as bytes, and back.
+#include <math.h>
 #include <string.h>
 
 #include "alert/window_state.h"
 #include "codec/cursor.h"
 #include "core/clock.h"
+#include "core/mem.h"
 #include "core/must.h"
 
 static void put_double(struct buf *out, double v)
@@ -57,6 +59,35 @@ static void put_past(const struct window *w, struct buf *out)
     }
 }
 
+static void put_buckets(const struct window *w, const struct window_shape *shape, struct buf *out)
+{
+    static const struct window_buckets none = {.count = 0};
+    const struct window_buckets *b = w->buckets != NULL ? w->buckets : &none;
+    uint64_t used = 0;
+    ASSERT(b->count <= WINDOW_BOUNDS_MAX);
+    buf_add_varint(out, b->count);
+    for (size_t i = 0; i < b->count; i++) {
+        put_double(out, b->bounds[i].lower);
+        put_double(out, b->bounds[i].upper);
+        buf_add_varint(out, b->bounds[i].slot);
+    }
+    for (uint32_t i = 0; b->count > 0 && i < shape->ring; i++) {
+        used += b->slots[i].count > 0;
+    }
+    buf_add_varint(out, used);
+    for (uint32_t i = 0; used > 0 && i < shape->ring; i++) {
+        const struct window_parts *p = &b->slots[i];
+        if (p->count > 0) {
+            buf_add_varint(out, i);
+            buf_add_varint(out, p->count);
+        }
+        for (uint32_t k = 0; k < p->count; k++) {
+            buf_add_varint(out, p->items[k].bound);
+            put_double(out, p->items[k].n);
+        }
+    }
+}
+
 static void put_distinct(const struct window *w, const struct window_shape *shape, struct buf *out)
 {
     size_t words = window_words(shape);
@@ -105,6 +136,9 @@ void window_encode(const struct window *w, const struct window_shape *shape, str
     }
     if (shape->has_season) {
         season_encode(w->season, out);
+    }
+    if (shape->has_buckets) {
+        put_buckets(w, shape, out);
     }
     if (shape->has_distinct) {
         put_distinct(w, shape, out);
@@ -174,6 +208,37 @@ static void get_season(struct cursor *c, struct window *w)
     c->p = (const uint8_t *)rest.p;
 }
 
+// Bounds first, so that parts find theirs.
+static void get_buckets(struct cursor *c, struct window *w, const struct window_shape *shape)
+{
+    uint64_t bounds = cursor_below(c, WINDOW_BOUNDS_MAX + 1);
+    struct window_bound *b = mem_new(bounds + 1, sizeof *b);
+    ASSERT(shape->has_buckets);
+    for (uint64_t i = 0; i < bounds && !c->failed; i++) {
+        b[i].lower = get_double(c);
+        b[i].upper = get_double(c);
+        b[i].slot = cursor_below(c, w->newest + 1);
+        c->failed = c->failed || isnan(b[i].upper);
+        const struct window_bucket told = {b[i].lower, b[i].upper, 0};
+        if (!c->failed) {
+            window_add_bucket(w, shape, b[i].slot, &told);
+        }
+    }
+    uint64_t used = cursor_below(c, (uint64_t)shape->ring + 1);
+    for (uint64_t i = 0; i < used && !c->failed; i++) {
+        uint64_t slot = cursor_below(c, shape->ring), parts = cursor_below(c, bounds + 1);
+        for (uint64_t k = 0; k < parts && !c->failed; k++) {
+            uint64_t at = cursor_below(c, bounds);
+            double n = get_double(c);
+            if (!c->failed) {
+                const struct window_bucket grew = {b[at].lower, b[at].upper, n};
+                window_add_bucket(w, shape, slot, &grew);
+            }
+        }
+    }
+    mem_free(b);
+}
+
 static void get_distinct(struct cursor *c, struct window *w, const struct window_shape *shape)
 {
     uint64_t n = cursor_below(c, DISTINCT_MAX + 1);
@@ -218,6 +283,9 @@ enum err window_decode(struct str *bytes, const struct window_shape *shape,
     }
     if (shape->has_season) {
         get_season(&c, w);
+    }
+    if (shape->has_buckets) {
+        get_buckets(&c, w, shape);
     }
     if (alert_foresees(shape->strategy->op)) {
         window_foresee(w, shape);

@@ -38,6 +38,12 @@ static double quantile(const struct window *w, const struct window_shape *shape,
 {
     uint64_t value = 0;
     ASSERT(shape->slots < shape->ring);
+    if (w->buckets != NULL) {
+        double v = window_buckets_quantile(w, shape, end, s->quantile);
+        if (!isnan(v)) {
+            return v;
+        }
+    }
     hist_total_clear(scratch);
     for (uint64_t slot = end + 1 - shape->slots; slot <= end && slot <= w->newest; slot++) {
         const struct hist *h = &w->hists[slot % shape->ring];
