@@ -96,6 +96,13 @@ static bool read_point(struct growth_point *x, const struct batch *b, const stru
     return wrong == NULL;
 }
 
+// Else it has a count alone.
+static bool has_bounds(const struct growth_point *x)
+{
+    ASSERT(x->bucket_count <= x->capacity);
+    return x->is_exponential || x->bucket_count > 1;
+}
+
 // What a bucket of this one was in another point; NULL where it had none.
 static const struct growth_bucket *find(const struct growth_point *x,
                                         const struct growth_bucket *one)
@@ -285,7 +292,7 @@ enum growth_verdict growth_of_buckets(struct growth *g, const struct batch *b,
     if (b->metrics[p->metric].temporality == TEMPORALITY_DELTA) {
         bool is_good = read_point(&g->alone, b, p);
         grow_point(g, NULL, &g->alone);
-        return is_good ? GROWTH_TAKEN : GROWTH_NOTHING;
+        return !has_bounds(&g->alone) ? GROWTH_UNFIT : is_good ? GROWTH_TAKEN : GROWTH_NOTHING;
     }
     make_room(g);
     struct growth_histogram *h = &g->histograms[place(g, hash)];
@@ -300,8 +307,8 @@ enum growth_verdict growth_of_buckets(struct growth *g, const struct batch *b,
         h->has_before = !is_new;
         h->now.bucket_count = remember(g, h, b, p) ? h->now.bucket_count : 0;
     }
-    if (!h->now.is_exponential && h->now.bucket_count < 2) {
-        return GROWTH_UNFIT; // it has a count, and no bounds
+    if (!has_bounds(&h->now)) {
+        return GROWTH_UNFIT;
     }
     if (!h->has_before && !growth_is_young(p)) {
         return GROWTH_NOTHING;

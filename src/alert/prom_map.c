@@ -7,6 +7,7 @@
 
 #include "core/buf.h"
 #include "core/must.h"
+#include "model/point.h"
 
 #define MINUTE_MS     ((uint64_t)60000)
 #define LOOK_BACK_MS  (5 * MINUTE_MS) // how long Prometheus takes a value for the present one
@@ -249,6 +250,17 @@ static void add_group(struct mapper *k, struct prom_strategy *s, struct str labe
     }
 }
 
+// Those of `le` are of buckets, which are measured together.
+static size_t count_labels(const struct promql_node *aggregate)
+{
+    size_t n = 0;
+    ASSERT(aggregate->type == PROMQL_AGGREGATE);
+    for (size_t i = 0; i < aggregate->label_count; i++) {
+        n += !str_eq(aggregate->labels[i], POINT_LE);
+    }
+    return n;
+}
+
 static bool set_groups(struct mapper *k, struct prom_strategy *s,
                        const struct promql_node *aggregate)
 {
@@ -266,11 +278,13 @@ static bool set_groups(struct mapper *k, struct prom_strategy *s,
         return refuse(k, aggregate,
                       "groups by all labels without some: which there are is not known");
     }
-    if (aggregate->label_count > ALERT_GROUP_BY_MAX) {
+    if (count_labels(aggregate) > ALERT_GROUP_BY_MAX) {
         return refuse(k, aggregate, "groups by more than three labels");
     }
     for (size_t i = 0; i < aggregate->label_count; i++) {
-        add_group(k, s, aggregate->labels[i]);
+        if (!str_eq(aggregate->labels[i], POINT_LE)) {
+            add_group(k, s, aggregate->labels[i]);
+        }
     }
     return true;
 }
@@ -407,8 +421,6 @@ static const char *why_not(struct str name)
     static const struct {
         const char *name, *why;
     } known[] = {
-        {"histogram_quantile", "has no counterpart: of a metric with buckets count, rate, average "
-                               "and sum are measured; quantiles are those of spans"},
         {"time", "compares with the time of day, which no measure does"},
         {"vector", "is a constant: a rule needs something to watch"},
         {"delta", "has no counterpart: of a gauge values are measured, not their differences"},
@@ -465,6 +477,51 @@ static bool map_range(struct mapper *k, const struct compared *c, const struct p
     return add(k, call, &s);
 }
 
+static const struct function *function_of(const struct promql_node *n)
+{
+    for (size_t i = 0; n->type == PROMQL_CALL && i < sizeof functions / sizeof functions[0]; i++) {
+        if (str_eq_nocase(n->text, str_of(functions[i].name))) {
+            return &functions[i];
+        }
+    }
+    ASSERT(n->offset <= PROMQL_TEXT_MAX);
+    return NULL;
+}
+
+// histogram_quantile(0.99, sum by (le) (rate(x_bucket[5m]))): of x, however its buckets come.
+static bool map_quantile(struct mapper *k, const struct compared *c, const struct promql_node *call)
+{
+    struct prom_strategy s = {.threshold = c->threshold, .measure = "quantile"};
+    const struct promql_node *n = call->arg_count == 2 ? call->args[1] : NULL, *aggregate = NULL;
+    ASSERT(call->type == PROMQL_CALL);
+    if (n == NULL || !constant(call->args[0], &s.quantile) || !(s.quantile > 0 && s.quantile < 1)) {
+        return refuse_name(k, call, "needs a share between 0 and 1");
+    }
+    if (is_named(n, PROMQL_AGGREGATE, "sum") && n->arg_count == 1) {
+        aggregate = n;
+        n = n->args[0];
+    }
+    const struct function *f = function_of(n);
+    const struct promql_node *of =
+        f != NULL && f->is_growth && n->arg_count == 1 ? n->args[0] : NULL;
+    if (of == NULL || of->type != PROMQL_SELECTOR || of->range_ms == 0) {
+        return refuse_name(k, call,
+                           "of anything but the rate or increase of buckets has no counterpart");
+    }
+    if (c->op >= CMP_EQ) {
+        return refuse(k, c->node, "is compared by == or !=, which no operator does");
+    }
+    if (!take_selector(k, &s, of) || !set_groups(k, &s, aggregate)) {
+        return false;
+    }
+    if (str_ends(s.metric, POINT_SUFFIX_BUCKET)) {
+        s.metric.n -= POINT_SUFFIX_BUCKET.n;
+    }
+    s.every_ms = window_ms(k, call, of->range_ms, false);
+    s.op = operator_of(c->op);
+    return add(k, call, &s);
+}
+
 static bool map_forecast(struct mapper *k, const struct compared *c, const struct promql_node *call)
 {
     struct prom_strategy s = {.threshold = c->threshold, .measure = "average"};
@@ -510,17 +567,6 @@ static bool map_absent(struct mapper *k, const struct promql_node *call)
     return add(k, call, &s);
 }
 
-static const struct function *function_of(const struct promql_node *n)
-{
-    for (size_t i = 0; n->type == PROMQL_CALL && i < sizeof functions / sizeof functions[0]; i++) {
-        if (str_eq_nocase(n->text, str_of(functions[i].name))) {
-            return &functions[i];
-        }
-    }
-    ASSERT(n->offset <= PROMQL_TEXT_MAX);
-    return NULL;
-}
-
 static bool map_measured(struct mapper *k, const struct compared *c)
 {
     const struct promql_node *n = c->node, *aggregate = NULL;
@@ -538,6 +584,9 @@ static bool map_measured(struct mapper *k, const struct compared *c)
     }
     if (is_named(n, PROMQL_CALL, "predict_linear") && aggregate == NULL) {
         return map_forecast(k, c, n);
+    }
+    if (is_named(n, PROMQL_CALL, "histogram_quantile") && aggregate == NULL) {
+        return map_quantile(k, c, n);
     }
     switch (n->type) {
     case PROMQL_SELECTOR:

@@ -7,6 +7,7 @@
 //   m == N                 both at once
 //   rate, irate, increase  rate, sum, over the range
 //   X_over_time            average, min, max, sum, count, quantile, absence over the range
+//   histogram_quantile     quantile, of x where that is of x_bucket; le is no label to group by
 //   predict_linear         will_exceed, will_fall_below
 //   absent                 absence over `for` (5m without it, as long as Prometheus looks back)
 //   sum by (l) (rate(m))   the same, grouped by l; so avg, min, max by (l) of m itself

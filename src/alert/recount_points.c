@@ -7,6 +7,7 @@
 //
 // A point of a histogram is kept as NAME_count and NAME_sum: what the one grew by are records, what
 // the other did is their sum. Which is read where there is no series NAME.
+// Their quantiles are not tried: such records are counted as unfit.
 #include <math.h>
 
 #include "alert/engine_state.h"
@@ -129,12 +130,12 @@ static void add(const struct reading *k, uint32_t group, uint64_t time_ms, doubl
         r.value = seen_number(seen, &s->field);
     } else if (k->aspect == OF_COUNTS) {
         r.count = v > 0 ? (uint32_t)(v < UINT32_MAX ? v : UINT32_MAX) : 0;
-        r.value = is_rate ? v : 0;
+        r.value = s->measure == MEASURE_QUANTILE ? (double)NAN : is_rate ? v : 0;
     } else if (k->aspect == OF_SUMS) {
         r.count = 0;
     }
     if (isnan(r.value)) {
-        t->unfit++;
+        t->unfit += r.count;
         return;
     }
     if (group == UINT32_MAX) {
@@ -223,8 +224,8 @@ enum err recount_points(struct recount *t, size_t strategy, struct series_store 
         note_lack(t, s->group_by[i].field, s->group_by[i].key);
     }
     enum err e = read_named(&k, STR(""), store);
-    bool has_values = s->measure == MEASURE_QUANTILE || s->measure == MEASURE_MIN ||
-                      s->measure == MEASURE_MAX || s->measure == MEASURE_DISTINCT;
+    bool has_values =
+        s->measure == MEASURE_MIN || s->measure == MEASURE_MAX || s->measure == MEASURE_DISTINCT;
     if (e == ERR_OK && k.series == 0) {
         k.aspect = OF_COUNTS;
         e = has_values ? ERR_OK : read_named(&k, POINT_SUFFIX_COUNT, store);
