@@ -195,6 +195,19 @@ static const struct {
      "        threshold: 0.8\n"
      "        within: 2h\n"
      "        group_by: [service, instance]\n"},
+    {"capacity-calls",
+     "  # The instances of a service get a tenth more calls than any of them was seen to carry.\n"
+     "  - name: more calls than ever\n"
+     "    level: warning\n"
+     "    remedy: \"Add instances before more comes: the capacity page of the entry says how "
+     "many.\"\n"
+     "    strategies:\n"
+     "      - measure: capacity\n"
+     "        every: 1m\n"
+     "        operator: \">\"\n"
+     "        threshold: 110%\n"
+     "        at_least: 60\n"
+     "        group_by: [service]\n"},
     {"instance-gone", "  # An instance that sent spans sends none any more.\n"
                       "  - name: instance gone\n"
                       "    level: error\n"

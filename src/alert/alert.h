@@ -112,11 +112,19 @@ struct alert_clock {
     uint64_t (*mono_ns)(void);
 };
 
+// What one instance of a service was seen to carry in a minute (capacity.h); NAN: not known, or not
+// yet. On the engine's thread, at each tick for each group that needs it.
+struct alert_carried {
+    double (*of)(void *ctx, struct str line, struct str service); // NULL: of none
+    void *ctx;
+};
+
 struct alert_options {
     struct budget *budget;
     struct alert_sink sink;
     struct alert_set *set;    // a reference is taken
     struct alert_clock clock; // zero: core/clock.h
+    struct alert_carried carried;
     uint32_t commit_every_ms; // 10 s when 0
     const atomic_bool *hurry; // of the journal: it is filling (journal/journal.h). May be NULL
     uint64_t seq;             // as committed; 0 and "" for a new one

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "alert/capacity.h"
 #include "alert/inquiry.h"
 #include "alert/load.h"
 #include "alert/received.h"
@@ -30,6 +31,7 @@ struct alerting {
     struct inquirer *inquirer;
     struct watch *watch;
     struct received *received;
+    struct capacity *capacity;
     struct alert_engine *engine;
     pthread_mutex_t lock; // of changes
     struct alert_set *set;
@@ -87,6 +89,12 @@ static void measure(void *ctx, const struct alert_origin *origin, uint64_t at_ns
 {
     ASSERT(ctx != NULL);
     load_measure(((struct alerting *)ctx)->o.series, origin, at_ns, ret_inquiry);
+}
+
+static double carried(void *ctx, struct str line, struct str service)
+{
+    ASSERT(ctx != NULL);
+    return capacity_of(ctx, line, service);
 }
 
 static bool are_neighbours(void *ctx, struct str line, struct str a, struct str b)
@@ -187,6 +195,7 @@ static enum err open_engine(struct alerting *a, struct err_at *ret_at)
                                         .sink = {tell, tick, commit, done, a},
                                         .set = a->set,
                                         .hurry = a->o.hurry,
+                                        .carried = {carried, a->capacity},
                                         .seq = seq,
                                         .state = state.n > 0 ? buf_str(&state) : STR(""),
                                         .told = told.items,
@@ -275,6 +284,7 @@ enum err alerting_open(const struct alerting_options *o, struct alerting **ret_a
     MUST(pthread_mutex_init(&a->lock, NULL) == 0);
     a->inquirer = inquirer_new(o->store, o->series, o->budget);
     a->watch = watch_new();
+    a->capacity = capacity_new(o->series, o->budget);
     enum err e = fs_real()->ops->make_dir(fs_real(), o->dir);
     if (e == ERR_OK) {
         warn_of_missing(o);
@@ -308,6 +318,7 @@ void alerting_close(struct alerting *a)
     notify_close(a->notify);
     inquirer_free(a->inquirer);
     watch_free(a->watch);
+    capacity_free(a->capacity);
     alert_set_unref(a->set);
     (void)pthread_mutex_destroy(&a->lock);
     mem_free(a);

@@ -437,6 +437,7 @@ struct alert_engine *alert_new(const struct alert_options *o)
         o->clock.wall_ns != NULL ? o->clock : (struct alert_clock){clock_wall_ns, clock_mono_ns};
     a->commit_every_ms = o->commit_every_ms > 0 ? o->commit_every_ms : COMMIT_MS;
     a->hurry = o->hurry;
+    a->look.carried = o->carried;
     a->last = &a->first;
     MUST(pthread_mutex_init(&a->lock, NULL) == 0);
     wake_init(&a->wake);

@@ -49,6 +49,7 @@ struct engine_time {
 struct look {
     struct program program;
     struct growth growth;
+    struct alert_carried carried;
     struct plan_walk *walks[2]; // by enum plan_rows: each keeps to one plan
     struct hist_total *scratch;
     struct engine_time time;

@@ -83,6 +83,18 @@ static void judge_over(struct look *l, struct groups *gs, struct group *g, size_
     note(v, &w, end);
 }
 
+// What is known by now of what its instances carry.
+static void ask_capacity(const struct look *l, const struct groups *gs, const struct group *g)
+{
+    struct alert_origin o = group_origin(g);
+    ASSERT(gs->rule != NULL);
+    for (size_t i = 0; i < gs->rule->strategy_count && l->carried.of != NULL; i++) {
+        if (gs->rule->strategies[i].measure == MEASURE_CAPACITY) {
+            window_set_carried(g->windows[i], l->carried.of(l->carried.ctx, o.line, o.service));
+        }
+    }
+}
+
 static size_t count_holding(const struct groups *gs, const struct group *g)
 {
     size_t n = 0;
@@ -340,6 +352,7 @@ static void judge_groups(struct look *l, struct groups *gs)
         if (g == NULL || !(g->fires || g->owes || gs->has_late || count_holding(gs, g) > 0)) {
             continue;
         }
+        ask_capacity(l, gs, g);
         for (size_t i = 0; i < gs->rule->strategy_count && !g->owes; i++) {
             judge_over(l, gs, g, i);
         }

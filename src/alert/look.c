@@ -125,6 +125,14 @@ double seen_number(const struct seen *s, const struct alert_field *f)
                                     : (double)NAN;
 }
 
+static struct str instance_of(const struct seen *s, char room[SEEN_ROOM])
+{
+    const struct attr *a =
+        batch_find_attr(s->b, s->b->resources[s->resource].attrs, SEM_SERVICE_INSTANCE_ID);
+    ASSERT(s->b->sealed);
+    return a != NULL ? attr_text(s->b, a, room) : STR("");
+}
+
 // ---- Into windows -------------------------------------------------------------------------------
 
 // False where the record has nothing that can be measured.
@@ -139,6 +147,12 @@ static bool measure(struct look *l, const struct seen *s, const struct alert_str
         r->count = 1;
         r->distinct = str_hash_stable(text);
         return text.n > 0;
+    }
+    if (st->measure == MEASURE_CAPACITY) {
+        struct str instance = instance_of(s, room);
+        r->count = 1;
+        r->distinct = str_hash_stable(instance);
+        return instance.n > 0;
     }
     if (s->point != NULL && st->field.field == ON_DURATION) {
         enum growth_verdict v = growth_of(&l->growth, s->b, s->number, st->measure, r);

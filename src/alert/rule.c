@@ -48,6 +48,7 @@ const char *alert_measure_name(enum alert_measure m)
         [MEASURE_QUANTILE] = "quantile",
         [MEASURE_DISTINCT] = "distinct",
         [MEASURE_ABSENCE] = "absence",
+        [MEASURE_CAPACITY] = "capacity",
     };
     ASSERT(m < MEASURE_COUNT_OF);
     return names[m];
@@ -92,5 +93,6 @@ bool alert_is_early(const struct alert_strategy *s)
     bool is_upward = s->op == COMPARE_GT || s->op == COMPARE_GE || s->op == COMPARE_RISE ||
                      s->op == COMPARE_ABOVE_AVERAGE || s->op == COMPARE_ABOVE_BASELINE;
     bool is_by_bucket = s->measure == MEASURE_QUANTILE && s->metric.n > 0;
-    return s->measure != MEASURE_ABSENCE && s->measure != MEASURE_MIN && !is_by_bucket && is_upward;
+    return s->measure != MEASURE_ABSENCE && s->measure != MEASURE_CAPACITY &&
+           s->measure != MEASURE_MIN && !is_by_bucket && is_upward;
 }

@@ -47,6 +47,11 @@
 //                               from how much each grew, as a query reckons it (model/buckets.h)
 //   distinct      how many values of `field`; beyond DISTINCT_MAX (alert/window.h) that many
 //   absence       holds when there is no record; takes neither operator nor threshold
+//   capacity      calls of an instance a minute, on average of the instances in the window, as a
+//   share
+//                 of the most that any instance of the service was seen to carry (capacity.h). Of
+//                 spans of kind server and consumer whose instance is told; group_by has `service`,
+//                 or the rule one service
 // `field` is `duration` unless it is given; of metrics it is `value`.
 //
 // Operators
@@ -117,6 +122,7 @@ enum alert_measure {
     MEASURE_QUANTILE,
     MEASURE_DISTINCT,
     MEASURE_ABSENCE,
+    MEASURE_CAPACITY,
     MEASURE_COUNT_OF
 };
 const char *alert_measure_name(enum alert_measure m); // "error_rate"; static

@@ -11,6 +11,7 @@
 #include "core/mem.h"
 #include "core/must.h"
 #include "model/point.h"
+#include "model/semconv.h"
 
 #define QUANTILE 0.99 // unless it is given
 
@@ -223,6 +224,9 @@ const char *rule_complete_strategy(struct alert_strategy *s)
     if (s->measure == MEASURE_ERROR_RATE && s->metric.n > 0) {
         return "an error rate is one of spans, not of a metric";
     }
+    if (s->measure == MEASURE_CAPACITY && s->metric.n > 0) {
+        return "capacity is one of calls, not of a metric";
+    }
     if (s->measure == MEASURE_DISTINCT && s->field.field == ON_DURATION) {
         return "field: expected whose values are counted";
     }
@@ -302,6 +306,10 @@ static void build(struct buf *b, const struct alert_rule *r, const struct alert_
         add_and(b);
         buf_printf(b, "(%.*s)", STR_FMT(own));
     }
+    if (s->measure == MEASURE_CAPACITY) { // what is counted as calls of an instance
+        add_and(b);
+        buf_add_str(b, STR("(kind = server || kind = consumer)"));
+    }
     if (r->environment.n > 0) { // by its name of today, and of before
         add_and(b);
         buf_add_str(b, STR("(resource.deployment.environment.name = "));
@@ -360,6 +368,18 @@ static void identify(struct alert_rule *r, struct arena *arena)
     buf_done(&b);
 }
 
+// What one instance carries is known of a service.
+static bool is_of_one_service(const struct alert_rule *r, const struct alert_strategy *s)
+{
+    bool is_one = r->service_count == 1;
+    ASSERT(s->group_by_count <= ALERT_GROUP_BY_MAX);
+    for (size_t i = 0; i < s->group_by_count; i++) {
+        const struct alert_field *f = &s->group_by[i];
+        is_one = is_one || (f->field == ON_RESOURCE_ATTR && str_eq(f->key, SEM_SERVICE_NAME));
+    }
+    return is_one;
+}
+
 enum err rule_compile(struct alert_rule *r, struct arena *arena, struct err_at *ret_at)
 {
     ASSERT(r->strategy_count > 0);
@@ -370,6 +390,11 @@ enum err rule_compile(struct alert_rule *r, struct arena *arena, struct err_at *
         if (!same_groups(&r->strategies[0], s)) {
             return err_at_set(ret_at, ERR_INVALID, 0,
                               "strategies of one rule have the same group_by");
+        }
+        if (s->measure == MEASURE_CAPACITY && !is_of_one_service(r, s)) {
+            return err_at_set(ret_at, ERR_INVALID, 0,
+                              "capacity is that of a service: expected service in group_by, or one "
+                              "service for the rule");
         }
         buf_init(&b, FILTER_TEXT_MAX);
         build(&b, r, s);

@@ -53,7 +53,7 @@ static enum err strategy_measure(struct reader *r, const char *name, const yaml_
                ? e
                : yaml_doc_wrong(&r->y, v,
                                 "expected count, rate, error_rate, average, sum, min, max, "
-                                "quantile, p99, distinct or absence for",
+                                "quantile, p99, distinct, absence or capacity for",
                                 name);
 }
 

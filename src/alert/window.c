@@ -28,7 +28,7 @@ struct window_shape window_shape_of(const struct alert_strategy *s)
         .has_extremes = s->measure == MEASURE_MIN || s->measure == MEASURE_MAX,
         .has_hist = s->measure == MEASURE_QUANTILE,
         .has_buckets = s->measure == MEASURE_QUANTILE && s->metric.n > 0,
-        .has_distinct = s->measure == MEASURE_DISTINCT,
+        .has_distinct = s->measure == MEASURE_DISTINCT || s->measure == MEASURE_CAPACITY,
         .has_past = is_average || alert_is_seasonal(s->op) || alert_foresees(s->op),
         .has_season = alert_is_seasonal(s->op),
     };
@@ -49,6 +49,7 @@ struct window *window_new(const struct window_shape *shape, uint64_t now_ms)
         w->past = mem_new(WINDOW_PAST, sizeof *w->past);
     }
     w->season = shape->has_season ? season_new() : NULL;
+    w->carried = NAN;
     w->newest = w->began = now_ms / shape->slot_ms;
     w->next_past = w->newest / shape->slots + 1;
     return w;
@@ -71,6 +72,12 @@ void window_free(struct window *w, const struct window_shape *shape)
     mem_free(w->distinct);
     mem_free(w->seen);
     mem_free(w);
+}
+
+void window_set_carried(struct window *w, double carried)
+{
+    ASSERT(!(carried <= 0));
+    w->carried = carried;
 }
 
 size_t window_bytes(const struct window *w, const struct window_shape *shape)

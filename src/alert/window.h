@@ -71,6 +71,10 @@ struct window_bucket {
     double lower, upper, n;
 };
 
+// What one instance was seen to carry in a minute, for the measure capacity; NAN: not known. Until
+// it is set again.
+void window_set_carried(struct window *w, double carried);
+
 // What one record adds, or what many add together.
 struct window_record {
     uint64_t time_ms; // of the event

@@ -88,6 +88,15 @@ static double distinct(const struct window *w, const struct window_shape *shape,
     return (double)n;
 }
 
+// Of an instance, as a share of what one was seen to carry.
+static double capacity(const struct window *w, const struct window_shape *shape,
+                       const struct alert_strategy *s, uint64_t end, const struct totals *t)
+{
+    double instances = distinct(w, shape, end), minutes = (double)s->every_ms / 60000;
+    ASSERT(s->measure == MEASURE_CAPACITY);
+    return instances > 0 ? t->count / minutes / instances / w->carried : NAN;
+}
+
 // From totals alone; NAN where there is nothing.
 static double of_totals(const struct totals *t, const struct alert_strategy *s)
 {
@@ -120,6 +129,7 @@ static double value_of(const struct window *w, const struct window_shape *shape,
     ASSERT(shape->slots < shape->ring);
     return s->measure == MEASURE_QUANTILE   ? quantile(w, shape, s, end, scratch)
            : s->measure == MEASURE_DISTINCT ? distinct(w, shape, end)
+           : s->measure == MEASURE_CAPACITY ? capacity(w, shape, s, end, t)
                                             : of_totals(t, s);
 }
 

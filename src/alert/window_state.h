@@ -41,6 +41,7 @@ struct window_buckets {
 
 struct window {
     uint64_t newest, began; // slots
+    double carried;         // by an instance in a minute; NAN: not known
     struct window_slot *slots;
     struct window_extremes *extremes; // NULL where the shape has none; so the next two
     struct hist *hists;

@@ -74,8 +74,15 @@ static bool pick_rule(struct job *j, struct asked *a, struct str name)
     }
     if (a->rule == NULL) {
         job_error(j, 404, "there is no rule %.*s", STR_FMT(name));
+        return false;
     }
-    return a->rule != NULL;
+    for (size_t i = 0; i < a->rule->strategy_count; i++) {
+        if (a->rule->strategies[i].measure == MEASURE_CAPACITY) {
+            job_error(j, 400, "capacity cannot be tried: what was known of it then is not kept");
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool read_text(struct job *j, struct asked *a, struct str text, struct str name)

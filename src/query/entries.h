@@ -97,4 +97,18 @@ struct entry_need {
 MUST_CHECK enum err entries_times(struct entries *e, struct series_store *store, uint64_t times,
                                   struct entry_need **ret_needs, size_t *ret_count);
 
+// ---- What instances carry -----------------------------------------------------------------------
+
+// The most calls that any instance of a service had within one minute of the range, which is read
+// by pieces of CARRIED_PIECE_MS; 0: none that tells its name had any. The same that
+// entry_need.busiest_instance_calls is.
+#define CARRIED_PIECE_MS ((uint64_t)24 * 3600 * 1000)
+struct carried_query {
+    struct series_store *store;
+    struct str line, service;
+    uint64_t from_ms, to_ms;
+    struct query_control *control;
+};
+MUST_CHECK enum err entries_carried(const struct carried_query *query, int64_t *ret_calls);
+
 #endif

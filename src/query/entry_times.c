@@ -142,35 +142,51 @@ static void judge(struct entry_need *need, const struct minutes *m)
     ASSERT(need->instances_needed >= need->instances || need->busiest_instance_calls == 0);
 }
 
-static enum err ask(struct entries *e, struct series_store *store, struct minutes *m,
-                    const struct node *service, struct str of,
+// Who is asked, and how.
+struct asking {
+    struct series_store *store;
+    struct query_control *control;
+    struct str line, service;
+    uint64_t *damaged_parts;
+};
+
+static enum err ask(const struct asking *a, struct minutes *m, struct str of,
                     enum err (*each)(void *ctx, const struct series_found *found))
 {
     const struct series_matcher matchers[] = {{CALLS_LABEL_NAME, MATCH_EQUAL, CALLS_NAME},
                                               {CALLS_OF, MATCH_EQUAL, of},
-                                              {CALLS_SERVICE, MATCH_EQUAL, service->service}};
-    const struct series_query q = {.line = service->line,
+                                              {CALLS_SERVICE, MATCH_EQUAL, a->service}};
+    const struct series_query q = {.line = a->line,
                                    .matchers = matchers,
                                    .matcher_count = 3,
                                    .from_ms = m->from_ms,
                                    .to_ms = m->to_ms,
                                    .step_ms = MINUTE_MS};
     ASSERT(m->count > 0);
-    return calls_run(store, q, e->control, each, m, &e->damaged_parts);
+    return calls_run(a->store, q, a->control, each, m, a->damaged_parts);
+}
+
+// Room for the minutes that the range touches.
+static void minutes_init(struct minutes *m, uint64_t from_ms, uint64_t to_ms)
+{
+    *m = (struct minutes){.from_ms = from_ms - from_ms % MINUTE_MS,
+                          .to_ms = (to_ms + MINUTE_MS - 1) / MINUTE_MS * MINUTE_MS};
+    ASSERT(from_ms < to_ms);
+    m->count = (size_t)((m->to_ms - m->from_ms) / MINUTE_MS);
+    m->calls = arena_new(&m->arena, m->count, sizeof *m->calls);
+    m->instances = arena_new(&m->arena, INSTANCES_MAX, sizeof *m->instances);
 }
 
 static enum err find_need(struct entries *e, struct series_store *store, struct entry_need *need)
 {
     uint64_t day_ms = 24 * 60 * MINUTE_MS;
-    struct minutes m = {.to_ms = (e->to_ms + MINUTE_MS - 1) / MINUTE_MS * MINUTE_MS};
-    m.from_ms = e->to_ms - e->from_ms > day_ms ? e->to_ms - day_ms : e->from_ms;
-    m.from_ms -= m.from_ms % MINUTE_MS;
+    const struct asking a = {store, e->control, need->node.line, need->node.service,
+                             &e->damaged_parts};
+    struct minutes m;
+    minutes_init(&m, e->to_ms - e->from_ms > day_ms ? e->to_ms - day_ms : e->from_ms, e->to_ms);
     m.seconds = seconds_of(e, m.from_ms, m.to_ms);
-    m.count = (size_t)((m.to_ms - m.from_ms) / MINUTE_MS);
-    m.calls = arena_new(&m.arena, m.count, sizeof *m.calls);
-    m.instances = arena_new(&m.arena, INSTANCES_MAX, sizeof *m.instances);
-    enum err err = ask(e, store, &m, &need->node, CALLS_ENDPOINT, on_endpoint);
-    err = err == ERR_OK ? ask(e, store, &m, &need->node, CALLS_INSTANCE, on_instance) : err;
+    enum err err = ask(&a, &m, CALLS_ENDPOINT, on_endpoint);
+    err = err == ERR_OK ? ask(&a, &m, CALLS_INSTANCE, on_instance) : err;
     if (err == ERR_OK) {
         judge(need, &m);
     }
@@ -179,11 +195,42 @@ static enum err find_need(struct entries *e, struct series_store *store, struct 
     return err;
 }
 
+static size_t minutes_bytes(void)
+{
+    return INSTANCES_MAX * (24 * 60 * sizeof(int64_t) + sizeof(struct instance));
+}
+
+enum err entries_carried(const struct carried_query *q, int64_t *ret_calls)
+{
+    uint64_t damaged_parts = 0;
+    const struct asking a = {q->store, q->control, q->line, q->service, &damaged_parts};
+    int64_t most = 0;
+    enum err err = ERR_OK;
+    ASSERT(q->from_ms < q->to_ms);
+    if (!query_need(q->control, minutes_bytes())) {
+        return ERR_MEMORY;
+    }
+    for (uint64_t from = q->from_ms; from < q->to_ms && err == ERR_OK; from += CARRIED_PIECE_MS) {
+        struct minutes m;
+        bool is_last = q->to_ms - from <= CARRIED_PIECE_MS;
+        minutes_init(&m, from, is_last ? q->to_ms : from + CARRIED_PIECE_MS);
+        err = ask(&a, &m, CALLS_INSTANCE, on_instance);
+        for (size_t i = 0; i < m.instance_count; i++) {
+            int64_t calls = busiest(m.instances[i].calls, m.count);
+            most = calls > most ? calls : most;
+        }
+        arena_done(&m.arena);
+    }
+    query_give(q->control, minutes_bytes());
+    *ret_calls = err == ERR_OK ? most : *ret_calls;
+    return err;
+}
+
 enum err entries_times(struct entries *e, struct series_store *store, uint64_t times,
                        struct entry_need **ret_needs, size_t *ret_count)
 {
     enum err err = ERR_OK;
-    size_t bytes = INSTANCES_MAX * (24 * 60 * sizeof(int64_t) + sizeof(struct instance));
+    size_t bytes = minutes_bytes();
     ASSERT(times >= 1 && times <= ENTRY_TIMES_MAX);
     if (!query_need(e->control, bytes)) {
         return ERR_MEMORY;

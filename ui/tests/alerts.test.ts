@@ -48,6 +48,7 @@ const rules = (...strategies: AlertStrategy[]) =>
 describe('a value', () => {
   it('has the unit of its measure', () => {
     expect(unitOfStrategy(strategy({ measure: 'error_rate' }))).toBe('share')
+    expect(unitOfStrategy(strategy({ measure: 'capacity' }))).toBe('share')
     expect(unitOfStrategy(strategy({ measure: 'rate' }))).toBe('per_second')
     expect(unitOfStrategy(strategy({ measure: 'quantile' }))).toBe('ns')
     expect(unitOfStrategy(strategy({ measure: 'count' }))).toBe('')

@@ -25,6 +25,8 @@ function measureText(s: AlertStrategy): string {
       return t('alerts.of', { measure: quantileName(s.quantile ?? 0.5), field: fieldText(s) })
     case 'distinct':
       return t('alerts.distinct', { field: s.field })
+    case 'capacity':
+      return t('alerts.capacity')
     default:
       return t('alerts.of', { measure: tData('alerts.measure', measure), field: fieldText(s) })
   }

@@ -7,10 +7,11 @@ import { formatNumber } from '@/metrics/units'
 
 export type AlertUnit = 'ns' | 'share' | 'per_second' | ''
 
+const SHARES = ['error_rate', 'capacity']
 const OF_FIELD = ['average', 'sum', 'min', 'max', 'quantile']
 
 export function unitOfStrategy({ measure, metric, field }: AlertStrategy): AlertUnit {
-  if (measure === 'error_rate') return 'share'
+  if (SHARES.includes(measure)) return 'share'
   if (measure === 'rate') return 'per_second'
   return !metric && field === 'duration' && OF_FIELD.includes(measure) ? 'ns' : ''
 }
@@ -29,7 +30,7 @@ export function strategiesOf(alert: IncidentAlert, rules: AlertRuleVersion[]): A
 }
 
 export function unitOfAlert(alert: IncidentAlert, rules: AlertRuleVersion[]): AlertUnit {
-  if (alert.measure === 'error_rate') return 'share'
+  if (SHARES.includes(alert.measure)) return 'share'
   if (alert.measure === 'rate') return 'per_second'
   const units = new Set(strategiesOf(alert, rules).map(unitOfStrategy))
   return units.size === 1 ? [...units][0]! : ''
