@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: tests of alert/alert.h: what fires, when, once, and what ends; across crashes, with late
 // and future records, clocks that leap, rules that change.
+#include <math.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -52,6 +53,7 @@ struct world {
     atomic_bool is_dead;       // what is committed or told from now on is lost
     atomic_bool loses_commits; // only what is committed
     atomic_bool hurry;         // the journal is filling
+    _Atomic double carried;    // by an instance of cart; 0: not known
     atomic_uint_fast64_t committed;
     struct buf state;
     uint64_t seq, next;
@@ -134,6 +136,13 @@ static size_t latest(const struct world *w, struct alert_told *out)
     return n;
 }
 
+static double carried_by(void *ctx, struct str line, struct str service)
+{
+    double carried = *(const _Atomic double *)ctx;
+    bool is_known = carried > 0 && str_eq(line, STR("shop")) && str_eq(service, STR("cart"));
+    return is_known ? carried : (double)NAN;
+}
+
 static void start(struct world *w, const char *rules)
 {
     static struct alert_told told[TOLD_MAX];
@@ -143,6 +152,7 @@ static void start(struct world *w, const char *rules)
                               .set = set,
                               .clock = {wall_ns, w->mono != NULL ? w->mono : mono_ns},
                               .hurry = &w->hurry,
+                              .carried = {carried_by, &w->carried},
                               .seq = w->seq,
                               .state = buf_str(&w->state),
                               .told = told,
@@ -492,6 +502,28 @@ static void test_absence_without_groups(void **state)
     calls(&w, 1, now(), "a");
     pass_and_judge(&w, 11000);
     check_told(&w, 2, "gone  ends 1 0");
+    end(&w);
+}
+
+static void test_more_than_an_instance_has_carried(void **state)
+{
+    static struct world w;
+    (void)state;
+    begin_with(&w, "rules: [{name: full, service: cart, strategies: [{measure: capacity, every: "
+                   "10s, threshold: 120%}]}]");
+    calls(&w, 20, now(), "a");
+    calls(&w, 10, now(), "b");  // 15 of each are 90 a minute
+    calls(&w, 60, now(), NULL); // whose they are nobody knows
+    pass_and_judge(&w, 20000);
+    check_told(&w, 0, ""); // nothing is known of it
+    for (size_t i = 0; i < 12; i++) {
+        calls(&w, i == 0 ? 20 : 0, now(), "a");
+        calls(&w, i == 0 ? 10 : 0, now(), "b");
+        w.carried = 60;
+        pass_and_judge(&w, 2000);
+    }
+    check_told(&w, 2, "full  ends");
+    assert_true(strncmp(w.told[0].text, "full  fires 1.5 1.2", 19) == 0);
     end(&w);
 }
 
@@ -946,6 +978,7 @@ int main(void)
         cmocka_unit_test(test_all_hold_at_one_time),
         cmocka_unit_test(test_any_is_enough),
         cmocka_unit_test(test_absence_without_groups),
+        cmocka_unit_test(test_more_than_an_instance_has_carried),
         cmocka_unit_test(test_too_few_distinct_values),
         cmocka_unit_test(test_groups_that_are_gone_go),
         cmocka_unit_test(test_what_flaps_ends_later_each_time),
