@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "alert/capacity.h"
+#include "alert/coordination.h"
 #include "alert/inquiry.h"
 #include "alert/load.h"
 #include "alert/received.h"
@@ -32,6 +33,7 @@ struct alerting {
     struct watch *watch;
     struct received *received;
     struct capacity *capacity;
+    struct coordination *coordination;
     struct alert_engine *engine;
     pthread_mutex_t lock; // of changes
     struct alert_set *set;
@@ -141,8 +143,9 @@ static void trouble(void *ctx, enum notify_trouble what, struct str channel, str
 // ---- Life ---------------------------------------------------------------------------------------
 
 // The rules as the book has them.
-static enum err read_rules(struct alerting *a, struct alert_set **ret_set, struct err_at *ret_at)
+static enum err read_rules(void *ctx, struct alert_set **ret_set, struct err_at *ret_at)
 {
+    struct alerting *a = ctx;
     struct buf text;
     struct alert_file *file = NULL;
     ASSERT(a->inquirer != NULL);
@@ -257,6 +260,38 @@ static enum err load_outside(struct alerting *a, struct err_at *ret_at)
                : err_at_set(ret_at, e, 0, "alerts of channels cannot be read: %s", err_text(e));
 }
 
+// The lock is held, or nobody else is there yet.
+static void take_rules(void *ctx, struct alert_set *set)
+{
+    struct alerting *a = ctx;
+    ASSERT(ctx != NULL);
+    alert_set_unref(a->set);
+    a->set = alert_set_ref(set);
+}
+
+static void tell_desk(void *ctx, struct alert_set *set)
+{
+    ASSERT(ctx != NULL);
+    desk_set_rules(ctx, set);
+}
+
+static void tell_engine(void *ctx, struct alert_set *set)
+{
+    ASSERT(ctx != NULL);
+    alert_set_rules(ctx, set);
+}
+
+// What the book has comes into force. The lock is held, or nobody else is there yet.
+static enum err take_over(struct alerting *a, struct err_at *ret_at)
+{
+    uint64_t version = 0;
+    enum err e = book_version(desk_book(a->desk), &version);
+    ASSERT(a->coordination != NULL);
+    return e == ERR_OK
+               ? coordination_announce(a->coordination, version, ret_at)
+               : err_at_set(ret_at, e, 0, "the rules of alerts cannot be read: %s", err_text(e));
+}
+
 // Where the store has parts there was a start before: whoever took the file away should know.
 static void warn_of_missing(const struct alerting_options *o)
 {
@@ -285,6 +320,8 @@ enum err alerting_open(const struct alerting_options *o, struct alerting **ret_a
     a->inquirer = inquirer_new(o->store, o->series, o->budget);
     a->watch = watch_new();
     a->capacity = capacity_new(o->series, o->budget);
+    a->coordination = coordination_new(&(struct coordination_options){read_rules, a});
+    coordination_subscribe(a->coordination, take_rules, a);
     enum err e = fs_real()->ops->make_dir(fs_real(), o->dir);
     if (e == ERR_OK) {
         warn_of_missing(o);
@@ -294,15 +331,16 @@ enum err alerting_open(const struct alerting_options *o, struct alerting **ret_a
     }
     e = e == ERR_OK ? open_desk(a, ret_at) : e;
     e = e == ERR_OK ? load_outside(a, ret_at) : e;
-    e = e == ERR_OK ? read_rules(a, &a->set, ret_at) : e;
     if (e == ERR_OK) {
-        desk_set_rules(a->desk, a->set);
+        coordination_subscribe(a->coordination, tell_desk, a->desk);
+        e = take_over(a, ret_at);
     }
     e = e == ERR_OK ? open_engine(a, ret_at) : e;
     if (e != ERR_OK) {
         alerting_close(a);
         return e;
     }
+    coordination_subscribe(a->coordination, tell_engine, a->engine);
     *ret_alerting = a;
     return ERR_OK;
 }
@@ -319,6 +357,7 @@ void alerting_close(struct alerting *a)
     inquirer_free(a->inquirer);
     watch_free(a->watch);
     capacity_free(a->capacity);
+    coordination_free(a->coordination);
     alert_set_unref(a->set);
     (void)pthread_mutex_destroy(&a->lock);
     mem_free(a);
@@ -361,21 +400,6 @@ void alerting_stats(struct alerting *a, struct alert_stats *ret_stats)
 }
 
 // ---- Changes ------------------------------------------------------------------------------------
-
-// What the book has goes to the engine. The lock is held.
-static enum err take_over(struct alerting *a, struct err_at *ret_at)
-{
-    struct alert_set *set = NULL;
-    enum err e = read_rules(a, &set, ret_at);
-    ASSERT(a->inquirer != NULL);
-    if (set != NULL) {
-        alert_set_rules(a->engine, set);
-        desk_set_rules(a->desk, set);
-        alert_set_unref(a->set);
-        a->set = set;
-    }
-    return e;
-}
 
 static enum err wrong_at(const char *name, struct alert_place place, const struct err_at *at,
                          struct err_at *ret_at)

@@ -2,12 +2,12 @@
 // Purpose: alerting as the server has it: the engine, the desk and src/notify put together, and the
 // one way in which rules and channels change.
 //
-// A change is written down (alert/book.h) and then taken over by the engine at its next turn,
-// within TURN_MS. Rules and channels of one file are taken all or not at all: what is wrong in any
-// of them, or more of them than there may be, refuses the file before anything is written. Channels
-// are one transaction of notify.db, then the rules and the roster one of alerts.db: a disk that
-// fails between the two leaves the channels changed and the rules as they were, and the error says
-// that the rules cannot be written; the same file again puts that right.
+// A change is written down (alert/book.h), announced (alert/coordination.h), and taken over by the
+// engine at its next turn, within TURN_MS. Rules and channels of one file are taken all or not at
+// all: what is wrong in any of them, or more of them than there may be, refuses the file before
+// anything is written. Channels are one transaction of notify.db, then the rules and the roster one
+// of alerts.db: a disk that fails between the two leaves the channels changed and the rules as they
+// were, and the error says that the rules cannot be written; the same file again puts that right.
 //
 // Secrets. An export has none; it says of each channel which it leaves out (`without: [token]`).
 // Taken over where the channel is there, with the same type and address, it keeps its own;

@@ -75,6 +75,7 @@ static const char *const texts[BOOK_STATEMENTS] = {
     [BOOK_RULES] = "SELECT name, version, body, changed_ns, who FROM rules ORDER BY name",
     [BOOK_COUNT_RULES] = "SELECT count(*) FROM rules",
     [BOOK_CUT_CHANGES] = "DELETE FROM changes WHERE id <= (SELECT max(id) FROM changes) - ?1",
+    [BOOK_VERSION] = "SELECT coalesce(max(id), 0) FROM changes",
     [BOOK_CHANGES] = "SELECT rule, version, action, body, at_ns, who FROM changes"
                      " WHERE ?1 IS NULL OR rule = ?1 ORDER BY id DESC LIMIT ?2",
     [BOOK_PUT_RECEIVED] = "INSERT OR REPLACE INTO received(labels, annotations, generator_url,"

@@ -56,6 +56,9 @@ MUST_CHECK enum err book_remove_rule(struct book *b, struct str name, struct str
 // kind: "people", "groups" or "silences". ERR_NOT_FOUND, also for another kind.
 MUST_CHECK enum err book_remove_roster(struct book *b, struct str kind, struct str name,
                                        struct str by, uint64_t now_ns);
+// The number of the last change of any rule, person, group or silence; 0 where there was none. It
+// ascends.
+MUST_CHECK enum err book_version(struct book *b, uint64_t *ret_version);
 // All rules and the roster as one file, by name.
 MUST_CHECK enum err book_print_rules(struct book *b, struct buf *out);
 

@@ -89,6 +89,22 @@ enum err book_remove_rule(struct book *b, struct str name, struct str by, uint64
     return e == ERR_OK && !is_there ? ERR_NOT_FOUND : e;
 }
 
+static void read_version(void *ctx, sqlite3_stmt *r)
+{
+    uint64_t *version = ctx;
+    ASSERT(r != NULL);
+    *version = sql_u64(r, 0);
+}
+
+enum err book_version(struct book *b, uint64_t *ret_version)
+{
+    uint64_t version = 0;
+    enum err e = sql_each(&b->sql, BOOK_VERSION, 0, read_version, &version);
+    ASSERT(b->sql.db != NULL);
+    *ret_version = e == ERR_OK ? version : *ret_version;
+    return e;
+}
+
 static void print_body(void *ctx, sqlite3_stmt *r)
 {
     ASSERT(r != NULL);
