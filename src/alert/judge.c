@@ -86,10 +86,10 @@ static void judge_over(struct look *l, struct groups *gs, struct group *g, size_
 // What is known by now of what its instances carry.
 static void ask_capacity(const struct look *l, const struct groups *gs, const struct group *g)
 {
-    struct alert_origin o = group_origin(g);
     ASSERT(gs->rule != NULL);
     for (size_t i = 0; i < gs->rule->strategy_count && l->carried.of != NULL; i++) {
         if (gs->rule->strategies[i].measure == MEASURE_CAPACITY) {
+            struct alert_origin o = group_origin(g);
             window_set_carried(g->windows[i], l->carried.of(l->carried.ctx, o.line, o.service));
         }
     }

@@ -15,6 +15,7 @@
 #define START_MS ((uint64_t)1750000000000)
 #define TAKEN    1500
 #define VALUES   40
+#define CARRIED  7.0
 
 // A record that counts, and where.
 struct taken {
@@ -118,6 +119,11 @@ static double value_of(const struct model *m, uint64_t end)
         return n == 0 ? (double)NAN : (double)values[rank < 1 ? 0 : (size_t)rank - 1];
     }
     struct sums t = sums_of(m, first, end);
+    if (m->s.measure == MEASURE_CAPACITY) {
+        size_t instances = values_of(m, first, end, true, values);
+        double minutes = (double)m->s.every_ms / 60000;
+        return instances > 0 ? t.count / minutes / (double)instances / CARRIED : (double)NAN;
+    }
     return of_sums(m, &t);
 }
 
@@ -255,6 +261,7 @@ static void go_through_bytes(struct model *m)
     assert_int_equal(window_decode(&bytes, &m->shape, &back), ERR_OK);
     assert_str(bytes, "rest");
     window_free(m->w, &m->shape);
+    window_set_carried(back, CARRIED);
     m->w = back;
     buf_done(&b);
 }
@@ -318,6 +325,7 @@ static void begin(struct model *m, enum alert_measure measure, enum alert_operat
     m->shape = window_shape_of(&m->s);
     MUST(m->shape.slots > 0);
     m->w = window_new(&m->shape, START_MS);
+    window_set_carried(m->w, CARRIED);
     m->newest = m->began = START_MS / m->shape.slot_ms;
     m->next_past = m->newest / m->shape.slots + 1;
 }
@@ -334,7 +342,8 @@ static void test_windows_say_what_counting_again_says(void **state)
         enum alert_operator op =
             (enum alert_operator)(round / MEASURE_COUNT_OF % COMPARE_ABOVE_BASELINE);
         bool is_average = op == COMPARE_ABOVE_AVERAGE || op == COMPARE_BELOW_AVERAGE;
-        bool has_none = measure == MEASURE_QUANTILE || measure == MEASURE_DISTINCT;
+        bool has_none = measure == MEASURE_QUANTILE || measure == MEASURE_DISTINCT ||
+                        measure == MEASURE_CAPACITY;
         if ((is_average && has_none) || (measure == MEASURE_ABSENCE && op != COMPARE_GT)) {
             continue;
         }
