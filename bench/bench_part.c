@@ -327,7 +327,7 @@ static void look_up(struct part **parts, size_t n, const trace_id *samples, size
         trace_id id = samples[below(sample_count)];
         for (size_t k = 0; k < n; k++) {
             struct batch *out;
-            if (part_find_trace(parts[k], id, SIZE_MAX, FIELD_ALL, true, NULL, &out) == ERR_OK) {
+            if (part_find_trace(parts[k], id, TRACE_EVERY_ROW, &out) == ERR_OK) {
                 found += out->span_count;
                 batch_unref(out);
             }

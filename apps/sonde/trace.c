@@ -125,7 +125,12 @@ static void print_partial(json_t *said)
         return;
     }
     reason = reason != NULL ? reason : "no reason given";
-    if (strcmp(reason, "regex_limit") == 0) {
+    if (json_is_true(json_object_get(said, "truncated"))) {
+        fprintf(stderr,
+                "sonde: the trace is larger than the server has memory for: the earliest %zu of "
+                "%" PRIu64 " spans are shown\n",
+                json_array_size(json_object_get(said, "spans")), ask_integer(said, "total_spans"));
+    } else if (strcmp(reason, "regex_limit") == 0) {
         fputs("sonde: incomplete: a regular expression took too many steps on some values; "
               "a simpler one sees all of them\n",
               stderr);
@@ -307,6 +312,19 @@ static void print_tree(json_t *spans)
     mem_free(last);
 }
 
+// What the answer says of itself, beside the JSON on standard output.
+static void print_lack(struct str answer)
+{
+    json_error_t error;
+    // As reals: integers may be any of 64 bits, and none is read here but counts.
+    json_t *root = json_loadb(answer.p, answer.n, JSON_DECODE_INT_AS_REAL, &error);
+    ASSERT(answer.p != NULL);
+    if (root != NULL) {
+        print_partial(root);
+        json_decref(root);
+    }
+}
+
 static int get_trace(int argc, char **argv)
 {
     struct ask_flags server = {0};
@@ -352,6 +370,7 @@ static int get_trace(int argc, char **argv)
         code = ask_text(&server, path.p, NULL, &answer);
         if (code == EXIT_DONE) {
             printf("%.*s\n", STR_FMT(buf_str(&answer)));
+            print_lack(buf_str(&answer));
         }
     }
     buf_done(&path);

@@ -165,37 +165,80 @@ void api_traces(struct job *j)
 
 // ---- One trace ----------------------------------------------------------------------------------
 
-// Loads the trace that the path names; NULL after answering with an error.
-static struct trace *load(struct job *j, struct str id_text, enum trace_detail detail)
+static bool read_id(struct job *j, struct str text, trace_id *ret_id)
 {
-    trace_id id;
-    struct trace *t;
     ASSERT(j->out.n == 0);
-    if (trace_id_parse(id_text, &id) != ERR_OK) {
+    if (trace_id_parse(text, ret_id) != ERR_OK) {
         job_error(j, 400, "a trace ID has 32 hexadecimal digits");
-        return NULL;
+        return false;
     }
-    struct store_view *view = store_view(j->api->o.store);
-    enum err e = trace_load(view, id, detail, &j->control, &t);
-    store_view_free(view);
+    return true;
+}
+
+static void fail_load(struct job *j, enum err e)
+{
+    ASSERT(e != ERR_OK);
     if (e == ERR_CORRUPT) {
         job_error(
             j, 404,
             "no span of this trace can be read; a damaged part, which is being set aside, may "
             "have held some");
-        return NULL;
-    }
-    if (e != ERR_OK) {
+    } else {
         job_fail(j, e);
+    }
+}
+
+// Loads a trace, or the earliest `rows_max` of it; NULL after answering with an error.
+static struct trace *load(struct job *j, trace_id id, enum trace_detail detail, size_t rows_max)
+{
+    struct trace *t;
+    struct store_view *view = store_view(j->api->o.store);
+    ASSERT(rows_max > 0);
+    enum err e = trace_load_some(view, id, detail, rows_max, &j->control, &t);
+    store_view_free(view);
+    if (e != ERR_OK) {
+        fail_load(j, e);
         return NULL;
     }
     return t;
 }
 
+// Answers with as much of a trace as there is memory for, read and written. `put` gives false where
+// there was too little for this much of it.
+static void answer_with_trace(struct job *j, enum trace_detail detail,
+                              bool (*put)(struct job *j, struct trace *t))
+{
+    trace_id id;
+    if (!read_id(j, j->path_param, &id)) {
+        return;
+    }
+    for (size_t rows_max = TRACE_SPANS_MAX; rows_max > 0;) {
+        struct trace *t = load(j, id, detail, rows_max);
+        if (t == NULL) {
+            return;
+        }
+        bool fits = put(j, t) && !j->out.failed;
+        rows_max = fits || trace_memory_is_elsewhere(&j->control) ? 0 : t->count / 2;
+        trace_free(t);
+        if (!fits) {
+            buf_done(&j->out);
+        }
+        if (!fits && rows_max == 0) {
+            job_fail(j, ERR_MEMORY);
+        }
+    }
+}
+
 // Whether the trace may lack something, and parts that may have held more of it.
 static void put_lack(struct job *j, struct json_writer *w, const struct trace *t)
 {
-    job_partial(j, w, t->damaged_parts > 0 ? "unreadable_part" : t->is_partial ? "left_out" : NULL);
+    put_u64(w, "total_spans", t->count + t->left_out);
+    put_bool(w, "truncated", t->left_out > 0);
+    job_partial(j, w,
+                t->damaged_parts > 0 ? "unreadable_part"
+                : t->left_out > 0    ? "memory_limit"
+                : t->is_partial      ? "left_out"
+                                     : NULL);
     ASSERT(t->damaged_parts == 0 || t->damaged_part[0] > 0);
     json_put_key(w, "damaged_parts");
     json_put_array(w);
@@ -346,11 +389,11 @@ static void put_assembled(struct json_writer *w, const struct trace *t, uint32_t
     put_str(w, "peer_rpc_id", s->peer != TRACE_NONE ? trace_rpc_id(t, s->peer, room) : STR(""));
 }
 
-static void put_span_head(struct json_writer *w, struct trace *t, uint32_t i)
+static void put_span_head(struct json_writer *w, struct trace *t, uint32_t i, struct row row)
 {
     ASSERT(i < t->count);
-    const struct batch *b = t->spans[i].row.batch;
-    const struct span *s = row_span(t->spans[i].row);
+    const struct batch *b = row.batch;
+    const struct span *s = row_span(row);
     put_span_id(w, "span_id", s->id);
     put_span_id(w, "parent_span_id", s->parent);
     char room[TRACE_RPC_ROOM];
@@ -370,13 +413,14 @@ static void put_span_head(struct json_writer *w, struct trace *t, uint32_t i)
     put_bool(w, "end_before_start", s->end_before_start != 0);
 }
 
-static void put_span(struct json_writer *w, struct trace *t, uint32_t i)
+// `row` is the span with everything.
+static void put_span(struct json_writer *w, struct trace *t, uint32_t i, struct row row)
 {
-    const struct batch *b = t->spans[i].row.batch;
-    const struct span *s = row_span(t->spans[i].row);
+    const struct batch *b = row.batch;
+    const struct span *s = row_span(row);
     const struct scope *scope = &b->scopes[s->scope];
     json_put_object(w);
-    put_span_head(w, t, i);
+    put_span_head(w, t, i, row);
     put_attrs(w, "attributes", b, s->attrs);
     put_attrs(w, "resource", b, batch_resource(b, s)->attrs);
     json_put_key(w, "scope");
@@ -403,41 +447,46 @@ static bool is_wanted(const struct trace *t, uint32_t i, const struct wanted_spa
 {
     char room[TRACE_RPC_ROOM];
     ASSERT(i < t->count);
-    return wanted == NULL   ? true
-           : wanted->by_rpc ? str_eq(trace_rpc_id(t, i, room), wanted->rpc)
-                            : span_id_eq(row_span(t->spans[i].row)->id, wanted->id);
+    return wanted->by_rpc ? str_eq(trace_rpc_id(t, i, room), wanted->rpc)
+                          : span_id_eq(row_span(t->spans[i].row)->id, wanted->id);
 }
 
-static void put_spans(struct job *j, struct trace *t, const struct wanted_span *only)
+static void begin_spans(struct json_writer *w, struct job *j, const struct trace *t)
 {
     ASSERT(t->count > 0);
+    json_writer_init(w, &j->out);
+    json_put_object(w);
+    put_trace_id(w, "trace_id", t->id);
+    json_put_key(w, "spans");
+    json_put_array(w);
+}
+
+static void end_spans(struct json_writer *w, struct job *j, const struct trace *t)
+{
+    ASSERT(w->depth > 0);
+    json_put_array_end(w);
+    put_lack(j, w, t);
+    json_put_object_end(w);
+}
+
+static bool put_spans(struct job *j, struct trace *t)
+{
     struct json_writer w;
-    json_writer_init(&w, &j->out);
-    json_put_object(&w);
-    put_trace_id(&w, "trace_id", t->id);
-    json_put_key(&w, "spans");
-    json_put_array(&w);
+    begin_spans(&w, j, t);
     for (uint32_t i = 0; i < t->count && !j->out.failed; i++) {
-        if (only == NULL && i > 0 && query_must_end(&j->control)) {
+        if (i > 0 && query_must_end(&j->control)) {
             atomic_store(&j->control.cut_short, true);
             break;
         }
-        if (is_wanted(t, i, only)) {
-            put_span(&w, t, i);
-        }
+        put_span(&w, t, i, t->spans[i].row);
     }
-    json_put_array_end(&w);
-    put_lack(j, &w, t);
-    json_put_object_end(&w);
+    end_spans(&w, j, t);
+    return !j->out.failed;
 }
 
 void api_trace(struct job *j)
 {
-    struct trace *t = load(j, j->path_param, TRACE_WHOLE);
-    if (t != NULL) {
-        put_spans(j, t, NULL);
-        trace_free(t);
-    }
+    answer_with_trace(j, TRACE_WHOLE, put_spans);
 }
 
 // "0.1.12"; no span ID has a dot, or is so short.
@@ -455,11 +504,52 @@ static bool is_rpc_id(struct str text)
     return digit && (text.n < SPAN_ID_HEX || memchr(text.p, '.', text.n) != NULL);
 }
 
+// Of a trace that was loaded as an outline the wanted spans are read whole.
+static void put_wanted(struct job *j, const struct store_view *view, struct trace *t,
+                       const struct wanted_span *wanted)
+{
+    struct json_writer w;
+    size_t found = 0;
+    enum err e = ERR_OK;
+    begin_spans(&w, j, t);
+    for (uint32_t i = 0; i < t->count && e == ERR_OK; i++) {
+        struct row row;
+        struct batch *read;
+        if (!is_wanted(t, i, wanted)) {
+            continue;
+        }
+        e = trace_whole_row(view, t, i, &j->control, &row, &read);
+        if (e == ERR_OK) {
+            put_span(&w, t, i, row);
+            found++;
+            if (read != NULL) {
+                meter_give(&j->meter, batch_bytes(read));
+                batch_unref(read);
+            }
+        }
+    }
+    end_spans(&w, j, t);
+    if (e != ERR_OK) {
+        fail_load(j, e);
+    } else if (found == 0 && atomic_load(&j->control.cut_short)) {
+        job_fail(j, ERR_CANCELLED); // the rest may have had it
+    } else if (found == 0 && t->left_out > 0) {
+        job_error(j, 404,
+                  "none of the first %zu spans of the trace has this ID; it has %zu, more than "
+                  "there is memory for",
+                  t->count, t->count + t->left_out);
+    } else if (found == 0) {
+        job_error(j, 404, "the trace has no span with this ID");
+    }
+}
+
 void api_trace_span(struct job *j)
 {
-    struct str id, rest = str_split(j->path_param, '/', &id);
+    struct str id_text, rest = str_split(j->path_param, '/', &id_text);
     struct str slash, word = str_split(rest, '/', &slash);
     struct wanted_span wanted = {.by_rpc = is_rpc_id(word), .rpc = word};
+    trace_id id;
+    struct trace *t;
     // rest is "spans/<id>".
     if (!str_eq(slash, STR("spans")) ||
         (!wanted.by_rpc && span_id_parse(word, &wanted.id) != ERR_OK)) {
@@ -468,46 +558,60 @@ void api_trace_span(struct job *j)
                   "hexadecimal digits, or an RpcId such as 0.1.2");
         return;
     }
-    struct trace *t = load(j, id, TRACE_WHOLE);
-    if (t == NULL) {
+    if (!read_id(j, id_text, &id)) {
         return;
     }
-    bool found = false;
-    for (uint32_t i = 0; i < t->count && !found; i++) {
-        found = is_wanted(t, i, &wanted);
-    }
-    if (found) {
-        put_spans(j, t, &wanted);
-    } else if (atomic_load(&j->control.cut_short)) {
-        job_fail(j, ERR_CANCELLED); // the rest may have had it
+    struct store_view *view = store_view(j->api->o.store);
+    enum err e = trace_load_some(view, id, TRACE_OUTLINE, TRACE_SPANS_MAX, &j->control, &t);
+    if (e == ERR_OK) {
+        put_wanted(j, view, t, &wanted);
+        trace_free(t);
     } else {
-        job_error(j, 404, "the trace has no span with this ID");
+        fail_load(j, e);
     }
-    trace_free(t);
+    store_view_free(view);
+}
+
+// OTLP cannot say that something is missing: all of the trace, or an error.
+static void put_raw(struct job *j, const struct trace *t)
+{
+    struct row *rows = NULL;
+    bool fits = t->left_out == 0 && meter_take(&j->meter, t->count * sizeof *rows);
+    if (fits) {
+        rows = mem_new(t->count, sizeof *rows);
+        for (size_t i = 0; i < t->count; i++) {
+            rows[i] = t->spans[i].row;
+        }
+        otlp_encode_traces_json(rows, t->count, &j->out);
+        mem_free(rows);
+        fits = !j->out.failed;
+    }
+    if (fits) {
+        j->disposition = "attachment; filename=\"trace.json\"";
+    } else if (trace_memory_is_elsewhere(&j->control)) {
+        job_fail(j, ERR_MEMORY);
+    } else {
+        job_error(j, 413,
+                  "the trace has %zu spans: as one file that is more than there is memory for; "
+                  "/api/v1/traces/{trace_id} gives the first of them",
+                  t->count + t->left_out);
+    }
 }
 
 void api_trace_raw(struct job *j)
 {
-    struct trace *t = load(j, j->path_param, TRACE_WHOLE);
+    trace_id id;
+    struct trace *t =
+        read_id(j, j->path_param, &id) ? load(j, id, TRACE_WHOLE, TRACE_SPANS_MAX) : NULL;
     if (t == NULL) {
         return;
     }
-    if (atomic_load(&j->control.cut_short)) { // OTLP cannot say that something is missing
-        trace_free(t);
+    ASSERT(t->count > 0);
+    if (atomic_load(&j->control.cut_short)) {
         job_fail(j, ERR_CANCELLED);
-        return;
+    } else {
+        put_raw(j, t);
     }
-    if (!job_memory(j, t->count * sizeof(struct row))) {
-        trace_free(t);
-        return;
-    }
-    struct row *rows = mem_new(t->count, sizeof *rows);
-    for (size_t i = 0; i < t->count; i++) {
-        rows[i] = t->spans[i].row;
-    }
-    otlp_encode_traces_json(rows, t->count, &j->out);
-    j->disposition = "attachment; filename=\"trace.json\"";
-    mem_free(rows);
     trace_free(t);
 }
 
@@ -732,23 +836,16 @@ static void put_outline(struct job *j, struct json_writer *w, struct outline *o)
     json_put_array_end(w);
     put_u64(w, "orphans", t->orphans);
     put_u64(w, "errors", t->errors);
-    put_u64(w, "total_spans", t->count + t->left_out);
-    put_bool(w, "truncated", t->left_out > 0);
     put_lack(j, w, t);
     json_put_object_end(w);
 }
 
-void api_trace_outline(struct job *j)
+static bool put_outline_of(struct job *j, struct trace *t)
 {
-    struct trace *t = load(j, j->path_param, TRACE_OUTLINE);
     struct json_writer w;
     ASSERT(!j->route->light);
-    if (t == NULL) {
-        return;
-    }
-    if (!job_memory(j, t->count * OUTLINE_SPAN_BYTES)) {
-        trace_free(t);
-        return;
+    if (!meter_take(&j->meter, t->count * OUTLINE_SPAN_BYTES)) {
+        return false;
     }
     struct outline o = {.control = &j->control, .t = t};
     names_init(&o.services, t->count);
@@ -765,5 +862,11 @@ void api_trace_outline(struct job *j)
     put_outline(j, &w, &o);
     mem_free(o.service);
     mem_free(o.name);
-    trace_free(t);
+    meter_give(&j->meter, t->count * OUTLINE_SPAN_BYTES);
+    return !j->out.failed;
+}
+
+void api_trace_outline(struct job *j)
+{
+    answer_with_trace(j, TRACE_OUTLINE, put_outline_of);
 }

@@ -35,7 +35,7 @@
 #include "query/scan.h"
 #include "store/store.h"
 
-#define TRACE_SPANS_MAX ((size_t)1 << 20) // more are left out, and counted in `left_out`
+#define TRACE_SPANS_MAX ((size_t)1 << 20) // of one trace; more are left out, see trace_load_some()
 
 #define TRACE_NONE UINT32_MAX
 
@@ -70,6 +70,10 @@ struct trace {
     size_t segment_count;
     uint64_t start_ns, end_ns; // of all spans
     size_t orphans, errors, duplicates, left_out;
+    // The batches that are of parts, by the part's place in the view, for trace_whole_row().
+    const struct batch **part_batch;
+    size_t *part_place;
+    size_t part_batch_count;
     // Parts that may have held more of it, but are damaged: how many, and the first by number.
     size_t damaged_parts;
     uint64_t damaged_part[TRACE_DAMAGED_MAX];
@@ -94,6 +98,23 @@ enum trace_detail { TRACE_OUTLINE, TRACE_WHOLE };
 // trace, and it is said to be cut short; ERR_CANCELLED where there are none, or it is cancelled.
 MUST_CHECK enum err trace_load(const struct store_view *view, trace_id id, enum trace_detail detail,
                                struct query_control *control, struct trace **ret_trace);
+
+// The same, but a trace of more than `rows_max` rows, or of more than there is memory for, is cut
+// to its earliest: as many as can be had, up to `rows_max`. Since a parent starts before its
+// children, what is there hangs together. `left_out` of it counts the others. ERR_MEMORY only where
+// other queries have the memory that is set aside for queries, so that asking again helps.
+MUST_CHECK enum err trace_load_some(const struct store_view *view, trace_id id,
+                                    enum trace_detail detail, size_t rows_max,
+                                    struct query_control *control, struct trace **ret_trace);
+
+// Whether other queries hold more than half of what is set aside for queries.
+bool trace_memory_is_elsewhere(const struct query_control *control);
+
+// All of one span of a trace that was loaded from this view, perhaps as an outline. What is read is
+// of *ret_batch, which the caller gives back to the store, and batch_bytes() of it to the meter.
+MUST_CHECK enum err trace_whole_row(const struct store_view *view, const struct trace *t,
+                                    uint32_t span, struct query_control *control,
+                                    struct row *ret_row, struct batch **ret_batch);
 
 // Calls `each` with the rows that the view has of a trace, whole, one after the other or several at
 // once; they live until it returns. Rows that are there twice come twice. ERR_NOT_FOUND where there

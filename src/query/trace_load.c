@@ -6,6 +6,7 @@
 
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/sort.h"
 #include "query/trace.h"
 
 struct rows {
@@ -24,6 +25,24 @@ static void add_row(struct rows *r, const struct batch *b, size_t index)
 // first array doubles, index, marks, stacks, the critical path.
 #define ASSEMBLY_SPAN_BYTES (4 * sizeof(struct trace_span) + 128)
 
+// The earliest rows of a trace that is too large, and where they lie: in parts, by their place in
+// the view, or in hot batches (HOT).
+struct early {
+    uint64_t start_ns;
+    size_t place;
+};
+#define HOT SIZE_MAX
+
+struct cut {
+    struct early *rows; // in order
+    size_t count;
+    size_t total;  // rows that the view has
+    size_t *first; // of each part so many
+    size_t hot;    // and so many of hot batches
+    uint64_t hot_last_ns;
+    size_t hot_last; // of them start then
+};
+
 // One trace while it is loaded. What the meter gave for it is in `charged`.
 struct load {
     struct mem_source source; // asked before each page that is read: the meter, while it may go on
@@ -36,8 +55,10 @@ struct load {
     bool stopped; // the query must end: parts that were not read may have more
     bool alone;   // then what was found is the answer
     size_t rows_max;
+    const struct cut *cut; // what of it is wanted; NULL: all
     struct rows rows;
     struct batch **batches; // from parts, by reference
+    size_t *places;         // of those parts in the view
     size_t batch_count;
     size_t damaged_parts; // that may have had more, and the first by number
     uint64_t damaged_part[TRACE_DAMAGED_MAX];
@@ -85,18 +106,27 @@ static void note_damage(struct load *l, const struct part *p)
 static enum err add_parts(struct load *l)
 {
     bool whole = l->detail == TRACE_WHOLE;
-    unsigned fields = whole ? FIELD_ALL : FIELD_START | FIELD_DURATION | FIELD_ID | FIELD_PARENT;
+    struct trace_request request = {
+        .fields = whole ? FIELD_ALL : FIELD_START | FIELD_DURATION | FIELD_ID | FIELD_PARENT,
+        .attributes = whole,
+        .first = SIZE_MAX,
+        .source = &l->source};
     enum err e = ERR_OK;
     ASSERT(l->batches == NULL);
     l->batches = mem_new(l->view->part_count, sizeof(struct batch *));
+    l->places = mem_new(l->view->part_count, sizeof *l->places);
     for (size_t i = 0; i < l->view->part_count && e == ERR_OK; i++) {
         struct batch *b;
+        if (l->cut != NULL && l->cut->first[i] == 0) {
+            continue;
+        }
         l->stopped = l->stopped || query_must_end(l->control);
-        e = l->stopped ? ERR_CANCELLED
-                       : part_find_trace(l->view->parts[i], l->id, l->rows_max - l->rows.count,
-                                         fields, whole, &l->source, &b);
+        request.rows_max = l->cut != NULL ? SIZE_MAX : l->rows_max - l->rows.count;
+        request.first = l->cut != NULL ? l->cut->first[i] : SIZE_MAX;
+        e = l->stopped ? ERR_CANCELLED : part_find_trace(l->view->parts[i], l->id, &request, &b);
         if (e == ERR_OK) {
             l->charged += l->meter != NULL ? batch_bytes(b) : 0;
+            l->places[l->batch_count] = i;
             l->batches[l->batch_count++] = b;
             for (size_t k = 0; k < b->span_count; k++) {
                 add_row(&l->rows, b, k);
@@ -130,6 +160,18 @@ static enum err add_hot(struct load *l)
     return ERR_OK;
 }
 
+static void note_places(const struct load *l, struct trace *t)
+{
+    ASSERT(t->part_batch == NULL);
+    t->part_batch_count = l->batch_count;
+    t->part_batch = arena_alloc(&t->arena, (l->batch_count + 1) * sizeof(struct batch *));
+    t->part_place = arena_new(&t->arena, l->batch_count + 1, sizeof *t->part_place);
+    for (size_t i = 0; i < l->batch_count; i++) {
+        t->part_batch[i] = l->batches[i];
+        t->part_place[i] = l->places[i];
+    }
+}
+
 static enum err assemble(struct load *l, struct trace **ret_trace)
 {
     size_t rows = l->rows.count < TRACE_SPANS_MAX ? l->rows.count : TRACE_SPANS_MAX;
@@ -149,6 +191,8 @@ static enum err assemble(struct load *l, struct trace **ret_trace)
     t->damaged_parts = l->damaged_parts;
     t->is_partial = store_view_fate(l->view, l->id) == TRACE_IS_PARTIAL;
     memcpy(t->damaged_part, l->damaged_part, sizeof t->damaged_part);
+    t->left_out += l->cut != NULL ? l->cut->total - l->rows.count : 0;
+    note_places(l, t);
     *ret_trace = t;
     return ERR_OK;
 }
@@ -160,6 +204,7 @@ static void load_done(struct load *l)
     }
     ASSERT(l->rows.count <= l->rows.capacity);
     mem_free(l->batches);
+    mem_free(l->places);
     mem_free(l->rows.items);
 }
 
@@ -220,6 +265,238 @@ enum err trace_load(const struct store_view *view, trace_id id, enum trace_detai
     enum err e = add_hot(&l);
     MUST(e == ERR_OK); // there is no limit
     return load(&l, ret_trace);
+}
+
+// ---- One that is too large ----------------------------------------------------------------------
+
+bool trace_memory_is_elsewhere(const struct query_control *control)
+{
+    struct meter *meter = control != NULL ? control->meter : NULL;
+    if (meter == NULL) {
+        return false;
+    }
+    size_t used = atomic_load(&meter->budget->used[ACCOUNT_QUERY]);
+    size_t own = atomic_load(&meter->held_bytes);
+    ASSERT(meter->account == ACCOUNT_QUERY);
+    return used > own && used - own > meter->budget->query_bytes / 2;
+}
+
+static int by_early(const void *a, const void *b)
+{
+    const struct early *x = a, *y = b;
+    if (x->start_ns != y->start_ns) {
+        return x->start_ns < y->start_ns ? -1 : 1;
+    }
+    return (x->place > y->place) - (x->place < y->place);
+}
+
+// Keeps the earliest `most`.
+static void keep_earliest(struct cut *c, size_t most)
+{
+    ASSERT(c->count <= 2 * most);
+    sort_array(c->rows, c->count, sizeof *c->rows, by_early);
+    c->count = c->count < most ? c->count : most;
+}
+
+// `rows` has room for twice `most`.
+static void offer(struct cut *c, size_t most, uint64_t start_ns, size_t place)
+{
+    ASSERT(most > 0);
+    if (c->count == 2 * most) {
+        keep_earliest(c, most);
+    }
+    c->rows[c->count++] = (struct early){start_ns, place};
+}
+
+static void offer_hot(struct cut *c, const struct load *l, size_t most)
+{
+    ASSERT(c->total == 0);
+    for (size_t i = 0; i < l->rows.count; i++) {
+        offer(c, most, row_span(l->rows.items[i])->start_ns, HOT);
+    }
+    c->total = l->rows.count;
+}
+
+static enum err offer_parts(struct cut *c, struct load *l, size_t most)
+{
+    enum err e = ERR_OK;
+    uint64_t *starts = mem_new(most, sizeof *starts);
+    ASSERT(most > 0);
+    for (size_t i = 0; i < l->view->part_count && e == ERR_OK; i++) {
+        size_t rows = 0;
+        e = query_must_end(l->control)
+                ? ERR_CANCELLED
+                : part_trace_starts(l->view->parts[i], l->id, most, starts, &rows);
+        for (size_t k = 0; e == ERR_OK && k < rows && k < most; k++) {
+            offer(c, most, starts[k], i);
+        }
+        c->total += e == ERR_OK ? rows : 0;
+        if (e == ERR_CORRUPT) {
+            note_damage(l, l->view->parts[i]);
+        }
+        e = e == ERR_NOT_FOUND || e == ERR_CORRUPT ? ERR_OK : e;
+    }
+    mem_free(starts);
+    return e;
+}
+
+// How many of the earliest `count` lie where.
+static void share_out(struct cut *c, const struct store_view *view, size_t count)
+{
+    ASSERT(count > 0 && count <= c->count);
+    c->count = count;
+    c->hot = c->hot_last = 0;
+    memset(c->first, 0, (view->part_count + 1) * sizeof *c->first);
+    for (size_t i = 0; i < count; i++) {
+        if (c->rows[i].place != HOT) {
+            c->first[c->rows[i].place]++;
+            continue;
+        }
+        c->hot_last = c->hot > 0 && c->rows[i].start_ns == c->hot_last_ns ? c->hot_last + 1 : 1;
+        c->hot_last_ns = c->rows[i].start_ns;
+        c->hot++;
+    }
+}
+
+// Of all hot rows of the trace those that are wanted.
+static void drop_late_hot(struct load *l)
+{
+    const struct cut *c = l->cut;
+    size_t kept = 0, last = 0;
+    for (size_t i = 0; i < l->rows.count && c->hot > 0; i++) {
+        uint64_t start = row_span(l->rows.items[i])->start_ns;
+        if (start < c->hot_last_ns || (start == c->hot_last_ns && last++ < c->hot_last)) {
+            l->rows.items[kept++] = l->rows.items[i];
+        }
+    }
+    ASSERT(kept == c->hot);
+    l->rows.count = kept;
+}
+
+static enum err load_early(struct cut *c, const struct load *l, struct trace **ret_trace)
+{
+    enum err e = ERR_MEMORY;
+    ASSERT(c->count > 0);
+    for (size_t count = c->count; count > 0 && e == ERR_MEMORY; count /= 2) {
+        struct load one = load_of(l->view, l->id, l->detail, l->control);
+        share_out(c, l->view, count);
+        one.alone = true;
+        one.cut = c;
+        one.damaged_parts = l->damaged_parts;
+        memcpy(one.damaged_part, l->damaged_part, sizeof one.damaged_part);
+        enum err hot = add_hot(&one);
+        MUST(hot == ERR_OK); // there is no limit
+        drop_late_hot(&one);
+        e = load(&one, ret_trace);
+        if (trace_memory_is_elsewhere(l->control)) {
+            break;
+        }
+    }
+    return e;
+}
+
+// Rows that can be put together at most, whatever is in memory.
+static size_t rows_at_most(const struct load *l, size_t rows_max)
+{
+    size_t most = l->meter != NULL ? l->meter->budget->query_bytes_max / ASSEMBLY_SPAN_BYTES
+                                   : TRACE_SPANS_MAX;
+    ASSERT(rows_max > 0);
+    most = most < rows_max ? most : rows_max;
+    return most > 0 ? most : 1;
+}
+
+// `l` says what is wanted; its rows are the hot ones.
+static enum err load_cut(struct load *l, size_t rows_max, struct trace **ret_trace)
+{
+    struct cut c = {0};
+    size_t most = rows_at_most(l, rows_max);
+    size_t bytes = most * (2 * sizeof *c.rows + sizeof(uint64_t));
+    ASSERT(l->cut == NULL);
+    if (l->meter != NULL && !meter_take(l->meter, bytes)) {
+        return ERR_MEMORY;
+    }
+    c.rows = mem_new(2 * most, sizeof *c.rows);
+    c.first = mem_new(l->view->part_count + 1, sizeof *c.first);
+    offer_hot(&c, l, most);
+    enum err e = offer_parts(&c, l, most);
+    keep_earliest(&c, most);
+    if (e == ERR_OK) {
+        e = c.count > 0            ? load_early(&c, l, ret_trace)
+            : l->damaged_parts > 0 ? ERR_CORRUPT
+                                   : ERR_NOT_FOUND;
+    }
+    mem_free(c.rows);
+    mem_free(c.first);
+    if (l->meter != NULL) {
+        meter_give(l->meter, bytes);
+    }
+    return e;
+}
+
+enum err trace_load_some(const struct store_view *view, trace_id id, enum trace_detail detail,
+                         size_t rows_max, struct query_control *control, struct trace **ret_trace)
+{
+    struct load l = load_of(view, id, detail, control);
+    ASSERT(ret_trace != NULL && rows_max > 0 && rows_max <= TRACE_SPANS_MAX);
+    l.alone = true;
+    l.rows_max = rows_max;
+    enum err e = add_hot(&l);
+    if (e == ERR_OK) {
+        e = load(&l, ret_trace);
+    } else {
+        load_done(&l);
+    }
+    if ((e != ERR_LIMIT && e != ERR_MEMORY) ||
+        (e == ERR_MEMORY && trace_memory_is_elsewhere(control))) {
+        return e;
+    }
+    struct load again = load_of(view, id, detail, control);
+    e = add_hot(&again);
+    MUST(e == ERR_OK); // there is no limit
+    e = load_cut(&again, rows_max, ret_trace);
+    load_done(&again);
+    return e;
+}
+
+static bool is_hot(const struct store_view *view, const struct batch *b)
+{
+    ASSERT(b != NULL);
+    for (size_t i = 0; i < view->hot_count; i++) {
+        if (view->hot[i] == b) {
+            return true;
+        }
+    }
+    return false;
+}
+
+enum err trace_whole_row(const struct store_view *view, const struct trace *t, uint32_t span,
+                         struct query_control *control, struct row *ret_row,
+                         struct batch **ret_batch)
+{
+    struct row row = t->spans[span].row;
+    struct load l = load_of(view, t->id, TRACE_WHOLE, control);
+    const struct trace_request request = {.fields = FIELD_ALL,
+                                          .attributes = true,
+                                          .rows_max = SIZE_MAX,
+                                          .skip = row.index,
+                                          .first = 1,
+                                          .source = &l.source};
+    ASSERT(span < t->count);
+    if (is_hot(view, row.batch)) {
+        *ret_row = row;
+        *ret_batch = NULL;
+        return ERR_OK;
+    }
+    size_t i = 0;
+    while (i < t->part_batch_count && t->part_batch[i] != row.batch) {
+        i++;
+    }
+    MUST(i < t->part_batch_count && t->part_place[i] < view->part_count);
+    enum err e = part_find_trace(view->parts[t->part_place[i]], t->id, &request, ret_batch);
+    if (e == ERR_OK) {
+        *ret_row = (struct row){*ret_batch, 0};
+    }
+    return e;
 }
 
 // ---- Many ---------------------------------------------------------------------------------------

@@ -110,15 +110,29 @@ struct block_meta {
 };
 const struct block_meta *part_block_meta(const struct part *p, size_t block);
 
-// All rows of one trace in this part as a sealed batch, or ERR_NOT_FOUND; ERR_LIMIT where there are
-// more than `rows_max`, before rows of a block that pass it are read. A bloom filter answers most
-// misses with one small read. `fields` are enum span_field bits; without `attributes` no
-// attribute column is read. `source` (may be NULL) is asked for the batch's memory before each
-// page, and has given batch_bytes(*ret_batch) in the end, which the caller gives back; ERR_MEMORY
-// where it refuses.
-MUST_CHECK enum err part_find_trace(struct part *p, trace_id id, size_t rows_max, unsigned fields,
-                                    bool attributes, struct mem_source *source,
-                                    struct batch **ret_batch);
+// What is wanted of the rows of a trace, which are in order of their start.
+struct trace_request {
+    unsigned fields;    // enum span_field bits
+    bool attributes;    // without, no attribute column is read
+    size_t rows_max;    // where the trace has more, nothing is read of the block that passes it
+    size_t skip, first; // of its rows the first so many, after those that are passed over
+    struct mem_source *source; // asked for memory before each page; may be NULL
+};
+#define TRACE_EVERY_ROW                                                                            \
+    (&(const struct trace_request){                                                                \
+        .fields = FIELD_ALL, .attributes = true, .rows_max = SIZE_MAX, .first = SIZE_MAX})
+
+// Rows of one trace in this part as a sealed batch, or ERR_NOT_FOUND; ERR_LIMIT where there are
+// more than `rows_max`. A bloom filter answers most misses with one small read. The source has
+// given batch_bytes(*ret_batch) in the end, which the caller gives back; ERR_MEMORY where it
+// refuses.
+MUST_CHECK enum err part_find_trace(struct part *p, trace_id id,
+                                    const struct trace_request *request, struct batch **ret_batch);
+
+// How many rows the part has of a trace, and when the earliest of them start, `most` at most, in
+// order; or ERR_NOT_FOUND.
+MUST_CHECK enum err part_trace_starts(struct part *p, trace_id id, size_t most,
+                                      uint64_t *ret_starts, size_t *ret_rows);
 
 // A shape as a reader sees it; strings live as long as the block.
 struct shape {
@@ -212,10 +226,7 @@ struct page_request {
     bool all_columns; // every attribute column, else the listed ones
     const uint32_t *columns;
     size_t column_count;
-    const uint64_t *rows;      // bitmap over the page's rows, or NULL for all
-    struct mem_source *source; // of part_find_trace()
-    size_t *taken;             // from it
-    size_t rows_max;           // of it, too
+    const uint64_t *rows; // bitmap over the page's rows, or NULL for all
 };
 
 // The chosen rows of a page as a sealed batch, in row order. What was not asked for is zero or

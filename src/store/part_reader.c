@@ -231,26 +231,35 @@ static bool find_in_table(const struct block *b, const trace_id *id, size_t *ret
 // A page's rows may add so much to a batch beside the arrays that grow by doubling.
 #define PAGE_ASK_BYTES ((size_t)256 << 10)
 
-static bool admit_page(const struct page_request *want, const struct batch *out)
+// A trace while its rows are gathered.
+struct find {
+    const struct trace_request *want;
+    trace_id id;
+    size_t seen;  // rows of it, in the blocks up to here
+    size_t taken; // of the source
+    struct batch *out;
+};
+
+static bool admit_page(struct find *f)
 {
-    ASSERT(!out->sealed);
-    if (want->source == NULL) {
+    ASSERT(!f->out->sealed);
+    struct mem_source *source = f->want->source;
+    if (source == NULL) {
         return true;
     }
-    ASSERT(want->taken != NULL);
-    size_t held = batch_bytes(out), need = held + held / 2 + PAGE_ASK_BYTES;
-    if (need > *want->taken && !want->source->take(want->source, need - *want->taken)) {
+    size_t held = batch_bytes(f->out), need = held + held / 2 + PAGE_ASK_BYTES;
+    if (need > f->taken && !source->take(source, need - f->taken)) {
         return false;
     }
-    *want->taken = need > *want->taken ? need : *want->taken;
+    f->taken = need > f->taken ? need : f->taken;
+    ASSERT(f->taken >= held);
     return true;
 }
 
-// Appends rows [first, end) of the block: what `want` asks for of them.
-static enum err append_rows(struct block *b, size_t first, size_t end,
-                            const struct page_request *want, struct batch *out)
+// Appends rows [first, end) of the block: what is wanted of them.
+static enum err append_rows(struct block *b, size_t first, size_t end, struct find *f)
 {
-    ASSERT(!out->sealed);
+    ASSERT(!f->out->sealed);
     ASSERT(first < end && end <= b->rows);
     enum err e = ERR_OK;
     for (size_t page = first / PAGE_ROWS; e == ERR_OK && page * PAGE_ROWS < end; page++) {
@@ -261,17 +270,38 @@ static enum err append_rows(struct block *b, size_t first, size_t end,
         for (size_t i = from; i < to; i++) {
             rows[i / 64] |= (uint64_t)1 << (i % 64);
         }
-        struct page_request request = *want;
-        request.rows = rows;
-        e = admit_page(want, out) ? block_append_page(b, page, &request, true, out) : ERR_MEMORY;
+        const struct page_request request = {
+            .fields = f->want->fields, .all_columns = f->want->attributes, .rows = rows};
+        e = admit_page(f) ? block_append_page(b, page, &request, true, f->out) : ERR_MEMORY;
     }
     return e;
 }
 
-static enum err append_trace(struct part *p, size_t index, const trace_id *id,
-                             const struct page_request *want, struct batch *out)
+// The place, among all rows of the trace, behind the last one that is wanted.
+static size_t wanted_end(const struct trace_request *want)
 {
-    ASSERT(want != NULL && out != NULL && !out->sealed);
+    ASSERT(want->first > 0);
+    ASSERT(want->attributes || want->fields != 0);
+    return want->first <= SIZE_MAX - want->skip ? want->skip + want->first : SIZE_MAX;
+}
+
+// Where the wanted ones of the block's rows [*first, *end) of a trace begin and end. `seen` rows of
+// it were in the blocks before.
+static bool clip(const struct trace_request *want, size_t seen, size_t *first, size_t *end)
+{
+    ASSERT(*first < *end);
+    size_t n = *end - *first, skip = want->skip > seen ? want->skip - seen : 0;
+    size_t last = wanted_end(want);
+    size_t most = last > seen ? last - seen : 0;
+    *end = most < n ? *first + most : *end;
+    *first = skip < n ? *first + skip : *first + n;
+    ASSERT(skip <= most || most == 0);
+    return *first < *end;
+}
+
+static enum err append_block(struct find *f, struct part *p, size_t index)
+{
+    ASSERT(f->out != NULL && !f->out->sealed);
     ASSERT(index < p->footer.meta.blocks);
     struct block *b;
     size_t trace;
@@ -280,20 +310,25 @@ static enum err append_trace(struct part *p, size_t index, const trace_id *id,
         return e;
     }
     e = block_load_traces(b);
-    if (e == ERR_OK && find_in_table(b, id, &trace)) {
-        size_t first = b->trace_first[trace], end = b->trace_first[trace + 1];
-        e = end - first > want->rows_max - out->span_count ? ERR_LIMIT
-                                                           : append_rows(b, first, end, want, out);
+    if (e == ERR_OK && find_in_table(b, &f->id, &trace)) {
+        size_t first = b->trace_first[trace], end = b->trace_first[trace + 1], n = end - first;
+        if (n > f->want->rows_max - f->seen) {
+            e = ERR_LIMIT;
+        } else if (clip(f->want, f->seen, &first, &end)) {
+            e = append_rows(b, first, end, f);
+        }
+        f->seen += n;
+        ASSERT(f->seen >= n);
     }
     block_free(b);
     return e;
 }
 
 // Brings what was taken from the source to what the caller gets.
-static enum err settle(const struct page_request *want, enum err e, const struct batch *out)
+static enum err settle(const struct find *f, enum err e)
 {
-    struct mem_source *source = want->source;
-    size_t taken = *want->taken, held = e == ERR_OK ? batch_bytes(out) : 0;
+    struct mem_source *source = f->want->source;
+    size_t taken = f->taken, held = e == ERR_OK ? batch_bytes(f->out) : 0;
     ASSERT(source != NULL || taken == 0);
     if (source == NULL) {
         return e;
@@ -309,49 +344,123 @@ static enum err settle(const struct page_request *want, enum err e, const struct
     return e;
 }
 
-enum err part_find_trace(struct part *p, trace_id id, size_t rows_max, unsigned fields,
-                         bool attributes, struct mem_source *source, struct batch **ret_batch)
+// The first block that may have the trace; ERR_NOT_FOUND where none does.
+static enum err look_for(struct part *p, const trace_id *id, size_t *ret_block)
 {
-    ASSERT(p->file != NULL && p->footer.meta.blocks > 0);
-    size_t taken = 0;
-    const struct page_request want = {.fields = fields,
-                                      .all_columns = attributes,
-                                      .source = source,
-                                      .taken = &taken,
-                                      .rows_max = rows_max};
-    ASSERT(ret_batch != NULL);
-    bool maybe = false;
     const struct part_footer *f = &p->footer;
-    size_t i = first_block(p, &id);
-    if (i == f->meta.blocks || trace_id_cmp(&f->blocks[i].first_trace, &id) > 0) {
+    ASSERT(p->file != NULL && f->meta.blocks > 0);
+    bool maybe = false;
+    size_t i = first_block(p, id);
+    ASSERT(i <= f->meta.blocks);
+    if (i == f->meta.blocks || trace_id_cmp(&f->blocks[i].first_trace, id) > 0) {
         return ERR_NOT_FOUND;
     }
-    enum err e = bloom_test(p->file, f->bloom_offset, f->bloom_blocks, trace_id_hash(id), &maybe);
+    enum err e = bloom_test(p->file, f->bloom_offset, f->bloom_blocks, trace_id_hash(*id), &maybe);
     if (e == ERR_CORRUPT) {
         part_note_damage(p);
     }
     if (e != ERR_OK || !maybe) {
         return e != ERR_OK ? e : ERR_NOT_FOUND;
     }
-    struct batch *out = batch_new(f->meta.line);
-    for (; e == ERR_OK && i < f->meta.blocks && trace_id_cmp(&f->blocks[i].first_trace, &id) <= 0;
-         i++) {
-        e = append_trace(p, i, &id, &want, out);
+    *ret_block = i;
+    return ERR_OK;
+}
+
+static bool may_have(const struct part *p, size_t block, const trace_id *id)
+{
+    ASSERT(p->footer.blocks != NULL);
+    ASSERT(id != NULL);
+    return block < p->footer.meta.blocks &&
+           trace_id_cmp(&p->footer.blocks[block].first_trace, id) <= 0;
+}
+
+enum err part_find_trace(struct part *p, trace_id id, const struct trace_request *request,
+                         struct batch **ret_batch)
+{
+    struct find f = {.want = request, .id = id};
+    size_t i = 0;
+    ASSERT(request != NULL);
+    ASSERT(ret_batch != NULL);
+    enum err e = look_for(p, &id, &i);
+    if (e != ERR_OK) {
+        return e;
     }
-    if (e == ERR_OK && out->span_count == 0) {
+    f.out = batch_new(p->footer.meta.line);
+    size_t last = wanted_end(request);
+    for (; e == ERR_OK && f.seen < last && may_have(p, i, &id); i++) {
+        e = append_block(&f, p, i);
+    }
+    if (e == ERR_OK && f.out->span_count == 0) {
         e = ERR_NOT_FOUND;
     }
     if (e == ERR_OK) {
-        batch_seal(out);
+        batch_seal(f.out);
     }
     if (e == ERR_CORRUPT) {
         part_note_damage(p);
     }
-    e = settle(&want, e, out);
+    e = settle(&f, e);
     if (e != ERR_OK) {
-        batch_unref(out);
+        batch_unref(f.out);
         return e;
     }
-    *ret_batch = out;
+    *ret_batch = f.out;
     return ERR_OK;
+}
+
+// Reads the starts of rows [first, end) of the block, `most` at most.
+static enum err read_starts(struct block *b, size_t first, size_t end, size_t most, uint64_t *out)
+{
+    ASSERT(first < end && end <= b->rows);
+    ASSERT(most > 0);
+    enum err e = ERR_OK;
+    uint64_t *starts = mem_new(PAGE_ROWS, sizeof *starts);
+    end = end - first > most ? first + most : end;
+    for (size_t page = first / PAGE_ROWS; e == ERR_OK && page * PAGE_ROWS < end; page++) {
+        size_t base = page * PAGE_ROWS, from = first > base ? first - base : 0, n = 0;
+        e = block_page_numbers(b, page, FIELD_START, starts, &n);
+        n = end - base < n ? end - base : n;
+        ASSERT(e != ERR_OK || from < n);
+        if (e == ERR_OK) {
+            memcpy(out, starts + from, (n - from) * sizeof *out);
+            out += n - from;
+        }
+    }
+    mem_free(starts);
+    return e;
+}
+
+enum err part_trace_starts(struct part *p, trace_id id, size_t most, uint64_t *ret_starts,
+                           size_t *ret_rows)
+{
+    size_t i = 0, rows = 0, trace;
+    ASSERT(ret_starts != NULL);
+    ASSERT(ret_rows != NULL);
+    enum err e = look_for(p, &id, &i);
+    for (; e == ERR_OK && may_have(p, i, &id); i++) {
+        struct block *b;
+        e = block_borrow(p, i, &b);
+        if (e != ERR_OK) {
+            break;
+        }
+        e = block_load_traces(b);
+        if (e == ERR_OK && find_in_table(b, &id, &trace)) {
+            size_t first = b->trace_first[trace], end = b->trace_first[trace + 1];
+            if (rows < most && first < end) {
+                e = read_starts(b, first, end, most - rows, ret_starts + rows);
+            }
+            rows += end - first;
+        }
+        block_free(b);
+    }
+    if (e == ERR_CORRUPT) {
+        part_note_damage(p);
+    }
+    if (e == ERR_OK && rows == 0) {
+        e = ERR_NOT_FOUND;
+    }
+    if (e == ERR_OK) {
+        *ret_rows = rows;
+    }
+    return e;
 }

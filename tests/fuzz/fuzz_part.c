@@ -141,8 +141,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 0; i < part_meta(p)->blocks && i < 4; i++) {
         struct block *b;
         struct batch *out;
-        if (part_find_trace(p, part_block_meta(p, i)->last_trace, SIZE_MAX, FIELD_ALL, true, NULL,
-                            &out) == ERR_OK) {
+        if (part_find_trace(p, part_block_meta(p, i)->last_trace, TRACE_EVERY_ROW, &out) ==
+            ERR_OK) {
             batch_unref(out);
         }
         if (block_open(p, i, &b) == ERR_OK) {

@@ -45,6 +45,14 @@ const SPECIAL = {
   5: { crowded: true },
   6: { lack: { partial: true, partial_reason: 'time_limit' } },
   7: { lack: { partial: true, partial_reason: 'unreadable_part', damaged_parts: [7, 9] } },
+  8: {
+    lack: {
+      partial: true,
+      partial_reason: 'memory_limit',
+      truncated: true,
+      total_spans: 1234567,
+    },
+  },
 }
 
 function getTrace(id) {

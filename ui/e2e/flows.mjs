@@ -468,6 +468,7 @@ const SAID = {
   en: {
     cutShort: /^Spans may be missing: other queries waited, .* ended early\./,
     damaged: 'Spans may be missing. Damaged parts of the store: 7, 9.',
+    large: /^The trace is too large .* the earliest \d+ of 1,234,567 spans are shown\./,
     again: 'Try again',
     lists: ['Events 1,240', 'Links 1,001'],
     leftOut: [
@@ -479,6 +480,7 @@ const SAID = {
   'zh-CN': {
     cutShort: /^可能缺少 Span：有其他查询在排队，读取此调用链时提前结束。/,
     damaged: '可能缺少 Span：数据块 7, 9 已损坏。',
+    large: /^该调用链过大.*1,234,567 个 Span 中最早的 \d+ 个。/,
     again: '重试',
     lists: ['事件 1,240', '链接 1,001'],
     leftOut: [
@@ -521,6 +523,9 @@ for (const [locale, said] of Object.entries(SAID)) {
       await page.getByText(said.damaged, { exact: true }).waitFor()
       assert.equal(await page.getByRole('main').locator('.notice, .badge.warn').count(), 1)
       assert.equal(await again.count(), 0)
+      await page.goto(`${url}/traces/${'8'.repeat(32)}`)
+      await page.getByText(said.large).waitFor()
+      assert.equal(await page.getByRole('main').locator('.notice, .badge.warn').count(), 1)
       await page.goto(url + cutShort)
       const notice = page.getByText(said.cutShort)
       await notice.waitFor()

@@ -4,9 +4,12 @@
 #include "test.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "core/clock.h"
 #include "core/mem.h"
+#include "part_file.h"
 #include "query/trace.h"
 
 static const trace_id the_trace = {{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}};
@@ -259,6 +262,142 @@ static void test_deep_and_wide(void **state)
     trace_free(t);
 }
 
+// ---- Large ones ---------------------------------------------------------------------------------
+
+// A trace of a root and its children, one a microsecond, dealt out to two parts and a hot batch.
+struct large {
+    struct part *parts[2];
+    struct batch *hot[1];
+    struct store_view view;
+};
+
+static void large_open(struct large *w, uint32_t spans)
+{
+    struct batch *b[3];
+    for (int i = 0; i < 3; i++) {
+        b[i] = new_batch();
+    }
+    for (uint32_t i = 1; i <= spans; i++) {
+        struct batch *to = b[i * 2654435761U >> 8 & 1 ? 2 : i * 2654435761U >> 9 & 1];
+        uint32_t first = (uint32_t)to->attr_count, key = batch_intern(to, STR("n"));
+        *batch_add_attr(to) = (struct attr){.key = key, .type = ATTR_INT, .i = i};
+        add(to, i, i > 1 ? 1 : 0, i, i > 1 ? i + 1 : spans + 9, KIND_INTERNAL);
+        to->spans[to->span_count - 1].attrs = (struct attr_run){first, 1};
+    }
+    for (int i = 0; i < 3; i++) {
+        batch_seal(b[i]);
+    }
+    char folder[] = "/tmp/sonde-trace-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    for (int i = 0; i < 2; i++) {
+        char path[64];
+        (void)snprintf(path, sizeof path, "%s/%d.part", folder, i + 1);
+        w->parts[i] = write_part(path, b[i], 0);
+        assert_int_equal(unlink(path), 0);
+        batch_unref(b[i]);
+    }
+    assert_int_equal(rmdir(folder), 0);
+    w->hot[0] = b[2];
+    w->view =
+        (struct store_view){.parts = w->parts, .part_count = 2, .hot = w->hot, .hot_count = 1};
+}
+
+static void large_close(struct large *w)
+{
+    part_unref(w->parts[0]);
+    part_unref(w->parts[1]);
+    batch_unref(w->hot[0]);
+}
+
+// The first so many spans and no others, in order, below their root.
+static void assert_earliest(const struct trace *t, size_t count, size_t total)
+{
+    assert_int_equal(t->count, count);
+    assert_int_equal(t->left_out, total - count);
+    assert_int_equal(t->orphans, 0);
+    for (uint32_t i = 0; i < count; i++) {
+        span_id id = row_span(t->spans[i].row)->id;
+        assert_true(span_id_eq(id, id_of(i + 1)));
+    }
+}
+
+static void test_the_earliest_of_a_large_one(void **state)
+{
+    (void)state;
+    const uint32_t n = 30000;
+    struct large w;
+    struct trace *t;
+    large_open(&w, n);
+    const size_t wanted[] = {1, 2, 777, 20000, n - 1, n, TRACE_SPANS_MAX};
+    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
+        assert_ok(trace_load_some(&w.view, the_trace, i % 2 ? TRACE_WHOLE : TRACE_OUTLINE,
+                                  wanted[i], NULL, &t));
+        assert_earliest(t, wanted[i] < n ? wanted[i] : n, n);
+        trace_free(t);
+    }
+    large_close(&w);
+}
+
+static void test_as_much_as_there_is_memory_for(void **state)
+{
+    (void)state;
+    const uint32_t n = 30000;
+    struct large w;
+    struct trace *t = NULL;
+    struct budget budget;
+    struct meter meter, other;
+    struct query_control control = {.meter = &meter};
+    large_open(&w, n);
+    budget_init(&budget, (size_t)8 << 20);
+    meter_init(&meter, &budget, ACCOUNT_QUERY);
+    meter_init(&other, &budget, ACCOUNT_QUERY);
+    assert_int_equal(trace_load(&w.view, the_trace, TRACE_WHOLE, &control, &t), ERR_MEMORY);
+    for (int whole = 0; whole < 2; whole++) {
+        assert_ok(trace_load_some(&w.view, the_trace, whole ? TRACE_WHOLE : TRACE_OUTLINE,
+                                  TRACE_SPANS_MAX, &control, &t));
+        assert_in_range(t->count, 1000, n / 2);
+        assert_earliest(t, t->count, n);
+        trace_free(t);
+        assert_int_equal(meter.held_bytes, 0);
+    }
+    // What another query holds, it will give back: this one may be asked again.
+    assert_true(meter_take(&other, budget.query_bytes_max - 4096));
+    assert_true(trace_memory_is_elsewhere(&control));
+    assert_int_equal(
+        trace_load_some(&w.view, the_trace, TRACE_WHOLE, TRACE_SPANS_MAX, &control, &t),
+        ERR_MEMORY);
+    meter_done(&other);
+    assert_false(trace_memory_is_elsewhere(&control));
+    assert_int_equal(meter.held_bytes, 0);
+    meter_done(&meter);
+    large_close(&w);
+}
+
+static void test_one_span_of_an_outline_read_whole(void **state)
+{
+    (void)state;
+    const uint32_t n = 20000; // of more than a page in a part
+    struct large w;
+    struct trace *t;
+    size_t read_from_parts = 0;
+    large_open(&w, n);
+    assert_ok(trace_load_some(&w.view, the_trace, TRACE_OUTLINE, n - 5, NULL, &t));
+    for (uint32_t i = 0; i < t->count; i += 97) {
+        struct row row;
+        struct batch *read;
+        assert_ok(trace_whole_row(&w.view, t, i, NULL, &row, &read));
+        const struct span *s = row_span(row);
+        assert_true(span_id_eq(s->id, id_of(i + 1)));
+        assert_int_equal(s->attrs.count, 1);
+        assert_int_equal(row.batch->attrs[s->attrs.first].i, i + 1);
+        read_from_parts += read != NULL ? read->span_count : 0;
+        batch_unref(read);
+    }
+    assert_in_range(read_from_parts, 50, n / 97);
+    trace_free(t);
+    large_close(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -270,6 +409,9 @@ int main(void)
         cmocka_unit_test(test_shared_id),
         cmocka_unit_test(test_broken_tracers),
         cmocka_unit_test(test_deep_and_wide),
+        cmocka_unit_test(test_the_earliest_of_a_large_one),
+        cmocka_unit_test(test_as_much_as_there_is_memory_for),
+        cmocka_unit_test(test_one_span_of_an_outline_read_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -137,8 +137,7 @@ static void test_round_trip(void **state)
 static void assert_trace(struct part *p, const struct rows *rows, size_t first, size_t end)
 {
     struct batch *out;
-    assert_ok(part_find_trace(p, row_span(rows->rows[first])->trace, SIZE_MAX, FIELD_ALL, true,
-                              NULL, &out));
+    assert_ok(part_find_trace(p, row_span(rows->rows[first])->trace, TRACE_EVERY_ROW, &out));
     assert_int_equal(out->span_count, end - first);
     for (uint32_t i = 0; i < out->span_count; i++) {
         assert_same_row((struct row){out, i}, rows->rows[first + i]);
@@ -168,7 +167,7 @@ static void test_every_trace_is_found(void **state)
     for (int i = 0; i < 1000; i++) {
         trace_id id = {{(uint8_t)gen_u64(&g), (uint8_t)gen_u64(&g), (uint8_t)gen_u64(&g)}};
         struct batch *out;
-        through += part_find_trace(p, id, SIZE_MAX, FIELD_ALL, true, NULL, &out) != ERR_NOT_FOUND;
+        through += part_find_trace(p, id, TRACE_EVERY_ROW, &out) != ERR_NOT_FOUND;
     }
     assert_int_equal(through, 0);
     part_unref(p);
@@ -394,8 +393,8 @@ static void test_every_flip_is_noticed(void **state)
         if (part_open(&fs.base, "", &p, &at) == ERR_OK) {
             struct batch *out;
             for (size_t k = 0; k < rows.count; k += 7) {
-                if (part_find_trace(p, row_span(rows.rows[k])->trace, SIZE_MAX, FIELD_ALL, true,
-                                    NULL, &out) == ERR_OK) {
+                if (part_find_trace(p, row_span(rows.rows[k])->trace, TRACE_EVERY_ROW, &out) ==
+                    ERR_OK) {
                     batch_unref(out);
                 }
             }

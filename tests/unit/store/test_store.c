@@ -576,8 +576,8 @@ static void test_damage_that_a_query_meets(void **state)
     size_t damaged = 0;
     for (size_t i = 0; i < v->part_count; i++) {
         struct batch *found = NULL;
-        enum err e = part_find_trace(v->parts[i], w.all[1]->spans[0].trace, SIZE_MAX, FIELD_ALL,
-                                     true, NULL, &found);
+        enum err e =
+            part_find_trace(v->parts[i], w.all[1]->spans[0].trace, TRACE_EVERY_ROW, &found);
         damaged += e == ERR_CORRUPT;
         assert_true(e != ERR_CORRUPT || part_number(v->parts[i]) == 2);
         batch_unref(found);
@@ -623,8 +623,8 @@ static void test_many_parts_and_few_descriptors(void **state)
         size_t spans = 0;
         for (size_t k = 0; k < v->part_count; k++) {
             struct batch *found = NULL;
-            enum err e = part_find_trace(v->parts[k], w.all[i]->spans[0].trace, SIZE_MAX, FIELD_ALL,
-                                         true, NULL, &found);
+            enum err e =
+                part_find_trace(v->parts[k], w.all[i]->spans[0].trace, TRACE_EVERY_ROW, &found);
             assert_true(e == ERR_OK || e == ERR_NOT_FOUND);
             spans += e == ERR_OK ? found->span_count : 0;
             batch_unref(found);

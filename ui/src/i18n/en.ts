@@ -209,7 +209,8 @@ export const en = {
   'trace.damagedParts': 'Spans may be missing. Damaged parts of the store: {parts}.',
   'trace.cutShort':
     'Spans may be missing: other queries waited, so reading this trace ended early. Counts, times and the critical path are those of the spans read.',
-  'trace.truncated': 'Only the first {shown} of {total} spans are shown.',
+  'trace.truncated':
+    'The trace is too large for one answer: the earliest {shown} of {total} spans are shown. More fit with a higher memory.limit.',
   'trace.raw': 'Raw JSON',
   'trace.copyId': 'Copy trace ID',
   'trace.filter': 'Find in names and services',

@@ -195,7 +195,8 @@ export const zhCN: Catalogue = {
   'trace.damagedParts': '可能缺少 Span：数据块 {parts} 已损坏。',
   'trace.cutShort':
     '可能缺少 Span：有其他查询在排队，读取此调用链时提前结束。数量、耗时与关键路径仅依据已读到的 Span。',
-  'trace.truncated': '仅显示 {total} 个 Span 中的前 {shown} 个。',
+  'trace.truncated':
+    '该调用链过大，一次无法全部载入：仅显示 {total} 个 Span 中最早的 {shown} 个。调大 memory.limit 可显示更多。',
   'trace.raw': '原始 JSON',
   'trace.copyId': '复制 Trace ID',
   'trace.filter': '按名称和服务查找',
