@@ -302,6 +302,15 @@ static void tell_of_gap(struct server *s, const char *folder, uint64_t has, uint
     }
 }
 
+// The newest number that any consumer has committed.
+static uint64_t newest_committed(const struct server *s)
+{
+    uint64_t alerts = alerting_replay_after(s->alerting);
+    ASSERT(s->store != NULL && s->series != NULL);
+    return greater(greater(store_last_seq(s->store), series_seq(s->series)),
+                   alerts != UINT64_MAX ? alerts : 0); // else it needs none
+}
+
 static enum err open_journal(struct server *s, struct err_at *ret_at)
 {
     const struct config *c = &s->config;
@@ -315,7 +324,7 @@ static enum err open_journal(struct server *s, struct err_at *ret_at)
         .segment_bytes = (size_t)c->number[SETTING_JOURNAL_SEGMENT],
         .disk_bytes_max = (size_t)c->number[SETTING_JOURNAL_MAX],
         .filling = &s->journal_is_filling,
-        .seq_floor = greater(store_last_seq(s->store), series_seq(s->series)),
+        .seq_floor = newest_committed(s),
         .on_missing = server_on_missing,
         .on_durable = server_on_durable,
         .ctx = s,

@@ -117,20 +117,8 @@ static bool reserve(struct journal *j, uint64_t bytes)
     return fits;
 }
 
-// Gives a spare the name of a segment. Where that fails nobody knows which of the two names the
-// file has now: the spare goes, and room is counted anew for what is made under the other name.
-static enum err take_over(struct journal *j, const char *spare, const char *path, uint64_t bytes)
-{
-    ASSERT(spare[0] != 0 && path[0] != 0);
-    if (j->o.fs->ops->rename(j->o.fs, spare, path) == ERR_OK) {
-        return ERR_OK;
-    }
-    journal_discard_file(j, spare, bytes);
-    return reserve(j, bytes) ? ERR_OK : ERR_FULL;
-}
-
-// Opens the next segment's file, made where it is not there. It has `bytes` bytes then: the trailer
-// stands at its end. Called without the lock.
+// Opens the file that becomes the next segment, made where it is not there. It has `bytes` bytes
+// then: the trailer stands at its end. Called without the lock.
 static enum err make_file(struct journal *j, const char *path, uint64_t bytes)
 {
     struct fs *fs = j->o.fs;
@@ -154,19 +142,32 @@ void journal_forget_file(struct journal *j)
     }
 }
 
+// A segment that was begun before a crash and never got a record has the next one's name already.
+static void discard_empty(struct journal *j)
+{
+    char path[FS_PATH_MAX];
+    uint64_t bytes = 0;
+    ASSERT(j->file == NULL);
+    pthread_mutex_lock(&j->lock);
+    if (j->segment_count > 0 && j->segments[j->segment_count - 1].first_seq == j->next_seq) {
+        bytes = j->segments[--j->segment_count].bytes;
+    }
+    pthread_mutex_unlock(&j->lock);
+    if (bytes > 0) {
+        journal_segment_path(j, j->next_seq, path);
+        journal_discard_file(j, path, bytes);
+    }
+}
+
 // Counts room for a segment of `bytes`: a spare's, when there is one of that size; else spares make
-// way. ERR_FULL when the limit does not allow it.
+// way. ERR_FULL when the limit does not allow it. `spare` is the name of the file, which is there
+// only if it was a spare.
 static enum err find_room(struct journal *j, uint64_t bytes, char spare[FS_PATH_MAX])
 {
     ASSERT(bytes >= j->o.segment_bytes);
     uint64_t spare_bytes = 0;
-    spare[0] = 0;
-    // A segment that was begun before a crash and never got a record has this name already.
     pthread_mutex_lock(&j->lock);
     j->stats.at_limit = false;
-    if (j->segment_count > 0 && j->segments[j->segment_count - 1].first_seq == j->next_seq) {
-        j->stats.disk_bytes -= j->segments[--j->segment_count].bytes;
-    }
     pthread_mutex_unlock(&j->lock);
     if (bytes == j->o.segment_bytes && take_spare(j, spare, &spare_bytes)) {
         ASSERT(spare_bytes == bytes);
@@ -179,31 +180,42 @@ static enum err find_room(struct journal *j, uint64_t bytes, char spare[FS_PATH_
         }
         journal_discard_file(j, path, spare_bytes);
     }
+    pthread_mutex_lock(&j->lock);
+    unsigned number = j->next_spare++;
+    pthread_mutex_unlock(&j->lock);
+    journal_spare_path(j, number, spare);
     return ERR_OK;
 }
 
-// Makes the file of a segment, durable with its name and header; its bytes are counted then.
+// Makes the file of a segment, durable with its header and then with its name, so that under the
+// name of a segment there is never a file without its header: such a one is damaged. Its bytes are
+// counted then.
 static enum err make_segment(struct journal *j, const struct segment_header *header, uint64_t bytes)
 {
     char path[FS_PATH_MAX], spare[FS_PATH_MAX];
+    const struct fs_ops *ops = j->o.fs->ops;
     ASSERT(j->file == NULL);
+    discard_empty(j);
     enum err e = find_room(j, bytes, spare);
-    journal_segment_path(j, header->first_seq, path);
-    if (e == ERR_OK && spare[0] != 0) {
-        e = take_over(j, spare, path, bytes);
-    }
     if (e != ERR_OK) {
         return e;
     }
-    e = make_file(j, path, bytes);
-    // The name is durable before the header: else a crash may bring a recycled file back under its
-    // old name with the new header, which looks like damage amid the journal.
-    e = e == ERR_OK ? j->o.fs->ops->sync_dir(j->o.fs, j->dir) : e;
+    journal_segment_path(j, header->first_seq, path);
+    e = make_file(j, spare, bytes);
+    // The spare's name is durable before the header: else a crash may bring a recycled file back
+    // under its old name with the new header, which looks like damage amid the journal.
+    e = e == ERR_OK ? ops->sync_dir(j->o.fs, j->dir) : e;
     e = e == ERR_OK ? segment_header_write(j->file, header, bytes) : e;
     e = e == ERR_OK ? j->file->ops->sync(j->file) : e;
+    e = e == ERR_OK ? ops->rename(j->o.fs, spare, path) : e;
+    e = e == ERR_OK ? ops->sync_dir(j->o.fs, j->dir) : e;
     if (e != ERR_OK) {
         journal_forget_file(j);
-        journal_discard_file(j, path, bytes);
+        // Where renaming failed nobody knows which of the two names the file has.
+        bool gone = journal_remove_file(j, spare);
+        if (journal_remove_file(j, path) && gone) {
+            uncount(j, bytes);
+        }
     }
     return e;
 }

@@ -184,13 +184,6 @@ static enum err take_segment(struct journal *j, const struct recover *r, const s
         j->stats.damaged_segments++;
         return ERR_OK;
     }
-    if (!got.begun) {
-        char path[FS_PATH_MAX]; // it was being begun when the machine stopped
-        journal_segment_path(j, first, path);
-        j->stats.disk_bytes += got.bytes;
-        journal_discard_file(j, path, got.bytes);
-        return ERR_OK;
-    }
     j->segments =
         mem_grow(j->segments, &j->segment_capacity, j->segment_count + 1, sizeof *j->segments);
     j->segments[j->segment_count++] = (struct segment){first, got.last_seq, got.bytes};

@@ -285,7 +285,7 @@ static enum err survey(struct survey *s, uint64_t acked_behind, struct recovered
         add_gap(s, s->last_seq + 1, acked_behind, s->end, false);
         s->last_seq = acked_behind;
     }
-    out->begun = has_header || s->gap_count > 0;
+    out->set_aside = !has_header && s->gap_count == 0;
     out->last_seq = s->last_seq;
     out->acked_seq = s->header.acked_seq;
     out->bytes = s->file_bytes;
@@ -308,11 +308,8 @@ enum err recover_segment(const struct recover *r, uint64_t first_seq, uint64_t e
         e = replace(&s);
         out.repaired = true;
     }
-    if (e == ERR_OK && !out.begun) {
-        bool blank = true;
-        e = segment_is_blank(s.file, first_seq, &blank);
-        out.set_aside = !blank;
-        e = e == ERR_OK && !blank ? set_aside(&s) : e;
+    if (e == ERR_OK && out.set_aside) {
+        e = set_aside(&s);
     }
     s.file->ops->close(s.file);
     if (e == ERR_OK && out.repaired) {

@@ -7,8 +7,9 @@
 // <name> becomes <name>.bad and <name>.new becomes <name>. A crash in between leaves <name>.new
 // alone, which recover_finish() puts in its place, or beside <name>, where it is worth nothing.
 //
-// A file without a header in which nothing can be found either becomes <name>.bad, unless it is
-// blank (segment.h): then it was being begun when the machine stopped.
+// A file without a header in which nothing can be found either becomes <name>.bad, also where it
+// has nothing but zeros: a file has its header before it gets the name of a segment (files.c), so
+// no crash leaves this.
 #ifndef SONDE_JOURNAL_RECOVER_H
 #define SONDE_JOURNAL_RECOVER_H
 
@@ -30,9 +31,7 @@ struct recover {
 };
 
 struct recovered {
-    bool begun;     // false: there is no such segment (any more)
-    bool set_aside; // that is since nothing of it can be read; else the file never became this
-                    // segment, and is to be removed
+    bool set_aside; // nothing of it can be read: there is no such segment any more
     uint64_t last_seq, acked_seq, bytes, torn_bytes;
     bool repaired;
 };

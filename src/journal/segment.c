@@ -98,41 +98,6 @@ enum err segment_header_read(struct file *f, uint64_t first_seq, struct segment_
                : read_copy(f, bytes - SEGMENT_HEADER_BYTES, first_seq, ret_header);
 }
 
-static enum err is_zeros(struct file *f, uint64_t bytes, bool *ret_zeros)
-{
-    uint64_t words[512];
-    bool zeros = true;
-    enum err e = ERR_OK;
-    ASSERT(ret_zeros != NULL);
-    for (uint64_t at = 0; at < bytes && zeros && e == ERR_OK; at += sizeof words) {
-        size_t n = bytes - at < sizeof words ? (size_t)(bytes - at) : sizeof words;
-        memset(words, 0, sizeof words);
-        e = f->ops->read_at(f, words, n, at);
-        for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-            zeros = zeros && words[i] == 0;
-        }
-    }
-    *ret_zeros = zeros;
-    return e;
-}
-
-enum err segment_is_blank(struct file *f, uint64_t first_seq, bool *ret_blank)
-{
-    uint64_t bytes = 0, words[8];
-    bool zeros = false, reused = false;
-    ASSERT(first_seq > 0);
-    enum err e = f->ops->size(f, &bytes);
-    for (int copy = 0; copy < 2 && e == ERR_OK && bytes >= SEGMENT_FRAME_BYTES; copy++) {
-        e = f->ops->read_at(f, words, sizeof words, copy == 0 ? 0 : bytes - SEGMENT_HEADER_BYTES);
-        reused = reused || (e == ERR_OK && is_good(words) && words[1] < first_seq);
-    }
-    e = e == ERR_OK && !reused ? is_zeros(f, bytes, &zeros) : e;
-    if (e == ERR_OK) {
-        *ret_blank = reused || zeros;
-    }
-    return e;
-}
-
 // ---- Records -----------------------------------------------------------------------------------
 
 struct record_header {

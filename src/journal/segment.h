@@ -81,11 +81,6 @@ MUST_CHECK enum err segment_header_read(struct file *f, uint64_t first_seq,
 // recycled file whose new header never reached the disk.
 MUST_CHECK enum err segment_guess_last(struct file *f, uint64_t first_seq, uint64_t *ret_last);
 
-// For a file without a header: whether nobody can miss anything in it. It is blank where it has
-// nothing but zeros, as allocation leaves it, or the header of an earlier segment, whose file was
-// about to be used again.
-MUST_CHECK enum err segment_is_blank(struct file *f, uint64_t first_seq, bool *ret_blank);
-
 // Room that a record with this payload takes.
 size_t segment_record_bytes(size_t payload_bytes);
 
