@@ -558,6 +558,18 @@ await flow('the wall shows each service with its state, and leads on', async (pa
   await page.locator('.place canvas').first().waitFor()
 })
 
+await flow(
+  'durations have the units of the language',
+  async (page) => {
+    await page.goto(`${url}/services`)
+    await page.locator('tbody tr').first().waitFor()
+    const text = await page.locator('table').first().innerText()
+    assert.match(text, /\d (微秒|毫秒|秒|分)/)
+    assert.doesNotMatch(text, /\d (µs|ms|s|m)\b/)
+  },
+  { locale: 'zh-CN' },
+)
+
 const MAP = { name: 'Map of who calls whom' }
 const selected = (page) => page.getByRole('complementary', { name: 'Details' })
 

@@ -27,6 +27,28 @@ describe('numbers', () => {
     for (const [ns, text] of cases) expect(f.formatDuration(ns)).toBe(text)
   })
 
+  it('writes durations with the units of the language', () => {
+    f.unitLanguage.value = 'zh-CN'
+    const cases: [number, string][] = [
+      [999, '999 纳秒'],
+      [48211, '48.2 微秒'],
+      [48211000, '48.2 毫秒'],
+      [1.25e9, '1.25 秒'],
+      [70e9, '1 分 10 秒'],
+      [12000e9, '3 小时 20 分'],
+      [7 * 86400e9, '7 天 00 小时'],
+      [-2e6, '-2.00 毫秒'],
+    ]
+    for (const [ns, text] of cases) expect(f.formatDuration(ns)).toBe(text)
+    expect([1e7, 1.5e9, 6e10, 7 * 86400e9].map(f.formatRoundDuration)).toEqual([
+      '10 毫秒',
+      '1.5 秒',
+      '1 分',
+      '7 天',
+    ])
+    f.unitLanguage.value = 'en'
+  })
+
   it('writes durations for filters', () => {
     expect(f.filterDuration(94030000)).toBe('94.03ms')
     expect(f.filterDuration(1.5e9)).toBe('1.5s')

@@ -1,8 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: numbers for people: durations, counts, bytes, shares. Units are the same in every
-// language, so only the number formatting follows the locale.
+// Purpose: numbers for people: durations, counts, bytes, shares. Durations have the units of the reader's
+// language; the other units are the same in every one.
+import { ref } from 'vue'
+import type { Locale } from '@/state/preferences'
 
 const MS = 1e6
+const UNITS: Record<Locale, Record<'ns' | 'us' | 'ms' | 's' | 'm' | 'h' | 'd', string>> = {
+  en: { ns: 'ns', us: 'µs', ms: 'ms', s: 's', m: 'm', h: 'h', d: 'd' },
+  'zh-CN': { ns: '纳秒', us: '微秒', ms: '毫秒', s: '秒', m: '分', h: '小时', d: '天' },
+}
+// Whose units durations have: the catalogue's language, set together with it (i18n).
+export const unitLanguage = ref<Locale>('en')
+
+type Unit = keyof (typeof UNITS)['en']
 
 function digits(value: number): string {
   if (value >= 100) return value.toFixed(0)
@@ -10,29 +20,34 @@ function digits(value: number): string {
   return value.toFixed(2)
 }
 
-// 950 ns, 48.2 ms, 1.25 s, 2 m 05 s, 3 h 20 m, 7 d 00 h.
-export function formatDuration(ns: number): string {
+// `round` leaves out what is zero at the end.
+function duration(ns: number, round: boolean): string {
+  const units = UNITS[unitLanguage.value]
+  const one = (value: number, unit: Unit) =>
+    `${round ? Number(digits(value)) : digits(value)} ${units[unit]}`
+  const two = (value: number, unit: Unit, rest: number, small: Unit) =>
+    `${value} ${units[unit]}` +
+    (round && rest === 0 ? '' : ` ${String(rest).padStart(2, '0')} ${units[small]}`)
   if (!Number.isFinite(ns)) return '–'
-  if (ns < 0) return `-${formatDuration(-ns)}`
+  if (ns < 0) return `-${duration(-ns, round)}`
   if (ns === 0) return '0'
-  if (ns < 1000) return `${Math.round(ns)} ns`
-  if (ns < MS * 0.9995) return `${digits(ns / 1000)} µs`
-  if (ns < 999.5 * MS) return `${digits(ns / MS)} ms`
+  if (ns < 1000) return `${Math.round(ns)} ${units.ns}`
+  if (ns < MS * 0.9995) return one(ns / 1000, 'us')
+  if (ns < 999.5 * MS) return one(ns / MS, 'ms')
   const seconds = ns / 1e9
-  if (seconds < 59.95) return `${digits(seconds)} s`
+  if (seconds < 59.95) return one(seconds, 's')
   const whole = Math.round(seconds)
   const hours = Math.floor(whole / 3600)
-  if (hours >= 48) return `${Math.floor(hours / 24)} d ${String(hours % 24).padStart(2, '0')} h`
+  if (hours >= 48) return two(Math.floor(hours / 24), 'd', hours % 24, 'h')
   const minutes = Math.floor((whole % 3600) / 60)
-  if (hours > 0) return `${hours} h ${String(minutes).padStart(2, '0')} m`
-  return `${minutes} m ${String(whole % 60).padStart(2, '0')} s`
+  return hours > 0 ? two(hours, 'h', minutes, 'm') : two(minutes, 'm', whole % 60, 's')
 }
 
+// 950 ns, 48.2 ms, 1.25 s, 2 m 05 s, 3 h 20 m, 7 d 00 h; 2 分 05 秒.
+export const formatDuration = (ns: number) => duration(ns, false)
+
 // The same for round values on a scale: 10 ms rather than 10.0 ms.
-export function formatRoundDuration(ns: number): string {
-  const short = formatDuration(ns).replace(/(\.\d*?)0+(?= )/, '$1')
-  return short.replace('. ', ' ').replace(/ 00 [a-z]$/, '')
-}
+export const formatRoundDuration = (ns: number) => duration(ns, true)
 
 // As the filter language writes it: exact enough, no blank.
 export function filterDuration(ns: number): string {

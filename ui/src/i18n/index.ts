@@ -3,7 +3,7 @@
 // not compile, and a message's parameters are known from its text. Messages that few pages need come
 // with those pages.
 import { ref, watch } from 'vue'
-import { formatCount } from '@/format/format'
+import { formatCount, unitLanguage } from '@/format/format'
 import { locale, type Locale } from '@/state/preferences'
 import { en } from './en'
 import type { enAdmin } from './pages/en.admin'
@@ -74,6 +74,7 @@ async function load(next: Locale): Promise<void> {
   const parts = await Promise.all([...needed].map((part) => PARTS[part][next]()))
   if (next !== locale.value) return // chosen meanwhile: another load is on its way
   catalogue.value = Object.assign({}, whole, ...parts) as typeof catalogue.value
+  unitLanguage.value = next
   document.documentElement.lang = next
 }
 

@@ -84,7 +84,7 @@ export const zhCN: Catalogue = {
   'partial.order_limit':
     '出错的调用链过多，无法全部计数：结果可能有遗漏或次序不准。缩小条件或时间范围可得到精确结果。',
   'partial.other': '结果不完整：部分数据未被查询。',
-  'stats.line': '扫描 {scanned} / {total} 个 Span，耗时 {elapsed} ms',
+  'stats.line': '扫描 {scanned} / {total} 个 Span，耗时 {elapsed} 毫秒',
   'stats.sampled': '仅含保留的调用链',
   'stats.sampledHint':
     '本服务器只保留出错、缓慢、罕见的调用链以及其余的一部分；调用量、比率和延迟按全部数据统计。',
