@@ -558,6 +558,38 @@ await flow('the wall shows each service with its state, and leads on', async (pa
   await page.locator('.place canvas').first().waitFor()
 })
 
+const selected = (page) => page.getByRole('complementary', { name: 'Details' })
+
+await flow('a service that has no calls any more says so on every page', async (page) => {
+  const service = await someService()
+  const range = wholeMinutes()
+  const isShort = (query) => query.get('to') - query.get('from') < 5 * 6e4
+  await page.route('**/api/v1/topology?**', async (route) => {
+    const query = new URL(route.request().url()).searchParams
+    const json = await (await route.fetch()).json()
+    if (isShort(query)) json.nodes = json.nodes.filter(({ id }) => id !== service.id)
+    await route.fulfill({ json })
+  })
+  await page.route('**/api/v1/red?**', async (route) => {
+    const json = await (await route.fetch()).json()
+    const points = json.points.filter((point) => point.time_unix_ms < range.to - 10 * 6e4)
+    await route.fulfill({ json: { ...json, points } })
+  })
+  const said = /No calls since \d\d:\d\d/
+  const at = `from=${range.from}&to=${range.to}`
+  await page.goto(`${url}/?${at}`)
+  await page.locator('.tile.warn, .tile.error', { hasText: said }).first().waitFor()
+  const ns = service.namespace ? `&ns=${encodeURIComponent(service.namespace)}` : ''
+  await page.goto(`${url}/services/${encodeURIComponent(service.service)}/overview?${at}${ns}`)
+  await page.locator('.page-head').getByText(said).waitFor()
+  await page.goto(
+    `${url}/topology?${at}&problems=1&view=nodes&node=${encodeURIComponent(service.id)}`,
+  )
+  await selected(page).getByText(said).waitFor()
+  await page.locator('tbody tr', { hasText: service.service }).first().waitFor()
+  await page.unrouteAll({ behavior: 'ignoreErrors' })
+})
+
 await flow(
   'durations have the units of the language',
   async (page) => {
@@ -571,7 +603,6 @@ await flow(
 )
 
 const MAP = { name: 'Map of who calls whom' }
-const selected = (page) => page.getByRole('complementary', { name: 'Details' })
 
 await flow('a link to the topology shows the same, and Back undoes', async (page) => {
   const service = await someService()

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: calls over time as charts take them, the changes of numbers, and the wall of services.
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
+import * as api from '@/api/sonde'
 import type { Red, Service, Topology, TopologyNode } from '@/api/types'
 import { errorLevel, tooFewErrors } from '@/format/errorLevel'
 import { formatRate } from '@/format/format'
-import { quietServices, stoppedSince } from '@/overview/stopped'
+import { findStopped, quietServices, stoppedSince, withStopped } from '@/overview/stopped'
 import { countStates, stateOf, wallOf } from '@/overview/wall'
 import { joinServices, rowOf } from '@/red/services'
 import { changeText, columnsOf, stepsOf } from '@/red/series'
@@ -193,5 +194,26 @@ describe('a service that has stopped', () => {
     expect(stoppedSince(points(0, 1, 3, 4), 10 * minute)).toBe(50_000)
     expect(stoppedSince(points(0, 20, 40), 10 * minute)).toBeNull() // calls come in bursts
     expect(stoppedSince(points(), 10 * minute)).toBeNull()
+  })
+
+  it('is not well on every page that looks for it', async () => {
+    const [gone, burst, failing] = ['gone', 'burst', 'failing'].map((name) => node(name, 80))
+    const whole = answer(0, 10 * minute, gone!, burst!, { ...failing!, state: 'error' })
+    const recent = answer(8 * minute, 10 * minute)
+    vi.spyOn(api, 'red').mockImplementation(({ service }) =>
+      Promise.resolve(service === 'burst' ? points(0, 20, 40) : points(0, 1, 3, 4)),
+    )
+    const range = { from: 0, to: 10 * minute }
+    const stopped = await findStopped(whole, recent, range, new AbortController().signal)
+    expect([...stopped]).toEqual([
+      ['service//gone', 50_000],
+      ['service//failing', 50_000],
+    ])
+    const { nodes } = withStopped(whole, stopped)
+    expect(nodes.map(({ state, stoppedMs }) => [state, stoppedMs])).toEqual([
+      ['warn', 50_000],
+      [undefined, undefined],
+      ['error', 50_000],
+    ])
   })
 })

@@ -27,9 +27,10 @@ export type Calls = Schemas['Calls']
 export type Red = Schemas['Red']
 export type RedPoint = Schemas['RedPoint']
 export type RedGroup = Schemas['RedGroup']
-export type Topology = Schemas['Topology']
+export type Topology = Omit<Schemas['Topology'], 'nodes'> & { nodes: TopologyNode[] }
 export type TopologyEdge = Schemas['TopologyEdge']
-export type TopologyNode = Schemas['TopologyNode']
+// Since when it has no calls, pages find out themselves (overview/stopped.ts).
+export type TopologyNode = Schemas['TopologyNode'] & { stoppedMs?: number }
 export type NodeMetrics = Schemas['NodeMetrics']
 export type NodeMeasure = Schemas['NodeMeasure']
 export type TopologyPlace = Schemas['TopologyPlace']

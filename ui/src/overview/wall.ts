@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the services of the range by business line, with what the last minutes say of each.
 import type { NodeState, Service, Topology, TopologyNode } from '@/api/types'
+import { stateWith } from './stopped'
 import { joinServices, type KnownService } from '@/red/services'
 
 export interface Tile extends KnownService {
@@ -15,11 +16,8 @@ export interface Line {
 
 const ORDER: NodeState[] = ['error', 'warn', 'unknown', 'ok']
 
-// One whose calls ended is not well, whatever those before say.
-export function stateOf({ node, stoppedMs }: Tile): NodeState {
-  if (stoppedMs !== null && node?.state !== 'error') return 'warn'
-  return node?.state ?? 'unknown'
-}
+export const stateOf = ({ node, stoppedMs }: Tile): NodeState =>
+  stateWith(node?.state ?? 'unknown', stoppedMs)
 
 // What is worst comes first, then what has most calls.
 function byUrgency(a: Tile, b: Tile): number {

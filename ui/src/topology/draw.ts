@@ -6,7 +6,10 @@ import type { NodeState, TopologyNode } from '@/api/types'
 import { errorLevel } from '@/format/errorLevel'
 import { formatDuration, formatRate, formatShare } from '@/format/format'
 import { ICONS, type IconName } from '@/format/icons'
+import { t } from '@/i18n'
 import { markOf } from '@/state/marks'
+import { zone } from '@/state/server'
+import { formatClock } from '@/time/zone'
 import type { Camera } from './camera'
 import { askedBy } from './graph'
 import { CARD_WIDTH } from './layout'
@@ -263,10 +266,11 @@ function drawSign(painter: Painter, node: TopologyNode, x: number, y: number, si
   } else drawIcon(painter, kindIcon(node.kind), x, y, size, painter.colours['text-2'])
 }
 
-// What a node answers; of clients, what they ask.
+// What a node answers, or since when nothing any more; of clients, what they ask.
 function numbersOf({ graph }: Scene, at: number): string {
   const node = graph.nodes[at]!
   if (node.kind === 'client') return formatRate(askedBy(graph, at).calls, graph.seconds)
+  if (node.stoppedMs) return t('wall.stopped', { time: formatClock(node.stoppedMs, zone.value) })
   if (node.calls <= 0) return '–'
   const share = formatShare(node.errors, node.calls)
   return `${formatRate(node.calls, graph.seconds)} · ${share} · P99 ${formatDuration(node.p99_ns)}`
