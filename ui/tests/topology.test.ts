@@ -12,7 +12,7 @@ import { spread } from '@/topology/place'
 vi.stubGlobal('matchMedia', () => ({ matches: false, addEventListener: () => undefined }))
 vi.stubGlobal('localStorage', { getItem: () => null, setItem: () => undefined })
 vi.stubGlobal('navigator', { language: 'en' })
-const { nodeName } = await import('@/topology/names')
+const { kindText, nodeName } = await import('@/topology/names')
 const { makeScene, markPlace } = await import('@/topology/scene')
 
 const CALLS = {
@@ -267,5 +267,14 @@ describe('the map', () => {
   it('says of a callee that nobody told that it is not known', () => {
     expect(nodeName(node('external///(unknown)'))).toBe('(callee not told)')
     expect(nodeName(node('external///api.bank'))).toBe('api.bank')
+  })
+
+  it('calls no service what only an address is known of', () => {
+    const kinds = (...names: string[]) => names.map((name) => kindText(node(`external///${name}`)))
+    const peers = ['10.0.0.7:5432', '10.0.0.7', '[fd00::7]:80', 'fe80::1%eth0', '::1', '(unknown)']
+    expect(new Set(kinds(...peers))).toEqual(new Set(['unknown peer']))
+    const named = ['api.bank', 'api.bank:443', 'cafe:80', '1.2.3', 'post office']
+    expect(new Set(kinds(...named))).toEqual(new Set(['external service']))
+    expect(kindText(node('service//orders/GET'))).toBe('endpoint')
   })
 })

@@ -143,6 +143,7 @@ export const enCalls = {
   'nodeKind.cache': 'cache',
   'nodeKind.queue': 'queue',
   'nodeKind.external': 'external service',
+  'nodeKind.peer': 'unknown peer',
   'nodeKind.endpoint': 'endpoint',
   'nodeKind.host': 'host',
   'nodeKind.rack': 'rack',

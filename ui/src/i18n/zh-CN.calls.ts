@@ -132,6 +132,7 @@ export const zhCalls: Record<keyof typeof enCalls, Message> = {
   'nodeKind.cache': '缓存',
   'nodeKind.queue': '消息队列',
   'nodeKind.external': '外部服务',
+  'nodeKind.peer': '未知对端',
   'nodeKind.endpoint': '接口',
   'nodeKind.host': '主机',
   'nodeKind.rack': '机架',

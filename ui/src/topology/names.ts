@@ -31,4 +31,14 @@ export function nodePlace(node: NamedNode): string {
 // In a sentence.
 export const nodeText = (node: NamedNode) => `${nodePlace(node)} ${nodeName(node)}`.trim()
 
+// An IPv4 or IPv6 address, with its port or without.
+const ADDRESS =
+  /^(\d{1,3}(\.\d{1,3}){3}(:\d+)?|\[?[0-9a-f]*:[0-9a-f:.]*:[0-9a-f.]*(%\w+)?\]?(:\d+)?)$/i
+
+// In words. Of a callee that only an address is known of, or nothing, nobody knows that it is a service.
+export function kindText({ kind, name }: NamedNode): string {
+  if (kind === 'external' && (name === UNTOLD || ADDRESS.test(name))) return t('nodeKind.peer')
+  return t(`nodeKind.${kind === 'service' && name ? 'endpoint' : kind}`)
+}
+
 export const kindIcon = (kind: Kind): IconName => (kind === 'service' ? 'services' : kind)
