@@ -199,7 +199,7 @@ static enum err fail_merge(struct merge *m, enum err e, size_t bad, bool doubtfu
     }
     (void)pthread_mutex_lock(&s->lock);
     maintain_hold_off(s);
-    s->sifts_again = true;
+    s->sifts_again = s->strips_again = true;
     (void)pthread_mutex_unlock(&s->lock);
     log_write(LOG_ERROR, "store", "a merge failed", "error=%s", err_name(e));
     for (size_t i = 0; i < m->count && e == ERR_CORRUPT; i++) {
@@ -292,7 +292,7 @@ static enum err merge_in_budget(struct merge *m, bool patient, bool *ret_did)
         if (m->count == MERGE_LARGE_MIN) {
             room_put_off(m->s);
             (void)pthread_mutex_lock(&m->s->lock);
-            m->s->sifts_again = true; // which need less
+            m->s->sifts_again = m->s->strips_again = true; // which need less
             (void)pthread_mutex_unlock(&m->s->lock);
             return ERR_OK;
         }
@@ -379,11 +379,15 @@ static void choose_step(struct store *s, struct step *x, uint64_t now_ns, bool p
     x->may_write = !patient || mono_ns >= s->merge_retry_ns;
     ASSERT(s->line_count <= STORE_LINES_MAX);
     x->damaged = find_damaged(s, &x->line);
-    for (size_t i = 0; i < s->line_count && x->damaged == NULL && !x->is_retain; i++) {
-        x->is_retain = retain_choose(&x->retain, i, now_ns, x->may_write);
-    }
+    bool is_due = x->damaged == NULL && retain_choose(&x->retain, now_ns, x->may_write);
+    // What was to be stripped and failed lets sifts and merges go first, as those do one another.
+    x->is_retain = is_due && (s->strips_again || !retain_failed_before(&x->retain));
     if (x->damaged == NULL && !x->is_retain && x->may_write) {
         choose_write(s, x, mono_ns, patient);
+    }
+    x->is_retain = x->is_retain || (is_due && !x->is_sift && !x->is_merge);
+    if (x->is_retain && x->retain.strip) {
+        s->strips_again = false;
     }
     ASSERT(x->may_write || (!x->is_merge && !x->is_sift));
 }

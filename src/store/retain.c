@@ -95,6 +95,14 @@ static void take_to_strip(struct retain *r, struct part_entry *entry)
     r->strip = true;
 }
 
+// Of two to strip, the older one first, that which failed less often. `a` may be NULL.
+static struct part_entry *better(struct part_entry *a, struct part_entry *b)
+{
+    ASSERT(b != NULL && !is_stripped(b));
+    ASSERT(a != b);
+    return a == NULL || b->rewrite_failures < a->rewrite_failures ? b : a;
+}
+
 // Parts over their age. `sorted` is by age, oldest first, like below.
 static void choose_by_age(struct retain *r, const struct store_retention *limit,
                           struct part_entry **sorted, size_t n, uint64_t now_ns, bool may_strip)
@@ -109,8 +117,8 @@ static void choose_by_age(struct retain *r, const struct store_retention *limit,
         uint64_t age_ms = now_ns > mark ? (now_ns - mark) / NS_PER_MS : 0;
         if (age_ms > errors_ms || (age_ms > limit->age_ms && !has_errors(sorted[i]))) {
             take(r, sorted[i]);
-        } else if (age_ms > limit->age_ms && !is_stripped(sorted[i]) && strip == NULL) {
-            strip = sorted[i];
+        } else if (age_ms > limit->age_ms && !is_stripped(sorted[i])) {
+            strip = better(strip, sorted[i]);
         }
     }
     if (r->count == 0 && strip != NULL && may_strip) {
@@ -124,15 +132,15 @@ static void choose_by_size(struct retain *r, const struct store_retention *limit
 {
     ASSERT(limit->bytes != 0 && n > 0);
     uint64_t bytes = 0, stripped = 0;
-    struct part_entry *oldest = NULL; // that is not stripped
+    struct part_entry *strip = NULL;
     ASSERT(r->count == 0);
     for (size_t i = 0; i < n; i++) {
         bytes += bytes_of(sorted[i]);
         stripped += is_stripped(sorted[i]) ? bytes_of(sorted[i]) : 0;
-        oldest = oldest == NULL && !is_stripped(sorted[i]) ? sorted[i] : oldest;
+        strip = is_stripped(sorted[i]) ? strip : better(strip, sorted[i]);
     }
     for (size_t i = 0; i < n && r->count < RETAIN_STEP_MAX && bytes > limit->bytes; i++) {
-        bool spare = oldest == NULL || stripped > limit->bytes / STRIPPED_SHARE;
+        bool spare = strip == NULL || stripped > limit->bytes / STRIPPED_SHARE;
         if (is_stripped(sorted[i]) ? spare : !has_errors(sorted[i])) {
             take(r, sorted[i]);
             bytes -= bytes_of(sorted[i]);
@@ -141,12 +149,12 @@ static void choose_by_size(struct retain *r, const struct store_retention *limit
             break; // its turn comes when it has been stripped
         }
     }
-    if (r->count == 0 && bytes > limit->bytes && oldest != NULL && may_strip) {
-        take_to_strip(r, oldest);
+    if (r->count == 0 && bytes > limit->bytes && strip != NULL && may_strip) {
+        take_to_strip(r, strip);
     }
 }
 
-bool retain_choose(struct retain *r, size_t index, uint64_t now_ns, bool may_strip)
+static void choose_in_line(struct retain *r, size_t index, uint64_t now_ns, bool may_strip)
 {
     ASSERT(!r->strip);
     struct store *s = r->s;
@@ -156,7 +164,7 @@ bool retain_choose(struct retain *r, size_t index, uint64_t now_ns, bool may_str
     size_t n = line->part_count;
     r->line = index;
     if (n == 0 || (limit.age_ms == 0 && limit.bytes == 0)) {
-        return false;
+        return;
     }
     struct part_entry **sorted = mem_new(n, sizeof(struct part_entry *));
     memcpy(sorted, line->parts, n * sizeof *sorted);
@@ -166,7 +174,42 @@ bool retain_choose(struct retain *r, size_t index, uint64_t now_ns, bool may_str
         choose_by_size(r, &limit, sorted, n, may_strip);
     }
     mem_free(sorted);
+}
+
+// Which of two lines' parts is stripped first.
+static bool is_before(const struct part_entry *a, const struct part_entry *b)
+{
+    ASSERT(a != b && a->id != b->id);
+    ASSERT(!is_stripped(a) && !is_stripped(b));
+    return a->rewrite_failures != b->rewrite_failures ? a->rewrite_failures < b->rewrite_failures
+                                                      : a->id < b->id;
+}
+
+bool retain_choose(struct retain *r, uint64_t now_ns, bool may_strip)
+{
+    ASSERT(r->count == 0);
+    ASSERT(r->s->line_count <= STORE_LINES_MAX);
+    struct retain none = *r;
+    for (size_t i = 0; i < r->s->line_count; i++) {
+        struct retain in_line = none;
+        choose_in_line(&in_line, i, now_ns, may_strip);
+        bool is_whole = in_line.count > 0 && !in_line.strip;
+        if (is_whole || (in_line.count > 0 &&
+                         (r->count == 0 || is_before(in_line.entries[0], r->entries[0])))) {
+            *r = in_line;
+        }
+        if (is_whole) {
+            break;
+        }
+    }
     return r->count > 0;
+}
+
+bool retain_failed_before(const struct retain *r)
+{
+    ASSERT(r->count > 0);
+    ASSERT(!r->strip || r->count == 1);
+    return r->strip && r->entries[0]->rewrite_failures > 0;
 }
 
 // ---- Whole parts --------------------------------------------------------------------------------
@@ -215,6 +258,9 @@ static enum err strip(struct retain *r, bool patient)
     (void)pthread_mutex_lock(&r->s->lock);
     r->s->stats.stripped_parts += e == ERR_OK && result == STRIP_WRITTEN ? 1 : 0;
     r->s->stats.expired_parts += e == ERR_OK && result == STRIP_NONE_KEPT ? 1 : 0;
+    if (e != ERR_OK && e != ERR_CANCELLED) {
+        r->entries[0]->rewrite_failures++;
+    }
     (void)pthread_mutex_unlock(&r->s->lock);
     return e == ERR_AGAIN ? ERR_OK : e;
 }

@@ -29,8 +29,14 @@ struct retain {
     bool strip; // the one entry is to be stripped; else all go
 };
 
-// Under `lock`: what is to be done next in a line, if anything. Strips only where `may_strip`.
-bool retain_choose(struct retain *r, size_t line, uint64_t now_ns, bool may_strip);
+// Under `lock`: what is to be done next, if anything. Parts of any line that go whole go first,
+// since that needs no room. Then, where `may_strip`, of those that are to be stripped the one that
+// failed least often, and of these the one that was written first: a line's part for which there is
+// no room holds no other back.
+bool retain_choose(struct retain *r, uint64_t now_ns, bool may_strip);
+// Under `lock`: whether what was chosen failed before, which by that each that is to be stripped
+// has.
+bool retain_failed_before(const struct retain *r);
 
 // Whether what is flushed of a line is fresh: the line keeps chosen chains. Takes `lock`.
 bool retain_chooses(struct store *s, struct str line);

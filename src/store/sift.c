@@ -24,8 +24,8 @@ static bool is_before(const struct part_entry *a, const struct part_entry *b)
 {
     ASSERT(a != b && a->id != b->id);
     ASSERT(a->state == PART_FRESH && b->state == PART_FRESH);
-    return a->sift_failures != b->sift_failures ? a->sift_failures < b->sift_failures
-                                                : a->id < b->id;
+    return a->rewrite_failures != b->rewrite_failures ? a->rewrite_failures < b->rewrite_failures
+                                                      : a->id < b->id;
 }
 
 bool sift_choose(struct sift *x, uint64_t mono_ns, bool patient)
@@ -54,7 +54,7 @@ bool sift_failed_before(const struct sift *x)
 {
     ASSERT(x->entry != NULL);
     ASSERT(x->entry->state == PART_FRESH);
-    return x->entry->sift_failures > 0;
+    return x->entry->rewrite_failures > 0;
 }
 
 // ---- Sifting ------------------------------------------------------------------------------------
@@ -134,7 +134,8 @@ static enum err sift(struct sift *x, bool patient)
         maintain_hold_off(x->s);
     }
     if (e != ERR_OK && e != ERR_CANCELLED) {
-        x->entry->sift_failures++;
+        x->entry->rewrite_failures++;
+        x->s->strips_again = true;
     }
     (void)pthread_mutex_unlock(&x->s->lock);
     buf_done(&found.gone);

@@ -50,9 +50,9 @@ struct part_entry {
     uint32_t level;
     uint64_t committed_ns;
     struct part *part;
-    enum part_state state; // not PART_QUARANTINED
-    uint64_t fresh_ns;     // monotonic, when it became fresh
-    uint32_t sift_failures;
+    enum part_state state;     // not PART_QUARANTINED
+    uint64_t fresh_ns;         // monotonic, when it became fresh
+    uint32_t rewrite_failures; // of sifting or stripping it
 };
 
 struct store_line {
@@ -117,7 +117,8 @@ struct store {
     struct retain_clock clock;
     uint64_t clock_saved_ns; // by the monotonic clock
     bool low_space, write_full;
-    bool sifts_again; // a merge failed or found no memory: a sift that failed goes first
+    bool sifts_again;  // a merge failed or found no memory: a sift that failed goes first
+    bool strips_again; // the same of a sift or a merge, and a strip
     bool unreachable, flush_failing;
     struct store_stats stats;
 };

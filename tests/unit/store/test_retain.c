@@ -311,6 +311,94 @@ static void test_a_catalog_without_room_expires_nothing(void **state)
     world_done(&w);
 }
 
+// ---- Turns --------------------------------------------------------------------------------------
+
+// A part of a line, half of whose traces have an error.
+static void add_mixed_part(struct world *w, struct str line)
+{
+    struct batch *b = make(w, line, 40);
+    for (size_t i = 0; i < b->span_count; i++) {
+        b->spans[i].status = b->spans[i].trace.b[0] % 2 ? STATUS_ERROR : STATUS_OK;
+    }
+    store_add(w->store, b);
+    assert_ok(store_flush(w->store));
+}
+
+static void fill_memory(struct world *w, size_t *ret_bytes)
+{
+    *ret_bytes = w->budget.limit_bytes - atomic_load(&w->budget.total);
+    budget_force(&w->budget, ACCOUNT_SERIES, *ret_bytes);
+}
+
+// A part for which there is no memory holds back none of its line, and none of another.
+static void test_parts_without_room_take_turns(void **state)
+{
+    (void)state;
+    struct world w;
+    struct store_stats stats;
+    size_t bytes;
+    bool did;
+    world_open(&w, false);
+    add_mixed_part(&w, STR("bank"));
+    add_mixed_part(&w, STR("bank"));
+    add_mixed_part(&w, STR("shop"));
+    fill_memory(&w, &bytes);
+    store_set_retention(w.store, (struct store_retention){.age_ms = 1, .errors_age_ms = UINT64_MAX},
+                        NULL, 0);
+    for (uint32_t i = 0; i < 9; i++) {
+        assert_ok(maintain_step(w.store, true, &did));
+        assert_false(did);
+    }
+    const struct store_line *lines = w.store->lines;
+    assert_int_equal(lines[0].parts[0]->rewrite_failures, 3);
+    assert_int_equal(lines[0].parts[1]->rewrite_failures, 3);
+    assert_int_equal(lines[1].parts[0]->rewrite_failures, 3);
+    // What goes whole needs none, in whatever line it is.
+    const struct store_retention whole = {.line = STR("shop"), .age_ms = 1};
+    store_set_retention(w.store, (struct store_retention){.age_ms = 1, .errors_age_ms = UINT64_MAX},
+                        &whole, 1);
+    assert_ok(maintain_step(w.store, true, &did));
+    assert_true(did);
+    assert_int_equal(lines[1].part_count, 0);
+    budget_give(&w.budget, ACCOUNT_SERIES, bytes);
+    assert_ok(store_quiesce(w.store));
+    store_stats(w.store, &stats);
+    assert_int_equal(stats.stripped_parts, 2);
+    world_done(&w);
+}
+
+// One that failed lets merges go first; of two that fail both are tried.
+static void test_a_part_that_failed_lets_merges_go_first(void **state)
+{
+    (void)state;
+    struct world w;
+    struct store_stats stats;
+    size_t bytes;
+    bool did;
+    const struct store_retention bank = {
+        .line = STR("bank"), .age_ms = 1, .errors_age_ms = UINT64_MAX};
+    world_open(&w, false);
+    add_mixed_part(&w, STR("bank"));
+    add_parts(&w, 8, 30);
+    fill_memory(&w, &bytes);
+    store_set_retention(w.store, (struct store_retention){0}, &bank, 1);
+    for (uint32_t i = 0; i < 6; i++) { // strip, merge, strip ...
+        assert_ok(maintain_step(w.store, true, &did));
+        assert_false(did);
+        assert_int_equal(w.store->lines[0].parts[0]->rewrite_failures, i / 2 + 1);
+    }
+    w.store->strips_again = false;
+    budget_give(&w.budget, ACCOUNT_SERIES, bytes);
+    assert_ok(maintain_step(w.store, true, &did));
+    store_stats(w.store, &stats);
+    assert_int_equal(stats.merges, 1);
+    assert_int_equal(stats.stripped_parts, 0);
+    assert_ok(store_quiesce(w.store));
+    store_stats(w.store, &stats);
+    assert_int_equal(stats.stripped_parts, 1);
+    world_done(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -319,6 +407,8 @@ int main(void)
         cmocka_unit_test(test_error_free_data_goes_first),
         cmocka_unit_test(test_stripping_writes_only_what_it_must),
         cmocka_unit_test(test_a_catalog_without_room_expires_nothing),
+        cmocka_unit_test(test_parts_without_room_take_turns),
+        cmocka_unit_test(test_a_part_that_failed_lets_merges_go_first),
         cmocka_unit_test(test_rows_from_the_future_expire_by_commit),
         cmocka_unit_test(test_a_leap_of_the_clock_expires_nothing),
     };

@@ -390,7 +390,7 @@ static void test_a_part_without_room_lets_merges_go_first(void **state)
     simfs_set_full(w.sim, true);
     for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++) {
         assert_err(store_quiesce(w.store), ERR_FULL);
-        assert_int_equal(w.store->lines[0].parts[0]->sift_failures, failures[i]);
+        assert_int_equal(w.store->lines[0].parts[0]->rewrite_failures, failures[i]);
         assert_int_equal(merge_failures(&w), i + 1);
     }
     simfs_set_full(w.sim, false);
