@@ -15,13 +15,14 @@ static char path[64];
 
 static unsigned version; // of the format to be written; 0: the newest
 
-static void write_part(const struct rows *rows, int level)
+static void write_part_of_blocks(const struct rows *rows, int level, size_t block_rows)
 {
     const struct part_writer_options options = {.fs = fs_real(),
                                                 .path = path,
                                                 .line = STR("shop"),
                                                 .seq_first = 3,
                                                 .seq_last = 9,
+                                                .block_rows = block_rows,
                                                 .zstd_level = level,
                                                 .version = version};
     struct part_writer *w;
@@ -31,6 +32,11 @@ static void write_part(const struct rows *rows, int level)
     }
     assert_ok(part_writer_finish(w));
     part_writer_free(w);
+}
+
+static void write_part(const struct rows *rows, int level)
+{
+    write_part_of_blocks(rows, level, 0);
 }
 
 static struct part *open_part(void)
@@ -144,6 +150,51 @@ static void assert_trace(struct part *p, const struct rows *rows, size_t first, 
     }
     assert_true(out->unique_strings);
     batch_unref(out);
+}
+
+// Any run of the rows of a trace that lies in several blocks and pages, and when its rows start.
+static void test_a_run_of_a_traces_rows(void **state)
+{
+    (void)state;
+    struct batch *batches[6];
+    struct rows rows;
+    struct gen g = {.state = 9, .traces = 1, .attrs_max = 2, .text_max = 20};
+    build(&rows, batches, 6, &g, 5000);
+    write_part_of_blocks(&rows, 3, PAGE_ROWS + PAGE_ROWS / 2);
+    struct part *p = open_part();
+    trace_id id = row_span(rows.rows[0])->trace;
+    assert_in_range(part_meta(p)->blocks, 2, 9);
+    for (int i = 0; i < 60; i++) {
+        struct trace_request want = *TRACE_EVERY_ROW;
+        struct batch *out;
+        want.skip = i == 0 ? 0 : (size_t)(gen_u64(&g) % rows.count);
+        want.first =
+            i == 1 ? SIZE_MAX : 1 + (size_t)(gen_u64(&g) % (rows.count / (i % 2 ? 1 : 99)));
+        size_t left = rows.count - want.skip;
+        assert_ok(part_find_trace(p, id, &want, &out));
+        assert_int_equal(out->span_count, want.first < left ? want.first : left);
+        for (uint32_t k = 0; k < out->span_count; k += k % 50 == 0 ? 1 : 7) {
+            assert_same_row((struct row){out, k}, rows.rows[want.skip + k]);
+        }
+        batch_unref(out);
+    }
+    uint64_t *starts = mem_new(rows.count, sizeof *starts);
+    for (size_t most = 1; most <= rows.count; most = most < 9 ? most + 1 : most * 3) {
+        size_t count = 0;
+        starts[most < rows.count ? most : 0] = 77;
+        assert_ok(part_trace_starts(p, id, most, starts, &count));
+        assert_int_equal(count, rows.count);
+        assert_true(most == rows.count || starts[most] == 77);
+        for (size_t k = 0; k < most; k++) {
+            assert_int_equal(starts[k], row_span(rows.rows[k])->start_ns);
+        }
+    }
+    id.b[15] ^= 1;
+    size_t none;
+    assert_err(part_trace_starts(p, id, 9, starts, &none), ERR_NOT_FOUND);
+    mem_free(starts);
+    part_unref(p);
+    drop(&rows, batches, 6);
 }
 
 static void test_every_trace_is_found(void **state)
@@ -601,6 +652,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_every_trace_is_found),
+        cmocka_unit_test(test_a_run_of_a_traces_rows),
         cmocka_unit_test(test_trace_larger_than_a_block),
         cmocka_unit_test(test_blocks_are_cut_between_traces),
         cmocka_unit_test(test_partial_reads),
