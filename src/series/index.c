@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/arena.h"
 #include "core/hash_index.h"
 #include "core/mem.h"
 #include "core/must.h"
@@ -34,6 +33,7 @@ void series_index_free(struct series_index *x)
         }
     }
     for (size_t i = 0; i < x->line_count; i++) {
+        mem_free(x->lines[i].name);
         mem_free(x->lines[i].series);
     }
     for (size_t i = 0; i < x->count; i++) {
@@ -48,7 +48,6 @@ void series_index_free(struct series_index *x)
     mem_free(x->fresh);
     hash_index_done(&x->by_key);
     hash_index_done(&x->by_label);
-    arena_done(&x->names);
     meter_done(&x->meter);
     (void)pthread_rwlock_destroy(&x->lock);
     mem_free(x);
@@ -127,29 +126,57 @@ struct str series_key_value(struct str key, struct str label)
 
 // ---- Lines --------------------------------------------------------------------------------------
 
+// A number for a new line: one that was never given, then one of a line that has nothing left;
+// SERIES_LINES_MAX where there is none. The lock is held.
+static uint32_t free_line(const struct series_index *x)
+{
+    uint32_t i = x->line_count < SERIES_LINES_MAX ? x->line_count : 0;
+    while (i < x->line_count && x->lines[i].entries > 0) {
+        i++;
+    }
+    ASSERT(i <= SERIES_LINES_MAX);
+    return i;
+}
+
+// Only the adder changes names and adds entries, so that a line without any stays so meanwhile.
+static enum err add_line(struct series_index *x, struct str name, uint32_t *ret_line)
+{
+    enum err e = ERR_LIMIT;
+    (void)pthread_rwlock_wrlock(&x->lock);
+    uint32_t at = free_line(x);
+    if (at < SERIES_LINES_MAX) {
+        struct index_line *l = &x->lines[at];
+        ASSERT(l->count == 0 && l->weight == 0);
+        x->key_bytes += name.n;
+        x->key_bytes -= l->name_n;
+        mem_free(l->name);
+        l->name = mem_alloc(name.n + 1);
+        memcpy(l->name, name.n > 0 ? name.p : "", name.n);
+        l->name_n = name.n;
+        x->line_count += at == x->line_count ? 1 : 0;
+        *ret_line = at;
+        e = ERR_OK;
+    }
+    (void)pthread_rwlock_unlock(&x->lock);
+    return e;
+}
+
 enum err series_index_line(struct series_index *x, struct str line, uint32_t *ret_line)
 {
     ASSERT(x->line_count <= SERIES_LINES_MAX);
     for (uint32_t i = 0; i < x->line_count; i++) {
-        if (str_eq(x->lines[i].name, line)) {
+        if (str_eq(series_index_line_name(x, i), line)) {
             *ret_line = i;
             return ERR_OK;
         }
     }
-    if (x->line_count == SERIES_LINES_MAX) {
-        return ERR_LIMIT;
-    }
-    (void)pthread_rwlock_wrlock(&x->lock);
-    x->lines[x->line_count].name = arena_str(&x->names, line);
-    *ret_line = x->line_count++;
-    (void)pthread_rwlock_unlock(&x->lock);
-    return ERR_OK;
+    return add_line(x, line, ret_line);
 }
 
 struct str series_index_line_name(const struct series_index *x, uint32_t line)
 {
     ASSERT(line < x->line_count);
-    return x->lines[line].name;
+    return (struct str){x->lines[line].name, x->lines[line].name_n};
 }
 
 // ---- Tables -------------------------------------------------------------------------------------
@@ -263,7 +290,7 @@ static size_t held_bytes(const struct series_index *x)
     for (size_t i = 0; i < x->line_count; i++) {
         lines += x->lines[i].capacity * sizeof(uint32_t);
     }
-    return lines + x->names.held_bytes + x->key_bytes + x->capacity * sizeof *x->entries +
+    return lines + x->key_bytes + x->capacity * sizeof *x->entries +
            x->hash_capacity * sizeof *x->hashes +
            (x->rank_capacity + x->order_capacity + x->fresh_capacity) * sizeof(uint32_t) +
            x->posting_capacity * sizeof *x->postings +
@@ -318,6 +345,7 @@ static void add_to_line(struct series_index *x, uint32_t series, size_t key_byte
     ASSERT(l->count <= l->capacity);
     l->series = index_grow(l->series, &l->capacity, l->count, sizeof *l->series);
     l->series[l->count++] = series;
+    l->entries++;
     l->weight += key_bytes + WEIGHT_BASE;
     x->weight += key_bytes + WEIGHT_BASE;
 }

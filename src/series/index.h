@@ -17,6 +17,8 @@
 //            from now on finds it. A query that came before may have it in its list still.
 //   free     The same, once all such queries are gone (series_index_enter(), _leave()): the key and
 //            the reference. No part and no head has the reference by then; who forgets sees to it.
+// The number of a line whose last series was freed is given to a new one, once none is left that
+// was never given: whoever had it had a series of the line, too.
 // One list at a time is between its first and its last step. Each step holds the lock for a
 // stretch of bounded work, again and again.
 //
@@ -44,7 +46,8 @@ struct series_id {
     enum series_type type;
 };
 
-// The number of a line, made when it is new; ERR_LIMIT beyond SERIES_LINES_MAX.
+// The number of a line, made when it is new; ERR_LIMIT where SERIES_LINES_MAX have series. By the
+// adder, or where nobody else has the index yet.
 MUST_CHECK enum err series_index_line(struct series_index *x, struct str line, uint32_t *ret_line);
 struct str series_index_line_name(const struct series_index *x, uint32_t line);
 

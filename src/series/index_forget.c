@@ -286,6 +286,8 @@ static void free_one(struct series_index *x, uint32_t series)
     struct index_entry *e = &x->entries[series];
     MUST(series < x->count && e->key != NULL && !e->held);
     x->key_bytes -= e->key_n + KEY_OVERHEAD;
+    MUST(x->lines[e->line].entries > 0);
+    x->lines[e->line].entries--;
     mem_free((void *)(uintptr_t)e->key);
     *e = (struct index_entry){.key = NULL};
     x->ranks[series] = UNRANKED;

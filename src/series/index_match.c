@@ -110,7 +110,7 @@ enum err series_index_match(struct series_index *x, const struct series_query *q
     buf_init(&label, 2 * SERIES_LABEL_BYTES_MAX + 2);
     series_index_open(x);
     for (uint32_t i = 0; i < x->line_count && e == ERR_OK; i++) {
-        if (q->any_line || str_eq(x->lines[i].name, q->line)) {
+        if (q->any_line || str_eq(series_index_line_name(x, i), q->line)) {
             e = match_line(x, q, i, &label, &m);
         }
     }

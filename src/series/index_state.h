@@ -6,7 +6,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "core/arena.h"
 #include "core/hash_index.h"
 #include "series/index.h"
 
@@ -37,7 +36,9 @@ struct posting {
 };
 
 struct index_line {
-    struct str name;
+    char *name; // on the heap
+    size_t name_n;
+    size_t entries; // that have its number, those on their way out included
     uint32_t *series;
     size_t count, capacity;
     size_t weight; // the adder's: of those that are linked
@@ -47,8 +48,7 @@ struct series_index {
     pthread_rwlock_t lock;
     struct meter meter;
     size_t bytes_max;
-    struct arena names; // of lines
-    size_t key_bytes;
+    size_t key_bytes; // of series and names of lines
     struct index_entry *entries;
     uint64_t *hashes;
     size_t count, capacity, hash_capacity; // of references that were given

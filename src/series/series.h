@@ -30,8 +30,8 @@
 // part or a head has. It takes a quarter of the budget at most, and a sixteenth more for lines that
 // have little: a line gets new series as long as what it has is at most four times what is left of
 // both. So one line alone may fill the quarter, and those that come after it find room
-// (series/index.h). At most SERIES_LINES_MAX lines. Labels: at most SERIES_LABELS_MAX, of
-// SERIES_LABEL_BYTES_MAX each, sorted by key, keys unique, none empty, none with a NUL byte (the
+// (series/index.h). At most SERIES_LINES_MAX lines have series. Labels: at most SERIES_LABELS_MAX,
+// of SERIES_LABEL_BYTES_MAX each, sorted by key, keys unique, none empty, none with a NUL byte (the
 // canonical form of a series, by which parts are sorted, is key NUL value NUL ...); "__name__" is
 // one of them.
 //
@@ -39,7 +39,7 @@
 // were set aside; or it never got a sample) leaves the index and gives its memory back. It is
 // looked for every SERIES_FORGET_MS, and goes with the next seal, in larger numbers with some more
 // of them: where nothing comes, nothing goes. If it comes again it is a new series. Only series
-// that the adder holds (series_hold()) stay.
+// that the adder holds (series_hold()) stay. A line whose last series went makes room for another.
 //
 // Threads: one thread adds and seals (the "adder"); the store's own threads flush, and merge and
 // expire at low priority; any thread queries. Memory: heads, index and queries take their bytes
@@ -222,11 +222,12 @@ struct series_answer {
     uint64_t damaged_parts;   // that had something of the range, and are left out: now or long ago
 };
 
-// Calls `each` for every series that has something in the range, in order of line (as first seen)
-// and labels; it returns ERR_OK to go on. A series is never seen half: what is found of it is of
-// one moment, and so are up to SERIES_BATCH of them; parts and heads are those of the moment of the
-// call. ERR_INVALID for a step that is not a multiple of a slot. ERR_MEMORY where the meter
-// refuses, ERR_CANCELLED, an error of the storage, or what `each` returned.
+// Calls `each` for every series that has something in the range, in order of line (as first seen,
+// while there are no more than SERIES_LINES_MAX) and labels; it returns ERR_OK to go on. A series
+// is never seen half: what is found of it is of one moment, and so are up to SERIES_BATCH of them;
+// parts and heads are those of the moment of the call. ERR_INVALID for a step that is not a
+// multiple of a slot. ERR_MEMORY where the meter refuses, ERR_CANCELLED, an error of the storage,
+// or what `each` returned.
 #define SERIES_BATCH 1024
 MUST_CHECK enum err series_run(struct series_store *s, const struct series_query *query,
                                enum err (*each)(void *ctx, const struct series_found *found),

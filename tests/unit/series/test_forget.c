@@ -627,9 +627,68 @@ static void test_lines_that_want_all_get_the_same(void **state)
     world_done(&w);
 }
 
+// ---- Lines --------------------------------------------------------------------------------------
+
+static enum err note_line(void *ctx, const struct series_found *f)
+{
+    char *last = ctx;
+    (void)snprintf(last, 32, "%.*s=%.*s", (int)f->line.n, f->line.p,
+                   (int)label_of(f, STR("number")).n, label_of(f, STR("number")).p);
+    return ERR_OK;
+}
+
+// How many series a line has, and its name and the number of the last one.
+static uint64_t look_at_line(struct world *w, struct str line, char last[32])
+{
+    struct series_answer answer;
+    const struct series_query q = {
+        .line = line, .from_ms = T0_MS, .to_ms = T0_MS + 1000 * DAY_MS, .step_ms = SERIES_SLOT_MS};
+    last[0] = 0;
+    assert_ok(series_run(w->store, &q, note_line, last, &answer));
+    return answer.series;
+}
+
+static void test_line_with_nothing_left_makes_room(void **state)
+{
+    (void)state;
+    struct world w;
+    char last[32];
+    uint32_t series;
+    world_open(&w, 0);
+    for (unsigned i = 0; i < SERIES_LINES_MAX; i++) {
+        assert_int_equal(fill(&w, i, i, 1), 1);
+    }
+    assert_err(find_born(&w, 0, 0, 64, &series), ERR_LIMIT);
+    seal_and_flush(&w);
+    world_now_ms += 3 * DAY_MS;
+    assert_int_equal(fill(&w, 7, 1007, 1), 1); // the only one that something is left of
+    seal_and_flush(&w);
+    forget(&w);
+    assert_int_equal(stats_of(&w).series, 1);
+    for (unsigned i = 64; i < 63 + SERIES_LINES_MAX; i++) {
+        assert_int_equal(fill(&w, i, i, 1), 1);
+    }
+    assert_err(find_born(&w, 0, 0, 0, &series), ERR_LIMIT);
+    for (unsigned round = 0; round < 2; round++) { // from the head, from parts
+        assert_int_equal(look_at_line(&w, STR("line-7"), last), 1);
+        assert_string_equal(last, "line-7=1007");
+        assert_int_equal(look_at_line(&w, STR("line-64"), last), 1);
+        assert_string_equal(last, "line-64=64");
+        assert_int_equal(look_at_line(&w, STR("line-0"), last), 0);
+        seal_and_flush(&w);
+    }
+    world_stop(&w);
+    world_start(&w);
+    assert_int_equal(look_at_line(&w, STR("line-126"), last), 1);
+    assert_string_equal(last, "line-126=126");
+    assert_int_equal(look_at_line(&w, STR("line-63"), last), 0);
+    world_done(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_line_with_nothing_left_makes_room),
         cmocka_unit_test(test_series_go_with_their_last_part),
         cmocka_unit_test(test_series_go_that_merges_leave_nothing_of),
         cmocka_unit_test(test_series_without_a_sample_go),
