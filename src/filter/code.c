@@ -11,6 +11,7 @@ static const struct {
     const char *code, *begins;
 } codes[] = {
     {"start", "'{'"},
+    {"field_of_tree", "a field that a span has without its trace"},
     {"field", "a field such as"},
     {"field", "a field: an intrinsic"},
     {"character", "a field, an operator or a bracket"},
@@ -21,6 +22,7 @@ static const struct {
     {"end", "the end of the filter"},
     {"status", "'=' or '!=' with error"},
     {"kind", "'=' or '!=' with server"},
+    {"rpc_id", "'=', '!=', '=~' or '!~' with an RpcId"},
     {"duration_unit", "a duration with its unit"},
     {"duration", "a duration such as"},
     {"value", "a text in quotes, a number"},

@@ -16,9 +16,9 @@
 //   are
 //              refused; in a regular expression they stay as written (\d, \b), so that it need not
 //              double them
-//   intrinsic := name | status | statusMessage | kind | duration | traceID | spanID | parentID, the
-//              first five also as span:name ..., then trace:id, span:id, span:parentID, event:name,
-//              instrumentation:name, instrumentation:version
+//   intrinsic := name | status | statusMessage | kind | duration | traceID | spanID | parentID |
+//              rpcID, the first five also as span:name ..., then trace:id, span:id, span:parentID,
+//              span:rpcID, event:name, instrumentation:name, instrumentation:version
 //
 // `.name` looks in the span's attributes first, then in the resource's. Comparisons are typed: a
 // number never equals a text; a test on an absent attribute is false for every operator, `!=` and
@@ -29,6 +29,12 @@
 // elements of the value's type and none of them is equal or matches. A regular expression
 // (filter/pattern.h) must match the whole value; a value on which it is given up satisfies neither
 // `=~` nor `!~`. A test on event or link attributes holds when any event or link satisfies it.
+//
+// rpcID is the place of a span in the tree of its trace (query/trace.h), for =, !=, =~ and !~. A
+// span alone does not have it, and it may change while spans of the trace still come. So it is only
+// for who puts traces together, and asks in two steps: `root` is what the filter says of a span
+// whatever its place, true of every span that may match; filter_match_in_tree() decides. All others
+// have the parser refuse it (FILTER_OF_SPANS).
 //
 // Source: Grafana Tempo, "Construct a TraceQL query", spanset filters.
 #ifndef SONDE_FILTER_FILTER_H
@@ -78,11 +84,13 @@ enum filter_field {
     ON_TRACE_ID,       // traceID, trace:id
     ON_SPAN_ID,        // spanID, span:id
     ON_PARENT_ID,      // parentID, span:parentID
+    ON_RPC_ID,         // rpcID, span:rpcID
     ON_EVENT_NAME,     // event:name
     ON_SCOPE_NAME,     // instrumentation:name
     ON_SCOPE_VERSION,  // instrumentation:version
     ON_COUNT
 };
+_Static_assert(ON_COUNT <= 32, "a bit for each");
 
 enum filter_type { VALUE_TEXT, VALUE_NUMBER, VALUE_BOOL, VALUE_STATUS, VALUE_KIND, VALUE_NONE };
 
@@ -112,13 +120,19 @@ struct filter_node {
 // A parsed filter; any thread. Nothing changes in it but the counts of its patterns.
 struct filter {
     struct arena arena;
-    struct filter_node *root;
+    struct filter_node *root; // of single spans
+    struct filter_node *tree; // the whole, where it asks for places in trees; else NULL
     uint32_t test_count;
+    uint32_t fields; // that the whole asks for: a bit for each enum filter_field
     struct pattern **patterns;
     size_t pattern_count, pattern_capacity, pattern_bytes;
 };
 
 // ERR_INVALID with the position of the offending character and what was expected there.
+enum filter_scope { FILTER_OF_SPANS, FILTER_OF_TREES };
+MUST_CHECK enum err filter_parse_for(enum filter_scope scope, struct str text,
+                                     struct filter **ret_filter, struct err_at *ret_at);
+// Of spans.
 MUST_CHECK enum err filter_parse(struct str text, struct filter **ret_filter,
                                  struct err_at *ret_at);
 void filter_free(struct filter *f);
@@ -128,7 +142,10 @@ size_t filter_bytes(const struct filter *f); // heap bytes held
 // was found with it may lack something, and whoever asked is to be told.
 uint64_t filter_given_up(const struct filter *f);
 
-// Whether the span matches.
+// Whether the span at this place of its trace's tree matches, of a filter that has a `tree`.
+bool filter_match_in_tree(const struct filter *f, struct row row, struct str rpc_id);
+
+// Whether the span matches; of a filter that has a `tree`: whether it may.
 bool filter_match(const struct filter *f, struct row row);
 
 // Whether a metric point matches, the number of its row given. `name` is the metric's, `.x` and
@@ -171,7 +188,7 @@ void filter_duration_bounds(const struct filter *f, uint64_t *ret_min_ns, uint64
 bool filter_test_attr(const struct filter_node *test, enum attr_type type, uint64_t bits,
                       struct str text);
 
-// Calls `each` with every test that the filter makes.
+// Calls `each` with every test that the filter makes of single spans.
 void filter_each_test(const struct filter *f,
                       void (*each)(void *ctx, const struct filter_node *test), void *ctx);
 

@@ -308,6 +308,7 @@ struct record {
     const struct batch *batch;
     const struct span *span;
     const struct point *point;
+    struct str rpc_id; // of a span in a tree
 };
 
 static bool match_node(const struct filter_node *n, const struct record *r)
@@ -322,8 +323,9 @@ static bool match_node(const struct filter_node *n, const struct record *r)
     case NODE_NOT:
         return !match_node(n->left, r);
     case NODE_TEST:
-        return r->span != NULL ? test_span(n, r->batch, r->span)
-                               : test_point(n, r->batch, r->point);
+        return n->field == ON_RPC_ID ? test_text(n, r->rpc_id)
+               : r->span != NULL     ? test_span(n, r->batch, r->span)
+                                     : test_point(n, r->batch, r->point);
     }
     return false;
 }
@@ -333,6 +335,13 @@ bool filter_match(const struct filter *f, struct row row)
     ASSERT(row.index < row.batch->span_count);
     const struct record r = {.batch = row.batch, .span = row_span(row)};
     return match_node(f->root, &r);
+}
+
+bool filter_match_in_tree(const struct filter *f, struct row row, struct str rpc_id)
+{
+    ASSERT(f->tree != NULL && row.index < row.batch->span_count && rpc_id.n > 0);
+    const struct record r = {.batch = row.batch, .span = row_span(row), .rpc_id = rpc_id};
+    return match_node(f->tree, &r);
 }
 
 bool filter_match_point(const struct filter *f, const struct batch *b, uint32_t point)

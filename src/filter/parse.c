@@ -35,6 +35,7 @@ struct parser {
     struct str text;
     const char *problem;
     unsigned depth, nodes;
+    enum filter_scope scope;
     struct err_at *at;
 };
 
@@ -58,6 +59,8 @@ static const struct {
     {"span:id", ON_SPAN_ID},
     {"parentID", ON_PARENT_ID},
     {"span:parentID", ON_PARENT_ID},
+    {"rpcID", ON_RPC_ID},
+    {"span:rpcID", ON_RPC_ID},
     {"event:name", ON_EVENT_NAME},
     {"instrumentation:name", ON_SCOPE_NAME},
     {"instrumentation:version", ON_SCOPE_VERSION},
@@ -439,6 +442,7 @@ static const char *wrong_value(const struct filter_node *test)
     ASSERT(test->op < OP_EXISTS); // the others take no value
     enum filter_type t = test->value.type;
     bool ordered = test->op == OP_EQ || test->op == OP_NE;
+    bool regex = test->op == OP_MATCH || test->op == OP_NOT_MATCH;
     switch (test->field) {
     case ON_STATUS:
         return t == VALUE_STATUS && ordered ? NULL : "'=' or '!=' with error, ok or unset";
@@ -450,6 +454,10 @@ static const char *wrong_value(const struct filter_node *test)
         return t == VALUE_NUMBER && test->value.is_duration ? NULL
                : t == VALUE_NUMBER ? "a duration with its unit, such as 100ms or 1.5s"
                                    : "a duration such as 100ms or 1.5s";
+    case ON_RPC_ID:
+        return t == VALUE_TEXT && (ordered || regex)
+                   ? NULL
+                   : "'=', '!=', '=~' or '!~' with an RpcId in quotes, such as \"0.1.2\"";
     case ON_NAME:
     case ON_STATUS_MESSAGE:
     case ON_TRACE_ID:
@@ -553,6 +561,11 @@ static enum err parse_test(struct parser *p, struct filter_node **ret_node)
                         "a field: an intrinsic (name, status, kind, duration ...) or an attribute "
                         "with its scope (span., resource., event. or just '.')");
     }
+    if (test->field == ON_RPC_ID && p->scope != FILTER_OF_TREES) {
+        return expected(p, "a field that a span has without its trace: RpcIds are places in whole "
+                           "traces, which the search for traces alone puts together");
+    }
+    p->f->fields |= (uint32_t)1 << test->field;
     lex(p);
     *ret_node = test;
     if (p->token != TOKEN_OP) {
@@ -666,9 +679,49 @@ static enum err parse_filter(struct parser *p)
     return p->token == TOKEN_END ? ERR_OK : expected(p, "the end of the filter");
 }
 
+// ---- Without places -----------------------------------------------------------------------------
+
+// What is left of the node where no place in a tree is known. `positive`: it is true wherever the
+// node may be; else (below a NOT) only where it must be. NULL: nothing, which is always true, or
+// never.
+static struct filter_node *without_places(struct parser *p, struct filter_node *n, bool positive)
+{
+    ASSERT(n->type != NODE_ALL);
+    if (n->type == NODE_TEST) {
+        return n->field == ON_RPC_ID ? NULL : n;
+    }
+    struct filter_node *left = without_places(p, n->left, positive != (n->type == NODE_NOT));
+    struct filter_node *right = n->right != NULL ? without_places(p, n->right, positive) : NULL;
+    if (n->type != NODE_NOT && (left == NULL || right == NULL)) {
+        struct filter_node *other = left != NULL ? left : right;
+        return (n->type == NODE_AND) == positive ? other : NULL;
+    }
+    if (left == NULL || (left == n->left && right == n->right)) {
+        return left != NULL ? n : NULL;
+    }
+    struct filter_node *made = arena_new(&p->f->arena, 1, sizeof *made);
+    *made = *n;
+    made->left = left;
+    made->right = right;
+    return made;
+}
+
+static void set_apart(struct parser *p)
+{
+    struct filter *f = p->f;
+    ASSERT(f->root != NULL && f->tree == NULL);
+    f->tree = f->root;
+    f->root = without_places(p, f->tree, true);
+    if (f->root == NULL) {
+        f->root = arena_new(&f->arena, 1, sizeof *f->root);
+        f->root->type = NODE_ALL;
+    }
+}
+
 #define CHUNK_FIRST ((size_t)512) // most filters are short, and there may be many
 
-enum err filter_parse(struct str text, struct filter **ret_filter, struct err_at *ret_at)
+enum err filter_parse_for(enum filter_scope scope, struct str text, struct filter **ret_filter,
+                          struct err_at *ret_at)
 {
     size_t bad_at;
     if (text.n > FILTER_TEXT_MAX) {
@@ -680,14 +733,22 @@ enum err filter_parse(struct str text, struct filter **ret_filter, struct err_at
     }
     struct filter *f = mem_new(1, sizeof *f);
     f->arena.next_chunk_bytes = CHUNK_FIRST;
-    struct parser p = {.f = f, .input = arena_str(&f->arena, text), .at = ret_at};
+    struct parser p = {.f = f, .input = arena_str(&f->arena, text), .at = ret_at, .scope = scope};
     enum err e = parse_filter(&p);
     if (e != ERR_OK) {
         filter_free(f);
         return e;
     }
+    if ((f->fields >> ON_RPC_ID & 1) != 0) {
+        set_apart(&p);
+    }
     *ret_filter = f;
     return ERR_OK;
+}
+
+enum err filter_parse(struct str text, struct filter **ret_filter, struct err_at *ret_at)
+{
+    return filter_parse_for(FILTER_OF_SPANS, text, ret_filter, ret_at);
 }
 
 void filter_free(struct filter *f)

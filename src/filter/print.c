@@ -18,6 +18,7 @@ static const char *const field_words[ON_COUNT] = {
     [ON_TRACE_ID] = "trace:id",
     [ON_SPAN_ID] = "span:id",
     [ON_PARENT_ID] = "span:parentID",
+    [ON_RPC_ID] = "span:rpcID",
     [ON_EVENT_NAME] = "event:name",
     [ON_SCOPE_NAME] = "instrumentation:name",
     [ON_SCOPE_VERSION] = "instrumentation:version",
@@ -120,11 +121,12 @@ static void print_node(const struct filter_node *n, bool inside_and, struct buf 
 void filter_print(const struct filter *f, struct buf *out)
 {
     ASSERT(f->root != NULL);
-    if (f->root->type == NODE_ALL) {
+    const struct filter_node *whole = f->tree != NULL ? f->tree : f->root;
+    if (whole->type == NODE_ALL) {
         buf_add_str(out, STR("{ }"));
         return;
     }
     buf_add_str(out, STR("{ "));
-    print_node(f->root, false, out);
+    print_node(whole, false, out);
     buf_add_str(out, STR(" }"));
 }

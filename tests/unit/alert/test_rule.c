@@ -188,6 +188,8 @@ static void test_wrong_strategies_are_told_with_their_place(void **state)
         {"y: 1", "f:3:4: unknown key y; there are filter, metric"},
         {"filter: '{ a b }'", "f:3:12: filter, at "},
         {"filter: 'status = error'", "f:3:12: filter, at "},
+        {"filter: '{ rpcID = \"0\" }'",
+         "f:3:12: filter, at 3: expected a field that a span has without"},
         {"measure: p100", "f:3:13: expected count, rate"},
         {"measure: p0", "f:3:13: expected count, rate"},
         {"measure: p0x1p3", "f:3:13: expected count, rate"},

@@ -230,6 +230,8 @@ static void test_errors(void **state)
         {"{ span.\"\\q\" = 1 }", 8, "an escape"},
         {"{ name = \"x\\", 11, "an escape"},
         {"{ span.a == 1 & span.b }", 14, "a field, an operator or a bracket"},
+        {"{ name = \"x\" && rpcID = \"0\" }", 16, "a field that a span has without its trace"},
+        {"{ !(span:rpcID !~ \"0\") }", 4, "found 'span:rpcID'"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct filter *f = NULL;
@@ -243,6 +245,81 @@ static void test_errors(void **state)
         }
         assert_null(f);
     }
+}
+
+// ---- Places in trees ----------------------------------------------------------------------------
+
+static struct str print(const struct filter *f, struct buf *out)
+{
+    buf_clear(out);
+    filter_print(f, out);
+    return buf_str(out);
+}
+
+// What a filter says of a span at "0.1.2", of another one there, and of spans whatever their place.
+static void test_places_in_trees(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool in_tree, may;
+        const char *of_spans;
+    } cases[] = {
+        {"{ rpcID = \"0.1.2\" }", true, true, "{ }"},
+        {"{ rpcID = \"0.1\" }", false, true, "{ }"},
+        {"{ span:rpcID != \"0.1\" }", true, true, "{ }"},
+        {"{ rpcID =~ `0\\.1\\.\\d` }", true, true, "{ }"},
+        {"{ rpcID !~ \"0.1.*\" }", false, true, "{ }"},
+        {"{ !(rpcID = \"0.1.2\") }", false, true, "{ }"},
+        {"{ rpcID = \"0.1.2\" && name = \"GET /cart\" }", true, true, "{ name = \"GET /cart\" }"},
+        {"{ rpcID = \"0.1.2\" && name = \"x\" }", false, false, "{ name = \"x\" }"},
+        {"{ rpcID = \"0\" || name = \"GET /cart\" }", true, true, "{ }"},
+        {"{ rpcID = \"0\" || name = \"x\" }", false, true, "{ }"},
+        {"{ !(rpcID = \"0\" || name = \"x\") }", true, true, "{ !(name = \"x\") }"},
+        {"{ !(rpcID = \"0\" && name = \"GET /cart\") }", true, true, "{ }"},
+        {"{ !(!(rpcID = \"0.1.2\" && status = error)) }", true, true, "{ !(!(status = error)) }"},
+        {"{ !(rpcID = \"0\" && name = \"a\" || kind = client) }", true, true,
+         "{ !(kind = client) }"},
+        {"{ (rpcID = \"0\" || kind = server) && duration > 1ms && rpcID != \"1\" }", true, true,
+         "{ duration > 1ms }"},
+    };
+    struct batch *b = sample();
+    struct buf out;
+    buf_init(&out, 1 << 16);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct filter *f, *again;
+        assert_ok(filter_parse_for(FILTER_OF_TREES, str_of(cases[i].text), &f, NULL));
+        assert_non_null(f->tree);
+        assert_ok(filter_parse_for(FILTER_OF_TREES, print(f, &out), &again, NULL));
+        struct filter of_spans = *again;
+        of_spans.tree = NULL;
+        struct str rest = print(&of_spans, &out);
+        if (filter_match_in_tree(f, (struct row){b, 0}, STR("0.1.2")) != cases[i].in_tree ||
+            filter_match_in_tree(again, (struct row){b, 0}, STR("0.1.2")) != cases[i].in_tree ||
+            filter_match(f, (struct row){b, 0}) != cases[i].may ||
+            !str_eq(rest, str_of(cases[i].of_spans))) {
+            fail_msg("%s, of spans %.*s", cases[i].text, STR_FMT(rest));
+        }
+        filter_free(f);
+        filter_free(again);
+    }
+    buf_done(&out);
+    batch_unref(b);
+}
+
+static void test_operators_of_places(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"{ rpcID < \"0\" }", "{ rpcID = nil }", "{ rpcID = 0.1 }",
+                                        "{ span:rpcID = 0 }"};
+    struct filter *f = NULL;
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct err_at at = {0};
+        assert_err(filter_parse_for(FILTER_OF_TREES, str_of(texts[i]), &f, &at), ERR_INVALID);
+        assert_string_equal(filter_error_code(str_of(at.text)), "rpc_id");
+        assert_non_null(strstr(at.text, "found '"));
+    }
+    assert_null(f);
 }
 
 static void test_error_codes(void **state)
@@ -262,6 +339,7 @@ static void test_error_codes(void **state)
         {"{ span.a = \"x }", "quote"},
         {"{ span.a = 1 & span.b }", "character"},
         {"{ \xff }", "utf8"},
+        {"{ rpcID = \"0\" }", "field_of_tree"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct filter *f = NULL;
@@ -401,9 +479,14 @@ static void test_verdicts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_matching), cmocka_unit_test(test_unknown_service),
-        cmocka_unit_test(test_errors),   cmocka_unit_test(test_error_codes),
-        cmocka_unit_test(test_limits),   cmocka_unit_test(test_patterns_give_up),
+        cmocka_unit_test(test_matching),
+        cmocka_unit_test(test_unknown_service),
+        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_places_in_trees),
+        cmocka_unit_test(test_operators_of_places),
+        cmocka_unit_test(test_error_codes),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_patterns_give_up),
         cmocka_unit_test(test_verdicts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
