@@ -46,7 +46,8 @@ static const char search_help[] =
     "  { duration > 100ms && kind = server }              slow requests\n"
     "  { status = error && name =~ \"GET /api/.*\" }        failing, by name\n"
     "  { span.http.response.status_code >= 500 }          any attribute\n"
-    "  { .peer.service != nil }                           that an attribute is there\n";
+    "  { .peer.service != nil }                           that an attribute is there\n"
+    "  { rpcID = \"0.1\" && status = error }                where the first call failed\n";
 
 static const char get_help[] =
     "Usage: sonde trace get ID [--span ID] [--json] [--server URL] [--token TOKEN]\n"
@@ -139,6 +140,10 @@ static void print_partial(json_t *said)
             "sonde: incomplete: other queries waited, so this one ended early; ask again, or for a "
             "narrower range\n",
             stderr);
+    } else if (strcmp(reason, "candidate_limit") == 0) {
+        fputs("sonde: incomplete: not every trace that may match was put together to see its RPC "
+              "IDs; a condition beside it, or a narrower range, leaves fewer\n",
+              stderr);
     } else if (strcmp(reason, "order_limit") == 0) {
         fputs("sonde: too many traces have errors to count all of them: some may be missing or "
               "out of place; a narrower filter or range is exact\n",

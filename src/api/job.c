@@ -298,7 +298,7 @@ static void try_lines(struct job *j)
         !str_starts(accept, STR("application/x-ndjson"))) {
         return;
     }
-    if (job_filter(j, &f)) {
+    if (job_filter_for(j, FILTER_OF_TREES, &f)) {
         filter_free(f);
         j->lines = job_search(j, &search);
     }
@@ -535,13 +535,13 @@ bool job_search(struct job *j, struct search *ret_search)
     return true;
 }
 
-bool job_filter(struct job *j, struct filter **ret_filter)
+bool job_filter_for(struct job *j, enum filter_scope scope, struct filter **ret_filter)
 {
     struct str text = j->params[PARAM_Q].n > 0 ? j->params[PARAM_Q] : STR("{}");
     struct err_at at = {0};
     struct json_writer w;
     ASSERT(ret_filter != NULL);
-    if (filter_parse(text, ret_filter, &at) == ERR_OK) {
+    if (filter_parse_for(scope, text, ret_filter, &at) == ERR_OK) {
         return true;
     }
     struct str expected = str_of(at.text);
@@ -566,21 +566,29 @@ bool job_filter(struct job *j, struct filter **ret_filter)
     return false;
 }
 
+bool job_filter(struct job *j, struct filter **ret_filter)
+{
+    return job_filter_for(j, FILTER_OF_SPANS, ret_filter);
+}
+
 void job_partial(struct job *j, struct json_writer *w, const char *lack)
 {
     bool given_up = atomic_load(&j->control.given_up_values) > 0;
     bool unsure = atomic_load(&j->control.unsure_order);
     bool cut_short = atomic_load(&j->control.cut_short);
+    bool unlooked = atomic_load(&j->control.unsure_candidates);
     bool too_large = atomic_load(&j->control.left_for_memory);
+    bool partial = lack != NULL || cut_short || too_large || given_up || unsure || unlooked;
     ASSERT(w->depth > 0);
     json_put_key(w, "partial");
-    json_put_bool(w, lack != NULL || cut_short || too_large || given_up || unsure);
-    if (lack != NULL || cut_short || too_large || given_up || unsure) {
+    json_put_bool(w, partial);
+    if (partial) {
         json_put_key(w, "partial_reason");
         json_put_str(w, lack != NULL ? str_of(lack)
                         : cut_short  ? STR("time_limit")
                         : too_large  ? STR("memory_limit")
                         : given_up   ? STR("regex_limit")
+                        : unlooked   ? STR("candidate_limit")
                                      : STR("order_limit"));
     }
 }

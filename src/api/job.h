@@ -128,7 +128,9 @@ bool job_number(struct job *j, enum param p, uint64_t fallback, uint64_t min, ui
                 uint64_t *ret_value);
 // Range, limit and order of a list of traces; false after answering 400.
 bool job_search(struct job *j, struct search *ret_search);
-// The filter in q; false after answering 400 with position and expectation.
+// The filter in q; false after answering 400 with position and expectation. One that asks for
+// places in trees is refused, unless it is asked for.
+bool job_filter_for(struct job *j, enum filter_scope scope, struct filter **ret_filter);
 bool job_filter(struct job *j, struct filter **ret_filter);
 
 // Writes "partial", and "partial_reason" where it is. `lack`: why spans are missing; NULL: none is.

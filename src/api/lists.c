@@ -275,7 +275,7 @@ void api_filter(struct job *j)
     struct filter *filter;
     struct json_writer w;
     struct buf canonical;
-    if (!job_filter(j, &filter)) {
+    if (!job_filter_for(j, FILTER_OF_TREES, &filter)) {
         return;
     }
     buf_init(&canonical, 4 * FILTER_TEXT_MAX);

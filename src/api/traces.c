@@ -142,7 +142,7 @@ void api_traces(struct job *j)
     struct filter *filter = NULL;
     struct search_hit *hits;
     size_t count;
-    if (!job_filter(j, &filter)) {
+    if (!job_filter_for(j, FILTER_OF_TREES, &filter)) {
         return;
     }
     if (job_search(j, &search)) {

@@ -29,6 +29,7 @@ struct query_control {
     atomic_uint_fast64_t damaged_blocks;  // left out since their checksums are wrong
     atomic_uint_fast64_t given_up_values; // on which a regular expression took too many steps
     atomic_bool unsure_order;             // a search for the most errors may have missed some
+    atomic_bool unsure_candidates;        // a search by places in trees may have missed some
     atomic_bool short_of_memory;          // query_need() has failed
     atomic_bool left_for_memory;          // a trace or a group is missing, for lack of memory
     atomic_uint_fast64_t waited_ns;       // for memory, by query_need(): while any thread did

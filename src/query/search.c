@@ -33,7 +33,7 @@ static bool is_better(const struct search_hit *x, const struct search_hit *y)
     return x->rank != y->rank ? x->rank > y->rank : x->start_ns > y->start_ns;
 }
 
-static int best_first(const void *a, const void *b)
+int search_best_first(const void *a, const void *b)
 {
     const struct search_hit *x = a, *y = b;
     if (x->rank != y->rank || x->start_ns != y->start_ns) {
@@ -68,7 +68,7 @@ static void reduce(struct collection *c, size_t most)
             c->hits[kept++] = c->hits[i];
         }
     }
-    sort_array(c->hits, kept, sizeof *c->hits, best_first);
+    sort_array(c->hits, kept, sizeof *c->hits, search_best_first);
     c->count = kept < most ? kept : most;
     c->changed = false;
     if (c->order != BY_ERRORS && c->count >= c->limit) {
@@ -151,7 +151,7 @@ static uint64_t current_floor(void *ctx)
 static bool collection_init(struct collection *c, const struct collection *like,
                             bool (*take)(struct query_control *control, size_t bytes))
 {
-    ASSERT(like->limit > 0 && like->limit <= SEARCH_LIMIT_MAX);
+    ASSERT(like->limit > 0 && like->limit <= SEARCH_CANDIDATES_MAX);
     *c = (struct collection){
         .view = like->view, .limit = like->limit, .order = like->order, .control = like->control};
     c->capacity = 2 * (c->limit + SLACK);
@@ -190,13 +190,12 @@ static void join_collection(void *ctx, void *forked)
     mem_free(from);
 }
 
-enum err search_run(const struct search *search, struct search_hit **ret_hits, size_t *ret_count)
+enum err search_spans(const struct search *search, size_t limit, struct search_hit **ret_hits,
+                      size_t *ret_count)
 {
     struct collection c;
-    const struct collection like = {.view = search->view,
-                                    .limit = search->limit,
-                                    .order = search->order,
-                                    .control = search->control};
+    const struct collection like = {
+        .view = search->view, .limit = limit, .order = search->order, .control = search->control};
     if (!collection_init(&c, &like, query_need)) {
         return ERR_MEMORY;
     }
@@ -221,4 +220,11 @@ enum err search_run(const struct search *search, struct search_hit **ret_hits, s
     }
     collection_done(&c);
     return e;
+}
+
+enum err search_run(const struct search *search, struct search_hit **ret_hits, size_t *ret_count)
+{
+    ASSERT(search->limit > 0 && search->limit <= SEARCH_LIMIT_MAX);
+    return search->filter->tree != NULL ? search_trees(search, ret_hits, ret_count)
+                                        : search_spans(search, search->limit, ret_hits, ret_count);
 }

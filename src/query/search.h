@@ -10,6 +10,13 @@
 // errors a trace is only known when all of it was seen, so counts are kept of SEARCH_COUNTED_MAX
 // traces at least; where there are more, or no memory for them, those with the fewest so far are
 // forgotten, and the control's `unsure_order` says that some may be missing or out of place.
+//
+// A filter that asks for places in trees (filter_match_in_tree()) is asked twice. What it says of
+// single spans finds candidates, which by that rank no worse than they do; from the best on they
+// are put together, a few at a time, and asked for spans of the range that match, until the next
+// candidate could not be among the best. Of more than SEARCH_CANDIDATES_MAX the worst are not
+// looked at: where those might have been among the best, `unsure_candidates` says so.
+// (search_trees.c)
 #ifndef SONDE_QUERY_SEARCH_H
 #define SONDE_QUERY_SEARCH_H
 
@@ -20,8 +27,9 @@
 #include "model/ids.h"
 #include "query/scan.h"
 
-#define SEARCH_LIMIT_MAX   1000
-#define SEARCH_COUNTED_MAX ((size_t)1 << 17)
+#define SEARCH_LIMIT_MAX      1000
+#define SEARCH_COUNTED_MAX    ((size_t)1 << 17)
+#define SEARCH_CANDIDATES_MAX ((size_t)8192)
 
 enum search_order { BY_NEWEST, BY_SLOWEST, BY_ERRORS, SEARCH_ORDER_COUNT };
 
@@ -44,5 +52,15 @@ struct search {
 // storage error.
 MUST_CHECK enum err search_run(const struct search *search, struct search_hit **ret_hits,
                                size_t *ret_count);
+
+// Which of two hits stands before the other; ties by ID.
+int search_best_first(const void *a, const void *b);
+
+// search_run() of single spans, with at most SEARCH_CANDIDATES_MAX hits.
+MUST_CHECK enum err search_spans(const struct search *search, size_t limit,
+                                 struct search_hit **ret_hits, size_t *ret_count);
+// search_run() of places in trees.
+MUST_CHECK enum err search_trees(const struct search *search, struct search_hit **ret_hits,
+                                 size_t *ret_count);
 
 #endif

@@ -85,8 +85,8 @@ struct trace {
     size_t charged_bytes;
 };
 
-// What is wanted of a trace: enough to draw it (times, names, services, status, parents), or all of
-// every span.
+// What is wanted of a trace: enough to draw it (times, names, kinds, resources, scopes, status,
+// IDs, parents), or all of every span.
 enum trace_detail { TRACE_OUTLINE, TRACE_WHOLE };
 
 // Finds the trace's rows in the view and puts it together. ERR_NOT_FOUND when no span has the ID,
