@@ -19,6 +19,12 @@ describe('rows', () => {
     expect(write({ key: 'name', verb: 'contains', typed: 'a.b' })).toBe('{ name =~ ".*a\\\\.b.*" }')
   })
 
+  it('take an RpcId for a text', () => {
+    expect(write({ key: 'rpcID', verb: 'is', typed: '0.1' })).toBe('{ rpcID = "0.1" }')
+    expect(write({ key: 'span:rpcID', verb: 'is', typed: '0' })).toBe('{ span:rpcID = "0" }')
+    expect(b.verbsOf('rpcID')).toEqual(['is', 'isNot', 'contains', 'matches', 'matchesNot'])
+  })
+
   it('write nothing while they are not finished', () => {
     expect(write(b.EMPTY_ROW)).toBeNull()
     expect(write({ key: ' ', verb: 'exists', typed: '' })).toBeNull()
@@ -33,6 +39,9 @@ describe('rows', () => {
       { key: 'status', verb: 'isNot', typed: 'ok' },
       { key: 'span.a', verb: 'exists', typed: '' },
       { key: 'span.a', verb: 'is', typed: '"500"' },
+      { key: 'rpcID', verb: 'is', typed: '0.1' },
+      { key: 'span:rpcID', verb: 'isNot', typed: '0' },
+      { key: 'rpcID', verb: 'contains', typed: '.1.' },
     ] as b.Row[])
       expect(read(write(row)!)).toEqual([row])
   })

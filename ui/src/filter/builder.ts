@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the rows of the filter builder: conditions in words that need no knowledge of the
 // language, and back.
-import { fromLiteral, quote, toLiteral, type Condition } from './language'
+import { fromLiteral, isRpcId, quote, toLiteral, type Condition } from './language'
 
 export const VERBS = [
   'is',
@@ -36,6 +36,7 @@ export const COMMON_KEYS = [
   'span.http.route',
   'span.http.response.status_code',
   'resource.service.namespace',
+  'rpcID',
 ] as const
 export type CommonKey = (typeof COMMON_KEYS)[number]
 
@@ -70,7 +71,7 @@ const PRESENCE: Verb[] = ['exists', 'absent']
 export function verbsOf(key: string, types: readonly string[] = []): Verb[] {
   if (key === 'status' || key === 'kind') return EQUAL
   if (key === 'duration') return [...ORDER, ...EQUAL]
-  if (key === 'name') return [...EQUAL, ...TEXT]
+  if (key === 'name' || isRpcId(key)) return [...EQUAL, ...TEXT]
   const texts = types.length === 0 || types.includes('string')
   const numbers = types.length === 0 || types.some((type) => type === 'int' || type === 'double')
   return [...EQUAL, ...(texts ? TEXT : []), ...(numbers ? ORDER : []), ...PRESENCE]
@@ -111,7 +112,7 @@ export function rowOf(condition: Condition): Row {
   const { key, value } = condition
   if (!needsValue(verb)) return { key, verb, typed: '' }
   if (verb === 'contains') return { key, verb, typed: containedText(value)! }
-  if (verb === 'matches' || verb === 'matchesNot')
+  if (verb === 'matches' || verb === 'matchesNot' || isRpcId(key))
     return { key, verb, typed: fromQuoted(value) ?? value }
   return { key, verb, typed: fromLiteral(value) }
 }

@@ -9,7 +9,12 @@ export interface Condition {
 }
 
 export const OPERATORS = ['=', '!=', '>', '>=', '<', '<=', '=~', '!~'] as const
-export const INTRINSICS = ['name', 'duration', 'status', 'kind'] as const
+export const INTRINSICS = ['name', 'duration', 'status', 'kind', 'rpcID'] as const
+
+// Whether a field is the RpcId: a text that looks like a number.
+export function isRpcId(key: string): boolean {
+  return key === 'rpcID' || key === 'span:rpcID'
+}
 
 export function quote(text: string): string {
   return JSON.stringify(text)
@@ -91,7 +96,8 @@ export function toLiteral(key: string, typed: string, types: readonly string[] =
   if (/^"(?:\\.|[^"\\])*"$/.test(text)) return text
   if (key === 'status' || key === 'kind') return text
   if (key === 'duration') return DURATION.test(text) || BARE.test(text) ? text : quote(text)
-  const textOnly = key === 'name' || (types.length > 0 && types.every((type) => type === 'string'))
+  const textOnly =
+    key === 'name' || isRpcId(key) || (types.length > 0 && types.every((type) => type === 'string'))
   return !textOnly && (BARE.test(text) || DURATION.test(text)) ? text : quote(typed)
 }
 

@@ -15,6 +15,9 @@ export const enFilter = {
   'expect.status': 'The status is compared by = or != with error, ok or unset.',
   'expect.kind':
     'The kind is compared by = or != with server, client, internal, producer, consumer or unspecified.',
+  'expect.rpc_id': 'An RpcId is compared by =, !=, =~ or !~ with text in quotes, such as "0.1.2".',
+  'expect.field_of_tree':
+    'An RpcId is a place in a whole trace: only the search for traces can ask for it.',
   'expect.duration': 'A duration belongs here, such as 100ms or 1.5s.',
   'expect.duration_unit': 'A duration needs its unit, such as 100ms or 1.5s.',
   'expect.value': 'A value belongs here: text in quotes, a number, a duration, true, false or nil.',
@@ -53,6 +56,7 @@ export const enFilter = {
   'attr.duration': 'Duration',
   'attr.status': 'Status',
   'attr.kind': 'Kind',
+  'attr.rpcID': 'RpcId (place in the trace)',
   'attr.span.http.route': 'HTTP route',
   'attr.span.http.response.status_code': 'HTTP status code',
   'verb.is': 'is',
@@ -79,6 +83,8 @@ export const enFilter = {
     other: '{count} spans, {errors} with errors ({share})',
   },
   'scatter.title': 'Duration over time',
+  'scatter.ofTrees':
+    'No chart of durations: it is of single spans, and an RpcId is a place in a whole trace.',
   'scatter.fit': 'Data begins {time}: fit',
   'scatter.table': 'Table',
   'scatter.chart': 'Chart',

@@ -84,6 +84,8 @@ export const en = {
     'Incomplete: a regular expression took too many steps on some values. A simpler one sees all of them.',
   'partial.order_limit':
     'More traces have errors than can be counted: some may be missing or out of place. A narrower filter or range is exact.',
+  'partial.candidate_limit':
+    'Incomplete: not every trace that may match was put together to see its RpcIds. A condition beside it, or a narrower range, leaves fewer.',
   'partial.other': 'Incomplete: part of the data was not looked at.',
   'stats.line': '{scanned} of {total} spans scanned in {elapsed} ms',
   'stats.sampled': 'kept traces only',

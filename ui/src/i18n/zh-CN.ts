@@ -83,6 +83,8 @@ export const zhCN: Catalogue = {
   'partial.regex_limit': '结果不完整：正则表达式在部分取值上超出步数上限，请换用更简单的表达式。',
   'partial.order_limit':
     '出错的调用链过多，无法全部计数：结果可能有遗漏或次序不准。缩小条件或时间范围可得到精确结果。',
+  'partial.candidate_limit':
+    '结果不完整：可能匹配的调用链过多，未能逐一还原以核对 RpcId。请增加其他条件或缩小时间范围。',
   'partial.other': '结果不完整：部分数据未被查询。',
   'stats.line': '扫描 {scanned} / {total} 个 Span，耗时 {elapsed} 毫秒',
   'stats.sampled': '仅含保留的调用链',
