@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/must.h"
 
@@ -113,11 +114,40 @@ static void add_escaped(struct buf *out, struct str s)
     buf_add(out, s.p + from, s.n - from);
 }
 
+// Whether the text stands for itself between quotes: ASCII, and nothing to escape.
+static bool is_plain(struct str s)
+{
+    unsigned others = 0;
+    ASSERT(s.p != NULL || s.n == 0);
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+        others |= (unsigned)(c < 0x20) | (unsigned)(c >= 0x7f) | (unsigned)(c == '"') |
+                  (unsigned)(c == '\\');
+    }
+    return others == 0;
+}
+
+// Most texts, and all keys of answers, are short and plain: those are added at once.
+static void add_plain(struct buf *out, struct str s)
+{
+    if (buf_reserve(out, s.n + 2)) {
+        char *p = out->p + out->n;
+        p[0] = '"';
+        memcpy(p + 1, s.p, s.n);
+        p[s.n + 1] = '"';
+        out->n += s.n + 2;
+    }
+}
+
 static void add_quoted(struct buf *out, struct str s)
 {
     size_t good = 0;
     ASSERT(s.p != NULL || s.n == 0);
     s = s.n > 0 ? s : STR("");
+    if (is_plain(s)) {
+        add_plain(out, s);
+        return;
+    }
     buf_add_byte(out, '"');
     while (!str_utf8_valid(s, &good)) {
         add_escaped(out, (struct str){s.p, good});

@@ -50,9 +50,14 @@ static void test_strings(void **state)
     json_put_str(&w, STR("\x01\\/ \t\r\x7f"));
     json_put_str(&w, STR("h\xc3\xa9 \xff\xc3(\xf0\x9f\x98\x80"));
     json_put_str(&w, STR_NONE);
+    for (size_t i = 0; i < 5; i++) { // each alone in what is plain but for it
+        static const char *const odd[] = {"a\"b", "a\\b", "a\x1f", "\x7f", "\xc3\xa9"};
+        json_put_str(&w, str_of(odd[i]));
+    }
     json_put_array_end(&w);
     assert_str(buf_str(&out), "[\"\\u0001\\\\/ \\t\\r\\u007f\","
-                              "\"h\xc3\xa9 \xef\xbf\xbd\xef\xbf\xbd(\xf0\x9f\x98\x80\",\"\"]");
+                              "\"h\xc3\xa9 \xef\xbf\xbd\xef\xbf\xbd(\xf0\x9f\x98\x80\",\"\","
+                              "\"a\\\"b\",\"a\\\\b\",\"a\\u001f\",\"\\u007f\",\"\xc3\xa9\"]");
     buf_done(&out);
 }
 
