@@ -64,6 +64,13 @@ static inline int64_t calls_ns_add(int64_t a, int64_t b)
 void calls_cut_range(const struct series_store *store, uint64_t from_ms, uint64_t to_ms,
                      uint64_t before_ms, uint64_t *ret_from_ms, uint64_t *ret_to_ms);
 
+// The step of a query for one sum of each series: steps are counted from 0, so that no border of
+// one lies in a range that ends here, and what divides its ends divides it, too.
+static inline uint64_t calls_whole_step_ms(uint64_t to_ms)
+{
+    return to_ms;
+}
+
 // series_run() under a control: the memory that it takes is the control's, and it ends when that is
 // cancelled. Adds the parts that had to be left out to *damaged_parts.
 MUST_CHECK enum err calls_run(struct series_store *store, struct series_query query,

@@ -197,7 +197,7 @@ static enum err read_all(struct counting *c, uint64_t *damaged_parts)
     const struct counted_query *q = c->q;
     struct str kept = q->instances ? CALLS_INSTANCE : CALLS_ENDPOINT;
     struct str counted = q->instances ? CALLS_AGENT_INSTANCE : CALLS_AGENT_ENDPOINT;
-    uint64_t step_ms = q->is_sum ? q->to_ms - q->from_ms : q->step_ms;
+    uint64_t step_ms = q->is_sum ? calls_whole_step_ms(q->to_ms) : q->step_ms;
     bool samples = senders_sample(&c->senders);
     enum err e = samples ? ask(c, counted, false, step_ms, on_counted, damaged_parts) : ERR_OK;
     ASSERT(step_ms % q->step_ms == 0);

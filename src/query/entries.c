@@ -96,7 +96,7 @@ static enum err read_paths(struct entries_run *run)
                                         .matcher_count = put_matchers(q, matchers),
                                         .from_ms = run->out->from_ms,
                                         .to_ms = run->out->to_ms,
-                                        .step_ms = run->out->to_ms - run->out->from_ms};
+                                        .step_ms = calls_whole_step_ms(run->out->to_ms)};
     ASSERT(run->out->from_ms < run->out->to_ms);
     return calls_run(q->store, series, q->control, on_series, run, &run->out->damaged_parts);
 }

@@ -160,7 +160,7 @@ static enum err ask(struct places_run *r, const struct series_matcher *matchers,
                                    .matcher_count = count,
                                    .from_ms = out->from_ms,
                                    .to_ms = out->to_ms,
-                                   .step_ms = out->to_ms - out->from_ms};
+                                   .step_ms = calls_whole_step_ms(out->to_ms)};
     ASSERT(q.step_ms > 0);
     return calls_run(r->q->store, q, r->q->control, each, ctx, &out->damaged_parts);
 }

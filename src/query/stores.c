@@ -159,7 +159,7 @@ static enum err read_range(struct stores_run *run, uint64_t earlier_ms)
                                         .matcher_count = put_matchers(q, matchers),
                                         .from_ms = out->from_ms - earlier_ms,
                                         .to_ms = out->to_ms - earlier_ms,
-                                        .step_ms = out->to_ms - out->from_ms};
+                                        .step_ms = calls_whole_step_ms(out->to_ms - earlier_ms)};
     ASSERT(out->from_ms < out->to_ms && earlier_ms <= out->from_ms);
     run->is_before = earlier_ms > 0;
     return calls_run(q->store, series, q->control, on_series, run, &out->damaged_parts);

@@ -346,7 +346,7 @@ static enum err ask_edges(struct topology_run *run, const struct series_matcher 
                                    .matcher_count = count,
                                    .from_ms = out->from_ms - before_ms,
                                    .to_ms = out->to_ms - before_ms,
-                                   .step_ms = out->to_ms - out->from_ms};
+                                   .step_ms = calls_whole_step_ms(out->to_ms - before_ms)};
     ASSERT(out->from_ms >= before_ms);
     return calls_run(run->query->store, q, run->query->control, on_series, run,
                      &run->out->damaged_parts);
