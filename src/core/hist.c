@@ -545,21 +545,33 @@ static inline void add_to_bucket(struct hist_total *t, uint64_t bucket, int64_t 
     t->words |= (uint64_t)1 << bucket / 64;
 }
 
-void hist_total_add(struct hist_total *t, struct str hist)
+enum err hist_total_cut(struct hist_total *t, struct str *bytes)
 {
     struct hist_head head;
-    const uint8_t *end = (const uint8_t *)hist.p + hist.n;
-    const uint8_t *p = read_head(hist, &head);
+    const uint8_t *end = (const uint8_t *)bytes->p + bytes->n;
+    const uint8_t *p = read_head(*bytes, &head);
     uint64_t next = 0;
-    MUST(p != NULL);
-    for (uint64_t i = 0; i < head.used; i++) {
+    for (uint64_t i = 0; p != NULL && i < head.used; i++) {
         int64_t times;
         p = read_cell(p, end, &next, &times);
-        MUST(p != NULL);
-        add_to_bucket(t, next - 1, times);
+        if (p != NULL) {
+            add_to_bucket(t, next - 1, times);
+        }
+    }
+    if (p == NULL) {
+        return ERR_CORRUPT;
     }
     t->count = add_wrapping(t->count, head.count);
     t->sum_ns = add_wrapping(t->sum_ns, head.sum_ns);
+    ASSERT(p <= end);
+    *bytes = str_skip(*bytes, (size_t)(p - (const uint8_t *)bytes->p));
+    return ERR_OK;
+}
+
+void hist_total_add(struct hist_total *t, struct str hist)
+{
+    enum err e = hist_total_cut(t, &hist);
+    MUST(e == ERR_OK);
 }
 
 void hist_total_add_kept(struct hist_total *t, const struct hist *h)

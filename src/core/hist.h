@@ -111,6 +111,10 @@ void hist_total_clear(struct hist_total *t);
 // Adds a histogram that hist_cut() gave, or hist_encode().
 void hist_total_add(struct hist_total *t, struct str hist);
 
+// hist_cut() and hist_total_add() in one. After ERR_CORRUPT the total is to be cleared: some cells
+// may have been added.
+MUST_CHECK enum err hist_total_cut(struct hist_total *t, struct str *bytes);
+
 // Adds a histogram as it is kept.
 void hist_total_add_kept(struct hist_total *t, const struct hist *h);
 

@@ -18,4 +18,15 @@ void chunk_encode(const struct samples *s, enum series_type type, uint64_t width
 MUST_CHECK enum err chunk_decode(struct str bytes, enum series_type type, uint64_t width_ms,
                                  struct samples *into);
 
+// Of a chunk of histograms those of [from_ms, to_ms), added up in multiples of step_ms.
+struct chunk_steps {
+    uint64_t from_ms, to_ms, step_ms;
+    struct arena *sums;
+};
+// Adds what each step has, at its begin, as samples_cut_hists() does, so that most histograms are
+// gone through once. ERR_CORRUPT for bytes that are no chunk; into is good for samples_clear()
+// alone then.
+MUST_CHECK enum err chunk_sum(struct str bytes, uint64_t width_ms, const struct chunk_steps *steps,
+                              struct samples *into);
+
 #endif

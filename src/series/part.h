@@ -119,5 +119,9 @@ MUST_CHECK enum err part_cursor_get(struct part_cursor *c, uint64_t position,
 // The samples of the series at this position; they live as long.
 MUST_CHECK enum err part_cursor_samples(struct part_cursor *c, uint64_t position,
                                         enum series_type type, struct samples *into);
+// The same of histograms, as chunk_sum() gives them, and leaves them at ERR_CORRUPT.
+struct chunk_steps;
+MUST_CHECK enum err part_cursor_sums(struct part_cursor *c, uint64_t position,
+                                     const struct chunk_steps *steps, struct samples *into);
 
 #endif

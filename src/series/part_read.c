@@ -361,3 +361,13 @@ enum err part_cursor_samples(struct part_cursor *c, uint64_t position, enum seri
     }
     return e;
 }
+
+enum err part_cursor_sums(struct part_cursor *c, uint64_t position, const struct chunk_steps *steps,
+                          struct samples *into)
+{
+    struct str chunk;
+    enum err e = part_cursor_get(c, position, &chunk);
+    ASSERT(steps->sums != NULL);
+    return e == ERR_OK ? note(c, chunk_sum(chunk, series_tier_ms(c->part->meta.tier), steps, into))
+                       : e;
+}

@@ -9,6 +9,7 @@
 #include "core/mem.h"
 #include "core/must.h"
 #include "core/sort.h"
+#include "series/chunk.h"
 #include "series/state.h"
 
 struct view {
@@ -143,31 +144,46 @@ static size_t run_bytes(const struct run *r)
            r->hists_room * sizeof(struct series_hist);
 }
 
-// What the parts have of a series.
+// What one part has of a series, where it has any.
+static enum err read_part(struct run *r, size_t part, uint32_t series, const struct series_id *id)
+{
+    const struct series_part *p = r->view.parts[part].part;
+    const struct chunk_steps steps = {r->q->from_ms, r->q->to_ms, r->q->step_ms, &r->arena};
+    size_t n = (size_t)p->meta.series;
+    ASSERT(!r->left_out[part]);
+    series_index_open(r->s->index);
+    size_t at = series_index_search(r->s->index, p->series, r->places[part], n, series);
+    series_index_close(r->s->index);
+    if (at == n) {
+        return ERR_OK;
+    }
+    r->places[part] = at;
+    return id->type == SERIES_HIST
+               ? part_cursor_sums(&r->cursors[part], at, &steps, &r->samples)
+               : part_cursor_samples(&r->cursors[part], at, id->type, &r->samples);
+}
+
+// What the parts have of a series in the range; histograms by steps already.
 static enum err read_parts(struct run *r, uint32_t series, const struct series_id *id)
 {
     enum err e = ERR_OK;
     enum series_tier tier = id->type == SERIES_HIST ? r->tier : TIER_10S;
     ASSERT(id->key.n > 0);
-    for (size_t i = 0; i < r->view.part_count && e == ERR_OK; i++) {
+    for (size_t i = 0; i < r->view.part_count && e == ERR_OK;) {
         const struct series_entry *x = &r->view.parts[i];
-        if (x->line != id->line || x->part->meta.tier != tier || r->left_out[i]) {
-            continue;
-        }
-        size_t n = (size_t)x->part->meta.series;
-        series_index_open(r->s->index);
-        size_t at = series_index_search(r->s->index, x->part->series, r->places[i], n, series);
-        series_index_close(r->s->index);
-        if (at == n) {
-            continue;
-        }
-        r->places[i] = at;
-        e = part_cursor_samples(&r->cursors[i], at, id->type, &r->samples);
-        if (e == ERR_CORRUPT) { // it is set aside by who maintains
-            r->left_out[i] = true;
+        bool is_asked = x->line == id->line && x->part->meta.tier == tier && !r->left_out[i];
+        e = is_asked ? read_part(r, i, series, id) : ERR_OK;
+        i++;
+        if (e == ERR_CORRUPT) { // it is set aside by who maintains, and the others are read again
+            r->left_out[i - 1] = true;
             r->answer.damaged_parts++;
+            samples_clear(&r->samples);
+            i = 0;
             e = ERR_OK;
         }
+    }
+    if (id->type != SERIES_HIST) {
+        samples_cut(&r->samples, r->q->from_ms, r->q->to_ms);
     }
     return e;
 }
@@ -252,7 +268,6 @@ static enum err run_batch(struct run *r, size_t first, size_t count,
         samples_clear(&r->samples);
         arena_clear(&r->arena);
         e = read_parts(r, series, &id);
-        samples_cut(&r->samples, r->q->from_ms, r->q->to_ms);
         for (size_t k = 0; k < r->heads[i].count; k++) {
             samples_add(&r->samples, r->heads[i].at[k]);
         }

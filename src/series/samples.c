@@ -17,6 +17,16 @@ void samples_done(struct samples *s)
     *s = (struct samples){0};
 }
 
+void samples_clear(struct samples *s)
+{
+    ASSERT(s->count <= s->capacity);
+    if (s->is_open) {
+        hist_total_clear(s->total);
+        s->is_open = false;
+    }
+    s->count = 0;
+}
+
 void samples_add(struct samples *s, struct sample sample)
 {
     ASSERT(sample.time_ms < SAMPLE_TIME_MAX);
@@ -89,30 +99,78 @@ static bool is_nothing(struct str hist)
     return hist.n == 3 && hist.p[0] == 0 && hist.p[1] == 0 && hist.p[2] == 0;
 }
 
+static void begin_sum(struct samples *s)
+{
+    if (s->total == NULL) {
+        s->total = mem_new(1, sizeof *s->total);
+        buf_init(&s->bytes, HIST_BYTES_MAX);
+    }
+    ASSERT(s->total->words == 0 && !s->is_open);
+}
+
+static struct str end_sum(struct samples *s, struct arena *sums)
+{
+    buf_clear(&s->bytes);
+    hist_total_encode(s->total, &s->bytes);
+    hist_total_clear(s->total);
+    struct str sum = buf_str(&s->bytes);
+    ASSERT(!s->bytes.failed);
+    return is_nothing(sum) ? STR("\0\0\0") : arena_str(sums, sum);
+}
+
 static struct str sum_of(struct samples *s, size_t first, size_t end, struct arena *sums)
 {
     ASSERT(first < end && end <= s->count);
     if (end - first == 1) {
         return s->at[first].hist;
     }
-    if (s->total == NULL) {
-        s->total = mem_new(1, sizeof *s->total);
-        buf_init(&s->bytes, HIST_BYTES_MAX);
-    }
+    begin_sum(s);
     for (size_t i = first; i < end; i++) {
         hist_total_add(s->total, s->at[i].hist);
     }
-    buf_clear(&s->bytes);
-    hist_total_encode(s->total, &s->bytes);
-    hist_total_clear(s->total);
-    struct str sum = buf_str(&s->bytes);
-    return is_nothing(sum) ? STR("\0\0\0") : arena_str(sums, sum);
+    return end_sum(s, sums);
+}
+
+static void close_sum(struct samples *s, struct arena *sums)
+{
+    if (s->is_open) {
+        s->is_open = false;
+        samples_add(s, (struct sample){.time_ms = s->open_ms, .hist = end_sum(s, sums)});
+    }
+    ASSERT(s->total == NULL || s->total->words == 0);
+}
+
+enum err samples_cut_hists(struct samples *s, uint64_t time_ms, size_t count, struct str *bytes,
+                           struct arena *sums)
+{
+    struct sample sample = {.time_ms = time_ms};
+    struct hist_head head;
+    enum err e = ERR_OK;
+    ASSERT(count > 0);
+    if (!s->is_open || s->open_ms != time_ms) {
+        close_sum(s, sums);
+        if (count == 1) {
+            e = hist_cut(bytes, &sample.hist, &head);
+            if (e == ERR_OK) {
+                samples_add(s, sample);
+            }
+            return e;
+        }
+        begin_sum(s);
+        s->is_open = true;
+        s->open_ms = time_ms;
+    }
+    for (size_t i = 0; i < count && e == ERR_OK; i++) {
+        e = hist_total_cut(s->total, bytes);
+    }
+    return e;
 }
 
 void samples_fold(struct samples *s, enum series_type type, uint64_t width_ms, struct arena *sums)
 {
     bool hist = type == SERIES_HIST;
     ASSERT(width_ms > 0);
+    close_sum(s, sums);
     for (size_t i = 0; i < s->count && hist; i++) {
         s->at[i].time_ms -= s->at[i].time_ms % width_ms;
     }

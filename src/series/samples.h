@@ -26,16 +26,22 @@ struct samples {
     size_t spare_capacity;
     struct hist_total *total; // for adding up
     struct buf bytes;
+    bool is_open; // the total is a sum that more may come to, and no sample yet
+    uint64_t open_ms;
 };
 
 void samples_done(struct samples *s);
 
-static inline void samples_clear(struct samples *s)
-{
-    s->count = 0;
-}
+void samples_clear(struct samples *s);
 
 void samples_add(struct samples *s, struct sample sample);
+
+// Cuts so many histograms off the head of `bytes` and adds what they are together, at this time. A
+// single one points into the bytes. The sum of several may get more at the same time, until
+// samples_fold() makes it a sample. ERR_CORRUPT, and some of it may have been added: the list is
+// good for samples_clear() alone.
+MUST_CHECK enum err samples_cut_hists(struct samples *s, uint64_t time_ms, size_t count,
+                                      struct str *bytes, struct arena *sums);
 
 // Without those outside of [from, to).
 void samples_cut(struct samples *s, uint64_t from_ms, uint64_t to_ms);

@@ -4,6 +4,7 @@
 // the same. Checksums are passed over in this build, see codec/checksum.h.
 #include "core/mem.h"
 #include "core/must.h"
+#include "series/chunk.h"
 #include "support/simfs.h"
 #include "unit/series/parts.h"
 #include "unit/store/memfs.h"
@@ -29,6 +30,31 @@ static enum err note_series(void *ctx, struct str key, enum series_type type)
     return ERR_OK;
 }
 
+// Reads the histograms of a series by steps, as queries do; `all` is what they are, not yet folded.
+static void read_sums(struct part_cursor *c, uint64_t position, enum err wanted,
+                      const struct samples *all)
+{
+    struct arena sums = {0};
+    struct samples s = {0}, again = {0};
+    const struct chunk_steps steps = {0, SAMPLE_TIME_MAX, 3600000, &sums};
+    enum err e = part_cursor_sums(c, position, &steps, &s);
+    MUST(e == wanted);
+    if (e == ERR_OK) {
+        for (size_t i = 0; i < all->count; i++) {
+            samples_add(&again, all->at[i]);
+        }
+        samples_fold(&s, SERIES_HIST, steps.step_ms, &sums);
+        samples_fold(&again, SERIES_HIST, steps.step_ms, &sums);
+        MUST(s.count == again.count);
+        for (size_t i = 0; i < s.count; i++) {
+            MUST(s.at[i].time_ms == again.at[i].time_ms && str_eq(s.at[i].hist, again.at[i].hist));
+        }
+    }
+    samples_done(&s);
+    samples_done(&again);
+    arena_done(&sums);
+}
+
 // Writes the series that can be read, and reads them back.
 static void rewrite(struct series_part *p, const struct list *l)
 {
@@ -45,6 +71,9 @@ static void rewrite(struct series_part *p, const struct list *l)
         samples_clear(&s);
         enum err e = part_cursor_samples(&c, i, l->types[i], &s);
         MUST(e == ERR_OK || (e == ERR_CORRUPT && atomic_load(&p->damaged)));
+        if (l->types[i] == SERIES_HIST) {
+            read_sums(&c, i, e, &s);
+        }
         samples_fold(&s, l->types[i], series_tier_ms(p->meta.tier), &sums);
         if (s.count > 0) {
             written += s.count;
