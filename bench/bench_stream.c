@@ -2,7 +2,11 @@
 // Purpose: what stream analysis costs: nanoseconds of CPU a span for taking spans into chains and
 // counting them, for closing chains and their edges, and bytes an open trace. The spans are those
 // of gen.h, middle shape, in batches of 500. Usage: bench_stream [spans, 2000000] [system | random
-// | many].
+// | many | forget].
+//
+// "forget" is how long batches wait for what is forgotten: 100,000 endpoints, each with its calls
+// and its path below a root, of which half go, and as many come; the longest look at subjects and
+// the longest sweep of all tables (stream/forget.c) of five such generations.
 //
 // Which graph says what. "system" is what a stream meets: programs call what they call, so that a
 // trace is much like one before it, and what it counts for lies in the caches. The goal is judged
@@ -164,6 +168,111 @@ static void report(const char *what, const struct cost *c)
            (double)c->peak_bytes / (1 << 20), (double)c->peak_bytes / (double)c->peak_chains);
 }
 
+// ---- Forgetting ---------------------------------------------------------------------------------
+
+#define FORGET_NAMES    100000u
+#define FORGET_SERVICES 100u
+#define FORGET_BATCH    1000u
+#define GENERATIONS     5u
+
+// Calls of endpoints [first, first + FORGET_BATCH), each of a chain of its own: a root calls them.
+static struct batch *endpoints(uint32_t first, uint64_t seq)
+{
+    struct batch *b = batch_new(STR(""));
+    char text[48];
+    (void)batch_add_scope(b);
+    for (uint32_t i = 0; i < FORGET_SERVICES; i++) {
+        (void)snprintf(text, sizeof text, "service-%u", i);
+        uint32_t code = batch_intern(b, str_of(text));
+        *batch_add_resource(b) = (struct resource){.service = code};
+    }
+    for (uint32_t i = first; i < first + FORGET_BATCH; i++) {
+        (void)snprintf(text, sizeof text, "GET /of/an/endpoint/%08u", i);
+        uint32_t name = batch_intern(b, str_of(text));
+        uint64_t trace = seq << 32 | (i + 1), root = 1, entry = 2;
+        for (unsigned k = 0; k < 2; k++) { // the root, whose endpoint is one of few; the endpoint
+            struct span *s = batch_add_span(b);
+            *s = (struct span){.start_ns = clock_wall_ns(),
+                               .duration_ns = 1000000,
+                               .resource = (i + (k == 0 ? 1 : 0)) % FORGET_SERVICES,
+                               .name = k == 0 ? batch_intern(b, STR("GET /")) : name,
+                               .kind = KIND_SERVER};
+            s = &b->spans[b->span_count - 1];
+            memcpy(s->trace.b, &trace, sizeof trace);
+            memcpy(s->id.b, k == 0 ? &root : &entry, sizeof root);
+            if (k == 1) {
+                memcpy(s->parent.b, &root, sizeof root);
+            }
+        }
+    }
+    batch_seal(b);
+    b->seq = seq;
+    return b;
+}
+
+struct waits {
+    uint64_t look_ns, sweep_ns; // the longest
+    uint64_t forgotten;
+};
+
+static void call_endpoints(struct analysis *a, uint32_t first, uint32_t count, uint64_t now_ms)
+{
+    static uint64_t seq;
+    for (uint32_t i = 0; i < count; i += FORGET_BATCH) {
+        struct batch *b = endpoints(first + i, ++seq);
+        analysis_take(a, b, NULL, now_ms);
+        batch_unref(b);
+        while (a->chains.count > 0) {
+            analysis_close(a, chains_due(&a->chains, now_ms, true));
+        }
+        red_flush(&a->red);
+    }
+}
+
+// Until what is old is forgotten.
+static void look(struct analysis *a, uint64_t now_ms, struct waits *w)
+{
+    for (uint64_t sweeps = a->sweeps + 2; a->sweeps < sweeps; now_ms += 60000) {
+        for (size_t i = 0; i <= a->red.count / FORGET_STEPS; i++) {
+            uint64_t before = a->sweeps, begun = clock_cpu_ns();
+            analysis_forget(a, now_ms);
+            uint64_t took_ns = clock_cpu_ns() - begun;
+            uint64_t *longest = a->sweeps > before ? &w->sweep_ns : &w->look_ns;
+            *longest = took_ns > *longest ? took_ns : *longest;
+        }
+    }
+}
+
+static void forget_half(void)
+{
+    static struct analysis a;
+    static struct bench_sink counted;
+    const struct stream_history history = {no_history, NULL};
+    const struct stream_sink sink = {.find = find, .count = count, .ctx = &counted};
+    uint64_t now_ms = clock_wall_ns() / NS_PER_MS;
+    struct waits w = {0};
+    budget_init(&counted.budget, (size_t)1 << 32);
+    counted.head = series_head_new(&counted.budget, 1);
+    analysis_init(&a, &sink, &history, STREAM_IDLE_MS, (size_t)1 << 18, (size_t)1 << 28);
+    call_endpoints(&a, 0, FORGET_NAMES, now_ms);
+    for (uint32_t g = 1; g <= GENERATIONS; g++) { // half of those there are stay, as many come
+        size_t before = a.names.count - a.names.free_count;
+        now_ms += STREAM_FORGET_MS + 60000;
+        a.names.minute = a.statements.minute = a.red.minute = (uint32_t)(now_ms / 60000);
+        call_endpoints(&a, g * (FORGET_NAMES / 2), FORGET_NAMES / 2, now_ms);
+        look(&a, now_ms, &w);
+        w.forgotten += before - (a.names.count - a.names.free_count);
+        call_endpoints(&a, (g + 1) * (FORGET_NAMES / 2), FORGET_NAMES / 2, now_ms);
+    }
+    printf("%-28s longest look %.2f, longest sweep %.2f ms of CPU; %llu names forgotten\n",
+           "forgetting 50,000 of 100,000", (double)w.look_ns / 1e6, (double)w.sweep_ns / 1e6,
+           (unsigned long long)w.forgotten);
+    analysis_done(&a);
+    series_head_unref(counted.head);
+}
+
+// ---- Rows ---------------------------------------------------------------------------------------
+
 struct bench_row {
     const char *name, *text;
     enum gen_graph graph;
@@ -195,6 +304,9 @@ int main(int argc, char **argv)
         run(g, (spans + r->pool - 1) / r->pool, r->open, &cost);
         report(r->text, &cost);
         gen_free(g);
+    }
+    if (argc <= 2 || strcmp(argv[2], "forget") == 0) {
+        forget_half();
     }
     return 0;
 }
