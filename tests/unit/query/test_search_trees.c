@@ -174,6 +174,13 @@ static const char *const filters[] = {
     "{ rpcID = \"0.9.9\" }",
 };
 
+// Of the filters, ThreadSanitizer sees every fourth: each of its runs takes ten times as long.
+#ifdef __SANITIZE_THREAD__
+#define FILTER_STEP 4
+#else
+#define FILTER_STEP 1
+#endif
+
 // With all traces wanted, a few, and one; in the whole time and in a part of it, on one thread and
 // on four.
 static void test_search_equals_a_walk(void **state)
@@ -182,7 +189,7 @@ static void test_search_equals_a_walk(void **state)
     static const size_t limits[] = {SEARCH_LIMIT_MAX, 20, 1};
     struct search_hit *plain = mem_new(TRACES, sizeof *plain), *got;
     size_t found = 0, got_count;
-    for (size_t i = 0; i < sizeof filters / sizeof filters[0]; i++) {
+    for (size_t i = 0; i < sizeof filters / sizeof filters[0]; i += FILTER_STEP) {
         struct filter *f;
         assert_ok(filter_parse_for(FILTER_OF_TREES, str_of(filters[i]), &f, NULL));
         for (unsigned n = 0; n < 6 * SEARCH_ORDER_COUNT; n++) {
@@ -206,7 +213,7 @@ static void test_search_equals_a_walk(void **state)
         }
         filter_free(f);
     }
-    assert_true(found > 10000);
+    assert_true(found > 10000 / FILTER_STEP);
     mem_free(plain);
 }
 
