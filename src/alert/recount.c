@@ -3,35 +3,35 @@
 #include "alert/recount.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "alert/engine_state.h"
 #include "core/mem.h"
 #include "core/must.h"
+#include "query/crew.h"
 
-#define CELLS_FIRST ((size_t)4096)
-#define GROUP_BYTES ((size_t)128) // of a group without its texts and examples, about
-
-// ---- Keys ---------------------------------------------------------------------------------------
-
-// Group and 1, slot of 24 bits, strategy of 3, bucket of 12.
-static uint64_t key_of(uint32_t group, uint64_t slot, size_t strategy, unsigned bucket)
-{
-    ASSERT(slot < RECOUNT_SLOTS_MAX && strategy < ALERT_STRATEGIES_MAX && bucket < HIST_BUCKETS);
-    return ((uint64_t)group + 1) << 39 | slot << 15 | (uint64_t)strategy << 12 | bucket;
-}
-
-static size_t key_group(uint64_t key)
-{
-    return (size_t)(key >> 39) - 1;
-}
-
-static uint64_t key_slot(uint64_t key)
-{
-    return key >> 15 & (RECOUNT_SLOTS_MAX - 1);
-}
+#define GROUP_BYTES ((size_t)512) // of a group without its texts, cells and examples, about
 
 // ---- Life ---------------------------------------------------------------------------------------
+
+static enum lane_kind kind_of(enum alert_measure m)
+{
+    ASSERT(m < MEASURE_COUNT_OF);
+    switch (m) {
+    case MEASURE_ERROR_RATE:
+        return LANE_ERRORS;
+    case MEASURE_MIN:
+        return LANE_LEAST;
+    case MEASURE_MAX:
+        return LANE_GREATEST;
+    case MEASURE_QUANTILE:
+    case MEASURE_DISTINCT:
+        return LANE_KEYED;
+    default:
+        return LANE_SUM;
+    }
+}
 
 enum err recount_init(struct recount *t, const struct alert_rule *rule, uint64_t from_ms,
                       uint64_t to_ms, struct query_control *control)
@@ -39,28 +39,25 @@ enum err recount_init(struct recount *t, const struct alert_rule *rule, uint64_t
     *t = (struct recount){.rule = rule,
                           .from_ms = from_ms,
                           .to_ms = to_ms,
+                          .piece_ms = (to_ms - from_ms + RECOUNT_EXAMPLES - 1) / RECOUNT_EXAMPLES,
                           .memory = {.control = control},
                           .first_ms = UINT64_MAX};
     ASSERT(from_ms <= to_ms);
     for (size_t i = 0; i < rule->strategy_count; i++) {
-        t->shapes[i] = window_shape_of(&rule->strategies[i]);
-        MUST(t->shapes[i].slot_ms > 0);
-        t->bases[i] = from_ms / t->shapes[i].slot_ms;
-        if (to_ms / t->shapes[i].slot_ms - t->bases[i] >= RECOUNT_SLOTS_MAX) {
+        const struct alert_strategy *s = &rule->strategies[i];
+        struct recount_way *w = &t->ways[i];
+        *w = (struct recount_way){.shape = window_shape_of(s),
+                                  .kind = kind_of(s->measure),
+                                  .is_ns = s->field.field == ON_DURATION && s->metric.n == 0};
+        MUST(w->shape.slot_ms > 0);
+        w->base = from_ms / w->shape.slot_ms;
+        uint64_t slots = to_ms / w->shape.slot_ms - w->base;
+        if (slots >= RECOUNT_SLOTS_MAX) {
             return ERR_LIMIT;
         }
+        w->slots = (uint32_t)slots + 1;
     }
     return ERR_OK;
-}
-
-static void drop_cells(struct recount *t)
-{
-    ASSERT(t->cells != NULL || t->cell_size == 0);
-    query_give(t->memory.control, t->cell_size * sizeof *t->cells);
-    t->memory.bytes -= t->cell_size * sizeof *t->cells;
-    mem_free(t->cells);
-    t->cells = NULL;
-    t->cell_size = t->cell_count = 0;
 }
 
 void recount_done(struct recount *t)
@@ -68,12 +65,13 @@ void recount_done(struct recount *t)
     ASSERT(t->rule != NULL);
     for (size_t i = 0; i < t->group_count; i++) {
         mem_free(t->groups[i].examples);
+        for (size_t k = 0; k < t->rule->strategy_count; k++) {
+            lane_clear(&t->groups[i].lanes[k], &t->memory);
+        }
     }
     mem_free(t->groups);
     mem_free(t->hashes);
-    mem_free(t->cells);
-    mem_free(t->sorted);
-    mem_free(t->begins);
+    lane_scratch_done(&t->scratch);
     hash_index_done(&t->index);
     arena_done(&t->arena);
     query_memory_give(&t->memory);
@@ -146,57 +144,6 @@ uint32_t recount_group(struct recount *t, const struct str *values)
 
 // ---- Cells --------------------------------------------------------------------------------------
 
-// Cells of slots side by side lie near one another: records come about in order of time.
-static size_t place(const struct recount *t, uint64_t key, uint64_t hash)
-{
-    const uint64_t near = (uint64_t)7 << 15;
-    bool is_distinct = hash != 0;
-    uint64_t h = ((key & ~near) ^ hash) * 0x9e3779b97f4a7c15u;
-    size_t at = (size_t)((h >> 20 & ~(uint64_t)7) | (key >> 15 & 7)) & (t->cell_size - 1);
-    ASSERT(t->cell_count < t->cell_size);
-    while (t->cells[at].key != 0 &&
-           (t->cells[at].key != key || (is_distinct && t->cells[at].hash != hash))) {
-        at = (at + 1) & (t->cell_size - 1);
-    }
-    return at;
-}
-
-static bool is_distinct(const struct recount *t, uint64_t key)
-{
-    return t->rule->strategies[key >> 12 & 7].measure == MEASURE_DISTINCT;
-}
-
-// False where there is no memory.
-static bool make_room(struct recount *t)
-{
-    struct recount_cell *old = t->cells;
-    size_t old_size = t->cell_size, size = old_size > 0 ? old_size * 2 : CELLS_FIRST;
-    ASSERT(t->cell_count <= t->cell_size);
-    if (t->cell_count * 3 < old_size * 2) {
-        return true;
-    }
-    if (!query_memory_need(&t->memory, size * sizeof *old)) {
-        t->error = ERR_MEMORY;
-        return false;
-    }
-    t->cells = mem_new(size, sizeof *t->cells);
-    t->cell_size = size;
-    for (size_t i = 0; i < old_size; i++) {
-        if (old[i].key != 0) {
-            t->cells[place(t, old[i].key, is_distinct(t, old[i].key) ? old[i].hash : 0)] = old[i];
-        }
-    }
-    mem_free(old);
-    query_give(t->memory.control, old_size * sizeof *old);
-    t->memory.bytes -= old_size * sizeof *old;
-    return true;
-}
-
-static uint32_t saturated(uint32_t a, uint32_t b)
-{
-    return b > UINT32_MAX - a ? UINT32_MAX : a + b;
-}
-
 static void add_example(struct recount *t, size_t strategy, uint32_t group,
                         const struct recount_record *r)
 {
@@ -205,58 +152,75 @@ static void add_example(struct recount *t, size_t strategy, uint32_t group,
     if (all == NULL || r->trace == NULL) {
         return;
     }
-    uint64_t piece_ms = (t->to_ms - t->from_ms + RECOUNT_EXAMPLES - 1) / RECOUNT_EXAMPLES;
     struct recount_example *e =
-        &all[strategy * RECOUNT_EXAMPLES + (r->time_ms - t->from_ms) / piece_ms];
+        &all[strategy * RECOUNT_EXAMPLES + (r->time_ms - t->from_ms) / t->piece_ms];
     if (e->time_ms == 0 || r->score > e->score ||
         (r->score >= e->score && memcmp(r->trace, &e->trace, sizeof e->trace) > 0)) {
         *e = (struct recount_example){*r->trace, r->time_ms, r->score};
     }
 }
 
+static struct recount_cell cell_of(const struct recount *t, size_t strategy,
+                                   const struct recount_record *r)
+{
+    const struct recount_way *w = &t->ways[strategy];
+    struct recount_cell c = {.slot = (uint32_t)(r->time_ms / w->shape.slot_ms - w->base),
+                             .count = r->count};
+    ASSERT(r->time_ms >= t->from_ms && r->time_ms < t->to_ms);
+    if (w->kind == LANE_ERRORS) {
+        c.errors = r->errors;
+    } else if (w->kind != LANE_KEYED) {
+        c.number = r->value;
+    } else if (t->rule->strategies[strategy].measure == MEASURE_QUANTILE) {
+        c.key = hist_bucket(window_hist(r->value, w->is_ns));
+    } else {
+        c.key = r->hash != 0 ? r->hash : 1;
+    }
+    return c;
+}
+
 void recount_add(struct recount *t, size_t strategy, uint32_t group, const struct recount_record *r)
 {
-    const struct alert_strategy *s = &t->rule->strategies[strategy];
-    bool is_ns = s->field.field == ON_DURATION && s->metric.n == 0;
-    unsigned bucket =
-        s->measure == MEASURE_QUANTILE ? hist_bucket(window_hist(r->value, is_ns)) : 0;
-    uint64_t slot = r->time_ms / t->shapes[strategy].slot_ms - t->bases[strategy];
-    uint64_t key = key_of(group, slot, strategy, bucket);
-    uint64_t hash = s->measure == MEASURE_DISTINCT ? (r->hash != 0 ? r->hash : 1) : 0;
-    if (t->error != ERR_OK || !make_room(t)) {
+    const struct recount_way *w = &t->ways[strategy];
+    struct recount_cell c = cell_of(t, strategy, r);
+    ASSERT(group < t->group_count);
+    if (t->error != ERR_OK) {
         return;
     }
-    struct recount_cell *c = &t->cells[place(t, key, hash)];
-    bool is_new = c->key == 0;
-    t->cell_count += is_new;
-    c->key = key;
-    c->count = saturated(c->count, r->count);
-    c->errors = saturated(c->errors, r->errors);
-    if (hash != 0) {
-        c->hash = hash;
-    } else if (s->measure == MEASURE_MIN || s->measure == MEASURE_MAX) {
-        bool is_further = s->measure == MEASURE_MIN ? r->value < c->number : r->value > c->number;
-        c->number = is_new || is_further ? r->value : c->number;
-    } else {
-        c->number += r->value;
+    if (!lane_add(&t->groups[group].lanes[strategy], w->kind, w->slots, &c, &t->scratch,
+                  &t->memory)) {
+        t->error = ERR_MEMORY;
+        return;
     }
     t->records += r->count;
     t->first_ms = r->time_ms < t->first_ms ? r->time_ms : t->first_ms;
     add_example(t, strategy, group, r);
 }
 
-struct window_record recount_cell_record(const struct recount *t, const struct recount_cell *c)
+const struct recount_cell *recount_cells(const struct recount *t, size_t group, size_t strategy,
+                                         size_t *ret_count)
 {
-    size_t i = recount_cell_strategy(c);
-    const struct alert_strategy *s = &t->rule->strategies[i];
-    uint64_t slot = key_slot(c->key) + t->bases[i];
-    bool has_number = s->measure != MEASURE_DISTINCT && s->measure != MEASURE_QUANTILE;
-    struct window_record r = {
-        .time_ms = slot * t->shapes[i].slot_ms, .count = c->count, .errors = c->errors};
-    ASSERT(i < t->rule->strategy_count);
-    r.sum = r.min = r.max = has_number ? c->number : 0;
-    r.hist = s->measure == MEASURE_QUANTILE ? hist_value(c->key & (HIST_BUCKETS - 1)) : 0;
-    r.distinct = s->measure == MEASURE_DISTINCT ? c->hash : 0;
+    const struct recount_lane *l = &t->groups[group].lanes[strategy];
+    ASSERT(group < t->group_count && strategy < t->rule->strategy_count);
+    *ret_count = l->count;
+    return lane_cells(l);
+}
+
+struct window_record recount_cell_record(const struct recount *t, size_t strategy,
+                                         const struct recount_cell *c)
+{
+    const struct recount_way *w = &t->ways[strategy];
+    struct window_record r = {.time_ms = (c->slot + w->base) * w->shape.slot_ms, .count = c->count};
+    ASSERT(strategy < t->rule->strategy_count);
+    if (w->kind == LANE_ERRORS) {
+        r.errors = c->errors;
+    } else if (w->kind != LANE_KEYED) {
+        r.sum = r.min = r.max = c->number;
+    } else if (t->rule->strategies[strategy].measure == MEASURE_QUANTILE) {
+        r.hist = hist_value((unsigned)c->key);
+    } else {
+        r.distinct = c->key;
+    }
     return r;
 }
 
@@ -292,97 +256,96 @@ static void join_examples(struct recount *t, uint32_t to, const struct recount_g
     }
 }
 
-// Adds a cell of another recount.
-static void join_cell(struct recount *t, uint32_t group, const struct recount_cell *c)
+// Takes over what a group of another recount has counted, or counts it as refused.
+static void join_group(struct recount *t, uint32_t to, struct recount *from, size_t group)
 {
-    uint64_t key = (c->key & (((uint64_t)1 << 39) - 1)) | ((uint64_t)group + 1) << 39;
-    bool distinct = is_distinct(t, key);
-    enum alert_measure m = t->rule->strategies[key >> 12 & 7].measure;
-    ASSERT(group < t->group_count);
-    if (t->error != ERR_OK || !make_room(t)) {
-        return;
+    ASSERT(group < from->group_count);
+    for (size_t i = 0; i < t->rule->strategy_count; i++) {
+        struct recount_lane *l = &from->groups[group].lanes[i];
+        if (to != UINT32_MAX) {
+            lane_join(&t->groups[to].lanes[i], l, &t->memory, &from->memory);
+        } else {
+            uint64_t records = lane_records(l);
+            t->refused += records;
+            ASSERT(records <= t->records);
+            t->records -= records;
+        }
     }
-    struct recount_cell *to = &t->cells[place(t, key, distinct ? c->hash : 0)];
-    if (to->key == 0) {
-        *to = *c;
-        to->key = key;
-        t->cell_count++;
-        return;
-    }
-    to->count = saturated(to->count, c->count);
-    to->errors = saturated(to->errors, c->errors);
-    if (m == MEASURE_MIN || m == MEASURE_MAX) {
-        bool is_further = m == MEASURE_MIN ? c->number < to->number : c->number > to->number;
-        to->number = is_further ? c->number : to->number;
-    } else if (!distinct) {
-        to->number += c->number;
+    if (to != UINT32_MAX) {
+        join_examples(t, to, &from->groups[group]);
     }
 }
 
 void recount_join(struct recount *t, struct recount *from)
 {
-    uint32_t *groups = mem_new(from->group_count + 1, sizeof *groups);
     ASSERT(t->rule == from->rule);
-    for (size_t i = 0; i < from->group_count; i++) {
-        groups[i] = recount_group(t, from->groups[i].values);
-        if (groups[i] != UINT32_MAX) {
-            join_examples(t, groups[i], &from->groups[i]);
-        }
-    }
     t->records += from->records;
     t->refused += from->refused;
-    for (size_t i = 0; i < from->cell_size; i++) {
-        const struct recount_cell *c = &from->cells[i];
-        uint32_t group = c->key != 0 ? groups[key_group(c->key)] : UINT32_MAX;
-        if (group != UINT32_MAX) {
-            join_cell(t, group, c);
-        } else if (c->key != 0) {
-            t->refused += c->count;
-            ASSERT(c->count <= t->records);
-            t->records -= c->count;
-        }
+    for (size_t i = 0; i < from->group_count; i++) {
+        join_group(t, recount_group(t, from->groups[i].values), from, i);
     }
     t->unfit += from->unfit;
     t->first_ms = from->first_ms < t->first_ms ? from->first_ms : t->first_ms;
     t->error = t->error == ERR_OK ? from->error : t->error;
-    mem_free(groups);
     recount_done(from);
     mem_free(from);
 }
 
-enum err recount_sort(struct recount *t)
+// What all threads share that fold.
+struct folding {
+    struct recount *t;
+    atomic_size_t next, cells; // group to be folded; cells of those that are
+    atomic_size_t bytes;       // taken by all of them, less what they gave back: it wraps
+    atomic_int error;
+};
+
+static enum err fold_group(struct recount *t, size_t group, struct lane_scratch *scratch,
+                           struct query_memory *memory, size_t *cells)
 {
-    size_t bytes = t->cell_count * sizeof *t->sorted + (t->group_count + 2) * sizeof *t->begins;
-    ASSERT(t->sorted == NULL);
-    if (!query_memory_need(&t->memory, bytes)) {
-        return ERR_MEMORY;
+    enum err e = ERR_OK;
+    ASSERT(group < t->group_count);
+    for (size_t i = 0; i < t->rule->strategy_count && e == ERR_OK; i++) {
+        struct recount_lane *l = &t->groups[group].lanes[i];
+        e = lane_fold(l, t->ways[i].kind, t->ways[i].slots, scratch, memory);
+        *cells += l->count;
     }
-    t->sorted = mem_new(t->cell_count + 1, sizeof *t->sorted);
-    t->begins = mem_new(t->group_count + 2, sizeof *t->begins);
-    for (size_t i = 0; i < t->cell_size; i++) {
-        if (t->cells[i].key != 0) {
-            t->begins[key_group(t->cells[i].key) + 2]++;
-        }
-    }
-    for (size_t g = 2; g < t->group_count + 2; g++) {
-        t->begins[g] += t->begins[g - 1];
-    }
-    for (size_t i = 0; i < t->cell_size; i++) { // begins[g + 1] moves on from where g begins
-        if (t->cells[i].key != 0) {
-            t->sorted[t->begins[key_group(t->cells[i].key) + 1]++] = t->cells[i];
-        }
-    }
-    drop_cells(t);
-    return ERR_OK;
+    return e;
 }
 
-size_t recount_cells_max(const struct recount *t)
+static void fold_groups(void *ctx, size_t who)
 {
-    size_t most = 0;
-    ASSERT(t->sorted != NULL);
-    for (size_t g = 0; g < t->group_count; g++) {
-        size_t cells = t->begins[g + 1] - t->begins[g];
-        most = cells > most ? cells : most;
+    struct folding *f = ctx;
+    struct recount *t = f->t;
+    struct lane_scratch scratch = {0};
+    struct query_memory memory = {.control = t->memory.control};
+    size_t cells = 0;
+    enum err e = ERR_OK;
+    ASSERT(who <= CREW_HELPERS_MAX);
+    while (e == ERR_OK && atomic_load(&f->error) == ERR_OK) {
+        size_t group = atomic_fetch_add(&f->next, 1);
+        if (group >= t->group_count) {
+            break;
+        }
+        bool is_cancelled = memory.control != NULL && atomic_load(&memory.control->cancelled);
+        e = is_cancelled ? ERR_CANCELLED : fold_group(t, group, &scratch, &memory, &cells);
     }
-    return most;
+    if (e != ERR_OK) {
+        atomic_store(&f->error, e);
+    }
+    lane_scratch_done(&scratch);
+    atomic_fetch_add(&f->cells, cells);
+    atomic_fetch_add(&f->bytes, memory.bytes);
+}
+
+enum err recount_fold(struct recount *t)
+{
+    struct folding f = {.t = t};
+    struct crew *crew = t->memory.control != NULL ? t->memory.control->crew : NULL;
+    size_t most = t->group_count > 1 ? t->group_count - 1 : 0;
+    ASSERT(t->error == ERR_OK);
+    lane_scratch_done(&t->scratch);
+    crew_run(crew, most < CREW_HELPERS_MAX ? most : CREW_HELPERS_MAX, fold_groups, &f);
+    t->memory.bytes += atomic_load(&f.bytes);
+    t->cell_count = atomic_load(&f.cells);
+    return (enum err)atomic_load(&f.error);
 }

@@ -3,12 +3,12 @@
 // time. Internal to alert/; rehearsal.h says what for.
 //
 // A cell is what the records of one group, one strategy and one slot of its windows add up to: how
-// many, how many failed, and one number more, which is what the measure needs: the sum, the least
-// or the greatest, of quantiles the count of one bucket (a cell for each), of distinct values the
-// hash of one (a cell for each). Feeding cells to a window gives what feeding the records gives.
+// many, and one number more, which is what the measure needs: the sum, the least or the greatest,
+// how many failed, of quantiles the bucket (a cell for each), of distinct values the hash (a cell
+// for each). Feeding cells to a window gives what feeding the records gives.
 //
-// Cells lie in open addressing by their key: group, slot, strategy, bucket. Each thread that scans
-// has a recount of its own; they are put side by side at the end and sorted by group.
+// Cells are written down in lanes, one of each group and strategy (recount_lane.h). Each thread
+// that scans has a recount of its own; their lanes are put together at the end, and folded.
 //
 // Examples. Of each strategy of the first RECOUNT_EXAMPLED groups the range is cut into
 // RECOUNT_EXAMPLES pieces, and of each piece one trace is kept: that of the record which speaks
@@ -21,6 +21,7 @@
 #define SONDE_ALERT_RECOUNT_H
 
 #include "alert/groups.h"
+#include "alert/recount_lane.h"
 #include "alert/rehearsal.h"
 #include "core/hash_index.h"
 #include "query/scan.h"
@@ -31,15 +32,6 @@
 #define RECOUNT_SLOTS_MAX ((uint64_t)1 << 24) // of the range; longer ones are refused
 #define RECOUNT_LONG_MS   ((uint64_t)3600000) // a span may begin so long before the range it ends in
 
-struct recount_cell {
-    uint64_t key; // 0: free
-    uint32_t count, errors;
-    union {
-        double number;
-        uint64_t hash;
-    };
-};
-
 struct recount_example {
     trace_id trace;
     uint64_t time_ms; // 0: there is none
@@ -48,30 +40,37 @@ struct recount_example {
 
 struct recount_group {
     struct str values[ALERT_GROUP_BY_MAX];
+    struct recount_lane lanes[ALERT_STRATEGIES_MAX];
     struct recount_example *examples; // RECOUNT_EXAMPLES of each strategy; NULL: none are kept
+};
+
+// How a strategy's records become cells.
+struct recount_way {
+    struct window_shape shape;
+    enum lane_kind kind;
+    bool is_ns;     // values are durations
+    uint64_t base;  // the slot of from_ms
+    uint32_t slots; // from that one on
 };
 
 struct recount {
     const struct alert_rule *rule;
     uint64_t from_ms, to_ms; // ends of spans, and times of points: from <= t < to
-    struct window_shape shapes[ALERT_STRATEGIES_MAX];
-    uint64_t bases[ALERT_STRATEGIES_MAX]; // the slot of from_ms
+    uint64_t piece_ms;       // of which one example is kept
+    struct recount_way ways[ALERT_STRATEGIES_MAX];
     struct query_memory memory;
     struct arena arena;
     struct recount_group *groups;
     uint64_t *hashes;
     size_t group_count, group_capacity, hash_capacity;
     struct hash_index index;
-    struct recount_cell *cells;
-    size_t cell_size, cell_count;
+    struct lane_scratch scratch;
     uint64_t records, refused, unfit;      // a point of a histogram is as many records as it counts
     uint64_t first_ms;                     // of the earliest record; UINT64_MAX: none
     struct str lacks[REHEARSAL_LACKS_MAX]; // fields of resources that points are kept without
     size_t lack_count;
     enum err error;
-    // After recount_sort(): cells of group g are sorted[begins[g]] and on, in no order.
-    struct recount_cell *sorted;
-    size_t *begins; // group_count + 1
+    size_t cell_count; // after recount_fold()
 };
 
 // ERR_LIMIT for a range of too many slots.
@@ -85,20 +84,20 @@ MUST_CHECK enum err recount_spans(struct recount *t, size_t strategy,
                                   const struct store_view *view);
 MUST_CHECK enum err recount_points(struct recount *t, size_t strategy, struct series_store *store);
 
-// Once all is counted.
-MUST_CHECK enum err recount_sort(struct recount *t);
-// After that: of the group that has the most.
-size_t recount_cells_max(const struct recount *t);
+// Once all is counted: brings the cells in order, on the caller's thread and idle ones of the
+// control's crew. ERR_MEMORY; ERR_CANCELLED where the query is cancelled (one that is out of turn
+// goes on).
+MUST_CHECK enum err recount_fold(struct recount *t);
 
 // ---- Cells --------------------------------------------------------------------------------------
 
-static inline size_t recount_cell_strategy(const struct recount_cell *c)
-{
-    return (size_t)(c->key >> 12 & 7);
-}
+// After that: of a group and strategy, by slot, each slot (and key) once.
+const struct recount_cell *recount_cells(const struct recount *t, size_t group, size_t strategy,
+                                         size_t *ret_count);
 
 // What the cell adds to a window; its time is the first of its slot.
-struct window_record recount_cell_record(const struct recount *t, const struct recount_cell *c);
+struct window_record recount_cell_record(const struct recount *t, size_t strategy,
+                                         const struct recount_cell *c);
 
 // The trace that speaks most for a strategy between two times; false where none is known.
 MUST_CHECK bool recount_example(const struct recount *t, size_t group, size_t strategy,

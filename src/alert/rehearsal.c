@@ -52,7 +52,7 @@ static enum err read_all(const struct rehearsal_query *q, struct recount *t)
         (void)recount_group(t, none);
         e = t->error;
     }
-    return e == ERR_OK ? recount_sort(t) : e;
+    return e == ERR_OK ? recount_fold(t) : e;
 }
 
 // ---- Playing ------------------------------------------------------------------------------------
@@ -60,9 +60,9 @@ static enum err read_all(const struct rehearsal_query *q, struct recount *t)
 // The least slot is a turn.
 static uint64_t turn_of(const struct recount *t)
 {
-    uint64_t least = t->shapes[0].slot_ms;
+    uint64_t least = t->ways[0].shape.slot_ms;
     for (size_t i = 1; i < t->rule->strategy_count; i++) {
-        least = t->shapes[i].slot_ms < least ? t->shapes[i].slot_ms : least;
+        least = t->ways[i].shape.slot_ms < least ? t->ways[i].shape.slot_ms : least;
     }
     ASSERT(least > 0);
     return least;
@@ -72,7 +72,7 @@ static uint64_t turn_of(const struct recount *t)
 static uint64_t stride_of(const struct recount *t, uint64_t turns)
 {
     uint64_t cost = 0;
-    size_t cells = t->begins[t->group_count];
+    size_t cells = t->cell_count;
     for (size_t i = 0; i < t->rule->strategy_count; i++) {
         bool is_costly = t->rule->strategies[i].measure == MEASURE_QUANTILE ||
                          t->rule->strategies[i].measure == MEASURE_DISTINCT;
@@ -81,7 +81,7 @@ static uint64_t stride_of(const struct recount *t, uint64_t turns)
     // Of what is judged as it comes there are as many as there are cells, at most.
     uint64_t judged = turns * t->group_count;
     judged = !rehearsal_has_late(t->rule) && cells < judged ? cells : judged;
-    ASSERT(t->sorted != NULL);
+    ASSERT(turns < RECOUNT_SLOTS_MAX);
     return judged * cost / REHEARSAL_LOOKS_MAX + 1;
 }
 
@@ -92,13 +92,12 @@ static enum err play_all(const struct rehearsal_query *q, struct recount *t, str
                                   .from_ms = q->from_ms,
                                   .to_ms = q->to_ms,
                                   .turn_ms = turn_of(t),
-                                  .cells_max = recount_cells_max(t),
                                   .results = results,
                                   .control = q->control};
     play.stride = stride_of(t, (t->to_ms - t->from_ms) / play.turn_ms);
     r->step_ms = play.turn_ms * play.stride;
     size_t most = t->group_count > 1 ? t->group_count - 1 : 0;
-    ASSERT(t->sorted != NULL);
+    ASSERT(play.turn_ms > 0);
     crew_run(q->control != NULL ? q->control->crew : NULL,
              most < CREW_HELPERS_MAX ? most : CREW_HELPERS_MAX, rehearsal_play_groups, &play);
     r->memory.bytes += atomic_load(&play.bytes);

@@ -7,7 +7,6 @@
 // over: nothing of the group fires or holds, no strategy waits for the end of windows, and nothing
 // came.
 #include <math.h>
-#include <string.h>
 
 #include "alert/engine_state.h"
 #include "alert/rehearsal_state.h"
@@ -15,9 +14,14 @@
 #include "core/mem.h"
 #include "core/must.h"
 
-#define NO_CELL      UINT32_MAX
-#define PLAYER_BYTES ((size_t)1 << 20) // of one group's windows and what finds its cells, about
+#define PLAYER_BYTES ((size_t)1 << 20) // of one group's windows, about
 #define TURNS_A_LOOK 1024              // between two looks whether to go on
+
+// What is to come of the cells of a strategy.
+struct cursor_of_cells {
+    const struct recount_cell *next, *end;
+    uint64_t turn; // of the next; UINT64_MAX: there is none in the range
+};
 
 // One thread's.
 struct player {
@@ -25,9 +29,9 @@ struct player {
     struct look look;
     struct groups groups; // of the one rule; one group at a time
     size_t group;         // that is played
-    uint32_t *heads;      // of each turn: its first cell
+    struct group *made;   // it, once there is something of it
+    struct cursor_of_cells cells[ALERT_STRATEGIES_MAX];
     uint64_t turns;
-    uint32_t *nexts;    // of each cell of the group: the next of its turn
     uint64_t turn_base; // turns since 1970 at the beginning
     bool has_late;
 };
@@ -72,7 +76,7 @@ static void begin_stretch(struct player *p, const struct alert_event *e)
     }
     if (to->stretches == NULL) {
         size_t bytes = REHEARSAL_STRETCHES_MAX * sizeof *to->stretches;
-        if (!query_need(p->play->control, bytes)) {
+        if (!query_need(p->play->control, PLAYER_BYTES)) {
             atomic_store(&p->play->error, ERR_MEMORY);
             return;
         }
@@ -132,68 +136,58 @@ static void note_worst(struct player *p, const struct group *g)
 
 // ---- Cells by turn ------------------------------------------------------------------------------
 
-// In which turn a slot is over.
-static uint64_t turn_of(const struct player *p, const struct recount_cell *c)
+// In which turn the slot of a strategy's next cell is over.
+static void find_turn(struct player *p, size_t strategy)
 {
-    const struct recount *t = p->play->recount;
-    uint64_t ms = p->play->turn_ms;
-    uint64_t end_ms =
-        recount_cell_record(t, c).time_ms + t->shapes[recount_cell_strategy(c)].slot_ms;
-    ASSERT(end_ms > 0);
-    return (end_ms + ms - 1) / ms - 1 - p->turn_base;
-}
-
-// False where the group has no cells.
-static bool link_cells(struct player *p, uint64_t *ret_first)
-{
-    const struct recount *t = p->play->recount;
-    size_t begin = t->begins[p->group], count = t->begins[p->group + 1] - begin;
-    uint64_t first = UINT64_MAX;
-    ASSERT(count < NO_CELL && count <= p->play->cells_max);
-    for (size_t i = 0; i < count; i++) {
-        uint64_t turn = turn_of(p, &t->sorted[begin + i]);
-        if (turn < p->turns) { // else it is over only behind the range
-            p->nexts[i] = p->heads[turn];
-            p->heads[turn] = (uint32_t)i;
-            first = turn < first ? turn : first;
-        }
+    struct cursor_of_cells *c = &p->cells[strategy];
+    const struct recount_way *w = &p->play->recount->ways[strategy];
+    uint64_t ms = p->play->turn_ms, turn = UINT64_MAX;
+    ASSERT(ms > 0);
+    if (c->next != c->end) {
+        uint64_t end_ms = (c->next->slot + w->base + 1) * w->shape.slot_ms;
+        turn = (end_ms + ms - 1) / ms - 1 - p->turn_base;
     }
-    *ret_first = first;
-    return first < p->turns;
+    c->turn = turn < p->turns ? turn : UINT64_MAX; // it is over only behind the range
 }
 
-static void unlink_cells(struct player *p)
+static void begin_cells(struct player *p)
 {
     const struct recount *t = p->play->recount;
-    size_t begin = t->begins[p->group], count = t->begins[p->group + 1] - begin;
-    ASSERT(p->heads != NULL);
-    for (size_t i = 0; i < count; i++) {
-        uint64_t turn = turn_of(p, &t->sorted[begin + i]);
-        if (turn < p->turns) {
-            p->heads[turn] = NO_CELL;
-        }
+    ASSERT(p->group < t->group_count);
+    for (size_t i = 0; i < t->rule->strategy_count; i++) {
+        size_t count;
+        p->cells[i].next = recount_cells(t, p->group, i, &count);
+        p->cells[i].end = count > 0 ? p->cells[i].next + count : p->cells[i].next;
+        find_turn(p, i);
     }
 }
 
-static uint64_t next_turn_with_cells(const struct player *p, uint64_t turn)
+// The first turn from now on that has any; `turns` where there is none.
+static uint64_t next_turn_with_cells(const struct player *p)
 {
-    ASSERT(p->heads != NULL);
-    while (turn < p->turns && p->heads[turn] == NO_CELL) {
-        turn++;
+    uint64_t turn = p->turns;
+    ASSERT(p->groups.rule != NULL);
+    for (size_t i = 0; i < p->groups.rule->strategy_count; i++) {
+        turn = p->cells[i].turn < turn ? p->cells[i].turn : turn;
     }
     return turn;
 }
 
-static void add_cells(struct player *p, struct group *g, uint64_t turn)
+// Those of turns up to `last`.
+static void add_cells(struct player *p, struct group *g, size_t strategy, uint64_t last)
 {
     const struct recount *t = p->play->recount;
-    const struct recount_cell *cells = &t->sorted[t->begins[p->group]];
-    ASSERT(g != NULL);
-    for (uint32_t i = p->heads[turn]; i != NO_CELL; i = p->nexts[i]) {
-        const struct window_record r = recount_cell_record(t, &cells[i]);
-        bool is_taken = look_add(&p->look, 0, (uint32_t)recount_cell_strategy(&cells[i]), g, &r);
-        ASSERT(is_taken || p->look.late > 0);
-        (void)is_taken;
+    struct cursor_of_cells *c = &p->cells[strategy];
+    ASSERT(g != NULL && last < p->turns);
+    while (c->turn <= last) {
+        uint32_t slot = c->next->slot;
+        for (; c->next != c->end && c->next->slot == slot; c->next++) {
+            const struct window_record r = recount_cell_record(t, strategy, c->next);
+            bool is_taken = look_add(&p->look, 0, (uint32_t)strategy, g, &r);
+            ASSERT(is_taken || p->look.late > 0);
+            (void)is_taken;
+        }
+        find_turn(p, strategy);
     }
 }
 
@@ -212,6 +206,7 @@ static void judge(struct player *p)
     const struct alert_sink sink = {.tell = tell, .ctx = p};
     ASSERT(p->look.program.count == 1);
     judge_all(&p->look, &sink, true);
+    p->made = p->groups.count > 0 ? p->made : NULL; // it was over
 }
 
 static bool is_busy(const struct player *p, const struct group *g)
@@ -223,25 +218,24 @@ static bool is_busy(const struct player *p, const struct group *g)
     return busy;
 }
 
-// The turns from `from` to `last`: what came in them, and the judgement at the end.
-static struct group *take_turns(struct player *p, uint64_t from, uint64_t last)
+// The turns up to `last`: what came in them, and the judgement at the end.
+static void take_turns(struct player *p, uint64_t last)
 {
-    const struct str *values = p->play->recount->groups[p->group].values;
-    ASSERT(from <= last && last < p->turns);
+    ASSERT(last < p->turns);
     set_time(p, (p->turn_base + last + 1) * p->play->turn_ms);
-    struct group *g = groups_find(&p->groups, values);
-    for (uint64_t turn = from; turn <= last; turn++) {
-        if (p->heads[turn] != NO_CELL) {
-            g = g != NULL ? g : groups_get(&p->groups, values, p->look.time.now_ms);
-            add_cells(p, g, turn);
+    if (next_turn_with_cells(p) <= last) {
+        if (p->made == NULL) {
+            const struct str *values = p->play->recount->groups[p->group].values;
+            p->made = groups_get(&p->groups, values, p->look.time.now_ms);
+        }
+        for (size_t i = 0; i < p->groups.rule->strategy_count; i++) {
+            add_cells(p, p->made, i, last);
         }
     }
     judge(p);
-    g = groups_find(&p->groups, values);
-    if (g != NULL && g->fires) {
-        note_worst(p, g);
+    if (p->made != NULL && p->made->fires) {
+        note_worst(p, p->made);
     }
-    return g;
 }
 
 static void play_turns(struct player *p, uint64_t turn)
@@ -251,10 +245,10 @@ static void play_turns(struct player *p, uint64_t turn)
     while (turn < p->turns && atomic_load(&p->play->error) == ERR_OK) {
         uint64_t last = turn + p->play->stride - 1;
         last = last < p->turns ? last : p->turns - 1;
-        struct group *g = take_turns(p, turn, last);
+        take_turns(p, last);
         turn = last + 1;
-        if (!is_busy(p, g) && turn < p->turns) {
-            uint64_t next = next_turn_with_cells(p, turn);
+        if (!is_busy(p, p->made) && turn < p->turns) {
+            uint64_t next = next_turn_with_cells(p);
             if (next > turn && next < p->turns) { // what is over by then goes
                 set_time(p, (p->turn_base + next) * p->play->turn_ms);
                 judge(p);
@@ -289,21 +283,21 @@ static void finish_group(struct player *p)
 static void play_group(struct player *p)
 {
     const struct recount *t = p->play->recount;
-    uint64_t first;
     bool is_alone = p->has_late && t->rule->strategies[0].group_by_count == 0;
-    bool has_cells = link_cells(p, &first);
     ASSERT(p->group < t->group_count);
-    if (has_cells || is_alone) {
-        p->look.time = (struct engine_time){0};
-        groups_init(&p->groups, t->rule, &p->look.totals);
+    p->look.time = (struct engine_time){0};
+    groups_init(&p->groups, t->rule, &p->look.totals);
+    begin_cells(p);
+    uint64_t first = next_turn_with_cells(p);
+    if (first < p->turns || is_alone) {
         p->look.program = (struct program){.groups = &p->groups, .count = 1};
         groups_begin(&p->groups, t->from_ms);
+        p->made = groups_find(&p->groups, t->groups[p->group].values);
         play_turns(p, is_alone ? 0 : first);
-        groups_done(&p->groups);
         p->look.dirty_count = 0;
         finish_group(p);
     }
-    unlink_cells(p);
+    groups_done(&p->groups);
 }
 
 static void player_init(struct player *p, struct rehearsal_play *play)
@@ -311,9 +305,6 @@ static void player_init(struct player *p, struct rehearsal_play *play)
     *p = (struct player){.play = play, .has_late = rehearsal_has_late(play->recount->rule)};
     p->turn_base = play->recount->from_ms / play->turn_ms;
     p->turns = play->recount->to_ms / play->turn_ms - p->turn_base;
-    p->heads = mem_alloc((p->turns + 1) * sizeof *p->heads);
-    memset(p->heads, 0xff, (p->turns + 1) * sizeof *p->heads);
-    p->nexts = mem_alloc((play->cells_max + 1) * sizeof *p->nexts);
     p->look.walks[PLAN_SPANS] = plan_walk_new();
     p->look.walks[PLAN_POINTS] = plan_walk_new();
     p->look.scratch = mem_new(1, sizeof *p->look.scratch);
@@ -324,8 +315,6 @@ static void player_init(struct player *p, struct rehearsal_play *play)
 static void player_done(struct player *p)
 {
     ASSERT(p->look.event_count == 0);
-    mem_free(p->heads);
-    mem_free(p->nexts);
     mem_free(p->look.dirty);
     mem_free(p->look.events);
     mem_free(p->look.event_groups);
@@ -337,11 +326,9 @@ static void player_done(struct player *p)
 void rehearsal_play_groups(void *ctx, size_t who)
 {
     struct rehearsal_play *play = ctx;
-    uint64_t turns = play->recount->to_ms / play->turn_ms - play->recount->from_ms / play->turn_ms;
-    size_t bytes = PLAYER_BYTES + (turns + play->cells_max) * sizeof(uint32_t);
     struct player p;
     // The first waits for memory, the others leave the work to it.
-    if (!(who == 0 ? query_need(play->control, bytes) : query_take(play->control, bytes))) {
+    if (!(who == 0 ? query_need(play->control, PLAYER_BYTES) : query_take(play->control, PLAYER_BYTES))) {
         if (who == 0) {
             atomic_store(&play->error, ERR_MEMORY);
         }
@@ -356,5 +343,5 @@ void rehearsal_play_groups(void *ctx, size_t who)
         play_group(&p);
     }
     player_done(&p);
-    query_give(play->control, bytes);
+    query_give(play->control, PLAYER_BYTES);
 }

@@ -17,7 +17,6 @@ struct rehearsal_play {
     uint64_t from_ms, to_ms;         // stretches that lie in it are kept
     uint64_t turn_ms;                // the least slot of the strategies: judged this often
     uint64_t stride;                 // turns at once
-    size_t cells_max;                // of one group
     struct rehearsal_group *results; // of each group
     atomic_size_t next;              // group to be played
     atomic_size_t bytes;             // of memory taken
