@@ -5,10 +5,13 @@
 // A turn is over at its end: what lies in it is added, what is judged as it comes is judged, and so
 // is what is over, as the engine does at each tick. Turns in which nothing can happen are passed
 // over: nothing of the group fires or holds, no strategy waits for the end of windows, and nothing
-// came.
+// came. Where something came, and none of it can hold (rehearsal_gate.h), nothing is judged: with
+// one length of slots for all strategies, a turn is a slot, and its windows are those that end with
+// the slots that something came in, and between.
 #include <math.h>
 
 #include "alert/engine_state.h"
+#include "alert/rehearsal_gate.h"
 #include "alert/rehearsal_state.h"
 #include "core/clock.h"
 #include "core/mem.h"
@@ -30,6 +33,8 @@ struct player {
     struct groups groups; // of the one rule; one group at a time
     size_t group;         // that is played
     struct group *made;   // it, once there is something of it
+    struct gate gate;
+    bool has_gate;
     struct cursor_of_cells cells[ALERT_STRATEGIES_MAX];
     uint64_t turns;
     uint64_t turn_base; // turns since 1970 at the beginning
@@ -76,7 +81,7 @@ static void begin_stretch(struct player *p, const struct alert_event *e)
     }
     if (to->stretches == NULL) {
         size_t bytes = REHEARSAL_STRETCHES_MAX * sizeof *to->stretches;
-        if (!query_need(p->play->control, PLAYER_BYTES)) {
+        if (!query_need(p->play->control, bytes)) {
             atomic_store(&p->play->error, ERR_MEMORY);
             return;
         }
@@ -173,13 +178,16 @@ static uint64_t next_turn_with_cells(const struct player *p)
     return turn;
 }
 
-// Those of turns up to `last`.
-static void add_cells(struct player *p, struct group *g, size_t strategy, uint64_t last)
+// Those of turns up to `last`; the last turn that had any, or `none`.
+static uint64_t add_cells(struct player *p, struct group *g, size_t strategy, uint64_t last,
+                          uint64_t none)
 {
     const struct recount *t = p->play->recount;
     struct cursor_of_cells *c = &p->cells[strategy];
     ASSERT(g != NULL && last < p->turns);
+    uint64_t newest = none;
     while (c->turn <= last) {
+        newest = c->turn;
         uint32_t slot = c->next->slot;
         for (; c->next != c->end && c->next->slot == slot; c->next++) {
             const struct window_record r = recount_cell_record(t, strategy, c->next);
@@ -189,6 +197,7 @@ static void add_cells(struct player *p, struct group *g, size_t strategy, uint64
         }
         find_turn(p, strategy);
     }
+    return newest;
 }
 
 // ---- Turns --------------------------------------------------------------------------------------
@@ -218,21 +227,48 @@ static bool is_busy(const struct player *p, const struct group *g)
     return busy;
 }
 
+// What came is not judged after all.
+static void forget_touched(struct player *p)
+{
+    ASSERT(p->made != NULL && p->made->is_dirty);
+    p->made->is_dirty = false;
+    p->groups.dirty_count = 0;
+    p->look.dirty_count = 0;
+}
+
+// What came in the turns from `first` to `last`. Whether it is to be judged.
+static bool take_cells(struct player *p, uint64_t first, uint64_t last)
+{
+    bool is_judged = !p->has_gate || is_busy(p, p->made);
+    uint64_t newest = first;
+    ASSERT(first <= last && last < p->turns);
+    if (p->made == NULL) {
+        const struct str *values = p->play->recount->groups[p->group].values;
+        p->made = groups_get(&p->groups, values, p->look.time.now_ms);
+    }
+    for (size_t i = 0; i < p->groups.rule->strategy_count; i++) {
+        uint64_t own = add_cells(p, p->made, i, last, first);
+        newest = own > newest ? own : newest;
+    }
+    is_judged = is_judged || gate_may_hold(&p->gate, first, newest);
+    if (!is_judged) {
+        forget_touched(p);
+    }
+    return is_judged;
+}
+
 // The turns up to `last`: what came in them, and the judgement at the end.
 static void take_turns(struct player *p, uint64_t last)
 {
-    ASSERT(last < p->turns);
+    uint64_t first = next_turn_with_cells(p);
+    bool is_judged = true;
     set_time(p, (p->turn_base + last + 1) * p->play->turn_ms);
-    if (next_turn_with_cells(p) <= last) {
-        if (p->made == NULL) {
-            const struct str *values = p->play->recount->groups[p->group].values;
-            p->made = groups_get(&p->groups, values, p->look.time.now_ms);
-        }
-        for (size_t i = 0; i < p->groups.rule->strategy_count; i++) {
-            add_cells(p, p->made, i, last);
-        }
+    if (first <= last) {
+        is_judged = take_cells(p, first, last);
     }
-    judge(p);
+    if (is_judged) {
+        judge(p);
+    }
     if (p->made != NULL && p->made->fires) {
         note_worst(p, p->made);
     }
@@ -288,6 +324,9 @@ static void play_group(struct player *p)
     p->look.time = (struct engine_time){0};
     groups_init(&p->groups, t->rule, &p->look.totals);
     begin_cells(p);
+    if (p->has_gate) {
+        gate_begin(&p->gate, p->group);
+    }
     uint64_t first = next_turn_with_cells(p);
     if (first < p->turns || is_alone) {
         p->look.program = (struct program){.groups = &p->groups, .count = 1};
@@ -305,6 +344,10 @@ static void player_init(struct player *p, struct rehearsal_play *play)
     *p = (struct player){.play = play, .has_late = rehearsal_has_late(play->recount->rule)};
     p->turn_base = play->recount->from_ms / play->turn_ms;
     p->turns = play->recount->to_ms / play->turn_ms - p->turn_base;
+    p->has_gate = gate_is_for(play->recount);
+    if (p->has_gate) {
+        gate_init(&p->gate, play->recount);
+    }
     p->look.walks[PLAN_SPANS] = plan_walk_new();
     p->look.walks[PLAN_POINTS] = plan_walk_new();
     p->look.scratch = mem_new(1, sizeof *p->look.scratch);
@@ -315,6 +358,9 @@ static void player_init(struct player *p, struct rehearsal_play *play)
 static void player_done(struct player *p)
 {
     ASSERT(p->look.event_count == 0);
+    if (p->has_gate) {
+        gate_done(&p->gate);
+    }
     mem_free(p->look.dirty);
     mem_free(p->look.events);
     mem_free(p->look.event_groups);
@@ -326,9 +372,10 @@ static void player_done(struct player *p)
 void rehearsal_play_groups(void *ctx, size_t who)
 {
     struct rehearsal_play *play = ctx;
+    size_t bytes = PLAYER_BYTES + gate_bytes(play->recount);
     struct player p;
     // The first waits for memory, the others leave the work to it.
-    if (!(who == 0 ? query_need(play->control, PLAYER_BYTES) : query_take(play->control, PLAYER_BYTES))) {
+    if (!(who == 0 ? query_need(play->control, bytes) : query_take(play->control, bytes))) {
         if (who == 0) {
             atomic_store(&play->error, ERR_MEMORY);
         }
@@ -343,5 +390,5 @@ void rehearsal_play_groups(void *ctx, size_t who)
         play_group(&p);
     }
     player_done(&p);
-    query_give(play->control, PLAYER_BYTES);
+    query_give(play->control, bytes);
 }

@@ -9,26 +9,45 @@ struct totals {
     double count, errors, sum, min, max;
 };
 
+// Of `n` slots that lie side by side in the ring. Counts of 60 slots are exact as doubles.
+static void add_slots(const struct window *w, size_t at, size_t n, bool has_sum, struct totals *t)
+{
+    const struct window_slot *s = &w->slots[at];
+    uint64_t count = 0, errors = 0;
+    ASSERT(n == 0 || w->slots != NULL);
+    for (size_t i = 0; i < n; i++) {
+        count += s[i].count;
+        errors += s[i].errors;
+    }
+    t->count += (double)count;
+    t->errors += (double)errors;
+    for (size_t i = 0; has_sum && i < n; i++) {
+        t->sum += s[i].sum;
+    }
+    for (size_t i = 0; w->extremes != NULL && i < n; i++) {
+        if (s[i].count > 0) {
+            t->min = fmin(t->min, w->extremes[at + i].min);
+            t->max = fmax(t->max, w->extremes[at + i].max);
+        }
+    }
+}
+
 // Of the slots up to `end`; false where the ring does not have them all any more.
 static bool add_up(const struct window *w, const struct window_shape *shape, uint64_t end,
                    struct totals *ret_totals)
 {
+    enum alert_measure m = shape->strategy->measure;
+    bool has_sum = m == MEASURE_AVERAGE || m == MEASURE_SUM || m == MEASURE_RATE;
     struct totals t = {.min = INFINITY, .max = -INFINITY};
     ASSERT(shape->slots < shape->ring);
     if (end + 1 < shape->slots || end + 1 - shape->slots + shape->ring <= w->newest) {
         return false;
     }
-    for (uint64_t slot = end + 1 - shape->slots; slot <= end && slot <= w->newest; slot++) {
-        size_t at = slot % shape->ring;
-        const struct window_slot *s = &w->slots[at];
-        t.count += s->count;
-        t.errors += s->errors;
-        t.sum += s->sum;
-        if (w->extremes != NULL && s->count > 0) {
-            t.min = fmin(t.min, w->extremes[at].min);
-            t.max = fmax(t.max, w->extremes[at].max);
-        }
-    }
+    uint64_t first = end + 1 - shape->slots, last = end < w->newest ? end : w->newest;
+    size_t n = last >= first ? (size_t)(last - first + 1) : 0, at = first % shape->ring;
+    size_t straight = n < shape->ring - at ? n : shape->ring - at; // the rest begins anew
+    add_slots(w, at, straight, has_sum, &t);
+    add_slots(w, 0, n - straight, has_sum, &t);
     *ret_totals = t;
     return true;
 }
