@@ -144,16 +144,22 @@ uint32_t recount_group(struct recount *t, const struct str *values)
 
 // ---- Cells --------------------------------------------------------------------------------------
 
+static struct recount_example *example_of(const struct recount *t, size_t strategy, uint32_t group,
+                                          uint64_t time_ms)
+{
+    ASSERT(time_ms >= t->from_ms && time_ms < t->to_ms);
+    return &t->groups[group]
+                .examples[strategy * RECOUNT_EXAMPLES + (time_ms - t->from_ms) / t->piece_ms];
+}
+
 static void add_example(struct recount *t, size_t strategy, uint32_t group,
                         const struct recount_record *r)
 {
-    struct recount_example *all = t->groups[group].examples;
-    ASSERT(r->time_ms >= t->from_ms && r->time_ms < t->to_ms);
-    if (all == NULL || r->trace == NULL) {
+    if (t->groups[group].examples == NULL || r->trace == NULL) {
         return;
     }
-    struct recount_example *e =
-        &all[strategy * RECOUNT_EXAMPLES + (r->time_ms - t->from_ms) / t->piece_ms];
+    struct recount_example *e = example_of(t, strategy, group, r->time_ms);
+    ASSERT(e->time_ms < t->to_ms);
     if (e->time_ms == 0 || r->score > e->score ||
         (r->score >= e->score && memcmp(r->trace, &e->trace, sizeof e->trace) > 0)) {
         *e = (struct recount_example){*r->trace, r->time_ms, r->score};
@@ -187,6 +193,9 @@ void recount_add(struct recount *t, size_t strategy, uint32_t group, const struc
     if (t->error != ERR_OK) {
         return;
     }
+    if (t->groups[group].examples != NULL) { // hardly ever near: there are many groups
+        __builtin_prefetch(example_of(t, strategy, group, r->time_ms), 1);
+    }
     if (!lane_add(&t->groups[group].lanes[strategy], w->kind, w->slots, &c, &t->scratch,
                   &t->memory)) {
         t->error = ERR_MEMORY;
@@ -202,7 +211,7 @@ const struct recount_cell *recount_cells(const struct recount *t, size_t group, 
 {
     const struct recount_lane *l = &t->groups[group].lanes[strategy];
     ASSERT(group < t->group_count && strategy < t->rule->strategy_count);
-    *ret_count = l->count;
+    *ret_count = lane_count(l);
     return lane_cells(l);
 }
 
@@ -307,7 +316,7 @@ static enum err fold_group(struct recount *t, size_t group, struct lane_scratch 
     for (size_t i = 0; i < t->rule->strategy_count && e == ERR_OK; i++) {
         struct recount_lane *l = &t->groups[group].lanes[i];
         e = lane_fold(l, t->ways[i].kind, t->ways[i].slots, scratch, memory);
-        *cells += l->count;
+        *cells += lane_count(l);
     }
     return e;
 }

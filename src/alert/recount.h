@@ -39,9 +39,9 @@ struct recount_example {
 };
 
 struct recount_group {
-    struct str values[ALERT_GROUP_BY_MAX];
-    struct recount_lane lanes[ALERT_STRATEGIES_MAX];
     struct recount_example *examples; // RECOUNT_EXAMPLES of each strategy; NULL: none are kept
+    struct recount_lane lanes[ALERT_STRATEGIES_MAX];
+    struct str values[ALERT_GROUP_BY_MAX];
 };
 
 // How a strategy's records become cells.

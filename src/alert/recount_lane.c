@@ -88,39 +88,65 @@ static void add_up(struct recount_cell *to, const struct recount_cell *c, enum l
     }
 }
 
+size_t lane_count(const struct recount_lane *l)
+{
+    ASSERT(l->newest != NULL || l->count == 0);
+    return l->newest != NULL ? l->count + (size_t)(l->at - l->newest->cells) - l->newest->count : 0;
+}
+
+// What the newest run was given is counted there, and it takes no more.
+static void close_newest(struct recount_lane *l)
+{
+    size_t count = lane_count(l);
+    if (l->newest != NULL) {
+        l->newest->count = (uint32_t)(l->at - l->newest->cells);
+    }
+    l->count = count;
+    ASSERT(lane_count(l) == count);
+}
+
+// Folds the lane where it is long enough, and begins a run. False where there is no memory.
+static bool make_room(struct recount_lane *l, enum lane_kind kind, uint32_t slots,
+                      struct lane_scratch *scratch, struct query_memory *memory)
+{
+    size_t first = slots > LANE_FIRST ? slots : LANE_FIRST, before = lane_count(l);
+    ASSERT(l->at == l->end);
+    l->fold_at = l->fold_at > 0 ? l->fold_at : first;
+    if (before >= l->fold_at) {
+        if (lane_fold(l, kind, slots, scratch, memory) != ERR_OK) {
+            return false;
+        }
+        size_t next = l->count * (l->count > before / 4 * 3 ? 4 : 2);
+        l->fold_at = next > first ? next : first;
+    }
+    close_newest(l);
+    size_t room = l->count < RUN_FIRST ? RUN_FIRST : l->count < RUN_MOST ? l->count : RUN_MOST;
+    struct lane_run *run = run_new(room, memory);
+    if (run == NULL) {
+        return false;
+    }
+    run->before = l->newest;
+    l->newest = run;
+    l->at = run->cells;
+    l->end = run->cells + room;
+    return true;
+}
+
 bool lane_add(struct recount_lane *l, enum lane_kind kind, uint32_t slots,
               const struct recount_cell *cell, struct lane_scratch *scratch,
               struct query_memory *memory)
 {
-    struct lane_run *run = l->newest;
-    struct recount_cell *last = run != NULL && run->count > 0 ? &run->cells[run->count - 1] : NULL;
+    struct recount_cell *last = l->newest != NULL && l->at != l->newest->cells ? l->at - 1 : NULL;
     ASSERT(cell->slot < slots);
     if (last != NULL && last->slot == cell->slot &&
         (kind != LANE_KEYED || last->key == cell->key)) {
         add_up(last, cell, kind);
         return true;
     }
-    if (run == NULL || run->count == run->room) {
-        size_t first = slots > LANE_FIRST ? slots : LANE_FIRST;
-        l->fold_at = l->fold_at > 0 ? l->fold_at : first;
-        if (l->count >= l->fold_at) {
-            size_t before = l->count;
-            if (lane_fold(l, kind, slots, scratch, memory) != ERR_OK) {
-                return false;
-            }
-            size_t at = l->count * (l->count > before / 4 * 3 ? 4 : 2);
-            l->fold_at = at > first ? at : first;
-        }
-        size_t room = run == NULL ? RUN_FIRST : l->count < RUN_MOST ? l->count : RUN_MOST;
-        run = run_new(room, memory);
-        if (run == NULL) {
-            return false;
-        }
-        run->before = l->newest;
-        l->newest = run;
+    if (l->at == l->end && !make_room(l, kind, slots, scratch, memory)) {
+        return false;
     }
-    run->cells[run->count++] = *cell;
-    l->count++;
+    *l->at++ = *cell;
     return true;
 }
 
@@ -128,6 +154,8 @@ void lane_join(struct recount_lane *l, struct recount_lane *from, struct query_m
                struct query_memory *from_memory)
 {
     struct lane_run **end = &from->newest;
+    close_newest(l);
+    close_newest(from);
     ASSERT(memory->control == from_memory->control);
     while (*end != NULL) {
         size_t bytes = run_bytes((*end)->room);
@@ -137,14 +165,19 @@ void lane_join(struct recount_lane *l, struct recount_lane *from, struct query_m
         end = &(*end)->before;
     }
     *end = l->newest;
-    l->newest = from->newest;
+    if (from->newest != NULL) {
+        l->newest = from->newest;
+        l->at = from->at;
+        l->end = from->end;
+    }
     l->count += from->count;
     *from = (struct recount_lane){0};
 }
 
-uint64_t lane_records(const struct recount_lane *l)
+uint64_t lane_records(struct recount_lane *l)
 {
     uint64_t n = 0;
+    close_newest(l);
     ASSERT(l->newest != NULL || l->count == 0);
     for (const struct lane_run *r = l->newest; r != NULL; r = r->before) {
         for (uint32_t i = 0; i < r->count; i++) {
@@ -309,10 +342,11 @@ static size_t longest_slot(const struct recount_cell *cells, size_t n)
 enum err lane_fold(struct recount_lane *l, enum lane_kind kind, uint32_t slots,
                    struct lane_scratch *scratch, struct query_memory *memory)
 {
-    size_t n = l->count;
+    size_t n = lane_count(l);
     if (n == 0) {
         return ERR_OK;
     }
+    close_newest(l);
     struct lane_run *made = need_room(scratch, n, 0, memory->control) ? run_new(n, memory) : NULL;
     if (made == NULL) {
         return ERR_MEMORY;
@@ -337,7 +371,11 @@ enum err lane_fold(struct recount_lane *l, enum lane_kind kind, uint32_t slots,
     if (kept != NULL) {
         size_t fold_at = l->fold_at;
         lane_clear(l, memory);
-        *l = (struct recount_lane){.newest = kept, .count = kept->count, .fold_at = fold_at};
+        *l = (struct recount_lane){.at = kept->cells + kept->count,
+                                   .end = kept->cells + kept->room,
+                                   .newest = kept,
+                                   .count = kept->count,
+                                   .fold_at = fold_at};
         ASSERT(lane_cells(l) != NULL);
     }
     return kept != NULL ? ERR_OK : ERR_MEMORY;

@@ -40,8 +40,9 @@ struct lane_run;
 
 // All zero is an empty one.
 struct recount_lane {
+    struct recount_cell *at, *end; // room in the newest run
     struct lane_run *newest;
-    size_t count;   // cells of all runs
+    size_t count;   // cells of all runs but what the newest was given since it is the newest
     size_t fold_at; // 0: not known yet
 };
 
@@ -61,13 +62,15 @@ MUST_CHECK bool lane_add(struct recount_lane *l, enum lane_kind kind, uint32_t s
 // Moves the cells of another lane here, whose memory was taken from *from_memory.
 void lane_join(struct recount_lane *l, struct recount_lane *from, struct query_memory *memory,
                struct query_memory *from_memory);
+// How many cells it has.
+size_t lane_count(const struct recount_lane *l);
 // Sorts by slot and adds up. ERR_MEMORY.
 MUST_CHECK enum err lane_fold(struct recount_lane *l, enum lane_kind kind, uint32_t slots,
                               struct lane_scratch *scratch, struct query_memory *memory);
 // The cells of a folded lane, by slot.
 const struct recount_cell *lane_cells(const struct recount_lane *l);
 // How many records the cells are of.
-uint64_t lane_records(const struct recount_lane *l);
+uint64_t lane_records(struct recount_lane *l);
 void lane_clear(struct recount_lane *l, struct query_memory *memory);
 
 #endif

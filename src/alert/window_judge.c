@@ -99,9 +99,10 @@ static double distinct(const struct window *w, const struct window_shape *shape,
     ASSERT(shape->slots < shape->ring);
     for (size_t i = 0; i < w->distinct_size; i++) {
         const struct window_distinct *d = &w->distinct[i];
-        if (d->hash != 0 && d->slot >= first) {
-            uint64_t from = d->slot > end ? d->slot - end : 0;
-            n += has_bit(&w->seen[i * words], words, from, d->slot - first);
+        bool is_last_in = d->slot - first <= end - first; // the last slot that had it
+        n += is_last_in && d->hash != 0;
+        if (d->slot > end) {
+            n += has_bit(&w->seen[i * words], words, d->slot - end, d->slot - first);
         }
     }
     return (double)n;
