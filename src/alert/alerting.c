@@ -595,8 +595,8 @@ static enum err import(struct alerting *a, const struct alert_file *f, const cha
     return e;
 }
 
-enum err alerting_import(struct alerting *a, struct str text, const char *name, struct str by,
-                         struct alerting_taken *ret_taken, struct err_at *ret_at)
+static enum err import_text(struct alerting *a, struct str text, const char *name, struct str by,
+                            struct alerting_taken *ret_taken, struct err_at *ret_at)
 {
     struct alert_file *f;
     enum err e = alert_file_read(text, name, &f, ret_at);
@@ -608,11 +608,33 @@ enum err alerting_import(struct alerting *a, struct str text, const char *name, 
     e = import(a, f, name, by, ret_at);
     pthread_mutex_unlock(&a->lock);
     if (e == ERR_OK) {
-        *ret_taken =
-            (struct alerting_taken){f->rule_count, f->channel_count, f->roster.person_count,
-                                    f->roster.team_count, f->roster.silence_count};
+        *ret_taken = (struct alerting_taken){.rules = f->rule_count,
+                                             .channels = f->channel_count,
+                                             .people = f->roster.person_count,
+                                             .groups = f->roster.team_count,
+                                             .silences = f->roster.silence_count};
     }
     alert_file_free(f);
+    return e;
+}
+
+enum err alerting_import(struct alerting *a, struct str text, const char *name, struct str by,
+                         struct alerting_taken *ret_taken, struct err_at *ret_at)
+{
+    struct prom_rules *prom = NULL;
+    enum err e = ERR_OK;
+    ASSERT(a->inquirer != NULL);
+    if (prom_rules_are(text)) {
+        e = prom_rules_read(text, name, STR(""), &prom, ret_at);
+        text = e == ERR_OK ? buf_str(&prom->out) : text;
+        name = "rules"; // whose places are no longer those of the file
+    }
+    e = e == ERR_OK ? import_text(a, text, name, by, ret_taken, ret_at) : e;
+    if (e == ERR_OK) {
+        ret_taken->prom = prom;
+    } else {
+        prom_rules_free(prom);
+    }
     return e;
 }
 

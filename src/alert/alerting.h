@@ -21,6 +21,7 @@
 
 #include "alert/alert.h"
 #include "alert/desk.h"
+#include "alert/prom_rules.h"
 #include "series/series.h"
 #include "store/store.h"
 
@@ -59,8 +60,12 @@ void alerting_stats(struct alerting *a, struct alert_stats *ret_stats);
 
 struct alerting_taken {
     size_t rules, channels, people, groups, silences; // of the file
+    // Where it was a rule file of Prometheus, what of it there is a counterpart for; else NULL.
+    // prom_rules_free() it.
+    struct prom_rules *prom;
 };
-// Takes a file of rules and channels over; `name` is what it is called in errors, `by` who changes.
+// Takes a file of rules and channels over, or a rule file of Prometheus (prom_rules_are()) as far
+// as there is a counterpart; `name` is what it is called in errors, `by` who changes.
 // ERR_INVALID or ERR_LIMIT with the place; else an error of the disk.
 MUST_CHECK enum err alerting_import(struct alerting *a, struct str text, const char *name,
                                     struct str by, struct alerting_taken *ret_taken,

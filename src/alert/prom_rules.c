@@ -493,6 +493,20 @@ static void find_lines(struct reader *r)
     }
 }
 
+static bool has_rules(struct reader *r, const yaml_node_t *groups)
+{
+    bool has = false;
+    ASSERT(r->text.p != NULL);
+    if (groups == NULL || groups->type != YAML_SEQUENCE_NODE) {
+        return false;
+    }
+    for (const yaml_node_item_t *i = groups->data.sequence.items.start;
+         !has && i < groups->data.sequence.items.top; i++) {
+        has = value_of(r, yaml_doc_node(&r->y, *i), "rules") != NULL;
+    }
+    return has;
+}
+
 bool prom_rules_are(struct str text)
 {
     struct reader r = {.text = text};
@@ -502,7 +516,7 @@ bool prom_rules_are(struct str text)
         return false;
     }
     const yaml_node_t *root = yaml_doc_root(&r.y);
-    bool yes = value_of(&r, root, "groups") != NULL && value_of(&r, root, "rules") == NULL;
+    bool yes = has_rules(&r, value_of(&r, root, "groups")) && value_of(&r, root, "rules") == NULL;
     yaml_doc_done(&r.y);
     return yes;
 }

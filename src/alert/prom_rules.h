@@ -33,7 +33,8 @@ struct prom_rules {
     size_t note_count, note_capacity, more_notes;
 };
 
-// Whether the text looks like one: a mapping with `groups`.
+// Whether the text looks like one: a mapping with `groups`, some of which have `rules`, and no
+// rules beside them. (`groups` of our files are of people, and have none.)
 bool prom_rules_are(struct str text);
 
 // `channel` is who is told by each rule; n 0: nobody. ERR_INVALID or ERR_LIMIT with the place, for

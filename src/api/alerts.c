@@ -125,6 +125,31 @@ void api_alert_rule_changes(struct job *j)
     }
 }
 
+// What of a rule file of Prometheus has no counterpart, or only a close one, and where it stands.
+static void put_prometheus(struct json_writer *w, const struct prom_rules *r)
+{
+    ASSERT(r->note_count <= PROM_NOTES_MAX);
+    json_put_key(w, "prometheus");
+    json_put_object(w);
+    put_u64(w, "taken", r->taken);
+    put_u64(w, "left_out", r->left_out);
+    json_put_key(w, "notes");
+    json_put_array(w);
+    for (size_t i = 0; i < r->note_count; i++) {
+        const struct prom_note *n = &r->notes[i];
+        json_put_object(w);
+        put_str(w, "rule", n->rule);
+        put_u64(w, "line", n->line);
+        put_u64(w, "column", n->column);
+        put_bool(w, "leaves_out", n->leaves_out);
+        put_str(w, "text", n->text);
+        json_put_object_end(w);
+    }
+    json_put_array_end(w);
+    put_u64(w, "more_notes", r->more_notes);
+    json_put_object_end(w);
+}
+
 void api_alert_import(struct job *j)
 {
     struct alerting_taken taken;
@@ -144,7 +169,11 @@ void api_alert_import(struct job *j)
     put_u64(&w, "people", taken.people);
     put_u64(&w, "groups", taken.groups);
     put_u64(&w, "silences", taken.silences);
+    if (taken.prom != NULL) {
+        put_prometheus(&w, taken.prom);
+    }
     json_put_object_end(&w);
+    prom_rules_free(taken.prom);
 }
 
 void api_alert_export(struct job *j)

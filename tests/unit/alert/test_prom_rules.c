@@ -302,7 +302,12 @@ static void test_what_is_no_such_file(void **state)
         assert_true(at.text[0] != 0);
     }
     assert_false(prom_rules_are(STR("rules: []\n")));
-    struct prom_rules *r = read_ok("groups: [{name: x}]\n");
+    // Groups of people, which a file of ours may have alone.
+    assert_false(prom_rules_are(STR("groups: [{name: ops, members: [anna]}]\n")));
+    assert_true(prom_rules_are(STR("{\"groups\": [{\"name\": \"ops\", \"rules\": []}]}")));
+    struct prom_rules *r;
+    struct err_at at = {0};
+    assert_ok(prom_rules_read(STR("groups: [{name: x}]\n"), "f", STR(""), &r, &at));
     assert_int_equal(r->taken + r->left_out, 0);
     assert_str(buf_str(&r->out), "rules: []\n");
     prom_rules_free(r);

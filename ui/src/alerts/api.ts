@@ -2,7 +2,6 @@
 // Purpose: the server's endpoints of alerts as functions; beside the pages that use them, so that the
 // others do not load them.
 import { getJson, getText, postJson, postText, remove } from '@/api/client'
-import type { SilenceText } from './silences'
 import type * as T from '@/api/types'
 
 const V1 = '/api/v1'
@@ -37,11 +36,14 @@ export const importAlerts = (text: string) =>
   postText<T.AlertImported>(`${ALERTS}/rules`, YAML, text)
 
 // A rule of the text on what is stored of the last day; without a name its first.
-export const tryAlertRule = (text: string, name: string) =>
-  postJson<T.AlertTrial>(`${ALERTS}/test`, name ? { text, rule: name } : { text })
+export const tryAlertRule = (text: string, name: string) => {
+  const question: T.AlertTrialQuestion = name ? { text, rule: name } : { text }
+  return postJson<T.AlertTrial>(`${ALERTS}/test`, question)
+}
 
-export const addSilence = (silence: SilenceText) =>
-  postJson<T.AlertImported>(`${ALERTS}/rules`, { silences: [silence] })
+const importFile = (file: T.AlertFile) => postJson<T.AlertImported>(`${ALERTS}/rules`, file)
+
+export const addSilence = (silence: T.AlertFileSilence) => importFile({ silences: [silence] })
 
 export const endSilence = (name: string) => remove(`${ALERTS}/silences/${enc(name)}`)
 

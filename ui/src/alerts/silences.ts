@@ -1,21 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: silences: one of an incident as a file of rules has it, on which hours of the week one holds, and
 // in which order they are listed.
-import type { AlertSilence, IncidentDetails } from '@/api/types'
+import type { AlertFileSilence, AlertSilence, IncidentDetails } from '@/api/types'
 import { offsetText } from '@/time/zone'
 
 const NAMES_MAX = 64 // of rules, and of services, of one silence
 const MONDAY_MS = 345_600_000 // 1970-01-05
 const DAY_MS = 86_400_000
 const DAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const
-
-export interface SilenceText {
-  name: string
-  rules: string[]
-  services?: string[]
-  until: string
-  reason?: string
-}
 
 // What the incident's alerts are of now; another rule or service that joins is told. No services stands for
 // all: so it is where an alert is of none, which no name would cover.
@@ -26,7 +18,11 @@ export function coveredBy({ services, alert_list: alerts }: IncidentDetails) {
   }
 }
 
-export function silenceOf(incident: IncidentDetails, untilMs: number, why: string): SilenceText {
+export function silenceOf(
+  incident: IncidentDetails,
+  untilMs: number,
+  why: string,
+): AlertFileSilence {
   const { rules, services } = coveredBy(incident)
   const reason = why.trim()
   return {
