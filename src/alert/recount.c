@@ -303,47 +303,57 @@ void recount_join(struct recount *t, struct recount *from)
 // What all threads share that fold.
 struct folding {
     struct recount *t;
-    atomic_size_t next, cells; // group to be folded; cells of those that are
-    atomic_size_t bytes;       // taken by all of them, less what they gave back: it wraps
+    atomic_size_t next, cells;   // group to be folded; cells of those that are
+    atomic_size_t before, after; // bytes of their lanes
     atomic_int error;
 };
 
-static enum err fold_group(struct recount *t, size_t group, struct lane_scratch *scratch,
-                           struct query_memory *memory, size_t *cells)
+// One thread's.
+struct folder {
+    struct lane_scratch scratch;
+    struct query_memory memory; // of the lanes that it has folded
+    size_t cells, before;
+};
+
+static enum err fold_group(struct recount *t, size_t group, struct folder *f)
 {
     enum err e = ERR_OK;
     ASSERT(group < t->group_count);
     for (size_t i = 0; i < t->rule->strategy_count && e == ERR_OK; i++) {
         struct recount_lane *l = &t->groups[group].lanes[i];
-        e = lane_fold(l, t->ways[i].kind, t->ways[i].slots, scratch, memory);
-        *cells += lane_count(l);
+        size_t bytes = lane_bytes(l);
+        f->before += bytes;
+        f->memory.bytes += bytes;
+        e = lane_fold(l, t->ways[i].kind, t->ways[i].slots, &f->scratch, &f->memory);
+        f->cells += lane_count(l);
     }
     return e;
 }
 
 static void fold_groups(void *ctx, size_t who)
 {
-    struct folding *f = ctx;
-    struct recount *t = f->t;
-    struct lane_scratch scratch = {0};
-    struct query_memory memory = {.control = t->memory.control};
-    size_t cells = 0;
+    struct folding *all = ctx;
+    struct recount *t = all->t;
+    struct query_control *control = t->memory.control;
+    struct folder own = {.memory = {.control = control}};
     enum err e = ERR_OK;
     ASSERT(who <= CREW_HELPERS_MAX);
-    while (e == ERR_OK && atomic_load(&f->error) == ERR_OK) {
-        size_t group = atomic_fetch_add(&f->next, 1);
+    (void)who;
+    while (e == ERR_OK && atomic_load(&all->error) == ERR_OK) {
+        size_t group = atomic_fetch_add(&all->next, 1);
         if (group >= t->group_count) {
             break;
         }
-        bool is_cancelled = memory.control != NULL && atomic_load(&memory.control->cancelled);
-        e = is_cancelled ? ERR_CANCELLED : fold_group(t, group, &scratch, &memory, &cells);
+        bool is_cancelled = control != NULL && atomic_load(&control->cancelled);
+        e = is_cancelled ? ERR_CANCELLED : fold_group(t, group, &own);
     }
     if (e != ERR_OK) {
-        atomic_store(&f->error, e);
+        atomic_store(&all->error, e);
     }
-    lane_scratch_done(&scratch);
-    atomic_fetch_add(&f->cells, cells);
-    atomic_fetch_add(&f->bytes, memory.bytes);
+    lane_scratch_done(&own.scratch);
+    atomic_fetch_add(&all->cells, own.cells);
+    atomic_fetch_add(&all->before, own.before);
+    atomic_fetch_add(&all->after, own.memory.bytes);
 }
 
 enum err recount_fold(struct recount *t)
@@ -354,7 +364,8 @@ enum err recount_fold(struct recount *t)
     ASSERT(t->error == ERR_OK);
     lane_scratch_done(&t->scratch);
     crew_run(crew, most < CREW_HELPERS_MAX ? most : CREW_HELPERS_MAX, fold_groups, &f);
-    t->memory.bytes += atomic_load(&f.bytes);
+    t->memory.bytes += atomic_load(&f.after);
+    t->memory.bytes -= atomic_load(&f.before);
     t->cell_count = atomic_load(&f.cells);
     return (enum err)atomic_load(&f.error);
 }

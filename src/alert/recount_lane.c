@@ -26,9 +26,9 @@ static size_t run_bytes(size_t room)
 
 static void give(struct query_memory *m, size_t bytes)
 {
-    ASSERT(bytes > 0);
+    ASSERT(m->bytes >= bytes);
     query_give(m->control, bytes);
-    m->bytes -= bytes; // below 0 where another thread took it: recount_fold() adds all of them up
+    m->bytes -= bytes;
 }
 
 // NULL where there is no memory.
@@ -150,18 +150,27 @@ bool lane_add(struct recount_lane *l, enum lane_kind kind, uint32_t slots,
     return true;
 }
 
+size_t lane_bytes(const struct recount_lane *l)
+{
+    size_t bytes = 0;
+    ASSERT(l->newest != NULL || l->count == 0);
+    for (const struct lane_run *r = l->newest; r != NULL; r = r->before) {
+        bytes += run_bytes(r->room);
+    }
+    return bytes;
+}
+
 void lane_join(struct recount_lane *l, struct recount_lane *from, struct query_memory *memory,
                struct query_memory *from_memory)
 {
     struct lane_run **end = &from->newest;
+    size_t bytes = lane_bytes(from);
+    ASSERT(memory->control == from_memory->control && from_memory->bytes >= bytes);
     close_newest(l);
     close_newest(from);
-    ASSERT(memory->control == from_memory->control);
+    from_memory->bytes -= bytes;
+    memory->bytes += bytes;
     while (*end != NULL) {
-        size_t bytes = run_bytes((*end)->room);
-        MUST(from_memory->bytes >= bytes);
-        from_memory->bytes -= bytes;
-        memory->bytes += bytes;
         end = &(*end)->before;
     }
     *end = l->newest;

@@ -62,6 +62,8 @@ MUST_CHECK bool lane_add(struct recount_lane *l, enum lane_kind kind, uint32_t s
 // Moves the cells of another lane here, whose memory was taken from *from_memory.
 void lane_join(struct recount_lane *l, struct recount_lane *from, struct query_memory *memory,
                struct query_memory *from_memory);
+// What its runs take.
+size_t lane_bytes(const struct recount_lane *l);
 // How many cells it has.
 size_t lane_count(const struct recount_lane *l);
 // Sorts by slot and adds up. ERR_MEMORY.
