@@ -2,17 +2,14 @@
 // Purpose: tests of alert/rehearsal.h: on the same spans, from memory and from parts, on one thread
 // and on several, a dry run finds what the engine told as they came; and what it says of groups,
 // worst values, example traces, limits and memory.
-#include <math.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "../query/part_file.h"
-#include "alert/rehearsal.h"
 #include "core/buf.h"
 #include "query/crew.h"
-#include "world.h"
+#include "told.h"
 
 #define START_MS     ((uint64_t)1750000200000) // a multiple of all slots here
 #define RANGE_MS     ((uint64_t)600000)
@@ -20,78 +17,6 @@
 #define SPANS_A_TURN 24
 #define BATCHES_MAX  8000
 #define MADE_MAX     3000
-#define EVENTS_MAX   4000
-
-static atomic_uint_fast64_t wall_ms;
-static uint64_t now_ns(void)
-{
-    return atomic_load(&wall_ms) * NS_PER_MS;
-}
-
-static uint64_t random_state;
-static uint64_t below(uint64_t n)
-{
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return random_state % n;
-}
-
-// What the engine told, and what a dry run gives, in one form.
-struct event {
-    char group[64];
-    uint64_t begin_ms, end_ms;
-    double value, limit;
-};
-struct events {
-    struct event all[EVENTS_MAX];
-    size_t count;
-};
-
-static enum err tell(void *ctx, const struct alert_event *events, size_t count)
-{
-    struct events *to = ctx;
-    for (size_t i = 0; i < count; i++) {
-        const struct alert_event *e = &events[i];
-        char group[64] = "";
-        for (size_t k = 0; k < e->strategy->group_by_count; k++) {
-            size_t n = strlen(group);
-            (void)snprintf(group + n, sizeof group - n, "%.*s/", STR_FMT(e->group[k]));
-        }
-        if (e->fires) {
-            struct event *made = &to->all[to->count++];
-            assert_true(to->count < EVENTS_MAX);
-            *made = (struct event){
-                .begin_ms = e->event_ns / NS_PER_MS, .value = e->value, .limit = e->limit};
-            memcpy(made->group, group, sizeof group);
-            continue;
-        }
-        for (size_t k = to->count; k-- > 0;) {
-            if (strcmp(to->all[k].group, group) == 0) {
-                assert_int_equal(to->all[k].end_ms, 0);
-                to->all[k].end_ms = e->event_ns / NS_PER_MS;
-                break;
-            }
-        }
-    }
-    return ERR_OK;
-}
-static void tick(void *ctx, uint64_t ns)
-{
-    (void)ctx;
-    (void)ns;
-}
-static void commit(void *ctx, uint64_t seq, struct str state)
-{
-    (void)ctx;
-    (void)seq;
-    (void)state;
-}
-static void done(void *ctx, uint64_t seq)
-{
-    (void)ctx;
-    (void)seq;
-}
 
 // ---- Random rules and spans ---------------------------------------------------------------------
 
@@ -175,6 +100,7 @@ struct world {
     size_t made_count;
     struct batch *batches[BATCHES_MAX], *of_part;
     size_t count, kept_count; // of batches; those before kept_count are in the part
+    uint64_t turn_ms;
     struct part *part;
     struct store_view view;
     struct budget budget;
@@ -182,52 +108,28 @@ struct world {
 
 static struct rehearsal *rehearse(struct world *w, struct crew *crew)
 {
-    struct meter meter;
-    struct query_control control = {.crew = crew, .meter = &meter};
-    struct rehearsal *r, *kept;
     const struct rehearsal_query q = {.view = &w->view,
                                       .rule = &alert_set_file(w->set)->rules[0],
                                       .from_ms = START_MS,
-                                      .to_ms = START_MS + RANGE_MS,
-                                      .control = &control};
-    meter_init(&meter, &w->budget, ACCOUNT_QUERY);
-    assert_ok(rehearsal_run(&q, &r));
-    // Its memory is given back with it, which the meter here does not outlive.
-    kept = r;
-    query_memory_give(&kept->memory);
-    assert_int_equal(meter.held_bytes, 0);
-    meter_done(&meter);
-    kept->memory.control = NULL;
-    return kept;
+                                      .to_ms = START_MS + RANGE_MS};
+    return told_rehearse(&q, crew, &w->budget);
 }
 
-static void live(struct world *w, uint64_t begin_ms, uint64_t turn_ms, struct events *events)
+// What comes is kept, in a part as long as there is room.
+static struct batch *next_batch(void *ctx, uint64_t at_ms)
 {
-    const struct alert_options o = {.budget = &w->budget,
-                                    .sink = {tell, tick, commit, done, events},
-                                    .set = w->set,
-                                    .clock = {now_ns, now_ns},
-                                    .state = STR("")};
-    atomic_store(&wall_ms, begin_ms);
-    struct alert_engine *a = alert_new(&o);
-    alert_start(a);
-    w->count = 0;
-    for (uint64_t at = begin_ms + turn_ms; at <= START_MS + RANGE_MS; at += turn_ms) {
-        struct made spans[SPANS_A_TURN];
-        size_t n = random_turn(at, turn_ms, w->count + 1, spans);
-        struct batch *b = batch_of(spans, n, w->count + 1);
-        assert_true(w->count < BATCHES_MAX);
-        if (w->made_count + n <= MADE_MAX && w->kept_count == w->count) {
-            memcpy(w->made + w->made_count, spans, n * sizeof spans[0]);
-            w->made_count += n;
-            w->kept_count++;
-        }
-        w->batches[w->count++] = b;
-        atomic_store(&wall_ms, at);
-        alert_add_record(a, &b, 1);
-        alert_quiesce(a);
+    struct world *w = ctx;
+    struct made spans[SPANS_A_TURN];
+    size_t n = random_turn(at_ms, w->turn_ms, w->count + 1, spans);
+    struct batch *b = batch_of(spans, n, w->count + 1);
+    assert_true(w->count < BATCHES_MAX);
+    if (w->made_count + n <= MADE_MAX && w->kept_count == w->count) {
+        memcpy(w->made + w->made_count, spans, n * sizeof spans[0]);
+        w->made_count += n;
+        w->kept_count++;
     }
-    alert_close(a);
+    w->batches[w->count++] = b;
+    return batch_ref(b);
 }
 
 // The first of what came lies in a part, the rest in memory.
@@ -245,98 +147,28 @@ static void store_spans(struct world *w)
                                   .hot_count = w->count - w->kept_count};
 }
 
-static int by_event(const void *a, const void *b)
-{
-    const struct event *x = a, *y = b;
-    int c = strcmp(x->group, y->group);
-    return c != 0 ? c : x->begin_ms < y->begin_ms ? -1 : x->begin_ms > y->begin_ms;
-}
-
-static void as_events(const struct rehearsal *r, const struct alert_rule *rule, struct events *to)
-{
-    to->count = 0;
-    for (size_t i = 0; i < r->count; i++) {
-        for (size_t k = 0; k < r->groups[i].count; k++) {
-            const struct rehearsal_stretch *s = &r->groups[i].stretches[k];
-            struct event *e = &to->all[to->count++];
-            *e = (struct event){
-                .begin_ms = s->begin_ms, .end_ms = s->end_ms, .value = s->value, .limit = s->limit};
-            for (size_t v = 0; v < rule->strategies[0].group_by_count; v++) {
-                size_t n = strlen(e->group);
-                (void)snprintf(e->group + n, sizeof e->group - n, "%.*s/",
-                               STR_FMT(r->groups[i].values[v]));
-            }
-        }
-    }
-    sort_array(to->all, to->count, sizeof to->all[0], by_event);
-}
-
-static bool same_number(double a, double b)
-{
-    return (isnan(a) && isnan(b)) || fabs(a - b) <= 1e-9 * fabs(a) + 1e-9;
-}
-
-static void compare(const struct events *told, const struct events *tried, uint64_t turn_ms,
-                    const char *rule)
-{
-    bool same = told->count == tried->count;
-    for (size_t i = 0; same && i < told->count; i++) {
-        const struct event *a = &told->all[i], *b = &tried->all[i];
-        same = strcmp(a->group, b->group) == 0 && a->begin_ms / turn_ms == b->begin_ms / turn_ms &&
-               a->end_ms / turn_ms == b->end_ms / turn_ms && same_number(a->value, b->value) &&
-               same_number(a->limit, b->limit);
-    }
-    for (size_t i = 0; !same && i < told->count; i++) {
-        const struct event *e = &told->all[i];
-        print_error("told  %s %llu %llu %g %g\n", e->group, (unsigned long long)e->begin_ms,
-                    (unsigned long long)e->end_ms, e->value, e->limit);
-    }
-    for (size_t i = 0; !same && i < tried->count; i++) {
-        const struct event *e = &tried->all[i];
-        print_error("tried %s %llu %llu %g %g\n", e->group, (unsigned long long)e->begin_ms,
-                    (unsigned long long)e->end_ms, e->value, e->limit);
-    }
-    if (!same) {
-        print_error("%s\n", rule);
-    }
-    assert_true(same);
-}
-
-// Those that were over before the range began are not asked for.
-static void leave_out_before(struct events *e)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < e->count; i++) {
-        if (e->all[i].end_ms == 0 || e->all[i].end_ms > START_MS) {
-            e->all[n++] = e->all[i];
-        }
-    }
-    e->count = n;
-    sort_array(e->all, e->count, sizeof e->all[0], by_event);
-}
-
 static size_t check_seed(uint64_t seed, struct crew *crew)
 {
     static struct world w;
     static struct events told, tried;
     struct buf rule;
     const char *every;
-    random_state = seed * 0x9e3779b97f4a7c15u + 1;
+    told_seed(seed);
     buf_init(&rule, 1 << 16);
     put_rule(&rule, &every);
     memset(&w, 0, sizeof w);
-    told.count = tried.count = 0;
     budget_init(&w.budget, (size_t)256 << 20);
     w.set = rules_of(rule.p);
     struct rehearsal *empty = rehearse(&w, NULL); // says from when on it looks
-    uint64_t turn_ms = strcmp(every, "2m") == 0 ? 2000 : 1000;
-    live(&w, empty->scanned_from_ms, turn_ms, &told);
+    w.turn_ms = strcmp(every, "2m") == 0 ? 2000 : 1000;
+    told_live(w.set, &w.budget, empty->scanned_from_ms, START_MS + RANGE_MS, w.turn_ms, next_batch,
+              &w, &told);
     rehearsal_free(empty);
-    leave_out_before(&told);
+    told_leave_out_before(&told, START_MS);
     store_spans(&w);
     struct rehearsal *r = rehearse(&w, crew);
-    as_events(r, &alert_set_file(w.set)->rules[0], &tried);
-    compare(&told, &tried, turn_ms, rule.p);
+    told_events(r, &alert_set_file(w.set)->rules[0], &tried);
+    told_compare(&told, &tried, w.turn_ms, rule.p);
     rehearsal_free(r);
     part_unref(w.part);
     batch_unref(w.of_part);
