@@ -105,31 +105,35 @@ static void close_newest(struct recount_lane *l)
     ASSERT(lane_count(l) == count);
 }
 
-// Folds the lane where it is long enough, and begins a run. False where there is no memory.
-static bool make_room(struct recount_lane *l, enum lane_kind kind, uint32_t slots,
-                      struct lane_scratch *scratch, struct query_memory *memory)
+// Folds the lane where it is long enough, and else, or where that gained nothing, begins a run.
+// Where the next cell goes; NULL where there is no memory.
+static struct recount_cell *make_room(struct recount_lane *l, enum lane_kind kind, uint32_t slots,
+                                      struct lane_scratch *scratch, struct query_memory *memory)
 {
     size_t first = slots > LANE_FIRST ? slots : LANE_FIRST, before = lane_count(l);
     ASSERT(l->at == l->end);
     l->fold_at = l->fold_at > 0 ? l->fold_at : first;
     if (before >= l->fold_at) {
         if (lane_fold(l, kind, slots, scratch, memory) != ERR_OK) {
-            return false;
+            return NULL;
         }
         size_t next = l->count * (l->count > before / 4 * 3 ? 4 : 2);
         l->fold_at = next > first ? next : first;
+        if (l->at != l->end) {
+            return l->at;
+        }
     }
     close_newest(l);
     size_t room = l->count < RUN_FIRST ? RUN_FIRST : l->count < RUN_MOST ? l->count : RUN_MOST;
     struct lane_run *run = run_new(room, memory);
     if (run == NULL) {
-        return false;
+        return NULL;
     }
     run->before = l->newest;
     l->newest = run;
     l->at = run->cells;
     l->end = run->cells + room;
-    return true;
+    return l->at;
 }
 
 bool lane_add(struct recount_lane *l, enum lane_kind kind, uint32_t slots,
@@ -143,10 +147,12 @@ bool lane_add(struct recount_lane *l, enum lane_kind kind, uint32_t slots,
         add_up(last, cell, kind);
         return true;
     }
-    if (l->at == l->end && !make_room(l, kind, slots, scratch, memory)) {
+    struct recount_cell *at = l->at != l->end ? l->at : make_room(l, kind, slots, scratch, memory);
+    if (at == NULL) {
         return false;
     }
-    *l->at++ = *cell;
+    *at = *cell;
+    l->at = at + 1;
     return true;
 }
 
