@@ -2,7 +2,7 @@
 // Purpose: what a rule would have seen of what is stored: cells, groups and examples.
 #include "alert/recount.h"
 
-#include <math.h>
+#include <endian.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -152,6 +152,16 @@ static struct recount_example *example_of(const struct recount *t, size_t strate
                 .examples[strategy * RECOUNT_EXAMPLES + (time_ms - t->from_ms) / t->piece_ms];
 }
 
+// As trace_id_cmp(), which calls: this is asked for each record.
+static bool is_greater(const trace_id *a, const trace_id *b)
+{
+    uint64_t x[2], y[2];
+    ASSERT(a != b);
+    memcpy(x, a, sizeof x);
+    memcpy(y, b, sizeof y);
+    return x[0] != y[0] ? be64toh(x[0]) > be64toh(y[0]) : be64toh(x[1]) > be64toh(y[1]);
+}
+
 static void add_example(struct recount *t, size_t strategy, uint32_t group,
                         const struct recount_record *r)
 {
@@ -161,7 +171,7 @@ static void add_example(struct recount *t, size_t strategy, uint32_t group,
     struct recount_example *e = example_of(t, strategy, group, r->time_ms);
     ASSERT(e->time_ms < t->to_ms);
     if (e->time_ms == 0 || r->score > e->score ||
-        (r->score >= e->score && memcmp(r->trace, &e->trace, sizeof e->trace) > 0)) {
+        (r->score >= e->score && is_greater(r->trace, &e->trace))) {
         *e = (struct recount_example){*r->trace, r->time_ms, r->score};
     }
 }

@@ -92,16 +92,20 @@ static bool has_bit(const uint64_t *bits, size_t words, uint64_t from, uint64_t 
     return false;
 }
 
+// A value whose last slot is one of the window's is in it; of one that came again later its bits
+// tell. Without a jump where values are many.
 static double distinct(const struct window *w, const struct window_shape *shape, uint64_t end)
 {
-    uint64_t first = end + 1 - shape->slots;
+    uint64_t first = end + 1 - shape->slots, most = shape->slots - 1;
     size_t n = 0, words = window_words(shape);
-    ASSERT(shape->slots < shape->ring);
+    ASSERT(shape->slots < shape->ring && w->distinct_count <= w->distinct_size);
     for (size_t i = 0; i < w->distinct_size; i++) {
         const struct window_distinct *d = &w->distinct[i];
-        bool is_last_in = d->slot - first <= end - first; // the last slot that had it
-        n += is_last_in && d->hash != 0;
-        if (d->slot > end) {
+        n += (size_t)(d->hash != 0) & (size_t)(d->slot - first <= most);
+    }
+    for (size_t i = 0; end < w->newest && i < w->distinct_size; i++) {
+        const struct window_distinct *d = &w->distinct[i];
+        if (d->hash != 0 && d->slot > end) {
             n += has_bit(&w->seen[i * words], words, d->slot - end, d->slot - first);
         }
     }
