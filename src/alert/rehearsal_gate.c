@@ -16,7 +16,7 @@ static bool is_gated(const struct alert_strategy *s)
 {
     bool is_whole = s->metric.n == 0 && s->field.field == ON_DURATION;
     ASSERT(s->every_ms > 0);
-    if (s->op != COMPARE_GT && s->op != COMPARE_GE) {
+    if (!alert_is_early(s) || (s->op != COMPARE_GT && s->op != COMPARE_GE)) {
         return false;
     }
     switch (s->measure) {

@@ -9,7 +9,8 @@
 // has room (GATE_KEYS_MAX distinct values of a group), it stays open.
 //
 // There is a gate for rules whose strategies all have slots of one length and compare with a
-// threshold by > or >=, and measure what adds up so: all but sums and rates of metrics.
+// threshold by > or >=, are judged as records come, and measure what adds up so: all but averages,
+// sums and rates of metrics.
 #ifndef SONDE_ALERT_REHEARSAL_GATE_H
 #define SONDE_ALERT_REHEARSAL_GATE_H
 
