@@ -27,13 +27,14 @@ static struct batch *next_batch(void *ctx, uint64_t at_ms)
     size_t n = 0;
     for (size_t i = 0; i < 2; i++) {
         for (size_t k = w->spans_of(at_ms, instances[i]); k > 0 && n < 128; k--) {
-            spans[n++] = (struct made){.service = "cart",
-                                       .instance = instances[i],
-                                       .name = "pay",
-                                       .end_ms = at_ms - 1 - below(w->turn_ms),
-                                       .duration_ms = 20 + below(60),
-                                       .failed = below(20) == 0,
-                                       .trace = w->count * 200 + n + 1};
+            n++;
+            spans[n - 1] = (struct made){.service = "cart",
+                                         .instance = instances[i],
+                                         .name = "pay",
+                                         .end_ms = at_ms - 1 - below(w->turn_ms),
+                                         .duration_ms = 20 + below(60),
+                                         .failed = below(20) == 0,
+                                         .trace = w->count * 200 + n};
         }
     }
     assert_true(w->count < BATCHES_MAX);
