@@ -37,7 +37,9 @@ struct rig {
 static enum err find(void *ctx, const struct stream_subject *subject, uint32_t *ret_number)
 {
     (void)ctx;
-    unsigned n = (unsigned)strtoul(subject->to.name.p + 2, NULL, 10);
+    char name[16];
+    (void)snprintf(name, sizeof name, "%.*s", STR_FMT(subject->to.name)); // which no zero ends
+    unsigned n = (unsigned)strtoul(name + 2, NULL, 10);
     assert_true(subject->kind == SUBJECT_ENDPOINT && n < ENDPOINTS);
     *ret_number = n * 2 + (subject->error ? 1 : 0);
     return n < LAST ? ERR_OK : ERR_LIMIT;
