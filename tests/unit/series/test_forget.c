@@ -353,7 +353,8 @@ struct slow_query {
 static enum err look_slowly(void *ctx, const struct series_found *f)
 {
     struct slow_query *x = ctx;
-    struct str number = label_of(f, STR("number"));
+    uint64_t number = 0;
+    assert_ok(str_to_u64(label_of(f, STR("number")), &number));
     if (x->count++ == 0) {
         world_now_ms += 500 * DAY_MS;
         forget(x->w);
@@ -364,7 +365,7 @@ static enum err look_slowly(void *ctx, const struct series_found *f)
         series_hold(x->w->store, series);
     }
     assert_int_equal(f->count, 1);
-    assert_int_equal(f->hists[0].sum_ns, 1000 + strtoul(number.p, NULL, 10));
+    assert_int_equal(f->hists[0].sum_ns, 1000 + number);
     return ERR_OK;
 }
 

@@ -288,10 +288,11 @@ static inline void compare_hist(struct comparing *c, unsigned number, unsigned s
 static inline enum err compare_series(void *ctx, const struct series_found *f)
 {
     struct comparing *c = ctx;
-    struct str text = label_of(f, STR("number"));
-    unsigned number = (unsigned)strtoul(text.p, NULL, 10);
+    uint64_t value = SERIES_MAX;
     bool hist = f->type == SERIES_HIST;
-    assert_true(number < SERIES_MAX);
+    assert_int_equal(str_to_u64(label_of(f, STR("number")), &value), ERR_OK);
+    assert_true(value < SERIES_MAX);
+    unsigned number = (unsigned)value;
     assert_true(str_eq(f->line, number % 2 == 0 ? STR("shop") : STR("play")));
     assert_true(f->count > 0);
     for (size_t i = 0; i < f->count; i++) {
