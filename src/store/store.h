@@ -127,7 +127,8 @@ void store_judge(struct store *s, trace_id id, enum keep_why why);
 // A span came after a verdict on its chain: there will be another.
 void store_judge_again(struct store *s, trace_id id);
 
-// Whoever judges has taken in all records up to `seq`: parts with later ones are not sifted yet.
+// Whoever judges is done with all records up to `seq`, but for chains that go on: parts with later
+// ones are not sifted yet.
 void store_judged_up_to(struct store *s, uint64_t seq);
 
 // How long after its flush a part is sifted: chains should have closed by then. 60 s when 0.

@@ -10,6 +10,7 @@
 #include "core/must.h"
 #include "os/wake.h"
 #include "stream/internal.h"
+#include "stream/settled.h"
 
 #define QUEUE_SHARE    32  // of the budget: what may wait uncharged, since the store has it too
 #define KEPT_SHARE     16  // of the budget: names, statements, paths and subjects
@@ -62,6 +63,7 @@ struct stream {
     uint64_t hurried_ms, hurried_seq; // since when the journal was seen filling; sealed by then
     uint64_t forgot_ms;               // when it was last looked for what is to be forgotten
     uint64_t flushed_ms;              // when the sink got all that was counted
+    struct settled settled;
 };
 
 const char *node_kind_name(enum node_kind k)
@@ -121,6 +123,7 @@ enum err stream_new(const struct stream_options *options, struct stream **ret_st
                   remembered(options->budget->limit_bytes),
                   options->budget->limit_bytes / KEPT_SHARE);
     s->a.closing = &s->closing;
+    settled_init(&s->settled, s->a.chains.idle_ms + CHAINS_BUCKET_MS);
     if (options->keeper.judged != NULL) {
         s->a.keeper = options->keeper;
         judge_init(&s->a.judge, options->keeper.key);
@@ -149,10 +152,11 @@ static void note_held(struct stream *s)
 
 // ---- On the thread ------------------------------------------------------------------------------
 
-// Closes what is due, or more than there is room for.
-static void close_some(struct stream *s, uint64_t now, bool all)
+// Closes what is due, or more than there is room for. False where more is due.
+static bool close_some(struct stream *s, uint64_t now, bool all)
 {
     struct chains *c = &s->a.chains;
+    ASSERT(c->idle_ms > 0);
     for (unsigned n = 0; all || n < CLOSED_A_TURN; n++) {
         struct chain *chain = chains_due(c, now, all);
         if (chain == NULL && c->bytes > s->open_bytes_max) {
@@ -160,11 +164,23 @@ static void close_some(struct stream *s, uint64_t now, bool all)
             s->spilled_chains++;
         }
         if (chain == NULL) {
-            break;
+            ASSERT(!all || c->count == 0);
+            return true;
         }
         analysis_close(&s->a, chain);
     }
-    ASSERT(!all || c->count == 0);
+    return false;
+}
+
+// Tells which records are settled. With `all`, no chain is open.
+static void tell_settled(struct stream *s, uint64_t closed_ms, bool all)
+{
+    ASSERT(!all || s->a.chains.count == 0);
+    if (s->a.keeper.settled != NULL) {
+        settled_take(&s->settled, s->seq, now_ms());
+        s->a.keeper.settled(s->a.keeper.ctx,
+                            settled_up_to(&s->settled, all ? UINT64_MAX : closed_ms));
+    }
 }
 
 static void seal(struct stream *s)
@@ -301,17 +317,17 @@ static void turn(struct stream *s, struct record *records, bool all)
         take_record(s, records);
         record_free(s, records);
         records = next;
-        close_some(s, now_ms(), false);
+        (void)close_some(s, now_ms(), false);
         (void)flush(s, false);
     }
-    close_some(s, now_ms(), must_let_go(s, now_ms()) || all);
+    const uint64_t now = now_ms();
+    if (close_some(s, now, must_let_go(s, now) || all)) {
+        tell_settled(s, now, all);
+    }
     bool is_flushed = flush(s, all || is_idle);
     bool is_news = s->seq > s->sealed_seq || s->a.closed_chains > s->sealed_chains;
     if (all ? s->seq > 0 : is_news && s->sink.wants_seal(s->sink.ctx)) {
         seal(s);
-    }
-    if (s->a.keeper.taken != NULL) {
-        s->a.keeper.taken(s->a.keeper.ctx, s->seq);
     }
     note_held(s);
     if (is_flushed && now_ms() - s->forgot_ms >= FORGET_MS) {
@@ -374,7 +390,7 @@ void stream_replay(struct stream *s, struct batch *const *batches, size_t count)
         }
         s->seq = batches[i]->seq > s->seq ? batches[i]->seq : s->seq;
     }
-    close_some(s, now_ms(), false);
+    (void)close_some(s, now_ms(), false);
     note_stats(s);
 }
 

@@ -177,8 +177,9 @@ struct stream_keeper {
     void (*judged)(void *ctx, trace_id id, enum keep_why why);
     // A chain that was judged is open again.
     void (*reopened)(void *ctx, trace_id id);
-    // All records up to `seq` are taken in.
-    void (*taken)(void *ctx, uint64_t seq);
+    // Chains of all records up to `seq` have closed since, and were judged, but those that more
+    // came of. At each turn; does not go back.
+    void (*settled)(void *ctx, uint64_t seq);
     void *ctx;
     uint64_t key;                   // of keep_hash()
     const struct keep_rules *rules; // copied
