@@ -567,12 +567,16 @@ await flow('a service that has no calls any more says so on every page', async (
   await page.route('**/api/v1/topology?**', async (route) => {
     const query = new URL(route.request().url()).searchParams
     const json = await (await route.fetch()).json()
-    if (isShort(query)) json.nodes = json.nodes.filter(({ id }) => id !== service.id)
+    const others = json.nodes.filter(({ id }) => id !== service.id)
+    const busy = json.nodes.filter(({ id }) => id === service.id).map((n) => ({ ...n, calls: 1e6 }))
+    json.nodes = isShort(query) ? others : [...busy, ...others]
     await route.fulfill({ json })
   })
   await page.route('**/api/v1/red?**', async (route) => {
     const json = await (await route.fetch()).json()
-    const points = json.points.filter((point) => point.time_unix_ms < range.to - 10 * 6e4)
+    const points = []
+    for (let ms = range.from; ms < range.to - 10 * 6e4; ms += json.step_ms)
+      points.push({ ...json.points[0], time_unix_ms: ms, calls: 10 })
     await route.fulfill({ json: { ...json, points } })
   })
   const said = /No calls since \d\d:\d\d/
@@ -772,6 +776,10 @@ await flow('what is well is not shown among problems', async (page) => {
         },
       )
     await route.fulfill({ json: { ...json, nodes, edges } })
+  })
+  await page.route('**/api/v1/red?**', async (route) => {
+    const json = await (await route.fetch()).json()
+    await route.fulfill({ json: { ...json, points: [] } }) // else what was sent long ago has stopped
   })
   await page.goto(`${url}/topology`)
   await page.getByRole('button', { name: 'Problems only' }).click()
