@@ -4,7 +4,8 @@
 //
 // A part is fresh when its line keeps chosen chains at its flush. It is sifted once: `wait` after
 // the flush, when whoever judges is done with all that it holds, but for chains that go on. Parts
-// that a restart finds fresh wait anew. Only what is sifted is merged, so that what is left out is rewritten at most once.
+// that a restart finds fresh wait anew. Only what is sifted is merged, so that what is left out is
+// rewritten at most once.
 //
 // A sift asks for the fate of each trace, which by that is settled: going is gone, not known is
 // kept. Where writing the part then fails, readers hide the traces that are gone already, and the
