@@ -47,10 +47,8 @@ static size_t limit_beside(struct budget *b, size_t resident)
     size_t total = atomic_load_explicit(&b->total, memory_order_relaxed);
     size_t most = b->process_bytes - b->process_bytes / BUDGET_SPARE_SHARE + total;
     size_t limit = most > resident ? most - resident : 0;
-    ASSERT(b->flush_bytes < b->limit_bytes);
-    return limit < b->flush_bytes   ? b->flush_bytes
-           : limit < b->limit_bytes ? limit
-                                    : b->limit_bytes;
+    ASSERT(b->calm_bytes < b->limit_bytes);
+    return limit < b->calm_bytes ? b->calm_bytes : limit < b->limit_bytes ? limit : b->limit_bytes;
 }
 
 void budget_look(struct budget *b, uint64_t now_ms)
