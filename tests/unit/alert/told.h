@@ -212,4 +212,20 @@ static inline void told_leave_out_before(struct events *e, uint64_t from_ms)
     sort_array(e->all, e->count, sizeof e->all[0], told_by_event);
 }
 
+// Rules by chance, as many as seeds, every other one with a crew. Most of them must have alerts.
+// check_seed() compares, and says how many there were.
+static inline void check_seeds(uint64_t seeds, size_t (*check_seed)(uint64_t, struct crew *))
+{
+    struct crew *crew = crew_new(2);
+    size_t events = 0, seeds_with = 0;
+    for (uint64_t seed = 1; seed <= seeds; seed++) {
+        size_t n = check_seed(seed, seed % 2 == 0 ? crew : NULL);
+        events += n;
+        seeds_with += n > 0;
+    }
+    crew_free(crew);
+    print_message("%zu alerts of %zu rules\n", events, seeds_with);
+    assert_true(events > 100 && seeds_with > seeds / 2);
+}
+
 #endif
