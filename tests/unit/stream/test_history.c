@@ -5,26 +5,13 @@
 
 #include "core/mem.h"
 #include "stream/internal.h"
+#include "unit/stream/plain.h"
 
 #define SPANS ((size_t)4000) // of the trace, in each batch
 
 static struct batch *batches[2];
 static size_t asked_rows;
 static enum err answer; // of the store, in place of rows
-
-static enum err find(void *ctx, const struct stream_subject *subject, uint32_t *ret_number)
-{
-    (void)ctx;
-    *ret_number = subject->kind;
-    return ERR_OK;
-}
-
-static void count(void *ctx, const struct stream_count *counts, size_t n)
-{
-    (void)ctx;
-    (void)counts;
-    (void)n;
-}
 
 static enum err load(void *ctx, trace_id id, size_t rows_max, struct meter *meter,
                      void (*each)(void *rows_ctx, const struct row *rows, size_t count),
@@ -72,7 +59,7 @@ static struct batch *batch_of(uint64_t seq)
 static void close_twice(struct analysis *a, struct budget *budget, struct meter *closing,
                         enum err then)
 {
-    const struct stream_sink sink = {.find = find, .count = count};
+    const struct stream_sink sink = {.find = find_any, .count = count_nothing};
     const struct stream_history history = {load, NULL, 1};
     analysis_init(a, &sink, &history, 1000, 64, 1 << 24);
     meter_init(closing, budget, ACCOUNT_STREAM);

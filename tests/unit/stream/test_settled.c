@@ -4,11 +4,11 @@
 
 #include <unistd.h>
 
-#include "core/clock.h"
 #include "model/keep.h"
 #include "stream/settled.h"
 #include "stream/stream.h"
 #include "unit/stream/no_history.h"
+#include "unit/stream/plain.h"
 
 static void test_marks_wait_for_the_last_of_their_records(void **state)
 {
@@ -77,20 +77,6 @@ static void settled(void *ctx, uint64_t seq)
     atomic_fetch_add(&k->settled, 1);
 }
 
-static enum err find(void *ctx, const struct stream_subject *subject, uint32_t *ret_number)
-{
-    (void)ctx;
-    *ret_number = subject->kind;
-    return ERR_OK;
-}
-
-static void count(void *ctx, const struct stream_count *counts, size_t n)
-{
-    (void)ctx;
-    (void)counts;
-    (void)n;
-}
-
 static bool wants_seal(void *ctx)
 {
     (void)ctx;
@@ -105,24 +91,6 @@ static void seal(void *ctx, uint64_t seq, uint64_t oldest, struct str state)
     (void)state;
 }
 
-static void add(struct stream *s, uint64_t seq)
-{
-    struct batch *b = batch_new(STR("shop"));
-    (void)batch_add_scope(b);
-    uint32_t text = batch_intern(b, STR("front"));
-    batch_add_resource(b)->service = text;
-    *batch_add_span(b) = (struct span){.trace = {{(uint8_t)seq, (uint8_t)(seq >> 8)}},
-                                       .id = {{1}},
-                                       .start_ns = clock_wall_ns(),
-                                       .duration_ns = 1000,
-                                       .name = text,
-                                       .kind = KIND_SERVER};
-    b->seq = seq;
-    batch_seal(b);
-    stream_add_record(s, &b, 1);
-    batch_unref(b);
-}
-
 static void test_chains_are_judged_before_their_records_are_settled(void **state)
 {
     (void)state;
@@ -132,15 +100,16 @@ static void test_chains_are_judged_before_their_records_are_settled(void **state
     struct stream *s;
     const struct keep_rules rules = {.is_chosen = true};
     budget_init(&budget, (size_t)64 << 20);
-    const struct stream_options o = {.budget = &budget,
-                                     .sink = {find, NULL, count, NULL, wants_seal, seal, &keeping},
-                                     .history = {no_history, NULL, 1},
-                                     .keeper = {judged, reopened, settled, &keeping, 1, &rules},
-                                     .idle_ms = 300};
+    const struct stream_options o = {
+        .budget = &budget,
+        .sink = {find_any, NULL, count_nothing, NULL, wants_seal, seal, &keeping},
+        .history = {no_history, NULL, 1},
+        .keeper = {judged, reopened, settled, &keeping, 1, &rules},
+        .idle_ms = 300};
     assert_ok(stream_new(&o, &s));
     stream_start(s);
     for (uint64_t seq = 1; seq <= records; seq++) {
-        add(s, seq);
+        add_entry(s, seq, (trace_id){{(uint8_t)seq, (uint8_t)(seq >> 8)}}, (span_id){{1}});
         (void)usleep(1000);
     }
     for (int i = 0; i < 2000 && atomic_load(&keeping.seq) < records; i++) {
